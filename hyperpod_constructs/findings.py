@@ -1,0 +1,125 @@
+"""What a check reports: one finding per problem, written for the person at the keyboard.
+
+A finding says where (config path, with file, line and column when it came from YAML), what is wrong with the actual
+value, what would happen, how to mend it, and where the rule comes from. Validation, pre-flight, synth and the constructs
+all report findings; there is no other kind of user error in this project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """How sure the harm is. ERROR: certainly refused or broken. WARNING: it will hurt. NOTE: good to know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+_ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One problem found.
+
+    >>> f = Finding(rule="HP301", severity=Severity.ERROR, path="cluster.instance_groups[0].instance_type",
+    ...             message="'ml.p5.48xlage' is no HyperPod instance type", consequence="CreateCluster refuses it.",
+    ...             cure="did you mean 'ml.p5.48xlarge'?")
+    >>> print(f)
+    error HP301 cluster.instance_groups[0].instance_type: 'ml.p5.48xlage' is no HyperPod instance type
+      then: CreateCluster refuses it.
+      cure: did you mean 'ml.p5.48xlarge'?
+    """
+
+    rule: str
+    """Stable id of the rule, such as `HP301`; `hyperpod explain HP301` prints it."""
+    severity: Severity
+    path: str
+    """Place in the config, such as `cluster.instance_groups[1].availability_zone_id`."""
+    message: str
+    """What is wrong, with the actual values."""
+    consequence: str = ""
+    """What would happen at deploy or run time."""
+    cure: str = ""
+    """What to change."""
+    source: str = ""
+    """Where the rule comes from."""
+    file: str | None = None
+    line: int | None = None
+    """1-based line in `file`."""
+    column: int | None = None
+    """1-based column in `file`."""
+    acknowledged: str | None = None
+    """The reason given in the config for accepting this finding."""
+
+    @property
+    def place(self) -> str:
+        """`file:line:column` when the finding came from a file, else an empty text."""
+        if self.file is None:
+            return ""
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+
+    def located(self, *, file: str | None, line: int | None, column: int | None) -> Finding:
+        """The same finding with its place in a file."""
+        return replace(self, file=file, line=line, column=column)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data with stable keys, for JSON output."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __str__(self) -> str:
+        place = f"{self.place}: " if self.place else ""
+        lines = [f"{place}{self.severity} {self.rule} {self.path}: {self.message}"]
+        if self.consequence:
+            lines.append(f"  then: {self.consequence}")
+        if self.cure:
+            lines.append(f"  cure: {self.cure}")
+        if self.acknowledged:
+            lines.append(f"  acknowledged: {self.acknowledged}")
+        return "\n".join(lines)
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first, then warnings, then notes; inside a severity by place. Acknowledged ones last."""
+    return sorted(
+        findings,
+        key=lambda f: (f.acknowledged is not None, _ORDER[f.severity], f.file or "", f.line or 0, f.path, f.rule),
+    )
+
+
+def errors(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that stop a synth."""
+    return [f for f in findings if f.severity is Severity.ERROR and f.acknowledged is None]
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """One line for the end of a report.
+
+    >>> summary([])
+    'no findings'
+    """
+    if not findings:
+        return "no findings"
+    parts = []
+    for severity in Severity:
+        count = sum(f.severity is severity and f.acknowledged is None for f in findings)
+        if count:
+            parts.append(f"{count} {severity}{'' if count == 1 else 's'}")
+    acknowledged = sum(f.acknowledged is not None for f in findings)
+    if acknowledged:
+        parts.append(f"{acknowledged} acknowledged")
+    return ", ".join(parts)
+
+
+class InvalidSpec(ValueError):
+    """Raised where a spec is used although it has errors; its text is the findings."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = ordered(findings)
+        super().__init__("\n".join(str(f) for f in self.findings))

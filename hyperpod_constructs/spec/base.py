@@ -1,0 +1,83 @@
+"""The base of all spec models: frozen, strict about keys, with a change policy on every field.
+
+A spec is the vocabulary of the product. The same object is made from YAML, from keyword arguments of a construct and from
+the official CLI's config files. Models say what has which shape; what it means is the checks' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+
+class Change(StrEnum):
+    """What editing a field does to a live cluster, from harmless to worst."""
+
+    IN_PLACE = "in-place"
+    """Applied without disturbing running nodes or pods."""
+    DRAINS = "drains"
+    """Restarts, drains or replaces nodes or pods; running work is interrupted."""
+    REPLACES = "replaces"
+    """CloudFormation replaces the one resource the field belongs to (not the HyperPod or EKS cluster)."""
+    REPLACES_GROUP = "replaces-group"
+    """Immutable per instance group: needs a new group under a new name."""
+    REPLACES_CLUSTER = "replaces-cluster"
+    """CloudFormation replaces the HyperPod or the EKS cluster, with all its nodes."""
+    REFUSED = "refused"
+    """The service's API refuses the change."""
+    LOSES_DATA = "loses-data"
+    """Data is deleted with what is replaced."""
+    NONE = "none"
+    """Only read by our tools; changes nothing deployed."""
+
+
+class SpecModel(BaseModel):
+    """Frozen, and unknown keys are an error, so that a misspelt key is never silently ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
+
+
+def field(default: Any = PydanticUndefined, *, change: Change, help: str, **options: Any) -> Any:
+    """A pydantic field with its description and its change policy (both required).
+
+    `options` are those of `pydantic.Field` (bounds, alias, default_factory, examples).
+    """
+    return Field(default, description=help, json_schema_extra={"x-change": change.value}, **options)
+
+
+def change_of(info: FieldInfo) -> Change | None:
+    """The change policy of a model field, None where it has none."""
+    extra = info.json_schema_extra
+    return Change(str(extra["x-change"])) if isinstance(extra, dict) and "x-change" in extra else None
+
+
+def is_token(value: object) -> bool:
+    """Whether a value holds a CDK token (known only at deploy time), told by its string form.
+
+    >>> is_token("${Token[AWS.AccountId.4]}"), is_token("arn:${Token[AWS.Partition.3]}:iam"), is_token("ml.p5.48xlarge")
+    (True, True, False)
+    """
+    if isinstance(value, str):
+        return "${Token[" in value or "#{Token[" in value
+    if isinstance(value, float):
+        return value < -1e288  # CDK encodes number tokens as huge negative numbers
+    return False
+
+
+def _text(value: object) -> object:
+    """YAML reads `1.30` as the number 1.3; refuse what has already lost a digit instead of guessing."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    raise ValueError(f"write it in quotes: YAML reads {value} without quotes as a number and drops trailing zeros")
+
+
+QuotedText = Annotated[str, BeforeValidator(_text)]
+"""Text that looks like a number, such as a Kubernetes version; must be quoted in YAML."""
+
+Tags = Mapping[str, str]
+"""AWS tags: key to value."""

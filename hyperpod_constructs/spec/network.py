@@ -1,0 +1,88 @@
+"""The network: a VPC over two or more availability zones, or one that exists."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .base import Change, SpecModel, field
+
+
+class NodeSubnet(SpecModel):
+    """A private subnet that exists and is used for HyperPod nodes."""
+
+    subnet_id: str = field(change=Change.REPLACES_CLUSTER, help="Subnet id, such as `subnet-0123456789abcdef0`.")
+    availability_zone_id: str = field(
+        change=Change.NONE, help="Zone id of the subnet, such as `usw2-az1`; zone names differ per account, ids do not."
+    )
+    cidr: str | None = field(
+        None, change=Change.NONE, help="IPv4 range of the subnet; when given, addresses are counted against it."
+    )
+    route_table_id: str | None = field(
+        None, change=Change.IN_PLACE, help="Route table of the subnet; needed where we add an S3 gateway endpoint."
+    )
+
+
+class ExistingNetwork(SpecModel):
+    """A network that exists. We add nothing to it but what is asked for."""
+
+    vpc_id: str = field(change=Change.REPLACES_CLUSTER, help="VPC id, such as `vpc-0123456789abcdef0`.")
+    vpc_cidrs: tuple[str, ...] = field(
+        (), change=Change.NONE, help="IPv4 ranges of the VPC, for the overlap checks; leave out to skip those."
+    )
+    node_subnets: tuple[NodeSubnet, ...] = field(
+        change=Change.REPLACES_CLUSTER, help="Private subnets for HyperPod nodes, one per zone in use.", min_length=1
+    )
+    control_plane_subnet_ids: tuple[str, ...] = field(
+        (),
+        change=Change.DRAINS,
+        help="Subnets for the EKS control plane's interfaces, in two or more zones; default: the node subnets.",
+    )
+    security_group_id: str | None = field(
+        None,
+        change=Change.REPLACES_CLUSTER,
+        help="Security group of the nodes; must admit all traffic from and to itself. Default: a new one.",
+    )
+
+
+class Network(SpecModel):
+    """The network that EKS and HyperPod live in.
+
+    >>> Network(availability_zone_ids=["usw2-az1", "usw2-az2"]).vpc_cidr
+    '10.192.0.0/16'
+    """
+
+    availability_zone_ids: tuple[str, ...] = field(
+        (),
+        change=Change.REPLACES_CLUSTER,
+        help="Zone ids of the VPC's subnets, two or more (EKS needs two); the order decides the address ranges.",
+        examples=[["usw2-az1", "usw2-az2"]],
+    )
+    vpc_cidr: str = field(
+        "10.192.0.0/16",
+        change=Change.REPLACES_CLUSTER,
+        help="Primary IPv4 range of the VPC: public subnets and the control plane's subnets are cut from it.",
+    )
+    node_cidrs: tuple[str, ...] | None = field(
+        None,
+        change=Change.REPLACES_CLUSTER,
+        help="IPv4 range of the node subnet of each zone, in the order of the zones. Default: a secondary /16 per zone.",
+    )
+    mode: Literal["open", "closed"] = field(
+        "open",
+        change=Change.REPLACES_CLUSTER,
+        help="`open`: internet gateway and NAT. `closed`: neither; VPC endpoints only, nothing is fetched from outside.",
+    )
+    nat: Literal["single", "per-zone", "none"] = field(
+        "single",
+        change=Change.IN_PLACE,
+        help="NAT gateways of an open network: one for all zones (cheap), one per zone (survives a zone), or none.",
+    )
+    interface_endpoints: tuple[str, ...] = field(
+        (),
+        change=Change.IN_PLACE,
+        help="Further interface endpoints by service, such as `ecr.api`; a closed network gets those it needs by itself.",
+    )
+    flow_logs: bool = field(False, change=Change.IN_PLACE, help="Write VPC flow logs to CloudWatch Logs.")
+    existing: ExistingNetwork | None = field(
+        None, change=Change.REPLACES_CLUSTER, help="Use a network that exists instead of making one."
+    )

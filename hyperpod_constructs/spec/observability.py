@@ -1,0 +1,72 @@
+"""HyperPod observability: the add-on, its Prometheus workspace, Grafana and alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from .base import Change, SpecModel, field
+
+Level = Literal["BASIC", "ADVANCED"]
+OptionalLevel = Literal["DISABLED", "ADVANCED"]
+
+
+class Metrics(SpecModel):
+    """How much of each kind of metric is collected; more levels mean more time series to pay for."""
+
+    training: Level = field("BASIC", change=Change.IN_PLACE, help="Training jobs.")
+    inference: Literal["BASIC"] = field("BASIC", change=Change.IN_PLACE, help="Inference.")
+    task_governance: OptionalLevel = field("DISABLED", change=Change.IN_PLACE, help="Queues and quotas.")
+    scaling: OptionalLevel = field("DISABLED", change=Change.IN_PLACE, help="Autoscaling.")
+    custom: Level = field("BASIC", change=Change.IN_PLACE, help="Cluster metrics.")
+    node: Level = field("BASIC", change=Change.IN_PLACE, help="Nodes.")
+    accelerated_compute: Level = field("BASIC", change=Change.IN_PLACE, help="Accelerators.")
+    network: OptionalLevel = field("DISABLED", change=Change.IN_PLACE, help="EFA and network.")
+    interval_seconds: int = field(30, change=Change.IN_PLACE, help="Scrape interval in seconds.", ge=10, le=300)
+
+
+class Grafana(SpecModel):
+    """Where dashboards are shown. Default none: the metrics are in Amazon Managed Prometheus all the same."""
+
+    kind: Literal["none", "managed", "self-hosted"] = field(
+        "none",
+        change=Change.REPLACES,
+        help="`managed` is Amazon Managed Grafana and needs IAM Identity Center; `self-hosted` runs in the cluster.",
+    )
+    workspace_id: str | None = field(
+        None, change=Change.REPLACES, help="Managed Grafana workspace that exists; default: a new one."
+    )
+    workspace_name: str | None = field(
+        None, change=Change.IN_PLACE, help="Name shown in the console."
+    )
+
+
+class Alarms(SpecModel):
+    """CloudWatch alarms and EventBridge rules for node health and cluster state."""
+
+    emails: tuple[str, ...] = field((), change=Change.IN_PLACE, help="E-mail addresses subscribed to the topic.")
+    topic_arn: str | None = field(None, change=Change.IN_PLACE, help="SNS topic that exists; default: a new one.")
+
+
+class Observability(SpecModel):
+    """The HyperPod observability add-on with what it writes to."""
+
+    enabled: bool = field(True, change=Change.REPLACES, help="Whether it is installed.")
+    version: str | None = field(None, change=Change.DRAINS, help="Add-on version; default: the catalog's, else EKS's.")
+    configuration: Mapping[str, Any] = field(
+        default_factory=dict, change=Change.DRAINS, help="Configuration values, merged over ours."
+    )
+    resolve_conflicts: Literal["OVERWRITE", "PRESERVE", "NONE"] = field(
+        "OVERWRITE", change=Change.IN_PLACE, help="Who wins where a field was changed in the cluster."
+    )
+    preserve_on_delete: bool | None = field(None, change=Change.IN_PLACE, help="Keep the objects on deletion.")
+    workspace_arn: str | None = field(
+        None, change=Change.REPLACES, help="Amazon Managed Prometheus workspace that exists; default: a new one."
+    )
+    retain_workspace: bool = field(
+        True, change=Change.IN_PLACE, help="Keep the Prometheus workspace when the stack is deleted."
+    )
+    metrics: Metrics = field(Metrics(), change=Change.IN_PLACE, help="Metric levels.")
+    logs: bool = field(False, change=Change.IN_PLACE, help="Send container logs to CloudWatch Logs.")
+    grafana: Grafana = field(Grafana(), change=Change.IN_PLACE, help="Grafana.")
+    alarms: Alarms | None = field(None, change=Change.IN_PLACE, help="Alarms and notifications.")

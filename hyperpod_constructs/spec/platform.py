@@ -1,0 +1,60 @@
+"""The whole platform: what one config file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .addons import Addons
+from .base import Change, SpecModel, field
+from .cluster import Cluster
+from .dependencies import DependencyChart
+from .eks import Eks
+from .governance import Governance
+from .jobs import Job
+from .network import Network
+from .storage import Storage
+
+
+class Acknowledgement(SpecModel):
+    """A finding that was read and accepted. Errors that AWS is certain to refuse cannot be accepted."""
+
+    rule: str = field(change=Change.NONE, help="Rule id, such as `HP312`.")
+    path: str = field("", change=Change.NONE, help="Config path, or its beginning; empty means everywhere.")
+    reason: str = field(change=Change.NONE, help="Why it is accepted.", min_length=1)
+
+
+class Platform(SpecModel):
+    """A HyperPod cluster on EKS with everything around it, as `hyperpod.yaml` describes it."""
+
+    name: str = field(
+        change=Change.REPLACES_CLUSTER, help="Name of the platform and prefix of its stacks: letters, digits, hyphens."
+    )
+    region: str = field(change=Change.REPLACES_CLUSTER, help="AWS region, such as `us-west-2`.")
+    account: str | None = field(
+        None, change=Change.REPLACES_CLUSTER, help="AWS account id in quotes; default: that of the credentials."
+    )
+    network: Network = field(change=Change.IN_PLACE, help="The network.")
+    eks: Eks = field(Eks(), change=Change.IN_PLACE, help="The EKS cluster.")
+    dependencies: DependencyChart = field(
+        DependencyChart(), change=Change.DRAINS, help="The HyperPod dependency chart."
+    )
+    cluster: Cluster = field(change=Change.IN_PLACE, help="The HyperPod cluster.")
+    addons: Addons = field(Addons(), change=Change.IN_PLACE, help="EKS add-ons.")
+    governance: Governance | None = field(None, change=Change.IN_PLACE, help="Scheduler and teams.")
+    storage: Storage = field(Storage(), change=Change.IN_PLACE, help="File systems and buckets.")
+    jobs: tuple[Job, ...] = field(
+        (), change=Change.IN_PLACE, help="Training jobs: paths of job files (ours or the official CLI's), or jobs."
+    )
+    tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of all resources.")
+    permissions_boundary_arn: str | None = field(
+        None, change=Change.IN_PLACE, help="Permissions boundary of every role that we make."
+    )
+    allow_data_loss: bool = field(
+        False,
+        change=Change.NONE,
+        help="Second switch for `removal: destroy`: data goes only when both say so.",
+    )
+    allow_cluster_replacement: bool = field(
+        False, change=Change.NONE, help="Whether `--deployed` accepts edits that replace the cluster."
+    )
+    acknowledge: tuple[Acknowledgement, ...] = field((), change=Change.NONE, help="Findings that were accepted.")

@@ -1,0 +1,66 @@
+"""Storage: FSx for Lustre file systems with their volumes, and S3 buckets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .base import Change, QuotedText, SpecModel, field
+
+Removal = Literal["retain", "destroy"]
+
+
+class DataRepository(SpecModel):
+    """A link between a directory of the file system and an S3 prefix."""
+
+    bucket: str = field(change=Change.REPLACES, help="`s3://bucket/prefix`, or the name of a bucket of `storage`.")
+    path: str = field("/data", change=Change.REPLACES, help="Directory of the file system, absolute.")
+    auto_import: bool = field(True, change=Change.IN_PLACE, help="Reflect new, changed and deleted objects.")
+    auto_export: bool = field(True, change=Change.IN_PLACE, help="Write new, changed and deleted files back.")
+
+
+class LustreFileSystem(SpecModel):
+    """An FSx for Lustre file system, made or existing, with a volume claim in each named namespace."""
+
+    name: str = field(change=Change.LOSES_DATA, help="Name; also that of the volume claim.")
+    size_gib: int = field(1200, change=Change.IN_PLACE, help="Capacity in GiB: 1200, 2400, then steps of 2400.", ge=1)
+    throughput: int = field(250, change=Change.IN_PLACE, help="Throughput in MB/s per TiB.", ge=1)
+    deployment_type: Literal["PERSISTENT_2", "PERSISTENT_1", "SCRATCH_2"] = field(
+        "PERSISTENT_2", change=Change.LOSES_DATA, help="Deployment type; scratch has no replication."
+    )
+    lustre_version: QuotedText = field("2.15", change=Change.LOSES_DATA, help="Lustre version in quotes.")
+    compression: Literal["NONE", "LZ4"] = field("NONE", change=Change.IN_PLACE, help="Data compression.")
+    efa: bool = field(False, change=Change.LOSES_DATA, help="EFA between nodes and file system.")
+    availability_zone_id: str | None = field(
+        None, change=Change.LOSES_DATA, help="Zone id; default: the zone of the first accelerated group."
+    )
+    kms_key_arn: str | None = field(
+        None, change=Change.LOSES_DATA, help="KMS key; default: the AWS managed one."
+    )
+    data_repository: DataRepository | None = field(None, change=Change.IN_PLACE, help="Link to S3.")
+    namespaces: tuple[str, ...] = field(
+        ("default",), change=Change.IN_PLACE, help="Namespaces (or team names) that get a claim on it."
+    )
+    removal: Removal = field("retain", change=Change.IN_PLACE, help="What happens to it when the stack is deleted.")
+    existing_id: str | None = field(None, change=Change.REPLACES, help="File system id that exists, `fs-...`.")
+    existing_dns_name: str | None = field(None, change=Change.REPLACES, help="DNS name of the one that exists.")
+    existing_mount_name: str | None = field(None, change=Change.REPLACES, help="Mount name of the one that exists.")
+
+
+class Bucket(SpecModel):
+    """An S3 bucket of the platform: TLS only, versioned, encrypted, not public."""
+
+    name: str = field(change=Change.LOSES_DATA, help="Name in this config; the physical name is CloudFormation's.")
+    kms_key_arn: str | None = field(None, change=Change.IN_PLACE, help="Key that exists; default: S3 managed.")
+    expire_days: int | None = field(None, change=Change.IN_PLACE, help="Delete objects after so many days.", ge=1)
+    noncurrent_days: int = field(90, change=Change.IN_PLACE, help="Delete replaced versions after so many days.", ge=1)
+    access: Literal["read", "read-write"] = field(
+        "read-write", change=Change.IN_PLACE, help="What the execution role may do with it."
+    )
+    removal: Removal = field("retain", change=Change.IN_PLACE, help="What happens to it when the stack is deleted.")
+
+
+class Storage(SpecModel):
+    """Storage of the platform. Nothing is bought unasked."""
+
+    lustre: tuple[LustreFileSystem, ...] = field((), change=Change.IN_PLACE, help="FSx for Lustre file systems.")
+    buckets: tuple[Bucket, ...] = field((), change=Change.IN_PLACE, help="S3 buckets.")

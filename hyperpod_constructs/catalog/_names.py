@@ -1,0 +1,51 @@
+"""Names that the catalog does not know, and the nearest that it does."""
+
+from collections.abc import Iterable
+
+
+class UnknownName(LookupError):
+    """A name is not in the catalog.
+
+    `str()` of it says what kind of thing was looked for, the name, and the nearest known one where there is one.
+
+    Attributes:
+        kind: what was looked for, such as "instance type".
+        name: the name as it was given.
+        suggestion: the nearest known name, or None.
+    """
+
+    def __init__(self, kind: str, name: str, suggestion: str | None = None, reason: str = "") -> None:
+        self.kind, self.name, self.suggestion = kind, name, suggestion
+        message = f"unknown {kind} {name!r}"
+        if reason:
+            message += f": {reason}"
+        if suggestion is not None:
+            message += f"; did you mean {suggestion!r}?"
+        super().__init__(message)
+
+
+def suggest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that `name` most likely means, or None when nothing is near.
+
+    Case, surrounding space, the `ml.` prefix of instance types and `_` for `-` are forgiven before spelling is.
+
+    >>> suggest("p5.48xlarge", ["ml.p5.48xlarge", "ml.p5e.48xlarge"])
+    'ml.p5.48xlarge'
+    >>> suggest("ml.p5.48xlage", ["ml.p5.48xlarge", "ml.p5e.48xlarge"])
+    'ml.p5.48xlarge'
+    >>> suggest("bicycle", ["ml.p5.48xlarge"]) is None
+    True
+    """
+    plain = {_plain(candidate): candidate for candidate in candidates}
+    wanted = _plain(name)
+    if wanted in plain:
+        return plain[wanted]
+    # Imported here: a look-up that succeeds need not pay for it.
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(wanted, plain, n=1, cutoff=0.7)
+    return plain[nearest[0]] if nearest else None
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("_", "-").removeprefix("ml.")

@@ -1,0 +1,1 @@
+"""Sources of our Lambda functions: each runs, and is tested, alone, on the Lambda runtime's own libraries."""

@@ -1,0 +1,1 @@
+"""What several functions need; bundled with each of them."""

@@ -1,0 +1,73 @@
+"""How our functions reach an EKS cluster: its endpoint, its certificate, and a bearer token made of a presigned request.
+
+The token is what `aws eks get-token` makes: a presigned STS GetCallerIdentity request that names the cluster. EKS asks
+STS who signed it. It is a credential: it is never logged, and it is made anew for each use, since it lives 15 minutes.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+_TOKEN_PREFIX = "k8s-aws-v1."
+_CLUSTER_HEADER = "x-k8s-aws-id"
+_URL_SECONDS = 60  # EKS refuses presigned requests that live longer
+
+
+class ClusterGone(Exception):
+    """There is no EKS cluster of that name (any more)."""
+
+
+@dataclass(frozen=True)
+class ClusterAccess:
+    """Where the API server is and how to be let in.
+
+    Attributes:
+        name: name of the EKS cluster.
+        endpoint: URL of the API server.
+        certificate_authority: the API server's certificate authority, PEM in base64.
+        make_token: makes a bearer token; call it for each use.
+    """
+
+    name: str
+    endpoint: str
+    certificate_authority: str
+    make_token: Callable[[], str] = field(repr=False)
+
+
+def cluster_access(cluster_name: str, *, session: Any | None = None) -> ClusterAccess:
+    """Ask EKS where the cluster's API server is.
+
+    Raises:
+        ClusterGone: EKS knows no cluster of this name, or is deleting it.
+    """
+    import boto3  # only there on Lambda and in tests; the tools that share our other modules do without
+
+    session = session or boto3.Session()
+    client = session.client("eks")
+    try:
+        cluster = client.describe_cluster(name=cluster_name)["cluster"]
+    except client.exceptions.ResourceNotFoundException as error:
+        raise ClusterGone(f"there is no EKS cluster {cluster_name!r}") from error
+    if cluster.get("status") == "DELETING":
+        raise ClusterGone(f"EKS cluster {cluster_name!r} is being deleted")
+    return ClusterAccess(
+        name=cluster_name,
+        endpoint=cluster["endpoint"],
+        certificate_authority=cluster["certificateAuthority"]["data"],
+        make_token=lambda: token(cluster_name, session=session),
+    )
+
+
+def token(cluster_name: str, *, session: Any) -> str:
+    """A bearer token for the cluster's API server, valid for 15 minutes."""
+    client = session.client("sts")
+
+    def name_the_cluster(request: Any, **_: Any) -> None:
+        request.headers[_CLUSTER_HEADER] = cluster_name
+
+    client.meta.events.register("before-sign.sts.GetCallerIdentity", name_the_cluster)
+    url = client.generate_presigned_url("get_caller_identity", ExpiresIn=_URL_SECONDS, HttpMethod="GET")
+    return _TOKEN_PREFIX + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")

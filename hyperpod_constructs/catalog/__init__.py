@@ -7,8 +7,11 @@ Facts are data, in `data/*.json`; the look-ups here read them when they are firs
 8
 """
 
+from hyperpod_constructs.catalog._access import Label, Role, label, labels, role, roles
 from hyperpod_constructs.catalog._addons import Addon, AddonVersion, addon, addons, find_addon
 from hyperpod_constructs.catalog._clock import Clock, today, use_clock
+from hyperpod_constructs.catalog._endpoints import Endpoint, endpoint, endpoints, endpoints_for
+from hyperpod_constructs.catalog._images import MirrorImage, ServiceImage, mirror_images, service_image, service_images
 from hyperpod_constructs.catalog._instance_types import (
     EFA_RESOURCE,
     Accelerator,
@@ -17,15 +20,20 @@ from hyperpod_constructs.catalog._instance_types import (
     instance_type,
     instance_types,
     mig_profiles_in_api,
+    refusal,
 )
 from hyperpod_constructs.catalog._kubernetes import (
     KubernetesVersion,
+    SupportStatus,
     default_kubernetes_version,
     find_kubernetes_version,
     kubernetes_version,
     kubernetes_versions,
+    minor,
 )
+from hyperpod_constructs.catalog._limits import Limit, allowed, limit, limits, pattern, source_of
 from hyperpod_constructs.catalog._names import UnknownName, suggest
+from hyperpod_constructs.catalog._quotas import Quota, QuotaKind, instance_quota, quota, quota_name, quotas
 from hyperpod_constructs.catalog._regions import Region, find_region, region, region_of_zone_id, regions
 
 __all__ = [
@@ -34,25 +42,55 @@ __all__ = [
     "Addon",
     "AddonVersion",
     "Clock",
+    "Endpoint",
     "InstanceType",
     "KubernetesVersion",
+    "Label",
+    "Limit",
+    "MirrorImage",
+    "Quota",
+    "QuotaKind",
     "Region",
+    "Role",
+    "ServiceImage",
+    "SupportStatus",
     "UnknownName",
     "addon",
     "addons",
+    "allowed",
     "default_kubernetes_version",
+    "endpoint",
+    "endpoints",
+    "endpoints_for",
     "find_addon",
     "find_instance_type",
     "find_kubernetes_version",
     "find_region",
+    "instance_quota",
     "instance_type",
     "instance_types",
     "kubernetes_version",
     "kubernetes_versions",
+    "label",
+    "labels",
+    "limit",
+    "limits",
     "mig_profiles_in_api",
+    "minor",
+    "mirror_images",
+    "pattern",
+    "quota",
+    "quota_name",
+    "quotas",
+    "refusal",
     "region",
     "region_of_zone_id",
     "regions",
+    "role",
+    "roles",
+    "service_image",
+    "service_images",
+    "source_of",
     "suggest",
     "today",
     "use_clock",

@@ -1,0 +1,110 @@
+"""The container images of a cluster: those of the service in each region, and those to mirror for a closed network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+
+from hyperpod_constructs.catalog._files import load
+from hyperpod_constructs.catalog._names import UnknownName, suggest
+from hyperpod_constructs.catalog._regions import region
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorImage:
+    """An image of a public registry, to be copied where there is no route to the internet.
+
+    Attributes:
+        name: the component.
+        image: where it is pulled from, with its tag.
+        needed_for: "base" for every cluster with the dependency chart's defaults, or "gpu", "neuron".
+    """
+
+    name: str
+    image: str
+    needed_for: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceImage:
+    """An image that the service keeps in accounts of its own, one in each region.
+
+    Attributes:
+        name: the component.
+        repository: its ECR repository, or None when no source has it.
+        tag: its tag, or None.
+        account: the field of `Region` that has the account.
+        needed_for: "base", or the feature that needs it.
+        uncertain: field name to what is not sure.
+    """
+
+    name: str
+    repository: str | None
+    tag: str | None
+    account: str
+    needed_for: tuple[str, ...]
+    uncertain: Mapping[str, str] = field(hash=False)
+
+    def account_in(self, region_name: str) -> str | None:
+        """The account of its repository in a region, or None where the service has none.
+
+        Raises:
+            UnknownName: there is no such region.
+
+        >>> service_images()["health-monitoring-agent"].account_in("us-west-2")
+        '905418368575'
+        """
+        account: str | None = getattr(region(region_name), self.account)
+        return account
+
+    def reference(self, region_name: str) -> str | None:
+        """The whole image reference in a region, or None where a part of it is not known.
+
+        >>> service_images()["health-monitoring-agent"].reference("ap-south-2") is None
+        True
+        """
+        account = self.account_in(region_name)
+        if account is None or self.repository is None or self.tag is None:
+            return None
+        return f"{account}.dkr.ecr.{region_name}.amazonaws.com/{self.repository}:{self.tag}"
+
+
+@cache
+def mirror_images() -> Mapping[str, MirrorImage]:
+    """The images to mirror for a closed network, by component."""
+    return MappingProxyType(
+        {
+            name: MirrorImage(name, entry["image"], tuple(entry["needed_for"]))
+            for name, entry in load("images")["mirror"].items()
+        }
+    )
+
+
+@cache
+def service_images() -> Mapping[str, ServiceImage]:
+    """The images of the service, by component."""
+    return MappingProxyType(
+        {
+            name: ServiceImage(
+                name=name,
+                repository=entry["repository"],
+                tag=entry["tag"],
+                account=entry["account"],
+                needed_for=tuple(entry["needed_for"]),
+                uncertain=MappingProxyType(entry.get("uncertain", {})),
+            )
+            for name, entry in load("images")["service"].items()
+        }
+    )
+
+
+def service_image(name: str) -> ServiceImage:
+    """The service's image of a component.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    found = service_images().get(name)
+    if found is None:
+        raise UnknownName("service image", name, suggest(name, service_images()))
+    return found

@@ -1,0 +1,159 @@
+"""The part of the facts that installed libraries hold: botocore's service models and endpoints, cfn-lint's schemas.
+
+Each function changes the contents of data files in place. Only `refresh` imports this: it reads files of many megabytes.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+Contents = dict[str, dict[str, Any]]
+"""File name to its content."""
+
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
+"""Partitions whose regions are listed. Of the others cfn-lint has copies of us-east-1, which prove nothing."""
+
+_CFN_TYPES = {
+    "cluster_cfn": "AWS::SageMaker::Cluster",
+    "scheduler_config_cfn": "AWS::SageMaker::ClusterSchedulerConfig",
+    "compute_quota_cfn": "AWS::SageMaker::ComputeQuota",
+    "amp": "AWS::APS::Workspace",
+    "amg": "AWS::Grafana::Workspace",
+}
+_DIRECTIONS = {
+    "north": "n",
+    "south": "s",
+    "east": "e",
+    "west": "w",
+    "central": "c",
+    "northeast": "ne",
+    "northwest": "nw",
+    "southeast": "se",
+    "southwest": "sw",
+}
+
+
+def derive(contents: Contents) -> list[str]:
+    """Bring all that the libraries hold up to date.
+
+    Returns:
+        What could not be brought up to date, one sentence each.
+    """
+    return [
+        *_service_models(contents),
+        *_regions(contents["regions"]),
+        *_instance_types(contents["instance_types"], contents["regions"]["regions"]),
+        *_versions(contents),
+    ]
+
+
+def put(entry: dict[str, Any], field: str, value: Any) -> None:
+    """Set a fact. A value that changes loses its old mark of uncertainty, which was about the old one."""
+    if entry.get(field) == value:
+        return
+    entry[field] = value
+    marks = entry.get("uncertain", {})
+    if marks.pop(field, None) and not marks:
+        del entry["uncertain"]
+
+
+def zone_id_prefix(region: str) -> str:
+    """What the zone ids of a region start with, by AWS's rule for abbreviations.
+
+    >>> zone_id_prefix("ap-southeast-2"), zone_id_prefix("us-gov-west-1")
+    ('apse2', 'usgw1')
+    """
+    area, *middle, number = region.split("-")
+    return area + "".join(_DIRECTIONS.get(word, word[:1]) for word in middle) + number
+
+
+def _service_models(contents: Contents) -> list[str]:
+    """Limits, patterns and enumerations that name the shape they are read from."""
+    problems = []
+    for section, field in (("limits", "value"), ("patterns", "regex"), ("allowed", "values")):
+        for name, entry in contents["limits"][section].items():
+            if "model" not in entry:
+                continue
+            service, _, place = entry["model"].partition(":")
+            shape_name, _, bound = place.partition(".")
+            shape = _shapes(service).get(shape_name, {})
+            if bound not in shape:
+                problems.append(f"limits.json: {section}.{name}: the service model has no {entry['model']} any more")
+                continue
+            put(entry, field, list(shape[bound]) if bound == "enum" else shape[bound])
+            if bound == "max" and ("min" in entry or shape.get("min")):
+                put(entry, "min", shape.get("min", 0))
+    return problems
+
+
+def _instance_types(content: dict[str, Any], regions: dict[str, Any]) -> list[str]:
+    shapes, entries = _shapes("sagemaker"), content["instance_types"]
+    content["mig_profiles_in_api"] = list(shapes["MIGProfileType"]["enum"])
+    names = shapes["ClusterInstanceType"]["enum"]
+    for gone in [name for name in entries if name not in names]:
+        del entries[gone]
+    extension = json.loads((_schemas() / "extensions/aws_sagemaker_cluster/instancetype_enum.json").read_text())
+    priced: dict[str, list[str]] = {
+        # The list has a few types in regions that have no HyperPod.
+        region: types["enum"]
+        for region, types in extension.items()
+        if regions.get(region, {}).get("hyperpod")
+    }
+    for name, entry in entries.items():
+        put(entry, "regions", sorted(region for region, types in priced.items() if name in types))
+    return [
+        f"instance_types.json: {name} is new in the API, and its hardware is not known: use --live"
+        for name in names
+        if name not in entries
+    ]
+
+
+def _regions(content: dict[str, Any]) -> list[str]:
+    import botocore.loaders
+
+    partitions = botocore.loaders.Loader().load_data("endpoints")["partitions"]
+    names = {region for it in partitions if it["partition"] in PARTITIONS for region in it["regions"]}
+    entries = content["regions"]
+    for name in sorted(names):
+        entry = entries.setdefault(name, {})
+        put(entry, "zone_id_prefix", zone_id_prefix(name))
+        provider = _schemas() / f"providers/{name}.json"
+        types: Iterable[str] = json.loads(provider.read_text()) if provider.exists() else ()
+        for field, cfn_type in _CFN_TYPES.items():
+            if field in entry or cfn_type in types:
+                put(entry, field, cfn_type in types)
+        if entry.get("cluster_cfn") and not entry.get("hyperpod"):
+            put(entry, "hyperpod", True)
+    return [f"regions.json: botocore does not know {name} any more" for name in entries if name not in names]
+
+
+def _versions(contents: Contents) -> list[str]:
+    """The versions of the libraries that a file's source names."""
+    import botocore
+    import cfnlint.version
+
+    schema_date = json.loads((_schemas() / "version.json").read_text())["schema_date"][:10]
+    for content in contents.values():
+        source = re.sub(r"botocore \d[\d.]*\d", f"botocore {botocore.__version__}", content["source"])
+        source = re.sub(r"cfn-lint \d[\d.]*\d", f"cfn-lint {cfnlint.version.__version__}", source)
+        content["source"] = re.sub(r"schemas of \d{4}-\d\d-\d\d", f"schemas of {schema_date}", source)
+    return []
+
+
+def _schemas() -> Path:
+    import cfnlint
+
+    return Path(cfnlint.__file__).parent / "data/schemas"
+
+
+def _shapes(service: str) -> dict[str, Any]:
+    import botocore.loaders
+
+    if service not in _models:
+        _models[service] = botocore.loaders.Loader().load_service_model(service, "service-2")["shapes"]
+    return _models[service]
+
+
+_models: dict[str, dict[str, Any]] = {}

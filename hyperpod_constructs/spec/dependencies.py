@@ -1,11 +1,185 @@
-"""The HyperPod dependency chart."""
+"""The HyperPod dependency chart, and where a Helm chart comes from."""
 
 from __future__ import annotations
 
-from .base import Change, SpecModel, field
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Discriminator, Tag, field_validator, model_validator
+
+from .base import Change, SpecModel, field, is_token
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def _matching(pattern: re.Pattern[str], what: str, value: str) -> str:
+    if not is_token(value) and not pattern.fullmatch(value):
+        raise ValueError(f"{value!r} is no {what}")
+    return value
+
+
+class _PinnedByDigest(SpecModel):
+    digest: str = field(change=Change.IN_PLACE, help="`sha256:` and 64 hexadecimal digits; anything else is refused.")
+
+    @field_validator("digest")
+    @classmethod
+    def _check_digest(cls, value: str) -> str:
+        return _matching(_DIGEST, "digest (`sha256:` and 64 hexadecimal digits)", value)
+
+
+class GitChart(_PinnedByDigest):
+    """A chart's folder at one commit of a git repository, downloaded at deploy time and verified by its content.
+
+    The digest is what `hyperpod chart digest FOLDER` prints for that folder.
+
+    >>> GitChart(repository="https://github.com/a/b", path="chart", commit="0" * 40, digest="sha256:" + "0" * 64).archive
+    'https://codeload.github.com/a/b/tar.gz/0000000000000000000000000000000000000000'
+    """
+
+    repository: str = field(change=Change.IN_PLACE, help="Address of the repository, such as `https://github.com/a/b`.")
+    path: str = field(change=Change.IN_PLACE, help="The chart's folder in the repository.")
+    commit: str = field(change=Change.IN_PLACE, help="The full commit, 40 hexadecimal digits; never a branch or tag.")
+    archive_url: str | None = field(
+        None,
+        change=Change.IN_PLACE,
+        help="Address (https) of a gzipped tar archive of that commit; default: GitHub's. Needed for other hosts.",
+    )
+
+    @field_validator("commit")
+    @classmethod
+    def _check_commit(cls, value: str) -> str:
+        return _matching(_COMMIT, "full commit (40 hexadecimal digits)", value)
+
+    @model_validator(mode="after")
+    def _check_address(self) -> GitChart:
+        address = self.archive
+        if not is_token(address) and not address.startswith("https://"):
+            raise ValueError(f"a chart's archive is downloaded over https only, not from {address!r}")
+        return self
+
+    @property
+    def archive(self) -> str:
+        """Where the archive of the commit is downloaded."""
+        if self.archive_url is not None:
+            return self.archive_url
+        parts = urlsplit(self.repository)
+        if parts.netloc != "github.com":
+            raise ValueError(f"archive_url is needed: only for github.com it is known, not for {self.repository!r}")
+        return f"https://codeload.github.com{parts.path.removesuffix('/').removesuffix('.git')}/tar.gz/{self.commit}"
+
+
+class FolderChart(SpecModel):
+    """A chart's folder on this machine, deployed as an asset: nothing is downloaded but what is switched on and missing.
+
+    `hyperpod chart vendor` makes one with its sub-charts, which a closed network needs.
+    """
+
+    path: str = field(change=Change.IN_PLACE, help="The folder that holds Chart.yaml.")
+
+
+class OciChart(_PinnedByDigest):
+    """A chart in an OCI registry. Private ECR registries of any account are logged in to."""
+
+    reference: str = field(
+        change=Change.IN_PLACE, help="Such as `oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/mine`."
+    )
+    version: str = field(change=Change.IN_PLACE, help="The chart's exact version.")
+
+    @field_validator("reference")
+    @classmethod
+    def _check_reference(cls, value: str) -> str:
+        return _matching(re.compile(r"oci://[^\s@]+"), "OCI reference (`oci://registry/path`)", value)
+
+
+def _kind(value: object) -> str:
+    def has(key: str) -> bool:
+        return key in value if isinstance(value, Mapping) else hasattr(value, key)
+
+    return "oci" if has("reference") else "folder" if not has("commit") and not has("repository") else "git"
+
+
+ChartSource = Annotated[
+    Annotated[GitChart, Tag("git")] | Annotated[FolderChart, Tag("folder")] | Annotated[OciChart, Tag("oci")],
+    Discriminator(_kind),
+]
+"""Where a chart comes from. Each is pinned: by commit and digest, by the folder's own content, or by digest."""
 
 
 class DependencyChart(SpecModel):
-    """The HyperPod dependency chart, pinned by commit and digest."""
+    """The HyperPod dependency chart: what the service expects on the EKS cluster before a HyperPod cluster is made.
+
+    The switches are the chart's components; their defaults are the chart's.
+
+    >>> DependencyChart(gpu_operator=True).has_nvidia_device_plugin
+    False
+    """
 
     enabled: bool = field(True, change=Change.DRAINS, help="Whether the chart is installed by us.")
+    chart: ChartSource | None = field(
+        None,
+        change=Change.IN_PLACE,
+        help="Another source of the chart, such as a vendored folder (`{path: ...}`); default: the pinned commit.",
+    )
+    health_monitoring_agent: bool = field(
+        True, change=Change.IN_PLACE, help="Watches the health of nodes; without it faulty nodes are never recovered."
+    )
+    deep_health_check: bool = field(
+        True, change=Change.IN_PLACE, help="Namespace and permissions that deep health checks run with."
+    )
+    job_auto_restart: bool = field(
+        True, change=Change.IN_PLACE, help="Permissions for the automatic resume of Kubeflow PyTorchJobs."
+    )
+    hyperpod_patching: bool = field(
+        True, change=Change.IN_PLACE, help="Permissions to move pods away during rolling software updates."
+    )
+    training_operators: bool = field(
+        True, change=Change.IN_PLACE, help="Kubeflow training operator (PyTorchJob and others) in namespace kubeflow."
+    )
+    mpi_operator: bool = field(True, change=Change.IN_PLACE, help="MPI operator (MPIJob).")
+    nvidia_device_plugin: bool | None = field(
+        None, change=Change.DRAINS, help="Advertises nvidia.com/gpu. Default: on, unless the GPU operator is on."
+    )
+    efa_device_plugin: bool = field(True, change=Change.DRAINS, help="Advertises vpc.amazonaws.com/efa.")
+    neuron_device_plugin: bool = field(True, change=Change.DRAINS, help="Advertises the devices of Trainium nodes.")
+    gpu_operator: bool = field(
+        False, change=Change.DRAINS, help="NVIDIA GPU operator, for MIG; it brings a device plugin of its own."
+    )
+    cert_manager: bool = field(
+        False, change=Change.DRAINS, help="cert-manager by this chart; prefer the EKS add-on (`addons.cert_manager`)."
+    )
+    inference_operators: bool = field(
+        False, change=Change.DRAINS, help="Inference operator by this chart; prefer the EKS add-on."
+    )
+    storage: bool = field(
+        False, change=Change.LOSES_DATA, help="Volume and claim for an FSx file system; needs `values` for it."
+    )
+    mlflow: bool = field(False, change=Change.IN_PLACE, help="MLflow's service account; needs its role in `values`.")
+    cluster_role_and_bindings: bool = field(
+        False, change=Change.IN_PLACE, help="Cluster-wide Kubernetes role for scientists."
+    )
+    namespaced_role_and_bindings: bool = field(
+        False, change=Change.IN_PLACE, help="Kubernetes role for scientists in one namespace."
+    )
+    team_role_and_bindings: bool = field(
+        False, change=Change.IN_PLACE, help="Kubernetes roles of one team; needs its compute quota's id in `values`."
+    )
+    values: Mapping[str, Any] = field(
+        default_factory=dict, change=Change.IN_PLACE, help="Values of the chart, merged over what the switches set."
+    )
+
+    @model_validator(mode="after")
+    def _one_gpu_plugin(self) -> DependencyChart:
+        if self.gpu_operator and self.nvidia_device_plugin:
+            raise ValueError(
+                "gpu_operator brings a device plugin of its own, and two of them fight over the GPUs; "
+                "leave nvidia_device_plugin out"
+            )
+        return self
+
+    @property
+    def has_nvidia_device_plugin(self) -> bool:
+        """Whether the NVIDIA device plugin of this chart is on."""
+        return not self.gpu_operator if self.nvidia_device_plugin is None else self.nvidia_device_plugin

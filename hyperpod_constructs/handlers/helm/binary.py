@@ -1,0 +1,87 @@
+"""Runs the helm binary: a private environment, a deadline, and its own last words when it fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+LAYER_BINARY = "/opt/helm/helm"
+"""Where the kubectl layer package puts helm."""
+
+_KEPT = ("PATH", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE")
+_GRACE_SECONDS = 10.0
+_MAX_WORDS = 900
+
+
+class HelmError(Exception):
+    """Helm failed; the text is the end of what it said."""
+
+    def __init__(self, output: str) -> None:
+        self.output = output
+        super().__init__(last_words(output))
+
+
+class Helm:
+    """The helm binary with its caches in a folder of ours.
+
+    Args:
+        work: a private folder for helm's caches and configuration.
+        executable: path of the binary.
+        seconds_left: how long a run may still take; helm is told to stop when that is over, so that it can write down
+            the release's state before the function itself ends.
+    """
+
+    def __init__(
+        self, work: Path, *, executable: str = LAYER_BINARY, seconds_left: Callable[[], float] = lambda: 300.0
+    ) -> None:
+        self._executable = executable
+        self.seconds_left = seconds_left
+        # Nothing else of the environment: helm needs no AWS credentials, and the layers' library path breaks others.
+        self._environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | {
+            "HOME": str(work),
+            "HELM_CACHE_HOME": str(work / "helm-cache"),
+            "HELM_CONFIG_HOME": str(work / "helm-config"),
+            "HELM_DATA_HOME": str(work / "helm-data"),
+        }
+
+    def run(self, arguments: Sequence[str]) -> str:
+        """What helm printed.
+
+        Raises:
+            HelmError: it failed, or had to be stopped.
+        """
+        with subprocess.Popen(
+            [self._executable, *arguments],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        ) as process:
+            try:
+                output, complaint = process.communicate(timeout=max(1.0, self.seconds_left()))
+            except subprocess.TimeoutExpired:
+                process.terminate()
+                try:
+                    output, complaint = process.communicate(timeout=_GRACE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    output, complaint = process.communicate()
+                raise HelmError(f"{complaint}\nit was stopped: the time for it was over") from None
+        if process.returncode != 0:
+            raise HelmError(complaint or output)
+        return output + complaint
+
+
+def last_words(output: str) -> str:
+    r"""The end of an output, short enough for a CloudFormation event; blank lines and warnings about files left out.
+
+    >>> last_words("a\\n\\nError: no such chart\\n")
+    'a; Error: no such chart'
+    """
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("WARNING:")]
+    text = "; ".join(lines[-12:])
+    return text if len(text.encode()) <= _MAX_WORDS else "..." + text.encode()[-_MAX_WORDS:].decode(errors="ignore")

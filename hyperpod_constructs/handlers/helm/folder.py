@@ -1,0 +1,242 @@
+"""A chart as a folder of files: unpacked safely from archives, and identified by its content.
+
+Standard library only: the function and the command line share it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from .errors import ChartError, TooLarge
+
+MAX_ARCHIVE_BYTES = 64 * 2**20
+"""Most bytes of a packed archive (the pinned repository's is 2 MB)."""
+MAX_UNPACKED_BYTES = 512 * 2**20
+"""Most bytes that an archive may unpack to, with what is outside the chart's folder."""
+MAX_MEMBERS = 50_000
+"""Most entries of an archive, with what is outside the chart's folder."""
+MAX_CHART_BYTES = 64 * 2**20
+"""Most bytes of all files of a chart (the pinned chart's are 4 MB)."""
+MAX_CHART_FILES = 5_000
+"""Most files of a chart (the pinned chart has 147)."""
+
+_CHUNK = 64 * 1024
+
+
+class Readable(Protocol):
+    """A stream to read from, such as an HTTP response."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+        ...
+
+
+def content_digest(folder: Path) -> str:
+    """The digest of a folder's content, whichever way it was packed: `sha256:` and 64 hexadecimal digits.
+
+    One line per regular file below the folder (sha256 of its content, two spaces, its path with `/`, newline), sorted by
+    the path's bytes; the digest is the sha256 of these lines.
+
+    Raises:
+        ChartError: there is no such folder, it has no file, or it holds a link.
+    """
+    lines = []
+    for path, file in files_of(folder):
+        lines.append((path.encode(), f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {path}\n".encode()))
+    return "sha256:" + hashlib.sha256(b"".join(line for _, line in sorted(lines))).hexdigest()
+
+
+def files_of(folder: Path) -> list[tuple[str, Path]]:
+    """The regular files below a folder, with their paths relative to it.
+
+    Raises:
+        ChartError: there is no such folder, it has no file, or it holds a link or something else that is no file.
+    """
+    found = []
+    for entry in sorted(folder.rglob("*")) if folder.is_dir() else []:
+        mode = entry.lstat().st_mode
+        path = entry.relative_to(folder).as_posix()
+        if stat.S_ISREG(mode):
+            found.append((path, entry))
+        elif not stat.S_ISDIR(mode):
+            raise ChartError(f"the chart's folder holds {path!r}, which is a link or a device; only files are taken")
+    if not found:
+        raise ChartError(f"there is no chart in {str(folder)!r}: no such folder, or no file in it")
+    return found
+
+
+def verify(folder: Path, wanted: str) -> None:
+    """Refuse a folder whose content is not what was pinned.
+
+    Raises:
+        ChartError: with both digests.
+    """
+    actual = content_digest(folder)
+    if actual != wanted:
+        raise ChartError(f"the chart's content is not what was pinned: its digest is {actual}, expected {wanted}")
+
+
+def unpack_tar(stream: Readable, inside: str, destination: Path) -> None:
+    """Unpack one folder of a repository's gzipped tar archive while it streams in.
+
+    Args:
+        stream: the packed bytes.
+        inside: the chart's folder in the repository; the archive's own top folder is not part of it.
+        destination: where the folder's files go; made anew.
+
+    Raises:
+        ChartError: damaged, unsafe paths or links, or no such folder in it.
+        TooLarge: more than a chart's archive can reasonably hold.
+    """
+    writer = _Writer(destination)
+    wanted = PurePosixPath(inside).parts
+    try:
+        with _tar(stream) as archive:
+            for count, member in enumerate(archive, 1):
+                if count > MAX_MEMBERS:
+                    raise TooLarge(f"the archive has more than {MAX_MEMBERS:,} entries")
+                path = _safe(member.name)[1:]  # without the archive's top folder
+                if path[: len(wanted)] != wanted or member.isdir():
+                    continue
+                if not member.isreg():
+                    raise ChartError(f"the archive holds {member.name!r}, a link or a device; only files are taken")
+                content = archive.extractfile(member)
+                assert content is not None  # a regular file has content
+                writer.write(path[len(wanted) :], content, member.size)
+    except (tarfile.TarError, zlib.error, EOFError, UnicodeDecodeError) as error:
+        raise ChartError(f"the archive is damaged: {error}") from error
+    if not writer.files:
+        raise ChartError(f"the archive has no folder {inside!r}")
+
+
+def unpack_zip(file: Path, destination: Path) -> None:
+    """Unpack a zip archive whose root is the chart's folder.
+
+    Raises:
+        ChartError: damaged, or with unsafe paths or links.
+        TooLarge: more than a chart's archive can reasonably hold.
+    """
+    writer = _Writer(destination)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for member in archive.infolist():
+                path = _safe(member.filename)
+                if member.is_dir():
+                    continue
+                kind = stat.S_IFMT(member.external_attr >> 16)
+                if kind not in (0, stat.S_IFREG):
+                    raise ChartError(f"the archive holds {member.filename!r}, a link or a device; only files are taken")
+                with archive.open(member) as content:
+                    writer.write(path, content, member.file_size)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ChartError(f"the archive is damaged: {error}") from error
+    if not writer.files:
+        raise ChartError("the archive is empty")
+
+
+def top_folder(package: Path) -> str:
+    """The top folder of a packed chart (`.tgz`), which is the chart's name.
+
+    Raises:
+        ChartError: it is no packed chart.
+    """
+    try:
+        with package.open("rb") as stream, _tar(stream) as archive:
+            for member in archive:
+                parts = _safe(member.name)
+                if parts:
+                    return parts[0]
+    except (tarfile.TarError, zlib.error, EOFError, UnicodeDecodeError) as error:
+        raise ChartError(f"{package.name} is no packed chart: {error}") from error
+    raise ChartError(f"{package.name} is no packed chart: it is empty")
+
+
+def _tar(stream: Readable) -> tarfile.TarFile:
+    packed: Any = _Gunzip(stream)  # all that a streamed archive needs of a file is `read`
+    return tarfile.open(fileobj=packed, mode="r|", encoding="utf-8", errors="strict")
+
+
+def _safe(name: str) -> tuple[str, ...]:
+    """The parts of an archive member's path; a path that could leave the destination is refused."""
+    if name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
+        raise ChartError(f"the archive holds the unsafe path {name!r}")
+    return PurePosixPath(name).parts
+
+
+class _Writer:
+    """Writes an archive's files below one folder, within limits."""
+
+    def __init__(self, destination: Path) -> None:
+        self.destination = destination
+        self.files = 0
+        self.bytes = 0
+        destination.mkdir(parents=True)
+
+    def write(self, path: tuple[str, ...], content: Readable, size: int) -> None:
+        self.files += 1
+        self.bytes += size
+        if self.files > MAX_CHART_FILES:
+            raise TooLarge(f"the chart has more than {MAX_CHART_FILES:,} files")
+        if self.bytes > MAX_CHART_BYTES:
+            raise TooLarge(f"the chart has more than {MAX_CHART_BYTES:,} bytes")
+        target = self.destination.joinpath(*path)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as file:  # x: an archive that names a file twice is no chart of ours
+                for chunk in _chunks(content, size):
+                    file.write(chunk)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise ChartError(f"the archive holds {'/'.join(path)!r} twice") from error
+
+
+def _chunks(content: Readable, size: int) -> Iterator[bytes]:
+    """Exactly `size` bytes of a stream: an archive's header may promise less than it unpacks to."""
+    while size > 0:
+        chunk = content.read(min(size, _CHUNK))
+        if not chunk:
+            raise EOFError("a file ends early")
+        size -= len(chunk)
+        yield chunk
+    if content.read(1):
+        raise TooLarge("a file of the archive is larger than its header says")
+
+
+class _Gunzip:
+    """Unpacks gzip while it streams, and stops when too much comes in or out."""
+
+    def __init__(self, packed: Readable) -> None:
+        self._packed = packed
+        self._unzip = zlib.decompressobj(wbits=31)
+        self._tail = b""
+        self._taken = 0
+        self._given = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` unpacked bytes, fewer only at the end."""
+        parts = []
+        while size > 0 and not self._unzip.eof:
+            packed = self._tail or self._next()
+            part = self._unzip.decompress(packed, size)
+            if not packed and not part and not self._unzip.eof:
+                raise EOFError("it ends early")
+            self._tail = self._unzip.unconsumed_tail
+            parts.append(part)
+            size -= len(part)
+            self._given += len(part)
+            if self._given > MAX_UNPACKED_BYTES:
+                raise TooLarge(f"the archive unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
+        return b"".join(parts)
+
+    def _next(self) -> bytes:
+        packed = self._packed.read(_CHUNK)
+        self._taken += len(packed)
+        if self._taken > MAX_ARCHIVE_BYTES:
+            raise TooLarge(f"the archive has more than {MAX_ARCHIVE_BYTES:,} bytes")
+        return packed

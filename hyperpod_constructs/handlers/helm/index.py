@@ -1,0 +1,239 @@
+"""`Custom::HyperPodHelmRelease`: Create, Update and Delete of one Helm release in an EKS cluster.
+
+The framework of `custom_resources.Provider` calls `handler`, answers CloudFormation, and turns an exception into the
+reason of a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..shared.eks import ClusterAccess, ClusterGone, cluster_access
+from .binary import LAYER_BINARY, Helm, HelmError
+from .errors import ChartError
+from .release import Release
+from .source import obtain, pull_subchart
+from .subcharts import drop_duplicates, resolve
+from .yaml_by_helm import reader
+
+_MAX_MESSAGE = 1400  # bytes; CloudFormation takes 4 KB for the whole answer and shows about a third of that
+_ANSWER_SECONDS = 20.0  # the function's own time to answer
+
+
+class ReleaseFailed(Exception):
+    """What CloudFormation shows as the reason of the failure."""
+
+
+@dataclass(frozen=True)
+class Properties:
+    """The resource's properties. CloudFormation makes every value a string on the way."""
+
+    cluster: str
+    release: str
+    namespace: str
+    chart: Mapping[str, Any]
+    subchart_digests: Mapping[str, str]
+    values: Mapping[str, Any]
+    values_files: Sequence[str]
+    insertions: Sequence[Mapping[str, str]]
+    skip_crds: bool
+    create_namespace: bool
+    wait: bool
+    timeout_seconds: int
+
+    @classmethod
+    def of(cls, properties: Mapping[str, Any]) -> Properties:
+        """Read the properties as they arrive."""
+
+        def switch(name: str) -> bool:
+            return str(properties.get(name, "false")).lower() == "true"
+
+        return cls(
+            cluster=properties["ClusterName"],
+            release=properties["Release"],
+            namespace=properties["Namespace"],
+            chart=properties["Chart"],
+            subchart_digests=properties.get("SubchartDigests") or {},
+            values=json.loads(properties.get("Values") or "{}"),
+            values_files=properties.get("ValuesFiles") or [],
+            insertions=properties.get("Insertions") or [],
+            skip_crds=switch("SkipCrds"),
+            create_namespace=switch("CreateNamespace"),
+            wait=switch("Wait"),
+            timeout_seconds=int(properties.get("TimeoutSeconds") or 300),
+        )
+
+    @property
+    def physical_id(self) -> str:
+        """Cluster, namespace and release: a change of any is another release, and the former one is deleted after."""
+        return f"{self.cluster}/{self.namespace}/{self.release}"
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Lambda's entry point."""
+    print(f"{event['RequestType']} {event.get('LogicalResourceId', '')} {event.get('PhysicalResourceId', '')}".strip())
+    end = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS
+    return handle(event, seconds_left=lambda: end - time.monotonic())
+
+
+def handle(
+    event: Mapping[str, Any],
+    *,
+    seconds_left: Callable[[], float],
+    access: Callable[[str], ClusterAccess] = cluster_access,
+    sleep: Callable[[float], None] = time.sleep,
+    executable: str | None = None,
+) -> dict[str, Any]:
+    """Do what the event asks for.
+
+    Raises:
+        ReleaseFailed: with the release, what was tried, and what helm or the chart's source said.
+    """
+    wanted = Properties.of(event["ResourceProperties"])
+    delete = event["RequestType"] == "Delete"
+    work = Path(tempfile.mkdtemp(prefix="helm-"))  # readable by this process only
+    helm = Helm(work, executable=executable or os.environ.get("HELM", LAYER_BINARY), seconds_left=seconds_left)
+    try:
+        if delete:
+            return _delete(wanted, work, helm, access, sleep)
+        return _apply(wanted, work, helm, access, sleep)
+    except (ChartError, HelmError, ClusterGone) as error:
+        did = {"Create": "installed", "Update": "upgraded", "Delete": "uninstalled"}[event["RequestType"]]
+        raise ReleaseFailed(
+            _short(
+                f"Helm release {wanted.release} in namespace {wanted.namespace} of cluster {wanted.cluster} was not "
+                f"{did}: {error}"
+            )
+        ) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+class ClusterHelm:
+    """Helm with the way to one cluster: a fresh token for each run, in a file that only we can read."""
+
+    def __init__(self, helm: Helm, access: ClusterAccess, work: Path) -> None:
+        self._helm = helm
+        self._access = access
+        self._file = work / "kubeconfig"
+        self.seconds_left = helm.seconds_left
+
+    def run(self, arguments: Sequence[str], /) -> str:
+        """What helm printed; raises HelmError."""
+        cluster = {"server": self._access.endpoint, "certificate-authority-data": self._access.certificate_authority}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "eks", "cluster": {key: value for key, value in cluster.items() if value}}],
+            "users": [{"name": "us", "user": {"token": self._access.make_token()}}],
+            "contexts": [{"name": "here", "context": {"cluster": "eks", "user": "us"}}],
+            "current-context": "here",
+        }
+        self._file.touch(mode=0o600)
+        self._file.write_text(json.dumps(config))
+        try:
+            return self._helm.run([*arguments, f"--kubeconfig={self._file}"])
+        finally:
+            self._file.unlink()
+
+
+def _apply(
+    wanted: Properties,
+    work: Path,
+    helm: Helm,
+    access: Callable[[str], ClusterAccess],
+    sleep: Callable[[float], None],
+) -> dict[str, Any]:
+    chart = obtain(wanted.chart, work, helm, sleep=sleep)
+    values = prepare(chart, wanted, work, helm, sleep)
+    release = Release(wanted.release, wanted.namespace, ClusterHelm(helm, access(wanted.cluster), work), sleep=sleep)
+    revision = release.install(
+        chart,
+        values,
+        skip_crds=wanted.skip_crds,
+        create_namespace=wanted.create_namespace,
+        wait=wanted.wait,
+        timeout_seconds=wanted.timeout_seconds,
+    )
+    return {"PhysicalResourceId": wanted.physical_id, "Data": {"Revision": str(revision)}}
+
+
+def _delete(
+    wanted: Properties,
+    work: Path,
+    helm: Helm,
+    access: Callable[[str], ClusterAccess],
+    sleep: Callable[[float], None],
+) -> dict[str, Any]:
+    try:
+        cluster = access(wanted.cluster)
+    except ClusterGone as gone:
+        print(f"{gone}: the release is gone with it")
+    else:
+        release = Release(wanted.release, wanted.namespace, ClusterHelm(helm, cluster, work), sleep=sleep)
+        release.uninstall(wait=wanted.wait, timeout_seconds=wanted.timeout_seconds)
+    return {"PhysicalResourceId": wanted.physical_id}
+
+
+def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Callable[[float], None]) -> list[Path]:
+    """Complete a verified chart with its sub-charts, and write down the values; the values' files, later over earlier."""
+    for insertion in wanted.insertions:
+        insert_line(chart, insertion["Path"], after=insertion["After"], line=insertion["Line"])
+    files = [_inside(chart, name) for name in wanted.values_files]
+    missing = [name for name, file in zip(wanted.values_files, files, strict=True) if not file.is_file()]
+    if missing:
+        raise ChartError(f"the chart has no file {', '.join(map(repr, missing))}")
+    for name in drop_duplicates(chart, read_yaml=reader(chart, helm, work)):
+        print(f"left out {name}: it lies beside the folder of the same chart")
+
+    resolve(
+        chart,
+        wanted.values,
+        read_yaml=reader(chart, helm, work),
+        pull=lambda dependency, into: pull_subchart(dependency, into, helm, sleep=sleep),
+        digests=wanted.subchart_digests,
+    )
+    own = work / "values.json"
+    own.touch(mode=0o600)  # values may be secret
+    own.write_text(json.dumps(wanted.values))
+    return [*files, own]
+
+
+def insert_line(chart: Path, name: str, *, after: str, line: str) -> None:
+    """Add a line to a list that is written into a template, where no value reaches it; a line that is there is fine.
+
+    Raises:
+        ChartError: the chart has no such file, or its text is not as expected.
+    """
+    file = _inside(chart, name)
+    if not file.is_file():
+        raise ChartError(f"the chart has no file {name!r}, where {line.strip()!r} has to be added")
+    lines = file.read_text().split("\n")
+    if line in lines:
+        return
+    if lines.count(after) != 1:
+        raise ChartError(f"{name!r} of the chart has not the one line {after.strip()!r} to add {line.strip()!r} after")
+    lines.insert(lines.index(after) + 1, line)
+    file.write_text("\n".join(lines))
+
+
+def _inside(chart: Path, name: str) -> Path:
+    file = (chart / name).resolve()
+    if not file.is_relative_to(chart.resolve()):
+        raise ChartError(f"{name!r} is not inside the chart")
+    return file
+
+
+def _short(message: str) -> str:
+    text = message.encode()
+    if len(text) <= _MAX_MESSAGE:
+        return message
+    return text[:300].decode(errors="ignore") + " ... " + text[300 - _MAX_MESSAGE :].decode(errors="ignore")

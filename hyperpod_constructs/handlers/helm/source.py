@@ -1,0 +1,176 @@
+"""Where a chart comes from: an upstream commit, an asset in S3, or an OCI registry. Verified before it is used."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .binary import Helm, HelmError
+from .errors import ChartError, TooLarge
+from .folder import MAX_ARCHIVE_BYTES, unpack_tar, unpack_zip, verify
+from .subcharts import Dependency
+
+_ATTEMPTS = 5
+_CONNECT_SECONDS, _READ_SECONDS = 10.0, 30.0
+_ECR_HOST = re.compile(r"^\d{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
+_OCI_DIGEST = re.compile(r"^Digest:\s*(sha256:[0-9a-f]{64})\s*$", re.MULTILINE)
+
+
+def obtain(chart: Mapping[str, Any], work: Path, helm: Helm, *, sleep: Callable[[float], None] = time.sleep) -> Path:
+    """Bring a chart into a folder of `work`, and verify that it is what was pinned.
+
+    Raises:
+        ChartError: it cannot be had, or its digest differs.
+    """
+    folder = work / "chart"
+    kind = chart["Kind"]
+    if kind == "git":
+        download(chart["ArchiveUrl"], chart["Path"], folder, sleep=sleep)
+    elif kind == "asset":
+        _asset(chart["Bucket"], chart["Key"], folder)
+    elif kind == "oci":
+        return _oci(chart, work, helm)
+    else:
+        raise ChartError(f"unknown kind of chart source {kind!r}")
+    verify(folder, chart["Digest"])
+    print(f"the chart is what was pinned: {chart['Digest']}")
+    return folder
+
+
+def download(url: str, inside: str, folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Download a repository's archive over https and unpack one folder of it; nothing else is written.
+
+    A server's errors and broken connections are tried again, a few times; a refusal (404) is not.
+
+    Raises:
+        ChartError: with the address and what happened.
+    """
+    import urllib3  # imported here: the command line shares this module and needs none of it for its other commands
+
+    if urlsplit(url).scheme != "https" and not is_loopback(url):
+        raise ChartError(f"the chart's archive has to come over https, not from {url}")
+    timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
+    problem = ""
+    with urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(False, redirect=3)) as pool:
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                sleep(2.0**attempt)
+                shutil.rmtree(folder, ignore_errors=True)
+            try:
+                response = pool.request("GET", url, preload_content=False, decode_content=False)
+                try:
+                    if response.status == 200:
+                        _refuse_large(response.headers.get("content-length"))
+                        unpack_tar(response, inside, folder)
+                        return
+                finally:
+                    response.close()
+            except urllib3.exceptions.HTTPError as error:
+                problem = f"{type(error).__name__}: {error}"
+                continue
+            except ChartError as error:
+                raise ChartError(f"the chart's archive {url}: {error}") from error
+            problem = f"the server answered {response.status} {response.reason or ''}".strip()
+            if response.status != 429 and response.status < 500:
+                break
+    raise ChartError(
+        f"the chart's archive {url} cannot be downloaded: {problem}. In a network without a way to it, use a vendored "
+        "chart folder"
+    )
+
+
+def pull_subchart(
+    dependency: Dependency, into: Path, helm: Helm, *, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Pull one sub-chart's package; three attempts, since repositories are reached over the internet.
+
+    Raises:
+        ChartError: with the repository and what helm said.
+    """
+    if dependency.repository.startswith("oci://"):
+        where = [f"{dependency.repository.rstrip('/')}/{dependency.name}"]
+    else:
+        where = [dependency.name, "--repo", dependency.repository]
+    if is_loopback(dependency.repository) and dependency.repository.startswith("oci://"):
+        where.append("--plain-http")
+    for attempt in range(3):
+        try:
+            helm.run(["pull", *where, "--version", dependency.version, "--destination", str(into)])
+            return
+        except HelmError as error:
+            if attempt == 2:
+                raise ChartError(
+                    f"sub-chart {dependency.name} {dependency.version} cannot be fetched from {dependency.repository}: "
+                    f"{error}. In a network without a way to it, use a vendored chart folder"
+                ) from error
+        sleep(2.0 ** (attempt + 1))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this very machine, where plain http is no risk."""
+    return (urlsplit(url).hostname or "") in {"127.0.0.1", "localhost", "::1"}
+
+
+def registry_config(reference: str, work: Path) -> Path | None:
+    """Credentials for a private ECR registry, in a file that only we can read; None for other registries."""
+    host = urlsplit(reference).netloc
+    region = _ECR_HOST.match(host)
+    if region is None:
+        return None
+    import boto3
+
+    data = boto3.client("ecr", region_name=region[1]).get_authorization_token()["authorizationData"][0]
+    file = work / "registry.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"auths": {host: {"auth": data["authorizationToken"]}}}))
+    return file
+
+
+def _refuse_large(content_length: str | None) -> None:
+    if content_length and int(content_length) > MAX_ARCHIVE_BYTES:
+        raise TooLarge(f"the archive has {int(content_length):,} bytes, more than {MAX_ARCHIVE_BYTES:,}")
+
+
+def _asset(bucket: str, key: str, folder: Path) -> None:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    package = folder.with_suffix(".zip")
+    s3 = boto3.client("s3")
+    try:
+        _refuse_large(str(s3.head_object(Bucket=bucket, Key=key)["ContentLength"]))
+        s3.download_file(bucket, key, str(package))
+    except (BotoCoreError, ClientError) as error:
+        raise ChartError(f"the chart's asset s3://{bucket}/{key} cannot be downloaded: {error}") from error
+    unpack_zip(package, folder)
+
+
+def _oci(chart: Mapping[str, Any], work: Path, helm: Helm) -> Path:
+    reference, version, wanted = chart["Reference"], chart["Version"], chart["Digest"]
+    pulled = work / "pulled"
+    arguments = ["pull", reference, "--version", version, "--destination", str(pulled)]
+    credentials = registry_config(reference, work)
+    if credentials is not None:
+        arguments += ["--registry-config", str(credentials)]
+    if is_loopback(reference):
+        arguments.append("--plain-http")
+    pulled.mkdir()
+    try:
+        output = helm.run(arguments)
+    except HelmError as error:
+        raise ChartError(f"{reference} {version} cannot be pulled: {error}") from error
+    found = _OCI_DIGEST.search(output)
+    if found is None or found[1] != wanted:
+        actual = found[1] if found else "unknown"
+        raise ChartError(f"{reference} {version} is not what was pinned: its digest is {actual}, expected {wanted}")
+    (package,) = pulled.glob("*.tgz")
+    folder = work / "chart"
+    with package.open("rb") as stream:
+        unpack_tar(stream, "", folder)
+    return folder

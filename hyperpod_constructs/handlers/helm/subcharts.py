@@ -1,0 +1,188 @@
+"""The remote sub-charts of a chart: which are switched on, and bringing those that are not there yet.
+
+`helm dependency build` fetches all of them, switched on or not, and packs local sub-charts a second time beside their
+folders. So each one is pulled by itself, in exactly the pinned version, and only where a condition lets it in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import ChartError
+from .folder import top_folder
+
+ReadYaml = Callable[[Sequence[Path]], Sequence[dict[str, Any]]]
+"""Reads YAML files that hold one mapping each; a file that is not there reads as an empty one."""
+
+Pull = Callable[["Dependency", Path], None]
+"""Brings a sub-chart's package into a folder; raises ChartError."""
+
+_EXACT = re.compile(r"^v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?$")
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """A remote sub-chart that a chart names."""
+
+    name: str
+    version: str
+    repository: str
+
+
+def resolve(
+    chart: Path,
+    values: Mapping[str, Any],
+    *,
+    read_yaml: ReadYaml,
+    pull: Pull,
+    digests: Mapping[str, str],
+    prune: bool = True,
+) -> list[Dependency]:
+    """Complete a chart's folder, in place: the sub-charts that the values switch on are there afterwards.
+
+    Args:
+        chart: the folder; its sub-charts that are folders are completed too.
+        values: the release's values over the chart's own.
+        read_yaml: reads the charts' metadata and values.
+        pull: brings a package.
+        digests: `name version` of a sub-chart to the digest (`sha256:`) of its package, where it is known.
+        prune: strike the sub-charts that are switched off and not there from the chart's list, since helm refuses to
+            install a chart whose list names what is not there.
+
+    Returns:
+        The sub-charts that were pulled.
+
+    Raises:
+        ChartError: a sub-chart cannot be had, is not pinned, or is not what was pinned.
+    """
+    metadata, lock, defaults = read_yaml([chart / "Chart.yaml", chart / "Chart.lock", chart / "values.yaml"])
+    merged = merge(defaults, values)
+    folders, packages = _present(chart, read_yaml)
+    locked = {entry["name"]: entry["version"] for entry in lock.get("dependencies") or []}
+    pulled: list[Dependency] = []
+    kept = []
+    for entry in metadata.get("dependencies") or []:
+        name, repository = entry["name"], entry.get("repository") or ""
+        enabled = is_enabled(entry, merged)
+        present = name in folders or name in packages
+        if enabled and not present:
+            if not repository.startswith(("https://", "http://", "oci://")):
+                raise ChartError(
+                    f"sub-chart {name!r} is switched on, but neither in charts/ nor in a remote repository"
+                )
+            dependency = Dependency(name, str(locked.get(name, entry["version"])), repository)
+            _bring(dependency, chart / "charts", pull, digests)
+            pulled.append(dependency)
+        if enabled and name in folders:
+            below = merged.get(entry.get("alias") or name)
+            inner = {**below} if isinstance(below, Mapping) else {}
+            if isinstance(merged.get("global"), Mapping):
+                inner["global"] = merge(inner.get("global") or {}, merged["global"])
+            pulled += resolve(folders[name], inner, read_yaml=read_yaml, pull=pull, digests=digests, prune=prune)
+        if enabled or present:
+            kept.append(entry)
+    if prune and len(kept) != len(metadata.get("dependencies") or []):
+        (chart / "Chart.yaml").write_text(json.dumps({**metadata, "dependencies": kept}))  # JSON is YAML
+    return pulled
+
+
+def drop_duplicates(chart: Path, *, read_yaml: ReadYaml) -> list[str]:
+    """Remove packed sub-charts that lie beside the folder of the same chart: helm would take both. Their file names."""
+    folders, packages = _present(chart, read_yaml)
+    dropped = []
+    for name in sorted(set(folders) & set(packages)):
+        for package in packages[name]:
+            package.unlink()
+            dropped.append(package.name)
+    for folder in folders.values():
+        dropped += drop_duplicates(folder, read_yaml=read_yaml)
+    return dropped
+
+
+def is_enabled(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether a dependency of Chart.yaml is switched on: its first condition that is set decides, then its tags.
+
+    >>> is_enabled({"condition": "a.on,b.on"}, {"b": {"on": False}})
+    False
+    >>> is_enabled({"tags": ["extra"]}, {})
+    True
+    """
+    for path in str(entry.get("condition") or "").split(","):
+        found: Any = values
+        for key in path.strip().split("."):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(found, bool):
+            return found
+    tags = values.get("tags")
+    switches = [tags[tag] for tag in entry.get("tags") or [] if isinstance(tags, Mapping) and tag in tags]
+    return True in switches or False not in switches
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Values over values as helm merges them: mappings merge, null removes, all else replaces.
+
+    >>> merge({"a": {"x": 1, "y": 2}, "b": 1}, {"a": {"y": 3}, "b": None})
+    {'a': {'x': 1, 'y': 3}}
+    """
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def digest_key(name: str, version: str) -> str:
+    """The key of a sub-chart in a table of digests; a leading `v` of the version says nothing.
+
+    >>> digest_key("cert-manager", "v1.18.2")
+    'cert-manager 1.18.2'
+    """
+    return f"{name} {version.removeprefix('v')}"
+
+
+def _present(chart: Path, read_yaml: ReadYaml) -> tuple[dict[str, Path], dict[str, list[Path]]]:
+    """The sub-charts in charts/, by the chart's own name: folders, and packages."""
+    below = chart / "charts"
+    folders = sorted(path for path in below.glob("*") if (path / "Chart.yaml").is_file())
+    names = [str(meta.get("name", "")) for meta in read_yaml([folder / "Chart.yaml" for folder in folders])]
+    packages: dict[str, list[Path]] = {}
+    for package in sorted(below.glob("*.tgz")):
+        packages.setdefault(top_folder(package), []).append(package)
+    return dict(zip(names, folders, strict=True)), packages
+
+
+def _bring(dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[str, str]) -> None:
+    what = f"sub-chart {dependency.name} {dependency.version} of {dependency.repository}"
+    if not _EXACT.match(dependency.version):
+        raise ChartError(
+            f"{what}: its version is no exact one, and there is no Chart.lock; use a vendored chart folder"
+        )
+    charts.mkdir(exist_ok=True)
+    before = set(charts.glob("*.tgz"))
+    pull(dependency, charts)
+    new = sorted(set(charts.glob("*.tgz")) - before)
+    if len(new) != 1:
+        raise ChartError(f"{what}: pulling it brought {len(new)} packages")
+    wanted = digests.get(digest_key(dependency.name, dependency.version))
+    actual = "sha256:" + hashlib.sha256(new[0].read_bytes()).hexdigest()
+    if wanted is not None and actual != wanted:
+        raise ChartError(f"{what} is not what was pinned: its digest is {actual}, expected {wanted}")
+
+
+def walk(chart: Path) -> Iterator[Path]:
+    """A chart's folder and those of its sub-charts that are folders."""
+    yield chart
+    for path in sorted((chart / "charts").glob("*")):
+        if (path / "Chart.yaml").is_file():
+            yield from walk(path)

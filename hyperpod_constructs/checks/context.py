@@ -1,0 +1,170 @@
+"""What rules look at: the parts of a platform that are known, made from a whole platform or from a construct's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..findings import Severity
+from ..network_plan import NetworkPlan, default_zone, plan
+from ..spec.addons import Addon, Addons, Kueue
+from ..spec.base import is_token
+from .registry import Problem
+
+if TYPE_CHECKING:
+    from ..catalog import InstanceType, KubernetesVersion, Region
+    from ..spec.cluster import Cluster
+    from ..spec.dependencies import DependencyChart
+    from ..spec.eks import Eks
+    from ..spec.governance import Governance
+    from ..spec.groups import InstanceGroup, RestrictedInstanceGroup
+    from ..spec.jobs import Job
+    from ..spec.network import Network
+    from ..spec.observability import Observability
+    from ..spec.platform import Acknowledgement, Platform
+    from ..spec.storage import Storage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The parts of a platform; None is "not known here", and rules that need the part are skipped.
+
+    A construct gives what it has: `Context(cluster=cluster, region="us-west-2")`. A region or account that is a CDK
+    token is the same as none.
+    """
+
+    name: str | None = None
+    region: str | None = None
+    account: str | None = None
+    network: Network | None = None
+    eks: Eks | None = None
+    dependencies: DependencyChart | None = None
+    cluster: Cluster | None = None
+    addons: Addons | None = None
+    governance: Governance | None = None
+    storage: Storage | None = None
+    jobs: tuple[Job, ...] | None = None
+    tags: Mapping[str, str] | None = None
+    permissions_boundary_arn: str | None = None
+    allow_data_loss: bool = False
+    acknowledge: tuple[Acknowledgement, ...] = ()
+    whole: bool = field(default=False, repr=False)
+    """Whether these are all parts of a platform, so that an acknowledgement that matches nothing is stale."""
+
+    def __post_init__(self) -> None:
+        for part in ("region", "account"):
+            if is_token(getattr(self, part)):
+                object.__setattr__(self, part, None)
+
+    @classmethod
+    def of(cls, platform: Platform) -> Context:
+        """The context of a whole platform."""
+        return cls(whole=True, **cls.parts_of({name: getattr(platform, name) for name in type(platform).model_fields}))
+
+    @classmethod
+    def parts_of(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of some values by name that are parts of a context."""
+        return {part.name: values[part.name] for part in fields(cls) if part.name in values and part.name != "whole"}
+
+    def has(self, part: str) -> bool:
+        """Whether a part is known."""
+        return getattr(self, part) is not None
+
+    # The look-ups below are what many rules ask for; each gives None or nothing where it cannot be known.
+
+    @cached_property
+    def region_facts(self) -> Region | None:
+        """What the catalog knows about the region."""
+        from ..catalog import find_region
+
+        return find_region(self.region) if self.region else None
+
+    @cached_property
+    def plan(self) -> NetworkPlan | None:
+        """The network's plan, where it can be made."""
+        if self.network is None:
+            return None
+        try:
+            return plan(self.network)
+        except ValueError:  # HP101 to HP104 report it with the numbers
+            return None
+
+    @cached_property
+    def default_zone(self) -> str | None:
+        """The zone of groups that name none."""
+        return default_zone(self.network) if self.network is not None else None
+
+    @cached_property
+    def effective_addons(self) -> Mapping[str, Addon | Observability | Kueue]:
+        """The add-ons that will be installed, by key, with those that come along."""
+        return self.addons.effective() if self.addons is not None else {}
+
+    @cached_property
+    def kubernetes_version(self) -> KubernetesVersion | None:
+        """The Kubernetes version that a new control plane gets; None where it is not ours, not known or a token."""
+        from ..catalog import default_kubernetes_version, find_kubernetes_version
+
+        if self.eks is None:
+            return None
+        if self.eks.kubernetes_version is not None:
+            return find_kubernetes_version(self.eks.kubernetes_version)
+        return None if self.eks.existing is not None else default_kubernetes_version()
+
+    @property
+    def instance_groups(self) -> Iterator[tuple[str, InstanceGroup]]:
+        """Config path and group, of the ordinary groups."""
+        if self.cluster is not None:
+            for index, group in enumerate(self.cluster.instance_groups):
+                yield f"cluster.instance_groups[{index}]", group
+
+    @property
+    def restricted_groups(self) -> Iterator[tuple[str, RestrictedInstanceGroup]]:
+        """Config path and group, of the restricted groups."""
+        if self.cluster is not None:
+            for index, group in enumerate(self.cluster.restricted_instance_groups):
+                yield f"cluster.restricted_instance_groups[{index}]", group
+
+    @property
+    def groups(self) -> Iterator[tuple[str, InstanceGroup | RestrictedInstanceGroup]]:
+        """Config path and group, of all groups."""
+        yield from self.instance_groups
+        yield from self.restricted_groups
+
+    def zone_of(self, group: InstanceGroup | RestrictedInstanceGroup) -> str | None:
+        """The zone id of a group's subnet; None where it brings subnets, or the zone is not known here."""
+        return None if group.subnet_ids else group.availability_zone_id or self.default_zone
+
+    @property
+    def wants_efa(self) -> bool:
+        """Whether some group has nodes with EFA."""
+        return any(kind.supports_efa for _, group in self.groups for kind in types_of(group))
+
+
+def types_of(group: InstanceGroup | RestrictedInstanceGroup) -> tuple[InstanceType, ...]:
+    """What the catalog knows about a group's instance types; unknown ones are left out (HP301 reports them)."""
+    from ..catalog import find_instance_type
+
+    return tuple(found for found in map(find_instance_type, group.types) if found is not None)
+
+
+def skipped(path: str) -> Problem:
+    """Says that a rule did not look at a value that is only known at deploy time."""
+    return Problem(
+        path,
+        "is known only at deploy time (a CDK token), so this rule did not look at it",
+        cure="nothing to do, unless you can give the value itself",
+        consequence="",
+        severity=Severity.NOTE,
+    )
+
+
+def as_text(value: Any) -> str:
+    """A value as a message shows it: quoted, and cut when it is long.
+
+    >>> as_text("ml.p5"), as_text("x" * 100)
+    ("'ml.p5'", "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'")
+    """
+    text = str(value)
+    return repr(text if len(text) <= 64 else text[:60] + "...")

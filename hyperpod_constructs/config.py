@@ -1,0 +1,165 @@
+"""From a config file to a platform: everything that is wrong is a finding with its line, nothing is an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import checks
+from .documents import Document, join, read, within
+from .findings import Finding, Severity, errors, ordered
+from .shape import Shape, shaped
+from .spec.jobs import Job
+from .spec.platform import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a config file gave.
+
+    Attributes:
+        path: of the file.
+        platform: the platform, where the file has the right shape; it may still have errors.
+        findings: everything found, errors first: about the file, its shape and its meaning.
+    """
+
+    path: Path
+    platform: Platform | None
+    findings: list[Finding]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing stops a synth."""
+        return self.platform is not None and not errors(self.findings)
+
+
+@dataclass(slots=True)
+class _Jobs:
+    """The jobs of a config, and the place in a document that each came from."""
+
+    jobs: list[Job] = field(default_factory=list)
+    places: list[tuple[Document, str]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    entries: list[int] = field(default_factory=list)
+    """The index in the config's list of each job."""
+    complete: bool = True
+
+
+def load(path: Path) -> Loaded:
+    """Read, shape and check a config file.
+
+    Job files that it names are read relative to its folder; their findings carry their own file and line.
+    """
+    document = read(path)
+    if document.value is None and document.findings:
+        return Loaded(path=path, platform=None, findings=[_documented(f) for f in document.findings])
+    content = dict(document.value) if isinstance(document.value, dict) else document.value
+    entries = content.pop("jobs", None) if isinstance(content, dict) else None
+    shape = shaped(Platform, content, document)
+    jobs = _jobs(entries, path.parent, document)
+    complete = shape.value is not None and jobs.complete and not errors(document.findings)
+    found = [
+        _placed(finding, document, jobs)
+        for finding in checks.check(_context(shape, jobs, complete=complete))
+        if not any(within(finding.path, cut) or within(cut, finding.path) for cut in shape.cut)
+    ]
+    shapes = [*document.findings, *shape.findings, *jobs.findings]
+    return Loaded(
+        path=path,
+        platform=shape.value.model_copy(update={"jobs": tuple(jobs.jobs)}) if shape.value and complete else None,
+        findings=ordered([*map(_documented, shapes), *_empty(document, shapes), *found]),
+    )
+
+
+def _context(shape: Shape[Platform], jobs: _Jobs, *, complete: bool) -> checks.Context:
+    known = checks.Context.parts_of(shape.parts)
+    known["jobs"] = tuple(jobs.jobs) if jobs.complete else None
+    return checks.Context(**known, whole=complete)
+
+
+def _documented(finding: Finding) -> Finding:
+    """A finding about a file or its shape, with the consequence and source of its rule."""
+    from dataclasses import replace
+
+    rule = checks.find(finding.rule)
+    if rule is None:
+        return finding
+    return replace(
+        finding,
+        consequence=finding.consequence or rule.why,
+        cure=finding.cure or rule.cure,
+        source=finding.source or rule.source,
+    )
+
+
+def _empty(document: Document, others: list[Finding]) -> Iterator[Finding]:
+    """Keys with nothing after them: mostly a block whose content is commented out, or a switch that switches nothing."""
+    reported = {finding.path for finding in others}
+    for path, text in document.written.items():
+        if text == "" and path in document.keys and path not in reported:
+            rule = checks.find("HP015")
+            assert rule is not None
+            cure = "write `{}` to switch it on with its defaults" if path.startswith("addons.") else None
+            problem = checks.Problem(path, "has no value, which is the same as leaving the key out", cure)
+            yield document.located(checks.to_finding(rule, problem), key=True)
+
+
+def _placed(finding: Finding, document: Document, jobs: _Jobs) -> Finding:
+    """The finding with its place, which for a job is in the job's own file."""
+    for index, (source, prefix) in enumerate(jobs.places):
+        path = f"jobs[{index}]"
+        if within(finding.path, path):
+            inside = finding.path[len(path) :]
+            return source.located(finding, path=(prefix + inside).removeprefix("."))
+    return document.located(finding)
+
+
+def _jobs(entries: Any, folder: Path, document: Document) -> _Jobs:
+    jobs = _Jobs()
+    if entries is None:
+        return jobs
+    if not isinstance(entries, list):
+        cure = f"write it in brackets: [{entries}]" if isinstance(entries, str) else "write a list of file paths"
+        return _lost(jobs, document, "HP012", "jobs", "must be a list of job files or jobs", cure)
+    for index, entry in enumerate(entries):
+        path = join("jobs", index)
+        if isinstance(entry, str):
+            _job_file(jobs, document, path, folder / entry)
+        else:
+            _job(jobs, document, path, entry)
+    return jobs
+
+
+def _job_file(jobs: _Jobs, document: Document, path: str, file: Path) -> None:
+    source = read(file)
+    if source.value is None and source.findings:
+        for finding in source.findings:
+            if finding.rule == "HP002":
+                _lost(jobs, document, "HP002", path, f"{file}: {finding.message}", finding.cure)
+            else:
+                _lost(jobs, document, finding.rule, path, finding.message, finding.cure, at=finding)
+        return
+    jobs.findings.extend(source.findings)
+    _job(jobs, source, "", source.value)
+
+
+def _job(jobs: _Jobs, source: Document, prefix: str, content: Any) -> None:
+    shape = shaped(Job, content, source, prefix=prefix)
+    jobs.findings.extend(shape.findings)
+    if shape.value is None:
+        jobs.complete = False
+        return
+    jobs.jobs.append(shape.value)
+    jobs.places.append((source, prefix))
+
+
+def _lost(
+    jobs: _Jobs, document: Document, rule: str, path: str, message: str, cure: str, *, at: Finding | None = None
+) -> _Jobs:
+    finding = Finding(rule=rule, severity=Severity.ERROR, path=path, message=message, cure=cure)
+    placed = finding.located(file=at.file, line=at.line, column=at.column) if at else document.located(finding)
+    jobs.findings.append(placed)
+    jobs.complete = False
+    return jobs

@@ -1,0 +1,47 @@
+"""The Kubernetes provider's Lambda functions: apply objects, delete them, and wait for what they become.
+
+Runs on the Lambda runtime alone (boto3, botocore, urllib3). Two custom resources speak to it through CDK's provider
+framework, which sends each event to a handler and turns the answer, or the exception, into CloudFormation's response.
+
+``Custom::HyperPodKubernetesObjects`` (handler ``kubernetes.apply.on_event``): one object or a tight group.
+
+===================  ==========================================================================================
+property             meaning
+===================  ==========================================================================================
+ClusterName          name of the EKS cluster
+Manifest             JSON text: a list of objects (or one object); CDK tokens are resolved by now
+ManifestAsset        instead of Manifest, for large objects: ``{Bucket, Key, Sha256}`` of that JSON (plain or gzip)
+Objects              with ManifestAsset: the list's ``{apiVersion, kind, namespace, name}``, so that a deletion never
+                     needs the asset again
+RetrySeconds         how long a retryable refusal is retried, 1-780 (default 600)
+DeletionPolicy       ``Delete`` (default) or ``Retain``: leave the objects when the resource, or their place in it, goes
+PropagationPolicy    ``Foreground`` (default), ``Background`` or ``Orphan``: what a deletion does with dependents
+ReplaceOnImmutable   ``true``: an object whose changed field is immutable is deleted and created again
+===================  ==========================================================================================
+
+* The physical id names the cluster and the object (or the logical id of a group): a rename, another namespace or
+  another cluster is a replacement, so CloudFormation makes the new object first and deletes the old one after.
+* Every object carries the annotation ``hyperpod-constructs.io/owner``. A deletion skips an object that meanwhile belongs
+  to another resource, so objects may move between construct ids.
+* An in-place update deletes the objects that left the group, after the others are applied.
+* After a failed Create the framework sends no Delete, so a failed event removes what it created before it reports.
+* Answers: ``Data`` is ``{Count, Name, Namespace}`` (name and namespace of the first object).
+
+``Custom::HyperPodKubernetesWait`` (handlers ``kubernetes.wait.on_event`` and ``kubernetes.wait.is_complete``):
+
+===================  ==========================================================================================
+property             meaning
+===================  ==========================================================================================
+ClusterName          name of the EKS cluster
+Condition            ``{Type: ..., ...}``; the types and their arguments are the classes of ``conditions`` and ``jobs``,
+                     ``nodes``, ``addons``
+TimeoutSeconds       1-3600; the wait fails, with what pods and nodes say, before CloudFormation loses patience (at most
+                     58 minutes after the start)
+RerunOn              any text; a change of it runs the wait again
+===================  ==========================================================================================
+
+Modules, lowest first: ``errors`` (what an API refusal is, and whether to retry), ``timing`` (clock, deadline, back-off),
+``client`` (HTTP), ``eks`` (endpoint and token), ``discovery`` (kinds), ``objects`` (references, order, ownership),
+``manifest`` (bodies), ``group`` (apply and delete), ``apply`` (the events); ``diagnosis`` (what pods say), ``conditions``,
+``jobs``, ``nodes``, ``addons``, ``wait`` (the events); ``services`` (what the handlers are given, and tests replace).
+"""

@@ -1,0 +1,61 @@
+"""Waiting for an EKS add-on to be ACTIVE. CloudFormation takes DEGRADED for success; this does not.
+
+===========  ====================================================================================================
+Type         arguments of the property ``Condition``
+===========  ====================================================================================================
+AddonActive  AddonName
+===========  ====================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from .conditions import Sources, State
+from .errors import HandlerError
+
+_DEAD_END = {"CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED", "DELETING"}
+
+
+@dataclass(frozen=True)
+class AddonActive:
+    """The add-on's status is ACTIVE."""
+
+    cluster: str
+    addon: str
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any], cluster_name: str) -> AddonActive:
+        """From the properties ``Condition`` and ``ClusterName``."""
+        return cls(cluster_name, given["AddonName"])
+
+    def check(self, sources: Sources) -> State:
+        """ACTIVE is met, DEGRADED may recover, the failed states do not."""
+        addon = self._describe(sources)
+        status = addon.get("status", "not there")
+        if status in _DEAD_END:
+            raise HandlerError(f"EKS add-on {self.addon} is {status}: {_issues(addon)}", limit=2000)
+        return State(status == "ACTIVE", f"EKS add-on {self.addon} is {status}")
+
+    def explain(self, sources: Sources) -> str:
+        """The health issues that EKS lists."""
+        return _issues(self._describe(sources))
+
+    def _describe(self, sources: Sources) -> dict[str, Any]:
+        try:
+            answer = sources.aws("eks").describe_addon(clusterName=self.cluster, addonName=self.addon)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return {}
+            raise
+        addon: dict[str, Any] = answer["addon"]
+        return addon
+
+
+def _issues(addon: Mapping[str, Any]) -> str:
+    issues = (addon.get("health") or {}).get("issues") or []
+    return "; ".join(f"{issue.get('code')}: {issue.get('message')}" for issue in issues) or "no health issue is listed"

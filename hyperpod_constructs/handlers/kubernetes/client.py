@@ -1,0 +1,152 @@
+"""One HTTP connection to an API server: JSON in, JSON or ``ApiError`` out."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import urllib3
+
+from .errors import ApiError
+from .timing import Deadline
+
+FIELD_MANAGER = "hyperpod-constructs"
+
+#: Seconds for one answer: an API server lets webhooks take 30 and itself 60.
+LONGEST_ANSWER_SECONDS = 65.0
+
+_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
+
+class Connection(Protocol):
+    """Where an API server is and how to be let in."""
+
+    endpoint: str
+    ssl_context: ssl.SSLContext | None
+
+    def headers(self) -> Mapping[str, str]:
+        """Headers that authenticate; asked for each request, so that a token can be renewed."""
+
+    def renew(self) -> None:
+        """Forget the credentials: the API server did not take them."""
+
+
+class ApiClient:
+    """Requests to one API server; each ends before ``deadline`` (plus a second)."""
+
+    def __init__(self, connection: Connection, deadline: Deadline) -> None:
+        self.connection = connection
+        self.deadline = deadline
+        tls: dict[str, Any] = {"ssl_context": connection.ssl_context} if connection.ssl_context else {}
+        self._pool = urllib3.PoolManager(maxsize=2, retries=False, **tls)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> dict[str, Any]:
+        """The decoded answer. Raises ``ApiError``."""
+        url = f"{self.connection.endpoint}{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {**self.connection.headers(), "Accept": accept, "User-Agent": FIELD_MANAGER}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        read = min(LONGEST_ANSWER_SECONDS, self.deadline.remaining + 1)
+        try:
+            response = self._pool.request(
+                method,
+                url,
+                body=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                timeout=urllib3.Timeout(connect=min(5.0, read), read=read),
+                redirect=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise ApiError(0, "Unreachable", f"the API server did not answer: {_plain(error)}") from None
+        if response.status == 401:
+            self.connection.renew()
+        if response.status >= 300:
+            raise _refusal(response.status, response.headers, response.data)
+        try:
+            answer = json.loads(response.data) if response.data else {}
+        except ValueError:
+            raise ApiError(0, "NotJson", f"{method} {path} was not answered with JSON") from None
+        return answer if isinstance(answer, dict) else {"items": answer}
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """GET an object or a list."""
+        return self.request("GET", path, query=query or None)
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        """GET an object, ``None`` when there is none."""
+        return _none_if_absent(lambda: self.request("GET", path))
+
+    def find_metadata(self, path: str) -> dict[str, Any] | None:
+        """The ``metadata`` of an object, ``None`` when there is none; spares reading large bodies."""
+        answer = _none_if_absent(lambda: self.request("GET", path, accept=_METADATA_ONLY))
+        return None if answer is None else answer.get("metadata", {})
+
+    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """All pages of a list."""
+        found: list[dict[str, Any]] = []
+        page = {"limit": "250", **query}
+        while True:
+            answer = self.request("GET", path, query=page)
+            found += answer.get("items") or []
+            token = answer.get("metadata", {}).get("continue")
+            if not token:
+                return found
+            page["continue"] = token
+
+    def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Server-side apply, taking over fields that others own."""
+        return self.request(
+            "PATCH",
+            path,
+            query={"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"},
+            body=body,
+            content_type="application/apply-patch+yaml",
+        )
+
+    def delete(self, path: str, *, propagation: str, uid: str | None = None) -> None:
+        """Ask for the deletion of an object (only if it still is the one with ``uid``)."""
+        options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        self.request("DELETE", path, body=options)
+
+
+def _none_if_absent(ask: Any) -> dict[str, Any] | None:
+    try:
+        answer: dict[str, Any] = ask()
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+    return answer
+
+
+def _plain(error: BaseException) -> str:
+    """What went wrong on the wire, without object addresses."""
+    reason = getattr(error, "reason", None)
+    text = str(reason if reason is not None else error)
+    return text.split(">: ", 1)[-1] or type(error).__name__
+
+
+def _refusal(status: int, headers: Mapping[str, str], data: bytes) -> ApiError:
+    retry_after = headers.get("Retry-After", "")
+    try:
+        answer = json.loads(data)
+        reason, message = answer.get("reason") or "", answer.get("message") or ""
+    except (ValueError, AttributeError):
+        reason, message = "", data[:300].decode(errors="replace").strip()
+    return ApiError(
+        status, reason or "Error", message or "no message", float(retry_after) if retry_after.isdigit() else None
+    )

@@ -1,0 +1,214 @@
+"""What a wait can wait for, on Kubernetes objects. Each condition is asked for its state, and in the end for reasons.
+
+=========================  ====================================================================================
+Type                       arguments of the property ``Condition``
+=========================  ====================================================================================
+CustomResourceEstablished  Name
+DeploymentAvailable        Namespace, Name
+DaemonSetReady             Namespace, Name, MinimumReady (default 1)
+ObjectCondition            ApiVersion, Kind, Namespace, Name, ConditionType, ConditionStatus (default True)
+EndpointsReady             Namespace, Service, MinimumReady (default 1)
+=========================  ====================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from .client import ApiClient
+from .diagnosis import Item, condition, last_condition, pods_and_events
+from .discovery import Discovery
+from .errors import HandlerError
+from .group import CRDS, established
+from .objects import ObjectRef
+
+
+@dataclass(frozen=True)
+class State:
+    """``met``, or what is still missing."""
+
+    met: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Whom a condition may ask."""
+
+    client: ApiClient
+    aws: Callable[[str], Any]
+
+
+class Condition(Protocol):
+    """Something that becomes true, or fails."""
+
+    def check(self, sources: Sources) -> State:
+        """The state now. Raises ``HandlerError`` when it can't become true any more."""
+
+    def explain(self, sources: Sources) -> str:
+        """Why it is not true yet: what pods, nodes and events say."""
+
+
+@dataclass(frozen=True)
+class CustomResourceEstablished:
+    """The API server serves the kinds of a CustomResourceDefinition."""
+
+    name: str
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> CustomResourceEstablished:
+        """From the property ``Condition``."""
+        return cls(given["Name"])
+
+    def check(self, sources: Sources) -> State:
+        """Condition ``Established`` is true."""
+        crd = sources.client.find(f"{CRDS}/{self.name}")
+        missing = "does not exist" if crd is None else established(crd)
+        return State(missing is None, f"CustomResourceDefinition {self.name}: {missing or 'established'}")
+
+    def explain(self, sources: Sources) -> str:
+        """The last condition."""
+        return last_condition(sources.client.find(f"{CRDS}/{self.name}") or {})
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A Deployment or a DaemonSet whose pods are all of the newest version and ready."""
+
+    kind: str
+    namespace: str
+    name: str
+    minimum: int = 1
+
+    @classmethod
+    def deployment(cls, given: Mapping[str, Any]) -> Workload:
+        """From the property ``Condition``."""
+        return cls("Deployment", given["Namespace"], given["Name"])
+
+    @classmethod
+    def daemon_set(cls, given: Mapping[str, Any]) -> Workload:
+        """From the property ``Condition``."""
+        return cls("DaemonSet", given["Namespace"], given["Name"], int(given.get("MinimumReady", 1)))
+
+    def check(self, sources: Sources) -> State:
+        """As many ready pods of the newest version as wanted."""
+        item = self._read(sources)
+        if item is None:
+            return State(False, f"{self._ref} does not exist")
+        status, current = item.get("status") or {}, item["metadata"].get("generation", 0)
+        if self.kind == "Deployment":
+            wanted = int(item["spec"].get("replicas", 1))
+            updated, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+            available = condition(item, "Available").get("status") == "True"
+        else:
+            wanted = max(self.minimum, status.get("desiredNumberScheduled", 0))
+            updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)
+            available = True
+        met = available and status.get("observedGeneration", 0) >= current and min(updated, ready) >= wanted
+        return State(met, f"{self._ref}: {ready} of {wanted} pods ready, {updated} of the newest version")
+
+    def explain(self, sources: Sources) -> str:
+        """What its pods say."""
+        item = self._read(sources)
+        if item is None:
+            return "nothing made it yet"
+        labels = item["spec"]["selector"].get("matchLabels") or {}
+        return pods_and_events(sources.client, self.namespace, self.name, lambda _: True, labels)
+
+    def _read(self, sources: Sources) -> dict[str, Any] | None:
+        plural = f"{self.kind.lower()}s"
+        return sources.client.find(f"/apis/apps/v1/namespaces/{self.namespace}/{plural}/{quote(self.name, safe='')}")
+
+    @property
+    def _ref(self) -> ObjectRef:
+        return ObjectRef("apps/v1", self.kind, self.namespace, self.name)
+
+
+@dataclass(frozen=True)
+class ObjectCondition:
+    """A condition of any object has a status, of its newest generation where the object says so."""
+
+    ref: ObjectRef
+    type: str
+    status: str
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> ObjectCondition:
+        """From the property ``Condition``."""
+        ref = ObjectRef.of({"apiVersion": given["ApiVersion"], "kind": given["Kind"], **_named(given)})
+        return cls(ref, given["ConditionType"], given.get("ConditionStatus", "True"))
+
+    def check(self, sources: Sources) -> State:
+        """The condition is there and has the status."""
+        item = find(sources.client, self.ref)
+        if item is None:
+            return State(False, f"{self.ref} does not exist")
+        found = condition(item, self.type)
+        generation = item["metadata"].get("generation", 0)
+        fresh = found.get("observedGeneration", generation) >= generation
+        text = f"{self.ref}: {self.type}={found.get('status', 'unset')}{'' if fresh else ' of an older generation'}"
+        return State(found.get("status") == self.status and fresh, f"{text}, wanted {self.status}")
+
+    def explain(self, sources: Sources) -> str:
+        """The condition itself and the one that changed last."""
+        return last_condition(find(sources.client, self.ref) or {})
+
+
+@dataclass(frozen=True)
+class EndpointsReady:
+    """A Service has ready endpoints: what a webhook needs before objects of its kinds are applied."""
+
+    namespace: str
+    service: str
+    minimum: int
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> EndpointsReady:
+        """From the property ``Condition``."""
+        return cls(given["Namespace"], given["Service"], int(given.get("MinimumReady", 1)))
+
+    def check(self, sources: Sources) -> State:
+        """Count the ready addresses in the Service's endpoint slices."""
+        slices = sources.client.items(
+            f"/apis/discovery.k8s.io/v1/namespaces/{self.namespace}/endpointslices",
+            labelSelector=f"kubernetes.io/service-name={self.service}",
+        )
+        # An unset "ready" counts as ready: so the EndpointSlice API says.
+        ready = sum(
+            1
+            for piece in slices
+            for endpoint in piece.get("endpoints") or []
+            if (endpoint.get("conditions") or {}).get("ready") is not False
+        )
+        text = f"Service {self.namespace}/{self.service}: {ready} of {self.minimum} endpoints ready"
+        return State(ready >= self.minimum, text)
+
+    def explain(self, sources: Sources) -> str:
+        """What the pods behind the Service say."""
+        service = sources.client.find(f"/api/v1/namespaces/{self.namespace}/services/{self.service}")
+        if service is None:
+            return "there is no such Service"
+        labels = service["spec"].get("selector") or {}
+        return pods_and_events(sources.client, self.namespace, self.service, lambda _: True, labels)
+
+
+def find(client: ApiClient, ref: ObjectRef) -> dict[str, Any] | None:
+    """An object, ``None`` when it does not exist. Raises ``KindUnknown``."""
+    return client.find(Discovery(client).find(ref.api_version, ref.kind).path(ref))
+
+
+def selected(item: Item, name: str) -> bool:
+    """Whether a pod belongs to a job: by owner or by a label that names it (operators differ)."""
+    metadata = item["metadata"]
+    owners = {owner.get("name") for owner in metadata.get("ownerReferences") or []}
+    return name in owners or name in (metadata.get("labels") or {}).values()
+
+
+def _named(given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return {"metadata": {"name": given["Name"], "namespace": given.get("Namespace", "")}}
+    except KeyError:
+        raise HandlerError("the condition needs a Name") from None

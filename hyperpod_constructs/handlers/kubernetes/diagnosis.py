@@ -1,0 +1,104 @@
+"""What pods and events say about something that is not ready, in a few short lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .client import ApiClient
+from .errors import ApiError, clip
+
+_MOST_PODS = 3
+_MOST_EVENTS = 2
+_LINE_BYTES = 260
+
+Item = Mapping[str, Any]
+
+
+def condition(item: Item, kind: str) -> Item:
+    """The condition of a type, empty when there is none."""
+    return next((c for c in conditions(item) if c.get("type") == kind), {})
+
+
+def conditions(item: Item) -> Sequence[Item]:
+    """``status.conditions``."""
+    found: Sequence[Item] = (item.get("status") or {}).get("conditions") or []
+    return found
+
+
+def last_condition(item: Item) -> str:
+    """The condition that changed last, in words."""
+    found = conditions(item)
+    if not found:
+        return "it has no conditions yet"
+    # Stable: of several with one time, the one that is listed last.
+    return "last condition " + says(
+        max(enumerate(found), key=lambda c: (c[1].get("lastTransitionTime") or "", c[0]))[1]
+    )
+
+
+def says(item: Item) -> str:
+    """``Type=Status (Reason: message)`` of a condition."""
+    why = ": ".join(filter(None, (item.get("reason"), item.get("message"))))
+    return f"{item.get('type')}={item.get('status')}" + (f" ({why})" if why else "")
+
+
+def pods_and_events(
+    client: ApiClient, namespace: str, about: str, belongs: Callable[[Item], bool], selector: Mapping[str, str] | None
+) -> str:
+    """Why the pods of an object are not well, and the last warnings about it and them.
+
+    Args:
+        client: the way to the API server.
+        namespace: namespace of the object.
+        about: name of the object itself.
+        belongs: whether a pod is the object's.
+        selector: labels that narrow the search, if known.
+    """
+    query = {"labelSelector": ",".join(f"{k}={v}" for k, v in selector.items())} if selector else {}
+    try:
+        pods = [pod for pod in client.items(f"/api/v1/namespaces/{namespace}/pods", **query) if belongs(pod)]
+        unwell = [line for line in map(_pod_problem, pods) if line]
+        lines = [f"{len(pods)} pods" if pods else "it has no pods", *unwell[:_MOST_PODS]]
+        if len(unwell) > _MOST_PODS:
+            lines.append(f"and {len(unwell) - _MOST_PODS} more like these")
+        names = {about, *(pod["metadata"]["name"] for pod in pods)}
+        events = client.items(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning")
+        lines += _last_warnings(events, names)
+    except ApiError as error:
+        return f"(no more is known: {clip(str(error), 120)})"
+    return "; ".join(clip(line, _LINE_BYTES) for line in lines)
+
+
+def _pod_problem(pod: Item) -> str | None:
+    status = pod.get("status") or {}
+    name = pod["metadata"]["name"]
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    for container in containers:
+        state = container.get("state") or {}
+        ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
+        if "waiting" in state:
+            return _line(name, container["name"], state["waiting"], ended)
+        if ended and ended.get("exitCode", 0) != 0:
+            return _line(name, container["name"], ended, ended)
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return f"pod {name}: {scheduled.get('reason')}: {scheduled.get('message')}"
+    if status.get("phase") == "Failed":
+        return f"pod {name}: {status.get('reason') or 'Failed'}: {status.get('message') or ''}".rstrip(": ")
+    if condition(pod, "Ready").get("status") != "True" and status.get("phase") != "Succeeded":
+        return f"pod {name}: {status.get('phase') or 'Pending'}, not ready"
+    return None
+
+
+def _line(pod: str, container: str, state: Item, ended: Item | None) -> str:
+    why = ": ".join(filter(None, (state.get("reason"), state.get("message"))))
+    code = f", exit code {ended['exitCode']}" if ended and "exitCode" in ended else ""
+    return f"pod {pod}, container {container}: {why or 'not running'}{code}"
+
+
+def _last_warnings(events: Iterable[Item], names: set[str]) -> list[str]:
+    about = [event for event in events if (event.get("involvedObject") or {}).get("name") in names]
+    about.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    latest = {f"event {event.get('reason')}: {event.get('message')}": None for event in reversed(about)}
+    return list(latest)[:_MOST_EVENTS]

@@ -1,0 +1,51 @@
+"""An EKS cluster as a ``Connection``. Neither tokens nor credentials are ever logged or put in a message."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from ..shared.eks import cluster_access
+from .errors import ApiError
+from .timing import Clock
+
+TOKEN_LIFE_SECONDS = 900.0
+RENEW_BEFORE_SECONDS = 180.0
+
+
+def trust(ca_pem: str) -> ssl.SSLContext:
+    """TLS that trusts one cluster's CA only."""
+    context = ssl.create_default_context(cadata=ca_pem)
+    # Python 3.13 asks certificates for key identifiers, which EKS's own CA lacks (kubernetes-client/python#2394).
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+class EksConnection:
+    """The way into one EKS cluster. Raises ``ClusterGone``; ``ApiError`` (retryable) while there is no endpoint yet."""
+
+    def __init__(self, session: Any, cluster_name: str, clock: Clock) -> None:
+        self._clock = clock
+        self._token: str | None = None
+        self._made_at = 0.0
+        try:
+            self._access = cluster_access(cluster_name, session=session)
+        except KeyError:
+            raise ApiError(503, "NoEndpoint", f"EKS cluster {cluster_name} has no endpoint yet") from None
+        self.endpoint: str = self._access.endpoint
+        self.ssl_context: ssl.SSLContext | None = trust(base64.b64decode(self._access.certificate_authority).decode())
+
+    def headers(self) -> Mapping[str, str]:
+        """The bearer token, renewed three minutes before it expires."""
+        if self._token is None or self._clock.now() > self._made_at + TOKEN_LIFE_SECONDS - RENEW_BEFORE_SECONDS:
+            self._token, self._made_at = self._access.make_token(), self._clock.now()
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def renew(self) -> None:
+        """Make another token next time."""
+        self._token = None
+
+    def __repr__(self) -> str:
+        return f"EksConnection({self._access.name!r})"

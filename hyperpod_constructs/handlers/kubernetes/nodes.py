@@ -1,0 +1,114 @@
+"""Waiting for nodes, with SageMaker's own words when they do not come.
+
+==========  ===================================================================================================
+Type        arguments of the property ``Condition``
+==========  ===================================================================================================
+NodesReady  Count, LabelSelector (optional), HyperPodCluster (optional: its name, to be asked for reasons)
+==========  ===================================================================================================
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .conditions import Sources, State
+from .diagnosis import condition, says
+from .errors import HandlerError, clip
+
+log = logging.getLogger(__name__)
+
+_MOST_LINES = 4
+_LINE_BYTES = 300
+
+
+@dataclass(frozen=True)
+class NodesReady:
+    """At least ``count`` nodes with these labels are Ready."""
+
+    count: int
+    selector: str
+    hyperpod_cluster: str
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> NodesReady:
+        """From the property ``Condition``."""
+        return cls(int(given["Count"]), given.get("LabelSelector", ""), given.get("HyperPodCluster", ""))
+
+    def check(self, sources: Sources) -> State:
+        """Count Ready nodes; a HyperPod cluster that is Failed will bring no more."""
+        nodes = self._nodes(sources)
+        ready = sum(1 for node in nodes if condition(node, "Ready").get("status") == "True")
+        where = f" with {self.selector}" if self.selector else ""
+        state = State(ready >= self.count, f"{ready} of {self.count} nodes{where} ready, {len(nodes)} joined")
+        if not state.met and self.hyperpod_cluster:
+            cluster = self._ask(sources, "describe_cluster")
+            if cluster.get("ClusterStatus") == "Failed":
+                why = cluster.get("FailureMessage") or "no failure message"
+                raise HandlerError(
+                    f"{state.text}, and HyperPod cluster {self.hyperpod_cluster} is Failed: {clip(why, 700)}; "
+                    + "; ".join(self._hyperpod(sources)),
+                    limit=2000,
+                )
+        return state
+
+    def explain(self, sources: Sources) -> str:
+        """Nodes that are not Ready, SageMaker's instance groups, instances and events."""
+        lines = []
+        for node in self._nodes(sources):
+            ready = condition(node, "Ready")
+            if ready.get("status") != "True":
+                lines.append(f"node {node['metadata']['name']}: {says(ready) if ready else 'says nothing'}")
+        lines = lines[:_MOST_LINES]
+        if self.hyperpod_cluster:
+            lines += self._hyperpod(sources)
+        return "; ".join(clip(line, _LINE_BYTES) for line in lines) or "no node has joined the cluster"
+
+    def _hyperpod(self, sources: Sources) -> Iterator[str]:
+        cluster = self._ask(sources, "describe_cluster")
+        if cluster:
+            failure = cluster.get("FailureMessage")
+            yield f"HyperPod cluster is {cluster.get('ClusterStatus')}" + (f" ({failure})" if failure else "")
+        for group in cluster.get("InstanceGroups", []):
+            if group.get("CurrentCount", 0) < group.get("TargetCount", 0):
+                yield (
+                    f"group {group['InstanceGroupName']} ({group.get('InstanceType', '?')}) is {group.get('Status')}: "
+                    f"{group.get('CurrentCount')} of {group.get('TargetCount')} instances"
+                )
+        instances = self._ask(sources, "list_cluster_nodes", MaxResults=100).get("ClusterNodeSummaries", [])
+        unwell = [node for node in instances if node["InstanceStatus"]["Status"] != "Running"]
+        for node in unwell[:_MOST_LINES]:
+            status = node["InstanceStatus"]
+            message = status.get("Message") or self._detail(sources, node)
+            yield f"{node['InstanceGroupName']} {node.get('InstanceId', '')}: {status['Status']}: {message}".rstrip(
+                ": "
+            )
+        events = self._ask(sources, "list_cluster_events", SortBy="EventTime", SortOrder="Descending", MaxResults=50)
+        bad = [event for event in events.get("Events", []) if event.get("EventLevel") in ("Warn", "Error")]
+        for event in bad[:_MOST_LINES]:
+            yield f"event of {event.get('InstanceGroupName') or event.get('ResourceType')}: {event.get('Description')}"
+
+    def _detail(self, sources: Sources, node: Mapping[str, Any]) -> str:
+        if not node.get("InstanceId"):
+            return ""
+        details = self._ask(sources, "describe_cluster_node", NodeId=node["InstanceId"]).get("NodeDetails", {})
+        return str(details.get("InstanceStatus", {}).get("Message", ""))
+
+    def _ask(self, sources: Sources, operation: str, **arguments: Any) -> dict[str, Any]:
+        """SageMaker's answer, empty when it has none: reasons are welcome, and never the cause of a failure."""
+        try:
+            # The runtime's SDK may be older than the operation.
+            call = getattr(sources.aws("sagemaker"), operation)
+            answer: dict[str, Any] = call(ClusterName=self.hyperpod_cluster, **arguments)
+        except (ClientError, BotoCoreError, AttributeError) as error:
+            log.warning("SageMaker could not be asked (%s): %s", operation, error)
+            return {}
+        return answer
+
+    def _nodes(self, sources: Sources) -> list[dict[str, Any]]:
+        query = {"labelSelector": self.selector} if self.selector else {}
+        return sources.client.items("/api/v1/nodes", **query)

@@ -1,0 +1,126 @@
+"""Objects as data: what they are called, in which order they come, whose they are. Talks to nobody."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import HandlerError
+
+OWNER_ANNOTATION = "hyperpod-constructs.io/owner"
+
+_FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
+
+
+@dataclass(frozen=True)
+class ObjectRef:
+    """The name of an object; ``namespace`` is empty for the default namespace and for cluster-wide kinds."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> ObjectRef:
+        """The reference of a whole object, or of an entry of the property ``Objects``. Raises ``HandlerError``."""
+        metadata = item.get("metadata") if isinstance(item.get("metadata"), Mapping) else item
+        named = (item.get("apiVersion"), item.get("kind"), metadata.get("name") if metadata else None)
+        if not all(isinstance(part, str) and part for part in named):
+            raise HandlerError(f"an object needs apiVersion, kind and metadata.name, got {named}")
+        namespace = str((metadata or {}).get("namespace") or "")
+        return cls(str(named[0]), str(named[1]), "" if namespace == "default" else namespace, str(named[2]))
+
+    @property
+    def group(self) -> str:
+        """API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Identity: the same object in any version of its API."""
+        return self.group, self.kind, self.namespace, self.name
+
+    @property
+    def id(self) -> str:
+        """Identity as text, without the API's version.
+
+        >>> ObjectRef("batch/v1", "Job", "team", "train").id
+        'Job.batch/team/train'
+        """
+        kind = f"{self.kind}.{self.group}" if self.group else self.kind
+        return "/".join(filter(None, (kind, self.namespace, self.name)))
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+def parse(text: str | bytes) -> list[dict[str, Any]]:
+    """The objects of a manifest, in the order in which they are applied. Raises ``HandlerError``."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise HandlerError(f"the manifest is not JSON: {error}") from None
+    objects = list(_flat(content if isinstance(content, list) else [content]))
+    if not objects:
+        raise HandlerError("the manifest holds no object")
+    seen: set[tuple[str, str, str, str]] = set()
+    for ref in map(ObjectRef.of, objects):
+        if ref.key in seen:
+            raise HandlerError(f"{ref} is in the manifest twice")
+        seen.add(ref.key)
+    return in_order(objects)
+
+
+def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Namespaces first, then CRDs, then the rest as given. The reverse is the order of deletion."""
+    return sorted(objects, key=lambda item: _FIRST.get(item["kind"], 2))
+
+
+def owner_of(metadata: Mapping[str, Any]) -> str:
+    """The resource that applied an object; empty when unknown."""
+    return str((metadata.get("annotations") or {}).get(OWNER_ANNOTATION, ""))
+
+
+def owned(item: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """``item`` with the annotation that says whose it is."""
+    metadata = dict(item["metadata"])
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), OWNER_ANNOTATION: owner}
+    return {**item, "metadata": metadata}
+
+
+def owner_name(stack_id: str, logical_id: str, physical_id: str) -> str:
+    """A name for one physical resource of one stack: readable, and unique over accounts and regions."""
+    stack_name = stack_id.split("/")[1] if "/" in stack_id else stack_id
+    digest = hashlib.sha256("\n".join((stack_id, logical_id, physical_id)).encode()).hexdigest()[:16]
+    return f"{stack_name}/{logical_id}/{digest}"
+
+
+def physical_id(cluster_name: str, logical_id: str, refs: Sequence[ObjectRef]) -> str:
+    """One object: its own name, so that a rename replaces. A group: the logical id, so that it is updated in place."""
+    return f"{cluster_name}/{refs[0].id}" if len(refs) == 1 else f"{cluster_name}/group/{logical_id}"
+
+
+def without_secrets(message: str, item: Mapping[str, Any]) -> str:
+    """``message`` without the values of a Secret, which an API server may quote when it refuses one."""
+    if item.get("kind") != "Secret":
+        return message
+    for field in ("data", "stringData"):
+        values = item.get(field)
+        for value in values.values() if isinstance(values, Mapping) else [values]:
+            if value is not None and len(str(value)) > 2:
+                message = message.replace(str(value), "***")
+    return message
+
+
+def _flat(items: Iterable[Any]) -> Iterable[dict[str, Any]]:
+    for item in items:
+        if not isinstance(item, dict):
+            raise HandlerError(f"a manifest is a list of objects, found a {type(item).__name__}")
+        if item.get("kind") == "List" and isinstance(item.get("items"), list):
+            yield from _flat(item["items"])
+        else:
+            yield item

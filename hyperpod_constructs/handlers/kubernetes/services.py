@@ -1,0 +1,42 @@
+"""What the handlers are given from outside: time, AWS clients and a way into a cluster. Tests give their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from .client import ApiClient, Connection
+from .eks import EksConnection
+from .timing import Clock, Deadline, retrying
+
+
+@dataclass(frozen=True)
+class Services:
+    """The outside world of one invocation.
+
+    ``aws`` makes a boto3 client for a service name; ``connect`` makes the way into the cluster of a name.
+    """
+
+    aws: Callable[[str], Any]
+    connect: Callable[[str], Connection]
+    clock: Clock = field(default_factory=Clock)
+
+    def api(self, cluster_name: str, deadline: Deadline) -> ApiClient:
+        """A client for the cluster; waits for its endpoint until the deadline. Raises ``ClusterGone``."""
+        return ApiClient(retrying(lambda: self.connect(cluster_name), deadline), deadline)
+
+
+@cache
+def on_lambda() -> Services:
+    """The services of a Lambda function, made once per execution environment."""
+    import boto3
+
+    session, clock = boto3.Session(), Clock()
+
+    @cache
+    def aws(service: str) -> Any:
+        return session.client(service)
+
+    return Services(aws, lambda cluster_name: EksConnection(session, cluster_name, clock), clock)

@@ -1,0 +1,131 @@
+"""Handlers of ``Custom::HyperPodKubernetesWait``: remember when it began, then ask again and again.
+
+CDK's framework calls ``on_event`` once and ``is_complete`` every ``POLL_SECONDS``. Its own timeout says nothing but
+"Operation timed out", so ``is_complete`` fails by itself, with reasons, at the last call before the time is up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..shared.eks import ClusterGone
+from .addons import AddonActive
+from .client import ApiClient
+from .conditions import (
+    Condition,
+    CustomResourceEstablished,
+    EndpointsReady,
+    ObjectCondition,
+    Sources,
+    State,
+    Workload,
+)
+from .errors import ApiError, HandlerError, clip
+from .jobs import JobState
+from .nodes import NodesReady
+from .services import Services, on_lambda
+from .timing import Deadline, GaveUp
+
+log = logging.getLogger(__name__)
+logging.getLogger().setLevel(logging.INFO)
+
+#: Time between two calls of ``is_complete``; the construct gives the framework the same number.
+POLL_SECONDS = 15
+
+#: CloudFormation waits an hour for a custom resource; the last poll, slow answers and the response need some of it.
+LONGEST_WAIT_SECONDS = 3480.0
+
+#: One call asks for that long at most, then once more for reasons.
+CALL_SECONDS = 30.0
+
+#: Bytes of a failure: a wait quotes pods, nodes and events, inside CloudFormation's 4,096 for the whole response.
+REASON_BYTES = 2000
+
+
+def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Lambda entry point: begin. There is nothing to create or to delete."""
+    return begin(event, on_lambda())
+
+
+def is_complete(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Lambda entry point: ask once. Raises ``HandlerError`` when the condition failed or the time is up."""
+    return poll(event, on_lambda())
+
+
+def begin(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
+    """The framework hands ``StartedAt`` on to each call of ``is_complete``."""
+    properties = event["ResourceProperties"]
+    resource_id = event.get("PhysicalResourceId") or f"{properties['ClusterName']}/wait/{event['LogicalResourceId']}"
+    return {"PhysicalResourceId": resource_id, "StartedAt": str(services.clock.now())}
+
+
+def poll(event: Mapping[str, Any], services: Services) -> dict[str, Any]:
+    """Whether the wait is over."""
+    if event["RequestType"] == "Delete":
+        return {"IsComplete": True}
+    properties = event["ResourceProperties"]
+    started = float(event["StartedAt"])
+    end = started + min(float(properties["TimeoutSeconds"]), LONGEST_WAIT_SECONDS)
+    last_call = services.clock.now() + POLL_SECONDS >= end
+    condition = read(properties)
+    try:
+        state = condition.check(_sources(properties, services))
+    except ClusterGone as error:
+        raise HandlerError(str(error)) from None
+    except (ApiError, GaveUp, ClientError, BotoCoreError) as error:
+        # A fresh access entry takes some seconds to reach the API server.
+        waited = services.clock.now() - started
+        if isinstance(error, ApiError) and not error.is_transient(waited):
+            raise HandlerError(f"the wait can't ask: {error}") from None
+        state = State(False, f"the cluster could not be asked: {clip(str(error), 600)}")
+    log.info("%s", state.text)
+    if state.met:
+        return {"IsComplete": True}
+    if last_call:
+        waited = services.clock.now() - started
+        raise HandlerError(
+            f"after {waited:.0f} s: {state.text}; {_reasons(condition, properties, services)}", limit=REASON_BYTES
+        )
+    return {"IsComplete": False}
+
+
+def read(properties: Mapping[str, Any]) -> Condition:
+    """The condition that the properties ask for. Raises ``HandlerError``."""
+    given = properties["Condition"]
+    match given["Type"]:
+        case "CustomResourceEstablished":
+            return CustomResourceEstablished.read(given)
+        case "DeploymentAvailable":
+            return Workload.deployment(given)
+        case "DaemonSetReady":
+            return Workload.daemon_set(given)
+        case "ObjectCondition":
+            return ObjectCondition.read(given)
+        case "EndpointsReady":
+            return EndpointsReady.read(given)
+        case "JobStarted":
+            return JobState.started_of(given)
+        case "JobFinished":
+            return JobState.finished_of(given)
+        case "NodesReady":
+            return NodesReady.read(given)
+        case "AddonActive":
+            return AddonActive.read(given, properties["ClusterName"])
+        case unknown:
+            raise HandlerError(f"there is no condition {unknown!r}")
+
+
+def _sources(properties: Mapping[str, Any], services: Services) -> Sources:
+    deadline = Deadline.after(services.clock, CALL_SECONDS)
+    return Sources(ApiClient(services.connect(properties["ClusterName"]), deadline), services.aws)
+
+
+def _reasons(condition: Condition, properties: Mapping[str, Any], services: Services) -> str:
+    try:
+        return condition.explain(_sources(properties, services))
+    except (ApiError, ClientError, BotoCoreError, ClusterGone) as error:
+        return f"no more is known: {clip(str(error), 300)}"

@@ -135,6 +135,8 @@ class FakeApiServer:
                 self.store.settle()
                 status, answer = self._serve(method, unquote(url.path), query, headers, body)
             except Refusal as refusal:
+                if fault:
+                    return self._fault(fault)
                 return refusal.status, _status(refusal.status, refusal.reason, refusal.message), {}
             return self._fault(fault) if fault else (status, answer, {})
 

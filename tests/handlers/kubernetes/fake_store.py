@@ -114,7 +114,9 @@ class Store:
         found = next(r for r in self.resources() if (r.api_version, r.kind) == (item["apiVersion"], item["kind"]))
         namespace = item["metadata"].get("namespace", "default") if found.namespaced else ""
         key = (found.group, found.plural, namespace, item["metadata"]["name"])
-        return self._write(key, copy.deepcopy(item), None)
+        written = self._write(key, copy.deepcopy(item), None)
+        written["metadata"]["generation"] = item["metadata"].get("generation", written["metadata"]["generation"])
+        return written
 
     def get(self, plural: str, name: str, namespace: str = "") -> Json | None:
         """An object by plural and name."""
@@ -238,8 +240,6 @@ class Store:
         self.objects[key] = item
         if item["kind"] == "CustomResourceDefinition" and current is None:
             item["status"] = {"conditions": []}
-            self._scheduled.append((self.clock.now() + self.crd_delay, lambda: None))
-            item["metadata"]["annotations"] = item["metadata"].get("annotations") or {}
         self.settle()
         return item
 

@@ -1,0 +1,356 @@
+"""Applying and deleting when things go wrong: what is retried and how long, what is said, what is left behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from kubernetes_targets import LAMBDA_SECONDS, CloudFormation, Target, cluster_gone
+from test_kubernetes_apply import config_map, crd, widget
+
+from hyperpod_constructs.handlers.kubernetes import apply
+from hyperpod_constructs.handlers.kubernetes.errors import MESSAGE_BYTES, HandlerError
+from hyperpod_constructs.handlers.kubernetes.services import Services
+
+GROUP = "example.com"
+
+
+def seconds(target: Target) -> float:
+    assert target.server is not None
+    return target.server.clock.now() - 1_800_000_000.0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 409, "reason": "Conflict", "message": "the object has been modified"},
+        {"status": 429, "reason": "TooManyRequests", "message": "slow down"},
+        {"status": 500, "reason": "InternalError", "message": "etcdserver: leader changed"},
+        {"status": 503, "reason": "ServiceUnavailable", "message": "the server is currently unable"},
+        {"status": 504, "reason": "Timeout", "message": "request did not complete"},
+        {"drop": True},
+        {"drop": True, "after": True},
+        {"status": 401, "reason": "Unauthorized", "message": "Unauthorized"},
+        {"status": 403, "reason": "Forbidden", "message": 'User "x" cannot patch resource "configmaps"'},
+    ],
+    ids=lambda fault: f"{fault.get('status', 'dropped')}{'-after' if fault.get('after') else ''}",
+)
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_passing_trouble_is_retried_with_growing_delays(
+    stack: CloudFormation, fake: Target, fault: dict[str, Any], method: str
+) -> None:
+    fake.server.fault(method=method, path="/configmaps/a$", times=4, **fault)
+    stack.create([config_map("a", "team")])
+    assert fake.config_map("a")
+    assert fake.server.clock.slept == [1, 2, 4, 8]
+
+
+def test_retry_after_is_respected(stack: CloudFormation, fake: Target) -> None:
+    fake.server.fault(method="PATCH", path="/configmaps/a", status=429, headers={"Retry-After": "30"}, times=1)
+    stack.create([config_map("a", "team")])
+    assert fake.server.clock.slept == [30]
+
+
+@pytest.mark.parametrize("how", ["refusing", "missing", "slow"])
+def test_a_webhook_that_is_not_ready_yet_is_waited_for(stack: CloudFormation, fake: Target, how: str) -> None:
+    fake.server.webhook("/configmaps/a", how, times=6)
+    stack.create([config_map("a", "team")])
+    assert fake.config_map("a")
+
+
+def test_a_webhook_that_never_gets_ready_is_quoted(stack: CloudFormation, fake: Target) -> None:
+    fake.server.webhook("/configmaps/a", "missing")
+    with pytest.raises(HandlerError) as failure:
+        stack.create([config_map("a", "team")], RetrySeconds="120")
+    text = str(failure.value)
+    assert text.startswith("ConfigMap team/a was not applied: gave up after 11 attempts in 105 s")
+    assert 'no endpoints available for service "v"' in text
+    assert seconds(fake) <= 120
+
+
+def test_without_retry_seconds_ten_minutes_are_tried(stack: CloudFormation, fake: Target) -> None:
+    fake.server.webhook("/configmaps/a", "refusing")
+    with pytest.raises(HandlerError, match="connection refused"):
+        stack.create([config_map("a", "team")])
+    assert 580 < seconds(fake) <= 600
+
+
+def test_the_functions_own_time_bounds_the_retries(stack: CloudFormation, fake: Target) -> None:
+    fake.server.webhook("/configmaps/a", "refusing")
+    event = stack.event("Create", stack.properties_of([config_map("a", "team")], RetrySeconds="780"))
+    with pytest.raises(HandlerError):
+        apply.handle(event, fake.services, seconds_left=200)
+    assert seconds(fake) <= 140
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 400, "reason": "BadRequest", "message": "strict decoding error: unknown field"},
+        {"status": 403, "reason": "Forbidden", "message": 'admission webhook "v" denied the request: no'},
+        {"status": 403, "reason": "Forbidden", "message": "exceeded quota: compute"},
+        {"status": 413, "reason": "RequestEntityTooLarge", "message": "limit is 3145728"},
+        {"status": 422, "reason": "Invalid", "message": "spec.replicas: Invalid value: -1"},
+        {"status": 500, "reason": "", "message": "failed to create typed patch object (a): .x: field not declared"},
+    ],
+    ids=lambda fault: f"{fault['status']}-{fault['message'][:10]}",
+)
+def test_a_refusal_for_good_fails_at_once_with_the_apis_words(
+    stack: CloudFormation, fake: Target, fault: dict[str, Any]
+) -> None:
+    fake.server.fault(method="PATCH", path="/configmaps/a", **fault)
+    with pytest.raises(HandlerError) as failure:
+        stack.create([config_map("a", "team")])
+    assert str(failure.value).startswith("ConfigMap team/a was not applied: ")
+    assert fault["message"] in str(failure.value)
+    assert len(fake.server.asked("PATCH")) == 1
+    assert fake.server.clock.slept == []
+
+
+def test_missing_rights_fail_after_the_time_that_an_access_entry_needs(stack: CloudFormation, fake: Target) -> None:
+    fake.server.fault(path="/", status=403, reason="Forbidden", message='User "x" cannot get resource')
+    with pytest.raises(HandlerError, match="cannot get resource"):
+        stack.create([config_map("a", "team")])
+    assert 90 <= seconds(fake) < 120
+
+
+def test_a_kind_that_comes_later_is_waited_for(stack: CloudFormation, fake: Target) -> None:
+    fake.server.store.later(45, lambda: fake.server.store.put(crd(GROUP)))
+    stack.create([widget(GROUP, "team")])
+    assert fake.server.store.get("widgets", "w", "team")
+
+
+def test_a_new_version_of_a_known_kind_is_waited_for(stack: CloudFormation, fake: Target) -> None:
+    fake.server.store.put(crd(GROUP))
+    newer = crd(GROUP)
+    newer["spec"]["versions"].append({**newer["spec"]["versions"][0], "name": "v2", "storage": False})
+    fake.server.store.later(20, lambda: fake.server.store.put(newer))
+    stack.create([{**widget(GROUP, "team"), "apiVersion": f"{GROUP}/v2"}])
+    assert fake.server.store.get("widgets", "w", "team")
+
+
+def test_a_kind_that_never_comes_is_named(stack: CloudFormation, fake: Target) -> None:
+    with pytest.raises(HandlerError, match=r"^Widget team/w was not applied: .*no kind Widget in example\.com/v1"):
+        stack.create([widget(GROUP, "team")], RetrySeconds="30")
+
+
+def test_a_namespace_that_comes_later_is_waited_for(stack: CloudFormation, fake: Target) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "late"}}
+    fake.server.store.later(10, lambda: fake.server.store.put(namespace))
+    stack.create([config_map("a", "late")])
+    assert fake.server.store.get("configmaps", "a", "late")
+
+
+def test_objects_wait_until_the_groups_crd_is_established(stack: CloudFormation, fake: Target) -> None:
+    fake.server.store.crd_delay = 40
+    stack.create([widget(GROUP, "team"), crd(GROUP)])
+    first = fake.server.asked("PATCH", "/widgets/")[0]
+    asked_before = fake.server.requests[: fake.server.requests.index(first)]
+    assert sum("customresourcedefinitions" in request.path for request in asked_before) > 3
+
+
+def test_a_crd_whose_names_clash_fails_at_once(stack: CloudFormation, fake: Target) -> None:
+    fake.server.store.crd_delay = 1000
+    clash = {"type": "NamesAccepted", "status": "False", "message": '"Widget" is already in use'}
+
+    def refuse() -> None:
+        definition = fake.server.store.get("customresourcedefinitions", f"widgets.{GROUP}")
+        assert definition is not None
+        definition["status"] = {"conditions": [clash]}
+
+    fake.server.store.later(3, refuse)
+    with pytest.raises(HandlerError, match='"Widget" is already in use'):
+        stack.create([crd(GROUP)])
+
+
+def test_an_object_that_is_still_being_deleted_is_waited_out_and_made_anew(stack: CloudFormation, fake: Target) -> None:
+    store = fake.server.store
+    held = config_map("a", "team")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    store.put(held)
+    uid = held_uid = store.get("configmaps", "a", "team")["metadata"]["uid"]
+    store.delete(("", "configmaps", "team", "a"), {})
+    store.later(30, lambda: store.release("configmaps", "a", "team"))
+    stack.create([config_map("a", "team")])
+    assert (fake.config_map("a") or {})["metadata"]["uid"] not in (uid, held_uid)
+
+
+# Deletion.
+
+
+def test_a_deletion_asks_for_the_policy_and_only_for_the_object_it_saw(stack: CloudFormation, fake: Target) -> None:
+    stack.create([config_map("a", "team")], PropagationPolicy="Background")
+    uid = (fake.config_map("a") or {})["metadata"]["uid"]
+    stack.delete()
+    (request,) = fake.server.asked("DELETE")
+    assert request.body["propagationPolicy"] == "Background"
+    assert request.body["preconditions"] == {"uid": uid}
+
+
+def test_objects_go_in_the_reverse_of_their_order(stack: CloudFormation, fake: Target) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fresh"}}
+    stack.create([config_map("a", "fresh"), config_map("b", "fresh"), crd(GROUP), namespace])
+    stack.delete()
+    deleted = [request.path.rsplit("/", 1)[1] for request in fake.server.asked("DELETE")]
+    assert deleted == ["b", "a", f"widgets.{GROUP}", "fresh"]
+
+
+def test_a_finalizer_that_completes_is_waited_for(stack: CloudFormation, fake: Target) -> None:
+    held = config_map("a", "team")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    stack.create([held])
+    fake.server.store.later(100, lambda: fake.server.store.release("configmaps", "a", "team"))
+    stack.delete()
+    assert fake.config_map("a") is None
+    assert len(fake.server.asked("DELETE")) == 1
+
+
+def test_a_finalizer_that_never_completes_is_named(stack: CloudFormation, fake: Target) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fresh"}}
+    held = config_map("a", "fresh")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    stack.create([namespace])
+    fake.server.store.put(held)
+    with pytest.raises(
+        HandlerError, match=r"^Namespace fresh was not deleted: .*Some content in the namespace has fin"
+    ):
+        stack.delete()
+    assert seconds(fake) <= 600
+
+
+def test_a_deletion_after_the_cluster_went_succeeds(stack: CloudFormation, fake: Target) -> None:
+    stack.create([config_map("a", "team")])
+    gone = Target(Services(fake.aws, cluster_gone, fake.services.clock), "team")
+    stack.target = gone
+    stack.delete()
+    with pytest.raises(HandlerError, match="there is no EKS cluster 'research'"):
+        stack.create([config_map("a", "team")])
+
+
+def test_an_object_that_was_made_again_by_somebody_else_is_left_alone(stack: CloudFormation, fake: Target) -> None:
+    store = fake.server.store
+    held = config_map("a", "team")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    stack.create([held])
+
+    def swap() -> None:
+        store.release("configmaps", "a", "team")
+        store.put(config_map("a", "team", theirs="1"))
+
+    store.later(5, swap)
+    stack.delete()
+    assert (fake.config_map("a") or {})["data"] == {"theirs": "1"}
+
+
+def test_an_object_of_a_version_that_is_no_longer_served_is_still_deleted(stack: CloudFormation, fake: Target) -> None:
+    fake.server.store.put(crd(GROUP))
+    stack.create([widget(GROUP, "team")])
+    newer = crd(GROUP)
+    newer["spec"]["versions"][0]["name"] = "v2"
+    fake.server.store.put(newer)
+    stack.delete()
+    assert fake.server.store.get("widgets", "w", "team") is None
+
+
+# Half-done events.
+
+
+def test_a_failed_create_removes_what_it_created_and_nothing_else(stack: CloudFormation, fake: Target) -> None:
+    fake.server.store.put(config_map("theirs", "team"))
+    fake.server.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="bad z")
+    with pytest.raises(HandlerError, match=r"^ConfigMap team/z was not applied: 422 Invalid: bad z$"):
+        stack.create([config_map("a", "team"), config_map("theirs", "team"), config_map("z", "team")])
+    assert fake.config_map("a") is None
+    assert fake.config_map("theirs")
+
+
+def test_a_create_that_died_half_way_is_cleaned_up_by_the_second_one(stack: CloudFormation, fake: Target) -> None:
+    """Lambda and the framework may send an event twice; the first run's objects carry our mark."""
+    properties = stack.properties_of([config_map("a", "team"), config_map("z", "team")])
+    broken = fake.server.fault(method="GET", path="/configmaps/z", status=418, reason="Teapot", message="stop")
+    fake.server.fault(method="DELETE", status=418, reason="Teapot", message="stop", times=1)
+    with pytest.raises(HandlerError, match=r"and cleaning up failed: ConfigMap team/a was not deleted: 418"):
+        stack.send(stack.event("Create", properties))
+    assert fake.config_map("a")
+    with pytest.raises(HandlerError, match="418"):
+        stack.send(stack.event("Create", properties))
+    assert fake.config_map("a") is None
+    broken.times = 0
+    stack.create([config_map("a", "team"), config_map("z", "team")])
+
+
+def test_a_lost_answer_counts_as_created(stack: CloudFormation, fake: Target) -> None:
+    fake.server.fault(method="PATCH", path="/configmaps/a", drop=True, after=True, times=1)
+    fake.server.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="bad z")
+    with pytest.raises(HandlerError, match="bad z"):
+        stack.create([config_map("a", "team"), config_map("z", "team")])
+    assert fake.config_map("a") is None
+
+
+def test_a_failed_update_is_rolled_back_to_the_old_group(stack: CloudFormation, fake: Target) -> None:
+    stack.create([config_map("a", "team", v="1"), config_map("b", "team", v="1")])
+    fake.server.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="bad z")
+    with pytest.raises(HandlerError, match="bad z"):
+        stack.update([config_map("a", "team", v="2"), config_map("new", "team"), config_map("z", "team")])
+    assert (fake.config_map("a") or {})["data"] == {"v": "1"}
+    assert fake.config_map("b")
+    assert fake.config_map("new") is None
+
+
+def test_a_failed_rename_leaves_the_old_object_and_no_new_one(stack: CloudFormation, fake: Target) -> None:
+    stack.create([config_map("old", "team")])
+    fake.server.fault(method="PATCH", path="/configmaps/new", status=500, message="no", after=True)
+    with pytest.raises(HandlerError, match="500"):
+        stack.update([config_map("new", "team")])
+    assert fake.config_map("old")
+    assert fake.config_map("new") is None
+
+
+# What is said.
+
+
+def test_failures_are_short(stack: CloudFormation, fake: Target) -> None:
+    fake.server.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="é" * 5000)
+    fake.server.fault(method="DELETE", status=400, reason="BadRequest", message="x" * 5000)
+    with pytest.raises(HandlerError) as failure:
+        stack.create([config_map("a", "team"), config_map("z", "team")])
+    assert len(str(failure.value).encode()) <= MESSAGE_BYTES
+    assert "cleaning up failed: ConfigMap team/a" in str(failure.value)
+
+
+def test_answers_fit_cloudformations_response(stack: CloudFormation) -> None:
+    answer = stack.create([config_map(f"{'n' * 200}-{i}", "team") for i in range(60)])
+    assert len(json.dumps(answer)) < 1024
+
+
+def test_nothing_secret_is_logged_or_reported(
+    stack: CloudFormation, fake: Target, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    metadata = {"name": "s", "namespace": "team"}
+    item = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"password": "hunter2-in-clear"}}
+    stack.create([item])
+    fake.server.fault(path="/secrets", status=401, reason="Unauthorized", message="Unauthorized", times=2)
+    stack.update([item, config_map("a", "team")])
+    message = 'stringData.password: Invalid value: "hunter2-in-clear"'
+    fake.server.fault(method="PATCH", path="/secrets", status=422, reason="Invalid", message=message)
+    with pytest.raises(HandlerError, match=r'Invalid value: "\*\*\*"') as failure:
+        stack.send(stack.event("Create", stack.properties_of([item])))
+    said = caplog.text + "".join(capsys.readouterr()) + str(failure.value)
+    assert "Secret team/s" in said
+    for secret in (fake.server.token, "Bearer", "hunter2", "secret-signature"):
+        assert secret not in said
+
+
+def test_the_entry_point_uses_the_functions_remaining_time(
+    stack: CloudFormation, fake: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Context:
+        def get_remaining_time_in_millis(self) -> int:
+            return int(LAMBDA_SECONDS * 1000)
+
+    monkeypatch.setattr(apply, "on_lambda", lambda: fake.services)
+    event = stack.event("Create", stack.properties_of([config_map("a", "team")]))
+    assert apply.on_event(event, Context())["PhysicalResourceId"] == "research/ConfigMap/team/a"

@@ -1,0 +1,494 @@
+"""Waiting: each condition met at once, met later, failed, and timed out with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import ANY, Stubber
+from kubernetes_targets import STACK_ID, CloudFormation, Target, cluster_gone
+from test_kubernetes_apply import crd
+
+from hyperpod_constructs.handlers.kubernetes import wait
+from hyperpod_constructs.handlers.kubernetes.errors import HandlerError
+from hyperpod_constructs.handlers.kubernetes.services import Services
+
+CRD = {"Type": "CustomResourceEstablished", "Name": "widgets.example.com"}
+DEPLOYMENT = {"Type": "DeploymentAvailable", "Namespace": "team", "Name": "web"}
+DAEMON_SET = {"Type": "DaemonSetReady", "Namespace": "team", "Name": "agent"}
+NODES = {"Type": "NodesReady", "Count": "2", "LabelSelector": "group=system"}
+HYPERPOD_NODES = {**NODES, "HyperPodCluster": "ml"}
+ENDPOINTS = {"Type": "EndpointsReady", "Namespace": "team", "Service": "hook"}
+ADDON = {"Type": "AddonActive", "AddonName": "coredns"}
+QUEUE = {
+    "Type": "ObjectCondition",
+    "ApiVersion": "v1",
+    "Kind": "ConfigMap",
+    "Namespace": "team",
+    "Name": "queue",
+    "ConditionType": "Active",
+}
+
+
+def condition(kind: str, status: str = "True", reason: str = "", message: str = "", **more: Any) -> dict[str, Any]:
+    return {"type": kind, "status": status, "reason": reason, "message": message, **more}
+
+
+def deployment(ready: int, replicas: int = 2, **status: Any) -> dict[str, Any]:
+    available = condition("Available", "True" if ready else "False")
+    counts = {"updatedReplicas": ready, "availableReplicas": ready, "observedGeneration": 1, "conditions": [available]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "team", "generation": 1},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}},
+        "status": {**counts, **status},
+    }
+
+
+def daemon_set(ready: int, desired: int) -> dict[str, Any]:
+    counts = {"desiredNumberScheduled": desired, "updatedNumberScheduled": ready, "numberReady": ready}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "agent", "namespace": "team", "generation": 1},
+        "spec": {"selector": {"matchLabels": {"app": "agent"}}},
+        "status": {**counts, "observedGeneration": 1},
+    }
+
+
+def pod(name: str, labels: dict[str, str], **status: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "team", "labels": labels}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"phase": "Pending", **status}}
+
+
+def waiting(name: str, reason: str, message: str) -> dict[str, Any]:
+    return {"name": name, "state": {"waiting": {"reason": reason, "message": message}}}
+
+
+def event(about: str, reason: str, message: str, at: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{about}.{reason.lower()}", "namespace": "team"},
+        "involvedObject": {"name": about},
+        "type": "Warning",
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": at,
+    }
+
+
+def node(name: str, *, ready: bool) -> dict[str, Any]:
+    state = (
+        condition("Ready", "True") if ready else condition("Ready", "False", "KubeletNotReady", "cni plugin not ready")
+    )
+    metadata = {"name": name, "labels": {"group": "system"}}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": {"conditions": [state]}}
+
+
+def endpoint_slice(*ready: bool | None) -> dict[str, Any]:
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "hook-1", "namespace": "team", "labels": {"kubernetes.io/service-name": "hook"}},
+        "endpoints": [{"conditions": {} if one is None else {"ready": one}} for one in ready],
+    }
+
+
+def queue(status: str, **more: Any) -> dict[str, Any]:
+    metadata = {"name": "queue", "namespace": "team", "generation": 1}
+    conditions = [condition("Active", status, "FlavorNotFound", "no flavor", **more)]
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "status": {"conditions": conditions}}
+
+
+MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
+    "crd": (CRD, [crd("example.com")]),
+    "deployment": (DEPLOYMENT, [deployment(2)]),
+    "daemon set": (DAEMON_SET, [daemon_set(3, 3)]),
+    "nodes": (NODES, [node("a", ready=True), node("b", ready=True)]),
+    "endpoints": (ENDPOINTS, [endpoint_slice(False, None)]),
+    "object": (QUEUE, [queue("True", observedGeneration=1)]),
+}
+
+
+@pytest.mark.parametrize(("asked", "objects"), MET.values(), ids=MET)
+def test_met_at_once(stack: CloudFormation, asked: dict[str, Any], objects: list[dict[str, Any]]) -> None:
+    for item in objects:
+        stack.target.server.store.put(item)
+    assert stack.wait(asked) == 1
+
+
+@pytest.mark.parametrize(("asked", "objects"), MET.values(), ids=MET)
+def test_met_later(stack: CloudFormation, asked: dict[str, Any], objects: list[dict[str, Any]]) -> None:
+    store = stack.target.server.store
+    store.later(100, lambda: [store.put(item) for item in objects])
+    assert stack.wait(asked) == 8
+
+
+NOT_MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
+    "no crd": (CRD, [], r"CustomResourceDefinition widgets\.example\.com: does not exist"),
+    "no deployment": (DEPLOYMENT, [], r"Deployment team/web does not exist; nothing made it yet"),
+    "half a deployment": (
+        DEPLOYMENT,
+        [
+            deployment(1),
+            pod("web-1", {"app": "web"}, containerStatuses=[waiting("main", "ImagePullBackOff", "no such image")]),
+            pod("other", {"app": "other"}, containerStatuses=[waiting("main", "CrashLoopBackOff", "not ours")]),
+            event("web-1", "Failed", "Failed to pull image"),
+        ],
+        r"1 of 2 pods ready, .*1 pods; pod web-1, container main: ImagePullBackOff: no such image; "
+        r"event Failed: Failed to pull image$",
+    ),
+    "old generation": (DEPLOYMENT, [deployment(2, observedGeneration=0)], "2 of 2 pods ready"),
+    "old pods": (DEPLOYMENT, [deployment(2, updatedReplicas=0)], "0 of the newest version"),
+    "unschedulable": (
+        DAEMON_SET,
+        [
+            daemon_set(1, 2),
+            pod(
+                "agent-1",
+                {"app": "agent"},
+                conditions=[condition("PodScheduled", "False", "Unschedulable", "0/2 nodes are available")],
+            ),
+        ],
+        r"1 of 2 pods ready.*pod agent-1: Unschedulable: 0/2 nodes are available",
+    ),
+    "no nodes for a daemon set": (DAEMON_SET, [daemon_set(0, 0)], "0 of 1 pods ready.*it has no pods"),
+    "nodes": (
+        NODES,
+        [node("a", ready=True), node("b", ready=False)],
+        r"1 of 2 nodes with group=system ready, 2 joined; "
+        r"node b: Ready=False \(KubeletNotReady: cni plugin not ready\)",
+    ),
+    "no nodes": (NODES, [], "0 of 2 nodes .* ready, 0 joined; no node has joined"),
+    "endpoints": (ENDPOINTS, [endpoint_slice(False)], "0 of 1 endpoints ready; there is no such Service"),
+    "object": (QUEUE, [queue("False")], r"Active=False, wanted True; last condition Active=False \(FlavorNotFound"),
+    "object's old generation": (QUEUE, [queue("True", observedGeneration=0)], "Active=True of an older generation"),
+    "no object": (QUEUE, [], "ConfigMap team/queue does not exist"),
+    "no kind": ({**QUEUE, "ApiVersion": "x.io/v1", "Kind": "X"}, [], "no kind X in x.io/v1"),
+}
+
+
+@pytest.mark.parametrize(("asked", "objects", "says"), NOT_MET.values(), ids=NOT_MET)
+def test_timed_out_with_the_reason(
+    stack: CloudFormation, asked: dict[str, Any], objects: list[dict[str, Any]], says: str
+) -> None:
+    for item in objects:
+        stack.target.server.store.put(item)
+    started = stack.target.server.clock.now()
+    with pytest.raises(HandlerError, match=says) as failure:
+        stack.wait(asked, timeout=300)
+    assert 270 <= stack.target.server.clock.now() - started <= 300
+    assert str(failure.value).startswith("after 285 s: ")
+    assert len(str(failure.value).encode()) <= 2000
+
+
+def test_endpoints_of_a_service_quote_its_pods(stack: CloudFormation) -> None:
+    store = stack.target.server.store
+    spec = {"selector": {"app": "hook"}}
+    store.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hook", "namespace": "team"}, "spec": spec})
+    crashed = {"name": "main", "state": {"terminated": {"reason": "Error", "exitCode": 3}}}
+    store.put(pod("hook-1", {"app": "hook"}, containerStatuses=[crashed]))
+    with pytest.raises(HandlerError, match=r"pod hook-1, container main: Error, exit code 3"):
+        stack.wait(ENDPOINTS, timeout=30)
+
+
+def test_many_pods_and_long_messages_stay_short(stack: CloudFormation) -> None:
+    store = stack.target.server.store
+    store.put(deployment(0, replicas=50))
+    for i in range(50):
+        status = [waiting("main", "CrashLoopBackOff", "x" * 3000)]
+        store.put(pod(f"web-{i:02}", {"app": "web"}, containerStatuses=status))
+        store.put(event(f"web-{i:02}", "BackOff", "y" * 3000, f"2026-01-01T00:00:{i:02}Z"))
+    with pytest.raises(HandlerError, match="and 47 more like these") as failure:
+        stack.wait(DEPLOYMENT, timeout=30)
+    assert len(str(failure.value).encode()) <= 2000
+
+
+# Jobs.
+
+JOBS = [("batch/v1", "Job"), ("kubeflow.org/v1", "PyTorchJob"), ("sagemaker.amazonaws.com/v1", "HyperPodPyTorchJob")]
+
+
+@pytest.fixture(params=JOBS, ids=lambda kind: kind[1])
+def job(request: pytest.FixtureRequest, stack: CloudFormation) -> Callable[..., dict[str, Any]]:
+    """Sets the conditions of the job ``train``; its answer is the arguments of a wait."""
+    api_version, kind = request.param
+    group = api_version.split("/")[0]
+    if group != "batch":
+        definition = crd(group)
+        plural = f"{kind.lower()}s"
+        definition["metadata"]["name"] = f"{plural}.{group}"
+        definition["spec"]["names"] = {"plural": plural, "kind": kind}
+        stack.target.server.store.put(definition)
+
+    def put(*conditions: dict[str, Any]) -> dict[str, Any]:
+        metadata = {"name": "train", "namespace": "team"}
+        status = {"conditions": list(conditions)}
+        stack.target.server.store.put({"apiVersion": api_version, "kind": kind, "metadata": metadata, "status": status})
+        return {"ApiVersion": api_version, "Kind": kind, "Namespace": "team", "Name": "train"}
+
+    return put
+
+
+def test_a_job_that_runs_has_started_and_not_finished(stack: CloudFormation, job: Callable[..., Any]) -> None:
+    asked = job(condition("Created"), condition("Running"))
+    assert stack.wait({"Type": "JobStarted", **asked}) == 1
+    with pytest.raises(HandlerError, match=r"train has not finished; last condition Running=True; it has no pods"):
+        stack.wait({"Type": "JobFinished", **asked}, timeout=30)
+
+
+@pytest.mark.parametrize("done", ["Succeeded", "Complete", "Completed"])
+def test_a_job_that_succeeded_has_finished(stack: CloudFormation, job: Callable[..., Any], done: str) -> None:
+    asked = job(condition("Running", "False"), condition(done))
+    assert stack.wait({"Type": "JobStarted", **asked}) == 1
+    assert stack.wait({"Type": "JobFinished", **asked}) == 1
+
+
+@pytest.mark.parametrize("wanted", ["JobStarted", "JobFinished"])
+def test_a_failed_job_fails_at_once_with_its_pods(stack: CloudFormation, job: Callable[..., Any], wanted: str) -> None:
+    asked = job(condition("Failed", "True", "BackoffLimitExceeded", "3 restarts"))
+    ended = {"name": "pytorch", "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
+    stack.target.server.store.put(pod("train-0", {"HPJob": "train"}, phase="Failed", containerStatuses=[ended]))
+    stack.target.server.store.put(pod("training-0", {"HPJob": "training"}, phase="Failed"))
+    with pytest.raises(HandlerError) as failure:
+        stack.wait({"Type": wanted, **asked})
+    text = str(failure.value)
+    assert "train failed: Failed=True (BackoffLimitExceeded: 3 restarts)" in text
+    assert "1 pods; pod train-0, container pytorch: OOMKilled, exit code 137" in text
+    assert stack.target.server.clock.slept == []
+
+
+def test_a_plain_job_with_ready_pods_has_started(stack: CloudFormation) -> None:
+    metadata = {"name": "train", "namespace": "team"}
+    stack.target.server.store.put(
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "status": {"ready": 1}}
+    )
+    asked = {"Type": "JobStarted", "ApiVersion": "batch/v1", "Kind": "Job", "Namespace": "team", "Name": "train"}
+    assert stack.wait(asked) == 1
+
+
+# Nodes, with SageMaker's words.
+
+
+def sagemaker(stack: CloudFormation, *answers: tuple[str, dict[str, Any] | str]) -> Stubber:
+    """A stubbed SageMaker; a text instead of an answer is an error code."""
+    client = boto3.client("sagemaker", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    stubber = Stubber(client)
+    for operation, answer in answers:
+        if isinstance(answer, str):
+            stubber.add_client_error(operation, answer)
+        else:
+            stubber.add_response(operation, answer)
+    stubber.activate()
+    stack.target.aws.clients["sagemaker"] = client
+    return stubber
+
+
+def cluster(status: str, failure: str = "") -> dict[str, Any]:
+    return {
+        "ClusterArn": "arn:aws:sagemaker:us-west-2:111122223333:cluster/abcdefghijkl",
+        "ClusterStatus": status,
+        **({"FailureMessage": failure} if failure else {}),
+        "InstanceGroups": [
+            {
+                "InstanceGroupName": "system",
+                "InstanceType": "ml.m5.4xlarge",
+                "Status": "Creating",
+                "CurrentCount": 1,
+                "TargetCount": 2,
+            }
+        ],
+    }
+
+
+NODE_LIST = {
+    "NextToken": "",
+    "ClusterNodeSummaries": [
+        {
+            "InstanceGroupName": "system",
+            "InstanceId": "i-0123456789abcdef0",
+            "InstanceType": "ml.m5.4xlarge",
+            "LaunchTime": 1_800_000_000,
+            "InstanceStatus": {"Status": "Failure"},
+        }
+    ],
+}
+NODE = {
+    "NodeDetails": {"InstanceStatus": {"Status": "Failure", "Message": "Lifecycle scripts did not run successfully"}}
+}
+EVENTS = {
+    "Events": [
+        {
+            "EventId": "1",
+            "ClusterArn": "arn:aws:sagemaker:us-west-2:111122223333:cluster/abcdefghijkl",
+            "ClusterName": "ml",
+            "InstanceGroupName": "system",
+            "ResourceType": "InstanceGroup",
+            "EventTime": 1_800_000_000,
+            "EventLevel": level,
+            "Description": text,
+        }
+        for level, text in (("Error", "Insufficient capacity"), ("Info", "all is well"))
+    ]
+}
+
+
+def test_sagemaker_says_why_nodes_do_not_come(stack: CloudFormation) -> None:
+    answers = (
+        ("describe_cluster", cluster("InService")),
+        ("describe_cluster", cluster("InService")),
+        ("list_cluster_nodes", NODE_LIST),
+        ("describe_cluster_node", NODE),
+        ("list_cluster_events", EVENTS),
+    )
+    stubber = sagemaker(stack, *answers)
+    with pytest.raises(HandlerError) as failure:
+        stack.wait(HYPERPOD_NODES, timeout=10)
+    assert str(failure.value) == (
+        "after 0 s: 0 of 2 nodes with group=system ready, 0 joined; HyperPod cluster is InService; "
+        "group system (ml.m5.4xlarge) is Creating: 1 of 2 instances; "
+        "system i-0123456789abcdef0: Failure: Lifecycle scripts did not run successfully; "
+        "event of system: Insufficient capacity"
+    )
+    stubber.assert_no_pending_responses()
+
+
+def test_a_failed_hyperpod_cluster_fails_the_wait_at_once(stack: CloudFormation) -> None:
+    failed = cluster("Failed", "The execution role can't read the bucket")
+    sagemaker(
+        stack,
+        ("describe_cluster", failed),
+        ("describe_cluster", failed),
+        ("list_cluster_nodes", NODE_LIST),
+        ("describe_cluster_node", NODE),
+        ("list_cluster_events", EVENTS),
+    )
+    with pytest.raises(HandlerError, match=r"HyperPod cluster ml is Failed: The execution role can't read the bucket"):
+        stack.wait(HYPERPOD_NODES)
+    assert stack.target.server.clock.slept == []
+
+
+def test_a_sagemaker_that_refuses_to_speak_is_no_failure(stack: CloudFormation) -> None:
+    sagemaker(
+        stack, *[("describe_cluster", "AccessDeniedException")] * 2, *[("list_cluster_nodes", "ValidationException")]
+    )
+    with pytest.raises(HandlerError, match=r"0 of 2 nodes .* ready, 0 joined; no node has joined the cluster$"):
+        stack.wait(HYPERPOD_NODES, timeout=10)
+
+
+def test_nodes_over_many_pages_are_counted(stack: CloudFormation) -> None:
+    for i in range(600):
+        stack.target.server.store.put(node(f"n{i}", ready=True))
+    assert stack.wait({**NODES, "Count": "600"}) == 1
+    assert len(stack.target.server.asked("GET", "/nodes")) == 3
+
+
+# Add-ons.
+
+
+def eks(stack: CloudFormation, *answers: tuple[str, list[dict[str, Any]]] | str) -> None:
+    client = boto3.client("eks", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    stubber = Stubber(client)
+    for answer in answers:
+        if isinstance(answer, str):
+            stubber.add_client_error("describe_addon", answer)
+        else:
+            addon = {"addonName": "coredns", "status": answer[0], "health": {"issues": answer[1]}}
+            expected = {"clusterName": ANY, "addonName": "coredns"}
+            stubber.add_response("describe_addon", {"addon": addon}, expected)
+    stubber.activate()
+    stack.target.aws.clients["eks"] = client
+
+
+ISSUE = [{"code": "InsufficientNumberOfReplicas", "message": "0 of 2 pods are ready"}]
+
+
+def test_an_addon_that_is_degraded_is_waited_for(stack: CloudFormation) -> None:
+    eks(stack, "ResourceNotFoundException", ("CREATING", []), ("DEGRADED", ISSUE), ("ACTIVE", []))
+    assert stack.wait(ADDON) == 4
+
+
+def test_an_addon_that_stays_degraded_is_quoted(stack: CloudFormation) -> None:
+    eks(stack, ("DEGRADED", ISSUE), ("DEGRADED", ISSUE))
+    with pytest.raises(HandlerError, match="coredns is DEGRADED; InsufficientNumberOfReplicas: 0 of 2 pods are ready"):
+        stack.wait(ADDON, timeout=10)
+
+
+def test_an_addon_that_failed_fails_at_once(stack: CloudFormation) -> None:
+    issue = [{"code": "ConfigurationConflict", "message": "field manager conflict"}]
+    eks(stack, ("CREATE_FAILED", issue))
+    with pytest.raises(HandlerError, match="is CREATE_FAILED: ConfigurationConflict: field manager conflict"):
+        stack.wait(ADDON)
+
+
+# The protocol.
+
+
+def test_the_framework_hands_the_start_on(fake: Target) -> None:
+    event = {"RequestType": "Create", "LogicalResourceId": "Gate", "ResourceProperties": {"ClusterName": "research"}}
+    answer = wait.begin({**event, "StackId": STACK_ID}, fake.services)
+    assert answer == {"PhysicalResourceId": "research/wait/Gate", "StartedAt": str(fake.services.clock.now())}
+    again = wait.begin({**event, "RequestType": "Update", "PhysicalResourceId": "kept"}, fake.services)
+    assert again["PhysicalResourceId"] == "kept"
+
+
+def test_a_deletion_waits_for_nothing(fake: Target) -> None:
+    silent = Services(fake.aws, cluster_gone, fake.services.clock)
+    assert wait.poll({"RequestType": "Delete", "ResourceProperties": {}}, silent) == {"IsComplete": True}
+
+
+def test_an_hour_is_never_used_up(stack: CloudFormation) -> None:
+    started = stack.target.server.clock.now()
+    with pytest.raises(HandlerError, match=r"^after 34"):
+        stack.wait(NODES, timeout=3600)
+    assert stack.target.server.clock.now() - started < 3600 - 120
+
+
+def test_a_server_that_does_not_answer_is_waited_for_and_quoted(stack: CloudFormation) -> None:
+    fault = stack.target.server.fault(path="/nodes", drop=True)
+    with pytest.raises(HandlerError, match="could not be asked: the API server did not answer"):
+        stack.wait(NODES, timeout=100)
+    fault.times = 3
+    stack.target.server.store.put(node("a", ready=True))
+    assert stack.wait({**NODES, "Count": "1"}) == 4
+
+
+def test_missing_rights_fail_after_a_grace(stack: CloudFormation) -> None:
+    stack.target.server.fault(path="/nodes", status=403, reason="Forbidden", message='User "x" cannot list nodes')
+    with pytest.raises(HandlerError, match='the wait can\'t ask: 403 Forbidden: User "x" cannot list nodes'):
+        stack.wait(NODES)
+    assert sum(stack.target.server.clock.slept) == 90
+
+
+def test_a_cluster_that_is_gone_fails_at_once(fake: Target) -> None:
+    stack = CloudFormation(Target(Services(fake.aws, cluster_gone, fake.services.clock), "team"))
+    with pytest.raises(HandlerError, match="there is no EKS cluster"):
+        stack.wait(NODES)
+
+
+def test_an_unknown_condition_is_named(stack: CloudFormation) -> None:
+    with pytest.raises(HandlerError, match="there is no condition 'Later'"):
+        stack.wait({"Type": "Later"})
+
+
+def test_aws_that_fails_is_waited_for(stack: CloudFormation) -> None:
+    class Throttled:
+        def describe_addon(self, **_: Any) -> None:
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "DescribeAddon")
+
+    stack.target.aws.clients["eks"] = Throttled()
+    with pytest.raises(HandlerError, match=r"could not be asked: .*ThrottlingException"):
+        stack.wait(ADDON, timeout=60)
+
+
+def test_the_entry_points(stack: CloudFormation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait, "on_lambda", lambda: stack.target.services)
+    stack.target.server.store.put(crd("example.com"))
+    properties = {"ClusterName": "research", "Condition": CRD, "TimeoutSeconds": "60"}
+    event = stack.event("Create", properties)
+    assert wait.is_complete({**event, **wait.on_event(event, None)}, None) == {"IsComplete": True}

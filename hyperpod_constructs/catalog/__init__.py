@@ -31,7 +31,7 @@ from hyperpod_constructs.catalog._kubernetes import (
     kubernetes_versions,
     minor,
 )
-from hyperpod_constructs.catalog._limits import Limit, allowed, limit, limits, pattern, source_of
+from hyperpod_constructs.catalog._limits import Limit, allowed, limit, limits, pattern, ports, source_of
 from hyperpod_constructs.catalog._names import UnknownName, suggest
 from hyperpod_constructs.catalog._quotas import Quota, QuotaKind, instance_quota, quota, quota_name, quotas
 from hyperpod_constructs.catalog._regions import Region, find_region, region, region_of_zone_id, regions
@@ -79,6 +79,7 @@ __all__ = [
     "minor",
     "mirror_images",
     "pattern",
+    "ports",
     "quota",
     "quota_name",
     "quotas",

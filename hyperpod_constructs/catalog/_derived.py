@@ -74,6 +74,12 @@ def _service_models(contents: Contents) -> list[str]:
     problems = []
     for section, field in (("limits", "value"), ("patterns", "regex"), ("allowed", "values")):
         for name, entry in contents["limits"][section].items():
+            if "schema" in entry:
+                found = _in_schema(entry["schema"])
+                if found is None:
+                    problems.append(f"limits.json: {section}.{name}: CloudFormation has no {entry['schema']} any more")
+                else:
+                    put(entry, field, found if isinstance(found, int) else list(found))
             if "model" not in entry:
                 continue
             service, _, place = entry["model"].partition(":")
@@ -82,7 +88,7 @@ def _service_models(contents: Contents) -> list[str]:
             if bound not in shape:
                 problems.append(f"limits.json: {section}.{name}: the service model has no {entry['model']} any more")
                 continue
-            put(entry, field, list(shape[bound]) if bound == "enum" else shape[bound])
+            put(entry, field, list(shape[bound]) if section == "allowed" else shape[bound])
             if bound == "max" and ("min" in entry or shape.get("min")):
                 put(entry, "min", shape.get("min", 0))
     return problems
@@ -140,6 +146,18 @@ def _versions(contents: Contents) -> list[str]:
         source = re.sub(r"cfn-lint \d[\d.]*\d", f"cfn-lint {cfnlint.version.__version__}", source)
         content["source"] = re.sub(r"schemas of \d{4}-\d\d-\d\d", f"schemas of {schema_date}", source)
     return []
+
+
+def _in_schema(place: str) -> Any:
+    """What is at "type/path/in/its/schema" in us-east-1, where CloudFormation has all types; None when nothing is."""
+    cfn_type, *path = place.split("/")
+    providers = json.loads((_schemas() / "providers/us-east-1.json").read_text())
+    if cfn_type not in providers:
+        return None
+    found = json.loads((_schemas() / f"resources/{providers[cfn_type]}.json").read_text())
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def _schemas() -> Path:

@@ -97,8 +97,20 @@ def allowed(name: str) -> tuple[Any, ...]:
     return tuple(_entry("allowed", "list of allowed values", name)["values"])
 
 
+def ports(name: str) -> tuple[tuple[int, int], ...]:
+    """The port ranges, first and last, that a kind of traffic needs: "lustre", "efa" (every protocol) or "https".
+
+    Raises:
+        UnknownName: there is no such kind.
+
+    >>> ports("lustre")
+    ((988, 988), (1018, 1023))
+    """
+    return tuple((first, last) for first, last in _entry("ports", "kind of traffic", name)["ranges"])
+
+
 def source_of(section: str, name: str) -> str:
-    """Where an entry of the file is from; section is "limits", "patterns" or "allowed".
+    """Where an entry of the file is from; section is "limits", "patterns", "allowed" or "ports".
 
     >>> source_of("patterns", "cluster_name")
     'service model of sagemaker: ClusterName.pattern'
@@ -114,5 +126,7 @@ def _entry(section: str, kind: str, name: str) -> dict[str, Any]:
 
 
 def _source(entry: dict[str, Any]) -> str:
-    service, _, place = entry.get("model", "").partition(":")
-    return f"service model of {service}: {place}" if service else str(entry["source"])
+    if "model" in entry:
+        service, _, place = entry["model"].partition(":")
+        return f"service model of {service}: {place}"
+    return f"CloudFormation schema: {entry['schema']}" if "schema" in entry else str(entry["source"])

@@ -1,0 +1,89 @@
+"""`hyperpod catalog`: show the facts that everything rests on, and bring them up to date."""
+
+from __future__ import annotations
+
+import click
+
+from hyperpod_constructs.catalog import UnknownName
+
+_KINDS = ["instance-type", "region", "kubernetes", "addon", "endpoint"]
+
+
+@click.group()
+def catalog() -> None:
+    """Show and refresh the facts: instance types, regions, Kubernetes versions, add-ons, endpoints."""
+
+
+@catalog.command()
+@click.argument("kind", type=click.Choice(_KINDS))
+@click.argument("name")
+def show(kind: str, name: str) -> None:
+    """Print one entry, for example: show instance-type ml.p5.48xlarge.
+
+    A number in brackets marks what is uncertain; the reason is below.
+    """
+    from hyperpod_constructs.catalog.show import KINDS
+
+    try:
+        click.echo(KINDS[kind](name))
+    except UnknownName as error:
+        raise click.UsageError(str(error)) from error
+
+
+@catalog.command("list")
+@click.argument("kind", type=click.Choice(_KINDS))
+@click.option("--region", help="Only instance types that have a price in this region.")
+def list_(kind: str, region: str | None) -> None:
+    """Print all entries of a kind in columns, for example: list instance-type --region us-west-2."""
+    from hyperpod_constructs.catalog.show import render_list
+
+    if region and kind != "instance-type":
+        raise click.UsageError("--region goes with instance-type only")
+    try:
+        click.echo(render_list(kind, region))
+    except UnknownName as error:
+        raise click.UsageError(str(error)) from error
+
+
+@catalog.command()
+@click.option("--live", is_flag=True, help="Ask AWS too, read-only, with your credentials.")
+@click.option("--region", help="Where to ask with --live; default: the region of your AWS configuration.")
+@click.option("--profile", help="Profile of your AWS configuration to ask with.")
+@click.option("--write", is_flag=True, help="Write the files; without it, only print what would change.")
+def refresh(live: bool, region: str | None, profile: str | None, write: bool) -> None:
+    """Derive what can be derived, and print what differs from the shipped facts.
+
+    Reads botocore's service models and cfn-lint's schemas (install the `dev` extra). Exit code 0 when nothing differs or
+    the files were written, 1 when something differs.
+    """
+    if not live and (region or profile):
+        raise click.UsageError("--region and --profile go with --live")
+    from hyperpod_constructs.catalog import refresh as module
+
+    session = None
+    if live:
+        import boto3
+
+        session = boto3.Session(profile_name=profile, region_name=region)
+        region = session.region_name
+        if region is None:
+            raise click.UsageError("no region: give --region, or set one in your AWS configuration")
+    try:
+        outcome = module.refresh(session, region)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error.name} is not installed: pip install 'hyperpod-constructs[dev]'") from error
+    except Exception as error:
+        if live and type(error).__module__.startswith("botocore."):
+            raise click.ClickException(f"AWS did not answer: {error}") from error
+        raise
+    if outcome.differences:
+        click.echo(module.table(outcome.differences))
+    for remark in outcome.remarks:
+        click.echo(f"note: {remark}", err=True)
+    if not outcome.differences:
+        click.echo("The facts are as their sources have them.")
+    elif write:
+        click.echo("Wrote " + ", ".join(f"{name}.json" for name in module.write(outcome)) + ".")
+    else:
+        click.echo(f"{len(outcome.differences)} facts differ. Write them with --write.")
+        raise click.exceptions.Exit(1)

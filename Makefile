@@ -1,0 +1,72 @@
+# One command each. Nothing but Python 3.11+ and make is needed: Node and the CDK CLI come through our own files.
+CONFIG ?= hyperpod.yaml
+OUT    ?= cdk.out
+PYTHON ?= python3
+BIN    := .venv/bin
+# our Node and npm before any other
+WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: synth test lint types check diff deploy destroy bench lock clean help
+.DEFAULT_GOAL := help
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+synth: .venv/installed  ## check CONFIG and synthesize it into OUT
+	@HYPERPOD_CONFIG="$(CONFIG)" HYPERPOD_OUT="$(OUT)" $(BIN)/python app.py
+
+test: lint types check  ## everything that CI runs
+
+check: .venv/installed-dev node_modules/installed  # the tests alone
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: .venv/installed-dev
+	@$(BIN)/mypy
+
+diff: .venv/installed node_modules/installed  ## what a deploy of CONFIG would change (needs AWS credentials)
+	@$(WITH_NODE) npx cdk diff -c config="$(CONFIG)"
+
+deploy: .venv/installed node_modules/installed  ## deploy CONFIG (needs AWS credentials; costs money)
+	@$(WITH_NODE) npx cdk deploy --all -c config="$(CONFIG)"
+
+destroy: .venv/installed node_modules/installed  ## delete what CONFIG deployed
+	@$(WITH_NODE) npx cdk destroy --all -c config="$(CONFIG)"
+
+bench: .venv/installed  ## measure against the floor, on this machine
+	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+lock: .venv/installed-dev  ## refresh the pinned requirements from pyproject.toml (needs uv on PATH)
+	@uv pip compile pyproject.toml --extra test-runner --universal --python-version 3.11 --no-annotate --no-header \
+	  --generate-hashes --quiet --upgrade --output-file requirements.txt
+	@uv pip compile pyproject.toml --extra test-runner --extra dev --universal --python-version 3.11 --no-annotate --no-header \
+	  --generate-hashes --quiet --upgrade --constraint requirements.txt --output-file requirements-dev.txt
+
+clean:  ## remove what the other commands made
+	@rm -rf .venv node_modules cdk.out dist
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv .venv
+
+# --require-hashes: exactly the packages that were locked; compiled once, which saves two seconds at every run
+.venv/installed: .venv/bin/python requirements.txt pyproject.toml
+	@echo "installing the pinned requirements into .venv (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --no-compile -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib hyperpod_constructs k8s_charts
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	@echo "installing the development tools into .venv (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --no-compile -r requirements-dev.txt
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib
+	@touch $@
+
+node_modules/installed: package-lock.json .venv/installed
+	@$(WITH_NODE) npm ci --silent --ignore-scripts
+	@touch $@

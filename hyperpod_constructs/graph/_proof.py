@@ -216,7 +216,7 @@ def _place(resource: Resource) -> str:
 
 
 def _name(resource: Resource) -> str:
-    return resource.path.removesuffix("/Resource")
+    return resource.path.removesuffix("/Default").removesuffix("/Resource")
 
 
 def _fix(first: Resource, then: Resource) -> str:

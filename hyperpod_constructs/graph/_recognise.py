@@ -25,7 +25,7 @@ EKS_CLUSTERS = ("AWS::EKS::Cluster", "Custom::AWSCDK-EKS-Cluster")
 OBJECTS = ("Custom::HyperPodKubernetesObjects", "Custom::AWSCDK-EKS-KubernetesResource")
 WAITS = ("Custom::HyperPodKubernetesWait", "Custom::AWSCDK-EKS-KubernetesObjectValue")
 RELEASES = ("Custom::HyperPodHelmRelease", "Custom::AWSCDK-EKS-HelmChart")
-JOBS = ("HyperPodPyTorchJob", "PyTorchJob")
+JOBS = ("HyperPodPyTorchJob", "PyTorchJob", "Job")
 
 _CLUSTER_PROPERTIES = ("ClusterName", "EksClusterName", "EksClusterArn", "Orchestrator.Eks.ClusterArn", "ClusterArn")
 _SUBNETS = {

@@ -70,12 +70,13 @@ def _wait(title: str, *words: str) -> Selector:
 
 
 def _ready(title: str, name: str) -> Selector:
-    """A wait that names the add-on, or what the catalog says it runs or brings."""
+    """A wait for what the add-on runs or brings, by the catalog; that the add-on is active is not enough."""
 
     def where(templates: Templates, resource: Resource) -> bool:
         fact = catalog.addon(name)
         text = templates.text(resource)
-        return any(word in text for word in (name, *fact.deployments, *fact.service_accounts, *fact.crds))
+        parts = (*fact.deployments, *fact.service_accounts, *fact.crds)
+        return '"AddonActive"' not in text and any(f'"{part}"' in text for part in parts)
 
     return Selector(title, WAITS, where)
 

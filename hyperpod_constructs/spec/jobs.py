@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
@@ -50,7 +51,10 @@ class Replica(SpecModel):
         None, change=Change.REPLACES, help="Memory limit in GiB; default: what is requested.", gt=0
     )
     mig_profile: str | None = field(
-        None, change=Change.REPLACES, help="MIG profile, such as `mig-1g.10gb`, instead of whole GPUs."
+        None,
+        change=Change.REPLACES,
+        help="MIG profile, such as `mig-1g.10gb`, instead of whole GPUs.",
+        pattern=r"^mig-[1-7]g\.[1-9][0-9]{0,3}gb$",
     )
     mig_count: int | None = field(None, change=Change.REPLACES, help="Partitions of that profile.", ge=1)
     efa: int | None = field(
@@ -226,7 +230,7 @@ class Job(Replica):
         """
         return self.workload_priority_class or (f"{self.priority}-priority" if self.priority else None)
 
-    @property
+    @cached_property
     def parts(self) -> tuple[ReplicaSpec, ...]:
         """The replica specs in full: each with what it took from the job; one named `pod` when none is stated."""
         inherited = {name: getattr(self, name) for name in Replica.model_fields}

@@ -1,0 +1,361 @@
+"""HP74x and HP75x: a job against the groups, queues, zones and storage of the cluster that it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..findings import Severity
+from ..jobs.resources import share
+from ..spec.governance import QuotaResource, Team
+from ..spec.groups import InstanceGroup, RestrictedInstanceGroup, Taint
+from ..spec.jobs import Job, ReplicaSpec
+from ..spec.jobs_pod import Toleration
+from .context import Context
+from .job_rule import example, opaque, parts, placement_rule
+from .registry import Problem, rule
+
+Group = InstanceGroup | RestrictedInstanceGroup
+P5 = "instance_type: ml.p5.48xlarge"
+GROUP = "{name: workers, instance_type: ml.p5.48xlarge, count: 4, availability_zone_id: usw2-az1%s}"
+
+
+def _platform(fields: str, group: str = "", rest: str = "") -> str:
+    return example(fields, f"cluster:\n  instance_groups:\n    - {GROUP % group}\n{rest}")
+
+
+def _groups(part: ReplicaSpec, context: Context) -> list[tuple[str, Group]]:
+    """The groups whose nodes a replica spec may use."""
+    return [
+        (path, group)
+        for path, group in context.groups
+        if part.instance_type in group.types and part.instance_group in (None, group.name)
+    ]
+
+
+@placement_rule(
+    "HP740",
+    needs=("cluster",),
+    title="The cluster has nodes of the job's instance type",
+    why="The pods stay pending for ever.",
+    cure="add an instance group of the type, or take a type that the cluster has",
+    source="Kubernetes: node selectors",
+    wrong=_platform("instance_type: ml.trn1.32xlarge"),
+    right=_platform(P5),
+)
+def has_type(job: Job, context: Context) -> Iterator[Problem]:
+    """No group of the type, or no such group."""
+    for prefix, part, kind in parts(job):
+        if kind is None:
+            continue
+        names = [group.name for _, group in context.groups]
+        if part.instance_group is not None and not opaque(part.instance_group) and part.instance_group not in names:
+            message = f"the cluster has no instance group {part.instance_group!r}"
+            yield Problem(f"{prefix}instance_group", message, f"its groups are {', '.join(names)}")
+        elif not _groups(part, context):
+            types = sorted({one for _, group in context.groups for one in group.types})
+            where = f"instance group {part.instance_group!r}" if part.instance_group else "the cluster"
+            message = f"{where} has no nodes of {kind.name}"
+            yield Problem(f"{prefix}instance_type", message, f"the cluster has {', '.join(types)}")
+
+
+@placement_rule(
+    "HP741",
+    needs=("cluster",),
+    title="The groups can grow to the nodes that the job needs",
+    severity=Severity.WARNING,
+    why="The job waits in the queue, or starts in part and waits for the rest, until somebody adds nodes.",
+    cure="raise the group's count (or max_count for an autoscaler), or ask for less",
+    source="Kueue and the operators start a job when all of its pods fit",
+    wrong=_platform(f"{P5}, nodes: 8"),
+    right=_platform(f"{P5}, nodes: 4"),
+)
+def enough_nodes(job: Job, context: Context) -> Iterator[Problem]:
+    """Replicas against what the groups of the type can hold."""
+    for prefix, part, kind in parts(job):
+        groups = [group for _, group in _groups(part, context)]
+        if (
+            kind is None
+            or not groups
+            or any(isinstance(group, InstanceGroup) and _open_ended(group) for group in groups)
+        ):
+            continue
+        nodes = sum(group.most if isinstance(group, InstanceGroup) else group.count for group in groups)
+        per_node = share(part, job).per_node or 0
+        count = part.count + (part.spares or 0)
+        if count > nodes * per_node:
+            field = "nodes" if part.nodes else "replicas"
+            names = " and ".join(group.name for group in groups)
+            has = f"{nodes} nodes of {kind.name}, {per_node} each"
+            message = f"{count} replicas, but {names} can hold {nodes * per_node} ({has})"
+            yield Problem(f"{prefix}{field}", message)
+
+
+def _open_ended(group: InstanceGroup) -> bool:
+    return group.count == 0 and group.max_count is None
+
+
+@placement_rule(
+    "HP742",
+    needs=("governance",),
+    title="The job's team and queue exist",
+    why="Kueue never admits a job of an unknown queue, and its namespace does not exist.",
+    cure="add the team to `governance.teams`, or name one of them",
+    source="AWS documentation of task governance",
+    wrong=_platform(
+        f"{P5}, team: vison", rest="governance: {teams: [{name: vision}]}\naddons: {task_governance: {}}\n"
+    ),
+    right=_platform(
+        f"{P5}, team: vision", rest="governance: {teams: [{name: vision}]}\naddons: {task_governance: {}}\n"
+    ),
+    certain=False,
+)
+def has_team(job: Job, context: Context) -> Iterator[Problem]:
+    """Unknown teams, and priorities that the scheduler does not have."""
+    assert context.governance is not None
+    teams = [team.name for team in context.governance.teams]
+    if not opaque(job.team) and job.team not in teams:
+        yield Problem("team", f"there is no team {job.team!r}", f"the teams are {', '.join(teams) or 'none'}")
+    queue = job.effective_queue
+    if job.team is None and queue and queue.startswith("hyperpod-ns-") and not opaque(queue):
+        queues = [team.queue for team in context.governance.teams]
+        if queue not in queues:
+            yield Problem(
+                "queue", f"no team has the queue {queue!r}", f"their queues are {', '.join(queues) or 'none'}"
+            )
+    classes = [one.name for one in context.governance.scheduler.priority_classes]
+    if not opaque(job.priority) and job.priority not in classes:
+        message = f"the scheduler has no priority class {job.priority!r}"
+        yield Problem("priority", message, f"its classes are {', '.join(classes) or 'none'}")
+
+
+@placement_rule(
+    "HP743",
+    needs=("addons",),
+    title="The operator that runs the job is installed",
+    why="The API server does not know the kind, or nothing acts on the job.",
+    cure="add `training_operator: {}` to addons, or change the kind",
+    source="AWS documentation of the training operator; the dependency chart's Kubeflow training operator",
+    wrong=_platform(P5, rest="addons: {}\n"),
+    right=_platform(P5, rest="addons: {training_operator: {}}\n"),
+    certain=False,
+)
+def has_operator(job: Job, context: Context) -> Iterator[Problem]:
+    """The training operator add-on, Kubeflow's operator, and Kueue for queues."""
+    addons = context.effective_addons
+    if job.kind == "HyperPodPyTorchJob" and "training_operator" not in addons:
+        yield Problem("kind", "HyperPodPyTorchJob needs addons.training_operator")
+    chart = context.dependencies
+    if job.kind == "PyTorchJob" and chart is not None and not (chart.enabled and chart.training_operators):
+        cure = "switch on `dependencies.training_operators`, or take kind HyperPodPyTorchJob"
+        yield Problem("kind", "PyTorchJob needs Kubeflow's operator of the dependency chart", cure)
+    if job.effective_queue and not {"task_governance", "kueue"} & addons.keys():
+        cure = "add `task_governance: {}` to addons, or remove team and queue"
+        yield Problem("team" if job.team else "queue", f"the queue {job.effective_queue!r} needs task governance", cure)
+
+
+@placement_rule(
+    "HP744",
+    needs=("governance",),
+    title="A team's job fits the team's quota",
+    severity=Severity.WARNING,
+    why="Kueue admits it only when it can borrow idle compute, and never where the team may not borrow.",
+    cure="raise the quota, let the team borrow, or ask for less",
+    source="AWS documentation of task governance: compute quotas",
+    wrong=_platform(
+        f"{P5}, nodes: 4, team: vision",
+        rest="governance: {teams: [{name: vision, sharing: DontLend,"
+        " quota: [{instance_type: ml.p5.48xlarge, count: 2}]}]}\naddons: {task_governance: {}}\n",
+    ),
+    right=_platform(
+        f"{P5}, nodes: 2, team: vision",
+        rest="governance: {teams: [{name: vision, sharing: DontLend,"
+        " quota: [{instance_type: ml.p5.48xlarge, count: 2}]}]}\naddons: {task_governance: {}}\n",
+    ),
+)
+def within_quota(job: Job, context: Context) -> Iterator[Problem]:
+    """Accelerators of the job against quota and borrowing limit, by instance type."""
+    assert context.governance is not None
+    team = next((one for one in context.governance.teams if one.name == job.team), None)
+    if team is None or not team.quota:
+        return
+    wanted: dict[str, float] = {}
+    for _, part, kind in parts(job):
+        if kind is not None and kind.accelerator is not None:
+            count = part.count + (part.spares or 0)
+            wanted[kind.name] = wanted.get(kind.name, 0) + float(share(part, job).accelerators) * count
+    for _, _, kind in parts(job):
+        if kind is None or kind.accelerator is None or kind.name not in wanted:
+            continue
+        needs = wanted.pop(kind.name)
+        owns = _accelerators(team, kind.name, kind.accelerator.count)
+        if owns is not None and needs > owns[1]:
+            borrowed = f", {owns[1]:g} with all it may borrow" if owns[1] > owns[0] else ""
+            message = (
+                f"the job takes {needs:g} accelerators of {kind.name}, team {team.name!r} has {owns[0]:g}{borrowed}"
+            )
+            yield Problem("team", message)
+
+
+def _accelerators(team: Team, name: str, each: int) -> tuple[float, float] | None:
+    """Accelerators of a type that a team owns, and the most it can have; None where the quota does not say."""
+    own = _sum(team.quota, name, each)
+    if own is None:
+        return None
+    if team.sharing != "LendAndBorrow":
+        return own, own
+    absolute = _sum(team.borrow_limits, name, each)
+    if absolute:
+        return own, own + absolute
+    return own, own * (1 + (50 if team.borrow_limit is None else team.borrow_limit) / 100)
+
+
+def _sum(resources: tuple[QuotaResource, ...], name: str, each: int) -> float | None:
+    total = 0.0
+    for one in resources:
+        if one.instance_type != name:
+            continue
+        if one.count is None and one.accelerators is None:
+            return None
+        total += (one.count or 0) * each + (one.accelerators or 0)
+    return total
+
+
+@placement_rule(
+    "HP745",
+    needs=("cluster",),
+    title="A job for checked nodes finds a group that is checked",
+    severity=Severity.WARNING,
+    why="No node ever gets the label, so the pods stay pending.",
+    cure="add deep_health_checks to the group, or remove deep_health_check_passed_only",
+    source="AWS documentation: node label deep-health-check-status",
+    wrong=_platform(f"{P5}, deep_health_check_passed_only: true"),
+    right=_platform(f"{P5}, deep_health_check_passed_only: true", ", deep_health_checks: [InstanceStress]"),
+)
+def checked_nodes(job: Job, context: Context) -> Iterator[Problem]:
+    """Groups of the type without deep health checks."""
+    if not job.deep_health_check_passed_only:
+        return
+    for _, part, _ in parts(job):
+        groups = _groups(part, context)
+        if groups and not any(group.deep_health_checks for _, group in groups):
+            names = " and ".join(group.name for _, group in groups)
+            yield Problem("deep_health_check_passed_only", f"no deep health checks in {names}")
+
+
+@placement_rule(
+    "HP746",
+    needs=("cluster",),
+    title="Pods that talk over EFA run in one zone",
+    severity=Severity.WARNING,
+    why="EFA works inside one zone only: a job spread over two fails or falls back to TCP.",
+    cure="name one instance_group, or ask for a required_topology",
+    source="AWS documentation of EFA",
+    wrong=_platform(
+        f"{P5}, nodes: 2",
+        rest="    - {name: more, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: usw2-az2}\n",
+    ),
+    right=_platform(
+        f"{P5}, nodes: 2, instance_group: workers",
+        rest="    - {name: more, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: usw2-az2}\n",
+    ),
+)
+def one_zone(job: Job, context: Context) -> Iterator[Problem]:
+    """Groups of the type in several zones, for a job of several pods with EFA."""
+    for prefix, part, _ in parts(job):
+        if part.count < 2 or job.required_topology or not share(part, job).efa:
+            continue
+        zones = {context.zone_of(group): group.name for _, group in _groups(part, context)}
+        if len(zones) > 1:
+            where = " and ".join(f"{name} in {zone or 'its own subnets'}" for zone, name in zones.items())
+            yield Problem(f"{prefix}instance_group", f"nodes of {part.instance_type} are in several zones: {where}")
+
+
+@placement_rule(
+    "HP747",
+    needs=("storage",),
+    title="A job's file systems exist, with a claim in its namespace",
+    why="The pods stay pending: their volume claim does not exist.",
+    cure="add the file system to `storage.lustre`, and the job's namespace or team to its namespaces",
+    source="This project: a claim of the file system's name in each of its namespaces",
+    wrong=example("volumes: [{name: data, mount_path: /data, fsx: scratch}]", "storage: {lustre: []}\n"),
+    right=example("volumes: [{name: data, mount_path: /data, fsx: scratch}]", "storage: {lustre: [{name: scratch}]}\n"),
+    certain=False,
+)
+def has_storage(job: Job, context: Context) -> Iterator[Problem]:
+    """Unknown file systems, and namespaces without a claim."""
+    assert context.storage is not None
+    known = {one.name: one for one in context.storage.lustre}
+    for index, volume in enumerate(job.volumes):
+        if opaque(volume.fsx) or volume.fsx is None:
+            continue
+        path = f"volumes[{index}].fsx"
+        if volume.fsx not in known:
+            names = ", ".join(known) or "none"
+            yield Problem(path, f"there is no file system {volume.fsx!r}", f"the file systems are {names}")
+        elif not {job.effective_namespace, job.team} & set(known[volume.fsx].namespaces):
+            claims = ", ".join(known[volume.fsx].namespaces)
+            message = f"{volume.fsx!r} has claims in {claims}, but the job runs in {job.effective_namespace}"
+            yield Problem(path, message)
+
+
+@placement_rule(
+    "HP748",
+    needs=("cluster",),
+    title="A job tolerates the taints of its nodes",
+    why="No pod is ever placed on the nodes.",
+    cure="add the toleration to the job",
+    source="Kubernetes: taints and tolerations",
+    wrong=_platform(P5, ", taints: [{key: dedicated, value: llm, effect: NoSchedule}]"),
+    right=_platform(
+        f"{P5}, tolerations: [{{key: dedicated}}]", ", taints: [{key: dedicated, value: llm, effect: NoSchedule}]"
+    ),
+    certain=False,
+)
+def tolerated(job: Job, context: Context) -> Iterator[Problem]:
+    """Groups of the type whose taints the job does not tolerate, when there is none that it does."""
+    for _, part, _ in parts(job):
+        groups = [group for _, group in _groups(part, context) if isinstance(group, InstanceGroup)]
+        closed = [(group, taint) for group in groups if (taint := _not_tolerated(group, job)) is not None]
+        if groups and len(closed) == len(groups):
+            group, taint = closed[0]
+            shown = f"{taint.key}={taint.value or ''}:{taint.effect}"
+            yield Problem("tolerations", f"no toleration for the taint {shown} of {group.name}")
+
+
+def _not_tolerated(group: InstanceGroup, job: Job) -> Taint | None:
+    return next(
+        (
+            taint
+            for taint in group.taints
+            if taint.effect != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in job.tolerations)
+        ),
+        None,
+    )
+
+
+def _tolerates(toleration: Toleration, taint: Taint) -> bool:
+    if toleration.effect not in (None, taint.effect) or toleration.key not in (None, taint.key):
+        return False
+    exists = toleration.operator == "Exists" or (toleration.operator is None and toleration.value is None)
+    return exists or toleration.value == (taint.value or "")
+
+
+@rule(
+    "HP750",
+    needs=("jobs",),
+    title="No two jobs have one name in a namespace",
+    severity=Severity.ERROR,
+    why="The second would overwrite the first, or be refused.",
+    cure="give each job a name of its own",
+    source="Kubernetes: names are unique in a namespace and kind",
+    wrong="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: a, image: c, on_change: replace}\n",
+    right="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: b, image: c, on_change: replace}\n",
+)
+def unique_names(context: Context) -> Iterator[Problem]:
+    """Equal kind, namespace and name."""
+    seen: dict[tuple[str, str, str], int] = {}
+    for index, job in enumerate(context.jobs or ()):
+        key = (job.kind, job.effective_namespace, job.name)
+        if key in seen:
+            yield Problem(f"jobs[{index}].name", f"{job.name!r} is the name of jobs[{seen[key]}] too")
+        seen.setdefault(key, index)

@@ -1,0 +1,49 @@
+"""HP7xx: training jobs."""
+
+from __future__ import annotations
+
+from ..findings import Finding, Severity, ordered
+from ..spec.jobs import Job
+from . import job_placement, job_resources, job_shape
+from .job_rule import JOB_CHECKS, example
+from .registry import describe
+
+__all__ = ["check_job", "job_placement", "job_resources", "job_shape"]
+
+
+def check_job(job: Job) -> list[Finding]:
+    """Every finding about a job by itself, with paths inside the job.
+
+    >>> [f.rule for f in check_job(Job(name="a", image="b", instance_type="ml.p5.48xlarge", accelerators=9))]
+    ['HP713']
+    """
+    problems = [(id, problem) for id, check in JOB_CHECKS for problem in check(job)]
+    if not problems:
+        return []
+    from .engine import to_finding
+    from .registry import find
+
+    rules = {id: find(id) for id, _ in problems}
+    return ordered(to_finding(rule, problem) for id, problem in problems if (rule := rules[id]) is not None)
+
+
+describe(
+    "HP790",
+    title="Where a config of the official CLI means something else here",
+    severity=Severity.NOTE,
+    why="The object differs from the one that the CLI would submit.",
+    cure="state the field to have another value",
+    source="The official CLI (sagemaker-hyperpod 3.12.0), compared field by field",
+    wrong="jobs:\n  - {job_name: train, image: registry/train:v1, max_retry: 3}\n",
+    right=example("run_policy: {max_retries: 3}"),
+)
+describe(
+    "HP791",
+    title="A config of the official CLI says one thing only",
+    severity=Severity.ERROR,
+    why="Part of what it says would be lost.",
+    cure="state one of the two",
+    source="The official CLI's schemas 1.0 and 1.1; Kubernetes: device limits equal requests",
+    wrong="jobs:\n  - {job_name: train, image: registry/train:v1, accelerators: 4, accelerators_limit: 8}\n",
+    right="jobs:\n  - {job_name: train, image: registry/train:v1, accelerators: 4, instance_type: ml.p5.48xlarge}\n",
+)

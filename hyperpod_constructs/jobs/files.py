@@ -1,0 +1,86 @@
+"""Job files: ours, or a config of the official CLI as it is. What is wrong with one is a finding with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..documents import Document, parse, read
+from ..findings import Finding, ordered
+from ..shape import shaped
+from ..spec.jobs import Job
+from .hyp import is_hyp_config, job_from_mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedJob:
+    """What a job file gave.
+
+    Attributes:
+        job: the job, where the file has the right shape; it may still have errors.
+        findings: what is wrong with the file and its shape, and notes on configs of the official CLI.
+        document: the file, to locate findings of later checks with `locate`.
+        keys: our key to the file's, where they differ.
+        prefix: where the job stands in the document; empty for a file of its own.
+    """
+
+    job: Job | None
+    findings: list[Finding]
+    document: Document
+    keys: Mapping[str, str] = field(default_factory=dict)
+    prefix: str = ""
+
+    def locate(self, finding: Finding, *, key: bool = False) -> Finding:
+        """A finding about the job (its path inside the job, or inside the document), at its place in the document."""
+        inside = finding.path.removeprefix(self.prefix).removeprefix(".")
+        first = re.split(r"[.\[]", inside, maxsplit=1)[0]
+        path = self.keys.get(first, inside)
+        joined = f"{self.prefix}.{path}" if self.prefix and path else self.prefix or path
+        return self.document.located(finding, path=joined, key=key)
+
+
+def read_job(path: Path) -> LoadedJob:
+    """The job in a file."""
+    return _loaded(read(path))
+
+
+def parse_job(text: str, *, file: str | None = None) -> LoadedJob:
+    r"""The job in a text.
+
+    >>> parse_job("job_name: smoke\nimage: registry/train:v1\nnode_count: 2\n").job.nodes
+    2
+    """
+    return _loaded(parse(text, file=file))
+
+
+def _loaded(document: Document) -> LoadedJob:
+    if document.value is None and document.findings:
+        return LoadedJob(job=None, findings=document.findings, document=document)
+    return job_in(document.value, document)
+
+
+def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
+    """The job that data gives, which stands in the document under `prefix`."""
+    keys: Mapping[str, str] = {}
+    found: list[Finding] = list(document.findings) if not prefix else []
+    if is_hyp_config(data):
+        start = len(prefix) + 1 if prefix else 0
+        written = {path[start:]: text for path, text in document.written.items() if path.startswith(prefix)}
+        converted = job_from_mapping(data, comments=_head(document), written=written)
+        data, keys = converted.data, converted.keys
+        for finding in converted.findings:
+            path = f"{prefix}.{finding.path}" if prefix else finding.path
+            found.append(document.located(replace(finding, path=path)))
+    shape = shaped(Job, data, document, prefix=prefix)
+    loaded = LoadedJob(job=shape.value, findings=[], document=document, keys=keys, prefix=prefix)
+    located = [loaded.locate(finding) if keys else finding for finding in shape.findings]
+    return replace(loaded, findings=ordered([*found, *located]))
+
+
+def _head(document: Document) -> str | None:
+    if document.file is None or not Path(document.file).is_file():
+        return None
+    return Path(document.file).read_text(encoding="utf-8-sig")

@@ -1,0 +1,267 @@
+"""The official CLI's job configs, as they are: `config.yaml` of `hyp-pytorch-job`, schema 1.0 or 1.1, in our vocabulary.
+
+A config is told by its key `job_name`; template and version may stand in comments (as `hyp init` writes them) or in keys.
+Each field works, also where the CLI drops or breaks it; where we differ on purpose, a note says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..findings import Finding, Severity
+from ..spec.jobs import RESOURCE_FIELDS
+
+TEMPLATE = "hyp-pytorch-job"
+VERSIONS = ("1.0", "1.1")
+_COMMENT = re.compile(r"^#\s*(template|version)\s*:\s*(\S+)", re.MULTILINE)
+
+_SAME = (
+    *("image", "namespace", "command", "args", "pull_policy", "instance_type", "vcpu", "vcpu_limit"),
+    *("preferred_topology", "required_topology"),
+)
+_RENAMED: Mapping[str, str] = {
+    "job_name": "name",
+    "environment": "env",
+    "tasks_per_node": "processes_per_node",
+    "label_selector": "node_selector",
+    "deep_health_check_passed_nodes_only": "deep_health_check_passed_only",
+    "scheduler_type": "scheduler_name",
+    "queue_name": "queue",
+    "priority": "workload_priority_class",
+    "memory": "memory_gib",
+    "memory_limit": "memory_limit_gib",
+    "service_account_name": "service_account",
+    "accelerators": "accelerators",
+    "efa": "efa",
+    "accelerator_partition_type": "mig_profile",
+    "accelerator_partition_count": "mig_count",
+}
+_LIMITS: Mapping[str, str] = {
+    "accelerators_limit": "accelerators",
+    "efa_limit": "efa",
+    "accelerator_partition_limit": "accelerator_partition_count",
+}
+"""Limits of devices, which Kubernetes wants equal to the request."""
+_TEXTS = ("job_name", "image", "namespace", "queue_name", "priority", "service_account_name", "scheduler_type")
+_NUMBERS = frozenset(
+    {
+        *("accelerators", "vcpu", "memory", "vcpu_limit", "memory_limit", "efa", "accelerator_partition_count"),
+        *("node_count", "replica_count", "max_retry", "max_node_count", "max_replica_count", *_LIMITS),
+        *("elastic_replica_increment_step", "elastic_graceful_shutdown_timeout_in_seconds"),
+        *("elastic_scaling_timeout_in_seconds", "elastic_scale_up_snooze_time_in_seconds"),
+    }
+)
+_ELASTIC: Mapping[str, str] = {
+    "elastic_replica_increment_step": "step",
+    "elastic_replica_discrete_values": "discrete_values",
+    "elastic_scaling_timeout_in_seconds": "scaling_timeout_seconds",
+    "elastic_graceful_shutdown_timeout_in_seconds": "graceful_shutdown_seconds",
+}
+_HANDLED = frozenset(
+    {
+        *(*_SAME, *_RENAMED, *_LIMITS, *_ELASTIC, *_NUMBERS, *_TEXTS),
+        *("template", "version", "volume"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A config in our vocabulary.
+
+    Attributes:
+        data: what `Job` is made of.
+        findings: notes where we differ from the official CLI on purpose, and errors.
+        keys: our top-level key to the config's, so that a finding can point into the file.
+    """
+
+    data: dict[str, Any]
+    findings: list[Finding] = field(default_factory=list)
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_hyp_config(data: object) -> bool:
+    """Whether data is a job config of the official CLI.
+
+    >>> is_hyp_config({"job_name": "a", "image": "b"}), is_hyp_config({"name": "a", "image": "b"})
+    (True, False)
+    """
+    return isinstance(data, Mapping) and ("job_name" in data or "template" in data)
+
+
+def job_from_mapping(
+    data: Mapping[str, Any], *, comments: str | None = None, written: Mapping[str, str] | None = None
+) -> Converted:
+    """The official CLI's config as the data of our `Job`.
+
+    Args:
+        data: the config's content.
+        comments: the file's text, to read template and version from its comments.
+        written: key to the text of a number or boolean as it stands in the file, so that a name of digits keeps them.
+
+    >>> job_from_mapping({"job_name": "a", "image": "b", "node_count": 2, "instance_type": "ml.g5.8xlarge"}).data
+    {'image': 'b', 'instance_type': 'ml.g5.8xlarge', 'name': 'a', 'nodes': 2}
+    """
+    given = {
+        key: value for key, value in data.items() if value is not None
+    }  # `hyp init` writes every key, mostly empty
+    stated = dict(_COMMENT.findall(comments or "")) | {
+        key: given[key] for key in ("template", "version") if key in given
+    }
+    conversion = _Conversion(given, written or {})
+    conversion.check_template(str(stated.get("template", TEMPLATE)), str(stated.get("version", VERSIONS[-1])))
+    return conversion.converted()
+
+
+class _Conversion:
+    def __init__(self, given: Mapping[str, Any], written: Mapping[str, str]) -> None:
+        self.written = written
+        self.given = {key: self._plain(key, value) for key, value in given.items()}
+        self.data: dict[str, Any] = {}
+        self.keys: dict[str, str] = {}
+        self.findings: list[Finding] = []
+
+    def check_template(self, template: str, version: str) -> None:
+        if template != TEMPLATE:
+            self._error("template", f"{template!r} is no template of training jobs", f"write {TEMPLATE!r}")
+        if version not in VERSIONS:
+            self._error("version", f"{version!r} is no known schema version", f"known are {', '.join(VERSIONS)}")
+
+    def converted(self) -> Converted:
+        self._equal_limits()
+        for key in _SAME:
+            self._take(key, key)
+        for theirs, ours in _RENAMED.items():
+            self._take(theirs, ours)
+        self._count()
+        self._policies()
+        self._volumes()
+        for key, value in self.given.items():  # our own fields may be added to a config; unknown ones are refused later
+            if key not in _HANDLED:
+                self.data.setdefault(key, value)
+        self._notes()
+        return Converted(self.data, self.findings, self.keys)
+
+    def _plain(self, key: str, value: Any) -> Any:
+        """Values as the CLI reads them: numbers in quotes are numbers, names of digits and label values are text."""
+        if key in _NUMBERS and isinstance(value, str):
+            number = float(value) if re.fullmatch(r"\s*-?\d+(\.\d+)?\s*", value) else None
+            return value if number is None else int(number) if number.is_integer() else number
+        if key in _TEXTS or key == "tasks_per_node":
+            return self._text(key, value)
+        if key == "label_selector" and isinstance(value, Mapping):
+            return {name: self._text(f"{key}.{name}", text) for name, text in value.items()}
+        if key == "deep_health_check_passed_nodes_only" and isinstance(value, str):
+            return {"true": True, "false": False}.get(value.lower(), value)
+        return value
+
+    def _text(self, path: str, value: Any) -> Any:
+        if isinstance(value, bool):
+            return self.written.get(path, str(value).lower())
+        return self.written.get(path, str(value)) if isinstance(value, int | float) else value
+
+    def _take(self, theirs: str, ours: str) -> None:
+        if theirs in self.given:
+            self.data[ours] = self.given[theirs]
+            self.keys[ours] = theirs
+
+    def _equal_limits(self) -> None:
+        for limit, request in _LIMITS.items():
+            if limit not in self.given:
+                continue
+            wanted = self.given.setdefault(request, self.given[limit])
+            if wanted != self.given[limit]:
+                message = f"{request} is {wanted} but {limit} is {self.given[limit]}"
+                self._error(limit, message, "Kubernetes wants them equal: state one of them")
+
+    def _count(self) -> None:
+        partial = any(name in self.data for name in RESOURCE_FIELDS)
+        if "node_count" in self.given:
+            self._take("node_count", "nodes")
+        if "replica_count" in self.given:
+            self._take("replica_count", "replicas" if partial or "node_count" in self.given else "nodes")
+
+    def _policies(self) -> None:
+        run_policy: dict[str, Any] = {}
+        if "max_retry" in self.given:
+            run_policy["max_retries"] = self.given["max_retry"]
+        snooze = self.given.get("elastic_scale_up_snooze_time_in_seconds")
+        if snooze is not None:
+            run_policy["restart"] = {"evaluation_seconds": 3600, "scale_up_snooze_seconds": snooze}
+        if run_policy:
+            self.data["run_policy"] = {"clean_pods": "None", **run_policy}
+            self.keys["run_policy"] = (
+                "max_retry" if "max_retry" in self.given else "elastic_scale_up_snooze_time_in_seconds"
+            )
+        elastic = {ours: self.given[theirs] for theirs, ours in _ELASTIC.items() if theirs in self.given}
+        most = self.given.get("max_replica_count", self.given.get("max_node_count"))
+        if {"max_replica_count", "max_node_count"} <= self.given.keys():
+            self._error(
+                "max_node_count", "stands beside max_replica_count, which means the same", "keep one of the two"
+            )
+        if elastic or most is not None:
+            if most is None and elastic.get("discrete_values"):
+                most = max(elastic["discrete_values"])
+            if most is None:
+                self._error("max_replica_count", "is missing: an elastic job needs the most replicas", "add it")
+            self.data["elastic"] = {"max_replicas": most or 1, **elastic}
+            self.keys["elastic"] = next(key for key in self.given if key.startswith(("elastic_", "max_")))
+
+    def _volumes(self) -> None:
+        volumes = self.given.get("volume") or ()
+        if not isinstance(volumes, list):
+            self._error("volume", "must be a list of volumes", "start each with `- name: ...`")
+            return
+        for index, volume in enumerate(volumes):
+            self._volume(f"volume[{index}]", volume)
+        if volumes:
+            self.keys["volumes"] = "volume"
+
+    def _volume(self, path: str, volume: Any) -> None:
+        if not isinstance(volume, Mapping):
+            self._error(path, "must be a mapping of keys", "write name, type and mount_path")
+            return
+        source = {"hostPath": ("path", "host_path"), "pvc": ("claim_name", "claim")}.get(str(volume.get("type")))
+        if source is None:
+            self._error(f"{path}.type", f"{volume.get('type')!r} is not hostPath or pvc", "write one of them")
+            return
+        theirs, ours = source
+        if not volume.get(theirs):
+            self._error(path, f"a volume of type {volume['type']} needs {theirs}", f"add {theirs}")
+            return
+        read_only = volume.get("read_only")
+        if isinstance(read_only, str):
+            read_only = {"true": True, "false": False}.get(read_only.lower(), read_only)
+        taken = {key: volume[key] for key in ("name", "mount_path") if volume.get(key) is not None}
+        extra = {key: volume[key] for key in volume if key not in ("name", "mount_path", "type", "read_only", theirs)}
+        stated = {} if read_only is None else {"read_only": read_only}
+        self.data.setdefault("volumes", []).append({**taken, ours: volume[theirs], **stated, **extra})
+
+    def _notes(self) -> None:
+        if "on_change" not in self.data:
+            self._note(
+                "job_name", "the object's name gets a hash of its content", "`on_change: replace` keeps the bare name"
+            )
+        if self.data.get("accelerators") and "instance_type" in self.data:
+            derived = [key for key in ("vcpu", "memory") if key not in self.given]
+            if derived:
+                message = (
+                    f"{' and '.join(derived)} are the accelerators' share of what pods can use of the node;"
+                    " the CLI takes the share of all it has, so that two halves do not fit one node"
+                )
+                self._note("accelerators", message, "state them to have other numbers")
+            if "efa" not in self.given:
+                message = "EFA interfaces are the accelerators' share of the node's; the CLI takes all of them"
+                self._note("accelerators", message, "state `efa` to have another number")
+        if "max_retry" in self.given:
+            message = "ttlSecondsAfterFinished is left to the operator; the CLI sends 0"
+            self._note("max_retry", message, "`run_policy.ttl_seconds` states it")
+
+    def _error(self, path: str, message: str, cure: str) -> None:
+        self.findings.append(Finding(rule="HP791", severity=Severity.ERROR, path=path, message=message, cure=cure))
+
+    def _note(self, path: str, message: str, cure: str) -> None:
+        self.findings.append(Finding(rule="HP790", severity=Severity.NOTE, path=path, message=message, cure=cure))

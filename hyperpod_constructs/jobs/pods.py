@@ -1,0 +1,275 @@
+"""The pod template of a job: containers, environment, volumes, where the pods run and what they may do."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from ..catalog import find_instance_type, label
+from ..catalog._files import load
+from ..spec.jobs import Job, ReplicaSpec
+from ..spec.jobs_pod import Container, EnvFrom, EnvSource, JobVolume, Port, SecurityContext, Toleration
+from .resources import MIG_READY, Share, exact, quantity, share, wants_efa_preset
+
+MAIN_CONTAINER = {"HyperPodPyTorchJob": "pytorch-job-container", "PyTorchJob": "pytorch", "Job": "main"}
+"""Name of the main container by kind: what the official CLI calls it, and what Kubeflow insists on."""
+
+SHARED_MEMORY = "shared-memory"
+"""Name of the volume at /dev/shm."""
+
+
+def some(**values: Any) -> dict[str, Any]:
+    """The values that say something: None, empty collections and False are left out.
+
+    >>> some(name="a", args=(), env=None, count=0)
+    {'name': 'a', 'count': 0}
+    """
+    return {
+        key: value for key, value in values.items() if value is not None and value is not False and value not in _EMPTY
+    }
+
+
+_EMPTY: tuple[Any, ...] = ((), [], {})
+
+
+def job_labels(job: Job) -> dict[str, str]:
+    """Labels of a job and its pods: the queue and the priority, then the user's."""
+    queue, priority = job.effective_queue, job.effective_priority
+    return {
+        **({label("queue_name").key: queue} if queue else {}),
+        **({label("priority_class").key: priority} if priority else {}),
+        **job.labels,
+    }
+
+
+def job_annotations(job: Job) -> dict[str, str]:
+    """Annotations of a job and its pods: the topology, then the user's."""
+    return {
+        **({label("podset_preferred_topology").key: job.preferred_topology} if job.preferred_topology else {}),
+        **({label("podset_required_topology").key: job.required_topology} if job.required_topology else {}),
+        **job.annotations,
+    }
+
+
+def pod_template(job: Job, part: ReplicaSpec) -> dict[str, Any]:
+    """The pod template of one replica spec, with the job's patch merged in last."""
+    sized = share(part, job)
+    volumes = [*(_volume(volume) for volume in job.volumes), *_shared_memory(job, part, sized)]
+    spec = some(
+        serviceAccountName=job.service_account,
+        schedulerName=job.scheduler_name,
+        priorityClassName=job.pod_priority_class,
+        restartPolicy=job.restart_pods if job.kind == "HyperPodPyTorchJob" else None,
+        terminationGracePeriodSeconds=job.termination_grace_seconds,
+        hostNetwork=job.host_network,
+        hostIPC=job.host_ipc,
+        imagePullSecrets=[{"name": name} for name in job.pull_secrets],
+        securityContext=_pod_security(job.security),
+        nodeSelector=_node_selector(job, part),
+        affinity=dict(job.affinity),
+        tolerations=[_toleration(one) for one in job.tolerations],
+        initContainers=[_container(one, job) for one in job.init_containers],
+        containers=[_main(job, part, sized), *(_container(one, job) for one in job.sidecars)],
+        volumes=volumes,
+    )
+    if job.kind == "Job":
+        spec = {"restartPolicy": job.restart_pods or "Never", **spec}
+    labels = {"app": job.name, **(job_labels(job) if job.kind == "HyperPodPyTorchJob" else job.labels)}
+    template = {"metadata": some(labels=labels, annotations=job_annotations(job)), "spec": spec}
+    return merged(template, job.patch) if job.patch else template
+
+
+def _node_selector(job: Job, part: ReplicaSpec) -> dict[str, str]:
+    selector: dict[str, str] = {}
+    if part.instance_type:
+        selector[label("instance_type").key] = part.instance_type
+    if part.instance_group:
+        selector[label("instance_group_name").key] = part.instance_group
+    selector |= part.node_selector
+    if job.deep_health_check_passed_only:
+        selector[label("deep_health_check_status").key] = "Passed"
+    if part.mig_profile:
+        selector[MIG_READY[0]] = MIG_READY[1]
+    return selector
+
+
+def _main(job: Job, part: ReplicaSpec, sized: Share) -> dict[str, Any]:
+    mounts = [_mount(volume) for volume in job.volumes]
+    if _shm_size(job, part, sized) is not None:
+        mounts.append({"name": SHARED_MEMORY, "mountPath": "/dev/shm"})
+    return some(
+        name=MAIN_CONTAINER[job.kind],
+        image=job.image,
+        imagePullPolicy=job.pull_policy,
+        command=list(part.command),
+        args=list(part.args),
+        workingDir=job.working_dir,
+        ports=_ports(job.ports),
+        env=_env({**_preset_env(job, part), **job.env}),
+        envFrom=[_env_from(one) for one in job.env_from],
+        resources=sized.resources,
+        volumeMounts=mounts,
+        securityContext=_security(job.security),
+    )
+
+
+def _container(container: Container, job: Job) -> dict[str, Any]:
+    mounts = [_mount(volume) for volume in job.volumes if volume.name in container.volumes]
+    vcpu = {"cpu": quantity(container.vcpu)} if container.vcpu else {}
+    memory = {"memory": quantity(container.memory_gib, "Gi")} if container.memory_gib else {}
+    built = some(
+        name=container.name,
+        image=container.image,
+        imagePullPolicy=container.pull_policy,
+        command=list(container.command),
+        args=list(container.args),
+        restartPolicy="Always" if container.restart_always else None,
+        ports=_ports(container.ports),
+        env=_env(container.env),
+        envFrom=[_env_from(one) for one in container.env_from],
+        resources=some(requests={**vcpu, **memory}, limits=memory),
+        volumeMounts=mounts,
+        securityContext=_security(container.security or job.security),
+    )
+    return merged(built, container.patch) if container.patch else built
+
+
+def _preset_env(job: Job, part: ReplicaSpec) -> dict[str, str]:
+    if not wants_efa_preset(part, job):
+        return {}
+    preset = load("jobs")["efa_preset"]
+    kind = find_instance_type(part.instance_type) if part.instance_type else None
+    return {**preset["env"], **(preset["gpu_env"] if kind is not None and kind.is_gpu else {})}
+
+
+def _env(env: Mapping[str, str | EnvSource]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "valueFrom": _env_source(value)}
+        if isinstance(value, EnvSource)
+        else {"name": name, "value": value}
+        for name, value in env.items()
+    ]
+
+
+def _env_source(source: EnvSource) -> dict[str, Any]:
+    if source.pod_field is not None:
+        return {"fieldRef": {"fieldPath": source.pod_field}}
+    key = some(name=source.secret or source.config_map, key=source.key, optional=source.optional)
+    return {"secretKeyRef" if source.secret is not None else "configMapKeyRef": key}
+
+
+def _env_from(source: EnvFrom) -> dict[str, Any]:
+    reference = some(name=source.secret or source.config_map, optional=source.optional)
+    kind = "secretRef" if source.secret is not None else "configMapRef"
+    return {**some(prefix=source.prefix), kind: reference}
+
+
+def _ports(ports: Iterable[Port]) -> list[dict[str, Any]]:
+    return [
+        some(name=one.name, containerPort=one.port, protocol=one.protocol if one.protocol != "TCP" else None)
+        for one in ports
+    ]
+
+
+def _mount(volume: JobVolume) -> dict[str, Any]:
+    return some(name=volume.name, mountPath=volume.mount_path, subPath=volume.sub_path, readOnly=volume.read_only)
+
+
+def _volume(volume: JobVolume) -> dict[str, Any]:
+    source: dict[str, Any] = {}
+    if volume.host_path is not None:
+        source["hostPath"] = some(path=volume.host_path, type=volume.host_path_type)
+    elif volume.claim is not None or volume.fsx is not None:
+        source["persistentVolumeClaim"] = some(claimName=volume.claim or volume.fsx, readOnly=volume.read_only)
+    elif volume.empty_dir is not None:
+        size = volume.empty_dir.size_gib
+        source["emptyDir"] = some(
+            medium="Memory" if volume.empty_dir.memory else None, sizeLimit=quantity(size, "Gi") if size else None
+        )
+    elif volume.secret is not None:
+        source["secret"] = {"secretName": volume.secret}
+    elif volume.config_map is not None:
+        source["configMap"] = {"name": volume.config_map}
+    return {"name": volume.name, **source}
+
+
+def _shared_memory(job: Job, part: ReplicaSpec, sized: Share) -> list[dict[str, Any]]:
+    size = _shm_size(job, part, sized)
+    if size is None:
+        return []
+    limit = {"sizeLimit": quantity(size, "Gi")} if size else {}
+    return [{"name": SHARED_MEMORY, "emptyDir": {"medium": "Memory", **limit}}]
+
+
+def _shm_size(job: Job, part: ReplicaSpec, sized: Share) -> Decimal | None:
+    """GiB of /dev/shm; None for no volume, 0 for no limit but the memory's."""
+    wanted = job.shared_memory_gib
+    if wanted is None:
+        if not wants_efa_preset(part, job) or any(volume.mount_path == "/dev/shm" for volume in job.volumes):
+            return None
+        wanted = "auto"
+    if wanted != "auto":
+        return exact(wanted)
+    half = (sized.memory_gib or Decimal()) / 2
+    return half.quantize(Decimal(1) if half >= 1 else Decimal("0.01"), rounding=ROUND_FLOOR)
+
+
+def _toleration(toleration: Toleration) -> dict[str, Any]:
+    return some(
+        key=toleration.key,
+        operator=toleration.operator or ("Exists" if toleration.value is None else "Equal"),
+        value=toleration.value,
+        effect=toleration.effect,
+        tolerationSeconds=toleration.seconds,
+    )
+
+
+def _pod_security(security: SecurityContext | None) -> dict[str, Any]:
+    if security is None:
+        return {}
+    return some(fsGroup=security.fs_group, supplementalGroups=list(security.supplemental_groups))
+
+
+def _security(security: SecurityContext | None) -> dict[str, Any]:
+    if security is None:
+        return {}
+    stated = {  # False says something here
+        "runAsUser": security.run_as_user,
+        "runAsGroup": security.run_as_group,
+        "runAsNonRoot": security.run_as_non_root,
+        "privileged": security.privileged,
+        "allowPrivilegeEscalation": security.allow_privilege_escalation,
+        "readOnlyRootFilesystem": security.read_only_root_filesystem,
+    }
+    return {key: value for key, value in stated.items() if value is not None} | some(
+        capabilities=some(add=list(security.add_capabilities), drop=list(security.drop_capabilities)),
+        seccompProfile={"type": security.seccomp_profile} if security.seccomp_profile else None,
+    )
+
+
+def merged(base: Any, patch: Any) -> Any:
+    """A merge patch applied: mappings merge, null deletes, lists of named things merge by name, the rest is replaced.
+
+    >>> merged({"a": 1, "b": [{"name": "x", "v": 1}]}, {"a": None, "b": [{"name": "x", "v": 2}, {"name": "y"}]})
+    {'b': [{'name': 'x', 'v': 2}, {'name': 'y'}]}
+    """
+    if isinstance(patch, Mapping):
+        result = dict(base) if isinstance(base, Mapping) else {}
+        for key, value in patch.items():
+            if value is None:
+                result.pop(key, None)
+            else:
+                result[key] = merged(result.get(key), value)
+        return result
+    if isinstance(base, list) and isinstance(patch, list | tuple) and _named(base) and _named(patch):
+        by_name = {item["name"]: item for item in base}
+        for item in patch:
+            by_name[item["name"]] = merged(by_name.get(item["name"]), item)
+        return list(by_name.values())
+    return copy.deepcopy(list(patch) if isinstance(patch, tuple) else patch)
+
+
+def _named(items: Iterable[Any]) -> bool:
+    return all(isinstance(item, Mapping) and "name" in item for item in items)

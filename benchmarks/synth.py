@@ -34,7 +34,8 @@ import json, sys
 from pathlib import Path
 {imports}
 app = aws_cdk.App(context=json.loads(Path("cdk.json").read_text())["context"], outdir=sys.argv[1], analytics_reporting=False)
-aws_cdk.Stack(app, "Empty", env=aws_cdk.Environment(region="us-west-2"))
+stack = aws_cdk.Stack(app, "Empty", env=aws_cdk.Environment(region="us-west-2"))
+aws_cdk.CfnWaitConditionHandle(stack, "Handle")  # the validator refuses a stack without resources
 app.synth()
 """
 

@@ -34,6 +34,23 @@ class Role:
     name_prefix: str
     uncertain: Mapping[str, str] = field(hash=False)
 
+    @property
+    def trust_actions(self) -> tuple[str, ...]:
+        """What its trust policy allows: pod identity tags the session, an OIDC provider gives a web identity.
+
+        >>> role("training_operator").trust_actions
+        ('sts:AssumeRole', 'sts:TagSession')
+        """
+        if self.service_account is not None:
+            return (
+                ("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity")
+                if self.principals
+                else ("sts:AssumeRoleWithWebIdentity",)
+            )
+        return (
+            ("sts:AssumeRole", "sts:TagSession") if "pods.eks.amazonaws.com" in self.principals else ("sts:AssumeRole",)
+        )
+
     def actions_for(self, groups: Iterable[str]) -> tuple[str, ...]:
         """The actions of these groups, sorted and each once.
 

@@ -111,7 +111,10 @@ def _kubernetes(content: dict[str, Any], eks: Any) -> list[str]:
 def _addons(content: dict[str, Any], eks: Any, region: str) -> list[str]:
     problems, source = [], f"describe-addon-versions, {region}"
     for name, entry in content["addons"].items():
-        answers = [*_pages(eks, "describe_addon_versions", "addons", addonName=name)]
+        try:
+            answers = [*_pages(eks, "describe_addon_versions", "addons", addonName=name)]
+        except (eks.exceptions.ResourceNotFoundException, eks.exceptions.InvalidParameterException):
+            answers = []
         found = [version for answer in answers for version in answer["addonVersions"]]
         if not found:
             problems.append(f"addons.json: EKS has no add-on {name} in {region}")

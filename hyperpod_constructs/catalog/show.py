@@ -231,10 +231,13 @@ class _Sheet:
             lines.append(f"  {'' if label == previous else label:{width}}  {first}")
             lines += [" " * (width + 4) + line for line in rest]
             previous = label
-        if self._reasons:
+        if self._uncertain:
             lines += ["", "Uncertain:"]
-            for number, reason in enumerate(self._reasons, 1):
-                lines += wrap(reason, _WIDTH, initial_indent=f"  [{number}] ", subsequent_indent="      ")
+            marked = [(f"[{number}]", reason) for number, reason in enumerate(self._reasons, 1)]
+            # Of a field that has no row of its own.
+            others = [(f"{name}:", why) for name, why in self._uncertain.items() if why not in self._reasons]
+            for mark, reason in marked + others:
+                lines += wrap(reason, _WIDTH, initial_indent=f"  {mark} ", subsequent_indent="      ")
         file = load(self._file)
         lines += ["", *wrap(f"Facts of {file['date']}. {file['source']}", _WIDTH, subsequent_indent="  ")]
         return "\n".join(lines)

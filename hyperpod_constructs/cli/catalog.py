@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from hyperpod_constructs.catalog import UnknownName
@@ -60,20 +62,13 @@ def refresh(live: bool, region: str | None, profile: str | None, write: bool) ->
         raise click.UsageError("--region and --profile go with --live")
     from hyperpod_constructs.catalog import refresh as module
 
-    session = None
-    if live:
-        import boto3
-
-        session = boto3.Session(profile_name=profile, region_name=region)
-        region = session.region_name
-        if region is None:
-            raise click.UsageError("no region: give --region, or set one in your AWS configuration")
     try:
-        outcome = module.refresh(session, region)
+        session = _session(region, profile) if live else None
+        outcome = module.refresh(session, session.region_name if session else None)
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is not installed: pip install 'hyperpod-constructs[dev]'") from error
     except Exception as error:
-        if live and type(error).__module__.startswith("botocore."):
+        if type(error).__module__.startswith("botocore."):
             raise click.ClickException(f"AWS did not answer: {error}") from error
         raise
     if outcome.differences:
@@ -85,5 +80,15 @@ def refresh(live: bool, region: str | None, profile: str | None, write: bool) ->
     elif write:
         click.echo("Wrote " + ", ".join(f"{name}.json" for name in module.write(outcome)) + ".")
     else:
-        click.echo(f"{len(outcome.differences)} facts differ. Write them with --write.")
+        count = len(outcome.differences)
+        click.echo(f"{count} fact{'s differ' if count > 1 else ' differs'}. Write with --write.")
         raise click.exceptions.Exit(1)
+
+
+def _session(region: str | None, profile: str | None) -> Any:
+    import boto3
+
+    session = boto3.Session(profile_name=profile, region_name=region)
+    if session.region_name is None:
+        raise click.UsageError("no region: give --region, or set one in your AWS configuration")
+    return session

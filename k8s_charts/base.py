@@ -1,0 +1,24 @@
+"""A chart of plain objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cdk8s
+from constructs import Construct
+
+
+class ObjectsChart(cdk8s.Chart):
+    """A chart that holds objects as they are, in their order.
+
+    cdk8s' own `ApiObject` takes no `spec` from Python, and would need one call into Node for each object.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, objects: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(scope, id)
+        self.objects: list[dict[str, Any]] = [dict(one) for one in objects]
+
+    def to_json(self) -> list[Any]:
+        """The objects, as cdk8s writes them and as CDK applies them."""
+        return self.objects

@@ -113,7 +113,9 @@ def kubernetes_version(version: str) -> KubernetesVersion:
 def default_kubernetes_version(today: date | None = None) -> KubernetesVersion:
     """The newest version that HyperPod documents and that is in standard support on a day, by default today.
 
-    When the documented versions have all left standard support, the newest of them that is in extended support.
+    When the documented versions have all left standard support, the newest of them that is in extended support. A newer
+    version is supported for longer than an older one, so in practice this is the newest documented one, and the day
+    changes nothing until its support has ended altogether: two syntheses with one catalog agree.
 
     Raises:
         LookupError: no documented version is left; the catalog needs a refresh.

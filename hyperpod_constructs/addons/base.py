@@ -1,0 +1,144 @@
+"""What every EKS add-on of the platform has in common: version, configuration, order and readiness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import CfnTag, Duration, Stack
+from aws_cdk import aws_eks_v2 as eks
+from constructs import Construct, IDependable
+
+from .. import catalog
+from ..kubernetes import KubernetesWait, addon_active, deployment_available
+from ..spec import ADDON_NAMES, Addon
+
+if TYPE_CHECKING:
+    from ..cluster import HyperPodCluster
+    from ..eks import EksCluster
+    from ..spec import Observability
+
+CORE = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
+"""Add-ons whose objects stay when the add-on is deleted: the cluster needs them until it is gone itself."""
+
+
+class EksAddon(Construct):
+    """An EKS add-on: the catalog's version for the Kubernetes version unless one is given, and our configuration.
+
+    `key` is its key under `addons:` in the config, `after` what must be there first, `defaults` our configuration values,
+    over which the settings' own are merged.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        key: str,
+        eks_cluster: EksCluster,
+        settings: Addon | Observability | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        after: Sequence[IDependable] = (),
+        service_account_role_arn: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        settings = settings or Addon()
+        self.key = key
+        self.addon_name = ADDON_NAMES[key]
+        self.eks_cluster = eks_cluster
+        self.version = settings.version or known_version(self.addon_name, eks_cluster.kubernetes_version)
+        preserve = settings.preserve_on_delete if settings.preserve_on_delete is not None else key in CORE
+        values = merged(defaults or {}, settings.configuration)
+        self.resource = eks.CfnAddon(
+            self,
+            "Resource",
+            cluster_name=eks_cluster.cluster_name,
+            addon_name=self.addon_name,
+            addon_version=self.version,
+            configuration_values=Stack.of(self).to_json_string(values) if values else None,
+            resolve_conflicts=settings.resolve_conflicts,
+            preserve_on_delete=True if preserve else None,
+            service_account_role_arn=service_account_role_arn,
+            tags=[CfnTag(key=k, value=v) for k, v in tags.items()] if tags else None,
+        )
+        for dependable in after:
+            self.resource.node.add_dependency(dependable)
+
+    def wait_until_ready(self, *, deployments: Sequence[str] = (), timeout: Duration | None = None) -> KubernetesWait:
+        """Wait until EKS says ACTIVE (CloudFormation takes DEGRADED for success) and until `deployments` are available.
+
+        `deployments` are `namespace/name`; the returned construct is the last wait, the add-on's readiness.
+        """
+        timeout = timeout or Duration.minutes(15)
+        wait = KubernetesWait(
+            self,
+            "Active",
+            provider=self.eks_cluster.kubernetes,
+            condition=addon_active(self.addon_name),
+            timeout=timeout,
+            rerun_on=self.version,
+        )
+        wait.node.add_dependency(self.resource)
+        for deployment in deployments:
+            namespace, name = deployment.split("/")
+            next_wait = KubernetesWait(
+                self,
+                f"{name}Available",
+                provider=self.eks_cluster.kubernetes,
+                condition=deployment_available(namespace, name),
+                timeout=timeout,
+                rerun_on=self.version,
+            )
+            next_wait.node.add_dependency(wait)
+            wait = next_wait
+        return wait
+
+
+class NodeAddon(EksAddon):
+    """An add-on whose pods need nodes: comes after ready nodes and DNS, and announces itself as a milestone."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        key: str,
+        cluster: HyperPodCluster,
+        after: Sequence[IDependable] = (),
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            scope,
+            id,
+            key=key,
+            eks_cluster=cluster.eks_cluster,
+            after=[cluster.nodes_ready, *([cluster.milestone("coredns")] if key != "coredns" else []), *after],
+            **options,
+        )
+        self.cluster = cluster
+        cluster.milestone(key).add(self)
+
+
+def known_version(addon_name: str, kubernetes_version: str | None) -> str | None:
+    """The catalog's version of an add-on for a Kubernetes version; None leaves the choice to EKS.
+
+    >>> known_version("amazon-sagemaker-hyperpod-training-operator", "1.35")
+    'v1.3.0-eksbuild.1'
+    """
+    addon = catalog.find_addon(addon_name)
+    version = addon.version_for(kubernetes_version) if addon and kubernetes_version else None
+    return version.version if version else None
+
+
+def merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` merged over `defaults`, mapping by mapping; lists and scalars of `own` replace ours.
+
+    >>> merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
+    {'a': {'x': 1, 'y': 3}}
+    """
+    result = dict(defaults)
+    for key, value in own.items():
+        ours = result.get(key)
+        result[key] = merged(ours, value) if isinstance(ours, Mapping) and isinstance(value, Mapping) else value
+    return result

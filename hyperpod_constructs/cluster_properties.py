@@ -1,0 +1,196 @@
+"""From the cluster spec to the properties of `AWS::SageMaker::Cluster`: plain data, no CDK.
+
+Keys are CloudFormation's own, so that the result can be held against the service's model, and so that a property which
+CloudFormation gains later can be merged in by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .spec import Cluster, Deployment, InstanceGroup, RestrictedInstanceGroup
+from .spec.groups import BatchSize
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupPlacement:
+    """What a group needs from outside its spec; values may be CDK tokens."""
+
+    subnet_ids: Sequence[str]
+    security_group_ids: Sequence[str]
+    execution_role_arn: str
+    lifecycle: Mapping[str, str] | None
+    """`LifeCycleConfig`, None in bootstrap mode."""
+
+
+def cluster_properties(
+    cluster: Cluster,
+    *,
+    eks_cluster_arn: str,
+    subnet_ids: Sequence[str],
+    security_group_ids: Sequence[str],
+    placements: Mapping[str, GroupPlacement],
+    cluster_role_arn: str | None = None,
+) -> dict[str, Any]:
+    """Properties of the cluster; `placements` has an entry for each group name."""
+    properties: dict[str, Any] = {
+        "ClusterName": cluster.cluster_name,
+        "Orchestrator": {"Eks": {"ClusterArn": eks_cluster_arn}},
+        "VpcConfig": {"SecurityGroupIds": list(security_group_ids), "Subnets": list(subnet_ids)},
+        "NodeRecovery": cluster.node_recovery,
+        "NodeProvisioningMode": "Continuous" if cluster.provisioning == "Continuous" else None,
+        "InstanceGroups": [group_properties(g, placements[g.name]) for g in cluster.instance_groups],
+        "RestrictedInstanceGroups": [
+            restricted_group_properties(g, placements[g.name]) for g in cluster.restricted_instance_groups
+        ],
+        # the training operator's console path looks for this tag
+        "Tags": [{"Key": k, "Value": v} for k, v in {"SageMaker": "true", **cluster.tags}.items()],
+    }
+    if cluster.autoscaling:
+        properties["AutoScaling"] = {"Mode": "Enable", "AutoScalerType": "Karpenter"}
+        properties["ClusterRole"] = cluster_role_arn
+    if cluster.tiered_storage:
+        properties["TieredStorageConfig"] = {
+            "Mode": "Enable",
+            "InstanceMemoryAllocationPercentage": cluster.tiered_storage.memory_percent,
+        }
+    if cluster.shared_environment:
+        shared = cluster.shared_environment
+        properties["RestrictedInstanceGroupsConfig"] = {
+            "SharedEnvironmentConfig": {
+                "FSxLustreConfig": _lustre(shared.lustre_size_gib, shared.lustre_throughput),
+                "FSxLustreDeletionPolicy": shared.on_delete,
+            }
+        }
+    return {**_given(properties), **cluster.properties}
+
+
+def group_properties(group: InstanceGroup, placement: GroupPlacement) -> dict[str, Any]:
+    """Properties of one instance group.
+
+    >>> place = GroupPlacement(
+    ...     subnet_ids=["subnet-1"], security_group_ids=["sg-1"], execution_role_arn="arn", lifecycle=None
+    ... )
+    >>> group_properties(InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=2), place)["InstanceCount"]
+    2
+    """
+    properties: dict[str, Any] = {
+        **_common(group, placement),
+        "InstanceRequirements": {"InstanceTypes": list(group.instance_types)} if group.instance_types else None,
+        "MinInstanceCount": group.min_count,
+        "LifeCycleConfig": dict(placement.lifecycle) if placement.lifecycle else None,
+        "InstanceStorageConfigs": _storage(group),
+        "CapacityRequirements": {"spot": {"Spot": {}}, "on-demand": {"OnDemand": {}}}.get(group.capacity or ""),
+        "ImageId": group.image_id,
+        "ImageReleaseVersion": group.image_release_version,
+        "KubernetesConfig": _given(
+            {
+                "Labels": dict(group.labels),
+                "Taints": [_given({"Key": t.key, "Value": t.value, "Effect": t.effect}) for t in group.taints],
+            }
+        ),
+        "NetworkInterface": {"InterfaceType": group.network_interface} if group.network_interface else None,
+    }
+    if group.scheduled_update:
+        properties["ScheduledUpdateConfig"] = _given(
+            {
+                "ScheduleExpression": group.scheduled_update.schedule,
+                "DeploymentConfig": _deployment(group.scheduled_update.deployment),
+            }
+        )
+    if group.auto_patch:
+        properties["AutoPatchConfig"] = _given(
+            {
+                "PatchingStrategy": group.auto_patch.strategy,
+                "DeploymentConfig": _deployment(group.auto_patch.deployment),
+            }
+        )
+    return {**_given(properties), **group.properties}
+
+
+def restricted_group_properties(group: RestrictedInstanceGroup, placement: GroupPlacement) -> dict[str, Any]:
+    """Properties of one restricted instance group: no lifecycle, image, labels or minimum count."""
+    properties = _common(group, placement)
+    if group.lustre_size_gib and group.lustre_throughput:
+        properties["EnvironmentConfig"] = {"FSxLustreConfig": _lustre(group.lustre_size_gib, group.lustre_throughput)}
+    return {**_given(properties), **group.properties}
+
+
+def _common(group: InstanceGroup | RestrictedInstanceGroup, placement: GroupPlacement) -> dict[str, Any]:
+    return {
+        "InstanceGroupName": group.name,
+        "InstanceType": group.instance_type,
+        "InstanceCount": group.count,
+        "ExecutionRole": placement.execution_role_arn,
+        "OverrideVpcConfig": {
+            "SecurityGroupIds": list(placement.security_group_ids),
+            "Subnets": list(placement.subnet_ids),
+        },
+        "ThreadsPerCore": group.threads_per_core,
+        "OnStartDeepHealthChecks": list(group.deep_health_checks),
+        "TrainingPlanArn": group.training_plan_arn,
+    }
+
+
+def _storage(group: InstanceGroup) -> list[dict[str, Any]]:
+    configs: list[dict[str, Any]] = []
+    if group.root_volume:
+        configs.append(
+            {"EbsVolumeConfig": _given({"RootVolume": True, "VolumeKmsKeyId": group.root_volume.kms_key_arn})}
+        )
+    if group.volume:
+        volume = {"VolumeSizeInGB": group.volume.size_gib, "VolumeKmsKeyId": group.volume.kms_key_arn}
+        configs.append({"EbsVolumeConfig": _given(volume)})
+    if group.lustre:
+        mount = group.lustre
+        configs.append(
+            {
+                "FsxLustreConfig": {
+                    "DnsName": mount.dns_name,
+                    "MountName": mount.mount_name,
+                    "MountPath": mount.mount_path,
+                }
+            }
+        )
+    if group.open_zfs:
+        configs.append(
+            {"FsxOpenZfsConfig": {"DnsName": group.open_zfs.dns_name, "MountPath": group.open_zfs.mount_path}}
+        )
+    return configs
+
+
+def _deployment(deployment: Deployment | None) -> dict[str, Any] | None:
+    if deployment is None:
+        return None
+    policy = _given(
+        {
+            "MaximumBatchSize": _batch(deployment.maximum_batch_size),
+            "RollbackMaximumBatchSize": _batch(deployment.rollback_batch_size),
+        }
+    )
+    return _given(
+        {
+            "RollingUpdatePolicy": policy,
+            "WaitIntervalInSeconds": deployment.wait_seconds,
+            "AutoRollbackConfiguration": [{"AlarmName": alarm} for alarm in deployment.alarms],
+        }
+    )
+
+
+def _batch(batch: BatchSize | None) -> dict[str, Any] | None:
+    if batch is None:
+        return None
+    if batch.percent is not None:
+        return {"Type": "CAPACITY_PERCENTAGE", "Value": batch.percent}
+    return {"Type": "INSTANCE_COUNT", "Value": batch.count}
+
+
+def _lustre(size_gib: int, throughput: int) -> dict[str, int]:
+    return {"SizeInGiB": size_gib, "PerUnitStorageThroughput": throughput}
+
+
+def _given(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what was left out: nulls, empty lists and empty mappings (but an empty `Spot` stays)."""
+    return {key: value for key, value in properties.items() if value is not None and value not in ([], {})}

@@ -1,0 +1,241 @@
+"""The EKS cluster as a construct, and the one form in which all constructs use any EKS cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks_v2 as eks_v2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct, DependencyGroup, IDependable
+
+from . import catalog
+from .addons import CORE_ADDONS
+from .checks import Context
+from .kubernetes import KubernetesProvider
+from .network import HyperPodNetwork
+from .spec import Access, Addons, Eks
+from .validation import region_of, validate_with
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_eks as eks_v1
+
+_POLICIES = {
+    "cluster-admin": "AmazonEKSClusterAdminPolicy",
+    "admin": "AmazonEKSAdminPolicy",
+    "admin-view": "AmazonEKSAdminViewPolicy",
+    "edit": "AmazonEKSEditPolicy",
+    "view": "AmazonEKSViewPolicy",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EksClusterAttributes:
+    """An EKS cluster known by its attributes only.
+
+    `vpc` and `private_subnets` are needed where the Kubernetes API has no public endpoint: handlers then run inside.
+    """
+
+    cluster_name: str
+    vpc: ec2.IVpc | None = None
+    private_subnets: Sequence[ec2.ISubnet] = ()
+    security_group_id: str | None = None
+    kubernetes_version: str | None = None
+    oidc_provider: iam.IOpenIdConnectProvider | None = None
+
+
+class EksCluster(Protocol):
+    """What the constructs need of an EKS cluster, whoever made it."""
+
+    cluster_name: str
+    cluster_arn: str
+    kubernetes_version: str | None
+    kubernetes: KubernetesProvider
+    ready: IDependable
+
+
+class BroughtEks(Construct):
+    """An EKS cluster that was made elsewhere, with a Kubernetes provider of ours for it."""
+
+    kubernetes_version: str | None
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        vpc: ec2.IVpc | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.cluster_name: str = eks_cluster.cluster_name
+        if isinstance(eks_cluster, EksClusterAttributes):
+            self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
+            self.kubernetes_version = eks_cluster.kubernetes_version
+            subnets = list(eks_cluster.private_subnets)
+            vpc = eks_cluster.vpc if subnets else None
+        else:
+            self.cluster_arn = eks_cluster.cluster_arn
+            self.kubernetes_version = None
+            subnets, vpc = [], None
+        self.kubernetes = KubernetesProvider(
+            self,
+            "Kubernetes",
+            cluster_name=self.cluster_name,
+            cluster_arn=self.cluster_arn,
+            vpc=vpc,
+            vpc_subnets=ec2.SubnetSelection(subnets=subnets) if subnets else None,
+        )
+        group = DependencyGroup()
+        group.add(self.kubernetes.ready)
+        if not isinstance(eks_cluster, EksClusterAttributes):
+            group.add(eks_cluster)
+            self.kubernetes.node.add_dependency(eks_cluster)
+        self.ready: IDependable = group
+
+
+class HyperPodEks(Construct):
+    """An EKS control plane for HyperPod, without nodes of its own, or one that exists.
+
+    Access is by access entries: `eks.admins` get cluster-admin, `eks.access` what they say, our handlers cluster-admin for
+    as long as the stack lives; the creator gets nothing by itself. DaemonSet add-ons are installed here; those that need
+    nodes come after the HyperPod cluster.
+    """
+
+    cluster_name: str
+    cluster_arn: str
+    kubernetes_version: str | None
+    """Minor version, such as `1.35`; None where an existing cluster's is not told."""
+    cluster: eks_v2.Cluster | None
+    """The L2 cluster when it was made here: an open escape hatch."""
+    kubernetes: KubernetesProvider
+    """Applies, waits for and deletes Kubernetes objects in this cluster."""
+    ready: IDependable
+    """Access entries and DaemonSet add-ons: whatever runs on nodes or talks to the API depends on it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: HyperPodNetwork,
+        eks: Eks | None = None,
+        addons: Addons | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        spec, addons = eks or Eks(), addons or Addons()
+        validate_with(self, lambda: Context(eks=spec, network=network.spec, region=region_of(self)))
+        self.spec = spec
+        self.kubernetes_version = spec.kubernetes_version
+        if self.kubernetes_version is None and not spec.existing:
+            self.kubernetes_version = catalog.default_kubernetes_version().version
+        group = DependencyGroup()
+        self.ready = group
+        if spec.existing:
+            self.cluster = None
+            self.cluster_name = spec.existing.cluster_name
+            self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
+        else:
+            made = self._create(spec, network)
+            self.cluster = made
+            self.cluster_name, self.cluster_arn = made.cluster_name, made.cluster_arn
+        # inside the VPC only where the API cannot be reached from outside: functions there are slow to make and to delete
+        inside = spec.endpoint_access == "private" or bool(spec.public_access_cidrs)
+        self.kubernetes = KubernetesProvider(
+            self,
+            "Kubernetes",
+            cluster_name=self.cluster_name,
+            cluster_arn=self.cluster_arn,
+            vpc=network.vpc if inside else None,
+            vpc_subnets=ec2.SubnetSelection(subnets=list(network.node_subnets.values())) if inside else None,
+            security_groups=[network.node_security_group] if inside else None,
+        )
+        group.add(self.kubernetes.ready)
+        entries = [*(Access(principal=arn, policy="cluster-admin") for arn in spec.admins), *spec.access]
+        for index, access in enumerate(entries):
+            group.add(access_entry(self, f"Access{index}", self.cluster_name, access))
+        if not spec.existing or spec.existing.core_addons:
+            effective = addons.effective()
+            for key, addon in CORE_ADDONS.items():
+                if key in effective:
+                    group.add(
+                        addon(self, addon.__name__.removesuffix("Addon"), eks_cluster=self, settings=effective[key])
+                    )
+        self.node.add_dependency(network.ready)
+
+    def _create(self, spec: Eks, network: HyperPodNetwork) -> eks_v2.Cluster:
+        access = {
+            "public-and-private": eks_v2.EndpointAccess.PUBLIC_AND_PRIVATE,
+            "private": eks_v2.EndpointAccess.PRIVATE,
+            "public": eks_v2.EndpointAccess.PUBLIC,
+        }[spec.endpoint_access]
+        cluster = eks_v2.Cluster(
+            self,
+            "Cluster",
+            version=eks_v2.KubernetesVersion.of(str(self.kubernetes_version)),
+            cluster_name=spec.cluster_name,
+            vpc=network.vpc,
+            vpc_subnets=[ec2.SubnetSelection(subnets=list(network.control_plane_subnets))],
+            security_group=network.node_security_group,
+            default_capacity_type=eks_v2.DefaultCapacityType.NODEGROUP,  # leaving it out switches Auto Mode on
+            default_capacity=0,
+            endpoint_access=access,
+            cluster_logging=[eks_v2.ClusterLoggingTypes[_LOG_NAMES[log]] for log in spec.logs],
+            bootstrap_self_managed_addons=False,  # we manage vpc-cni, kube-proxy and coredns
+            bootstrap_cluster_creator_admin_permissions=False,
+            service_ipv4_cidr=spec.service_cidr,
+            secrets_encryption_key=(
+                kms.Key.from_key_arn(self, "SecretsKey", spec.secrets_key_arn) if spec.secrets_key_arn else None
+            ),
+        )
+        # the network tags its node subnets for load balancers; control-plane subnets are not for them
+        Validations.of(cluster).acknowledge(
+            Acknowledgment(
+                id="@aws-cdk/aws-eks:clusterMustManuallyTagSubnet", reason="HyperPodNetwork tags node subnets"
+            )
+        )
+        resource = cluster.node.default_child
+        assert isinstance(resource, eks_v2.CfnCluster)
+        resource.add_property_override("AccessConfig.AuthenticationMode", spec.authentication_mode)
+        resource.add_property_override("UpgradePolicy.SupportType", spec.support)
+        if spec.deletion_protection:
+            resource.add_property_override("DeletionProtection", True)
+        if spec.public_access_cidrs and spec.endpoint_access != "private":
+            resource.add_property_override("ResourcesVpcConfig.PublicAccessCidrs", list(spec.public_access_cidrs))
+        return cluster
+
+
+_LOG_NAMES = {
+    "api": "API",
+    "audit": "AUDIT",
+    "authenticator": "AUTHENTICATOR",
+    "controllerManager": "CONTROLLER_MANAGER",
+    "scheduler": "SCHEDULER",
+}
+
+
+def eks_cluster_arn(scope: Construct, cluster_name: str) -> str:
+    """ARN of an EKS cluster in the stack's account and region."""
+    return Stack.of(scope).format_arn(service="eks", resource="cluster", resource_name=cluster_name)
+
+
+def access_entry(scope: Construct, id: str, cluster_name: str, access: Access) -> eks_v2.CfnAccessEntry:
+    """An access entry for a person, a role or a team member."""
+    partition = Stack.of(scope).partition
+    scope_ = {"type": "namespace", "namespaces": list(access.namespaces)} if access.namespaces else {"type": "cluster"}
+    return eks_v2.CfnAccessEntry(
+        scope,
+        id,
+        cluster_name=cluster_name,
+        principal_arn=access.principal,
+        access_policies=[
+            eks_v2.CfnAccessEntry.AccessPolicyProperty(
+                policy_arn=f"arn:{partition}:eks::aws:cluster-access-policy/{_POLICIES[access.policy]}",
+                access_scope=scope_,
+            )
+        ],
+    )

@@ -1,0 +1,93 @@
+"""The whole platform from one spec: every construct, in the order that the pieces need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aws_cdk import Tags
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from .addons import NODE_ADDONS
+from .checks import Context, ensure
+from .cluster import HyperPodCluster
+from .dependencies import HyperPodDependencies
+from .eks import HyperPodEks
+from .network import HyperPodNetwork
+from .spec import Platform
+from .validation import CHECKED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scopes:
+    """Where the parts of a platform live, split by lifetime; may all be the same."""
+
+    network: Construct
+    eks: Construct
+    hyperpod: Construct
+    addons: Construct
+    jobs: Construct
+
+
+class HyperPodPlatform(Construct):
+    """A HyperPod cluster on EKS with everything around it, from one spec.
+
+    All parts go below this construct, in one stack, unless `scopes` spreads them (as `platform_stacks` does). The spec is
+    checked as a whole first; what is wrong is an `InvalidSpec` with all findings.
+    """
+
+    network: HyperPodNetwork
+    eks: HyperPodEks
+    dependencies: HyperPodDependencies | None
+    cluster: HyperPodCluster
+    addons: Mapping[str, Construct]
+    """Add-ons that need nodes, by their key in the config."""
+
+    def __init__(self, scope: Construct, id: str, *, platform: Platform, scopes: Scopes | None = None) -> None:
+        super().__init__(scope, id)
+        ensure(Context.of(platform))
+        if scopes is None:
+            self.node.set_context(CHECKED, True)
+            scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
+        for part in {scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs}:
+            for key, value in platform.tags.items():
+                Tags.of(part).add(key, value)
+            if platform.permissions_boundary_arn:
+                boundary = platform.permissions_boundary_arn
+                iam.PermissionsBoundary.of(part).apply(
+                    iam.ManagedPolicy.from_managed_policy_arn(part, "Boundary", boundary)
+                )
+        self.network = HyperPodNetwork(scopes.network, "Network", network=platform.network)
+        self.eks = HyperPodEks(scopes.eks, "Eks", network=self.network, eks=platform.eks, addons=platform.addons)
+        self.dependencies = None
+        if platform.dependencies.enabled:
+            self.dependencies = HyperPodDependencies(
+                scopes.hyperpod,
+                "Dependencies",
+                kubernetes=self.eks.kubernetes,
+                region=platform.region,
+                instance_types=sorted({name for group in platform.cluster.groups for name in group.types}),
+                components=platform.dependencies,
+            )
+            self.dependencies.node.add_dependency(self.eks.ready)
+        self.cluster = HyperPodCluster(
+            scopes.hyperpod,
+            "HyperPod",
+            eks_cluster=self.eks,
+            vpc=self.network,
+            cluster=platform.cluster,
+            after=[self.dependencies] if self.dependencies else [],
+        )
+        effective = platform.addons.effective()
+        self.addons = {
+            key: construct(
+                scopes.addons, construct.__name__.removesuffix("Addon"), cluster=self.cluster, settings=settings
+            )
+            for key, settings in effective.items()
+            if (construct := NODE_ADDONS.get(key))
+        }
+        if platform.jobs:
+            from .training_job import TrainingJobs
+
+            TrainingJobs(scopes.jobs, "Jobs", cluster=self.cluster, jobs=platform.jobs)

@@ -1,0 +1,121 @@
+"""IAM roles of the platform, each with no more than its documentation asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from .spec import InstanceGroup, RestrictedInstanceGroup
+
+_NETWORK_INTERFACE_ACTIONS = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:AttachNetworkInterface",
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+    "ec2:DetachNetworkInterface",
+    "ec2:ModifyNetworkInterfaceAttribute",
+    "ec2:UnassignPrivateIpAddresses",
+)
+_DESCRIBE_ACTIONS = (
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeInstances",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeTags",
+    "ec2:DescribeVpcs",
+    "ecr:GetAuthorizationToken",
+)
+_IMAGE_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+
+
+def execution_role(
+    scope: Construct,
+    id: str,
+    *,
+    eks_cluster_arn: str,
+    subnet_ids: Sequence[str],
+    security_group_ids: Sequence[str],
+) -> iam.Role:
+    """The execution role of instance groups.
+
+    The service's documentation lists the permissions on `*`; here the network-interface ones are held to the subnets and
+    security groups in use, as the official template does, in one compact statement (one policy per subnet would overflow).
+    Describe calls have no resource-level permissions.
+    """
+    stack = Stack.of(scope)
+    role = iam.Role(
+        scope,
+        id,
+        assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"),
+        description="Execution role of HyperPod instance groups",
+        managed_policies=[
+            iam.ManagedPolicy.from_aws_managed_policy_name("AmazonSageMakerClusterInstanceRolePolicy"),
+        ],
+    )
+    _allow(
+        role,
+        *_NETWORK_INTERFACE_ACTIONS,
+        on=[
+            _ec2(stack, "instance"),
+            _ec2(stack, "network-interface"),
+            *(_ec2(stack, "subnet", subnet) for subnet in subnet_ids),
+            *(_ec2(stack, "security-group", group) for group in security_group_ids),
+        ],
+    )
+    _allow(role, "ec2:CreateTags", on=[_ec2(stack, "network-interface")])
+    _allow(role, *_DESCRIBE_ACTIONS, on=["*"])
+    # images of the service live in accounts of the service, so the account is open; the region is not
+    _allow(role, *_IMAGE_ACTIONS, on=[f"arn:{stack.partition}:ecr:{stack.region}:*:repository/*"])
+    _allow(role, "eks-auth:AssumeRoleForPodIdentity", on=[eks_cluster_arn])
+    return role
+
+
+def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstanceGroup) -> None:
+    """What one group needs of its execution role beyond the common part: own subnets, mounts, alarms, volume keys."""
+    stack = Stack.of(role)
+    if group.subnet_ids or group.security_group_ids:
+        _allow(
+            role,
+            *_NETWORK_INTERFACE_ACTIONS,
+            on=[
+                *(_ec2(stack, "subnet", subnet) for subnet in group.subnet_ids),
+                *(_ec2(stack, "security-group", own) for own in group.security_group_ids),
+            ],
+        )
+    if isinstance(group, RestrictedInstanceGroup):
+        return
+    if group.lustre or group.open_zfs:
+        _allow(role, "fsx:DescribeFileSystems", on=["*"])
+    updates = (group.scheduled_update, group.auto_patch)
+    if any(update and update.deployment and update.deployment.alarms for update in updates):
+        _allow(role, "cloudwatch:DescribeAlarms", on=["*"])
+    keys = [v.kms_key_arn for v in (group.root_volume, group.volume) if v and v.kms_key_arn]
+    if keys:
+        _allow(role, "kms:CreateGrant", "kms:DescribeKey", on=list(dict.fromkeys(keys)))
+
+
+def pod_identity_role(scope: Construct, id: str, *, eks_cluster_arn: str) -> iam.Role:
+    """A role that pods of one EKS cluster get through EKS Pod Identity, and nobody else."""
+    principal = iam.ServicePrincipal(
+        "pods.eks.amazonaws.com",
+        conditions={
+            "StringEquals": {"aws:SourceAccount": Stack.of(scope).account},
+            "ArnEquals": {"aws:SourceArn": eks_cluster_arn},
+        },
+    )
+    return iam.Role(scope, id, assumed_by=principal.with_session_tags())
+
+
+def _ec2(stack: Stack, resource: str, name: str = "*") -> str:
+    return stack.format_arn(service="ec2", resource=resource, resource_name=name)
+
+
+def _allow(role: iam.IRole, *actions: str, on: Sequence[str]) -> None:
+    role.add_to_principal_policy(iam.PolicyStatement(actions=list(actions), resources=list(on)))

@@ -1,0 +1,43 @@
+"""Finding the subnet of a zone id in a VPC that somebody else made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import custom_resources as cr
+from constructs import Construct
+
+
+def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequence[str]) -> str:
+    """Id of the one subnet of `subnet_ids` that lies in a zone, found at deploy time.
+
+    Zone names map to different zones in each account, so a CDK VPC cannot say at synth time which of its subnets lies in
+    `use1-az6`. The look-up is one read-only EC2 call per zone; the deployment fails when no subnet lies there. Passing
+    `node_subnets` to the cluster avoids it.
+    """
+    id = f"SubnetIn-{availability_zone_id}"
+    found = scope.node.try_find_child(id)
+    if found is None:
+        call = cr.AwsSdkCall(
+            service="EC2",
+            action="describeSubnets",
+            parameters={
+                "SubnetIds": list(subnet_ids),
+                "Filters": [{"Name": "availability-zone-id", "Values": [availability_zone_id]}],
+            },
+            physical_resource_id=cr.PhysicalResourceId.of(availability_zone_id),
+            output_paths=["Subnets.0.SubnetId"],
+        )
+        found = cr.AwsCustomResource(
+            scope,
+            id,
+            on_create=call,
+            on_update=call,
+            install_latest_aws_sdk=False,
+            policy=cr.AwsCustomResourcePolicy.from_statements(
+                [iam.PolicyStatement(actions=["ec2:DescribeSubnets"], resources=["*"])]
+            ),
+        )
+    assert isinstance(found, cr.AwsCustomResource)
+    return found.get_response_field("Subnets.0.SubnetId")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ LAYER_BINARY = "/opt/helm/helm"
 """Where the kubectl layer package puts helm."""
 
 _KEPT = ("PATH", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE")
+_NOISE = re.compile(r"WARNING:|level=(?:DEBUG|INFO|WARN)(?!.* error=)|[IWE]\d{4} \d\d:")
 _GRACE_SECONDS = 10.0
 _MAX_WORDS = 900
 
@@ -77,11 +79,11 @@ class Helm:
 
 
 def last_words(output: str) -> str:
-    r"""The end of an output, short enough for a CloudFormation event; blank lines and warnings about files left out.
+    r"""The end of an output, short enough for a CloudFormation event; blank lines, warnings and log lines left out.
 
     >>> last_words("a\\n\\nError: no such chart\\n")
     'a; Error: no such chart'
     """
-    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("WARNING:")]
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not _NOISE.match(line)]
     text = "; ".join(lines[-12:])
     return text if len(text.encode()) <= _MAX_WORDS else "..." + text.encode()[-_MAX_WORDS:].decode(errors="ignore")

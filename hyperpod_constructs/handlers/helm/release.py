@@ -22,6 +22,7 @@ _PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
 _ONCE_DEPLOYED = ("deployed", "superseded")
 _UNAUTHORIZED = ("unauthorized", "asked for the client to provide credentials", "is forbidden")
 _TRANSIENT = (
+    "an error on the server",
     "another operation (install/upgrade/rollback) is in progress",
     "cluster unreachable",
     "connection refused",
@@ -31,6 +32,7 @@ _TRANSIENT = (
     "failed calling webhook",
     "http2: ",
     "i/o timeout",
+    "internal error occurred",
     "no such host",
     "service unavailable",
     "the server is currently unable to handle the request",
@@ -136,9 +138,13 @@ class Release:
         def attempt() -> None:
             seconds = max(1, min(timeout_seconds, int(self._helm.seconds_left() - _RESERVE_SECONDS)))
             waiting = ["--wait"] if wait else []
-            self._run("uninstall", self.name, "--ignore-not-found", *waiting, f"--timeout={seconds}s")
+            self._uninstall(*waiting, f"--timeout={seconds}s")
 
         self._with_retries(attempt)
+
+    def _uninstall(self, *options: str) -> None:
+        # Without --debug helm does not say why it could not delete an object.
+        self._run("uninstall", self.name, "--ignore-not-found", "--debug", *options)
 
     def _recover(self) -> None:
         """Bring a release that an interrupted attempt has left half-way into a state that helm upgrades from."""
@@ -149,7 +155,7 @@ class Release:
         last = history[-1].status
         if not deployed or last == "uninstalling":
             print(f"release {self.name} is {last} and was never deployed, or half removed: it is uninstalled first")
-            self._run("uninstall", self.name, "--ignore-not-found")
+            self._uninstall()
         elif last in _PENDING:
             back = max(deployed, key=lambda revision: (revision.status == "deployed", revision.number))
             print(f"release {self.name} is {last}: it is rolled back to revision {back.number} first")
@@ -159,7 +165,7 @@ class Release:
         try:
             history = self.history()
             if history and not any(revision.status in _ONCE_DEPLOYED for revision in history):
-                self._run("uninstall", self.name, "--ignore-not-found")
+                self._uninstall()
         except HelmError as error:
             # Helm's own words come first: they are why the install failed.
             raise HelmError(f"{cause}\nand what was installed of it could not be removed: {error}") from cause

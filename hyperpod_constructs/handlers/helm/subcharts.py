@@ -113,9 +113,9 @@ def is_enabled(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     >>> is_enabled({"tags": ["extra"]}, {})
     True
     """
-    for path in str(entry.get("condition") or "").split(","):
+    for path in str(entry.get("condition") or "").strip().split(","):
         found: Any = values
-        for key in path.strip().split("."):
+        for key in path.split("."):
             found = found.get(key) if isinstance(found, Mapping) else None
         if isinstance(found, bool):
             return found

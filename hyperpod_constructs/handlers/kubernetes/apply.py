@@ -51,10 +51,11 @@ def handle(event: Mapping[str, Any], services: Services, seconds_left: float) ->
 
 def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) -> dict[str, Any]:
     properties = event["ResourceProperties"]
-    objects = load(properties, services.aws)
+    deadline = _work_deadline(properties, services, seconds_left)
+    objects = load(properties, services, deadline)
     refs = [ObjectRef.of(item) for item in objects]
     new_id = physical_id(properties["ClusterName"], event["LogicalResourceId"], refs)
-    group = _group(event, services, new_id, _work_deadline(properties, services, seconds_left))
+    group = _group(event, services, new_id, deadline)
     try:
         group.apply(objects)
         if event["RequestType"] == "Update" and event["PhysicalResourceId"] == new_id and not _retains(properties):
@@ -62,8 +63,8 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
             dropped = [ref for ref in references(event["OldResourceProperties"]) if ref.key not in kept]
             group.delete(reversed(dropped), keep=group.record.uids)
     except HandlerError as error:
-        deadline = Deadline.after(services.clock, min(CLEANUP_SECONDS, seconds_left) - ANSWER_SECONDS)
-        raise HandlerError(_after_cleanup(error, event, services, group, new_id, deadline)) from None
+        reserve = Deadline.after(services.clock, CLEANUP_SECONDS - ANSWER_SECONDS)
+        raise HandlerError(_after_cleanup(error, event, services, group, new_id, reserve)) from None
     return {
         "PhysicalResourceId": new_id,
         "Data": {"Count": len(refs), "Name": refs[0].name, "Namespace": refs[0].namespace},

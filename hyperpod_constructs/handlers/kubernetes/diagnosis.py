@@ -55,6 +55,8 @@ def pods_and_events(
         belongs: whether a pod is the object's.
         selector: labels that narrow the search, if known.
     """
+    if selector is not None and not selector:
+        return "it selects no pods"
     query = {"labelSelector": ",".join(f"{k}={v}" for k, v in selector.items())} if selector else {}
     try:
         pods = [pod for pod in client.items(f"/api/v1/namespaces/{namespace}/pods", **query) if belongs(pod)]

@@ -5,22 +5,24 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from .errors import HandlerError
+from .errors import ApiError, HandlerError
 from .objects import ObjectRef, in_order, parse
+from .services import Services
+from .timing import Deadline, GaveUp, retrying
 
 #: Largest manifest, unpacked: well over any one object that an API server takes (3 MB), small in the function's memory.
 LARGEST_BYTES = 32 * 1024 * 1024
 
 
-def load(properties: Mapping[str, Any], aws: Callable[[str], Any]) -> list[dict[str, Any]]:
+def load(properties: Mapping[str, Any], services: Services, deadline: Deadline) -> list[dict[str, Any]]:
     """All objects, in the order in which they are applied. Raises ``HandlerError``."""
     asset = properties.get("ManifestAsset")
-    return parse(_download(asset, aws("s3")) if asset else _inline(properties))
+    return parse(_asset(asset, services.aws("s3"), deadline) if asset else _inline(properties))
 
 
 def references(properties: Mapping[str, Any]) -> list[ObjectRef]:
@@ -37,17 +39,27 @@ def _inline(properties: Mapping[str, Any]) -> str:
         raise HandlerError("one of the properties Manifest and ManifestAsset is needed") from None
 
 
-def _download(asset: Mapping[str, str], s3: Any) -> bytes:
+def _asset(asset: Mapping[str, str], s3: Any, deadline: Deadline) -> bytes:
     where = f"s3://{asset['Bucket']}/{asset['Key']}"
     try:
-        data: bytes = s3.get_object(Bucket=asset["Bucket"], Key=asset["Key"])["Body"].read()
-    except ClientError as error:
+        data = retrying(lambda: _download(asset, s3), deadline)
+    except (ApiError, GaveUp, ClientError) as error:
         raise HandlerError(f"the manifest {where} could not be read: {error}") from None
     found = hashlib.sha256(data).hexdigest()
     if found != asset["Sha256"]:
         raise HandlerError(f"the manifest {where} has the SHA-256 {found}, expected {asset['Sha256']}")
-    if data.startswith(b"\x1f\x8b"):
-        data = _unpack(data, where)
+    return _unpack(data, where) if data.startswith(b"\x1f\x8b") else data
+
+
+def _download(asset: Mapping[str, str], s3: Any) -> bytes:
+    try:
+        data: bytes = s3.get_object(Bucket=asset["Bucket"], Key=asset["Key"])["Body"].read()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "AccessDenied":
+            # The permission comes with this deployment: some seconds pass until it holds everywhere.
+            raise ApiError(403, code, str(error)) from None
+        raise
     return data
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,15 +64,32 @@ def parse(text: str | bytes) -> list[dict[str, Any]]:
         content = json.loads(text)
     except ValueError as error:
         raise HandlerError(f"the manifest is not JSON: {error}") from None
-    objects = list(_flat(content if isinstance(content, list) else [content]))
-    if not objects:
-        raise HandlerError("the manifest holds no object")
-    seen: set[tuple[str, str, str, str]] = set()
-    for ref in map(ObjectRef.of, objects):
-        if ref.key in seen:
-            raise HandlerError(f"{ref} is in the manifest twice")
-        seen.add(ref.key)
+    objects = list(flat(content if isinstance(content, list) else [content]))
+    check(objects)
     return in_order(objects)
+
+
+def check(objects: Iterable[Mapping[str, Any]]) -> list[ObjectRef]:
+    """The names of objects; raises ``HandlerError`` when there are none, one lacks its name, or two share one."""
+    refs: dict[tuple[str, str, str, str], ObjectRef] = {}
+    for ref in map(ObjectRef.of, objects):
+        if ref.key in refs:
+            raise HandlerError(f"{ref} is in the manifest twice")
+        refs[ref.key] = ref
+    if not refs:
+        raise HandlerError("the manifest holds no object")
+    return list(refs.values())
+
+
+def flat(items: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Objects, and those inside of a ``List``."""
+    for item in items:
+        if not isinstance(item, dict):
+            raise HandlerError(f"a manifest is a list of objects, found a {type(item).__name__}")
+        if item.get("kind") == "List" and isinstance(item.get("items"), list):
+            yield from flat(item["items"])
+        else:
+            yield item
 
 
 def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -114,13 +131,3 @@ def without_secrets(message: str, item: Mapping[str, Any]) -> str:
             if value is not None and len(str(value)) > 2:
                 message = message.replace(str(value), "***")
     return message
-
-
-def _flat(items: Iterable[Any]) -> Iterable[dict[str, Any]]:
-    for item in items:
-        if not isinstance(item, dict):
-            raise HandlerError(f"a manifest is a list of objects, found a {type(item).__name__}")
-        if item.get("kind") == "List" and isinstance(item.get("items"), list):
-            yield from _flat(item["items"])
-        else:
-            yield item

@@ -12,6 +12,12 @@ from .errors import ApiError
 
 T = TypeVar("T")
 
+#: Time between two polls of a wait; the construct gives CDK's framework the same number.
+POLL_SECONDS = 15
+
+#: CloudFormation waits an hour for a custom resource; the last poll, slow answers and the response need some of it.
+LONGEST_WAIT_SECONDS = 3480.0
+
 FIRST_DELAY_SECONDS = 1.0
 LONGEST_DELAY_SECONDS = 15.0
 

@@ -28,16 +28,10 @@ from .errors import ApiError, HandlerError, clip
 from .jobs import JobState
 from .nodes import NodesReady
 from .services import Services, on_lambda
-from .timing import Deadline, GaveUp
+from .timing import LONGEST_WAIT_SECONDS, POLL_SECONDS, Deadline, GaveUp
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
-
-#: Time between two calls of ``is_complete``; the construct gives the framework the same number.
-POLL_SECONDS = 15
-
-#: CloudFormation waits an hour for a custom resource; the last poll, slow answers and the response need some of it.
-LONGEST_WAIT_SECONDS = 3480.0
 
 #: One call asks for that long at most, then once more for reasons.
 CALL_SECONDS = 30.0

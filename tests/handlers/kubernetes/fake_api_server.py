@@ -72,7 +72,7 @@ class FakeApiServer:
         self._faults: list[Fault] = []
         self._lock = threading.RLock()
         self.ca_pem, pem_file = _certificate()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = _Http(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem_file)
@@ -228,9 +228,11 @@ class FakeApiServer:
 
 def _selected(item: Json, query: dict[str, str]) -> bool:
     labels = item["metadata"].get("labels") or {}
-    for term in filter(None, query.get("labelSelector", "").split(",")):
+    for term in filter(None, re.split(r",(?![^(]*\))", query.get("labelSelector", ""))):
+        one_of = re.fullmatch(r"(\S+) in \((.*)\)", term)
         name, equals, value = term.replace("==", "=").partition("=")
-        if name not in labels or (equals and labels[name] != value):
+        name, values = (one_of[1], one_of[2].split(",")) if one_of else (name, [value] if equals else [])
+        if name not in labels or (values and labels[name] not in values):
             return False
     for term in filter(None, query.get("fieldSelector", "").split(",")):
         path, _, value = term.partition("=")
@@ -260,6 +262,11 @@ def _merged(item: Any, patch: Any) -> Any:
 
 def _status(code: int, reason: str, message: str) -> Json:
     return {"kind": "Status", "status": "Failure", "message": message, "reason": reason, "code": code}
+
+
+class _Http(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Clients that hang up, or do not trust us, are part of the tests."""
 
 
 def _handler(server: FakeApiServer) -> type[BaseHTTPRequestHandler]:

@@ -247,12 +247,15 @@ def test_a_finalizer_holds_the_deletion_until_it_is_gone(
 
 
 class FakeS3:
-    """Objects of one bucket."""
+    """Objects of one bucket; the first ``denials`` requests are not allowed yet."""
 
-    def __init__(self, content: dict[str, bytes]) -> None:
-        self.content = content
+    def __init__(self, content: dict[str, bytes], denials: int = 0) -> None:
+        self.content, self.denials = content, denials
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        self.denials -= 1
+        if self.denials >= 0:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not yet"}}, "GetObject")
         if Key not in self.content:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no such key"}}, "GetObject")
         return {"Body": io.BytesIO(self.content[Key])}
@@ -284,6 +287,17 @@ def test_an_asset_with_another_content_is_refused(stack: CloudFormation) -> None
     with pytest.raises(HandlerError, match=r"s3://assets/m\.json has the SHA-256 .* expected 00"):
         _as_asset(stack, [config_map("a", "team")], sha="00")
     assert stack.target.config_map("a") is None
+
+
+def test_a_permission_to_read_the_asset_may_take_a_while(stack: CloudFormation) -> None:
+    data = json.dumps([config_map("a", "team")]).encode()
+    asset = {"Bucket": "assets", "Key": "m.json", "Sha256": hashlib.sha256(data).hexdigest()}
+    stack.target.aws.clients["s3"] = FakeS3({"m.json": data}, denials=3)
+    stack.create([], Manifest=None, ManifestAsset=asset, Objects=[])
+    assert stack.target.config_map("a")
+    stack.target.aws.clients["s3"] = FakeS3({"m.json": data}, denials=1000)
+    with pytest.raises(HandlerError, match=r"could not be read: .*AccessDenied"):
+        stack.create([], Manifest=None, ManifestAsset=asset, Objects=[])
 
 
 def test_an_asset_that_is_gone_is_named(stack: CloudFormation) -> None:

@@ -388,6 +388,17 @@ def test_nodes_over_many_pages_are_counted(stack: CloudFormation) -> None:
     assert len(stack.target.server.asked("GET", "/nodes")) == 3
 
 
+def test_only_nodes_of_the_instance_types_count(stack: CloudFormation) -> None:
+    for name, kind in (("a", "ml.m5.4xlarge"), ("b", "ml.c5.large"), ("c", "ml.p5.48xlarge")):
+        item = node(name, ready=True)
+        item["metadata"]["labels"]["node.kubernetes.io/instance-type"] = kind
+        stack.target.server.store.put(item)
+    selector = "node.kubernetes.io/instance-type in (ml.m5.4xlarge,ml.c5.large),group=system"
+    assert stack.wait({**NODES, "LabelSelector": selector}) == 1
+    with pytest.raises(HandlerError, match="2 of 3 nodes"):
+        stack.wait({**NODES, "LabelSelector": selector, "Count": "3"}, timeout=10)
+
+
 # Add-ons.
 
 

@@ -1,0 +1,93 @@
+"""What a `KubernetesWait` can wait for. Plain data: the functions below make it, the handler reads it.
+
+>>> deployment_available("kueue-system", "kueue-controller-manager").properties()
+{'Type': 'DeploymentAvailable', 'Namespace': 'kueue-system', 'Name': 'kueue-controller-manager'}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class WaitCondition:
+    """A type of condition and its arguments, as the handler's property `Condition` has them."""
+
+    type: str
+    arguments: Mapping[str, Any]
+
+    def properties(self) -> dict[str, Any]:
+        """The property `Condition`, without the arguments that are not given."""
+        return {"Type": self.type, **{key: value for key, value in self.arguments.items() if value not in (None, "")}}
+
+
+def crd_established(name: str) -> WaitCondition:
+    """The API server serves a custom kind; `name` is the CRD's, such as `hyperpodpytorchjobs.sagemaker.amazonaws.com`."""
+    return WaitCondition("CustomResourceEstablished", {"Name": name})
+
+
+def deployment_available(namespace: str, name: str) -> WaitCondition:
+    """All replicas of a Deployment are of its newest version and available."""
+    return WaitCondition("DeploymentAvailable", {"Namespace": namespace, "Name": name})
+
+
+def daemon_set_ready(namespace: str, name: str, *, minimum_ready: int = 1) -> WaitCondition:
+    """A DaemonSet's pods are of its newest version and ready on all its nodes, and on `minimum_ready` at least."""
+    return WaitCondition("DaemonSetReady", {"Namespace": namespace, "Name": name, "MinimumReady": minimum_ready})
+
+
+def nodes_ready(
+    *,
+    count: int,
+    cluster_arn: str | None = None,
+    instance_types: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+) -> WaitCondition:
+    """At least `count` nodes are Ready.
+
+    Args:
+        count: how many.
+        cluster_arn: ARN (or name) of the HyperPod cluster that brings them: when nodes do not come, its groups, instances
+            and events are quoted; when it is Failed, so is the wait, at once.
+        instance_types: only nodes of these types count, such as `ml.m5.4xlarge`.
+        labels: only nodes with these labels count.
+    """
+    terms = [f"{key}={value}" for key, value in (labels or {}).items()]
+    if instance_types:
+        terms.insert(0, f"node.kubernetes.io/instance-type in ({','.join(instance_types)})")
+    arguments = {"Count": count, "LabelSelector": ",".join(terms), "HyperPodCluster": cluster_arn}
+    return WaitCondition("NodesReady", arguments)
+
+
+def job_started(*, api_version: str, kind: str, namespace: str, name: str) -> WaitCondition:
+    """A HyperPodPyTorchJob, PyTorchJob or Job runs, or is done already; its failure fails the wait."""
+    return WaitCondition("JobStarted", _object(api_version, kind, namespace, name))
+
+
+def job_finished(*, api_version: str, kind: str, namespace: str, name: str) -> WaitCondition:
+    """A HyperPodPyTorchJob, PyTorchJob or Job finished with success; its failure fails the wait."""
+    return WaitCondition("JobFinished", _object(api_version, kind, namespace, name))
+
+
+def object_condition(
+    *, api_version: str, kind: str, name: str, condition: str, namespace: str = "", status: str = "True"
+) -> WaitCondition:
+    """An object's `status.conditions` has this condition with this status, for its newest generation."""
+    arguments = {**_object(api_version, kind, namespace, name), "ConditionType": condition, "ConditionStatus": status}
+    return WaitCondition("ObjectCondition", arguments)
+
+
+def addon_active(addon_name: str) -> WaitCondition:
+    """An EKS add-on is ACTIVE: not DEGRADED, which CloudFormation takes for success."""
+    return WaitCondition("AddonActive", {"AddonName": addon_name})
+
+
+def endpoints_ready(namespace: str, service: str, *, minimum_ready: int = 1) -> WaitCondition:
+    """A Service has ready endpoints, as a webhook needs before objects of its kinds can be applied."""
+    return WaitCondition("EndpointsReady", {"Namespace": namespace, "Service": service, "MinimumReady": minimum_ready})
+
+
+def _object(api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any]:
+    return {"ApiVersion": api_version, "Kind": kind, "Namespace": namespace, "Name": name}

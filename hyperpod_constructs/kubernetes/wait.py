@@ -1,0 +1,56 @@
+"""A wait as a resource of a stack: what depends on it comes after the condition is met."""
+
+from __future__ import annotations
+
+from aws_cdk import CfnResource, Duration
+from constructs import Construct
+
+from .conditions import WaitCondition
+from .provider import KubernetesProvider
+
+_HOUR = 3600
+_ANSWER_SECONDS = 300
+
+
+class KubernetesWait(Construct):
+    """Waits, when it is made or changed, until a condition is met in the cluster; deleting it does nothing.
+
+    It fails with what pods, nodes, events and SageMaker say, at once where waiting is in vain. An hour is CloudFormation's
+    limit for a custom resource, and its last two minutes are kept for the answer.
+
+    Args:
+        provider: the way into the cluster.
+        condition: what to wait for, made by a function of this package such as `nodes_ready`.
+        timeout: at most one hour.
+        rerun_on: any text, such as a version; a change of it makes the wait run again. Default: it runs again only when its
+            condition, timeout or cluster changes.
+
+    Raises:
+        ValueError: a timeout that is not between one second and one hour.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        provider: KubernetesProvider,
+        condition: WaitCondition,
+        timeout: Duration,
+        rerun_on: str | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        seconds = int(timeout.to_seconds())
+        if not 1 <= seconds <= _HOUR:
+            raise ValueError(f"{self.node.path}: timeout must be between 1 and {_HOUR} seconds, got {seconds}")
+        properties = {
+            "ServiceToken": provider.wait_service_token,
+            "ServiceTimeout": min(_HOUR, seconds + _ANSWER_SECONDS),
+            "ClusterName": provider.cluster_name,
+            "Condition": condition.properties(),
+            "TimeoutSeconds": seconds,
+        }
+        if rerun_on is not None:
+            properties["RerunOn"] = rerun_on
+        self.resource = CfnResource(self, "Resource", type="Custom::HyperPodKubernetesWait", properties=properties)
+        self.resource.node.add_dependency(provider.ready)

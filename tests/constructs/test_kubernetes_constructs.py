@@ -1,0 +1,484 @@
+"""The constructs of the Kubernetes provider: what they put into templates, in which order, and what they refuse."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aws_cdk as cdk
+import cdk8s
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+
+from hyperpod_constructs import handlers
+from hyperpod_constructs.kubernetes import (
+    KubernetesObjects,
+    KubernetesProvider,
+    KubernetesWait,
+    addon_active,
+    conditions,
+    deployment_available,
+    nodes_ready,
+)
+
+ARN = "arn:aws:eks:us-west-2:111122223333:cluster/research"
+OBJECTS = "Custom::HyperPodKubernetesObjects"
+WAIT = "Custom::HyperPodKubernetesWait"
+
+
+def config_map(name: str, namespace: str = "team", **data: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": data}
+
+
+class App:
+    """An app with one stack and a provider in it."""
+
+    def __init__(self, outdir: Path, **provider: Any) -> None:
+        self.app = cdk.App(outdir=str(outdir))
+        self.stack = cdk.Stack(self.app, "Platform")
+        arguments = {"cluster_name": "research", "cluster_arn": ARN, **provider}
+        self.provider = KubernetesProvider(self.stack, "Kubernetes", **arguments)
+
+    def template(self, stack: str = "Platform") -> dict[str, Any]:
+        return dict(self.app.synth().get_stack_by_name(stack).template)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(tmp_path / "out")
+
+
+def resources(template: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    return {key: value for key, value in template["Resources"].items() if value["Type"] == kind}
+
+
+def only(template: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    (found,) = resources(template, kind).values()
+    return dict(found)
+
+
+def statements(template: Mapping[str, Any], role: str = "KubernetesRoleDefaultPolicy") -> list[dict[str, Any]]:
+    policies = resources(template, "AWS::IAM::Policy")
+    (policy,) = [value for key, value in policies.items() if key.startswith(role)]
+    return list(policy["Properties"]["PolicyDocument"]["Statement"])
+
+
+def arn(text: str) -> dict[str, Any]:
+    """An ARN as CDK writes it, with the pseudo parameters of ``text`` in it."""
+    parts: list[Any] = []
+    for piece in text.replace("}", "${").split("${"):
+        parts.append({"Ref": piece} if piece.startswith("AWS::") else piece)
+    return {"Fn::Join": ["", [part for part in parts if part != ""]]}
+
+
+LOGS = ["logs:CreateLogStream", "logs:PutLogEvents"]
+
+
+# The provider.
+
+
+def test_the_role_may_do_what_the_functions_need_and_no_more(app: App) -> None:
+    assert statements(app.template()) == [
+        {"Action": "eks:DescribeCluster", "Effect": "Allow", "Resource": ARN},
+        {"Action": LOGS, "Effect": "Allow", "Resource": {"Fn::GetAtt": ["KubernetesApplierLogs7040CA3F", "Arn"]}},
+    ]
+
+
+def test_waits_add_what_they_ask(app: App) -> None:
+    assert app.provider.wait_service_token == app.provider.wait_service_token
+    added = statements(app.template())[2:]
+    region = "${AWS::Region}:${AWS::AccountId}"
+    assert added[:2] == [
+        {
+            "Action": [
+                "sagemaker:DescribeCluster",
+                "sagemaker:DescribeClusterNode",
+                "sagemaker:ListClusterEvents",
+                "sagemaker:ListClusterNodes",
+            ],
+            "Effect": "Allow",
+            "Resource": arn(f"arn:${{AWS::Partition}}:sagemaker:{region}:cluster/*"),
+        },
+        {
+            "Action": "eks:DescribeAddon",
+            "Effect": "Allow",
+            "Resource": arn(f"arn:${{AWS::Partition}}:eks:{region}:addon/research/*"),
+        },
+    ]
+    assert [statement["Action"] for statement in added[2:]] == [LOGS, LOGS]
+
+
+def test_functions_of_waits_are_made_only_for_waits(app: App) -> None:
+    assert len(resources(app.template(), "AWS::Lambda::Function")) == 2
+    assert not resources(app.template(), "AWS::StepFunctions::StateMachine")
+
+
+def test_the_access_entry_is_cluster_admin(app: App) -> None:
+    assert only(app.template(), "AWS::EKS::AccessEntry")["Properties"] == {
+        "ClusterName": "research",
+        "PrincipalArn": {"Fn::GetAtt": ["KubernetesRoleB851EC21", "Arn"]},
+        "AccessPolicies": [
+            {
+                "AccessScope": {"Type": "cluster"},
+                "PolicyArn": arn("arn:${AWS::Partition}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"),
+            }
+        ],
+    }
+
+
+def test_the_access_entry_can_be_somebody_elses(tmp_path: Path) -> None:
+    assert not resources(App(tmp_path, create_access_entry=False).template(), "AWS::EKS::AccessEntry")
+
+
+def test_functions_keep_their_logs_for_a_while(app: App) -> None:
+    app.provider.wait_service_token  # noqa: B018 - makes the functions
+    template = app.template()
+    groups = resources(template, "AWS::Logs::LogGroup")
+    assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {90}
+    for function in resources(template, "AWS::Lambda::Function").values():
+        assert function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] in groups
+
+
+def test_our_functions_run_in_the_vpc_and_the_frameworks_do_not(tmp_path: Path) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    stack = cdk.Stack(app, "Platform")
+    vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
+    provider = KubernetesProvider(stack, "Kubernetes", cluster_name="research", cluster_arn=ARN, vpc=vpc)
+    provider.connections.allow_to(ec2.Peer.ipv4("10.0.0.0/8"), ec2.Port.tcp(443))
+    template = dict(app.synth().get_stack_by_name("Platform").template)
+    functions = resources(template, "AWS::Lambda::Function")
+    placed = {name: function["Properties"].get("VpcConfig") for name, function in functions.items()}
+    (applier,) = [config for name, config in placed.items() if "Applier" in name]
+    assert len(applier["SubnetIds"]) == 2
+    assert len(applier["SecurityGroupIds"]) == 1
+    assert [name for name, config in placed.items() if config is None] == [
+        name for name in placed if "framework" in name
+    ]
+    assert set(provider.function_placement) == {"vpc", "vpc_subnets", "security_groups"}
+    assert "ec2:CreateNetworkInterface" in statements(template)[1]["Action"]
+
+
+def test_subnets_need_a_vpc(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="need its vpc"):
+        App(tmp_path, vpc_subnets=ec2.SubnetSelection())
+
+
+def test_a_permissions_boundary_limits_every_role(tmp_path: Path) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    stack = cdk.Stack(app, "Platform")
+    boundary = iam.ManagedPolicy.from_managed_policy_arn(stack, "Boundary", "arn:aws:iam::111122223333:policy/limit")
+    provider = KubernetesProvider(
+        stack, "Kubernetes", cluster_name="research", cluster_arn=ARN, permissions_boundary=boundary
+    )
+    provider.wait_service_token  # noqa: B018 - makes the functions
+    roles = resources(app.synth().get_stack_by_name("Platform").template, "AWS::IAM::Role")
+    assert len(roles) == 6
+    assert {role["Properties"]["PermissionsBoundary"] for role in roles.values()} == {boundary.managed_policy_arn}
+
+
+# Objects.
+
+
+def test_objects_are_one_resource(app: App) -> None:
+    objects = KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[config_map("a", x="1")])
+    cdk.CfnOutput(app.stack, "Name", value=objects.name)
+    template = app.template()
+    resource = only(template, OBJECTS)
+    properties = resource["Properties"]
+    assert properties.pop("ServiceToken") == {"Fn::GetAtt": ["KubernetesApplyframeworkonEventA3204D48", "Arn"]}
+    assert json.loads(properties.pop("Manifest")) == [config_map("a", x="1")]
+    assert properties == {"ClusterName": "research", "ServiceTimeout": 960}
+    assert template["Outputs"]["Name"]["Value"] == {"Fn::GetAtt": ["SettingsResource0FD87F16", "Name"]}
+
+
+def test_objects_come_after_access_and_permissions_and_so_go_before_them(app: App) -> None:
+    KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[config_map("a")])
+    KubernetesWait(
+        app.stack, "Wait", provider=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
+    )
+    template = app.template()
+    wanted = {*resources(template, "AWS::EKS::AccessEntry"), "KubernetesRoleB851EC21"}
+    wanted |= {name for name in resources(template, "AWS::IAM::Policy") if name.startswith("KubernetesRoleDefault")}
+    for kind in (OBJECTS, WAIT):
+        assert set(only(template, kind)["DependsOn"]) == wanted
+
+
+def test_objects_of_another_stack_come_after_the_providers_stack(app: App) -> None:
+    jobs = cdk.Stack(app.app, "Jobs")
+    KubernetesObjects(jobs, "Settings", provider=app.provider, objects=[config_map("a")])
+    assembly = app.app.synth()
+    assert "Platform" in [artifact.id for artifact in assembly.get_stack_by_name("Jobs").dependencies]
+    template = dict(assembly.get_stack_by_name("Jobs").template)
+    assert "Platform" in json.dumps(only(template, OBJECTS)["Properties"]["ServiceToken"])
+
+
+def test_choices_are_properties(app: App) -> None:
+    KubernetesObjects(
+        app.stack,
+        "Settings",
+        provider=app.provider,
+        objects=[config_map("a")],
+        removal_policy=cdk.RemovalPolicy.RETAIN,
+        replace_on_immutable=True,
+        retry_seconds=60,
+    )
+    properties = only(app.template(), OBJECTS)["Properties"]
+    assert {key: properties[key] for key in ("DeletionPolicy", "ReplaceOnImmutable", "RetrySeconds")} == {
+        "DeletionPolicy": "Retain",
+        "ReplaceOnImmutable": "true",
+        "RetrySeconds": 60,
+    }
+
+
+def resolved(value: Any) -> str:
+    """A manifest with its tokens written as ``<name>``."""
+    if isinstance(value, str):
+        return value
+    return "".join(part if isinstance(part, str) else f"<{next(iter(part.values()))}>" for part in value["Fn::Join"][1])
+
+
+def test_tokens_may_stand_anywhere(app: App) -> None:
+    count = cdk.CfnParameter(app.stack, "Count", type="Number")
+    item = config_map(
+        f"c-{cdk.Aws.REGION}",
+        account=cdk.Aws.ACCOUNT_ID,
+        part=f"arn:{cdk.Aws.PARTITION}:x",
+        number=count.value_as_number,
+        listed=[cdk.Aws.REGION, {"deep": cdk.Aws.STACK_NAME}],
+        bare=cdk.Fn.ref("AWS::StackId"),
+        object=count.value,
+    )
+    KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[item])
+    text = resolved(only(app.template(), OBJECTS)["Properties"]["Manifest"])
+    assert json.loads(text.replace("<Count>", "7"))[0] == config_map(
+        "c-<AWS::Region>",
+        account="<AWS::AccountId>",
+        part="arn:<AWS::Partition>:x",
+        number=7,
+        listed=["<AWS::Region>", {"deep": "<AWS::StackName>"}],
+        bare="<AWS::StackId>",
+        object="7",
+    )
+
+
+def test_a_bare_token_object_is_resolved(app: App) -> None:
+    item = config_map("a", role=cdk.Fn.get_att("KubernetesRoleB851EC21", "Arn"))
+    KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[item])
+    parts = only(app.template(), OBJECTS)["Properties"]["Manifest"]["Fn::Join"][1]
+    assert {"Fn::GetAtt": ["KubernetesRoleB851EC21", "Arn"]} in parts
+
+
+def test_a_cdk8s_chart_gives_its_objects(app: App) -> None:
+    chart = cdk8s.Chart(cdk8s.App(), "chart")
+    item = cdk8s.ApiObject(chart, "Map", api_version="v1", kind="ConfigMap", metadata={"name": "a"})
+    item.add_json_patch(cdk8s.JsonPatch.add("/data", {"region": cdk.Aws.REGION}))
+    objects = KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=chart)
+    assert [str(ref) for ref in objects.refs] == ["ConfigMap a"]
+    text = resolved(only(app.template(), OBJECTS)["Properties"]["Manifest"])
+    assert json.loads(text)[0]["data"] == {"region": "<AWS::Region>"}
+
+
+def test_a_token_that_cdk8s_lost_is_refused(app: App) -> None:
+    with pytest.raises(ValueError, match=r"^Platform/Settings: ConfigMap team/b holds <unresolved-token>"):
+        KubernetesObjects(
+            app.stack,
+            "Settings",
+            provider=app.provider,
+            objects=[config_map("a"), config_map("b", x="<unresolved-token>")],
+        )
+
+
+@pytest.mark.parametrize(
+    ("objects", "says"),
+    [
+        ([], "the manifest holds no object"),
+        ([{"kind": "ConfigMap", "metadata": {"name": "a"}}], "needs apiVersion, kind and metadata.name"),
+        ([{"apiVersion": "v1", "metadata": {"name": "a"}}], "needs apiVersion, kind and metadata.name"),
+        ([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-"}}], "metadata.name"),
+        ([config_map("a"), config_map("a")], "ConfigMap team/a is in the manifest twice"),
+        ([config_map("a", x=object())], "ConfigMap team/a is not JSON: a object has no place in a manifest"),
+        ([config_map("a", x=float("nan"))], "ConfigMap team/a is not JSON"),
+        (["text"], "a manifest is a list of objects, found a str"),
+    ],
+)
+def test_what_is_no_list_of_objects_is_refused_with_the_objects_name(app: App, objects: list[Any], says: str) -> None:
+    with pytest.raises(ValueError, match=rf"^Platform/Settings: .*{says}"):
+        KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=objects)
+
+
+def test_retry_seconds_have_bounds(app: App) -> None:
+    with pytest.raises(ValueError, match="between 1 and 780, got 781"):
+        KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[config_map("a")], retry_seconds=781)
+
+
+def test_large_objects_go_as_an_asset(app: App, tmp_path: Path) -> None:
+    large = config_map("large", x="y" * 1_400_000)
+    KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[large, config_map("small")])
+    template = app.template()
+    resource = only(template, OBJECTS)
+    properties = resource["Properties"]
+    asset = properties["ManifestAsset"]
+    (file,) = tmp_path.glob("out/asset.*.json")
+    assert json.loads(file.read_text()) == [large, config_map("small")]
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == asset["Sha256"]
+    assert properties["Objects"] == [
+        {"apiVersion": "v1", "kind": "ConfigMap", "namespace": "team", "name": name} for name in ("large", "small")
+    ]
+    assert "Manifest" not in properties
+    (statement,) = statements(template, "SettingsManifestAccess")
+    assert statement["Action"] == "s3:GetObject"
+    assert asset["Key"] in json.dumps(statement["Resource"])
+    assert any(name.startswith("SettingsManifestAccess") for name in resource["DependsOn"])
+
+
+def test_large_objects_with_tokens_are_refused_with_the_largest_ones_name(app: App) -> None:
+    objects = [config_map("small"), config_map("large", x="y" * 300_000, region=cdk.Aws.REGION)]
+    with pytest.raises(ValueError, match=r"^Platform/Settings: 300,\d+ bytes .* the largest is ConfigMap team/large"):
+        KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=objects)
+
+
+# Waits.
+
+
+def test_a_wait_is_a_small_resource(app: App) -> None:
+    KubernetesWait(
+        app.stack,
+        "Ready",
+        provider=app.provider,
+        condition=nodes_ready(count=2, cluster_arn="arn:hyperpod", instance_types=["ml.m5.4xlarge", "ml.c5.large"]),
+        timeout=cdk.Duration.minutes(40),
+        rerun_on="v2",
+    )
+    properties = only(app.template(), WAIT)["Properties"]
+    assert properties.pop("ServiceToken") == {"Fn::GetAtt": ["KubernetesWaitframeworkonEventF39AAD26", "Arn"]}
+    assert properties == {
+        "ClusterName": "research",
+        "ServiceTimeout": 2700,
+        "TimeoutSeconds": 2400,
+        "RerunOn": "v2",
+        "Condition": {
+            "Type": "NodesReady",
+            "Count": 2,
+            "LabelSelector": "node.kubernetes.io/instance-type in (ml.m5.4xlarge,ml.c5.large)",
+            "HyperPodCluster": "arn:hyperpod",
+        },
+    }
+
+
+@pytest.mark.parametrize("minutes", [0, 61])
+def test_a_wait_is_an_hour_at_most(app: App, minutes: int) -> None:
+    with pytest.raises(ValueError, match="timeout must be between 1 and 3600 seconds, got"):
+        KubernetesWait(
+            app.stack,
+            "Ready",
+            provider=app.provider,
+            condition=deployment_available("a", "b"),
+            timeout=cdk.Duration.minutes(minutes),
+        )
+
+
+def test_the_handler_reads_every_condition_that_can_be_asked_for() -> None:
+    from hyperpod_constructs.handlers.kubernetes.wait import read
+
+    job = {"api_version": "batch/v1", "kind": "Job", "namespace": "team", "name": "train"}
+    made = [
+        conditions.crd_established("a.b"),
+        conditions.deployment_available("team", "web"),
+        conditions.daemon_set_ready("team", "agent", minimum_ready=3),
+        conditions.nodes_ready(count=2, labels={"a": "b"}),
+        conditions.job_started(**job),
+        conditions.job_finished(**job),
+        conditions.object_condition(**job, condition="Complete"),
+        conditions.addon_active("coredns"),
+        conditions.endpoints_ready("team", "hook"),
+    ]
+    public = {name for name, value in vars(conditions).items() if callable(value) and name.islower() and name[0] != "_"}
+    assert len(made) == len(public - {"dataclass"})
+    for condition in made:
+        properties = {key: str(value) for key, value in condition.properties().items()}  # as CloudFormation sends them
+        assert read({"ClusterName": "research", "Condition": properties})
+
+
+# The code asset.
+
+
+def _handler_asset(app: App, outdir: Path) -> Path:
+    function = next(v for k, v in resources(app.template(), "AWS::Lambda::Function").items() if "Applier" in k)
+    return outdir / f"asset.{function['Properties']['Code']['S3Key'].removesuffix('.zip')}"
+
+
+def test_the_asset_holds_the_sources_alone_and_runs_alone(app: App, tmp_path: Path) -> None:
+    asset = _handler_asset(app, tmp_path / "out")
+    files = {str(path.relative_to(asset)) for path in asset.rglob("*") if path.is_file()}
+    source = Path(handlers.__file__).parent
+    kept = {path for name in ("kubernetes", "shared") for path in (source / name).glob("*.py")} | {
+        source / "__init__.py"
+    }
+    assert files == {f"handlers/{path.relative_to(source)}" for path in kept}
+    code = "from handlers.kubernetes import apply, wait; print(apply.on_event, wait.on_event, wait.is_complete)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=asset, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("<function") == 3
+
+
+def test_the_functions_need_nothing_but_the_lambda_runtime() -> None:
+    allowed = {*sys.stdlib_module_names, "boto3", "botocore", "urllib3"}
+    for name in ("kubernetes", "shared"):
+        for path in (Path(handlers.__file__).parent / name).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and node.level == 0:
+                    found = [node.module or ""]
+                assert {module.split(".")[0] for module in found} <= allowed, path
+
+
+def test_the_assets_hash_depends_on_the_sources_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hyperpod_constructs.kubernetes import handler_code
+
+    names = []
+    for round_ in ("first", "second"):
+        package = tmp_path / round_ / "hyperpod_constructs"
+        shutil.copytree(
+            Path(handlers.__file__).parent, package / "handlers", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        if round_ == "second":
+            (package / "other.py").write_text("")
+            (package / "handlers" / "kubernetes" / "__pycache__").mkdir()
+            (package / "handlers" / "kubernetes" / "__pycache__" / "x.pyc").write_text("")
+            (package / "handlers" / "shared" / "y.pyc").write_text("")
+        monkeypatch.setattr(handler_code, "_PACKAGE", package)
+        names.append(_handler_asset(App(tmp_path / round_ / "out"), tmp_path / round_ / "out").name)
+    assert names[0] == names[1]
+
+
+def test_two_synths_are_identical(tmp_path: Path) -> None:
+    templates = []
+    for round_ in ("first", "second"):
+        app = App(tmp_path / round_)
+        big = config_map("large", x="y" * 300_000)
+        KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[big])
+        KubernetesObjects(app.stack, "Tokens", provider=app.provider, objects=[config_map("a", r=cdk.Aws.REGION)])
+        KubernetesWait(
+            app.stack, "Ready", provider=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
+        )
+        app.app.synth()
+        templates.append({path.name: path.read_bytes() for path in (tmp_path / round_).glob("*.template.json")})
+        templates[-1] |= {path.name: path.read_bytes() for path in (tmp_path / round_).glob("asset.*.json")}
+    assert len(templates[0]) == 2
+    assert templates[0] == templates[1]
+
+
+def test_a_charts_like_is_anything_with_to_json(app: App) -> None:
+    chart = SimpleNamespace(to_json=lambda: [config_map("a")])
+    assert [str(ref) for ref in KubernetesObjects(app.stack, "S", provider=app.provider, objects=chart).refs] == [
+        "ConfigMap team/a"
+    ]

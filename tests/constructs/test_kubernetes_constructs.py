@@ -197,7 +197,7 @@ def test_objects_are_one_resource(app: App) -> None:
     assert properties.pop("ServiceToken") == {"Fn::GetAtt": ["KubernetesApplyframeworkonEventA3204D48", "Arn"]}
     assert json.loads(properties.pop("Manifest")) == [config_map("a", x="1")]
     assert properties == {"ClusterName": "research", "ServiceTimeout": 960}
-    assert template["Outputs"]["Name"]["Value"] == {"Fn::GetAtt": ["SettingsResource0FD87F16", "Name"]}
+    assert template["Outputs"]["Name"]["Value"] == {"Fn::GetAtt": ["Settings1CCB6159", "Name"]}
 
 
 def test_objects_come_after_access_and_permissions_and_so_go_before_them(app: App) -> None:

@@ -110,7 +110,12 @@ class Context:
             return None
         if self.eks.kubernetes_version is not None:
             return find_kubernetes_version(self.eks.kubernetes_version)
-        return None if self.eks.existing is not None else default_kubernetes_version()
+        if self.eks.existing is not None:
+            return None
+        try:
+            return default_kubernetes_version()
+        except LookupError:  # the catalog is too old to know one; HP202 says so
+            return None
 
     @property
     def instance_groups(self) -> Iterator[tuple[str, InstanceGroup]]:

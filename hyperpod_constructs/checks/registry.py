@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .context import Context
 
 AREAS: Mapping[str, str] = {
-    "HP0": "Files and their shape",
+    "HP0": "Files, their shape, and the platform as a whole",
     "HP1": "Network",
     "HP2": "EKS and Kubernetes versions",
     "HP3": "Cluster and instance groups",

@@ -1,0 +1,166 @@
+"""HP12x and HP13x: address arithmetic: room for nodes, and ranges that must not meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+
+from ..findings import Severity
+from ..network_plan import EKS_SERVICE_RANGES, Demand, demands, ip_range, usable
+from ..spec.base import is_token
+from .context import Context, as_text, skipped
+from .network import parsed
+from .registry import Problem, rule
+
+_DOCS = (
+    "documentation page sagemaker-hyperpod-prerequisites (a P5 takes up to 81 addresses); AWS keeps 5 of each subnet"
+)
+
+
+def _vpc_blocks(ctx: Context) -> list[IPv4Network]:
+    """The ranges of the VPC, as far as they are known."""
+    network = ctx.network
+    if network is None:
+        return []
+    if network.existing is not None:
+        return [block for cidr in network.existing.vpc_cidrs if (block := parsed(cidr)) is not None]
+    primary = parsed(network.vpc_cidr)
+    secondary = [ip_range(cidr) for cidr in ctx.plan.secondary_cidrs] if ctx.plan else []
+    return [*([primary] if primary else []), *secondary]
+
+
+@rule(
+    "HP120",
+    title="The range of Kubernetes services is private, /12 to /24.",
+    severity=Severity.ERROR,
+    needs=("eks",),
+    why="EKS refuses the cluster.",
+    cure="Choose a range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, /12 to /24, or leave it out.",
+    source="EKS: KubernetesNetworkConfigRequest.serviceIpv4Cidr",
+    wrong="eks: {service_cidr: 100.64.0.0/16}\n",
+    right="eks: {service_cidr: 172.20.0.0/16}\n",
+)
+def service_range(ctx: Context) -> Iterator[Problem]:
+    """Shape of the service range."""
+    text = ctx.eks.service_cidr if ctx.eks else None
+    if text is None:
+        return
+    if is_token(text):
+        yield skipped("eks.service_cidr")
+        return
+    block = parsed(text)
+    spaces = [IPv4Network(space) for space in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+    if block is None:
+        yield Problem("eks.service_cidr", f"{as_text(text)} is no IPv4 range (CIDR)")
+    elif not 12 <= block.prefixlen <= 24:
+        yield Problem("eks.service_cidr", f"{block} is a /{block.prefixlen}; EKS takes /12 to /24")
+    elif not any(block.subnet_of(space) for space in spaces):
+        yield Problem("eks.service_cidr", f"{block} is not in a private range of RFC 1918")
+
+
+@rule(
+    "HP121",
+    title="The range of Kubernetes services and the VPC's ranges do not overlap.",
+    severity=Severity.ERROR,
+    needs=("network", "eks"),
+    why="EKS refuses the cluster, or pods reach services where nodes were meant.",
+    cure="Choose another service_cidr, or other VPC ranges.",
+    source="EKS: serviceIpv4Cidr must not overlap the VPC; by default 10.100.0.0/16 or 172.20.0.0/16",
+    wrong="eks: {service_cidr: 10.192.0.0/16}\n",
+    right="eks: {service_cidr: 172.20.0.0/16}\n",
+)
+def services_beside_vpc(ctx: Context) -> Iterator[Problem]:
+    """Overlap with what was chosen, or with both of EKS's defaults."""
+    if ctx.eks is None or ctx.eks.existing is not None:
+        return
+    blocks = _vpc_blocks(ctx)
+    if ctx.eks.service_cidr is not None:
+        services = parsed(ctx.eks.service_cidr)
+        for block in blocks:
+            if services is not None and services.overlaps(block):
+                yield Problem("eks.service_cidr", f"{services} overlaps the VPC's range {block}")
+        return
+    met = [(default, block) for default in EKS_SERVICE_RANGES for block in blocks if default.overlaps(block)]
+    if not met or ctx.network is None:
+        return
+    both = len({default for default, _ in met}) == len(EKS_SERVICE_RANGES)
+    place = "network.existing.vpc_cidrs" if ctx.network.existing else "network.vpc_cidr"
+    default, block = met[0]
+    message = f"the VPC's range {block} overlaps {default}, one of the two that EKS takes for services by itself"
+    cure = "Name eks.service_cidr, so that the choice is not EKS's."
+    yield Problem(place, message, cure, severity=None if both else Severity.WARNING)
+
+
+@rule(
+    "HP122",
+    title="Node subnets that exist lie in the VPC.",
+    severity=Severity.ERROR,
+    needs=("network",),
+    why="One of the two is not what was meant.",
+    cure="Correct the subnet's cidr or vpc_cidrs.",
+    source="EC2: a subnet is part of its VPC's ranges",
+    certain=False,
+    wrong="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, vpc_cidrs: [10.0.0.0/16], "
+    "node_subnets: [{subnet_id: subnet-0123456789abcdef0, availability_zone_id: usw2-az1, cidr: 10.1.0.0/20}, "
+    "{subnet_id: subnet-0123456789abcdef1, availability_zone_id: usw2-az2}]}}\n",
+    right="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, vpc_cidrs: [10.0.0.0/16], "
+    "node_subnets: [{subnet_id: subnet-0123456789abcdef0, availability_zone_id: usw2-az1, cidr: 10.0.16.0/20}, "
+    "{subnet_id: subnet-0123456789abcdef1, availability_zone_id: usw2-az2}]}}\n",
+)
+def existing_subnets_in_vpc(ctx: Context) -> Iterator[Problem]:
+    """Ranges of subnets that exist."""
+    network, blocks = ctx.network, _vpc_blocks(ctx)
+    if network is None or network.existing is None or not blocks:
+        return
+    for index, subnet in enumerate(network.existing.node_subnets):
+        block = parsed(subnet.cidr) if subnet.cidr is not None else None
+        if block is not None and not any(block.subnet_of(vpc) for vpc in blocks):
+            known = ", ".join(map(str, blocks))
+            yield Problem(f"network.existing.node_subnets[{index}].cidr", f"{block} is not in the VPC's {known}")
+
+
+@rule(
+    "HP130",
+    title="Every node subnet has addresses for the nodes of its groups at their most.",
+    severity=Severity.WARNING,
+    needs=("network", "cluster"),
+    why="Nodes that find no address do not start; a subnet cannot grow, so a cluster that outgrew it is built anew.",
+    cure="Give the zone a larger node range, fewer nodes, or spread groups over zones.",
+    source=_DOCS,
+    wrong="network: {node_cidrs: [10.1.0.0/24, 10.2.0.0/24]}\ncluster: {instance_groups: [{name: system, "
+    "instance_type: ml.m5.4xlarge, count: 2}, {name: workers, instance_type: ml.p5.48xlarge, count: 16}]}\n",
+    right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}, {name: workers, "
+    "instance_type: ml.p5.48xlarge, count: 16}]}\n",
+)
+def room_for_nodes(ctx: Context) -> Iterator[Problem]:
+    """The most that nodes take, against what the subnet has; an error where not even one address a node fits."""
+    network, cluster = ctx.network, ctx.cluster
+    if network is None or cluster is None or ctx.plan is None:
+        return
+    for zone, items in demands(cluster, ctx.default_zone).items():
+        subnet = ctx.plan.node_subnet(zone)
+        if subnet is None or not items:
+            continue
+        have, most = usable(subnet.cidr), sum(item.addresses for item in items)
+        least = sum(group.count for group in cluster.groups if ctx.zone_of(group) == zone)
+        if least > have:
+            message = f"{least:,} nodes take an address each at the very least; {subnet.cidr} has {have:,}"
+            yield Problem(_place(ctx, zone), f"zone {zone}: {message}", severity=Severity.ERROR)
+        elif most > have:
+            message = f"{_sum(items)} = {most:,} addresses at most; {subnet.cidr} has {have:,}"
+            yield Problem(_place(ctx, zone), f"zone {zone}: {message}")
+
+
+def _sum(items: tuple[Demand, ...]) -> str:
+    return " + ".join(f"{item.group} {item.nodes} x {item.each}" for item in items)
+
+
+def _place(ctx: Context, zone: str) -> str:
+    """Where the range of a zone's node subnet stands in the config."""
+    network = ctx.network
+    if network is not None and network.existing is not None:
+        zones = [subnet.availability_zone_id for subnet in network.existing.node_subnets]
+        return f"network.existing.node_subnets[{zones.index(zone)}].cidr"
+    if network is not None and network.node_cidrs is not None and zone in network.availability_zone_ids:
+        return f"network.node_cidrs[{network.availability_zone_ids.index(zone)}]"
+    return "network.availability_zone_ids"

@@ -1,0 +1,248 @@
+"""HP40x: the dependency chart against what the groups and add-ons need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..chart import gaps
+from ..documents import join
+from ..findings import Severity
+from .context import Context, types_of
+from .registry import Problem, rule
+
+_CHART = "dependency chart of aws/sagemaker-hyperpod-cli, commit 011ca92 (2026-06-22)"
+
+
+def _fragment(instance_type: str) -> str:
+    return (
+        "cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}, "
+        f"{{name: workers, instance_type: {instance_type}, count: 2}}]}}\n"
+    )
+
+
+@rule(
+    "HP401",
+    title="The dependency chart is installed.",
+    severity=Severity.WARNING,
+    needs=("dependencies",),
+    why="The documentation wants it before the cluster: without it, creation may fail, and recovery does not work.",
+    cure="Leave dependencies.enabled on, unless the chart is on the EKS cluster already.",
+    source="documentation page sagemaker-hyperpod-eks-install-packages-using-helm-chart",
+    wrong="dependencies: {enabled: false}\n",
+    right="dependencies: {enabled: true}\n",
+)
+def chart_installed(ctx: Context) -> Iterator[Problem]:
+    """The chart as a whole; only a note on an EKS cluster that exists."""
+    if ctx.dependencies is not None and not ctx.dependencies.enabled:
+        existing = ctx.eks is not None and ctx.eks.existing is not None
+        yield Problem("dependencies.enabled", "is off", severity=Severity.NOTE if existing else None)
+
+
+@rule(
+    "HP402",
+    title="Every accelerated type is in the health monitoring agent's list.",
+    severity=Severity.WARNING,
+    needs=("cluster", "dependencies"),
+    why="The agent is not started on other types, so their faulty nodes are never recovered. The list is written in the "
+    "chart's template; no value reaches it.",
+    cure="Use a type of the list where recovery matters, or a newer chart that has yours.",
+    source=_CHART + ", health-monitoring-agent; a newer chart may have the type",
+    wrong=_fragment("ml.g4dn.12xlarge"),
+    right=_fragment("ml.g5.12xlarge"),
+)
+def agent_list(ctx: Context) -> Iterator[Problem]:
+    """Types that the agent's DaemonSet leaves out."""
+    if ctx.dependencies is None or not ctx.dependencies.enabled or not ctx.dependencies.health_monitoring_agent:
+        return
+    for path, group in ctx.groups:
+        missing = gaps(group.types).get("health_monitoring_agent", ())
+        if missing:
+            yield Problem(path, f"the health monitoring agent does not run on {', '.join(missing)}")
+
+
+@rule(
+    "HP403",
+    title="Device plugins are on for the devices that nodes have.",
+    severity=Severity.WARNING,
+    needs=("cluster", "dependencies"),
+    why="Nodes join without the devices' resources, and no job can ask for them.",
+    cure="Switch the plugin on, unless you bring one. Yours must tolerate the taint of unhealthy nodes.",
+    source=_CHART,
+    wrong="dependencies: {efa_device_plugin: false}\n" + _fragment("ml.p5.48xlarge"),
+    right=_fragment("ml.p5.48xlarge"),
+)
+def device_plugins(ctx: Context) -> Iterator[Problem]:
+    """Plugins for GPUs, EFA and Trainium."""
+    chart = ctx.dependencies
+    if chart is None or not chart.enabled:
+        return
+    kinds = {kind.name: kind for _, group in ctx.groups for kind in types_of(group)}.values()
+    for name, on, needed, resource in (
+        ("nvidia_device_plugin", chart.has_nvidia_device_plugin or chart.gpu_operator, "is_gpu", "nvidia.com/gpu"),
+        ("efa_device_plugin", chart.efa_device_plugin, "supports_efa", "vpc.amazonaws.com/efa"),
+        ("neuron_device_plugin", chart.neuron_device_plugin, "is_neuron", "aws.amazon.com/neurondevice"),
+    ):
+        users = [
+            kind.name for kind in kinds if getattr(kind, needed) and (kind.is_accelerated or needed != "supports_efa")
+        ]
+        if users and not on:
+            yield Problem(f"dependencies.{name}", f"is off, so {', '.join(users)} will have no {resource}")
+
+
+@rule(
+    "HP404",
+    title="The health monitoring agent is on, and has an image in the region.",
+    severity=Severity.WARNING,
+    needs=("cluster", "dependencies"),
+    why="Without it, faulty nodes are never found and recovered.",
+    cure="Leave it on; in other regions, mirror the image of us-east-1 and name it in dependencies.values.",
+    source=_CHART + ", health-monitoring-agent: 17 regions, others fall back silently to us-east-1",
+    wrong="dependencies: {health_monitoring_agent: false}\n" + _fragment("ml.p5.48xlarge"),
+    right=_fragment("ml.p5.48xlarge"),
+)
+def agent(ctx: Context) -> Iterator[Problem]:
+    """The agent's switch and its image account."""
+    chart, region = ctx.dependencies, ctx.region_facts
+    if chart is None or not chart.enabled or not any(k.is_accelerated for _, g in ctx.groups for k in types_of(g)):
+        return
+    if not chart.health_monitoring_agent:
+        yield Problem("dependencies.health_monitoring_agent", "is off, and groups have accelerators")
+    elif region is not None and region.hyperpod and region.health_monitoring_agent_account is None:
+        message = f"has no image account for {region.name}: it would pull from us-east-1"
+        why = "The pull fails where us-east-1 cannot be reached or the account is not shared."
+        yield Problem("dependencies.health_monitoring_agent", message, None, why)
+
+
+@rule(
+    "HP405",
+    title="Deep health checks have their part of the chart.",
+    severity=Severity.ERROR,
+    needs=("cluster", "dependencies"),
+    why="The checks have no namespace, service account and permissions to run with.",
+    cure="Leave dependencies.deep_health_check on.",
+    source=_CHART + ", deep-health-check",
+    certain=False,
+    wrong="dependencies: {deep_health_check: false}\ncluster: {instance_groups: [{name: system, instance_type: "
+    "ml.m5.4xlarge, count: 2}, {name: workers, instance_type: ml.p5.48xlarge, count: 2, "
+    "deep_health_checks: [InstanceStress]}]}\n",
+    right=_fragment("ml.p5.48xlarge"),
+)
+def health_check_parts(ctx: Context) -> Iterator[Problem]:
+    """deep_health_check and mpi_operator against the groups' checks."""
+    chart = ctx.dependencies
+    checked = [name for _, group in ctx.groups for name in group.deep_health_checks]
+    if chart is None or not chart.enabled or not checked:
+        return
+    if not chart.deep_health_check:
+        yield Problem("dependencies.deep_health_check", "is off, and groups have deep health checks")
+    if not chart.mpi_operator and "InstanceConnectivity" in checked:
+        message = "is off, and InstanceConnectivity may use it (inferred)"
+        yield Problem("dependencies.mpi_operator", message, "Leave it on.", "", Severity.NOTE)
+
+
+@rule(
+    "HP406",
+    title="A component is installed once: by the chart, or as an add-on.",
+    severity=Severity.ERROR,
+    needs=("dependencies", "addons"),
+    why="The second installation fails on objects that belong to the first, or both fight over them.",
+    cure="Use the add-on, and switch the chart's component off.",
+    source="Terraform module; documentation: migrate from Helm before installing the add-on",
+    wrong="dependencies: {cert_manager: true}\naddons: {training_operator: {}}\n",
+    right="addons: {training_operator: {}}\n",
+)
+def installed_once(ctx: Context) -> Iterator[Problem]:
+    """cert-manager and the inference operator."""
+    chart, addons = ctx.dependencies, ctx.effective_addons
+    if chart is None or not chart.enabled:
+        return
+    for component, addon in (("cert_manager", "cert_manager"), ("inference_operators", "inference_operator")):
+        if getattr(chart, component) and addon in addons:
+            why = f"; it comes along with {_brought(ctx)}" if ctx.addons and getattr(ctx.addons, addon) is None else ""
+            yield Problem(f"dependencies.{component}", f"is on, and so is the add-on {addon}{why}")
+    for part in ("metrics_server", "fsx_csi", "mountpoint_s3_csi"):
+        if chart.inference_operators and part in addons:
+            yield Problem("dependencies.inference_operators", f"brings {part}, and so do the add-ons")
+
+
+def _brought(ctx: Context) -> str:
+    return " and ".join(
+        key for key in ("training_operator", "inference_operator", "spaces") if key in ctx.effective_addons
+    )
+
+
+@rule(
+    "HP407",
+    title="Values of the chart are spelt as the chart spells them.",
+    severity=Severity.WARNING,
+    needs=("dependencies",),
+    why="Helm ignores values that no template reads: the component silently stays as it was.",
+    cure="Use `enabled`, and the typed switches of `dependencies`.",
+    source="the official template's namespaced-role-and-bindings.enable, which stays off",
+    wrong="dependencies: {values: {namespaced-role-and-bindings: {enable: true}}}\n",
+    right="dependencies: {namespaced_role_and_bindings: true}\n",
+)
+def values(ctx: Context) -> Iterator[Problem]:
+    """The misspelling that the official templates have themselves."""
+    if ctx.dependencies is None:
+        return
+    for key, value in ctx.dependencies.values.items():
+        if isinstance(value, Mapping) and "enable" in value:
+            place = join(join("dependencies.values", key), "enable")
+            yield Problem(place, f"{key} has no value `enable`", "did you mean 'enabled'?")
+        if "." in key:
+            cure = "Write nested keys, as in a values file."
+            yield Problem(join("dependencies.values", key), f"{key!r} is one key with dots in it", cure)
+
+
+@rule(
+    "HP408",
+    title="A component that needs values has them.",
+    severity=Severity.WARNING,
+    needs=("dependencies",),
+    why="The chart's own defaults are placeholders.",
+    cure="Give its values in dependencies.values.",
+    source=_CHART,
+    wrong="dependencies: {mlflow: true}\n",
+    right="dependencies: {mlflow: false}\n",
+)
+def needs_values(ctx: Context) -> Iterator[Problem]:
+    """storage, mlflow and team roles."""
+    chart = ctx.dependencies
+    if chart is None or not chart.enabled:
+        return
+    for name, key in (
+        ("storage", "storage"),
+        ("mlflow", "mlflow"),
+        ("team_role_and_bindings", "team-role-and-bindings"),
+    ):
+        if getattr(chart, name) and key not in chart.values:
+            yield Problem(f"dependencies.{name}", f"is on without values at dependencies.values.{key}")
+
+
+@rule(
+    "HP409",
+    title="A closed network has a vendored chart.",
+    severity=Severity.ERROR,
+    needs=("network", "dependencies"),
+    why="The pinned chart is downloaded from GitHub at deploy time, which a closed network cannot reach.",
+    cure="Run `hyperpod chart vendor`, and name the folder in dependencies.chart.path.",
+    source="Terraform module closed-network.tfvars",
+    certain=False,
+    wrong="network: {mode: closed}\n",
+    right="network: {mode: closed}\ndependencies: {chart: {path: vendor/chart}}\n",
+)
+def vendored(ctx: Context) -> Iterator[Problem]:
+    """The chart's source in a closed network."""
+    network, chart = ctx.network, ctx.dependencies
+    if (
+        network is None
+        or chart is None
+        or not chart.enabled
+        or network.existing is not None
+        or network.mode != "closed"
+    ):
+        return
+    source = type(chart.chart).__name__
+    if source in ("NoneType", "GitChart"):
+        yield Problem("dependencies.chart", "is downloaded from a git host, and the network is closed")

@@ -1,0 +1,73 @@
+"""HP116 and HP117: networks and ids that exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..findings import Severity
+from ..spec.base import is_token
+from .context import Context, as_text, skipped
+from .registry import Problem, rule
+
+
+@rule(
+    "HP116",
+    title="A network that exists is not also described.",
+    severity=Severity.WARNING,
+    needs=("network",),
+    why="What is said about a new network is ignored.",
+    cure="Remove it, or remove `existing`.",
+    source="this project",
+    wrong="network: {existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: subnet-0123456789abcdef0, "
+    "availability_zone_id: usw2-az1}, {subnet_id: subnet-0123456789abcdef1, availability_zone_id: usw2-az2}]}}\n",
+    right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
+)
+def existing_or_new(ctx: Context) -> Iterator[Problem]:
+    """Fields of a new network beside an existing one."""
+    network = ctx.network
+    if network is None or network.existing is None:
+        return
+    for name in ("availability_zone_ids", "vpc_cidr", "node_cidrs", "nat", "flow_logs"):
+        if name in network.model_fields_set and getattr(network, name) != type(network).model_fields[name].default:
+            yield Problem(f"network.{name}", "is ignored, since `existing` names a network")
+
+
+@rule(
+    "HP117",
+    title="Ids of what exists have the form of ids.",
+    severity=Severity.ERROR,
+    why="EC2 refuses the id.",
+    cure="Copy the id from the account.",
+    source="EC2: resource ids are a prefix and 8 or 17 hexadecimal digits",
+    wrong="network: {availability_zone_ids: [], existing: {vpc_id: my-vpc, node_subnets: [{subnet_id: "
+    "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}, {subnet_id: subnet-0123456789abcdef1, "
+    "availability_zone_id: usw2-az2}]}}\n",
+    right="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
+    "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}, {subnet_id: subnet-0123456789abcdef1, "
+    "availability_zone_id: usw2-az2}]}}\n",
+)
+def ids_of_existing(ctx: Context) -> Iterator[Problem]:
+    """Ids of VPC, subnets, route tables and security groups."""
+    places: list[tuple[str, str, str | None]] = []
+    if ctx.network is not None and ctx.network.existing is not None:
+        existing, base = ctx.network.existing, "network.existing"
+        places += [
+            (f"{base}.vpc_id", "vpc", existing.vpc_id),
+            (f"{base}.security_group_id", "sg", existing.security_group_id),
+        ]
+        for i, subnet in enumerate(existing.node_subnets):
+            places.append((f"{base}.node_subnets[{i}].subnet_id", "subnet", subnet.subnet_id))
+            places.append((f"{base}.node_subnets[{i}].route_table_id", "rtb", subnet.route_table_id))
+        places += [
+            (f"{base}.control_plane_subnet_ids[{i}]", "subnet", s)
+            for i, s in enumerate(existing.control_plane_subnet_ids)
+        ]
+    for path, group in ctx.groups:
+        places += [(f"{path}.subnet_ids[{i}]", "subnet", s) for i, s in enumerate(group.subnet_ids)]
+        places += [(f"{path}.security_group_ids[{i}]", "sg", s) for i, s in enumerate(group.security_group_ids)]
+    for path, prefix, value in places:
+        if is_token(value):
+            yield skipped(path)
+        elif value is not None and not re.fullmatch(rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})", value):
+            yield Problem(path, f"{as_text(value)} is no id of the form {prefix}-0123456789abcdef0")

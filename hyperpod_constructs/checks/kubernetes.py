@@ -1,0 +1,147 @@
+"""HP20x: the Kubernetes version, against EKS's calendar and HyperPod's list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..catalog import default_kubernetes_version, find_kubernetes_version, kubernetes_versions, minor, suggest
+from ..findings import Severity
+from ..spec.base import is_token
+from .context import Context, as_text, skipped
+from .registry import Problem, rule
+
+_CALENDAR = "EKS user guide, kubernetes-versions"
+_SOON = 60
+"""Days ahead that the end of support is told."""
+_AHEAD = 3
+"""Minor versions beyond the calendar's newest that may be there without the catalog knowing."""
+
+
+def _newest() -> str:
+    """The version to advise; when the catalog is too old to know one, the newest that was documented."""
+    try:
+        return str(default_kubernetes_version())
+    except LookupError:
+        return [str(each) for each in kubernetes_versions().values() if each.hyperpod_documented][-1]
+
+
+@rule(
+    "HP201",
+    title="The Kubernetes version is one that EKS has.",
+    severity=Severity.ERROR,
+    needs=("eks",),
+    why="EKS refuses the cluster, after the VPC, the bucket and the roles were made.",
+    cure="Name a minor version in quotes.",
+    source=_CALENDAR,
+    wrong='eks: {kubernetes_version: "9.99"}\n',
+    right='eks: {kubernetes_version: "1.35"}\n',
+)
+def version_exists(ctx: Context) -> Iterator[Problem]:
+    """Unknown and malformed versions."""
+    version = ctx.eks.kubernetes_version if ctx.eks else None
+    if version is None or find_kubernetes_version(version) is not None:
+        return
+    path = "eks.kubernetes_version"
+    if is_token(version):
+        yield skipped(path)
+        return
+    listed = f"Use {_newest()}, the newest that HyperPod documents."
+    if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", version):
+        near = suggest(version.removeprefix("v"), kubernetes_versions())
+        cure = f"did you mean {near!r}?" if near else f'Write it as "{_newest()}".'
+        yield Problem(path, f"{as_text(version)} is no Kubernetes minor version", cure)
+        return
+    newest = max(kubernetes_versions(), key=minor)
+    oldest = min(kubernetes_versions(), key=minor)
+    if minor(version) < minor(oldest):
+        yield Problem(path, f"Kubernetes {version} has left EKS long ago; the calendar begins with {oldest}", listed)
+    elif minor(version)[0] == minor(newest)[0] and minor(version)[1] <= minor(newest)[1] + _AHEAD:
+        message = f"Kubernetes {version} is newer than the catalog, which ends with {newest}"
+        why = "Nothing is known about it; HyperPod may not support it."
+        yield Problem(path, message, f"{listed} Or run `hyperpod catalog refresh`.", why, Severity.WARNING)
+    else:
+        yield Problem(path, f"EKS has no Kubernetes {version}", listed)
+
+
+@rule(
+    "HP202",
+    title="The Kubernetes version is still supported by EKS.",
+    severity=Severity.ERROR,
+    needs=("eks",),
+    why="EKS creates no cluster with it, and upgrades those that there are.",
+    cure="Use a version in standard support.",
+    source=_CALENDAR,
+    wrong='eks: {kubernetes_version: "1.29"}\n',
+    right='eks: {kubernetes_version: "1.35"}\n',
+)
+def version_supported(ctx: Context) -> Iterator[Problem]:
+    """Versions that are gone, or not there yet."""
+    version = ctx.kubernetes_version
+    if version is None and ctx.eks is not None and ctx.eks.kubernetes_version is None and ctx.eks.existing is None:
+        message = f"no version that HyperPod documents (up to {_newest()} in the catalog) is supported by EKS any more"
+        yield Problem("eks.kubernetes_version", message, "Run `hyperpod catalog refresh`, or name a version.")
+    if version is None or ctx.eks is None:
+        return
+    status, cure = version.status(), f"Use {_newest()}, the newest that HyperPod documents."
+    if status == "ended":
+        message = f"extended support of Kubernetes {version} ended on {version.end_of_extended_support}"
+        severity = Severity.WARNING if ctx.eks.existing is not None else None
+        yield Problem("eks.kubernetes_version", message, cure, severity=severity)
+    elif status == "unreleased":
+        yield Problem("eks.kubernetes_version", f"EKS releases Kubernetes {version} on {version.released}", cure)
+
+
+@rule(
+    "HP203",
+    title="The Kubernetes version is in standard support, and for a while yet.",
+    severity=Severity.WARNING,
+    needs=("eks",),
+    why="Extended support costs extra for every hour of the cluster, and ends with a forced upgrade.",
+    cure="Plan the upgrade, one minor version at a time.",
+    source=_CALENDAR,
+    wrong='eks: {kubernetes_version: "1.32", support: EXTENDED}\n',
+    right='eks: {kubernetes_version: "1.35"}\n',
+)
+def version_support_left(ctx: Context) -> Iterator[Problem]:
+    """Extended support, and the days that are left."""
+    version = ctx.kubernetes_version
+    if version is None or ctx.eks is None:
+        return
+    status, left = version.status(), version.days_left()
+    cure = f"Use {_newest()}, the newest that HyperPod documents."
+    path = "eks.kubernetes_version"
+    if status == "extended":
+        message = (
+            f"Kubernetes {version} is in extended support, which costs extra, until {version.end_of_extended_support}: "
+            f"{left} days left"
+        )
+        if ctx.eks.existing is None and ctx.eks.support == "STANDARD":
+            message += "; and `support: STANDARD` does not go with it"
+            cure += " Or say `support: EXTENDED`."
+        yield Problem(path, message, cure)
+    elif status == "standard" and left is not None and left <= _SOON:
+        message = (
+            f"standard support of Kubernetes {version} ends on {version.end_of_standard_support}: {left} days left"
+        )
+        yield Problem(path, message, cure)
+
+
+@rule(
+    "HP204",
+    title="The Kubernetes version is one that HyperPod documents.",
+    severity=Severity.WARNING,
+    needs=("eks",),
+    why="HyperPod picks its node image by the control plane's version; for others there may be none.",
+    cure="Use a version that HyperPod documents.",
+    source="documentation page sagemaker-hyperpod-eks-prerequisites (1.30 to 1.35)",
+    wrong='eks: {kubernetes_version: "1.36"}\n',
+    right='eks: {kubernetes_version: "1.35"}\n',
+)
+def version_documented(ctx: Context) -> Iterator[Problem]:
+    """HyperPod's own list."""
+    version = ctx.kubernetes_version
+    if version is not None and not version.hyperpod_documented:
+        listed = [str(each) for each in kubernetes_versions().values() if each.hyperpod_documented]
+        message = f"HyperPod documents Kubernetes {listed[0]} to {listed[-1]}, not {version}"
+        yield Problem("eks.kubernetes_version", message, f"Use {_newest()}.")

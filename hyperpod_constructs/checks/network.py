@@ -1,0 +1,314 @@
+"""HP10x: ranges, routes and endpoints of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network
+
+from ..catalog import endpoints, limit, suggest
+from ..findings import Severity
+from ..network_plan import ip_range, node_ranges, public_prefix
+from ..spec.base import is_token
+from .context import Context, as_text, skipped
+from .registry import Problem, rule
+
+_VPC = "VPC user guide, vpc-cidr-blocks: IPv4 CIDR blocks of /16 to /28, and which can be associated with which"
+
+
+def _ranges(ctx: Context) -> Iterator[tuple[str, str]]:
+    """Every range that the network names, with its path."""
+    network = ctx.network
+    if network is None:
+        return
+    if network.existing is None:
+        yield "network.vpc_cidr", network.vpc_cidr
+        for index, cidr in enumerate(network.node_cidrs or ()):
+            yield f"network.node_cidrs[{index}]", cidr
+        return
+    for index, cidr in enumerate(network.existing.vpc_cidrs):
+        yield f"network.existing.vpc_cidrs[{index}]", cidr
+    for index, subnet in enumerate(network.existing.node_subnets):
+        if subnet.cidr is not None:
+            yield f"network.existing.node_subnets[{index}].cidr", subnet.cidr
+
+
+def parsed(text: str) -> IPv4Network | None:
+    """A range, None where it cannot be read or is a token."""
+    try:
+        return None if is_token(text) else ip_range(text)
+    except ValueError:
+        return None
+
+
+@rule(
+    "HP101",
+    title="Ranges are IPv4 CIDR blocks.",
+    severity=Severity.ERROR,
+    needs=("network",),
+    why="EC2 refuses the VPC or the subnet.",
+    cure="Write an address, a slash and a prefix length: 10.192.0.0/16.",
+    source="EC2 CreateVpc and CreateSubnet: CidrBlock",
+    wrong="network: {vpc_cidr: ten-dot}\n",
+    right="network: {vpc_cidr: 10.192.0.0/16}\n",
+)
+def ranges_parse(ctx: Context) -> Iterator[Problem]:
+    """Syntax of every range."""
+    for path, text in _ranges(ctx):
+        if is_token(text):
+            yield skipped(path)
+        elif parsed(text) is None:
+            yield Problem(path, f"{as_text(text)} is no IPv4 range (CIDR)")
+
+
+@rule(
+    "HP102",
+    title="Ranges begin at their network address.",
+    severity=Severity.WARNING,
+    needs=("network",),
+    why="AWS clears the extra bits, so the template says something else than what is there.",
+    cure="Write the network address.",
+    source=_VPC,
+    wrong="network: {vpc_cidr: 10.192.3.4/16}\n",
+    right="network: {vpc_cidr: 10.192.0.0/16}\n",
+)
+def host_bits(ctx: Context) -> Iterator[Problem]:
+    """No address bits beyond the prefix."""
+    for path, text in _ranges(ctx):
+        block = parsed(text)
+        if block is not None and str(block.network_address) != text.partition("/")[0]:
+            yield Problem(path, f"{as_text(text)} has address bits beyond its prefix", f"Write {block}.")
+
+
+@rule(
+    "HP103",
+    title="VPC ranges and subnets are /16 to /28.",
+    severity=Severity.ERROR,
+    needs=("network",),
+    why="EC2 refuses the VPC or the subnet.",
+    cure="Choose a prefix length from 16 to 28.",
+    source=_VPC,
+    wrong="network: {vpc_cidr: 10.0.0.0/8}\n",
+    right="network: {vpc_cidr: 10.192.0.0/16}\n",
+)
+def range_sizes(ctx: Context) -> Iterator[Problem]:
+    """Size of every range."""
+    for path, text in _ranges(ctx):
+        block = parsed(text)
+        if block is not None and not 16 <= block.prefixlen <= 28:
+            yield Problem(path, f"{block} is a /{block.prefixlen}; AWS takes /16 to /28")
+
+
+@rule(
+    "HP104",
+    title="The VPC's primary range holds the public and control-plane subnets of every zone.",
+    severity=Severity.ERROR,
+    needs=("network",),
+    why="The subnets would lie outside the VPC.",
+    cure="Choose a larger primary range; /20 holds ten zones.",
+    source="address arithmetic; EKS wants 6 free addresses in each control-plane subnet, 16 better",
+    wrong="network: {vpc_cidr: 10.192.0.0/28}\n",
+    right="network: {vpc_cidr: 10.192.0.0/24}\n",
+)
+def primary_holds_subnets(ctx: Context) -> Iterator[Problem]:
+    """Room in the primary range."""
+    network = ctx.network
+    primary = parsed(network.vpc_cidr) if network is not None and network.existing is None else None
+    if network is None or primary is None:
+        return
+    zones, public = len(network.availability_zone_ids), network.mode == "open"
+    if public_prefix(primary, zones, public=public) is None:
+        kinds = "a public and a control-plane subnet" if public else "a control-plane subnet"
+        need = zones * 16 * (2 if public else 1)
+        message = (
+            f"{primary} has {primary.num_addresses} addresses; {zones} zones with {kinds} each take {need} at least"
+        )
+        yield Problem("network.vpc_cidr", message)
+
+
+@rule(
+    "HP105",
+    title="There is one node range for each zone.",
+    severity=Severity.ERROR,
+    needs=("network",),
+    why="A zone would be without a subnet for nodes.",
+    cure="Give as many node_cidrs as zones, in their order, or leave them out.",
+    source="this project",
+    wrong="network: {node_cidrs: [10.1.0.0/16]}\n",
+    right="network: {node_cidrs: [10.1.0.0/16, 10.2.0.0/16]}\n",
+)
+def node_ranges_per_zone(ctx: Context) -> Iterator[Problem]:
+    """Count of node ranges."""
+    network = ctx.network
+    if network is None or network.existing is not None or network.node_cidrs is None:
+        return
+    given, zones = len(network.node_cidrs), len(network.availability_zone_ids)
+    if given != zones:
+        yield Problem("network.node_cidrs", f"has {given} ranges for {zones} zones")
+
+
+@rule(
+    "HP106",
+    title="No two subnets overlap.",
+    severity=Severity.ERROR,
+    needs=("network",),
+    why="EC2 refuses the second of them, or the secondary block.",
+    cure="Choose ranges that do not overlap.",
+    source=_VPC,
+    wrong="network: {node_cidrs: [10.1.0.0/16, 10.1.128.0/17]}\n",
+    right="network: {node_cidrs: [10.1.0.0/16, 10.2.0.0/16]}\n",
+)
+def subnets_do_not_overlap(ctx: Context) -> Iterator[Problem]:
+    """Every pair of subnets, and node ranges that cross the edge of the primary range."""
+    network = ctx.network
+    if network is None:
+        return
+    if network.existing is not None:
+        named = [
+            (f"network.existing.node_subnets[{i}].cidr", s.cidr) for i, s in enumerate(network.existing.node_subnets)
+        ]
+        blocks = [(path, block) for path, cidr in named if cidr is not None and (block := parsed(cidr)) is not None]
+        yield from _overlaps([], blocks)
+        return
+    if network.node_cidrs is None or ctx.plan is None:
+        return
+    primary = ip_range(network.vpc_cidr)
+    cut = [(s.kind, ip_range(s.cidr)) for s in ctx.plan.subnets if s.kind != "node"]
+    nodes = [(f"network.node_cidrs[{i}]", block) for i, block in enumerate(node_ranges(network))]
+    for path, block in nodes:
+        if block.overlaps(primary) and not block.subnet_of(primary):
+            yield Problem(path, f"{block} reaches beyond the primary range {primary} that it overlaps")
+    yield from _overlaps(cut, nodes)
+
+
+def _overlaps(taken: Sequence[tuple[str, IPv4Network]], blocks: Sequence[tuple[str, IPv4Network]]) -> Iterator[Problem]:
+    for index, (path, block) in enumerate(blocks):
+        for other, range_ in [*taken, *blocks[:index]]:
+            if block.overlaps(range_):
+                name = other if "." in other else f"the {other} subnet"
+                yield Problem(path, f"{block} overlaps {range_} of {name}")
+
+
+_BESIDE = {
+    "10.0.0.0/8": ("172.16.0.0/12", "192.168.0.0/16", "198.19.0.0/16"),
+    "172.16.0.0/12": ("10.0.0.0/8", "192.168.0.0/16", "172.31.0.0/16", "198.19.0.0/16"),
+    "192.168.0.0/16": ("10.0.0.0/8", "172.16.0.0/12", "198.19.0.0/16"),
+    "198.19.0.0/16": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+    "0.0.0.0/0": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.19.0.0/16"),
+}
+"""Where the primary range lies, to where secondary blocks must not; the last row is everywhere else."""
+
+
+@rule(
+    "HP107",
+    title="Secondary blocks are of a kind that AWS allows beside the primary range.",
+    severity=Severity.ERROR,
+    needs=("network",),
+    why="EC2 refuses to associate the block, after the VPC was made.",
+    cure="Use blocks of 100.64.0.0/10, which go beside every primary range, or leave node_cidrs out.",
+    source=_VPC,
+    wrong="network: {vpc_cidr: 172.31.0.0/16, node_cidrs: [10.1.0.0/16, 10.2.0.0/16]}\n",
+    right="network: {vpc_cidr: 172.31.0.0/16, node_cidrs: [100.64.0.0/16, 100.65.0.0/16]}\n",
+)
+def secondary_blocks(ctx: Context) -> Iterator[Problem]:
+    """The restrictions for private ranges (RFC 1918) and 198.19.0.0/16."""
+    network = ctx.network
+    if network is None or network.existing is not None or network.node_cidrs is None:
+        return
+    primary = parsed(network.vpc_cidr)
+    if primary is None:
+        return
+    home = next(home for home in _BESIDE if primary.subnet_of(IPv4Network(home)))
+    for index, cidr in enumerate(network.node_cidrs):
+        path, block = f"network.node_cidrs[{index}]", parsed(cidr)
+        if block is None or block.subnet_of(primary):
+            continue
+        refused = next((space for space in _BESIDE[home] if block.overlaps(IPv4Network(space))), None)
+        if refused is not None:
+            yield Problem(path, f"{block} lies in {refused}, which AWS refuses beside the primary range {primary}")
+        elif block.overlaps(IPv4Network("10.0.0.0/16")) and primary.subnet_of(IPv4Network("10.0.0.0/15")):
+            yield Problem(path, f"{block} lies in 10.0.0.0/16, which AWS refuses beside {primary}")
+
+
+@rule(
+    "HP108",
+    title="The VPC has at most four secondary blocks.",
+    severity=Severity.WARNING,
+    needs=("network",),
+    why="The default quota is five blocks a VPC, the primary one among them; beyond it the deployment stops.",
+    cure="Ask for a higher quota (IPv4 CIDR blocks per VPC), use fewer zones, or cut node_cidrs from one block.",
+    source="VPC quotas: IPv4 CIDR blocks per VPC",
+    wrong="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az3, use1-az4, use1-az5]}\nregion: us-east-1\n",
+    right="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az3]}\nregion: us-east-1\n",
+)
+def secondary_block_quota(ctx: Context) -> Iterator[Problem]:
+    """Count of secondary blocks."""
+    if ctx.plan is not None:
+        blocks, most = len(ctx.plan.secondary_cidrs), limit("vpc_ipv4_cidr_blocks").value
+        if blocks > most - 1:
+            place = "network.node_cidrs" if ctx.network and ctx.network.node_cidrs else "network.availability_zone_ids"
+            yield Problem(place, f"yields {blocks} secondary blocks; the default quota allows {most - 1}")
+
+
+@rule(
+    "HP109",
+    title="The network's ranges are private and free of well-known conflicts.",
+    severity=Severity.WARNING,
+    needs=("network",),
+    why="Addresses that are used elsewhere cannot be reached from the network.",
+    cure="Choose ranges of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10, but not 172.17.0.0/16.",
+    source=_VPC + "; Docker's default bridge is 172.17.0.0/16",
+    wrong="network: {vpc_cidr: 172.17.0.0/16}\n",
+    right="network: {vpc_cidr: 172.18.0.0/16}\n",
+)
+def private_ranges(ctx: Context) -> Iterator[Problem]:
+    """Public ranges, and Docker's bridge."""
+    spaces = [IPv4Network(space) for space in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
+    for path, text in _ranges(ctx):
+        block = parsed(text)
+        if block is None:
+            continue
+        if block.overlaps(IPv4Network("172.17.0.0/16")):
+            yield Problem(path, f"{block} overlaps 172.17.0.0/16, which Docker and some AWS services use inside nodes")
+        elif not any(block.subnet_of(space) for space in spaces):
+            yield Problem(path, f"{block} is publicly routable")
+
+
+@rule(
+    "HP114",
+    title="Nodes of an open network have a route out.",
+    severity=Severity.WARNING,
+    needs=("network",),
+    why="Nodes pull images and reach the services through it; without, only what has an endpoint works.",
+    cure="Use `nat: single`, or `mode: closed`, which brings the endpoints that are needed.",
+    source="facts on closed networks: the Terraform module's endpoint list",
+    wrong="network: {nat: none}\n",
+    right="network: {nat: single}\n",
+)
+def route_out(ctx: Context) -> Iterator[Problem]:
+    """NAT of an open network."""
+    network = ctx.network
+    if network is not None and network.existing is None and network.mode == "open" and network.nat == "none":
+        yield Problem("network.nat", "an open network without NAT gives private subnets no route out")
+
+
+@rule(
+    "HP115",
+    title="Interface endpoints are named by their service.",
+    severity=Severity.WARNING,
+    needs=("network",),
+    why="CloudFormation fails on a service that does not exist.",
+    cure="Name the service as in com.amazonaws.<region>.<service>.",
+    source="endpoint list of the catalog",
+    wrong="network: {interface_endpoints: [ecr-api]}\n",
+    right="network: {interface_endpoints: [ecr.api]}\n",
+)
+def endpoint_services(ctx: Context) -> Iterator[Problem]:
+    """Names of endpoints that look misspelt."""
+    for index, service in enumerate(ctx.network.interface_endpoints if ctx.network else ()):
+        if service in endpoints() or is_token(service):
+            continue
+        near = suggest(service.replace(".", "-"), [name.replace(".", "-") for name in endpoints()])
+        known = next((name for name in endpoints() if name.replace(".", "-") == near), None)
+        if known is not None:
+            path = f"network.interface_endpoints[{index}]"
+            yield Problem(path, f"{as_text(service)} is not known to the catalog", f"did you mean {known!r}?")

@@ -1,0 +1,183 @@
+"""HP311 to HP315: where groups are: zones, subnets, EFA, and a place for everything else that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..catalog import suggest
+from ..findings import Severity
+from ..spec.base import is_token
+from ..spec.groups import InstanceGroup
+from .context import Context, as_text, skipped, types_of
+from .registry import Problem, rule
+
+_EFA = "documentation page sagemaker-hyperpod-prerequisites: EFA traffic cannot cross a zone or a VPC"
+
+
+def _zones(ctx: Context) -> tuple[str, ...]:
+    network = ctx.network
+    if network is None:
+        return ()
+    if network.existing is not None:
+        return tuple(subnet.availability_zone_id for subnet in network.existing.node_subnets)
+    return network.availability_zone_ids
+
+
+@rule(
+    "HP311",
+    title="A group's zone is one of the network's.",
+    severity=Severity.ERROR,
+    needs=("network", "cluster"),
+    why="The network has no subnet there.",
+    cure="Use a zone of the network, add the zone to it, or give subnet_ids.",
+    source="service model of sagemaker: OverrideVpcConfig names subnets",
+    wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
+    "availability_zone_id: usw2-az4}]}\n",
+    right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
+    "availability_zone_id: usw2-az2}]}\n",
+)
+def zone_in_network(ctx: Context) -> Iterator[Problem]:
+    """Zones of groups, and of file systems."""
+    zones = _zones(ctx)
+    places = [(f"{path}.availability_zone_id", g.availability_zone_id) for path, g in ctx.groups if not g.subnet_ids]
+    for index, system in enumerate(ctx.storage.lustre if ctx.storage else ()):
+        if system.existing_id is None:
+            places.append((f"storage.lustre[{index}].availability_zone_id", system.availability_zone_id))
+    for path, zone in places:
+        if zone is None or zone in zones or any(map(is_token, zones)):
+            continue
+        if is_token(zone):
+            yield skipped(path)
+            continue
+        near = suggest(zone, zones)
+        listed = f"the network's zones are {', '.join(zones)}" if zones else "the network has no zones"
+        yield Problem(
+            path, f"{as_text(zone)} is no zone of the network; {listed}", f"did you mean {near!r}?" if near else None
+        )
+
+
+@rule(
+    "HP312",
+    title="Groups with EFA are in one zone.",
+    severity=Severity.WARNING,
+    needs=("cluster",),
+    why="A job over both groups has no EFA between them, and falls back to plain TCP or does not start.",
+    cure="Put the groups into one zone, or keep every job inside one group.",
+    source=_EFA,
+    wrong="cluster: {instance_groups: [{name: a, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: "
+    "usw2-az1}, {name: b, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: usw2-az2}]}\n",
+    right="cluster: {instance_groups: [{name: a, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: "
+    "usw2-az1}, {name: b, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: usw2-az1}]}\n",
+)
+def efa_zones(ctx: Context) -> Iterator[Problem]:
+    """Accelerated EFA groups of one family in several zones."""
+    by_family: dict[str, dict[str, str]] = {}
+    for path, group in ctx.groups:
+        zone = ctx.zone_of(group)
+        families = {kind.family for kind in types_of(group) if kind.supports_efa and kind.is_accelerated}
+        for family in families:
+            if zone is not None and not is_token(zone):
+                by_family.setdefault(family, {}).setdefault(zone, path)
+    for family, places in by_family.items():
+        for zone, path in list(places.items())[1:]:
+            first = next(iter(places))
+            message = f"EFA nodes of {family} are in {zone} here and in {first} at {places[first]}"
+            yield Problem(f"{path}.availability_zone_id", message)
+
+
+@rule(
+    "HP313",
+    title="The subnets of a group with EFA are in one zone.",
+    severity=Severity.WARNING,
+    needs=("cluster",),
+    why="EFA health checks fail between nodes of two zones.",
+    cure="Give the group subnets of one zone.",
+    source=_EFA,
+    wrong="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
+    "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}, {subnet_id: subnet-0123456789abcdef1, "
+    "availability_zone_id: usw2-az2}]}}\ncluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, "
+    "count: 2, subnet_ids: [subnet-0123456789abcdef0, subnet-0123456789abcdef1]}]}\n",
+    right="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
+    "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}, {subnet_id: subnet-0123456789abcdef1, "
+    "availability_zone_id: usw2-az2}]}}\ncluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, "
+    "count: 2, subnet_ids: [subnet-0123456789abcdef0]}]}\n",
+)
+def efa_subnets(ctx: Context) -> Iterator[Problem]:
+    """Subnets of groups, as far as their zones are known."""
+    for path, group in ctx.groups:
+        if any(kind.supports_efa for kind in types_of(group)):
+            zones = zones_of_subnets(ctx, group.subnet_ids)
+            if len(zones) > 1:
+                yield Problem(
+                    f"{path}.subnet_ids", f"are in {len(zones)} zones ({', '.join(zones)}), and the nodes have EFA"
+                )
+
+
+def zones_of_subnets(ctx: Context, subnet_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """The zones of subnets that exist, where the network says so."""
+    if ctx.network is None or ctx.network.existing is None:
+        return ()
+    known = {subnet.subnet_id: subnet.availability_zone_id for subnet in ctx.network.existing.node_subnets}
+    return tuple(dict.fromkeys(known[subnet] for subnet in subnet_ids if subnet in known))
+
+
+@rule(
+    "HP314",
+    title="A group is placed by its zone or by its subnets, not by both.",
+    severity=Severity.WARNING,
+    needs=("cluster",),
+    why="The subnets decide; the zone is ignored.",
+    cure="Remove one of the two.",
+    source="this project",
+    wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, availability_zone_id: "
+    "usw2-az1, subnet_ids: [subnet-0123456789abcdef0]}]}\n",
+    right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
+    "subnet_ids: [subnet-0123456789abcdef0]}]}\n",
+)
+def zone_or_subnets(ctx: Context) -> Iterator[Problem]:
+    """availability_zone_id beside subnet_ids."""
+    for path, group in ctx.groups:
+        if group.subnet_ids and group.availability_zone_id is not None:
+            yield Problem(f"{path}.availability_zone_id", "is ignored, since subnet_ids are given")
+
+
+@rule(
+    "HP315",
+    title="Add-ons find nodes: CPU nodes without taints or deep health checks.",
+    severity=Severity.WARNING,
+    needs=("cluster",),
+    why="CoreDNS, operators and webhooks stay pending: on tainted nodes always, on nodes with deep health checks for "
+    "60 to 90 minutes, and on accelerators they take room that is paid for.",
+    cure="Add a group such as {name: system, instance_type: ml.m5.4xlarge, count: 2}.",
+    source="documentation pages on deep health checks and taints; Terraform module cert_manager",
+    wrong="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, "
+    "effect: NoSchedule}]}]}\n",
+    right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}, {name: workers, "
+    "instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]}]}\n",
+)
+def system_group(ctx: Context) -> Iterator[Problem]:
+    """An error where nothing can be scheduled anywhere; elsewhere a warning."""
+    groups = list(ctx.groups)
+    if not groups or (ctx.eks is not None and ctx.eks.existing is not None):
+        return
+    open_groups = [group for _, group in groups if takes_anything(group)]
+    place = "cluster.instance_groups"
+    if not open_groups:
+        message = (
+            "every group has taints, is restricted or has no nodes at first: nothing of the platform itself can run"
+        )
+        yield Problem(place, message, severity=Severity.ERROR)
+        return
+    if all(any(kind.is_accelerated for kind in types_of(group)) for group in open_groups):
+        yield Problem(place, "every group that takes ordinary pods has accelerators")
+    elif all(group.deep_health_checks for group in open_groups):
+        yield Problem(place, "every group that takes ordinary pods has deep health checks")
+
+
+def takes_anything(group: object) -> bool:
+    """Whether ordinary pods can run on a group's nodes from the start."""
+    return (
+        isinstance(group, InstanceGroup)
+        and group.count > 0
+        and not any(taint.effect != "PreferNoSchedule" for taint in group.taints)
+    )

@@ -1,0 +1,322 @@
+"""HP35x and HP36x: storage of nodes, rolling updates, lifecycle configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..catalog import limit, pattern, source_of
+from ..findings import Severity
+from ..spec.base import is_token
+from ..spec.groups import Deployment, Lifecycle
+from .context import Context, as_text, skipped
+from .eks import kms_key
+from .groups import _fragment
+from .registry import Problem, rule
+
+_EBS = "service model of sagemaker: ClusterEbsVolumeConfig"
+_SCHEDULE = r"cron\([0-5]?[0-9] ([01]?[0-9]|2[0-3]) \S+ \S+ \S+ \S+\)"
+
+
+@rule(
+    "HP350",
+    title="A root volume names a key and no size; a second volume names its size.",
+    severity=Severity.ERROR,
+    needs=("cluster",),
+    why="CreateCluster refuses the volume: the root volume's size is the service's.",
+    cure="root_volume: {kms_key_arn: ...}; volume: {size_gib: ...}.",
+    source=_EBS,
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {size_gib: 500}"),
+    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
+)
+def volumes(ctx: Context) -> Iterator[Problem]:
+    """What each of the two volumes must have."""
+    for path, group in ctx.instance_groups:
+        if group.root_volume is not None and group.root_volume.size_gib is not None:
+            yield Problem(f"{path}.root_volume.size_gib", "the size of a root volume cannot be chosen")
+        if group.root_volume is not None and group.root_volume.kms_key_arn is None:
+            yield Problem(f"{path}.root_volume", "names no key, and there is nothing else to choose")
+        if group.volume is not None and group.volume.size_gib is None:
+            yield Problem(f"{path}.volume", "names no size_gib")
+
+
+@rule(
+    "HP351",
+    title="Keys of volumes and file systems are KMS keys of the region.",
+    severity=Severity.ERROR,
+    why="The service refuses the key.",
+    cure="Give the key's ARN; its policy must let the execution role and the service create grants.",
+    source="documentation page smcluster-cmk",
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {kms_key_arn: alias/mine}"),
+    right=_fragment(
+        "instance_type: ml.p5.48xlarge, count: 2, root_volume: "
+        "{kms_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}"
+    ),
+)
+def keys(ctx: Context) -> Iterator[Problem]:
+    """Shape and region of every key's ARN."""
+    places: list[tuple[str, str | None]] = []
+    for path, group in ctx.instance_groups:
+        for name in ("root_volume", "volume"):
+            volume = getattr(group, name)
+            places.append((f"{path}.{name}.kms_key_arn", volume.kms_key_arn if volume is not None else None))
+    if ctx.storage is not None:
+        places += [(f"storage.lustre[{i}].kms_key_arn", each.kms_key_arn) for i, each in enumerate(ctx.storage.lustre)]
+        places += [
+            (f"storage.buckets[{i}].kms_key_arn", each.kms_key_arn) for i, each in enumerate(ctx.storage.buckets)
+        ]
+    for path, arn in places:
+        if arn is not None:
+            yield from kms_key(path, arn, ctx.region)
+
+
+@rule(
+    "HP352",
+    title="A key of one's own has its policy prepared.",
+    severity=Severity.NOTE,
+    needs=("cluster",),
+    why="Without the grants, nodes fail when they are added, replaced or patched.",
+    cure="Let the execution role and sagemaker.<region> use kms:CreateGrant and kms:DescribeKey, without conditions on the "
+    "encryption context. The key of a group cannot be changed later.",
+    source="documentation page smcluster-cmk",
+    wrong=_fragment(
+        "instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500, "
+        "kms_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}"
+    ),
+    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
+)
+def key_policy(ctx: Context) -> Iterator[Problem]:
+    """Reminds of the key policy, which is not in the config."""
+    for path, group in ctx.instance_groups:
+        for name in ("root_volume", "volume"):
+            volume = getattr(group, name)
+            if volume is not None and volume.kms_key_arn is not None:
+                yield Problem(f"{path}.{name}.kms_key_arn", "the key's policy must allow grants")
+
+
+@rule(
+    "HP353",
+    title="Volumes stay within the default quota.",
+    severity=Severity.WARNING,
+    needs=("cluster",),
+    why="The quota `Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance` was seen at 1024.",
+    cure="Ask for a higher quota (L-E13DF72A) first; the pre-flight reads yours.",
+    source="one account's quotas of 2026-10-04",
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 4000}"),
+    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 1000}"),
+)
+def volume_quota(ctx: Context) -> Iterator[Problem]:
+    """Sizes above what accounts start with."""
+    from ..catalog import quota
+
+    seen = quota("ebs_volume_size_gb").seen or ""
+    for path, group in ctx.instance_groups:
+        size = group.volume.size_gib if group.volume is not None else None
+        if size is not None and seen.isdecimal() and size > int(seen):
+            yield Problem(f"{path}.volume.size_gib", f"is {size:,} GiB; the quota that accounts start with is {seen}")
+
+
+@rule(
+    "HP354",
+    title="Mounts of groups keep to the API's patterns, and apart.",
+    severity=Severity.ERROR,
+    needs=("cluster",),
+    why="CreateCluster or CloudFormation refuses the mount.",
+    cure="Copy DNS and mount name from the file system; mount at an absolute path without trailing or double slash.",
+    source=source_of("patterns", "fsx_mount_path"),
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre: {dns_name: my-fs, mount_name: abcdefgh}"),
+    right=_fragment(
+        "instance_type: ml.p5.48xlarge, count: 2, lustre: "
+        "{dns_name: fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com, mount_name: abcdefgh}"
+    ),
+)
+def mounts(ctx: Context) -> Iterator[Problem]:
+    """DNS names, mount names, mount paths."""
+    for path, group in ctx.instance_groups:
+        taken: dict[str, str] = {"/opt/sagemaker": "the second volume"}
+        for name in ("lustre", "open_zfs"):
+            mount = getattr(group, name)
+            if mount is None:
+                continue
+            place = f"{path}.{name}"
+            yield from _matching(f"{place}.dns_name", mount.dns_name, "fsx_lustre_dns_name")
+            if name == "lustre":
+                yield from _matching(f"{place}.mount_name", mount.mount_name, "fsx_lustre_mount_name")
+            yield from _matching(f"{place}.mount_path", mount.mount_path, "fsx_mount_path")
+            clean = mount.mount_path.rstrip("/")
+            if clean != mount.mount_path or "//" in mount.mount_path:
+                yield Problem(f"{place}.mount_path", f"{as_text(mount.mount_path)} has a trailing or double slash")
+            if clean in taken:
+                yield Problem(f"{place}.mount_path", f"{as_text(clean)} is the place of {taken[clean]} already")
+            taken[clean] = name
+
+
+def _matching(path: str, value: str, name: str) -> Iterator[Problem]:
+    bound = limit(f"{name}_length")
+    if is_token(value):
+        yield skipped(path)
+    elif not re.fullmatch(pattern(name), value) or not bound.allows(len(value)):
+        yield Problem(path, f"{as_text(value)} does not have the form that the API takes")
+
+
+@rule(
+    "HP356",
+    title="A batch is a number of instances or a share of the group.",
+    severity=Severity.ERROR,
+    needs=("cluster",),
+    why="CreateCluster wants one type and one value.",
+    cure="Give count, or percent.",
+    source="service model of sagemaker: CapacitySizeConfig",
+    wrong=_fragment(
+        "instance_type: ml.p5.48xlarge, count: 2, auto_patch: "
+        "{deployment: {maximum_batch_size: {count: 1, percent: 50}}}"
+    ),
+    right=_fragment(
+        "instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {maximum_batch_size: {count: 1}}}"
+    ),
+)
+def batches(ctx: Context) -> Iterator[Problem]:
+    """Sizes of rolling updates."""
+    for path, deployment in _deployments(ctx):
+        for name in ("maximum_batch_size", "rollback_batch_size"):
+            size = getattr(deployment, name)
+            if size is not None and (size.count is None) == (size.percent is None):
+                given = "neither count nor percent" if size.count is None else "both count and percent"
+                yield Problem(f"{path}.{name}", f"has {given}")
+
+
+def _deployments(ctx: Context) -> Iterator[tuple[str, Deployment]]:
+    for path, group in ctx.instance_groups:
+        for name in ("scheduled_update", "auto_patch"):
+            rollout = getattr(group, name)
+            if rollout is not None and rollout.deployment is not None:
+                yield f"{path}.{name}.deployment", rollout.deployment
+
+
+@rule(
+    "HP357",
+    title="A schedule is a cron expression with a fixed minute and hour.",
+    severity=Severity.ERROR,
+    needs=("cluster",),
+    why="CloudFormation refuses the template.",
+    cure="Write cron(0 3 ? * SUN *).",
+    source="CloudFormation schema of AWS::SageMaker::Cluster: ScheduledUpdateConfig.ScheduleExpression",
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: rate(1 day)}"),
+    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: cron(0 3 ? * SUN *)}"),
+)
+def schedules(ctx: Context) -> Iterator[Problem]:
+    """Cron expressions."""
+    for path, group in ctx.instance_groups:
+        schedule = group.scheduled_update.schedule if group.scheduled_update is not None else None
+        if is_token(schedule):
+            yield skipped(f"{path}.scheduled_update.schedule")
+        elif schedule is not None and not re.fullmatch(_SCHEDULE, schedule):
+            yield Problem(f"{path}.scheduled_update.schedule", f"{as_text(schedule)} is no such expression")
+
+
+@rule(
+    "HP358",
+    title="Alarms of a rolling update can exist.",
+    severity=Severity.ERROR,
+    needs=("cluster",),
+    why="CreateCluster refuses the list.",
+    cure="Name each alarm once, with 1 to 255 characters.",
+    source="service model of sagemaker: AlarmDetails",
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: ['']}}"),
+    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: [errors]}}"),
+)
+def alarms(ctx: Context) -> Iterator[Problem]:
+    """Names of alarms."""
+    bound = limit("alarm_name_length")
+    for path, deployment in _deployments(ctx):
+        for index, name in enumerate(deployment.alarms):
+            if not is_token(name) and not bound.allows(len(name)):
+                yield Problem(f"{path}.alarms[{index}]", f"has {len(name)} characters, 1 to {bound.value} are allowed")
+            if name in deployment.alarms[:index]:
+                yield Problem(f"{path}.alarms[{index}]", f"{as_text(name)} is listed twice")
+
+
+def _lifecycles(ctx: Context) -> Iterator[tuple[str, Lifecycle]]:
+    if ctx.cluster is not None:
+        yield "cluster.lifecycle", ctx.cluster.lifecycle
+    for path, group in ctx.instance_groups:
+        if group.lifecycle is not None:
+            yield f"{path}.lifecycle", group.lifecycle
+
+
+@rule(
+    "HP360",
+    title="Lifecycle scripts are in a bucket that nodes can read.",
+    severity=Severity.WARNING,
+    needs=("cluster",),
+    why="The managed policy of execution roles covers buckets named `sagemaker-*` only; the script fails on every node, "
+    "is tried again and is billed.",
+    cure="Use a bucket named sagemaker-..., or let a role of yours read it.",
+    source="documentation page sagemaker-hyperpod-prerequisites-iam: AmazonSageMakerClusterInstanceRolePolicy",
+    wrong="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine, lifecycle: {source: s3://scripts/hyperpod}}\n",
+    right="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine, "
+    "lifecycle: {source: s3://sagemaker-scripts/hyperpod}}\n",
+)
+def script_bucket(ctx: Context) -> Iterator[Problem]:
+    """Buckets of scripts beside roles that we do not make."""
+    cluster = ctx.cluster
+    if cluster is None or (cluster.execution_role_arn is None and not any(g.execution_role_arn for _, g in ctx.groups)):
+        return
+    places = [(f"{path}.source", lifecycle.source) for path, lifecycle in _lifecycles(ctx)]
+    places.append(("cluster.lifecycle_bucket_name", cluster.lifecycle_bucket_name))
+    for path, source in places:
+        if source is None or is_token(source) or (path.endswith("source") and not source.startswith("s3://")):
+            continue
+        bucket = source.removeprefix("s3://").partition("/")[0]
+        if not bucket.startswith("sagemaker-"):
+            yield Problem(
+                path, f"the bucket {as_text(bucket)} is not named sagemaker-*, and the execution role is brought"
+            )
+
+
+@rule(
+    "HP361",
+    title="A lifecycle configuration says what its mode uses.",
+    severity=Severity.WARNING,
+    needs=("cluster",),
+    why="Without a script there is nothing to run, and a script in bootstrap mode is never run.",
+    cure="bootstrap: no source; extension: a source.",
+    source="CloudFormation schema of AWS::SageMaker::Cluster: LifeCycleConfig",
+    wrong="cluster: {lifecycle: {mode: bootstrap, source: scripts/}}\n",
+    right="cluster: {lifecycle: {mode: on_create, source: scripts/}}\n",
+)
+def lifecycle_mode(ctx: Context) -> Iterator[Problem]:
+    """Modes against sources, and the form of the source."""
+    for path, lifecycle in _lifecycles(ctx):
+        if lifecycle.mode == "bootstrap" and lifecycle.source is not None:
+            yield Problem(f"{path}.source", "is ignored: the mode is bootstrap")
+        if lifecycle.source is None or is_token(lifecycle.source):
+            continue
+        if "://" in lifecycle.source and not re.fullmatch(
+            r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", lifecycle.source
+        ):
+            message = f"{as_text(lifecycle.source)} is neither a local folder nor s3://bucket/prefix"
+            yield Problem(f"{path}.source", message, "Correct it.", "CreateCluster refuses it.", Severity.ERROR)
+        if not lifecycle.script.endswith(".sh") or "/" in lifecycle.script:
+            yield Problem(
+                f"{path}.script", f"{as_text(lifecycle.script)} is not the name of a shell script in the folder"
+            )
+
+
+@rule(
+    "HP362",
+    title="Scripts of one's own are current.",
+    severity=Severity.NOTE,
+    needs=("cluster",),
+    why="Old copies of the public scripts break containerd on Amazon Linux 2023, change folder before they ran, or lack "
+    "fsx:DescribeFileSystems.",
+    cure="Compare yours with the public ones of after 2026-07, or use our default, or `mode: bootstrap`.",
+    source="Terraform module's git log: #884, #937, #998, #1209",
+    wrong="cluster: {lifecycle: {source: scripts/}}\n",
+    right="cluster: {lifecycle: {mode: bootstrap}}\n",
+)
+def own_scripts(ctx: Context) -> Iterator[Problem]:
+    """Reminds of known bugs in copied scripts."""
+    for path, lifecycle in _lifecycles(ctx):
+        if lifecycle.source is not None and lifecycle.mode != "bootstrap":
+            yield Problem(f"{path}.source", "the scripts are yours, and are not looked into")

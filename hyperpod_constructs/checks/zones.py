@@ -1,0 +1,116 @@
+"""HP11x: availability zones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..catalog import limit, region_of_zone_id
+from ..findings import Severity
+from ..spec.base import is_token
+from .context import Context, as_text, skipped
+from .registry import Problem, rule
+
+
+@rule(
+    "HP110",
+    title="The network has two zones, since EKS needs two.",
+    severity=Severity.ERROR,
+    needs=("network",),
+    why="EKS refuses the cluster, after the VPC, the bucket and the roles were made. HyperPod itself needs one zone only.",
+    cure="Name a second zone id; groups can still be in one zone.",
+    source="EKS CreateCluster, resourcesVpcConfig: at least two subnets, in different zones",
+    wrong="network: {availability_zone_ids: [usw2-az1]}\n",
+    right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
+)
+def two_zones(ctx: Context) -> Iterator[Problem]:
+    """Zones for the control plane."""
+    network, need = ctx.network, limit("eks_subnets").value
+    if network is None or (ctx.eks is not None and ctx.eks.existing is not None):
+        return
+    if network.existing is None:
+        zones = len(set(network.availability_zone_ids))
+        if zones < need:
+            yield Problem("network.availability_zone_ids", f"names {zones} availability zone(s); EKS needs {need}")
+    elif network.existing.control_plane_subnet_ids:
+        subnets = len(set(network.existing.control_plane_subnet_ids))
+        if subnets < need:
+            place = "network.existing.control_plane_subnet_ids"
+            yield Problem(place, f"names {subnets} subnet(s); EKS needs {need} in different zones")
+    else:
+        zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
+        if zones < need:
+            cure = "Name control_plane_subnet_ids in two zones; the node subnets can stay in one."
+            message = f"are in {zones} availability zone, and EKS, which uses them too, needs {need}"
+            yield Problem("network.existing.node_subnets", message, cure)
+
+
+def _zone_ids(ctx: Context) -> Iterator[tuple[str, str]]:
+    if ctx.network is not None and ctx.network.existing is None:
+        for index, zone in enumerate(ctx.network.availability_zone_ids):
+            yield f"network.availability_zone_ids[{index}]", zone
+    elif ctx.network is not None and ctx.network.existing is not None:
+        for index, subnet in enumerate(ctx.network.existing.node_subnets):
+            yield f"network.existing.node_subnets[{index}].availability_zone_id", subnet.availability_zone_id
+
+
+@rule(
+    "HP111",
+    title="Each zone is named once.",
+    severity=Severity.ERROR,
+    needs=("network",),
+    why="Groups find their subnet by the zone; with two of one zone that is ambiguous, and one zone is not two.",
+    cure="Name another zone, or remove it.",
+    source="this project; EKS needs subnets in different zones",
+    wrong="network: {availability_zone_ids: [usw2-az1, usw2-az1]}\n",
+    right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
+)
+def distinct_zones(ctx: Context) -> Iterator[Problem]:
+    """No zone twice."""
+    seen: dict[str, str] = {}
+    for path, zone in _zone_ids(ctx):
+        if zone in seen:
+            yield Problem(path, f"the zone {as_text(zone)} is named twice, first at {seen[zone]}")
+        seen.setdefault(zone, path)
+
+
+@rule(
+    "HP112",
+    title="Zones are named by ids of the region.",
+    severity=Severity.ERROR,
+    needs=("region",),
+    why="The subnets cannot be made. Zone names mean different zones in different accounts, ids do not.",
+    cure="Use zone ids: `aws ec2 describe-availability-zones --query AvailabilityZones[].ZoneId`.",
+    source="EC2: AvailabilityZoneId of CreateSubnet",
+    wrong="network: {availability_zone_ids: [us-west-2a, us-west-2b]}\n",
+    right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
+)
+def zone_ids_of_region(ctx: Context) -> Iterator[Problem]:
+    """Zone ids everywhere: network, groups and file systems."""
+    region = ctx.region_facts
+    if region is None:
+        return
+    places = [*_zone_ids(ctx), *((f"{path}.availability_zone_id", g.availability_zone_id) for path, g in ctx.groups)]
+    if ctx.storage is not None:
+        places += [
+            (f"storage.lustre[{i}].availability_zone_id", s.availability_zone_id)
+            for i, s in enumerate(ctx.storage.lustre)
+        ]
+    for path, zone in places:
+        if zone is None or region.owns_zone_id(zone):
+            continue
+        if is_token(zone):
+            yield skipped(path)
+            continue
+        other = region_of_zone_id(zone)
+        example = f"{region.zone_id_prefix}-az1"
+        if re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9][a-z]", zone):
+            said, cure = f"{as_text(zone)} is a zone name, not a zone id such as {example}", None
+        elif other is not None:
+            said, cure = (
+                f"{as_text(zone)} is a zone of {other.name}, not of {region.name}",
+                f"Use ids such as {example}.",
+            )
+        else:
+            said, cure = f"{as_text(zone)} is no zone id of {region.name}", f"Use ids such as {example}."
+        yield Problem(path, said, cure)

@@ -11,6 +11,7 @@ from hyperpod_constructs.catalog._access import Label, Role, label, labels, role
 from hyperpod_constructs.catalog._addons import Addon, AddonVersion, addon, addons, find_addon
 from hyperpod_constructs.catalog._clock import Clock, today, use_clock
 from hyperpod_constructs.catalog._endpoints import Endpoint, endpoint, endpoints, endpoints_for
+from hyperpod_constructs.catalog._files import load
 from hyperpod_constructs.catalog._images import MirrorImage, ServiceImage, mirror_images, service_image, service_images
 from hyperpod_constructs.catalog._instance_types import (
     EFA_RESOURCE,
@@ -75,6 +76,7 @@ __all__ = [
     "labels",
     "limit",
     "limits",
+    "load",
     "mig_profiles_in_api",
     "minor",
     "mirror_images",

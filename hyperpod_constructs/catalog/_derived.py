@@ -51,12 +51,18 @@ def derive(contents: Contents) -> list[str]:
 
 def put(entry: dict[str, Any], field: str, value: Any) -> None:
     """Set a fact. A value that changes loses its old mark of uncertainty, which was about the old one."""
-    if entry.get(field) == value:
-        return
-    entry[field] = value
+    if entry.get(field) != value:
+        entry[field] = value
+        forget(entry, field)
+
+
+def forget(entry: dict[str, Any], *fields: str) -> None:
+    """Remove the marks of uncertainty of these fields, and of what is within them."""
     marks = entry.get("uncertain", {})
-    if marks.pop(field, None) and not marks:
-        del entry["uncertain"]
+    for mark in [mark for mark in marks if mark.partition(".")[0] in fields]:
+        del marks[mark]
+    if not marks:
+        entry.pop("uncertain", None)
 
 
 def zone_id_prefix(region: str) -> str:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from hyperpod_constructs.catalog._clock import today
-from hyperpod_constructs.catalog._derived import Contents, put
+from hyperpod_constructs.catalog._derived import Contents, forget, put
 
 CALLS = (
     "ec2:DescribeAvailabilityZones",
@@ -162,11 +162,15 @@ def _hardware(content: dict[str, Any], ec2: Any) -> list[str]:
         if name not in entries:
             entries[name] = {**measured, "regions": [], "uncertain": {"regions": "New; in no price list at hand yet."}}
             continue
+        entry = entries[name]
+        if entry["ipv4_per_interface"] is None:  # EC2 had no numbers before: all its marks are out of date
+            forget(entry, *_HARDWARE, "max_pods")
         for field in _HARDWARE:
             if field in measured:
-                put(entries[name], field, measured[field])
-            elif field in entries[name]:
-                del entries[name][field]
+                put(entry, field, measured[field])
+            elif field in entry:
+                forget(entry, field)
+                del entry[field]
     content["instance_types"] = {name: entries[name] for name in names if name in entries}
     return [
         f"instance_types.json: {name} is new in the API, and EC2 does not have it in this region"
@@ -181,10 +185,12 @@ def _offerings(content: dict[str, Any], ec2: Any, region: str) -> list[str]:
         for it in _pages(ec2, "describe_instance_type_offerings", "InstanceTypeOfferings", LocationType="region")
     }
     problems = []
+    mark = f"The price list has {region}, but EC2 does not offer the type there."
     for name, entry in content["instance_types"].items():
         if region in entry["regions"] and name not in offered:
-            mark = f"The price list has {region}, but EC2 did not offer the type there on {today()}."
             entry.setdefault("uncertain", {})["regions"] = mark
+        elif entry.get("uncertain", {}).get("regions") == mark:
+            forget(entry, "regions")
         elif region not in entry["regions"] and name in offered:
             problems.append(
                 f"instance_types.json: EC2 offers {name} in {region}, which no HyperPod price list confirms"

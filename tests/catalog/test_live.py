@@ -201,17 +201,40 @@ def test_a_type_that_ec2_does_not_have_either(aws: Aws) -> None:
 
 def test_offers(aws: Aws) -> None:
     aws.offered.remove("p5.48xlarge")
-    with catalog.use_clock(date(2027, 2, 3)):
-        outcome = aws.refresh()
+    outcome = aws.refresh()
     assert changes(outcome) == {
         "instance_types.instance_types.ml.p5.48xlarge.uncertain": (
             None,
-            {"regions": "The price list has us-west-2, but EC2 did not offer the type there on 2027-02-03."},
+            {"regions": "The price list has us-west-2, but EC2 does not offer the type there."},
         )
     }
     assert "instance_types.json: EC2 offers ml.p5e.48xlarge in us-west-2, which no HyperPod price list confirms" in (
         outcome.remarks
     )
+
+
+def test_an_offer_that_comes_back_loses_its_mark(aws: Aws) -> None:
+    contents = load_all()
+    entry = contents["instance_types"]["instance_types"]["ml.p5.48xlarge"]
+    entry["uncertain"] = {"regions": "The price list has us-west-2, but EC2 does not offer the type there."}
+    assert "uncertain" not in aws.refresh(contents).contents["instance_types"]["instance_types"]["ml.p5.48xlarge"]
+
+
+def test_a_type_without_numbers_gets_them_and_loses_its_marks(aws: Aws) -> None:
+    gb200 = copy.deepcopy(P5) | {
+        "InstanceType": "p6e-gb200.36xlarge",
+        "VCpuInfo": {"DefaultVCpus": 144, "ValidThreadsPerCore": [1]},
+        "ProcessorInfo": {"SupportedArchitectures": ["arm64"]},
+    }
+    aws.types = [gb200]
+    entry = aws.refresh().contents["instance_types"]["instance_types"]["ml.p6e-gb200.36xlarge"]
+    assert (entry["vcpu"], entry["architecture"], entry["ipv4_per_interface"], entry["nvme_gb"]) == (
+        144,
+        "arm64",
+        50,
+        30400,
+    )
+    assert set(entry["uncertain"]) == {"regions"}, "pods are inferred again when the file is read"
 
 
 def test_zone_ids(aws: Aws) -> None:

@@ -1,15 +1,23 @@
 """cdk8s charts of training jobs and of what is around them; each synthesizes alone or goes into a CDK stack.
 
 A chart stands under a `cdk8s.App` of its own, also inside CDK: `KubernetesObjects(..., objects=chart)`.
-Set `JSII_NODE` before the import, or start with `python -m k8s_charts`, which does.
+A chart is imported when it is first used: that starts Node, for which `JSII_NODE` must be set before.
+`python -m k8s_charts` sets it to the packaged one.
 """
 
-from .base import ObjectsChart
-from .fsx_volumes import FsxVolumesChart
-from .hyperpod_pytorch_job import HyperPodPyTorchJobChart
-from .kueue_only import KueueOnlyChart
-from .pytorch_job import PyTorchJobChart
-from .team import TeamChart
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_MODULES = {
+    "FsxVolumesChart": "fsx_volumes",
+    "HyperPodPyTorchJobChart": "hyperpod_pytorch_job",
+    "KueueOnlyChart": "kueue_only",
+    "ObjectsChart": "base",
+    "PyTorchJobChart": "pytorch_job",
+    "TeamChart": "team",
+}
 
 __all__ = [
     "FsxVolumesChart",
@@ -19,3 +27,11 @@ __all__ = [
     "PyTorchJobChart",
     "TeamChart",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from ..findings import Finding, Severity, ordered
 from ..spec.jobs import Job
 from . import job_placement, job_resources, job_shape
+from .context import Context
 from .job_rule import JOB_CHECKS, example
-from .registry import describe
+from .registry import active, describe
 
-__all__ = ["check_job", "job_placement", "job_resources", "job_shape"]
+__all__ = ["check_job", "check_jobs", "job_placement", "job_resources", "job_shape"]
 
 
 def check_job(job: Job) -> list[Finding]:
@@ -25,6 +26,19 @@ def check_job(job: Job) -> list[Finding]:
 
     rules = {id: find(id) for id, _ in problems}
     return ordered(to_finding(rule, problem) for id, problem in problems if (rule := rules[id]) is not None)
+
+
+def check_jobs(context: Context) -> list[Finding]:
+    """Every finding about the jobs of a context, and none about the rest of it."""
+    from .engine import acknowledged, to_finding
+
+    found = [
+        to_finding(rule, problem)
+        for rule in active()
+        if rule.id.startswith("HP7") and rule.function is not None and all(map(context.has, rule.needs))
+        for problem in rule.function(context)
+    ]
+    return acknowledged(found, context.acknowledge, stale=False)
 
 
 describe(

@@ -1,0 +1,135 @@
+"""The dependency chart as a resource: its pin, its values, and what follows from the instance types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+
+from hyperpod_constructs.dependencies import HyperPodDependencies
+from hyperpod_constructs.kubernetes import KubernetesProvider
+from hyperpod_constructs.spec.dependencies import DependencyChart, FolderChart
+
+
+class Made:
+    def __init__(self, outdir: Path) -> None:
+        self.app = cdk.App(outdir=str(outdir))
+        self.stack = cdk.Stack(self.app, "Test", env=cdk.Environment(account="111122223333", region="us-west-2"))
+        arn = "arn:aws:eks:us-west-2:111122223333:cluster/research"
+        self.kubernetes = KubernetesProvider(self.stack, "Kubernetes", cluster_name="research", cluster_arn=arn)
+
+    def dependencies(self, *instance_types: str, **given: Any) -> HyperPodDependencies:
+        wanted = {"kubernetes": self.kubernetes, "region": self.stack.region, "instance_types": instance_types, **given}
+        return HyperPodDependencies(self.stack, "Dependencies", **wanted)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        resources = self.app.synth().get_stack_by_name("Test").template["Resources"].values()
+        (found,) = [r["Properties"] for r in resources if r["Type"] == "Custom::HyperPodHelmRelease"]
+        return dict(found)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return dict(json.loads(self.properties["Values"]))
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    return Made(tmp_path / "out")
+
+
+def test_the_pinned_chart(made: Made) -> None:
+    made.dependencies("ml.trn1.32xlarge", "ml.m5.4xlarge")
+    found = made.properties
+    assert found["Chart"] == {
+        "Kind": "git",
+        "ArchiveUrl": (
+            "https://codeload.github.com/aws/sagemaker-hyperpod-cli/tar.gz/011ca927123e02b35a399935bbb3ab1905fe33c7"
+        ),
+        "Path": "helm_chart/HyperPodHelmChart",
+        "Digest": "sha256:d4bef34e665877995a82614fde96124cc148f674a775e427dd24887c527255f5",
+    }
+    assert (found["Release"], found["Namespace"]) == ("hyperpod-dependencies", "kube-system")
+    assert (found["Wait"], found["SkipCrds"]) == (False, False)
+    assert set(found["SubchartDigests"]) == {"nvidia-device-plugin 0.16.1", "aws-efa-k8s-device-plugin 0.5.20"}
+    assert "Insertions" not in found
+    assert "ValuesFiles" not in found
+
+
+def test_the_region_is_always_set(made: Made) -> None:
+    made.dependencies()
+    assert made.values["global"] == {"region": "us-west-2"}
+    assert made.values["health-monitoring-agent"] == {"enabled": True, "region": "us-west-2"}
+
+
+def test_instance_types_that_the_chart_lacks(made: Made) -> None:
+    made.dependencies("ml.g4dn.12xlarge", "ml.p5.48xlarge", "ml.trn2.3xlarge")
+    affinity = made.values["nvidia-device-plugin"]["affinity"]["nodeAffinity"]
+    (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    (expression,) = term["matchExpressions"]
+    assert (expression["key"], expression["operator"]) == ("node.kubernetes.io/instance-type", "In")
+    efa = made.values["aws-efa-k8s-device-plugin"]["supportedInstanceLabels"]["values"]
+    for listed in (expression["values"], efa):
+        assert listed[-1] == "ml.g4dn.12xlarge"
+        assert "ml.p5.48xlarge" in listed
+        assert len(listed) == len(set(listed))
+    (insertion,) = made.properties["Insertions"]
+    assert insertion["Line"].strip() == "- ml.trn2.3xlarge"
+    assert insertion["Path"].startswith("charts/neuron-device-plugin/templates/")
+
+
+def test_types_of_groups_that_are_added_later(made: Made) -> None:
+    dependencies = made.dependencies("ml.m5.4xlarge")
+    dependencies.add_instance_types(["ml.g4dn.xlarge"])
+    assert "affinity" in made.values["nvidia-device-plugin"]
+
+
+def test_switches(made: Made) -> None:
+    made.dependencies(components={"mpi_operator": False, "gpu_operator": True, "cluster_role_and_bindings": True})
+    values = made.values
+    assert values["mpi-operator"] == {"enabled": False}
+    assert values["gpu-operator"] == {"enabled": True}
+    assert values["nvidia-device-plugin"] == {"devicePlugin": {"enabled": False}}
+    assert values["cluster-role-and-bindings"] == {"enabled": True}
+    assert values["cert-manager"] == {"enabled": False}
+    assert made.properties["ValuesFiles"] == ["regional-values/values-us-west-2.yaml"]
+
+
+def test_values_come_last(made: Made) -> None:
+    spec = DependencyChart(values={"mpi-operator": {"a": 1, "b": 1}, "health-monitoring-agent": {"imageTag": "x"}})
+    made.dependencies(components=spec, values={"mpi-operator": {"b": 2}, "storage": {"enabled": True}})
+    values = made.values
+    assert values["mpi-operator"] == {"enabled": True, "a": 1, "b": 2}
+    assert values["health-monitoring-agent"] == {"enabled": True, "region": "us-west-2", "imageTag": "x"}
+    assert values["storage"] == {"enabled": True}
+
+
+def test_values_with_tokens(made: Made) -> None:
+    role = cdk.CfnResource(made.stack, "Role", type="AWS::IAM::Role")
+    made.dependencies(region=cdk.Aws.REGION, values={"mlflow": {"role": role.get_att("Arn")}})
+    text = json.dumps(made.properties["Values"])
+    assert '{"Fn::GetAtt": ["Role", "Arn"]}' in text
+    assert '{"Ref": "AWS::Region"}' in text
+    assert "Token[" not in text
+
+
+@pytest.mark.parametrize("where", ["argument", "components"])
+def test_a_vendored_chart(made: Made, tmp_path: Path, where: str) -> None:
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart" / "Chart.yaml").write_text("x")
+    folder = FolderChart(path=str(tmp_path / "chart"))
+    made.dependencies(**({"chart": folder} if where == "argument" else {"components": DependencyChart(chart=folder)}))
+    assert made.properties["Chart"]["Kind"] == "asset"
+
+
+def test_two_syntheses_are_identical(tmp_path: Path) -> None:
+    texts = []
+    for name, types in (("one", ["ml.g7.2xlarge", "ml.g4dn.xlarge"]), ("two", ["ml.g4dn.xlarge", "ml.g7.2xlarge"])):
+        made = Made(tmp_path / name)
+        made.dependencies(*types)
+        made.app.synth()
+        texts.append((tmp_path / name / "Test.template.json").read_bytes())
+    assert texts[0] == texts[1]

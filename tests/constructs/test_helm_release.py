@@ -1,0 +1,305 @@
+"""The Helm provider and its releases as resources of a template."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
+
+from hyperpod_constructs.chart import ChartError, Insertion, content_digest
+from hyperpod_constructs.handlers.helm.index import Properties
+from hyperpod_constructs.kubernetes import KubernetesProvider
+from hyperpod_constructs.kubernetes.helm_release import FolderChart, GitChart, HelmProvider, HelmRelease, OciChart
+
+DIGEST = "sha256:" + "0" * 64
+GIT = GitChart(repository="https://github.com/a/b", path="chart", commit="1" * 40, digest=DIGEST)
+ARN = "arn:aws:eks:us-west-2:111122223333:cluster/research"
+
+
+class Made:
+    """A stack with a provider, and its template."""
+
+    def __init__(self, outdir: Path) -> None:
+        self.app = cdk.App(outdir=str(outdir))
+        self.stack = self.new_stack("Test")
+        self.kubernetes = KubernetesProvider(self.stack, "Kubernetes", cluster_name="research", cluster_arn=ARN)
+
+    def new_stack(self, name: str) -> cdk.Stack:
+        return cdk.Stack(self.app, name, env=cdk.Environment(account="111122223333", region="us-west-2"))
+
+    def release(self, scope: Any = None, id: str = "Release", **given: Any) -> HelmRelease:
+        wanted = {"kubernetes": self.kubernetes, "chart": GIT, "release": "colors", "namespace": "team", **given}
+        return HelmRelease(scope or self.stack, id, **wanted)
+
+    def template(self, name: str = "Test") -> dict[str, Any]:
+        found: dict[str, Any] = self.app.synth().get_stack_by_name(name).template["Resources"]
+        return found
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    return Made(tmp_path / "out")
+
+
+def of_type(resources: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [resource for resource in resources.values() if resource["Type"] == kind]
+
+
+def properties(resources: dict[str, Any]) -> dict[str, Any]:
+    (release,) = of_type(resources, "Custom::HyperPodHelmRelease")
+    return dict(release["Properties"])
+
+
+def statements(resources: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    (policy,) = [r for key, r in resources.items() if r["Type"] == "AWS::IAM::Policy" and name in key]
+    return list(policy["Properties"]["PolicyDocument"]["Statement"])
+
+
+def test_a_release(made: Made) -> None:
+    made.release(values={"color": "blue", "size": 3, "on": True})
+    found = properties(made.template())
+    found.pop("ServiceToken")
+    assert found == {
+        "ServiceTimeout": "960",
+        "ClusterName": "research",
+        "Release": "colors",
+        "Namespace": "team",
+        "Chart": {
+            "Kind": "git",
+            "ArchiveUrl": f"https://codeload.github.com/a/b/tar.gz/{'1' * 40}",
+            "Path": "chart",
+            "Digest": DIGEST,
+        },
+        "Values": '{"color":"blue","size":3,"on":true}',
+        "SkipCrds": False,
+        "CreateNamespace": True,
+        "Wait": False,
+        "TimeoutSeconds": 300,
+    }
+
+
+def test_its_options(made: Made) -> None:
+    made.release(
+        skip_crds=True,
+        create_namespace=False,
+        wait=True,
+        timeout=cdk.Duration.minutes(12),
+        removal_policy=cdk.RemovalPolicy.RETAIN,
+        values_files=["a.yaml"],
+        subchart_digests={"sub 1.0.0": DIGEST},
+        insertions=[Insertion("list.yaml", "  - a", "  - b")],
+    )
+    (resource,) = of_type(made.template(), "Custom::HyperPodHelmRelease")
+    assert resource["DeletionPolicy"] == "Retain"
+    wanted = {
+        "SkipCrds": True,
+        "CreateNamespace": False,
+        "Wait": True,
+        "TimeoutSeconds": 720,
+        "ValuesFiles": ["a.yaml"],
+        "SubchartDigests": {"sub 1.0.0": DIGEST},
+        "Insertions": [{"Path": "list.yaml", "After": "  - a", "Line": "  - b"}],
+    }
+    assert wanted.items() <= resource["Properties"].items()
+
+
+def test_what_the_handler_reads_is_what_the_construct_writes(made: Made) -> None:
+    made.release(values={"a": 1}, wait=True, insertions=[Insertion("p", "a", "l")])
+    text = {
+        key: str(value).lower() if isinstance(value, bool) else value
+        for key, value in properties(made.template()).items()
+    }
+    read = Properties.of(text)
+    assert (read.values, read.wait, read.skip_crds, read.timeout_seconds) == ({"a": 1}, True, False, 300)
+    assert read.insertions == [{"Path": "p", "After": "a", "Line": "l"}]
+    assert read.physical_id == "research/team/colors"
+
+
+def test_a_timeout_that_the_function_has_not(made: Made) -> None:
+    with pytest.raises(ValueError, match="at most 12 minutes, got 780 s"):
+        made.release(timeout=cdk.Duration.minutes(13))
+
+
+def test_values_with_tokens(made: Made) -> None:
+    queue = cdk.CfnResource(made.stack, "Queue", type="AWS::SQS::Queue")
+    size = cdk.Token.as_number(queue.get_att("Size"))
+    made.release(values={"role": queue.get_att("Arn").to_string(), "plain": queue.get_att("Arn"), "n": {"size": size}})
+    text = properties(made.template())["Values"]
+    assert text == {
+        "Fn::Join": [
+            "",
+            [
+                '{"role":"',
+                {"Fn::GetAtt": ["Queue", "Arn"]},
+                '","plain":"',
+                {"Fn::GetAtt": ["Queue", "Arn"]},
+                '","n":{"size":',
+                {"Fn::GetAtt": ["Queue", "Size"]},
+                "}}",
+            ],
+        ]
+    }
+
+
+def test_values_made_at_synthesis(made: Made) -> None:
+    colors = ["red"]
+    made.release(values=lambda: {"colors": colors})
+    colors.append("blue")
+    assert properties(made.template())["Values"] == '{"colors":["red","blue"]}'
+
+
+def test_it_comes_after_the_way_into_the_cluster(made: Made) -> None:
+    made.release()
+    resources = made.template()
+    (release,) = of_type(resources, "Custom::HyperPodHelmRelease")
+    (entry,) = [key for key, resource in resources.items() if resource["Type"] == "AWS::EKS::AccessEntry"]
+    (role_policy,) = [key for key in resources if key.startswith("KubernetesRoleDefaultPolicy")]
+    assert {entry, role_policy} <= set(release["DependsOn"])
+
+
+def test_one_function_for_all_releases(made: Made) -> None:
+    made.release(id="One")
+    made.release(id="Two", release="paints")
+    other = made.new_stack("Other")
+    made.release(other, release="brushes")
+    resources = made.template()
+    functions = [f["Properties"] for f in of_type(resources, "AWS::Lambda::Function")]
+    (function,) = [f for f in functions if f.get("Handler") == "handlers.helm.index.handler"]
+    (layer,) = of_type(resources, "AWS::Lambda::LayerVersion")
+    assert function["Architectures"] == ["x86_64"]
+    assert (function["Timeout"], function["MemorySize"], function["EphemeralStorage"]) == (840, 1024, {"Size": 1024})
+    assert len(function["Layers"]) == 1
+    assert layer["Properties"]["Content"]["S3Key"].endswith(".zip")
+    assert not of_type(made.template("Other"), "AWS::Lambda::Function")
+
+
+def test_the_function_is_placed_beside_the_others(tmp_path: Path) -> None:
+    made = Made(tmp_path / "out")
+    vpc = ec2.Vpc(made.stack, "Vpc", max_azs=2)
+    made.kubernetes = KubernetesProvider(made.stack, "Inside", cluster_name="c", cluster_arn=ARN, vpc=vpc)
+    made.release()
+    functions = [f["Properties"] for f in of_type(made.template(), "AWS::Lambda::Function")]
+    places = {f["Handler"]: f["VpcConfig"] for f in functions if "VpcConfig" in f}
+    assert places["handlers.helm.index.handler"] == places["handlers.kubernetes.apply.on_event"]
+
+
+def test_a_layer_of_ones_own(made: Made) -> None:
+    layer = lambda_.LayerVersion.from_layer_version_arn(made.stack, "Mine", "arn:aws:lambda:us-west-2:1:layer:helm:1")
+    HelmProvider(made.kubernetes, "Helm", kubernetes=made.kubernetes, layer=layer)
+    made.release()
+    resources = made.template()
+    assert not of_type(resources, "AWS::Lambda::LayerVersion")
+
+
+def test_the_missing_layer_package_is_named(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aws_cdk.lambda_layer_kubectl_v35", None)
+    with pytest.raises(ImportError, match=r"pip install aws-cdk.lambda-layer-kubectl-v35"):
+        made.release()
+
+
+def test_what_is_bundled_runs_alone(made: Made, tmp_path: Path) -> None:
+    """The asset imports outside of the package, and brings nothing but the sources it needs."""
+    made.release()
+    made.template()
+    (root,) = [path.parents[2] for path in (tmp_path / "out").glob("asset.*/handlers/helm/index.py")]
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    assert {name.split("/")[1] for name in names} == {"__init__.py", "helm", "shared"}
+    assert all(name.endswith(".py") for name in names)
+    code = "from handlers.helm import index; print(index.handler.__module__)"
+    run = [sys.executable, "-B", "-P", "-c", f"import sys; sys.path.insert(0, {str(root)!r}); {code}"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "handlers.helm.index"
+
+
+def test_a_pinned_commit_needs_no_permission(made: Made) -> None:
+    made.release()
+    assert not [key for key in made.template() if "ChartAccess" in key]
+
+
+def test_a_folder(made: Made, tmp_path: Path) -> None:
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart" / "Chart.yaml").write_text("x")
+    made.release(chart=FolderChart(path=str(tmp_path / "chart")))
+    resources = made.template()
+    chart = properties(resources)["Chart"]
+    bucket = {"Fn::Sub": "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}"}
+    assert chart["Kind"] == "asset"
+    assert json.dumps(chart["Bucket"]) in (json.dumps(bucket), '"cdk-hnb659fds-assets-111122223333-us-west-2"')
+    assert chart["Digest"] == content_digest(tmp_path / "chart")
+    (statement,) = statements(resources, "ChartAccess")
+    assert (statement["Action"], statement["Effect"]) == ("s3:GetObject", "Allow")
+    assert json.dumps(statement["Resource"]).count(chart["Key"]) == 1
+    (release,) = of_type(resources, "Custom::HyperPodHelmRelease")
+    assert [key for key in release["DependsOn"] if "ChartAccess" in key]
+
+
+def test_a_folder_that_is_not_there(made: Made, tmp_path: Path) -> None:
+    with pytest.raises(ChartError, match="there is no chart in"):
+        made.release(chart=FolderChart(path=str(tmp_path / "nowhere")))
+
+
+def test_a_private_ecr_registry(made: Made) -> None:
+    reference = "oci://444455556666.dkr.ecr.eu-central-1.amazonaws.com/charts/colors"
+    made.release(chart=OciChart(reference=reference, version="1.0.0", digest=DIGEST))
+    resources = made.template()
+    assert properties(resources)["Chart"] == {
+        "Kind": "oci",
+        "Reference": reference,
+        "Version": "1.0.0",
+        "Digest": DIGEST,
+    }
+    assert statements(resources, "ChartAccess") == [
+        {"Action": "ecr:GetAuthorizationToken", "Effect": "Allow", "Resource": "*"},
+        {
+            "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            "Effect": "Allow",
+            "Resource": {
+                "Fn::Join": [
+                    "",
+                    ["arn:", {"Ref": "AWS::Partition"}, ":ecr:eu-central-1:444455556666:repository/charts/colors"],
+                ]
+            },
+        },
+    ]
+
+
+def test_another_registry_needs_no_permission(made: Made) -> None:
+    made.release(chart=OciChart(reference="oci://quay.io/jetstack/charts/x", version="1.0.0", digest=DIGEST))
+    assert not [key for key in made.template() if "ChartAccess" in key]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"commit": "main"}, "'main' is no full commit"),
+        ({"digest": "sha256:abc"}, "'sha256:abc' is no digest"),
+        ({"repository": "http://github.com/a/b", "archive_url": "http://example.com/x"}, "over https only"),
+        ({"repository": "https://gitlab.com/a/b"}, "archive_url is needed"),
+    ],
+)
+def test_a_source_that_is_not_pinned(wrong: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GitChart(**{**GIT.model_dump(), **wrong})
+
+
+def test_a_source_may_hold_tokens(made: Made) -> None:
+    parameter = cdk.CfnParameter(made.stack, "Digest").value_as_string
+    made.release(chart=GitChart(**{**GIT.model_dump(), "digest": parameter}))
+    assert properties(made.template())["Chart"]["Digest"] == {"Ref": "Digest"}
+
+
+def test_two_syntheses_are_identical(tmp_path: Path) -> None:
+    texts = []
+    for name in ("one", "two"):
+        made = Made(tmp_path / name)
+        made.release(values={"b": 1, "a": {"d": 1, "c": 2}})
+        made.app.synth()
+        texts.append((tmp_path / name / "Test.template.json").read_bytes())
+    assert texts[0] == texts[1]

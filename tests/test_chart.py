@@ -1,0 +1,254 @@
+"""The dependency chart as data: gaps of its lists, values, digest, and vendored copies."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyperpod_constructs import chart, spec
+from hyperpod_constructs.catalog import instance_types
+from hyperpod_constructs.catalog._files import load
+from hyperpod_constructs.chart import ChartError, chart_values, gaps, insertions, vendor
+from hyperpod_constructs.spec.dependencies import DependencyChart
+
+COMPONENTS = load("chart")["components"]
+
+
+def value_at(values: dict[str, Any], key: str) -> Any:
+    found: Any = values
+    for part in key.split("."):
+        found = found[part]
+    return found
+
+
+def test_every_component_is_a_switch_with_the_charts_default() -> None:
+    switches = {
+        name: field.default
+        for name, field in DependencyChart.model_fields.items()
+        if name not in ("enabled", "chart", "values")
+    }
+    switches["nvidia_device_plugin"] = DependencyChart().has_nvidia_device_plugin
+    assert switches == {name: component["default"] for name, component in COMPONENTS.items()}
+
+
+@pytest.mark.parametrize("name", sorted(COMPONENTS))
+@pytest.mark.parametrize("on", [True, False])
+def test_a_switch_reaches_the_charts_value(name: str, on: bool) -> None:
+    values = chart_values(DependencyChart(**{name: on}), region="us-west-2", instance_types=[])
+    assert value_at(values, COMPONENTS[name]["key"]) is on
+
+
+def test_two_gpu_plugins_are_refused() -> None:
+    with pytest.raises(ValueError, match="two of them fight over the GPUs"):
+        DependencyChart(gpu_operator=True, nvidia_device_plugin=True)
+    assert DependencyChart(gpu_operator=True, nvidia_device_plugin=False).has_nvidia_device_plugin is False
+
+
+def test_every_instance_type_is_served_by_the_plugins_it_needs() -> None:
+    names = list(instance_types())
+    values = chart_values(DependencyChart(), region="us-west-2", instance_types=names)
+    affinity = values["nvidia-device-plugin"]["affinity"]["nodeAffinity"]
+    (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    gpu = set(term["matchExpressions"][0]["values"])
+    efa = set(values["aws-efa-k8s-device-plugin"]["supportedInstanceLabels"]["values"])
+    added = {each.line.strip().removeprefix("- ") for each in insertions(DependencyChart(), instance_types=names)}
+    neuron = added | set(load("chart")["instance_types"]["neuron_device_plugin"])
+    for name, known in instance_types().items():
+        assert name in gpu or not known.is_gpu
+        assert name in efa or not known.supports_efa
+        assert name in neuron or not known.is_neuron
+
+
+def test_lists_without_a_gap_are_left_to_the_chart() -> None:
+    values = chart_values(DependencyChart(), region="us-west-2", instance_types=["ml.p5.48xlarge", "ml.trn1.32xlarge"])
+    assert values["nvidia-device-plugin"] == {"devicePlugin": {"enabled": True}}
+    assert values["aws-efa-k8s-device-plugin"] == {"devicePlugin": {"enabled": True}}
+
+
+@pytest.mark.parametrize(
+    ("name", "lacking"),
+    [
+        ("ml.m5.4xlarge", set()),
+        ("ml.p5.48xlarge", set()),
+        ("ml.g7.2xlarge", {"nvidia_device_plugin", "health_monitoring_agent"}),
+        ("ml.g4dn.8xlarge", {"nvidia_device_plugin", "efa_device_plugin", "health_monitoring_agent"}),
+        ("ml.c6i.32xlarge", {"efa_device_plugin"}),
+        ("ml.trn2.3xlarge", {"neuron_device_plugin"}),
+        ("ml.not-a-type", set()),
+        ("${Token[TOKEN.1]}", set()),
+    ],
+)
+def test_gaps(name: str, lacking: set[str]) -> None:
+    assert set(gaps([name])) == lacking
+
+
+def test_nothing_is_inserted_where_the_plugin_is_off() -> None:
+    off = DependencyChart(neuron_device_plugin=False)
+    assert insertions(off, instance_types=["ml.trn2.3xlarge"]) == []
+
+
+def test_a_null_reaches_helm() -> None:
+    """To helm it means: not even the chart's own default."""
+    spec = DependencyChart(values={"nvidia-device-plugin": {"tolerations": None}})
+    assert chart_values(spec, region="r", instance_types=[])["nvidia-device-plugin"]["tolerations"] is None
+
+
+def test_the_same_spec_from_yaml() -> None:
+    given = {
+        "mpi_operator": False,
+        "chart": {
+            "repository": "https://github.com/a/b",
+            "path": "c",
+            "commit": "1" * 40,
+            "digest": "sha256:" + "0" * 64,
+        },
+    }
+    read = DependencyChart.model_validate(given)
+    assert isinstance(read.chart, spec.dependencies.GitChart)
+    assert DependencyChart.model_validate(read.model_dump()) == read
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"repository": "https://github.com/a/b", "path": "p", "commit": "main", "digest": "x"}, "no full commit"),
+        ({"pth": "vendor/chart"}, "Extra inputs are not permitted"),
+        ({"reference": "quay.io/x", "version": "1", "digest": "x"}, "no OCI reference"),
+    ],
+)
+def test_a_wrong_source_is_explained_by_its_own_kind(given: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint) as refused:
+        DependencyChart.model_validate({"chart": given})
+    assert len({str(error["loc"][1]) for error in refused.value.errors()}) == 1  # type: ignore[attr-defined]
+
+
+def package(name: str, version: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        content = json.dumps({"apiVersion": "v2", "name": name, "version": version}).encode()
+        member = tarfile.TarInfo(f"{name}/Chart.yaml")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Path:
+    """A chart like the real one: remote sub-charts under conditions, and an agent both as folder and as package."""
+    folder = tmp_path / "upstream"
+    files: dict[str, str | bytes] = {
+        "Chart.yaml": """
+            {apiVersion: v2, name: parent, version: 0.1.0, dependencies: [
+              {name: agent, version: 0.1.0, repository: "file://charts/agent", condition: agent.enabled},
+              {name: paint, version: 1.2.0, repository: "https://example.com", condition: paint.enabled},
+              {name: varnish, version: 3.0.0, repository: "https://example.com", condition: varnish.enabled}]}""",
+        "values.yaml": "paint: {enabled: true}\nvarnish: {enabled: false}\n",
+        "charts/agent/Chart.yaml": "apiVersion: v2\nname: agent\nversion: 0.1.0\n",
+        "charts/agent-0.1.0.tgz": package("agent", "0.1.0"),
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    (folder / "paint-v1.2.0.tgz").write_bytes(package("paint", "v1.2.0"))
+    (folder / "varnish-3.0.0.tgz").write_bytes(package("varnish", "3.0.0"))
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_vendoring(upstream: Path, packages: Path, tmp_path: Path) -> None:
+    before = chart.content_digest(upstream)
+    made = vendor(upstream, tmp_path / "made", packages=packages)
+    assert names(tmp_path / "made") == [
+        "Chart.yaml",
+        "charts/agent/Chart.yaml",
+        "charts/paint-v1.2.0.tgz",
+        "values.yaml",
+    ]
+    assert made == chart.Vendored(
+        folder=tmp_path / "made",
+        digest=chart.content_digest(tmp_path / "made"),
+        files=4,
+        subcharts=("paint 1.2.0",),
+        left_out=("agent-0.1.0.tgz",),
+    )
+    assert chart.content_digest(upstream) == before
+    assert (tmp_path / "made" / "Chart.yaml").read_bytes() == (upstream / "Chart.yaml").read_bytes()
+
+
+def test_vendoring_takes_what_the_values_switch_on(upstream: Path, packages: Path, tmp_path: Path) -> None:
+    values = {"paint": {"enabled": False}, "varnish": {"enabled": True}}
+    assert vendor(upstream, tmp_path / "made", values=values, packages=packages).subcharts == ("varnish 3.0.0",)
+
+
+def test_vendoring_twice_gives_the_same_digest(upstream: Path, packages: Path, tmp_path: Path) -> None:
+    first, second = (vendor(upstream, tmp_path / name, packages=packages) for name in ("a", "b"))
+    assert first.digest == second.digest
+    assert vendor(first.folder, tmp_path / "c").digest == first.digest
+
+
+def test_a_missing_package_is_named_and_nothing_is_left(upstream: Path, tmp_path: Path) -> None:
+    with pytest.raises(ChartError, match=r"paint 1\.2\.0 of https://example\.com is missing: put paint-1\.2\.0\.tgz"):
+        vendor(upstream, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_package_with_another_digest(upstream: Path, packages: Path, tmp_path: Path) -> None:
+    """A sub-chart whose digest the catalog knows."""
+    text = (upstream / "Chart.yaml").read_text()
+    (upstream / "Chart.yaml").write_text(
+        text.replace("name: paint, version: 1.2.0", "name: nvidia-device-plugin, version: 0.16.1")
+    )
+    wrong = package("nvidia-device-plugin", "0.16.1")
+    (packages / "nvidia-device-plugin-0.16.1.tgz").write_bytes(wrong)
+    with pytest.raises(
+        ChartError, match=f"its digest is sha256:{hashlib.sha256(wrong).hexdigest()}, expected sha256:a77b4e"
+    ):
+        vendor(upstream, tmp_path / "made", packages=packages)
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_existing_folder_is_not_touched(upstream: Path, tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "mine").write_text("x")
+    for act in (
+        lambda: vendor(upstream, tmp_path / "made"),
+        lambda: chart.fetch(chart.pinned_chart(), tmp_path / "made"),
+    ):
+        with pytest.raises(ChartError, match="exists; name a new folder"):
+            act()
+    assert names(tmp_path / "made") == ["mine"]
+
+
+def test_a_link_in_the_chart_is_refused(upstream: Path, tmp_path: Path) -> None:
+    (upstream / "link").symlink_to("/etc/passwd")
+    with pytest.raises(ChartError, match="'link', which is a link"):
+        vendor(upstream, tmp_path / "made")
+
+
+@pytest.mark.parametrize("content", ["a: [1", "- a\n"])
+def test_values_that_are_no_yaml_mapping(upstream: Path, tmp_path: Path, content: str) -> None:
+    (upstream / "values.yaml").write_text(content)
+    with pytest.raises(ChartError, match=r"values\.yaml is no YAML"):
+        vendor(upstream, tmp_path / "made")
+
+
+def test_the_pin() -> None:
+    pin = chart.pinned_chart()
+    assert (pin.commit, pin.digest[:14]) == ("011ca927123e02b35a399935bbb3ab1905fe33c7", "sha256:d4bef34")
+    assert all(digest.startswith("sha256:") and len(digest) == 71 for digest in chart.subchart_digests().values())

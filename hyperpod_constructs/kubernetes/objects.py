@@ -27,6 +27,8 @@ LONGEST_RETRY_SECONDS = 780
 
 _SERVICE_TIMEOUT_SECONDS = 960
 
+_REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+
 # How CDK writes tokens into strings, lists (both are strings) and numbers (all encoded numbers are below -1e288).
 _TOKEN = re.compile(r"[$#]\{Token\[|-\d(?:\.\d+)?e\+(?:28[89]|29\d|30\d)")
 
@@ -83,7 +85,9 @@ class KubernetesObjects(Construct):
             "ServiceTimeout": _SERVICE_TIMEOUT_SECONDS,
             "ClusterName": provider.cluster_name,
         }
-        if removal_policy == RemovalPolicy.RETAIN:
+        if removal_policy not in _REMOVAL_POLICIES:
+            raise ValueError(f"{self.node.path}: removal_policy must be RETAIN or DESTROY, got {removal_policy.name}")
+        if removal_policy != RemovalPolicy.DESTROY:
             properties["DeletionPolicy"] = "Retain"
         if replace_on_immutable:
             properties["ReplaceOnImmutable"] = "true"

@@ -315,6 +315,17 @@ def test_what_is_no_list_of_objects_is_refused_with_the_objects_name(app: App, o
         KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=objects)
 
 
+def test_a_removal_policy_is_to_keep_or_to_delete(app: App) -> None:
+    with pytest.raises(ValueError, match="must be RETAIN or DESTROY, got SNAPSHOT"):
+        KubernetesObjects(
+            app.stack,
+            "Settings",
+            provider=app.provider,
+            objects=[config_map("a")],
+            removal_policy=cdk.RemovalPolicy.SNAPSHOT,
+        )
+
+
 def test_retry_seconds_have_bounds(app: App) -> None:
     with pytest.raises(ValueError, match="between 1 and 780, got 781"):
         KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[config_map("a")], retry_seconds=781)

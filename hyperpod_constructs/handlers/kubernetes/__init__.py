@@ -24,7 +24,8 @@ ReplaceOnImmutable   ``true``: an object whose changed field is immutable is del
 * Every object carries the annotation ``hyperpod-constructs.io/owner``. A deletion skips an object that meanwhile belongs
   to another resource, so objects may move between construct ids.
 * An in-place update deletes the objects that left the group, after the others are applied.
-* After a failed Create the framework sends no Delete, so a failed event removes what it created before it reports.
+* After a failed Create the framework sends no Delete, so a failed event removes what it created before it reports
+  (also with ``Retain``: nothing was there before).
 * Answers: ``Data`` is ``{Count, Name, Namespace}`` (name and namespace of the first object).
 
 ``Custom::HyperPodKubernetesWait`` (handlers ``kubernetes.wait.on_event`` and ``kubernetes.wait.is_complete``):

@@ -67,7 +67,7 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
         raise HandlerError(_after_cleanup(error, event, services, group, new_id, reserve)) from None
     return {
         "PhysicalResourceId": new_id,
-        "Data": {"Count": len(refs), "Name": refs[0].name, "Namespace": refs[0].namespace},
+        "Data": {"Count": str(len(refs)), "Name": refs[0].name, "Namespace": refs[0].namespace},
     }
 
 
@@ -98,7 +98,7 @@ def _after_cleanup(
     # An earlier run of the same Create may have stopped half-way; what it left carries our mark.
     mark = failed.owner if event["RequestType"] == "Create" else None
     created = failed.record.created(mark)
-    if not created or _retains(event["ResourceProperties"]):
+    if not created:
         return str(error)
     try:
         _group(event, services, new_id, deadline).delete(reversed(created))

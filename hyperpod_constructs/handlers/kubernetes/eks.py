@@ -7,12 +7,17 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from ..shared.eks import cluster_access
 from .errors import ApiError
 from .timing import Clock
 
 TOKEN_LIFE_SECONDS = 900.0
 RENEW_BEFORE_SECONDS = 180.0
+
+#: Refusals of EKS that may pass, as what the API server would answer: the role's policy may be seconds old.
+_NOT_YET = {"AccessDeniedException": 403, "UnrecognizedClientException": 403, "ThrottlingException": 429}
 
 
 def trust(ca_pem: str) -> ssl.SSLContext:
@@ -24,7 +29,7 @@ def trust(ca_pem: str) -> ssl.SSLContext:
 
 
 class EksConnection:
-    """The way into one EKS cluster. Raises ``ClusterGone``; ``ApiError`` (retryable) while there is no endpoint yet."""
+    """The way into one EKS cluster. Raises ``ClusterGone``; ``ApiError`` when a retry may help."""
 
     def __init__(self, session: Any, cluster_name: str, clock: Clock) -> None:
         self._clock = clock
@@ -34,6 +39,11 @@ class EksConnection:
             self._access = cluster_access(cluster_name, session=session)
         except KeyError:
             raise ApiError(503, "NoEndpoint", f"EKS cluster {cluster_name} has no endpoint yet") from None
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in _NOT_YET:
+                raise ApiError(_NOT_YET[code], code, str(error)) from None
+            raise
         self.endpoint: str = self._access.endpoint
         self.ssl_context: ssl.SSLContext | None = trust(base64.b64decode(self._access.certificate_authority).decode())
 

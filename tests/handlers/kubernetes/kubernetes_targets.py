@@ -56,8 +56,8 @@ class KubeconfigConnection:
         self.ssl_context: ssl.SSLContext | None = context if self.endpoint.startswith("https") else None
 
     def headers(self) -> Mapping[str, str]:
-        bearer = self._configuration.get_api_key_with_prefix("authorization")
-        return {"Authorization": bearer} if bearer else {}
+        settings = self._configuration.auth_settings()
+        return {"Authorization": settings["BearerToken"]["value"]} if settings else {}
 
     def renew(self) -> None:
         pass

@@ -64,7 +64,7 @@ def test_one_object_is_named_in_the_physical_id(cloudformation: CloudFormation, 
     answer = cloudformation.create([config_map("a", ns, key="1")])
     assert answer == {
         "PhysicalResourceId": f"research/ConfigMap/{ns}/a",
-        "Data": {"Count": 1, "Name": "a", "Namespace": ns},
+        "Data": {"Count": "1", "Name": "a", "Namespace": ns},
     }
     applied = target.config_map("a")
     assert applied is not None
@@ -325,4 +325,4 @@ def test_a_manifest_that_is_no_list_of_objects(stack: CloudFormation, manifest: 
 
 def test_a_list_is_its_items(stack: CloudFormation) -> None:
     items = {"apiVersion": "v1", "kind": "List", "items": [config_map("a", "team"), config_map("b", "team")]}
-    assert stack.create([], Manifest=json.dumps(items))["Data"]["Count"] == 2
+    assert stack.create([], Manifest=json.dumps(items))["Data"]["Count"] == "2"

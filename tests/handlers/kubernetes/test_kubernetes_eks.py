@@ -11,7 +11,6 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from fake_api_server import FakeApiServer
-from fake_store import FakeClock
 
 from hyperpod_constructs.handlers.kubernetes.client import ApiClient
 from hyperpod_constructs.handlers.kubernetes.eks import EksConnection, trust
@@ -139,10 +138,37 @@ def test_an_endpoint_that_comes_later_is_waited_for(server: FakeApiServer) -> No
     assert sum(clock.slept) <= 60
 
 
-def test_other_refusals_of_eks_are_passed_on() -> None:
-    class Denied(Session):
-        def describe_cluster(self, name: str) -> dict[str, Any]:
-            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeCluster")
+class Refusing(Session):
+    """EKS refuses to describe the cluster, ``times`` times."""
 
-    with pytest.raises(ClientError):
-        EksConnection(Denied(None), "research", FakeClock())
+    def __init__(self, cluster: dict[str, Any], code: str, times: int) -> None:
+        super().__init__(cluster)
+        self.code, self.times = code, times
+
+    def describe_cluster(self, name: str) -> dict[str, Any]:
+        self.times -= 1
+        if self.times >= 0:
+            raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "DescribeCluster")
+        return super().describe_cluster(name)
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "UnrecognizedClientException", "ThrottlingException"])
+def test_a_permission_of_a_new_role_may_take_a_while(server: FakeApiServer, code: str) -> None:
+    session, clock = Refusing(active(server), code, times=4), server.clock
+    services = Services(session.client, lambda name: EksConnection(session, name, clock), clock)
+    assert services.api("research", Deadline.after(clock, 600)).connection.endpoint == server.url
+    assert clock.slept == [1, 2, 4, 8]
+
+
+def test_a_permission_that_never_comes_is_missed_after_a_grace(server: FakeApiServer) -> None:
+    session, clock = Refusing(active(server), "AccessDeniedException", times=1000), server.clock
+    services = Services(session.client, lambda name: EksConnection(session, name, clock), clock)
+    with pytest.raises(ApiError, match="AccessDeniedException"):
+        services.api("research", Deadline.after(clock, 600))
+    assert 90 <= sum(clock.slept) < 120
+
+
+def test_other_refusals_of_eks_are_passed_on(server: FakeApiServer) -> None:
+    session = Refusing(active(server), "InvalidParameterException", times=1)
+    with pytest.raises(ClientError, match="InvalidParameterException"):
+        EksConnection(session, "research", server.clock)

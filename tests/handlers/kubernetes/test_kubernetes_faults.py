@@ -7,10 +7,11 @@ import logging
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from kubernetes_targets import LAMBDA_SECONDS, CloudFormation, Target, cluster_gone
 from test_kubernetes_apply import config_map, crd, widget
 
-from hyperpod_constructs.handlers.kubernetes import apply
+from hyperpod_constructs.handlers.kubernetes import apply, client
 from hyperpod_constructs.handlers.kubernetes.errors import MESSAGE_BYTES, HandlerError
 from hyperpod_constructs.handlers.kubernetes.services import Services
 
@@ -177,6 +178,20 @@ def test_an_object_that_is_still_being_deleted_is_waited_out_and_made_anew(stack
     assert (fake.config_map("a") or {})["metadata"]["uid"] not in (uid, held_uid)
 
 
+def test_a_refusal_that_is_not_json_is_quoted_too() -> None:
+    refusal = client._refusal(503, {"Retry-After": "5"}, b"upstream connect error\n")
+    assert (str(refusal), refusal.retry_after) == ("503 Error: upstream connect error", 5.0)
+
+
+def test_aws_that_refuses_fails_the_event(stack: CloudFormation, fake: Target) -> None:
+    def refuse(_: str) -> Any:
+        raise ClientError({"Error": {"Code": "InvalidParameterException", "Message": "no"}}, "DescribeCluster")
+
+    stack.target = Target(Services(fake.aws, refuse, fake.services.clock), "team")
+    with pytest.raises(HandlerError, match=r"an AWS request failed: .*InvalidParameterException"):
+        stack.create([config_map("a", "team")])
+
+
 # Deletion.
 
 
@@ -257,11 +272,15 @@ def test_an_object_of_a_version_that_is_no_longer_served_is_still_deleted(stack:
 # Half-done events.
 
 
-def test_a_failed_create_removes_what_it_created_and_nothing_else(stack: CloudFormation, fake: Target) -> None:
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_a_failed_create_removes_what_it_created_and_nothing_else(
+    stack: CloudFormation, fake: Target, policy: str
+) -> None:
     fake.server.store.put(config_map("theirs", "team"))
     fake.server.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="bad z")
+    objects = [config_map("a", "team"), config_map("theirs", "team"), config_map("z", "team")]
     with pytest.raises(HandlerError, match=r"^ConfigMap team/z was not applied: 422 Invalid: bad z$"):
-        stack.create([config_map("a", "team"), config_map("theirs", "team"), config_map("z", "team")])
+        stack.create(objects, DeletionPolicy=policy)
     assert fake.config_map("a") is None
     assert fake.config_map("theirs")
 

@@ -10,18 +10,50 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
-    "HyperPodPyTorchJob": "jobs",
-    "InstanceGroup": "spec",
-    "Platform": "spec",
+    "addons": (
+        "CertManagerAddon",
+        "CoreDnsAddon",
+        "KubeProxyAddon",
+        "PodIdentityAgentAddon",
+        "TrainingOperatorAddon",
+        "VpcCniAddon",
+    ),
+    "cluster": ("HyperPodCluster",),
+    "dependencies": ("HyperPodDependencies",),
+    "eks": ("EksClusterAttributes", "HyperPodEks"),
+    "findings": ("Finding", "InvalidSpec", "Severity"),
+    "jobs": ("BatchJob", "HyperPodPyTorchJob", "PyTorchJob", "compile_job"),
+    "kubernetes": ("KubernetesObjects", "KubernetesProvider", "KubernetesWait"),
+    "kubernetes.helm_release": ("HelmRelease",),
+    "network": ("HyperPodNetwork",),
+    "graph": ("prove",),
+    "spec.dependencies": ("DependencyChart", "FolderChart", "GitChart", "OciChart"),
+    "platform": ("HyperPodPlatform",),
+    "spec": (
+        "Cluster",
+        "Eks",
+        "InstanceGroup",
+        "Lifecycle",
+        "Network",
+        "Platform",
+        "RestrictedInstanceGroup",
+        "Taint",
+        "Volume",
+    ),
+    "stacks": ("platform_stacks",),
+    "synth": ("use_packaged_node",),
+    "training_job": ("TrainingJob", "TrainingJobs"),
 }
-"""Public name to the sub-module that defines it."""
+"""Sub-module to the public names that it defines."""
 
-__all__ = ["HyperPodPyTorchJob", "InstanceGroup", "Platform"]
+_MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
+
+__all__ = sorted(_MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        value = getattr(import_module(f".{_EXPORTS[name]}", __name__), name)
+    if name in _MODULES:
+        value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -83,6 +83,7 @@ class HyperPodCluster(Construct):
         self.resource = CfnResource(self, "Resource", type="AWS::SageMaker::Cluster", properties=self._properties())
         self.cluster_arn: str = self.resource.get_att("ClusterArn").to_string()
         for dependable in (
+            self._vpc,  # with its routes and endpoints: nodes need a way out from their first boot on
             self.eks_cluster.ready,
             self.execution_role,  # with its policies: the first nodes would boot without them
             self.lifecycle_scripts.ready,

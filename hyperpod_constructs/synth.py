@@ -30,7 +30,7 @@ DEFAULT_OUTPUT = "cdk.out"
 
 def main() -> int:
     """Synthesize; 0 when it worked, 1 with the findings when the config is wrong."""
-    context = _context()
+    context = cdk_context()
     loaded = [load(Path(path)) for path in config_paths(context)]
     findings = ordered(finding for one in loaded for finding in one.findings)
     for finding in findings:
@@ -85,13 +85,14 @@ def use_packaged_node() -> None:
         os.environ.setdefault("JSII_NODE", str(node))
 
 
-def _context() -> dict[str, Any]:
+def cdk_context() -> dict[str, Any]:
     """CDK context: given by the CLI, else that of the cdk.json beside us, so that both ways give the same templates."""
     given = os.environ.get("CDK_CONTEXT_JSON")
     if given:
         return dict(json.loads(given))
     file = Path("cdk.json")
-    return dict(json.loads(file.read_text())["context"]) if file.is_file() else {}
+    flags = json.loads(file.read_text())["context"] if file.is_file() else {}
+    return {**flags, "aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
 
 
 def _synth_into(outdir: Path, platforms: Sequence[Platform], context: Mapping[str, Any]) -> None:

@@ -1,0 +1,227 @@
+"""The shipped config, synthesized: its resources, its order, and that the same input gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, Assembly, cdk_context, read_assembly
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from hyperpod_constructs.config import load
+from hyperpod_constructs.graph import prove, without_edge
+from hyperpod_constructs.synth import build
+
+HASH = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+def manifests(assembly: Assembly) -> str:
+    """All Kubernetes manifests in the templates, as text."""
+    objects = assembly.resources("Custom::HyperPodKubernetesObjects").values()
+    return "".join(json.dumps(resource["Properties"]["Manifest"]) for resource in objects)
+
+
+# ---- resources ----
+
+
+def test_network_has_two_zones_by_zone_id(default: Assembly):
+    zones = {s["Properties"]["AvailabilityZoneId"] for s in default.resources("AWS::EC2::Subnet").values()}
+    assert zones == {"usw2-az1", "usw2-az2"}
+    assert not any("AvailabilityZone" in s["Properties"] for s in default.resources("AWS::EC2::Subnet").values())
+
+
+def test_network_has_an_s3_gateway_endpoint_on_every_private_route_table(default: Assembly):
+    endpoint = default.one("AWS::EC2::VPCEndpoint")
+    private = [n for n in default.resources("AWS::EC2::RouteTable") if "Private" in n]
+    assert endpoint["VpcEndpointType"] == "Gateway"
+    assert {table["Ref"] for table in endpoint["RouteTableIds"]} == set(private)
+
+
+def test_node_security_group_admits_itself_in_both_directions_by_explicit_rules(default: Assembly):
+    ingress, egress = default.one("AWS::EC2::SecurityGroupIngress"), default.one("AWS::EC2::SecurityGroupEgress")
+    assert ingress["IpProtocol"] == egress["IpProtocol"] == "-1"
+    assert ingress["GroupId"] == ingress["SourceSecurityGroupId"] == egress["GroupId"]
+    assert egress["GroupId"] == egress["DestinationSecurityGroupId"]
+
+
+def test_eks_is_the_guides_control_plane(default: Assembly):
+    eks = default.one("AWS::EKS::Cluster")
+    assert eks["AccessConfig"] == {
+        "AuthenticationMode": "API_AND_CONFIG_MAP",
+        "BootstrapClusterCreatorAdminPermissions": False,
+    }
+    assert eks["Version"] == "1.35"
+    assert eks["ComputeConfig"] == {"Enabled": False}
+    assert eks["BootstrapSelfManagedAddons"] is False
+    assert len(eks["Logging"]["ClusterLogging"]["EnabledTypes"]) == 5
+    assert len(eks["ResourcesVpcConfig"]["SubnetIds"]) == 2
+
+
+def test_admins_get_cluster_admin_access_entries(default: Assembly):
+    entries = [e["Properties"] for e in default.resources("AWS::EKS::AccessEntry").values()]
+    admin = next(e for e in entries if e["PrincipalArn"] == "arn:aws:iam::111122223333:role/PlatformAdmin")
+    (policy,) = admin["AccessPolicies"]
+    assert policy["AccessScope"] == {"Type": "cluster"}
+    assert "cluster-access-policy/AmazonEKSClusterAdminPolicy" in json.dumps(policy["PolicyArn"])
+
+
+def test_hyperpod_cluster_has_the_guides_groups(default: Assembly):
+    cluster = default.one("AWS::SageMaker::Cluster")
+    assert cluster["NodeProvisioningMode"] == "Continuous"
+    assert cluster["NodeRecovery"] == "Automatic"
+    assert {"Key": "SageMaker", "Value": "true"} in cluster["Tags"]
+    system, workers = cluster["InstanceGroups"]
+    assert (system["InstanceType"], system["InstanceCount"]) == ("ml.m5.4xlarge", 2)
+    assert (workers["InstanceType"], workers["InstanceCount"]) == ("ml.trn1.32xlarge", 2)
+    assert workers["OnStartDeepHealthChecks"] == ["InstanceStress"]
+    assert len(workers["OverrideVpcConfig"]["Subnets"]) == 1
+
+
+def test_no_physical_name_is_chosen_by_us(default: Assembly):
+    names = ("ClusterName", "BucketName", "RoleName", "FunctionName", "PolicyName", "Name")
+    chosen = {
+        (resource["Type"], name)
+        for resource in default.resources().values()
+        for name in names
+        if isinstance(resource.get("Properties", {}).get(name), str)
+    }
+    assert {type_ for type_, _ in chosen} <= {"AWS::IAM::Policy", "AWS::SSM::Parameter"}, chosen
+
+
+def test_addons_are_the_catalogs_versions(default: Assembly):
+    addons = {a["Properties"]["AddonName"]: a["Properties"] for a in default.resources("AWS::EKS::Addon").values()}
+    assert set(addons) == {
+        "vpc-cni",
+        "kube-proxy",
+        "eks-pod-identity-agent",
+        "coredns",
+        "cert-manager",
+        "amazon-sagemaker-hyperpod-training-operator",
+    }
+    assert addons["amazon-sagemaker-hyperpod-training-operator"]["AddonVersion"] == "v1.3.0-eksbuild.1"
+    assert all(a["ResolveConflicts"] == "OVERWRITE" for a in addons.values())
+    assert "PodIdentityAssociations" not in addons["amazon-sagemaker-hyperpod-training-operator"]
+
+
+def test_training_operator_has_a_standalone_association_and_a_role_for_this_cluster_only(default: Assembly):
+    association = default.one("AWS::EKS::PodIdentityAssociation")
+    assert association["Namespace"] == "aws-hyperpod"
+    assert association["ServiceAccount"] == "hp-training-operator-controller-manager"
+    role = default.resources()[association["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    assert set(statement["Condition"]) == {"StringEquals", "ArnEquals"}
+
+
+def test_execution_role_is_held_to_its_subnets_and_security_group(default: Assembly):
+    policies = [
+        s
+        for p in default.resources("AWS::IAM::Policy").values()
+        for s in p["Properties"]["PolicyDocument"]["Statement"]
+        if "ec2:CreateNetworkInterface" in s["Action"] and "ec2:AttachNetworkInterface" in s["Action"]
+    ]
+    (statement,) = policies
+    assert "*" not in statement["Resource"]
+    assert len(statement["Resource"]) == 2 + 2 + 1  # instances, interfaces, two subnets, one security group
+
+
+def test_lifecycle_scripts_are_addressed_by_their_content(default: Assembly):
+    groups = default.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    (address,) = {json.dumps(group["LifeCycleConfig"]) for group in groups}
+    upload = default.one("Custom::CDKBucketDeployment")
+    assert upload["DestinationBucketKeyPrefix"] in address
+    assert re.fullmatch(r"lifecycle/[0-9a-f]{16}", upload["DestinationBucketKeyPrefix"])
+
+
+def test_dependency_chart_is_pinned_by_commit_and_digest(default: Assembly):
+    release = json.dumps(default.one("Custom::HyperPodHelmRelease"))
+    assert "011ca927123e02b35a399935bbb3ab1905fe33c7" in release
+    assert "sha256:d4bef34e665877995a82614fde96124cc148f674a775e427dd24887c527255f5" in release
+
+
+def test_job_is_the_guides_training_job(default: Assembly):
+    text = manifests(default)
+    assert "HyperPodPyTorchJob" in text
+    assert "pytorch-training-neuronx:2.1.2-neuronx-py310-sdk2.20.2-ubuntu20.04" in text
+
+
+def test_no_token_is_left_in_a_template(default: Assembly):
+    text = json.dumps(default.templates)
+    assert "${Token[" not in text
+    assert "unresolved-token" not in text
+
+
+# ---- order ----
+
+
+OTHER_CONFIGS = ["tests/configs/closed-control-plane.yaml", "tests/configs/existing-network.yaml"]
+
+
+@pytest.mark.parametrize("config", ["hyperpod.yaml", *OTHER_CONFIGS])
+def test_order_of_creation_and_deletion_holds(assemble: Callable[[str], Assembly], config: str):
+    proof = prove(assemble(config).folder)
+    assert proof.holds, proof.render()
+    for rule in ("chart-before-cluster", "nodes-before-addons", "cert-manager-before-webhooks", "operator-before-jobs"):
+        assert proof.checked[rule] > 0, f"{rule} matched nothing"
+
+
+def test_cutting_any_edge_that_the_order_rests_on_breaks_the_proof(default: Assembly):
+    broken = 0
+    for pair, edges in prove(default.folder).cuts():
+        after = prove(without_edge(default.folder, *edges), [pair.rule])
+        found = {(p.first, p.then) for p in after.pairs} | {(v.first, v.then) for v in after.violations}
+        if (pair.first, pair.then) not in found:
+            continue  # the edge was also what told the pair: a custom resource without its service token
+        assert not after.holds, f"{pair.rule.id}: {pair.first} before {pair.then} survives without {edges}"
+        broken += 1
+    assert broken > 20
+
+
+# ---- the same input, the same bytes ----
+
+
+def synthesized(config: dict[str, Any], folder: Path) -> Assembly:
+    folder.mkdir()
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    loaded = load(path)
+    assert loaded.platform is not None, [str(finding) for finding in loaded.findings]
+    build([loaded.platform], context=cdk_context(), outdir=str(folder / "out")).synth()
+    return read_assembly(folder / "out")
+
+
+@pytest.fixture
+def shipped() -> dict[str, Any]:
+    config = yaml.safe_load((ROOT / "hyperpod.yaml").read_text())
+    config["jobs"] = [str(ROOT / job) for job in config["jobs"]]
+    return config
+
+
+def test_two_synths_are_byte_identical(default: Assembly, shipped: dict[str, Any], tmp_path: Path):
+    again = synthesized(shipped, tmp_path / "again")
+    for path in sorted(default.folder.glob("*.template.json")):
+        assert path.read_bytes() == (again.folder / path.name).read_bytes()
+
+
+def test_another_instance_count_changes_only_the_cluster(default: Assembly, shipped: dict[str, Any], tmp_path: Path):
+    shipped["cluster"]["instance_groups"][1]["count"] = 3
+    before, after = default.resources(), synthesized(shipped, tmp_path / "more").resources()
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert {after[name]["Type"] for name in changed} == {"AWS::SageMaker::Cluster"}
+
+
+# ---- review ----
+
+
+def test_templates_are_the_reviewed_ones(default: Assembly, snapshot: SnapshotAssertion):
+    for name, template in default.templates.items():
+        assert json.loads(HASH.sub("<asset>", json.dumps(template))) == snapshot(
+            name=name, extension_class=JSONSnapshotExtension
+        )

@@ -1,0 +1,82 @@
+"""Our constructs in somebody else's app: a VPC and an EKS cluster of v1, of v2, and by attributes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Assembly, read_assembly
+
+from hyperpod_constructs.graph import prove
+
+sys.path.insert(0, str(Path(__file__).parent / "apps"))
+import existing
+
+KINDS = ("v1", "v2", "attributes")
+
+
+@pytest.fixture(scope="module")
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Assembly]:
+    done = {}
+    for kind in KINDS:
+        folder = tmp_path_factory.mktemp(kind) / "cdk.out"
+        existing.app(kind, str(folder)).synth()
+        done[kind] = read_assembly(folder)
+    return done
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cluster_uses_what_was_brought(assemblies: dict[str, Assembly], kind: str):
+    cluster = assemblies[kind].one("AWS::SageMaker::Cluster")
+    for group in cluster["InstanceGroups"]:
+        assert group["ExecutionRole"] == "arn:aws:iam::111122223333:role/Nodes"
+        assert group["OverrideVpcConfig"]["SecurityGroupIds"] == ["sg-0123456789abcdef0"]
+        assert group["LifeCycleConfig"]["SourceS3Uri"].startswith("s3://sagemaker-scripts/lifecycle/")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_brought_is_made_again(assemblies: dict[str, Assembly], kind: str):
+    assembly = assemblies[kind]
+    assert len(assembly.resources("AWS::EC2::VPC")) == 1
+    assert len(assembly.resources("AWS::EKS::Cluster")) == (1 if kind == "v2" else 0)
+    descriptions = [r["Properties"].get("Description") for r in assembly.resources("AWS::IAM::Role").values()]
+    assert "Execution role of HyperPod instance groups" not in descriptions
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_zone_id_of_a_foreign_vpc_is_looked_up_among_its_subnets(assemblies: dict[str, Assembly], kind: str):
+    (lookup,) = assemblies[kind].resources("Custom::AWS").values()
+    assert "usw2-az2" in json.dumps(lookup["Properties"]["Create"])
+    system, workers = assemblies[kind].one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    assert workers["OverrideVpcConfig"]["Subnets"][0]["Fn::GetAtt"][1] == "Subnets.0.SubnetId"
+    assert "Ref" in system["OverrideVpcConfig"]["Subnets"][0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_order_holds(assemblies: dict[str, Assembly], kind: str):
+    proof = prove(assemblies[kind].folder)
+    assert proof.holds, proof.render()
+    for rule in ("chart-before-cluster", "nodes-before-addons", "cert-manager-before-webhooks", "operator-before-jobs"):
+        assert proof.checked[rule] > 0, f"{rule} matched nothing"
+
+
+def test_errors_of_the_checks_fail_the_synth_with_the_same_message(tmp_path: Path):
+    import aws_cdk as cdk
+    from aws_cdk import aws_ec2 as ec2
+
+    from hyperpod_constructs import EksClusterAttributes, HyperPodCluster, InstanceGroup
+
+    app = cdk.App(outdir=str(tmp_path))
+    stack = cdk.Stack(app, "Mine", env=cdk.Environment(region="us-west-2"))
+    cluster = HyperPodCluster(
+        stack,
+        "HyperPod",
+        vpc=ec2.Vpc(stack, "Vpc", max_azs=2),
+        eks_cluster=EksClusterAttributes(cluster_name="shared"),
+        instance_groups=[InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2)],
+    )
+    cluster.add_instance_group(InstanceGroup(name="workers", instance_type="ml.trn1.32xlage", count=2))
+    with pytest.raises(RuntimeError, match=r"HP301 .*'ml.trn1.32xlage'(?s:.*)did you mean 'ml.trn1.32xlarge'"):
+        app.synth()

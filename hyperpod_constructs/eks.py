@@ -14,6 +14,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct, DependencyGroup, IDependable
 
 from . import catalog
+from .access import add_all
 from .addons import CORE_ADDONS
 from .checks import Context
 from .kubernetes import KubernetesProvider
@@ -23,14 +24,6 @@ from .validation import region_of, validate_with
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
-
-_POLICIES = {
-    "cluster-admin": "AmazonEKSClusterAdminPolicy",
-    "admin": "AmazonEKSAdminPolicy",
-    "admin-view": "AmazonEKSAdminViewPolicy",
-    "edit": "AmazonEKSEditPolicy",
-    "view": "AmazonEKSViewPolicy",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,9 +148,7 @@ class HyperPodEks(Construct):
             security_groups=[network.node_security_group] if inside else None,
         )
         group.add(self.kubernetes.ready)
-        entries = [*(Access(principal=arn, policy="cluster-admin") for arn in spec.admins), *spec.access]
-        for index, access in enumerate(entries):
-            group.add(access_entry(self, f"Access{index}", self.cluster_name, access))
+        add_all(self, [*(Access(principal=arn, policy="cluster-admin") for arn in spec.admins), *spec.access])
         if not spec.existing or spec.existing.core_addons:
             effective = addons.effective()
             for key, addon in CORE_ADDONS.items():
@@ -221,21 +212,3 @@ _LOG_NAMES = {
 def eks_cluster_arn(scope: Construct, cluster_name: str) -> str:
     """ARN of an EKS cluster in the stack's account and region."""
     return Stack.of(scope).format_arn(service="eks", resource="cluster", resource_name=cluster_name)
-
-
-def access_entry(scope: Construct, id: str, cluster_name: str, access: Access) -> eks_v2.CfnAccessEntry:
-    """An access entry for a person, a role or a team member."""
-    partition = Stack.of(scope).partition
-    scope_ = {"type": "namespace", "namespaces": list(access.namespaces)} if access.namespaces else {"type": "cluster"}
-    return eks_v2.CfnAccessEntry(
-        scope,
-        id,
-        cluster_name=cluster_name,
-        principal_arn=access.principal,
-        access_policies=[
-            eks_v2.CfnAccessEntry.AccessPolicyProperty(
-                policy_arn=f"arn:{partition}:eks::aws:cluster-access-policy/{_POLICIES[access.policy]}",
-                access_scope=scope_,
-            )
-        ],
-    )

@@ -14,6 +14,7 @@ from .checks import Context, ensure
 from .cluster import HyperPodCluster
 from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
+from .governance import HyperPodGovernance
 from .network import HyperPodNetwork
 from .spec import Platform
 from .validation import CHECKED
@@ -43,6 +44,8 @@ class HyperPodPlatform(Construct):
     cluster: HyperPodCluster
     addons: Mapping[str, Construct]
     """Add-ons that need nodes, by their key in the config."""
+    governance: HyperPodGovernance | None
+    """Cluster policy and teams."""
 
     def __init__(self, scope: Construct, id: str, *, platform: Platform, scopes: Scopes | None = None) -> None:
         super().__init__(scope, id)
@@ -87,7 +90,12 @@ class HyperPodPlatform(Construct):
             for key, settings in effective.items()
             if (construct := NODE_ADDONS.get(key))
         }
+        self.governance = None
+        if platform.governance:
+            self.governance = HyperPodGovernance(
+                scopes.addons, "Governance", cluster=self.cluster, governance=platform.governance
+            )
         if platform.jobs:
             from .training_job import TrainingJobs
 
-            TrainingJobs(scopes.jobs, "Jobs", cluster=self.cluster, jobs=platform.jobs)
+            TrainingJobs(scopes.jobs, "Jobs", cluster=self.cluster, jobs=platform.completed_jobs)

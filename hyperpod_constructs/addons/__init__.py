@@ -8,6 +8,7 @@ from .base import EksAddon, NodeAddon
 from .cert_manager import CertManagerAddon
 from .core import CoreDnsAddon, KubeProxyAddon, VpcCniAddon
 from .pod_identity_agent import PodIdentityAgentAddon
+from .task_governance import TaskGovernanceAddon
 from .training_operator import TrainingOperatorAddon
 
 CORE_ADDONS: Mapping[str, Callable[..., EksAddon]] = {
@@ -20,6 +21,7 @@ CORE_ADDONS: Mapping[str, Callable[..., EksAddon]] = {
 NODE_ADDONS: Mapping[str, Callable[..., NodeAddon]] = {
     "coredns": CoreDnsAddon,
     "cert_manager": CertManagerAddon,
+    "task_governance": TaskGovernanceAddon,
     "training_operator": TrainingOperatorAddon,
 }
 """Config key to the construct of each add-on that needs nodes."""
@@ -33,6 +35,7 @@ __all__ = [
     "KubeProxyAddon",
     "NodeAddon",
     "PodIdentityAgentAddon",
+    "TaskGovernanceAddon",
     "TrainingOperatorAddon",
     "VpcCniAddon",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .base import Change, SpecModel, field
-from .eks import Access
+
+if TYPE_CHECKING:
+    from .jobs import Job
 
 
 class PriorityClass(SpecModel):
@@ -16,8 +18,14 @@ class PriorityClass(SpecModel):
 
 
 class Scheduler(SpecModel):
-    """The cluster policy."""
+    """The cluster policy. A HyperPod cluster has one."""
 
+    name: str | None = field(
+        None,
+        change=Change.REPLACES,
+        help="Physical name; default: made of the construct's path, unique in the account.",
+    )
+    description: str | None = field(None, change=Change.IN_PLACE, help="What it is for.", max_length=1024)
     priority_classes: tuple[PriorityClass, ...] = field(
         (), change=Change.IN_PLACE, help="Priorities, 10 at most.", max_length=10
     )
@@ -28,7 +36,10 @@ class Scheduler(SpecModel):
 
 
 class QuotaResource(SpecModel):
-    """Compute of one instance type: whole instances by `count`, or accelerators, vCPU and memory."""
+    """Compute of one instance type: whole instances by `count`, or accelerators, vCPU and memory, or MIG partitions.
+
+    What is left out of accelerators, vCPU and memory the service fills in, in proportion to the instance.
+    """
 
     instance_type: str = field(change=Change.IN_PLACE, help="HyperPod instance type.")
     count: int | None = field(None, change=Change.IN_PLACE, help="Whole instances.", ge=0, le=10_000_000)
@@ -40,15 +51,20 @@ class QuotaResource(SpecModel):
 
 
 class Team(SpecModel):
-    """A team: compute quota, namespace, queue, access and jobs. Its namespace is `hyperpod-ns-<name>`."""
+    """A team: compute quota, namespace, queue, access and jobs. A job names its team and nothing else."""
 
     name: str = field(change=Change.REPLACES, help="Name, lower case, 40 characters at most.")
+    description: str | None = field(None, change=Change.IN_PLACE, help="Who they are.", max_length=1024)
     quota: tuple[QuotaResource, ...] = field((), change=Change.IN_PLACE, help="What the team owns.", max_length=15)
     sharing: Literal["Lend", "DontLend", "LendAndBorrow"] = field(
         "LendAndBorrow", change=Change.IN_PLACE, help="What happens with idle compute."
     )
     borrow_limit: int | None = field(
-        None, change=Change.IN_PLACE, help="Most that may be borrowed, in percent of the own quota.", ge=0, le=10_000
+        None,
+        change=Change.IN_PLACE,
+        help="Most that may be borrowed, in percent of the own quota; default: the service's, 50.",
+        ge=0,
+        le=10_000,
     )
     borrow_limits: tuple[QuotaResource, ...] = field(
         (), change=Change.IN_PLACE, help="Absolute borrow limits per instance type.", max_length=15
@@ -58,8 +74,13 @@ class Team(SpecModel):
     )
     fair_share_weight: int = field(0, change=Change.IN_PLACE, help="Weight for idle compute.", ge=0, le=100)
     active: bool = field(True, change=Change.IN_PLACE, help="Whether the quota is enforced.")
-    priority: str | None = field(None, change=Change.NONE, help="Priority class of the team's jobs that name none.")
-    members: tuple[Access, ...] = field((), change=Change.IN_PLACE, help="Access entries bound to the namespace.")
+    priority: str | None = field(None, change=Change.REPLACES, help="Priority class of the team's jobs that name none.")
+    members: tuple[str, ...] = field(
+        (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that run jobs in the team's namespace."
+    )
+    viewers: tuple[str, ...] = field(
+        (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that may look at the team's namespace."
+    )
 
     @property
     def namespace(self) -> str:
@@ -75,6 +96,15 @@ class Team(SpecModel):
         """The LocalQueue that task governance makes for the team."""
         return f"{self.namespace}-localqueue"
 
+    @property
+    def groups(self) -> tuple[str, str]:
+        """Kubernetes groups of the team's members and viewers, which its access entries name and its RBAC binds.
+
+        >>> Team(name="vision").groups
+        ('hyperpod-team-vision', 'hyperpod-team-vision-viewers')
+        """
+        return f"hyperpod-team-{self.name}", f"hyperpod-team-{self.name}-viewers"
+
 
 class Governance(SpecModel):
     """Scheduler configuration and teams; needs `addons.task_governance`."""
@@ -86,3 +116,10 @@ class Governance(SpecModel):
         change=Change.REPLACES,
         help="By CloudFormation's own resource types, or by our handler where the region lacks them.",
     )
+
+    def completed(self, job: Job) -> Job:
+        """A job with its team's priority, where it names a team of ours and no priority of its own."""
+        team = next((team for team in self.teams if team.name == job.team), None)
+        if team is None or team.priority is None or job.priority or job.workload_priority_class:
+            return job
+        return job.model_copy(update={"priority": team.priority})

@@ -58,3 +58,8 @@ class Platform(SpecModel):
         False, change=Change.NONE, help="Whether `--deployed` accepts edits that replace the cluster."
     )
     acknowledge: tuple[Acknowledgement, ...] = field((), change=Change.NONE, help="Findings that were accepted.")
+
+    @property
+    def completed_jobs(self) -> tuple[Job, ...]:
+        """The jobs, each with the priority of its team where it names none."""
+        return tuple(map(self.governance.completed, self.jobs)) if self.governance else self.jobs

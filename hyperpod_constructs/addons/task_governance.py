@@ -1,0 +1,34 @@
+"""HyperPod task governance: Kueue, kept by the service, with scheduler configs and compute quotas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constructs import Construct
+
+from .. import catalog
+from ..spec import ADDON_NAMES, Addon
+from .base import NodeAddon
+
+if TYPE_CHECKING:
+    from ..cluster import HyperPodCluster
+
+
+class TaskGovernanceAddon(NodeAddon):
+    """The task governance add-on, ready when Kueue's controller is available.
+
+    Its webhook looks at every pod outside `kube-system`, so the other HyperPod add-ons come after it. Scheduler config and
+    quotas come after it too: creating them calls that webhook.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Addon | None = None) -> None:
+        fact = catalog.addon(ADDON_NAMES["task_governance"])
+        super().__init__(
+            scope,
+            id,
+            key="task_governance",
+            cluster=cluster,
+            settings=settings,
+            after=[cluster.milestone("cert_manager")],
+        )
+        self.ready = self.wait_until_ready(deployments=[f"{fact.namespace}/{name}" for name in fact.deployments])

@@ -1,0 +1,66 @@
+"""Which status means what, for each kind of event. Pure: a status in, what to do out."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+RETRY_SECONDS = 420.0
+"""How long failures that may pass are tried again: Kueue's webhook needs some minutes to come up."""
+
+
+class Step(Enum):
+    """What to do next."""
+
+    DONE = "done"
+    WAIT = "wait"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    FAIL = "fail"
+
+
+_MOVING = {"Creating", "Updating", "Deleting"}
+_SETTLED = {"Created", "Updated"}
+_DELETE_AND_RECREATE = {"CreateFailed", "CreateRollbackFailed"}
+_DELETION_FAILED = {"DeleteFailed", "DeleteRollbackFailed"}
+
+
+def next_step(event: str, status: str | None, *, up_to_date: bool, waited: float) -> Step:
+    """The next step of an event (`Create`, `Update` or `Delete`).
+
+    `status` is None when there is no such thing, `up_to_date` says whether it has the version that the update made, and
+    `waited` the seconds since the event began.
+
+    >>> next_step("Create", "Created", up_to_date=True, waited=5.0)
+    <Step.DONE: 'done'>
+    >>> next_step("Create", "CreateFailed", up_to_date=True, waited=5.0)
+    <Step.DELETE: 'delete'>
+    >>> next_step("Delete", None, up_to_date=False, waited=5.0)
+    <Step.DONE: 'done'>
+    """
+    if status in _MOVING:
+        return Step.WAIT
+    again = waited < RETRY_SECONDS
+    if event == "Delete":
+        if status is None:
+            return Step.DONE
+        return Step.DELETE if again or status not in _DELETION_FAILED else Step.FAIL
+    if status is None:
+        return Step.CREATE if again else Step.FAIL
+    if status in _SETTLED:
+        return Step.DONE if up_to_date else Step.WAIT
+    if status in _DELETE_AND_RECREATE and event == "Create":
+        return Step.DELETE if again else Step.FAIL
+    if status == "UpdateFailed" and event == "Update":
+        return Step.UPDATE if again else Step.FAIL
+    # a quota that worked before is never deleted to mend it: its team's jobs would go with it
+    return Step.FAIL
+
+
+def advice(status: str) -> str:
+    """What the user can do about a final status."""
+    if status in _DELETE_AND_RECREATE | {"UpdateRollbackFailed"}:
+        return "it has to be deleted and made again"
+    if status in _DELETION_FAILED | {"UpdateFailed"}:
+        return "it can be tried again when the reason is gone"
+    return "look at the task governance add-on and at the nodes"

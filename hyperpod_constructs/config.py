@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from . import checks
 from .documents import Document, join, read, within
 from .findings import Finding, Severity, errors, ordered
+from .jobs.files import LoadedJob, job_in, read_job
 from .shape import Shape, shaped
 from .spec.jobs import Job
 from .spec.platform import Platform
@@ -37,14 +38,17 @@ class Loaded:
 
 @dataclass(slots=True)
 class _Jobs:
-    """The jobs of a config, and the place in a document that each came from."""
+    """The jobs of a config, with what is wrong about them."""
 
-    jobs: list[Job] = field(default_factory=list)
-    places: list[tuple[Document, str]] = field(default_factory=list)
+    loaded: list[LoadedJob] = field(default_factory=list)
+    """Those that have the right shape."""
     findings: list[Finding] = field(default_factory=list)
-    entries: list[int] = field(default_factory=list)
-    """The index in the config's list of each job."""
     complete: bool = True
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs themselves."""
+        return tuple(each.job for each in self.loaded if each.job is not None)
 
 
 def load(path: Path) -> Loaded:
@@ -68,21 +72,19 @@ def load(path: Path) -> Loaded:
     shapes = [*document.findings, *shape.findings, *jobs.findings]
     return Loaded(
         path=path,
-        platform=shape.value.model_copy(update={"jobs": tuple(jobs.jobs)}) if shape.value and complete else None,
+        platform=shape.value.model_copy(update={"jobs": jobs.jobs}) if shape.value and complete else None,
         findings=ordered([*map(_documented, shapes), *_empty(document, shapes), *found]),
     )
 
 
 def _context(shape: Shape[Platform], jobs: _Jobs, *, complete: bool) -> checks.Context:
     known = checks.Context.parts_of(shape.parts)
-    known["jobs"] = tuple(jobs.jobs) if jobs.complete else None
+    known["jobs"] = jobs.jobs if jobs.complete else None
     return checks.Context(**known, whole=complete)
 
 
 def _documented(finding: Finding) -> Finding:
     """A finding about a file or its shape, with the consequence and source of its rule."""
-    from dataclasses import replace
-
     rule = checks.find(finding.rule)
     if rule is None:
         return finding
@@ -108,11 +110,12 @@ def _empty(document: Document, others: list[Finding]) -> Iterator[Finding]:
 
 def _placed(finding: Finding, document: Document, jobs: _Jobs) -> Finding:
     """The finding with its place, which for a job is in the job's own file."""
-    for index, (source, prefix) in enumerate(jobs.places):
-        path = f"jobs[{index}]"
-        if within(finding.path, path):
-            inside = finding.path[len(path) :]
-            return source.located(finding, path=(prefix + inside).removeprefix("."))
+    for index, loaded in enumerate(jobs.loaded):
+        around = f"jobs[{index}]"
+        if within(finding.path, around):
+            inside = finding.path[len(around) :].removeprefix(".")
+            placed = loaded.locate(replace(finding, path=inside))
+            return finding.located(file=placed.file, line=placed.line, column=placed.column)
     return document.located(finding)
 
 
@@ -125,41 +128,31 @@ def _jobs(entries: Any, folder: Path, document: Document) -> _Jobs:
         return _lost(jobs, document, "HP012", "jobs", "must be a list of job files or jobs", cure)
     for index, entry in enumerate(entries):
         path = join("jobs", index)
-        if isinstance(entry, str):
-            _job_file(jobs, document, path, folder / entry)
+        loaded = (
+            _job_file(folder / entry, document, path)
+            if isinstance(entry, str)
+            else job_in(entry, document, prefix=path)
+        )
+        jobs.findings.extend(loaded.findings)
+        if loaded.job is None or errors(loaded.findings):
+            jobs.complete = False
         else:
-            _job(jobs, document, path, entry)
+            jobs.loaded.append(loaded)
     return jobs
 
 
-def _job_file(jobs: _Jobs, document: Document, path: str, file: Path) -> None:
-    source = read(file)
-    if source.value is None and source.findings:
-        for finding in source.findings:
-            if finding.rule == "HP002":
-                _lost(jobs, document, "HP002", path, f"{file}: {finding.message}", finding.cure)
-            else:
-                _lost(jobs, document, finding.rule, path, finding.message, finding.cure, at=finding)
-        return
-    jobs.findings.extend(source.findings)
-    _job(jobs, source, "", source.value)
+def _job_file(file: Path, document: Document, path: str) -> LoadedJob:
+    """The job in a file; a file that cannot be read is reported where the config names it."""
+    loaded = read_job(file)
+    missing = [finding for finding in loaded.findings if finding.rule == "HP002"]
+    if not missing:
+        return loaded
+    said = [document.located(replace(finding, path=path, message=f"{file}: {finding.message}")) for finding in missing]
+    return replace(loaded, findings=said)
 
 
-def _job(jobs: _Jobs, source: Document, prefix: str, content: Any) -> None:
-    shape = shaped(Job, content, source, prefix=prefix)
-    jobs.findings.extend(shape.findings)
-    if shape.value is None:
-        jobs.complete = False
-        return
-    jobs.jobs.append(shape.value)
-    jobs.places.append((source, prefix))
-
-
-def _lost(
-    jobs: _Jobs, document: Document, rule: str, path: str, message: str, cure: str, *, at: Finding | None = None
-) -> _Jobs:
+def _lost(jobs: _Jobs, document: Document, rule: str, path: str, message: str, cure: str) -> _Jobs:
     finding = Finding(rule=rule, severity=Severity.ERROR, path=path, message=message, cure=cure)
-    placed = finding.located(file=at.file, line=at.line, column=at.column) if at else document.located(finding)
-    jobs.findings.append(placed)
+    jobs.findings.append(document.located(finding))
     jobs.complete = False
     return jobs

@@ -101,8 +101,8 @@ describe(
     why="AWS refuses the value.",
     cure="Choose a value that is allowed.",
     source=_SPEC,
-    wrong="network: {mode: shut}\n",
-    right="network: {mode: closed}\n",
+    wrong="network: {nat: one}\n",
+    right="network: {nat: single}\n",
 )
 describe(
     "HP014",

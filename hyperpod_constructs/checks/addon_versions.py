@@ -1,0 +1,144 @@
+"""HP52x: versions of add-ons against Kubernetes, HyperPod and each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..catalog import addon
+from ..catalog import minor as kubernetes_minor
+from ..findings import Severity
+from ..spec.addons import ADDON_NAMES
+from ..spec.base import is_token
+from .context import Context, as_text, skipped
+from .registry import Problem, rule
+
+_VERSION = re.compile(r"v([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})(-eksbuild\.([0-9]{1,6}))?")
+
+
+def version_tuple(text: str) -> tuple[int, ...] | None:
+    """An add-on version for comparing; None where it is no version.
+
+    >>> version_tuple("v1.47.0-eksbuild.2") > version_tuple("v1.47.0"), version_tuple("latest")
+    (True, None)
+    """
+    found = _VERSION.fullmatch(text)
+    return tuple(int(found[part] or 0) for part in (1, 2, 3, 5)) if found else None
+
+
+def _pinned(ctx: Context) -> Iterator[tuple[str, str, str]]:
+    """Key, path and version of each EKS add-on whose version is given."""
+    for key, settings in ctx.effective_addons.items():
+        if key in ADDON_NAMES and settings.version is not None:
+            yield key, f"addons.{key}.version", settings.version
+
+
+@rule(
+    "HP520",
+    title="Versions of add-ons are complete.",
+    severity=Severity.ERROR,
+    needs=("addons",),
+    why="EKS refuses the add-on.",
+    cure="Write it with its build: v1.3.0-eksbuild.1; or leave it out.",
+    source="EKS: DescribeAddonVersions",
+    certain=False,
+    wrong="addons: {training_operator: {version: '1.3'}}\n",
+    right="addons: {training_operator: {version: v1.3.0-eksbuild.1}}\n",
+)
+def complete(ctx: Context) -> Iterator[Problem]:
+    """Form of the version."""
+    for _, path, version in _pinned(ctx):
+        if is_token(version):
+            yield skipped(path)
+        elif version_tuple(version) is None or "-eksbuild." not in version:
+            yield Problem(path, f"{as_text(version)} is no add-on version such as v1.3.0-eksbuild.1")
+
+
+@rule(
+    "HP521",
+    title="An add-on's version installs on the Kubernetes version.",
+    severity=Severity.ERROR,
+    needs=("addons", "eks"),
+    why="EKS refuses the add-on, when the cluster is there already.",
+    cure="Leave the version out, or choose one that covers the Kubernetes version.",
+    source="catalog: versions seen with their Kubernetes ranges",
+    wrong='eks: {kubernetes_version: "1.31", support: EXTENDED}\naddons: {observability: {version: v1.2.0-eksbuild.3}}\n',
+    right='eks: {kubernetes_version: "1.35"}\naddons: {observability: {version: v1.2.0-eksbuild.3}}\n',
+)
+def installs(ctx: Context) -> Iterator[Problem]:
+    """Known ranges; a warning where only the versions that are known do not cover it."""
+    kubernetes = ctx.kubernetes_version
+    if kubernetes is None:
+        return
+    for key, settings in ctx.effective_addons.items():
+        if key not in ADDON_NAMES:
+            continue
+        facts, given = addon(ADDON_NAMES[key]), settings.version
+        if given is None:
+            known = [each for each in facts.versions if each.covers(str(kubernetes)) is not None]
+            if facts.kubernetes_min is not None and kubernetes.minor < kubernetes_minor(facts.kubernetes_min):
+                message = f"needs Kubernetes {facts.kubernetes_min}, and the cluster has {kubernetes}"
+                yield Problem(f"addons.{key}", message)
+            elif known and not any(each.covers(str(kubernetes)) for each in known):
+                newest = known[0]
+                message = (
+                    f"no version is known for Kubernetes {kubernetes}: {newest.version} is for {newest.kubernetes_min} to "
+                    f"{newest.kubernetes_max}"
+                )
+                why = "The newest version does not install; EKS may have an older one."
+                cure = f"Use Kubernetes {newest.kubernetes_min} to {newest.kubernetes_max}, or look with `--live`."
+                yield Problem(f"addons.{key}", message, cure, why, Severity.WARNING)
+            continue
+        for each in facts.versions:
+            same = each.version == given or (not each.installable and given.startswith(f"{each.version}-"))
+            if same and each.covers(str(kubernetes)) is False:
+                message = f"{given} is for Kubernetes {each.kubernetes_min} to {each.kubernetes_max}, not {kubernetes}"
+                yield Problem(f"addons.{key}.version", message)
+
+
+@rule(
+    "HP522",
+    title="An add-on's version is new enough for HyperPod, and for the add-ons that use it.",
+    severity=Severity.ERROR,
+    needs=("addons",),
+    why="Older versions do not work on HyperPod nodes: volumes do not attach, nodes get no network.",
+    cure="Use a newer version, or leave it out.",
+    source="documentation pages sagemaker-hyperpod-eks-ebs, sagemaker-hyperpod-eks-prerequisites, "
+    "sagemaker-hyperpod-model-deployment-setup",
+    certain=False,
+    wrong="addons: {ebs_csi: {version: v1.46.0-eksbuild.1}}\n",
+    right="addons: {ebs_csi: {version: v1.47.0-eksbuild.1}}\n",
+)
+def new_enough(ctx: Context) -> Iterator[Problem]:
+    """Minimum versions of HyperPod and of other add-ons."""
+    users = {key: addon(ADDON_NAMES[key]) for key in ctx.effective_addons if key in ADDON_NAMES}
+    for key, path, version in _pinned(ctx):
+        has = version_tuple(version)
+        if has is None:
+            continue
+        wanted = [("HyperPod", users[key].min_version)]
+        wanted += [(user.title, user.min_version_for.get(ADDON_NAMES[key])) for user in users.values()]
+        for who, least in wanted:
+            need = version_tuple(least) if least is not None else None
+            if need is not None and has < need:
+                yield Problem(path, f"is {version}; {who} needs {least} or later")
+
+
+@rule(
+    "HP523",
+    title="The training operator's association is its own resource.",
+    severity=Severity.NOTE,
+    needs=("addons",),
+    why="Versions that are flagged as needing no permissions refuse an inline association; ours is a resource of its own, "
+    "made first, which works with all of them.",
+    cure="Nothing to do; do not add an association to `configuration`.",
+    source="Terraform module: awsome-distributed-training#1075",
+    wrong="addons: {training_operator: {configuration: {podIdentityAssociations: []}}}\n",
+    right="addons: {training_operator: {}}\n",
+)
+def standalone_association(ctx: Context) -> Iterator[Problem]:
+    """An association in the configuration values."""
+    operator = ctx.addons.training_operator if ctx.addons is not None else None
+    if operator is not None and operator.enabled and "podIdentityAssociations" in operator.configuration:
+        path = "addons.training_operator.configuration.podIdentityAssociations"
+        yield Problem(path, "is not a configuration value", severity=Severity.WARNING)

@@ -1,0 +1,289 @@
+"""HP50x and HP51x: add-ons: what they need, where they run, and what they are configured with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ..catalog import addon, limit
+from ..documents import join
+from ..findings import Severity
+from ..spec.addons import ADDON_NAMES, PREREQUISITES
+from ..spec.base import is_token
+from .context import Context, as_text, skipped, types_of
+from .placement import takes_anything
+from .registry import Problem, rule
+
+_SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
+_CORE = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
+
+
+def _existing(ctx: Context) -> bool:
+    return ctx.eks is not None and ctx.eks.existing is not None
+
+
+@rule(
+    "HP501",
+    title="An add-on has what it needs before it.",
+    severity=Severity.ERROR,
+    needs=("addons",),
+    why="Its pods wait for objects that nobody makes, and the add-on is never active.",
+    cure="Do not switch the prerequisite off.",
+    source="documentation pages of the add-ons; catalog: prerequisites",
+    certain=False,
+    wrong="addons: {training_operator: {}, cert_manager: {enabled: false}}\n",
+    right="addons: {training_operator: {}}\n",
+)
+def prerequisites(ctx: Context) -> Iterator[Problem]:
+    """Prerequisites that are switched off; a warning where they may be on the cluster already."""
+    effective, chart = ctx.effective_addons, ctx.dependencies
+    severity = Severity.WARNING if _existing(ctx) else None
+    for key, needs in PREREQUISITES.items():
+        for need in needs if key in effective else ():
+            by_chart = chart is not None and chart.enabled and need == "cert_manager" and chart.cert_manager
+            if need not in effective and not by_chart:
+                yield Problem(f"addons.{need}.enabled", f"is false, but {key} needs {need}", severity=severity)
+
+
+@rule(
+    "HP502",
+    title="A new EKS cluster has its core add-ons.",
+    severity=Severity.ERROR,
+    needs=("addons", "eks"),
+    why="Nodes without network, DNS or credentials are never ready. HyperPod supports the VPC CNI only.",
+    cure="Leave vpc_cni, kube_proxy, coredns and pod_identity_agent on.",
+    source="documentation page sagemaker-hyperpod-eks-prerequisites; EKS: bootstrapSelfManagedAddons is off",
+    certain=False,
+    wrong="addons: {vpc_cni: {enabled: false}}\n",
+    right="addons: {vpc_cni: {}}\n",
+)
+def core(ctx: Context) -> Iterator[Problem]:
+    """Core add-ons that are switched off."""
+    if ctx.addons is None or _existing(ctx):
+        return
+    users = [
+        key
+        for key in ctx.effective_addons
+        if key in ADDON_NAMES and addon(ADDON_NAMES[key]).credentials == "pod-identity"
+    ]
+    for key in _CORE:
+        if getattr(ctx.addons, key).enabled:
+            continue
+        if key == "pod_identity_agent":
+            wanting = [user for user in users if user not in _CORE]
+            severity = None if wanting else Severity.WARNING
+            message = f"is false, but {', '.join(wanting)} get their credentials from it" if wanting else "is false"
+            yield Problem(f"addons.{key}.enabled", message, severity=severity)
+        else:
+            yield Problem(
+                f"addons.{key}.enabled", "is false, and the cluster is a new one, which has nothing by itself"
+            )
+
+
+@rule(
+    "HP503",
+    title="Task governance and a Kueue of one's own exclude each other.",
+    severity=Severity.ERROR,
+    needs=("addons",),
+    why="Task governance brings Kueue; its installation fails where there is one.",
+    cure="Keep one of the two.",
+    source="documentation page …-governance-troubleshoot",
+    certain=False,
+    wrong="addons: {task_governance: {}, kueue: {}}\n",
+    right="addons: {task_governance: {}}\n",
+)
+def one_kueue(ctx: Context) -> Iterator[Problem]:
+    """Both at once."""
+    if "task_governance" in ctx.effective_addons and "kueue" in ctx.effective_addons:
+        yield Problem("addons.kueue", "is on beside task_governance")
+
+
+@rule(
+    "HP504",
+    title="An add-on is offered in the region.",
+    severity=Severity.ERROR,
+    needs=("addons", "region"),
+    why="The add-on fails, or has no images or workspaces to work with.",
+    cure="Leave it out in this region; cloudwatch_observability and Kueue are alternatives.",
+    source="dependency chart: regions with inference images; Terraform module: regions of observability; "
+    "CloudFormation: workspace types by region",
+    certain=False,
+    wrong="region: ap-south-2\nnetwork: {availability_zone_ids: [aps2-az1, aps2-az2]}\naddons: {observability: {}}\n",
+    right="addons: {observability: {}}\n",
+)
+def regions(ctx: Context) -> Iterator[Problem]:
+    """Observability, inference, Prometheus and Grafana by region."""
+    region, addons = ctx.region_facts, ctx.addons
+    if region is None or addons is None or not region.hyperpod:
+        return
+    effective = ctx.effective_addons
+    if "observability" in effective and not region.observability:
+        yield Problem("addons.observability", f"is not offered in {region.name}")
+    if "inference_operator" in effective and not region.inference:
+        yield Problem("addons.inference_operator", f"has no images for {region.name}")
+    settings = addons.observability if "observability" in effective else None
+    if settings is None:
+        return
+    if settings.workspace_arn is None and not region.amp:
+        yield Problem("addons.observability.workspace_arn", f"is needed: {region.name} has no Managed Prometheus")
+    if settings.grafana.kind == "managed" and settings.grafana.workspace_id is None and not region.amg:
+        cure = "Name a workspace of another region in workspace_id, or use kind self-hosted."
+        yield Problem("addons.observability.grafana.kind", f"{region.name} has no Managed Grafana", cure)
+
+
+@rule(
+    "HP505",
+    title="The inference operator's role and identity provider are as it wants them.",
+    severity=Severity.ERROR,
+    needs=("addons",),
+    why="The add-on's chart refuses the role, or its pods get no credentials.",
+    cure="Name the role SageMakerHyperPodInference...; give eks.existing.oidc_provider_arn for an EKS cluster that exists.",
+    source="dependency chart: inference-operator, templates/_validateRequiredValues.tpl",
+    wrong="addons: {inference_operator: {role_arn: arn:aws:iam::111122223333:role/Inference}}\n",
+    right="addons: {inference_operator: {role_arn: arn:aws:iam::111122223333:role/SageMakerHyperPodInferenceMine}}\n",
+)
+def inference_role(ctx: Context) -> Iterator[Problem]:
+    """Prefix of the role's name, and the OIDC provider."""
+    operator = ctx.addons.inference_operator if ctx.addons is not None else None
+    if operator is None or not operator.enabled:
+        return
+    if operator.role_arn is not None:
+        name = operator.role_arn.rpartition("/")[2]
+        if is_token(operator.role_arn):
+            yield skipped("addons.inference_operator.role_arn")
+        elif not name.startswith("SageMakerHyperPodInference"):
+            message = f"the role's name {as_text(name)} does not begin with SageMakerHyperPodInference"
+            yield Problem("addons.inference_operator.role_arn", message)
+    if ctx.eks is not None and ctx.eks.existing is not None and ctx.eks.existing.oidc_provider_arn is None:
+        message = "is needed: the inference operator gets its credentials through the OIDC provider"
+        yield Problem("eks.existing.oidc_provider_arn", message)
+
+
+@rule(
+    "HP506",
+    title="Add-ons with x86 images have x86 nodes.",
+    severity=Severity.ERROR,
+    needs=("addons", "cluster"),
+    why="The pods stay pending, or crash on nodes of the other architecture.",
+    cure="Add a group such as {name: system, instance_type: ml.m5.4xlarge, count: 2}.",
+    source="documentation page sagemaker-hyperpod-model-deployment-setup: an amd64 node",
+    certain=False,
+    wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m7g.4xlarge, count: 2}]}\n"
+    "addons: {inference_operator: {}}\n",
+    right=f"cluster: {{instance_groups: [{_SYSTEM}]}}\naddons: {{inference_operator: {{}}}}\n",
+)
+def architecture(ctx: Context) -> Iterator[Problem]:
+    """The inference operator on Graviton only."""
+    kinds = [kind for _, group in ctx.groups for kind in types_of(group)]
+    if "inference_operator" in ctx.effective_addons and kinds and all(kind.architecture == "arm64" for kind in kinds):
+        yield Problem(
+            "addons.inference_operator", f"needs x86_64, and {', '.join(sorted({k.name for k in kinds}))} is arm64"
+        )
+
+
+@rule(
+    "HP507",
+    title="Observability has a node of 4xlarge or more.",
+    severity=Severity.WARNING,
+    needs=("addons", "cluster"),
+    why="Its collector stays pending on smaller nodes, which also run out of pods.",
+    cure="Use ml.m5.4xlarge or larger for the system group.",
+    source="documentation page hyperpod-observability-addon-setup",
+    wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.xlarge, count: 2}]}\n"
+    "addons: {observability: {}}\n",
+    right=f"cluster: {{instance_groups: [{_SYSTEM}]}}\naddons: {{observability: {{}}}}\n",
+)
+def large_node(ctx: Context) -> Iterator[Problem]:
+    """Sizes of the nodes that take ordinary pods."""
+    if "observability" not in ctx.effective_addons or _existing(ctx):
+        return
+    kinds = [kind for _, group in ctx.groups if takes_anything(group) for kind in types_of(group)]
+    need = limit("observability_node_size_factor").value
+    if kinds and not any(_factor(kind.name) >= need for kind in kinds):
+        largest = max(kinds, key=lambda kind: _factor(kind.name)).name
+        yield Problem("addons.observability", f"needs a node of {need}xlarge; the largest that takes pods is {largest}")
+
+
+def _factor(instance_type: str) -> int:
+    """The number before `xlarge`; 1 without one, 0 for smaller sizes.
+
+    >>> _factor("ml.m5.4xlarge"), _factor("ml.m5.xlarge"), _factor("ml.m5.large")
+    (4, 1, 0)
+    """
+    found = re.search(r"\.([0-9]*)xlarge$", instance_type)
+    return int(found[1] or 1) if found else 0
+
+
+@rule(
+    "HP508",
+    title="The Mountpoint S3 driver may read something.",
+    severity=Severity.WARNING,
+    needs=("addons",),
+    why="Without buckets its role has no permissions, and every mount is refused.",
+    cure="Name bucket_arns, or a role_arn.",
+    source="documentation of the Mountpoint for Amazon S3 CSI driver",
+    wrong="addons: {mountpoint_s3_csi: {}}\n",
+    right="addons: {mountpoint_s3_csi: {bucket_arns: ['arn:aws:s3:::my-bucket']}}\n",
+)
+def mountpoint(ctx: Context) -> Iterator[Problem]:
+    """Buckets of the driver, and their form."""
+    driver = ctx.addons.mountpoint_s3_csi if ctx.addons is not None else None
+    if driver is None or not driver.enabled:
+        return
+    buckets = ctx.storage is not None and bool(ctx.storage.buckets)
+    if not driver.bucket_arns and driver.role_arn is None and not buckets:
+        yield Problem("addons.mountpoint_s3_csi", "names neither bucket_arns nor role_arn")
+    for index, arn in enumerate(driver.bucket_arns):
+        if not is_token(arn) and not re.fullmatch(r"arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", arn):
+            path = f"addons.mountpoint_s3_csi.bucket_arns[{index}]"
+            yield Problem(
+                path, f"{as_text(arn)} is no ARN of a bucket", None, "IAM refuses the policy.", Severity.ERROR
+            )
+
+
+@rule(
+    "HP509",
+    title="Configuration values have keys that the add-on knows.",
+    severity=Severity.WARNING,
+    needs=("addons",),
+    why="EKS refuses values that do not fit the add-on version's schema.",
+    cure="Look at `aws eks describe-addon-configuration`.",
+    source="catalog: configuration keys that the sources name",
+    wrong="addons: {training_operator: {configuration: {hpTrainingControlManager: {}}}}\n",
+    right="addons: {training_operator: {configuration: {hpTrainingControllerManager: {}}}}\n",
+)
+def configuration(ctx: Context) -> Iterator[Problem]:
+    """Near misses of known keys, and keys that exclude each other."""
+    from ..catalog import suggest
+
+    for key, settings in ctx.effective_addons.items():
+        values: Mapping[str, object] = getattr(settings, "configuration", {})
+        known = addon(ADDON_NAMES[key]).configuration_keys if key in ADDON_NAMES else ()
+        for name in values:
+            near = suggest(name, known)
+            if near is not None and name not in known:
+                yield Problem(
+                    join(f"addons.{key}.configuration", name),
+                    f"{as_text(name)} is not known",
+                    f"did you mean {near!r}?",
+                )
+        if key == "spaces" and "remoteAccess" in values and "directSSH" in values:
+            message = "remoteAccess and directSSH exclude each other"
+            yield Problem(f"addons.{key}.configuration", message, "Keep one of them.", "The add-on refuses both.")
+
+
+@rule(
+    "HP510",
+    title="Containers are watched once.",
+    severity=Severity.NOTE,
+    needs=("addons",),
+    why="Two collectors on every node cost twice, and take pods' room.",
+    cure="Keep one of the two.",
+    source="documentation: the two are alternatives",
+    wrong="addons: {observability: {}, cloudwatch_observability: {}}\n",
+    right="addons: {observability: {}}\n",
+)
+def watched_once(ctx: Context) -> Iterator[Problem]:
+    """Both kinds of observability."""
+    if "observability" in ctx.effective_addons and "cloudwatch_observability" in ctx.effective_addons:
+        yield Problem("addons.cloudwatch_observability", "is on beside observability")

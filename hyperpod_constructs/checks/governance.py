@@ -1,0 +1,304 @@
+"""HP60x: task governance: scheduler, teams and their quotas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..catalog import find_instance_type, instance_types, limit, mig_profiles_in_api, pattern, source_of, suggest
+from ..findings import Severity
+from ..spec.base import is_token
+from ..spec.governance import QuotaResource
+from .context import Context, as_text, skipped
+from .registry import Problem, rule
+
+_QUOTA = "service model of sagemaker: ComputeQuotaResourceConfig"
+_ON = "addons: {task_governance: {}}\n"
+
+
+def _team(rest: str, scheduler: str = "") -> str:
+    return f"{_ON}governance: {{{scheduler}teams: [{{name: vision, {rest}}}]}}\n"
+
+
+@rule(
+    "HP601",
+    title="Governance has the task governance add-on.",
+    severity=Severity.ERROR,
+    needs=("governance", "addons"),
+    why="Quotas and the scheduler configuration are refused: their webhook and queues are not there.",
+    cure="Add `task_governance: {}` to addons.",
+    source="documentation page …-governance-setup-task-governance",
+    wrong="governance: {teams: [{name: vision}]}\n",
+    right=_ON + "governance: {teams: [{name: vision, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
+)
+def needs_addon(ctx: Context) -> Iterator[Problem]:
+    """The add-on for teams and scheduler; a note on an EKS cluster that may have it."""
+    if ctx.governance is not None and "task_governance" not in ctx.effective_addons:
+        existing = ctx.eks is not None and ctx.eks.existing is not None
+        yield Problem("governance", "needs the add-on task_governance", severity=Severity.WARNING if existing else None)
+
+
+@rule(
+    "HP602",
+    title="CloudFormation's governance types are in the region, or our handler is used.",
+    severity=Severity.ERROR,
+    needs=("governance", "region"),
+    why="CloudFormation refuses the template.",
+    cure="Use `through: auto` or `through: handler`.",
+    source="CloudFormation's resource types by region (2026-10-20)",
+    wrong=_ON + "governance: {through: native, teams: []}\n",
+    right=_ON + "governance: {through: auto, teams: []}\n",
+)
+def types_in_region(ctx: Context) -> Iterator[Problem]:
+    """`through: native` against the region's types."""
+    region = ctx.region_facts
+    if ctx.governance is None or region is None or not region.hyperpod or ctx.governance.through != "native":
+        return
+    missing = [] if region.scheduler_config_cfn else ["AWS::SageMaker::ClusterSchedulerConfig"]
+    missing += [] if region.compute_quota_cfn else ["AWS::SageMaker::ComputeQuota"]
+    if missing:
+        yield Problem("governance.through", f"is native, but {region.name} has no {' and no '.join(missing)}")
+
+
+@rule(
+    "HP603",
+    title="Names of teams, priorities and the scheduler keep to the API's patterns, each once.",
+    severity=Severity.ERROR,
+    needs=("governance",),
+    why="The API refuses the name.",
+    cure="Use lower-case letters, digits and hyphens, 40 at most, beginning and ending with a letter or digit.",
+    source=source_of("patterns", "team_name"),
+    wrong=_ON + "governance: {teams: [{name: Vision_Team, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
+    right=_ON + "governance: {teams: [{name: vision-team, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
+)
+def names(ctx: Context) -> Iterator[Problem]:
+    """Patterns, lengths and repetitions."""
+    if ctx.governance is None:
+        return
+    teams = [team.name for team in ctx.governance.teams]
+    priorities = [each.name for each in ctx.governance.scheduler.priority_classes]
+    for what, base, given in (
+        ("team_name", "governance.teams", teams),
+        ("priority_class_name", "governance.scheduler.priority_classes", priorities),
+    ):
+        for index, each in enumerate(given):
+            path = f"{base}[{index}].name"
+            if is_token(each):
+                yield skipped(path)
+            elif not re.fullmatch(pattern(what), each) or len(each) > limit(f"{what}_length").value:
+                yield Problem(path, f"{as_text(each)} is no name that the API takes")
+            elif each in given[:index]:
+                yield Problem(path, f"{as_text(each)} is named twice")
+    name = ctx.governance.scheduler.name
+    if is_token(name):
+        yield skipped("governance.scheduler.name")
+    elif name is not None and not (re.fullmatch(pattern("governance_name"), name) and len(name) <= 63):
+        yield Problem("governance.scheduler.name", f"{as_text(name)} is no name that the API takes")
+
+
+@rule(
+    "HP604",
+    title="A team's priority is one of the scheduler's.",
+    severity=Severity.ERROR,
+    needs=("governance",),
+    why="Kueue refuses the team's jobs: there is no such priority class.",
+    cure="Add it to governance.scheduler.priority_classes.",
+    source="documentation page …-governance-policies",
+    certain=False,
+    wrong=_team("priority: high, quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
+    right=_team(
+        "priority: high, quota: [{instance_type: ml.m5.4xlarge, count: 1}]",
+        "scheduler: {priority_classes: [{name: high, weight: 90}]}, ",
+    ),
+)
+def team_priorities(ctx: Context) -> Iterator[Problem]:
+    """Priorities of teams."""
+    if ctx.governance is None:
+        return
+    known = [each.name for each in ctx.governance.scheduler.priority_classes]
+    for index, team in enumerate(ctx.governance.teams):
+        if team.priority is not None and team.priority not in known and not is_token(team.priority):
+            near = suggest(team.priority, known)
+            message = (
+                f"{as_text(team.priority)} is none of the scheduler's priorities ({', '.join(known) or 'it has none'})"
+            )
+            yield Problem(f"governance.teams[{index}].priority", message, f"did you mean {near!r}?" if near else None)
+
+
+def _resources(ctx: Context) -> Iterator[tuple[str, QuotaResource]]:
+    for t, team in enumerate(ctx.governance.teams if ctx.governance else ()):
+        for name in ("quota", "borrow_limits"):
+            for index, resource in enumerate(getattr(team, name)):
+                yield f"governance.teams[{t}].{name}[{index}]", resource
+
+
+@rule(
+    "HP605",
+    title="Quotas are of types that the cluster has.",
+    severity=Severity.WARNING,
+    needs=("governance", "cluster"),
+    why="A quota of a type that no group has gives the team nothing.",
+    cure="Name an instance type of cluster.instance_groups.",
+    source=_QUOTA,
+    wrong=_team("quota: [{instance_type: ml.p5.48xlarge, count: 1}]"),
+    right=_team("quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
+)
+def types_of_quotas(ctx: Context) -> Iterator[Problem]:
+    """Unknown types are an error, others a warning."""
+    types = {name for group in (ctx.cluster.groups if ctx.cluster else ()) for name in group.types}
+    for path, resource in _resources(ctx):
+        name, place = resource.instance_type, f"{path}.instance_type"
+        if is_token(name):
+            yield skipped(place)
+        elif find_instance_type(name) is None:
+            near = suggest(name, instance_types())
+            cure = f"did you mean {near!r}?" if near else None
+            message = f"{as_text(name)} is no HyperPod instance type"
+            yield Problem(place, message, cure, "The API refuses the quota.", Severity.ERROR)
+        elif name not in types:
+            yield Problem(place, f"no group has {name}")
+
+
+@rule(
+    "HP606",
+    title="The quotas of all teams fit the cluster.",
+    severity=Severity.WARNING,
+    needs=("governance", "cluster"),
+    why="Teams cannot all have what they own, and jobs wait although their team's quota is free.",
+    cure="Lower the quotas, or raise the counts.",
+    source="documentation page …-governance-policies: the total must stay within the cluster's capacity",
+    wrong=_team("quota: [{instance_type: ml.m5.4xlarge, count: 9}]"),
+    right=_team("quota: [{instance_type: ml.m5.4xlarge, count: 2}]"),
+)
+def within_capacity(ctx: Context) -> Iterator[Problem]:
+    """Instances, accelerators and vCPU by type, against the counts of the groups."""
+    if ctx.governance is None or ctx.cluster is None:
+        return
+    nodes: dict[str, int] = {}
+    for group in ctx.cluster.groups:
+        for name in group.types:
+            nodes[name] = nodes.get(name, 0) + group.most
+    owned: dict[str, float] = {}
+    for team in ctx.governance.teams:
+        for resource in team.quota:
+            owned[resource.instance_type] = owned.get(resource.instance_type, 0) + _instances(resource)
+    for name, instances in owned.items():
+        if name in nodes and instances > nodes[name]:
+            message = f"the teams own {instances:g} instances of {name}, and the groups have {nodes[name]} at most"
+            yield Problem("governance.teams", message)
+
+
+def _instances(resource: QuotaResource) -> float:
+    """A quota as a number of instances: the largest share of any of its resources."""
+    kind = find_instance_type(resource.instance_type)
+    shares = [float(resource.count or 0)]
+    if kind is not None and kind.accelerator is not None and resource.accelerators:
+        shares.append(resource.accelerators / kind.accelerator.count)
+    if kind is not None and resource.vcpu and resource.vcpu < float("inf"):
+        shares.append(resource.vcpu / kind.vcpu)
+    if kind is not None and resource.memory_gib and resource.memory_gib < float("inf"):
+        shares.append(resource.memory_gib / kind.memory_gib)
+    return max(shares)
+
+
+@rule(
+    "HP607",
+    title="A quota is in whole instances, or in accelerators, vCPU and memory.",
+    severity=Severity.ERROR,
+    needs=("governance",),
+    why="The API refuses a quota that is both, or nothing.",
+    cure="Give count, or some of accelerators, vcpu and memory_gib.",
+    source=_QUOTA,
+    wrong=_team("quota: [{instance_type: ml.m5.4xlarge, count: 1, vcpu: 8}]"),
+    right=_team("quota: [{instance_type: ml.m5.4xlarge, vcpu: 8}]"),
+)
+def one_measure(ctx: Context) -> Iterator[Problem]:
+    """Count against the other measures, and accelerators that a type has not."""
+    for path, resource in _resources(ctx):
+        parts = [name for name in ("accelerators", "vcpu", "memory_gib") if getattr(resource, name) is not None]
+        if resource.count is not None and parts:
+            yield Problem(f"{path}.{parts[0]}", "is given beside count")
+        if resource.count is None and not parts and resource.mig_profile is None:
+            yield Problem(path, "says nothing but the type")
+        kind = find_instance_type(resource.instance_type)
+        if kind is not None and kind.accelerator is None and resource.accelerators:
+            yield Problem(f"{path}.accelerators", f"is {resource.accelerators}, and {kind.name} has none")
+
+
+@rule(
+    "HP608",
+    title="A MIG quota has a profile of its type, and a number.",
+    severity=Severity.ERROR,
+    needs=("governance",),
+    why="The API refuses the quota.",
+    cure="Name a profile such as mig-1g.10gb, and mig_count.",
+    source="service model of sagemaker: MIGProfileType; sagemaker-hyperpod 3.12.0 for the profiles of each type",
+    wrong=_team("quota: [{instance_type: ml.p5.48xlarge, mig_profile: mig-1g.5gb, mig_count: 2}]"),
+    right=_team("quota: [{instance_type: ml.p5.48xlarge, mig_profile: mig-1g.10gb, mig_count: 2}]"),
+)
+def mig(ctx: Context) -> Iterator[Problem]:
+    """Profiles against the API's list and the type's."""
+    known = mig_profiles_in_api()
+    for path, resource in _resources(ctx):
+        profile, place = resource.mig_profile, f"{path}.mig_profile"
+        if (profile is None) != (resource.mig_count is None):
+            given, missing = (
+                ("mig_profile", "mig_count") if resource.mig_count is None else ("mig_count", "mig_profile")
+            )
+            yield Problem(f"{path}.{given}", f"is given without {missing}")
+        if profile is None or is_token(profile):
+            continue
+        kind = find_instance_type(resource.instance_type)
+        if profile not in known:
+            near = suggest(profile, known)
+            message = f"{as_text(profile)} is no profile that the API takes"
+            yield Problem(place, message, f"did you mean {near!r}?" if near else None)
+        elif kind is not None and profile not in kind.mig_profiles:
+            has = ", ".join(kind.mig_profiles) or "none"
+            yield Problem(place, f"{kind.name} has no {profile}; its profiles: {has}")
+
+
+@rule(
+    "HP609",
+    title="Borrow limits go with borrowing, and are sensible.",
+    severity=Severity.WARNING,
+    needs=("governance",),
+    why="A limit without borrowing does nothing; the service documents 1 to 500 percent.",
+    cure="Use `sharing: LendAndBorrow`, and a limit of 1 to 500 percent.",
+    source="service model of sagemaker: ResourceSharingConfig.BorrowLimit",
+    wrong=_team("sharing: DontLend, borrow_limit: 50, quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
+    right=_team("borrow_limit: 50, quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
+)
+def borrowing(ctx: Context) -> Iterator[Problem]:
+    """borrow_limit and borrow_limits."""
+    practical = limit("borrow_limit_practical")
+    for index, team in enumerate(ctx.governance.teams if ctx.governance else ()):
+        path = f"governance.teams[{index}]"
+        for name in ("borrow_limit", "borrow_limits"):
+            if getattr(team, name) not in (None, ()) and team.sharing != "LendAndBorrow":
+                yield Problem(f"{path}.{name}", f"is given, but sharing is {team.sharing}")
+        if team.borrow_limit is not None and not practical.allows(team.borrow_limit):
+            message = f"is {team.borrow_limit} percent; {practical.minimum} to {practical.value} is documented"
+            yield Problem(f"{path}.borrow_limit", message)
+
+
+@rule(
+    "HP610",
+    title="A team owns something, and is a person's.",
+    severity=Severity.NOTE,
+    needs=("governance",),
+    why="A team without a quota only borrows; without members nobody but admins can use its namespace.",
+    cure="Give it a quota and members.",
+    source="documentation page …-governance-policies",
+    wrong=_ON + "governance: {teams: [{name: vision}]}\n",
+    right=_team(
+        "quota: [{instance_type: ml.m5.4xlarge, count: 1}], members: ['arn:aws:iam::111122223333:role/Vision']"
+    ),
+)
+def empty_teams(ctx: Context) -> Iterator[Problem]:
+    """Teams without quota or members."""
+    for index, team in enumerate(ctx.governance.teams if ctx.governance else ()):
+        if not team.quota:
+            yield Problem(f"governance.teams[{index}].quota", f"the team {team.name} owns nothing")
+        if not team.members:
+            yield Problem(f"governance.teams[{index}].members", f"the team {team.name} has no members")

@@ -1,0 +1,58 @@
+"""The config that the rules' examples are laid over, and the way to load a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hyperpod_constructs.catalog import use_clock
+from hyperpod_constructs.config import Loaded, load
+from hyperpod_constructs.documents import parse
+
+TODAY = date(2026, 11, 23)
+BASE: dict[str, Any] = {
+    "name": "research",
+    "region": "us-west-2",
+    "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
+    "eks": {"kubernetes_version": "1.35", "admins": ["arn:aws:iam::111122223333:role/Admin"]},
+    "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
+}
+
+
+def merged(base: Any, over: Any) -> Any:
+    """Mappings merged key by key, everything else replaced."""
+    if isinstance(base, Mapping) and isinstance(over, Mapping):
+        return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
+    return over
+
+
+def load_text(text: str, folder: Path) -> Loaded:
+    """The text loaded as a config file, on the catalog's day."""
+    file = folder / "hyperpod.yaml"
+    file.write_text(text)
+    with use_clock(TODAY):
+        return load(file)
+
+
+def load_over(fragment: str, folder: Path) -> Loaded:
+    """A rule's fragment laid over the base, as YAML text."""
+    over = parse(fragment).value
+    if not isinstance(over, dict):
+        return load_text(fragment, folder)
+    return load_text(dumped(merged(BASE, over)), folder)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes nothing for None, so that a key without a value stays one."""
+
+
+_Dumper.add_representer(type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", ""))
+
+
+def dumped(content: Any) -> str:
+    """A config as YAML text."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=10_000)

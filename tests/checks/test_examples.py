@@ -1,0 +1,56 @@
+"""Every rule's own examples: the wrong one fires the rule, the right one does not; and each rule is documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from rule_configs import BASE, dumped, load_over, load_text
+
+from hyperpod_constructs.checks import AREAS, Rule, rules
+from hyperpod_constructs.documents import parse
+from hyperpod_constructs.findings import errors
+
+RULES = rules()
+WITHOUT_EXAMPLE = {"HP003", "HP004"}
+"""No YAML text can be too large or not be text."""
+WHOLE_FILES = {"HP001", "HP005", "HP006"}
+"""Examples that are not valid YAML, or lose their point when they are merged."""
+
+
+def fired(rule: Rule, fragment: str, folder: Path) -> list[str]:
+    load_ = load_text if rule.id in WHOLE_FILES else load_over
+    return [finding.path for finding in load_(fragment, folder).findings if finding.rule == rule.id]
+
+
+EXAMPLES = [rule for rule in RULES if rule.wrong and not rule.id.startswith("HP9")]
+
+
+@pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: rule.id)
+def test_the_wrong_example_fires_the_rule(rule: Rule, tmp_path: Path) -> None:
+    assert fired(rule, rule.wrong, tmp_path)
+
+
+@pytest.mark.parametrize("rule", EXAMPLES, ids=lambda rule: rule.id)
+def test_the_right_example_does_not(rule: Rule, tmp_path: Path) -> None:
+    assert not fired(rule, rule.right, tmp_path)
+
+
+@pytest.mark.parametrize("rule", [r for r in EXAMPLES if r.id[:3] != "HP7"], ids=lambda rule: rule.id)
+def test_the_right_example_has_no_errors_at_all(rule: Rule, tmp_path: Path) -> None:
+    whole = load_text(dumped({**BASE, **parse(rule.right).value}), tmp_path)
+    found = whole if rule.id in WHOLE_FILES else load_over(rule.right, tmp_path)
+    assert errors(found.findings) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_every_rule_is_documented(rule: Rule) -> None:
+    assert re.fullmatch(r"HP[0-9]{3}", rule.id)
+    assert rule.id[:3] in AREAS
+    for text in (rule.title, rule.why, rule.cure, rule.source):
+        assert text
+        assert text == text.strip()
+    if not rule.id.startswith("HP9") and rule.id not in WITHOUT_EXAMPLE:
+        assert rule.wrong
+        assert rule.right

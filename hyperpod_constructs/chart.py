@@ -26,6 +26,7 @@ __all__ = [
     "content_digest",
     "fetch",
     "gaps",
+    "homeless",
     "insertions",
     "namespace",
     "pinned_chart",
@@ -79,6 +80,32 @@ def gaps(instance_types: Iterable[str]) -> dict[str, tuple[str, ...]]:
         for component, listed in load("chart")["instance_types"].items()
     }
     return {component: names for component, names in missing.items() if names}
+
+
+def homeless(spec: DependencyChart, *, values: Mapping[str, Any] | None = None) -> dict[str, tuple[str, str]]:
+    """Components that are on, but whose namespace is only made by a component that is off: the installation fails.
+
+    Returns:
+        The component to its namespace and the component that makes it. A namespace set by values is taken to exist.
+
+    >>> homeless(DependencyChart(deep_health_check=False, job_auto_restart=False))
+    {'health_monitoring_agent': ('aws-hyperpod', 'deep_health_check')}
+    """
+    given = _over(spec.values, values or {})
+    found = {}
+    for name, component in load("chart")["components"].items():
+        home = component.get("lives_in")
+        if home and getattr(spec, name) and not getattr(spec, home["made_by"]) and not _has(given, home["key"]):
+            found[name] = (home["namespace"], home["made_by"])
+    return found
+
+
+def _has(values: Any, key: str) -> bool:
+    for part in key.split("."):
+        if not isinstance(values, Mapping) or part not in values:
+            return False
+        values = values[part]
+    return True
 
 
 def _needs(instance_type: InstanceType, component: str) -> bool:

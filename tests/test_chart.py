@@ -88,6 +88,28 @@ def test_gaps(name: str, lacking: set[str]) -> None:
     assert set(gaps([name])) == lacking
 
 
+@pytest.mark.parametrize(
+    ("off", "values", "homeless"),
+    [
+        ({}, {}, []),
+        ({"deep_health_check": False}, {}, ["health_monitoring_agent", "job_auto_restart"]),
+        ({"training_operators": False}, {}, []),
+        ({"training_operators": False, "mlflow": True}, {}, ["mlflow"]),
+        ({"training_operators": False, "namespaced_role_and_bindings": True}, {}, ["namespaced_role_and_bindings"]),
+        (
+            {"training_operators": False, "namespaced_role_and_bindings": True},
+            {"namespaced-role-and-bindings": {"namespace": "mine"}},
+            [],
+        ),
+    ],
+)
+def test_components_whose_namespace_nobody_makes(
+    off: dict[str, bool], values: dict[str, Any], homeless: list[str]
+) -> None:
+    assert sorted(chart.homeless(DependencyChart(**off, values=values))) == homeless
+    assert sorted(chart.homeless(DependencyChart(**off), values=values)) == homeless
+
+
 def test_nothing_is_inserted_where_the_plugin_is_off() -> None:
     off = DependencyChart(neuron_device_plugin=False)
     assert insertions(off, instance_types=["ml.trn2.3xlarge"]) == []

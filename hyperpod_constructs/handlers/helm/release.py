@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from .binary import HelmError
+
+T = TypeVar("T")
 
 HISTORY = 5
 """Revisions that are kept of a release."""
@@ -109,24 +111,25 @@ class Release:
             HelmError: what helm said last.
         """
         options = [
-            *("--install", "--reset-values", f"--history-max={HISTORY}", "--hide-notes"),
+            *("--install", "--reset-values", f"--history-max={HISTORY}", "--output=json"),
             *(f"--values={file}" for file in values),
             *(["--skip-crds"] if skip_crds else []),
             *(["--create-namespace"] if create_namespace else []),
             *(["--wait"] if wait else []),
         ]
 
-        def attempt() -> None:
+        def attempt() -> int:
             self._recover()
             seconds = max(1, min(timeout_seconds, int(self._helm.seconds_left() - _RESERVE_SECONDS)))
-            self._run("upgrade", self.name, str(chart), *options, f"--timeout={seconds}s")
+            output = self._run("upgrade", self.name, str(chart), *options, f"--timeout={seconds}s")
+            deployed, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])
+            return int(deployed["version"])
 
         try:
-            self._with_retries(attempt)
+            return self._with_retries(attempt)
         except HelmError as error:
             self._remove_failed_install(error)
             raise
-        return self.history()[-1].number
 
     def uninstall(self, *, wait: bool, timeout_seconds: int) -> None:
         """Remove the release; one that is not there is fine.
@@ -170,7 +173,7 @@ class Release:
             # Helm's own words come first: they are why the install failed.
             raise HelmError(f"{cause}\nand what was installed of it could not be removed: {error}") from cause
 
-    def _with_retries(self, attempt: Callable[[], None]) -> None:
+    def _with_retries(self, attempt: Callable[[], T]) -> T:
         """Try again what may pass by itself: an API server out of reach, and access that is not known there yet."""
         pause, denied = 2.0, 0.0
         while True:

@@ -12,6 +12,7 @@ from chart_files import chart, write
 from conftest import Cluster, access_to
 from helm_api_server import HelmApiServer
 
+from hyperpod_constructs.handlers.helm import release as release_module
 from hyperpod_constructs.handlers.helm.binary import Helm, HelmError
 from hyperpod_constructs.handlers.helm.index import ClusterHelm
 from hyperpod_constructs.handlers.helm.release import Release, Revision
@@ -87,10 +88,11 @@ def test_the_same_event_again(colors: Colors, cluster: Cluster) -> None:
     colors.uninstall()
 
 
-def test_few_revisions_are_kept(colors: Colors) -> None:
-    for number in range(8):
+def test_few_revisions_are_kept(colors: Colors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release_module, "HISTORY", 2)
+    for number in range(4):
         colors.install({"color": str(number)})
-    assert [revision.number for revision in colors.release.history()] == [4, 5, 6, 7, 8]
+    assert [revision.number for revision in colors.release.history()] == [3, 4]
 
 
 def test_a_namespace_is_made_where_wanted(server: HelmApiServer, helm: Helm, tmp_path: Path) -> None:
@@ -206,13 +208,13 @@ def test_access_that_never_comes(fake: Colors, server: HelmApiServer) -> None:
             "message": "the server is currently unable to handle the request",
         },
         {"status": 500, "message": 'failed calling webhook "v.example.com": connection refused', "method": "PATCH"},
-        {"drop": True, "path": "/configmaps"},
+        {"drop": True, "path": "/configmaps", "times": 3},
         {"status": 500, "message": "etcdserver: leader changed", "path": "/configmaps"},
     ],
     ids=["503", "webhook", "hang up", "etcd"],
 )
 def test_an_api_server_that_fails_at_first(fake: Colors, server: HelmApiServer, fault: dict[str, Any]) -> None:
-    server.fault(**{"times": 12, **fault})
+    server.fault(**{"times": 6, **fault})
     assert fake.install({"color": "blue"}) >= 1
     assert fake.statuses[-1] == "deployed"
     assert color(server) == "blue"
@@ -249,12 +251,12 @@ class Recorded:
 
 
 def test_the_arguments_that_helm_gets() -> None:
-    helm = Recorded(lambda asked: json.dumps([{"revision": 7, "status": "deployed"}]) if asked[0] == "history" else "")
+    helm = Recorded(lambda asked: json.dumps({"version": 7, "manifest": "..."}) if asked[0] == "upgrade" else "[]")
     options: dict[str, Any] = {"skip_crds": True, "create_namespace": True, "wait": True, "timeout_seconds": 300}
     assert Release("r", "n", helm).install(Path("c"), [Path("a"), Path("b")], **options) == 7
     (upgrade,) = [asked for asked in helm.asked if asked[0] == "upgrade"]
     assert upgrade == [
-        *("upgrade", "r", "c", "--install", "--reset-values", "--history-max=5", "--hide-notes"),
+        *("upgrade", "r", "c", "--install", "--reset-values", "--history-max=5", "--output=json"),
         *("--values=a", "--values=b", "--skip-crds", "--create-namespace", "--wait"),
         *("--timeout=40s", "--namespace", "n"),  # 100 s are left, of which 60 are kept to clean up
     ]

@@ -67,10 +67,6 @@ class Discovery:
                 continue
         return None
 
-    def forget(self) -> None:
-        """Ask again: kinds may have come or gone."""
-        self._known.clear()
-
     def _load(self, api_version: str) -> None:
         try:
             listing = self._client.get(_base(api_version))

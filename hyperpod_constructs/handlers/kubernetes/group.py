@@ -76,8 +76,6 @@ class ObjectGroup:
         try:
             applied = self._client.apply(path, owned(item, self.owner))
         except ApiError as error:
-            if error.status == 404:
-                self._discovery.forget()
             if error.immutable and self._replace_on_immutable:
                 log.info("%s: immutable field changed, replaced", ref)
                 self.delete([ref])
@@ -100,7 +98,6 @@ class ObjectGroup:
                     raise ApiError(503, "NotEstablished", state)
 
             self._attempt(f"CustomResourceDefinition {name} was not established", check)
-        self._discovery.forget()
 
 
 class _Deletion:

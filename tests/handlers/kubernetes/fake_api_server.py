@@ -159,14 +159,14 @@ class FakeApiServer:
         resource = self._resource(group, version, rest[0])
         if len(rest) == 1:
             if method == "POST":
-                key = (group, resource.plural, namespace, body["metadata"]["name"])
+                key = resource.key(namespace, body["metadata"]["name"])
                 if key in self.store.objects:
                     raise Refusal(409, "AlreadyExists", f'{resource.plural} "{key[3]}" already exists')
                 return 201, self.store.replace(resource, key, body, query.get("fieldManager", "unknown"))
             return 200, self._list(resource, namespace, query)
         if rest[2:] == ["log"]:
             return 200, self.logs[namespace, rest[1]]
-        return self._object(method, resource, (group, resource.plural, namespace, rest[1]), query, headers, body)
+        return self._object(method, resource, resource.key(namespace, rest[1]), query, headers, body)
 
     def _object(
         self, method: str, resource: Resource, key: Key, query: dict[str, str], headers: Any, body: Any
@@ -212,7 +212,7 @@ class FakeApiServer:
         return {"kind": "APIResourceList", "groupVersion": found[0].api_version, "resources": names}
 
     def _list(self, resource: Resource, namespace: str, query: dict[str, str]) -> Json:
-        where = (resource.group, resource.plural)
+        where = resource.key("", "")[:2]
         items = [
             _as(item, resource)
             for key, item in sorted(self.store.objects.items())

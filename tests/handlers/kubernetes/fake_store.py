@@ -30,6 +30,7 @@ v1 ConfigMap configmaps ns
 v1 Secret secrets ns
 v1 ServiceAccount serviceaccounts ns
 v1 Event events ns
+events.k8s.io/v1 Event events ns
 apps/v1 Deployment deployments ns
 apps/v1 DaemonSet daemonsets ns
 batch/v1 Job jobs ns
@@ -39,6 +40,9 @@ rbac.authorization.k8s.io/v1 RoleBinding rolebindings ns
 scheduling.k8s.io/v1 PriorityClass priorityclasses -
 apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions -
 """
+
+SAME_STORAGE = {"events.k8s.io": ""}
+"""API groups whose objects are those of another group, as Kubernetes moves kinds between groups."""
 
 IMMUTABLE: dict[tuple[str, str], list[Path]] = {
     ("batch", "jobs"): [("spec", "template"), ("spec", "completions")],
@@ -91,6 +95,10 @@ class Resource:
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    def key(self, namespace: str, name: str) -> Key:
+        """Where an object is stored."""
+        return SAME_STORAGE.get(self.group, self.group), self.plural, namespace, name
+
 
 class Store:
     """All objects of one cluster."""
@@ -113,7 +121,7 @@ class Store:
         """Create or replace an object as it is, status included."""
         found = next(r for r in self.resources() if (r.api_version, r.kind) == (item["apiVersion"], item["kind"]))
         namespace = item["metadata"].get("namespace", "default") if found.namespaced else ""
-        key = (found.group, found.plural, namespace, item["metadata"]["name"])
+        key = found.key(namespace, item["metadata"]["name"])
         written = self._write(key, copy.deepcopy(item), None)
         written["metadata"]["generation"] = item["metadata"].get("generation", written["metadata"]["generation"])
         return written

@@ -144,6 +144,19 @@ def test_a_namespace_that_comes_later_is_waited_for(stack: CloudFormation, fake:
     assert fake.server.store.get("configmaps", "a", "late")
 
 
+def test_a_namespace_that_is_going_and_comes_back_is_waited_for(stack: CloudFormation, fake: Target) -> None:
+    store, namespace = fake.server.store, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "back"}}
+    store.put(namespace)
+    held = config_map("held", "back")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    store.put(held)
+    store.delete(("", "namespaces", "", "back"), {})
+    store.later(200, lambda: store.release("configmaps", "held", "back"))
+    store.later(220, lambda: store.put(namespace))
+    stack.create([config_map("a", "back")])
+    assert 220 <= seconds(fake) < 240
+
+
 def test_objects_wait_until_the_groups_crd_is_established(stack: CloudFormation, fake: Target) -> None:
     fake.server.store.crd_delay = 40
     stack.create([widget(GROUP, "team"), crd(GROUP)])
@@ -267,6 +280,14 @@ def test_an_object_of_a_version_that_is_no_longer_served_is_still_deleted(stack:
     fake.server.store.put(newer)
     stack.delete()
     assert fake.server.store.get("widgets", "w", "team") is None
+
+
+def test_an_object_that_moved_to_another_api_group_is_the_same_object(stack: CloudFormation, fake: Target) -> None:
+    old = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "team"}}
+    stack.create([old, config_map("a", "team")])
+    uid = fake.server.store.get("events", "e", "team")["metadata"]["uid"]
+    stack.update([{**old, "apiVersion": "events.k8s.io/v1"}, config_map("a", "team")])
+    assert fake.server.store.get("events", "e", "team")["metadata"]["uid"] == uid
 
 
 # Half-done events.

@@ -11,13 +11,13 @@ from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.jobs import Job, ReplicaSpec
 from .context import Context
-from .registry import Check, Problem, rule
+from .registry import Check, Problem, Rule, rule
 
 JobCheck = Callable[[Job], Iterator[Problem]]
 PlacementCheck = Callable[[Job, Context], Iterator[Problem]]
 
-JOB_CHECKS: list[tuple[str, JobCheck]] = []
-"""Rule id and check of everything that can be said about a job without its cluster."""
+JOB_CHECKS: list[tuple[Rule, JobCheck]] = []
+"""Rule and check of everything that can be said about a job without its cluster."""
 
 FORMULA = "The official CLI's arithmetic (sagemaker-hyperpod 3.12.0), by which quotas are sized"
 KUBERNETES = "Kubernetes API"
@@ -47,8 +47,11 @@ def job_rule(
             for index, job in enumerate(context.jobs or ()):
                 yield from _at(index, check(job))
 
-        _register(id, run, ("jobs",), title, severity, why, cure, source, wrong, right, certain)
-        JOB_CHECKS.append((id, check))
+        needs = ("jobs",)
+        _register(id, run, needs, title, severity, why, cure, source, wrong, right, certain)
+        sure = severity is Severity.ERROR if certain is None else certain
+        made = Rule(id, title, severity, needs, why, cure, source, wrong, right, sure, run)
+        JOB_CHECKS.append((made, check))
         return check
 
     return register

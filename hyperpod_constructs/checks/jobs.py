@@ -18,14 +18,12 @@ def check_job(job: Job) -> list[Finding]:
     >>> [f.rule for f in check_job(Job(name="a", image="b", instance_type="ml.p5.48xlarge", accelerators=9))]
     ['HP713']
     """
-    problems = [(id, problem) for id, check in JOB_CHECKS for problem in check(job)]
+    problems = [(rule, problem) for rule, check in JOB_CHECKS for problem in check(job)]
     if not problems:
         return []
     from .engine import to_finding
-    from .registry import find
 
-    rules = {id: find(id) for id, _ in problems}
-    return ordered(to_finding(rule, problem) for id, problem in problems if (rule := rules[id]) is not None)
+    return ordered(to_finding(rule, problem) for rule, problem in problems)
 
 
 def check_jobs(context: Context) -> list[Finding]:

@@ -211,7 +211,7 @@ class _Conversion:
             self.keys["elastic"] = next(key for key in self.given if key.startswith(("elastic_", "max_")))
 
     def _volumes(self) -> None:
-        volumes = self.given.get("volume") or ()
+        volumes = self.given.get("volume") or []
         if not isinstance(volumes, list):
             self._error("volume", "must be a list of volumes", "start each with `- name: ...`")
             return

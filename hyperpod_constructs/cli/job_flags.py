@@ -1,0 +1,122 @@
+"""Every field of a job as a flag, made from the model: lists by repetition, mappings as KEY=VALUE, the rest as YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import click
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from ..documents import parse
+from ..spec.jobs import Job
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_MARK = "field__"
+"""Begins the parameter names of these flags, so that they cannot meet a command's own."""
+
+
+def job_flags(*, without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+    """Give a command a flag for every field; `stated` reads them."""
+
+    def decorate(command: Command) -> Command:
+        for path, info in reversed([one for one in _fields(Job) if one[0][0] not in without]):
+            command = _option(path, info)(command)
+        return command
+
+    return decorate
+
+
+def stated(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The job's data that the flags state.
+
+    >>> stated({"field__nodes": 2, "field__env": (("A", "b"),), "field__run_policy__max_retries": 0, "field__image": None})
+    {'nodes': 2, 'env': {'A': 'b'}, 'run_policy': {'max_retries': 0}}
+    """
+    data: dict[str, Any] = {}
+    for name, value in parameters.items():
+        if not name.startswith(_MARK) or value is None or value is False or value == ():
+            continue
+        *around, last = name.removeprefix(_MARK).split("__")
+        place = data
+        for part in around:
+            place = place.setdefault(part, {})
+        place[last] = dict(value) if _is_pairs(value) else list(value) if isinstance(value, tuple) else value
+    return data
+
+
+def _is_pairs(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(one, tuple) for one in value)
+
+
+def _fields(model: type[BaseModel], around: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    for name, info in model.model_fields.items():
+        inner = [one for one in _kinds(info.annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+        if inner:
+            yield from _fields(inner[0], (*around, name))
+        else:
+            yield (*around, name), info
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """The alternatives of an annotation, without None."""
+    alternatives = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return tuple(one for one in alternatives if one is not NoneType)
+
+
+def _option(path: tuple[str, ...], info: FieldInfo) -> Callable[[Command], Command]:
+    flag = "--" + ".".join(part.replace("_", "-") for part in path)
+    settings: dict[str, Any] = {"help": info.description, "default": None}
+    kind, *others = _kinds(info.annotation)
+    origin = get_origin(kind)
+    if kind is bool:
+        settings.update(is_flag=True, default=False)
+    elif origin is Literal and not others:
+        settings.update(type=click.Choice(get_args(kind)))
+    elif origin is tuple:
+        item = get_args(kind)[0]
+        simple = item in (str, int)
+        settings.update(multiple=True, type=item if simple else _Yaml(), default=())
+    elif origin is not None and issubclass(origin, Mapping):
+        pairs = get_args(kind)[1] is not Any
+        settings.update(multiple=True, type=_Pair(), default=()) if pairs else settings.update(type=_Yaml())
+    elif others:
+        settings.update(type=_Yaml())
+    else:
+        settings.update(type=kind if kind in (int, float) else str)
+    return click.option(flag, _MARK + "__".join(path), **settings)
+
+
+class _Yaml(click.ParamType[Any]):
+    """A value in YAML, such as `{name: data, claim: data, mount_path: /data}`."""
+
+    name = "yaml"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value, read like a job file's."""
+        document = parse(value)
+        if document.findings:
+            self.fail(f"{value!r} {document.findings[0].message}", param, ctx)
+        return document.value
+
+
+class _Pair(click.ParamType[tuple[str, Any]]):
+    """KEY=VALUE; the value is text, and nothing in it is special."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Key and value; a value in braces, such as `{secret: hub, key: token}`, says where it comes from."""
+        key, equals, text = value.partition("=")
+        if not equals or not key:
+            self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
+        if text.startswith("{") and param is not None and param.name in (f"{_MARK}env",):
+            source = parse(text)
+            if not source.findings and isinstance(source.value, dict) and source.value.keys() <= _SOURCE_KEYS:
+                return key, source.value
+        return key, text
+
+
+_SOURCE_KEYS = {"secret", "config_map", "key", "optional", "pod_field"}

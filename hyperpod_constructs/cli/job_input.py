@@ -1,0 +1,99 @@
+"""What the job commands read: files with flags over them, or flags alone, checked; findings go to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..checks.jobs import check_job
+from ..documents import Document
+from ..findings import Finding, errors, ordered, summary
+from ..jobs.files import LoadedJob, job_in, read_job
+from ..spec.cluster import Cluster
+from ..spec.jobs import Job
+
+
+def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None) -> list[Job]:
+    """The jobs of the files with the flags over them, or of the flags alone; exit 1 with the findings when one is wrong."""
+    if not files and not flags:
+        raise click.UsageError("name a job file, or state a job by flags (--name, --image ...)")
+    loaded = [_with(read_job(file), flags) for file in files] if files else [job_in(dict(flags), Document(file=None))]
+    found = [finding for one in loaded for finding in one.findings]
+    for one in loaded:
+        if one.job is not None:
+            found += [one.locate(finding) for finding in check_job(one.job)]
+    if config is not None:
+        loaded, more = _in_cluster(loaded, config)
+        found += more
+    _tell(found)
+    return [one.job for one in loaded if one.job is not None]
+
+
+def cluster_of(config: Path | None) -> Cluster | None:
+    """The cluster of a config file, None without one or where it cannot be read."""
+    if config is None:
+        return None
+    from ..config import load
+
+    platform = load(config).platform
+    return None if platform is None else platform.cluster
+
+
+def _with(loaded: LoadedJob, flags: Mapping[str, Any]) -> LoadedJob:
+    """The job of a file with the flags over it."""
+    if not flags or loaded.job is None:
+        return loaded
+    data = _merged(loaded.job.model_dump(mode="json", exclude_unset=True), flags)
+    shape = job_in(data, Document(file=None))
+    findings = [*loaded.findings, *shape.findings]
+    return LoadedJob(job=shape.job, findings=findings, document=loaded.document, keys=loaded.keys)
+
+
+def _merged(data: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in flags.items():
+        data[key] = _merged(dict(data[key]), value) if isinstance(value, dict) and data.get(key) else value
+    return data
+
+
+def _in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob], list[Finding]]:
+    """The jobs with what their teams default to, and what the cluster's config says about them."""
+    from ..checks import Context
+    from ..checks.jobs import check_jobs
+    from ..config import load
+    from ..jobs.teams import with_team_defaults
+
+    read = load(config)
+    if read.platform is None:
+        return loaded, read.findings
+    governance = read.platform.governance
+    placed = [
+        LoadedJob(
+            job=with_team_defaults(one.job, governance), findings=one.findings, document=one.document, keys=one.keys
+        )
+        for one in loaded
+        if one.job is not None
+    ]
+    context = Context.of(read.platform.model_copy(update={"jobs": tuple(one.job for one in placed), "acknowledge": ()}))
+    own = {(finding.rule, finding.message) for one in placed if one.job for finding in check_job(one.job)}
+    found = [finding for finding in check_jobs(context) if (finding.rule, finding.message) not in own]
+    return placed, [_located(finding, placed) for finding in found]
+
+
+def _located(finding: Finding, placed: Sequence[LoadedJob]) -> Finding:
+    """A finding about `jobs[i]` at its place in that job's file."""
+    from dataclasses import replace
+
+    index, _, inside = finding.path.removeprefix("jobs[").partition("]")
+    return placed[int(index)].locate(replace(finding, path=inside.removeprefix(".")))
+
+
+def _tell(found: Sequence[Finding]) -> None:
+    for finding in ordered(found):
+        click.echo(str(finding), err=True)
+    if errors(found):
+        click.echo(f"hyperpod: {summary(found)}", err=True)
+        sys.exit(1)

@@ -1,0 +1,65 @@
+"""`hyperpod jobs init`: a commented job file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..spec.base import SpecModel
+from ..spec.jobs import Job
+from .job_flags import job_flags, stated
+
+_HEAD = """\
+# A training job. `hyperpod jobs render {file}` prints what is applied,
+# `hyperpod explain job {file}` where each number comes from.
+"""
+_START: dict[str, Any] = {
+    "name": "my-training-job",
+    "image": "111122223333.dkr.ecr.us-west-2.amazonaws.com/my-training:latest",
+    "instance_type": "ml.trn1.32xlarge",
+    "nodes": 1,
+    "command": ["python3", "-c", "import torch\nprint('PyTorch:', torch.__version__)\n"],
+}
+_REST = "\n# Everything else that a job can have, with its default where it has one:\n"
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("job.yaml"))
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@job_flags()
+def init(file: Path, force: bool, **parameters: Any) -> None:
+    """Write a commented job FILE (default: job.yaml); flags fill it in."""
+    if file.exists() and not force:
+        raise click.ClickException(f"{file} is there already; --force replaces it")
+    data = stated(parameters)
+    start = {key: value for key, value in _START.items() if not (key == "nodes" and _has_share(data))}
+    file.write_text(_HEAD.format(file=file) + _body({**start, **data}), encoding="utf-8")
+    click.echo(f"wrote {file}; next: hyperpod jobs render {file}")
+
+
+def _has_share(data: dict[str, Any]) -> bool:
+    return any(
+        data.get(key) for key in ("replicas", "replica_specs", "accelerators", "vcpu", "memory_gib", "mig_profile")
+    )
+
+
+def _body(data: dict[str, Any]) -> str:
+    from ..jobs.text import to_yaml
+
+    fields = Job.model_fields
+    order = [*_START, *(name for name in fields if name not in _START)]
+    lines = [f"\n# {fields[name].description}\n{to_yaml([{name: data[name]}])}" for name in order if name in data]
+    return "".join(lines) + _REST + "".join(_commented(name) for name in order if name not in data)
+
+
+def _commented(name: str) -> str:
+    info = Job.model_fields[name]
+    default = info.get_default(call_default_factory=True)
+    shown = ""
+    if isinstance(default, SpecModel):
+        shown = " {}"
+    elif default is not None and default != ():
+        shown = f" {str(default).lower() if isinstance(default, bool) else default}"
+    return f"# {name}:{shown} # {info.description}\n"

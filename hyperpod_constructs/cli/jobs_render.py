@@ -1,0 +1,31 @@
+"""`hyperpod jobs render`: exactly what would be applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .job_flags import job_flags, stated
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=_FILE)
+@click.option("--cluster", "config", type=_FILE, help="Config of the cluster, to check the jobs against it.")
+@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Format.", show_default=True)
+@job_flags()
+def render(files: tuple[Path, ...], config: Path | None, output: str, **parameters: Any) -> None:
+    """Print the Kubernetes objects of job FILES, or of a job stated by flags.
+
+    FILES are ours, or config.yaml of the official CLI as it is. Flags go over what the files say; lists are given by
+    repetition and never split: --command python3 --command train.py. Mappings are KEY=VALUE, everything else is YAML.
+    """
+    from ..jobs import compile_job
+    from ..jobs.text import to_json, to_yaml
+    from .job_input import jobs_of
+
+    manifests = [compile_job(job) for job in jobs_of(files, stated(parameters), config)]
+    click.echo((to_yaml if output == "yaml" else to_json)(manifests), nl=False)

@@ -1,0 +1,106 @@
+"""A job's numbers in words: where each comes from, how many replicas fit a node, and what the cluster's groups can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from ..catalog import find_instance_type
+from ..spec.cluster import Cluster
+from ..spec.groups import InstanceGroup
+from ..spec.jobs import Job, ReplicaSpec
+from .compile import compile_job
+from .resources import Share, Step, quantity, share
+
+
+def explain(job: Job, cluster: Cluster | None = None) -> str:
+    """Every derived number of a job with its derivation.
+
+    Raises:
+        InvalidSpec: the job has errors.
+
+    >>> job = Job(name="train", image="b", instance_type="ml.g5.8xlarge", nodes=2, on_change="replace")
+    >>> print(explain(job).splitlines()[1])
+      2 replicas, each a whole node of ml.g5.8xlarge, requesting
+    """
+    return "\n".join(_lines(job, cluster)) + "\n"
+
+
+def _lines(job: Job, cluster: Cluster | None) -> Iterator[str]:
+    manifest = compile_job(job)["metadata"]
+    yield f"{job.kind} {manifest['name']} in namespace {manifest['namespace']}"
+    if job.on_change == "new-object":
+        yield f"  the name is {job.name} and a hash of the content, so that an edit makes a new object"
+    if job.effective_queue:
+        how = f"team {job.team}" if job.team and job.queue is None else "as stated"
+        yield f"  waits in queue {job.effective_queue} ({how})"
+    if job.effective_priority:
+        yield f"  has priority class {job.effective_priority}"
+    for part in job.parts:
+        yield from _part(job, part, cluster)
+
+
+def _part(job: Job, part: ReplicaSpec, cluster: Cluster | None) -> Iterator[str]:
+    sized = share(part, job)
+    name = f" {part.name}:" if job.replica_specs else ""
+    spares = f" and {part.spares} spares" if part.spares else ""
+    where = f" of {part.instance_type}" if part.instance_type else ""
+    what = "each a part of a node" if part.is_partial else "each a whole node" if where else "on any node"
+    yield f" {name} {_count(part.count, 'replica')}{spares}, {what}{where}, requesting"
+    if not sized.steps:
+        yield "    nothing: state instance_type, or vcpu and memory_gib"
+        return
+    limits = [
+        Step(f"limit {key}", str(value), _limit_how(part, key)) for key, value in sized.limits.items() if _own(key)
+    ]
+    steps = [*sized.steps, *limits]
+    names, values = (max(len(getattr(step, field)) for step in steps) for field in ("name", "value"))
+    for step in steps:
+        yield f"    {step.name:<{names}}  {step.value:>{values}}  {step.how}"
+    yield from _totals(part, sized)
+    yield from _room(part, sized, cluster)
+
+
+def _own(key: str) -> bool:
+    return key in ("cpu", "memory")
+
+
+def _limit_how(part: ReplicaSpec, key: str) -> str:
+    stated = part.vcpu_limit if key == "cpu" else part.memory_limit_gib
+    return "as stated" if stated is not None else "what is requested"
+
+
+def _totals(part: ReplicaSpec, sized: Share) -> Iterator[str]:
+    totals = []
+    for name, value, unit in (("vCPU", sized.vcpu, ""), ("memory", sized.memory_gib, "Gi")):
+        if value is not None:
+            totals.append(f"{quantity(value * part.count, unit)} {name}")
+    if sized.accelerators:
+        count = round(sized.accelerators * part.count, 2)
+        totals.append(f"{quantity(count)} accelerator{'' if count == 1 else 's'}")
+    if sized.efa:
+        totals.append(f"{sized.efa * part.count} EFA")
+    yield f"    all together: {', '.join(totals)}"
+
+
+def _room(part: ReplicaSpec, sized: Share, cluster: Cluster | None) -> Iterator[str]:
+    kind = find_instance_type(part.instance_type) if part.instance_type else None
+    if kind is None or sized.per_node is None:
+        return
+    bound = _bound(sized, part)
+    yield f"    one node holds {_count(sized.per_node, 'replica')}{bound}"
+    for group in cluster.groups if cluster is not None else ():
+        if kind.name in group.types and part.instance_group in (None, group.name):
+            nodes = group.most if isinstance(group, InstanceGroup) else group.count
+            yield f"    group {group.name} ({_count(nodes, 'node')}) holds {_count(nodes * sized.per_node, 'replica')}"
+
+
+def _bound(sized: Share, part: ReplicaSpec) -> str:
+    if not part.is_partial or sized.per_node is None:
+        return ""
+    used = sized.accelerators * sized.per_node
+    return f", which use {quantity(round(used, 2))} of its accelerators" if used > Decimal() else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,49 @@
+"""Manifests as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from ..documents import plain
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Scripts as blocks, and quotes around whatever some YAML reader takes for a number or a boolean."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Write everything out: aliases are hard to review."""
+        return True
+
+
+def _text(dumper: Any, value: str) -> Any:
+    style = None
+    if "\n" in value:
+        style = "|"
+    elif not isinstance(plain(value), str):  # YAML 1.2 reads 1e3 as a number, PyYAML's 1.1 does not
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def to_yaml(manifests: Sequence[dict[str, Any]]) -> str:
+    r"""Manifests as YAML documents, which read back as they are.
+
+    >>> print(to_yaml([{"name": "1e3", "script": "a\nb\n"}]), end="")
+    name: "1e3"
+    script: |
+      a
+      b
+    """
+    return yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def to_json(manifests: Sequence[dict[str, Any]]) -> str:
+    """Manifests as JSON: the object itself, or a List of several."""
+    content = manifests[0] if len(manifests) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+    return json.dumps(content, indent=2) + "\n"

@@ -1,0 +1,210 @@
+"""The numbers: whole nodes as the official CLI computes them, parts that fit, and what is refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from job_oracles import full_node_of_the_official_cli, number
+
+from hyperpod_constructs.catalog import EFA_RESOURCE, instance_type, instance_types
+from hyperpod_constructs.checks.jobs import check_job
+from hyperpod_constructs.findings import errors
+from hyperpod_constructs.jobs import Job, share
+from hyperpod_constructs.jobs.resources import mig_per_node, usable
+
+OFFICIAL = full_node_of_the_official_cli()
+ALL = sorted(instance_types())
+ACCELERATED = sorted(name for name, kind in instance_types().items() if kind.is_accelerated)
+WITH_MIG = sorted(name for name, kind in instance_types().items() if kind.mig_profiles)
+
+
+def job(**fields: object) -> Job:
+    return Job(**{"name": "train", "image": "registry/train:v1", **fields})
+
+
+def numbers(**fields: object):
+    one = job(**fields)
+    return share(one, one)
+
+
+def refused(**fields: object) -> list[str]:
+    return [f"{one.rule} {one.path}: {one.message}" for one in errors(check_job(job(**fields)))]
+
+
+@pytest.mark.parametrize("name", sorted(OFFICIAL))
+def test_a_whole_node_is_what_the_official_cli_computes(name: str):
+    assert numbers(instance_type=name, nodes=1).resources == OFFICIAL[name]
+
+
+def test_the_other_types_follow_the_same_formula():
+    others = set(ALL) - set(OFFICIAL)
+    assert len(others) == 87
+    for name in others:
+        kind, requests = instance_type(name), numbers(instance_type=name, nodes=1).requests
+        for key, field, capacity in (("cpu", "vcpu", kind.vcpu), ("memory", "memory_gib", kind.memory_gib)):
+            exactly = float(usable(field, capacity))
+            # rounded down to whole units, or to hundredths on types so small that less than one is left
+            assert exactly - 1 < number(requests[key]) <= exactly, (name, key)
+            assert number(requests[key]) > 0
+        if kind.accelerator:
+            assert requests[kind.accelerator.resource] == kind.accelerator.count
+        if kind.accelerator and kind.efa_interfaces:
+            assert requests[EFA_RESOURCE] == kind.efa_interfaces
+
+
+@pytest.mark.parametrize(
+    ("vcpu", "left"), [(1, "0.6"), (2, "1.45"), (3, "2.35"), (4, "3.25"), (8, "7.01"), (192, "179.97")]
+)
+def test_reserved_vcpu(vcpu: int, left: str):
+    assert usable("vcpu", vcpu) == Decimal(left)
+
+
+@pytest.mark.parametrize(("gib", "left"), [(2, "0.9"), (4, "2.3"), (8, "5.3"), (16, "11.7"), (128, "104.66")])
+def test_reserved_memory(gib: int, left: str):
+    assert usable("memory_gib", gib) == Decimal(left)
+
+
+@given(st.sampled_from(ACCELERATED), st.data())
+def test_parts_fit_the_node_as_often_as_its_accelerators_allow(name: str, data: st.DataObject):
+    total = instance_type(name).accelerator.count
+    wanted = data.draw(st.integers(1, total))
+    part = numbers(instance_type=name, accelerators=wanted)
+    assert part.per_node == total // wanted
+    assert refused(instance_type=name, accelerators=wanted) == []
+
+
+@given(st.sampled_from(ACCELERATED), st.data())
+def test_devices_requested_equal_their_limits(name: str, data: st.DataObject):
+    wanted = data.draw(st.none() | st.integers(1, instance_type(name).accelerator.count))
+    part = numbers(instance_type=name, accelerators=wanted, neuron_resource=data.draw(st.sampled_from(NEURON)))
+    devices = {key for key in part.requests if "/" in key}
+    assert devices
+    assert all(part.requests[key] == part.limits[key] for key in devices)
+
+
+NEURON = ["neurondevice", "neuron", "neuroncore"]
+
+
+@given(
+    st.sampled_from(ALL),
+    st.floats(0.01, 300, allow_nan=False).map(lambda x: round(x, 2)),
+    st.floats(0.01, 5000, allow_nan=False).map(lambda x: round(x, 2)),
+)
+def test_what_is_stated_is_honoured_or_refused_never_trimmed(name: str, vcpu: float, memory: float):
+    kind = instance_type(name)
+    fits = vcpu <= usable("vcpu", kind.vcpu) and memory <= usable("memory_gib", kind.memory_gib)
+    problems = refused(instance_type=name, vcpu=vcpu, memory_gib=memory)
+    assert bool(problems) != fits
+    part = numbers(instance_type=name, vcpu=vcpu, memory_gib=memory)
+    assert (number(part.requests["cpu"]), number(part.requests["memory"])) == (vcpu, memory)
+    assert part.limits["memory"] == part.requests["memory"]
+
+
+@given(st.sampled_from(WITH_MIG), st.data())
+def test_partitions_fit_the_node_and_no_more(name: str, data: st.DataObject):
+    profile = data.draw(st.sampled_from(instance_type(name).mig_profiles))
+    most = mig_per_node(profile, instance_type(name))
+    count = data.draw(st.integers(1, most))
+    part = numbers(instance_type=name, mig_profile=profile, mig_count=count)
+    assert part.requests[f"nvidia.com/{profile}"] == part.limits[f"nvidia.com/{profile}"] == count
+    assert "nvidia.com/gpu" not in part.limits
+    assert part.per_node >= 1
+    assert refused(instance_type=name, mig_profile=profile, mig_count=count) == []
+    (problem,) = refused(instance_type=name, mig_profile=profile, mig_count=most + 1)
+    assert f"is {most + 1}, but a node of {name} holds {most}" in problem
+
+
+P5 = {"instance_type": "ml.p5.48xlarge"}
+G5 = {"instance_type": "ml.g5.8xlarge"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({**P5, "accelerators": 4}, {"cpu": "89", "memory": "945Gi", "nvidia.com/gpu": 4, EFA_RESOURCE: 16}),
+        ({**P5, "accelerators": 1, "vcpu": 4, "efa": 0}, {"cpu": "4", "memory": "236Gi", "nvidia.com/gpu": 1}),
+        ({**P5, "accelerators": 1, "efa": 3}, {"cpu": "22", "memory": "236Gi", "nvidia.com/gpu": 1, EFA_RESOURCE: 3}),
+        ({"instance_type": "ml.g5.48xlarge", "accelerators": 4}, {"cpu": "89", "memory": "349Gi", "nvidia.com/gpu": 4}),
+        ({"instance_type": "ml.c5.4xlarge", "vcpu": 4}, {"cpu": "4", "memory": "6Gi"}),
+        ({"instance_type": "ml.m5.12xlarge", "memory_gib": 32}, {"cpu": "8", "memory": "32Gi"}),
+        ({**P5, "nodes": 1, "efa": 0}, {"cpu": "179", "memory": "1890Gi", "nvidia.com/gpu": 8}),
+        ({"vcpu": 0.5, "memory_gib": 1.5}, {"cpu": "0.5", "memory": "1.5Gi"}),
+        ({}, {}),
+    ],
+)
+def test_examples(fields: dict, expected: dict):
+    assert numbers(**fields).requests == expected
+
+
+@pytest.mark.parametrize(
+    ("chosen", "name", "count"),
+    [
+        ("neurondevice", "aws.amazon.com/neurondevice", 2),
+        ("neuron", "aws.amazon.com/neuron", 2),
+        ("neuroncore", "aws.amazon.com/neuroncore", 4),
+    ],
+)
+def test_neuron_jobs_choose_the_resource_name_and_say_which(chosen: str, name: str, count: int):
+    one = job(instance_type="ml.trn1.32xlarge", accelerators=2, neuron_resource=chosen)
+    assert share(one, one).requests[name] == count
+    assert f"requests {name}" in [finding.message for finding in check_job(one)]
+
+
+def test_sidecars_come_out_of_the_nodes_share():
+    sidecar = {"name": "logs", "image": "registry/logs:v1", "vcpu": 2, "memory_gib": 4}
+    part = numbers(**P5, nodes=2, sidecars=[sidecar])
+    assert (part.requests["cpu"], part.requests["memory"]) == ("177", "1886Gi")
+    assert part.per_node == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({**P5, "accelerators": 9}, "HP713 accelerators: is 9, but ml.p5.48xlarge has 8 x NVIDIA H100"),
+        (
+            {"instance_type": "ml.m5.large", "accelerators": 1},
+            "HP713 accelerators: is 1, but ml.m5.large has no accelerators",
+        ),
+        ({**P5, "vcpu": 300}, "HP714 vcpu: is 300, but ml.p5.48xlarge has 179.97 vCPU for pods (192 less 12.03)"),
+        (
+            {**P5, "memory_gib": 4000},
+            "HP714 memory_gib: is 4000, but ml.p5.48xlarge has 1890.26 GiB for pods (2048 less 157.74)",
+        ),
+        ({**G5, "nodes": 1, "vcpu_limit": 8}, "HP715 vcpu_limit: is 8, below the request of 29 (a whole node's share)"),
+        (
+            {**G5, "nodes": 1, "memory_limit_gib": 9000},
+            "HP714 memory_limit_gib: is 9000, but ml.g5.8xlarge has 128 GiB",
+        ),
+        ({"accelerators": 4}, "HP711 accelerators: is 4 but no instance_type is stated"),
+        (
+            {**P5, "nodes": 2, "accelerators": 4},
+            "HP712 accelerators: accelerators 4 asks for a part of a node, and nodes: 2 for whole ones",
+        ),
+        ({**P5, "mig_profile": "mig-1g.10gb"}, "HP716 mig_profile: is given without mig_count"),
+        ({**P5, "efa": 33}, "HP717 efa: is 33, but ml.p5.48xlarge has 32"),
+        ({"instance_type": "ml.g5.xlarge", "efa": 1}, "HP717 efa: is 1, but ml.g5.xlarge has no EFA"),
+        (
+            {**G5, "nodes": 1, "shared_memory_gib": 200},
+            "HP718 shared_memory_gib: is 200 GiB, above the memory limit of 104 GiB",
+        ),
+        ({"instance_type": "ml.p5.48xlage"}, "HP710 instance_type: unknown instance type 'ml.p5.48xlage'"),
+    ],
+)
+def test_refusals_have_the_numbers(fields: dict, problem: str):
+    assert refused(**fields) == [problem]
+
+
+def test_a_wrong_mig_profile_is_refused_with_the_right_ones():
+    (finding,) = errors(check_job(job(**P5, mig_profile="mig-1g.5gb", mig_count=1)))
+    assert (finding.rule, finding.message) == ("HP716", "ml.p5.48xlarge has no 'mig-1g.5gb'")
+    assert "mig-1g.10gb" in finding.cure
+
+
+@pytest.mark.parametrize("field", ["nodes", "replicas", "accelerators", "vcpu", "memory_gib", "mig_count"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_zero_and_negative_counts_are_refused(field: str, value: int):
+    with pytest.raises(ValueError, match=field):
+        job(**P5, **{field: value})

@@ -81,7 +81,7 @@ class Helm:
 def last_words(output: str) -> str:
     r"""The end of an output, short enough for a CloudFormation event; blank lines, warnings and log lines left out.
 
-    >>> last_words("a\\n\\nError: no such chart\\n")
+    >>> last_words("a\n\nError: no such chart\n")
     'a; Error: no such chart'
     """
     lines = [line.strip() for line in output.splitlines() if line.strip() and not _NOISE.match(line)]

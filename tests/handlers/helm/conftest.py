@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import sys
 import tarfile
 import threading
-import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -21,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "kubernetes"))
 
 from chart_files import Answer
 from helm_api_server import HelmApiServer
+from helm_targets import Cluster, access_to, real_cluster
 
 from hyperpod_constructs.handlers.helm.binary import Helm
-from hyperpod_constructs.handlers.shared.eks import ClusterAccess
 
 
 @pytest.fixture(scope="session")
@@ -107,28 +105,13 @@ def server() -> Iterator[HelmApiServer]:
         yield running
 
 
-@dataclass
-class Cluster:
-    """An API server that tests may use, one namespace of it, and how to look at it."""
-
-    access: ClusterAccess
-    namespace: str
-    data_of: Callable[[str], dict[str, str] | None]
-    """A ConfigMap's data by its name, None when there is none."""
-
-
-def access_to(server: HelmApiServer) -> ClusterAccess:
-    authority = base64.b64encode(server.ca_pem.encode()).decode()
-    return ClusterAccess("research", server.url, authority, lambda: server.token)
-
-
 @pytest.fixture(params=["fake", "real"])
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """For tests that hold on any API server."""
     if request.param == "real":
         if not os.environ.get("KUBECONFIG"):
             pytest.skip("KUBECONFIG is not set")
-        yield from _real_cluster()
+        yield from real_cluster()
         return
     server: HelmApiServer = request.getfixturevalue("server")
 
@@ -137,38 +120,3 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         return None if found is None else found.get("data", {})
 
     yield Cluster(access_to(server), "team", data_of)  # noqa: PT022 - the other branch has a teardown
-
-
-def _real_cluster() -> Iterator[Cluster]:
-    """A namespace of the cluster that KUBECONFIG names, with a token of a service account: helm gets no more on EKS."""
-    from kubernetes import client, config
-
-    config.load_kube_config()
-    core, rbac = client.CoreV1Api(), client.RbacAuthorizationV1Api()
-    name = f"hyperpod-helm-{uuid.uuid4().hex[:8]}"
-    core.create_namespace({"metadata": {"name": name}})
-    core.create_namespaced_service_account(name, {"metadata": {"name": "helm"}})
-    rbac.create_cluster_role_binding(
-        {
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-            "subjects": [{"kind": "ServiceAccount", "name": "helm", "namespace": name}],
-        }
-    )
-    token = core.create_namespaced_service_account_token("helm", name, {"spec": {}}).status.token
-    settings = client.Configuration.get_default_copy()
-    authority = base64.b64encode(Path(settings.ssl_ca_cert).read_bytes()).decode() if settings.ssl_ca_cert else ""
-
-    def data_of(config_map: str) -> dict[str, str] | None:
-        try:
-            return core.read_namespaced_config_map(config_map, name).data or {}
-        except client.ApiException as error:
-            if error.status == 404:
-                return None
-            raise
-
-    try:
-        yield Cluster(ClusterAccess("research", settings.host, authority, lambda: token), name, data_of)
-    finally:
-        rbac.delete_cluster_role_binding(name)
-        core.delete_namespace(name)

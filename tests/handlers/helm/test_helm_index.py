@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 import pytest
 from chart_files import Answer, chart, digest, package, repository, sha256, write
-from conftest import Cluster, access_to
 from helm_api_server import HelmApiServer
+from helm_targets import Cluster, access_to
 from moto import mock_aws
 
 from hyperpod_constructs.handlers.helm import index

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from chart_files import chart, write
-from conftest import Cluster, access_to
 from helm_api_server import HelmApiServer
+from helm_targets import Cluster, access_to
 
 from hyperpod_constructs.handlers.helm import release as release_module
 from hyperpod_constructs.handlers.helm.binary import Helm, HelmError

@@ -240,9 +240,12 @@ class Job(Replica):
         for spec in self.replica_specs:
             values = dict(inherited)
             own = spec.model_fields_set
-            for group in (("nodes", "replicas"), RESOURCE_FIELDS):
-                if own & set(group):  # stated in part means stated as a whole
-                    values |= dict.fromkeys(group)
+            if "nodes" in own:  # whole nodes instead of the job's parts
+                values |= dict.fromkeys(("replicas", *RESOURCE_FIELDS))
+            elif own & {"replicas", *RESOURCE_FIELDS}:
+                values["nodes"] = None
+            if own & set(RESOURCE_FIELDS):  # a share stated in part is stated as a whole
+                values |= dict.fromkeys(RESOURCE_FIELDS)
             parts.append(ReplicaSpec.model_construct(None, **values | {name: getattr(spec, name) for name in own}))
         return tuple(parts)
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ..shared.eks import ClusterAccess, ClusterGone, cluster_access
 from .binary import LAYER_BINARY, Helm, HelmError
 from .errors import ChartError
@@ -105,7 +107,7 @@ def handle(
         if delete:
             return _delete(wanted, work, helm, access, sleep)
         return _apply(wanted, work, helm, access, sleep)
-    except (ChartError, HelmError, ClusterGone) as error:
+    except (ChartError, HelmError, ClusterGone, BotoCoreError, ClientError) as error:
         did = {"Create": "installed", "Update": "upgraded", "Delete": "uninstalled"}[event["RequestType"]]
         raise ReleaseFailed(
             _short(

@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from chart_files import Answer, chart, digest, package, repository, sha256, write
 from helm_api_server import HelmApiServer
 from helm_targets import Cluster, access_to
@@ -197,6 +198,15 @@ def test_a_cluster_that_is_gone(fake: Stack) -> None:
     assert send("Delete") == {"PhysicalResourceId": "research/team/colors"}
     with pytest.raises(ReleaseFailed, match="there is no EKS cluster 'research'"):
         send("Create")
+
+
+def test_a_refusal_of_aws_names_the_release(fake: Stack) -> None:
+    def refused(name: str) -> ClusterAccess:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": f"not for {name}"}}, "DescribeCluster")
+
+    event = {"RequestType": "Delete", "ResourceProperties": fake.properties}
+    with pytest.raises(ReleaseFailed, match=r"^Helm release colors .* was not uninstalled: .*not for research"):
+        handle(event, seconds_left=lambda: 600.0, access=refused, executable=fake.binary)
 
 
 def test_a_deletion_needs_no_chart(fake: Stack) -> None:

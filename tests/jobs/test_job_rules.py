@@ -1,0 +1,144 @@
+"""Every job rule: its wrong fragment breaks it, its right fragment does not, and its texts say what to do."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter
+
+from hyperpod_constructs.checks import Context, rules
+from hyperpod_constructs.checks.jobs import check_job, check_jobs
+from hyperpod_constructs.documents import Document, parse
+from hyperpod_constructs.findings import Severity
+from hyperpod_constructs.jobs import Job
+from hyperpod_constructs.jobs.files import job_in
+from hyperpod_constructs.spec import Platform
+
+RULES = [rule for rule in rules() if rule.id.startswith("HP7")]
+
+
+def broken_by(fragment: str) -> set[str]:
+    """The job rules that a config fragment breaks."""
+    data = parse(fragment).value
+    loaded = [job_in(entry, Document(file=None)) for entry in data.pop("jobs")]
+    found = {finding.rule for one in loaded for finding in one.findings}
+    parts = {
+        name: TypeAdapter(Platform.model_fields[name].annotation).validate_python(value) for name, value in data.items()
+    }
+    jobs = tuple(one.job for one in loaded if one.job is not None)
+    return found | {finding.rule for finding in check_jobs(Context(jobs=jobs, **parts))}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_examples(rule):
+    assert rule.id in broken_by(rule.wrong)
+    assert rule.id not in broken_by(rule.right)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_texts(rule):
+    assert all((rule.title, rule.why, rule.cure, rule.source))
+    assert rule.area == "Jobs"
+
+
+def test_the_rules_are_these():
+    assert [rule.id for rule in RULES] == [
+        *(f"HP70{number}" for number in range(1, 9)),
+        *(f"HP7{number}" for number in range(10, 22)),
+        *(f"HP74{number}" for number in range(9)),
+        *("HP750", "HP790", "HP791"),
+    ]
+
+
+TOKEN = "${Token[Thing.12]}"
+
+
+def test_tokens_are_left_alone():
+    job = Job(
+        name="a",
+        image=TOKEN,
+        instance_type=TOKEN,
+        nodes=2,
+        team=TOKEN,
+        service_account=TOKEN,
+        env={TOKEN: TOKEN},
+        labels={TOKEN: TOKEN},
+        volumes=[{"name": "v", "mount_path": TOKEN, "fsx": TOKEN}],
+    )
+    assert [finding for finding in check_job(job) if finding.severity is Severity.ERROR] == []
+
+
+def platform(*jobs: dict, **parts: object) -> list[str]:
+    group = {"name": "workers", "instance_type": "ml.p5.48xlarge", "count": 4, "availability_zone_id": "usw2-az1"}
+    data = {
+        "name": "research",
+        "region": "us-west-2",
+        "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
+        "cluster": {"instance_groups": [group]},
+        "jobs": [{"name": "train", "image": "a", "instance_type": "ml.p5.48xlarge", **job} for job in jobs],
+        **parts,
+    }
+    found = check_jobs(Context.of(Platform.model_validate(data)))
+    return [f"{one.severity} {one.rule} {one.path}: {one.message}" for one in found]
+
+
+VISION = {"name": "vision", "quota": [{"instance_type": "ml.p5.48xlarge", "count": 2}]}
+READY = {"addons": {"training_operator": {}, "task_governance": {}}, "governance": {"teams": [VISION]}}
+
+
+@pytest.mark.parametrize(
+    ("job", "found"),
+    [
+        ({"nodes": 2, "team": "vision"}, []),
+        ({"nodes": 2, "team": "visoin"}, ["error HP742 jobs[0].team: there is no team 'visoin'"]),
+        (
+            {"nodes": 4, "team": "vision"},
+            [
+                "warning HP744 jobs[0].team: the job takes 32 accelerators of ml.p5.48xlarge, team 'vision' has 16, 24"
+                " with all it may borrow"
+            ],
+        ),
+        ({"nodes": 3, "team": "vision"}, []),
+        (
+            {"nodes": 1, "priority": "high"},
+            ["error HP742 jobs[0].priority: the scheduler has no priority class 'high'"],
+        ),
+        (
+            {"nodes": 1, "instance_group": "worker"},
+            ["error HP740 jobs[0].instance_group: the cluster has no instance group 'worker'"],
+        ),
+        (
+            {"replicas": 40, "accelerators": 1},
+            [
+                "warning HP741 jobs[0].replicas: 40 replicas, but workers can hold 32 (4 nodes of ml.p5.48xlarge, 8 each)"
+            ],
+        ),
+        ({"replicas": 32, "accelerators": 1}, []),
+        (
+            {"nodes": 1, "queue": "hyperpod-ns-other-localqueue"},
+            ["error HP742 jobs[0].queue: no team has the queue 'hyperpod-ns-other-localqueue'"],
+        ),
+    ],
+)
+def test_a_job_in_its_cluster(job: dict, found: list[str]):
+    assert platform(job, **READY) == found
+
+
+def test_what_a_job_needs_is_installed():
+    assert platform({"nodes": 1, "team": "vision"}, addons={}) == [
+        "error HP743 jobs[0].kind: HyperPodPyTorchJob needs addons.training_operator",
+        "error HP743 jobs[0].team: the queue 'hyperpod-ns-vision-localqueue' needs task governance",
+    ]
+    chart = {"training_operators": False}
+    assert platform({"nodes": 1, "kind": "PyTorchJob"}, addons={}, dependencies=chart) == [
+        "error HP743 jobs[0].kind: PyTorchJob needs Kubeflow's operator of the dependency chart"
+    ]
+    assert platform({"nodes": 1, "kind": "PyTorchJob"}, addons={}) == []
+
+
+def test_file_systems_have_claims_where_the_job_runs():
+    job = {"nodes": 1, "volumes": [{"name": "d", "mount_path": "/d", "fsx": "data"}]}
+    storage = {"storage": {"lustre": [{"name": "data", "namespaces": ["vision"]}]}}
+    assert platform({**job, "team": "vision"}, **READY, **storage) == []
+    assert platform(job, **READY, **storage) == [
+        "error HP747 jobs[0].volumes[0].fsx: 'data' has claims in vision, but the job runs in default"
+    ]

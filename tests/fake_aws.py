@@ -71,12 +71,18 @@ class FakeAws:
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._clients: dict[str, Any] = {}
+        self.reset()
+        self._http = _Server(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def reset(self) -> None:
+        """Forget all answers, calls and faults, for the next test."""
+        self.delay, self.page_size, self.calls, self.problems = self.delay, None, [], []
         self._answers: dict[tuple[str, str], Answer | Fault] = {}
         self._times: dict[tuple[str, str], tuple[int, Fault]] = {}
         self._hanging: set[tuple[str, str]] = set()
         self._released = threading.Event()
-        self._http = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
 
     def __enter__(self) -> FakeAws:
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -110,16 +116,19 @@ class FakeAws:
         """The parameters of the calls so far of one operation."""
         return [call.params for call in self.calls if (call.service, call.operation) == (service, operation)]
 
-    def session(self, region: str = "us-west-2") -> Any:
-        """A boto3 session whose clients all ask here."""
+    def session(self, region: str = "us-west-2", *, shared: bool = False) -> Any:
+        """A boto3 session whose clients all ask here; `shared` ones are made once, since making one takes long."""
         import boto3
 
         aws = self
 
         class Session(boto3.Session):
             def client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
+                if shared and service_name in aws._clients:
+                    return aws._clients[service_name]
                 kwargs["endpoint_url"] = aws.url
-                return super().client(service_name, *args, **kwargs)
+                aws._clients[service_name] = super().client(service_name, *args, **kwargs)
+                return aws._clients[service_name]
 
         return Session(aws_access_key_id="AKIATEST", aws_secret_access_key="secret", region_name=region)
 
@@ -195,7 +204,7 @@ def _paginators(service: str) -> dict[str, Any]:
     return found
 
 
-_SIGNING_NAMES = {"servicequotas": "service-quotas"}
+_SIGNING_NAMES = {"servicequotas": "service-quotas", "aps": "amp"}
 
 
 @cache

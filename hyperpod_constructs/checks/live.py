@@ -1,1 +1,264 @@
-"""HP9xx: what only a live account can tell. Found by the pre-flight; described here."""
+"""HP9xx: what only a live account can tell. Found by the pre-flight; described here.
+
+This module has those about asking, quotas, capacity, versions and deploying; `live_brought` those about what a config
+brings. None is certain for ever: an account can change between the pre-flight and the deployment.
+"""
+
+from functools import partial
+
+from ..findings import Severity
+from .registry import describe
+
+_error = partial(describe, severity=Severity.ERROR, certain=False)
+_warning = partial(describe, severity=Severity.WARNING)
+_note = partial(describe, severity=Severity.NOTE)
+
+_QUOTAS = "documentation page sagemaker-hyperpod-prerequisites; Service Quotas"
+_BOTO = "AWS SDK for Python: errors of calls"
+
+# Asking
+
+_error(
+    "HP901",
+    title="AWS credentials are found",
+    why="Nothing can be asked, and nothing can be deployed.",
+    cure="run `aws configure` or `aws sso login`, or name a profile with --profile",
+    source=_BOTO,
+)
+_error(
+    "HP902",
+    title="AWS credentials are valid",
+    why="Every call is refused.",
+    cure="renew them, for example with `aws sso login`",
+    source=_BOTO,
+)
+_warning(
+    "HP903",
+    title="The caller may make the read-only calls of the pre-flight",
+    why="Some checks could not be made.",
+    cure="allow the calls, or use another --profile",
+    source=_BOTO,
+)
+_warning(
+    "HP904",
+    title="AWS does not throttle the pre-flight",
+    why="Some checks could not be made, although each call was tried several times.",
+    cure="try again in a minute",
+    source=_BOTO,
+)
+_warning(
+    "HP905",
+    title="AWS endpoints answer in time",
+    why="Some checks could not be made.",
+    cure="check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoints",
+    source=_BOTO,
+)
+_error(
+    "HP906",
+    title="The clock of this machine is right",
+    why="AWS refuses requests whose time is more than five minutes off.",
+    cure="set the clock (NTP)",
+    source=_BOTO,
+)
+_warning(
+    "HP907",
+    title="AWS answers the pre-flight's questions",
+    why="Some checks could not be made.",
+    cure="read the message; try again later",
+    source=_BOTO,
+)
+_error(
+    "HP908",
+    title="The credentials are those of the config's account",
+    why="The deployment would go to another account, or be refused.",
+    cure="use the profile of that account, or correct `account`",
+    source="sts:GetCallerIdentity",
+)
+_error(
+    "HP909",
+    title="The account and region are bootstrapped for CDK",
+    why="`cdk deploy` stops: there is no bucket for assets and no role to deploy with.",
+    cure="cdk bootstrap",
+    source="AWS CDK guide, bootstrapping",
+)
+
+# Quotas
+
+_error(
+    "HP910",
+    title="The quota of each instance type is enough",
+    why="With Continuous provisioning nodes never come and the service retries for ever; otherwise CreateCluster fails.",
+    cure="request an increase",
+    source=_QUOTAS,
+)
+_error(
+    "HP911",
+    title="The spot quota of each instance type is enough",
+    why="Spot nodes never come.",
+    cure="request an increase",
+    source=_QUOTAS,
+)
+_error(
+    "HP912",
+    title="The quota of instances per cluster is enough",
+    why="The cluster cannot grow to what is wanted.",
+    cure="request an increase",
+    source=_QUOTAS,
+)
+_error(
+    "HP913",
+    title="The quota of instances of all clusters is enough",
+    why="The cluster cannot grow to what is wanted.",
+    cure="request an increase",
+    source=_QUOTAS,
+)
+_error(
+    "HP914",
+    title="The quota of spot instances of all clusters is enough",
+    why="Spot nodes never come.",
+    cure="request an increase",
+    source=_QUOTAS,
+)
+_error(
+    "HP915",
+    title="The quota of EBS volume size is enough",
+    why="The instance group fails.",
+    cure="request an increase, or take smaller volumes",
+    source=_QUOTAS,
+)
+_error(
+    "HP916",
+    title="The quota of FSx capacity of restricted instance groups is enough",
+    why="The restricted instance group fails.",
+    cure="request an increase",
+    source=_QUOTAS,
+)
+_error(
+    "HP917",
+    title="The quota of network interfaces is enough",
+    why="Nodes fail to start: each network card is an interface, and a p5 has 32. AWS does not raise this quota by itself.",
+    cure="request an increase",
+    source=_QUOTAS,
+)
+_error(
+    "HP918",
+    title="The quotas of VPCs, internet gateways and elastic IPs are enough",
+    why="The network stack fails and is rolled back.",
+    cure="request an increase, or use an existing network",
+    source="Amazon VPC quotas",
+)
+_warning(
+    "HP919",
+    title="Service Quotas lists the quotas that are needed",
+    why="Whether there is enough is not known. A type that is not offered in a region has no quota there.",
+    cure="look in the Service Quotas console, or choose a type that is offered",
+    source=_QUOTAS,
+)
+
+# Zones and capacity
+
+_error(
+    "HP920",
+    title="The zones are zones of the account",
+    why="The network stack fails.",
+    cure="use zone ids of this account and region",
+    source="ec2:DescribeAvailabilityZones",
+)
+_error(
+    "HP921",
+    title="Instance types are offered in the zone of their group",
+    why="No capacity ever comes there.",
+    cure="choose a zone that offers the type",
+    source="ec2:DescribeInstanceTypeOfferings",
+)
+_error(
+    "HP922",
+    title="Training plans exist and are active or scheduled",
+    why="The group gets no capacity.",
+    cure="name a plan that is Active or Scheduled",
+    source="sagemaker:DescribeTrainingPlan",
+)
+_error(
+    "HP923",
+    title="Training plans hold the group's type in the group's zone",
+    why="The group gets no capacity of the plan.",
+    cure="use the plan's type and zone",
+    source="sagemaker:DescribeTrainingPlan",
+)
+_error(
+    "HP924",
+    title="Training plans have enough instances",
+    why="The group does not reach its count.",
+    cure="lower the count, or extend the plan",
+    source="sagemaker:DescribeTrainingPlan",
+)
+
+# Names and permissions
+
+_error(
+    "HP956",
+    title="Physical names are free",
+    why="The creation fails and is rolled back.",
+    cure="leave the name out, so that CloudFormation chooses one, or choose another",
+    source="sagemaker:DescribeCluster; eks:DescribeCluster; cloudformation:DescribeStacks",
+)
+_error(
+    "HP957",
+    title="Earlier stacks of the platform can be deployed over",
+    why="CloudFormation refuses to update the stack.",
+    cure="delete or repair the stack first",
+    source="cloudformation:DescribeStacks",
+)
+_error(
+    "HP958",
+    title="Who deploys may do what the deployment needs",
+    why="The deployment fails halfway and is rolled back. Policies of the organization are part of the simulation only "
+    "where the caller may see them.",
+    cure="allow the actions",
+    source="documentation page sagemaker-hyperpod-prerequisites-iam; iam:SimulatePrincipalPolicy",
+)
+
+# Versions
+
+_error(
+    "HP960",
+    title="EKS offers the Kubernetes version, in standard support",
+    why="A version out of support cannot be created; one in extended support costs extra.",
+    cure="take a version in standard support: `hyperpod versions --live`",
+    source="eks:DescribeClusterVersions",
+)
+_note(
+    "HP961",
+    title="The calendar of Kubernetes versions is as EKS has it",
+    why="Checks of versions rest on facts that have changed.",
+    cure="hyperpod catalog refresh --live --write",
+    source="eks:DescribeClusterVersions",
+)
+_error(
+    "HP962",
+    title="Each add-on has a version for the Kubernetes version",
+    why="The add-on cannot be installed.",
+    cure="take a Kubernetes version that it supports (`hyperpod addons --live`), or leave the add-on out",
+    source="eks:DescribeAddonVersions",
+)
+_note(
+    "HP963",
+    title="The versions of add-ons are as EKS has them",
+    why="The catalog installs a version that is not the newest, or checks rest on facts that have changed.",
+    cure="hyperpod catalog refresh --live --write",
+    source="eks:DescribeAddonVersions",
+)
+_error(
+    "HP964",
+    title="Add-on versions that are named exist for the Kubernetes version",
+    why="CreateAddon refuses the version.",
+    cure="leave `version` out, or name one of those",
+    source="eks:DescribeAddonVersions",
+)
+_warning(
+    "HP965",
+    title="The catalog of facts is recent",
+    why="Versions, types and quotas may have changed since.",
+    cure="hyperpod catalog refresh --live --write, or upgrade hyperpod-constructs",
+    source="the dates in the catalog",
+)

@@ -1,0 +1,4 @@
+"""Day 2: clusters, stacks, jobs, nodes and contexts of a live account.
+
+Each module is imported by the command that needs it; boto3 and the Kubernetes client are imported only here and only then.
+"""

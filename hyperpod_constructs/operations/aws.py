@@ -1,0 +1,166 @@
+"""Sessions and clients, and what a failed call means in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 20.0
+ATTEMPTS = 5
+"""Tries of one call, with growing waits between them (botocore's adaptive mode)."""
+CONNECTIONS = 16
+
+_CREDENTIALS = {
+    *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"),
+    *("ConfigNotFound", "InvalidConfigError", "MetadataRetrievalError"),
+}
+_LOGIN = {
+    *("SSOTokenLoadError", "UnauthorizedSSOTokenError", "SSOError", "TokenRetrievalError", "LoginError"),
+    *("LoginTokenLoadError", "LoginRefreshTokenExpired", "RefreshWithMFAUnsupportedError"),
+}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_INVALID = {
+    *("InvalidClientTokenId", "UnrecognizedClientException", "InvalidSignatureException", "SignatureDoesNotMatch"),
+    *("AuthFailure", "InvalidAccessKeyId", "IncompleteSignature", "MissingAuthenticationToken"),
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403", "Forbidden"}
+_THROTTLED = {
+    *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
+    *(
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "PriorRequestNotComplete",
+        "BandwidthLimitExceeded",
+    ),
+    *("ProvisionedThroughputExceededException", "TransactionInProgressException", "EC2ThrottledException", "429"),
+}
+_CLOCK = ("Signature expired", "Signature not yet current", "not yet valid")
+
+
+class Trouble(StrEnum):
+    """Why AWS did not answer a question."""
+
+    CREDENTIALS = "no credentials"
+    EXPIRED = "expired or invalid credentials"
+    CLOCK = "wrong clock"
+    DENIED = "access denied"
+    THROTTLED = "throttled"
+    NETWORK = "no answer"
+    REGION = "region not enabled"
+    SERVICE = "error of the service"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One call that failed.
+
+    Attributes:
+        trouble: which kind.
+        call: IAM action of the call, such as `ec2:DescribeSubnets`.
+        message: what AWS or botocore said.
+    """
+
+    trouble: Trouble
+    call: str
+    message: str
+
+    @property
+    def cure(self) -> str:
+        """What the person at the keyboard can do."""
+        return {
+            Trouble.CREDENTIALS: "run `aws configure` or `aws sso login`, or name a profile with --profile",
+            Trouble.EXPIRED: "renew them, for example with `aws sso login`, and try again",
+            Trouble.CLOCK: "set this machine's clock (NTP): AWS refuses requests that are more than 5 minutes off",
+            Trouble.DENIED: f"allow {self.call} for this role or user, or use another --profile",
+            Trouble.THROTTLED: "try again in a minute",
+            Trouble.NETWORK: "check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoint",
+            Trouble.REGION: "enable the region in the account's settings, or choose another one",
+            Trouble.SERVICE: "try again later",
+        }[self.trouble]
+
+    def __str__(self) -> str:
+        return f"{self.trouble}: {self.call}: {self.message}" if self.call else f"{self.trouble}: {self.message}"
+
+
+def failure(error: Exception, call: str = "") -> Failure | None:
+    """What an exception of botocore means; None for exceptions of other origin, which are bugs.
+
+    >>> failure(ValueError("a bug")) is None
+    True
+    """
+    if not any(base.__module__.startswith(("botocore", "boto3")) for base in type(error).__mro__):
+        return None
+    name = type(error).__name__
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return Failure(_trouble_of_client(name, str(error)), call, str(error) or name)
+    code, message = response.get("Error", {}).get("Code", ""), response.get("Error", {}).get("Message", "")
+    return Failure(_trouble_of_answer(code, message), call, f"{code}: {message}" if message else code)
+
+
+def error_code(error: Exception) -> str:
+    """The service's code of an error answer; empty for other errors."""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+def _trouble_of_client(name: str, message: str) -> Trouble:
+    if name in _CREDENTIALS or "credential" in name.lower():
+        return Trouble.CREDENTIALS
+    if name in _LOGIN or name.startswith(("SSO", "Login")):
+        return Trouble.EXPIRED
+    return Trouble.SERVICE if name == "ParamValidationError" else Trouble.NETWORK
+
+
+def _trouble_of_answer(code: str, message: str) -> Trouble:
+    if code == "RequestTimeTooSkewed" or (code in _INVALID | _EXPIRED and any(text in message for text in _CLOCK)):
+        return Trouble.CLOCK
+    if code == "OptInRequired":
+        return Trouble.REGION
+    for codes, trouble in (
+        (_EXPIRED | _INVALID, Trouble.EXPIRED),
+        (_DENIED, Trouble.DENIED),
+        (_THROTTLED, Trouble.THROTTLED),
+    ):
+        if code in codes:
+            return trouble
+    return Trouble.SERVICE
+
+
+def session(profile: str | None = None, region: str | None = None) -> Any:
+    """A boto3 session.
+
+    Raises:
+        botocore.exceptions.ProfileNotFound: there is no such profile.
+    """
+    import boto3
+
+    return boto3.Session(profile_name=profile, region_name=region)
+
+
+def config(*, attempts: int = ATTEMPTS, read_seconds: float = READ_SECONDS) -> Any:
+    """How clients wait and try again."""
+    from botocore.config import Config
+
+    return Config(
+        connect_timeout=min(CONNECT_SECONDS, read_seconds),
+        read_timeout=read_seconds,
+        retries={"mode": "adaptive", "total_max_attempts": attempts},
+        max_pool_connections=CONNECTIONS,
+        user_agent_extra="hyperpod-constructs",
+    )
+
+
+def client(service: str, profile: str | None = None, region: str | None = None) -> Any:
+    """One client, for commands that need no more."""
+    return session(profile, region).client(service, config=config())
+
+
+def pages(api: Any, operation: str, key: str, **params: Any) -> list[Any]:
+    """All items of a paged operation."""
+    if not api.can_paginate(operation):
+        return list(getattr(api, operation)(**params).get(key, ()))
+    return [item for page in api.get_paginator(operation).paginate(**params) for item in page.get(key, ())]

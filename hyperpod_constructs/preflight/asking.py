@@ -1,0 +1,181 @@
+"""How probes ask the account: each question once, several at a time, each failure noted and none fatal."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from botocore import xform_name
+
+from ..operations.aws import Failure, config, error_code, failure
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AT_ONCE = 16
+"""Calls under way at the same time in a fan-out."""
+
+_IAM_NAMES = {"service-quotas": "servicequotas", "amp": "aps"}
+_IAM_ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
+
+
+class Clients:
+    """One client per service, made one after the other by one thread, as boto3 wants it; callers wait for theirs."""
+
+    def __init__(
+        self, session: Any, services: Iterable[str], *, region: str, attempts: int, read_seconds: float
+    ) -> None:
+        self._futures: dict[str, Future[Any]] = {service: Future() for service in services}
+        self.region = region
+
+        def make() -> None:
+            shared = config(attempts=attempts, read_seconds=read_seconds)
+            for service, future in self._futures.items():
+                try:
+                    future.set_result(session.client(service, region_name=region, config=shared))
+                except Exception as error:  # noqa: BLE001 - given to whoever waits for this client
+                    future.set_exception(error)
+
+        threading.Thread(target=make, name="clients", daemon=True).start()
+
+    def __getitem__(self, service: str) -> Any:
+        return self._futures[service].result()
+
+
+class Questions:
+    """Answers by question: whoever asks first makes the call, others wait for it."""
+
+    def __init__(self, clients: Clients) -> None:
+        self.clients = clients
+        self._answers: dict[tuple[str, ...], Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._slots = threading.Semaphore(AT_ONCE)
+
+    def once(self, key: tuple[str, ...], call: Callable[[], Any]) -> Any:
+        """The answer to a question; an error is the answer for everyone who asks."""
+        with self._lock:
+            future = self._answers.get(key)
+            mine = future is None
+            if future is None:
+                future = self._answers[key] = Future()
+        if mine:
+            try:
+                with self._slots:
+                    answer = call()
+                future.set_result(answer)
+            except Exception as error:  # noqa: BLE001 - raised again for each asker, by result()
+                future.set_exception(error)
+        return future.result()
+
+    def start(self, function: Callable[[], Result]) -> Future[Result]:
+        """Run in a thread that never keeps the process alive: a call that hangs must not."""
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(function())
+            except Exception as error:  # noqa: BLE001 - raised again by result()
+                future.set_exception(error)
+
+        threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
+        return future
+
+
+class Asked(Exception):
+    """A call failed, in a way that AWS or the network is to blame for."""
+
+    def __init__(self, what: Failure, code: str) -> None:
+        super().__init__(str(what))
+        self.failure = what
+        self.code = code
+
+
+class Asking:
+    """What one probe asks with. Operations have their names in the API, such as `DescribeSubnets`."""
+
+    def __init__(self, questions: Questions) -> None:
+        self._questions = questions
+        self.failures: list[Failure] = []
+
+    @property
+    def region(self) -> str:
+        """Where is asked."""
+        return self._questions.clients.region
+
+    def client(self, service: str) -> Any:
+        """The client of a service, for what is no plain call."""
+        return self._questions.clients[service]
+
+    def one(self, service: str, operation: str, **params: Any) -> Mapping[str, Any]:
+        """The answer to one call.
+
+        Raises:
+            Asked: it failed.
+        """
+        answer: Mapping[str, Any] = self._call(
+            service, operation, params, lambda client, name: getattr(client, name)(**params)
+        )
+        return answer
+
+    def find(self, service: str, operation: str, absent: Iterable[str], **params: Any) -> Mapping[str, Any] | None:
+        """The answer to one call, None where the service says by one of these codes that there is no such thing.
+
+        Raises:
+            Asked: it failed in another way.
+        """
+        try:
+            return self.one(service, operation, **params)
+        except Asked as error:
+            if error.code in absent:
+                return None
+            raise
+
+    def all(self, service: str, operation: str, key: str, *, absent: Iterable[str] = (), **params: Any) -> list[Any]:
+        """All pages of a list; an empty one where the service says by one of the codes `absent` that there is none.
+
+        Raises:
+            Asked: a page failed.
+        """
+
+        def call(client: Any, name: str) -> list[Any]:
+            if not client.can_paginate(name):
+                return list(getattr(client, name)(**params).get(key, ()))
+            return [item for page in client.get_paginator(name).paginate(**params) for item in page.get(key, ())]
+
+        try:
+            answer: list[Any] = self._call(service, operation, params, call)
+        except Asked as error:
+            if error.code in absent:
+                return []
+            raise
+        return answer
+
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[tuple[Item, Result]]:
+        """A function of each item, several at a time. Items whose calls failed are left out; the failures are noted."""
+        started = [(item, self._questions.start(lambda item=item: function(item))) for item in items]  # type: ignore[misc]
+        done = []
+        for item, future in started:
+            try:
+                done.append((item, future.result()))
+            except Asked as error:
+                self.failures.append(error.failure)
+        return done
+
+    def together(self, *functions: Callable[[], Any]) -> list[Any]:
+        """The results of several functions that run at the same time; None for those whose calls failed."""
+        results: dict[int, Any] = dict(self.each(lambda index: functions[index](), range(len(functions))))
+        return [results.get(index) for index in range(len(functions))]
+
+    def _call(self, service: str, operation: str, params: Mapping[str, Any], call: Callable[[Any, str], Any]) -> Any:
+        key = (service, operation, repr(sorted(params.items())))
+        try:
+            return self._questions.once(key, lambda: call(self._questions.clients[service], xform_name(operation)))
+        except Exception as error:
+            action = f"{_IAM_NAMES.get(service, service)}:{operation}"
+            what = failure(error, _IAM_ACTIONS.get(action, action))
+            if what is None:
+                raise
+            raise Asked(what, error_code(error)) from error

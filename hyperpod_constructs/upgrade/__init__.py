@@ -1,0 +1,1 @@
+"""Kubernetes upgrades: the calendar, the matrix of add-ons, and the plan."""

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from accounts import healthy
+from fake_aws import FakeAws
+
+sys.path.append(str(Path(__file__).parents[1] / "handlers/kubernetes"))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[FakeAws]:
+    with FakeAws() as running:
+        yield running
+
+
+@pytest.fixture
+def aws(server: FakeAws) -> Iterator[FakeAws]:
+    """An account in which everything is right."""
+    server.reset()
+    yield healthy(server)
+    assert not server.problems, server.problems
+
+
+@pytest.fixture
+def own() -> Iterator[FakeAws]:
+    """The same on a server of its own, for tests whose calls outlive them."""
+    with FakeAws() as running:
+        yield healthy(running)

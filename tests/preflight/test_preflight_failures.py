@@ -1,0 +1,223 @@
+"""What AWS will not say: one clear finding each, and the others go on."""
+
+from __future__ import annotations
+
+import time
+
+import boto3
+import pytest
+from accounts import TODAY, brought, eks, ids, look, new, said, service_quotas
+from fake_api_server import FakeApiServer
+from fake_aws import AwsFault, FakeAws
+
+from hyperpod_constructs.catalog import use_clock
+from hyperpod_constructs.checks import rules
+from hyperpod_constructs.operations.aws import Trouble, failure
+from hyperpod_constructs.preflight import preflight, probes
+
+
+def test_a_missing_permission(aws):
+    aws.fail("service-quotas", "ListServiceQuotas", "AccessDeniedException", "not you", status=400)
+    aws.fail("ec2", "DescribeInstanceTypeOfferings", "UnauthorizedOperation", status=403)
+    found = look(aws, new(network={"availability_zone_ids": ["usw2-az1", "usw2-az7"]}))
+    finding = said(found, "HP903")
+    assert finding.message.startswith(
+        "access denied: ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas"
+    )
+    assert "allow ec2:DescribeInstanceTypeOfferings, servicequotas:ListServiceQuotas" in finding.cure
+    assert "quotas of HyperPod" in finding.consequence
+    assert ids(found) == ["HP920", "HP903"]  # what the same probe and the others could still ask
+
+
+def test_part_of_a_fan_out_may_fail(aws):
+    answers = {"vpc-cni": "AccessDeniedException"}
+    installed = brought()
+
+    def describe(asked):
+        if asked["addonName"] in answers:
+            raise AwsFault(answers[asked["addonName"]], status=403)
+        return {"addon": {"addonName": asked["addonName"], "addonVersion": "v1", "status": "DEGRADED"}}
+
+    aws.on("eks", "DescribeAddon", describe)
+    found = look(aws, installed)
+    assert said(found, "HP903").message.startswith("access denied: eks:DescribeAddon")
+    assert {f.path for f in found if f.rule == "HP945"} >= {"addons.coredns", "addons.kube_proxy"}
+
+
+def test_throttling_is_tried_again(own):
+    own.fail("eks", "DescribeClusterVersions", "ThrottlingException", status=429, times=2)
+    assert ids(look(own, new(), shared=False, attempts=4)) == []
+    assert len(own.asked("eks", "DescribeClusterVersions")) == 3
+
+
+def test_throttling_that_does_not_end(own):
+    own.fail("service-quotas", "ListServiceQuotas", "TooManyRequestsException", "slow down", status=429)
+    found = look(own, new(), shared=False, attempts=2)
+    assert (
+        said(found, "HP904").message
+        == "throttled: servicequotas:ListServiceQuotas (TooManyRequestsException: slow down)"
+    )
+    assert ids(found) == ["HP904"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "rule"),
+    [
+        ("ExpiredToken", "The security token included in the request is expired", "HP902"),
+        ("InvalidClientTokenId", "The security token included in the request is invalid.", "HP902"),
+        ("SignatureDoesNotMatch", "Signature expired: 20261123T0000Z is now earlier than 20261123T1000Z", "HP906"),
+        ("RequestTimeTooSkewed", "too large", "HP906"),
+    ],
+)
+def test_credentials_and_clock_are_one_finding(aws, code, message, rule):
+    for operation in aws._answers:
+        aws.fail(*operation, code, message, status=403)
+    found = look(aws, new())
+    assert ids(found) == [rule]
+    assert found[0].severity == "error"
+    assert message in found[0].message
+    assert found[0].consequence == "Nothing could be looked at."
+
+
+def test_no_credentials(monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with use_clock(TODAY):
+        found = preflight(new(), session=boto3.Session(region_name="us-west-2"), attempts=1)
+    assert ids(found) == ["HP901"]
+    assert "aws configure" in found[0].cure
+
+
+def test_no_network():
+    with FakeAws() as aws:
+        session = aws.session()
+    with use_clock(TODAY):
+        found = preflight(new(), session=session, attempts=1, read_seconds=2.0)
+    assert ids(found) == ["HP905"]
+    assert "sts:GetCallerIdentity" in found[0].message
+
+
+def test_a_hang_is_cut_by_the_read_timeout(own):
+    own.hang("eks", "DescribeClusterVersions")
+    began = time.monotonic()
+    found = look(own, new(), shared=False, read_seconds=0.3)
+    assert time.monotonic() - began < 10
+    assert ids(found) == ["HP905"]
+    assert "eks:DescribeClusterVersions" in said(found, "HP905").message
+
+
+def test_a_hang_is_cut_by_the_deadline(own):
+    own.hang("ec2", "DescribeAvailabilityZones")
+    found = look(own, new(account="999999999999"), shared=False, read_seconds=60.0, deadline_seconds=4.0)
+    assert ids(found) == ["HP908", "HP905"]
+    assert said(found, "HP905").message == "no result within 4 seconds: zones and instance types"
+
+
+def test_an_error_of_the_service(aws):
+    aws.fail("ec2", "DescribeAvailabilityZones", "InternalError", "oops", status=500)
+    found = look(aws, new())
+    assert said(found, "HP907").message == "error of the service: ec2:DescribeAvailabilityZones (InternalError: oops)"
+
+
+def test_pages(aws):
+    aws.page_size = 1
+    service_quotas(aws, sagemaker={"ml.p5.48xlarge for cluster usage": 1})
+    assert ids(look(aws, new())) == ["HP910"]
+    assert len(aws.asked("service-quotas", "ListServiceQuotas")) > 8
+
+
+def test_each_question_is_asked_once(aws):
+    look(aws, brought())
+    asked = [(call.service, call.operation, repr(call.params)) for call in aws.calls]
+    assert sorted(asked) == sorted(set(asked))
+
+
+def test_only_read_calls_are_made(aws):
+    look(aws, brought())
+    look(aws, new())
+    for call in aws.calls:
+        assert call.operation.startswith(("Describe", "List", "Get", "Head", "Simulate")), call
+
+
+def test_progress_names_each_probe(aws):
+    told: list[tuple[str, int, int]] = []
+    look(aws, new(), progress=lambda *it: told.append(it))
+    assert [done for _, done, _ in told] == list(range(1, len(told) + 1))
+    assert {title for title, _, _ in told} == {probe.title for probe in probes() if probe.wanted(new())}
+
+
+def test_a_finding_can_be_acknowledged(aws):
+    service_quotas(aws, sagemaker={"ml.p5.48xlarge for cluster usage": 1})
+    platform = new(acknowledge=[{"rule": "HP910", "reason": "the increase is on its way"}])
+    assert said(look(aws, platform), "HP910").acknowledged == "the increase is on its way"
+
+
+def test_a_kueue_of_its_own(aws):
+    import base64
+
+    with FakeApiServer() as api:
+        api.token = "any"
+        certificate = base64.b64encode(api.ca_pem.encode()).decode()
+        aws.on("eks", "DescribeCluster", eks(endpoint=api.url, certificateAuthority={"data": certificate}))
+        finding = said(look(aws, brought()), "HP947")
+        assert finding.message == "could not look for a Kueue in shared: the API server answers 401"
+        sent = _accept_any_token(api)
+        assert "HP947" not in ids(look(aws, brought()))
+        labels = {"app.kubernetes.io/name": "kueue"}
+        metadata = {"name": "kueue-controller-manager", "namespace": "default", "labels": labels}
+        api.store.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata})
+        finding = said(look(aws, brought()), "HP947")
+    assert finding.message == "a Kueue of its own runs in shared: default/kueue-controller-manager"
+    assert all(token.startswith("Bearer k8s-aws-v1.") for token in sent)
+
+
+def _accept_any_token(api: FakeApiServer) -> list[str]:
+    sent: list[str] = []
+    answer = api.answer
+
+    def let_in(method, target, headers, data):
+        sent.append(headers["Authorization"])
+        headers.replace_header("Authorization", f"Bearer {api.token}")
+        return answer(method, target, headers, data)
+
+    api.answer = let_in  # type: ignore[method-assign]
+    return sent
+
+
+def test_every_live_rule_belongs_to_a_probe_or_to_asking():
+    asking = {f"HP90{n}" for n in range(1, 8)}
+    of_probes = {rule for probe in probes() for rule in probe.rules}
+    described = {rule.id for rule in rules() if rule.id.startswith("HP9")}
+    assert described == asking | of_probes
+    assert not any(rule.certain for rule in rules() if rule.id in described)
+
+
+@pytest.mark.parametrize(
+    ("name", "trouble"),
+    [
+        ("NoCredentialsError", Trouble.CREDENTIALS),
+        ("ProfileNotFound", Trouble.CREDENTIALS),
+        ("TokenRetrievalError", Trouble.EXPIRED),
+        ("UnauthorizedSSOTokenError", Trouble.EXPIRED),
+        ("EndpointConnectionError", Trouble.NETWORK),
+        ("ReadTimeoutError", Trouble.NETWORK),
+    ],
+)
+def test_errors_of_botocore(name, trouble):
+    from botocore import exceptions
+
+    kind = getattr(exceptions, name)
+    error = kind.__new__(kind)
+    Exception.__init__(error, "x")
+    found = failure(error, "sts:GetCallerIdentity")
+    assert found is not None
+    assert found.trouble is trouble
+
+
+def test_bugs_are_no_trouble_of_aws(aws):
+    aws.on("eks", "DescribeClusterVersions", {"clusterVersions": [{"clusterVersion": "one"}]})
+    with pytest.raises(ValueError, match="not a Kubernetes version"):
+        look(aws, new())

@@ -1,0 +1,15 @@
+"""With everything right nothing is found."""
+
+from __future__ import annotations
+
+from accounts import brought, look, new
+
+
+def test_a_new_platform(aws):
+    assert [str(f) for f in look(aws, new())] == []
+
+
+def test_a_brought_platform(aws):
+    found = look(aws, brought())
+    assert [f.rule for f in found] == ["HP947"], [str(f) for f in found]
+    assert found[0].severity == "note"

@@ -1,0 +1,221 @@
+"""Quotas, zones and training plans: each finding with its numbers, and when it stays silent."""
+
+from __future__ import annotations
+
+import pytest
+from accounts import (
+    PLAN,
+    QUOTAS,
+    has_clusters,
+    has_stacks,
+    hyperpod,
+    ids,
+    look,
+    new,
+    offers,
+    said,
+    service_quotas,
+    stack,
+    workers,
+)
+from fake_aws import AwsFault
+
+P5_QUOTA = "ml.p5.48xlarge for cluster usage"
+
+
+def code(name: str) -> str:
+    return f"L-{list(QUOTAS).index(name):08d}"
+
+
+def test_instances_of_a_type_beside_what_others_use(aws):
+    has_clusters(aws, hyperpod("other", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 3, "TargetCount": 6}]))
+    finding = said(look(aws, new()), "HP910")
+    assert finding.path == "cluster.instance_groups[1]"
+    assert finding.message == (
+        "ml.p5.48xlarge for cluster usage: 4 instances wanted and 6 in use by others make 10, the quota is 8: 2 short"
+    )
+    assert finding.cure == (
+        "aws service-quotas request-service-quota-increase --service-code sagemaker "
+        f"--quota-code {code(P5_QUOTA)} --desired-value 10 --region us-west-2"
+    )
+
+
+def test_the_platforms_own_cluster_does_not_count_against_it(aws):
+    ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 6, "TargetCount": 6}])
+    has_clusters(aws, ours)
+    has_stacks(aws, stack("research-HyperPod"), resources={"research-HyperPod": {"ours": "AWS::SageMaker::Cluster"}})
+    assert ids(look(aws, new())) == []
+
+
+def test_growth_beyond_the_quota_is_a_warning(aws):
+    finding = said(look(aws, new(cluster=workers(max_count=12))), "HP910")
+    assert finding.severity == "warning"
+    assert "12 instances wanted when it grows to its most, the quota is 8: 4 short" in finding.message
+
+
+def test_a_quota_that_the_account_has_no_value_of_takes_the_default(aws):
+    aws.on("service-quotas", "ListServiceQuotas", {"Quotas": []})
+    aws.on(
+        "service-quotas",
+        "ListAWSDefaultServiceQuotas",
+        {"Quotas": [{"QuotaName": name, "QuotaCode": "L-1", "Value": 100.0} for name in QUOTAS]},
+    )
+    found = look(aws, new(network={"availability_zone_ids": ["usw2-az1", "usw2-az2"], "nat": "none"}))
+    assert {(f.rule, f.path) for f in found} == {("HP919", "cluster"), ("HP919", "network")}  # vpc has none at all
+
+
+def test_a_flexible_group_takes_from_all_its_types(aws):
+    both = workers(instance_type=None, instance_types=["ml.p5.48xlarge", "ml.p5en.48xlarge"], count=10)
+    service_quotas(aws, sagemaker={"Maximum number instances allowed per SageMaker HyperPod cluster": 99})
+    assert ids(look(aws, new(cluster=both))) == []
+    both["instance_groups"][1]["count"] = 11
+    finding = said(look(aws, new(cluster=both)), "HP910")
+    assert (
+        "11 instances of 2 types wanted, the quotas leave 10: ml.p5.48xlarge 8, ml.p5en.48xlarge 2" in finding.message
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "cluster", "quota", "value", "text"),
+    [
+        ("HP911", workers(capacity="spot"), "ml.p5.48xlarge for cluster spot instance usage", 1, "4 instances wanted"),
+        (
+            "HP912",
+            workers(),
+            "Maximum number instances allowed per SageMaker HyperPod cluster",
+            5,
+            "6 instances wanted",
+        ),
+        ("HP913", workers(), "Total number of instances allowed across SageMaker HyperPod clusters", 5, "1 short"),
+        (
+            "HP914",
+            workers(capacity="spot"),
+            "Total number of Spot instances allowed across SageMaker HyperPod clusters",
+            3,
+            "1 short",
+        ),
+        (
+            "HP915",
+            workers(volume={"size_gib": 2000}),
+            "Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance",
+            1024,
+            "2000 GB wanted, the quota is 1024: 976 short",
+        ),
+        (
+            "HP916",
+            {
+                **workers(),
+                "restricted_instance_groups": [
+                    {"name": "rig", "instance_type": "ml.m5.4xlarge", "count": 1, "lustre_size_gib": 12288}
+                ],
+            },
+            "Maximum total FSx Lustre capacity in TiB across HyperPod restricted instance groups",
+            10,
+            "12 TiB wanted, the quota is 10: 2 short",
+        ),
+    ],
+)
+def test_other_quotas_of_hyperpod(aws, rule, cluster, quota, value, text):
+    platform = new(cluster=cluster)
+    service_quotas(aws, sagemaker={quota: 9000})
+    assert rule not in ids(look(aws, platform))
+    service_quotas(aws, sagemaker={quota: value})
+    assert text in said(look(aws, platform), rule).message
+
+
+@pytest.mark.parametrize(
+    ("rule", "service", "quota", "value", "text"),
+    [
+        # 4 p5 of 32 interfaces, 2 system nodes, 4 of EKS, a NAT gateway; 9 are there
+        ("HP917", "vpc", "Network interfaces per Region", 100, "135 interfaces wanted and 9 in use by others make 144"),
+        ("HP918", "vpc", "VPCs per Region", 1, "1 wanted and 1 in use by others make 2, the quota is 1: 1 short"),
+        ("HP918", "vpc", "Internet gateways per Region", 0, "1 wanted, the quota is 0: 1 short"),
+        ("HP918", "ec2", "EC2-VPC Elastic IPs", 0, "1 wanted, the quota is 0: 1 short"),
+    ],
+)
+def test_quotas_of_the_network(aws, rule, service, quota, value, text):
+    service_quotas(aws, **{service: {quota: value}})
+    finding = said(look(aws, new()), rule)
+    assert text in finding.message
+    assert f"--service-code {service} " in finding.cure
+
+
+def test_a_network_that_is_deployed_already_needs_no_new_vpc(aws):
+    service_quotas(aws, vpc={"VPCs per Region": 1}, ec2={"EC2-VPC Elastic IPs": 0})
+    has_stacks(aws, stack("research-Network"), resources={"research-Network": {"vpc-1": "AWS::EC2::VPC"}})
+    assert ids(look(aws, new())) == []
+
+
+def test_a_zone_that_the_account_does_not_have(aws):
+    found = look(aws, new(network={"availability_zone_ids": ["usw2-az1", "usw2-az7"]}))
+    finding = said(found, "HP920")
+    assert finding.path == "network.availability_zone_ids[1]"
+    assert finding.message == "usw2-az7 is no zone of this account in us-west-2; it has usw2-az1, usw2-az2, usw2-az3"
+
+
+def test_a_type_that_is_not_offered_in_its_zone(aws):
+    finding = said(look(aws, new(cluster=workers(availability_zone_id="usw2-az1"))), "HP921")
+    assert finding.path == "cluster.instance_groups[1].availability_zone_id"
+    assert (finding.message, finding.cure) == ("ml.p5.48xlarge is not offered in usw2-az1", "use one of usw2-az2")
+
+
+def test_a_type_that_is_not_offered_in_the_region(aws):
+    aws.on("ec2", "DescribeInstanceTypeOfferings", offers(**{"p5.48xlarge": []}))
+    finding = said(look(aws, new()), "HP921")
+    assert finding.path == "cluster.instance_groups[1].instance_type"
+    assert finding.message == "ml.p5.48xlarge is not offered in us-west-2"
+
+
+def plan(**more):
+    part = {
+        "ReservedCapacityArn": f"{PLAN}/part".replace("training-plan/big/part", "reserved-capacity/part1"),
+        "InstanceType": "ml.p5.48xlarge",
+        "TotalInstanceCount": 4,
+        "Status": "Active",
+        "AvailabilityZoneId": "usw2-az2",
+        **more.pop("part", {}),
+    }
+    return {
+        "TrainingPlanArn": PLAN,
+        "TrainingPlanName": "big",
+        "Status": "Active",
+        "TotalInstanceCount": 4,
+        "ReservedCapacitySummaries": [part],
+        **more,
+    }
+
+
+PLANNED = workers(training_plan_arn=PLAN)
+
+
+def test_a_training_plan_that_fits(aws):
+    aws.on("sagemaker", "DescribeTrainingPlan", plan())
+    assert ids(look(aws, new(cluster=PLANNED))) == []
+    assert aws.asked("sagemaker", "DescribeTrainingPlan") == [{"TrainingPlanName": "big"}]
+
+
+@pytest.mark.parametrize(
+    ("rule", "answer", "path", "text"),
+    [
+        ("HP922", plan(Status="Expired"), "training_plan_arn", "training plan big is Expired"),
+        ("HP922", plan(Status="Scheduled"), "training_plan_arn", "training plan big is Scheduled"),
+        ("HP923", plan(part={"AvailabilityZoneId": "usw2-az3"}), "availability_zone_id", "capacity is in usw2-az3"),
+        ("HP923", plan(part={"InstanceType": "ml.p5en.48xlarge"}), "instance_type", "the plan holds ml.p5en.48xlarge"),
+        ("HP924", plan(TotalInstanceCount=3), "count", "4 instances wanted, the plan has 3"),
+        ("HP924", plan(UnhealthyInstanceCount=1), "count", "the plan has 4 of which 1 are unhealthy"),
+    ],
+)
+def test_a_training_plan_that_does_not_fit(aws, rule, answer, path, text):
+    aws.on("sagemaker", "DescribeTrainingPlan", answer)
+    finding = said(look(aws, new(cluster=PLANNED)), rule)
+    assert finding.path == f"cluster.instance_groups[1].{path}"
+    assert text in finding.message
+    assert finding.severity == ("note" if "Scheduled" in text else "error")
+
+
+def test_a_training_plan_that_is_not_there(aws):
+    def absent(_):
+        raise AwsFault("ResourceNotFound", "no plan")
+
+    aws.on("sagemaker", "DescribeTrainingPlan", absent)
+    assert "there is no training plan" in said(look(aws, new(cluster=PLANNED)), "HP922").message

@@ -1,0 +1,169 @@
+"""Versions live against the catalog; names, stacks and permissions to deploy."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from accounts import (
+    ACCOUNT,
+    ADDONS,
+    CALENDAR,
+    REGION,
+    addon_versions,
+    brought,
+    calendar,
+    denying,
+    eks,
+    has_clusters,
+    has_stacks,
+    hyperpod,
+    ids,
+    look,
+    new,
+    role,
+    said,
+    stack,
+    workers,
+)
+
+from hyperpod_constructs.catalog import use_clock
+from hyperpod_constructs.preflight import preflight
+
+OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
+
+
+@pytest.mark.parametrize(
+    ("version", "severity", "text"),
+    [
+        ("1.35", None, ""),
+        ("1.34", "warning", "standard support of Kubernetes 1.34 ends on 2026-12-02, in 9 days"),
+        ("1.33", "warning", "Kubernetes 1.33 is in extended support until 2027-07-29, which costs extra"),
+        ("1.30", "error", "EKS does not offer Kubernetes 1.30 in us-west-2; it offers 1.36, 1.35, 1.34, 1.33, 1.31"),
+    ],
+)
+def test_support(aws, version, severity, text):
+    found = [f for f in look(aws, new(eks={"kubernetes_version": version}, addons={})) if f.rule == "HP960"]
+    assert [(f.severity, f.message) for f in found] == ([(severity, text)] if text else [])
+    assert all(f.cure == 'kubernetes_version: "1.35"' for f in found)
+
+
+def test_the_version_of_an_existing_cluster_counts(aws):
+    aws.on("eks", "DescribeCluster", eks(version="1.33"))
+    assert "Kubernetes 1.33 is in extended support" in said(look(aws, brought()), "HP960").message
+
+
+def test_a_calendar_that_changed(aws):
+    moved = {**CALENDAR, "1.35": ("2026-01-27", "2027-05-01", "2028-03-27", "STANDARD_SUPPORT")}
+    moved["1.38"] = ("2026-11-01", "2028-01-01", "2029-01-01", "STANDARD_SUPPORT")
+    aws.on("eks", "DescribeClusterVersions", calendar(moved))
+    finding = said(look(aws, new()), "HP961")
+    assert finding.severity == "note"
+    assert "1.35 end of standard support 2027-05-01 (catalog: 2027-03-27)" in finding.message
+    assert "1.38 is new" in finding.message
+    assert "the catalog of 2026-11-23" in finding.message
+
+
+def test_an_addon_without_a_version_for_kubernetes(aws):
+    aws.on("eks", "DescribeAddonVersions", addon_versions({OPERATOR: {"v1.2.1-eksbuild.1": ["1.33", "1.34"]}}))
+    finding = said(look(aws, new()), "HP962")
+    assert finding.path == "addons.training_operator"
+    assert finding.message == f"{OPERATOR} has no version for Kubernetes 1.35; it supports 1.33, 1.34"
+
+
+def test_an_addon_that_the_region_does_not_have(aws):
+    aws.on("eks", "DescribeAddonVersions", addon_versions({OPERATOR: {}}))
+    assert said(look(aws, new()), "HP962").message == f"EKS has no add-on {OPERATOR} in us-west-2"
+
+
+def test_an_addon_newer_than_the_catalog(aws):
+    aws.on(
+        "eks", "DescribeAddonVersions", addon_versions({OPERATOR: {"v1.4.0-eksbuild.2": ["1.35"], **ADDONS[OPERATOR]}})
+    )
+    finding = said(look(aws, new()), "HP963")
+    assert f"{OPERATOR} v1.4.0-eksbuild.2 (catalog: v1.3.0-eksbuild.1)" in finding.message
+
+
+def test_a_named_version(aws):
+    def named(version: str):
+        return new(addons={"training_operator": {"version": version}})
+
+    assert ids(look(aws, named("v1.3.0-eksbuild.1"))) == []
+    finding = said(look(aws, named("v1.1.0-eksbuild.1")), "HP964")
+    assert finding.path == "addons.training_operator.version"
+    assert finding.cure == "one of v1.3.0-eksbuild.1"
+
+
+def test_the_age_of_the_catalog(aws):
+    with use_clock(date(2027, 2, 1)):
+        found = preflight(new(), session=aws.session(shared=True), attempts=1)
+    assert said(found, "HP965").message == "the facts about versions are of 2026-11-23, 70 days old"
+
+
+def test_the_account(aws):
+    assert ids(look(aws, new(account=ACCOUNT))) == []
+    assert "the config is for 999999999999" in said(look(aws, new(account="999999999999")), "HP908").message
+
+
+def test_names_in_use(aws):
+    platform = new(
+        cluster={**workers(), "cluster_name": "pod"}, eks={"kubernetes_version": "1.35", "cluster_name": "ctl"}
+    )
+    aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
+    assert ids(look(aws, platform)) == []
+    has_clusters(aws, hyperpod("pod", []))
+    aws.on("eks", "DescribeCluster", eks("ctl"))
+    assert [(f.rule, f.path) for f in look(aws, platform)] == [
+        ("HP956", "cluster.cluster_name"),
+        ("HP956", "eks.cluster_name"),
+    ]
+    ours = {"research-HyperPod": {"pod": "AWS::SageMaker::Cluster"}, "research-Eks": {"ctl": "AWS::EKS::Cluster"}}
+    has_stacks(aws, stack("research-HyperPod"), stack("research-Eks"), resources=ours)
+    assert ids(look(aws, platform)) == []
+
+
+def test_stacks_of_others_with_our_names(aws):
+    has_stacks(aws, stack("research-Network", platform=None), stack("other-Network", platform=None))
+    assert "there is a stack research-Network that is not one" in said(look(aws, new()), "HP956").message
+
+
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [
+        ("ROLLBACK_COMPLETE", "delete it (`hyperpod stacks delete`), then deploy again"),
+        ("UPDATE_IN_PROGRESS", "wait until it is done"),
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            "aws cloudformation continue-update-rollback --stack-name research-Eks --region us-west-2",
+        ),
+    ],
+)
+def test_stacks_that_cannot_be_deployed_over(aws, status, cure):
+    has_stacks(aws, stack("research-Eks", status=status))
+    finding = said(look(aws, new()), "HP957")
+    assert (finding.message, finding.cure) == (f"stack research-Eks is {status}", cure)
+
+
+def test_an_account_that_is_not_bootstrapped(aws):
+    aws.fail("ssm", "GetParameter", "ParameterNotFound")
+    assert said(look(aws, new()), "HP909").cure == f"cdk bootstrap aws://{ACCOUNT}/{REGION}"
+
+
+def test_permissions_of_the_roles_that_deploy(aws):
+    aws.on("iam", "SimulatePrincipalPolicy", denying("sagemaker:CreateCluster"))
+    finding = said(look(aws, new()), "HP958")
+    executor = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
+    assert finding.message == f"CloudFormation's execution role ({executor}) may not: sagemaker:CreateCluster"
+    asked = {it["PolicySourceArn"]: it for it in aws.asked("iam", "SimulatePrincipalPolicy")}
+    assert asked[f"arn:aws:iam::{ACCOUNT}:user/me"]["ActionNames"] == ["sts:AssumeRole"]
+    assert "iam:PassRole" in asked[executor]["ActionNames"]
+
+
+def test_without_bootstrap_the_caller_deploys(aws):
+    aws.fail("ssm", "GetParameter", "ParameterNotFound")
+    admin = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/Admin"
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/Admin/me"
+    aws.on("sts", "GetCallerIdentity", {"Account": ACCOUNT, "Arn": session, "UserId": "A"})
+    aws.on("iam", "GetRole", role(admin))
+    aws.on("iam", "SimulatePrincipalPolicy", denying("eks:CreateAccessEntry"))
+    assert f"the caller ({admin}) may not: eks:CreateAccessEntry" in said(look(aws, new()), "HP958").message

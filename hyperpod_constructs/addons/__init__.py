@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from .base import EksAddon, NodeAddon
 from .cert_manager import CertManagerAddon
 from .core import CoreDnsAddon, KubeProxyAddon, VpcCniAddon
+from .fsx_csi import FsxCsiAddon
 from .pod_identity_agent import PodIdentityAgentAddon
 from .task_governance import TaskGovernanceAddon
 from .training_operator import TrainingOperatorAddon
@@ -22,6 +23,7 @@ NODE_ADDONS: Mapping[str, Callable[..., NodeAddon]] = {
     "coredns": CoreDnsAddon,
     "cert_manager": CertManagerAddon,
     "task_governance": TaskGovernanceAddon,
+    "fsx_csi": FsxCsiAddon,
     "training_operator": TrainingOperatorAddon,
 }
 """Config key to the construct of each add-on that needs nodes."""
@@ -32,6 +34,7 @@ __all__ = [
     "CertManagerAddon",
     "CoreDnsAddon",
     "EksAddon",
+    "FsxCsiAddon",
     "KubeProxyAddon",
     "NodeAddon",
     "PodIdentityAgentAddon",

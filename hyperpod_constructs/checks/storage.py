@@ -15,6 +15,9 @@ from .registry import Problem, rule
 _FSX = "botocore 1.44.5, service model of fsx: CreateFileSystemLustreConfiguration"
 
 
+_TEAMS = "addons: {fsx_csi: {}, task_governance: {}}\ngovernance: {teams: [{name: vision}]}\n"
+
+
 def _fs(rest: str = "") -> str:
     return f"storage: {{lustre: [{{name: data{', ' + rest if rest else ''}}}]}}\naddons: {{fsx_csi: {{}}}}\n"
 
@@ -62,12 +65,12 @@ def throughput(ctx: Context) -> Iterator[Problem]:
     lists = {"PERSISTENT_2": "fsx_throughput_persistent_2", "PERSISTENT_1": "fsx_throughput_persistent_1_ssd"}
     for path, system in _made(ctx):
         if system.deployment_type not in lists:
-            if "throughput" in system.model_fields_set:
+            if system.throughput is not None:
                 message = f"{system.deployment_type} has no throughput to choose"
                 yield Problem(f"{path}.throughput", message, "Remove it.", "It is ignored.", Severity.WARNING)
             continue
         values = allowed(lists[system.deployment_type])
-        if system.throughput not in values:
+        if system.effective_throughput not in values:
             listed = ", ".join(map(str, values))
             yield Problem(f"{path}.throughput", f"is {system.throughput}; {system.deployment_type} has {listed}")
 
@@ -237,28 +240,33 @@ def two_switches(ctx: Context) -> Iterator[Problem]:
     why="FSx refuses the link.",
     cure="Name a bucket of storage.buckets, or s3://bucket/prefix; the path is absolute.",
     source="botocore 1.44.5, service model of fsx: CreateDataRepositoryAssociation",
-    wrong=_fs("data_repository: {bucket: inputs}"),
-    right=_fs("data_repository: {bucket: 's3://inputs/raw'}"),
+    wrong=_fs("data_repositories: [{bucket: inputs}]"),
+    right=_fs("data_repositories: [{bucket: 's3://inputs/raw'}]"),
 )
 def data_repository(ctx: Context) -> Iterator[Problem]:
     """Buckets and paths of data repositories."""
     known = [bucket.name for bucket in (ctx.storage.buckets if ctx.storage else ())]
     for path, system in _made(ctx):
-        link = system.data_repository
-        if link is None:
-            continue
-        if is_token(link.bucket):
-            yield skipped(f"{path}.data_repository.bucket")
-        elif link.bucket not in known and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", link.bucket):
-            message = f"{as_text(link.bucket)} is neither a bucket of storage.buckets nor an S3 address"
-            yield Problem(f"{path}.data_repository.bucket", message)
-        if not link.path.startswith("/") and not is_token(link.path):
-            yield Problem(f"{path}.data_repository.path", f"{as_text(link.path)} is not absolute")
+        seen: set[str] = set()
+        for index, link in enumerate(system.data_repositories):
+            place = f"{path}.data_repositories[{index}]"
+            if is_token(link.bucket):
+                yield skipped(f"{place}.bucket")
+            elif link.bucket not in known and not re.fullmatch(
+                r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", link.bucket
+            ):
+                message = f"{as_text(link.bucket)} is neither a bucket of storage.buckets nor an S3 address"
+                yield Problem(f"{place}.bucket", message)
+            if not link.path.startswith("/") and not is_token(link.path):
+                yield Problem(f"{place}.path", f"{as_text(link.path)} is not absolute")
+            elif link.path in seen:
+                yield Problem(f"{place}.path", f"{as_text(link.path)} is linked twice")
+            seen.add(link.path)
 
 
 @rule(
     "HP810",
-    title="File systems have the FSx CSI driver.",
+    title="Claims have their CSI driver.",
     severity=Severity.WARNING,
     needs=("storage", "addons"),
     why="The volume claims stay pending, and so do the pods that use them.",
@@ -272,3 +280,30 @@ def csi_driver(ctx: Context) -> Iterator[Problem]:
     ours = ctx.eks is None or ctx.eks.existing is None
     if ours and ctx.storage is not None and ctx.storage.lustre and "fsx_csi" not in ctx.effective_addons:
         yield Problem("storage.lustre", "has volume claims, but the add-on fsx_csi is not there")
+    mounted = ctx.storage is not None and any(bucket.namespaces for bucket in ctx.storage.buckets)
+    if ours and mounted and "mountpoint_s3_csi" not in ctx.effective_addons:
+        cure = "Add `mountpoint_s3_csi: {}` to addons."
+        yield Problem("storage.buckets", "has volume claims, but the add-on mountpoint_s3_csi is not there", cure)
+
+
+@rule(
+    "HP811",
+    title="Claims are in namespaces that are there.",
+    severity=Severity.WARNING,
+    needs=("storage", "governance"),
+    why="The claim is refused until somebody makes the namespace, and the deployment fails after ten minutes.",
+    cure="Name a team or `default`, or make the namespace before the deployment.",
+    source="this project: teams' namespaces come with their quotas, others are not ours",
+    wrong="storage: {lustre: [{name: data, namespaces: [nobody]}]}\n" + _TEAMS,
+    right="storage: {lustre: [{name: data, namespaces: [vision]}]}\n" + _TEAMS,
+)
+def namespaces_of_claims(ctx: Context) -> Iterator[Problem]:
+    """Namespaces that are neither `default` nor a team's."""
+    teams = ctx.governance.teams if ctx.governance else ()
+    known = {"default", *(team.name for team in teams), *(team.namespace for team in teams)}
+    for base in ("storage.lustre", "storage.buckets") if ctx.storage else ():
+        for index, item in enumerate(_items(ctx.storage, base)):  # type: ignore[arg-type]
+            for place, namespace in enumerate(item.namespaces):
+                if namespace not in known and not is_token(namespace):
+                    path = f"{base}[{index}].namespaces[{place}]"
+                    yield Problem(path, f"{as_text(namespace)} is neither default nor a team's")

@@ -117,6 +117,15 @@ class Governance(SpecModel):
         help="By CloudFormation's own resource types, or by our handler where the region lacks them.",
     )
 
+    def namespace_of(self, name: str) -> str:
+        """A team's namespace for the team's name, any other name as it is.
+
+        >>> governance = Governance(teams=[Team(name="vision")])
+        >>> governance.namespace_of("vision"), governance.namespace_of("default")
+        ('hyperpod-ns-vision', 'default')
+        """
+        return next((team.namespace for team in self.teams if team.name == name), name)
+
     def completed(self, job: Job) -> Job:
         """A job with its team's priority, where it names a team of ours and no priority of its own."""
         team = next((team for team in self.teams if team.name == job.team), None)

@@ -10,7 +10,7 @@ Removal = Literal["retain", "destroy"]
 
 
 class DataRepository(SpecModel):
-    """A link between a directory of the file system and an S3 prefix."""
+    """A data repository association: a directory of the file system that mirrors an S3 prefix."""
 
     bucket: str = field(change=Change.REPLACES, help="`s3://bucket/prefix`, or the name of a bucket of `storage`.")
     path: str = field("/data", change=Change.REPLACES, help="Directory of the file system, absolute.")
@@ -23,7 +23,9 @@ class LustreFileSystem(SpecModel):
 
     name: str = field(change=Change.LOSES_DATA, help="Name; also that of the volume claim.")
     size_gib: int = field(1200, change=Change.IN_PLACE, help="Capacity in GiB: 1200, 2400, then steps of 2400.", ge=1)
-    throughput: int = field(250, change=Change.IN_PLACE, help="Throughput in MB/s per TiB.", ge=1)
+    throughput: int | None = field(
+        None, change=Change.IN_PLACE, help="Throughput in MB/s per TiB; default: 250, 100 for PERSISTENT_1.", ge=1
+    )
     deployment_type: Literal["PERSISTENT_2", "PERSISTENT_1", "SCRATCH_2"] = field(
         "PERSISTENT_2", change=Change.LOSES_DATA, help="Deployment type; scratch has no replication."
     )
@@ -33,17 +35,30 @@ class LustreFileSystem(SpecModel):
     availability_zone_id: str | None = field(
         None, change=Change.LOSES_DATA, help="Zone id; default: the zone of the first accelerated group."
     )
-    kms_key_arn: str | None = field(
-        None, change=Change.LOSES_DATA, help="KMS key; default: the AWS managed one."
+    kms_key_arn: str | None = field(None, change=Change.LOSES_DATA, help="KMS key; default: the AWS managed one.")
+    data_repositories: tuple[DataRepository, ...] = field(
+        (), change=Change.IN_PLACE, help="Links to S3, 8 at most, each with a directory of its own.", max_length=8
     )
-    data_repository: DataRepository | None = field(None, change=Change.IN_PLACE, help="Link to S3.")
     namespaces: tuple[str, ...] = field(
-        ("default",), change=Change.IN_PLACE, help="Namespaces (or team names) that get a claim on it."
+        ("default",),
+        change=Change.IN_PLACE,
+        help="Namespaces that get a claim on it; a team's name means its namespace.",
     )
     removal: Removal = field("retain", change=Change.IN_PLACE, help="What happens to it when the stack is deleted.")
     existing_id: str | None = field(None, change=Change.REPLACES, help="File system id that exists, `fs-...`.")
     existing_dns_name: str | None = field(None, change=Change.REPLACES, help="DNS name of the one that exists.")
     existing_mount_name: str | None = field(None, change=Change.REPLACES, help="Mount name of the one that exists.")
+
+    @property
+    def effective_throughput(self) -> int | None:
+        """Throughput in MB/s per TiB; scratch file systems have a fixed one.
+
+        >>> LustreFileSystem(name="data").effective_throughput
+        250
+        """
+        if self.deployment_type == "SCRATCH_2":
+            return None
+        return self.throughput or (100 if self.deployment_type == "PERSISTENT_1" else 250)
 
 
 class Bucket(SpecModel):
@@ -53,8 +68,16 @@ class Bucket(SpecModel):
     kms_key_arn: str | None = field(None, change=Change.IN_PLACE, help="Key that exists; default: S3 managed.")
     expire_days: int | None = field(None, change=Change.IN_PLACE, help="Delete objects after so many days.", ge=1)
     noncurrent_days: int = field(90, change=Change.IN_PLACE, help="Delete replaced versions after so many days.", ge=1)
-    access: Literal["read", "read-write"] = field(
+    access: Literal["none", "read", "read-write"] = field(
         "read-write", change=Change.IN_PLACE, help="What the execution role may do with it."
+    )
+    namespaces: tuple[str, ...] = field(
+        (),
+        change=Change.IN_PLACE,
+        help="Namespaces that get a claim on it through Mountpoint for S3; a team's name means its namespace.",
+    )
+    log_bucket_name: str | None = field(
+        None, change=Change.IN_PLACE, help="Bucket that exists for server access logs; default: none are written."
     )
     removal: Removal = field("retain", change=Change.IN_PLACE, help="What happens to it when the stack is deleted.")
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import jsii
 from aws_cdk import CfnOutput, CfnResource, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, DependencyGroup, IDependable
 
 from . import catalog
+from .autoscaling import NodePool
 from .checks import Context
+from .cluster_guard import ClusterGuard
 from .cluster_properties import GroupPlacement, cluster_properties
 from .eks import BroughtEks, EksCluster, EksClusterAttributes, HyperPodEks
+from .execution_roles import ExecutionRoles
 from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
 from .lifecycle_scripts import LifecycleScripts
 from .network import HyperPodNetwork, node_security_group
-from .roles import execution_role, grant_group_needs
+from .roles import cluster_role, grant_volume_key
 from .spec import Cluster, InstanceGroup, RestrictedInstanceGroup
 from .subnet_lookup import subnet_in_zone
 from .validation import region_of, validate_with
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_eks_v2 as eks
 
 
+@jsii.implements(iam.IGrantable)
 class HyperPodCluster(Construct):
     """An `AWS::SageMaker::Cluster` orchestrated by EKS, with what its nodes need.
 
@@ -37,13 +43,14 @@ class HyperPodCluster(Construct):
     are made when they are not given. `node_subnets` says which subnet lies in which zone id; where it is left out and the
     network is not ours, the subnet of a group's zone is looked up at deploy time.
 
-    `cluster` is the whole spec; `instance_groups` is the short way for a cluster with defaults.
+    `cluster` is the whole spec; `instance_groups` is the short way for a cluster with defaults. An edit that would make
+    CloudFormation replace the cluster fails the deployment before anything happens, unless `allow_replacement` is set.
+
+    It is a grantable: `bucket.grant_read(cluster)` lets the nodes of every group read, whichever role they run with.
     """
 
     resource: CfnResource
     """The `AWS::SageMaker::Cluster`, for property overrides."""
-    execution_role: iam.IRole
-    """Execution role of the groups that name none of their own; grant to it what all nodes may do."""
     nodes_ready: IDependable
     """The nodes of the system group are ready: what needs pods depends on it."""
     jobs_ready: DependencyGroup
@@ -62,6 +69,7 @@ class HyperPodCluster(Construct):
         security_group: ec2.ISecurityGroup | None = None,
         execution_role: iam.IRole | None = None,
         lifecycle_bucket: s3.IBucket | None = None,
+        allow_replacement: bool = False,
         after: Sequence[IDependable] = (),
     ) -> None:
         super().__init__(scope, id)
@@ -76,28 +84,75 @@ class HyperPodCluster(Construct):
             else BroughtEks(self, "Eks", eks_cluster=eks_cluster, vpc=self._vpc)
         )
         self.kubernetes: KubernetesProvider = self.eks_cluster.kubernetes
-        self.execution_role = self._execution_role(execution_role)
+        self._roles = ExecutionRoles(
+            self,
+            "ExecutionRoles",
+            cluster=self.spec,
+            eks_cluster_arn=self.eks_cluster.cluster_arn,
+            given=execution_role,
+            shared_placement=lambda: {
+                "subnet_ids": [s.subnet_id for s in list(self._subnets.values()) or self._vpc.private_subnets],
+                "security_group_ids": [self.security_group.security_group_id],
+            },
+        )
+        self.cluster_role = self._cluster_role()
         self.lifecycle_scripts = LifecycleScripts(self, "LifecycleScripts", bucket=self._bucket(lifecycle_bucket))
         self._milestones: dict[str, DependencyGroup] = {}
         self.jobs_ready = DependencyGroup()
-        self.resource = CfnResource(self, "Resource", type="AWS::SageMaker::Cluster", properties=self._properties())
+        self.resource = CfnResource(self, "Resource", type="AWS::SageMaker::Cluster")
         self.cluster_arn: str = self.resource.get_att("ClusterArn").to_string()
+        self._guard = ClusterGuard(self, "Guard", guarded=self.resource, allow_replacement=allow_replacement)
+        self._render()
         for dependable in (
             self._vpc,  # with its routes and endpoints: nodes need a way out from their first boot on
             self.eks_cluster.ready,
-            self.execution_role,  # with its policies: the first nodes would boot without them
+            self._roles.principal.ready,
             self.lifecycle_scripts.ready,
+            *([self.cluster_role] if self.cluster_role else []),
             *after,
         ):
             self.resource.node.add_dependency(dependable)
         self.nodes_ready = self._gate()
+        if self.spec.autoscaling and self.spec.autoscaling.node_pool and self.spec.karpenter_groups:
+            pool = NodePool(self, "NodePool", cluster=self)
+            self.jobs_ready.add(pool)
         CfnOutput(self, "ClusterArn", value=self.cluster_arn)
+
+    @property
+    def execution_role(self) -> iam.IRole:
+        """Execution role of the groups that name none of their own.
+
+        Raises:
+            ValueError: each group has a role of its own (`execution_roles: per-group`).
+        """
+        return self._roles.shared
+
+    def execution_role_of(self, group_name: str) -> iam.IRole:
+        """Execution role of one group.
+
+        Raises:
+            KeyError: there is no such group.
+        """
+        group = next((group for group in self.spec.groups if group.name == group_name), None)
+        if group is None:
+            raise KeyError(f"{self.node.path} has no instance group {group_name!r}")
+        return self._roles.of(group, self._where(group))
+
+    @property
+    def grant_principal(self) -> iam.IPrincipal:
+        """All execution roles as one principal."""
+        return self._roles.principal
+
+    def grant_volume_key(self, key: kms.IKey) -> None:
+        """Let a key encrypt volumes of the nodes: the key's policy and the roles' get what the service needs of it."""
+        grant_volume_key(self._roles.principal, key)
+        if self.cluster_role:
+            grant_volume_key(self.cluster_role, key)
 
     def add_instance_group(self, group: InstanceGroup) -> None:
         """Add an instance group; it takes part in the same checks."""
         self.spec = self.spec.model_copy(update={"instance_groups": (*self.spec.instance_groups, group)})
-        for name, value in self._properties().items():
-            self.resource.add_property_override(name, value)
+        self._render()
 
     def milestone(self, name: str) -> DependencyGroup:
         """What has to be there before whatever needs `name`, such as `cert_manager`; empty until something joins it.
@@ -105,6 +160,14 @@ class HyperPodCluster(Construct):
         Add-ons join the milestone of their config key and depend on those of others, in whichever order they are made.
         """
         return self._milestones.setdefault(name, DependencyGroup())
+
+    def subnet_id(self, availability_zone_id: str | None = None) -> str:
+        """Id of the private subnet that nodes of a zone use; of the first zone when none is named."""
+        zone = availability_zone_id
+        if self._subnets:
+            return (self._subnets[zone] if zone else next(iter(self._subnets.values()))).subnet_id
+        private = self._vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids
+        return subnet_in_zone(self, zone, private) if zone else private[0]
 
     def metric(self, metric_name: str, **options: object) -> cloudwatch.Metric:
         """A CloudWatch metric of this cluster in the namespace `AWS/SageMaker/Clusters`."""
@@ -133,52 +196,36 @@ class HyperPodCluster(Construct):
         self.security_group = security_group or node_security_group(self, "NodeSecurityGroup", vpc)
 
     def _subnet_ids(self, group: InstanceGroup | RestrictedInstanceGroup) -> list[str]:
-        if group.subnet_ids:
-            return list(group.subnet_ids)
-        zone = group.availability_zone_id
-        if self._subnets:
-            return [self._subnets[zone].subnet_id if zone else next(iter(self._subnets.values())).subnet_id]
-        private = self._vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids
-        return [subnet_in_zone(self, zone, private)] if zone else private[:1]
+        return list(group.subnet_ids) or [self.subnet_id(group.availability_zone_id)]
 
-    def _execution_role(self, role: iam.IRole | None) -> iam.IRole:
-        if role:
-            return role
-        if self.spec.execution_role_arn:
-            return iam.Role.from_role_arn(self, "ExecutionRole", self.spec.execution_role_arn)
-        subnets = list(self._subnets.values()) or list(self._vpc.private_subnets)
-        return execution_role(
-            self,
-            "ExecutionRole",
-            eks_cluster_arn=self.eks_cluster.cluster_arn,
-            subnet_ids=[subnet.subnet_id for subnet in subnets],
-            security_group_ids=[self.security_group.security_group_id],
-        )
+    def _cluster_role(self) -> iam.IRole | None:
+        scaling = self.spec.autoscaling
+        if scaling is None:
+            return None
+        if scaling.cluster_role_arn:
+            return iam.Role.from_role_arn(self, "ClusterRole", scaling.cluster_role_arn)
+        return cluster_role(self, "ClusterRole", key_arns=self.spec.volume_key_arns)
 
     def _bucket(self, bucket: s3.IBucket | None) -> s3.IBucket | None:
         if bucket is None and self.spec.lifecycle_bucket_name:
             return s3.Bucket.from_bucket_name(self, "LifecycleBucket", self.spec.lifecycle_bucket_name)
         return bucket
 
-    def _group_role(self, group: InstanceGroup | RestrictedInstanceGroup) -> iam.IRole:
-        if group.execution_role_arn is None:
-            return self.execution_role
-        id = f"ExecutionRole-{group.name}"
-        found = self.node.try_find_child(id)
-        return found if found else iam.Role.from_role_arn(self, id, group.execution_role_arn)  # type: ignore[return-value]
+    def _where(self, group: InstanceGroup | RestrictedInstanceGroup) -> dict[str, Sequence[str]]:
+        own = list(group.security_group_ids) or [self.security_group.security_group_id]
+        return {"subnet_ids": self._subnet_ids(group), "security_group_ids": own}
 
     def _placement(self, group: InstanceGroup | RestrictedInstanceGroup) -> GroupPlacement:
-        role = self._group_role(group)
-        grant_group_needs(role, group)
+        where = self._where(group)
+        role = self._roles.of(group, where)
         lifecycle = None
         if isinstance(group, InstanceGroup):
             lifecycle = self.lifecycle_scripts.configuration(group.lifecycle or self.spec.lifecycle, role)
-        return GroupPlacement(
-            subnet_ids=self._subnet_ids(group),
-            security_group_ids=list(group.security_group_ids) or [self.security_group.security_group_id],
-            execution_role_arn=role.role_arn,
-            lifecycle=lifecycle,
-        )
+        return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
+
+    def _render(self) -> None:
+        for name, value in self._guard.watch(self._properties(), self.spec.scaled_groups).items():
+            self.resource.add_property_override(name, value)
 
     def _properties(self) -> dict[str, object]:
         placements = {group.name: self._placement(group) for group in self.spec.groups}
@@ -189,6 +236,7 @@ class HyperPodCluster(Construct):
             subnet_ids=subnets or self._vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids,
             security_group_ids=[self.security_group.security_group_id],
             placements=placements,
+            cluster_role_arn=self.cluster_role.role_arn if self.cluster_role else None,
         )
 
     def _gate(self) -> IDependable:
@@ -222,6 +270,12 @@ def system_group(cluster: Cluster) -> InstanceGroup | None:
         if group.count > 0 and not group.taints and not group.deep_health_checks and not _accelerated(group)
     ]
     return max(candidates, key=lambda group: group.count, default=None)
+
+
+def storage_zone(cluster: Cluster) -> str | None:
+    """The zone id of the first accelerated group that names one: file systems belong beside it."""
+    zones = (g.availability_zone_id for g in cluster.instance_groups if _accelerated(g))
+    return next((zone for zone in zones if zone), None)
 
 
 def _accelerated(group: InstanceGroup) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .spec import Cluster, Deployment, InstanceGroup, RestrictedInstanceGroup
+from .spec import Cluster, Deployment, InstanceGroup, RestrictedInstanceGroup, Volume
 from .spec.groups import BatchSize
 
 
@@ -113,6 +113,7 @@ def group_properties(group: InstanceGroup, placement: GroupPlacement) -> dict[st
 def restricted_group_properties(group: RestrictedInstanceGroup, placement: GroupPlacement) -> dict[str, Any]:
     """Properties of one restricted instance group: no lifecycle, image, labels or minimum count."""
     properties = _common(group, placement)
+    properties["InstanceStorageConfigs"] = [_volume(group.volume)] if group.volume else []
     if group.lustre_size_gib and group.lustre_throughput:
         properties["EnvironmentConfig"] = {"FSxLustreConfig": _lustre(group.lustre_size_gib, group.lustre_throughput)}
     return {**_given(properties), **group.properties}
@@ -141,8 +142,7 @@ def _storage(group: InstanceGroup) -> list[dict[str, Any]]:
             {"EbsVolumeConfig": _given({"RootVolume": True, "VolumeKmsKeyId": group.root_volume.kms_key_arn})}
         )
     if group.volume:
-        volume = {"VolumeSizeInGB": group.volume.size_gib, "VolumeKmsKeyId": group.volume.kms_key_arn}
-        configs.append({"EbsVolumeConfig": _given(volume)})
+        configs.append(_volume(group.volume))
     if group.lustre:
         mount = group.lustre
         configs.append(
@@ -159,6 +159,10 @@ def _storage(group: InstanceGroup) -> list[dict[str, Any]]:
             {"FsxOpenZfsConfig": {"DnsName": group.open_zfs.dns_name, "MountPath": group.open_zfs.mount_path}}
         )
     return configs
+
+
+def _volume(volume: Volume) -> dict[str, Any]:
+    return {"EbsVolumeConfig": _given({"VolumeSizeInGB": volume.size_gib, "VolumeKmsKeyId": volume.kms_key_arn})}
 
 
 def _deployment(deployment: Deployment | None) -> dict[str, Any] | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from .spec import InstanceGroup, RestrictedInstanceGroup
@@ -90,6 +91,7 @@ def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstance
             ],
         )
     if isinstance(group, RestrictedInstanceGroup):
+        _restricted_needs(role, group)
         return
     if group.lustre or group.open_zfs:
         _allow(role, "fsx:DescribeFileSystems", on=["*"])
@@ -98,7 +100,70 @@ def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstance
         _allow(role, "cloudwatch:DescribeAlarms", on=["*"])
     keys = [v.kms_key_arn for v in (group.root_volume, group.volume) if v and v.kms_key_arn]
     if keys:
-        _allow(role, "kms:CreateGrant", "kms:DescribeKey", on=list(dict.fromkeys(keys)))
+        _allow_keys(role, list(dict.fromkeys(keys)))
+
+
+def _restricted_needs(role: iam.IRole, group: RestrictedInstanceGroup) -> None:
+    for buckets, object_actions in (
+        (group.input_bucket_arns, ("s3:GetObject",)),
+        (group.output_bucket_arns, ("s3:GetObject", "s3:PutObject")),
+    ):
+        if buckets:
+            _allow(role, "s3:ListBucket", on=buckets)
+            _allow(role, *object_actions, on=[f"{bucket}/*" for bucket in buckets])
+    if group.reward_functions:
+        stack = Stack.of(role)
+        function = stack.format_arn(
+            service="lambda", resource="function", resource_name="SageMaker*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        _allow(role, "lambda:InvokeFunction", on=[function])
+        _allow(role, "sqs:SendMessage", on=[stack.format_arn(service="sqs", resource="SageMaker*")])
+
+
+def cluster_role(scope: Construct, id: str, *, key_arns: Sequence[str] = ()) -> iam.Role:
+    """The role with which the managed Karpenter adds and removes nodes.
+
+    The cluster comes after its role, so its ARN is not known here: any cluster of the role's own account.
+    """
+    role = iam.Role(
+        scope,
+        id,
+        assumed_by=iam.ServicePrincipal("hyperpod.sagemaker.amazonaws.com"),
+        description="Karpenter of a HyperPod cluster",
+    )
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["sagemaker:BatchAddClusterNodes", "sagemaker:BatchDeleteClusterNodes"],
+            resources=[Stack.of(scope).format_arn(service="sagemaker", resource="cluster", resource_name="*")],
+            conditions={"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}},
+        )
+    )
+    if key_arns:
+        _allow_keys(role, key_arns)
+    return role
+
+
+def grant_volume_key(grantee: iam.IGrantable, key: kms.IKey) -> None:
+    """Let a role hand a volume's key on to the service, which is what encrypted volumes need.
+
+    A key that CDK makes trusts its account's policies, so this is enough. The key's own policy may have no condition on the
+    encryption context: the service does not meet one.
+    """
+    for actions, conditions in _KEY_PERMISSIONS:
+        iam.Grant.add_to_principal(grantee=grantee, actions=actions, resource_arns=[key.key_arn], conditions=conditions)
+
+
+_KEY_PERMISSIONS: tuple[tuple[list[str], dict[str, dict[str, str]] | None], ...] = (
+    (["kms:DescribeKey"], None),
+    (["kms:CreateGrant"], {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+)
+
+
+def _allow_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
+    for actions, conditions in _KEY_PERMISSIONS:
+        role.add_to_principal_policy(
+            iam.PolicyStatement(actions=actions, resources=list(key_arns), conditions=conditions)
+        )
 
 
 def pod_identity_role(scope: Construct, id: str, *, eks_cluster_arn: str) -> iam.Role:

@@ -18,6 +18,11 @@ class Autoscaling(SpecModel):
     groups: tuple[str, ...] = field(
         (), change=Change.IN_PLACE, help="Names of the groups that Karpenter fills; default: those with count 0."
     )
+    node_pool: bool = field(
+        True,
+        change=Change.DRAINS,
+        help="Whether we make a HyperpodNodeClass and a NodePool of these groups; `false` when you apply your own.",
+    )
 
 
 class TieredStorage(SpecModel):
@@ -79,6 +84,11 @@ class Cluster(SpecModel):
     execution_role_arn: str | None = field(
         None, change=Change.REPLACES_GROUP, help="Execution role that exists, for groups that name none."
     )
+    execution_roles: Literal["shared", "per-group"] = field(
+        "shared",
+        change=Change.REPLACES_GROUP,
+        help="One role of ours for all groups that name none, or one per group, each held to its own subnets.",
+    )
     nodes_ready_minutes: int = field(
         40,
         change=Change.NONE,
@@ -95,3 +105,27 @@ class Cluster(SpecModel):
     def groups(self) -> tuple[InstanceGroup | RestrictedInstanceGroup, ...]:
         """All groups, ordinary ones first."""
         return (*self.instance_groups, *self.restricted_instance_groups)
+
+    @property
+    def volume_key_arns(self) -> tuple[str, ...]:
+        """The customer managed keys of the groups' volumes, each once."""
+        volumes = (volume for group in self.instance_groups for volume in (group.root_volume, group.volume))
+        return tuple(dict.fromkeys(volume.kms_key_arn for volume in volumes if volume and volume.kms_key_arn))
+
+    @property
+    def karpenter_groups(self) -> tuple[str, ...]:
+        """Names of the groups that Karpenter fills: those it is told, else those with count 0."""
+        if self.autoscaling is None:
+            return ()
+        return self.autoscaling.groups or tuple(group.name for group in self.instance_groups if group.count == 0)
+
+    @property
+    def scaled_groups(self) -> tuple[str, ...]:
+        """Names of the groups whose count belongs to an autoscaler: Karpenter's, or all when it is another one.
+
+        >>> Cluster(instance_groups=[InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=2)]).scaled_groups
+        ()
+        """
+        if self.counts == "config":
+            return ()
+        return self.karpenter_groups if self.autoscaling else tuple(group.name for group in self.instance_groups)

@@ -234,6 +234,20 @@ class RestrictedInstanceGroup(SpecModel):
         (), change=Change.IN_PLACE, help="Checks on node start.", max_length=3
     )
     training_plan_arn: str | None = field(None, change=Change.REPLACES_GROUP, help="Training plan of the group.")
+    volume: Volume | None = field(
+        None, change=Change.DRAINS, help="Second volume, mounted at /opt/sagemaker by the service; takes no key."
+    )
+    input_bucket_arns: tuple[str, ...] = field(
+        (), change=Change.IN_PLACE, help="Buckets that the group's jobs read data from."
+    )
+    output_bucket_arns: tuple[str, ...] = field(
+        (), change=Change.IN_PLACE, help="Buckets that the group's jobs write checkpoints and results to."
+    )
+    reward_functions: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Whether jobs may call Lambda reward functions whose names start with SageMaker, and send to their queues.",
+    )
     properties: Mapping[str, Any] = field(
         default_factory=dict, change=Change.IN_PLACE, help="CloudFormation properties merged last."
     )

@@ -1,0 +1,108 @@
+"""What looks at the live cluster before CloudFormation changes it: no replacement by accident, no scaling undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_cdk import Aws, CfnResource, Duration, RemovalPolicy, Stack, custom_resources
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from .kubernetes.handler_code import handler_code
+
+
+class ClusterGuard(Construct):
+    """Runs before every change of a HyperPod cluster, read-only.
+
+    It fails the deployment, before anything happens, when CloudFormation would replace the cluster; and it answers with the
+    live count of each group that an autoscaler owns, for the template to repeat. CloudFormation runs it when one of its
+    properties changes, so it is given all that can make CloudFormation update the cluster.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, guarded: CfnResource, allow_replacement: bool = False) -> None:
+        super().__init__(scope, id)
+        stack = Stack.of(self)
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description="Looks at the HyperPod cluster before it changes",
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["cloudformation:DescribeStackResource"], resources=[Aws.STACK_ID])
+        )
+        clusters = stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")
+        # any cluster: the function runs before this one, so that nothing of it can be referred to
+        role.add_to_policy(iam.PolicyStatement(actions=["sagemaker:DescribeCluster"], resources=[clusters]))
+        log_group = self._logs("Logs")
+        log_group.grant_write(role)
+        function = lambda_.Function(
+            self,
+            "Handler",
+            description="Looks at the HyperPod cluster before it changes",
+            code=handler_code("cluster"),
+            handler="handlers.cluster.index.on_event",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            timeout=Duration.minutes(1),
+            role=role,
+            log_group=log_group,
+        )
+        provider = custom_resources.Provider(
+            self, "Provider", on_event_handler=function, log_group=self._logs("FrameworkLogs")
+        )
+        self.resource = CfnResource(
+            self,
+            "Resource",
+            type="Custom::HyperPodClusterGuard",
+            properties={
+                "ServiceToken": provider.service_token,
+                "StackId": Aws.STACK_ID,
+                "LogicalId": stack.get_logical_id(guarded),
+                "AllowReplacement": "true" if allow_replacement else "false",
+            },
+        )
+        self.resource.node.add_dependency(role)
+        guarded.node.add_dependency(self)
+
+    def watch(self, properties: Mapping[str, Any], scaled_groups: Sequence[str]) -> dict[str, Any]:
+        """The cluster's properties, with the live counts in place of those of `scaled_groups`."""
+        own: dict[str, Any] = {
+            "ClusterName": properties.get("ClusterName"),
+            "Subnets": properties["VpcConfig"]["Subnets"],
+            "SecurityGroupIds": properties["VpcConfig"]["SecurityGroupIds"],
+            "EksClusterArn": properties["Orchestrator"]["Eks"]["ClusterArn"],
+        }
+        groups: list[dict[str, Any]] = []
+        if scaled_groups:
+            own["Groups"] = [
+                {"Name": group["InstanceGroupName"], "Count": group["InstanceCount"], **_minimum(group)}
+                for group in properties["InstanceGroups"]
+                if group["InstanceGroupName"] in scaled_groups
+            ]
+            # whatever else updates the cluster also reads the counts anew
+            own["Watches"] = {name: value for name, value in properties.items() if name != "InstanceGroups"}
+            own["WatchedGroups"] = [
+                {name: value for name, value in group.items() if name != "InstanceCount"}
+                for group in properties["InstanceGroups"]
+            ]
+            order = [group["Name"] for group in own["Groups"]]
+            groups = [
+                {**group, "InstanceCount": self.resource.get_att(f"Count{order.index(group['InstanceGroupName'])}")}
+                if group["InstanceGroupName"] in order
+                else group
+                for group in properties["InstanceGroups"]
+            ]
+        for name, value in own.items():
+            if value is not None:
+                self.resource.add_property_override(name, value)
+        return {**properties, "InstanceGroups": groups} if groups else dict(properties)
+
+    def _logs(self, id: str) -> logs.LogGroup:
+        return logs.LogGroup(self, id, retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY)
+
+
+def _minimum(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {"MinCount": group["MinInstanceCount"]} if "MinInstanceCount" in group else {}

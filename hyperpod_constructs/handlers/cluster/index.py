@@ -1,0 +1,106 @@
+"""Lambda entry point: before CloudFormation touches the cluster, refuse a replacement and read the live counts.
+
+CloudFormation answers an edit of a create-only property with a new cluster and deletes the old one with all its nodes. This
+function compares what the template wants with what is live, so that a rollback, which wants what is live, always passes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+log = logging.getLogger(__name__)
+logging.getLogger().setLevel(logging.INFO)
+
+
+class Refused(Exception):
+    """The edit would replace the cluster."""
+
+
+def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Lambda entry point."""
+    import boto3
+
+    return answer(event, cloudformation=boto3.client("cloudformation"), sagemaker=boto3.client("sagemaker"))
+
+
+def answer(event: Mapping[str, Any], *, cloudformation: Any, sagemaker: Any) -> dict[str, Any]:
+    """Physical id, and the count of each group as `Count0`, `Count1` and so on.
+
+    Raises:
+        Refused: a create-only property differs from the live cluster's, and replacement is not allowed.
+    """
+    wanted = event["ResourceProperties"]
+    physical_id = f"{wanted['LogicalId']}-guard"
+    if event["RequestType"] == "Delete":
+        return {"PhysicalResourceId": physical_id}
+    live = live_cluster(wanted, cloudformation, sagemaker)
+    if live is not None:
+        found = replacing(wanted, event.get("OldResourceProperties", {}), live)
+        if found and wanted["AllowReplacement"] != "true":
+            raise Refused(
+                f"This edit replaces the HyperPod cluster {live['ClusterName']} with all its nodes: {'; '.join(found)}. "
+                "Take the edit back, or say that it is meant with `allow_cluster_replacement: true` "
+                "(allow_replacement=True of HyperPodCluster)."
+            )
+    return {"PhysicalResourceId": physical_id, "Data": counts(wanted.get("Groups", ()), live)}
+
+
+def live_cluster(wanted: Mapping[str, Any], cloudformation: Any, sagemaker: Any) -> Mapping[str, Any] | None:
+    """The cluster that this stack made, None when there is none (yet, or any more)."""
+    try:
+        resource = cloudformation.describe_stack_resource(
+            StackName=wanted["StackId"], LogicalResourceId=wanted["LogicalId"]
+        )["StackResourceDetail"]
+    except ClientError as error:
+        if "does not exist" in str(error):  # a ValidationError, as for everything else: only the text tells
+            return None
+        raise
+    cluster_arn = resource.get("PhysicalResourceId")
+    if not cluster_arn:
+        return None
+    try:
+        live: Mapping[str, Any] = sagemaker.describe_cluster(ClusterName=cluster_arn)
+    except ClientError as error:
+        # CloudFormation's record of a cluster that was deleted, or whose creation failed
+        if error.response.get("Error", {}).get("Code") in ("ResourceNotFound", "ResourceNotFoundException"):
+            return None
+        raise
+    return live
+
+
+def replacing(wanted: Mapping[str, Any], old: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
+    """What of the template would replace the live cluster, in words."""
+    found = []
+    vpc = live.get("VpcConfig", {})
+    for name, was in (("Subnets", vpc.get("Subnets")), ("SecurityGroupIds", vpc.get("SecurityGroupIds"))):
+        if was is not None and set(was) != set(wanted[name]):
+            found.append(f"VpcConfig.{name} {_list(was)} would become {_list(wanted[name])}")
+    eks = live.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
+    if eks != wanted["EksClusterArn"]:
+        found.append(f"Orchestrator.Eks.ClusterArn {eks} would become {wanted['EksClusterArn']}")
+    name = live["ClusterName"]
+    if "ClusterName" in wanted:
+        if wanted["ClusterName"] != name:
+            found.append(f"ClusterName {name} would become {wanted['ClusterName']}")
+    elif old.get("ClusterName") == name:
+        found.append(f"ClusterName {name} would become one of CloudFormation's")
+    return found
+
+
+def counts(groups: Any, live: Mapping[str, Any] | None) -> dict[str, int]:
+    """The live target count of each group, the config's for a group that is not there yet."""
+    now = {group["InstanceGroupName"]: group["TargetCount"] for group in (live or {}).get("InstanceGroups", ())}
+    result = {}
+    for index, group in enumerate(groups):
+        count = max(now.get(group["Name"], int(group["Count"])), int(group.get("MinCount", 0)))
+        log.info("%s: %s (config says %s)", group["Name"], count, group["Count"])
+        result[f"Count{index}"] = count
+    return result
+
+
+def _list(ids: Any) -> str:
+    return ", ".join(sorted(ids))

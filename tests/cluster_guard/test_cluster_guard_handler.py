@@ -1,0 +1,118 @@
+"""The function that looks at the live cluster before CloudFormation changes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from hyperpod_constructs.handlers.cluster.index import Refused, answer
+
+ARN = "arn:aws:sagemaker:us-west-2:111122223333:cluster/abcdefghijkl"
+EKS = "arn:aws:eks:us-west-2:111122223333:cluster/eks"
+WANTED: dict[str, Any] = {
+    "StackId": "arn:aws:cloudformation:us-west-2:111122223333:stack/s/1",
+    "LogicalId": "HyperPod",
+    "AllowReplacement": "false",
+    "Subnets": ["subnet-a", "subnet-b"],
+    "SecurityGroupIds": ["sg-1"],
+    "EksClusterArn": EKS,
+    "Groups": [{"Name": "workers", "Count": "4"}, {"Name": "new", "Count": "1"}],
+}
+LIVE: dict[str, Any] = {
+    "ClusterName": "live",
+    "VpcConfig": {"Subnets": ["subnet-b", "subnet-a"], "SecurityGroupIds": ["sg-1"]},
+    "Orchestrator": {"Eks": {"ClusterArn": EKS}},
+    "InstanceGroups": [{"InstanceGroupName": "workers", "TargetCount": 9, "CurrentCount": 7}],
+}
+
+
+def error(code: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+
+
+class Aws:
+    """Both clients: a stack with or without the cluster."""
+
+    def __init__(self, live: Any = LIVE, resource: Any = None) -> None:
+        self.live = live
+        self.resource = {"PhysicalResourceId": ARN} if resource is None else resource
+
+    def describe_stack_resource(self, **asked: str) -> dict[str, Any]:
+        assert asked == {"StackName": WANTED["StackId"], "LogicalResourceId": "HyperPod"}
+        if isinstance(self.resource, Exception):
+            raise self.resource
+        return {"StackResourceDetail": self.resource}
+
+    def describe_cluster(self, *, ClusterName: str) -> dict[str, Any]:
+        assert ClusterName == ARN
+        if isinstance(self.live, Exception):
+            raise self.live
+        return self.live
+
+
+def ask(aws: Aws, *, kind: str = "Update", old: dict[str, Any] | None = None, **wanted: Any) -> dict[str, Any]:
+    event = {"RequestType": kind, "ResourceProperties": {**WANTED, **wanted}, "OldResourceProperties": old or {}}
+    return answer(event, cloudformation=aws, sagemaker=aws)
+
+
+def test_live_counts_win_and_a_new_group_starts_with_the_configs():
+    assert ask(Aws())["Data"] == {"Count0": 9, "Count1": 1}
+
+
+def test_a_raised_minimum_is_reached():
+    groups = [{"Name": "workers", "Count": "4", "MinCount": "12"}]
+    assert ask(Aws(), Groups=groups)["Data"] == {"Count0": 12}
+
+
+@pytest.mark.parametrize(
+    "aws",
+    [
+        Aws(resource=error("ValidationError", "Resource HyperPod does not exist for stack s")),
+        Aws(resource={"ResourceStatus": "CREATE_IN_PROGRESS"}),
+        Aws(live=error("ResourceNotFound", "gone")),
+    ],
+    ids=["not in the stack yet", "no physical id yet", "deleted"],
+)
+def test_without_a_live_cluster_the_config_counts(aws: Aws):
+    assert ask(aws, kind="Create")["Data"] == {"Count0": 4, "Count1": 1}
+
+
+@pytest.mark.parametrize("failing", ["describe_stack_resource", "describe_cluster"])
+def test_an_unanswered_question_fails_instead_of_undoing_the_scaling(failing: str):
+    throttled = error("ThrottlingException", "Rate exceeded")
+    aws = Aws(resource=throttled) if failing == "describe_stack_resource" else Aws(live=throttled)
+    with pytest.raises(ClientError, match="Rate exceeded"):
+        ask(aws)
+
+
+@pytest.mark.parametrize(
+    ("edit", "text"),
+    [
+        ({"Subnets": ["subnet-a"]}, "VpcConfig.Subnets subnet-a, subnet-b would become subnet-a"),
+        ({"SecurityGroupIds": ["sg-2"]}, "VpcConfig.SecurityGroupIds sg-1 would become sg-2"),
+        ({"EksClusterArn": EKS + "2"}, "Orchestrator.Eks.ClusterArn"),
+        ({"ClusterName": "other"}, "ClusterName live would become other"),
+    ],
+)
+def test_a_replacing_edit_is_refused_unless_allowed(edit: dict[str, Any], text: str):
+    with pytest.raises(Refused, match=text) as refused:
+        ask(Aws(), **edit)
+    assert "allow_cluster_replacement" in str(refused.value)
+    assert ask(Aws(), AllowReplacement="true", **edit)["Data"]["Count0"] == 9
+
+
+def test_taking_an_explicit_name_away_is_a_replacement_too():
+    with pytest.raises(Refused, match="would become one of CloudFormation's"):
+        ask(Aws(), old={"ClusterName": "live"})
+
+
+def test_the_rollback_of_a_refused_edit_passes():
+    refused = {**WANTED, "Subnets": ["subnet-z"], "ClusterName": "other"}
+    assert ask(Aws(), old=refused)["PhysicalResourceId"] == "HyperPod-guard"
+
+
+def test_deletion_asks_nothing():
+    aws = Aws(live=error("AccessDenied", "no"), resource=error("AccessDenied", "no"))
+    assert ask(aws, kind="Delete") == {"PhysicalResourceId": "HyperPod-guard"}

@@ -1,0 +1,87 @@
+"""Platforms in one stack for the tests of single constructs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aws_cdk import App, Environment, Stack, assertions
+from conftest import cdk_context
+
+from hyperpod_constructs.cluster import HyperPodCluster
+from hyperpod_constructs.eks import HyperPodEks
+from hyperpod_constructs.network import HyperPodNetwork
+from hyperpod_constructs.spec import Addons, Cluster, Eks, InstanceGroup, Network
+
+ZONES = ("usw2-az1", "usw2-az2")
+SYSTEM = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2)
+KEY = "arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012"
+
+
+class Synthesized:
+    """One template with look-ups."""
+
+    def __init__(self, template: dict[str, Any]) -> None:
+        self.template = template
+
+    def of(self, type_: str) -> dict[str, dict[str, Any]]:
+        """Properties of the resources of a type, by logical id."""
+        return {
+            name: resource.get("Properties", {})
+            for name, resource in self.template["Resources"].items()
+            if resource["Type"] == type_
+        }
+
+    def one(self, type_: str) -> dict[str, Any]:
+        """Properties of the only resource of a type."""
+        found = list(self.of(type_).values())
+        assert len(found) == 1, f"{len(found)} resources of type {type_}"
+        return found[0]
+
+    def statements(self, role: str) -> list[dict[str, Any]]:
+        """Inline statements of the roles whose logical id contains a text."""
+        return [
+            statement
+            for policy in self.of("AWS::IAM::Policy").values()
+            if any(role in json.dumps(one) for one in policy.get("Roles", []))
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
+
+    def allows(self, role: str, action: str) -> list[dict[str, Any]]:
+        """Those of the statements that name an action."""
+        return [one for one in self.statements(role) if action in _list(one["Action"])]
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def synthesize(build: Callable[[Stack], None], *, account: str | None = None) -> Synthesized:
+    """The template of a stack that `build` fills."""
+    app = App(context=cdk_context(), analytics_reporting=False)
+    stack = Stack(app, "Test", env=Environment(region="us-west-2", account=account))
+    build(stack)
+    return Synthesized(assertions.Template.from_stack(stack).to_json())
+
+
+def make_cluster(
+    stack: Stack,
+    cluster: Cluster | None = None,
+    *,
+    network: Network | None = None,
+    eks: Eks | None = None,
+    addons: Addons | None = None,
+    **options: Any,
+) -> HyperPodCluster:
+    """A HyperPod cluster with a network and EKS of ours."""
+    made = HyperPodNetwork(stack, "Network", network=network or Network(availability_zone_ids=ZONES))
+    control_plane = HyperPodEks(stack, "Eks", network=made, eks=eks or Eks(kubernetes_version="1.35"), addons=addons)
+    return HyperPodCluster(
+        stack,
+        "HyperPod",
+        eks_cluster=control_plane,
+        vpc=made,
+        cluster=cluster or Cluster(instance_groups=(SYSTEM,)),
+        **options,
+    )

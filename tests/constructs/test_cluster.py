@@ -1,0 +1,214 @@
+"""The HyperPod cluster: roles, grants, autoscaling, who owns the counts, and the guard against replacement."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from platform_parts import KEY, SYSTEM, Synthesized, make_cluster, synthesize
+
+from hyperpod_constructs.graph import prove
+from hyperpod_constructs.spec import Cluster, InstanceGroup, RestrictedInstanceGroup, Volume
+from hyperpod_constructs.spec.cluster import Autoscaling
+
+WORKERS = InstanceGroup(name="workers", instance_type="ml.p5.48xlarge", count=4, availability_zone_id="usw2-az1")
+SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0, max_count=8, capacity="spot")
+
+
+@pytest.fixture(scope="module")
+def granted() -> Synthesized:
+    """A shared role with grants from all sides, and a group added after them."""
+
+    def build(stack):
+        cluster = make_cluster(stack)
+        s3.Bucket(stack, "Data").grant_read(cluster)
+        ecr.Repository(stack, "Images").grant_pull(cluster)
+        key = kms.Key(stack, "Key")
+        key.grant_encrypt_decrypt(cluster)
+        cluster.grant_volume_key(kms.Key(stack, "VolumeKey"))
+        cluster.add_instance_group(WORKERS)
+
+    return synthesize(build)
+
+
+@pytest.fixture(scope="module")
+def per_group() -> Synthesized:
+    """A role per group, a grant to all of them, and a group added after it."""
+
+    def build(stack):
+        encrypted = SYSTEM.model_copy(update={"volume": Volume(size_gib=500, kms_key_arn=KEY)})
+        cluster = make_cluster(stack, Cluster(instance_groups=(encrypted,), execution_roles="per-group"))
+        s3.Bucket(stack, "Data").grant_read(cluster)
+        cluster.add_instance_group(WORKERS)
+        s3.Bucket(stack, "Checkpoints").grant_write(cluster.execution_role_of("workers"))
+        with pytest.raises(ValueError, match="per-group"):
+            _ = cluster.execution_role
+
+    return synthesize(build)
+
+
+@pytest.fixture(scope="module")
+def scaled() -> Synthesized:
+    """Karpenter fills one group and owns its count."""
+
+    def build(stack):
+        volumes = SCALED.model_copy(update={"volume": Volume(size_gib=500, kms_key_arn=KEY)})
+        make_cluster(
+            stack,
+            Cluster(instance_groups=(SYSTEM, volumes), autoscaling=Autoscaling(), counts="autoscaler"),
+        )
+
+    return synthesize(build)
+
+
+# ---- roles and grants ----
+
+
+def test_grants_to_the_cluster_reach_its_execution_role(granted: Synthesized):
+    for action in ("s3:GetObject*", "ecr:BatchGetImage", "kms:Decrypt", "kms:DescribeKey"):
+        assert granted.allows("ExecutionRolesShared", action), action
+    (grant,) = granted.allows("ExecutionRolesShared", "kms:CreateGrant")
+    assert grant["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    assert "VolumeKey" in json.dumps(grant["Resource"])
+
+
+def test_an_added_group_is_in_the_template_and_keeps_the_shared_role(granted: Synthesized):
+    groups = granted.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    assert [group["InstanceGroupName"] for group in groups] == ["system", "workers"]
+    assert groups[0]["ExecutionRole"] == groups[1]["ExecutionRole"]
+
+
+def test_per_group_roles_are_held_to_their_own_subnet(per_group: Synthesized):
+    groups = per_group.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    assert groups[0]["ExecutionRole"] != groups[1]["ExecutionRole"]
+    (workers,) = per_group.allows("ExecutionRolesworkers", "ec2:AttachNetworkInterface")
+    assert json.dumps(workers["Resource"]).count(":subnet/") == 1
+    assert groups[1]["OverrideVpcConfig"]["Subnets"][0]["Ref"] in json.dumps(workers["Resource"])
+
+
+def test_a_grant_to_the_cluster_reaches_every_role_also_of_groups_added_later(per_group: Synthesized):
+    for role in ("ExecutionRolessystem", "ExecutionRolesworkers"):
+        assert per_group.allows(role, "s3:GetObject*"), role
+
+
+def test_a_grant_to_one_groups_role_stays_there(per_group: Synthesized):
+    assert per_group.allows("ExecutionRolesworkers", "s3:PutObject")
+    assert not per_group.allows("ExecutionRolessystem", "s3:PutObject")
+
+
+def test_only_the_group_with_encrypted_volumes_may_use_the_key(per_group: Synthesized):
+    (grant,) = per_group.allows("ExecutionRolessystem", "kms:CreateGrant")
+    assert grant["Resource"] == KEY
+    assert not per_group.allows("ExecutionRolesworkers", "kms:CreateGrant")
+
+
+@pytest.mark.parametrize("template", ["granted", "per_group", "scaled"])
+def test_the_order_holds(template: str, request: pytest.FixtureRequest):
+    proof = prove({"Test": request.getfixturevalue(template).template})
+    assert proof.holds, proof.render()
+    assert proof.checked["role-policies-before-clusters"] > 0
+
+
+def test_restricted_groups_may_use_their_buckets_and_reward_functions():
+    group = RestrictedInstanceGroup(
+        name="nova",
+        instance_type="ml.p5.48xlarge",
+        count=2,
+        lustre_size_gib=1200,
+        lustre_throughput=125,
+        volume=Volume(size_gib=500),
+        input_bucket_arns=("arn:aws:s3:::in",),
+        output_bucket_arns=("arn:aws:s3:::out",),
+        reward_functions=True,
+    )
+    template = synthesize(
+        lambda stack: (
+            make_cluster(stack, Cluster(instance_groups=(SYSTEM,), restricted_instance_groups=(group,))) and None
+        )
+    )
+    (made,) = template.one("AWS::SageMaker::Cluster")["RestrictedInstanceGroups"]
+    assert made["InstanceStorageConfigs"] == [{"EbsVolumeConfig": {"VolumeSizeInGB": 500}}]
+    assert made["EnvironmentConfig"] == {"FSxLustreConfig": {"SizeInGiB": 1200, "PerUnitStorageThroughput": 125}}
+    assert [s["Resource"] for s in template.allows("ExecutionRoles", "s3:PutObject")] == ["arn:aws:s3:::out/*"]
+    assert template.allows("ExecutionRoles", "lambda:InvokeFunction")
+
+
+# ---- autoscaling ----
+
+
+def test_karpenter_gets_a_role_of_its_own_and_continuous_provisioning(scaled: Synthesized):
+    cluster = scaled.one("AWS::SageMaker::Cluster")
+    assert cluster["AutoScaling"] == {"Mode": "Enable", "AutoScalerType": "Karpenter"}
+    assert (cluster["NodeProvisioningMode"], cluster["NodeRecovery"]) == ("Continuous", "Automatic")
+    name = cluster["ClusterRole"]["Fn::GetAtt"][0]
+    (trust,) = scaled.template["Resources"][name]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "hyperpod.sagemaker.amazonaws.com"}
+
+
+def test_karpenters_role_may_scale_and_use_the_volume_keys_and_nothing_else(scaled: Synthesized):
+    actions = {a for s in scaled.statements("HyperPodClusterRole") for a in [s["Action"]] for a in _flat(a)}
+    assert actions == {
+        "sagemaker:BatchAddClusterNodes",
+        "sagemaker:BatchDeleteClusterNodes",
+        "kms:CreateGrant",
+        "kms:DescribeKey",
+    }
+    (scaling,) = scaled.allows("HyperPodClusterRole", "sagemaker:BatchAddClusterNodes")
+    assert scaling["Condition"] == {"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}
+
+
+def _flat(action: str | list[str]) -> list[str]:
+    return [action] if isinstance(action, str) else action
+
+
+def test_a_node_pool_names_the_groups_and_goes_before_the_cluster(scaled: Synthesized):
+    manifests = [json.loads(p["Manifest"])[0] for p in scaled.of("Custom::HyperPodKubernetesObjects").values()]
+    node_class = next(one for one in manifests if one["kind"] == "HyperpodNodeClass")
+    assert node_class["spec"] == {"instanceGroups": ["scaled"]}
+    pool = next(one for one in manifests if one["kind"] == "NodePool")
+    assert pool["spec"]["template"]["spec"]["nodeClassRef"]["name"] == node_class["metadata"]["name"]
+    graph = prove({"Test": scaled.template})
+    assert graph.holds
+
+
+def test_the_autoscaler_keeps_the_counts_of_its_groups_and_the_config_the_others(scaled: Synthesized):
+    system, filled = scaled.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    assert system["InstanceCount"] == 2
+    guard = next(iter(scaled.of("Custom::HyperPodClusterGuard")))
+    assert filled["InstanceCount"] == {"Fn::GetAtt": [guard, "Count0"]}
+    assert scaled.one("Custom::HyperPodClusterGuard")["Groups"] == [{"Name": "scaled", "Count": 0}]
+
+
+def test_whatever_updates_the_cluster_makes_the_counts_be_read_anew(scaled: Synthesized):
+    guard, cluster = scaled.one("Custom::HyperPodClusterGuard"), scaled.one("AWS::SageMaker::Cluster")
+    assert guard["Watches"] == {k: v for k, v in cluster.items() if k != "InstanceGroups"}
+    for watched, group in zip(guard["WatchedGroups"], cluster["InstanceGroups"], strict=True):
+        assert watched == {k: v for k, v in group.items() if k != "InstanceCount"}
+
+
+# ---- the guard ----
+
+
+def test_the_guard_sees_what_would_replace_the_cluster_and_comes_before_it(granted: Synthesized):
+    (name,) = granted.of("AWS::SageMaker::Cluster")
+    guard = granted.one("Custom::HyperPodClusterGuard")
+    cluster = granted.one("AWS::SageMaker::Cluster")
+    assert guard["LogicalId"] == name
+    assert guard["Subnets"] == cluster["VpcConfig"]["Subnets"]
+    assert guard["SecurityGroupIds"] == cluster["VpcConfig"]["SecurityGroupIds"]
+    assert guard["EksClusterArn"] == cluster["Orchestrator"]["Eks"]["ClusterArn"]
+    assert guard["AllowReplacement"] == "false"
+    assert "Groups" not in guard
+    (guard_name,) = granted.of("Custom::HyperPodClusterGuard")
+    assert guard_name in granted.template["Resources"][name]["DependsOn"]
+
+
+def test_the_guard_only_reads(granted: Synthesized):
+    actions = {a for s in granted.statements("GuardRole") for a in _flat(s["Action"])}
+    assert {a for a in actions if not a.startswith("logs:")} == {
+        "cloudformation:DescribeStackResource",
+        "sagemaker:DescribeCluster",
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,37 @@ def load(path: Path) -> Loaded:
         platform=shape.value.model_copy(update={"jobs": jobs.jobs}) if shape.value and complete else None,
         findings=ordered([*map(_documented, shapes), *_empty(document, shapes), *found]),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedAll:
+    """What several config files gave: each by itself, and all findings with those between the files."""
+
+    configs: tuple[Loaded, ...]
+    findings: list[Finding]
+
+
+def load_all(paths: Sequence[Path]) -> LoadedAll:
+    """Read, shape and check config files, and what must differ between them."""
+    configs = tuple(load(path) for path in paths)
+    found = [finding for loaded in configs for finding in loaded.findings]
+    return LoadedAll(configs=configs, findings=ordered([*found, *_collisions(configs)]))
+
+
+def _collisions(configs: tuple[Loaded, ...]) -> Iterator[Finding]:
+    """Platforms that would have the same stacks."""
+    seen: dict[tuple[str, str, str | None], Path] = {}
+    for loaded in configs:
+        if loaded.platform is None:
+            continue
+        identity = (loaded.platform.name, loaded.platform.region, loaded.platform.account)
+        if identity in seen:
+            message = (
+                f"{loaded.platform.name!r} is the name of {seen[identity]} already, in the same region and account"
+            )
+            finding = Finding(rule="HP026", severity=Severity.ERROR, path="name", message=message)
+            yield _documented(finding.located(file=str(loaded.path), line=None, column=None))
+        seen.setdefault(identity, loaded.path)
 
 
 def _context(shape: Shape[Platform], jobs: _Jobs, *, complete: bool) -> checks.Context:

@@ -125,6 +125,14 @@ describe(
     right="addons: {training_operator: {}}\n",
 )
 describe(
+    "HP026",
+    title="Configs of one fleet have different names, or different regions or accounts.",
+    severity=Severity.ERROR,
+    why="Their stacks would have the same names, and one would overwrite the other.",
+    cure="Rename one of the platforms.",
+    source="CloudFormation: stack names are unique in an account and region",
+)
+describe(
     "HP030",
     title="An acknowledgement names a rule.",
     severity=Severity.WARNING,

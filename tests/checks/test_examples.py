@@ -13,8 +13,8 @@ from hyperpod_constructs.documents import parse
 from hyperpod_constructs.findings import errors
 
 RULES = rules()
-WITHOUT_EXAMPLE = {"HP003", "HP004"}
-"""No YAML text can be too large or not be text."""
+WITHOUT_EXAMPLE = {"HP003", "HP004", "HP026"}
+"""No fragment can be too large, be no text, or be two configs."""
 WHOLE_FILES = {"HP001", "HP005", "HP006"}
 """Examples that are not valid YAML, or lose their point when they are merged."""
 

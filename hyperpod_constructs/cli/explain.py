@@ -1,0 +1,71 @@
+"""`hyperpod explain`: rules, a job's numbers, the cost of a config."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+TOPICS = {"job": "explain_job", "cost": "explain_cost"}
+"""Topic to the module, with a click command of the same name, that explains it."""
+
+
+@click.command(
+    short_help="Print a rule, a job's numbers or the cost.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("topic", required=False, metavar="[RULE|job|cost]")
+@click.argument("rest", nargs=-1, metavar="[FILE]...", type=click.UNPROCESSED)
+@click.pass_context
+def explain(ctx: click.Context, topic: str | None, rest: tuple[str, ...]) -> None:
+    """Explain a rule by its id (`hyperpod explain HP304`); without arguments, list all rules.
+
+    `hyperpod explain job FILE...` prints every number of a job with its derivation, `hyperpod explain cost [CONFIG]` what a
+    config costs.
+    """
+    if topic in TOPICS:
+        command: click.Command = getattr(import_module(f"{__package__}.{TOPICS[topic]}"), TOPICS[topic])
+        command.main(list(rest), prog_name=f"{ctx.command_path} {topic}")
+    elif rest:
+        raise click.UsageError(f"{rest[0]!r} is one argument too many")
+    else:
+        click.echo(listing() if topic is None else rule_text(topic))
+
+
+def listing() -> str:
+    """Every rule in a line, by area."""
+    from ..checks import AREAS, rules
+
+    lines: list[str] = []
+    for start, area in AREAS.items():
+        of_area = [rule for rule in rules() if rule.id.startswith(start)]
+        if of_area:
+            lines += ["", f"{area}", *(f"  {rule.id}  {rule.severity!s:8} {rule.title}" for rule in of_area)]
+    return "\n".join(lines[1:])
+
+
+def rule_text(id: str) -> str:
+    """One rule for a terminal.
+
+    Raises:
+        click.UsageError: there is no such rule.
+    """
+    from ..checks import find
+
+    rule = find(id.upper())
+    if rule is None:
+        from ..catalog import suggest
+        from ..checks import rules
+
+        near = suggest(id.upper().replace("O", "0"), (each.id for each in rules()))
+        hint = f"did you mean {near}?" if near else "`hyperpod explain` lists them"
+        raise click.UsageError(f"{id!r} is no rule, nor `job` or `cost`; {hint}")
+    lines = [f"{rule.id} ({rule.severity}, {rule.area})", rule.title, "", f"Why:    {rule.why}", f"Cure:   {rule.cure}"]
+    lines += [f"Source: {rule.source}"]
+    if rule.severity == "error":
+        accepted = "cannot be acknowledged" if rule.certain else "can be acknowledged with a reason"
+        lines += [f"It {accepted}."]
+    for title, example in (("Wrong:", rule.wrong), ("Right:", rule.right)):
+        if example:
+            lines += ["", title, *(f"  {line}" for line in example.splitlines())]
+    return "\n".join(lines)

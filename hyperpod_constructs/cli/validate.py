@@ -1,0 +1,46 @@
+"""`hyperpod validate` and `hyperpod schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import click
+
+from ..rendering import FORMATS, Format, render
+
+DEFAULT = "hyperpod.yaml"
+
+
+@click.command(short_help="Check configs; every problem at once.")
+@click.argument("configs", nargs=-1, metavar="[CONFIG]...", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Output format.")
+def validate(configs: tuple[Path, ...], form: str) -> None:
+    """Check one or more configs, by default hyperpod.yaml. Everything that is wrong is told at once.
+
+    Exit code: 0 without errors, 1 with errors, 2 for wrong use.
+    """
+    from ..config import load_all
+    from ..findings import errors
+
+    findings = load_all(configs or (Path(DEFAULT),)).findings
+    click.echo(render(findings, cast(Format, form)))
+    raise SystemExit(1 if errors(findings) else 0)
+
+
+@click.command(short_help="Print the JSON Schema of the config.")
+def schema() -> None:
+    """Print the JSON Schema of the config, which editors use for completion and descriptions."""
+    import json
+
+    click.echo(json.dumps(json_schema(), indent=1))
+
+
+def json_schema() -> dict[str, object]:
+    """The JSON Schema of a config file: the platform's, with jobs as files too."""
+    from ..spec import Platform
+
+    content = Platform.model_json_schema()
+    jobs = content["properties"]["jobs"]
+    jobs["items"] = {"anyOf": [{"type": "string", "description": "Path of a job file."}, {"type": "object"}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **content}

@@ -1,0 +1,101 @@
+"""Findings as text for people, and as JSON, SARIF and GitHub annotations for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from .findings import Finding, Severity, errors, summary
+
+Format = Literal["text", "json", "sarif", "github"]
+FORMATS: tuple[Format, ...] = ("text", "json", "sarif", "github")
+
+_SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_HOME = "https://pypi.org/project/hyperpod-constructs/"
+
+
+def render(findings: Sequence[Finding], form: Format = "text") -> str:
+    """Findings in one of the formats, without a line break at the end.
+
+    >>> render([]), render([], "json")
+    ('no findings', '{"findings": [], "summary": {"error": 0, "warning": 0, "note": 0, "acknowledged": 0}}')
+    """
+    renderers = {"text": text, "json": as_json, "sarif": sarif, "github": github}
+    return renderers[form](findings)
+
+
+def text(findings: Sequence[Finding]) -> str:
+    """Findings for a terminal, with a summary as the last line."""
+    blocks = [str(finding) for finding in findings]
+    last = summary(findings)
+    if errors(findings):
+        last += f"; `hyperpod explain {errors(findings)[0].rule}` tells more about a rule"
+    return "\n".join([*blocks, last])
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    """One JSON object: `findings`, and `summary` with the counts."""
+    counts = {str(severity): 0 for severity in Severity} | {"acknowledged": 0}
+    for finding in findings:
+        counts["acknowledged" if finding.acknowledged is not None else str(finding.severity)] += 1
+    return json.dumps({"findings": [finding.as_dict() for finding in findings], "summary": counts})
+
+
+def sarif(findings: Sequence[Finding]) -> str:
+    """SARIF 2.1.0, which code scanning services read. Acknowledged findings are suppressed results."""
+    from .checks import find
+
+    used = sorted({finding.rule for finding in findings})
+    rules = [_sarif_rule(rule) for rule in map(find, used) if rule is not None]
+    driver = {"name": "hyperpod validate", "informationUri": _HOME, "rules": rules}
+    run = {"tool": {"driver": driver}, "results": [_sarif_result(finding) for finding in findings]}
+    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1)
+
+
+def _sarif_rule(rule: Any) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.why},
+        "help": {"text": f"{rule.cure}\nSource: {rule.source}"},
+        "defaultConfiguration": {"level": str(rule.severity)},
+    }
+
+
+def _sarif_result(finding: Finding) -> dict[str, Any]:
+    said = " ".join(part for part in (f"{finding.path}: {finding.message}.", finding.consequence, finding.cure) if part)
+    result: dict[str, Any] = {"ruleId": finding.rule, "level": str(finding.severity), "message": {"text": said}}
+    location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": finding.path}]}
+    if finding.file is not None:
+        place: dict[str, Any] = {"artifactLocation": {"uri": finding.file.replace("\\", "/")}}
+        if finding.line is not None:
+            place["region"] = {"startLine": finding.line, "startColumn": finding.column or 1}
+        location["physicalLocation"] = place
+    result["locations"] = [location]
+    if finding.acknowledged is not None:
+        result["suppressions"] = [{"kind": "inSource", "justification": finding.acknowledged}]
+    return result
+
+
+def github(findings: Sequence[Finding]) -> str:
+    """Workflow commands of GitHub Actions, which show as annotations; acknowledged findings are notices."""
+    lines = []
+    for finding in findings:
+        level = str(finding.severity) if finding.acknowledged is None else "notice"
+        place = {"file": finding.file, "line": finding.line, "col": finding.column, "title": finding.rule}
+        properties = ",".join(f"{key}={_property(value)}" for key, value in place.items() if value is not None)
+        said = f"{finding.path}: {finding.message}"
+        details = [finding.consequence, finding.cure and f"cure: {finding.cure}"]
+        details.append(f"acknowledged: {finding.acknowledged}" if finding.acknowledged is not None else "")
+        message = "\n".join([said, *(detail for detail in details if detail)])
+        lines.append(f"::{'notice' if level == 'note' else level} {properties}::{_data(message)}")
+    return "\n".join([*lines, summary(findings)])
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(value: object) -> str:
+    return _data(str(value)).replace(":", "%3A").replace(",", "%2C")

@@ -4,7 +4,7 @@
 # fails the node, and the log says which one.
 set -euo pipefail
 
-log=/var/log/provision/on_create.log
+log=${ON_CREATE_LOG:-/var/log/provision/on_create.log}
 mkdir -p "$(dirname "$log")"
 exec > >(tee -a "$log") 2>&1
 

@@ -17,6 +17,7 @@ from .eks import HyperPodEks
 from .governance import HyperPodGovernance
 from .network import HyperPodNetwork
 from .spec import Platform
+from .storage import HyperPodStorage
 from .validation import CHECKED
 
 
@@ -44,6 +45,8 @@ class HyperPodPlatform(Construct):
     cluster: HyperPodCluster
     addons: Mapping[str, Construct]
     """Add-ons that need nodes, by their key in the config."""
+    storage: HyperPodStorage
+    """File systems and buckets."""
     governance: HyperPodGovernance | None
     """Cluster policy and teams."""
 
@@ -80,7 +83,15 @@ class HyperPodPlatform(Construct):
             eks_cluster=self.eks,
             vpc=self.network,
             cluster=platform.cluster,
+            allow_replacement=platform.allow_cluster_replacement,
             after=[self.dependencies] if self.dependencies else [],
+        )
+        self.storage = HyperPodStorage(
+            scopes.hyperpod,
+            "Storage",
+            cluster=self.cluster,
+            storage=platform.storage,
+            allow_data_loss=platform.allow_data_loss,
         )
         effective = platform.addons.effective()
         self.addons = {
@@ -95,6 +106,7 @@ class HyperPodPlatform(Construct):
             self.governance = HyperPodGovernance(
                 scopes.addons, "Governance", cluster=self.cluster, governance=platform.governance
             )
+        self.storage.claims(scopes.addons, governance=platform.governance)
         if platform.jobs:
             from .training_job import TrainingJobs
 

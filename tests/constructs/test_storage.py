@@ -1,0 +1,356 @@
+"""File systems, buckets and claims: defaults, every option, rights, retention, and the order of their lives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+
+from hyperpod_constructs.graph import prove
+from hyperpod_constructs.spec import LustreFileSystem, Platform
+from hyperpod_constructs.stacks import platform_stacks
+from hyperpod_constructs.storage import HyperPodFileSystem
+from tests.conftest import Assembly, read_assembly
+
+KEY = "arn:aws:kms:us-west-2:111122223333:key/11111111-2222-3333-4444-555555555555"
+FSX = "AWS::FSx::FileSystem"
+LINK = "AWS::FSx::DataRepositoryAssociation"
+OBJECTS = "Custom::HyperPodKubernetesObjects"
+
+
+def platform(**more: Any) -> Platform:
+    return Platform.model_validate(
+        {
+            "name": "research",
+            "region": "us-west-2",
+            "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
+            "cluster": {
+                "instance_groups": [
+                    {"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2},
+                    {
+                        "name": "workers",
+                        "instance_type": "ml.p5.48xlarge",
+                        "count": 2,
+                        "availability_zone_id": "usw2-az2",
+                    },
+                ]
+            },
+            "addons": {"fsx_csi": {}, "task_governance": {}, "training_operator": {}},
+            "governance": {"teams": [{"name": "vision", "quota": [{"instance_type": "ml.p5.48xlarge", "count": 2}]}]},
+            **more,
+        }
+    )
+
+
+Synth = Callable[..., Assembly]
+
+
+@pytest.fixture(scope="module")
+def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
+    def make(storage: dict[str, Any], **more: Any) -> Assembly:
+        folder = tmp_path_factory.mktemp("storage")
+        app = cdk.App(outdir=str(folder), analytics_reporting=False)
+        platform_stacks(app, platform(storage=storage, **more), prefix="research-")
+        app.synth()
+        return read_assembly(folder)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def linked(synth: Synth) -> Assembly:
+    """A file system with all options, linked to a bucket of the platform, claimed by a team whose job uses it."""
+    return synth(
+        {
+            "buckets": [{"name": "datasets", "kms_key_arn": KEY}],
+            "lustre": [
+                {
+                    "name": "data",
+                    "size_gib": 4800,
+                    "throughput": 500,
+                    "efa": True,
+                    "compression": "LZ4",
+                    "kms_key_arn": KEY,
+                    "data_repositories": [
+                        {"bucket": "datasets", "path": "/data"},
+                        {"bucket": "s3://elsewhere/raw", "path": "/raw", "auto_export": False},
+                    ],
+                    "namespaces": ["vision", "default"],
+                }
+            ],
+        },
+        jobs=[
+            {
+                "name": "resnet",
+                "image": "registry/train:v1",
+                "instance_type": "ml.p5.48xlarge",
+                "team": "vision",
+                "volumes": [{"name": "data", "claim": "data", "mount_path": "/data"}],
+            }
+        ],
+    )
+
+
+def manifests(assembly: Assembly) -> list[dict[str, Any]]:
+    found = []
+    for each in assembly.resources(OBJECTS).values():
+        text = each["Properties"]["Manifest"]
+        if not isinstance(text, str):
+            text = "".join(part if isinstance(part, str) else "TOKEN" for part in text["Fn::Join"][1])
+        found += json.loads(text)
+    return found
+
+
+def test_nothing_is_bought_unasked(synth: Synth) -> None:
+    assembly = synth({})
+    assert not assembly.resources(FSX)
+    assert not [name for name in assembly.resources("AWS::S3::Bucket") if "Storage" in name]
+
+
+def test_defaults_of_a_file_system(synth: Synth) -> None:
+    assembly = synth({"lustre": [{"name": "data"}]})
+    (resource,) = assembly.resources(FSX).values()
+    properties = resource["Properties"]
+    assert properties["FileSystemType"] == "LUSTRE"
+    assert properties["StorageCapacity"] == 1200
+    assert properties["FileSystemTypeVersion"] == "2.15"
+    assert properties["LustreConfiguration"] == {
+        "DataCompressionType": "NONE",
+        "DeploymentType": "PERSISTENT_2",
+        "PerUnitStorageThroughput": 250,
+    }
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    assert len(properties["SecurityGroupIds"]) == len(properties["SubnetIds"]) == 1
+
+
+def test_it_lies_in_the_zone_of_the_accelerated_group(linked: Assembly) -> None:
+    (system,) = linked.resources(FSX).values()
+    cluster = linked.one("AWS::SageMaker::Cluster")
+    workers = cluster["InstanceGroups"][1]
+    assert workers["InstanceGroupName"] == "workers"
+    assert system["Properties"]["SubnetIds"] == workers["OverrideVpcConfig"]["Subnets"]
+    assert system["Properties"]["SecurityGroupIds"] == workers["OverrideVpcConfig"]["SecurityGroupIds"]
+
+
+def test_every_option_of_a_file_system(linked: Assembly) -> None:
+    properties = linked.one(FSX)
+    assert properties["KmsKeyId"] == KEY
+    assert properties["StorageCapacity"] == 4800
+    assert properties["LustreConfiguration"] == {
+        "DataCompressionType": "LZ4",
+        "DeploymentType": "PERSISTENT_2",
+        "EfaEnabled": True,
+        "MetadataConfiguration": {"Mode": "AUTOMATIC"},
+        "PerUnitStorageThroughput": 500,
+    }
+
+
+def test_links_to_s3(linked: Assembly) -> None:
+    links = {each["Properties"]["FileSystemPath"]: each for each in linked.resources(LINK).values()}
+    events = {"Events": ["NEW", "CHANGED", "DELETED"]}
+    ours = links["/data"]["Properties"]
+    assert ours["S3"] == {"AutoExportPolicy": events, "AutoImportPolicy": events}
+    assert ours["DataRepositoryPath"]["Fn::Join"][1][0] == "s3://"
+    assert ours["BatchImportMetaDataOnCreate"] is True
+    assert links["/raw"]["Properties"]["DataRepositoryPath"] == "s3://elsewhere/raw"
+    assert links["/raw"]["Properties"]["S3"] == {"AutoImportPolicy": events}
+    assert {each["DeletionPolicy"] for each in links.values()} == {"Retain"}
+
+
+def test_a_scratch_file_system_has_no_throughput(synth: Synth) -> None:
+    properties = synth({"lustre": [{"name": "data", "deployment_type": "SCRATCH_2"}]}).one(FSX)
+    assert properties["LustreConfiguration"] == {"DataCompressionType": "NONE", "DeploymentType": "SCRATCH_2"}
+
+
+def test_an_existing_file_system_is_only_claimed(synth: Synth) -> None:
+    existing = {
+        "name": "data",
+        "existing_id": "fs-0123456789abcdef0",
+        "existing_dns_name": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com",
+        "existing_mount_name": "abcdefgh",
+    }
+    assembly = synth({"lustre": [existing]})
+    assert not assembly.resources(FSX)
+    (volume,) = [item for item in manifests(assembly) if item["kind"] == "PersistentVolume"]
+    assert volume["spec"]["csi"]["volumeHandle"] == "fs-0123456789abcdef0"
+    assert volume["spec"]["csi"]["volumeAttributes"] == {
+        "dnsname": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com",
+        "mountname": "abcdefgh",
+    }
+
+
+def test_a_claim_in_each_namespace_and_a_job_that_uses_it(linked: Assembly) -> None:
+    items = manifests(linked)
+    claims = [item for item in items if item["kind"] == "PersistentVolumeClaim"]
+    assert [(each["metadata"]["namespace"], each["metadata"]["name"]) for each in claims] == [
+        ("hyperpod-ns-vision", "data"),
+        ("default", "data"),
+    ]
+    assert [each["spec"]["volumeName"] for each in claims] == ["data-hyperpod-ns-vision", "data-default"]
+    (job,) = [item for item in items if item["kind"] == "HyperPodPyTorchJob"]
+    assert job["metadata"]["namespace"] == "hyperpod-ns-vision"
+    pod = job["spec"]["replicaSpecs"][0]["template"]["spec"]
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "data"}} in pod["volumes"]
+
+
+def test_order_of_volumes_claims_driver_and_jobs(linked: Assembly) -> None:
+    proof = prove(str(linked.folder))
+    assert proof.holds, proof.render()
+    for rule in ("csi-driver-before-volumes", "parts-before-jobs", "quotas-before-jobs", "association-before-addon"):
+        assert proof.checked[rule] > 0, rule
+    claims = [name for name in linked.resources(OBJECTS) if "Claims" in name]
+    driver = next(name for name, each in linked.resources("AWS::EKS::Addon").items() if "FsxCsi" in name)
+    for claim in claims:
+        assert proof.path(f"research-Addons.{driver}", f"research-Addons.{claim}"), "claims go before their driver"
+    rights = next(name for name in linked.resources(OBJECTS) if "Rights" in name)
+    team_claim = next(name for name in claims if "vision" in name)
+    assert proof.path(f"research-Addons.{rights}", f"research-Addons.{team_claim}"), "the namespace is there"
+
+
+def test_the_driver_may_only_look(linked: Assembly) -> None:
+    (policy,) = [each for name, each in linked.resources("AWS::IAM::Policy").items() if name.startswith("FsxCsi")]
+    assert policy["Properties"]["PolicyDocument"]["Statement"] == [
+        {"Action": "fsx:DescribeFileSystems", "Effect": "Allow", "Resource": "*"}
+    ]
+    (role,) = [each for name, each in linked.resources("AWS::IAM::Role").items() if name.startswith("FsxCsi")]
+    (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert trust["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    assert trust["Condition"].keys() == {"StringEquals", "ArnEquals"}
+    found = [
+        (each["Properties"]["Namespace"], each["Properties"]["ServiceAccount"])
+        for each in linked.resources("AWS::EKS::PodIdentityAssociation").values()
+    ]
+    assert ("kube-system", "fsx-csi-controller-sa") in found
+
+
+# ---- buckets ----
+
+
+def bucket_of(assembly: Assembly) -> tuple[str, dict[str, Any]]:
+    ((name, resource),) = [
+        item for item in assembly.resources("AWS::S3::Bucket").items() if item[0].startswith("Storage")
+    ]
+    return name, resource
+
+
+def test_a_bucket_is_closed_versioned_encrypted_and_kept(synth: Synth) -> None:
+    assembly = synth({"buckets": [{"name": "datasets", "expire_days": 30}]})
+    name, resource = bucket_of(assembly)
+    properties = resource["Properties"]
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    rules = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rules == [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+    assert properties["LifecycleConfiguration"]["Rules"] == [
+        {
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+            "ExpirationInDays": 30,
+            "Id": "tidy",
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
+            "Status": "Enabled",
+        }
+    ]
+    assert resource["DeletionPolicy"] == "Retain"
+    (policy,) = [
+        each["Properties"]["PolicyDocument"]["Statement"]
+        for each in assembly.resources("AWS::S3::BucketPolicy").values()
+        if each["Properties"]["Bucket"] == {"Ref": name}
+    ]
+    denied = [statement["Condition"] for statement in policy if statement["Effect"] == "Deny"]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in denied
+    assert {"NumericLessThan": {"s3:TlsVersion": 1.2}} in denied
+
+
+def test_a_bucket_with_a_key(linked: Assembly) -> None:
+    _, resource = bucket_of(linked)
+    (rule,) = resource["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["BucketKeyEnabled"] is True
+    assert rule["ServerSideEncryptionByDefault"] == {"KMSMasterKeyID": KEY, "SSEAlgorithm": "aws:kms"}
+
+
+@pytest.mark.parametrize(
+    ("access", "actions"),
+    [
+        ("none", set()),
+        ("read", {"s3:GetObject*", "s3:GetBucket*", "s3:List*"}),
+        (
+            "read-write",
+            {"s3:GetObject*", "s3:GetBucket*", "s3:List*", "s3:DeleteObject*", "s3:PutObject"}
+            | {"s3:PutObjectLegalHold", "s3:PutObjectRetention", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"}
+            | {"s3:Abort*"},
+        ),
+    ],
+)
+def test_what_the_execution_role_may_do_with_it(synth: Synth, access: str, actions: set[str]) -> None:
+    assembly = synth({"buckets": [{"name": "datasets", "access": access}]})
+    name, _ = bucket_of(assembly)
+    granted = {
+        action
+        for policy in assembly.resources("AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if name in json.dumps(statement["Resource"])
+        for action in statement["Action"]
+    }
+    assert granted == actions
+
+
+def test_a_bucket_mounted_by_mountpoint(synth: Synth) -> None:
+    assembly = synth({"buckets": [{"name": "datasets", "access": "read", "namespaces": ["vision"]}]})
+    volume, claim = [item for item in manifests(assembly) if item["kind"].startswith("PersistentVolume")]
+    assert volume["spec"]["csi"]["driver"] == "s3.csi.aws.com"
+    assert volume["spec"]["mountOptions"] == ["region us-west-2"]
+    assert volume["spec"]["accessModes"] == ["ReadOnlyMany"]
+    assert claim["metadata"] == {"name": "datasets", "namespace": "hyperpod-ns-vision"}
+    assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+
+
+# ---- two switches ----
+
+
+@pytest.mark.parametrize(
+    ("removal", "allow", "policy"),
+    [
+        ("retain", False, "Retain"),
+        ("retain", True, "Retain"),
+        ("destroy", False, "Retain"),
+        ("destroy", True, "Delete"),
+    ],
+)
+def test_data_goes_only_when_two_switches_say_so(synth: Synth, removal: str, allow: bool, policy: str) -> None:
+    assembly = synth(
+        {
+            "lustre": [{"name": "data", "removal": removal, "data_repositories": [{"bucket": "datasets"}]}],
+            "buckets": [{"name": "datasets", "removal": removal}],
+        },
+        allow_data_loss=allow,
+    )
+    data = [*assembly.resources(FSX).values(), *assembly.resources(LINK).values(), bucket_of(assembly)[1]]
+    assert {each["DeletionPolicy"] for each in data} == {policy}
+    empties = [name for name in assembly.resources("Custom::S3AutoDeleteObjects") if name.startswith("Storage")]
+    assert (len(empties) > 0) == (policy == "Delete")
+
+
+def test_a_security_group_of_your_own_gets_lustres_ports(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("own-group")
+    app = cdk.App(outdir=str(folder))
+    built = platform_stacks(app, platform(), prefix="research-")
+    stack = cdk.Stack.of(built.cluster)
+    own = ec2.SecurityGroup(stack, "Own", vpc=built.network.vpc, allow_all_outbound=False)
+    HyperPodFileSystem(
+        stack, "Fs", cluster=built.cluster, file_system=LustreFileSystem(name="data"), security_group=own
+    )
+    app.synth()
+    assembly = read_assembly(folder)
+    rules = {
+        (each["Properties"]["FromPort"], each["Properties"]["ToPort"])
+        for each in assembly.resources("AWS::EC2::SecurityGroupIngress").values()
+        if each["Properties"].get("Description") == "Lustre"
+    }
+    assert rules == {(988, 988), (1018, 1023)}
+    assert len(assembly.one(FSX)["SecurityGroupIds"]) == 1

@@ -1,0 +1,53 @@
+"""`hyperpod init`: a commented config and its job file, the same that this project ships."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+TEMPLATES = Path(__file__).parent / "templates"
+FILES = ("hyperpod.yaml", "jobs/neuron-hello.yaml")
+"""What is written, relative to the folder."""
+_REGION = "us-west-2"
+_ZONES = ("usw2-az1", "usw2-az2")
+_NAME = "research"
+
+
+@click.command(short_help="Write a commented hyperpod.yaml.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
+@click.option("--name", default=_NAME, show_default=True, help="Name of the platform.")
+@click.option("--region", default=_REGION, show_default=True, help="AWS region.")
+@click.option("--zone", "zones", multiple=True, help="Zone id, twice or more; default: the region's first two.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+def init(folder: Path, name: str, region: str, zones: tuple[str, ...], force: bool) -> None:
+    """Write hyperpod.yaml and its job file into FOLDER (default: here). Nothing that is there is replaced."""
+    from ..catalog import UnknownName
+    from ..catalog import region as region_facts
+
+    try:
+        prefix = region_facts(region).zone_id_prefix
+    except UnknownName as problem:
+        raise click.UsageError(str(problem)) from problem
+    chosen = zones or (f"{prefix}-az1", f"{prefix}-az2")
+    targets = {folder / file: (TEMPLATES / file).read_text(encoding="utf-8") for file in FILES}
+    there = [str(path) for path in targets if path.exists()]
+    if there and not force:
+        raise click.ClickException(f"{', '.join(there)} is there already; --force replaces it")
+    for path, text in targets.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(filled(text, name=name, region=region, zones=chosen), encoding="utf-8")
+        click.echo(f"wrote {path}")
+    click.echo(f"next: edit eks.admins, then hyperpod validate {folder / FILES[0]}")
+
+
+def filled(text: str, *, name: str, region: str, zones: tuple[str, ...]) -> str:
+    r"""A template with another name, region and zones.
+
+    >>> filled("name: research\nregion: us-west-2\n", name="lab", region="us-east-1", zones=("use1-az1", "use1-az2"))
+    'name: lab\nregion: us-east-1\n'
+    """
+    text = re.sub(rf"^name: {_NAME}$", lambda _: f"name: {name}", text, flags=re.MULTILINE)
+    text = text.replace(f"[{', '.join(_ZONES)}]", f"[{', '.join(zones)}]").replace(_ZONES[0], zones[0])
+    return text.replace(_REGION, region)

@@ -1,0 +1,141 @@
+"""From files to platforms: shapes in plain words, everything at once, places in the right file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hyperpod_constructs.config import load, load_all
+
+GOOD = """\
+name: research
+region: us-west-2
+network: {availability_zone_ids: [usw2-az1, usw2-az2]}
+eks: {kubernetes_version: "1.35", admins: ["arn:aws:iam::111122223333:role/Admin"]}
+cluster:
+  instance_groups:
+    - {name: system, instance_type: ml.m5.4xlarge, count: 2}
+"""
+
+
+def write(folder: Path, text: str, name: str = "hyperpod.yaml") -> Path:
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_a_good_config(tmp_path: Path) -> None:
+    loaded = load(write(tmp_path, GOOD))
+    assert loaded.ok
+    assert loaded.platform is not None
+    assert loaded.platform.cluster.instance_groups[0].count == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule", "path", "message", "cure", "place"),
+    [
+        ("kubernetes_version", "kuberentes_version", "HP010", "eks.kuberentes_version", "kuberentes_version",
+         "did you mean 'kubernetes_version'?", (4, 7)),
+        ("instance_type", "instanceType", "HP010", "cluster.instance_groups[0].instanceType", "instanceType",
+         "did you mean 'instance_type'?", (7, 22)),
+        ("region: us-west-2", "region: us-west-2\nkubernetes_version: '1.35'", "HP010", "kubernetes_version",
+         "unknown key", "it belongs at `eks.kubernetes_version`", (3, 1)),
+        (", count: 2", "", "HP011", "cluster.instance_groups[0].count", "'count' is missing", "add `count:`", (7, 7)),
+        ('"1.35"', "1.35", "HP014", "eks.kubernetes_version", "1.35 without quotes", 'quotes around it: "1.35"', (4, 27)),
+        ('"1.35"', "1.30", "HP014", "eks.kubernetes_version", "1.30 without quotes", 'quotes around it: "1.30"', (4, 27)),
+        ("count: 2", "count: two", "HP012", "cluster.instance_groups[0].count", "a whole number, not the text 'two'", "",
+         (7, 59)),
+        ("count: 2", "count: -3", "HP013", "cluster.instance_groups[0].count", "-3 is out of bounds: the least allowed is 0",
+         "", (7, 59)),
+        ("[usw2-az1, usw2-az2]", "usw2-az1", "HP012", "network.availability_zone_ids", "must be a list",
+         "write it in brackets: [usw2-az1]", (3, 34)),
+        ("[usw2-az1, usw2-az2]}", "[usw2-az1, usw2-az2], mode: closd}", "HP013", "network.mode", "'closd' is not one of",
+         "did you mean 'closed'?", (3, 62)),
+        ("[usw2-az1, usw2-az2]}", "[usw2-az1, usw2-az2], flow_logs: yes}", "HP012", "network.flow_logs",
+         "true or false, not the text 'yes'", "write true", (3, 67)),
+        ("eks: {", "eks: {endpoint_access: 7, ", "HP013", "eks.endpoint_access", "7 is not one of", "", (4, 24)),
+        ("name: research", "name: [research", "HP001", "", "YAML", "", (2, 7)),
+        ("network: {", "network: {vpc_cidr: 7, ", "HP014", "network.vpc_cidr", "7 without quotes", "", (3, 21)),
+    ],
+)  # fmt: skip
+def test_shapes_are_told_in_plain_words(
+    tmp_path: Path, old: str, new: str, rule: str, path: str, message: str, cure: str, place: tuple[int, int]
+) -> None:
+    assert old in GOOD
+    loaded = load(write(tmp_path, GOOD.replace(old, new)))
+    finding = next(f for f in loaded.findings if f.rule == rule)
+    assert (finding.path, finding.line, finding.column) == (path, *place)
+    assert message in finding.message
+    assert cure in finding.cure
+    assert loaded.platform is None
+    assert "Input" not in finding.message
+    assert finding.consequence
+    assert finding.source
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "just text\n", "7\n", "null\n"])
+def test_what_is_no_mapping(tmp_path: Path, text: str) -> None:
+    loaded = load(write(tmp_path, text))
+    assert loaded.platform is None
+    assert [f.rule for f in loaded.findings if f.severity == "error"] == ["HP012"]
+
+
+def test_shape_and_meaning_are_told_together(tmp_path: Path) -> None:
+    text = GOOD.replace("[usw2-az1, usw2-az2]", "[usw2-az1]").replace("eks: {", "eks: {speed: 3, ")
+    rules = {f.rule for f in load(write(tmp_path, text)).findings}
+    assert {"HP010", "HP110"} <= rules
+
+
+def test_nothing_is_said_about_the_default_in_place_of_a_wrong_value(tmp_path: Path) -> None:
+    text = GOOD.replace("[usw2-az1, usw2-az2]", "usw2-az1")
+    rules = {f.rule for f in load(write(tmp_path, text)).findings if f.path.startswith("network.availability")}
+    assert rules == {"HP012"}
+
+
+def test_job_files_carry_their_own_place(tmp_path: Path) -> None:
+    write(
+        tmp_path, "name: train\nimage: registry/train:v1\ninstance_type: ml.p5.48xlage\nnodes: 1\n", "jobs/train.yaml"
+    )
+    loaded = load(write(tmp_path, GOOD + "jobs: [jobs/train.yaml]\n"))
+    finding = next(f for f in loaded.findings if f.rule == "HP710")
+    assert finding.path == "jobs[0].instance_type"
+    assert (finding.file, finding.line, finding.column) == (str(tmp_path / "jobs/train.yaml"), 3, 16)
+
+
+def test_the_shape_of_a_job_file(tmp_path: Path) -> None:
+    write(tmp_path, "name: train\nimgae: registry/train:v1\n", "jobs/train.yaml")
+    loaded = load(write(tmp_path, GOOD + "jobs: [jobs/train.yaml]\n"))
+    found = {f.rule: f for f in loaded.findings if f.file is not None and f.file.endswith("train.yaml")}
+    assert found["HP010"].cure == "did you mean 'image'?"
+    assert found["HP010"].line == 2
+    assert loaded.platform is None
+
+
+def test_a_job_file_that_is_missing_is_reported_in_the_config(tmp_path: Path) -> None:
+    loaded = load(write(tmp_path, GOOD + "jobs: [jobs/missing.yaml]\n"))
+    [finding] = [f for f in loaded.findings if f.rule == "HP002"]
+    assert (finding.path, finding.line, finding.column) == ("jobs[0]", 8, 8)
+    assert "missing.yaml" in finding.message
+
+
+def test_acknowledgements(tmp_path: Path) -> None:
+    text = GOOD + "acknowledge: [{rule: HP212, path: eks, reason: a lab}, {rule: HP110, reason: no}]\n"
+    findings = load(write(tmp_path, text)).findings
+    assert next(f for f in findings if f.rule == "HP212").acknowledged == "a lab"
+    assert [f.path for f in findings if f.rule == "HP032"] == ["acknowledge[1]"]
+
+
+def test_certain_errors_are_not_acknowledged(tmp_path: Path) -> None:
+    text = GOOD.replace(", usw2-az2", "") + "acknowledge: [{rule: HP110, reason: one is enough}]\n"
+    loaded = load(write(tmp_path, text))
+    assert not loaded.ok
+    assert {"HP110", "HP031"} <= {f.rule for f in loaded.findings if f.acknowledged is None}
+
+
+def test_two_configs_of_one_name_collide(tmp_path: Path) -> None:
+    first, second = write(tmp_path, GOOD, "a.yaml"), write(tmp_path, GOOD, "b.yaml")
+    other = write(tmp_path, GOOD.replace("name: research", "name: other"), "c.yaml")
+    assert [f.rule for f in load_all([first, second, other]).findings if f.severity == "error"] == ["HP026"]
+    assert len(load_all([first, other]).configs) == 2

@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..findings import Severity
-from ..network_plan import NetworkPlan, default_zone, plan
-from ..spec.addons import Addon, Addons, Kueue
 from ..spec.base import is_token
 from .registry import Problem
 
 if TYPE_CHECKING:
     from ..catalog import InstanceType, KubernetesVersion, Region
+    from ..network_plan import NetworkPlan
+    from ..spec.addons import Addon, Addons, Kueue
     from ..spec.cluster import Cluster
     from ..spec.dependencies import DependencyChart
     from ..spec.eks import Eks
@@ -84,6 +84,8 @@ class Context:
     @cached_property
     def plan(self) -> NetworkPlan | None:
         """The network's plan, where it can be made."""
+        from ..network_plan import plan
+
         if self.network is None:
             return None
         try:
@@ -94,6 +96,8 @@ class Context:
     @cached_property
     def default_zone(self) -> str | None:
         """The zone of groups that name none."""
+        from ..network_plan import default_zone
+
         return default_zone(self.network) if self.network is not None else None
 
     @cached_property

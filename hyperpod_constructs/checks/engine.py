@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..documents import within
 from ..findings import Finding, InvalidSpec, Severity, errors, ordered
 from ..spec.base import is_token
-from ..spec.platform import Acknowledgement
 from .context import Context
 from .registry import Problem, Rule, active, find
+
+if TYPE_CHECKING:
+    from ..spec.platform import Acknowledgement
 
 
 def check(context: Context) -> list[Finding]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..findings import Severity
 from ..jobs.resources import share
-from ..spec.governance import QuotaResource, Team
-from ..spec.groups import InstanceGroup, RestrictedInstanceGroup, Taint
 from ..spec.jobs import Job, ReplicaSpec
 from ..spec.jobs_pod import Toleration
 from .context import Context
 from .job_rule import example, opaque, parts, placement_rule
 from .registry import Problem, rule
 
-Group = InstanceGroup | RestrictedInstanceGroup
+if TYPE_CHECKING:
+    from ..spec.governance import QuotaResource, Team
+    from ..spec.groups import InstanceGroup, RestrictedInstanceGroup, Taint
+
+    Group = InstanceGroup | RestrictedInstanceGroup
+
 P5 = "instance_type: ml.p5.48xlarge"
 GROUP = "{name: workers, instance_type: ml.p5.48xlarge, count: 4, availability_zone_id: usw2-az1%s}"
 
@@ -73,13 +77,9 @@ def enough_nodes(job: Job, context: Context) -> Iterator[Problem]:
     """Replicas against what the groups of the type can hold."""
     for prefix, part, kind in parts(job):
         groups = [group for _, group in _groups(part, context)]
-        if (
-            kind is None
-            or not groups
-            or any(isinstance(group, InstanceGroup) and _open_ended(group) for group in groups)
-        ):
+        if kind is None or not groups or any(map(_open_ended, groups)):
             continue
-        nodes = sum(group.most if isinstance(group, InstanceGroup) else group.count for group in groups)
+        nodes = sum(map(most_nodes, groups))
         per_node = share(part, job).per_node or 0
         count = part.count + (part.spares or 0)
         if count > nodes * per_node:
@@ -90,8 +90,14 @@ def enough_nodes(job: Job, context: Context) -> Iterator[Problem]:
             yield Problem(f"{prefix}{field}", message)
 
 
-def _open_ended(group: InstanceGroup) -> bool:
-    return group.count == 0 and group.max_count is None
+def most_nodes(group: Group) -> int:
+    """The most nodes that a group may grow to; restricted groups do not grow."""
+    return getattr(group, "most", group.count)
+
+
+def _open_ended(group: Group) -> bool:
+    """Whether only an autoscaler fills the group, as far as it likes."""
+    return group.count == 0 and getattr(group, "max_count", None) is None
 
 
 @placement_rule(
@@ -314,7 +320,7 @@ def has_storage(job: Job, context: Context) -> Iterator[Problem]:
 def tolerated(job: Job, context: Context) -> Iterator[Problem]:
     """Groups of the type whose taints the job does not tolerate, when there is none that it does."""
     for _, part, _ in parts(job):
-        groups = [group for _, group in _groups(part, context) if isinstance(group, InstanceGroup)]
+        groups = [group for _, group in _groups(part, context)]
         closed = [(group, taint) for group in groups if (taint := _not_tolerated(group, job)) is not None]
         if groups and len(closed) == len(groups):
             group, taint = closed[0]
@@ -322,11 +328,11 @@ def tolerated(job: Job, context: Context) -> Iterator[Problem]:
             yield Problem("tolerations", f"no toleration for the taint {shown} of {group.name}")
 
 
-def _not_tolerated(group: InstanceGroup, job: Job) -> Taint | None:
+def _not_tolerated(group: Group, job: Job) -> Taint | None:
     return next(
         (
             taint
-            for taint in group.taints
+            for taint in getattr(group, "taints", ())
             if taint.effect != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in job.tolerations)
         ),
         None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +13,10 @@ from ..checks.jobs import check_job
 from ..documents import Document
 from ..findings import Finding, errors, ordered, summary
 from ..jobs.files import LoadedJob, job_in, read_job
-from ..spec.cluster import Cluster
 from ..spec.jobs import Job
+
+if TYPE_CHECKING:
+    from ..spec.cluster import Cluster
 
 
 def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None) -> list[Job]:
@@ -64,7 +66,6 @@ def _in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob],
     from ..checks import Context
     from ..checks.jobs import check_jobs
     from ..config import load
-    from ..jobs.teams import with_team_defaults
 
     read = load(config)
     if read.platform is None:
@@ -72,7 +73,10 @@ def _in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob],
     governance = read.platform.governance
     placed = [
         LoadedJob(
-            job=with_team_defaults(one.job, governance), findings=one.findings, document=one.document, keys=one.keys
+            job=governance.completed(one.job) if governance else one.job,
+            findings=one.findings,
+            document=one.document,
+            keys=one.keys,
         )
         for one in loaded
         if one.job is not None

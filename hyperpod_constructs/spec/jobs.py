@@ -168,7 +168,9 @@ class Job(Replica):
     )
     scheduler_name: str | None = field(None, change=Change.REPLACES, help="Scheduler; default: Kubernetes' own.")
     pod_priority_class: str | None = field(None, change=Change.REPLACES, help="PriorityClass of the pods.")
-    run_policy: RunPolicy = field(RunPolicy(), change=Change.REPLACES, help="Retries, deadlines, clean-up, log rules.")
+    run_policy: RunPolicy = field(
+        default_factory=RunPolicy, change=Change.REPLACES, help="Retries, deadlines, clean-up, log rules."
+    )
     elastic: Elastic | None = field(None, change=Change.REPLACES, help="Elastic training.")
     suspend: bool = field(False, change=Change.REPLACES, help="Create the job without starting it.")
     auto_resume: bool = field(
@@ -250,17 +252,5 @@ class Job(Replica):
         return tuple(parts)
 
 
-class HyperPodPyTorchJob(Job):
-    """A `Job` for the HyperPod training operator; `kind="PyTorchJob"` makes it Kubeflow's."""
-
-
-class PyTorchJob(Job):
-    """A `Job` for Kubeflow's training operator, with one master and the rest workers."""
-
-    kind: JobKind = field("PyTorchJob", change=Change.REPLACES, help="Kind of object.")
-
-
-class BatchJob(Job):
-    """A `Job` that is Kubernetes' own, for smoke tests."""
-
-    kind: JobKind = field("Job", change=Change.REPLACES, help="Kind of object.")
+HyperPodPyTorchJob = Job
+"""A `Job` for the HyperPod training operator, which is its default; `kind="PyTorchJob"` makes it Kubeflow's."""

@@ -1,0 +1,105 @@
+"""Jobs: rendering against dumping, one render process against Python with pydantic and PyYAML, and synth of many.
+
+Budgets: 1,000 jobs rendered at most 2 times the dumping of the same dicts with the same YAML library; one
+`hyperpod jobs render` process at most 2 times the floor; 10, 100, 1,000 `TrainingJob` constructs linear.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from _run import PYTHON, ROOT, Case, measure, options, save, slope, table
+
+HYPERPOD = str(Path(PYTHON).with_name("hyperpod"))
+FLOOR = "python, pydantic, yaml"
+NODE = "from hyperpod_constructs.synth import use_packaged_node; use_packaged_node()"
+SYNTH = """
+{node}
+from aws_cdk import App, Stack
+from constructs import DependencyGroup
+from hyperpod_constructs.jobs import Job
+from hyperpod_constructs.kubernetes import KubernetesProvider
+from hyperpod_constructs.spec import Cluster, InstanceGroup
+from hyperpod_constructs.training_job import TrainingJobs
+
+app = App()
+base, stack = Stack(app, "Base"), Stack(app, "Jobs")
+arn = "arn:aws:eks:us-east-1:111122223333:cluster/eks"
+
+
+class Brought:
+    kubernetes = KubernetesProvider(base, "Kubernetes", cluster_name="eks", cluster_arn=arn)
+    spec = Cluster(instance_groups=[InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=1000)])
+    jobs_ready = DependencyGroup()
+
+
+jobs = [Job(name=f"job-{{n}}", image="registry/a:v1", instance_type="ml.p5.48xlarge", nodes=2) for n in range({count})]
+TrainingJobs(stack, "Training", cluster=Brought, jobs=jobs)
+app.synth()
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    chosen = options(str(__doc__), rounds=9)
+    in_process(chosen.rounds)
+    file = str(ROOT / "jobs" / "neuron-hello.yaml")
+    cases = [
+        Case(FLOOR, [PYTHON, "-c", "from pydantic import BaseModel; import yaml"]),
+        Case("hyperpod jobs render", [HYPERPOD, "jobs", "render", file], floor=FLOOR, aim=2),
+    ]
+    times = measure(cases, chosen.rounds)
+    table("one process", cases, times)
+    off = {"CDK_VALIDATION": "false"}
+    synths = [Case(f"{n} jobs", [PYTHON, "-c", SYNTH.format(node=NODE, count=n)], off) for n in (10, 100, 1000)]
+    grown = measure(synths, max(1, chosen.rounds // 3))
+    table("TrainingJob constructs synthesized, validator off", synths, grown)
+    slope("jobs", "job", {n: grown[f"{n} jobs"].median for n in (10, 100, 1000)})
+    save(chosen.json, times | grown)
+
+
+def in_process(rounds: int) -> None:
+    """1,000 jobs rendered, against dumping the same dicts with the same library and with the same dumper."""
+    import yaml
+
+    from hyperpod_constructs.jobs import Job, compile_job
+    from hyperpod_constructs.jobs.text import to_yaml
+
+    def made() -> list[Job]:
+        return [
+            Job(
+                name=f"job-{number}",
+                image="registry/train:v1",
+                team="research",
+                instance_type="ml.p5.48xlarge",
+                nodes=2,
+                command=["python", "train.py", "--seed", str(number)],
+                env={"A": "b"},
+                volumes=[{"name": "data", "mount_path": "/data", "claim": "data"}],
+            )
+            for number in range(1000)
+        ]
+
+    manifests = [compile_job(job) for job in made()]
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    dump, render = [], []
+    for _ in range(rounds):
+        jobs = made()
+        dump.append(_seconds(lambda: yaml.dump_all(manifests, Dumper=dumper, sort_keys=False)))
+        render.append(_seconds(lambda jobs=jobs: to_yaml([compile_job(job) for job in jobs])))
+    ratio = statistics.median(render) / statistics.median(dump)
+    print(f"1,000 jobs: rendered in {statistics.median(render):.3f} s, dumped in {statistics.median(dump):.3f} s")
+    print(f"  {ratio:.2f} x dumping the same dicts with {dumper.__name__} (aim: at most 2)")
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import Acknowledgment, Fn, Stack, Token, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_iam as iam
@@ -41,6 +41,15 @@ class EksClusterAttributes:
     oidc_provider: iam.IOpenIdConnectProvider | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class OidcIdentity:
+    """The IAM OIDC provider of an EKS cluster, through which service accounts get roles (IRSA)."""
+
+    provider_arn: str
+    issuer: str
+    """Address of the issuer without `https://`."""
+
+
 class EksCluster(Protocol):
     """What the constructs need of an EKS cluster, whoever made it."""
 
@@ -49,6 +58,11 @@ class EksCluster(Protocol):
     kubernetes_version: str | None
     kubernetes: KubernetesProvider
     ready: IDependable
+
+    @property
+    def oidc(self) -> OidcIdentity:
+        """The OIDC provider, for add-ons that use IRSA. Raises `ValueError` where it is not known."""
+        ...
 
 
 class BroughtEks(Construct):
@@ -89,6 +103,19 @@ class BroughtEks(Construct):
             group.add(eks_cluster)
             self.kubernetes.node.add_dependency(eks_cluster)
         self.ready: IDependable = group
+        self._brought = eks_cluster
+
+    @property
+    def oidc(self) -> OidcIdentity:
+        """The OIDC provider that the cluster brought."""
+        provider = (
+            self._brought.oidc_provider
+            if isinstance(self._brought, EksClusterAttributes)
+            else self._brought.open_id_connect_provider
+        )
+        if provider is None:
+            raise ValueError(_NO_OIDC.format(self.node.path, "EksClusterAttributes(oidc_provider=...)"))
+        return oidc_identity(provider.open_id_connect_provider_arn)
 
 
 class HyperPodEks(Construct):
@@ -158,6 +185,15 @@ class HyperPodEks(Construct):
                     )
         self.node.add_dependency(network.ready)
 
+    @property
+    def oidc(self) -> OidcIdentity:
+        """The OIDC provider, made when it is first asked for; that of an existing cluster has to be given."""
+        if self.cluster:
+            return oidc_identity(self.cluster.open_id_connect_provider.open_id_connect_provider_arn)
+        if self.spec.existing is None or self.spec.existing.oidc_provider_arn is None:
+            raise ValueError(_NO_OIDC.format(self.node.path, "eks.existing.oidc_provider_arn"))
+        return oidc_identity(self.spec.existing.oidc_provider_arn)
+
     def _create(self, spec: Eks, network: HyperPodNetwork) -> eks_v2.Cluster:
         access = {
             "public-and-private": eks_v2.EndpointAccess.PUBLIC_AND_PRIVATE,
@@ -207,6 +243,24 @@ _LOG_NAMES = {
     "controllerManager": "CONTROLLER_MANAGER",
     "scheduler": "SCHEDULER",
 }
+
+
+_NO_OIDC = "{}: an add-on needs the cluster's IAM OIDC provider, which is not known; give {}"
+
+
+def oidc_identity(provider_arn: str) -> OidcIdentity:
+    """A provider by its ARN, which ends with its issuer; the ARN may be a token.
+
+    >>> oidc_identity("arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A").issuer
+    'oidc.eks.us-west-2.amazonaws.com/id/A'
+    """
+    after = "oidc-provider/"
+    issuer = (
+        Fn.select(1, Fn.split(after, provider_arn))
+        if Token.is_unresolved(provider_arn)
+        else provider_arn.partition(after)[2]
+    )
+    return OidcIdentity(provider_arn=provider_arn, issuer=issuer)
 
 
 def eks_cluster_arn(scope: Construct, cluster_name: str) -> str:

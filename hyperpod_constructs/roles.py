@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import ArnFormat, Fn, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from . import catalog
 from .spec import InstanceGroup, RestrictedInstanceGroup
+
+if TYPE_CHECKING:
+    from .eks import OidcIdentity
 
 _NETWORK_INTERFACE_ACTIONS = (
     "ec2:AssignPrivateIpAddresses",
@@ -176,6 +182,45 @@ def pod_identity_role(scope: Construct, id: str, *, eks_cluster_arn: str) -> iam
         },
     )
     return iam.Role(scope, id, assumed_by=principal.with_session_tags())
+
+
+def service_account_role(
+    scope: Construct, id: str, *, oidc: OidcIdentity, service_account: str, service: str | None = None, **options: Any
+) -> iam.Role:
+    """A role that one service account (`namespace/name`) of one EKS cluster gets through OIDC (IRSA).
+
+    `service` may assume it as well. The trust policy is a text in the template: its conditions have the issuer, which is
+    only known at deploy time, in their keys, where CloudFormation takes no function.
+    """
+    namespace, name = service_account.split("/")
+    statements: list[dict[str, Any]] = [
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": "${Provider}"},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {
+                    "${Issuer}:aud": "sts.amazonaws.com",
+                    "${Issuer}:sub": f"system:serviceaccount:{namespace}:{name}",
+                }
+            },
+        }
+    ]
+    if service:
+        statements.append({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    role = iam.Role(scope, id, assumed_by=iam.WebIdentityPrincipal(oidc.provider_arn), **options)
+    resource = role.node.default_child
+    assert isinstance(resource, iam.CfnRole)
+    resource.assume_role_policy_document = Fn.sub(text, {"Provider": oidc.provider_arn, "Issuer": oidc.issuer})
+    return role
+
+
+def allow_catalog_actions(role: iam.IRole, name: str, **resources: Sequence[str]) -> None:
+    """Let a role do what the catalog lists for the role `name`: each keyword is a group of actions and has its resources."""
+    fact = catalog.role(name)
+    for group, on in resources.items():
+        _allow(role, *fact.actions[group], on=on)
 
 
 def _ec2(stack: Stack, resource: str, name: str = "*") -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_cdk import CfnTag, Duration, Stack
 from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
 
 from .. import catalog
@@ -96,7 +97,11 @@ class EksAddon(Construct):
 
 
 class NodeAddon(EksAddon):
-    """An add-on whose pods need nodes: comes after ready nodes and DNS, and announces itself as a milestone."""
+    """An add-on whose pods need nodes, and a milestone of its key for those that come after it.
+
+    It comes after ready nodes, DNS, its prerequisites by the catalog, and task governance, whose webhook looks at every pod
+    and refuses them while it starts.
+    """
 
     def __init__(
         self,
@@ -113,11 +118,49 @@ class NodeAddon(EksAddon):
             id,
             key=key,
             eks_cluster=cluster.eks_cluster,
-            after=[cluster.nodes_ready, *([cluster.milestone("coredns")] if key != "coredns" else []), *after],
+            after=[cluster.nodes_ready, *(cluster.milestone(need) for need in _before(key)), *after],
             **options,
         )
         self.cluster = cluster
         cluster.milestone(key).add(self)
+
+    def pod_identity(self, role: iam.IRole, service_account: str) -> None:
+        """Give a service account of the add-on a role, before the add-on starts its pods.
+
+        The association is a resource of its own: some add-on versions refuse an inline one.
+        """
+        association = eks.CfnPodIdentityAssociation(
+            self,
+            f"PodIdentity-{service_account}",
+            cluster_name=self.eks_cluster.cluster_name,
+            namespace=catalog.addon(self.addon_name).namespace,
+            service_account=service_account,
+            role_arn=role.role_arn,
+        )
+        association.node.add_dependency(role, self.eks_cluster.ready)
+        self.resource.node.add_dependency(association)
+
+    def wait_for_deployments(self, *names: str) -> KubernetesWait:
+        """Wait until the add-on is ACTIVE and these deployments in its namespace are available; default: the catalog's."""
+        fact = catalog.addon(self.addon_name)
+        return self.wait_until_ready(deployments=[f"{fact.namespace}/{name}" for name in names or fact.deployments])
+
+
+def _before(key: str) -> list[str]:
+    """Keys of the add-ons that come before one that needs nodes.
+
+    >>> _before("training_operator")
+    ['coredns', 'cert_manager', 'task_governance']
+    """
+    if key == "coredns":
+        return []
+    prerequisites = catalog.addon(ADDON_NAMES[key]).prerequisites
+    needs = [other for other, name in ADDON_NAMES.items() if name in prerequisites and other not in CORE]
+    if key == "task_governance":
+        needs.append("cert_manager")
+    elif key != "cert_manager":
+        needs.append("task_governance")
+    return ["coredns", *needs]
 
 
 def known_version(addon_name: str, kubernetes_version: str | None) -> str | None:

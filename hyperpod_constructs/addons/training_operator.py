@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration
-from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -47,21 +46,11 @@ class TrainingOperatorAddon(NodeAddon):
             key="training_operator",
             cluster=cluster,
             settings=settings,
-            after=[cluster.milestone("cert_manager"), cluster.milestone("task_governance")],
         )
         if role is None and settings.role_arn:
             role = iam.Role.from_role_arn(self, "Role", settings.role_arn)
         self.role = role or self._create_role(cluster, settings)
-        association = eks.CfnPodIdentityAssociation(
-            self,
-            "PodIdentityAssociation",
-            cluster_name=cluster.eks_cluster.cluster_name,
-            namespace=fact.namespace,
-            service_account=fact.service_accounts[0],
-            role_arn=self.role.role_arn,
-        )
-        association.node.add_dependency(self.role, cluster.eks_cluster.ready)
-        self.resource.node.add_dependency(association)
+        self.pod_identity(self.role, fact.service_accounts[0])
         crd = KubernetesWait(
             self,
             "KindEstablished",

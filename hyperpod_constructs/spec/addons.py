@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from .base import Change, SpecModel, field
+from .dependencies import ChartSource
 from .observability import Observability
 
 
@@ -75,7 +76,11 @@ class Kueue(SpecModel):
     """Kueue by Helm, for clusters whose Kubernetes version task governance does not support. Never beside it."""
 
     enabled: bool = field(True, change=Change.REPLACES, help="Whether Kueue is installed.")
-    version: str | None = field(None, change=Change.DRAINS, help="Chart version; default: the catalog's.")
+    chart: ChartSource | None = field(
+        None,
+        change=Change.DRAINS,
+        help="Another source of the chart, such as a vendored folder (`{path: ...}`); default: the pinned commit.",
+    )
     values: Mapping[str, Any] = field(default_factory=dict, change=Change.DRAINS, help="Helm values, merged over ours.")
 
 

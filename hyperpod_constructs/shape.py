@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -106,11 +107,16 @@ def _broken(
                 shape.parts[name] = info.get_default(call_default_factory=True)
             continue
         try:
-            adapter: TypeAdapter[Any] = TypeAdapter(info.rebuild_annotation())
-            shape.parts[name] = adapter.validate_json(json.dumps(remaining[name]), strict=True)
+            shape.parts[name] = _adapter(model, name).validate_json(json.dumps(remaining[name]), strict=True)
         except ValidationError:  # reported above; what is left of this part cannot be used
             shape.cut.append(_text_of(prefix, (name,)))
     return shape
+
+
+@cache
+def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    """Validates one field of a model by itself."""
+    return TypeAdapter(model.model_fields[name].rebuild_annotation())
 
 
 def _by_place(data: Any, problem: ValidationError) -> Iterator[tuple[Path, list[Mapping[str, Any]]]]:

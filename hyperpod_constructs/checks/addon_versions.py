@@ -29,8 +29,9 @@ def version_tuple(text: str) -> tuple[int, ...] | None:
 def _pinned(ctx: Context) -> Iterator[tuple[str, str, str]]:
     """Key, path and version of each EKS add-on whose version is given."""
     for key, settings in ctx.effective_addons.items():
-        if key in ADDON_NAMES and settings.version is not None:
-            yield key, f"addons.{key}.version", settings.version
+        version = getattr(settings, "version", None)  # Kueue is a chart, and has none of EKS
+        if key in ADDON_NAMES and version is not None:
+            yield key, f"addons.{key}.version", version
 
 
 @rule(
@@ -73,7 +74,7 @@ def installs(ctx: Context) -> Iterator[Problem]:
     for key, settings in ctx.effective_addons.items():
         if key not in ADDON_NAMES:
             continue
-        facts, given = addon(ADDON_NAMES[key]), settings.version
+        facts, given = addon(ADDON_NAMES[key]), getattr(settings, "version", None)
         if given is None:
             known = [each for each in facts.versions if each.covers(str(kubernetes)) is not None]
             if facts.kubernetes_min is not None and kubernetes.minor < kubernetes_minor(facts.kubernetes_min):

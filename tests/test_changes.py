@@ -1,0 +1,158 @@
+"""The change policy: every field has one, and edits are told by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from hyperpod_constructs.changes import MEANING, WORST_FIRST, edits, replaces, resources_of, template_edits
+from hyperpod_constructs.spec import (
+    Addons,
+    Cluster,
+    Eks,
+    InstanceGroup,
+    LustreFileSystem,
+    Network,
+    Platform,
+    SpecModel,
+    Storage,
+    change_of,
+)
+from hyperpod_constructs.spec.base import Change
+
+
+def models(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
+    if model in seen:
+        return
+    seen.add(model)
+    yield model
+    for info in model.model_fields.values():
+        yield from inside(info.annotation, seen)
+
+
+def inside(annotation: Any, seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from models(annotation, seen)
+    for argument in get_args(annotation):
+        yield from inside(argument, seen)
+
+
+ALL = sorted(models(Platform, set()), key=lambda model: model.__name__)
+
+
+@pytest.mark.parametrize("model", ALL, ids=lambda model: model.__name__)
+def test_every_field_has_a_change_policy_and_a_description(model: type[BaseModel]) -> None:
+    assert issubclass(model, SpecModel)
+    assert model.__doc__
+    for name, info in model.model_fields.items():
+        assert change_of(info) is not None, name
+        assert info.description, name
+        assert info.description.endswith((".", ")", ":")), name
+
+
+def test_every_policy_has_a_meaning_and_a_rank() -> None:
+    assert set(MEANING) == set(WORST_FIRST) == set(Change)
+
+
+def platform(**parts: Any) -> Platform:
+    groups = parts.pop("groups", [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}])
+    cluster = parts.pop("cluster", {})
+    return Platform(
+        name="research",
+        region=parts.pop("region", "us-west-2"),
+        network=Network(availability_zone_ids=["usw2-az1", "usw2-az2"], **parts.pop("network", {})),
+        eks=Eks(**parts.pop("eks", {"kubernetes_version": "1.34"})),
+        cluster=Cluster(instance_groups=[InstanceGroup(**group) for group in groups], **cluster),
+        **parts,
+    )
+
+
+GROUP = {"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}
+
+
+@pytest.mark.parametrize(
+    ("new", "path", "change"),
+    [
+        ({"network": {"vpc_cidr": "10.193.0.0/16"}}, "network.vpc_cidr", Change.REPLACES_CLUSTER),
+        ({"eks": {"kubernetes_version": "1.35"}}, "eks.kubernetes_version", Change.IN_PLACE),
+        ({"eks": {"kubernetes_version": "1.33"}}, "eks.kubernetes_version", Change.REFUSED),
+        ({"eks": {"kubernetes_version": "1.36"}}, "eks.kubernetes_version", Change.REFUSED),
+        ({"eks": {"kubernetes_version": "1.34", "service_cidr": "172.20.0.0/16"}}, "eks.service_cidr",
+         Change.REPLACES_CLUSTER),
+        ({"groups": [GROUP | {"count": 4}]}, "cluster.instance_groups[0].count", Change.IN_PLACE),
+        ({"groups": [GROUP | {"count": 1}]}, "cluster.instance_groups[0].count", Change.DRAINS),
+        ({"groups": [GROUP | {"instance_type": "ml.m5.8xlarge"}]}, "cluster.instance_groups[0].instance_type",
+         Change.REPLACES_GROUP),
+        ({"groups": [GROUP | {"labels": {"a": "b"}}]}, "cluster.instance_groups[0].labels.a", Change.IN_PLACE),
+        ({"groups": [GROUP, GROUP | {"name": "more"}]}, "cluster.instance_groups[1]", Change.IN_PLACE),
+        ({"cluster": {"cluster_name": "fixed"}}, "cluster.cluster_name", Change.REPLACES_CLUSTER),
+        ({"cluster": {"provisioning": "Request"}}, "cluster.provisioning", Change.REFUSED),
+        ({"storage": Storage(lustre=[LustreFileSystem(name="a")])}, "storage.lustre[0]", Change.IN_PLACE),
+        ({"addons": Addons(training_operator={})}, "addons.training_operator", Change.IN_PLACE),
+        ({"allow_data_loss": True}, "allow_data_loss", Change.NONE),
+    ],
+)  # fmt: skip
+def test_an_edit_is_told_by_the_policy_of_its_field(new: dict[str, Any], path: str, change: Change) -> None:
+    [edit] = edits(platform(), platform(**new))
+    assert (edit.path, edit.change) == (path, change)
+    assert replaces([edit]) == (change not in (Change.IN_PLACE, Change.DRAINS, Change.NONE))
+
+
+def test_the_worst_comes_first_and_groups_are_told_apart_by_name() -> None:
+    old = platform(groups=[GROUP, GROUP | {"name": "gone"}])
+    new = platform(groups=[GROUP | {"name": "new"}, GROUP | {"count": 3}], region="us-east-1")
+    found = edits(old, new)
+    assert [edit.change for edit in found] == sorted((e.change for e in found), key=WORST_FIRST.index)
+    assert {edit.path: edit.change for edit in found if "groups" in edit.path} == {
+        "cluster.instance_groups[0]": Change.IN_PLACE,
+        "cluster.instance_groups[1]": Change.DRAINS,
+        "cluster.instance_groups[1].count": Change.IN_PLACE,
+    }
+
+
+def test_removing_storage_says_whether_data_goes() -> None:
+    def with_system(removal: str, size: int = 2400) -> Platform:
+        return platform(storage=Storage(lustre=[LustreFileSystem(name="a", removal=removal, size_gib=size)]))
+
+    assert edits(with_system("destroy"), platform())[0].change is Change.LOSES_DATA
+    assert edits(with_system("retain"), platform())[0].change is Change.IN_PLACE
+    assert edits(with_system("retain"), with_system("retain", 1200))[0].change is Change.REFUSED
+
+
+def test_equal_platforms_have_no_edits() -> None:
+    assert edits(platform(), platform()) == []
+
+
+def template(**changed: Any) -> dict[str, Any]:
+    group = {"InstanceGroupName": "w", "InstanceType": "ml.p5.48xlarge", "InstanceCount": 2}
+    cluster = {"VpcConfig": {"Subnets": [{"Ref": "A"}]}, "InstanceGroups": [group], "NodeRecovery": "Automatic"}
+    return {"Resources": {"C": {"Type": "AWS::SageMaker::Cluster", "Properties": {**cluster, **changed}}}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "path", "change"),
+    [
+        ({"VpcConfig": {"Subnets": [{"Ref": "B"}]}}, "C (AWS::SageMaker::Cluster).VpcConfig", Change.REPLACES_CLUSTER),
+        ({"ClusterName": "x"}, "C (AWS::SageMaker::Cluster).ClusterName", Change.REPLACES_CLUSTER),
+        ({"InstanceGroups": []}, "C.InstanceGroups[w]", Change.DRAINS),
+        ({"InstanceGroups": [{"InstanceGroupName": "w", "InstanceType": "ml.p5e.48xlarge"}]},
+         "C.InstanceGroups[w].InstanceType", Change.REPLACES_GROUP),
+    ],
+)  # fmt: skip
+def test_templates_are_held_against_each_other(changed: dict[str, Any], path: str, change: Change) -> None:
+    [edit] = template_edits(resources_of([template()]), resources_of([template(**changed)]))
+    assert (edit.path, edit.change) == (path, change)
+
+
+def test_updates_in_place_are_not_told_from_templates() -> None:
+    assert template_edits(resources_of([template()]), resources_of([template(NodeRecovery="None")])) == []
+
+
+def test_a_moved_cluster_is_replaced() -> None:
+    moved = {"Resources": {"D": template()["Resources"]["C"]}}
+    [edit] = template_edits(resources_of([template()]), resources_of([moved]))
+    assert edit.change is Change.REPLACES_CLUSTER
+    assert "D" in edit.message

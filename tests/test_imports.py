@@ -1,0 +1,57 @@
+"""What the pure core loads: no CDK, no AWS client, no Kubernetes client, also when it works."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("aws_cdk", "jsii", "cdk8s", "boto3", "botocore", "kubernetes", "constructs")
+
+
+def loaded_after(code: str) -> list[str]:
+    """Heavy modules that are loaded after some code ran in a process of its own."""
+    probe = f"import sys\n{code}\nprint('LOADED', *[name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.rsplit("LOADED", 1)[1].split()
+
+
+def command(*arguments: str) -> str:
+    return (
+        "from hyperpod_constructs.cli import main\n"
+        f"try:\n    main({list(arguments)!r})\nexcept SystemExit as end:\n    assert not end.code, end.code"
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import hyperpod_constructs",
+        "import hyperpod_constructs.catalog, hyperpod_constructs.spec, hyperpod_constructs.checks, hyperpod_constructs.jobs",
+        command("--help"),
+        command("validate", "hyperpod.yaml"),
+        command("validate", "hyperpod.yaml", "--format", "sarif"),
+        command("explain"),
+        command("explain", "HP304"),
+        command("schema"),
+        command("diff", "hyperpod.yaml", "hyperpod.yaml"),
+        command("validate", "--help"),
+        command("jobs", "--help"),
+    ],
+)
+def test_nothing_heavy_is_loaded(code: str) -> None:
+    assert loaded_after(code) == []
+
+
+def test_import_contracts() -> None:
+    tool = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
+    assert tool is not None, "import-linter is a development dependency"
+    result = subprocess.run([tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    assert result.returncode == 0, result.stdout

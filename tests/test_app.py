@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, Assembly, cdk_context, read_assembly
+from assembly import ROOT, Assembly, read_assembly
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from hyperpod_constructs.config import load
 from hyperpod_constructs.graph import prove, without_edge
-from hyperpod_constructs.synth import build
+from hyperpod_constructs.synth import build, cdk_context
 
 HASH = re.compile(r"\b[0-9a-f]{64}\b")
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Assembly, read_assembly
+from assembly import Assembly, read_assembly
 
 from hyperpod_constructs.graph import prove
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from assembly import ROOT
 
 BIN = Path(sys.executable).parent
 

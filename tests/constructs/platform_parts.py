@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from aws_cdk import App, Environment, Stack, assertions
-from conftest import cdk_context
 
 from hyperpod_constructs.cluster import HyperPodCluster
 from hyperpod_constructs.eks import HyperPodEks
 from hyperpod_constructs.network import HyperPodNetwork
 from hyperpod_constructs.spec import Addons, Cluster, Eks, InstanceGroup, Network
+from hyperpod_constructs.synth import cdk_context
 
 ZONES = ("usw2-az1", "usw2-az2")
 SYSTEM = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2)

@@ -1,0 +1,43 @@
+"""A synthesized app, as tests look at it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A synthesized app."""
+
+    folder: Path
+    templates: dict[str, dict[str, Any]]
+    """Stack name to template."""
+
+    def resources(self, type_: str | None = None) -> dict[str, dict[str, Any]]:
+        """Resources of all stacks by logical id, of one type if asked for."""
+        return {
+            name: resource
+            for template in self.templates.values()
+            for name, resource in template.get("Resources", {}).items()
+            if type_ is None or resource["Type"] == type_
+        }
+
+    def one(self, type_: str) -> dict[str, Any]:
+        """Properties of the only resource of a type."""
+        found = list(self.resources(type_).values())
+        assert len(found) == 1, f"{len(found)} resources of type {type_}"
+        return found[0]["Properties"]
+
+
+def read_assembly(folder: Path) -> Assembly:
+    """The templates below a cloud assembly folder."""
+    templates = {
+        path.name.removesuffix(".template.json"): json.loads(path.read_text())
+        for path in sorted(folder.rglob("*.template.json"))
+    }
+    return Assembly(folder=folder, templates=templates)

@@ -93,6 +93,34 @@ def github(findings: Sequence[Finding]) -> str:
     return "\n".join([*lines, summary(findings)])
 
 
+def rules_reference() -> str:
+    """The rule reference in Markdown, as `docs/rules.md` has it."""
+    from .checks import AREAS, rules
+
+    head = (
+        "# Rules\n\n"
+        "Written from the registry of the checks by `tests/checks/test_reference.py`; `hyperpod explain <rule>` prints one.\n"
+        "Errors are what AWS or Kubernetes certainly refuses, or what is certainly broken; those marked certain cannot be\n"
+        "acknowledged. To acknowledge others: `acknowledge: [{rule: HP212, path: eks, reason: a lab}]` in the config.\n"
+    )
+    parts = [head]
+    for start, area in AREAS.items():
+        of_area = [rule for rule in rules() if rule.id.startswith(start)]
+        if of_area:
+            parts += [f"\n## {area}\n", *map(_rule_markdown, of_area)]
+    return "".join(parts)
+
+
+def _rule_markdown(rule: Any) -> str:
+    severity = f"{rule.severity}, certain" if rule.certain and rule.severity is Severity.ERROR else str(rule.severity)
+    lines = [f"\n### {rule.id}: {rule.title.rstrip('.')}\n", f"{severity}. {rule.why}\n", f"- Cure: {rule.cure}"]
+    lines.append(f"- Source: {rule.source}")
+    for title, example in (("Wrong", rule.wrong), ("Right", rule.right)):
+        if example:
+            lines += ["", f"{title}:", "", "```yaml", example.rstrip("\n"), "```"]
+    return "\n".join(lines) + "\n"
+
+
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 

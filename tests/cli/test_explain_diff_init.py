@@ -1,0 +1,151 @@
+"""`hyperpod explain`, `diff` and `init`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hyperpod_constructs.checks import rules
+from hyperpod_constructs.cli import main
+from hyperpod_constructs.cli.project import FILES, TEMPLATES
+
+ROOT = Path(__file__).parents[2]
+GOOD = (ROOT / "hyperpod.yaml").read_text().partition("\njobs:")[0] + "\n"
+
+
+def run(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_explain_lists_every_rule() -> None:
+    output = run("explain").output
+    assert all(rule.id in output for rule in rules())
+
+
+@pytest.mark.parametrize("id", ["HP304", "hp304"])
+def test_explain_prints_a_rule_with_examples(id: str) -> None:
+    output = run("explain", id).output
+    assert output.startswith("HP304 (warning")
+    assert "Wrong:" in output
+    assert "Right:" in output
+    assert "Source:" in output
+
+
+def test_explain_says_what_can_be_acknowledged() -> None:
+    assert "cannot be acknowledged" in run("explain", "HP110").output
+    assert "can be acknowledged with a reason" in run("explain", "HP334").output
+
+
+def test_explain_suggests() -> None:
+    result = run("explain", "HP3O1")
+    assert result.exit_code == 2
+    assert "did you mean HP301?" in result.output
+
+
+def test_explain_job() -> None:
+    result = run("explain", "job", ROOT / "jobs" / "neuron-hello.yaml")
+    assert result.exit_code == 0
+    assert "ml.trn1.32xlarge" in result.output
+
+
+def edited(folder: Path, old: str, new: str) -> Path:
+    path = folder / "new.yaml"
+    assert old in GOOD
+    path.write_text(GOOD.replace(old, new))
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "old.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def test_diff_of_equal_configs(config: Path) -> None:
+    result = run("diff", config, config)
+    assert (result.exit_code, result.output) == (0, "nothing is different\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "words"),
+    [
+        (
+            "10.192.0.0/16",
+            "10.193.0.0/16",
+            3,
+            ["replaces-cluster: network.vpc_cidr", "instead: deploy a second platform"],
+        ),
+        ("instance_type: ml.m5.4xlarge", "instance_type: ml.m5.8xlarge", 3, ["replaces-group", "under a new name"]),
+        ("nat: single", "nat: per-zone", 0, ["in-place: network.nat: 'single' becomes 'per-zone'"]),
+        ('"1.35"', '"1.34"', 3, ["refused: eks.kubernetes_version"]),
+    ],
+)
+def test_diff(config: Path, tmp_path: Path, old: str, new: str, code: int, words: list[str]) -> None:
+    result = run("diff", config, edited(tmp_path, old, new))
+    assert result.exit_code == code
+    assert all(word in result.output for word in words)
+
+
+def test_diff_with_a_wrong_config(config: Path, tmp_path: Path) -> None:
+    assert run("diff", config, edited(tmp_path, "[usw2-az1, usw2-az2]", "[usw2-az1]")).exit_code == 1
+    assert run("diff", config, tmp_path / "missing.yaml").exit_code == 1
+
+
+def test_diff_wrong_use(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    assert run("diff", config).exit_code == 2
+    assert run("diff", "--deployed", config, config).exit_code == 2
+    assert run("diff", "--deployed", tmp_path / "bad.json", config).exit_code == 2
+    assert run("diff", "--deployed", tmp_path / "none.json", config).exit_code == 2
+
+
+def test_diff_of_templates(tmp_path: Path) -> None:
+    def template(name: str, cidr: str) -> Path:
+        path = tmp_path / name
+        vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": cidr}}
+        path.write_text(json.dumps({"Resources": {"Vpc": vpc}}))
+        return path
+
+    old, new = template("old.template.json", "10.1.0.0/16"), template("new.template.json", "10.2.0.0/16")
+    assert run("diff", "--deployed", old, old).exit_code == 0
+    result = run("diff", "--deployed", old, new)
+    assert result.exit_code == 3
+    assert "Vpc (AWS::EC2::VPC).CidrBlock" in result.output
+
+
+def test_the_templates_are_the_shipped_files() -> None:
+    for file in FILES:
+        assert (TEMPLATES / file).read_text() == (ROOT / file).read_text(), f"copy {file} to {TEMPLATES / file}"
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--region", "us-east-1"), ("--name", "lab", "--zone", "usw2-az3", "--zone", "usw2-az4")]
+)
+def test_init_writes_a_config_that_is_valid(tmp_path: Path, options: tuple[str, ...]) -> None:
+    folder = tmp_path / "new"
+    assert run("init", folder, *options).exit_code == 0
+    assert run("validate", folder / "hyperpod.yaml").exit_code == 0
+    text = (folder / "hyperpod.yaml").read_text()
+    assert "yaml-language-server" in text
+    assert all(value in text for value in options[1::2])
+
+
+def test_init_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "hyperpod.yaml").write_text("mine")
+    assert run("init", tmp_path).exit_code == 1
+    assert (tmp_path / "hyperpod.yaml").read_text() == "mine"
+    assert not (tmp_path / "jobs").exists()
+    assert run("init", tmp_path, "--force").exit_code == 0
+
+
+def test_init_with_an_unknown_region(tmp_path: Path) -> None:
+    result = run("init", tmp_path, "--region", "us-wset-2")
+    assert result.exit_code == 2
+    assert "did you mean 'us-west-2'?" in result.output

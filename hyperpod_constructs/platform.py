@@ -94,9 +94,14 @@ class HyperPodPlatform(Construct):
             allow_data_loss=platform.allow_data_loss,
         )
         effective = platform.addons.effective()
+        more = {"observability": {"allow_data_loss": platform.allow_data_loss}}
         self.addons = {
             key: construct(
-                scopes.addons, construct.__name__.removesuffix("Addon"), cluster=self.cluster, settings=settings
+                scopes.addons,
+                construct.__name__.removesuffix("Addon"),
+                cluster=self.cluster,
+                settings=settings,
+                **more.get(key, {}),
             )
             for key, settings in effective.items()
             if (construct := NODE_ADDONS.get(key))
@@ -106,7 +111,9 @@ class HyperPodPlatform(Construct):
             self.governance = HyperPodGovernance(
                 scopes.addons, "Governance", cluster=self.cluster, governance=platform.governance
             )
-        self.storage.claims(scopes.addons, governance=platform.governance)
+        self.storage.claims(
+            scopes.addons, governance=platform.governance, mountpoint=self.addons.get("mountpoint_s3_csi")
+        )
         if platform.jobs:
             from .training_job import TrainingJobs
 

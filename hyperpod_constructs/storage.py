@@ -12,6 +12,7 @@ from typing import Any
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_fsx as fsx
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -238,8 +239,14 @@ class HyperPodStorage(Construct):
             for one in storage.lustre
         }
 
-    def claims(self, scope: Construct, *, governance: Governance | None = None) -> list[Claims]:
-        """Make the volumes and claims of all file systems and mounted buckets, in `scope` (the add-ons' stack)."""
+    def claims(
+        self, scope: Construct, *, governance: Governance | None = None, mountpoint: Construct | None = None
+    ) -> list[Claims]:
+        """Make the volumes and claims of all file systems and mounted buckets, in `scope` (the add-ons' stack).
+
+        `governance` tells team names from namespaces; `mountpoint` is the Mountpoint add-on, whose role is let into the
+        buckets that it mounts.
+        """
         teams = governance or Governance()
         made = []
         for name, each in self.file_systems.items():
@@ -250,6 +257,7 @@ class HyperPodStorage(Construct):
         for name, bucket in self.buckets.items():
             spaces = _namespaces(bucket.spec.namespaces, teams)
             if spaces:
+                _let_in(bucket, getattr(mountpoint, "role", None))
                 objects = {space: bucket_volume(bucket, space) for space in spaces}
                 made.append(
                     Claims(scope, f"Mounts-{name}", cluster=self._cluster, driver="mountpoint_s3_csi", objects=objects)
@@ -305,6 +313,13 @@ def bucket_volume(bucket: HyperPodBucket, namespace: str) -> list[dict[str, Any]
             "spec": claim,
         },
     ]
+
+
+def _let_in(bucket: HyperPodBucket, driver: iam.IRole | None) -> None:
+    if driver is not None and bucket.spec.access == "read":
+        bucket.bucket.grant_read(driver)
+    elif driver is not None:
+        bucket.bucket.grant_read_write(driver)
 
 
 def _namespaces(names: Iterable[str], teams: Governance) -> list[str]:

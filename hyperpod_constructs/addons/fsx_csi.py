@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -45,20 +44,10 @@ class FsxCsiAddon(NodeAddon):
             key="fsx_csi",
             cluster=cluster,
             settings=settings,
-            after=[cluster.milestone("cert_manager"), cluster.milestone("task_governance")],
         )
         self.role = role or self._create_role(cluster, dynamic_provisioning, fact.managed_policies)
-        association = eks.CfnPodIdentityAssociation(
-            self,
-            "PodIdentityAssociation",
-            cluster_name=cluster.eks_cluster.cluster_name,
-            namespace=fact.namespace,
-            service_account=fact.service_accounts[0],
-            role_arn=self.role.role_arn,
-        )
-        association.node.add_dependency(self.role, cluster.eks_cluster.ready)
-        self.resource.node.add_dependency(association)
-        self.ready = self.wait_until_ready(deployments=[f"{fact.namespace}/{name}" for name in fact.deployments])
+        self.pod_identity(self.role, fact.service_accounts[0])
+        self.ready = self.wait_for_deployments()
 
     def _create_role(self, cluster: HyperPodCluster, dynamic: bool, policies: tuple[str, ...]) -> iam.Role:
         role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from constructs import Construct
 
-from .. import catalog
-from ..spec import ADDON_NAMES, Addon
+from ..spec import Addon
 from .base import NodeAddon
 
 if TYPE_CHECKING:
@@ -22,13 +21,5 @@ class TaskGovernanceAddon(NodeAddon):
     """
 
     def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Addon | None = None) -> None:
-        fact = catalog.addon(ADDON_NAMES["task_governance"])
-        super().__init__(
-            scope,
-            id,
-            key="task_governance",
-            cluster=cluster,
-            settings=settings,
-            after=[cluster.milestone("cert_manager")],
-        )
-        self.ready = self.wait_until_ready(deployments=[f"{fact.namespace}/{name}" for name in fact.deployments])
+        super().__init__(scope, id, key="task_governance", cluster=cluster, settings=settings)
+        self.ready = self.wait_for_deployments()

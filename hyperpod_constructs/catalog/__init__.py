@@ -33,6 +33,7 @@ from hyperpod_constructs.catalog._kubernetes import (
     minor,
 )
 from hyperpod_constructs.catalog._limits import Limit, allowed, limit, limits, pattern, ports, source_of
+from hyperpod_constructs.catalog._metrics import Metric, find_metric, metrics
 from hyperpod_constructs.catalog._names import UnknownName, suggest
 from hyperpod_constructs.catalog._quotas import Quota, QuotaKind, instance_quota, quota, quota_name, quotas
 from hyperpod_constructs.catalog._regions import Region, find_region, region, region_of_zone_id, regions
@@ -48,6 +49,7 @@ __all__ = [
     "KubernetesVersion",
     "Label",
     "Limit",
+    "Metric",
     "MirrorImage",
     "Quota",
     "QuotaKind",
@@ -66,6 +68,7 @@ __all__ = [
     "find_addon",
     "find_instance_type",
     "find_kubernetes_version",
+    "find_metric",
     "find_region",
     "instance_quota",
     "instance_type",
@@ -77,6 +80,7 @@ __all__ = [
     "limit",
     "limits",
     "load",
+    "metrics",
     "mig_profiles_in_api",
     "minor",
     "mirror_images",

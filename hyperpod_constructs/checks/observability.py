@@ -57,7 +57,7 @@ def arns(ctx: Context) -> Iterator[Problem]:
     severity=Severity.WARNING,
     needs=("addons",),
     why="The setting is ignored.",
-    cure="Set `kind: managed`, or remove it.",
+    cure="Set the kind that uses it, or remove it.",
     source="this project",
     wrong="addons: {observability: {grafana: {workspace_id: g-0123456789}}}\n",
     right="addons: {observability: {grafana: {kind: managed, workspace_id: g-0123456789}}}\n",
@@ -70,6 +70,76 @@ def grafana(ctx: Context) -> Iterator[Problem]:
     for name in ("workspace_id", "workspace_name"):
         if getattr(settings.grafana, name) is not None and settings.grafana.kind != "managed":
             yield Problem(f"addons.observability.grafana.{name}", f"is ignored: the kind is {settings.grafana.kind}")
+    for name in ("chart", "values"):
+        if getattr(settings.grafana, name) and settings.grafana.kind != "self-hosted":
+            yield Problem(f"addons.observability.grafana.{name}", f"is ignored: the kind is {settings.grafana.kind}")
+
+
+@rule(
+    "HP824",
+    title="A Grafana in the cluster has a pinned chart.",
+    severity=Severity.ERROR,
+    needs=("addons",),
+    why="There is nothing to install: we choose no chart of a third party for you, and invent no digest.",
+    cure="Name grafana.chart: a vendored folder (`{path: charts/grafana}`), or OCI reference, version and digest.",
+    source="this project: charts are pinned by their content",
+    wrong="addons: {observability: {grafana: {kind: self-hosted}}}\n",
+    right="addons: {observability: {grafana: {kind: self-hosted, chart: {path: charts/grafana}}}}\n",
+)
+def pinned_chart(ctx: Context) -> Iterator[Problem]:
+    """The chart of a self-hosted Grafana."""
+    settings = _settings(ctx)
+    if settings is not None and settings.grafana.kind == "self-hosted" and settings.grafana.chart is None:
+        yield Problem("addons.observability.grafana.chart", "is missing, and the kind is self-hosted")
+
+
+@rule(
+    "HP825",
+    title="Managed services are in the region.",
+    severity=Severity.ERROR,
+    needs=("addons", "region"),
+    why="CloudFormation has no such resource there.",
+    cure="Bring a workspace of another region (`workspace_arn`, `grafana.workspace_id`), or do without.",
+    source="CloudFormation's resource types by region (2026-10-20); Terraform module observability",
+    certain=False,
+    wrong="region: us-west-1\nnetwork: {availability_zone_ids: [usw1-az1, usw1-az3]}\n"
+    "addons: {observability: {grafana: {kind: managed}}}\n",
+    right="region: us-west-1\nnetwork: {availability_zone_ids: [usw1-az1, usw1-az3]}\naddons: {observability: {}}\n",
+)
+def services_in_region(ctx: Context) -> Iterator[Problem]:
+    """Managed Prometheus and Grafana against the region."""
+    settings, region = _settings(ctx), ctx.region_facts
+    if settings is None or region is None or not region.hyperpod:
+        return
+    if not region.amp and settings.workspace_arn is None:
+        yield Problem("addons.observability", f"{region.name} has no Amazon Managed Prometheus")
+    grafana = settings.grafana
+    if not region.amg and grafana.kind == "managed" and grafana.workspace_id is None:
+        yield Problem("addons.observability.grafana.kind", f"is managed; {region.name} has no Amazon Managed Grafana")
+
+
+@rule(
+    "HP826",
+    title="Expensive metrics are chosen knowingly.",
+    severity=Severity.NOTE,
+    needs=("addons",),
+    why="Managed Prometheus charges for each sample: advanced levels and short intervals multiply the series.",
+    cure="Keep BASIC where nobody looks, and 30 seconds or more.",
+    source="Amazon Managed Service for Prometheus: pricing by samples ingested",
+    wrong="addons: {observability: {metrics: {interval_seconds: 10}}}\n",
+    right="addons: {observability: {metrics: {interval_seconds: 60}}}\n",
+)
+def samples(ctx: Context) -> Iterator[Problem]:
+    """Short intervals, and three advanced levels or more."""
+    settings = _settings(ctx)
+    if settings is None:
+        return
+    path, levels = "addons.observability.metrics", settings.metrics
+    advanced = [name for name in type(levels).model_fields if getattr(levels, name) == "ADVANCED"]
+    if levels.interval_seconds < 30:
+        yield Problem(f"{path}.interval_seconds", f"is {levels.interval_seconds}; the add-on's own interval is 30")
+    if len(advanced) > 3:
+        yield Problem(path, f"{len(advanced)} areas are ADVANCED: {', '.join(advanced)}")
 
 
 @rule(
@@ -105,7 +175,7 @@ def alarms(ctx: Context) -> Iterator[Problem]:
     cure="Set Identity Center up first, or use `kind: self-hosted`.",
     source="documentation page hyperpod-observability-addon-setup",
     wrong="addons: {observability: {grafana: {kind: managed}}}\n",
-    right="addons: {observability: {grafana: {kind: self-hosted}}}\n",
+    right="addons: {observability: {grafana: {kind: managed, workspace_id: g-0123456789}}}\n",
 )
 def identity_center(ctx: Context) -> Iterator[Problem]:
     """Reminds of what the config cannot show."""

@@ -144,7 +144,7 @@ ORDER_RULES: tuple[OrderRule, ...] = (
     ),
     OrderRule(
         id="handler-policies-before-custom-resources",
-        first=s.POLICIES,
+        first=s.HANDLER_POLICIES,
         then=s.CUSTOM,
         why="the first event would find a handler without permissions",
         backwards="the handler needs its permissions to delete what it made",

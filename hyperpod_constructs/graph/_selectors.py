@@ -120,6 +120,12 @@ ROUTES = Selector("routes and route table associations", ("AWS::EC2::Route", "AW
 ENDPOINTS = Selector("VPC endpoints", ("AWS::EC2::VPCEndpoint",))
 GROUP_RULES = Selector("security group rules", ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"))
 POLICIES = Selector("role policies", ("AWS::IAM::Policy", "AWS::IAM::RolePolicy", "AWS::IAM::ManagedPolicy"))
+HANDLER_POLICIES = Selector(
+    "role policies",
+    POLICIES.types,
+    # reading one chart or manifest is the business of the one resource that has it, which waits for it by itself
+    lambda templates, resource: not any(word in resource.id for word in ("ChartAccess", "ManifestAccess")),
+)
 ACCESS = Selector("access entries", ("AWS::EKS::AccessEntry",))
 ASSOCIATIONS = Selector("pod identity associations", ("AWS::EKS::PodIdentityAssociation",))
 CHART = Selector("dependency chart", RELEASES, _is_dependency_chart)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from .base import Change, SpecModel, field
+from .dependencies import ChartSource
 
 Level = Literal["BASIC", "ADVANCED"]
 OptionalLevel = Literal["DISABLED", "ADVANCED"]
@@ -36,8 +37,14 @@ class Grafana(SpecModel):
     workspace_id: str | None = field(
         None, change=Change.REPLACES, help="Managed Grafana workspace that exists; default: a new one."
     )
-    workspace_name: str | None = field(
-        None, change=Change.IN_PLACE, help="Name shown in the console."
+    workspace_name: str | None = field(None, change=Change.IN_PLACE, help="Name shown in the console.")
+    chart: ChartSource | None = field(
+        None,
+        change=Change.IN_PLACE,
+        help="Grafana's chart for `self-hosted`, pinned by digest or vendored: none is chosen for you.",
+    )
+    values: Mapping[str, Any] = field(
+        default_factory=dict, change=Change.DRAINS, help="Values of the chart, merged over ours; `self-hosted` only."
     )
 
 
@@ -45,7 +52,12 @@ class Alarms(SpecModel):
     """CloudWatch alarms and EventBridge rules for node health and cluster state."""
 
     emails: tuple[str, ...] = field((), change=Change.IN_PLACE, help="E-mail addresses subscribed to the topic.")
-    topic_arn: str | None = field(None, change=Change.IN_PLACE, help="SNS topic that exists; default: a new one.")
+    topic_arn: str | None = field(
+        None, change=Change.IN_PLACE, help="SNS topic that exists; default: a new one, encrypted with a key of its own."
+    )
+    node_failures_per_hour: int = field(
+        3, change=Change.IN_PLACE, help="Node health events within an hour that raise the alarm.", ge=1
+    )
 
 
 class Observability(SpecModel):
@@ -64,8 +76,14 @@ class Observability(SpecModel):
         None, change=Change.REPLACES, help="Amazon Managed Prometheus workspace that exists; default: a new one."
     )
     retain_workspace: bool = field(
-        True, change=Change.IN_PLACE, help="Keep the Prometheus workspace when the stack is deleted."
+        True,
+        change=Change.IN_PLACE,
+        help="Keep the Prometheus workspace when the stack is deleted; it goes only with `allow_data_loss` as well.",
     )
+    kms_key_arn: str | None = field(
+        None, change=Change.REPLACES, help="KMS key of a new Prometheus workspace; default: AWS's own."
+    )
+    rules: bool = field(True, change=Change.IN_PLACE, help="Load our alert rules into the Prometheus workspace.")
     metrics: Metrics = field(Metrics(), change=Change.IN_PLACE, help="Metric levels.")
     logs: bool = field(False, change=Change.IN_PLACE, help="Send container logs to CloudWatch Logs.")
     grafana: Grafana = field(Grafana(), change=Change.IN_PLACE, help="Grafana.")

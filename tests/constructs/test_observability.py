@@ -1,0 +1,290 @@
+"""Observability: the add-on's values, roles, workspaces, each kind of Grafana, alarms, and their order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+import yaml
+
+from hyperpod_constructs.graph import prove
+from hyperpod_constructs.spec import Platform
+from hyperpod_constructs.stacks import platform_stacks
+from tests.conftest import Assembly, read_assembly
+
+CHART = {
+    "reference": "oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/grafana",
+    "version": "9.2.10",
+    "digest": "sha256:" + "ab" * 32,
+}
+WORKSPACE = "arn:aws:aps:us-west-2:111122223333:workspace/ws-01234567"
+AMP = "AWS::APS::Workspace"
+ADDON = "amazon-sagemaker-hyperpod-observability"
+
+Synth = Callable[..., Assembly]
+
+
+@pytest.fixture(scope="module")
+def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
+    done: dict[str, Assembly] = {}
+
+    def make(settings: dict[str, Any], **more: Any) -> Assembly:
+        key = json.dumps([settings, more], sort_keys=True)
+        if key not in done:
+            folder = tmp_path_factory.mktemp("observability")
+            app = cdk.App(outdir=str(folder), analytics_reporting=False)
+            platform = Platform.model_validate(
+                {
+                    "name": "research",
+                    "region": "us-west-2",
+                    "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
+                    "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
+                    "addons": {"task_governance": {}, "observability": settings},
+                    **more,
+                }
+            )
+            platform_stacks(app, platform, prefix="research-")
+            app.synth()
+            done[key] = read_assembly(folder)
+        return done[key]
+
+    return make
+
+
+def text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "".join(part if isinstance(part, str) else "TOKEN" for part in value["Fn::Join"][1])
+
+
+def addon(assembly: Assembly) -> dict[str, Any]:
+    return next(
+        each["Properties"]
+        for each in assembly.resources("AWS::EKS::Addon").values()
+        if each["Properties"]["AddonName"] == ADDON
+    )
+
+
+def policy(assembly: Assembly, prefix: str) -> list[dict[str, Any]]:
+    (found,) = [
+        each["Properties"]["PolicyDocument"]["Statement"]
+        for name, each in assembly.resources("AWS::IAM::Policy").items()
+        if name.startswith(prefix)
+    ]
+    return found
+
+
+# ---- the add-on ----
+
+
+def test_the_values_of_the_addon(synth: Synth) -> None:
+    properties = addon(synth({}))
+    values = json.loads(text(properties["ConfigurationValues"]))
+    assert values["ampWorkspace"] == {"prometheusEndpoint": "TOKEN", "arn": "TOKEN"}
+    assert "amgWorkspace" not in values
+    assert values["logging"] == {"enabled": False}
+    assert values["metricsProvider"]["trainingMetrics"] == {"level": "BASIC", "scrapeInterval": 30}
+    assert {"Key": "SageMaker", "Value": "true"} in properties["Tags"]
+
+
+def test_own_values_go_over_ours(synth: Synth) -> None:
+    values = json.loads(text(addon(synth({"configuration": {"logging": {"level": "debug"}}}))["ConfigurationValues"]))
+    assert values["logging"] == {"enabled": False, "level": "debug"}
+
+
+def test_the_collector_may_only_write_to_its_workspace(synth: Synth) -> None:
+    (statement,) = policy(synth({}), "ObservabilityRole")
+    assert statement["Action"] == "aps:RemoteWrite"
+    assert statement["Resource"]["Fn::GetAtt"][1] == "Arn"
+
+
+def test_logs_add_rights_on_the_clusters_groups_alone(synth: Synth) -> None:
+    assembly = synth({"logs": True})
+    _, logs = policy(assembly, "ObservabilityRole")
+    assert {action.partition(":")[0] for action in logs["Action"]} == {"logs"}
+    assert text(logs["Resource"]).endswith(":log-group:/aws/sagemaker/Clusters/*")
+    assert json.loads(text(addon(assembly)["ConfigurationValues"]))["logging"] == {"enabled": True}
+
+
+def test_the_role_is_for_this_account_and_cluster(synth: Synth) -> None:
+    assembly = synth({})
+    (role,) = [
+        each["Properties"]
+        for name, each in assembly.resources("AWS::IAM::Role").items()
+        if name.startswith("ObservabilityRole")
+    ]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert list(trust["Condition"]["StringEquals"]) == ["aws:SourceAccount"]
+    assert list(trust["Condition"]["ArnEquals"]) == ["aws:SourceArn"]
+    association = next(
+        each["Properties"]
+        for each in assembly.resources("AWS::EKS::PodIdentityAssociation").values()
+        if each["Properties"]["Namespace"] == "hyperpod-observability"
+    )
+    assert association["ServiceAccount"] == "hyperpod-observability-operator-otel-collector"
+
+
+# ---- Prometheus ----
+
+
+def test_a_new_workspace_is_kept(synth: Synth) -> None:
+    (workspace,) = synth({}).resources(AMP).values()
+    assert workspace["DeletionPolicy"] == workspace["UpdateReplacePolicy"] == "Retain"
+    assert "AlertManagerDefinition" not in workspace["Properties"]
+
+
+@pytest.mark.parametrize(("allow", "policy_"), [(False, "Retain"), (True, "Delete")])
+def test_it_goes_only_when_two_switches_say_so(synth: Synth, allow: bool, policy_: str) -> None:
+    (workspace,) = synth({"retain_workspace": False}, allow_data_loss=allow).resources(AMP).values()
+    assert workspace["DeletionPolicy"] == policy_
+
+
+def test_a_workspace_that_exists(synth: Synth) -> None:
+    assembly = synth({"workspace_arn": WORKSPACE})
+    assert not assembly.resources(AMP)
+    amp = json.loads(text(addon(assembly)["ConfigurationValues"]))["ampWorkspace"]
+    assert amp == {
+        "prometheusEndpoint": "https://aps-workspaces.us-west-2.TOKEN/workspaces/ws-01234567/",
+        "arn": WORKSPACE,
+    }
+    assert policy(assembly, "ObservabilityRole")[0]["Resource"] == WORKSPACE
+    assert assembly.one("AWS::APS::RuleGroupsNamespace")["Workspace"] == WORKSPACE
+
+
+def test_rules_are_loaded_unless_switched_off(synth: Synth) -> None:
+    rules = yaml.safe_load(synth({}).one("AWS::APS::RuleGroupsNamespace")["Data"])
+    assert "NodeNotReady" in {rule["alert"] for rule in rules["groups"][0]["rules"]}
+    assert not synth({"rules": False}).resources("AWS::APS::RuleGroupsNamespace")
+
+
+def test_a_key_of_your_own(synth: Synth) -> None:
+    key = "arn:aws:kms:us-west-2:111122223333:key/11111111-2222-3333-4444-555555555555"
+    assert synth({"kms_key_arn": key}).one(AMP)["KmsKeyArn"] == key
+
+
+# ---- Grafana ----
+
+
+def test_no_grafana_by_default(synth: Synth) -> None:
+    assembly = synth({})
+    assert not assembly.resources("AWS::Grafana::Workspace")
+    assert not [each for each in assembly.resources() if "Grafana" in each]
+
+
+def test_managed_grafana(synth: Synth) -> None:
+    assembly = synth({"grafana": {"kind": "managed", "workspace_name": "hyperpod"}})
+    workspace = assembly.one("AWS::Grafana::Workspace")
+    assert workspace["AuthenticationProviders"] == ["AWS_SSO"]
+    assert workspace["AccountAccessType"] == "CURRENT_ACCOUNT"
+    assert workspace["PermissionType"] == "CUSTOMER_MANAGED"
+    amg = json.loads(text(addon(assembly)["ConfigurationValues"]))["amgWorkspace"]
+    assert amg["workspaceName"] == "hyperpod"
+    reads = policy(assembly, "ObservabilityPartsGrafanaRole")
+    assert [statement["Action"] for statement in reads[:2]] == [
+        ["aps:DescribeWorkspace", "aps:GetLabels", "aps:GetMetricMetadata", "aps:GetSeries", "aps:QueryMetrics"],
+        ["logs:GetLogEvents", "logs:GetLogGroupFields", "logs:GetQueryResults", "logs:StartQuery", "logs:StopQuery"],
+    ]
+    assert reads[0]["Resource"] != "*"
+    assert all(action.split(":")[1].startswith(("Describe", "Get", "List")) for action in reads[2]["Action"])
+    outputs = {key for template in assembly.templates.values() for key in template.get("Outputs", {})}
+    assert [key for key in outputs if "GrafanaUrl" in key]
+    assert [key for key in outputs if "PrometheusEndpoint" in key]
+
+
+def test_a_managed_workspace_that_exists(synth: Synth) -> None:
+    assembly = synth({"grafana": {"kind": "managed", "workspace_id": "g-0123456789"}})
+    assert not assembly.resources("AWS::Grafana::Workspace")
+    amg = json.loads(text(addon(assembly)["ConfigurationValues"]))["amgWorkspace"]
+    assert amg["arn"].endswith("/workspaces/g-0123456789")
+
+
+def test_grafana_in_the_cluster(synth: Synth) -> None:
+    assembly = synth({"grafana": {"kind": "self-hosted", "chart": CHART, "values": {"replicas": 2}}})
+    releases = assembly.resources("Custom::HyperPodHelmRelease")
+    (release,) = [each["Properties"] for each in releases.values() if each["Properties"]["Release"] == "grafana"]
+    assert release["Chart"]["Digest"] == CHART["digest"]
+    values = json.loads(text(release["Values"]))
+    assert values["replicas"] == 2
+    (source,) = values["datasources"]["datasources.yaml"]["datasources"]
+    assert source["jsonData"]["sigV4Auth"] is True
+    (boards,) = [
+        json.loads(each["Properties"]["Manifest"])
+        for name, each in assembly.resources("Custom::HyperPodKubernetesObjects").items()
+        if "Dashboards" in name
+    ]
+    assert {each["metadata"]["name"] for each in boards} == {"dashboard-cluster", "dashboard-accelerators"}
+    for each in boards:
+        (content,) = each["data"].values()
+        assert json.loads(content)["panels"]
+        assert each["metadata"]["labels"] == {"grafana_dashboard": "1"}
+    (reads,) = policy(assembly, "ObservabilityPartsGrafanaRole")
+    assert "aps:QueryMetrics" in reads["Action"]
+    assert reads["Resource"] != "*"
+    proof = prove(str(assembly.folder))
+    assert proof.holds, proof.render()
+
+
+# ---- alarms ----
+
+
+def test_alarms_and_events(synth: Synth) -> None:
+    assembly = synth({"alarms": {"emails": ["ops@example.com"], "node_failures_per_hour": 2}})
+    rules = {
+        each["Properties"]["EventPattern"]["detail-type"][0]: each["Properties"]
+        for each in assembly.resources("AWS::Events::Rule").values()
+    }
+    assert rules.keys() == {
+        "SageMaker HyperPod Cluster State Change",
+        "SageMaker HyperPod Cluster Node Health Event",
+        "SageMaker HyperPod Cluster Event",
+    }
+    for rule in rules.values():
+        assert rule["EventPattern"]["source"] == ["aws.sagemaker"]
+        assert len(rule["EventPattern"]["resources"]) == 1, "of one cluster alone"
+    assert rules["SageMaker HyperPod Cluster Event"]["EventPattern"]["detail"] == {
+        "EventDetails": {"EventLevel": ["Error"]}
+    }
+    metrics = {
+        each["Properties"]["MetricName"]: each["Properties"]
+        for each in assembly.resources("AWS::CloudWatch::Alarm").values()
+    }
+    assert metrics["TriggeredRules"]["Threshold"] == 2
+    assert metrics.keys() == {"TriggeredRules", "NumberOfNotificationsFailed"}
+    assert assembly.one("AWS::SNS::Subscription")["Endpoint"] == "ops@example.com"
+
+
+def test_the_topic_is_encrypted_and_takes_tls_only(synth: Synth) -> None:
+    assembly = synth({"alarms": {"emails": ["ops@example.com"]}})
+    assert "KmsMasterKeyId" in assembly.one("AWS::SNS::Topic")
+    assert assembly.one("AWS::KMS::Key")["EnableKeyRotation"] is True
+    statements = assembly.one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in [each.get("Condition") for each in statements]
+    allowed = {each["Principal"]["Service"] for each in statements if each["Effect"] == "Allow"}
+    assert allowed == {"aps.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com"}
+    keys = assembly.one("AWS::KMS::Key")["KeyPolicy"]["Statement"]
+    assert {each["Principal"].get("Service") for each in keys} - {None} == allowed
+    definition = assembly.one(AMP)["AlertManagerDefinition"]["Fn::Sub"][0]
+    inner = yaml.safe_load(yaml.safe_load(definition)["alertmanager_config"])
+    assert inner["route"]["receiver"] == inner["receivers"][0]["name"]
+
+
+def test_a_topic_that_exists(synth: Synth) -> None:
+    arn = "arn:aws:sns:us-west-2:111122223333:ops"
+    assembly = synth({"alarms": {"topic_arn": arn}})
+    assert not assembly.resources("AWS::SNS::Topic")
+    assert {each["Properties"]["Targets"][0]["Arn"] for each in assembly.resources("AWS::Events::Rule").values()} == {
+        arn
+    }
+
+
+def test_order(synth: Synth) -> None:
+    assembly = synth({"grafana": {"kind": "managed"}, "alarms": {"emails": ["ops@example.com"]}})
+    proof = prove(str(assembly.folder))
+    assert proof.holds, proof.render()
+    for rule in ("governance-before-addons", "association-before-addon", "nodes-before-addons"):
+        assert proof.checked[rule] > 0, rule

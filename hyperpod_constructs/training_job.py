@@ -121,7 +121,7 @@ class TrainingJobs(Construct):
 
     Which stack a job is in depends on its name alone and on the number of stacks, which is a power of two. When jobs are
     added and the stacks double, half of the jobs move to new stacks; these are deployed first and take their jobs over, so
-    that no running job is stopped.
+    that no running job is stopped. (Not where the first stack holds the cluster too, which the others need: state `shards`.)
 
     Args:
         cluster: the HyperPod cluster.

@@ -16,6 +16,7 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _ENV = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
+_CREDENTIAL = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY)$", re.IGNORECASE)
 LONGEST_NAME = 63
 
 
@@ -259,7 +260,8 @@ def elastic(job: Job) -> Iterator[Problem]:
     """Order of the bounds, and step or discrete values."""
     if job.elastic is None:
         return
-    least, most, count = job.elastic.min_replicas or job.count, job.elastic.max_replicas, job.count
+    count = job.parts[0].count
+    least, most = job.elastic.min_replicas or count, job.elastic.max_replicas
     if most < least:
         yield Problem("elastic.max_replicas", f"is {most}, below the least of {least} replicas")
     elif not least <= count <= most:
@@ -270,3 +272,20 @@ def elastic(job: Job) -> Iterator[Problem]:
     outside = [value for value in values if not least <= value <= most]
     if outside:
         yield Problem("elastic.discrete_values", f"{outside} are outside {least} to {most}")
+
+
+@job_rule(
+    "HP709",
+    title="Credentials come from secrets",
+    severity=Severity.WARNING,
+    why="The value is readable in the template, in CloudFormation's console and in the job's object.",
+    cure="put it into a Kubernetes secret and name it: {secret: NAME, key: KEY}",
+    source="AWS documentation: security of templates; Kubernetes documentation: secrets",
+    wrong=example('env: {HF_TOKEN: "hf_abc"}'),
+    right=example("env: {HF_TOKEN: {secret: hub, key: token}}"),
+)
+def credentials(job: Job) -> Iterator[Problem]:
+    """Plain values of variables that are named like credentials."""
+    for name, value in job.env.items():
+        if isinstance(value, str) and value and not is_token(value) and _CREDENTIAL.search(name):
+            yield Problem(f"env.{name}", "has a plain value, and is named like a credential")

@@ -80,7 +80,9 @@ def _hyperpod(job: Job) -> dict[str, Any]:
     return {
         "nprocPerNode": job.processes_per_node or "auto",
         "replicaSpecs": replica_specs,
-        **some(runPolicy=_run_policy(job), elasticPolicy=_elastic(job.elastic, job.count) if job.elastic else None),
+        **some(
+            runPolicy=_run_policy(job), elasticPolicy=_elastic(job.elastic, job.parts[0].count) if job.elastic else None
+        ),
     }
 
 

@@ -198,7 +198,7 @@ def wants_efa_preset(replica: Replica, job: Job) -> bool:
 
 def job_size(job: Job) -> int:
     """Replicas of the whole job."""
-    return sum(part.count for part in job.replica_specs) if job.replica_specs else job.count
+    return sum(part.count for part in job.parts)
 
 
 def _share(

@@ -131,7 +131,7 @@ class TrainingJobs(Construct):
 
     Raises:
         InvalidSpec: a job has errors.
-        ValueError: `shards` is no power of two.
+        ValueError: `shards` is no power of two, or a name or namespace is a token.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class TrainingJobs(Construct):
         self.stacks: tuple[Stack, ...] = self._stacks(count, cluster)
         """The stacks that hold the jobs, this construct's own first."""
         self.jobs: dict[str, TrainingJob] = {}
-        """The jobs by construct id: the name, with the namespace where names repeat."""
+        """The jobs by construct id: the name, after the kind and the namespace where these are not the default."""
         holders: dict[int, tuple[Construct, JobCluster]] = {}
         for job in jobs:
             shard = _shard(job, count)
@@ -206,8 +206,15 @@ class _Behind:
 
 
 def _child_id(job: Job) -> str:
-    name = "job" if is_token(job.name) else job.name
-    return name if job.effective_namespace == "default" else f"{job.effective_namespace}.{name}"
+    """What tells the job from the others of its cluster."""
+    parts = [
+        *([job.kind] if job.kind != "HyperPodPyTorchJob" else []),
+        *([job.effective_namespace] if job.effective_namespace != "default" else []),
+        job.name,
+    ]
+    if any(map(is_token, parts)):
+        raise ValueError("a job whose name or namespace is only known at deploy time needs a TrainingJob of its own")
+    return ".".join(parts)
 
 
 def _shards(jobs: Sequence[Job]) -> int:

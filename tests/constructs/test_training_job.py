@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from aws_cdk import App, CfnResource, Duration, RemovalPolicy, Stack
+from aws_cdk import App, Aws, CfnResource, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Annotations, Match, Template
@@ -100,6 +100,20 @@ def test_tokens_pass_and_the_name_does_not_depend_on_their_numbering():
     assert "unresolved-token" not in manifest
     assert '"Fn::GetAtt": ["Role' in manifest
     assert "AWS::Region" in manifest
+
+
+def test_tokens_of_another_stack_pass_too():
+    def synth(*, others_before: int) -> str:
+        app = App()
+        images, jobs = Stack(app, "Images"), Stack(app, "Jobs")
+        for number in range(others_before):
+            ecr.Repository(images, f"Other{number}").repository_uri_for_tag("x")
+        image = ecr.Repository(images, "Repository").repository_uri_for_tag("v3")
+        made = TrainingJob(jobs, "Llama", cluster=cluster_in(jobs), job=llama(image=image))
+        assert "Fn::ImportValue" in json.dumps(Template.from_stack(jobs).find_resources(OBJECTS))
+        return made.job_name
+
+    assert synth(others_before=0) == synth(others_before=5)
 
 
 @pytest.mark.parametrize(("on_change", "replaced"), [("new-object", False), ("replace", True), ("refuse", False)])
@@ -242,6 +256,16 @@ def test_sharded_jobs_are_checked_together():
 def test_shards_are_a_power_of_two():
     with pytest.raises(ValueError, match="shards must be a power of two, got 3"):
         sharded(many(1), shards=3)
+
+
+def test_one_name_in_several_namespaces_and_kinds():
+    _, made = sharded([llama(), llama(team="vision"), llama(kind="PyTorchJob")])
+    assert list(made.jobs) == ["llama", "hyperpod-ns-vision.llama", "PyTorchJob.llama"]
+
+
+def test_names_that_are_tokens_need_a_construct_of_their_own():
+    with pytest.raises(ValueError, match="needs a TrainingJob of its own"):
+        sharded([llama(namespace=Aws.REGION)])
 
 
 def test_no_jobs_make_nothing():

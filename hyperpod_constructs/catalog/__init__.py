@@ -35,11 +35,13 @@ from hyperpod_constructs.catalog._kubernetes import (
 from hyperpod_constructs.catalog._limits import Limit, allowed, limit, limits, pattern, ports, source_of
 from hyperpod_constructs.catalog._metrics import Metric, find_metric, metrics
 from hyperpod_constructs.catalog._names import UnknownName, suggest
+from hyperpod_constructs.catalog._prices import HOURS_PER_MONTH, Price, find_price, prices
 from hyperpod_constructs.catalog._quotas import Quota, QuotaKind, instance_quota, quota, quota_name, quotas
 from hyperpod_constructs.catalog._regions import Region, find_region, region, region_of_zone_id, regions
 
 __all__ = [
     "EFA_RESOURCE",
+    "HOURS_PER_MONTH",
     "Accelerator",
     "Addon",
     "AddonVersion",
@@ -51,6 +53,7 @@ __all__ = [
     "Limit",
     "Metric",
     "MirrorImage",
+    "Price",
     "Quota",
     "QuotaKind",
     "Region",
@@ -69,6 +72,7 @@ __all__ = [
     "find_instance_type",
     "find_kubernetes_version",
     "find_metric",
+    "find_price",
     "find_region",
     "instance_quota",
     "instance_type",
@@ -86,6 +90,7 @@ __all__ = [
     "mirror_images",
     "pattern",
     "ports",
+    "prices",
     "quota",
     "quota_name",
     "quotas",

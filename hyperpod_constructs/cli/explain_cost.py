@@ -1,0 +1,102 @@
+"""`hyperpod explain cost`: what a config costs at list prices, or a plain "unknown"."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..cost import Estimate
+
+
+@click.command(short_help="What a config costs at list prices.")
+@click.argument("config", default="hyperpod.yaml", type=click.Path(path_type=Path))
+@click.option(
+    "--price",
+    "own",
+    multiple=True,
+    metavar="ITEM=USD",
+    help="A price of yours for an hour, such as ml.p5.48xlarge=40.5 or nat_gateway=0.05. Repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--sources", is_flag=True, help="Say where each price is from.")
+def explain_cost(config: Path, own: tuple[str, ...], as_json: bool, sources: bool) -> None:
+    """What CONFIG costs in an hour and a month, with every group at its full count all the time.
+
+    List prices in USD before tax and discounts, from a small dated table. What is not in it is shown as unknown.
+    """
+    from ..config import load
+    from ..cost import estimate
+
+    loaded = load(config)
+    if loaded.platform is None:
+        for finding in loaded.findings:
+            click.echo(str(finding), err=True)
+        raise click.exceptions.Exit(1)
+    found = estimate(loaded.platform, own_prices=dict(map(_price, own)))
+    click.echo(_as_json(found) if as_json else as_text(found, sources=sources))
+
+
+def as_text(estimate: Estimate, *, sources: bool = False) -> str:
+    """A table for a terminal."""
+    lines = [f"{'':<10}{'':<56}{'USD/hour':>12}{'USD/month':>14}"]
+    part = ""
+    for line in estimate.lines:
+        shown = line.part if line.part != part else ""
+        part = line.part
+        numbers = f"{_usd(line.usd_per_hour):>12}{_usd(line.usd_per_month):>14}"
+        if line.usd_per_hour is None:
+            word = "by use" if line.is_known else "unknown"
+            numbers = f"{word:>12}{word:>14}"
+        mark = "  (by default)" if line.by_default else ""
+        lines.append(f"{shown:<10}{line.what:<56}{numbers}{mark}")
+        if sources and (line.source or line.note):
+            lines.append(f"{'':<12}{line.source or line.note}")
+    lines.append(f"{'':<10}{'known, together':<56}{_usd(estimate.usd_per_hour):>12}{_usd(estimate.usd_per_month):>14}")
+    if estimate.unknown:
+        lines += ["", f"not in the sum, because the price is unknown ({len(estimate.unknown)}):"]
+        lines += [f"  {line.what}: {line.note.removeprefix('unknown: ')}" for line in estimate.unknown]
+        lines.append("  give prices of your own with --price ITEM=USD")
+    return "\n".join(lines)
+
+
+def _as_json(estimate: Estimate) -> str:
+    return json.dumps(
+        {
+            "usd_per_hour": estimate.usd_per_hour,
+            "usd_per_month": estimate.usd_per_month,
+            "complete": not estimate.unknown,
+            "lines": [
+                {
+                    "part": line.part,
+                    "what": line.what,
+                    "count": line.count,
+                    "usd_per_hour": line.usd_per_hour,
+                    "usd_per_month": line.usd_per_month,
+                    "note": line.note,
+                    "source": line.source,
+                    "by_default": line.by_default,
+                }
+                for line in estimate.lines
+            ],
+        },
+        indent=2,
+    )
+
+
+def _usd(value: float | None) -> str:
+    return "" if value is None else f"{value:,.3f}" if 0 < value < 1 else f"{value:,.2f}"
+
+
+def _price(text: str) -> tuple[str, float]:
+    item, _, usd = text.rpartition("=")
+    try:
+        value = float(usd)
+    except ValueError:
+        value = -1.0
+    if not item or not 0 <= value < float("inf"):
+        raise click.BadParameter(f"{text!r} is not ITEM=USD, such as ml.p5.48xlarge=40.5", param_hint="--price")
+    return item, value

@@ -1,0 +1,208 @@
+"""What an hour and a month of a config cost at list prices, line by line; what is not known is said to be unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from .catalog import HOURS_PER_MONTH, Price, find_kubernetes_version, find_price
+from .spec.groups import InstanceGroup, RestrictedInstanceGroup
+from .spec.observability import Observability
+from .spec.platform import Platform
+
+BY_USE = "by use"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing that costs.
+
+    Attributes:
+        part: the part of the config, such as "cluster" or "network".
+        what: the thing.
+        count: how many units, such as instances or GB.
+        usd_per_hour: of all of them; None when the price is not known, or comes by use.
+        note: why there is no number, or what else to know.
+        source: where the price is from, with its date.
+        by_default: whether it comes without being written in the config.
+    """
+
+    part: str
+    what: str
+    count: float
+    usd_per_hour: float | None
+    note: str = ""
+    source: str = ""
+    by_default: bool = False
+
+    @property
+    def usd_per_month(self) -> float | None:
+        """Of a month of 730 hours."""
+        return None if self.usd_per_hour is None else self.usd_per_hour * HOURS_PER_MONTH
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it adds to the total, or costs by use and cannot."""
+        return self.usd_per_hour is not None or self.note.startswith(BY_USE)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The cost of a config."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def usd_per_hour(self) -> float:
+        """The sum of what is known."""
+        return sum(line.usd_per_hour or 0.0 for line in self.lines)
+
+    @property
+    def usd_per_month(self) -> float:
+        """The sum of what is known, for a month of 730 hours."""
+        return self.usd_per_hour * HOURS_PER_MONTH
+
+    @property
+    def unknown(self) -> tuple[Line, ...]:
+        """What is missing in the sum."""
+        return tuple(line for line in self.lines if not line.is_known)
+
+
+def estimate(platform: Platform, *, own_prices: Mapping[str, float] | None = None) -> Estimate:
+    """The cost of a platform as its config stands: every group at its full count, all the time.
+
+    Args:
+        platform: the config.
+        own_prices: USD for an hour (for a GB and month of file systems) by item, such as `ml.p5.48xlarge` or
+            `nat_gateway`, before the catalog's.
+    """
+    return Estimate(tuple(_Lines(platform, own_prices or {}).all()))
+
+
+class _Lines:
+    def __init__(self, platform: Platform, own: Mapping[str, float]) -> None:
+        self._platform, self._own = platform, own
+
+    def all(self) -> Iterator[Line]:
+        for group in self._platform.cluster.groups:
+            yield from self._group(group)
+        yield from self._eks()
+        yield from self._network()
+        yield from self._file_systems()
+        yield from self._addons()
+        for bucket in self._platform.storage.buckets:
+            yield Line(part="storage", what=f"bucket {bucket.name}", count=1, usd_per_hour=None, note=_USE_S3)
+
+    def _line(self, part: str, what: str, item: str, count: float, *, by_default: bool = False) -> Line:
+        own = self._own.get(item, self._own.get(item.removeprefix("instance:")))
+        found = find_price(item, self._platform.region)
+        if own is not None:
+            monthly = item.startswith("lustre:")
+            each: float | None = own / HOURS_PER_MONTH if monthly else own
+            return Line(part=part, what=what, count=count, usd_per_hour=_times(each, count), source="your own price")
+        if found is None:
+            note = f"unknown: no list price of {item.removeprefix('instance:')} in {self._platform.region} at hand"
+            return Line(part=part, what=what, count=count, usd_per_hour=None, note=note, by_default=by_default)
+        return Line(
+            part=part,
+            what=what,
+            count=count,
+            usd_per_hour=_times(found.usd_per_hour, count),
+            note="; ".join(found.uncertain.values()),
+            source=_source(found),
+            by_default=by_default,
+        )
+
+    def _group(self, group: InstanceGroup | RestrictedInstanceGroup) -> Iterator[Line]:
+        types = "/".join(group.types)
+        what = f"group {group.name}: {group.count} x {types}"
+        if group.training_plan_arn:
+            note = "paid with its training plan"
+            yield Line(part="cluster", what=what, count=group.count, usd_per_hour=0.0, note=note)
+        elif isinstance(group, InstanceGroup) and group.capacity == "spot":
+            note = "unknown: Spot prices change"
+            yield Line(part="cluster", what=what, count=group.count, usd_per_hour=None, note=note)
+        elif len(group.types) == 1:
+            yield self._line("cluster", what, f"instance:{group.types[0]}", group.count)
+        else:
+            note = "unknown: which of its types will run is decided by capacity"
+            yield Line(part="cluster", what=what, count=group.count, usd_per_hour=None, note=note)
+        if isinstance(group, InstanceGroup) and group.volume and group.volume.size_gib and group.count:
+            size = group.volume.size_gib * group.count
+            yield self._line("cluster", f"group {group.name}: {size:,} GiB of volumes", "ebs_volume", size)
+
+    def _eks(self) -> Iterator[Line]:
+        eks = self._platform.eks
+        if eks.existing is not None:
+            return
+        fact = find_kubernetes_version(eks.kubernetes_version) if eks.kubernetes_version else None
+        extended = fact is not None and str(fact.status()) == "extended"
+        item = "eks:extended" if extended else "eks:standard"
+        yield self._line("eks", f"control plane, {item.partition(':')[2]} support", item, 1, by_default=True)
+
+    def _network(self) -> Iterator[Line]:
+        network = self._platform.network
+        if network.existing is not None:
+            return
+        zones = len(network.availability_zone_ids)
+        if network.mode == "open" and network.nat != "none":
+            gateways = 1 if network.nat == "single" else zones
+            implied = "nat" not in network.model_fields_set
+            yield self._line("network", f"NAT gateways: {gateways}", "nat_gateway", gateways, by_default=implied)
+            yield self._line(
+                "network", f"public addresses of NAT: {gateways}", "public_ipv4", gateways, by_default=implied
+            )
+            note = "by use: each GB through NAT"
+            yield Line(part="network", what="NAT traffic", count=1, usd_per_hour=None, note=note, by_default=implied)
+        wanted = list(network.interface_endpoints)
+        if network.mode == "closed":
+            from .closed import endpoint_services
+
+            wanted += endpoint_services(self._platform)
+        endpoints = len(set(wanted) - {"s3"})
+        if endpoints:
+            what = f"interface endpoints: {endpoints} in {zones} zones"
+            closed = network.mode == "closed"
+            yield self._line("network", what, "interface_endpoint", endpoints * zones, by_default=closed)
+
+    def _file_systems(self) -> Iterator[Line]:
+        for system in self._platform.storage.lustre:
+            if system.existing_id is None:
+                kind = system.deployment_type
+                throughput = system.effective_throughput
+                item = f"lustre:{kind}:{throughput}" if throughput else f"lustre:{kind}"
+                what = f"file system {system.name}: {system.size_gib:,} GiB {kind}"
+                yield self._line("storage", what, item, system.size_gib)
+        shared = self._platform.cluster.shared_environment
+        if shared is not None:
+            item = f"lustre:PERSISTENT_2:{shared.lustre_throughput}"
+            what = f"shared file system of restricted groups: {shared.lustre_size_gib:,} GiB"
+            yield self._line("storage", what, item, shared.lustre_size_gib)
+
+    def _addons(self) -> Iterator[Line]:
+        written = self._platform.addons.model_fields_set
+        for key, settings in self._platform.addons.effective().items():
+            if not isinstance(settings, Observability):
+                note = "its pods run on the cluster's nodes"
+                what = f"add-on {key}"
+                yield Line(
+                    part="addons", what=what, count=1, usd_per_hour=0.0, note=note, by_default=key not in written
+                )
+                continue
+            note = "by use: samples ingested, stored and queried in Managed Prometheus"
+            yield Line(part="addons", what="add-on observability", count=1, usd_per_hour=None, note=note)
+            if settings.grafana.kind == "managed" and settings.grafana.workspace_id is None:
+                yield self._line("addons", "Managed Grafana: one editor at least", "grafana_editor", 1)
+            if settings.alarms is not None and settings.alarms.topic_arn is None:
+                yield self._line("addons", "key of the notification topic", "kms_key", 1)
+
+
+_USE_S3 = "by use: what is stored, and requests"
+
+
+def _times(price: float | None, count: float) -> float | None:
+    return None if price is None else price * count
+
+
+def _source(price: Price) -> str:
+    return f"{price.source} ({price.date.isoformat()})"

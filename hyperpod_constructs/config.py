@@ -12,6 +12,8 @@ from .documents import Document, join, read, within
 from .findings import Finding, Severity, errors, ordered
 from .jobs.files import LoadedJob, job_in, read_job
 from .shape import Shape, shaped
+from .spec.base import is_token
+from .spec.dependencies import FolderChart
 from .spec.jobs import Job
 from .spec.platform import Platform
 
@@ -61,6 +63,7 @@ def load(path: Path) -> Loaded:
         return Loaded(path=path, platform=None, findings=[_documented(f) for f in document.findings])
     content = dict(document.value) if isinstance(document.value, dict) else document.value
     entries = content.pop("jobs", None) if isinstance(content, dict) else None
+    _anchor(content, path.parent)
     shape = shaped(Platform, content, document)
     jobs = _jobs(entries, path.parent, document)
     complete = shape.value is not None and jobs.complete and not errors(document.findings)
@@ -69,12 +72,53 @@ def load(path: Path) -> Loaded:
         for finding in checks.check(_context(shape, jobs, complete=complete))
         if not any(within(finding.path, cut) or within(cut, finding.path) for cut in shape.cut)
     ]
-    shapes = [*document.findings, *shape.findings, *jobs.findings]
+    shapes = [*document.findings, *shape.findings, *jobs.findings, *_folders(shape.value, document)]
     return Loaded(
         path=path,
         platform=shape.value.model_copy(update={"jobs": jobs.jobs}) if shape.value and complete else None,
         findings=ordered([*map(_documented, shapes), *_empty(document, shapes), *found]),
     )
+
+
+def _anchor(content: Any, folder: Path) -> None:
+    """Read the local folders that a config names (chart, lifecycle scripts) relative to its own folder, in place."""
+
+    def anchor(value: Any, *keys: str) -> None:
+        *parents, last = keys
+        for key in parents:
+            value = value.get(key) if isinstance(value, dict) else None
+        named = value.get(last) if isinstance(value, dict) else None
+        if isinstance(value, dict) and isinstance(named, str) and "://" not in named and not is_token(named):
+            value[last] = str(folder / named)
+
+    anchor(content, "dependencies", "chart", "path")
+    anchor(content, "cluster", "lifecycle", "source")
+    cluster = content.get("cluster") if isinstance(content, dict) else None
+    groups = cluster.get("instance_groups") if isinstance(cluster, dict) else None
+    for group in groups if isinstance(groups, list) else ():
+        anchor(group, "lifecycle", "source")
+
+
+def _folders(platform: Platform | None, document: Document) -> Iterator[Finding]:
+    """Local folders that are not there, and lifecycle folders without their script."""
+    if platform is None:
+        return
+    cluster = platform.cluster
+    lifecycles = [("cluster.lifecycle", cluster.lifecycle)]
+    lifecycles += [
+        (f"cluster.instance_groups[{index}].lifecycle", group.lifecycle)
+        for index, group in enumerate(cluster.instance_groups)
+        if group.lifecycle is not None
+    ]
+    named = [(f"{path}.source", one.source, one.script) for path, one in lifecycles if one.mode != "bootstrap"]
+    chart = platform.dependencies.chart
+    if isinstance(chart, FolderChart):
+        named.append(("dependencies.chart.path", chart.path, "Chart.yaml"))
+    for path, source, file in named:
+        if source is None or "://" in source or is_token(source) or (Path(source) / file).is_file():
+            continue
+        message = f"there is no file {file} in the folder {source}" if Path(source).is_dir() else f"no folder {source}"
+        yield document.located(Finding(rule="HP002", severity=Severity.ERROR, path=path, message=message))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .config import Loaded, load
-from .findings import Severity, errors, ordered, summary
+from .config import Loaded, load_all
+from .findings import Severity, errors, summary
 
 if TYPE_CHECKING:
     from aws_cdk import App
@@ -31,8 +31,8 @@ DEFAULT_OUTPUT = "cdk.out"
 def main() -> int:
     """Synthesize; 0 when it worked, 1 with the findings when the config is wrong."""
     context = cdk_context()
-    loaded = [load(Path(path)) for path in config_paths(context)]
-    findings = ordered(finding for one in loaded for finding in one.findings)
+    everything = load_all([Path(path) for path in config_paths(context)])
+    loaded, findings = everything.configs, everything.findings
     for finding in findings:
         if finding.severity is not Severity.NOTE:
             print(finding, file=sys.stderr)

@@ -139,3 +139,49 @@ def test_two_configs_of_one_name_collide(tmp_path: Path) -> None:
     other = write(tmp_path, GOOD.replace("name: research", "name: other"), "c.yaml")
     assert [f.rule for f in load_all([first, second, other]).findings if f.severity == "error"] == ["HP026"]
     assert len(load_all([first, other]).configs) == 2
+
+
+def test_local_folders_are_read_relative_to_the_config(tmp_path):
+    folder = tmp_path / "conf"
+    for name in ("scripts/on_create.sh", "vendor/chart/Chart.yaml"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("")
+    (folder / "hyperpod.yaml").write_text(
+        """
+name: research
+region: us-west-2
+network: {availability_zone_ids: [usw2-az1, usw2-az2]}
+dependencies: {chart: {path: vendor/chart}}
+cluster:
+  lifecycle: {source: scripts}
+  instance_groups:
+    - {name: system, instance_type: ml.m5.4xlarge, count: 2, lifecycle: {source: "s3://sagemaker-mine/x/"}}
+"""
+    )
+    platform = load(folder / "hyperpod.yaml").platform
+    assert platform is not None
+    assert platform.cluster.lifecycle.source == str(folder / "scripts")
+    assert platform.cluster.instance_groups[0].lifecycle.source == "s3://sagemaker-mine/x/"
+    assert platform.dependencies.chart.path == str(folder / "vendor/chart")
+
+
+def test_local_folders_that_are_missing_or_empty_are_findings(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "hyperpod.yaml").write_text(
+        """
+name: research
+region: us-west-2
+network: {availability_zone_ids: [usw2-az1, usw2-az2]}
+dependencies: {chart: {path: vendor}}
+cluster:
+  instance_groups:
+    - {name: system, instance_type: ml.m5.4xlarge, count: 2, lifecycle: {source: empty}}
+"""
+    )
+    loaded = load(tmp_path / "hyperpod.yaml")
+    found = {f.path: f.message for f in loaded.findings if f.rule == "HP002"}
+    assert not loaded.ok
+    assert found == {
+        "dependencies.chart.path": f"no folder {tmp_path / 'vendor'}",
+        "cluster.instance_groups[0].lifecycle.source": f"there is no file on_create.sh in the folder {tmp_path / 'empty'}",
+    }

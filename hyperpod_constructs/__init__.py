@@ -12,9 +12,18 @@ from typing import Any
 _EXPORTS = {
     "addons": (
         "CertManagerAddon",
+        "CloudWatchObservabilityAddon",
         "CoreDnsAddon",
+        "EbsCsiAddon",
+        "FsxCsiAddon",
+        "InferenceOperatorAddon",
         "KubeProxyAddon",
+        "KueueAddon",
+        "MetricsServerAddon",
+        "MountpointS3CsiAddon",
         "PodIdentityAgentAddon",
+        "SpacesAddon",
+        "TaskGovernanceAddon",
         "TrainingOperatorAddon",
         "VpcCniAddon",
     ),

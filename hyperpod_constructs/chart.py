@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .catalog import InstanceType, find_instance_type
+from .catalog import InstanceType, find_instance_type, mirror_images
 from .catalog._files import load
 from .handlers.helm.errors import ChartError
 from .handlers.helm.folder import content_digest, files_of
@@ -139,6 +139,10 @@ def chart_values(
     for name, component in load("chart")["components"].items():
         on = spec.has_nvidia_device_plugin if name == "nvidia_device_plugin" else getattr(spec, name)
         set_by_us = merge(set_by_us, _at(component["key"], on))
+    if spec.image_registry:
+        for image in mirror_images().values():
+            if image.values_key and spec.is_on(image.component):
+                set_by_us = merge(set_by_us, _at(image.values_key, f"{spec.image_registry}/{image.path}"))
     missing = gaps(instance_types)
     lists = load("chart")["instance_types"]
     if "nvidia_device_plugin" in missing:
@@ -224,6 +228,7 @@ def vendor(
     values: Mapping[str, Any] | None = None,
     packages: Path | None = None,
     helm: str | None = None,
+    image_registry: str | None = None,
 ) -> Vendored:
     """Copy a chart's folder with the remote sub-charts that the values switch on.
 
@@ -233,6 +238,7 @@ def vendor(
         values: the release's values (`chart_values`); default: the chart's own.
         packages: a folder of packed sub-charts (`NAME-VERSION.tgz`), looked at first.
         helm: the helm binary, to pull what is not in `packages`; without it nothing is downloaded.
+        image_registry: where copies of the images lie; templates that name an image themselves are made to name its copy.
 
     Raises:
         ChartError: the destination exists, the chart holds links, or a sub-chart is missing or not what was pinned.
@@ -253,6 +259,8 @@ def vendor(
             digests=subchart_digests(),
             prune=False,
         )
+        if image_registry:
+            _name_copies(destination, image_registry)
     except ChartError:
         shutil.rmtree(destination, ignore_errors=True)
         raise
@@ -263,6 +271,18 @@ def vendor(
         subcharts=tuple(f"{dependency.name} {dependency.version}" for dependency in added),
         left_out=tuple(left_out),
     )
+
+
+def _name_copies(folder: Path, registry: str) -> None:
+    for image in mirror_images().values():
+        file = folder / image.template if image.template else None
+        if file is None or not file.is_file():
+            continue
+        text = file.read_text(encoding="utf-8")
+        if image.image not in text:
+            raise ChartError(f"{image.template} of the chart does not name {image.image}: it is not the chart we know")
+        copy = f"{registry}/{image.path}:{image.tag}"
+        file.write_text(text.replace(image.image, copy), encoding="utf-8")
 
 
 def _pull(dependency: Dependency, into: Path, packages: Path | None, helm: str | None) -> None:

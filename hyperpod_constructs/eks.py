@@ -164,7 +164,8 @@ class HyperPodEks(Construct):
             self.cluster = made
             self.cluster_name, self.cluster_arn = made.cluster_name, made.cluster_arn
         # inside the VPC only where the API cannot be reached from outside: functions there are slow to make and to delete
-        inside = spec.endpoint_access == "private" or bool(spec.public_access_cidrs)
+        closed = network.spec.mode == "closed" and not network.spec.existing
+        inside = closed or spec.endpoint_access == "private" or bool(spec.public_access_cidrs)
         self.kubernetes = KubernetesProvider(
             self,
             "Kubernetes",

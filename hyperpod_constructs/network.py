@@ -9,7 +9,6 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
-from . import catalog
 from .checks import Context
 from .network_plan import PlannedSubnet, plan
 from .spec import Network
@@ -78,15 +77,7 @@ class HyperPodNetwork(Construct):
             for kind in ("public", "control-plane", "node")
         }
         private_tables = self._routes(network, subnets)
-        s3 = ec2.CfnVPCEndpoint(
-            self,
-            "S3Endpoint",
-            vpc_id=self._vpc_id,
-            service_name=Fn.join(".", ["com.amazonaws", Aws.REGION, "s3"]),
-            vpc_endpoint_type="Gateway",
-            route_table_ids=[table.ref for table in private_tables.values()],
-        )
-        self._group.add(s3)
+        self._gateway_endpoint(self._vpc_id, [table.ref for table in private_tables.values()])
         self.vpc = ec2.Vpc.from_vpc_attributes(
             self,
             "Imported",
@@ -200,8 +191,19 @@ class HyperPodNetwork(Construct):
             for zone, subnet in subnets.items()
         }
 
+    def _gateway_endpoint(self, vpc_id: str, route_table_ids: Sequence[str]) -> None:
+        endpoint = ec2.CfnVPCEndpoint(
+            self,
+            "S3Endpoint",
+            vpc_id=vpc_id,
+            service_name=_service_name("s3"),
+            vpc_endpoint_type="Gateway",
+            route_table_ids=list(route_table_ids),
+        )
+        self._group.add(endpoint)
+
     def _interface_endpoints(self, services: Sequence[str], cidrs: Sequence[str]) -> None:
-        wanted = [s for s in dict.fromkeys(services) if catalog.endpoint(s).type == "Interface"]
+        wanted = [service for service in dict.fromkeys(services) if service not in _GATEWAYS]
         if not wanted:
             return
         group = ec2.SecurityGroup(
@@ -220,14 +222,27 @@ class HyperPodNetwork(Construct):
                     description="HTTPS from the VPC",
                 )
             )
+        if not cidrs:  # a brought VPC whose ranges were not told
+            self._group.add(
+                ec2.CfnSecurityGroupIngress(
+                    self,
+                    "EndpointIngressNodes",
+                    group_id=group.security_group_id,
+                    ip_protocol="tcp",
+                    from_port=443,
+                    to_port=443,
+                    source_security_group_id=self.node_security_group.security_group_id,
+                    description="HTTPS from the nodes",
+                )
+            )
         subnet_ids = [subnet.subnet_id for subnet in self.node_subnets.values()]
         for service in wanted:
             self._group.add(
                 ec2.CfnVPCEndpoint(
                     self,
                     f"Endpoint-{service}",
-                    vpc_id=self._vpc_id,
-                    service_name=Fn.join(".", ["com.amazonaws", Aws.REGION, service]),
+                    vpc_id=self.vpc.vpc_id,
+                    service_name=_service_name(service),
                     vpc_endpoint_type="Interface",
                     private_dns_enabled=True,
                     subnet_ids=subnet_ids,
@@ -269,11 +284,21 @@ class HyperPodNetwork(Construct):
             if existing.security_group_id
             else self._security_group()
         )
+        if "s3" in network.interface_endpoints:
+            self._gateway_endpoint(existing.vpc_id, list(dict.fromkeys(table for table in tables if table)))
+        self._interface_endpoints(network.interface_endpoints, existing.vpc_cidrs)
 
     def _security_group(self) -> ec2.ISecurityGroup:
         group = node_security_group(self, "NodeSecurityGroup", self.vpc)
         self._group.add(group)
         return group
+
+
+_GATEWAYS = ("s3",)
+
+
+def _service_name(service: str) -> str:
+    return Fn.join(".", ["com.amazonaws", Aws.REGION, service])
 
 
 def node_security_group(scope: Construct, id: str, vpc: ec2.IVpc) -> ec2.SecurityGroup:

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from .addons import NODE_ADDONS
 from .checks import Context, ensure
+from .closed import endpoint_services
 from .cluster import HyperPodCluster
 from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
@@ -64,7 +65,9 @@ class HyperPodPlatform(Construct):
                 iam.PermissionsBoundary.of(part).apply(
                     iam.ManagedPolicy.from_managed_policy_arn(part, "Boundary", boundary)
                 )
-        self.network = HyperPodNetwork(scopes.network, "Network", network=platform.network)
+        self.network = HyperPodNetwork(
+            scopes.network, "Network", network=platform.network, endpoint_services=endpoint_services(platform)
+        )
         self.eks = HyperPodEks(scopes.eks, "Eks", network=self.network, eks=platform.eks, addons=platform.addons)
         self.dependencies = None
         if platform.dependencies.enabled:

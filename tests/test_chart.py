@@ -31,7 +31,7 @@ def test_every_component_is_a_switch_with_the_charts_default() -> None:
     switches = {
         name: field.default
         for name, field in DependencyChart.model_fields.items()
-        if name not in ("enabled", "chart", "values")
+        if name not in ("enabled", "chart", "values", "image_registry")
     }
     switches["nvidia_device_plugin"] = DependencyChart().has_nvidia_device_plugin
     assert switches == {name: component["default"] for name, component in COMPONENTS.items()}

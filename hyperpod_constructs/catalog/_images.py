@@ -18,11 +18,33 @@ class MirrorImage:
         name: the component.
         image: where it is pulled from, with its tag.
         needed_for: "base" for every cluster with the dependency chart's defaults, or "gpu", "neuron".
+        component: the switch of the dependency chart that brings it.
+        values_key: dotted key of the chart's value that has its repository, or None.
+        template: file of the chart that names it where no value does, or None.
     """
 
     name: str
     image: str
     needed_for: tuple[str, ...]
+    component: str
+    values_key: str | None
+    template: str | None
+
+    @property
+    def path(self) -> str:
+        """Repository without the registry's host, such as `nvidia/k8s-device-plugin`.
+
+        >>> mirror_images()["mpi-operator"].path, mirror_images()["nvidia-device-plugin"].path
+        ('mpioperator/mpi-operator', 'nvidia/k8s-device-plugin')
+        """
+        repository = self.image.rpartition(":")[0]
+        host, _, rest = repository.partition("/")
+        return rest if "." in host else repository
+
+    @property
+    def tag(self) -> str:
+        """Its tag."""
+        return self.image.rpartition(":")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +98,14 @@ def mirror_images() -> Mapping[str, MirrorImage]:
     """The images to mirror for a closed network, by component."""
     return MappingProxyType(
         {
-            name: MirrorImage(name, entry["image"], tuple(entry["needed_for"]))
+            name: MirrorImage(
+                name=name,
+                image=entry["image"],
+                needed_for=tuple(entry["needed_for"]),
+                component=entry["component"],
+                values_key=entry.get("values_key"),
+                template=entry.get("template"),
+            )
             for name, entry in load("images")["mirror"].items()
         }
     )

@@ -230,7 +230,9 @@ def needs_values(ctx: Context) -> Iterator[Problem]:
     source="Terraform module closed-network.tfvars",
     certain=False,
     wrong="network: {mode: closed}\n",
-    right="network: {mode: closed}\ndependencies: {chart: {path: vendor/chart}}\n",
+    right="network: {mode: closed}\ndependencies: {image_registry: 111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror, "
+    "chart: {reference: 'oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/hyperpod', version: 0.1.0, "
+    f"digest: 'sha256:{'0' * 64}'}}}}\n",
 )
 def vendored(ctx: Context) -> Iterator[Problem]:
     """The chart's source in a closed network."""

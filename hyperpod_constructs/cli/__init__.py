@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
 import click
+
+# pydantic searches every installed package for plugins; we use none, and the search takes longer than our own modules
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("project", "Write a commented hyperpod.yaml."),
@@ -14,7 +18,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("validate", "Print the JSON Schema of the config."),
     "diff": ("diff", "Say in words what an edit does to a live cluster."),
     "catalog": ("catalog", "Show and refresh the facts."),
+    "preflight": ("preflight", "Ask the live account whether a config can be deployed."),
+    "versions": ("versions", "Kubernetes versions: support, dates, days left."),
+    "addons": ("versions", "Which add-on versions fit which Kubernetes version."),
+    "upgrade-plan": ("versions", "The way to another Kubernetes version, step by step."),
+    "chart": ("chart", "Vendor the dependency chart; tell a chart's digest."),
+    "mirror": ("mirror", "What a closed network needs copied, and what points outside."),
     "jobs": ("jobs", "Render, submit and follow training jobs."),
+    "clusters": ("clusters", "List and describe clusters and their nodes."),
+    "context": ("context", "Point kubectl at a cluster."),
+    "stacks": ("stacks", "List, describe and delete the stacks of platforms."),
+    "nodes": ("nodes", "Reboot and replace nodes."),
+    "software": ("nodes", "Update the software of nodes."),
 }
 """Command name to (module under `hyperpod_constructs.cli`, one-line help). The module has a click command of that name."""
 
@@ -30,7 +45,7 @@ class LazyGroup(click.Group):
         """The command, imported now; `--help` of the top level needs none of them."""
         if cmd_name not in COMMANDS:
             return None
-        command: Any = getattr(import_module(f"{__name__}.{COMMANDS[cmd_name][0]}"), cmd_name)
+        command: Any = getattr(import_module(f"{__name__}.{COMMANDS[cmd_name][0]}"), cmd_name.replace("-", "_"))
         return command  # type: ignore[no-any-return]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

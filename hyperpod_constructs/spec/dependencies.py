@@ -166,6 +166,12 @@ class DependencyChart(SpecModel):
     team_role_and_bindings: bool = field(
         False, change=Change.IN_PLACE, help="Kubernetes roles of one team; needs its compute quota's id in `values`."
     )
+    image_registry: str | None = field(
+        None,
+        change=Change.DRAINS,
+        help="Where copies of the chart's public images lie, such as "
+        "`111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror`; `hyperpod mirror` copies them. Default: public registries.",
+    )
     values: Mapping[str, Any] = field(
         default_factory=dict, change=Change.IN_PLACE, help="Values of the chart, merged over what the switches set."
     )
@@ -178,6 +184,15 @@ class DependencyChart(SpecModel):
                 "leave nvidia_device_plugin out"
             )
         return self
+
+    def is_on(self, component: str) -> bool:
+        """Whether a component of the chart is installed.
+
+        >>> DependencyChart(gpu_operator=True).is_on("nvidia_device_plugin")
+        False
+        """
+        on = self.has_nvidia_device_plugin if component == "nvidia_device_plugin" else bool(getattr(self, component))
+        return self.enabled and on
 
     @property
     def has_nvidia_device_plugin(self) -> bool:

@@ -1,0 +1,70 @@
+"""`hyperpod chart`: the dependency chart with its sub-charts as a folder, and the digest of a folder."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group()
+def chart() -> None:
+    """Vendor the dependency chart for a closed network, and tell the digest of a chart."""
+
+
+@chart.command()
+@click.argument("destination", type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Config whose switches decide.")
+@click.option("--from", "source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Local chart.")
+@click.option("--packages", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Packed sub-charts.")
+@click.option("--helm", help="The helm binary, to pull sub-charts that are not in --packages.")
+def vendor(
+    destination: Path, config: Path | None, source: Path | None, packages: Path | None, helm: str | None
+) -> None:
+    """Copy the dependency chart with the sub-charts that are switched on into DESTINATION, a new folder.
+
+    Without --from, the pinned commit is downloaded and verified. With --config, its switches and its image_registry apply.
+    """
+    from .. import chart as charts
+
+    values, registry = _values(config) if config else (None, None)
+    with tempfile.TemporaryDirectory() as work:
+        try:
+            folder = source or charts.fetch(charts.pinned_chart(), Path(work) / "chart")
+            made = charts.vendor(
+                folder, destination, values=values, packages=packages, helm=helm, image_registry=registry
+            )
+        except charts.ChartError as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"{made.folder}: {made.files} files, {made.digest}")
+    if made.subcharts:
+        click.echo(f"sub-charts: {', '.join(made.subcharts)}")
+    if made.left_out:
+        click.echo(f"left out (also there as folders): {', '.join(made.left_out)}")
+    click.echo(f"name it in the config: dependencies: {{chart: {{path: {destination}}}}}")
+
+
+@chart.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def digest(folder: Path) -> None:
+    """Print the content digest of a chart's FOLDER, as `dependencies.chart.digest` wants it."""
+    from ..chart import ChartError, content_digest
+
+    try:
+        click.echo(content_digest(folder))
+    except ChartError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _values(config: Path) -> tuple[dict[str, Any], str | None]:
+    from ..chart import chart_values
+    from ..config import load
+
+    platform = load(config).platform
+    if platform is None:
+        raise click.ClickException(f"{config} is not readable as a config; `hyperpod validate {config}` says why")
+    types = {name for group in platform.cluster.groups for name in group.types}
+    values = chart_values(platform.dependencies, region=platform.region, instance_types=types)
+    return values, platform.dependencies.image_registry

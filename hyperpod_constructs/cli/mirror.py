@@ -1,0 +1,79 @@
+"""`hyperpod mirror`: what a closed network needs copied where, and what still points outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+TOOLS = ("crane", "skopeo", "docker")
+
+
+@click.command(short_help="What a closed network needs copied, and what points outside.")
+@click.argument("config", type=click.Path(path_type=Path), default=Path("hyperpod.yaml"))
+@click.option("--registry", help="Registry path for the copies; default: dependencies.image_registry of the config.")
+@click.option("--tool", type=click.Choice(TOOLS), default="crane", show_default=True, help="What copies the images.")
+@click.option("--run", "execute", is_flag=True, help="Make the repositories and copy, instead of printing how.")
+@click.option(
+    "--check",
+    "assembly",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Instead: look for references to hosts outside of AWS in this synthesized folder (cdk.out).",
+)
+def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembly: Path | None) -> None:
+    """Print, as commands, what has to be copied before CONFIG (default: hyperpod.yaml) is deployed in a closed network.
+
+    Exit code: 0 when all is well, 1 when a copy failed or something points outside.
+    """
+    if assembly is not None:
+        _check(assembly)
+        return
+    from ..config import load
+    from ..mirror import describe, mirror_plan, run
+
+    loaded = load(config)
+    if loaded.platform is None:
+        raise click.ClickException(f"{config} is not readable as a config; `hyperpod validate {config}` says why")
+    plan = mirror_plan(loaded.platform, registry=registry)
+    try:
+        if not execute:
+            click.echo(describe(plan, tool))
+            return
+        failures = run(plan, tool=tool, execute=_execute)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    for failure in failures:
+        click.echo(failure, err=True)
+    if failures:
+        raise click.exceptions.Exit(1)
+    click.echo(f"{len(plan.images)} images copied")
+
+
+def _check(assembly: Path) -> None:
+    import json
+
+    from ..closed import outside
+
+    templates = {
+        path.name.removesuffix(".template.json"): json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(assembly.rglob("*.template.json"))
+    }
+    if not templates:
+        raise click.UsageError(f"{assembly} has no templates; synthesize first")
+    found = outside(templates)
+    for reference in found:
+        click.echo(str(reference))
+    if found:
+        raise click.exceptions.Exit(1)
+    click.echo(f"nothing in {len(templates)} templates points outside of AWS")
+
+
+def _execute(command: Sequence[str]) -> tuple[int, str]:
+    import subprocess
+
+    try:
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    except FileNotFoundError:
+        return 127, f"{command[0]} is not installed"
+    return done.returncode, done.stderr

@@ -1,0 +1,125 @@
+"""What a closed network needs copied before it is deployed: a plan, its commands, and running them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .closed import ImageCopy, endpoint_services, image_copies
+from .spec.dependencies import FolderChart
+from .spec.platform import Platform
+
+TOOLS = {
+    "crane": ("crane", "copy"),
+    "skopeo": ("skopeo", "copy", "--all"),
+    "docker": ("docker", "buildx", "imagetools", "create"),
+}
+"""Tool that copies images between registries, with every platform of an image, to its command."""
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorPlan:
+    """What has to be copied where, before a deploy.
+
+    Attributes:
+        region: of the registry.
+        images: public images and their copies.
+        chart_folder: the folder that has to hold the vendored dependency chart; None where the chart is not vendored.
+        endpoints: services that get an endpoint, for people who make them elsewhere.
+    """
+
+    region: str
+    images: tuple[ImageCopy, ...]
+    chart_folder: str | None
+    endpoints: tuple[str, ...]
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Repositories of the ECR registry that must exist, each once."""
+        targets = (copy.target for copy in self.images if copy.target)
+        return tuple(dict.fromkeys(target.partition("/")[2].rpartition(":")[0] for target in targets))
+
+
+def mirror_plan(platform: Platform, *, registry: str | None = None) -> MirrorPlan:
+    """The plan of a platform; `registry` stands in for `dependencies.image_registry`."""
+    kueue = platform.addons.kueue
+    chart = platform.dependencies.chart
+    return MirrorPlan(
+        region=platform.region,
+        images=tuple(
+            image_copies(
+                platform.dependencies,
+                platform.cluster,
+                kueue=kueue is not None and kueue.enabled,
+                registry=registry,
+            )
+        ),
+        chart_folder=chart.path if platform.dependencies.enabled and isinstance(chart, FolderChart) else None,
+        endpoints=tuple(endpoint_services(platform)),
+    )
+
+
+def commands(plan: MirrorPlan, tool: str = "crane") -> list[list[str]]:
+    """The commands that carry a plan out: repositories first, then the copies.
+
+    Raises:
+        ValueError: a copy has no target, since no registry is named.
+
+    >>> copy = ImageCopy("a", "nvcr.io/nvidia/x:1", "1.dkr.ecr.us-west-2.amazonaws.com/m/nvidia/x:1")
+    >>> for command in commands(MirrorPlan("us-west-2", (copy,), None, ())):
+    ...     print(*command)
+    aws ecr create-repository --region us-west-2 --repository-name m/nvidia/x --image-tag-mutability IMMUTABLE
+    crane copy nvcr.io/nvidia/x:1 1.dkr.ecr.us-west-2.amazonaws.com/m/nvidia/x:1
+    """
+    missing = [copy.source for copy in plan.images if copy.target is None]
+    if missing:
+        raise ValueError(
+            f"no registry is named for {', '.join(missing)}: set dependencies.image_registry, or give --registry"
+        )
+    create = ["aws", "ecr", "create-repository", "--region", plan.region, "--repository-name"]
+    return [
+        *([*create, repository, "--image-tag-mutability", "IMMUTABLE"] for repository in plan.repositories),
+        *([*TOOLS[tool], *_arguments(tool, copy)] for copy in plan.images),
+    ]
+
+
+def _arguments(tool: str, copy: ImageCopy) -> list[str]:
+    assert copy.target is not None
+    if tool == "docker":
+        return ["--tag", copy.target, copy.source]
+    prefix = "docker://" if tool == "skopeo" else ""
+    return [f"{prefix}{copy.source}", f"{prefix}{copy.target}"]
+
+
+def describe(plan: MirrorPlan, tool: str = "crane") -> str:
+    """The plan as a shell script with explanations."""
+    lines = ["# images: log in to the registry first (aws ecr get-login-password)"]
+    lines += [shlex.join(command) for command in commands(plan, tool)] or ["# none"]
+    lines += ["", "# dependency chart with its sub-charts, on a machine that reaches the internet"]
+    if plan.chart_folder:
+        lines.append(f"hyperpod chart vendor --config hyperpod.yaml {shlex.quote(plan.chart_folder)}")
+    else:
+        lines.append("# not vendored: name its folder in dependencies.chart.path")
+    if plan.endpoints:
+        lines += ["", "# endpoints that the network gets by itself", *(f"#   {service}" for service in plan.endpoints)]
+    return "\n".join(lines)
+
+
+def run(plan: MirrorPlan, *, tool: str, execute: Callable[[Sequence[str]], tuple[int, str]]) -> list[str]:
+    """Carry a plan out; a repository that exists is fine.
+
+    Args:
+        plan: the plan.
+        tool: a key of `TOOLS`.
+        execute: runs a command and answers with its exit code and what it wrote to standard error.
+
+    Returns:
+        What failed, in words; nothing when all is copied. A failed copy does not stop the others.
+    """
+    failures = []
+    for command in commands(plan, tool):
+        code, error = execute(command)
+        if code and "RepositoryAlreadyExistsException" not in error:
+            failures.append(f"{shlex.join(command)}: {error.strip().splitlines()[-1] if error.strip() else code}")
+    return failures

@@ -1,0 +1,334 @@
+"""Every add-on: its version, configuration, role, identity, readiness, and its place in the order."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+from aws_cdk import aws_iam as iam
+from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
+
+from hyperpod_constructs.addons import CORE_ADDONS, NODE_ADDONS
+from hyperpod_constructs.cluster import HyperPodCluster
+from hyperpod_constructs.eks import EksClusterAttributes
+from hyperpod_constructs.graph import prove
+from hyperpod_constructs.spec import ADDON_NAMES, Addon, Addons, Cluster
+from hyperpod_constructs.spec.addons import InferenceOperator, MountpointS3
+
+BUCKET = "arn:aws:s3:::data"
+EVERYTHING = Addons(
+    training_operator={},
+    inference_operator={},
+    spaces={},
+    fsx_csi={},
+    mountpoint_s3_csi={"bucket_arns": [BUCKET]},
+    cloudwatch_observability={},
+    task_governance={"version": "v1.6.1-eksbuild.1", "resolve_conflicts": "PRESERVE", "preserve_on_delete": True},
+    metrics_server={"configuration": {"replicas": 2}},
+)
+
+
+def add(cluster: HyperPodCluster, addons: Addons) -> None:
+    """The add-ons that need nodes, in the opposite order of the platform's: order must not rest on it."""
+    effective = addons.effective()
+    for key, construct in reversed(list(NODE_ADDONS.items())):
+        if key in effective:
+            construct(cluster, construct.__name__, cluster=cluster, settings=effective[key])
+
+
+@pytest.fixture(scope="module")
+def everything() -> Synthesized:
+    """All add-ons of the platform at once."""
+    return synthesize(lambda stack: add(make_cluster(stack, addons=EVERYTHING), EVERYTHING))
+
+
+@pytest.fixture(scope="module")
+def kueue() -> Synthesized:
+    """Kueue by Helm instead of task governance."""
+    addons = Addons(kueue={"values": {"controllerManager": {"replicas": 2}}}, training_operator={})
+    return synthesize(lambda stack: add(make_cluster(stack, addons=addons), addons))
+
+
+def addon(template: Synthesized, key: str) -> dict[str, Any]:
+    name = ADDON_NAMES[key]
+    (found,) = [one for one in template.of("AWS::EKS::Addon").values() if one["AddonName"] == name]
+    return found
+
+
+def values(template: Synthesized, key: str) -> Any:
+    """Configuration values, with `<token>` for what is only known at deploy time."""
+    given = addon(template, key)["ConfigurationValues"]
+    text = (
+        given
+        if isinstance(given, str)
+        else "".join(p if isinstance(p, str) else "<token>" for p in given["Fn::Join"][1])
+    )
+    return json.loads(text)
+
+
+def association(template: Synthesized, account: str) -> dict[str, Any]:
+    every = template.of("AWS::EKS::PodIdentityAssociation").values()
+    (found,) = [one for one in every if one["ServiceAccount"] == account]
+    return found
+
+
+def role_of(template: Synthesized, reference: Any) -> tuple[str, dict[str, Any]]:
+    """Logical id and properties of a role by `Fn::GetAtt`, with its trust read."""
+    name = reference["Fn::GetAtt"][0]
+    properties = template.template["Resources"][name]["Properties"]
+    trust = properties["AssumeRolePolicyDocument"]
+    if "Fn::Sub" in trust:
+        properties = {**properties, "AssumeRolePolicyDocument": json.loads(trust["Fn::Sub"][0])}
+    return name, properties
+
+
+def policies(role: dict[str, Any]) -> str:
+    return json.dumps(role.get("ManagedPolicyArns", []))
+
+
+# ---- all of them ----
+
+
+def test_every_key_of_the_config_has_a_construct():
+    assert CORE_ADDONS.keys() | NODE_ADDONS.keys() | {"observability"} >= set(Addons.model_fields)
+
+
+def test_all_add_ons_are_made_once(everything: Synthesized):
+    names = [one["AddonName"] for one in everything.of("AWS::EKS::Addon").values()]
+    assert sorted(names) == sorted({ADDON_NAMES[key] for key in EVERYTHING.effective()})
+
+
+def test_order_of_creation_and_deletion_holds_for_all(everything: Synthesized):
+    proof = prove({"Test": everything.template})
+    assert proof.holds, proof.render()
+    for rule in (
+        "nodes-before-addons",
+        "cert-manager-before-webhooks",
+        "pod-identity-agent-before-consumers",
+        "association-before-addon",
+        "prerequisite-addons-first",
+        "governance-before-addons",
+        "role-policies-before-addons",
+    ):
+        assert proof.checked[rule] > 0, rule
+
+
+def test_settings_reach_the_add_on(everything: Synthesized):
+    governance = addon(everything, "task_governance")
+    assert governance["AddonVersion"] == "v1.6.1-eksbuild.1"
+    assert governance["ResolveConflicts"] == "PRESERVE"
+    assert governance["PreserveOnDelete"] is True
+    assert values(everything, "metrics_server") == {"tolerations": [{"operator": "Exists"}], "replicas": 2}
+
+
+def test_core_add_ons_keep_their_objects_and_others_do_not(everything: Synthesized):
+    keeps = {one["AddonName"] for one in everything.of("AWS::EKS::Addon").values() if one.get("PreserveOnDelete")}
+    core = {ADDON_NAMES[key] for key in ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")}
+    assert keeps == core | {ADDON_NAMES["task_governance"]}
+
+
+def test_what_others_build_on_is_waited_for(everything: Synthesized):
+    waits = [one["Condition"] for one in everything.of("Custom::HyperPodKubernetesWait").values()]
+    active = {one["AddonName"] for one in waits if one["Type"] == "AddonActive"}
+    assert active == {ADDON_NAMES[key] for key in EVERYTHING.effective() if key not in CORE_ADDONS}
+    deployments = {one["Name"] for one in waits if one["Type"] == "DeploymentAvailable"}
+    assert deployments >= {
+        "cert-manager-webhook",
+        "kueue-controller-manager",
+        "metrics-server",
+        "ebs-csi-controller",
+        "hyperpod-inference-controller-manager",
+        "jupyter-k8s-controller-manager",
+    }
+
+
+def test_pod_identity_roles_are_for_this_cluster_alone(everything: Synthesized):
+    associations = everything.of("AWS::EKS::PodIdentityAssociation").values()
+    assert len(associations) == 6
+    for one in associations:
+        _, role = role_of(everything, one["RoleArn"])
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+        assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+        assert set(statement["Condition"]) == {"StringEquals", "ArnEquals"}
+
+
+# ---- one by one ----
+
+
+def test_ebs_csi_attaches_volumes_through_this_cluster(everything: Synthesized):
+    name, role = role_of(everything, association(everything, "ebs-csi-controller-sa")["RoleArn"])
+    assert "service-role/AmazonEBSCSIDriverPolicy" in policies(role)
+    (attach,) = everything.allows(name, "sagemaker:AttachClusterNodeVolume")
+    assert attach["Resource"]["Fn::GetAtt"][1] == "ClusterArn"
+    assert everything.allows(name, "eks:DescribeCluster")
+
+
+def test_mountpoint_s3_reads_and_writes_its_buckets_through_oidc(everything: Synthesized):
+    name, role = role_of(everything, addon(everything, "mountpoint_s3_csi")["ServiceAccountRoleArn"])
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert (
+        statement["Condition"]["StringEquals"]["${Issuer}:sub"] == "system:serviceaccount:kube-system:s3-csi-driver-sa"
+    )
+    assert [s["Resource"] for s in everything.allows(name, "s3:PutObject")] == [f"{BUCKET}/*"]
+    assert [s["Resource"] for s in everything.allows(name, "s3:ListBucket")] == [BUCKET]
+
+
+def test_one_oidc_provider_serves_all_that_need_it(everything: Synthesized):
+    assert len(everything.of("AWS::IAM::OIDCProvider")) == 1
+
+
+def test_inference_operator_has_the_role_name_that_it_insists_on(everything: Synthesized):
+    role = next(r for r in everything.of("AWS::IAM::Role").values() if "RoleName" in r)
+    prefix, region, end = (
+        role["RoleName"]["Fn::Join"][1]
+        if isinstance(role["RoleName"], dict)
+        else (*re.fullmatch(r"(.*-)(us-west-2)(-.*)", role["RoleName"]).groups(),)
+    )
+    assert prefix.startswith("SageMakerHyperPodInference")
+    assert region == "us-west-2" or region == {"Ref": "AWS::Region"}
+    assert len(prefix) + len("ap-northeast-1") + len(end) <= 64
+    assert "AmazonSageMakerHyperPodInferenceAccess" in policies(role)
+
+
+def test_inference_operator_is_told_its_roles_bucket_and_cluster(everything: Synthesized):
+    told = values(everything, "inference_operator")
+    assert told["alb"] == {"enabled": True, "serviceAccount": {"create": True, "roleArn": "<token>"}}
+    assert told["keda"] == {"enabled": True, "auth": {"aws": {"irsa": {"enabled": True, "roleArn": "<token>"}}}}
+    assert {told[key] for key in ("executionRoleArn", "tlsCertificateS3Bucket", "hyperpodClusterArn")} == {"<token>"}
+
+
+def test_the_operators_accounts_trust_the_right_service_accounts(everything: Synthesized):
+    subjects = {
+        json.loads(role["AssumeRolePolicyDocument"]["Fn::Sub"][0])["Statement"][0]["Condition"]["StringEquals"][
+            "${Issuer}:sub"
+        ]
+        for role in everything.of("AWS::IAM::Role").values()
+        if "Fn::Sub" in role["AssumeRolePolicyDocument"]
+    }
+    operator = "system:serviceaccount:hyperpod-inference-system"
+    assert subjects == {
+        "system:serviceaccount:kube-system:s3-csi-driver-sa",
+        f"{operator}:hyperpod-inference-controller-manager",
+        f"{operator}:aws-load-balancer-controller",
+        f"{operator}:keda-operator",
+    }
+
+
+def test_the_load_balancer_controller_changes_only_what_it_made(everything: Synthesized):
+    for action in (
+        "elasticloadbalancing:DeleteLoadBalancer",
+        "elasticloadbalancing:CreateLoadBalancer",
+        "elasticloadbalancing:AddTags",
+        "ec2:DeleteSecurityGroup",
+        "ec2:CreateTags",
+    ):
+        found = everything.allows("LoadBalancerRole", action)
+        assert found, action
+        assert all("Condition" in one or "listener" in json.dumps(one["Resource"]) for one in found), action
+
+
+def test_spaces_has_a_role_for_its_controller_and_its_router(everything: Synthesized):
+    for account, policy in (
+        ("jupyter-k8s-controller-manager", "AmazonSageMakerSpacesControllerPolicy"),
+        ("jupyter-k8s-authmiddleware", "AmazonSageMakerSpacesRouterPolicy"),
+    ):
+        _, role = role_of(everything, association(everything, account)["RoleArn"])
+        assert policy in policies(role)
+
+
+def test_container_insights_may_write_metrics_and_logs(everything: Synthesized):
+    _, role = role_of(everything, association(everything, "cloudwatch-agent")["RoleArn"])
+    assert "CloudWatchAgentServerPolicy" in policies(role)
+
+
+# ---- options ----
+
+
+def test_inference_operator_takes_what_is_brought_and_leaves_out_what_is_off():
+    settings = InferenceOperator(
+        role_arn="arn:aws:iam::111122223333:role/SageMakerHyperPodInference-mine",
+        tls_bucket_name="hyperpod-tls-mine",
+        load_balancer=False,
+        keda=False,
+        jumpstart_gated_role_arn="arn:aws:iam::111122223333:role/Gated",
+    )
+    addons = Addons(inference_operator=settings)
+    template = synthesize(lambda stack: add(make_cluster(stack, addons=addons), addons))
+    told = values(template, "inference_operator")
+    assert (told["alb"], told["keda"]) == ({"enabled": False}, {"enabled": False})
+    assert told["executionRoleArn"].endswith("SageMakerHyperPodInference-mine")
+    assert told["tlsCertificateS3Bucket"] == "hyperpod-tls-mine"
+    assert told["jumpstartGatedModelDownloadRoleArn"].endswith("Gated")
+    assert not [r for r in template.of("AWS::IAM::Role").values() if "RoleName" in r]
+
+
+OIDC = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/ABC"
+
+
+def test_an_existing_cluster_needs_its_oidc_provider_told():
+    def build(stack, *, told: bool) -> None:
+        from aws_cdk import aws_ec2 as ec2
+
+        provider = iam.OpenIdConnectProvider.from_open_id_connect_provider_arn(stack, "Oidc", OIDC)
+        cluster = HyperPodCluster(
+            stack,
+            "HyperPod",
+            vpc=ec2.Vpc(stack, "Vpc"),
+            eks_cluster=EksClusterAttributes(cluster_name="mine", oidc_provider=provider if told else None),
+            cluster=Cluster(instance_groups=(SYSTEM,)),
+        )
+        NODE_ADDONS["mountpoint_s3_csi"](stack, "S3", cluster=cluster, settings=MountpointS3(bucket_arns=(BUCKET,)))
+
+    with pytest.raises(ValueError, match="oidc_provider"):
+        synthesize(lambda stack: build(stack, told=False))
+    template = synthesize(lambda stack: build(stack, told=True))
+    _, role = role_of(template, addon(template, "mountpoint_s3_csi")["ServiceAccountRoleArn"])
+    sub = template.of("AWS::IAM::Role")
+    trusts = [
+        r["AssumeRolePolicyDocument"]["Fn::Sub"][1] for r in sub.values() if "Fn::Sub" in r["AssumeRolePolicyDocument"]
+    ]
+    assert trusts == [{"Provider": OIDC, "Issuer": OIDC.partition("oidc-provider/")[2]}]
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Federated": "${Provider}"}
+
+
+# ---- Kueue by Helm ----
+
+
+def test_kueue_is_the_pinned_chart_with_the_released_image(kueue: Synthesized):
+    release = next(r for r in kueue.of("Custom::HyperPodHelmRelease").values() if r["Release"] == "kueue")
+    assert release["Chart"]["Kind"] == "git"
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", release["Chart"]["Digest"])
+    given = json.loads(release["Values"])
+    assert given["controllerManager"]["manager"]["image"]["repository"] == "registry.k8s.io/kueue/kueue"
+    assert given["controllerManager"]["replicas"] == 2
+    configuration = yaml.safe_load(given["managerConfig"]["controllerManagerConfigYaml"])
+    assert configuration["integrations"]["externalFrameworks"] == ["HyperPodPyTorchJob.v1.sagemaker.amazonaws.com"]
+    assert configuration["manageJobsWithoutQueueName"] is False
+
+
+def test_kueue_comes_after_nodes_and_before_what_its_webhook_sees(kueue: Synthesized):
+    proof = prove({"Test": kueue.template})
+    assert proof.holds, proof.render()
+    (wait,) = [
+        name
+        for name, one in kueue.of("Custom::HyperPodKubernetesWait").items()
+        if one["Condition"].get("Name") == "kueue-controller-manager"
+    ]
+    operator = next(
+        one
+        for one in kueue.template["Resources"].values()
+        if one["Type"] == "AWS::EKS::Addon" and one["Properties"]["AddonName"] == ADDON_NAMES["training_operator"]
+    )
+    assert wait in operator["DependsOn"]
+
+
+def test_an_add_on_can_be_used_alone_with_its_defaults():
+    template = synthesize(
+        lambda stack: NODE_ADDONS["ebs_csi"](stack, "Ebs", cluster=make_cluster(stack), settings=Addon()) and None
+    )
+    assert addon(template, "ebs_csi")["ResolveConflicts"] == "OVERWRITE"

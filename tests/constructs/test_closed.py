@@ -1,0 +1,201 @@
+"""Closed networks: the endpoints of the features in use, functions inside, and nothing that points outside."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assembly import ROOT, Assembly, read_assembly
+
+from hyperpod_constructs.catalog import endpoints_for
+from hyperpod_constructs.closed import endpoint_services, outside
+from hyperpod_constructs.config import load
+from hyperpod_constructs.graph import prove
+from hyperpod_constructs.spec import Platform
+from hyperpod_constructs.synth import build, cdk_context
+
+EXAMPLE = ROOT / "examples" / "closed-network.yaml"
+REGISTRY = "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
+
+
+def chart(folder: Path) -> None:
+    """A stand-in for the vendored chart: its content is not looked at in a synth."""
+    target = folder / "vendor" / "hyperpod-chart"
+    target.mkdir(parents=True)
+    (target / "Chart.yaml").write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    folder = tmp_path_factory.mktemp("closed")
+    chart(folder)
+    config = folder / "closed-network.yaml"
+    shutil.copyfile(EXAMPLE, config)
+    loaded = load(config)
+    assert loaded.platform is not None
+    assert loaded.ok, [str(finding) for finding in loaded.findings]
+    build([loaded.platform], context=cdk_context(), outdir=str(folder / "out")).synth()
+    return read_assembly(folder / "out")
+
+
+def services(assembly: Assembly) -> dict[str, str]:
+    """Service to type of every endpoint."""
+    found = {}
+    for endpoint in assembly.resources("AWS::EC2::VPCEndpoint").values():
+        properties = endpoint["Properties"]
+        name = properties["ServiceName"]
+        separator, parts = ("", [name]) if isinstance(name, str) else name["Fn::Join"]
+        text = separator.join(part if isinstance(part, str) else "us-west-2" for part in parts)
+        found[text.removeprefix("com.amazonaws.us-west-2.")] = properties["VpcEndpointType"]
+    return found
+
+
+def platform(**parts: Any) -> Platform:
+    base = {"name": "a", "region": "us-west-2", "network": {"mode": "closed"}, "cluster": {}}
+    return Platform.model_validate({**base, **parts})
+
+
+# ---- the network ----
+
+
+def test_there_is_no_way_out(closed: Assembly):
+    for type_ in ("InternetGateway", "NatGateway", "EIP", "VPCGatewayAttachment", "Route"):
+        assert not closed.resources(f"AWS::EC2::{type_}"), type_
+    assert not any("Public" in name for name in closed.resources("AWS::EC2::Subnet"))
+
+
+def test_the_endpoints_are_exactly_those_of_the_features_in_use(closed: Assembly):
+    assert services(closed) == {endpoint.service: endpoint.type for endpoint in endpoints_for(["ebs"])}
+
+
+def test_endpoints_admit_every_range_of_the_vpc(closed: Assembly):
+    ranges = {block["Properties"]["CidrBlock"] for block in closed.resources("AWS::EC2::VPCCidrBlock").values()}
+    ranges |= {vpc["Properties"]["CidrBlock"] for vpc in closed.resources("AWS::EC2::VPC").values()}
+    admitted = {
+        rule["Properties"]["CidrIp"]
+        for rule in closed.resources("AWS::EC2::SecurityGroupIngress").values()
+        if rule["Properties"].get("FromPort") == 443
+    }
+    assert admitted == ranges
+
+
+def test_the_kubernetes_api_is_private_and_our_functions_are_inside(closed: Assembly):
+    config = closed.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]
+    assert (config["EndpointPrivateAccess"], config["EndpointPublicAccess"]) == (True, False)
+    functions = closed.resources("AWS::Lambda::Function").values()
+    ours = [
+        f
+        for f in functions
+        if "handlers.kubernetes" in f["Properties"]["Handler"] or "helm" in f["Properties"]["Handler"]
+    ]
+    assert len(ours) == 4
+    assert all(f["Properties"]["VpcConfig"]["SubnetIds"] for f in ours)
+
+
+def test_our_functions_are_inside_even_with_a_public_endpoint_beside():
+    from platform_parts import ZONES, make_cluster, synthesize
+
+    from hyperpod_constructs.spec import Network
+
+    network = Network(availability_zone_ids=ZONES, mode="closed")
+    template = synthesize(lambda stack: make_cluster(stack, network=network) and None)
+    inside = [f for f in template.of("AWS::Lambda::Function").values() if "handlers.kubernetes" in f["Handler"]]
+    assert inside
+    assert all("VpcConfig" in function for function in inside)
+
+
+def test_the_order_holds_endpoints_included(closed: Assembly):
+    proof = prove(closed.folder)
+    assert proof.holds, proof.render()
+    assert proof.checked["endpoints-before-nodes"] > 0
+    assert proof.checked["endpoints-before-handlers"] > 0
+
+
+# ---- what is fetched ----
+
+
+def test_the_chart_is_an_asset_and_its_images_are_the_copies(closed: Assembly):
+    release = closed.one("Custom::HyperPodHelmRelease")
+    assert release["Chart"]["Kind"] == "asset"
+    values = json.loads(release["Values"])
+    assert values["nvidia-device-plugin"]["image"]["repository"] == f"{REGISTRY}/nvidia/k8s-device-plugin"
+    assert values["mpi-operator"]["mpiOperator"]["image"]["repository"] == f"{REGISTRY}/mpioperator/mpi-operator"
+    assert values["training-operators"]["image"]["repository"] == f"{REGISTRY}/kubeflow/training-operator"
+
+
+def test_nothing_in_the_templates_points_outside(closed: Assembly):
+    assert outside(closed.templates) == []
+
+
+def test_the_default_platform_does_point_outside(default: Assembly):
+    hosts = {reference.host for reference in outside(default.templates)}
+    assert hosts == {"codeload.github.com"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "host"),
+    [
+        ({"Manifest": '[{"spec": {"image": "nvcr.io/nvidia/pytorch:1"}}]'}, "nvcr.io"),
+        ({"Manifest": '[{"spec": {"image": "pytorch/pytorch:2"}}]'}, "docker.io"),
+        ({"Values": '{"image": {"repository": "quay.io/a/b"}}'}, "quay.io"),
+        ({"Chart": {"Reference": "oci://registry.k8s.io/kueue/charts/kueue"}}, "registry.k8s.io"),
+        ({"A": {"Fn::Join": ["", ["https://", {"Ref": "X"}, ".example.com/", {"Ref": "Y"}]]}}, "${}.example.com"),
+    ],
+)
+def test_what_points_outside_is_found(properties: dict[str, Any], host: str):
+    found = outside({"S": {"Resources": {"R": {"Type": "Custom::X", "Properties": properties}}}})
+    assert [reference.host for reference in found] == [host]
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"Manifest": '[{"spec": {"image": "111122223333.dkr.ecr.us-west-2.amazonaws.com/a:1"}}]'},
+        {"Manifest": {"Fn::Join": ["", ['{"image":"', {"Ref": "Repository"}, '/a:1"}']]}},
+        {"Url": "https://sqs.us-west-2.amazonaws.com/1/q", "Url2": "https://x.api.aws/", "Url3": "http://a.b.svc/"},
+        {"Description": "see https://docs.example.com"},
+    ],
+)
+def test_what_stays_inside_is_not(properties: dict[str, Any]):
+    assert outside({"S": {"Resources": {"R": {"Type": "Custom::X", "Properties": properties}}}}) == []
+
+
+# ---- endpoints by feature ----
+
+KEY = "arn:aws:kms:us-west-2:111122223333:key/a"
+ENCRYPTED = {"name": "a", "instance_type": "ml.m5.xlarge", "count": 1, "volume": {"size_gib": 1, "kms_key_arn": KEY}}
+
+
+@pytest.mark.parametrize(
+    ("parts", "extra"),
+    [
+        ({}, set()),
+        ({"addons": {"observability": {}}}, {"aps-workspaces", "grafana-workspace"}),
+        ({"addons": {"fsx_csi": {}}}, {"fsx"}),
+        ({"addons": {"inference_operator": {}}}, {"fsx", "elasticloadbalancing", "acm", "secretsmanager"}),
+        ({"cluster": {"instance_groups": [ENCRYPTED]}}, {"kms"}),
+        ({"eks": {"secrets_key_arn": KEY}}, {"kms"}),
+        (
+            {
+                "cluster": {
+                    "restricted_instance_groups": [
+                        {"name": "r", "instance_type": "ml.p5.48xlarge", "count": 1, "reward_functions": True}
+                    ]
+                }
+            },
+            {"lambda", "sqs"},
+        ),
+    ],
+)
+def test_a_feature_brings_its_endpoints(parts: dict[str, Any], extra: set[str]):
+    base = {endpoint.service for endpoint in endpoints_for([])}
+    assert set(endpoint_services(platform(**parts))) - base == extra
+
+
+def test_an_open_network_and_an_existing_one_get_none_by_themselves():
+    assert endpoint_services(platform(network={"mode": "open"})) == []
+    existing = {"vpc_id": "vpc-1", "node_subnets": [{"subnet_id": "subnet-1", "availability_zone_id": "usw2-az1"}]}
+    assert endpoint_services(platform(network={"mode": "closed", "existing": existing})) == []

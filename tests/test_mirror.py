@@ -1,0 +1,143 @@
+"""`hyperpod mirror` and `hyperpod chart`: what is copied where, printed and run, and what a vendored chart becomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from assembly import ROOT
+from click.testing import CliRunner
+
+from hyperpod_constructs.chart import content_digest
+from hyperpod_constructs.cli import main
+from hyperpod_constructs.config import load
+from hyperpod_constructs.mirror import TOOLS, MirrorPlan, commands, describe, mirror_plan, run
+
+EXAMPLE = ROOT / "examples" / "closed-network.yaml"
+REGISTRY = "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
+
+
+@pytest.fixture(scope="module")
+def plan() -> MirrorPlan:
+    platform = load(EXAMPLE).platform
+    assert platform is not None
+    return mirror_plan(platform)
+
+
+def test_images_of_what_is_on_and_has_nodes_are_copied_under_the_registry(plan: MirrorPlan):
+    assert {copy.source: copy.target for copy in plan.images} == {
+        "nvcr.io/nvidia/k8s-device-plugin:v0.16.1": f"{REGISTRY}/nvidia/k8s-device-plugin:v0.16.1",
+        "mpioperator/mpi-operator:0.5": f"{REGISTRY}/mpioperator/mpi-operator:0.5",
+        "kubeflow/training-operator:v1-855e096": f"{REGISTRY}/kubeflow/training-operator:v1-855e096",
+    }
+    assert plan.repositories[0] == "mirror/nvidia/k8s-device-plugin"
+    assert str(plan.chart_folder).endswith("vendor/hyperpod-chart")
+    assert "eks-auth" in plan.endpoints
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_image_has_a_command_of_the_tool(plan: MirrorPlan, tool: str):
+    made = [command for command in commands(plan, tool) if command[0] == TOOLS[tool][0]]
+    assert len(made) == len(plan.images)
+    for command, copy in zip(made, plan.images, strict=True):
+        assert copy.source in " ".join(command)
+        assert str(copy.target) in " ".join(command)
+
+
+def test_run_goes_on_after_a_failure_and_takes_an_existing_repository(plan: MirrorPlan):
+    asked: list[str] = []
+
+    def execute(command: Sequence[str]) -> tuple[int, str]:
+        asked.append(" ".join(command))
+        if "create-repository" in command:
+            return 254, "An error occurred (RepositoryAlreadyExistsException)"
+        return (1, "line\ndenied: no\n") if "mpi-operator" in command[-1] else (0, "")
+
+    failures = run(plan, tool="crane", execute=execute)
+    assert len(asked) == 2 * len(plan.images)
+    assert len(failures) == 1
+    assert failures[0].endswith("denied: no")
+
+
+def test_a_plan_without_a_registry_says_what_to_do(plan: MirrorPlan):
+    bare = MirrorPlan("us-west-2", tuple(type(c)(c.component, c.source, None) for c in plan.images), None, ())
+    with pytest.raises(ValueError, match="image_registry, or give --registry"):
+        describe(bare)
+
+
+# ---- command line ----
+
+
+def cli(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, list(arguments))
+    return result.exit_code, result.output
+
+
+def test_mirror_prints_a_script():
+    code, text = cli("mirror", str(EXAMPLE))
+    assert code == 0
+    assert f"crane copy mpioperator/mpi-operator:0.5 {REGISTRY}/mpioperator/mpi-operator:0.5" in text
+    assert "hyperpod chart vendor" in text
+
+
+def test_mirror_without_a_registry_is_wrong_use():
+    code, text = cli("mirror", str(ROOT / "hyperpod.yaml"))
+    assert code == 2
+    assert "image_registry" in text
+    assert cli("mirror", str(ROOT / "hyperpod.yaml"), "--registry", REGISTRY)[0] == 0
+
+
+def test_mirror_checks_an_assembly(tmp_path: Path):
+    assert cli("mirror", "--check", str(tmp_path))[0] == 2
+    template = tmp_path / "A.template.json"
+    template.write_text(
+        json.dumps({"Resources": {"R": {"Type": "Custom::X", "Properties": {"U": "https://a.example/"}}}})
+    )
+    code, text = cli("mirror", "--check", str(tmp_path))
+    assert (code, text) == (1, "A.R: Properties.U: a.example in 'https://a.example/'\n")
+    template.write_text(json.dumps({"Resources": {}}))
+    assert cli("mirror", "--check", str(tmp_path)) == (0, "nothing in 1 templates points outside of AWS\n")
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Path:
+    """A chart with no remote sub-chart, and the template that names an image itself."""
+    folder = tmp_path / "upstream"
+    template = folder / "charts/neuron-device-plugin/templates/k8s-neuron-device-plugin.yaml"
+    template.parent.mkdir(parents=True)
+    template.write_text("image: public.ecr.aws/neuron/neuron-device-plugin:2.19.16.0\n")
+    (folder / "charts/neuron-device-plugin/Chart.yaml").write_text("name: neuron-device-plugin\nversion: 0.1.0\n")
+    (folder / "Chart.yaml").write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")
+    (folder / "values.yaml").write_text("{}\n")
+    return folder
+
+
+def test_a_chart_is_vendored_with_the_copies_of_its_images(upstream: Path, tmp_path: Path):
+    made = tmp_path / "made"
+    code, text = cli("chart", "vendor", str(made), "--from", str(upstream), "--config", str(EXAMPLE))
+    assert code == 0, text
+    template = made / "charts/neuron-device-plugin/templates/k8s-neuron-device-plugin.yaml"
+    assert template.read_text() == f"image: {REGISTRY}/neuron/neuron-device-plugin:2.19.16.0\n"
+    assert content_digest(made) in text
+    assert cli("chart", "digest", str(made)) == (0, f"{content_digest(made)}\n")
+
+
+def test_a_chart_that_names_another_image_is_not_the_one_we_know(upstream: Path, tmp_path: Path):
+    template = upstream / "charts/neuron-device-plugin/templates/k8s-neuron-device-plugin.yaml"
+    template.write_text("image: public.ecr.aws/neuron/neuron-device-plugin:9.9\n")
+    code, text = cli("chart", "vendor", str(tmp_path / "made"), "--from", str(upstream), "--config", str(EXAMPLE))
+    assert code == 1
+    assert "does not name public.ecr.aws/neuron/neuron-device-plugin:2.19.16.0" in text
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_existing_folder_is_left_alone(upstream: Path, tmp_path: Path):
+    code, text = cli("chart", "vendor", str(tmp_path), "--from", str(upstream))
+    assert code == 1
+    assert "exists" in text
+
+
+def test_the_digest_of_nothing_is_an_error(tmp_path: Path):
+    assert cli("chart", "digest", str(tmp_path / "no"))[0] == 1

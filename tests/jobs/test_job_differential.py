@@ -125,7 +125,7 @@ def _without_read_only(volume: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(configs())
 def test_generated_configs_give_the_official_object(config: dict[str, Any]):
     assert same_in_both(ours(config)) == same_in_both(official_body(config))

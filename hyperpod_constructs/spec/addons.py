@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .base import Change, SpecModel, field
+from .base import Change, SpecModel, defaults, field
 from .dependencies import ChartSource
 from .observability import Observability
 
@@ -91,10 +91,12 @@ class Addons(SpecModel):
     named; cert_manager and the further prerequisites of a named add-on come along unless switched off.
     """
 
-    vpc_cni: Addon = field(Addon(), change=Change.IN_PLACE, help="Amazon VPC CNI, the only network plugin supported.")
-    kube_proxy: Addon = field(Addon(), change=Change.IN_PLACE, help="kube-proxy.")
-    coredns: Addon = field(Addon(), change=Change.IN_PLACE, help="CoreDNS.")
-    pod_identity_agent: Addon = field(Addon(), change=Change.IN_PLACE, help="EKS pod identity agent.")
+    vpc_cni: Addon = field(
+        defaults(Addon), change=Change.IN_PLACE, help="Amazon VPC CNI, the only plugin supported."
+    )
+    kube_proxy: Addon = field(defaults(Addon), change=Change.IN_PLACE, help="kube-proxy.")
+    coredns: Addon = field(defaults(Addon), change=Change.IN_PLACE, help="CoreDNS.")
+    pod_identity_agent: Addon = field(defaults(Addon), change=Change.IN_PLACE, help="EKS pod identity agent.")
     cert_manager: Addon | None = field(None, change=Change.IN_PLACE, help="cert-manager.")
     metrics_server: Addon | None = field(None, change=Change.IN_PLACE, help="metrics-server.")
     ebs_csi: Addon | None = field(None, change=Change.IN_PLACE, help="Amazon EBS CSI driver.")

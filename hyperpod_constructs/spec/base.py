@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -42,12 +42,29 @@ class SpecModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
 
+Model = TypeVar("Model", bound=SpecModel)
+
+
 def field(default: Any = PydanticUndefined, *, change: Change, help: str, **options: Any) -> Any:
     """A pydantic field with its description and its change policy (both required).
 
     `options` are those of `pydantic.Field` (bounds, alias, default_factory, examples).
     """
     return Field(default, description=help, json_schema_extra={"x-change": change.value}, **options)
+
+
+def defaults(model: type[Model]) -> Model:
+    """A model with all its defaults, as the default of a field.
+
+    The same as calling the model, but without building its validator while modules are imported, which is half of the
+    start-up time.
+
+    >>> class Size(SpecModel):
+    ...     gib: int = field(1, change=Change.IN_PLACE, help="GiB.")
+    >>> defaults(Size) == Size()
+    True
+    """
+    return model.model_construct()
 
 
 def change_of(info: FieldInfo) -> Change | None:

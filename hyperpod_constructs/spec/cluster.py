@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .base import Change, SpecModel, field
+from .base import Change, SpecModel, defaults, field
 from .groups import InstanceGroup, Lifecycle, RestrictedInstanceGroup
 
 
@@ -76,7 +76,7 @@ class Cluster(SpecModel):
     autoscaling: Autoscaling | None = field(None, change=Change.IN_PLACE, help="Managed Karpenter.")
     tiered_storage: TieredStorage | None = field(None, change=Change.IN_PLACE, help="Checkpoints in memory.")
     lifecycle: Lifecycle = field(
-        Lifecycle(), change=Change.DRAINS, help="Lifecycle configuration of groups that have none of their own."
+        defaults(Lifecycle), change=Change.DRAINS, help="Lifecycle configuration of groups that have none of their own."
     )
     lifecycle_bucket_name: str | None = field(
         None, change=Change.DRAINS, help="Bucket for the lifecycle scripts that exists; default: a new one."

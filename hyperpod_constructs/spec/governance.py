@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from .base import Change, SpecModel, field
+from .base import Change, SpecModel, defaults, field
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -109,7 +109,7 @@ class Team(SpecModel):
 class Governance(SpecModel):
     """Scheduler configuration and teams; needs `addons.task_governance`."""
 
-    scheduler: Scheduler = field(Scheduler(), change=Change.IN_PLACE, help="The cluster policy.")
+    scheduler: Scheduler = field(defaults(Scheduler), change=Change.IN_PLACE, help="The cluster policy.")
     teams: tuple[Team, ...] = field((), change=Change.IN_PLACE, help="Teams with their quotas.")
     through: Literal["auto", "native", "handler"] = field(
         "auto",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .base import Change, SpecModel, field
+from .base import Change, SpecModel, defaults, field
 from .dependencies import ChartSource
 
 Level = Literal["BASIC", "ADVANCED"]
@@ -84,7 +84,7 @@ class Observability(SpecModel):
         None, change=Change.REPLACES, help="KMS key of a new Prometheus workspace; default: AWS's own."
     )
     rules: bool = field(True, change=Change.IN_PLACE, help="Load our alert rules into the Prometheus workspace.")
-    metrics: Metrics = field(Metrics(), change=Change.IN_PLACE, help="Metric levels.")
+    metrics: Metrics = field(defaults(Metrics), change=Change.IN_PLACE, help="Metric levels.")
     logs: bool = field(False, change=Change.IN_PLACE, help="Send container logs to CloudWatch Logs.")
-    grafana: Grafana = field(Grafana(), change=Change.IN_PLACE, help="Grafana.")
+    grafana: Grafana = field(defaults(Grafana), change=Change.IN_PLACE, help="Grafana.")
     alarms: Alarms | None = field(None, change=Change.IN_PLACE, help="Alarms and notifications.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .addons import Addons
-from .base import Change, SpecModel, field
+from .base import Change, SpecModel, defaults, field
 from .cluster import Cluster
 from .dependencies import DependencyChart
 from .eks import Eks
@@ -34,14 +34,14 @@ class Platform(SpecModel):
         None, change=Change.REPLACES_CLUSTER, help="AWS account id in quotes; default: that of the credentials."
     )
     network: Network = field(change=Change.IN_PLACE, help="The network.")
-    eks: Eks = field(Eks(), change=Change.IN_PLACE, help="The EKS cluster.")
+    eks: Eks = field(defaults(Eks), change=Change.IN_PLACE, help="The EKS cluster.")
     dependencies: DependencyChart = field(
-        DependencyChart(), change=Change.DRAINS, help="The HyperPod dependency chart."
+        defaults(DependencyChart), change=Change.DRAINS, help="The HyperPod dependency chart."
     )
     cluster: Cluster = field(change=Change.IN_PLACE, help="The HyperPod cluster.")
-    addons: Addons = field(Addons(), change=Change.IN_PLACE, help="EKS add-ons.")
+    addons: Addons = field(defaults(Addons), change=Change.IN_PLACE, help="EKS add-ons.")
     governance: Governance | None = field(None, change=Change.IN_PLACE, help="Scheduler and teams.")
-    storage: Storage = field(Storage(), change=Change.IN_PLACE, help="File systems and buckets.")
+    storage: Storage = field(defaults(Storage), change=Change.IN_PLACE, help="File systems and buckets.")
     jobs: tuple[Job, ...] = field(
         (), change=Change.IN_PLACE, help="Training jobs: paths of job files (ours or the official CLI's), or jobs."
     )

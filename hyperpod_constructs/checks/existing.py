@@ -1,4 +1,4 @@
-"""HP116 and HP117: networks and ids that exist."""
+"""HP116 to HP119: networks and ids that exist."""
 
 from __future__ import annotations
 
@@ -71,3 +71,49 @@ def ids_of_existing(ctx: Context) -> Iterator[Problem]:
             yield skipped(path)
         elif value is not None and not re.fullmatch(rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})", value):
             yield Problem(path, f"{as_text(value)} is no id of the form {prefix}-0123456789abcdef0")
+
+
+_EXISTING = (
+    "network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, EXTRA node_subnets: [{subnet_id: "
+    "subnet-0123456789abcdef0, availability_zone_id: usw2-az1, route_table_id: rtb-0123456789abcdef0}, {subnet_id: "
+    "subnet-0123456789abcdef1, availability_zone_id: usw2-az2, route_table_id: rtb-0123456789abcdef1}]}}\n"
+)
+
+
+@rule(
+    "HP118",
+    title="Node subnets that exist have a route to S3.",
+    severity=Severity.NOTE,
+    needs=("network",),
+    why="Lifecycle scripts, image layers and data come from S3; without a gateway endpoint or NAT, every node fails.",
+    cure="Give route_table_id, and we add the gateway endpoint; or see that there is one. The pre-flight looks.",
+    source="Terraform module vpc_endpoints; documentation page …-cli-command-create-cluster",
+    wrong=_EXISTING.replace("EXTRA ", "").replace(", route_table_id: rtb-0123456789abcdef1", ""),
+    right=_EXISTING.replace("EXTRA ", ""),
+)
+def route_to_s3(ctx: Context) -> Iterator[Problem]:
+    """Subnets without a route table named."""
+    existing = ctx.network.existing if ctx.network is not None else None
+    for index, subnet in enumerate(existing.node_subnets if existing is not None else ()):
+        if subnet.route_table_id is None:
+            place = f"network.existing.node_subnets[{index}]"
+            yield Problem(place, f"{as_text(subnet.subnet_id)} names no route table, so its route to S3 is not ours")
+
+
+@rule(
+    "HP119",
+    title="A security group that exists admits all traffic from and to itself, where nodes have EFA.",
+    severity=Severity.NOTE,
+    needs=("network", "cluster"),
+    why="EFA health checks fail without a rule out to the group itself; 0.0.0.0/0 is not enough.",
+    cure="Add both rules, all protocols, with the group itself as source and destination. The pre-flight looks.",
+    source="documentation page sagemaker-hyperpod-prerequisites",
+    wrong=_EXISTING.replace("EXTRA", "security_group_id: sg-0123456789abcdef0,")
+    + "cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2}]}\n",
+    right=_EXISTING.replace("EXTRA", "security_group_id: sg-0123456789abcdef0,"),
+)
+def rules_of_security_group(ctx: Context) -> Iterator[Problem]:
+    """A brought security group beside nodes with EFA."""
+    existing = ctx.network.existing if ctx.network is not None else None
+    if existing is not None and existing.security_group_id is not None and ctx.wants_efa:
+        yield Problem("network.existing.security_group_id", "is brought, and nodes have EFA")

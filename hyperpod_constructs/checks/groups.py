@@ -1,9 +1,9 @@
-"""HP32x and HP33x: what a group asks for: threads, health checks, labels, taints, plans, images, interfaces."""
+"""HP32x: what a group's nodes are: threads, health checks, labels, taints."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ..catalog import allowed, limit, pattern, source_of
 from ..documents import join
@@ -12,11 +12,11 @@ from ..spec.base import is_token
 from .context import Context, as_text, skipped, types_of
 from .registry import Problem, rule
 
-_GROUP = "service model of sagemaker: ClusterInstanceGroupSpecification"
 _SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
 
 
-def _fragment(group: str) -> str:
+def fragment(group: str) -> str:
+    """A config fragment with a system group and one more, for the examples of rules."""
     return f"cluster: {{instance_groups: [{_SYSTEM}, {{name: workers, {group}}}]}}\n"
 
 
@@ -28,8 +28,8 @@ def _fragment(group: str) -> str:
     why="CreateCluster refuses the value: types without simultaneous multithreading have one thread a core.",
     cure="Leave threads_per_core out.",
     source="EC2 DescribeInstanceTypes: ValidThreadsPerCore",
-    wrong=_fragment("instance_type: ml.c7g.4xlarge, count: 1, threads_per_core: 2"),
-    right=_fragment("instance_type: ml.c5.4xlarge, count: 1, threads_per_core: 2"),
+    wrong=fragment("instance_type: ml.c7g.4xlarge, count: 1, threads_per_core: 2"),
+    right=fragment("instance_type: ml.c5.4xlarge, count: 1, threads_per_core: 2"),
 )
 def threads(ctx: Context) -> Iterator[Problem]:
     """Against what EC2 says of each type."""
@@ -50,8 +50,8 @@ def threads(ctx: Context) -> Iterator[Problem]:
     why="CreateCluster refuses them for other types.",
     cure="Remove deep_health_checks from the group.",
     source="documentation: deep health checks are for GPU and Trainium instances",
-    wrong=_fragment("instance_type: ml.m5.4xlarge, count: 2, deep_health_checks: [InstanceStress]"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceStress]"),
+    wrong=fragment("instance_type: ml.m5.4xlarge, count: 2, deep_health_checks: [InstanceStress]"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceStress]"),
 )
 def health_checks_on_accelerators(ctx: Context) -> Iterator[Problem]:
     """CPU types with deep health checks."""
@@ -69,8 +69,8 @@ def health_checks_on_accelerators(ctx: Context) -> Iterator[Problem]:
     why="CloudFormation refuses the template; the API alone has the check.",
     cure="Remove it, and start it with StartClusterHealthCheck when the cluster is there.",
     source=source_of("allowed", "deep_health_checks_cfn"),
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [MultiNodeTrainingValidation]"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [MultiNodeTrainingValidation]"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
 )
 def health_checks_of_cloudformation(ctx: Context) -> Iterator[Problem]:
     """Kinds of checks, and repeated ones."""
@@ -91,8 +91,8 @@ def health_checks_of_cloudformation(ctx: Context) -> Iterator[Problem]:
     why="The check cannot pass, and nodes that do not pass take no work.",
     cure="Use InstanceStress alone.",
     source="documentation of deep health checks; that it needs two nodes is inferred",
-    wrong=_fragment("instance_type: ml.g5.2xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
+    wrong=fragment("instance_type: ml.g5.2xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
 )
 def connectivity_check(ctx: Context) -> Iterator[Problem]:
     """Types without EFA, and groups of one node."""
@@ -116,11 +116,11 @@ def connectivity_check(ctx: Context) -> Iterator[Problem]:
     why="CreateCluster refuses the combination.",
     cure="Remove the taints, or the checks; accelerators are kept free by their resource names anyway.",
     source="documentation of deep health checks and custom taints",
-    wrong=_fragment(
+    wrong=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceStress], "
         "taints: [{key: gpu, effect: NoSchedule}]"
     ),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]"),
 )
 def health_checks_or_taints(ctx: Context) -> Iterator[Problem]:
     """Both in one group."""
@@ -137,8 +137,8 @@ def health_checks_or_taints(ctx: Context) -> Iterator[Problem]:
     why="CreateCluster refuses them; CloudFormation does not look.",
     cure="Keys: an optional lower-case domain and a slash, then a name; values: 1-63 letters, digits, `-`, `_`, `.`.",
     source=source_of("patterns", "kubernetes_label_key"),
-    wrong=_fragment('instance_type: ml.p5.48xlarge, count: 2, labels: {team: "vision & speech"}'),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {team: vision}"),
+    wrong=fragment('instance_type: ml.p5.48xlarge, count: 2, labels: {team: "vision & speech"}'),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {team: vision}"),
 )
 def labels(ctx: Context) -> Iterator[Problem]:
     """Number, keys and values."""
@@ -174,8 +174,8 @@ def _key_and_value(path: str, what: str, key: str, value: str | None) -> Iterato
     why="CreateCluster refuses them.",
     cure="Write keys and values as those of labels.",
     source=source_of("patterns", "kubernetes_taint_key"),
-    wrong=_fragment('instance_type: ml.p5.48xlarge, count: 2, taints: [{key: "no space", effect: NoSchedule}]'),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]"),
+    wrong=fragment('instance_type: ml.p5.48xlarge, count: 2, taints: [{key: "no space", effect: NoSchedule}]'),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]"),
 )
 def taints(ctx: Context) -> Iterator[Problem]:
     """Number, keys, values, repetitions."""
@@ -200,8 +200,8 @@ def taints(ctx: Context) -> Iterator[Problem]:
     why="The service and the kubelet set these labels; yours are refused or overwritten.",
     cure="Use a domain of your own.",
     source="documentation page sagemaker-hyperpod-eks-resiliency-node-labels; Kubernetes NodeRestriction",
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {sagemaker.amazonaws.com/team: vision}"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {example.com/team: vision}"),
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {sagemaker.amazonaws.com/team: vision}"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {example.com/team: vision}"),
 )
 def reserved_labels(ctx: Context) -> Iterator[Problem]:
     """Keys of SageMaker's and Kubernetes' own domains."""
@@ -225,9 +225,9 @@ _OPEN_DOMAINS = ("node.kubernetes.io", "node-restriction.kubernetes.io")
     why="Without the operator nothing partitions the GPUs; a profile of another type fails on the node.",
     cure="Set dependencies.gpu_operator, and a MIG configuration of the type's GPU.",
     source="dependency chart, gpu-operator; sagemaker-hyperpod 3.12.0 for the types with MIG",
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {nvidia.com/mig.config: all-1g.10gb}"),
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {nvidia.com/mig.config: all-1g.10gb}"),
     right="dependencies: {gpu_operator: true}\n"
-    + _fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {nvidia.com/mig.config: all-1g.10gb}"),
+    + fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {nvidia.com/mig.config: all-1g.10gb}"),
 )
 def mig_labels(ctx: Context) -> Iterator[Problem]:
     """nvidia.com/mig.config against the operator and the type."""
@@ -246,183 +246,3 @@ def mig_labels(ctx: Context) -> Iterator[Problem]:
             sizes = {each.removeprefix("mig-") for each in kind.mig_profiles}
             if wanted.startswith("all-") and re.match(r"[0-9]+g\.", profile) and profile not in sizes:
                 yield Problem(place, f"{as_text(wanted)} is no profile of {kind.name}: {', '.join(sorted(sizes))}")
-
-
-@rule(
-    "HP330",
-    title="A training plan is named by its ARN, in the region.",
-    severity=Severity.ERROR,
-    needs=("cluster",),
-    why="CreateCluster refuses the group.",
-    cure="Copy the ARN: arn:aws:sagemaker:us-west-2:111122223333:training-plan/name.",
-    source=source_of("patterns", "training_plan_arn"),
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, training_plan_arn: my-plan"),
-    right=_fragment(
-        "instance_type: ml.p5.48xlarge, count: 2, "
-        "training_plan_arn: 'arn:aws:sagemaker:us-west-2:111122223333:training-plan/mine'"
-    ),
-)
-def training_plan_arn(ctx: Context) -> Iterator[Problem]:
-    """Shape and region of the ARN."""
-    for path, group in ctx.groups:
-        arn, place = group.training_plan_arn, f"{path}.training_plan_arn"
-        if arn is None:
-            continue
-        if is_token(arn):
-            yield skipped(place)
-        elif not re.fullmatch(pattern("training_plan_arn"), arn) or not limit("training_plan_arn_length").allows(
-            len(arn)
-        ):
-            yield Problem(place, f"{as_text(arn)} is no ARN of a training plan")
-        elif ctx.region is not None and arn.split(":")[3] != ctx.region:
-            yield Problem(place, f"the training plan is in {arn.split(':')[3]}, the platform in {ctx.region}")
-
-
-@rule(
-    "HP331",
-    title="A training plan is for one type of accelerated on-demand instances.",
-    severity=Severity.WARNING,
-    needs=("cluster",),
-    why="A plan reserves capacity of one type: spot, other types and CPU types are not in it.",
-    cure="Use the plan for a group of the plan's type alone.",
-    source="documentation of training plans; the exclusion of spot is inferred",
-    wrong=_fragment(
-        "instance_type: ml.p5.48xlarge, count: 2, capacity: spot, "
-        "training_plan_arn: 'arn:aws:sagemaker:us-west-2:111122223333:training-plan/mine'"
-    ),
-    right=_fragment(
-        "instance_type: ml.p5.48xlarge, count: 2, "
-        "training_plan_arn: 'arn:aws:sagemaker:us-west-2:111122223333:training-plan/mine'"
-    ),
-)
-def training_plan_capacity(ctx: Context) -> Iterator[Problem]:
-    """Plans beside spot, several types or CPU types."""
-    for path, group in ctx.instance_groups:
-        if group.training_plan_arn is None:
-            continue
-        place = f"{path}.training_plan_arn"
-        if group.capacity == "spot":
-            yield Problem(place, "is given beside `capacity: spot`")
-        if len(group.instance_types) > 1:
-            yield Problem(place, f"is given beside {len(group.instance_types)} instance types")
-        for kind in types_of(group):
-            if not kind.is_accelerated:
-                yield Problem(place, f"{kind.name} has no accelerators, and training plans have no such type")
-
-
-@rule(
-    "HP332",
-    title="Images and releases keep to the API's pattern.",
-    severity=Severity.ERROR,
-    needs=("cluster",),
-    why="CreateCluster refuses the group.",
-    cure="image_id: ami-... or `default`; image_release_version: three numbers with dots.",
-    source=source_of("patterns", "image_id"),
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, image_id: my-image"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, image_id: ami-0123456789abcdef0"),
-)
-def images(ctx: Context) -> Iterator[Problem]:
-    """image_id and image_release_version."""
-    for path, group in ctx.instance_groups:
-        for name in ("image_id", "image_release_version"):
-            value, place = getattr(group, name), f"{path}.{name}"
-            if is_token(value):
-                yield skipped(place)
-            elif value is not None and (
-                not re.fullmatch(pattern(name), value) or not limit(f"{name}_length").allows(len(value))
-            ):
-                yield Problem(place, f"{as_text(value)} does not have the form that the API takes")
-
-
-@rule(
-    "HP333",
-    title="An image is either pinned or patched by the service.",
-    severity=Severity.WARNING,
-    needs=("cluster",),
-    why="The service moves nodes past the pinned release, and the template says something else than what runs.",
-    cure="Remove image_release_version, or auto_patch.",
-    source="CloudFormation schema of AWS::SageMaker::Cluster: ImageReleaseVersion",
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, image_release_version: 1.2.3, auto_patch: {}"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {}"),
-)
-def pinned_or_patched(ctx: Context) -> Iterator[Problem]:
-    """A pinned release beside automatic patching or a custom image."""
-    for path, group in ctx.instance_groups:
-        if group.image_release_version is None:
-            continue
-        place = f"{path}.image_release_version"
-        if group.auto_patch is not None:
-            yield Problem(place, "is pinned beside auto_patch")
-        if group.image_id not in (None, "default"):
-            yield Problem(
-                place, "is given beside a custom image", "Remove one of the two.", "The custom image decides."
-            )
-
-
-@rule(
-    "HP334",
-    title="EFA interfaces are asked for on types that have them.",
-    severity=Severity.ERROR,
-    needs=("cluster",),
-    why="CreateCluster refuses the interface type.",
-    cure="Remove network_interface.",
-    source=_GROUP + "; EC2's list of types with EFA",
-    certain=False,
-    wrong=_fragment("instance_type: ml.m5.4xlarge, count: 2, network_interface: efa"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, network_interface: efa-only"),
-)
-def efa_interfaces(ctx: Context) -> Iterator[Problem]:
-    """network_interface against the type."""
-    for path, group in ctx.instance_groups:
-        for kind in types_of(group):
-            if group.network_interface is not None and not kind.supports_efa:
-                yield Problem(f"{path}.network_interface", f"is {group.network_interface}, and {kind.name} has no EFA")
-
-
-@rule(
-    "HP335",
-    title="Escape properties are CloudFormation's, and do not repeat typed fields.",
-    severity=Severity.WARNING,
-    needs=("cluster",),
-    why="A typed field that is overridden was checked in vain; a misspelt property is refused by CloudFormation.",
-    cure="Use the typed field; write properties in CloudFormation's spelling, such as InstanceCount.",
-    source="CloudFormation schema of AWS::SageMaker::Cluster",
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {InstanceCount: 4}"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 4"),
-)
-def escapes(ctx: Context) -> Iterator[Problem]:
-    """Keys of `properties`."""
-    places: list[tuple[str, Mapping[str, object]]] = [(f"{path}.properties", g.properties) for path, g in ctx.groups]
-    if ctx.cluster is not None:
-        places.append(("cluster.properties", ctx.cluster.properties))
-    for path, properties in places:
-        for key in properties:
-            if key in _TYPED:
-                yield Problem(join(path, key), f"overrides the typed field `{_TYPED[key]}`")
-            elif not re.fullmatch(r"[A-Z][A-Za-z0-9]*", key):
-                yield Problem(join(path, key), f"{as_text(key)} is not spelt as CloudFormation's properties are")
-
-
-_TYPED = {
-    "AutoScaling": "cluster.autoscaling",
-    "CapacityRequirements": "capacity",
-    "ClusterName": "cluster.cluster_name",
-    "ExecutionRole": "execution_role_arn",
-    "ImageId": "image_id",
-    "InstanceCount": "count",
-    "InstanceGroupName": "name",
-    "InstanceGroups": "cluster.instance_groups",
-    "InstanceRequirements": "instance_types",
-    "InstanceStorageConfigs": "volume",
-    "InstanceType": "instance_type",
-    "KubernetesConfig": "labels",
-    "LifeCycleConfig": "lifecycle",
-    "MinInstanceCount": "min_count",
-    "NodeProvisioningMode": "cluster.provisioning",
-    "NodeRecovery": "cluster.node_recovery",
-    "OnStartDeepHealthChecks": "deep_health_checks",
-    "OverrideVpcConfig": "subnet_ids",
-    "ThreadsPerCore": "threads_per_core",
-    "TrainingPlanArn": "training_plan_arn",
-    "VpcConfig": "network",
-}

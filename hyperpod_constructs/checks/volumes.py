@@ -11,7 +11,7 @@ from ..spec.base import is_token
 from ..spec.groups import Deployment, Lifecycle
 from .context import Context, as_text, skipped
 from .eks import kms_key
-from .groups import _fragment
+from .groups import fragment
 from .registry import Problem, rule
 
 _EBS = "service model of sagemaker: ClusterEbsVolumeConfig"
@@ -26,8 +26,8 @@ _SCHEDULE = r"cron\([0-5]?[0-9] ([01]?[0-9]|2[0-3]) \S+ \S+ \S+ \S+\)"
     why="CreateCluster refuses the volume: the root volume's size is the service's.",
     cure="root_volume: {kms_key_arn: ...}; volume: {size_gib: ...}.",
     source=_EBS,
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {size_gib: 500}"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {size_gib: 500}"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
 )
 def volumes(ctx: Context) -> Iterator[Problem]:
     """What each of the two volumes must have."""
@@ -47,8 +47,8 @@ def volumes(ctx: Context) -> Iterator[Problem]:
     why="The service refuses the key.",
     cure="Give the key's ARN; its policy must let the execution role and the service create grants.",
     source="documentation page smcluster-cmk",
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {kms_key_arn: alias/mine}"),
-    right=_fragment(
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {kms_key_arn: alias/mine}"),
+    right=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, root_volume: "
         "{kms_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}"
     ),
@@ -79,11 +79,11 @@ def keys(ctx: Context) -> Iterator[Problem]:
     cure="Let the execution role and sagemaker.<region> use kms:CreateGrant and kms:DescribeKey, without conditions on the "
     "encryption context. The key of a group cannot be changed later.",
     source="documentation page smcluster-cmk",
-    wrong=_fragment(
+    wrong=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500, "
         "kms_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}"
     ),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
 )
 def key_policy(ctx: Context) -> Iterator[Problem]:
     """Reminds of the key policy, which is not in the config."""
@@ -102,8 +102,8 @@ def key_policy(ctx: Context) -> Iterator[Problem]:
     why="The quota `Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance` was seen at 1024.",
     cure="Ask for a higher quota (L-E13DF72A) first; the pre-flight reads yours.",
     source="one account's quotas of 2026-10-04",
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 4000}"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 1000}"),
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 4000}"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 1000}"),
 )
 def volume_quota(ctx: Context) -> Iterator[Problem]:
     """Sizes above what accounts start with."""
@@ -124,8 +124,8 @@ def volume_quota(ctx: Context) -> Iterator[Problem]:
     why="CreateCluster or CloudFormation refuses the mount.",
     cure="Copy DNS and mount name from the file system; mount at an absolute path without trailing or double slash.",
     source=source_of("patterns", "fsx_mount_path"),
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre: {dns_name: my-fs, mount_name: abcdefgh}"),
-    right=_fragment(
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, lustre: {dns_name: my-fs, mount_name: abcdefgh}"),
+    right=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, lustre: "
         "{dns_name: fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com, mount_name: abcdefgh}"
     ),
@@ -167,11 +167,11 @@ def _matching(path: str, value: str, name: str) -> Iterator[Problem]:
     why="CreateCluster wants one type and one value.",
     cure="Give count, or percent.",
     source="service model of sagemaker: CapacitySizeConfig",
-    wrong=_fragment(
+    wrong=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, auto_patch: "
         "{deployment: {maximum_batch_size: {count: 1, percent: 50}}}"
     ),
-    right=_fragment(
+    right=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {maximum_batch_size: {count: 1}}}"
     ),
 )
@@ -201,8 +201,8 @@ def _deployments(ctx: Context) -> Iterator[tuple[str, Deployment]]:
     why="CloudFormation refuses the template.",
     cure="Write cron(0 3 ? * SUN *).",
     source="CloudFormation schema of AWS::SageMaker::Cluster: ScheduledUpdateConfig.ScheduleExpression",
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: rate(1 day)}"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: cron(0 3 ? * SUN *)}"),
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: rate(1 day)}"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: cron(0 3 ? * SUN *)}"),
 )
 def schedules(ctx: Context) -> Iterator[Problem]:
     """Cron expressions."""
@@ -222,8 +222,8 @@ def schedules(ctx: Context) -> Iterator[Problem]:
     why="CreateCluster refuses the list.",
     cure="Name each alarm once, with 1 to 255 characters.",
     source="service model of sagemaker: AlarmDetails",
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: ['']}}"),
-    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: [errors]}}"),
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: ['']}}"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: [errors]}}"),
 )
 def alarms(ctx: Context) -> Iterator[Problem]:
     """Names of alarms."""

@@ -1,0 +1,205 @@
+"""Rules that say more than one thing: each of the others, with its place, severity and numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rule_configs import load_over
+
+SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
+GROUPS = "cluster: {instance_groups: ["
+EXISTING = (
+    "network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, EXTRA node_subnets: [{subnet_id: "
+    "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}, {subnet_id: subnet-0123456789abcdef1, "
+    "availability_zone_id: usw2-az2}]}}\n"
+)
+
+
+def groups(*more: str, rest: str = "") -> str:
+    return f"{GROUPS}{', '.join([SYSTEM, *more])}]{rest}}}\n"
+
+
+def workers(kind: str, rest: str = "count: 2") -> str:
+    return f"{{name: workers, instance_type: {kind}, {rest}}}"
+
+
+VARIANTS = {
+    "node ranges smaller than the nodes": (
+        "network: {node_cidrs: [10.1.0.0/28, 10.2.0.0/28]}\n" + groups(workers("ml.p5.48xlarge", "count: 40")),
+        (
+            "HP130",
+            "error",
+            "network.node_cidrs[0]",
+            "42 nodes take an address each at the very least; 10.1.0.0/28 has 11",
+        ),
+    ),
+    "existing subnets are counted too": (
+        EXISTING.replace("EXTRA ", "").replace("usw2-az1}", "usw2-az1, cidr: 10.0.0.0/24}")
+        + groups(workers("ml.p5.48xlarge", "count: 3")),
+        ("HP130", "warning", "network.existing.node_subnets[0].cidr", "workers 4 x 81 = 414 addresses at most"),
+    ),
+    "efa-only interfaces take no addresses": (
+        "network: {node_cidrs: [10.1.0.0/24, 10.2.0.0/24]}\n"
+        + groups(workers("ml.p5.48xlarge", "count: 4, network_interface: efa-only")),
+        ("HP130", "warning", "network.node_cidrs[0]", "workers 5 x 50 = 340 addresses"),
+    ),
+    "a VPC over one of EKS's service ranges": (
+        "network: {vpc_cidr: 10.100.0.0/16}\n",
+        ("HP121", "warning", "network.vpc_cidr", "10.100.0.0/16"),
+    ),
+    "a VPC over both": (
+        EXISTING.replace("EXTRA", "vpc_cidrs: [10.100.0.0/16, 172.20.0.0/16],"),
+        ("HP121", "error", "network.existing.vpc_cidrs", "one of the two"),
+    ),
+    "existing subnets in one zone": (
+        EXISTING.replace("EXTRA ", "").replace("usw2-az2", "usw2-az1"),
+        ("HP110", "error", "network.existing.node_subnets", "EKS, which uses them too, needs 2"),
+    ),
+    "one control-plane subnet": (
+        EXISTING.replace("EXTRA", "control_plane_subnet_ids: [subnet-0123456789abcdef0],"),
+        ("HP110", "error", "network.existing.control_plane_subnet_ids", "1 subnet(s)"),
+    ),
+    "10.0.0.0/16 beside 10.1.0.0/16": (
+        "network: {vpc_cidr: 10.1.0.0/16, node_cidrs: [10.0.0.0/17, 10.0.128.0/17]}\n",
+        ("HP107", "error", "network.node_cidrs[0]", "refuses beside 10.1.0.0/16"),
+    ),
+    "a node range over the public subnets": (
+        "network: {node_cidrs: [10.192.1.0/24, 10.2.0.0/16]}\n",
+        ("HP106", "error", "network.node_cidrs[0]", "overlaps 10.192.1.0/24 of the public subnet"),
+    ),
+    "a node range around the VPC": (
+        "network: {vpc_cidr: 10.192.0.0/20, node_cidrs: [10.192.0.0/16, 10.2.0.0/16]}\n",
+        ("HP106", "error", "network.node_cidrs[0]", "reaches beyond the primary range"),
+    ),
+    "a public endpoint only, without a way out": (
+        "network: {mode: closed}\neks: {endpoint_access: public}\n",
+        ("HP211", "error", "eks.endpoint_access", "no route to the public one"),
+    ),
+    "extended support beside STANDARD": (
+        'eks: {kubernetes_version: "1.33"}\n',
+        ("HP203", "warning", "eks.kubernetes_version", "`support: STANDARD` does not go with it"),
+    ),
+    "an old version of an existing cluster": (
+        EXISTING.replace("EXTRA ", "") + 'eks: {kubernetes_version: "1.29", existing: {cluster_name: a}}\n',
+        ("HP202", "warning", "eks.kubernetes_version", "ended on 2026-03-23"),
+    ),
+    "a type that no price list has": (
+        groups(workers("ml.p5e.48xlarge")),
+        ("HP302", "note", "cluster.instance_groups[1].instance_type", "where it is offered is not known"),
+    ),
+    "a type of EC2 that HyperPod refuses": (
+        groups(workers("ml.inf2.xlarge")),
+        ("HP301", "error", "cluster.instance_groups[1].instance_type", "Inferentia"),
+    ),
+    "more groups than documented": (
+        groups(*(f"{{name: g{n}, instance_type: ml.m5.large, count: 1}}" for n in range(20))),
+        ("HP308", "warning", "cluster.instance_groups", "21 groups; the API takes 100"),
+    ),
+    "more groups than the API takes": (
+        groups(*(f"{{name: g{n}, instance_type: ml.m5.large, count: 1}}" for n in range(100))),
+        ("HP308", "error", "cluster.instance_groups", "has 101 groups, 100 at most"),
+    ),
+    "more instances than the API takes": (
+        groups(workers("ml.p5.48xlarge", "count: 6759")),
+        ("HP309", "error", "cluster.instance_groups[1].count", "is 6759, 6758 at most"),
+    ),
+    "no CPU group": (
+        f"{GROUPS}{workers('ml.p5.48xlarge')}]}}\n",
+        ("HP315", "warning", "cluster.instance_groups", "has accelerators"),
+    ),
+    "autoscaling without recovery": (
+        groups(workers("ml.g5.8xlarge", "count: 0"), rest=", node_recovery: None, autoscaling: {}"),
+        ("HP380", "error", "cluster.node_recovery", "autoscaling needs Automatic"),
+    ),
+    "eleven groups for Karpenter": (
+        groups(
+            *(f"{{name: g{n}, instance_type: ml.g5.8xlarge, count: 0}}" for n in range(11)), rest=", autoscaling: {}"
+        ),
+        ("HP384", "warning", "cluster.autoscaling", "has 11 groups; a node class takes 10"),
+    ),
+    "autoscaling of nothing": (
+        groups(rest=", autoscaling: {}"),
+        ("HP381", "warning", "cluster.autoscaling", "no group has count 0"),
+    ),
+    "a region without the agent's image": (
+        "region: ap-south-2\nnetwork: {availability_zone_ids: [aps2-az1, aps2-az2]}\n"
+        + groups(workers("ml.g5.8xlarge")),
+        ("HP404", "warning", "dependencies.health_monitoring_agent", "us-east-1"),
+    ),
+    "a MIG profile of another type": (
+        "dependencies: {gpu_operator: true}\n"
+        + groups(workers("ml.p5.48xlarge", "count: 1, labels: {nvidia.com/mig.config: all-1g.5gb}")),
+        (
+            "HP328",
+            "warning",
+            'cluster.instance_groups[1].labels["nvidia.com/mig.config"]',
+            "no profile of ml.p5.48xlarge",
+        ),
+    ),
+    "no credentials for the operator": (
+        "addons: {training_operator: {}, pod_identity_agent: {enabled: false}}\n",
+        ("HP502", "error", "addons.pod_identity_agent.enabled", "training_operator"),
+    ),
+    "no known version of an add-on for the Kubernetes version": (
+        'eks: {kubernetes_version: "1.31", support: EXTENDED}\naddons: {observability: {}}\n',
+        ("HP521", "warning", "addons.observability", "v1.2.0-eksbuild.3 is for 1.32 to 1.37"),
+    ),
+    "task governance before 1.30": (
+        'eks: {kubernetes_version: "1.29"}\naddons: {task_governance: {}}\n',
+        ("HP521", "error", "addons.task_governance", "needs Kubernetes 1.30, and the cluster has 1.29"),
+    ),
+    "inference without an identity provider": (
+        EXISTING.replace("EXTRA ", "") + "eks: {existing: {cluster_name: a}}\naddons: {inference_operator: {}}\n",
+        ("HP505", "error", "eks.existing.oidc_provider_arn", "OIDC"),
+    ),
+    "an older driver than inference takes": (
+        "addons: {inference_operator: {}, fsx_csi: {version: v1.5.0-eksbuild.1}}\n",
+        ("HP522", "error", "addons.fsx_csi.version", "HyperPod inference operator needs v1.6.0-eksbuild.1 or later"),
+    ),
+    "quotas in accelerators": (
+        groups(workers("ml.p5.48xlarge"))
+        + "addons: {task_governance: {}}\ngovernance: {teams: [{name: a, quota: [{instance_type: ml.p5.48xlarge, "
+        "accelerators: 12}]}, {name: b, quota: [{instance_type: ml.p5.48xlarge, accelerators: 8}]}]}\n",
+        ("HP606", "warning", "governance.teams", "own 2.5 instances of ml.p5.48xlarge, and the groups have 2 at most"),
+    ),
+    "a misspelt MIG profile": (
+        "addons: {task_governance: {}}\ngovernance: {teams: [{name: a, quota: [{instance_type: ml.p5.48xlarge, "
+        "mig_profile: mig-1g10gb, mig_count: 1}]}]}\n",
+        ("HP608", "error", "governance.teams[0].quota[0].mig_profile", "no profile that the API takes"),
+    ),
+    "FSx between two steps": (
+        "storage: {lustre: [{name: data, size_gib: 3000}]}\naddons: {fsx_csi: {}}\n",
+        ("HP801", "error", "storage.lustre[0].size_gib", "is 3,000 GiB"),
+    ),
+    "alarms for nobody": (
+        "addons: {observability: {alarms: {}}}\n",
+        ("HP822", "note", "addons.observability.alarms", "reach nobody"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("fragment", "expected"), VARIANTS.values(), ids=VARIANTS)
+def test_variants(fragment: str, expected: tuple[str, str, str, str], tmp_path: Path) -> None:
+    rule, severity, path, words = expected
+    found = [finding for finding in load_over(fragment, tmp_path).findings if finding.rule == rule]
+    assert [(str(f.severity), f.path) for f in found][:1] == [(severity, path)]
+    assert words in found[0].message
+
+
+SILENT = {
+    "HP130": groups(workers("ml.p5.48xlarge", "count: 800")),
+    "HP121": "network: {vpc_cidr: 10.0.0.0/16}\n",
+    "HP203": 'eks: {kubernetes_version: "1.35"}\n',
+    "HP302": groups(workers("ml.p5.48xlarge")),
+    "HP312": groups(workers("ml.p5.48xlarge", "count: 2, availability_zone_id: usw2-az1")),
+    "HP315": groups(workers("ml.p5.48xlarge", "count: 2, taints: [{key: a, effect: NoSchedule}]")),
+    "HP402": groups(workers("ml.p5.48xlarge")),
+    "HP530": "addons: {training_operator: {}, task_governance: {}, observability: {}}\n",
+    "HP531": "addons: {training_operator: {}, task_governance: {}, observability: {}}\n",
+}
+
+
+@pytest.mark.parametrize(("rule", "fragment"), SILENT.items(), ids=SILENT)
+def test_ordinary_clusters_are_left_alone(rule: str, fragment: str, tmp_path: Path) -> None:
+    assert [f for f in load_over(fragment, tmp_path).findings if f.rule == rule] == []

@@ -37,7 +37,7 @@ def _existing(ctx: Context) -> bool:
 def prerequisites(ctx: Context) -> Iterator[Problem]:
     """Prerequisites that are switched off; a warning where they may be on the cluster already."""
     effective, chart = ctx.effective_addons, ctx.dependencies
-    severity = Severity.WARNING if _existing(ctx) else None
+    severity = None if ctx.eks is not None and ctx.eks.existing is None else Severity.WARNING
     for key, needs in PREREQUISITES.items():
         for need in needs if key in effective else ():
             by_chart = chart is not None and chart.enabled and need == "cert_manager" and chart.cert_manager

@@ -166,7 +166,8 @@ def system_group(ctx: Context) -> Iterator[Problem]:
         message = (
             "every group has taints, is restricted or has no nodes at first: nothing of the platform itself can run"
         )
-        yield Problem(place, message, severity=Severity.ERROR)
+        # Whether others bring capacity is not known where the EKS cluster is not.
+        yield Problem(place, message, severity=Severity.ERROR if ctx.eks is not None else None)
         return
     if all(any(kind.is_accelerated for kind in types_of(group)) for group in open_groups):
         yield Problem(place, "every group that takes ordinary pods has accelerators")

@@ -127,3 +127,9 @@ def test_ids_are_unique_and_belong_to_an_area() -> None:
         rule("XX301", severity=Severity.ERROR, **documentation)(lambda context: iter(()))
     assert len({each.id for each in rules()}) == len(rules())
     assert find("HP999") is None
+
+
+def test_a_cluster_by_itself_may_have_capacity_of_others() -> None:
+    tainted = cluster(taints=[{"key": "a", "effect": "NoSchedule"}])
+    assert found(Context(cluster=tainted), "HP315")[0].severity is Severity.WARNING
+    assert found(Context(cluster=tainted, eks=Eks()), "HP315")[0].severity is Severity.ERROR

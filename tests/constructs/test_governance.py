@@ -10,6 +10,7 @@ from typing import Any
 import aws_cdk as cdk
 import botocore.session
 import pytest
+from assembly import Assembly, read_assembly
 from botocore.validate import ParamValidator
 
 from hyperpod_constructs import catalog
@@ -19,7 +20,6 @@ from hyperpod_constructs.graph import prove
 from hyperpod_constructs.jobs import compile_job
 from hyperpod_constructs.spec import Governance, Job, Platform, QuotaResource, Scheduler, Team
 from hyperpod_constructs.stacks import platform_stacks
-from tests.conftest import Assembly, read_assembly
 
 MEMBER = "arn:aws:iam::111122223333:role/Vision"
 OTHER = "arn:aws:iam::111122223333:role/Speech"

@@ -9,11 +9,11 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 import yaml
+from assembly import Assembly, read_assembly
 
 from hyperpod_constructs.graph import prove
 from hyperpod_constructs.spec import Platform
 from hyperpod_constructs.stacks import platform_stacks
-from tests.conftest import Assembly, read_assembly
 
 CHART = {
     "reference": "oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/grafana",

@@ -8,13 +8,13 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from assembly import Assembly, read_assembly
 from aws_cdk import aws_ec2 as ec2
 
 from hyperpod_constructs.graph import prove
 from hyperpod_constructs.spec import LustreFileSystem, Platform
 from hyperpod_constructs.stacks import platform_stacks
 from hyperpod_constructs.storage import HyperPodFileSystem
-from tests.conftest import Assembly, read_assembly
 
 KEY = "arn:aws:kms:us-west-2:111122223333:key/11111111-2222-3333-4444-555555555555"
 FSX = "AWS::FSx::FileSystem"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.fake_aws import AwsFault, FakeAws
+from fake_aws import AwsFault, FakeAws
 
 ARN = "arn:aws:sagemaker:us-west-2:111122223333"
 CLUSTER = f"{ARN}:cluster/abcdefghij12"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from fake_aws import FakeAws
 from governance_service import CLUSTER, GovernanceService
 
 from hyperpod_constructs.governance_properties import compute_quota_properties, scheduler_config_properties
@@ -15,7 +16,6 @@ from hyperpod_constructs.handlers.governance.api import OWNER_TAG, GovernanceErr
 from hyperpod_constructs.handlers.governance.index import TIMEOUT_SECONDS, begin, poll
 from hyperpod_constructs.handlers.governance.settle import RETRY_SECONDS, Step, next_step
 from hyperpod_constructs.spec import QuotaResource, Scheduler, Team
-from tests.fake_aws import FakeAws
 
 STACK = "arn:aws:cloudformation:us-west-2:111122223333:stack/Addons/1"
 P5 = "ml.p5.48xlarge"
@@ -278,7 +278,7 @@ def test_an_answer_that_got_lost_makes_no_second(aws: FakeAws, service: Governan
     def lost(asked: dict[str, Any]) -> dict[str, Any]:
         made(asked)
         aws.on("sagemaker", "CreateComputeQuota", made)
-        from tests.fake_aws import AwsFault
+        from fake_aws import AwsFault
 
         raise AwsFault("InternalFailure", "the connection broke", 500)
 
@@ -322,7 +322,7 @@ def test_gone_between_looking_and_deleting_is_fine(
 
     def gone(asked: dict[str, Any]) -> dict[str, Any]:
         service.things.clear()
-        from tests.fake_aws import AwsFault
+        from fake_aws import AwsFault
 
         raise AwsFault("ResourceNotFound")
 

@@ -1,0 +1,111 @@
+"""The examples of a shared cluster: checked, synthesized, linted for their region, in order, and documented."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assembly import ROOT, Assembly
+
+from hyperpod_constructs.config import load
+from hyperpod_constructs.findings import Severity
+from hyperpod_constructs.graph import prove
+
+EXAMPLES = ["teams", "lustre", "observability-none", "observability-managed", "observability-self-hosted"]
+Assemble = Callable[[str], Assembly]
+
+
+def config(name: str) -> str:
+    return f"examples/{name}.yaml"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_it_has_no_errors_and_no_warnings(name: str) -> None:
+    loaded = load(ROOT / config(name))
+    assert [str(f) for f in loaded.findings if f.severity is not Severity.NOTE] == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_it_is_in_order(assemble: Assemble, name: str) -> None:
+    proof = prove(str(assemble(config(name)).folder))
+    assert proof.holds, proof.render()
+
+
+def test_cfn_lint_finds_no_errors(assemble: Assemble) -> None:
+    templates = [
+        str(path) for name in EXAMPLES for path in sorted(assemble(config(name)).folder.rglob("*.template.json"))
+    ]
+    command = [Path(sys.executable).parent / "cfn-lint", "--regions", "us-west-2", "--ignore-checks", "W", "--"]
+    # E3644 is a list of instance types made from prices, which lacks types that HyperPod has
+    done = subprocess.run(
+        [*command[:-1], "E3644", "--", *templates], capture_output=True, text=True, check=False, timeout=110
+    )
+    assert done.returncode == 0, done.stdout[:4000]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_page_speaks_of_it(name: str) -> None:
+    pages = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
+    assert f"examples/{name}.yaml" in pages or f"examples/{name.rpartition('-')[0]}-" in pages
+
+
+def objects(assembly: Assembly) -> list[dict[str, Any]]:
+    found = []
+    for each in assembly.resources("Custom::HyperPodKubernetesObjects").values():
+        text = each["Properties"]["Manifest"]
+        if not isinstance(text, str):
+            text = "".join(part if isinstance(part, str) else "TOKEN" for part in text["Fn::Join"][1])
+        found += json.loads(text)
+    return found
+
+
+def test_teams_share_sixteen_nodes(assemble: Assemble) -> None:
+    assembly = assemble(config("teams"))
+    quotas = [each["Properties"] for each in assembly.resources("AWS::SageMaker::ComputeQuota").values()]
+    assert {each["ComputeQuotaTarget"]["TeamName"] for each in quotas} == {"vision", "speech", "interns"}
+    owned = 0.0
+    for each in quotas:
+        (resource,) = each["ComputeQuotaConfig"]["ComputeQuotaResources"]
+        owned += resource.get("Count", 0) + resource.get("Accelerators", 0) / 8
+    assert owned == 16
+    strategies = {each["ComputeQuotaConfig"]["ResourceSharingConfig"]["Strategy"] for each in quotas}
+    assert strategies == {"LendAndBorrow", "Lend"}
+    (job,) = [each for each in objects(assembly) if each["kind"] == "HyperPodPyTorchJob"]
+    assert job["metadata"]["namespace"] == "hyperpod-ns-vision"
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "hyperpod-ns-vision-localqueue"
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "production-priority"
+
+
+def test_the_job_of_the_lustre_example_reads_the_claim(assemble: Assemble) -> None:
+    assembly = assemble(config("lustre"))
+    items = objects(assembly)
+    (claim,) = [each for each in items if each["kind"] == "PersistentVolumeClaim"]
+    (job,) = [each for each in items if each["kind"] == "HyperPodPyTorchJob"]
+    assert claim["metadata"]["namespace"] == job["metadata"]["namespace"]
+    volumes = job["spec"]["replicaSpecs"][0]["template"]["spec"]["volumes"]
+    assert {"claimName": claim["metadata"]["name"]} in [each.get("persistentVolumeClaim") for each in volumes]
+    workers = assembly.one("AWS::SageMaker::Cluster")["InstanceGroups"][1]
+    assert assembly.one("AWS::FSx::FileSystem")["SubnetIds"] == workers["OverrideVpcConfig"]["Subnets"]
+
+
+def test_each_grafana_is_what_its_name_says(assemble: Assemble) -> None:
+    kinds = {
+        name: (
+            len(assemble(config(name)).resources("AWS::Grafana::Workspace")),
+            sum(
+                each["Properties"]["Release"] == "grafana"
+                for each in assemble(config(name)).resources("Custom::HyperPodHelmRelease").values()
+            ),
+        )
+        for name in EXAMPLES[2:]
+    }
+    assert kinds == {
+        "observability-none": (0, 0),
+        "observability-managed": (1, 0),
+        "observability-self-hosted": (0, 1),
+    }

@@ -32,9 +32,10 @@ def merged(base: Any, over: Any) -> Any:
 
 def load_text(text: str, folder: Path) -> Loaded:
     """The text loaded as a config file, on the catalog's day, beside the local folders that examples name."""
-    for local in ("scripts/on_create.sh", "vendor/chart/Chart.yaml", "charts/grafana/Chart.yaml"):
-        (folder / local).parent.mkdir(parents=True, exist_ok=True)
-        (folder / local).touch()
+    if not (folder / "scripts").exists():
+        for local in ("scripts/on_create.sh", "vendor/chart/Chart.yaml", "charts/grafana/Chart.yaml"):
+            (folder / local).parent.mkdir(parents=True, exist_ok=True)
+            (folder / local).touch()
     file = folder / "hyperpod.yaml"
     file.write_text(text)
     with use_clock(TODAY):

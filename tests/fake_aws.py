@@ -151,13 +151,13 @@ class FakeAws:
             answer = dict(given(params) if callable(given) else given)
         except AwsFault as raised:
             return raised.fault
+        answer = self._page(service, operation, answer, params)
         if model.output_shape is not None:
-            botocore_shape = _botocore_model(service).operation_model(operation).output_shape
             try:
-                validate_parameters(answer, botocore_shape)
+                validate_parameters(answer, _botocore_model(service).operation_model(operation).output_shape)
             except Exception as error:  # noqa: BLE001
                 self.problems.append(f"{service} {operation}: {error}")
-        return self._page(service, operation, answer, params)
+        return answer
 
     def _page(self, service: str, operation: str, answer: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
         rule = _paginators(service).get(operation)

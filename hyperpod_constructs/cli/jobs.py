@@ -10,6 +10,15 @@ import click
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("jobs_init", "Write a commented job file."),
     "render": ("jobs_render", "Print exactly what would be applied."),
+    "submit": ("jobs_submit", "Create jobs in a cluster."),
+    "list": ("jobs_day2", "List jobs of all kinds."),
+    "describe": ("jobs_day2", "A job with its conditions, pods and events."),
+    "pods": ("jobs_day2", "List the pods of a job."),
+    "logs": ("jobs_logs", "Print the logs of a job's pods."),
+    "wait": ("jobs_day2", "Wait until a job has started or finished."),
+    "suspend": ("jobs_day2", "Suspend a job."),
+    "resume": ("jobs_day2", "Let a suspended job run on."),
+    "delete": ("jobs_day2", "Delete jobs."),
 }
 """Sub-command to (module under `hyperpod_constructs.cli`, one-line help). The module has a click command of that name."""
 
@@ -25,7 +34,8 @@ class LazyJobs(click.Group):
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command: Any = getattr(import_module(f"{__package__}.{COMMANDS[cmd_name][0]}"), cmd_name)
+        module = import_module(f"{__package__}.{COMMANDS[cmd_name][0]}")
+        command: Any = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")  # `list_`: not the built-in
         return command  # type: ignore[no-any-return]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -174,7 +174,7 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own: Iterable[str
 )
 def own_kueue(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether a Kueue is there that task governance did not bring; asks the Kubernetes API."""
-    from ..operations.kubernetes_api import Unreachable, deployments
+    from ..operations.kubernetes import KubernetesError, Signing, by_eks
 
     name = _name(platform)
     live, installed = ask.together(
@@ -185,8 +185,9 @@ def own_kueue(platform: Platform, ask: Asking) -> Iterator[Found]:
         return
     path = "addons.task_governance"
     try:
-        found = deployments(live["cluster"], ask.client("sts"), label="app.kubernetes.io/name=kueue")
-    except Unreachable as error:
+        api = by_eks(live["cluster"], Signing(ask.client("sts")))
+        found = api.items("/apis/apps/v1/deployments", labelSelector="app.kubernetes.io/name=kueue")
+    except KubernetesError as error:
         message = f"could not look for a Kueue in {name}: {error}"
         cure = "look yourself: kubectl get deployments -A -l app.kubernetes.io/name=kueue"
         yield "HP947", Problem(path, message, cure, "Not known.", Severity.NOTE)

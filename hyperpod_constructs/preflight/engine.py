@@ -38,6 +38,10 @@ _STOPPING = (Trouble.CREDENTIALS, Trouble.EXPIRED, Trouble.CLOCK)
 """Troubles with which no call can succeed: one of them says it all."""
 
 
+_FIRST = ("service-quotas", "sagemaker", "cloudformation", "eks")
+"""Clients made first: those with the longest chains of calls."""
+
+
 @dataclass(slots=True, eq=False)
 class _Run:
     """One probe under way. Only its own thread writes it; what a late one has found so far counts."""
@@ -75,7 +79,8 @@ def preflight(
         The findings, errors first. Paths are those of the platform.
     """
     chosen = [probe for probe in (probes() if only is None else only) if probe.wanted(platform)]
-    services = dict.fromkeys(service for probe in chosen for service in probe.services)
+    needed = {service for probe in chosen for service in probe.services}
+    services = [*(service for service in _FIRST if service in needed), *sorted(needed.difference(_FIRST))]
     clients = Clients(session, services, region=region or platform.region, attempts=attempts, read_seconds=read_seconds)
     questions = Questions(clients)
     finished: queue.SimpleQueue[_Run] = queue.SimpleQueue()

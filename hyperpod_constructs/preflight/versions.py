@@ -10,7 +10,7 @@ from .. import catalog
 from ..catalog._files import load
 from ..checks import Problem
 from ..findings import Severity
-from ..spec.addons import ADDON_NAMES
+from ..spec.addons import ADDON_NAMES, Kueue
 from ..spec.platform import Platform
 from ..upgrade.versions import calendar_differences, live_calendar, live_matrix
 from .asking import Asking
@@ -68,7 +68,7 @@ def kubernetes(platform: Platform, ask: Asking) -> Iterator[Found]:
 def addons(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether each add-on has a version for the Kubernetes version, named ones exist, and the catalog is up to date."""
     wanted = {
-        ADDON_NAMES[key]: (f"addons.{key}", addon.version)
+        ADDON_NAMES[key]: (f"addons.{key}", None if isinstance(addon, Kueue) else addon.version)
         for key, addon in platform.addons.effective().items()
         if key in ADDON_NAMES
     }

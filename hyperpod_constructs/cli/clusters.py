@@ -1,0 +1,88 @@
+"""`hyperpod clusters`: list and describe clusters and their nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .live import aws_options, emit, facts, in_words, output_option, table
+
+
+def sagemaker(profile: str | None, region: str | None) -> Any:
+    """A client."""
+    from ..operations.aws import client
+
+    return client("sagemaker", profile, region)
+
+
+@click.group()
+def clusters() -> None:
+    """HyperPod clusters of the account: what there is, and in which state."""
+
+
+@clusters.command("list")
+@aws_options
+@output_option
+def list_(profile: str | None, region: str | None, output: str) -> None:
+    """List the clusters of the region."""
+    from ..operations.clusters import clusters as asked
+
+    with in_words():
+        found = asked(sagemaker(profile, region))
+    head = ["NAME", "STATUS", "EKS", "GROUPS", "NODES", "CREATED"]
+    rows = [
+        [it["name"], it["status"], it["eks"], it["groups"], f"{it['nodes']}/{it['target']}", it["created"]]
+        for it in found
+    ]
+    emit(found, output, lambda: table(head, rows, empty="no HyperPod cluster in this region"))
+
+
+@clusters.command()
+@click.argument("name")
+@aws_options
+@output_option
+def describe(name: str, profile: str | None, region: str | None, output: str) -> None:
+    """Describe a cluster: its state, network and groups."""
+    from ..operations.clusters import described
+
+    with in_words():
+        found = described(sagemaker(profile, region).describe_cluster(ClusterName=name))
+
+    def text() -> str:
+        head = ["GROUP", "TYPE", "NODES", "STATUS", "SOFTWARE", "PLAN"]
+        rows = [
+            [
+                it["name"],
+                ",".join(it["types"]),
+                f"{it['count']}/{it['target']}",
+                it["status"],
+                it["software"],
+                it["training_plan"],
+            ]
+            for it in found["instance_groups"]
+        ]
+        plain = {key.replace("_", " "): value for key, value in found.items() if key != "instance_groups"}
+        shown = {key: ", ".join(value) if isinstance(value, list) else value for key, value in plain.items()}
+        return f"{facts(shown)}\n\n{table(head, rows, empty='no groups')}"
+
+    emit(found, output, text)
+
+
+@clusters.command()
+@click.argument("name")
+@click.option("--group", help="Only nodes of this instance group.")
+@click.option("--status", help="Only nodes in this status, such as Failure.")
+@aws_options
+@output_option
+def nodes(
+    name: str, group: str | None, status: str | None, profile: str | None, region: str | None, output: str
+) -> None:
+    """List the nodes of a cluster, with what the service says about failed ones."""
+    from ..operations.clusters import nodes as asked
+
+    with in_words():
+        found = asked(sagemaker(profile, region), name, group=group, status=status)
+    head = ["NODE", "GROUP", "TYPE", "STATUS", "SOFTWARE", "HOST", "MESSAGE"]
+    rows = [[it[key] for key in ("id", "group", "type", "status", "software", "host", "message")] for it in found]
+    emit(found, output, lambda: table(head, rows, empty="no such nodes"))

@@ -1,0 +1,91 @@
+"""`hyperpod context`: point kubectl at a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .live import aws_options, emit, facts, in_words, output_option
+
+
+@click.group()
+def context() -> None:
+    """The cluster that kubectl, helm and the job commands talk to."""
+
+
+@context.command("set")
+@click.argument("cluster")
+@click.option("--eks", "is_eks", is_flag=True, help="CLUSTER is the name of an EKS cluster.")
+@click.option("--namespace", help="Namespace of the context.")
+@click.option("--alias", help="Name of the context; default: the EKS cluster's ARN.")
+@click.option(
+    "--kubeconfig", type=click.Path(path_type=Path), help="File to write; default: KUBECONFIG or ~/.kube/config."
+)
+@aws_options
+def set_(
+    cluster: str,
+    is_eks: bool,
+    namespace: str | None,
+    alias: str | None,
+    kubeconfig: Path | None,
+    profile: str | None,
+    region: str | None,
+) -> None:
+    """Add the HyperPod cluster CLUSTER to the kubeconfig and make it the current context.
+
+    Tokens come from `aws eks get-token`, as with `aws eks update-kubeconfig`. Other contexts stay as they are.
+    """
+    from ..operations import kubeconfig as files
+
+    with in_words():
+        found, where = eks_cluster(cluster, is_eks, profile, region)
+    if not found.get("endpoint"):
+        raise click.ClickException(f"EKS cluster {found['name']} is {found['status']} and has no endpoint yet")
+    new = files.entries(found, region=where, profile=profile, namespace=namespace, alias=alias)
+    file = kubeconfig or files.path()
+    try:
+        files.write(file, files.merged(files.read(file), new))
+    except files.UnusableKubeconfig as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
+    click.echo(f"kubectl now talks to {found['name']} (context {new['current-context']} in {file}).")
+
+
+@context.command()
+@click.option(
+    "--kubeconfig", type=click.Path(path_type=Path), help="File to read; default: KUBECONFIG or ~/.kube/config."
+)
+@output_option
+def show(kubeconfig: Path | None, output: str) -> None:
+    """Show the current context. Exit code 1 without one."""
+    from ..operations import kubeconfig as files
+
+    file = kubeconfig or files.path()
+    try:
+        current = files.current(files.read(file))
+    except files.UnusableKubeconfig as error:
+        raise click.ClickException(str(error)) from error
+    if current is None:
+        raise click.ClickException(f"{file} has no current context: `hyperpod context set CLUSTER`")
+    data = asdict(current)
+    emit(data, output, lambda: facts({**data, "file": file}))
+
+
+def eks_cluster(name: str, is_eks: bool, profile: str | None, region: str | None) -> tuple[dict[str, Any], str]:
+    """The EKS cluster of a HyperPod cluster, or of that name, and its region."""
+    from ..operations.aws import config, session
+    from ..operations.clusters import eks_name
+
+    live = session(profile, region)
+    if not is_eks:
+        found = live.client("sagemaker", config=config()).describe_cluster(ClusterName=name)
+        orchestrator = eks_name(found)
+        if orchestrator is None:
+            raise click.ClickException(f"{name} is orchestrated by Slurm: there is no Kubernetes to talk to")
+        name = orchestrator
+    eks = live.client("eks", config=config())
+    return eks.describe_cluster(name=name)["cluster"], eks.meta.region_name

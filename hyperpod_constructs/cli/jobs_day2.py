@@ -1,0 +1,165 @@
+"""`hyperpod jobs list|describe|pods|wait|suspend|resume|delete`: jobs in a live cluster."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from .jobs_live import GOAL, KINDS, cluster_options, connected, follow, job_options, one_job
+from .live import emit, facts, output_option, table
+
+
+def _age(created: str | None) -> str | None:
+    from ..operations.jobs import age
+
+    return age(created, datetime.now(UTC))
+
+
+def _row(data: dict[str, Any], last: str) -> list[Any]:
+    return [data["namespace"], data["name"], data["kind"], data[last]]
+
+
+@click.command("list")
+@click.option("-n", "--namespace", help="Namespace; default: all.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, which is the default.")
+@click.option(
+    "--kind", type=click.Choice(KINDS), help="Kind of job; default: all, but plain Jobs only where asked for."
+)
+@click.option("--state", help="Only jobs in this state, such as Running.")
+@output_option
+@cluster_options
+def list_(
+    namespace: str | None,
+    all_namespaces: bool,
+    kind: str | None,
+    state: str | None,
+    output: str,
+    cluster: str | None,
+    context: str | None,
+    profile: str | None,
+    region: str | None,
+) -> None:
+    """List training jobs of both kinds, by default in all namespaces."""
+    from ..operations.jobs import KINDS as ALL
+    from ..operations.jobs import find_all, summary
+
+    if namespace and all_namespaces:
+        raise click.UsageError("--namespace and --all-namespaces exclude each other")
+    kinds = [ALL[kind]] if kind else [ALL["HyperPodPyTorchJob"], ALL["PyTorchJob"]]
+    with connected(cluster, context, profile, region) as api:
+        found = [summary(job) for job in find_all(api, namespace=namespace, kinds=kinds)]
+    found = [job for job in found if state is None or job["state"] == state]
+    head = ["NAMESPACE", "NAME", "KIND", "STATE", "REPLICAS", "QUEUE", "AGE"]
+    rows = [[*_row(it, "state"), it["replicas"], it["queue"], _age(it["created"])] for it in found]
+    emit(found, output, lambda: table(head, rows, empty="no training jobs"))
+
+
+@click.command()
+@click.argument("name")
+@job_options
+@output_option
+@cluster_options
+def describe(name: str, namespace: str | None, kind: str | None, output: str, **where: str | None) -> None:
+    """Describe job NAME: its state, conditions, pods and events."""
+    from ..operations.jobs import described
+
+    with connected(**where) as api:
+        found = described(api, one_job(api, name, namespace, kind))
+
+    def text() -> str:
+        shown = {key: value for key, value in found.items() if not isinstance(value, list)}
+        parts = [facts(shown)]
+        rows = [[it["type"], it["status"], it["reason"], it["message"]] for it in found["conditions"]]
+        parts.append(table(["CONDITION", "STATUS", "REASON", "MESSAGE"], rows, empty="no conditions yet"))
+        parts.append(_pods_table(found["pods"]))
+        if found["events"]:
+            rows = [[it["type"], it["reason"], it["count"], it["message"]] for it in found["events"]]
+            parts.append(table(["EVENT", "REASON", "COUNT", "MESSAGE"], rows))
+        return "\n\n".join(parts)
+
+    emit(found, output, text)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--replica", help="Only pods of this replica, such as worker or worker-1.")
+@job_options
+@output_option
+@cluster_options
+def pods(
+    name: str, replica: str | None, namespace: str | None, kind: str | None, output: str, **where: str | None
+) -> None:
+    """List the pods of job NAME."""
+    from ..operations.jobs import pod_summary
+    from ..operations.jobs import pods as asked
+
+    with connected(**where) as api:
+        found = [pod_summary(pod) for pod in asked(api, one_job(api, name, namespace, kind), replica=replica)]
+    emit(found, output, lambda: _pods_table(found))
+
+
+def _pods_table(found: list[dict[str, Any]]) -> str:
+    rows = [[it[key] for key in ("name", "state", "ready", "restarts", "node")] + [_age(it["created"])] for it in found]
+    return table(["POD", "STATE", "READY", "RESTARTS", "NODE", "AGE"], rows, empty="no pods")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--for", "goal", type=GOAL, default="finished", show_default=True, help="What to wait for.")
+@click.option("--timeout", default=3600.0, show_default=True, help="Seconds to wait.")
+@job_options
+@cluster_options
+def wait(name: str, goal: str, timeout: float, namespace: str | None, kind: str | None, **where: str | None) -> None:
+    """Wait until job NAME has started or finished. Exit code: 0 it has, 1 it failed, 3 it was not there in time."""
+    with connected(**where) as api:
+        follow(api, one_job(api, name, namespace, kind), goal, timeout)
+
+
+@click.command()
+@click.argument("name")
+@job_options
+@cluster_options
+def suspend(name: str, namespace: str | None, kind: str | None, **where: str | None) -> None:
+    """Suspend job NAME: its pods go, the job stays. In a queue, its workload is deactivated."""
+    _suspend(name, namespace, kind, where, suspended=True)
+
+
+@click.command()
+@click.argument("name")
+@job_options
+@cluster_options
+def resume(name: str, namespace: str | None, kind: str | None, **where: str | None) -> None:
+    """Let the suspended job NAME run on; it starts from its last checkpoint."""
+    _suspend(name, namespace, kind, where, suspended=False)
+
+
+def _suspend(name: str, namespace: str | None, kind: str | None, where: dict[str, Any], *, suspended: bool) -> None:
+    from ..operations.jobs import suspend as run
+
+    with connected(**where) as api:
+        job = one_job(api, name, namespace, kind)
+        how = run(api, job, suspended=suspended)
+    click.echo(f"{job['metadata']['name']}: {'suspended' if suspended else 'resumed'} by {how}")
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@job_options
+@cluster_options
+def delete(names: tuple[str, ...], yes: bool, namespace: str | None, kind: str | None, **where: str | None) -> None:
+    """Delete jobs with their pods."""
+    from ..operations.jobs import delete as run
+    from ..operations.jobs import state
+
+    with connected(**where) as api:
+        found = [one_job(api, name, namespace, kind) for name in names]
+        titles = [f"{job['kind']} {job['metadata']['namespace']}/{job['metadata']['name']}" for job in found]
+        if not yes:
+            told = ", ".join(f"{title} ({state(job)})" for title, job in zip(titles, found, strict=True))
+            click.confirm(f"Delete {told}?", abort=True, err=True)
+        for title, job in zip(titles, found, strict=True):
+            run(api, job)
+            click.echo(f"{title}: deleted")

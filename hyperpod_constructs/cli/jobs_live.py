@@ -1,0 +1,91 @@
+"""What the job commands that talk to a cluster share: which cluster, which namespace, which job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .live import in_words
+
+if TYPE_CHECKING:
+    from ..operations.kubernetes import Kubernetes
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+GOAL = click.Choice(["started", "finished"])
+KINDS = ("HyperPodPyTorchJob", "PyTorchJob", "Job")
+
+
+def cluster_options(function: Function) -> Function:
+    """`--cluster`, `--context`, `--profile` and `--region`, given to the function as one `where`."""
+    for option in (
+        click.option("--region", help="AWS region, with --cluster."),
+        click.option("--profile", help="Profile of your AWS configuration, with --cluster."),
+        click.option("--context", help="Context of the kubeconfig; default: the current one."),
+        click.option("--cluster", metavar="NAME", help="HyperPod cluster to talk to straight, without a kubeconfig."),
+    ):
+        function = option(function)
+    return function
+
+
+def job_options(function: Function) -> Function:
+    """`--namespace` and `--kind`."""
+    function = click.option("--kind", type=click.Choice(KINDS), help="Kind of job; default: any.")(function)
+    return click.option("-n", "--namespace", help="Namespace; default: all.")(function)
+
+
+@contextmanager
+def connected(
+    cluster: str | None, context: str | None, profile: str | None, region: str | None
+) -> Iterator[Kubernetes]:
+    """The way to the cluster; its refusals become messages with exit code 1."""
+    from ..operations.jobs import NoSuchJob
+    from ..operations.kubernetes import KubernetesError, by_eks, by_kubeconfig
+
+    if cluster and context:
+        raise click.UsageError("--cluster and --context exclude each other")
+    if not cluster and (profile or region):
+        raise click.UsageError("--profile and --region go with --cluster")
+    try:
+        if not cluster:
+            yield by_kubeconfig(context)
+            return
+        from ..operations.aws import session
+        from .context import eks_cluster
+
+        with in_words():
+            found, where = eks_cluster(cluster, False, profile, region)
+        yield by_eks(found, session(profile, where))
+    except NoSuchJob as error:
+        raise click.ClickException(str(error)) from error
+    except KubernetesError as error:
+        cure = f"\n  cure: {error.cure}" if error.cure else ""
+        raise click.ClickException(f"{error.reason}: {error}{cure}") from error
+
+
+def one_job(api: Kubernetes, name: str, namespace: str | None, kind: str | None) -> dict[str, Any]:
+    """The job that a command names."""
+    from ..operations.jobs import KINDS as ALL
+    from ..operations.jobs import find
+
+    return find(api, name, namespace=namespace, kind=ALL[kind] if kind else None)
+
+
+def follow(api: Any, job: dict[str, Any], goal: str, timeout: float) -> None:
+    """Tell each state of a job until the goal; exit code 1 when it fails, 3 when it is not there in time."""
+    from ..operations.jobs import JobFailed, TimedOut
+    from ..operations.jobs import wait as run
+
+    name = job["metadata"]["name"]
+    try:
+        for state in run(api, job, goal, timeout_seconds=timeout, now=time.monotonic, sleep=time.sleep):  # type: ignore[arg-type]
+            click.echo(f"{name}: {state}", err=True)
+    except JobFailed as error:
+        raise click.ClickException(f"{name} failed: {error}\n  cure: hyperpod jobs logs {name}") from error
+    except TimedOut as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(3) from error

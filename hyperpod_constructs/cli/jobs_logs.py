@@ -1,0 +1,84 @@
+"""`hyperpod jobs logs`."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+
+import click
+
+from .jobs_live import cluster_options, connected, job_options, one_job
+
+
+@click.command()
+@click.argument("name")
+@click.option("--replica", help="Pods of this replica, such as worker or worker-1; default: the first pod.")
+@click.option("--pod", help="One pod by its name.")
+@click.option("--all", "everything", is_flag=True, help="All pods.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+@click.option("--tail", type=click.IntRange(0), help="Only so many last lines of each pod.")
+@click.option("--since", type=click.IntRange(1), metavar="SECONDS", help="Only what is younger.")
+@click.option("-p", "--previous", is_flag=True, help="Of the container before its last restart.")
+@click.option("-c", "--container", help="Container; default: the first.")
+@job_options
+@cluster_options
+def logs(
+    name: str,
+    replica: str | None,
+    pod: str | None,
+    everything: bool,
+    follow: bool,
+    tail: int | None,
+    since: int | None,
+    previous: bool,
+    container: str | None,
+    namespace: str | None,
+    kind: str | None,
+    **where: str | None,
+) -> None:
+    """Print the logs of job NAME: of its first pod, of a replica, of one pod, or of all, each line with its pod's name."""
+    from ..operations.jobs import logs as asked
+    from ..operations.jobs import pods
+
+    if sum(map(bool, (replica, pod, everything))) > 1:
+        raise click.UsageError("--replica, --pod and --all exclude each other")
+    with connected(**where) as api:
+        found = pods(api, one_job(api, name, namespace, kind), replica=replica)
+        if pod:
+            found = [it for it in found if it["metadata"]["name"] == pod]
+        if not found:
+            what = pod or (f"pod of replica {replica}" if replica else "pod")
+            raise click.ClickException(f"job {name} has no {what}; `hyperpod jobs pods {name}` lists them")
+        if not everything and not replica:
+            found = found[:1]
+        options = {"tail": tail, "previous": previous, "container": container, "since_seconds": since}
+        streams = [(it["metadata"]["name"], asked(api, it, follow=follow, **options)) for it in found]  # type: ignore[arg-type]
+        lines = _mixed(streams) if follow and len(streams) > 1 else ((p, line) for p, it in streams for line in it)
+        for name_of_pod, line in lines:
+            click.echo(f"[{name_of_pod}] {line}" if len(streams) > 1 else line)
+
+
+def _mixed(streams: list[tuple[str, Iterator[str]]]) -> Iterator[tuple[str, str]]:
+    """The lines of several streams as they come. A stream that fails ends the others."""
+    arrived: queue.SimpleQueue[tuple[str, str | Exception | None]] = queue.SimpleQueue()
+
+    def read(name: str, lines: Iterator[str]) -> None:
+        try:
+            for line in lines:
+                arrived.put((name, line))
+            arrived.put((name, None))
+        except Exception as error:  # noqa: BLE001 - raised again by the reader
+            arrived.put((name, error))
+
+    for name, lines in streams:
+        threading.Thread(target=read, args=(name, lines), daemon=True).start()
+    open_streams = len(streams)
+    while open_streams:
+        name, line = arrived.get()
+        if isinstance(line, Exception):
+            raise line
+        if line is None:
+            open_streams -= 1
+        else:
+            yield name, line

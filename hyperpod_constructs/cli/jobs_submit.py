@@ -1,0 +1,59 @@
+"""`hyperpod jobs submit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .job_flags import job_flags, stated
+from .jobs_live import GOAL, cluster_options, connected, follow
+from .live import emit, output_option, table
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=_FILE)
+@click.option("--config", type=_FILE, help="Config of the cluster, to check the jobs against it and for team defaults.")
+@click.option("--dry-run", is_flag=True, help="Let the API server check the jobs, and create nothing.")
+@click.option("--wait", "goal", type=GOAL, help="Wait until the jobs have started or finished.")
+@click.option("--timeout", default=3600.0, show_default=True, help="Seconds to wait for each job.")
+@output_option
+@cluster_options
+@job_flags()
+def submit(
+    files: tuple[Path, ...],
+    config: Path | None,
+    dry_run: bool,
+    goal: str | None,
+    timeout: float,
+    output: str,
+    cluster: str | None,
+    context: str | None,
+    profile: str | None,
+    region: str | None,
+    **parameters: Any,
+) -> None:
+    """Create the jobs of FILES, or a job stated by flags, exactly as `hyperpod jobs render` prints them.
+
+    FILES are ours, or config.yaml of the official CLI. A job with a content-hashed name that is there already is left alone.
+    """
+    from ..jobs import compile_job
+    from ..operations.jobs import submit as run
+    from ..operations.jobs import summary
+    from .job_input import jobs_of
+
+    manifests = [compile_job(job) for job in jobs_of(files, stated(parameters), config)]
+    done = []
+    with connected(cluster, context, profile, region) as api:
+        for manifest in manifests:
+            job, new = run(api, manifest, dry_run=dry_run)
+            job = {**job, "kind": manifest["kind"]}
+            done.append((job, "valid" if dry_run else "created" if new else "unchanged"))
+        data = [{**summary(job), "outcome": outcome} for job, outcome in done]
+        rows = [[it[key] for key in ("namespace", "name", "kind", "outcome")] for it in data]
+        emit(data, output, lambda: table(["NAMESPACE", "NAME", "KIND", "OUTCOME"], rows))
+        for job, _ in done if goal and not dry_run else ():
+            follow(api, job, str(goal), timeout)

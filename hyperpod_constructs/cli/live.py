@@ -1,0 +1,127 @@
+"""What the commands that talk to AWS and Kubernetes share: options, tables, and errors in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FORMATS = ("table", "json", "yaml")
+
+_COLOURS = {
+    **dict.fromkeys(("InService", "Running", "ACTIVE", "Ready", "Succeeded", "Complete", "standard", "yes"), "green"),
+    **dict.fromkeys(("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "ready"), "green"),
+    **dict.fromkeys(("Failed", "Failure", "FAILED", "ended", "no", "blocked", "ROLLBACK_COMPLETE"), "red"),
+    **dict.fromkeys(("CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED", "EndOfLife"), "red"),
+    **dict.fromkeys(
+        ("Creating", "Updating", "Pending", "SystemUpdating", "extended", "Suspended", "unknown"), "yellow"
+    ),
+    **dict.fromkeys(("DeepHealthCheckInProgress", "Degraded", "UpdateAvailable", "SecurityUpdateRequired"), "yellow"),
+}
+
+
+def aws_options(function: Function) -> Function:
+    """`--profile` and `--region`."""
+    function = click.option("--region", help="AWS region; default: that of your AWS configuration.")(function)
+    return click.option("--profile", help="Profile of your AWS configuration.")(function)
+
+
+def output_option(function: Function) -> Function:
+    """`-o table|json|yaml`."""
+    option = click.option(
+        "-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="Format."
+    )
+    return option(function)
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turns failed calls to AWS into a message with its cure and exit code 1; anything else is a bug and stays one."""
+    from ..operations.aws import failure
+
+    try:
+        yield
+    except click.exceptions.ClickException:
+        raise
+    except Exception as error:
+        what = failure(error, getattr(error, "operation_name", ""))
+        if what is None:
+            raise
+        raise click.ClickException(f"{what}\n  cure: {what.cure}") from error
+
+
+def emit(data: Any, form: str, text: Callable[[], str]) -> None:
+    """Print data as JSON or YAML, or what `text` makes of it."""
+    if form == "json":
+        import json
+
+        click.echo(json.dumps(plain(data), indent=2))
+    elif form == "yaml":
+        import yaml
+
+        click.echo(yaml.safe_dump(plain(data), sort_keys=False, default_flow_style=False), nl=False)
+    else:
+        click.echo(text())
+
+
+def plain(value: Any) -> Any:
+    """Data as JSON has it: dates in ISO form, no tuples.
+
+    >>> plain({"day": date(2026, 11, 23), "names": ("a",)})
+    {'day': '2026-11-23', 'names': ['a']}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items() if key != "ResponseMetadata"}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = "nothing found") -> str:
+    """Columns as wide as what is in them, with known states in colour; colours go away where there is no terminal.
+
+    >>> print(table(["NAME", "NODES"], [["a", 2], ["long", None]]))
+    NAME  NODES
+    a     2
+    long  -
+    """
+    if not rows:
+        return empty
+    texts = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *texts, strict=True)]
+    lines = ["  ".join(title.ljust(width) for title, width in zip(head, widths, strict=True)).rstrip()]
+    for row in texts:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        coloured = [_coloured(cell) for cell in (*cells[:-1], cells[-1].rstrip())]
+        lines.append("  ".join(coloured).rstrip())
+    return "\n".join(lines)
+
+
+def facts(pairs: Mapping[str, Any]) -> str:
+    """Names and values below each other; what is None is left out.
+
+    >>> print(facts({"name": "a", "version": None, "status": "x"}))
+    name    a
+    status  x
+    """
+    shown = {name: value for name, value in pairs.items() if value is not None}
+    width = max(map(len, shown), default=0)
+    return "\n".join(f"{name.ljust(width)}  {_coloured(_cell(value))}" for name, value in shown.items())
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return "yes" if value is True else "no" if value is False else str(value)
+
+
+def _coloured(cell: str) -> str:
+    colour = _COLOURS.get(cell.strip())
+    return click.style(cell, fg=colour) if colour else cell

@@ -1,0 +1,134 @@
+"""`hyperpod nodes` and `hyperpod software`: reboot, replace and update nodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .clusters import sagemaker
+from .live import aws_options, emit, in_words, output_option
+
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.group()
+def nodes() -> None:
+    """Nodes of a cluster: reboot and replace them."""
+
+
+@nodes.command()
+@click.argument("cluster")
+@click.argument("node_ids", nargs=-1, required=True, metavar="NODE...")
+@_yes
+@aws_options
+@output_option
+def reboot(
+    cluster: str, node_ids: tuple[str, ...], yes: bool, profile: str | None, region: str | None, output: str
+) -> None:
+    """Reboot nodes, named by their instance ids. Exit code 1 when one could not be."""
+    from ..operations.clusters import reboot as run
+
+    _batch(run, "Reboot", "Pods on them are interrupted.", cluster, node_ids, yes, profile, region, output)
+
+
+@nodes.command()
+@click.argument("cluster")
+@click.argument("node_ids", nargs=-1, required=True, metavar="NODE...")
+@_yes
+@aws_options
+@output_option
+def replace(
+    cluster: str, node_ids: tuple[str, ...], yes: bool, profile: str | None, region: str | None, output: str
+) -> None:
+    """Replace nodes by new ones, named by their instance ids. Exit code 1 when one could not be."""
+    from ..operations.clusters import replace as run
+
+    warning = "Pods on them are interrupted and their disks are lost; new nodes need free capacity."
+    _batch(run, "Replace", warning, cluster, node_ids, yes, profile, region, output)
+
+
+def _batch(
+    run: Callable[..., Any],
+    verb: str,
+    warning: str,
+    cluster: str,
+    ids: tuple[str, ...],
+    yes: bool,
+    profile: str | None,
+    region: str | None,
+    output: str,
+) -> None:
+    if not yes:
+        click.confirm(f"{verb} {len(ids)} node(s) of {cluster}: {', '.join(ids)}? {warning}", abort=True, err=True)
+    with in_words():
+        outcome = run(sagemaker(profile, region), cluster, ids)
+
+    def text() -> str:
+        lines = [f"{id_}  accepted" for id_ in outcome.done]
+        return "\n".join([*lines, *(f"{id_}  refused: {reason}" for id_, reason in outcome.failed)])
+
+    emit(outcome.as_dict(), output, text)
+    raise SystemExit(1 if outcome.failed else 0)
+
+
+@click.group()
+def software() -> None:
+    """Software of nodes: the AMI and the agents of the service."""
+
+
+@software.command()
+@click.argument("cluster")
+@click.option("--group", "groups", multiple=True, help="Instance group; repeat. Default: all.")
+@click.option("--release", help="Image release to go to, such as 1.2.3; with --group. Default: the newest.")
+@click.option("--batch", help="Instances at a time, as a count or a share: 2 or 10%. Default: all at once.")
+@click.option("--wait-seconds", type=click.IntRange(0, 3600), help="Seconds to watch the alarms after each batch.")
+@click.option("--alarm", "alarms", multiple=True, help="CloudWatch alarm that rolls the update back; repeat.")
+@click.option("--wait", is_flag=True, help="Wait until the update is over.")
+@_yes
+@aws_options
+def update(
+    cluster: str,
+    groups: tuple[str, ...],
+    release: str | None,
+    batch: str | None,
+    wait_seconds: int | None,
+    alarms: tuple[str, ...],
+    wait: bool,
+    yes: bool,
+    profile: str | None,
+    region: str | None,
+) -> None:
+    """Update the software of a cluster's nodes, in batches where asked. Exit code 1 when the update failed."""
+    from ..operations.clusters import states, update_software
+
+    if release and not groups:
+        raise click.UsageError("--release goes with --group")
+    which = ", ".join(groups) if groups else "all groups"
+    if not yes:
+        how = f"{batch} at a time" if batch else "all nodes at once"
+        click.confirm(f"Update {which} of {cluster}, {how}? Running jobs are interrupted.", abort=True, err=True)
+    client = sagemaker(profile, region)
+    with in_words():
+        try:
+            update_software(
+                *(client, cluster),
+                groups=groups,
+                release=release,
+                batch=batch,
+                wait_seconds=wait_seconds,
+                alarms=alarms,
+            )
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        click.echo(f"The update of {which} of {cluster} has begun.")
+        if not wait:
+            return
+        last: dict[str, Any] = {}
+        for live in states(client, cluster, time.sleep):
+            last = dict(live)
+            click.echo(f"{cluster} is {live['ClusterStatus']}", err=True)
+    if last["ClusterStatus"] != "InService":
+        raise click.ClickException(f"{cluster} is {last['ClusterStatus']}: {last.get('FailureMessage', '')}")

@@ -1,0 +1,73 @@
+"""`hyperpod preflight`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import click
+
+from ..rendering import FORMATS, Format, render
+from .validate import DEFAULT
+
+
+@click.command(short_help="Ask the live account whether a config can be deployed.")
+@click.argument("config", default=DEFAULT, type=click.Path(path_type=Path))
+@click.option("--profile", help="Profile of your AWS configuration.")
+@click.option("--region", help="Where to ask; default: the config's region.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Output format.")
+@click.option("--timeout", default=120.0, show_default=True, help="Seconds that one check may take.")
+def preflight(config: Path, profile: str | None, region: str | None, form: str, timeout: float) -> None:
+    """Ask the live account, read-only, whether CONFIG (default: hyperpod.yaml) can be deployed.
+
+    Quotas with what is in use, zones and capacity, training plans, networks, EKS clusters, roles, buckets, keys and images
+    that the config brings, names, permissions, and versions against the catalog. Each failed call is told; the rest goes on.
+
+    Exit code: 0 without errors, 1 with errors, 2 for wrong use.
+    """
+    from ..config import load
+    from ..findings import errors
+
+    loaded = load(config)
+    if not loaded.ok or loaded.platform is None:
+        click.echo(render(loaded.findings, cast(Format, form)))
+        click.echo("hyperpod: the account was not asked; mend the config first", err=True)
+        raise SystemExit(1)
+    from ..documents import read
+    from ..operations.aws import failure, session
+    from ..preflight import preflight as run
+    from ..preflight.versions import catalog_date
+
+    try:
+        live = session(profile, region or loaded.platform.region)
+    except Exception as error:
+        what = failure(error)
+        if what is None:
+            raise
+        raise click.ClickException(f"{what}\n  cure: {what.cure}") from error
+    with _progress() as progress:
+        found = run(loaded.platform, session=live, region=region, progress=progress, deadline_seconds=timeout)
+    document = read(config)
+    findings = [document.located(finding) for finding in found]
+    click.echo(render(findings, cast(Format, form)))
+    if form == "text":
+        click.echo(f"hyperpod: facts of {catalog_date()}; asked in {region or loaded.platform.region}", err=True)
+    raise SystemExit(1 if errors(findings) else 0)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
+    """A progress bar on stderr where that is a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("asking AWS", total=None)
+        yield lambda title, done, total: bar.update(task, description=title, completed=done, total=total)

@@ -1,0 +1,120 @@
+"""`hyperpod stacks`: the CloudFormation stacks of platforms."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from .live import aws_options, emit, facts, in_words, output_option, table
+
+
+def _cloudformation(profile: str | None, region: str | None) -> Any:
+    from ..operations.aws import client
+
+    return client("cloudformation", profile, region)
+
+
+@click.group()
+def stacks() -> None:
+    """Stacks of our platforms, told from others by their tag."""
+
+
+@stacks.command("list")
+@click.option("--all", "everything", is_flag=True, help="Stacks of others too.")
+@click.option("--status", multiple=True, help="Only stacks in this status; repeat.")
+@aws_options
+@output_option
+def list_(everything: bool, status: tuple[str, ...], profile: str | None, region: str | None, output: str) -> None:
+    """List the stacks of our platforms in the region."""
+    from ..operations.stacks import stacks as asked
+    from ..operations.stacks import summary
+
+    with in_words():
+        found = [summary(it) for it in asked(_cloudformation(profile, region), everything=everything)]
+    found = [it for it in found if not status or it["status"] in status]
+    head = ["NAME", "PLATFORM", "STATUS", "CREATED", "UPDATED"]
+    rows = [[it[key] for key in ("name", "platform", "status", "created", "updated")] for it in found]
+    empty = "no stacks" if everything else "no stacks of ours in this region; --all shows those of others"
+    emit(found, output, lambda: table(head, rows, empty=empty))
+
+
+@stacks.command()
+@click.argument("name")
+@aws_options
+@output_option
+def describe(name: str, profile: str | None, region: str | None, output: str) -> None:
+    """Describe a stack: its state, outputs, resources, and what failed."""
+    from ..operations.stacks import described
+
+    with in_words():
+        found = described(_cloudformation(profile, region), name)
+
+    def text() -> str:
+        first = facts({key: found[key] for key in ("name", "platform", "status", "reason", "created", "updated")})
+        parts = [first]
+        if found["outputs"]:
+            parts.append(table(["OUTPUT", "VALUE"], list(found["outputs"].items())))
+        rows = [[it["type"], it["status"], it["id"]] for it in found["resources"]]
+        parts.append(table(["RESOURCE", "STATUS", "ID"], rows, empty="no resources"))
+        return "\n\n".join([*parts, *found["failures"]])
+
+    emit(found, output, text)
+
+
+@stacks.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--retain", multiple=True, metavar="LOGICAL_ID", help="Leave this resource of a stack that failed; repeat."
+)
+@click.option("--all", "everything", is_flag=True, help="NAME may be a stack that is not of our platforms.")
+@aws_options
+def delete(
+    name: str, yes: bool, retain: tuple[str, ...], everything: bool, profile: str | None, region: str | None
+) -> None:
+    """Delete the stacks of platform NAME, or the stack NAME.
+
+    Stacks go in the order in which CloudFormation lets them go: jobs, add-ons, HyperPod, EKS, network. What stays behind
+    (by its deletion policy) is shown first.
+    """
+    from ..operations.stacks import DeletionFailed, doomed, stacks
+    from ..operations.stacks import delete as run
+
+    client = _cloudformation(profile, region)
+    with in_words():
+        found = stacks(client, platform=name)
+        if not found:
+            found = [it for it in stacks(client, everything=everything) if it["StackName"] == name]
+        if not found:
+            hint = "" if everything else "; --all looks at stacks of others too"
+            raise click.ClickException(f"there is no platform and no stack of ours named {name!r}{hint}")
+        plan = doomed(client, found)
+        _show(plan)
+        protected = [it.name for it in plan if it.protected]
+        if protected:
+            command = "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name"
+            raise click.ClickException(f"{', '.join(protected)} is protected: {command} {protected[0]}")
+        if not yes:
+            click.confirm(f"Delete {len(plan)} stack(s), in this order?", abort=True, err=True)
+        for stack in plan:
+            click.echo(f"{stack.name}: deleting", err=True)
+            last = ""
+            try:
+                for status in run(client, stack, sleep=time.sleep, retain=retain):
+                    if status != last:
+                        click.echo(f"{stack.name}: {status}", err=True)
+                    last = status
+            except DeletionFailed as error:
+                cure = "mend that and try again, or leave it behind with --retain LOGICAL_ID"
+                raise click.ClickException(f"{error}\n  cure: {cure}") from error
+            click.echo(f"{stack.name}: deleted")
+
+
+def _show(plan: list[Any]) -> None:
+    rows = []
+    for number, stack in enumerate(plan, 1):
+        rows.append([number, stack.name, f"{len(stack.retained)} retained" if stack.retained else ""])
+        rows += [["", f"  {id_}", f"{type_} stays"] for type_, id_ in stack.retained]
+    click.echo(table(["", "STACK", ""], [[cell or " " for cell in row] for row in rows]), err=True)

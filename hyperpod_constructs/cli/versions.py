@@ -1,0 +1,134 @@
+"""`hyperpod versions`, `hyperpod addons` and `hyperpod upgrade-plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .live import aws_options, emit, in_words, output_option, table
+from .validate import DEFAULT
+
+
+def _eks(profile: str | None, region: str | None) -> Any:
+    from ..operations.aws import client
+
+    return client("eks", profile, region)
+
+
+@click.command(short_help="Kubernetes versions: support, dates, days left.")
+@click.option("--live", is_flag=True, help="Ask EKS instead of the catalog.")
+@click.option("--all", "everything", is_flag=True, help="With versions out of support.")
+@aws_options
+@output_option
+def versions(live: bool, everything: bool, profile: str | None, region: str | None, output: str) -> None:
+    """The calendar of Kubernetes versions on EKS, and which of them HyperPod documents."""
+    from ..upgrade.versions import calendar
+
+    if live:
+        from ..operations.versions import releases
+
+        with in_words():
+            found = releases(_eks(profile, region))
+    else:
+        found = calendar()
+    shown = [release for release in found if everything or release.status != "ended"]
+    head = ["VERSION", "SUPPORT", "DAYS LEFT", "RELEASED", "STANDARD UNTIL", "EXTENDED UNTIL", "HYPERPOD"]
+    rows = [
+        [
+            it.version,
+            it.status,
+            it.days_left,
+            it.released,
+            it.end_of_standard_support,
+            it.end_of_extended_support,
+            it.hyperpod,
+        ]
+        for it in shown
+    ]
+    emit([it.as_dict() for it in shown], output, lambda: table(head, rows))
+
+
+@click.command(short_help="Which add-on versions fit which Kubernetes version.")
+@click.option("--live", is_flag=True, help="Ask EKS instead of the catalog.")
+@click.option("--all", "everything", is_flag=True, help="Every add-on that the catalog knows, not only HyperPod's.")
+@click.option(
+    "--kubernetes", multiple=True, metavar="VERSION", help="Kubernetes version; repeat. Default: those in support."
+)
+@aws_options
+@output_option
+def addons(
+    live: bool, everything: bool, kubernetes: tuple[str, ...], profile: str | None, region: str | None, output: str
+) -> None:
+    """The newest version of each HyperPod add-on for each Kubernetes version: `-` where there is none, `?` where unknown."""
+    from .. import catalog
+    from ..upgrade.versions import calendar, matrix
+
+    names = [name for name, addon in catalog.addons().items() if everything or addon.provider == "hyperpod"]
+    wanted = kubernetes or tuple(release.version for release in reversed(calendar()) if release.status != "ended")
+    if live:
+        from ..operations.versions import supports
+
+        with in_words():
+            found = supports(_eks(profile, region), names, wanted)
+    else:
+        found = matrix(names, wanted)
+    rows = [[support.name, *(support.versions[version] for version in wanted)] for support in found]
+    emit([support.as_dict() for support in found], output, lambda: table(["ADD-ON", *wanted], rows))
+
+
+@click.command("upgrade-plan", short_help="The way to another Kubernetes version, step by step.")
+@click.argument("config", default=DEFAULT, type=click.Path(path_type=Path))
+@click.option("--to", "target", required=True, metavar="VERSION", help="Kubernetes version wanted.")
+@click.option(
+    "--from", "source", metavar="VERSION", help="Version now; default: the config's, or the cluster's with --live."
+)
+@click.option(
+    "--live", is_flag=True, help="Ask EKS for the version, the calendar and the add-ons, instead of the catalog."
+)
+@aws_options
+@output_option
+def upgrade_plan(
+    config: Path, target: str, source: str | None, live: bool, profile: str | None, region: str | None, output: str
+) -> None:
+    """Plan the upgrade of CONFIG (default: hyperpod.yaml) to a Kubernetes version, one minor version at a time.
+
+    Each step has its gates, what to change and to do in which order, and what can be undone. Exit code 1 when a step is
+    blocked.
+    """
+    from ..config import load
+    from ..rendering import text
+    from ..upgrade.plan import NoPlan, plan
+    from ..upgrade.text import render
+
+    loaded = load(config)
+    if loaded.platform is None:
+        click.echo(text(loaded.findings))
+        raise SystemExit(1)
+    platform, known = loaded.platform, dict[str, Any]()
+    try:
+        if live:
+            with in_words():
+                known = _asked(platform, target, source, _eks(profile, region or platform.region))
+        made = plan(platform, target, **{"source": source, **known})
+    except NoPlan as error:
+        raise click.ClickException(str(error)) from error
+    emit(made.as_dict(), output, lambda: render(made))
+    raise SystemExit(1 if made.state == "blocked" else 0)
+
+
+def _asked(platform: Any, target: str, source: str | None, eks: Any) -> dict[str, Any]:
+    """What EKS says: the calendar, what add-ons support, and the version of the cluster where its name is known."""
+    from ..operations.versions import releases, supports
+    from ..spec.addons import ADDON_NAMES
+
+    name = platform.eks.existing.cluster_name if platform.eks.existing else platform.eks.cluster_name
+    if source is None and name:
+        source = eks.describe_cluster(name=name)["cluster"]["version"]
+    found = releases(eks)
+    names = [ADDON_NAMES[key] for key in platform.addons.effective() if key in ADDON_NAMES]
+    asked: Iterable[str] = [release.version for release in found]
+    known = {"releases": found, "supports": supports(eks, names, asked), "facts": f"EKS in {eks.meta.region_name}, now"}
+    return known | ({"source": source} if source else {})

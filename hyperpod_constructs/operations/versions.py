@@ -1,0 +1,29 @@
+"""Versions as EKS has them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..upgrade.versions import Release, Support, live_calendar, live_matrix
+from .aws import error_code, pages
+
+_ABSENT = ("ResourceNotFoundException", "InvalidParameterException")
+
+
+def releases(eks: Any) -> list[Release]:
+    """The calendar of a region, newest first; asks `eks:DescribeClusterVersions`."""
+    return live_calendar(pages(eks, "describe_cluster_versions", "clusterVersions", includeAll=True))
+
+
+def supports(eks: Any, names: Iterable[str], kubernetes: Iterable[str]) -> list[Support]:
+    """What add-ons support; asks `eks:DescribeAddonVersions` for each. An add-on that EKS does not have supports nothing."""
+    answers: dict[str, list[Mapping[str, Any]]] = {}
+    for name in names:
+        try:
+            answers[name] = pages(eks, "describe_addon_versions", "addons", addonName=name)
+        except eks.exceptions.ClientError as error:
+            if error_code(error) not in _ABSENT:
+                raise
+            answers[name] = []
+    return live_matrix(answers, kubernetes)

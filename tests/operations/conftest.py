@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from fake_aws import FakeAws
+from moto import mock_aws
+
+TESTS = Path(__file__).parents[1]
+sys.path[1:1] = [str(TESTS / "handlers/kubernetes"), str(TESTS / "preflight")]
+
+from accounts import NOW, eks, hyperpod  # noqa: E402
+from day2 import kubeconfig, put_crd  # noqa: E402
+from fake_api_server import FakeApiServer  # noqa: E402
+
+from hyperpod_constructs.cli import main  # noqa: E402
+from hyperpod_constructs.operations import aws as aws_module  # noqa: E402
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run `hyperpod` with arguments; a bug is raised, not hidden in the result."""
+
+    def call(*arguments: object, input: str | None = None) -> Result:
+        result = CliRunner().invoke(main, [str(it) for it in arguments], input=input)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[FakeAws]:
+    with FakeAws() as running:
+        yield running
+
+
+@pytest.fixture
+def aws(aws_server: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
+    """AWS for the commands; `aws.profiles` holds the profiles that they asked for."""
+    aws_server.reset()
+    profiles: list[str | None] = []
+
+    def session(profile: str | None = None, region: str | None = None) -> Any:
+        profiles.append(profile)
+        return aws_server.session(region or "us-west-2", shared=True)
+
+    monkeypatch.setattr(aws_module, "session", session)
+    aws_server.profiles = profiles  # type: ignore[attr-defined]
+    yield aws_server
+    assert not aws_server.problems, aws_server.problems
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiServer]:
+    """A Kubernetes API server that the kubeconfig points to, with both kinds of training job."""
+    with FakeApiServer() as server:
+        for plural in ("hyperpodpytorchjobs", "pytorchjobs"):
+            put_crd(server, plural)
+        for namespace in ("team", "other"):
+            server.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        config = tmp_path / "kubeconfig"
+        config.write_text(yaml.safe_dump(kubeconfig(server)))
+        monkeypatch.setenv("KUBECONFIG", str(config))
+        yield server
+
+
+GROUPS = [
+    {
+        "InstanceGroupName": "workers",
+        "InstanceType": "ml.p5.48xlarge",
+        "CurrentCount": 3,
+        "TargetCount": 4,
+        "Status": "Updating",
+    }
+]
+CONTROL = {"Eks": {"ClusterArn": eks("control")["cluster"]["arn"]}}
+
+
+@pytest.fixture
+def research(aws):
+    aws.on("sagemaker", "ListClusters", {"ClusterSummaries": [_summary("research"), _summary("old")]})
+    aws.on("sagemaker", "DescribeCluster", lambda it: hyperpod(it["ClusterName"], GROUPS, Orchestrator=CONTROL))
+    return aws
+
+
+def _summary(name):
+    cluster = hyperpod(name, [])
+    keys = {"ClusterArn", "ClusterName", "ClusterStatus"}
+    return {**{key: cluster[key] for key in keys}, "CreationTime": NOW}
+
+
+@pytest.fixture
+def moto(monkeypatch):
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+        ("AWS_DEFAULT_REGION", "us-west-2"),
+    ):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    # moto's CloudFormation imports its API Gateway, which wants a package that only its own templates need
+    for name in ("", ".validation", ".validation.exceptions"):
+        module = ModuleType(f"openapi_spec_validator{name}")
+        module.validate, module.OpenAPIValidationError = None, Exception  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    with mock_aws():
+        yield

@@ -1,0 +1,60 @@
+"""What the day-2 tests share."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from fake_api_server import FakeApiServer
+
+CRDS = {
+    "hyperpodpytorchjobs": ("sagemaker.amazonaws.com", "HyperPodPyTorchJob", "v1"),
+    "pytorchjobs": ("kubeflow.org", "PyTorchJob", "v1"),
+    "workloads": ("kueue.x-k8s.io", "Workload", "v1beta1"),
+}
+
+
+def put_crd(server: FakeApiServer, plural: str) -> None:
+    group, kind, version = CRDS[plural]
+    server.store.put(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{plural}.{group}"},
+            "spec": {
+                "group": group,
+                "scope": "Namespaced",
+                "names": {"kind": kind, "plural": plural},
+                "versions": [{"name": version, "served": True}],
+            },
+        }
+    )
+
+
+def kubeconfig(server: FakeApiServer) -> dict[str, Any]:
+    authority = base64.b64encode(server.ca_pem.encode()).decode()
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "fake", "cluster": {"server": server.url, "certificate-authority-data": authority}}],
+        "users": [{"name": "me", "user": {"token": server.token}}],
+        "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "me"}}],
+        "current-context": "fake",
+    }
+
+
+class FakeTime:
+    """Time that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.then: list[Callable[[], None]] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds
+        if self.then:
+            self.then.pop(0)()
+
+    def monotonic(self) -> float:
+        return self.at

@@ -1,0 +1,431 @@
+"""Job commands against an API server over HTTP that checks what is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+
+import pytest
+import yaml
+
+from hyperpod_constructs.cli import jobs_live
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    from day2 import FakeTime
+
+    made = FakeTime()
+    monkeypatch.setattr(jobs_live, "time", made)
+    return made
+
+
+HYPERPOD = {"apiVersion": "sagemaker.amazonaws.com/v1", "kind": "HyperPodPyTorchJob"}
+KUBEFLOW = {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}
+
+
+def job(api, name="llama", kind=HYPERPOD, namespace="team", state="Running", labels=None, spec=None):
+    conditions = [{"type": "Created", "status": "True"}]
+    if state:
+        conditions.append({"type": state, "status": "True", "reason": "Because", "message": "as it is"})
+    return api.store.put(
+        {
+            **kind,
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": labels or {},
+                "creationTimestamp": "2026-11-22T10:00:00Z",
+            },
+            "spec": spec or {"replicaSpecs": [{"name": "pod", "replicas": 2}]},
+            "status": {"conditions": conditions},
+        }
+    )
+
+
+def pod(api, name, labels, namespace="team", **status):
+    return api.store.put(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace, "labels": labels},
+            "spec": {"containers": [{"name": "pytorch"}, {"name": "sidecar"}], "nodeName": "node-1"},
+            "status": {"phase": "Running", "containerStatuses": [{"ready": True, "restartCount": 3}], **status},
+        }
+    )
+
+
+@pytest.fixture
+def two_pods(api):
+    job(api)
+    for index in (0, 1, 10):
+        name = f"llama-pod-{index}"
+        pod(api, name, {"HPJob": "llama"})
+        api.logs["team", name] = f"hello from {index}\nepoch 1"
+    return api
+
+
+JOB_FILE = """
+name: smoke
+image: registry/train:v1
+instance_type: ml.g5.8xlarge
+namespace: team
+command: [python, train.py]
+"""
+
+
+def test_submit_creates_what_render_prints(api, run, tmp_path):
+    file = tmp_path / "smoke.yaml"
+    file.write_text(JOB_FILE)
+    rendered = yaml.safe_load(run("jobs", "render", file).stdout)
+    result = run("jobs", "submit", file)
+    assert result.exit_code == 0, result.output
+    [request] = api.asked("POST", "hyperpodpytorchjobs")
+    assert request.path == "/apis/sagemaker.amazonaws.com/v1/namespaces/team/hyperpodpytorchjobs"
+    assert request.body == rendered
+    assert request.query == {"fieldManager": "hyperpod-constructs", "fieldValidation": "Strict"}
+    assert "created" in result.stdout
+
+
+def test_submit_leaves_an_unchanged_job_alone(api, run, tmp_path):
+    file = tmp_path / "smoke.yaml"
+    file.write_text(JOB_FILE)
+    run("jobs", "submit", file)
+    result = run("jobs", "submit", file, "-o", "json")
+    assert result.exit_code == 0
+    [told] = json.loads(result.stdout)
+    assert told["outcome"] == "unchanged"
+
+
+def test_submit_refuses_a_fixed_name_that_is_taken(api, run, tmp_path):
+    file = tmp_path / "smoke.yaml"
+    file.write_text(JOB_FILE + "on_change: refuse\n")
+    run("jobs", "submit", file)
+    result = run("jobs", "submit", file)
+    assert result.exit_code == 1
+    assert "HyperPodPyTorchJob team/smoke is there already" in result.output
+
+
+def test_submit_of_the_guides_pytorchjob_by_flags(api, run):
+    flags = ["--name", "smoke", "--kind", "PyTorchJob", "--image", "registry/train:v1", "--namespace", "team"]
+    result = run("jobs", "submit", *flags, "--instance-type", "ml.g5.8xlarge", "--nodes", 2, "--dry-run")
+    assert result.exit_code == 0, result.output
+    [request] = api.asked("POST", "pytorchjobs")
+    assert request.query["dryRun"] == "All"
+    assert request.body["spec"]["pytorchReplicaSpecs"]["Worker"]["replicas"] == 1
+
+
+def test_submit_of_a_config_of_the_official_cli(api, run, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "template: hyp-pytorch-job\nversion: 1.1\njob_name: theirs\nimage: registry/train:v1\nnamespace: team\n"
+        "instance_type: ml.g5.8xlarge\nnode_count: 2\n"
+    )
+    assert run("jobs", "submit", file).exit_code == 0
+    assert api.asked("POST", "hyperpodpytorchjobs")[0].body["metadata"]["name"].startswith("theirs-")
+
+
+def test_list_has_both_kinds_of_all_namespaces(api, run):
+    job(api)
+    job(api, "old", KUBEFLOW, "other", "Succeeded", spec={"pytorchReplicaSpecs": {"Master": {"replicas": 1}}})
+    result = run("jobs", "list")
+    head, *lines = [line.split() for line in result.stdout.splitlines()]
+    assert head == ["NAMESPACE", "NAME", "KIND", "STATE", "REPLICAS", "QUEUE", "AGE"]
+    assert [line[:5] for line in lines] == [
+        ["team", "llama", "HyperPodPyTorchJob", "Running", "2"],
+        ["other", "old", "PyTorchJob", "Succeeded", "1"],
+    ]
+    assert {request.path for request in api.asked("GET", "jobs$")} == {
+        "/apis/sagemaker.amazonaws.com/v1/hyperpodpytorchjobs",
+        "/apis/kubeflow.org/v1/pytorchjobs",
+    }
+
+
+def test_list_of_one_namespace_in_one_state_as_json(api, run):
+    job(api)
+    job(api, "done", state="Succeeded")
+    job(api, "elsewhere", namespace="other")
+    result = run("jobs", "list", "-n", "team", "--state", "Running", "-o", "json")
+    [found] = json.loads(result.stdout)
+    assert found == {
+        "namespace": "team",
+        "name": "llama",
+        "kind": "HyperPodPyTorchJob",
+        "state": "Running",
+        "replicas": 2,
+        "queue": None,
+        "priority": None,
+        "created": "2026-11-22T10:00:00Z",
+    }
+
+
+def test_list_pages(api, run, monkeypatch):
+    monkeypatch.setattr("hyperpod_constructs.operations.kubernetes.PAGE", "2")
+    for index in range(5):
+        job(api, f"job-{index}")
+    assert len(json.loads(run("jobs", "list", "-o", "json").stdout)) == 5
+
+
+def test_list_where_a_kind_is_not_installed(api, run):
+    api.store.delete(("apiextensions.k8s.io", "customresourcedefinitions", "", "pytorchjobs.kubeflow.org"), {})
+    job(api)
+    assert "llama" in run("jobs", "list").stdout
+
+
+def test_describe(two_pods, run):
+    api = two_pods
+    event = {"name": "e1", "namespace": "team"}
+    about = {"name": "llama", "namespace": "team"}
+    api.store.put(
+        {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": event,
+            "involvedObject": about,
+            "type": "Warning",
+            "reason": "Unhealthy",
+            "message": "lost a node",
+        }
+    )
+    result = run("jobs", "describe", "llama")
+    assert result.exit_code == 0
+    for text in ("Running", "as it is", "llama-pod-10", "lost a node"):
+        assert text in result.stdout
+    data = yaml.safe_load(run("jobs", "describe", "llama", "-o", "yaml").stdout)
+    assert [condition["type"] for condition in data["conditions"]] == ["Created", "Running"]
+    assert data["events"][0]["reason"] == "Unhealthy"
+
+
+def test_a_job_is_found_by_its_name_before_the_hash(api, run):
+    job(api, "llama-0123abcd")
+    assert json.loads(run("jobs", "describe", "llama", "-o", "json").stdout)["name"] == "llama-0123abcd"
+    job(api, "llama-ffffffff")
+    result = run("jobs", "describe", "llama")
+    assert result.exit_code == 1
+    assert "say --namespace and --kind, or the whole name" in result.output
+
+
+def test_no_such_job(api, run):
+    result = run("jobs", "describe", "nothing", "-n", "team")
+    assert result.exit_code == 1
+    assert "there is no job 'nothing' in namespace team" in result.output
+
+
+def test_pods_of_a_replica(two_pods, run):
+    names = [it["name"] for it in json.loads(run("jobs", "pods", "llama", "-o", "json").stdout)]
+    assert names == ["llama-pod-0", "llama-pod-1", "llama-pod-10"]
+    assert two_pods.asked("GET", "/pods$")[0].query["labelSelector"] == "HPJob=llama"
+    [one] = json.loads(run("jobs", "pods", "llama", "--replica", "pod-1", "-o", "json").stdout)
+    assert (one["name"], one["ready"], one["restarts"], one["node"]) == ("llama-pod-1", "1/2", 3, "node-1")
+
+
+def test_pods_that_only_their_owner_names(api, run):
+    owner = job(api)["metadata"]["uid"]
+    made = pod(api, "llama-x", {})
+    made["metadata"]["ownerReferences"] = [{"uid": owner, "name": "llama"}]
+    assert [it["name"] for it in json.loads(run("jobs", "pods", "llama", "-o", "json").stdout)] == ["llama-x"]
+
+
+def test_logs_of_the_first_pod(two_pods, run):
+    result = run("jobs", "logs", "llama")
+    assert result.stdout == "hello from 0\nepoch 1\n"
+    [request] = two_pods.asked("GET", "/log$")
+    assert request.path == "/api/v1/namespaces/team/pods/llama-pod-0/log"
+    assert request.query == {"container": "pytorch"}
+
+
+def test_logs_with_all_options(two_pods, run):
+    run("jobs", "logs", "llama", "-f", "--tail", 5, "-p", "-c", "sidecar", "--since", 60, "--pod", "llama-pod-1")
+    assert two_pods.asked("GET", "/log$")[0].query == {
+        "container": "sidecar",
+        "follow": "true",
+        "tailLines": "5",
+        "previous": "true",
+        "sinceSeconds": "60",
+    }
+
+
+@pytest.mark.parametrize("follow", [[], ["--follow"]])
+def test_logs_of_all_pods_say_whose_they_are(two_pods, run, follow):
+    lines = run("jobs", "logs", "llama", "--all", *follow).stdout.splitlines()
+    assert sorted(lines) == sorted(
+        f"[llama-pod-{index}] {text}" for index in (0, 1, 10) for text in (f"hello from {index}", "epoch 1")
+    )
+
+
+def test_logs_of_a_replica_that_is_not_there(two_pods, run):
+    result = run("jobs", "logs", "llama", "--replica", "master")
+    assert result.exit_code == 1
+    assert "has no pod of replica master; `hyperpod jobs pods llama` lists them" in result.output
+
+
+def becomes(api, state, name="llama"):
+    def change():
+        live = api.store.get("hyperpodpytorchjobs", name, "team")
+        live["status"]["conditions"].append({"type": state, "status": "True", "reason": "Why", "message": "so it is"})
+
+    return change
+
+
+def test_wait_until_finished(api, run, clock):
+    job(api, state=None)
+    clock.then = [becomes(api, "Running"), lambda: None, becomes(api, "Succeeded")]
+    result = run("jobs", "wait", "llama")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == ["llama: Created", "llama: Running", "llama: Succeeded"]
+
+
+def test_wait_until_started(api, run, clock):
+    job(api, state=None)
+    clock.then = [becomes(api, "Running")]
+    assert run("jobs", "wait", "llama", "--for", "started").exit_code == 0
+
+
+def test_wait_for_a_job_that_fails(api, run, clock):
+    job(api, state=None)
+    clock.then = [becomes(api, "Failed")]
+    result = run("jobs", "wait", "llama")
+    assert result.exit_code == 1
+    assert "llama failed: Why: so it is" in result.output
+
+
+def test_wait_that_takes_too_long(api, run, clock):
+    job(api)
+    result = run("jobs", "wait", "llama", "--timeout", 60)
+    assert result.exit_code == 3
+    assert "llama is Running after 60 seconds" in result.output
+    assert 60 <= clock.at < 66
+
+
+def test_submit_and_wait(api, run, clock, tmp_path):
+    file = tmp_path / "smoke.yaml"
+    file.write_text(JOB_FILE + "on_change: refuse\n")
+
+    def start():
+        api.store.get("hyperpodpytorchjobs", "smoke", "team")["status"] = {"conditions": []}
+        becomes(api, "Running", "smoke")()
+
+    clock.then = [start]
+    result = run("jobs", "submit", file, "--wait", "started")
+    assert result.exit_code == 0, result.output
+    assert "smoke: Running" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "plural", "path"),
+    [
+        (HYPERPOD, "hyperpodpytorchjobs", ("spec", "runPolicy", "suspend")),
+        (KUBEFLOW, "pytorchjobs", ("spec", "runPolicy", "suspend")),
+        ({"apiVersion": "batch/v1", "kind": "Job"}, "jobs", ("spec", "suspend")),
+    ],
+)
+def test_suspend_and_resume(api, run, kind, plural, path):
+    job(api, kind=kind, spec={"runPolicy": {"cleanPodPolicy": "All"}})
+    for command, wanted in (("suspend", True), ("resume", False)):
+        result = run("jobs", command, "llama")
+        assert result.exit_code == 0, result.output
+        value = api.store.get(plural, "llama", "team")
+        for key in path:
+            value = value[key]
+        assert value is wanted
+    assert api.store.get(plural, "llama", "team")["spec"]["runPolicy"]["cleanPodPolicy"] == "All"
+    assert {request.content_type for request in api.asked("PATCH")} == {"application/merge-patch+json"}
+
+
+def test_suspend_in_a_queue_goes_by_the_workload(api, run):
+    from day2 import put_crd
+
+    put_crd(api, "workloads")
+    made = job(api, labels={"kueue.x-k8s.io/queue-name": "queue"})
+    workload = {
+        "name": "wl",
+        "namespace": "team",
+        "ownerReferences": [{"uid": made["metadata"]["uid"], "name": "llama"}],
+    }
+    api.store.put({"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "Workload", "metadata": workload, "spec": {}})
+    assert "by its workload in the queue" in run("jobs", "suspend", "llama").stdout
+    assert api.store.get("workloads", "wl", "team")["spec"] == {"active": False}
+    run("jobs", "resume", "llama")
+    assert api.store.get("workloads", "wl", "team")["spec"] == {"active": True}
+    assert "suspend" not in api.store.get("hyperpodpytorchjobs", "llama", "team")["spec"]
+
+
+def test_delete_asks(api, run):
+    job(api)
+    result = run("jobs", "delete", "llama", input="n\n")
+    assert result.exit_code == 1
+    assert "Delete HyperPodPyTorchJob team/llama (Running)?" in result.output
+    assert api.store.get("hyperpodpytorchjobs", "llama", "team")
+    assert run("jobs", "delete", "llama", "--yes").exit_code == 0
+    assert api.store.get("hyperpodpytorchjobs", "llama", "team") is None
+    assert api.asked("DELETE")[0].body["propagationPolicy"] == "Background"
+
+
+def test_refusals_have_a_cure(api, run):
+    api.fault(method="GET", path="hyperpodpytorchjobs", status=403, reason="Forbidden", message="not you")
+    result = run("jobs", "list")
+    assert result.exit_code == 1
+    assert "Forbidden: not you" in result.output
+    assert "cure: ask for an access entry" in result.output
+
+
+def test_credentials_are_asked_for_again_when_they_are_refused(api, run):
+    job(api)
+    api.fault(method="GET", path="hyperpodpytorchjobs", status=401, reason="Unauthorized", times=1)
+    assert "llama" in run("jobs", "list").stdout
+
+
+def test_no_kubeconfig(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    result = run("jobs", "list")
+    assert result.exit_code == 1
+    assert "no usable kubeconfig" in result.output
+
+
+def test_straight_to_a_cluster(api, aws, run, monkeypatch):
+    import base64
+
+    from accounts import eks, hyperpod
+
+    monkeypatch.delenv("KUBECONFIG")
+    job(api)
+    authority = base64.b64encode(api.ca_pem.encode()).decode()
+    orchestrator = {"Eks": {"ClusterArn": eks("control")["cluster"]["arn"]}}
+    aws.on("sagemaker", "DescribeCluster", hyperpod("research", [], Orchestrator=orchestrator))
+    aws.on("eks", "DescribeCluster", eks("control", endpoint=api.url, certificateAuthority={"data": authority}))
+    answer, tokens = api.answer, []
+
+    def let_in(method, target, headers, data):
+        tokens.append(headers["Authorization"])
+        headers.replace_header("Authorization", f"Bearer {api.token}")
+        return answer(method, target, headers, data)
+
+    api.answer = let_in
+    assert "llama" in run("jobs", "list", "--cluster", "research", "--region", "us-west-2").stdout
+    assert tokens[0].startswith("Bearer k8s-aws-v1.")
+
+
+REAL = os.environ.get("KUBECONFIG")
+
+
+@pytest.mark.skipif(not REAL, reason="KUBECONFIG is not set")
+def test_a_real_api_server(run):
+    from hyperpod_constructs.operations.kubernetes import by_kubeconfig
+
+    api, namespace = by_kubeconfig(), f"hyperpod-test-{uuid.uuid4().hex[:8]}"
+    api.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})
+    try:
+        where = ["-n", namespace, "--kind", "Job"]
+        flags = ["--name", "smoke", "--kind", "Job", "--image", "busybox", "--namespace", namespace, "--suspend"]
+        result = run("jobs", "submit", *flags, "--vcpu", 0.1, "--memory-gib", 0.1)
+        assert result.exit_code == 0, result.output
+        [found] = json.loads(run("jobs", "list", *where, "-o", "json").stdout)
+        assert found["state"] == "Suspended"
+        assert run("jobs", "resume", "smoke", *where).exit_code == 0
+        assert run("jobs", "suspend", "smoke", *where).exit_code == 0
+        assert run("jobs", "describe", "smoke", *where).exit_code == 0
+        assert run("jobs", "pods", "smoke", *where).exit_code == 0
+        assert run("jobs", "delete", "smoke", "--yes", *where).exit_code == 0
+    finally:
+        api.request("DELETE", f"/api/v1/namespaces/{namespace}")

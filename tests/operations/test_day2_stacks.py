@@ -1,0 +1,235 @@
+"""Stacks: only ours, what stays is shown, and the deletion order."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+from accounts import NOW
+from fake_aws import AwsFault
+
+from hyperpod_constructs.cli import nodes as nodes_cli
+from hyperpod_constructs.cli import stacks as stacks_cli
+from hyperpod_constructs.operations import stacks as stacks_module
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    from day2 import FakeTime
+
+    made = FakeTime()
+    monkeypatch.setattr(nodes_cli, "time", made)
+    monkeypatch.setattr(stacks_cli, "time", made)
+    return made
+
+
+def stack(name, platform="research", *, created=1, exports=(), **more):
+    tags = [{"Key": "hyperpod-constructs:platform", "Value": platform}] if platform else []
+    return {
+        "StackName": name,
+        "StackId": f"arn:aws:cloudformation:us-west-2:111122223333:stack/{name}/1",
+        "StackStatus": "CREATE_COMPLETE",
+        "CreationTime": datetime(2026, 11, created, tzinfo=UTC),
+        "Tags": tags,
+        "Outputs": [{"OutputKey": it, "OutputValue": "v", "ExportName": it} for it in exports],
+        **more,
+    }
+
+
+class Account:
+    """CloudFormation with stacks that go when they are asked to."""
+
+    def __init__(self, aws, stacks, templates):
+        self.stacks = {it["StackName"]: it for it in stacks}
+        self.templates, self.deleted, self.aws = templates, [], aws
+        self.asked_for: dict[str, int] = {}
+        aws.on("cloudformation", "DescribeStacks", self.describe)
+        aws.on(
+            "cloudformation", "GetTemplate", lambda it: {"TemplateBody": json.dumps(self.templates[it["StackName"]])}
+        )
+        aws.on("cloudformation", "DeleteStack", self.delete)
+        aws.on("cloudformation", "ListStackResources", self.resources)
+
+    def named(self, name):
+        return name.split("/")[1] if name.startswith("arn:") else name
+
+    def describe(self, asked):
+        if not asked.get("StackName"):
+            return {"Stacks": list(self.stacks.values())}
+        name = self.named(asked["StackName"])
+        if name not in self.stacks:
+            raise AwsFault("ValidationError", f"Stack with id {name} does not exist")
+        found = self.stacks[name]
+        if found["StackStatus"] == "DELETE_IN_PROGRESS":
+            self.asked_for[name] = self.asked_for.get(name, 0) + 1
+            if self.asked_for[name] > 1:
+                found = self.stacks.pop(name) | {"StackStatus": "DELETE_COMPLETE"}
+        return {"Stacks": [found]}
+
+    def delete(self, asked):
+        name = self.named(asked["StackName"])
+        self.deleted.append((name, asked.get("RetainResources") or []))
+        if self.stacks[name]["StackStatus"] != "DELETE_FAILED" or asked.get("RetainResources"):
+            self.stacks[name]["StackStatus"] = "DELETE_IN_PROGRESS"
+        return {}
+
+    def resources(self, asked):
+        name = self.named(asked["StackName"])
+        failed = self.stacks[name]["StackStatus"] == "DELETE_FAILED"
+        return {
+            "StackResourceSummaries": [
+                {
+                    "LogicalResourceId": logical,
+                    "PhysicalResourceId": f"{logical.lower()}-1",
+                    "ResourceType": it["Type"],
+                    "LastUpdatedTimestamp": NOW,
+                    "ResourceStatus": "DELETE_FAILED" if failed else "CREATE_COMPLETE",
+                    "ResourceStatusReason": "it is in use" if failed else "",
+                }
+                for logical, it in self.templates[name]["Resources"].items()
+            ]
+        }
+
+
+def needs(*exports, **resources):
+    using = {
+        "Using": {"Type": "A::B::C", "Properties": {str(n): {"Fn::ImportValue": it} for n, it in enumerate(exports)}}
+    }
+    return {"Resources": {**(using if exports else {}), **resources}}
+
+
+@pytest.fixture
+def account(aws):
+    bucket = {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}
+    stacks = [
+        stack("research-Eks", created=2, exports=["eks"]),
+        stack("research-Network", created=5, exports=["vpc"]),  # made again later: the order is by imports, not by age
+        stack("research-Addons", created=4),
+        stack("research-HyperPod", created=3, exports=["cluster"]),
+        stack("other-Network", "other"),
+        stack("alien", None),
+    ]
+    templates = {
+        "research-Network": needs(),
+        "research-Eks": needs("vpc"),
+        "research-HyperPod": needs("vpc", "eks", Scripts=bucket),
+        "research-Addons": needs("eks", "cluster"),
+        "other-Network": needs(),
+        "alien": needs(Thing={"Type": "AWS::SNS::Topic"}),
+    }
+    return Account(aws, stacks, templates)
+
+
+def test_stacks_list_has_only_ours(account, run):
+    account.aws.page_size = 2
+    names = [line.split()[0] for line in run("stacks", "list").stdout.splitlines()[1:]]
+    assert names == ["research-Eks", "research-Network", "research-Addons", "research-HyperPod", "other-Network"]
+    everything = json.loads(run("stacks", "list", "--all", "-o", "json").stdout)
+    assert {it["name"]: it["platform"] for it in everything}["alien"] is None
+    assert run("stacks", "list", "--status", "DELETE_FAILED").stdout.startswith("no stacks of ours")
+
+
+def test_stacks_describe(account, run):
+    data = json.loads(run("stacks", "describe", "research-HyperPod", "-o", "json").stdout)
+    assert data["outputs"] == {"cluster": "v"}
+    assert {"type": "AWS::S3::Bucket", "id": "scripts-1", "status": "CREATE_COMPLETE"} in data["resources"]
+    assert "scripts-1" in run("stacks", "describe", "research-HyperPod").stdout
+
+
+def test_stacks_delete_shows_what_stays_and_asks(account, run):
+    result = run("stacks", "delete", "research", input="n\n")
+    assert result.exit_code == 1
+    assert account.deleted == []
+    shown = [line.split() for line in result.stderr.splitlines()]
+    assert ["3", "research-Eks"] in shown
+    assert ["scripts-1", "AWS::S3::Bucket", "stays"] in shown
+    assert "Delete 4 stack(s), in this order?" in result.output
+
+
+def test_stacks_delete_follows_the_order(account, run, clock):
+    result = run("stacks", "delete", "research", "--yes")
+    assert result.exit_code == 0, result.output
+    order = ["research-Addons", "research-HyperPod", "research-Eks", "research-Network"]
+    assert [name for name, _ in account.deleted] == order
+    assert result.stdout.splitlines() == [f"{name}: deleted" for name in order]
+    assert set(account.stacks) == {"other-Network", "alien"}
+
+
+def test_stacks_delete_of_one_stack(account, run, clock):
+    assert run("stacks", "delete", "research-Addons", "--yes").exit_code == 0
+    assert account.deleted == [("research-Addons", [])]
+
+
+def test_stacks_delete_leaves_others_alone(account, run, clock):
+    result = run("stacks", "delete", "alien", "--yes")
+    assert result.exit_code == 1
+    assert "--all looks at stacks of others too" in result.output
+    assert account.deleted == []
+    assert run("stacks", "delete", "alien", "--yes", "--all").exit_code == 0
+
+
+def test_stacks_delete_stops_where_one_fails(account, run, clock):
+    account.stacks["research-HyperPod"]["StackStatus"] = "DELETE_FAILED"
+    result = run("stacks", "delete", "research", "--yes")
+    assert result.exit_code == 1
+    assert "research-HyperPod is DELETE_FAILED: Using: it is in use; Scripts: it is in use" in result.output
+    assert "--retain LOGICAL_ID" in result.output
+    assert [name for name, _ in account.deleted] == ["research-Addons", "research-HyperPod"]
+    assert run("stacks", "delete", "research-HyperPod", "--retain", "Scripts", "--yes").exit_code == 0
+    assert account.deleted[-1] == ("research-HyperPod", ["Scripts"])
+
+
+def test_stacks_delete_of_protected_ones(account, run):
+    account.stacks["research-Eks"]["EnableTerminationProtection"] = True
+    result = run("stacks", "delete", "research", "--yes")
+    assert result.exit_code == 1
+    assert "research-Eks is protected: aws cloudformation update-termination-protection" in result.output
+    assert account.deleted == []
+
+
+def test_the_tag_is_the_one_that_the_stacks_get():
+    from hyperpod_constructs import stacks as made
+
+    assert made.PLATFORM_TAG == stacks_module.PLATFORM_TAG
+
+
+def test_templates_with_short_tags():
+    class Client:
+        def get_template(self, StackName):
+            resource = "DeletionPolicy: Retain\n    Properties: {V: !ImportValue x, W: !Ref A}"
+            return {"TemplateBody": f"Resources:\n  A:\n    {resource}\n"}
+
+    content = stacks_module.template(Client(), "s")
+    assert stacks_module.retained(content) == {"A"}
+    assert stacks_module.imports(content) == {"x"}
+
+
+def test_against_moto_stacks(moto, run, clock):
+    cloudformation, s3 = boto3.client("cloudformation"), boto3.client("s3")
+    tags = [{"Key": "hyperpod-constructs:platform", "Value": "research"}]
+    network = {
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {"Topic": {"Value": {"Ref": "Topic"}, "Export": {"Name": "topic"}}},
+    }
+    hyper = {
+        "Resources": {
+            "Bucket": {
+                "Type": "AWS::S3::Bucket",
+                "DeletionPolicy": "Retain",
+                "Properties": {"BucketName": "kept", "Tags": [{"Key": "t", "Value": {"Fn::ImportValue": "topic"}}]},
+            }
+        }
+    }
+    cloudformation.create_stack(StackName="research-Network", TemplateBody=json.dumps(network), Tags=tags)
+    cloudformation.create_stack(StackName="research-HyperPod", TemplateBody=json.dumps(hyper), Tags=tags)
+    assert [it["name"] for it in json.loads(run("stacks", "list", "-o", "json").stdout)] == [
+        "research-Network",
+        "research-HyperPod",
+    ]
+    result = run("stacks", "delete", "research", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "kept" in result.stderr
+    assert result.stdout.splitlines() == ["research-HyperPod: deleted", "research-Network: deleted"]
+    assert [it["Name"] for it in s3.list_buckets()["Buckets"]] == ["kept"]

@@ -1,0 +1,259 @@
+"""`hyperpod versions`, `addons`, `upgrade-plan` and `preflight` as a user runs them."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+from accounts import ADDONS, addon_versions, calendar, eks, healthy, new, service_quotas
+
+from hyperpod_constructs.catalog import use_clock
+from hyperpod_constructs.upgrade.plan import NoPlan, plan
+from hyperpod_constructs.upgrade.versions import matrix
+
+OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
+GOVERNANCE = "amazon-sagemaker-hyperpod-taskgovernance"
+OBSERVABILITY = "amazon-sagemaker-hyperpod-observability"
+
+
+@pytest.fixture(autouse=True)
+def today():
+    with use_clock(date(2026, 11, 23)):
+        yield
+
+
+CONFIG = """
+name: research
+region: us-west-2
+network: {availability_zone_ids: [usw2-az1, usw2-az2]}
+eks: {kubernetes_version: "1.33", cluster_name: control}
+cluster:
+  instance_groups:
+    - {name: system, instance_type: ml.m5.4xlarge, count: 2}
+    - {name: workers, instance_type: ml.p5.48xlarge, count: 4, availability_zone_id: usw2-az2}
+addons: {training_operator: {}, observability: {}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    file = tmp_path / "hyperpod.yaml"
+    file.write_text(CONFIG)
+    return file
+
+
+def test_versions_from_the_catalog(run):
+    found = {it["version"]: it for it in json.loads(run("versions", "-o", "json").stdout)}
+    assert (found["1.34"]["status"], found["1.34"]["days_left"]) == ("standard", 9)
+    assert found["1.35"]["hyperpod"] is True
+    assert "1.30" not in found
+    assert "1.30" in run("versions", "--all").stdout
+    assert run("versions").stdout.splitlines()[0].split()[:2] == ["VERSION", "SUPPORT"]
+
+
+def test_versions_live(aws, run):
+    aws.on("eks", "DescribeClusterVersions", calendar())
+    aws.page_size = 2
+    found = json.loads(run("versions", "--live", "-o", "json").stdout)
+    assert [it["version"] for it in found] == ["1.36", "1.35", "1.34", "1.33", "1.31"]
+    assert [it["version"] for it in found if it["default"]] == ["1.35"]
+    assert aws.asked("eks", "DescribeClusterVersions")[0]["includeAll"] is True
+
+
+def test_addons_from_the_catalog(run):
+    found = {it["addon"]: it["versions"] for it in json.loads(run("addons", "-o", "json").stdout)}
+    assert found[OBSERVABILITY]["1.31"] is None
+    assert found[OBSERVABILITY]["1.35"] == "v1.2.0-eksbuild.3"
+    assert "vpc-cni" not in found
+    assert "vpc-cni" in run("addons", "--all").stdout
+
+
+def test_addons_live(aws, run):
+    aws.on("eks", "DescribeAddonVersions", addon_versions({**ADDONS, "amazon-sagemaker-spaces": {}}))
+    result = run("addons", "--live", "--kubernetes", "1.31", "--kubernetes", "1.35", "-o", "json")
+    found = {it["addon"]: it for it in json.loads(result.stdout)}
+    assert found[GOVERNANCE]["versions"] == {"1.31": "v1.6.1-eksbuild.1", "1.35": "v1.6.1-eksbuild.1"}
+    assert found[GOVERNANCE]["defaults"]["1.35"] == "v1.6.1-eksbuild.1"
+    assert found[OBSERVABILITY]["versions"]["1.31"] is None
+    assert found["amazon-sagemaker-spaces"]["versions"]["1.35"] is None
+
+
+def test_addons_live_without_permission(aws, run):
+    aws.fail("eks", "DescribeAddonVersions", "AccessDeniedException", status=403)
+    result = run("addons", "--live")
+    assert result.exit_code == 1
+    assert "access denied" in result.output
+
+
+def test_the_plan_goes_one_minor_version_at_a_time(run, config):
+    result = run("upgrade-plan", config, "--to", "1.35", "-o", "json")
+    assert result.exit_code == 0, result.output
+    made = json.loads(result.stdout)
+    assert (made["platform"], made["source"], made["target"], made["state"]) == ("research", "1.33", "1.35", "unknown")
+    assert [(step["source"], step["target"]) for step in made["steps"]] == [("1.33", "1.34"), ("1.34", "1.35")]
+    step = made["steps"][0]
+    assert step["change"] == {"eks.kubernetes_version": '"1.34"'}
+    order = ["control plane", "core add-ons", "HyperPod add-ons", "dependency chart", "node software"]
+    assert [action["part"] for action in step["actions"]] == order
+    assert all(action["commands"] and action["undo"] for action in step["actions"])
+    undo = step["actions"][0]["undo"]
+    assert "within 7 days" in undo
+    assert "aws eks update-cluster-version --name control --kubernetes-version 1.33 --region us-west-2" in undo
+    gates = {gate["name"]: gate["state"] for gate in step["gates"]}
+    assert gates[OPERATOR] == "ready"
+    assert {"EKS", "node images", "kubectl layer", "dependency chart", "vpc-cni"} <= set(gates)
+
+
+def test_the_plan_as_text(run, config):
+    text = run("upgrade-plan", config, "--to", "1.34").stdout
+    first = text.splitlines()[0]
+    assert first == "Upgrade of research from Kubernetes 1.33 to 1.34: 1 step, unknown. (catalog of 2026-11-23)"
+    for part in (
+        "$ cdk deploy research-Eks",
+        'eks.kubernetes_version: "1.34"',
+        "hyperpod software update",
+        "Staying on 1.33:",
+    ):
+        assert part in text
+
+
+def test_the_cost_of_staying():
+    def staying(version, **more):
+        return plan(new(eks={"kubernetes_version": version, **more}), "1.36").staying
+
+    assert "0.60 instead of 0.10 USD an hour, about 365 USD a month more" in staying("1.33")[0]
+    assert "1.34 is in standard support until 2026-12-02, 9 days from now" in staying("1.34")[0]
+    assert "EKS then upgrades the control plane by itself" in staying("1.34")[1]
+    assert "From then on extended support: 0.60" in staying("1.34", support="EXTENDED")[1]
+    assert staying("1.30") == ("1.30 is out of support since 2026-07-23.",)
+
+
+def test_a_version_that_hyperpod_does_not_document_blocks(run, config):
+    result = run("upgrade-plan", config, "--from", "1.35", "--to", "1.36", "-o", "json")
+    assert result.exit_code == 1
+    [step] = json.loads(result.stdout)["steps"]
+    assert (step["state"], step["blocked_by"]) == ("blocked", ["node images"])
+    gate = next(gate for gate in step["gates"] if gate["name"] == "node images")
+    assert gate["meanwhile"] == "stay on 1.35 until it is documented"
+
+
+def test_an_addon_that_lags_behind_blocks_and_says_what_to_do_meanwhile():
+    platform = new(eks={"kubernetes_version": "1.34"}, addons={"task_governance": {}, "observability": {}})
+    lagging = [
+        *matrix([GOVERNANCE], ["1.34", "1.35"]),
+    ]
+    lagging = [
+        it.__class__(name=it.name, versions={"1.34": "v1", "1.35": None}, defaults={}, every={}) for it in lagging
+    ]
+    [step] = plan(platform, "1.35", supports=lagging).steps
+    assert [gate.name for gate in step.blocked_by] == [GOVERNANCE]
+    assert step.blocked_by[0].meanwhile.startswith("stay on 1.34; or leave it out and take Kueue by Helm")
+
+
+def test_a_version_that_is_out_of_support_blocks():
+    [step, *_] = plan(new(eks={"kubernetes_version": "1.28"}), "1.29").steps
+    assert "EKS" in [gate.name for gate in step.blocked_by]
+
+
+def test_pinned_addon_versions_are_part_of_the_change(aws, run, tmp_path):
+    file = tmp_path / "hyperpod.yaml"
+    file.write_text(CONFIG.replace("training_operator: {}", "training_operator: {version: v1.2.0-eksbuild.1}"))
+    both = {"v1.2.0-eksbuild.1": ["1.33"], "v1.3.0-eksbuild.1": ["1.33", "1.34"]}
+    aws.on("eks", "DescribeClusterVersions", calendar())
+    aws.on("eks", "DescribeAddonVersions", addon_versions({OPERATOR: both}))
+    aws.on("eks", "DescribeCluster", eks("control", version="1.33"))
+    result = run("upgrade-plan", file, "--to", "1.34", "--live", "-o", "json")
+    made = json.loads(result.stdout)
+    assert made["facts"] == "EKS in us-west-2, now"
+    [step] = made["steps"]
+    assert step["change"]["addons.training_operator.version"] == "v1.3.0-eksbuild.1"
+    gate = next(gate for gate in step["gates"] if gate["name"] == OPERATOR)
+    assert gate["state"] == "ready"
+    assert "v1.2.0-eksbuild.1 does not fit 1.34" in gate["detail"]
+
+
+def test_live_the_version_is_the_clusters(aws, run, config):
+    aws.on("eks", "DescribeClusterVersions", calendar())
+    aws.on("eks", "DescribeAddonVersions", addon_versions(ADDONS))
+    aws.on("eks", "DescribeCluster", eks("control", version="1.34"))
+    made = json.loads(run("upgrade-plan", config, "--to", "1.35", "--live", "-o", "json").stdout)
+    assert (made["source"], made["state"]) == ("1.34", "ready")
+
+
+def test_an_existing_cluster_is_upgraded_by_the_aws_cli():
+    platform = new(eks={"existing": {"cluster_name": "shared"}})
+    [step] = plan(platform, "1.35", source="1.34").steps
+    assert step.change == {}
+    assert step.actions[0].commands == (
+        "aws eks update-cluster-version --name shared --kubernetes-version 1.35 --region us-west-2",
+        "aws eks wait cluster-active --name shared --region us-west-2",
+    )
+    assert "core add-ons" not in [action.part for action in step.actions]
+
+
+def test_nothing_to_do(run, config):
+    result = run("upgrade-plan", config, "--to", "1.33")
+    assert (result.exit_code, "nothing to do" in result.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "text"),
+    [
+        ("1.35", "1.33", "EKS goes back one minor version within 7 days of an upgrade"),
+        ("1.35", "latest", "not a Kubernetes version: 'latest'"),
+        ("1.35", "2.1", "no way is known from 1.35 to 2.1"),
+    ],
+)
+def test_no_way(run, config, source, target, text):
+    with pytest.raises(NoPlan):
+        plan(new(), target, source=source)
+    result = run("upgrade-plan", config, "--from", source, "--to", target)
+    assert result.exit_code == 1
+    assert text in result.output
+
+
+def test_preflight_without_findings(aws, run, tmp_path):
+    healthy(aws)
+    aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
+    file = tmp_path / "hyperpod.yaml"
+    file.write_text(CONFIG.replace('"1.33"', '"1.35"'))
+    result = run("preflight", file)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "no findings\n"
+    assert "facts of 2026-11-23; asked in us-west-2" in result.stderr
+
+
+def test_preflight_findings_have_their_place_in_the_file(aws, run, tmp_path):
+    healthy(aws)
+    aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
+    service_quotas(aws, sagemaker={"ml.p5.48xlarge for cluster usage": 1})
+    file = tmp_path / "hyperpod.yaml"
+    file.write_text(CONFIG.replace('"1.33"', '"1.35"'))
+    result = run("preflight", file, "--format", "json", "--profile", "me")
+    assert result.exit_code == 1
+    [finding] = json.loads(result.stdout)["findings"]
+    assert (finding["rule"], finding["path"], finding["line"]) == ("HP910", "cluster.instance_groups[1]", 9)
+    assert aws.profiles == ["me"]
+    assert f"{file}:9" in run("preflight", file).stdout
+    assert "::error file=" in run("preflight", file, "--format", "github").stdout
+
+
+def test_preflight_of_a_wrong_config_asks_nothing(aws, run, tmp_path):
+    file = tmp_path / "hyperpod.yaml"
+    file.write_text(CONFIG.replace("ml.p5.48xlarge", "ml.p5.48xlage"))
+    result = run("preflight", file)
+    assert result.exit_code == 1
+    assert "HP301" in result.stdout
+    assert "the account was not asked" in result.stderr
+    assert aws.calls == []
+
+
+def test_preflight_with_an_unknown_profile(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    file = tmp_path / "hyperpod.yaml"
+    file.write_text(CONFIG)
+    result = run("preflight", file, "--profile", "nobody")
+    assert result.exit_code == 1
+    assert "no credentials: The config profile (nobody) could not be found" in result.output

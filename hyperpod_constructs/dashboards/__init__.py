@@ -25,6 +25,7 @@ from ..spec.observability import Metrics
 _FOLDER = Path(__file__).parent
 _COLUMNS = 24
 _RANK = {"DISABLED": 0, "BASIC": 1, "ADVANCED": 2}
+_MAXIMA = {"percent": 100, "percentunit": 1}
 DATA_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -122,7 +123,12 @@ def _panel(number: int, panel: Mapping[str, Any], place: Mapping[str, int]) -> d
         "datasource": DATA_SOURCE,
         "gridPos": dict(place),
         "fieldConfig": {
-            "defaults": {"unit": panel["unit"], "thresholds": {"mode": "absolute", "steps": steps}},
+            "defaults": {
+                "unit": panel["unit"],
+                "min": 0,
+                **({"max": _MAXIMA[panel["unit"]]} if panel["unit"] in _MAXIMA else {}),
+                "thresholds": {"mode": "absolute", "steps": steps},
+            },
             "overrides": [],
         },
         "options": {"reduceOptions": {"calcs": ["lastNotNull"]}} if stat else {"legend": {"displayMode": "list"}},

@@ -75,6 +75,17 @@ def test_dashboards_have_the_shape_that_grafana_loads(name: str) -> None:
     assert max(x for x, _ in cells) < 24
 
 
+def test_shares_have_a_whole_axis_and_legends_tell_series_apart() -> None:
+    for board in ALL.values():
+        for panel in board["panels"]:
+            defaults = panel["fieldConfig"]["defaults"]
+            assert defaults["min"] == 0
+            assert (defaults.get("max") == 1) == (defaults["unit"] == "percentunit")
+            for target in panel["targets"]:
+                for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
+                    assert label in target["expr"] or label == "instance", panel["title"]
+
+
 def test_identities_are_unique() -> None:
     assert len({board["uid"] for board in ALL.values()}) == len(ALL)
     assert len({board["title"] for board in ALL.values()}) == len(ALL)

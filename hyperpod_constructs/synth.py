@@ -60,13 +60,21 @@ def config_paths(context: Mapping[str, Any]) -> list[str]:
     return [path.strip() for path in chosen.split(",") if path.strip()]
 
 
-def build(platforms: Sequence[Platform], *, context: Mapping[str, Any], outdir: str) -> App:
-    """The app: the stacks of one platform, or a stage for each of several."""
+def build(platforms: Sequence[Platform], *, context: Mapping[str, Any], outdir: str, validate: bool = True) -> App:
+    """The app: the stacks of one platform, or a stage for each of several.
+
+    `validate` is CDK's CloudFormation validator, which takes most of the time of a synth.
+    """
     from aws_cdk import App, Environment, Stage
 
     from .stacks import platform_stacks
 
-    app = App(context=dict(context), outdir=outdir, analytics_reporting=False)
+    app = App(
+        context=dict(context),
+        outdir=outdir,
+        analytics_reporting=False,
+        builtin_cloud_formation_validation=None if validate else False,
+    )
     if len(platforms) == 1:
         platform_stacks(app, platforms[0], prefix=f"{platforms[0].name}-")
     else:

@@ -88,11 +88,11 @@ def _synthesized(platform: Platform) -> list[dict[str, Any]]:
     """The templates of a platform. CDK is started here, and nowhere else in this command."""
     from tempfile import TemporaryDirectory
 
-    from ..synth import build, use_packaged_node
+    from ..synth import build, cdk_context, use_packaged_node
 
     use_packaged_node()
     with TemporaryDirectory() as folder:
-        build([platform], context={}, outdir=folder).synth(validate_on_synthesis=False)
+        build([platform], context=cdk_context(), outdir=folder, validate=False).synth()
         return _templates(Path(folder))
 
 

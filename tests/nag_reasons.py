@@ -35,7 +35,7 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"/Guard/Role/",
-        r"IAM5\[Resource::arn:[^:]*:sagemaker:.*:cluster/\*\]",
+        r"IAM5\[Resource::arn:.*:sagemaker:.*:cluster/\*\]",
         "it looks at the cluster before it is made",
     ),
     (
@@ -47,7 +47,7 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     # a shared cluster
     (
         r"/HyperPodGovernanceProvider\w+/Role/DefaultPolicy",
-        r"IAM5\[Resource::(\*|arn:[^:]*:(sagemaker:.*:(compute-quota|cluster-scheduler-config)/\*|eks:.*:access-entry/.*/\*))\]",
+        r"IAM5\[Resource::(\*|arn:.*:(sagemaker:.*:(compute-quota|cluster-scheduler-config)/\*|eks:.*:access-entry/.*/\*))\]",
         "ids of quotas and scheduler configs are given by the service; lists have no resource; access entries of one EKS "
         "cluster",
     ),
@@ -55,7 +55,7 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     (r"/Storage/Bucket-[\w-]+/Bucket/", r"S1", "access logs go to the bucket that the config names: log_bucket_name"),
     (
         r"/Observability(Parts/Grafana)?/Role/",
-        r"IAM5\[Resource::(\*|arn:[^:]*:logs:.*:log-group:/aws/sagemaker/Clusters/\*)\]",
+        r"IAM5\[Resource::(\*|arn:.*:logs:.*:log-group:/aws/sagemaker/Clusters/\*)\]",
         "log groups of HyperPod clusters have ids of the service; CloudWatch reads, lists and tags have no resource",
     ),
     (r"/Grafana/Release/ChartAccess/", r"IAM5\[Resource::\*\]", "ecr:GetAuthorizationToken has no resource"),

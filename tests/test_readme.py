@@ -1,0 +1,49 @@
+"""The README's commands and its example work as written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from assembly import ROOT
+from click.testing import CliRunner
+
+from hyperpod_constructs.cli import main
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+COMMANDS = [line.split("#")[0].strip() for kind, text in BLOCKS if kind == "bash" for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("hyperpod ")])
+def test_hyperpod_commands(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("hyperpod.yaml", "jobs"):
+        source = ROOT / name
+        shutil.copytree(source, tmp_path / name) if source.is_dir() else shutil.copy(source, tmp_path)
+    shutil.copy(ROOT / "hyperpod.yaml", tmp_path / "old.yaml")
+    shutil.copy(ROOT / "hyperpod.yaml", tmp_path / "new.yaml")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, shlex.split(command)[1:])
+    assert done.exit_code == 0, done.output
+    assert done.output.strip()
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    used = {word.split()[1] for word in COMMANDS if word.startswith("make ")}
+    assert {"synth", "test", "diff", "deploy", "destroy"} <= used <= targets
+
+
+def test_the_example_app_synthesizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (example,) = [text for kind, text in BLOCKS if kind == "python"]
+    monkeypatch.setenv("CDK_OUTDIR", str(tmp_path))
+    exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})
+    assert [path.name for path in tmp_path.glob("*.template.json")] == ["Research.template.json"]
+
+
+def test_files_that_are_linked_exist():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target

@@ -93,6 +93,10 @@ class Templates:
             argument = next(iter(value.values()))
             text = argument[0] if isinstance(argument, list) and "Fn::Sub" in value else argument
             parts = argument[1] if "Fn::Join" in value and isinstance(argument[1], list) else [text]
+            if len(parts) > 1 and all(isinstance(part, str) or _is_pseudo(part) for part in parts):
+                # only the account, region or partition is left open: one literal, such as an ARN
+                yield "".join(part if isinstance(part, str) else "${" + part["Ref"] + "}" for part in parts)
+                return
             yield from (part for part in parts if isinstance(part, str))
         elif isinstance(value, list):
             for item in value:
@@ -326,6 +330,10 @@ def _pluck(value: Any, path: list[str]) -> Iterator[Any]:
             yield from _pluck(item, path[1:])
     elif isinstance(value, dict) and path[0] in value:
         yield from _pluck(value[path[0]], path[1:])
+
+
+def _is_pseudo(part: object) -> bool:
+    return isinstance(part, dict) and part.keys() == {"Ref"} and str(part["Ref"]).startswith("AWS::")
 
 
 def _cluster_name(text: str) -> str:

@@ -1,0 +1,42 @@
+"""Every row of the matrix, synthesized once in one stack, with cdk-nag's findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from aws_cdk import App, Environment, Stack, assertions
+from options import FACTORS, allowed, config
+from pairwise import Row, rows
+
+from hyperpod_constructs.nag import JustifiedNag
+from hyperpod_constructs.platform import HyperPodPlatform
+from hyperpod_constructs.spec import Platform
+from hyperpod_constructs.synth import cdk_context
+
+ROWS = rows(FACTORS, allowed)
+
+
+@dataclass(frozen=True)
+class Made:
+    """One row, synthesized."""
+
+    row: Row
+    template: dict[str, Any]
+    nag: list[str]
+
+
+@cache
+def made(index: int) -> Made:
+    """The row's template and what cdk-nag finds unjustified in it. Errors of our own checks raise `InvalidSpec`."""
+    app = App(context=cdk_context(), analytics_reporting=False)
+    stack = Stack(app, "Matrix", env=Environment(region="us-west-2"))
+    HyperPodPlatform(stack, "Platform", platform=Platform.model_validate(config(ROWS[index])))
+    template = assertions.Template.from_stack(stack).to_json()
+    return Made(ROWS[index], template, JustifiedNag(app).findings())
+
+
+def row_id(index: int) -> str:
+    """Name of a row in a test report."""
+    return f"{index}-{ROWS[index]['place']}-{ROWS[index]['capacity']}-{ROWS[index]['addons']}"

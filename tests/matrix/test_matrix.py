@@ -1,0 +1,95 @@
+"""Every pair of options synthesizes, keeps the order, is valid by three judges, and has no finding that is not explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from assembly import ROOT
+from cluster_requests import create_request, problems
+from made import ROWS, made, row_id
+from merge import merged
+from options import FACTORS, allowed
+from pairwise import pairs_of, rows, wanted_pairs
+
+from hyperpod_constructs.graph import prove
+from hyperpod_constructs.nag import JUSTIFIED
+
+INDEXES = range(len(ROWS))
+each_row = pytest.mark.parametrize("index", INDEXES, ids=row_id)
+
+
+def test_the_rows_cover_every_allowed_pair_and_are_always_the_same():
+    assert wanted_pairs(FACTORS, allowed) <= set().union(*map(pairs_of, ROWS))
+    assert rows(FACTORS, allowed) == ROWS
+    assert all(allowed(row) for row in ROWS)
+
+
+@each_row
+def test_the_order_of_creation_and_deletion_holds(index: int):
+    proof = prove({"Matrix": made(index).template})
+    assert proof.holds, proof.render()
+    if not (ROWS[index]["place"] == "existing-both" and ROWS[index]["addons"] == "core"):  # nothing of ours needs nodes
+        assert proof.checked["nodes-before-addons"] > 0
+
+
+@each_row
+def test_the_cluster_is_a_valid_request(index: int):
+    (cluster,) = [r["Properties"] for r in made(index).template["Resources"].values() if _is_cluster(r)]
+    assert problems(create_request(cluster)) == []
+
+
+def _is_cluster(resource: dict[str, Any]) -> bool:
+    return resource["Type"] == "AWS::SageMaker::Cluster"
+
+
+def test_the_request_validation_finds_what_is_wrong():
+    request = {
+        "ClusterName": "-",
+        "NodeRecovery": "Never",
+        "InstanceGroups": [{"InstanceGroupName": "a", "InstanceCount": 9999, "Unknown": 1}],
+    }
+    found = "\n".join(problems(request))
+    for text in (
+        "ClusterName: '-' does not match",
+        "NodeRecovery: 'Never' is none of",
+        "9999, 6758",
+        "Unknown",
+        "ExecutionRole",
+    ):
+        assert text in found
+
+
+@each_row
+def test_cdk_nag_finds_nothing_that_is_not_explained(index: int):
+    assert made(index).nag == []
+
+
+def test_every_explanation_is_needed():
+    for index in INDEXES:
+        made(index)
+    assert [f"{one.rule} {one.path}" for one in JUSTIFIED if not one.used] == []
+
+
+def lint(template: dict[str, Any], *more: str) -> list[str]:
+    """What cfn-lint says, but for what .cfnlintrc.yaml explains and `more`."""
+    from cfnlint.api import lint as run
+    from cfnlint.config import ManualArgs
+
+    ignored = yaml.safe_load((ROOT / ".cfnlintrc.yaml").read_text())["ignore_checks"]
+    config = ManualArgs(regions=["us-west-2"], ignore_checks=[*ignored, *more])
+    return [
+        f"{one.rule.id} {one.message} at {list(one.path)[:6]}" for one in run(yaml.safe_dump(template), config=config)
+    ]
+
+
+def test_cfn_lint_finds_nothing_in_any_resource_of_any_row():
+    template = merged(made(index).template for index in INDEXES)
+    assert len(template["Resources"]) > 200
+    # merging makes lists that lead to the same resource twice, and policies of the same bucket
+    assert lint(template, "E3037", "E3019") == []
+
+
+def test_cfn_lint_finds_nothing_in_the_largest_template():
+    assert lint(max((made(index).template for index in INDEXES), key=lambda it: len(it["Resources"]))) == []

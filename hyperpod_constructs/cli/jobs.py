@@ -13,7 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "submit": ("jobs_submit", "Create jobs in a cluster."),
     "list": ("jobs_day2", "List jobs of all kinds."),
     "describe": ("jobs_day2", "A job with its conditions, pods and events."),
-    "pods": ("jobs_day2", "List the pods of a job."),
+    "pods": ("jobs_day2", "List the pods of a job, or all."),
     "logs": ("jobs_logs", "Print the logs of a job's pods."),
     "wait": ("jobs_day2", "Wait until a job has started or finished."),
     "suspend": ("jobs_day2", "Suspend a job."),

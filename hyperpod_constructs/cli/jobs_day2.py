@@ -83,26 +83,33 @@ def describe(name: str, namespace: str | None, kind: str | None, output: str, **
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--replica", help="Only pods of this replica, such as worker or worker-1.")
 @job_options
 @output_option
 @cluster_options
 def pods(
-    name: str, replica: str | None, namespace: str | None, kind: str | None, output: str, **where: str | None
+    name: str | None, replica: str | None, namespace: str | None, kind: str | None, output: str, **where: str | None
 ) -> None:
-    """List the pods of job NAME."""
-    from ..operations.jobs import pod_summary
+    """List the pods of job NAME; without a name, every pod of the cluster or namespace."""
+    from ..operations.jobs import all_pods, pod_summary
     from ..operations.jobs import pods as asked
 
+    if name is None and (replica or kind):
+        raise click.UsageError("--replica and --kind go with the name of a job")
     with connected(**where) as api:
-        found = [pod_summary(pod) for pod in asked(api, one_job(api, name, namespace, kind), replica=replica)]
+        if name is None:
+            listed = all_pods(api, namespace=namespace)
+        else:
+            listed = asked(api, one_job(api, name, namespace, kind), replica=replica)
+        found = [pod_summary(pod) for pod in listed]
     emit(found, output, lambda: _pods_table(found))
 
 
 def _pods_table(found: list[dict[str, Any]]) -> str:
-    rows = [[it[key] for key in ("name", "state", "ready", "restarts", "node")] + [_age(it["created"])] for it in found]
-    return table(["POD", "STATE", "READY", "RESTARTS", "NODE", "AGE"], rows, empty="no pods")
+    keys = ("namespace", "name", "state", "ready", "restarts", "node")
+    rows = [[it[key] for key in keys] + [_age(it["created"])] for it in found]
+    return table(["NAMESPACE", "POD", "STATE", "READY", "RESTARTS", "NODE", "AGE"], rows, empty="no pods")
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .job_flags import job_flags, stated
-from .jobs_live import GOAL, cluster_options, connected, follow
+from .jobs_live import GOAL, KINDS, cluster_options, connected, follow
 from .live import emit, output_option, table
 
 _FILE = click.Path(path_type=Path)
@@ -38,14 +38,21 @@ def submit(
 ) -> None:
     """Create the jobs of FILES, or a job stated by flags, exactly as `hyperpod jobs render` prints them.
 
-    FILES are ours, or config.yaml of the official CLI. A job with a content-hashed name that is there already is left alone.
+    FILES are ours, config.yaml of the official CLI, or Kubernetes manifests of jobs, which are taken as they are. A job
+    with a content-hashed name that is there already is left alone.
     """
     from ..jobs import compile_job
     from ..operations.jobs import submit as run
     from ..operations.jobs import summary
     from .job_input import jobs_of
 
-    manifests = [compile_job(job) for job in jobs_of(files, stated(parameters), config)]
+    manifests = [manifest for file in files for manifest in manifests_in(file)]
+    ours = [file for file in files if not manifests_in(file)]
+    flags = stated(parameters)
+    if flags and manifests:
+        raise click.UsageError("Kubernetes manifests are taken as they are: no flags go over them")
+    if ours or not manifests:
+        manifests += [compile_job(job) for job in jobs_of(ours, flags, config)]
     done = []
     with connected(cluster, context, profile, region) as api:
         for manifest in manifests:
@@ -57,3 +64,24 @@ def submit(
         emit(data, output, lambda: table(["NAMESPACE", "NAME", "KIND", "OUTCOME"], rows))
         for job, _ in done if goal and not dry_run else ():
             follow(api, job, str(goal), timeout)
+
+
+def manifests_in(file: Path) -> list[dict[str, Any]]:
+    """The jobs of a file of Kubernetes manifests; empty where it is not one.
+
+    Raises:
+        click.ClickException: it holds something else than jobs.
+    """
+    import yaml
+
+    try:
+        documents = [it for it in yaml.safe_load_all(file.read_text(encoding="utf-8")) if it is not None]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return []  # told by who reads it as a job file
+    if not documents or not all(isinstance(it, dict) and "apiVersion" in it for it in documents):
+        return []
+    for document in documents:
+        if document.get("kind") not in KINDS:
+            raise click.ClickException(f"{file} holds a {document.get('kind')}, which is no job: use kubectl apply")
+        document.setdefault("metadata", {}).setdefault("namespace", "default")
+    return documents

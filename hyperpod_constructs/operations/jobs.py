@@ -197,6 +197,11 @@ def pods(api: Kubernetes, job: Json, *, replica: str | None = None) -> list[dict
     return sorted(found, key=lambda pod: _natural(pod["metadata"]["name"]))
 
 
+def all_pods(api: Kubernetes, *, namespace: str | None) -> list[dict[str, Any]]:
+    """The pods of a namespace, or of all."""
+    return api.items(f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods")
+
+
 def _owned(pod: Json, job: Json) -> bool:
     owners = pod["metadata"].get("ownerReferences") or ()
     return any(owner.get("uid") == job.get("uid") or owner.get("name") == job["name"] for owner in owners)
@@ -224,6 +229,7 @@ def pod_summary(pod: Json) -> dict[str, Any]:
         _get(it, ("state", "waiting", "reason")) or _get(it, ("state", "terminated", "reason")) for it in containers
     ]
     return {
+        "namespace": pod["metadata"].get("namespace", "default"),
         "name": pod["metadata"]["name"],
         "state": next((reason for reason in waiting if reason), None) or status.get("phase", "Unknown"),
         "ready": f"{sum(bool(it.get('ready')) for it in containers)}/{len((pod.get('spec') or {}).get('containers') or ())}",

@@ -17,7 +17,6 @@ from .gates import Gate, State, gates, pins, worst
 from .versions import UNKNOWN, Release, Support, calendar, matrix
 
 _CORE = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
-_HOURS_PER_MONTH = 730
 
 
 class NoPlan(ValueError):
@@ -252,14 +251,16 @@ def _named(key: str, target: str, supports: Mapping[str, Support]) -> str:
 
 
 def _staying(source: str, release: Release | None, platform: Platform, today: date) -> Iterator[str]:
-    price = load("kubernetes")["control_plane"]
-    standard, extended = price["standard_usd_per_hour"], price["extended_usd_per_hour"]
-    monthly = (extended - standard) * _HOURS_PER_MONTH
+    standard, extended = (catalog.find_price(f"eks:{kind}", platform.region) for kind in ("standard", "extended"))
+    extra = "more than standard support"
+    if standard and extended:
+        monthly = (extended.usd_per_hour - standard.usd_per_hour) * catalog.HOURS_PER_MONTH
+        rates = f"{extended.usd_per_hour:.2f} instead of {standard.usd_per_hour:.2f} USD an hour"
+        extra = f"{rates}, about {monthly:.0f} USD a month more"
     if release is None or release.end_of_standard_support is None or release.end_of_extended_support is None:
         yield f"The calendar has no dates for {source}."
         return
     ends, last = release.end_of_standard_support, release.end_of_extended_support
-    extra = f"{extended:.2f} instead of {standard:.2f} USD an hour, about {monthly:.0f} USD a month more"
     if today < ends:
         yield f"{source} is in standard support until {ends}, {(ends - today).days} days from now: nothing extra until then."
         if platform.eks.support == "STANDARD" and platform.eks.existing is None:

@@ -16,7 +16,7 @@ TESTS = Path(__file__).parents[1]
 sys.path[1:1] = [str(TESTS / "handlers/kubernetes"), str(TESTS / "preflight")]
 
 from accounts import NOW, eks, hyperpod  # noqa: E402
-from day2 import kubeconfig, put_crd  # noqa: E402
+from day2 import job, kubeconfig, pod, put_crd  # noqa: E402
 from fake_api_server import FakeApiServer  # noqa: E402
 
 from hyperpod_constructs.cli import main  # noqa: E402
@@ -115,3 +115,13 @@ def moto(monkeypatch):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     with mock_aws():
         yield
+
+
+@pytest.fixture
+def two_pods(api):
+    job(api)
+    for index in (0, 1, 10):
+        name = f"llama-pod-{index}"
+        pod(api, name, {"HPJob": "llama"})
+        api.logs["team", name] = f"hello from {index}\nepoch 1"
+    return api

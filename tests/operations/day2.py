@@ -58,3 +58,38 @@ class FakeTime:
 
     def monotonic(self) -> float:
         return self.at
+
+
+HYPERPOD = {"apiVersion": "sagemaker.amazonaws.com/v1", "kind": "HyperPodPyTorchJob"}
+KUBEFLOW = {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}
+
+
+def job(api, name="llama", kind=HYPERPOD, namespace="team", state="Running", labels=None, spec=None):
+    conditions = [{"type": "Created", "status": "True"}]
+    if state:
+        conditions.append({"type": state, "status": "True", "reason": "Because", "message": "as it is"})
+    return api.store.put(
+        {
+            **kind,
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": labels or {},
+                "creationTimestamp": "2026-11-22T10:00:00Z",
+            },
+            "spec": spec or {"replicaSpecs": [{"name": "pod", "replicas": 2}]},
+            "status": {"conditions": conditions},
+        }
+    )
+
+
+def pod(api, name, labels, namespace="team", **status):
+    return api.store.put(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace, "labels": labels},
+            "spec": {"containers": [{"name": "pytorch"}, {"name": "sidecar"}], "nodeName": "node-1"},
+            "status": {"phase": "Running", "containerStatuses": [{"ready": True, "restartCount": 3}], **status},
+        }
+    )

@@ -8,62 +8,16 @@ import uuid
 
 import pytest
 import yaml
+from day2 import HYPERPOD, KUBEFLOW, FakeTime, job, put_crd
 
 from hyperpod_constructs.cli import jobs_live
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    from day2 import FakeTime
-
     made = FakeTime()
     monkeypatch.setattr(jobs_live, "time", made)
     return made
-
-
-HYPERPOD = {"apiVersion": "sagemaker.amazonaws.com/v1", "kind": "HyperPodPyTorchJob"}
-KUBEFLOW = {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}
-
-
-def job(api, name="llama", kind=HYPERPOD, namespace="team", state="Running", labels=None, spec=None):
-    conditions = [{"type": "Created", "status": "True"}]
-    if state:
-        conditions.append({"type": state, "status": "True", "reason": "Because", "message": "as it is"})
-    return api.store.put(
-        {
-            **kind,
-            "metadata": {
-                "name": name,
-                "namespace": namespace,
-                "labels": labels or {},
-                "creationTimestamp": "2026-11-22T10:00:00Z",
-            },
-            "spec": spec or {"replicaSpecs": [{"name": "pod", "replicas": 2}]},
-            "status": {"conditions": conditions},
-        }
-    )
-
-
-def pod(api, name, labels, namespace="team", **status):
-    return api.store.put(
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": name, "namespace": namespace, "labels": labels},
-            "spec": {"containers": [{"name": "pytorch"}, {"name": "sidecar"}], "nodeName": "node-1"},
-            "status": {"phase": "Running", "containerStatuses": [{"ready": True, "restartCount": 3}], **status},
-        }
-    )
-
-
-@pytest.fixture
-def two_pods(api):
-    job(api)
-    for index in (0, 1, 10):
-        name = f"llama-pod-{index}"
-        pod(api, name, {"HPJob": "llama"})
-        api.logs["team", name] = f"hello from {index}\nepoch 1"
-    return api
 
 
 JOB_FILE = """
@@ -124,6 +78,42 @@ def test_submit_of_a_config_of_the_official_cli(api, run, tmp_path):
     )
     assert run("jobs", "submit", file).exit_code == 0
     assert api.asked("POST", "hyperpodpytorchjobs")[0].body["metadata"]["name"].startswith("theirs-")
+
+
+GUIDES_MANIFEST = """
+apiVersion: kubeflow.org/v1
+kind: PyTorchJob
+metadata: {name: my-training-job}
+spec:
+  pytorchReplicaSpecs:
+    Master:
+      replicas: 1
+      template: {spec: {containers: [{name: pytorch, image: registry/train:v1}]}}
+"""
+
+
+def test_submit_of_the_guides_manifest_takes_it_as_it_is(api, run, tmp_path):
+    file = tmp_path / "pytorch-job.yaml"
+    file.write_text(GUIDES_MANIFEST)
+    assert run("jobs", "submit", file).exit_code == 0
+    [request] = api.asked("POST", "pytorchjobs")
+    assert request.path == "/apis/kubeflow.org/v1/namespaces/default/pytorchjobs"
+    assert request.body["spec"] == yaml.safe_load(GUIDES_MANIFEST)["spec"]
+    assert run("jobs", "submit", file, "--image", "other").exit_code == 2
+
+
+def test_submit_takes_jobs_only(api, run, tmp_path):
+    file = tmp_path / "pod.yaml"
+    file.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n")
+    result = run("jobs", "submit", file)
+    assert result.exit_code == 1
+    assert "holds a Pod, which is no job: use kubectl apply" in result.output
+
+
+def test_submit_of_a_file_that_is_not_there(api, run, tmp_path):
+    result = run("jobs", "submit", tmp_path / "none.yaml")
+    assert result.exit_code == 1
+    assert "HP002" in result.output
 
 
 def test_list_has_both_kinds_of_all_namespaces(api, run):
@@ -212,54 +202,6 @@ def test_no_such_job(api, run):
     assert "there is no job 'nothing' in namespace team" in result.output
 
 
-def test_pods_of_a_replica(two_pods, run):
-    names = [it["name"] for it in json.loads(run("jobs", "pods", "llama", "-o", "json").stdout)]
-    assert names == ["llama-pod-0", "llama-pod-1", "llama-pod-10"]
-    assert two_pods.asked("GET", "/pods$")[0].query["labelSelector"] == "HPJob=llama"
-    [one] = json.loads(run("jobs", "pods", "llama", "--replica", "pod-1", "-o", "json").stdout)
-    assert (one["name"], one["ready"], one["restarts"], one["node"]) == ("llama-pod-1", "1/2", 3, "node-1")
-
-
-def test_pods_that_only_their_owner_names(api, run):
-    owner = job(api)["metadata"]["uid"]
-    made = pod(api, "llama-x", {})
-    made["metadata"]["ownerReferences"] = [{"uid": owner, "name": "llama"}]
-    assert [it["name"] for it in json.loads(run("jobs", "pods", "llama", "-o", "json").stdout)] == ["llama-x"]
-
-
-def test_logs_of_the_first_pod(two_pods, run):
-    result = run("jobs", "logs", "llama")
-    assert result.stdout == "hello from 0\nepoch 1\n"
-    [request] = two_pods.asked("GET", "/log$")
-    assert request.path == "/api/v1/namespaces/team/pods/llama-pod-0/log"
-    assert request.query == {"container": "pytorch"}
-
-
-def test_logs_with_all_options(two_pods, run):
-    run("jobs", "logs", "llama", "-f", "--tail", 5, "-p", "-c", "sidecar", "--since", 60, "--pod", "llama-pod-1")
-    assert two_pods.asked("GET", "/log$")[0].query == {
-        "container": "sidecar",
-        "follow": "true",
-        "tailLines": "5",
-        "previous": "true",
-        "sinceSeconds": "60",
-    }
-
-
-@pytest.mark.parametrize("follow", [[], ["--follow"]])
-def test_logs_of_all_pods_say_whose_they_are(two_pods, run, follow):
-    lines = run("jobs", "logs", "llama", "--all", *follow).stdout.splitlines()
-    assert sorted(lines) == sorted(
-        f"[llama-pod-{index}] {text}" for index in (0, 1, 10) for text in (f"hello from {index}", "epoch 1")
-    )
-
-
-def test_logs_of_a_replica_that_is_not_there(two_pods, run):
-    result = run("jobs", "logs", "llama", "--replica", "master")
-    assert result.exit_code == 1
-    assert "has no pod of replica master; `hyperpod jobs pods llama` lists them" in result.output
-
-
 def becomes(api, state, name="llama"):
     def change():
         live = api.store.get("hyperpodpytorchjobs", name, "team")
@@ -334,8 +276,6 @@ def test_suspend_and_resume(api, run, kind, plural, path):
 
 
 def test_suspend_in_a_queue_goes_by_the_workload(api, run):
-    from day2 import put_crd
-
     put_crd(api, "workloads")
     made = job(api, labels={"kueue.x-k8s.io/queue-name": "queue"})
     workload = {

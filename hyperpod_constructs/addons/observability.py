@@ -15,7 +15,8 @@ from .base import NodeAddon
 
 if TYPE_CHECKING:
     from ..cluster import HyperPodCluster
-    from ..observability import HyperPodAlarms, ManagedGrafana, PrometheusWorkspace, SelfHostedGrafana
+    from ..grafana import ManagedGrafana, SelfHostedGrafana
+    from ..observability import HyperPodAlarms, PrometheusWorkspace
 
 _AREAS = {
     "training": "trainingMetrics",
@@ -54,7 +55,8 @@ class ObservabilityAddon(NodeAddon):
         settings: Observability | None = None,
         allow_data_loss: bool = False,
     ) -> None:
-        from ..observability import HyperPodAlarms, ManagedGrafana, PrometheusWorkspace, SelfHostedGrafana
+        from ..grafana import ManagedGrafana, SelfHostedGrafana
+        from ..observability import HyperPodAlarms, PrometheusWorkspace
 
         settings = settings or Observability()
         parts = Construct(scope, f"{id}Parts")  # before the add-on, whose configuration names them
@@ -74,7 +76,9 @@ class ObservabilityAddon(NodeAddon):
         )
         self.grafana = None
         if settings.grafana.kind == "managed":
-            self.grafana = ManagedGrafana(parts, "Grafana", settings=settings.grafana, prometheus=self.prometheus)
+            self.grafana = ManagedGrafana(
+                parts, "Grafana", settings=settings.grafana, prometheus=self.prometheus, levels=settings.metrics
+            )
         elif settings.grafana.kind == "self-hosted":
             self.grafana = SelfHostedGrafana(
                 parts,
@@ -99,7 +103,7 @@ class ObservabilityAddon(NodeAddon):
         self.ready = self.wait_until_ready()
 
     def _values(self, settings: Observability) -> dict[str, Any]:
-        from ..observability import ManagedGrafana
+        from ..grafana import ManagedGrafana
 
         values: dict[str, Any] = {
             "ampWorkspace": {"prometheusEndpoint": self.prometheus.endpoint, "arn": self.prometheus.arn},

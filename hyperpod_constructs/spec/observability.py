@@ -38,6 +38,11 @@ class Grafana(SpecModel):
         None, change=Change.REPLACES, help="Managed Grafana workspace that exists; default: a new one."
     )
     workspace_name: str | None = field(None, change=Change.IN_PLACE, help="Name shown in the console.")
+    dashboards: bool = field(
+        True,
+        change=Change.IN_PLACE,
+        help="Put our dashboards into a managed workspace, by a service account that lives for the deployment.",
+    )
     chart: ChartSource | None = field(
         None,
         change=Change.IN_PLACE,

@@ -196,6 +196,29 @@ def test_managed_grafana(synth: Synth) -> None:
     assert [key for key in outputs if "PrometheusEndpoint" in key]
 
 
+def test_dashboards_are_put_into_a_managed_workspace(synth: Synth) -> None:
+    assembly = synth({"grafana": {"kind": "managed"}, "metrics": {"training": "ADVANCED"}})
+    (resource,) = assembly.resources("Custom::HyperPodGrafanaDashboards").values()
+    boards = json.loads(resource["Properties"]["Dashboards"])
+    assert {board["uid"] for board in boards} == {"hyperpod-cluster", "hyperpod-accelerators", "hyperpod-training"}
+    source = json.loads(text(resource["Properties"]["DataSource"]))
+    assert source["uid"] == "hyperpod"
+    assert source["jsonData"]["sigV4Region"] == "TOKEN"
+    statements = policy(assembly, "ObservabilityPartsGrafanaDashboardsRole")
+    (statement,) = [each for each in statements if "grafana:" in json.dumps(each["Action"])]
+    assert statement["Action"] == [
+        "grafana:CreateWorkspaceServiceAccount",
+        "grafana:CreateWorkspaceServiceAccountToken",
+        "grafana:DeleteWorkspaceServiceAccount",
+        "grafana:DescribeWorkspace",
+    ]
+    assert "*" not in json.dumps(statement["Resource"])
+    proof = prove(str(assembly.folder))
+    assert proof.holds, proof.render()
+    without = synth({"grafana": {"kind": "managed", "dashboards": False}})
+    assert not without.resources("Custom::HyperPodGrafanaDashboards")
+
+
 def test_a_managed_workspace_that_exists(synth: Synth) -> None:
     assembly = synth({"grafana": {"kind": "managed", "workspace_id": "g-0123456789"}})
     assert not assembly.resources("AWS::Grafana::Workspace")

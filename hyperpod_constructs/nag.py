@@ -83,8 +83,13 @@ JUSTIFIED: tuple[Justified, ...] = (
     ),
     Justified(_IAM5, _NODES, "describe calls, tokens and mounts have no resource-level permissions", r"Resource::\*\]"),
     Justified(_IAM5, _NODES, "images of the service lie in accounts of the service", r":ecr:.*:\*:repository/\*"),
-    Justified(_IAM5, _NODES, "a grant to read the one bucket of lifecycle scripts", r"s3:(GetBucket|GetObject|List)\*"),
-    Justified(_IAM5, _NODES, "all objects of the bucket of lifecycle scripts", r"Bucket\w+\.Arn>/\*"),
+    Justified(
+        _IAM5,
+        _NODES,
+        "CDK grants on one bucket: scripts, storage",
+        r"s3:(Abort|DeleteObject|GetBucket|GetObject|List)\*",
+    ),
+    Justified(_IAM5, _NODES, "all objects of one bucket: lifecycle scripts, storage", r"Bucket\w+\.Arn>/\*"),
     Justified(_IAM5, _NODES, "all objects of the buckets that the config names", r"arn:aws[\w-]*:s3:::[^*]+/\*"),
     Justified(_IAM5, _NODES, "reward functions are told by the prefix of their names", r":(function:)?SageMaker\*"),
     # functions of ours
@@ -107,6 +112,22 @@ JUSTIFIED: tuple[Justified, ...] = (
     Justified(_IAM5, "/LoadBalancerRole/", "the controller's own policy, held to what carries its tag"),
     Justified(_IAM5, "/InferenceOperatorAccess/Role/", "all objects of one bucket; certificates that it will make"),
     Justified(_IAM5, "/MountpointS3CsiRole/", "all objects of the buckets that the config names", r":s3:::[^*]+/\*"),
+    # teams, storage, observability
+    Justified(
+        _IAM5,
+        "/HyperPodGovernanceProvider[^/]*/Role/",
+        "the service makes up the ids of quotas and scheduler configs, lists take no resource; entries of one EKS cluster",
+        r"Resource::\*\]|:(compute-quota|cluster-scheduler-config)/\*|:access-entry/.*/\*",
+    ),
+    Justified(
+        "AwsSolutions-S1", "/Storage/Bucket-", "access logs go to the bucket that the config names: log_bucket_name"
+    ),
+    Justified(
+        _IAM5,
+        "/Observability[^/]*/(Grafana/)?Role/",
+        "reading metrics and tags takes no resource; log groups of HyperPod clusters have ids of the service",
+        r"Resource::\*\]|:log-group:/aws/sagemaker/Clusters/\*",
+    ),
     # choices of the config
     Justified("AwsSolutions-S1", "/(LifecycleScripts/Bucket|TlsBucket)/", "an access log needs a bucket of its own"),
     Justified("AwsSolutions-VPC7", "/Network/Vpc", "`network.flow_logs` is a switch: flow logs cost by volume"),

@@ -80,7 +80,8 @@ class Network(SpecModel):
     interface_endpoints: tuple[str, ...] = field(
         (),
         change=Change.IN_PLACE,
-        help="Further interface endpoints by service, such as `ecr.api`; a closed network gets those it needs by itself.",
+        help="Further endpoints by service, such as `ecr.api`; a closed network gets those it needs by itself. "
+        "An existing network gets none but these, `s3` on the route tables that are named.",
     )
     flow_logs: bool = field(False, change=Change.IN_PLACE, help="Write VPC flow logs to CloudWatch Logs.")
     existing: ExistingNetwork | None = field(

@@ -30,6 +30,16 @@ CHART = {
 }
 DEPLOYMENT = {"maximum_batch_size": {"count": 1}, "rollback_batch_size": {"percent": 50}, "wait_seconds": 300}
 
+TEAM = {
+    "name": "vision",
+    "quota": [{"instance_type": "ml.m5.4xlarge", "count": 1}],
+    "members": ["arn:aws:iam::111122223333:role/Vision"],
+}
+STORAGE = {
+    "buckets": [{"name": "datasets"}],
+    "lustre": [{"name": "data", "size_gib": 4800, "throughput": 500, "namespaces": ["vision"]}],
+}
+
 FACTORS: dict[str, list[str]] = {
     "place": ["open", "per-zone", "closed", "existing-network", "existing-both"],
     "endpoint": ["public", "private"],
@@ -42,6 +52,7 @@ FACTORS: dict[str, list[str]] = {
     "restricted": ["none", "own", "shared"],
     "extras": ["none", "all"],
     "addons": ["training", "inference", "open-source", "core"],
+    "shared": ["no", "yes"],
 }
 
 
@@ -58,6 +69,9 @@ def allowed(row: Row) -> bool:
         or both(("capacity", "training-plan"), ("accelerators", "cpu"))  # plans reserve accelerators
         or both(("capacity", "spot-flexible"), ("accelerators", "cpu"))
         or both(("place", "closed"), ("addons", "open-source"))  # Kueue's chart and image come from outside
+        or both(
+            ("shared", "yes"), ("addons", "open-source")
+        )  # quotas are task governance's, which has a Kueue of its own
     )
 
 
@@ -84,6 +98,8 @@ def config(row: Row) -> dict[str, Any]:
     if row["restricted"] == "shared":
         cluster["shared_environment"] = {"lustre_size_gib": 1200, "lustre_throughput": 125}
     made = {"name": "matrix", "region": "us-west-2", "cluster": cluster, **_place(row), "addons": _addons(row)}
+    if row["shared"] == "yes":
+        made |= {"storage": STORAGE, "governance": {"teams": [TEAM]}}
     if row["place"] == "closed":
         made["dependencies"] = {"chart": CHART, "image_registry": REGISTRY}
     return made
@@ -179,13 +195,27 @@ def _restricted(row: Row) -> dict[str, Any]:
 
 
 def _addons(row: Row) -> dict[str, Any]:
-    return {
-        "core": {},
-        "training": {"training_operator": {}, "task_governance": {}, "metrics_server": {}},
-        "inference": {
-            "inference_operator": {},
-            "spaces": {},
-            "mountpoint_s3_csi": {"bucket_arns": ["arn:aws:s3:::data-in"]},
-        },
-        "open-source": {"kueue": {}, "cloudwatch_observability": {}, "ebs_csi": {}},
-    }[row["addons"]]
+    shared: dict[str, Any] = {}
+    if row["shared"] == "yes":
+        shared = {
+            "task_governance": {},
+            "observability": {
+                "logs": True,
+                "alarms": {"emails": ["oncall@example.com"]},
+                "grafana": {"kind": "managed"},
+            },
+            "fsx_csi": {},
+        }
+    return (
+        shared
+        | {
+            "core": {},
+            "training": {"training_operator": {}, "task_governance": {}, "metrics_server": {}},
+            "inference": {
+                "inference_operator": {},
+                "spaces": {},
+                "mountpoint_s3_csi": {"bucket_arns": ["arn:aws:s3:::data-in"]},
+            },
+            "open-source": {"kueue": {}, "cloudwatch_observability": {}, "ebs_csi": {}},
+        }[row["addons"]]
+    )

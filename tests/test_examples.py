@@ -1,0 +1,108 @@
+"""Every example: described, without findings that matter, synthesized, ordered, and clean by cdk-nag."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from assembly import ROOT, Assembly, read_assembly
+from aws_cdk import App
+
+from hyperpod_constructs.config import load
+from hyperpod_constructs.findings import Severity
+from hyperpod_constructs.graph import prove
+from hyperpod_constructs.nag import JustifiedNag
+from hyperpod_constructs.spec import Platform
+from hyperpod_constructs.synth import build, cdk_context
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+each = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+MAX_RESOURCES = 500
+MAX_BYTES = 1_000_000
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The examples with a stand-in for the chart that the closed network vendors."""
+    copied = tmp_path_factory.mktemp("examples") / "examples"
+    shutil.copytree(ROOT / "examples", copied)
+    chart = copied / "vendor" / "hyperpod-chart"
+    chart.mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")
+    return copied
+
+
+Synthesized = Callable[[Path], tuple[Assembly, App]]
+
+
+@pytest.fixture(scope="session")
+def synthesized(folder: Path) -> Synthesized:
+    """The assembly and the app of an example, made once."""
+
+    @cache
+    def make(example: Path) -> tuple[Assembly, App]:
+        out = folder / f"{example.stem}.out"
+        app = build([platform(folder, example)], context=cdk_context(), outdir=str(out))
+        app.synth()
+        return read_assembly(out), app
+
+    return make
+
+
+def platform(folder: Path, example: Path) -> Platform:
+    loaded = load(folder / example.name)
+    found = [
+        str(finding)
+        for finding in loaded.findings
+        if finding.severity is not Severity.NOTE and not finding.acknowledged
+    ]
+    assert found == []
+    assert loaded.platform is not None
+    return loaded.platform
+
+
+def test_the_examples_are_those_that_were_promised():
+    assert {path.stem for path in EXAMPLES} >= {
+        "quick-start",
+        "gpu-multi-zone-efa",
+        "trainium",
+        "karpenter-spot",
+        "training-plan-custom-ami",
+        "restricted-groups",
+        "closed-network",
+        "existing-vpc-and-eks",
+        "everything",
+    }
+
+
+@each
+def test_it_says_what_it_is_for(example: Path):
+    assert example.read_text().startswith("# ")
+
+
+@each
+def test_it_has_no_errors_and_no_warnings(example: Path, folder: Path):
+    platform(folder, example)
+
+
+@each
+def test_it_synthesizes_within_cloudformations_limits(example: Path, synthesized: Synthesized):
+    assembly, _ = synthesized(example)
+    for name, template in assembly.templates.items():
+        assert 0 < len(template["Resources"]) <= MAX_RESOURCES, name
+        assert (assembly.folder / f"{name}.template.json").stat().st_size < MAX_BYTES, name
+        assert "${Token[" not in str(template), name
+
+
+@each
+def test_its_order_of_creation_and_deletion_holds(example: Path, synthesized: Synthesized):
+    proof = prove(synthesized(example)[0].folder)
+    assert proof.holds, proof.render()
+
+
+@each
+def test_cdk_nag_finds_nothing_that_is_not_explained(example: Path, synthesized: Synthesized):
+    assert JustifiedNag(synthesized(example)[1]).findings() == []

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -176,6 +179,23 @@ class FakeAws:
             if "more_results" in rule:
                 page[rule["more_results"]] = True
         return page
+
+
+@contextmanager
+def moto_account(monkeypatch: Any, region: str = "us-west-2") -> Iterator[None]:
+    """moto instead of AWS."""
+    from moto import mock_aws
+
+    for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("DEFAULT_REGION", region)):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    # moto's CloudFormation imports its API Gateway, which wants a package that only its own templates need
+    for name in ("", ".validation", ".validation.exceptions"):
+        module = ModuleType(f"openapi_spec_validator{name}")
+        module.validate, module.OpenAPIValidationError = None, Exception  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    with mock_aws():
+        yield
 
 
 class _Server(ThreadingHTTPServer):

@@ -66,13 +66,13 @@ def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
         closed = platform.network.mode == "closed"
         message = f"the private endpoint of EKS cluster {live['name']} is off"
         yield "HP943", Problem(_PATH, message, cure, severity=Severity.ERROR if closed else Severity.WARNING)
-    existing = platform.network.existing
+    existing, vpc = platform.network.existing, network.get("vpcId")
     if existing is None:
-        message = f"EKS cluster {live['name']} is in {network['vpcId']}, and the config makes a new VPC"
-        yield "HP944", Problem("network", message, f"network.existing: {{vpc_id: {network['vpcId']}, ...}}")
-    elif network["vpcId"] != existing.vpc_id:
-        message = f"EKS cluster {live['name']} is in {network['vpcId']}, not in {existing.vpc_id}"
-        yield "HP944", Problem("network.existing.vpc_id", message, f"vpc_id: {network['vpcId']}")
+        message = f"EKS cluster {live['name']} is in {vpc}, and the config makes a new VPC"
+        yield "HP944", Problem("network", message, f"network.existing: {{vpc_id: {vpc}, ...}}")
+    elif vpc != existing.vpc_id:
+        message = f"EKS cluster {live['name']} is in {vpc}, not in {existing.vpc_id}"
+        yield "HP944", Problem("network.existing.vpc_id", message, f"vpc_id: {vpc}")
     ours = set((own or {}).get("AWS::SageMaker::Cluster", ()))
     for other in hyperpod or ():
         uses = other.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")

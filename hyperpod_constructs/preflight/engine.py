@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,8 @@ from ..operations.aws import ATTEMPTS, READ_SECONDS, Failure, Trouble
 from ..spec.platform import Platform
 from .asking import Asked, Asking, Clients, Questions
 from .probes import Found, Probe, probes
+
+log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 120.0
 """A probe that takes longer is given up."""
@@ -94,11 +97,8 @@ def preflight(
             break
         if progress:
             progress(runs[-1].probe.title, len(runs), len(started))
-    for run in runs:
-        if run.bug is not None:
-            raise run.bug
     late = [run for run in started if run not in runs]
-    findings = [*_troubles(runs, late, deadline_seconds)]
+    findings = [*_troubles(runs, late, deadline_seconds), *_bugs(runs)]
     seen: set[tuple[str, str, str]] = set()
     for run in started:
         for id_, problem in list(run.found):
@@ -117,7 +117,7 @@ def _start(probe: Probe, platform: Platform, questions: Questions, finished: que
                 run.found.append(found)
         except Asked as error:
             run.failures.append(error.failure)
-        except Exception as error:  # noqa: BLE001 - raised again by the caller
+        except Exception as error:  # noqa: BLE001 - becomes a finding
             run.bug = error
         run.failures += asking.failures
         finished.put(run)
@@ -144,6 +144,16 @@ def _troubles(runs: list[_Run], late: list[_Run], deadline_seconds: float) -> li
         message = f"no result within {deadline_seconds:g} seconds: {', '.join(titles)}"
         findings.append(_finding("HP905", Problem("", message, consequence=_not_looked_at(titles))))
     return findings
+
+
+def _bugs(runs: list[_Run]) -> Iterator[Finding]:
+    """A check that met an answer it does not understand is told, and does not take the others with it."""
+    for run in runs:
+        if run.bug is not None:
+            log.debug("the check %r failed", run.probe.title, exc_info=run.bug)
+            message = f"the check itself failed: {type(run.bug).__name__}: {run.bug}"
+            cure = "please report it, with the traceback that logging at level DEBUG shows"
+            yield _finding("HP907", Problem("", message, cure, _not_looked_at([run.probe.title])))
 
 
 def _trouble(

@@ -3,14 +3,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from fake_aws import FakeAws
-from moto import mock_aws
+from fake_aws import FakeAws, moto_account
 
 TESTS = Path(__file__).parents[1]
 sys.path[1:1] = [str(TESTS / "handlers/kubernetes"), str(TESTS / "preflight")]
@@ -100,20 +98,8 @@ def _summary(name):
 
 
 @pytest.fixture
-def moto(monkeypatch):
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", "a"),
-        ("AWS_SECRET_ACCESS_KEY", "b"),
-        ("AWS_DEFAULT_REGION", "us-west-2"),
-    ):
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    # moto's CloudFormation imports its API Gateway, which wants a package that only its own templates need
-    for name in ("", ".validation", ".validation.exceptions"):
-        module = ModuleType(f"openapi_spec_validator{name}")
-        module.validate, module.OpenAPIValidationError = None, Exception  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    with mock_aws():
+def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with moto_account(monkeypatch):
         yield
 
 

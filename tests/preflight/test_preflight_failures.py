@@ -217,7 +217,12 @@ def test_errors_of_botocore(name, trouble):
     assert found.trouble is trouble
 
 
-def test_bugs_are_no_trouble_of_aws(aws):
+def test_an_answer_that_a_check_does_not_understand(aws, caplog):
+    caplog.set_level("DEBUG", logger="hyperpod_constructs.preflight")
     aws.on("eks", "DescribeClusterVersions", {"clusterVersions": [{"clusterVersion": "one"}]})
-    with pytest.raises(ValueError, match="not a Kubernetes version"):
-        look(aws, new())
+    found = look(aws, new(account="999999999999"))
+    assert ids(found) == ["HP908", "HP907"]
+    finding = said(found, "HP907")
+    assert finding.message.startswith("the check itself failed: ValueError: not a Kubernetes version: 'one'")
+    assert "Kubernetes version" in finding.consequence
+    assert "Traceback" in caplog.text

@@ -1,0 +1,141 @@
+"""The EKS control plane: what each option makes of it, and an existing one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from platform_parts import KEY, ZONES, Synthesized, synthesize
+
+from hyperpod_constructs.catalog import default_kubernetes_version
+from hyperpod_constructs.eks import HyperPodEks
+from hyperpod_constructs.network import HyperPodNetwork
+from hyperpod_constructs.spec import Addons, Eks, Network
+
+
+def eks(*, addons: dict[str, Any] | None = None, **options: Any) -> Synthesized:
+    def build(stack):
+        network = HyperPodNetwork(stack, "Network", network=Network(availability_zone_ids=ZONES))
+        spec = Eks.model_validate(options)
+        HyperPodEks(stack, "Eks", network=network, eks=spec, addons=Addons.model_validate(addons or {}))
+
+    return synthesize(build)
+
+
+def cluster(template: Synthesized) -> dict[str, Any]:
+    return template.one("AWS::EKS::Cluster")
+
+
+@pytest.fixture(scope="module")
+def default() -> Synthesized:
+    return eks()
+
+
+def test_the_default_version_is_the_catalogs_newest_that_hyperpod_documents(default: Synthesized):
+    assert cluster(default)["Version"] == default_kubernetes_version().version
+
+
+def test_it_has_no_nodes_of_its_own_and_no_auto_mode(default: Synthesized):
+    assert cluster(default)["ComputeConfig"] == {"Enabled": False}
+    assert not default.of("AWS::EKS::Nodegroup")
+    assert cluster(default)["BootstrapSelfManagedAddons"] is False
+
+
+def test_defaults_of_security(default: Synthesized):
+    access = cluster(default)["AccessConfig"]
+    assert access["AuthenticationMode"] == "API_AND_CONFIG_MAP"
+    assert access["BootstrapClusterCreatorAdminPermissions"] is False
+    assert cluster(default)["UpgradePolicy"] == {"SupportType": "STANDARD"}
+    assert "DeletionProtection" not in cluster(default)
+    assert "EncryptionConfig" not in cluster(default)
+
+
+def test_every_option_reaches_the_cluster():
+    made = cluster(
+        eks(
+            kubernetes_version="1.34",
+            cluster_name="mine",
+            authentication_mode="API",
+            endpoint_access="public-and-private",
+            public_access_cidrs=["203.0.113.0/24"],
+            logs=["api", "audit"],
+            secrets_key_arn=KEY,
+            service_cidr="172.20.0.0/16",
+            support="EXTENDED",
+            deletion_protection=True,
+        )
+    )
+    assert (made["Version"], made["Name"]) == ("1.34", "mine")
+    assert made["AccessConfig"]["AuthenticationMode"] == "API"
+    assert made["ResourcesVpcConfig"]["PublicAccessCidrs"] == ["203.0.113.0/24"]
+    assert {log["Type"] for log in made["Logging"]["ClusterLogging"]["EnabledTypes"]} == {"api", "audit"}
+    assert made["EncryptionConfig"] == [{"Provider": {"KeyArn": KEY}, "Resources": ["secrets"]}]
+    assert made["KubernetesNetworkConfig"]["ServiceIpv4Cidr"] == "172.20.0.0/16"
+    assert made["UpgradePolicy"] == {"SupportType": "EXTENDED"}
+    assert made["DeletionProtection"] is True
+
+
+@pytest.mark.parametrize(
+    ("access", "public", "private", "inside"),
+    [("public-and-private", True, True, False), ("private", False, True, True), ("public", True, False, False)],
+)
+def test_endpoint_access_and_where_our_functions_run(access: str, public: bool, private: bool, inside: bool):
+    template = eks(endpoint_access=access)
+    config = cluster(template)["ResourcesVpcConfig"]
+    assert (config["EndpointPublicAccess"], config["EndpointPrivateAccess"]) == (public, private)
+    ours = [f for f in template.of("AWS::Lambda::Function").values() if f["Handler"].startswith("handlers.")]
+    assert all(("VpcConfig" in function) == inside for function in ours)
+
+
+def test_functions_run_inside_where_the_public_endpoint_is_open_to_some_only():
+    template = eks(public_access_cidrs=["203.0.113.0/24"])
+    ours = [f for f in template.of("AWS::Lambda::Function").values() if f["Handler"].startswith("handlers.")]
+    assert all("VpcConfig" in function for function in ours)
+
+
+def test_people_get_access_entries():
+    template = eks(
+        admins=["arn:aws:iam::111122223333:role/Admin"],
+        access=[
+            {"principal": "arn:aws:iam::111122223333:role/Dev", "policy": "edit", "namespaces": ["research"]},
+            {"principal": "arn:aws:iam::111122223333:role/Support", "policy": "view"},
+        ],
+    )
+    entries = {
+        e["PrincipalArn"]: e["AccessPolicies"][0]
+        for e in template.of("AWS::EKS::AccessEntry").values()
+        if isinstance(e["PrincipalArn"], str)
+    }
+    found = {arn.rpartition("/")[2]: (json.dumps(e["PolicyArn"]), e["AccessScope"]) for arn, e in entries.items()}
+    assert "AmazonEKSClusterAdminPolicy" in found["Admin"][0]
+    assert "AmazonEKSEditPolicy" in found["Dev"][0]
+    assert found["Dev"][1] == {"Namespaces": ["research"], "Type": "namespace"}
+    assert found["Support"][1] == {"Type": "cluster"}
+
+
+def test_core_add_ons_that_need_no_nodes_come_with_it(default: Synthesized):
+    addons = {a["AddonName"]: a for a in default.of("AWS::EKS::Addon").values()}
+    assert set(addons) == {"vpc-cni", "kube-proxy", "eks-pod-identity-agent"}
+    assert all(a["PreserveOnDelete"] and a["ResolveConflicts"] == "OVERWRITE" for a in addons.values())
+
+
+def test_a_core_add_on_can_be_configured_and_switched_off():
+    template = eks(
+        addons={"vpc_cni": {"configuration": {"env": {"WARM_IP_TARGET": "1"}}}, "kube_proxy": {"enabled": False}}
+    )
+    addons = {a["AddonName"]: a for a in template.of("AWS::EKS::Addon").values()}
+    assert set(addons) == {"vpc-cni", "eks-pod-identity-agent"}
+    assert json.loads(addons["vpc-cni"]["ConfigurationValues"]) == {"env": {"WARM_IP_TARGET": "1"}}
+
+
+def test_an_existing_cluster_only_gets_our_access_and_what_is_asked_for():
+    template = eks(existing={"cluster_name": "mine"}, admins=["arn:aws:iam::111122223333:role/Admin"])
+    assert not template.of("AWS::EKS::Cluster")
+    assert not template.of("AWS::EKS::Addon")
+    assert {e["ClusterName"] for e in template.of("AWS::EKS::AccessEntry").values()} == {"mine"}
+
+
+def test_an_existing_cluster_can_have_its_core_add_ons_managed():
+    template = eks(existing={"cluster_name": "mine", "core_addons": True}, kubernetes_version="1.35")
+    assert len(template.of("AWS::EKS::Addon")) == 3

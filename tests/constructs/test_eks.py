@@ -13,10 +13,24 @@ from hyperpod_constructs.eks import HyperPodEks
 from hyperpod_constructs.network import HyperPodNetwork
 from hyperpod_constructs.spec import Addons, Eks, Network
 
+NEW = Network(availability_zone_ids=ZONES)
+BROUGHT = Network.model_validate(
+    {
+        "existing": {
+            "vpc_id": "vpc-0123456789abcdef0",
+            "security_group_id": "sg-0123456789abcdef0",
+            "node_subnets": [
+                {"subnet_id": f"subnet-0123456789abcdef{i}", "availability_zone_id": zone}
+                for i, zone in enumerate(ZONES)
+            ],
+        }
+    }
+)
+
 
 def eks(*, addons: dict[str, Any] | None = None, **options: Any) -> Synthesized:
     def build(stack):
-        network = HyperPodNetwork(stack, "Network", network=Network(availability_zone_ids=ZONES))
+        network = HyperPodNetwork(stack, "Network", network=BROUGHT if "existing" in options else NEW)
         spec = Eks.model_validate(options)
         HyperPodEks(stack, "Eks", network=network, eks=spec, addons=Addons.model_validate(addons or {}))
 
@@ -102,12 +116,12 @@ def test_people_get_access_entries():
             {"principal": "arn:aws:iam::111122223333:role/Support", "policy": "view"},
         ],
     )
-    entries = {
-        e["PrincipalArn"]: e["AccessPolicies"][0]
-        for e in template.of("AWS::EKS::AccessEntry").values()
-        if isinstance(e["PrincipalArn"], str)
-    }
-    found = {arn.rpartition("/")[2]: (json.dumps(e["PolicyArn"]), e["AccessScope"]) for arn, e in entries.items()}
+    found = {}
+    for entry in template.of("AWS::EKS::AccessEntry").values():
+        if isinstance(entry["PrincipalArn"], str):  # that of our functions is a reference
+            (policy,) = entry["AccessPolicies"]
+            name = entry["PrincipalArn"].rpartition("/")[2]
+            found[name] = (json.dumps(policy["PolicyArn"]), policy["AccessScope"])
     assert "AmazonEKSClusterAdminPolicy" in found["Admin"][0]
     assert "AmazonEKSEditPolicy" in found["Dev"][0]
     assert found["Dev"][1] == {"Namespaces": ["research"], "Type": "namespace"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aws_cdk import Tags
 from aws_cdk import aws_iam as iam
@@ -15,11 +16,13 @@ from .closed import endpoint_services
 from .cluster import HyperPodCluster
 from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
-from .governance import HyperPodGovernance
 from .network import HyperPodNetwork
 from .spec import Platform
-from .storage import HyperPodStorage
 from .validation import CHECKED
+
+if TYPE_CHECKING:
+    from .governance import HyperPodGovernance
+    from .storage import HyperPodStorage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +49,8 @@ class HyperPodPlatform(Construct):
     cluster: HyperPodCluster
     addons: Mapping[str, Construct]
     """Add-ons that need nodes, by their key in the config."""
-    storage: HyperPodStorage
-    """File systems and buckets."""
+    storage: HyperPodStorage | None
+    """File systems and buckets, None when there are none."""
     governance: HyperPodGovernance | None
     """Cluster policy and teams."""
 
@@ -89,13 +92,17 @@ class HyperPodPlatform(Construct):
             allow_replacement=platform.allow_cluster_replacement,
             after=[self.dependencies] if self.dependencies else [],
         )
-        self.storage = HyperPodStorage(
-            scopes.hyperpod,
-            "Storage",
-            cluster=self.cluster,
-            storage=platform.storage,
-            allow_data_loss=platform.allow_data_loss,
-        )
+        self.storage = None
+        if platform.storage.lustre or platform.storage.buckets:
+            from .storage import HyperPodStorage
+
+            self.storage = HyperPodStorage(
+                scopes.hyperpod,
+                "Storage",
+                cluster=self.cluster,
+                storage=platform.storage,
+                allow_data_loss=platform.allow_data_loss,
+            )
         effective = platform.addons.effective()
         more = {"observability": {"allow_data_loss": platform.allow_data_loss}}
         self.addons = {
@@ -111,12 +118,14 @@ class HyperPodPlatform(Construct):
         }
         self.governance = None
         if platform.governance:
+            from .governance import HyperPodGovernance
+
             self.governance = HyperPodGovernance(
                 scopes.addons, "Governance", cluster=self.cluster, governance=platform.governance
             )
-        self.storage.claims(
-            scopes.addons, governance=platform.governance, mountpoint=self.addons.get("mountpoint_s3_csi")
-        )
+        if self.storage:
+            mountpoint = self.addons.get("mountpoint_s3_csi")
+            self.storage.claims(scopes.addons, governance=platform.governance, mountpoint=mountpoint)
         if platform.jobs:
             from .training_job import TrainingJobs
 

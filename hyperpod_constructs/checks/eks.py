@@ -12,7 +12,7 @@ from .context import Context, as_text, skipped
 from .network import parsed
 from .registry import Problem, rule
 
-_PRINCIPAL = r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+"
+PRINCIPAL = r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+"
 
 
 @rule(
@@ -145,7 +145,7 @@ def principals(ctx: Context) -> Iterator[Problem]:
     for path, arn in places:
         if is_token(arn):
             yield skipped(path)
-        elif not re.fullmatch(_PRINCIPAL, arn):
+        elif not re.fullmatch(PRINCIPAL, arn):
             yield Problem(path, f"{as_text(arn)} is no ARN of an IAM role or user")
 
 

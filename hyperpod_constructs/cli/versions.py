@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +110,7 @@ def upgrade_plan(
     try:
         if live:
             with in_words():
-                known = _asked(platform, target, source, _eks(profile, region or platform.region))
+                known = _asked(platform, source, _eks(profile, region or platform.region))
         made = plan(platform, target, **{"source": source, **known})
     except NoPlan as error:
         raise click.ClickException(str(error)) from error
@@ -119,16 +118,16 @@ def upgrade_plan(
     raise SystemExit(1 if made.state == "blocked" else 0)
 
 
-def _asked(platform: Any, target: str, source: str | None, eks: Any) -> dict[str, Any]:
-    """What EKS says: the calendar, what add-ons support, and the version of the cluster where its name is known."""
-    from ..operations.versions import releases, supports
+def _asked(platform: Any, source: str | None, eks: Any) -> dict[str, Any]:
+    """What EKS says: the calendar, what add-ons support, and the cluster's version, add-ons and insights by its name."""
+    from ..operations.versions import insights, installed, releases, supports
     from ..spec.addons import ADDON_NAMES
 
-    name = platform.eks.existing.cluster_name if platform.eks.existing else platform.eks.cluster_name
-    if source is None and name:
-        source = eks.describe_cluster(name=name)["cluster"]["version"]
-    found = releases(eks)
+    known: dict[str, Any] = {"releases": releases(eks), "facts": f"EKS in {eks.meta.region_name}, now"}
     names = [ADDON_NAMES[key] for key in platform.addons.effective() if key in ADDON_NAMES]
-    asked: Iterable[str] = [release.version for release in found]
-    known = {"releases": found, "supports": supports(eks, names, asked), "facts": f"EKS in {eks.meta.region_name}, now"}
-    return known | ({"source": source} if source else {})
+    name = platform.eks.existing.cluster_name if platform.eks.existing else platform.eks.cluster_name
+    if name:
+        known |= {"installed": installed(eks, name), "insights": insights(eks, name)}
+        names += [addon for addon in known["installed"] if addon not in names]
+        known["source"] = source or eks.describe_cluster(name=name)["cluster"]["version"]
+    return known | {"supports": supports(eks, names, [release.version for release in known["releases"]])}

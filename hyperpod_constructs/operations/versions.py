@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..upgrade.gates import Insight
 from ..upgrade.versions import Release, Support, live_calendar, live_matrix
 from .aws import error_code, pages
 
@@ -27,3 +28,23 @@ def supports(eks: Any, names: Iterable[str], kubernetes: Iterable[str]) -> list[
                 raise
             answers[name] = []
     return live_matrix(answers, kubernetes)
+
+
+def installed(eks: Any, cluster: str) -> dict[str, str]:
+    """Add-ons of a cluster and their versions."""
+    names = pages(eks, "list_addons", "addons", clusterName=cluster)
+    return {name: eks.describe_addon(clusterName=cluster, addonName=name)["addon"]["addonVersion"] for name in names}
+
+
+def insights(eks: Any, cluster: str) -> list[Insight]:
+    """What EKS found in a cluster that a newer version breaks."""
+    found = pages(eks, "list_insights", "insights", clusterName=cluster, filter={"categories": ["UPGRADE_READINESS"]})
+    return [
+        Insight(
+            it.get("kubernetesVersion", ""),
+            it.get("name", ""),
+            it.get("insightStatus", {}).get("status", "UNKNOWN"),
+            it.get("insightStatus", {}).get("reason", ""),
+        )
+        for it in found
+    ]

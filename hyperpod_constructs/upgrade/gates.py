@@ -35,14 +35,38 @@ class Gate:
     meanwhile: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """One upgrade insight of EKS about a live cluster, such as the use of an API that the version removes.
+
+    Attributes:
+        kubernetes: the version that it is about.
+        name: such as "Deprecated APIs removed in Kubernetes v1.32".
+        status: "PASSING", "WARNING", "ERROR" or "UNKNOWN".
+        reason: why.
+    """
+
+    kubernetes: str
+    name: str
+    status: str
+    reason: str
+
+
 def gates(
-    platform: Platform, target: str, release: Release | None, supports: Mapping[str, Support]
+    platform: Platform,
+    target: str,
+    release: Release | None,
+    supports: Mapping[str, Support],
+    installed: Mapping[str, str],
+    insights: Iterable[Insight],
 ) -> tuple[Gate, ...]:
     """All gates of a step to a version."""
     return (
         _calendar_gate(target, release),
         _node_gate(target, release),
         *_addon_gates(platform, target, supports),
+        *_other_addon_gates(platform, target, supports, installed),
+        *_insight_gates(target, insights),
         _layer_gate(target),
         *_chart_gates(platform, target, release),
     )
@@ -101,6 +125,42 @@ def _addon_gates(platform: Platform, target: str, supports: Mapping[str, Support
             )
         else:
             yield Gate(name=name, state="ready", detail=f"{version} installs on {target}")
+
+
+def _other_addon_gates(
+    platform: Platform, target: str, supports: Mapping[str, Support], installed: Mapping[str, str]
+) -> Iterator[Gate]:
+    """Add-ons that are in the cluster and not in the config."""
+    ours = {ADDON_NAMES.get(key) for key in platform.addons.effective()}
+    for name, version in installed.items():
+        if name in ours:
+            continue
+        support = supports.get(name)
+        newest = support.versions.get(target, UNKNOWN) if support else UNKNOWN
+        if newest is None:
+            detail = f"{version} is installed, not by this config; no version for {target}"
+            yield Gate(name=name, state="blocked", detail=detail, meanwhile=_meanwhile("", support, target))
+        elif newest == UNKNOWN:
+            yield Gate(name=name, state="unknown", detail=f"{version} is installed, not by this config")
+        elif _fits(name, version, target, support):
+            yield Gate(
+                name=name, state="ready", detail=f"{version} is installed, not by this config, and fits {target}"
+            )
+        else:
+            detail = f"{version} is installed, not by this config; bring it to {newest} for {target}"
+            yield Gate(name=name, state="ready", detail=detail)
+
+
+_INSIGHT_STATES: Mapping[str, State] = {"PASSING": "ready", "ERROR": "blocked"}
+
+
+def _insight_gates(target: str, insights: Iterable[Insight]) -> Iterator[Gate]:
+    for insight in insights:
+        if insight.kubernetes == target:
+            state = _INSIGHT_STATES.get(insight.status, "unknown")
+            meanwhile = "" if state == "ready" else "mend what EKS names: aws eks describe-insight"
+            detail = insight.reason or insight.status.lower()
+            yield Gate(name=f"EKS insight: {insight.name}", state=state, detail=detail, meanwhile=meanwhile)
 
 
 def _meanwhile(key: str, support: Support | None, target: str) -> str:

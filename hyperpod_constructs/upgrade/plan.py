@@ -13,7 +13,7 @@ from ..catalog import minor
 from ..catalog._files import load
 from ..spec.addons import ADDON_NAMES
 from ..spec.platform import Platform
-from .gates import Gate, State, gates, pins, worst
+from .gates import Gate, Insight, State, gates, pins, worst
 from .versions import UNKNOWN, Release, Support, calendar, matrix
 
 _CORE = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
@@ -103,6 +103,8 @@ def plan(
     source: str | None = None,
     releases: Iterable[Release] | None = None,
     supports: Iterable[Support] | None = None,
+    installed: Mapping[str, str] | None = None,
+    insights: Iterable[Insight] = (),
     eks_name: str | None = None,
     hyperpod_name: str | None = None,
     facts: str = "",
@@ -116,6 +118,8 @@ def plan(
         source: version now; default: the config's.
         releases: the calendar; default: the catalog's.
         supports: what add-ons support; default: the catalog's.
+        installed: add-ons of the live cluster, by EKS name, and their versions.
+        insights: what EKS says about the live cluster and newer versions.
         eks_name: name of the EKS cluster in commands; default: the config's, else a placeholder.
         hyperpod_name: name of the HyperPod cluster in commands; default: the same way.
         facts: where calendar and support are from; default: the catalog with its date.
@@ -140,7 +144,10 @@ def plan(
         or (platform.eks.existing.cluster_name if platform.eks.existing else "EKS_CLUSTER"),
         hyperpod_name or platform.cluster.cluster_name or "HYPERPOD_CLUSTER",
     )
-    steps = tuple(_step(platform, before, after, known, supported, names_of) for before, after in pairwise(versions))
+    steps = tuple(
+        _step(platform, before, after, known, supported, installed or {}, tuple(insights), names_of)
+        for before, after in pairwise(versions)
+    )
     return Plan(
         platform=platform.name,
         source=source,
@@ -174,9 +181,11 @@ def _step(
     target: str,
     releases: Mapping[str, Release],
     supports: Mapping[str, Support],
+    installed: Mapping[str, str],
+    insights: tuple[Insight, ...],
     names: tuple[str, str],
 ) -> Step:
-    checked = gates(platform, target, releases.get(target), supports)
+    checked = gates(platform, target, releases.get(target), supports, installed, insights)
     change = {} if platform.eks.existing else {"eks.kubernetes_version": f'"{target}"'}
     change |= dict(pins(platform, target, supports))
     return Step(

@@ -6,7 +6,7 @@ import json
 from datetime import date
 
 import pytest
-from accounts import ADDONS, addon_versions, calendar, eks, healthy, new, service_quotas
+from accounts import ADDONS, addon_versions, calendar, eks, healthy, installed, new, service_quotas
 
 from hyperpod_constructs.catalog import use_clock
 from hyperpod_constructs.upgrade.plan import NoPlan, plan
@@ -163,6 +163,8 @@ def test_pinned_addon_versions_are_part_of_the_change(aws, run, tmp_path):
     aws.on("eks", "DescribeClusterVersions", calendar())
     aws.on("eks", "DescribeAddonVersions", addon_versions({OPERATOR: both}))
     aws.on("eks", "DescribeCluster", eks("control", version="1.33"))
+    aws.on("eks", "ListInsights", {"insights": []})
+    installed(aws, {})
     result = run("upgrade-plan", file, "--to", "1.34", "--live", "-o", "json")
     made = json.loads(result.stdout)
     assert made["facts"] == "EKS in us-west-2, now"
@@ -173,10 +175,48 @@ def test_pinned_addon_versions_are_part_of_the_change(aws, run, tmp_path):
     assert "v1.2.0-eksbuild.1 does not fit 1.34" in gate["detail"]
 
 
-def test_live_the_version_is_the_clusters(aws, run, config):
+@pytest.fixture
+def live(aws):
     aws.on("eks", "DescribeClusterVersions", calendar())
     aws.on("eks", "DescribeAddonVersions", addon_versions(ADDONS))
     aws.on("eks", "DescribeCluster", eks("control", version="1.34"))
+    aws.on("eks", "ListInsights", {"insights": []})
+    installed(aws, {})
+    return aws
+
+
+def insight(version, status):
+    state = {"status": status, "reason": "flowcontrol/v1beta3 is in use"}
+    return {"name": "Deprecated APIs", "kubernetesVersion": version, "insightStatus": state}
+
+
+@pytest.mark.parametrize(("status", "state"), [("PASSING", "ready"), ("WARNING", "unknown"), ("ERROR", "blocked")])
+def test_live_the_insights_of_eks_are_gates(live, run, config, status, state):
+    live.on("eks", "ListInsights", {"insights": [insight("1.35", status), insight("1.36", "ERROR")]})
+    made = json.loads(run("upgrade-plan", config, "--to", "1.35", "--live", "-o", "json").stdout)
+    gates = [gate for gate in made["steps"][0]["gates"] if gate["name"] == "EKS insight: Deprecated APIs"]
+    assert [(gate["state"], gate["detail"]) for gate in gates] == [(state, "flowcontrol/v1beta3 is in use")]
+    assert made["state"] == state
+    assert live.asked("eks", "ListInsights")[0]["filter"] == {"categories": ["UPGRADE_READINESS"]}
+
+
+@pytest.mark.parametrize(
+    ("versions", "state", "text"),
+    [
+        ({"v1": ["1.34", "1.35"]}, "ready", "v1 is installed, not by this config, and fits 1.35"),
+        ({"v1": ["1.34"], "v2": ["1.35"]}, "ready", "bring it to v2 for 1.35"),
+        ({"v1": ["1.34"]}, "blocked", "no version for 1.35"),
+    ],
+)
+def test_live_what_others_installed_counts(live, run, config, versions, state, text):
+    installed(live, {"aws-guardduty-agent": "v1"})
+    live.on("eks", "DescribeAddonVersions", addon_versions({**ADDONS, "aws-guardduty-agent": versions}))
+    made = json.loads(run("upgrade-plan", config, "--to", "1.35", "--live", "-o", "json").stdout)
+    gate = next(gate for gate in made["steps"][0]["gates"] if gate["name"] == "aws-guardduty-agent")
+    assert (gate["state"], text in gate["detail"]) == (state, True)
+
+
+def test_live_the_version_is_the_clusters(live, run, config):
     made = json.loads(run("upgrade-plan", config, "--to", "1.35", "--live", "-o", "json").stdout)
     assert (made["source"], made["state"]) == ("1.34", "ready")
 

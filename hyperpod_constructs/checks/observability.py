@@ -95,31 +95,6 @@ def pinned_chart(ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP825",
-    title="Managed services are in the region.",
-    severity=Severity.ERROR,
-    needs=("addons", "region"),
-    why="CloudFormation has no such resource there.",
-    cure="Bring a workspace of another region (`workspace_arn`, `grafana.workspace_id`), or do without.",
-    source="CloudFormation's resource types by region (2026-10-20); Terraform module observability",
-    certain=False,
-    wrong="region: us-west-1\nnetwork: {availability_zone_ids: [usw1-az1, usw1-az3]}\n"
-    "addons: {observability: {grafana: {kind: managed}}}\n",
-    right="region: us-west-1\nnetwork: {availability_zone_ids: [usw1-az1, usw1-az3]}\naddons: {observability: {}}\n",
-)
-def services_in_region(ctx: Context) -> Iterator[Problem]:
-    """Managed Prometheus and Grafana against the region."""
-    settings, region = _settings(ctx), ctx.region_facts
-    if settings is None or region is None or not region.hyperpod:
-        return
-    if not region.amp and settings.workspace_arn is None:
-        yield Problem("addons.observability", f"{region.name} has no Amazon Managed Prometheus")
-    grafana = settings.grafana
-    if not region.amg and grafana.kind == "managed" and grafana.workspace_id is None:
-        yield Problem("addons.observability.grafana.kind", f"is managed; {region.name} has no Amazon Managed Grafana")
-
-
-@rule(
-    "HP826",
     title="Expensive metrics are chosen knowingly.",
     severity=Severity.NOTE,
     needs=("addons",),

@@ -99,8 +99,7 @@ def test_a_bucket_that_is_mounted_needs_its_driver() -> None:
     ("settings", "rule", "region"),
     [
         ({"grafana": {"kind": "self-hosted"}}, "HP824", "us-west-2"),
-        ({"grafana": {"kind": "managed"}}, "HP825", "us-west-1"),
-        ({"metrics": {"interval_seconds": 10}}, "HP826", "us-west-2"),
+        ({"metrics": {"interval_seconds": 10}}, "HP825", "us-west-2"),
         ({"grafana": {"values": {"replicas": 2}}}, "HP821", "us-west-2"),
     ],
 )

@@ -1,0 +1,34 @@
+"""The functions of a shared cluster run from their asset alone: nothing of the library, only what Lambda has."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hyperpod_constructs import handlers
+
+FOLDER = Path(handlers.__file__).parent
+
+
+@pytest.mark.parametrize("source", ["governance", "grafana"])
+def test_the_entry_points_load(source: str, tmp_path: Path) -> None:
+    target = tmp_path / "handlers"
+    target.mkdir()
+    shutil.copy(FOLDER / "__init__.py", target)
+    shutil.copytree(FOLDER / source, target / source, ignore=shutil.ignore_patterns("__pycache__"))
+    code = f"""
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('hyperpod_constructs', 'pydantic', 'yaml', 'aws_cdk'):
+            raise ImportError(name)
+sys.meta_path.insert(0, Block())
+from handlers.{source} import index
+assert callable(index.on_event)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

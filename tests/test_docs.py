@@ -1,0 +1,109 @@
+"""The pages on constructs, add-ons, closed networks and features: configs load, code runs, evidence exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from assembly import ROOT
+from click.testing import CliRunner
+
+from hyperpod_constructs.checks import find
+from hyperpod_constructs.cli import main
+from hyperpod_constructs.config import load
+from hyperpod_constructs.findings import errors
+from hyperpod_constructs.spec import Addons
+
+PAGES = {
+    name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("constructs", "addons", "closed-network", "features")
+}
+BASE: dict[str, Any] = {
+    "name": "research",
+    "region": "us-west-2",
+    "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
+    "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 3}]},
+}
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    found = [
+        (page, block) for page, text in PAGES.items() for block in re.findall(rf"```{language}\n(.*?)```", text, re.S)
+    ]
+    return [pytest.param(block, id=f"{page}-{index}") for index, (page, block) in enumerate(found)]
+
+
+def merged(base: Any, over: Any) -> Any:
+    if isinstance(base, dict) and isinstance(over, dict):
+        return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
+    return over
+
+
+def written(fragment: str, folder: Path) -> Path:
+    path = folder / "closed.yaml"
+    path.write_text(yaml.safe_dump(merged(BASE, yaml.safe_load(fragment))))
+    return path
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_configs_have_no_errors(block: str, tmp_path: Path):
+    assert [str(finding) for finding in errors(load(written(block, tmp_path)).findings)] == []
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_runs(block: str):
+    exec(compile(block, "docs", "exec"), {})
+
+
+def test_the_commands_of_closed_networks_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (config,) = (block.values[0] for block in blocks("yaml") if "mode: closed" in block.values[0])
+    written(config, tmp_path)
+    (tmp_path / "cdk.out").mkdir()
+    (tmp_path / "cdk.out" / "A.template.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    for command in ("mirror closed.yaml", "mirror --check cdk.out"):
+        result = CliRunner().invoke(main, command.split())
+        assert result.exit_code == 0, result.output
+
+
+def test_every_rule_that_is_named_exists():
+    for text in PAGES.values():
+        assert all(find(rule) for rule in re.findall(r"HP\d{3}", text))
+
+
+def test_every_link_leads_somewhere():
+    for text in PAGES.values():
+        for link in re.findall(r"\]\(([^)#]+)\)", text):
+            assert (ROOT / "docs" / link).exists(), link
+
+
+def test_the_table_of_addons_has_every_key():
+    named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", PAGES["addons"], re.M))))
+    assert named >= set(Addons.model_fields)
+
+
+# ---- the table of features ----
+
+ROWS = [row.strip("|").split(" | ") for row in re.findall(r"^\| (?!feature).*\|$", PAGES["features"], re.M)]
+
+
+def test_the_table_has_every_feature_of_the_others():
+    assert len(ROWS) == 232
+
+
+@pytest.mark.parametrize(
+    "reference", sorted({r for row in ROWS for r in re.findall(r"`(tests/[\w/.]+::\w+)`", row[2])})
+)
+def test_the_evidence_exists(reference: str):
+    file, test = reference.split("::")
+    assert f"\ndef {test}(" in (ROOT / file).read_text()
+
+
+def test_what_is_claimed_has_evidence_and_what_is_not_has_a_reason():
+    for feature, here, evidence in ROWS:
+        if here.startswith("no: "):
+            assert len(here) > 20, feature
+        else:
+            assert re.search(r"tests/|examples/|docs/|\.md\)", evidence), feature

@@ -307,6 +307,15 @@ ORDER_RULES: tuple[OrderRule, ...] = (
         then_keys=k.job_namespaces,
     ),
     OrderRule(
+        id="quotas-before-contents",
+        first=s.QUOTAS,
+        then=s.OBJECTS_ALL,
+        why="a team's namespace comes with its quota: rights and claims before it are refused",
+        backwards="rights and claims are removed while their namespace is there",
+        first_keys=k.governed_namespaces,
+        then_keys=k.used_namespaces,
+    ),
+    OrderRule(
         id="quotas-before-jobs",
         first=s.GOVERNED,
         then=s.JOB_OBJECTS,

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aws_cdk as cdk
 import pytest
 from assembly import ROOT, Assembly
 
 from hyperpod_constructs.config import load
 from hyperpod_constructs.findings import Severity
 from hyperpod_constructs.graph import prove
+from hyperpod_constructs.platform import HyperPodPlatform
 
 EXAMPLES = ["teams", "lustre", "observability-none", "observability-managed", "observability-self-hosted"]
 Assemble = Callable[[str], Assembly]
@@ -33,6 +35,17 @@ def test_it_has_no_errors_and_no_warnings(name: str) -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_it_is_in_order(assemble: Assemble, name: str) -> None:
     proof = prove(str(assemble(config(name)).folder))
+    assert proof.holds, proof.render()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_it_fits_into_one_stack_of_somebody_elses(name: str, tmp_path: Path) -> None:
+    platform = load(ROOT / config(name)).platform
+    assert platform is not None
+    app = cdk.App(outdir=str(tmp_path), analytics_reporting=False)
+    HyperPodPlatform(cdk.Stack(app, "One", env=cdk.Environment(region=platform.region)), "Platform", platform=platform)
+    app.synth()
+    proof = prove(str(tmp_path))
     assert proof.holds, proof.render()
 
 

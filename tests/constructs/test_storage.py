@@ -200,7 +200,7 @@ def test_a_claim_in_each_namespace_and_a_job_that_uses_it(linked: Assembly) -> N
 def test_order_of_volumes_claims_driver_and_jobs(linked: Assembly) -> None:
     proof = prove(str(linked.folder))
     assert proof.holds, proof.render()
-    for rule in ("csi-driver-before-volumes", "parts-before-jobs", "quotas-before-jobs", "association-before-addon"):
+    for rule in ("csi-driver-before-volumes", "parts-before-jobs", "quotas-before-jobs", "quotas-before-contents"):
         assert proof.checked[rule] > 0, rule
     claims = [name for name in linked.resources(OBJECTS) if "Claims" in name]
     driver = next(name for name, each in linked.resources("AWS::EKS::Addon").items() if "FsxCsi" in name)

@@ -315,6 +315,20 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         "Job",
         None,
     ),
+    "quotas-before-contents": (
+        {
+            "HyperPod": HYPERPOD,
+            "Quota": resource(
+                "AWS::SageMaker::ComputeQuota",
+                ClusterArn=att("HyperPod"),
+                ComputeQuotaTarget={"TeamName": "blue"},
+            ),
+            "Claim": objects(thing("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
+        },
+        "Quota",
+        "Claim",
+        None,
+    ),
     "quotas-before-jobs": (
         {
             "HyperPod": HYPERPOD,
@@ -390,7 +404,7 @@ def platform() -> dict[str, Any]:
         "Space": ["NodesReady"],
         "Map": ["Space"],
         "Volume": ["Driver"],
-        "Claim": ["Volume", "Space"],
+        "Claim": ["Volume", "Space", "Quota"],
         "Job": ["OperatorReady", "Quota", "Claim", "Map"],
         "Kubeflow": ["NodesReady"],
     }

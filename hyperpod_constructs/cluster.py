@@ -105,6 +105,7 @@ class HyperPodCluster(Construct):
         self._render()
         for dependable in (
             self._vpc,  # with its routes and endpoints: nodes need a way out from their first boot on
+            self.security_group,  # with its rules, when we make it
             self.eks_cluster.ready,
             self._roles.principal.ready,
             self.lifecycle_scripts.ready,

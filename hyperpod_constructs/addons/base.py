@@ -12,7 +12,7 @@ from constructs import Construct, IDependable
 
 from .. import catalog
 from ..kubernetes import KubernetesWait, addon_active, deployment_available
-from ..spec import ADDON_NAMES, Addon
+from ..spec import ADDON_NAMES, PREREQUISITES, Addon
 
 if TYPE_CHECKING:
     from ..cluster import HyperPodCluster
@@ -154,8 +154,8 @@ def _before(key: str) -> list[str]:
     """
     if key == "coredns":
         return []
-    prerequisites = catalog.addon(ADDON_NAMES[key]).prerequisites
-    needs = [other for other, name in ADDON_NAMES.items() if name in prerequisites and other not in CORE]
+    known, ours = catalog.addon(ADDON_NAMES[key]).prerequisites, PREREQUISITES.get(key, ())
+    needs = [it for it, name in ADDON_NAMES.items() if it not in CORE and (name in known or it in ours)]
     if key == "task_governance":
         needs.append("cert_manager")
     elif key != "cert_manager":

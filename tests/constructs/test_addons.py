@@ -327,6 +327,14 @@ def test_kueue_comes_after_nodes_and_before_what_its_webhook_sees(kueue: Synthes
     assert wait in operator["DependsOn"]
 
 
+def test_spaces_waits_for_cert_manager_without_task_governance_between():
+    addons = Addons(spaces={})
+    template = synthesize(lambda stack: add(make_cluster(stack, addons=addons), addons))
+    every = {n: r for n, r in template.template["Resources"].items() if r["Type"] == "AWS::EKS::Addon"}
+    spaces = next(r for r in every.values() if r["Properties"]["AddonName"] == ADDON_NAMES["spaces"])
+    assert any("CertManager" in name and "Available" in name for name in spaces["DependsOn"])
+
+
 def test_an_add_on_can_be_used_alone_with_its_defaults():
     template = synthesize(
         lambda stack: NODE_ADDONS["ebs_csi"](stack, "Ebs", cluster=make_cluster(stack), settings=Addon()) and None

@@ -212,3 +212,32 @@ def test_the_guard_only_reads(granted: Synthesized):
         "cloudformation:DescribeStackResource",
         "sagemaker:DescribeCluster",
     }
+
+
+def test_a_replacement_that_is_meant_is_allowed():
+    template = synthesize(lambda stack: make_cluster(stack, allow_replacement=True) and None)
+    assert template.one("Custom::HyperPodClusterGuard")["AllowReplacement"] == "true"
+
+
+def test_without_karpenter_the_autoscaler_owns_every_count():
+    spec = Cluster(instance_groups=(SYSTEM, WORKERS), counts="autoscaler")
+    assert spec.scaled_groups == ("system", "workers")
+    template = synthesize(lambda stack: make_cluster(stack, spec) and None)
+    counts = [group["InstanceCount"] for group in template.one("AWS::SageMaker::Cluster")["InstanceGroups"]]
+    assert [count["Fn::GetAtt"][1] for count in counts] == ["Count0", "Count1"]
+
+
+def test_a_group_with_a_role_of_its_own_is_granted_too():
+    own = WORKERS.model_copy(update={"execution_role_arn": "arn:aws:iam::111122223333:role/Workers"})
+
+    def build(stack):
+        cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM, own)))
+        s3.Bucket(stack, "Data").grant_read(cluster)
+        with pytest.raises(KeyError, match="nobody"):
+            cluster.execution_role_of("nobody")
+
+    template = synthesize(build, account="111122223333")
+    policies = template.of("AWS::IAM::Policy").values()
+    assert any(policy["Roles"] == ["Workers"] and "Data" in json.dumps(policy) for policy in policies)
+    groups = template.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    assert groups[1]["ExecutionRole"] == "arn:aws:iam::111122223333:role/Workers"

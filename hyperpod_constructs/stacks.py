@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_cdk import Environment, Stack, Tags
 from constructs import Construct
 
+from .operations.stacks import PLATFORM_TAG
 from .platform import HyperPodPlatform, Scopes
 from .spec import Platform
 from .validation import CHECKED
@@ -17,9 +18,6 @@ STACKS = {
     "Jobs": "training jobs",
 }
 """Stack id to what it holds, in the order of deployment."""
-
-PLATFORM_TAG = "hyperpod-constructs:platform"
-"""Tag on every resource of a platform; its value is the platform's name."""
 
 
 def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -> HyperPodPlatform:
@@ -37,6 +35,7 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
             stack_name=f"{platform.name}-{name}",
             description=f"HyperPod platform {platform.name}: {holds}",
             env=environment,
+            tags={PLATFORM_TAG: platform.name},  # `Tags.of` below reaches resources only (explicitStackTags)
         )
         for name, holds in STACKS.items()
         if name != "Jobs" or platform.jobs

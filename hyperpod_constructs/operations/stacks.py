@@ -11,7 +11,10 @@ from .aws import error_code, pages
 Json = Mapping[str, Any]
 
 PLATFORM_TAG = "hyperpod-constructs:platform"
-"""Tag of every stack of ours; its value is the name of the platform."""
+"""Tag of every stack of ours and of what is in it; its value is the name of the platform."""
+
+DEPLOY_ORDER = ("Network", "Eks", "HyperPod", "Addons", "Jobs")
+"""Ends of the names of a platform's stacks, in the order in which they are deployed."""
 
 
 def platform_of(stack: Mapping[str, Any]) -> str | None:
@@ -152,7 +155,11 @@ def imports(content: Any) -> set[str]:
 
 
 def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list[Json]:
-    """Stacks in an order in which CloudFormation lets them go."""
+    """Stacks in an order in which CloudFormation lets them go.
+
+    A stack that imports goes before the one that exports. Where imports leave it open, the order of deployment backwards
+    does it, since add-ons need the nodes to go in peace; then the newest first.
+    """
     exports = {
         output["ExportName"]: stack["StackName"]
         for stack in found
@@ -160,7 +167,7 @@ def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list
         if "ExportName" in output
     }
     needs = {name: {exports[it] for it in imports(content) if it in exports} for name, content in templates.items()}
-    left = sorted(found, key=lambda stack: stack["CreationTime"], reverse=True)
+    left = sorted(found, key=lambda stack: (_rank(stack["StackName"]), stack["CreationTime"]), reverse=True)
     order: list[Json] = []
     while left:
         free = next(
@@ -169,6 +176,12 @@ def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list
         order.append(free)
         left.remove(free)
     return order
+
+
+def _rank(name: str) -> int:
+    """Place in the order of deployment; other stacks come last, so that they go first."""
+    end = name.rpartition("-")[2].rstrip("0123456789")
+    return DEPLOY_ORDER.index(end) if end in DEPLOY_ORDER else len(DEPLOY_ORDER)
 
 
 def delete(

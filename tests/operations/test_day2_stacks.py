@@ -189,10 +189,36 @@ def test_stacks_delete_of_protected_ones(account, run):
     assert account.deleted == []
 
 
-def test_the_tag_is_the_one_that_the_stacks_get():
-    from hyperpod_constructs import stacks as made
+def test_the_stacks_that_we_synthesize_go_in_the_right_order(default):
+    """All were made at the same time, and are listed in the wrong order."""
+    exports = {
+        name: [out["Export"]["Name"] for out in content.get("Outputs", {}).values() if "Export" in out]
+        for name, content in default.templates.items()
+    }
+    found = [stack(name, exports=[str(it) for it in exports[name]]) for name in sorted(default.templates, reverse=True)]
+    found.sort(key=lambda it: "Network" not in it["StackName"])
+    order = [it["StackName"].rpartition("-")[2] for it in stacks_module.deletion_order(found, default.templates)]
+    assert order == ["Jobs", "Addons", "HyperPod", "Eks", "Network"]
 
-    assert made.PLATFORM_TAG == stacks_module.PLATFORM_TAG
+
+def test_the_order_of_deployment_is_the_constructs():
+    from hyperpod_constructs.stacks import STACKS
+
+    assert tuple(STACKS) == stacks_module.DEPLOY_ORDER
+
+
+def test_imports_go_before_the_order_of_deployment():
+    found = [stack("research-Addons", exports=["metrics"]), stack("research-HyperPod")]
+    templates = {"research-Addons": needs(), "research-HyperPod": needs("metrics")}
+    order = [it["StackName"] for it in stacks_module.deletion_order(found, templates)]
+    assert order == ["research-HyperPod", "research-Addons"]
+
+
+def test_every_stack_that_we_synthesize_carries_the_tag(default):
+    artifacts = json.loads((default.folder / "manifest.json").read_text())["artifacts"].values()
+    tags = [it["properties"]["tags"] for it in artifacts if it["type"] == "aws:cloudformation:stack"]
+    assert tags
+    assert all(it[stacks_module.PLATFORM_TAG] == "research" for it in tags)
 
 
 def test_templates_with_short_tags():

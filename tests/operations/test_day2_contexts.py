@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 
@@ -9,6 +10,7 @@ import boto3
 import pytest
 import yaml
 from accounts import eks, hyperpod
+from day2 import job
 
 
 @pytest.fixture
@@ -128,3 +130,28 @@ def test_against_moto_clusters_and_contexts(moto, run, tmp_path, monkeypatch):
     assert len(json.loads(run("clusters", "nodes", "research", "-o", "json").stdout)) == 2
     assert run("context", "set", "control", "--eks").exit_code == 0
     assert json.loads(run("context", "show", "-o", "json").stdout)["eks"] == "control"
+
+
+AWS_CLI = """#!/bin/sh
+echo "$AWS_PROFILE $@" >> {asked}
+echo '{{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1beta1", "status": {{"token": "{token}"}}}}'
+"""
+
+
+def test_the_job_commands_use_the_context_that_was_set(api, research, run, tmp_path, monkeypatch):
+    """From `context set` to a list of jobs; only the AWS CLI that the kubeconfig calls is a stand-in."""
+    authority = {"data": base64.b64encode(api.ca_pem.encode()).decode()}
+    research.on("eks", "DescribeCluster", lambda it: eks(it["name"], endpoint=api.url, certificateAuthority=authority))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "new"))
+    asked = tmp_path / "asked"
+    cli = tmp_path / "bin" / "aws"
+    cli.parent.mkdir()
+    cli.write_text(AWS_CLI.format(asked=asked, token=api.token))
+    cli.chmod(0o755)
+    monkeypatch.setenv("PATH", str(cli.parent), prepend=":")
+    assert run("context", "set", "research", "--profile", "me", "--region", "us-west-2").exit_code == 0
+    job(api)
+    result = run("jobs", "list")
+    assert result.exit_code == 0, result.output
+    assert "llama" in result.stdout
+    assert asked.read_text() == "me --region us-west-2 eks get-token --cluster-name control --output json\n"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -62,6 +66,24 @@ def platform(folder: Path, example: Path) -> Platform:
     assert found == []
     assert loaded.platform is not None
     return loaded.platform
+
+
+def test_cdks_own_validator_takes_them_all(folder: Path, tmp_path: Path):
+    renamed = []
+    for example in EXAMPLES:  # three of them share a name
+        renamed.append(folder / f"as-{example.name}")
+        renamed[-1].write_text(re.sub("^name: .*", f"name: {example.stem[:20]}", example.read_text(), flags=re.M))
+    configs = ",".join(map(str, renamed))
+    environment = {k: v for k, v in os.environ.items() if k != "CDK_VALIDATION"}
+    done = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**environment, "HYPERPOD_CONFIG": configs, "HYPERPOD_OUT": str(tmp_path / "out")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_the_examples_are_those_that_were_promised():

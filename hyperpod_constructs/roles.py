@@ -17,29 +17,12 @@ from .spec import InstanceGroup, RestrictedInstanceGroup
 if TYPE_CHECKING:
     from .eks import OidcIdentity
 
-_NETWORK_INTERFACE_ACTIONS = (
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:AttachNetworkInterface",
-    "ec2:CreateNetworkInterface",
-    "ec2:CreateNetworkInterfacePermission",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DeleteNetworkInterfacePermission",
-    "ec2:DetachNetworkInterface",
-    "ec2:ModifyNetworkInterfaceAttribute",
-    "ec2:UnassignPrivateIpAddresses",
-)
-_DESCRIBE_ACTIONS = (
-    "ec2:DescribeDhcpOptions",
-    "ec2:DescribeInstances",
-    "ec2:DescribeInstanceTypes",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSecurityGroups",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeTags",
-    "ec2:DescribeVpcs",
-    "ecr:GetAuthorizationToken",
-)
-_IMAGE_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+_TOKEN = "ecr:GetAuthorizationToken"
+
+
+def _network_actions(*, describing: bool) -> list[str]:
+    """What nodes do with network interfaces, or what they look up for it: the latter takes no resource."""
+    return [it for it in catalog.role("execution").actions["network"] if it.startswith("ec2:Describe") == describing]
 
 
 def execution_role(
@@ -56,19 +39,17 @@ def execution_role(
     security groups in use, as the official template does, in one compact statement (one policy per subnet would overflow).
     Describe calls have no resource-level permissions.
     """
-    stack = Stack.of(scope)
+    stack, fact = Stack.of(scope), catalog.role("execution")
     role = iam.Role(
         scope,
         id,
-        assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"),
+        assumed_by=iam.ServicePrincipal(fact.principals[0]),
         description="Execution role of HyperPod instance groups",
-        managed_policies=[
-            iam.ManagedPolicy.from_aws_managed_policy_name("AmazonSageMakerClusterInstanceRolePolicy"),
-        ],
+        managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in fact.managed_policies],
     )
     _allow(
         role,
-        *_NETWORK_INTERFACE_ACTIONS,
+        *_network_actions(describing=False),
         on=[
             _ec2(stack, "instance"),
             _ec2(stack, "network-interface"),
@@ -76,11 +57,12 @@ def execution_role(
             *(_ec2(stack, "security-group", group) for group in security_group_ids),
         ],
     )
-    _allow(role, "ec2:CreateTags", on=[_ec2(stack, "network-interface")])
-    _allow(role, *_DESCRIBE_ACTIONS, on=["*"])
+    _allow(role, *_network_actions(describing=True), _TOKEN, on=["*"])
     # images of the service live in accounts of the service, so the account is open; the region is not
-    _allow(role, *_IMAGE_ACTIONS, on=[f"arn:{stack.partition}:ecr:{stack.region}:*:repository/*"])
-    _allow(role, "eks-auth:AssumeRoleForPodIdentity", on=[eks_cluster_arn])
+    images = [action for action in fact.actions["images"] if action != _TOKEN]
+    _allow(role, *images, on=[f"arn:{stack.partition}:ecr:{stack.region}:*:repository/*"])
+    interfaces = [_ec2(stack, "network-interface")]
+    allow_catalog_actions(role, "execution", network_tags=interfaces, pod_identity=[eks_cluster_arn])
     return role
 
 
@@ -90,7 +72,7 @@ def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstance
     if group.subnet_ids or group.security_group_ids:
         _allow(
             role,
-            *_NETWORK_INTERFACE_ACTIONS,
+            *_network_actions(describing=False),
             on=[
                 *(_ec2(stack, "subnet", subnet) for subnet in group.subnet_ids),
                 *(_ec2(stack, "security-group", own) for own in group.security_group_ids),
@@ -100,10 +82,10 @@ def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstance
         _restricted_needs(role, group)
         return
     if group.lustre or group.open_zfs:
-        _allow(role, "fsx:DescribeFileSystems", on=["*"])
+        allow_catalog_actions(role, "execution", fsx=["*"])
     updates = (group.scheduled_update, group.auto_patch)
     if any(update and update.deployment and update.deployment.alarms for update in updates):
-        _allow(role, "cloudwatch:DescribeAlarms", on=["*"])
+        allow_catalog_actions(role, "execution", rolling_update_alarms=["*"])
     keys = [v.kms_key_arn for v in (group.root_volume, group.volume) if v and v.kms_key_arn]
     if keys:
         _allow_keys(role, list(dict.fromkeys(keys)))
@@ -134,12 +116,12 @@ def cluster_role(scope: Construct, id: str, *, key_arns: Sequence[str] = ()) -> 
     role = iam.Role(
         scope,
         id,
-        assumed_by=iam.ServicePrincipal("hyperpod.sagemaker.amazonaws.com"),
+        assumed_by=iam.ServicePrincipal(catalog.role("cluster").principals[0]),
         description="Karpenter of a HyperPod cluster",
     )
     role.add_to_policy(
         iam.PolicyStatement(
-            actions=["sagemaker:BatchAddClusterNodes", "sagemaker:BatchDeleteClusterNodes"],
+            actions=list(catalog.role("cluster").actions["scaling"]),
             resources=[Stack.of(scope).format_arn(service="sagemaker", resource="cluster", resource_name="*")],
             conditions={"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}},
         )

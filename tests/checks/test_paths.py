@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from rule_configs import load_over, load_text
-from test_examples import EXAMPLES, WHOLE_FILES
+from test_rule_examples import EXAMPLES, WHOLE_FILES
 
 from hyperpod_constructs.checks import Rule
 from hyperpod_constructs.findings import Finding

@@ -41,8 +41,7 @@ class CloudFormation:
     """CloudFormation and CDK's framework: an event, then polls until it is complete."""
 
     def __init__(self, aws: FakeAws, kind: str) -> None:
-        config = Config(retries={"total_max_attempts": 1})
-        self.client = aws.session().client("sagemaker", config=config)
+        self.client = aws.client  # type: ignore[attr-defined]
         self.clock = FakeClock()
         self.kind = kind
         self.physical_id: str | None = None
@@ -81,10 +80,21 @@ def policy(weight: int = 90) -> dict[str, Any]:
     return scheduler_config_properties(scheduler, name="policy", cluster_arn=CLUSTER)
 
 
-@pytest.fixture
-def aws() -> Iterator[FakeAws]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[FakeAws]:
+    """One server and one client for all tests: making a client takes longer than a test."""
     with FakeAws() as aws:
+        aws.client = aws.session().client("sagemaker", config=Config(retries={"total_max_attempts": 1}))  # type: ignore[attr-defined]
         yield aws
+
+
+@pytest.fixture
+def aws(server: FakeAws) -> FakeAws:
+    server.calls.clear()
+    server._answers.clear()
+    server._times.clear()
+    server.page_size = None
+    return server
 
 
 @pytest.fixture

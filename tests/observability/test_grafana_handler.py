@@ -101,10 +101,19 @@ class Grafana:
         return 200, b"{}"
 
 
-@pytest.fixture
-def grafana() -> Iterator[Grafana]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[FakeAws]:
+    """One server and one client for all tests: making a client takes longer than a test."""
     with FakeAws() as aws:
-        yield Grafana(aws)
+        aws.client = aws.session().client("grafana")  # type: ignore[attr-defined]
+        yield aws
+
+
+@pytest.fixture
+def grafana(server: FakeAws) -> Grafana:
+    server.calls.clear()
+    server._answers.clear()
+    return Grafana(server)
 
 
 def properties(boards: list[dict[str, Any]], workspace: str = WORKSPACE) -> dict[str, str]:
@@ -115,7 +124,7 @@ def run(grafana: Grafana, type_: str, new: dict[str, str], old: dict[str, str] |
     event: dict[str, Any] = {"RequestType": type_, "LogicalResourceId": "Boards", "ResourceProperties": new}
     if old is not None:
         event["OldResourceProperties"] = old
-    client = grafana.aws.session().client("grafana")
+    client = grafana.aws.client  # type: ignore[attr-defined]
     return handle(event, client, grafana.http, FakeClock())  # type: ignore[arg-type]
 
 

@@ -46,7 +46,7 @@ class ClusterGuard(Construct):
             code=handler_code("cluster"),
             handler="handlers.cluster.index.on_event",
             runtime=lambda_.Runtime.PYTHON_3_14,
-            timeout=Duration.minutes(1),
+            timeout=Duration.minutes(2),
             role=role,
             log_group=log_group,
         )

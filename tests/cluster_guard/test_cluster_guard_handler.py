@@ -38,6 +38,8 @@ class Aws:
     def __init__(self, live: Any = LIVE, resource: Any = None) -> None:
         self.live = live
         self.resource = {"PhysicalResourceId": ARN} if resource is None else resource
+        self.refusals: list[ClientError] = []
+        self.slept: list[float] = []
 
     def describe_stack_resource(self, **asked: str) -> dict[str, Any]:
         assert asked == {"StackName": WANTED["StackId"], "LogicalResourceId": "HyperPod"}
@@ -47,6 +49,8 @@ class Aws:
 
     def describe_cluster(self, *, ClusterName: str) -> dict[str, Any]:
         assert ClusterName == ARN
+        if self.refusals:
+            raise self.refusals.pop()
         if isinstance(self.live, Exception):
             raise self.live
         return self.live
@@ -54,7 +58,7 @@ class Aws:
 
 def ask(aws: Aws, *, kind: str = "Update", old: dict[str, Any] | None = None, **wanted: Any) -> dict[str, Any]:
     event = {"RequestType": kind, "ResourceProperties": {**WANTED, **wanted}, "OldResourceProperties": old or {}}
-    return answer(event, cloudformation=aws, sagemaker=aws)
+    return answer(event, cloudformation=aws, sagemaker=aws, sleep=aws.slept.append)
 
 
 def test_live_counts_win_and_a_new_group_starts_with_the_configs():
@@ -85,6 +89,22 @@ def test_an_unanswered_question_fails_instead_of_undoing_the_scaling(failing: st
     aws = Aws(resource=throttled) if failing == "describe_stack_resource" else Aws(live=throttled)
     with pytest.raises(ClientError, match="Rate exceeded"):
         ask(aws)
+    assert 30 < sum(aws.slept) < 100  # within the function's two minutes
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied", "ThrottlingException"])
+def test_a_refusal_that_passes_is_waited_for(code: str):
+    aws = Aws()
+    aws.refusals = [error(code, "not yet")] * 3
+    assert ask(aws)["Data"] == {"Count0": 9, "Count1": 1}
+    assert aws.slept == [1.0, 2.0, 4.0]
+
+
+def test_a_refusal_for_good_fails_at_once():
+    aws = Aws(live=error("ValidationException", "no"))
+    with pytest.raises(ClientError, match="no"):
+        ask(aws)
+    assert aws.slept == []
 
 
 @pytest.mark.parametrize(

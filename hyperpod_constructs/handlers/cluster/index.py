@@ -7,13 +7,19 @@ function compares what the template wants with what is live, so that a rollback,
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
+
+
+_PASSES = ("AccessDenied", "AccessDeniedException", "Throttling", "ThrottlingException")
+"""Refusals that may pass: the policies of a new role take some seconds to work."""
+_DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 
 
 class Refused(Exception):
@@ -27,7 +33,9 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     return answer(event, cloudformation=boto3.client("cloudformation"), sagemaker=boto3.client("sagemaker"))
 
 
-def answer(event: Mapping[str, Any], *, cloudformation: Any, sagemaker: Any) -> dict[str, Any]:
+def answer(
+    event: Mapping[str, Any], *, cloudformation: Any, sagemaker: Any, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Any]:
     """Physical id, and the count of each group as `Count0`, `Count1` and so on.
 
     Raises:
@@ -37,7 +45,7 @@ def answer(event: Mapping[str, Any], *, cloudformation: Any, sagemaker: Any) -> 
     physical_id = f"{wanted['LogicalId']}-guard"
     if event["RequestType"] == "Delete":
         return {"PhysicalResourceId": physical_id}
-    live = live_cluster(wanted, cloudformation, sagemaker)
+    live = patiently(lambda: live_cluster(wanted, cloudformation, sagemaker), sleep)
     if live is not None:
         found = replacing(wanted, event.get("OldResourceProperties", {}), live)
         if found and wanted["AllowReplacement"] != "true":
@@ -47,6 +55,19 @@ def answer(event: Mapping[str, Any], *, cloudformation: Any, sagemaker: Any) -> 
                 "(allow_replacement=True of HyperPodCluster)."
             )
     return {"PhysicalResourceId": physical_id, "Data": counts(wanted.get("Groups", ()), live)}
+
+
+def patiently(ask: Callable[[], Mapping[str, Any] | None], sleep: Callable[[float], None]) -> Mapping[str, Any] | None:
+    """The answer to a question, asked again while it is refused in a way that may pass."""
+    for delay in _DELAYS:
+        try:
+            return ask()
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in _PASSES:
+                raise
+            log.info("asked in vain, again in %s s: %s", delay, error)
+            sleep(delay)
+    return ask()
 
 
 def live_cluster(wanted: Mapping[str, Any], cloudformation: Any, sagemaker: Any) -> Mapping[str, Any] | None:

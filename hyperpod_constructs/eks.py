@@ -153,12 +153,14 @@ class HyperPodEks(Construct):
         self.kubernetes_version = spec.kubernetes_version
         if self.kubernetes_version is None and not spec.existing:
             self.kubernetes_version = catalog.default_kubernetes_version().version
-        group = DependencyGroup()
+        group = self._ready = DependencyGroup()
         self.ready = group
         if spec.existing:
             self.cluster = None
             self.cluster_name = spec.existing.cluster_name
             self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
+            if spec.existing.security_group_id:
+                self._join(spec.existing.security_group_id, network.node_security_group.security_group_id)
         else:
             made = self._create(spec, network)
             self.cluster = made
@@ -194,6 +196,15 @@ class HyperPodEks(Construct):
         if self.spec.existing is None or self.spec.existing.oidc_provider_arn is None:
             raise ValueError(_NO_OIDC.format(self.node.path, "eks.existing.oidc_provider_arn"))
         return oidc_identity(self.spec.existing.oidc_provider_arn)
+
+    def _join(self, cluster_group: str, node_group: str) -> None:
+        """Let nodes and the control plane of an existing cluster talk to each other."""
+        for name, to, from_ in (("FromNodes", cluster_group, node_group), ("FromCluster", node_group, cluster_group)):
+            self._ready.add(
+                ec2.CfnSecurityGroupIngress(
+                    self, name, group_id=to, source_security_group_id=from_, ip_protocol="-1", description="HyperPod"
+                )
+            )
 
     def _create(self, spec: Eks, network: HyperPodNetwork) -> eks_v2.Cluster:
         access = {

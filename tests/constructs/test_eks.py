@@ -153,3 +153,12 @@ def test_an_existing_cluster_only_gets_our_access_and_what_is_asked_for():
 def test_an_existing_cluster_can_have_its_core_add_ons_managed():
     template = eks(existing={"cluster_name": "mine", "core_addons": True}, kubernetes_version="1.35")
     assert len(template.of("AWS::EKS::Addon")) == 3
+
+
+def test_nodes_and_an_existing_clusters_security_group_let_each_other_in():
+    template = eks(existing={"cluster_name": "mine", "security_group_id": "sg-0123456789abcdef1"})
+    rules = template.of("AWS::EC2::SecurityGroupIngress").values()
+    assert {(rule["GroupId"], rule["SourceSecurityGroupId"]) for rule in rules} == {
+        ("sg-0123456789abcdef1", "sg-0123456789abcdef0"),
+        ("sg-0123456789abcdef0", "sg-0123456789abcdef1"),
+    }

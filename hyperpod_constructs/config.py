@@ -115,10 +115,19 @@ def _folders(platform: Platform | None, document: Document) -> Iterator[Finding]
     if isinstance(chart, FolderChart):
         named.append(("dependencies.chart.path", chart.path, "Chart.yaml"))
     for path, source, file in named:
-        if source is None or "://" in source or is_token(source) or (Path(source) / file).is_file():
+        if source is None or "://" in source or is_token(source) or _exists(Path(source) / file):
             continue
-        message = f"there is no file {file} in the folder {source}" if Path(source).is_dir() else f"no folder {source}"
+        there = _exists(Path(source))
+        message = f"there is no file {file} in the folder {source}" if there else f"no folder {source}"
         yield document.located(Finding(rule="HP002", severity=Severity.ERROR, path=path, message=message))
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is such a file or folder; a name that no file system takes is none."""
+    try:
+        return path.exists()
+    except OSError:  # too long, or a part may not be read
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

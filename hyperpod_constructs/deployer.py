@@ -39,7 +39,7 @@ def actions_of(types: Iterable[str]) -> set[str]:
         KeyError: the table does not know a type.
 
     >>> sorted(actions_of(["AWS::EC2::VPCCidrBlock", "Custom::HyperPodComputeQuota"]))[:2]
-    ['ec2:AssociateVpcCidrBlock', 'ec2:DescribeVpcs']
+    ['ec2:AllocateIpamPoolCidr', 'ec2:AssociateVpcCidrBlock']
     """
     known: Mapping[str, list[str]] = load("deployer")["types"]
     found: set[str] = set()

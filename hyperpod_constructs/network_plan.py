@@ -196,6 +196,21 @@ def node_addresses(group: InstanceGroup | RestrictedInstanceGroup) -> int | None
     return max((count for count in counts if count is not None), default=None)
 
 
+def least_addresses(group: InstanceGroup | RestrictedInstanceGroup) -> int:
+    """IPv4 addresses that one node of a group takes at the very least: one for each network card, unless the further
+    ones carry EFA alone; of its most modest instance type.
+
+    >>> least_addresses(InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=1))
+    32
+    >>> least_addresses(InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=1, network_interface="efa-only"))
+    1
+    """
+    if isinstance(group, InstanceGroup) and group.network_interface == "efa-only":
+        return 1
+    found = [t for t in map(catalog.find_instance_type, group.types) if t is not None]
+    return min((t.network_cards for t in found), default=1)
+
+
 def surge(group: InstanceGroup | RestrictedInstanceGroup) -> int:
     """Nodes that can be there for a while beside the group's count: those being replaced, at least one.
 

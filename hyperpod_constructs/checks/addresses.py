@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from ..findings import Severity
-from ..network_plan import EKS_SERVICE_RANGES, Demand, demands, ip_range, usable
+from ..network_plan import EKS_SERVICE_RANGES, Demand, demands, ip_range, least_addresses, usable
 from ..spec.base import is_token
 from .context import Context, as_text, skipped
 from .network import parsed
@@ -133,7 +133,7 @@ def existing_subnets_in_vpc(ctx: Context) -> Iterator[Problem]:
     "instance_type: ml.p5.48xlarge, count: 16}]}\n",
 )
 def room_for_nodes(ctx: Context) -> Iterator[Problem]:
-    """The most that nodes take, against what the subnet has; an error where not even one address a node fits."""
+    """The most that nodes take, against what the subnet has; an error where not even the least fits."""
     network, cluster = ctx.network, ctx.cluster
     if network is None or cluster is None or ctx.plan is None:
         return
@@ -142,9 +142,14 @@ def room_for_nodes(ctx: Context) -> Iterator[Problem]:
         if subnet is None or not items:
             continue
         have, most = usable(subnet.cidr), sum(item.addresses for item in items)
-        least = sum(group.count for group in cluster.groups if ctx.zone_of(group) == zone)
+        modest = tuple(
+            Demand(group.name, group.count, least_addresses(group))
+            for group in cluster.groups
+            if ctx.zone_of(group) == zone
+        )
+        least = sum(item.addresses for item in modest)
         if least > have:
-            message = f"{least:,} nodes take an address each at the very least; {subnet.cidr} has {have:,}"
+            message = f"{_sum(modest)} = {least:,} addresses at the very least; {subnet.cidr} has {have:,}"
             yield Problem(_place(ctx, zone), f"zone {zone}: {message}", severity=Severity.ERROR)
         elif most > have:
             message = f"{_sum(items)} = {most:,} addresses at most; {subnet.cidr} has {have:,}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network
 
@@ -237,8 +238,8 @@ def secondary_blocks(ctx: Context) -> Iterator[Problem]:
     why="The default quota is five blocks a VPC, the primary one among them; beyond it the deployment stops.",
     cure="Ask for a higher quota (IPv4 CIDR blocks per VPC), use fewer zones, or cut node_cidrs from one block.",
     source="VPC quotas: IPv4 CIDR blocks per VPC",
-    wrong="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az3, use1-az4, use1-az5]}\nregion: us-east-1\n",
-    right="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az3]}\nregion: us-east-1\n",
+    wrong="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az4, use1-az5, use1-az6]}\nregion: us-east-1\n",
+    right="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az4]}\nregion: us-east-1\n",
 )
 def secondary_block_quota(ctx: Context) -> Iterator[Problem]:
     """Count of secondary blocks."""
@@ -297,18 +298,27 @@ def route_out(ctx: Context) -> Iterator[Problem]:
     severity=Severity.WARNING,
     needs=("network",),
     why="CloudFormation fails on a service that does not exist.",
-    cure="Name the service as in com.amazonaws.<region>.<service>.",
+    cure="See `aws ec2 describe-vpc-endpoint-services`, and write what follows com.amazonaws.<region>. there.",
     source="endpoint list of the catalog",
+    certain=True,
     wrong="network: {interface_endpoints: [ecr-api]}\n",
     right="network: {interface_endpoints: [ecr.api]}\n",
 )
 def endpoint_services(ctx: Context) -> Iterator[Problem]:
-    """Names of endpoints that look misspelt."""
+    """Whole names, which are certain to fail, and names that the catalog does not know."""
     for index, service in enumerate(ctx.network.interface_endpoints if ctx.network else ()):
-        if service in endpoints() or is_token(service):
-            continue
-        near = suggest(service.replace(".", "-"), [name.replace(".", "-") for name in endpoints()])
-        known = next((name for name in endpoints() if name.replace(".", "-") == near), None)
-        if known is not None:
-            path = f"network.interface_endpoints[{index}]"
-            yield Problem(path, f"{as_text(service)} is not known to the catalog", f"did you mean {known!r}?")
+        path = f"network.interface_endpoints[{index}]"
+        if is_token(service):
+            yield skipped(path)
+        elif service.startswith(_WHOLE_NAME):
+            short = re.sub(r"^[a-z]{2}(-[a-z]+)+-[0-9]\.", "", service.removeprefix(_WHOLE_NAME))
+            message = f"{as_text(service)} is a whole name, and com.amazonaws.<region>. is put before it once more"
+            yield Problem(path, message, f"Write {short}.", severity=Severity.ERROR)
+        elif service not in endpoints():
+            near = suggest(service.replace(".", "-"), [name.replace(".", "-") for name in endpoints()])
+            known = next((name for name in endpoints() if name.replace(".", "-") == near), None)
+            cure = f"did you mean {known!r}?" if known is not None else None
+            yield Problem(path, f"{as_text(service)} is not known to the catalog", cure)
+
+
+_WHOLE_NAME = "com.amazonaws."

@@ -114,3 +114,29 @@ def zone_ids_of_region(ctx: Context) -> Iterator[Problem]:
         else:
             said, cure = f"{as_text(zone)} is no zone id of {region.name}", f"Use ids such as {example}."
         yield Problem(path, said, cure)
+
+
+@rule(
+    "HP113",
+    title="Subnets of the control plane are in zones that EKS takes.",
+    severity=Severity.ERROR,
+    needs=("network", "region"),
+    why="EKS refuses the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the roles were made.",
+    cure="Name other zones: every zone of a network that is made gets a subnet for the control plane.",
+    source="EKS user guide, network-reqs: zones in which the cluster's subnets can't be",
+    wrong="network: {availability_zone_ids: [use1-az3, use1-az4]}\nregion: us-east-1\n",
+    right="network: {availability_zone_ids: [use1-az2, use1-az4]}\nregion: us-east-1\n",
+)
+def zones_for_control_plane(ctx: Context) -> Iterator[Problem]:
+    """Zones of the subnets that EKS gets; those of nodes alone may be in any."""
+    network, region = ctx.network, ctx.region_facts
+    if network is None or region is None or (ctx.eks is not None and ctx.eks.existing is not None):
+        return
+    cure = None
+    if network.existing is not None:
+        if network.existing.control_plane_subnet_ids:
+            return
+        cure = "Name control_plane_subnet_ids in other zones; node subnets can be in this one."
+    for path, zone in _zone_ids(ctx):
+        if zone in region.eks_refused_zone_ids:
+            yield Problem(path, f"EKS has no control planes in {zone}", cure)

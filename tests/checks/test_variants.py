@@ -31,8 +31,33 @@ VARIANTS = {
             "HP130",
             "error",
             "network.node_cidrs[0]",
-            "42 nodes take an address each at the very least; 10.1.0.0/28 has 11",
+            "system 2 x 1 + workers 40 x 32 = 1,282 addresses at the very least; 10.1.0.0/28 has 11",
         ),
+    ),
+    "an address for each network card": (
+        groups(workers("ml.p5.48xlarge", "count: 5000")),
+        ("HP130", "error", "network.availability_zone_ids", "workers 5000 x 32 = 160,002 addresses at the very least"),
+    ),
+    "no address for cards of EFA alone": (
+        groups(workers("ml.p5.48xlarge", "count: 5000, network_interface: efa-only")),
+        ("HP130", "warning", "network.availability_zone_ids", "addresses at most"),
+    ),
+    "an existing node subnet that EKS would use, in a zone that it refuses": (
+        "region: us-west-1\n"
+        + EXISTING.replace("EXTRA ", "").replace("usw2-az1", "usw1-az2").replace("usw2-", "usw1-"),
+        ("HP113", "error", "network.existing.node_subnets[0].availability_zone_id", "no control planes in usw1-az2"),
+    ),
+    "a refused zone in Canada": (
+        "region: ca-central-1\nnetwork: {availability_zone_ids: [cac1-az1, cac1-az3]}\n",
+        ("HP113", "error", "network.availability_zone_ids[1]", "no control planes in cac1-az3"),
+    ),
+    "an endpoint by its whole name": (
+        "network: {interface_endpoints: [com.amazonaws.us-west-2.ecr.api]}\n",
+        ("HP115", "error", "network.interface_endpoints[0]", "is a whole name"),
+    ),
+    "an endpoint that nobody knows": (
+        "network: {interface_endpoints: [zebra]}\n",
+        ("HP115", "warning", "network.interface_endpoints[0]", "'zebra' is not known to the catalog"),
     ),
     "existing subnets are counted too": (
         EXISTING.replace("EXTRA ", "").replace("usw2-az1}", "usw2-az1, cidr: 10.0.0.0/24}")
@@ -188,6 +213,8 @@ def test_variants(fragment: str, expected: tuple[str, str, str, str], tmp_path: 
 
 
 SILENT = {
+    "HP113": "region: us-east-1\nnetwork: {availability_zone_ids: [use1-az3, use1-az4]}\n"
+    "eks: {existing: {cluster_name: a}}\n",
     "HP130": groups(workers("ml.p5.48xlarge", "count: 800")),
     "HP121": "network: {vpc_cidr: 10.0.0.0/16}\n",
     "HP203": 'eks: {kubernetes_version: "1.35"}\n',

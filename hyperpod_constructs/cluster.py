@@ -43,6 +43,10 @@ class HyperPodCluster(Construct):
     are made when they are not given. `node_subnets` says which subnet lies in which zone id; where it is left out and the
     network is not ours, the subnet of a group's zone is looked up at deploy time.
 
+    `handler_subnets` are private subnets of `vpc` in which our functions run; a brought EKS cluster without a public
+    endpoint needs them (a `HyperPodEks` places its functions itself). The node security group and the cluster security
+    group of a brought EKS cluster are let into each other.
+
     `cluster` is the whole spec; `instance_groups` is the short way for a cluster with defaults. An edit that would make
     CloudFormation replace the cluster fails the deployment before anything happens, unless `allow_replacement` is set.
 
@@ -69,6 +73,7 @@ class HyperPodCluster(Construct):
         security_group: ec2.ISecurityGroup | None = None,
         execution_role: iam.IRole | None = None,
         lifecycle_bucket: s3.IBucket | None = None,
+        handler_subnets: Sequence[ec2.ISubnet] = (),
         allow_replacement: bool = False,
         after: Sequence[IDependable] = (),
     ) -> None:
@@ -81,7 +86,14 @@ class HyperPodCluster(Construct):
         self.eks_cluster: EksCluster = (
             eks_cluster
             if isinstance(eks_cluster, HyperPodEks)
-            else BroughtEks(self, "Eks", eks_cluster=eks_cluster, vpc=self._vpc)
+            else BroughtEks(
+                self,
+                "Eks",
+                eks_cluster=eks_cluster,
+                vpc=self._vpc,
+                node_security_group=self.security_group,
+                handler_subnets=handler_subnets,
+            )
         )
         self.kubernetes: KubernetesProvider = self.eks_cluster.kubernetes
         self._roles = ExecutionRoles(

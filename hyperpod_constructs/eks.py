@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from aws_cdk import Acknowledgment, Fn, Stack, Token, Validations
+from aws_cdk import Acknowledgment, CfnOutput, Fn, Stack, Token, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_iam as iam
@@ -18,7 +18,7 @@ from .access import add_all
 from .addons import CORE_ADDONS
 from .checks import Context
 from .kubernetes import KubernetesProvider
-from .network import HyperPodNetwork
+from .network import HyperPodNetwork, connect_security_groups
 from .spec import Access, Addons, Eks
 from .validation import region_of, validate_with
 
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 class EksClusterAttributes:
     """An EKS cluster known by its attributes only.
 
-    `vpc` and `private_subnets` are needed where the Kubernetes API has no public endpoint: handlers then run inside.
+    `security_group_id` is its cluster security group: nodes and control plane are let into each other's with it; leave it
+    out where rules for that exist. `vpc` and `private_subnets` are needed where the Kubernetes API has no public endpoint:
+    handlers then run inside.
     """
 
     cluster_name: str
@@ -66,7 +68,11 @@ class EksCluster(Protocol):
 
 
 class BroughtEks(Construct):
-    """An EKS cluster that was made elsewhere, with a Kubernetes provider of ours for it."""
+    """An EKS cluster that was made elsewhere, with a Kubernetes provider of ours for it.
+
+    `node_security_group` and the cluster security group are let into each other. With `handler_subnets` (of `vpc`), or with
+    the attributes' private subnets, the provider's functions run there, as members of the node security group.
+    """
 
     kubernetes_version: str | None
 
@@ -77,26 +83,36 @@ class BroughtEks(Construct):
         *,
         eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes,
         vpc: ec2.IVpc | None = None,
+        node_security_group: ec2.ISecurityGroup | None = None,
+        handler_subnets: Sequence[ec2.ISubnet] = (),
     ) -> None:
         super().__init__(scope, id)
         self.cluster_name: str = eks_cluster.cluster_name
+        subnets = list(handler_subnets)
         if isinstance(eks_cluster, EksClusterAttributes):
             self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
             self.kubernetes_version = eks_cluster.kubernetes_version
-            subnets = list(eks_cluster.private_subnets)
-            vpc = eks_cluster.vpc if subnets else None
+            subnets = subnets or list(eks_cluster.private_subnets)
+            vpc = eks_cluster.vpc or vpc
         else:
             self.cluster_arn = eks_cluster.cluster_arn
             self.kubernetes_version = None
-            subnets, vpc = [], None
         self.kubernetes = KubernetesProvider(
             self,
             "Kubernetes",
             cluster_name=self.cluster_name,
             cluster_arn=self.cluster_arn,
-            vpc=vpc,
+            vpc=vpc if subnets else None,
             vpc_subnets=ec2.SubnetSelection(subnets=subnets) if subnets else None,
+            security_groups=[node_security_group] if subnets and node_security_group else None,
         )
+        if node_security_group:
+            rules = connect_security_groups(
+                self,
+                nodes=node_security_group.security_group_id,
+                control_plane=_cluster_security_group_id(eks_cluster),
+            )
+            self.kubernetes.ready.add(rules)
         group = DependencyGroup()
         group.add(self.kubernetes.ready)
         if not isinstance(eks_cluster, EksClusterAttributes):
@@ -153,14 +169,12 @@ class HyperPodEks(Construct):
         self.kubernetes_version = spec.kubernetes_version
         if self.kubernetes_version is None and not spec.existing:
             self.kubernetes_version = catalog.default_kubernetes_version().version
-        group = self._ready = DependencyGroup()
+        group = DependencyGroup()
         self.ready = group
         if spec.existing:
             self.cluster = None
             self.cluster_name = spec.existing.cluster_name
             self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
-            if spec.existing.security_group_id:
-                self._join(spec.existing.security_group_id, network.node_security_group.security_group_id)
         else:
             made = self._create(spec, network)
             self.cluster = made
@@ -177,6 +191,13 @@ class HyperPodEks(Construct):
             vpc_subnets=ec2.SubnetSelection(subnets=list(network.node_subnets.values())) if inside else None,
             security_groups=[network.node_security_group] if inside else None,
         )
+        if spec.existing:
+            rules = connect_security_groups(
+                self,
+                nodes=network.node_security_group.security_group_id,
+                control_plane=spec.existing.security_group_id,
+            )
+            self.kubernetes.ready.add(rules)
         group.add(self.kubernetes.ready)
         add_all(self, [*(Access(principal=arn, policy="cluster-admin") for arn in spec.admins), *spec.access])
         if not spec.existing or spec.existing.core_addons:
@@ -187,6 +208,8 @@ class HyperPodEks(Construct):
                         addon(self, addon.__name__.removesuffix("Addon"), eks_cluster=self, settings=effective[key])
                     )
         self.node.add_dependency(network.ready)
+        command = f"aws eks update-kubeconfig --region {Stack.of(self).region} --name {self.cluster_name}"
+        CfnOutput(self, "KubeconfigCommand", value=command)
 
     @property
     def oidc(self) -> OidcIdentity:
@@ -196,15 +219,6 @@ class HyperPodEks(Construct):
         if self.spec.existing is None or self.spec.existing.oidc_provider_arn is None:
             raise ValueError(_NO_OIDC.format(self.node.path, "eks.existing.oidc_provider_arn"))
         return oidc_identity(self.spec.existing.oidc_provider_arn)
-
-    def _join(self, cluster_group: str, node_group: str) -> None:
-        """Let nodes and the control plane of an existing cluster talk to each other."""
-        for name, to, from_ in (("FromNodes", cluster_group, node_group), ("FromCluster", node_group, cluster_group)):
-            self._ready.add(
-                ec2.CfnSecurityGroupIngress(
-                    self, name, group_id=to, source_security_group_id=from_, ip_protocol="-1", description="HyperPod"
-                )
-            )
 
     def _create(self, spec: Eks, network: HyperPodNetwork) -> eks_v2.Cluster:
         access = {
@@ -258,6 +272,15 @@ _LOG_NAMES = {
 
 
 _NO_OIDC = "{}: an add-on needs the cluster's IAM OIDC provider, which is not known; give {}"
+
+
+def _cluster_security_group_id(eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes) -> str | None:
+    if isinstance(eks_cluster, EksClusterAttributes):
+        return eks_cluster.security_group_id
+    try:
+        return eks_cluster.cluster_security_group_id
+    except RuntimeError:  # CDK's way to say that an imported cluster was not told it
+        return None
 
 
 def oidc_identity(provider_arn: str) -> OidcIdentity:

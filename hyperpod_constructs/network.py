@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Aws, Fn, Tags
+from aws_cdk import Annotations, Aws, Fn, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
@@ -321,3 +321,31 @@ def node_security_group(scope: Construct, id: str, vpc: ec2.IVpc) -> ec2.Securit
         description=why,
     )
     return group
+
+
+def connect_security_groups(scope: Construct, *, nodes: str, control_plane: str | None) -> DependencyGroup:
+    """Rules that let the nodes and the control plane of an EKS cluster that exists talk to each other, by group id.
+
+    Both groups may be imported, so each rule is a resource of its own. Nothing is needed where both are one group; where
+    the control plane's is not known, a warning says what is missing.
+    """
+    rules = DependencyGroup()
+    if control_plane is None:
+        Annotations.of(scope).add_warning_v2("hyperpod-constructs:cluster-security-group", _NOT_CONNECTED)
+        return rules
+    stack = Stack.of(scope)
+    if stack.resolve(nodes) == stack.resolve(control_plane):
+        return rules
+    for id, to, source in (("FromNodes", control_plane, nodes), ("FromCluster", nodes, control_plane)):
+        rules.add(
+            ec2.CfnSecurityGroupIngress(
+                scope, id, group_id=to, source_security_group_id=source, ip_protocol="-1", description="HyperPod"
+            )
+        )
+    return rules
+
+
+_NOT_CONNECTED = (
+    "The cluster security group of the EKS cluster is not known, so nodes are not let in and out of it: without such rules "
+    "they never join. Give security_group_id, or see that the rules are there."
+)

@@ -39,7 +39,7 @@ def test_the_cluster_uses_what_was_brought(assemblies: dict[str, Assembly], kind
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_brought_is_made_again(assemblies: dict[str, Assembly], kind: str):
     assembly = assemblies[kind]
-    assert len(assembly.resources("AWS::EC2::VPC")) == 1
+    assert len(assembly.resources("AWS::EC2::VPC")) == (0 if kind == "attributes" else 1)
     assert len(assembly.resources("AWS::EKS::Cluster")) == (1 if kind == "v2" else 0)
     descriptions = [r["Properties"].get("Description") for r in assembly.resources("AWS::IAM::Role").values()]
     assert "Execution role of HyperPod instance groups" not in descriptions
@@ -51,7 +51,25 @@ def test_a_zone_id_of_a_foreign_vpc_is_looked_up_among_its_subnets(assemblies: d
     assert "usw2-az2" in json.dumps(lookup["Properties"]["Create"])
     system, workers = assemblies[kind].one("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert workers["OverrideVpcConfig"]["Subnets"][0]["Fn::GetAtt"][1] == "Subnets.0.SubnetId"
-    assert "Ref" in system["OverrideVpcConfig"]["Subnets"][0]
+    (first,) = system["OverrideVpcConfig"]["Subnets"]
+    assert first == "subnet-0123456789abcdef0" if kind == "attributes" else "Ref" in first
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nodes_and_control_plane_let_each_other_in(assemblies: dict[str, Assembly], kind: str):
+    rules = [r["Properties"] for r in assemblies[kind].resources("AWS::EC2::SecurityGroupIngress").values()]
+    ours = [(r["GroupId"], r["SourceSecurityGroupId"]) for r in rules if r["Description"] == "HyperPod"]
+    nodes = "sg-0123456789abcdef0"
+    (control_plane,) = (to for to, source in ours if source == nodes)
+    (cluster,) = assemblies[kind].resources("AWS::SageMaker::Cluster").values()
+    names = {n for n, r in assemblies[kind].resources("AWS::EC2::SecurityGroupIngress").items() if "HyperPodEks" in n}
+    assert len(names) == 2
+    assert names <= set(cluster["DependsOn"])
+    assert sorted(ours, key=str) == sorted([(control_plane, nodes), (nodes, control_plane)], key=str)
+    if kind == "attributes":
+        assert control_plane == "sg-0123456789abcdef1"
+    else:
+        assert "ClusterSecurityGroupId" in control_plane["Fn::GetAtt"][1]
 
 
 @pytest.mark.parametrize("kind", KINDS)

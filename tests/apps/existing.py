@@ -57,7 +57,21 @@ def of_v2(stack: cdk.Stack, vpc: ec2.IVpc) -> eks_v2.ICluster:
 
 def by_attributes(stack: cdk.Stack, vpc: ec2.IVpc) -> EksClusterAttributes:
     """An EKS cluster that this app only knows by name."""
-    return EksClusterAttributes(cluster_name="shared", kubernetes_version="1.35")
+    return EksClusterAttributes(
+        cluster_name="shared", security_group_id="sg-0123456789abcdef1", vpc=vpc, kubernetes_version="1.35"
+    )
+
+
+def vpc_of_shared(stack: cdk.Stack) -> ec2.IVpc:
+    """The VPC of that cluster, which this app does not make either."""
+    return ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-0123456789abcdef0",
+        availability_zones=["us-west-2a", "us-west-2b"],
+        private_subnet_ids=["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+        private_subnet_route_table_ids=["rtb-0123456789abcdef0", "rtb-0123456789abcdef1"],
+    )
 
 
 KINDS: dict[str, Callable[[cdk.Stack, ec2.IVpc], eks_v1.ICluster | eks_v2.ICluster | EksClusterAttributes]] = {
@@ -71,7 +85,7 @@ def app(kind: str, outdir: str) -> cdk.App:
     """A stack with a VPC and an EKS cluster of one kind, and a HyperPod cluster of ours in them."""
     app_ = cdk.App(outdir=outdir, analytics_reporting=False)
     stack = cdk.Stack(app_, "Mine", env=cdk.Environment(account="111122223333", region="us-west-2"))
-    vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
+    vpc = vpc_of_shared(stack) if kind == "attributes" else ec2.Vpc(stack, "Vpc", max_azs=2)
     eks_cluster = KINDS[kind](stack, vpc)
     cluster = HyperPodCluster(
         stack,

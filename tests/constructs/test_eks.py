@@ -6,12 +6,17 @@ import json
 from typing import Any
 
 import pytest
-from platform_parts import KEY, ZONES, Synthesized, synthesize
+from aws_cdk import App, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks_v2 as eks_v2
+from platform_parts import KEY, SYSTEM, ZONES, Synthesized, make_cluster, synthesize
 
 from hyperpod_constructs.catalog import default_kubernetes_version
+from hyperpod_constructs.cluster import HyperPodCluster
 from hyperpod_constructs.eks import HyperPodEks
 from hyperpod_constructs.network import HyperPodNetwork
 from hyperpod_constructs.spec import Addons, Eks, Network
+from hyperpod_constructs.synth import cdk_context
 
 NEW = Network(availability_zone_ids=ZONES)
 BROUGHT = Network.model_validate(
@@ -162,3 +167,69 @@ def test_nodes_and_an_existing_clusters_security_group_let_each_other_in():
         ("sg-0123456789abcdef1", "sg-0123456789abcdef0"),
         ("sg-0123456789abcdef0", "sg-0123456789abcdef1"),
     }
+
+
+def test_one_group_for_nodes_and_control_plane_needs_no_rules():
+    template = eks(existing={"cluster_name": "mine", "security_group_id": "sg-0123456789abcdef0"})
+    assert not template.of("AWS::EC2::SecurityGroupIngress")
+
+
+def test_the_rules_come_before_nodes_and_before_our_functions_talk_to_an_existing_cluster():
+    options = {"existing": {"cluster_name": "mine", "security_group_id": "sg-0123456789abcdef1"}}
+    spec = Eks.model_validate({**options, "endpoint_access": "private"})
+    template = synthesize(lambda stack: make_cluster(stack, network=BROUGHT, eks=spec) and None)
+    rules = set(template.of("AWS::EC2::SecurityGroupIngress"))
+    assert len(rules) == 2
+    for type_ in ("AWS::SageMaker::Cluster", "Custom::HyperPodKubernetesWait"):
+        (later,) = (r for r in template.template["Resources"].values() if r["Type"] == type_)
+        assert rules <= set(later["DependsOn"]), type_
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_existing_cluster_whose_security_group_is_not_told_is_warned_about(told: bool):
+    stack = Stack(App(context=cdk_context()), "Test")
+    existing = {"cluster_name": "mine", **({"security_group_id": "sg-0123456789abcdef1"} if told else {})}
+    spec = Eks.model_validate({"existing": existing})
+    HyperPodEks(stack, "Eks", network=HyperPodNetwork(stack, "Network", network=BROUGHT), eks=spec)
+    warnings = [entry for entry in stack.node.find_child("Eks").node.metadata if entry.type == "aws:cdk:warning"]
+    assert ["is not known" in entry.data for entry in warnings] == ([] if told else [True])
+
+
+def test_the_command_that_connects_kubectl_is_an_output():
+    outputs = eks(existing={"cluster_name": "mine"}).template["Outputs"]
+    (command,) = (one["Value"] for name, one in outputs.items() if "KubeconfigCommand" in name)
+    assert command == "aws eks update-kubeconfig --region us-west-2 --name mine"
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_functions_for_a_brought_l2_cluster_run_in_the_subnets_that_are_given(inside: bool):
+    def build(stack):
+        vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
+        HyperPodCluster(
+            stack,
+            "HyperPod",
+            vpc=vpc,
+            eks_cluster=eks_v2.Cluster(stack, "Eks", version=eks_v2.KubernetesVersion.of("1.35"), vpc=vpc),
+            instance_groups=[SYSTEM],
+            handler_subnets=vpc.private_subnets if inside else (),
+        )
+
+    template = synthesize(build)
+    ours = [f for f in template.of("AWS::Lambda::Function").values() if f["Handler"].startswith("handlers.kubernetes")]
+    assert ours
+    if not inside:
+        assert not any("VpcConfig" in function for function in ours)
+        return
+    nodes = template.one("AWS::SageMaker::Cluster")["VpcConfig"]["SecurityGroupIds"]
+    assert all(function["VpcConfig"]["SecurityGroupIds"] == nodes for function in ours)
+    assert all(len(function["VpcConfig"]["SubnetIds"]) == 2 for function in ours)
+
+
+def test_an_imported_l2_cluster_need_not_know_its_security_group():
+    def build(stack):
+        vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
+        known = eks_v2.Cluster.from_cluster_attributes(stack, "Eks", cluster_name="mine", vpc=vpc)
+        HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=known, instance_groups=[SYSTEM])
+
+    rules = synthesize(build).of("AWS::EC2::SecurityGroupIngress").values()
+    assert not [rule for rule in rules if rule["Description"] == "HyperPod"]

@@ -197,8 +197,9 @@ def node_addresses(group: InstanceGroup | RestrictedInstanceGroup) -> int | None
 
 
 def least_addresses(group: InstanceGroup | RestrictedInstanceGroup) -> int:
-    """IPv4 addresses that one node of a group takes at the very least: one for each network card, unless the further
-    ones carry EFA alone; of its most modest instance type.
+    """IPv4 addresses that one node of a group takes at the very least, of its most modest instance type.
+
+    It is one for each network card, unless the further ones carry EFA alone.
 
     >>> least_addresses(InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=1))
     32

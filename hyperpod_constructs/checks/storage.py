@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import allowed, limit
+from ..catalog import allowed, limit, source_of
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.storage import Bucket, LustreFileSystem, Storage
@@ -108,7 +108,7 @@ def lustre_version(ctx: Context) -> Iterator[Problem]:
     cure="Use PERSISTENT_2, or `efa: false`.",
     source=_FSX + ", EfaEnabled",
     wrong=_fs("deployment_type: SCRATCH_2, efa: true"),
-    right=_fs("efa: true"),
+    right=_fs("efa: true, size_gib: 19200"),
 )
 def efa(ctx: Context) -> Iterator[Problem]:
     """EFA against deployment type and version."""
@@ -234,7 +234,7 @@ def two_switches(ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP809",
-    title="A data repository is a bucket of the platform, or an S3 address.",
+    title="A data repository is a bucket of the platform or an S3 address, and no other one overlaps its path.",
     severity=Severity.ERROR,
     needs=("storage",),
     why="FSx refuses the link.",
@@ -247,7 +247,6 @@ def data_repository(ctx: Context) -> Iterator[Problem]:
     """Buckets and paths of data repositories."""
     known = [bucket.name for bucket in (ctx.storage.buckets if ctx.storage else ())]
     for path, system in _made(ctx):
-        seen: set[str] = set()
         for index, link in enumerate(system.data_repositories):
             place = f"{path}.data_repositories[{index}]"
             if is_token(link.bucket):
@@ -259,9 +258,71 @@ def data_repository(ctx: Context) -> Iterator[Problem]:
                 yield Problem(f"{place}.bucket", message)
             if not link.path.startswith("/") and not is_token(link.path):
                 yield Problem(f"{place}.path", f"{as_text(link.path)} is not absolute")
-            elif link.path in seen:
-                yield Problem(f"{place}.path", f"{as_text(link.path)} is linked twice")
-            seen.add(link.path)
+                continue
+            for other in system.data_repositories[:index]:
+                if other.path.startswith("/") and _overlap(link.path, other.path):
+                    message = f"{as_text(link.path)} overlaps {as_text(other.path)}, which is linked already"
+                    cure = "Link directories of which none lies in another; `/` goes alone."
+                    yield Problem(f"{place}.path", message, cure)
+                    break
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two directories are the same, or one lies in the other.
+
+    >>> _overlap("/data", "/data/sub"), _overlap("/data", "/database"), _overlap("/", "/data"), _overlap("/a/", "/a")
+    (True, False, True, True)
+    """
+    first, second = (path.rstrip("/") + "/" for path in (one, other))
+    return first.startswith(second) or second.startswith(first)
+
+
+@rule(
+    "HP812",
+    title="A file system with EFA has one of the larger capacities that EFA wants.",
+    severity=Severity.ERROR,
+    needs=("storage",),
+    why="FSx refuses the file system: with EFA, minimum and step depend on the throughput.",
+    cure="Use a multiple of 38400, 19200, 9600 or 4800 GiB at 125, 250, 500 or 1000 MB/s per TiB, or `efa: false`.",
+    source=source_of("limits", "fsx_efa_capacity_500_gib"),
+    certain=False,
+    wrong=_fs("efa: true, size_gib: 4800, throughput: 500"),
+    right=_fs("efa: true, size_gib: 9600, throughput: 500"),
+)
+def capacity_with_efa(ctx: Context) -> Iterator[Problem]:
+    """Steps of file systems with EFA, by throughput."""
+    for path, system in _made(ctx):
+        chosen = system.effective_throughput
+        if not system.efa or system.deployment_type != "PERSISTENT_2":
+            continue
+        if chosen not in allowed("fsx_throughput_persistent_2"):  # HP802 says so
+            continue
+        step = limit(f"fsx_efa_capacity_{chosen}_gib").value
+        if system.size_gib % step:
+            near = -(-system.size_gib // step) * step
+            message = f"is {system.size_gib:,} GiB with EFA; at {chosen} MB/s per TiB the step is {step:,} GiB"
+            yield Problem(f"{path}.size_gib", message, f"Use {near:,} GiB, another throughput, or `efa: false`.")
+
+
+@rule(
+    "HP813",
+    title="A file system with data repositories has a Lustre version that can have them.",
+    severity=Severity.ERROR,
+    needs=("storage",),
+    why="FSx makes the file system and refuses its links.",
+    cure='Use lustre_version "2.15" or "2.12", or remove data_repositories.',
+    source=source_of("allowed", "fsx_data_repository_lustre_version"),
+    wrong=_fs("deployment_type: PERSISTENT_1, lustre_version: \"2.10\", data_repositories: [{bucket: 's3://inputs'}]"),
+    right=_fs("deployment_type: PERSISTENT_1, lustre_version: \"2.12\", data_repositories: [{bucket: 's3://inputs'}]"),
+)
+def version_of_linked(ctx: Context) -> Iterator[Problem]:
+    """Versions of file systems with links; which versions there are at all is HP803."""
+    versions = allowed("fsx_data_repository_lustre_version")
+    for path, system in _made(ctx):
+        version = system.lustre_version
+        if system.data_repositories and version not in versions and not is_token(version):
+            message = f"{as_text(version)} takes no data repositories; {' and '.join(versions)} do"
+            yield Problem(f"{path}.lustre_version", message)
 
 
 @rule(

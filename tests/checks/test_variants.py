@@ -197,6 +197,15 @@ VARIANTS = {
         "storage: {lustre: [{name: data, size_gib: 3000}]}\naddons: {fsx_csi: {}}\n",
         ("HP801", "error", "storage.lustre[0].size_gib", "is 3,000 GiB"),
     ),
+    "a file system of EFA's default throughput": (
+        "storage: {lustre: [{name: data, efa: true}]}\naddons: {fsx_csi: {}}\n",
+        ("HP812", "error", "storage.lustre[0].size_gib", "1,200 GiB with EFA; at 250 MB/s per TiB the step is 19,200"),
+    ),
+    "links inside one another": (
+        "storage: {lustre: [{name: data, data_repositories: [{bucket: 's3://one', path: /data/sub}, "
+        "{bucket: 's3://two', path: /data}]}]}\naddons: {fsx_csi: {}}\n",
+        ("HP809", "error", "storage.lustre[0].data_repositories[1].path", "'/data' overlaps '/data/sub'"),
+    ),
     "alarms for nobody": (
         "addons: {observability: {alarms: {}}}\n",
         ("HP822", "note", "addons.observability.alarms", "reach nobody"),
@@ -213,6 +222,9 @@ def test_variants(fragment: str, expected: tuple[str, str, str, str], tmp_path: 
 
 
 SILENT = {
+    "HP809": "storage: {lustre: [{name: data, data_repositories: [{bucket: 's3://one', path: /data}, "
+    "{bucket: 's3://two', path: /database}]}]}\naddons: {fsx_csi: {}}\n",
+    "HP812": "storage: {lustre: [{name: data, efa: true, throughput: 125, size_gib: 76800}]}\naddons: {fsx_csi: {}}\n",
     "HP113": "region: us-east-1\nnetwork: {availability_zone_ids: [use1-az3, use1-az4]}\n"
     "eks: {existing: {cluster_name: a}}\n",
     "HP130": groups(workers("ml.p5.48xlarge", "count: 800")),

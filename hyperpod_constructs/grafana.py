@@ -222,7 +222,7 @@ class SelfHostedGrafana(Construct):
 
 
 def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
-    """What a Grafana workspace reads: one Prometheus workspace; lists, CloudWatch and tags have no narrower resource."""
+    """What a Grafana workspace reads: one Prometheus workspace; the rest but log groups has none narrower."""
     allowed = catalog.role("grafana").actions
     log_groups = stack.format_arn(
         service="logs",
@@ -232,7 +232,12 @@ def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
     )
     one = [each for each in allowed["metrics"] if each != "aps:ListWorkspaces"]
     groups = [each for each in allowed["logs"] if each != "logs:DescribeLogGroups"]
-    everywhere = ["aps:ListWorkspaces", "logs:DescribeLogGroups", *allowed["cloudwatch"], *allowed["tags"]]
+    everywhere = [
+        *("aps:ListWorkspaces", "logs:DescribeLogGroups"),
+        *allowed["log_queries"],
+        *allowed["cloudwatch"],
+        *allowed["tags"],
+    ]
     return [
         iam.PolicyStatement(actions=one, resources=[workspace_arn]),
         iam.PolicyStatement(actions=groups, resources=[log_groups]),

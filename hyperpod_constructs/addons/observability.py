@@ -127,6 +127,7 @@ class ObservabilityAddon(NodeAddon):
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             )
             role.add_to_policy(iam.PolicyStatement(actions=list(allowed["logs"]), resources=[groups]))
+            role.add_to_policy(iam.PolicyStatement(actions=list(allowed["log_queries"]), resources=["*"]))
         return role
 
 

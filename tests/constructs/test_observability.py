@@ -103,8 +103,11 @@ def test_the_collector_may_only_write_to_its_workspace(synth: Synth) -> None:
 
 def test_logs_add_rights_on_the_clusters_groups_alone(synth: Synth) -> None:
     assembly = synth({"logs": True})
-    _, logs = policy(assembly, "ObservabilityRole")
+    _, logs, queries = policy(assembly, "ObservabilityRole")
     assert {action.partition(":")[0] for action in logs["Action"]} == {"logs"}
+    assert queries["Action"] == ["logs:GetLogRecord", "logs:GetQueryResults", "logs:StopQuery"]
+    assert queries["Resource"] == "*"  # these have no resource type
+    assert not set(queries["Action"]) & set(logs["Action"])
     assert text(logs["Resource"]).endswith(":log-group:/aws/sagemaker/Clusters/*")
     assert json.loads(text(addon(assembly)["ConfigurationValues"]))["logging"] == {"enabled": True}
 
@@ -187,10 +190,14 @@ def test_managed_grafana(synth: Synth) -> None:
     reads = policy(assembly, "ObservabilityPartsGrafanaRole")
     assert [statement["Action"] for statement in reads[:2]] == [
         ["aps:DescribeWorkspace", "aps:GetLabels", "aps:GetMetricMetadata", "aps:GetSeries", "aps:QueryMetrics"],
-        ["logs:GetLogEvents", "logs:GetLogGroupFields", "logs:GetQueryResults", "logs:StartQuery", "logs:StopQuery"],
+        ["logs:GetLogEvents", "logs:GetLogGroupFields", "logs:StartQuery"],
     ]
+    assert {"logs:GetQueryResults", "logs:StopQuery"} <= set(reads[2]["Action"])
+    assert reads[2]["Resource"] == "*"
     assert reads[0]["Resource"] != "*"
-    assert all(action.split(":")[1].startswith(("Describe", "Get", "List")) for action in reads[2]["Action"])
+    assert all(
+        action.split(":")[1].startswith(("Describe", "Get", "List", "StopQuery")) for action in reads[2]["Action"]
+    )
     outputs = {key for template in assembly.templates.values() for key in template.get("Outputs", {})}
     assert [key for key in outputs if "GrafanaUrl" in key]
     assert [key for key in outputs if "PrometheusEndpoint" in key]

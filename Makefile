@@ -6,7 +6,7 @@ BIN    := .venv/bin
 # our Node and npm before any other
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: synth test lint types check diff deploy destroy bench lock clean help
+.PHONY: synth test unit lint types check diff deploy destroy bench lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -19,6 +19,9 @@ test: lint types check  ## everything that CI runs
 
 check: .venv/installed-dev node_modules/installed  # the tests alone
 	@$(BIN)/python -m pytest
+
+unit: .venv/installed-dev  ## the quick tests
+	@$(BIN)/python -m pytest -m "not slow"
 
 lint: .venv/installed-dev
 	@$(BIN)/ruff check .

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from assembly import ROOT
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 
 

@@ -22,6 +22,8 @@ from hyperpod_constructs.nag import JustifiedNag
 from hyperpod_constructs.spec import Platform
 from hyperpod_constructs.synth import build, cdk_context
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 each = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 MAX_RESOURCES = 500

@@ -23,6 +23,8 @@ from hyperpod_constructs.findings import errors
 from hyperpod_constructs.network_plan import demands, plan, surge, usable
 from hyperpod_constructs.spec import Cluster, InstanceGroup, Network
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("HYPERPOD_EXAMPLES", "2000"))
 TOKEN = "${Token[TOKEN.42]}"
 ZONES = ["usw2-az1", "usw2-az2", "usw2-az3", "usw2-az4", "usw2-az5", "usw2-az6"]

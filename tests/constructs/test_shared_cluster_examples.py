@@ -18,6 +18,8 @@ from hyperpod_constructs.findings import Severity
 from hyperpod_constructs.graph import prove
 from hyperpod_constructs.platform import HyperPodPlatform
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = ["teams", "lustre", "observability-none", "observability-managed", "observability-self-hosted"]
 Assemble = Callable[[str], Assembly]
 

@@ -16,6 +16,8 @@ from nag_reasons import REASONS
 from hyperpod_constructs.config import load
 from hyperpod_constructs.stacks import platform_stacks
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = ["teams", "lustre", "observability-managed", "observability-self-hosted"]
 
 

@@ -16,6 +16,8 @@ from pairwise import pairs_of, rows, wanted_pairs
 from hyperpod_constructs.graph import prove
 from hyperpod_constructs.nag import JUSTIFIED
 
+pytestmark = pytest.mark.slow
+
 INDEXES = range(len(ROWS))
 each_row = pytest.mark.parametrize("index", INDEXES, ids=row_id)
 

@@ -17,6 +17,8 @@ from hyperpod_constructs.handlers.helm.binary import Helm, HelmError
 from hyperpod_constructs.handlers.helm.index import ClusterHelm
 from hyperpod_constructs.handlers.helm.release import Release, Revision
 
+pytestmark = pytest.mark.slow
+
 
 class Colors:
     """A release of a small chart with one ConfigMap, and the time it has."""

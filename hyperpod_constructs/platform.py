@@ -60,7 +60,8 @@ class HyperPodPlatform(Construct):
         if scopes is None:
             self.node.set_context(CHECKED, True)
             scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
-        for part in {scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs}:
+        parts = (scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs)
+        for part in dict.fromkeys(parts):
             for key, value in platform.tags.items():
                 Tags.of(part).add(key, value)
             if platform.permissions_boundary_arn:

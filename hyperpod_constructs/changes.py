@@ -13,6 +13,7 @@ from typing import Any
 
 from .catalog import minor
 from .documents import join
+from .spec.addons import Addons
 from .spec.base import Change, SpecModel, change_of, is_token
 from .spec.platform import Platform
 
@@ -95,10 +96,23 @@ def replaces(found: Sequence[Edit]) -> bool:
 
 
 def _compared(path: str, old: SpecModel, new: SpecModel) -> Iterator[Edit]:
+    gone = _addons_gone(old, new)
+    yield from (_edit(join(path, name), Change.DRAINS, item, None, _GONE) for name, item in gone.items())
     for name, info in type(new).model_fields.items():
         before, after = getattr(old, name), getattr(new, name)
-        if before != after:
+        if before != after and name not in gone:
             yield from _field(join(path, name), name, change_of(info) or Change.IN_PLACE, before, after)
+
+
+_GONE = "is removed with its pods: what relies on it stops"
+
+
+def _addons_gone(old: SpecModel, new: SpecModel) -> Mapping[str, SpecModel]:
+    """The add-ons that will be uninstalled: left out, switched off, or come along with one that is."""
+    if not isinstance(old, Addons) or not isinstance(new, Addons):
+        return {}
+    kept = new.effective()
+    return {name: addon for name, addon in old.effective().items() if name not in kept}
 
 
 def _field(path: str, name: str, change: Change, before: Any, after: Any) -> Iterator[Edit]:
@@ -191,18 +205,61 @@ def _edit(path: str, change: Change, before: Any, after: Any, message: str = "",
         change=change,
         before=before,
         after=after,
-        message=message or f"{_shown(before)} becomes {_shown(after)}",
+        message=message or _difference(before, after),
         advice=_ADVICE.get(change, "") if advice is None else advice,
     )
 
 
-def _shown(value: Any) -> str:
+_LONGEST = 80
+"""Characters of a value that are shown whole."""
+
+
+def _difference(before: Any, after: Any) -> str:
+    """What becomes what; of large values the parts that differ, by name.
+
+    >>> rest = {str(number): "x" * 20 for number in range(5)}
+    >>> _difference({**rest, "b": [{"c": 1}]}, {**rest, "b": [{"c": 2}]})
+    'b[0].c: 1 becomes 2'
+    """
+    if max(len(_text(before)), len(_text(after))) <= _LONGEST:
+        return f"{_text(before)} becomes {_text(after)}"
+    parts = list(_parts("", before, after))
+    said = [f"{f'{path}: ' if path else ''}{_around(one, other)}" for path, one, other in parts[:3]]
+    return "; ".join([*said, f"and {len(parts) - 3} more"] if len(parts) > 3 else said)
+
+
+def _parts(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The smallest parts of two values that differ, with their place."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys([*before, *after]):
+            yield from _parts(join(path, str(key)), before.get(key), after.get(key))
+    elif isinstance(before, list | tuple) and isinstance(after, list | tuple) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _parts(join(path, index), one, other)
+    elif before != after:
+        yield path, before, after
+
+
+def _around(before: Any, after: Any) -> str:
+    """Two values, cut from where they begin to differ when they are long."""
+    one, other = _text(before), _text(after)
+    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    start = max(0, same - 20) if max(len(one), len(other)) > _LONGEST else 0
+    return f"{_cut(one, start)} becomes {_cut(other, start)}"
+
+
+def _cut(text: str, start: int) -> str:
+    """A window of a text."""
+    window = text[start : start + _LONGEST - 4]
+    return ("..." if start else "") + window + ("..." if start + len(window) < len(text) else "")
+
+
+def _text(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, SpecModel):
         return repr(getattr(value, "name", "")) if hasattr(value, "name") else "a setting"
-    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= 80 else text[:76] + "..."
+    return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
 
 
 Resources = Mapping[tuple[str, str], Mapping[str, Any]]

@@ -156,3 +156,23 @@ def test_a_moved_cluster_is_replaced() -> None:
     [edit] = template_edits(resources_of([template()]), resources_of([moved]))
     assert edit.change is Change.REPLACES_CLUSTER
     assert "D" in edit.message
+
+
+def test_of_large_values_the_part_that_differs_is_named() -> None:
+    subnets = [{"Ref": f"Network{number}Subnet{number:017x}"} for number in range(4)]
+    old, new = ({"VpcConfig": {"SecurityGroupIds": ["a"], "Subnets": [*subnets, last]}} for last in ("b", "c"))
+    [edit] = template_edits(resources_of([template(**old)]), resources_of([template(**new)]))
+    assert edit.message == "Subnets[4]: 'b' becomes 'c'"
+
+
+def test_long_texts_are_cut_from_where_they_differ() -> None:
+    old, new = ({"ClusterName": "x" * 100 + last} for last in "ab")
+    [edit] = template_edits(resources_of([template(**old)]), resources_of([template(**new)]))
+    assert edit.message == f"...{'x' * 20}a' becomes ...{'x' * 20}b'"
+
+
+def test_an_addon_that_goes_is_told_with_those_that_came_along() -> None:
+    found = edits(platform(addons=Addons(training_operator={})), platform(addons=Addons()))
+    assert {edit.path for edit in found} == {"addons.training_operator", "addons.cert_manager"}
+    assert {edit.change for edit in found} == {Change.DRAINS}
+    assert "what relies on it stops" in found[0].message

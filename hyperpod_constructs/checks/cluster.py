@@ -92,7 +92,9 @@ def one_kind_of_type(ctx: Context) -> Iterator[Problem]:
             yield Problem(f"{path}.instance_types", "is given beside instance_type, and the two exclude each other")
         for index, name in enumerate(group.instance_types):
             if name in group.instance_types[:index]:
-                yield Problem(f"{path}.instance_types[{index}]", f"{as_text(name)} is listed twice")
+                why = "A second place in the order of priority says nothing, or is refused."
+                message = f"{as_text(name)} is listed twice"
+                yield Problem(f"{path}.instance_types[{index}]", message, "Remove it.", why)
 
 
 @rule(

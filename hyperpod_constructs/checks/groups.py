@@ -80,7 +80,9 @@ def health_checks_of_cloudformation(ctx: Context) -> Iterator[Problem]:
             if name not in allowed("deep_health_checks_cfn"):
                 yield Problem(place, f"{name} is not in CloudFormation's resource type yet")
             if name in group.deep_health_checks[:index]:
-                yield Problem(place, f"{name} is listed twice", "Remove it.")
+                yield Problem(
+                    place, f"{name} is listed twice", "Remove it.", "It runs once all the same, or is refused."
+                )
 
 
 @rule(

@@ -17,7 +17,28 @@ _ENV = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 _CREDENTIAL = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY)$", re.IGNORECASE)
+_IMAGE = re.compile(
+    r"((localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9-]+(?=:))(:[0-9]+)?/)?"  # registry
+    r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*"  # repository
+    r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@[a-z0-9]+:[0-9a-f]{32,})?",  # tag and digest
+    re.ASCII,
+)
 LONGEST_NAME = 63
+
+
+@job_rule(
+    "HP700",
+    title="A job's image is an image reference",
+    why="The pods stay in InvalidImageName and never start.",
+    cure="write registry/repository:tag, the repository in lower case, without spaces",
+    source="The distribution project: grammar of image references",
+    wrong="jobs:\n  - {name: train, image: 'registry/Train:v1'}\n",
+    right="jobs:\n  - {name: train, image: 'registry/train:v1'}\n",
+)
+def image(job: Job) -> Iterator[Problem]:
+    """Syntax of the image."""
+    if not opaque(job.image) and not _IMAGE.fullmatch(job.image):
+        yield Problem("image", f"{job.image!r} is no image reference")
 
 
 @job_rule(

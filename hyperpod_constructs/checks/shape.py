@@ -98,7 +98,7 @@ describe(
     "HP013",
     title="Every value is within its bounds, and one of those that are allowed.",
     severity=Severity.ERROR,
-    why="AWS refuses the value.",
+    why="The value cannot be used: it is not among what AWS and this project support.",
     cure="Choose a value that is allowed.",
     source=_SPEC,
     wrong="network: {nat: one}\n",

@@ -51,6 +51,20 @@ VARIANTS = {
         "region: ca-central-1\nnetwork: {availability_zone_ids: [cac1-az1, cac1-az3]}\n",
         ("HP113", "error", "network.availability_zone_ids[1]", "no control planes in cac1-az3"),
     ),
+    "an existing subnet for two zones": (
+        EXISTING.replace("EXTRA ", "").replace("abcdef1", "abcdef0"),
+        (
+            "HP131",
+            "error",
+            "network.existing.node_subnets[1].subnet_id",
+            "'subnet-0123456789abcdef0' is listed at network.existing.node_subnets[0].subnet_id already",
+        ),
+    ),
+    "deep health checks on every open group": (
+        "cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2, "
+        "deep_health_checks: [InstanceStress]}]}\n",
+        ("HP315", "error", "cluster.instance_groups", "every group that takes ordinary pods has deep health checks"),
+    ),
     "an endpoint by its whole name": (
         "network: {interface_endpoints: [com.amazonaws.us-west-2.ecr.api]}\n",
         ("HP115", "error", "network.interface_endpoints[0]", "is a whole name"),
@@ -211,6 +225,19 @@ VARIANTS = {
         ("HP822", "note", "addons.observability.alarms", "reach nobody"),
     ),
 }
+
+
+REPEATED = {
+    "HP303": "cluster: {instance_groups: [{name: w, instance_types: [ml.m5.4xlarge, ml.m5.4xlarge], count: 2}]}\n",
+    "HP322": groups(workers("ml.p5.48xlarge", "count: 2, deep_health_checks: [InstanceStress, InstanceStress]")),
+}
+
+
+@pytest.mark.parametrize(("rule", "fragment"), REPEATED.items(), ids=REPEATED)
+def test_what_is_listed_twice_has_a_consequence_of_its_own(rule: str, fragment: str, tmp_path: Path) -> None:
+    (found,) = [finding for finding in load_over(fragment, tmp_path).findings if finding.rule == rule]
+    assert "or is refused" in found.consequence
+    assert found.cure == "Remove it."
 
 
 @pytest.mark.parametrize(("fragment", "expected"), VARIANTS.values(), ids=VARIANTS)

@@ -42,7 +42,7 @@ def test_texts(rule):
 
 def test_the_rules_are_these():
     assert [rule.id for rule in RULES] == [
-        *(f"HP70{number}" for number in range(1, 10)),
+        *(f"HP70{number}" for number in range(10)),
         *(f"HP7{number}" for number in range(10, 22)),
         *(f"HP74{number}" for number in range(9)),
         *("HP750", "HP790", "HP791"),
@@ -142,3 +142,22 @@ def test_file_systems_have_claims_where_the_job_runs():
     assert platform(job, **READY, **storage) == [
         "error HP747 jobs[0].volumes[0].fsx: 'data' has claims in vision, but the job runs in default"
     ]
+
+
+@pytest.mark.parametrize(
+    ("image", "fine"),
+    [
+        ("111122223333.dkr.ecr.us-west-2.amazonaws.com/team/train:v1", True),
+        ("registry:5000/train@sha256:" + "ab" * 32, True),
+        ("train", True),
+        ("${Token[Image.12]}", True),
+        ("111122223333.dkr.ecr.us-west-2.amazonaws.com/Team/train:v1", False),
+        ("Train:v1", False),
+        ("my train:v1", False),
+        ("train:v1 ", False),
+        ("train:", False),
+    ],
+)
+def test_image_references(image: str, fine: bool) -> None:
+    job = Job(name="a", image=image, nodes=1, instance_type="ml.p5.48xlarge")
+    assert ("HP700" not in {finding.rule for finding in check_job(job)}) == fine

@@ -140,7 +140,7 @@ class LoadedAll:
 
 def load_all(paths: Sequence[Path]) -> LoadedAll:
     """Read, shape and check config files, and what must differ between them."""
-    configs = tuple(load(path) for path in paths)
+    configs = tuple(load(path) for path in {path.resolve(): path for path in reversed(paths)}.values())[::-1]
     found = [finding for loaded in configs for finding in loaded.findings]
     return LoadedAll(configs=configs, findings=ordered([*found, *_collisions(configs)]))
 
@@ -157,7 +157,7 @@ def _collisions(configs: tuple[Loaded, ...]) -> Iterator[Finding]:
                 f"{loaded.platform.name!r} is the name of {seen[identity]} already, in the same region and account"
             )
             finding = Finding(rule="HP026", severity=Severity.ERROR, path="name", message=message)
-            yield _documented(finding.located(file=str(loaded.path), line=None, column=None))
+            yield _documented(read(loaded.path).located(finding))
         seen.setdefault(identity, loaded.path)
 
 

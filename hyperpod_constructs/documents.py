@@ -7,6 +7,7 @@ A document is read from events, without recursion and within limits, so that no 
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +111,8 @@ def read(path: Path) -> Document:
     """The document in a file; what cannot be read becomes a finding of the document, never an exception."""
     document = Document(file=str(path))
     try:
+        if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without end
+            return _refused(document, "HP002", "is no regular file, but a pipe or device", "save it as a file first")
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:

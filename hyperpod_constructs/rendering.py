@@ -12,7 +12,6 @@ Format = Literal["text", "json", "sarif", "github"]
 FORMATS: tuple[Format, ...] = ("text", "json", "sarif", "github")
 
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_HOME = "https://pypi.org/project/hyperpod-constructs/"
 
 
 def render(findings: Sequence[Finding], form: Format = "text") -> str:
@@ -48,7 +47,7 @@ def sarif(findings: Sequence[Finding]) -> str:
 
     used = sorted({finding.rule for finding in findings})
     rules = [_sarif_rule(rule) for rule in map(find, used) if rule is not None]
-    driver = {"name": "hyperpod validate", "informationUri": _HOME, "rules": rules}
+    driver = {"name": "hyperpod validate", "rules": rules}
     run = {"tool": {"driver": driver}, "results": [_sarif_result(finding) for finding in findings]}
     return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1)
 

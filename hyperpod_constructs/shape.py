@@ -123,6 +123,8 @@ def _by_place(data: Any, problem: ValidationError) -> Iterator[tuple[Path, list[
     """The problems by their place in the data, without those that only say that another kind was possible too."""
     grouped: dict[Path, list[Mapping[str, Any]]] = {}
     for error in problem.errors(include_url=False):
+        if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
+            continue  # pydantic counts only the entries that fit; what is wrong with the others is told by itself
         grouped.setdefault(_in_data(data, error["loc"], missing=error["type"] == "missing"), []).append(error)
     for path, errors in grouped.items():
         deeper = any(len(other) > len(path) and other[: len(path)] == path for other in grouped)

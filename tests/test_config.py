@@ -139,6 +139,21 @@ def test_two_configs_of_one_name_collide(tmp_path: Path) -> None:
     other = write(tmp_path, GOOD.replace("name: research", "name: other"), "c.yaml")
     assert [f.rule for f in load_all([first, second, other]).findings if f.severity == "error"] == ["HP026"]
     assert len(load_all([first, other]).configs) == 2
+    (collision,) = [f for f in load_all([first, second]).findings if f.rule == "HP026"]
+    assert (collision.file, collision.line) == (str(second), 1)
+
+
+def test_an_entry_that_lacks_a_key_is_not_told_as_too_few_entries(tmp_path: Path) -> None:
+    subnets = "existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: subnet-0123456789abcdef0}]}"
+    text = GOOD.replace("availability_zone_ids: [usw2-az1, usw2-az2]", subnets)
+    loaded = load(write(tmp_path, text))
+    assert "HP011" in {f.rule for f in loaded.findings}
+    assert [f.message for f in loaded.findings if f.rule == "HP013"] == []
+
+
+def test_bounds_of_ours_are_not_laid_to_aws(tmp_path: Path) -> None:
+    (found,) = [f for f in load(write(tmp_path, GOOD.replace("count: 2", "count: -3"))).findings if f.rule == "HP013"]
+    assert "AWS refuses" not in found.consequence
 
 
 def test_local_folders_are_read_relative_to_the_config(tmp_path):

@@ -20,12 +20,16 @@ def catalog() -> None:
 @click.argument("kind", type=click.Choice(_KINDS))
 @click.argument("name")
 def show(kind: str, name: str) -> None:
-    """Print one entry, for example: show instance-type ml.p5.48xlarge.
+    """Print one entry, for example: show instance-type ml.p5.48xlarge. An add-on goes by the config's key too.
 
     A number in brackets marks what is uncertain; the reason is below.
     """
     from hyperpod_constructs.catalog.show import KINDS
 
+    if kind == "addon":
+        from hyperpod_constructs.spec.addons import ADDON_NAMES
+
+        name = ADDON_NAMES.get(name, name)
     try:
         click.echo(KINDS[kind](name))
     except UnknownName as error:

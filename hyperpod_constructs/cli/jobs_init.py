@@ -35,7 +35,11 @@ def init(file: Path, force: bool, **parameters: Any) -> None:
         raise click.ClickException(f"{file} is there already; --force replaces it")
     data = stated(parameters)
     start = {key: value for key, value in _START.items() if not (key == "nodes" and _has_share(data))}
-    file.write_text(_HEAD.format(file=file) + _body({**start, **data}), encoding="utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_HEAD.format(file=file) + _body({**start, **data}), encoding="utf-8")
+    except OSError as problem:
+        raise click.ClickException(f"{file} cannot be written: {problem.strerror}") from problem
     click.echo(f"wrote {file}; next: hyperpod jobs render {file}")
 
 

@@ -36,8 +36,11 @@ def init(folder: Path, name: str, region: str, zones: tuple[str, ...], force: bo
     if there and not force:
         raise click.ClickException(f"{', '.join(there)} is there already; --force replaces it")
     for path, text in targets.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(filled(text, name=name, region=region, zones=chosen), encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(filled(text, name=name, region=region, zones=chosen), encoding="utf-8")
+        except OSError as problem:
+            raise click.ClickException(f"{path} cannot be written: {problem.strerror}") from problem
         click.echo(f"wrote {path}")
     click.echo(f"next: edit eks.admins, then hyperpod validate {folder / FILES[0]}")
 

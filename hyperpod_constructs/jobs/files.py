@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..documents import Document, parse, read
-from ..findings import Finding, ordered
+from ..findings import Finding, Severity, ordered
 from ..shape import shaped
 from ..spec.jobs import Job
 from .hyp import is_hyp_config, job_from_mapping
+
+_PLATFORM_KEYS = ("network", "cluster", "eks")
+"""Keys that a job never has, and a platform does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,13 @@ def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
     """The job that data gives, which stands in the document under `prefix`."""
     keys: Mapping[str, str] = {}
     found: list[Finding] = list(document.findings) if not prefix else []
+    of_platform = next((key for key in _PLATFORM_KEYS if isinstance(data, dict) and key in data), None)
+    if of_platform is not None:
+        path = f"{prefix}.{of_platform}" if prefix else of_platform
+        message = "this is a platform config, not a job"
+        cure = "`hyperpod validate` checks it; name one of the job files that it lists under `jobs`"
+        finding = Finding(rule="HP012", severity=Severity.ERROR, path=path, message=message, cure=cure)
+        return LoadedJob(job=None, findings=[*found, document.located(finding, key=True)], document=document)
     if is_hyp_config(data):
         start = len(prefix) + 1 if prefix else 0
         written = {path[start:]: text for path, text in document.written.items() if path.startswith(prefix)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,45 @@ def test_init_with_an_unknown_region(tmp_path: Path) -> None:
     result = run("init", tmp_path, "--region", "us-wset-2")
     assert result.exit_code == 2
     assert "did you mean 'us-west-2'?" in result.output
+
+
+def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for arguments in (("init", tmp_path / "file" / "new"), ("jobs", "init", tmp_path / "file" / "job.yaml")):
+        result = run(*arguments)
+        assert result.exit_code == 1
+        assert "cannot be written" in result.output
+
+
+def test_a_job_file_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    file = tmp_path / "x" / "y" / "z.yaml"
+    assert run("jobs", "init", file).exit_code == 0
+    assert run("jobs", "render", file).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [("explain", "job"), ("jobs", "render")])
+def test_a_platform_config_given_as_a_job(command: tuple[str, str], config: Path) -> None:
+    result = run(*command, config)
+    assert result.exit_code == 1
+    assert "this is a platform config, not a job" in result.output
+    assert result.output.count("error HP") == 1
+
+
+@pytest.mark.parametrize("name", ["training_operator", "amazon-sagemaker-hyperpod-training-operator"])
+def test_catalog_shows_an_addon_by_the_configs_key_too(name: str) -> None:
+    result = run("catalog", "show", "addon", name)
+    assert result.exit_code == 0
+    assert "amazon-sagemaker-hyperpod-training-operator" in result.output
+
+
+def test_the_command_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "hyperpod_constructs.cli", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "validate" in done.stdout
+
+
+def test_diff_of_an_addon_that_is_removed(config: Path, tmp_path: Path) -> None:
+    config.write_text(GOOD.replace("addons:", "addons:\n  metrics_server: {}"))
+    result = run("diff", config, edited(tmp_path, "addons:", "addons:\n  metrics_server: {enabled: false}"))
+    assert "drains: addons.metrics_server: is removed with its pods: what relies on it stops" in result.output
+    assert "in-place" not in result.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,21 @@ def test_the_schema_takes_the_shipped_config_and_refuses_a_misspelt_key() -> Non
     assert list(validator.iter_errors(content)) == []
     assert list(validator.iter_errors({**content, "speed": 3}))
     assert schema["properties"]["region"]["description"]
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    result = run("validate", tmp_path / "pipe.yaml")
+    assert result.exit_code == 1
+    assert "is no regular file" in result.output
+
+
+def test_a_config_that_is_named_twice_is_checked_once(config: Path) -> None:
+    result = run("validate", config, config.parent / "." / config.name, config)
+    assert result.exit_code == 0
+    assert "HP026" not in result.output
+
+
+def test_sarif_names_no_host_as_its_home(config: Path) -> None:
+    (sarif,) = json.loads(run("validate", "--format", "sarif", config).output)["runs"]
+    assert "informationUri" not in sarif["tool"]["driver"]

@@ -1,4 +1,4 @@
-"""HP116 to HP119: networks and ids that exist."""
+"""HP116 to HP119, HP131: networks and ids that exist."""
 
 from __future__ import annotations
 
@@ -117,3 +117,25 @@ def rules_of_security_group(ctx: Context) -> Iterator[Problem]:
     existing = ctx.network.existing if ctx.network is not None else None
     if existing is not None and existing.security_group_id is not None and ctx.wants_efa:
         yield Problem("network.existing.security_group_id", "is brought, and nodes have EFA")
+
+
+@rule(
+    "HP131",
+    title="A subnet that exists is listed for one zone, once.",
+    severity=Severity.ERROR,
+    needs=("network",),
+    why="A subnet lies in one zone: groups of the other zone get nodes in the wrong one, or the cluster is refused.",
+    cure="Give each zone a subnet of its own.",
+    source="EC2: a subnet lies in one availability zone; the constructs know one node subnet per zone",
+    wrong=_EXISTING.replace("EXTRA ", "").replace("subnet-0123456789abcdef1", "subnet-0123456789abcdef0"),
+    right=_EXISTING.replace("EXTRA ", ""),
+)
+def one_subnet_per_zone(ctx: Context) -> Iterator[Problem]:
+    """Node subnets that are listed twice; zones are HP111's."""
+    existing = ctx.network.existing if ctx.network is not None else None
+    seen: dict[str, str] = {}
+    for index, subnet in enumerate(existing.node_subnets if existing is not None else ()):
+        path, id_ = f"network.existing.node_subnets[{index}].subnet_id", subnet.subnet_id
+        if id_ in seen:
+            yield Problem(path, f"{as_text(id_)} is listed at {seen[id_]} already")
+        seen.setdefault(id_, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from ..catalog import suggest
 from ..findings import Severity
@@ -147,7 +148,7 @@ def zone_or_subnets(ctx: Context) -> Iterator[Problem]:
     severity=Severity.WARNING,
     needs=("cluster",),
     why="CoreDNS, operators and webhooks stay pending: on tainted nodes always, on nodes with deep health checks for "
-    "60 to 90 minutes, and on accelerators they take room that is paid for.",
+    "60 to 90 minutes, longer than their installation waits, and on accelerators they take room that is paid for.",
     cure="Add a group such as {name: system, instance_type: ml.m5.4xlarge, count: 2}.",
     source="documentation pages on deep health checks and taints; Terraform module cert_manager",
     wrong="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, "
@@ -160,7 +161,7 @@ def system_group(ctx: Context) -> Iterator[Problem]:
     groups = list(ctx.groups)
     if not groups or (ctx.eks is not None and ctx.eks.existing is not None):
         return
-    open_groups = [group for _, group in groups if takes_anything(group)]
+    open_groups: list[InstanceGroup] = [group for _, group in groups if takes_anything(group)]
     place = "cluster.instance_groups"
     if not open_groups:
         message = (
@@ -169,13 +170,16 @@ def system_group(ctx: Context) -> Iterator[Problem]:
         # Whether others bring capacity is not known where the EKS cluster is not.
         yield Problem(place, message, severity=Severity.ERROR if ctx.eks is not None else None)
         return
-    if all(any(kind.is_accelerated for kind in types_of(group)) for group in open_groups):
+    if all(group.deep_health_checks for group in open_groups):
+        message = (
+            "every group that takes ordinary pods has deep health checks: add-ons time out before the nodes take any"
+        )
+        yield Problem(place, message, severity=Severity.ERROR if ctx.eks is not None else None)
+    elif all(any(kind.is_accelerated for kind in types_of(group)) for group in open_groups):
         yield Problem(place, "every group that takes ordinary pods has accelerators")
-    elif all(group.deep_health_checks for group in open_groups):
-        yield Problem(place, "every group that takes ordinary pods has deep health checks")
 
 
-def takes_anything(group: object) -> bool:
+def takes_anything(group: object) -> TypeGuard[InstanceGroup]:
     """Whether ordinary pods can run on a group's nodes from the start."""
     return (
         isinstance(group, InstanceGroup)

@@ -17,6 +17,7 @@ from constructs import Construct, DependencyGroup, IDependable
 from . import catalog
 from .autoscaling import NodePool
 from .checks import Context
+from .checks.placement import takes_anything
 from .cluster_guard import ClusterGuard
 from .cluster_properties import GroupPlacement, cluster_properties
 from .eks import BroughtEks, EksCluster, EksClusterAttributes, HyperPodEks
@@ -225,8 +226,9 @@ class HyperPodCluster(Construct):
         return bucket
 
     def _where(self, group: InstanceGroup | RestrictedInstanceGroup) -> dict[str, Sequence[str]]:
-        own = list(group.security_group_ids) or [self.security_group.security_group_id]
-        return {"subnet_ids": self._subnet_ids(group), "security_group_ids": own}
+        # its own groups come on top: the node security group is what lets nodes reach each other and the control plane
+        security_groups = dict.fromkeys([*group.security_group_ids, self.security_group.security_group_id])
+        return {"subnet_ids": self._subnet_ids(group), "security_group_ids": list(security_groups)}
 
     def _placement(self, group: InstanceGroup | RestrictedInstanceGroup) -> GroupPlacement:
         where = self._where(group)
@@ -273,16 +275,12 @@ class HyperPodCluster(Construct):
 
 
 def system_group(cluster: Cluster) -> InstanceGroup | None:
-    """The group that carries operators and add-ons: CPU, no taints, no deep health checks, at least one instance.
+    """The group that carries operators and add-ons: it takes any pod from the start, without deep health checks first.
 
-    Of several the one with the most instances; None when there is none.
+    CPU groups go before accelerated ones, then the one with the most instances; None when there is none.
     """
-    candidates = [
-        group
-        for group in cluster.instance_groups
-        if group.count > 0 and not group.taints and not group.deep_health_checks and not _accelerated(group)
-    ]
-    return max(candidates, key=lambda group: group.count, default=None)
+    candidates = [g for g in cluster.instance_groups if takes_anything(g) and not g.deep_health_checks]
+    return max(candidates, key=lambda group: (not _accelerated(group), group.count), default=None)
 
 
 def storage_zone(cluster: Cluster) -> str | None:

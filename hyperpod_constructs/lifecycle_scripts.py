@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 
 from aws_cdk import RemovalPolicy
@@ -11,6 +12,8 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_deployment as deployment
 from constructs import Construct, DependencyGroup, IDependable
 
+from .framework_logs import framework_logs, keep_emptying_logs
+from .roles import grant_read_of_prefix
 from .spec import Lifecycle
 
 DEFAULT_SCRIPTS = Path(__file__).parent / "lifecycle"
@@ -24,13 +27,22 @@ class LifecycleScripts(Construct):
     and updates the groups, and nodes that start meanwhile still find the old one.
     """
 
-    bucket: s3.IBucket
     ready: IDependable
     """The uploads; the cluster depends on them."""
 
     def __init__(self, scope: Construct, id: str, *, bucket: s3.IBucket | None = None) -> None:
         super().__init__(scope, id)
-        self.bucket = bucket or s3.Bucket(
+        self._given = bucket
+        self._group = DependencyGroup()
+        self.ready = self._group
+        self._uploaded: dict[str, str] = {}
+
+    @cached_property
+    def bucket(self) -> s3.IBucket:
+        """Where scripts are uploaded; made when something is and none was given."""
+        if self._given:
+            return self._given
+        made = s3.Bucket(
             self,
             "Bucket",
             encryption=s3.BucketEncryption.S3_MANAGED,
@@ -40,16 +52,17 @@ class LifecycleScripts(Construct):
             removal_policy=RemovalPolicy.DESTROY,  # only uploads of ours, which the next deploy makes again
             auto_delete_objects=True,
         )
-        self._group = DependencyGroup()
-        self.ready = self._group
-        self._uploaded: dict[str, str] = {}
+        keep_emptying_logs(made)
+        return made
 
     def configuration(self, lifecycle: Lifecycle, role: iam.IRole) -> dict[str, str] | None:
         """`LifeCycleConfig` of a group, with its role allowed to read the scripts; None in bootstrap mode."""
         if lifecycle.mode == "bootstrap":
             return None
         source = lifecycle.source
-        if source is None or not source.startswith("s3://"):
+        if source and source.startswith("s3://"):
+            grant_read_of_prefix(role, source)
+        else:
             source = self._upload(Path(source) if source else DEFAULT_SCRIPTS)
             self.bucket.grant_read(role)
         key = "OnCreate" if lifecycle.mode == "on_create" else "OnInitComplete"
@@ -65,6 +78,7 @@ class LifecycleScripts(Construct):
                 destination_bucket=self.bucket,
                 destination_key_prefix=prefix,
                 sources=[deployment.Source.asset(str(folder))],
+                log_group=framework_logs(self),
                 prune=False,
                 retain_on_delete=True,  # nodes of a running cluster may still start from it
             )

@@ -82,7 +82,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         r":(instance|network-interface)/\*",
     ),
     Justified(_IAM5, _NODES, "describe calls, tokens and mounts have no resource-level permissions", r"Resource::\*\]"),
-    Justified(_IAM5, _NODES, "images of the service lie in accounts of the service", r":ecr:.*:\*:repository/\*"),
+    Justified(_IAM5, _NODES, "images of the service lie in accounts of the service", r":ecr:\*:\*:repository/\*"),
     Justified(
         _IAM5,
         _NODES,

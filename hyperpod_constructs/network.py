@@ -272,6 +272,7 @@ class HyperPodNetwork(Construct):
                 f"NodeSubnet{subnet.availability_zone_id}",
                 subnet_id=subnet.subnet_id,
                 availability_zone=subnet.availability_zone_id,
+                route_table_id=subnet.route_table_id,
             )
             for subnet in existing.node_subnets
         }
@@ -287,6 +288,8 @@ class HyperPodNetwork(Construct):
         if "s3" in network.interface_endpoints:
             self._gateway_endpoint(existing.vpc_id, list(dict.fromkeys(table for table in tables if table)))
         self._interface_endpoints(network.interface_endpoints, existing.vpc_cidrs)
+        # nothing here reads a route table that was not told, and our own checks say what its absence means
+        Annotations.of(self).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId")
 
     def _security_group(self) -> ec2.ISecurityGroup:
         group = node_security_group(self, "NodeSecurityGroup", self.vpc)

@@ -58,9 +58,9 @@ def execution_role(
         ],
     )
     _allow(role, *_network_actions(describing=True), _TOKEN, on=["*"])
-    # images of the service live in accounts of the service, so the account is open; the region is not
+    # images of the service live in accounts of the service, and a job may name an image of another region
     images = [action for action in fact.actions["images"] if action != _TOKEN]
-    _allow(role, *images, on=[f"arn:{stack.partition}:ecr:{stack.region}:*:repository/*"])
+    _allow(role, *images, on=[f"arn:{stack.partition}:ecr:*:*:repository/*"])
     interfaces = [_ec2(stack, "network-interface")]
     allow_catalog_actions(role, "execution", network_tags=interfaces, pod_identity=[eks_cluster_arn])
     return role
@@ -152,6 +152,21 @@ def _allow_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
         role.add_to_principal_policy(
             iam.PolicyStatement(actions=actions, resources=list(key_arns), conditions=conditions)
         )
+
+
+def grant_read_of_prefix(role: iam.IRole, address: str) -> None:
+    """Let a role read what lies under `s3://bucket/prefix`, and list that and nothing else of the bucket.
+
+    Who owns the bucket has to allow it as well where it is another account's.
+    """
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    arn = f"arn:{Stack.of(role).partition}:s3:::{bucket}"
+    _allow(role, "s3:GetObject", on=[f"{arn}/{prefix}*"])
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"], resources=[arn], conditions={"StringLike": {"s3:prefix": f"{prefix}*"}}
+        )
+    )
 
 
 def pod_identity_role(scope: Construct, id: str, *, eks_cluster_arn: str) -> iam.Role:

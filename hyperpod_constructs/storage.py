@@ -19,6 +19,7 @@ from constructs import Construct
 
 from . import catalog
 from .cluster import HyperPodCluster, storage_zone
+from .framework_logs import keep_emptying_logs
 from .kubernetes import KubernetesObjects
 from .manifests import fsx_volumes
 from .spec import Bucket, Governance, LustreFileSystem, Storage
@@ -80,6 +81,8 @@ class HyperPodBucket(Construct):
             removal_policy=removal,
             auto_delete_objects=removal == RemovalPolicy.DESTROY,
         )
+        if removal == RemovalPolicy.DESTROY:
+            keep_emptying_logs(self.bucket)
         if cluster is not None and bucket.access == "read":
             self.bucket.grant_read(cluster)
         elif cluster is not None and bucket.access == "read-write":

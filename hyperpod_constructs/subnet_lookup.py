@@ -8,6 +8,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import custom_resources as cr
 from constructs import Construct
 
+from .framework_logs import framework_logs
+
 
 def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequence[str]) -> str:
     """Id of the one subnet of `subnet_ids` that lies in a zone, found at deploy time.
@@ -35,6 +37,7 @@ def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequ
             on_create=call,
             on_update=call,
             install_latest_aws_sdk=False,
+            log_group=framework_logs(scope),
             policy=cr.AwsCustomResourcePolicy.from_statements(
                 [iam.PolicyStatement(actions=["ec2:DescribeSubnets"], resources=["*"])]
             ),

@@ -140,7 +140,7 @@ class InstanceGroup(SpecModel):
         (), change=Change.REPLACES_GROUP, help="Subnets instead of the zone's own.", max_length=16
     )
     security_group_ids: tuple[str, ...] = field(
-        (), change=Change.REPLACES_GROUP, help="Security groups instead of the node security group.", max_length=5
+        (), change=Change.REPLACES_GROUP, help="Security groups besides the node security group.", max_length=4
     )
     execution_role_arn: str | None = field(
         None, change=Change.REPLACES_GROUP, help="Execution role that exists; default: the cluster's own."
@@ -212,7 +212,7 @@ class RestrictedInstanceGroup(SpecModel):
     )
     subnet_ids: tuple[str, ...] = field((), change=Change.REPLACES_GROUP, help="Subnets instead of the zone's own.")
     security_group_ids: tuple[str, ...] = field(
-        (), change=Change.REPLACES_GROUP, help="Security groups instead of the node security group."
+        (), change=Change.REPLACES_GROUP, help="Security groups besides the node security group.", max_length=4
     )
     execution_role_arn: str | None = field(
         None, change=Change.REPLACES_GROUP, help="Execution role that exists; default: the cluster's own."

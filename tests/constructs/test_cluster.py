@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from platform_parts import KEY, SYSTEM, Synthesized, make_cluster, synthesize
 
+from hyperpod_constructs.cluster import HyperPodCluster, system_group
+from hyperpod_constructs.eks import EksClusterAttributes
 from hyperpod_constructs.graph import prove
-from hyperpod_constructs.spec import Cluster, InstanceGroup, RestrictedInstanceGroup, Volume
+from hyperpod_constructs.spec import Cluster, InstanceGroup, Lifecycle, RestrictedInstanceGroup, Volume
 from hyperpod_constructs.spec.cluster import Autoscaling
 
 WORKERS = InstanceGroup(name="workers", instance_type="ml.p5.48xlarge", count=4, availability_zone_id="usw2-az1")
@@ -241,3 +244,101 @@ def test_a_group_with_a_role_of_its_own_is_granted_too():
     assert any(policy["Roles"] == ["Workers"] and "Data" in json.dumps(policy) for policy in policies)
     groups = template.one("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert groups[1]["ExecutionRole"] == "arn:aws:iam::111122223333:role/Workers"
+
+
+# ---- nodes that are waited for ----
+
+
+def group(name: str, **options: object) -> InstanceGroup:
+    return InstanceGroup.model_validate({"name": name, "instance_type": "ml.p5.48xlarge", "count": 2, **options})
+
+
+TAINT = [{"key": "a", "effect": "NoSchedule"}]
+CHECKED = ["InstanceStress"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "chosen"),
+    [
+        ([group("gpu", count=8), SYSTEM], "system"),
+        ([group("few", count=1), group("many", count=4)], "many"),
+        ([group("checked", count=8, deep_health_checks=CHECKED), group("gpu")], "gpu"),
+        ([group("tainted", count=8, taints=TAINT), group("gpu")], "gpu"),
+        ([group("soft", taints=[{"key": "a", "effect": "PreferNoSchedule"}])], "soft"),
+        ([group("tainted", taints=TAINT), group("checked", deep_health_checks=CHECKED)], None),
+    ],
+)
+def test_the_group_that_is_waited_for(groups: list[InstanceGroup], chosen: str | None):
+    found = system_group(Cluster(instance_groups=tuple(groups)))
+    assert (found.name if found else None) == chosen
+
+
+def test_accelerated_nodes_are_waited_for_where_there_are_no_others():
+    template = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=(group("gpu"),))) and None)
+    assert "ml.p5.48xlarge" in json.dumps(template.one("Custom::HyperPodKubernetesWait"))
+
+
+# ---- lifecycle scripts that lie in a bucket, security groups, images ----
+
+
+def test_scripts_that_lie_in_a_bucket_can_be_read_and_nothing_else_of_it():
+    spec = Cluster(instance_groups=(SYSTEM,), lifecycle=Lifecycle(source="s3://my-scripts/nodes/v3/"))
+    template = synthesize(lambda stack: make_cluster(stack, spec) and None)
+    (made,) = template.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    assert made["LifeCycleConfig"]["SourceS3Uri"] == "s3://my-scripts/nodes/v3/"
+    (read,) = template.allows("ExecutionRoles", "s3:GetObject")
+    (listing,) = template.allows("ExecutionRoles", "s3:ListBucket")
+    assert read["Resource"] == "arn:aws:s3:::my-scripts/nodes/v3/*"
+    assert listing["Resource"] == "arn:aws:s3:::my-scripts"
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "nodes/v3/*"}}
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "buckets"),
+    [
+        (Lifecycle(), 1),
+        (Lifecycle(mode="bootstrap"), 0),
+        (Lifecycle(source="s3://my-scripts/nodes"), 0),
+    ],
+)
+def test_a_bucket_for_scripts_is_made_where_some_are_uploaded(lifecycle: Lifecycle, buckets: int):
+    spec = Cluster(instance_groups=(SYSTEM,), lifecycle=lifecycle)
+    template = synthesize(lambda stack: make_cluster(stack, spec) and None)
+    assert len(template.of("AWS::S3::Bucket")) == buckets
+
+
+def test_security_groups_of_a_group_come_on_top_of_the_nodes_own():
+    own = SYSTEM.model_copy(update={"security_group_ids": ("sg-0123456789abcdef9",)})
+    template = synthesize(lambda stack: make_cluster(stack, Cluster(instance_groups=(own,))) and None)
+    cluster = template.one("AWS::SageMaker::Cluster")
+    (made,) = cluster["InstanceGroups"]
+    nodes = cluster["VpcConfig"]["SecurityGroupIds"]
+    assert made["OverrideVpcConfig"]["SecurityGroupIds"] == ["sg-0123456789abcdef9", *nodes]
+    attach = json.dumps(template.allows("ExecutionRoles", "ec2:CreateNetworkInterface"))
+    assert "sg-0123456789abcdef9" in attach
+    assert json.dumps(nodes[0]) in attach
+
+
+def test_images_may_come_from_any_region(per_group: Synthesized):
+    (pull,) = per_group.allows("ExecutionRolessystem", "ecr:BatchGetImage")
+    assert pull["Resource"] == "arn:aws:ecr:*:*:repository/*"
+
+
+# ---- logs of CDK's own functions ----
+
+
+def test_functions_of_cdk_log_where_the_stack_says_and_leave_nothing_behind():
+    def build(stack):
+        vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
+        eks = EksClusterAttributes(cluster_name="mine")
+        HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=eks, instance_groups=[SYSTEM, WORKERS])
+
+    template = synthesize(build)
+    assert template.of("Custom::AWS")
+    assert template.of("Custom::CDKBucketDeployment")
+    assert template.of("Custom::S3AutoDeleteObjects")
+    functions = {n: f for n, f in template.of("AWS::Lambda::Function").items() if "LoggingConfig" not in f}
+    assert not [name for name in functions if "Vpc" not in name]  # the VPC is not ours
+    groups = [r for r in template.template["Resources"].values() if r["Type"] == "AWS::Logs::LogGroup"]
+    assert not [one for one in groups if "LogGroupName" in one["Properties"]]
+    assert {one["DeletionPolicy"] for one in groups} == {"Delete"}

@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from aws_cdk import App, Stack
 from platform_parts import ZONES, Synthesized, synthesize
 
 from hyperpod_constructs.network import HyperPodNetwork
 from hyperpod_constructs.spec import Network
+from hyperpod_constructs.synth import cdk_context
 
 
 def network(**options: Any) -> Synthesized:
@@ -123,3 +125,19 @@ def test_endpoints_of_a_network_whose_ranges_are_not_told_admit_the_nodes():
     template = existing(interface_endpoints=["eks-auth"], brought={"security_group_id": "sg-0123456789abcdef0"})
     (rule,) = template.of("AWS::EC2::SecurityGroupIngress").values()
     assert rule["SourceSecurityGroupId"] == "sg-0123456789abcdef0"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_subnets_of_an_existing_network_know_their_route_table_and_nobody_is_warned_about_one(told: bool):
+    table = {"route_table_id": "rtb-0123456789abcdef0"} if told else {}
+    subnets = [
+        {"subnet_id": f"subnet-0123456789abcdef{i}", "availability_zone_id": zone, **table}
+        for i, zone in enumerate(ZONES)
+    ]
+    spec = Network.model_validate({"existing": {"vpc_id": "vpc-0123456789abcdef0", "node_subnets": subnets}})
+    stack = Stack(App(context=cdk_context()), "Test")
+    made = HyperPodNetwork(stack, "Network", network=spec)
+    if told:
+        assert made.node_subnet("usw2-az2").route_table.route_table_id == "rtb-0123456789abcdef0"
+    warnings = [entry.data for one in made.node.find_all() for entry in one.node.metadata if "warning" in entry.type]
+    assert not [text for text in warnings if "routeTableId" in text]

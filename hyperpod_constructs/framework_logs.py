@@ -1,0 +1,36 @@
+"""One log group for the functions that CDK makes by itself: copies to buckets, look-ups, emptying buckets."""
+
+from __future__ import annotations
+
+from aws_cdk import CfnResource, RemovalPolicy, Stack
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+
+def framework_logs(scope: Construct) -> logs.LogGroup:
+    """The log group of a stack's CDK functions, which goes with the stack.
+
+    Left to itself CDK gives such a function a log group named after it. The function, which runs during the deployment, may
+    have made one of that name before CloudFormation does, and the first deployment fails; the group also outlives the stack.
+    """
+    stack = Stack.of(scope)
+    id = "HyperPodFrameworkLogs"
+    found = stack.node.try_find_child(id)
+    if found is None:
+        found = logs.LogGroup(
+            stack, id, retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
+        )
+    assert isinstance(found, logs.LogGroup)
+    return found
+
+
+def keep_emptying_logs(bucket: s3.Bucket) -> None:
+    """Let the function that empties a bucket with `auto_delete_objects` write into the stack's log group.
+
+    CDK has no option for it. Without it Lambda makes a log group that nobody deletes.
+    """
+    provider = Stack.of(bucket).node.find_child("Custom::S3AutoDeleteObjectsCustomResourceProvider")
+    function = provider.node.find_child("Handler")
+    assert isinstance(function, CfnResource)
+    function.add_property_override("LoggingConfig.LogGroup", framework_logs(bucket).log_group_name)

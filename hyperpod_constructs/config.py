@@ -119,7 +119,10 @@ def _folders(platform: Platform | None, document: Document) -> Iterator[Finding]
             continue
         there = _exists(Path(source))
         message = f"there is no file {file} in the folder {source}" if there else f"no folder {source}"
-        yield document.located(Finding(rule="HP002", severity=Severity.ERROR, path=path, message=message))
+        cure = ""
+        if path == "dependencies.chart.path" and not there:
+            cure = f"Make it: `hyperpod chart vendor --config {document.file} {source}`, or correct the path."
+        yield document.located(Finding(rule="HP002", severity=Severity.ERROR, path=path, message=message, cure=cure))
 
 
 def _exists(path: Path) -> bool:

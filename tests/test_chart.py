@@ -128,7 +128,7 @@ def test_the_same_spec_from_yaml() -> None:
             "repository": "https://github.com/a/b",
             "path": "c",
             "commit": "1" * 40,
-            "digest": "sha256:" + "0" * 64,
+            "digest": "sha256:" + "ab" * 32,
         },
     }
     read = DependencyChart.model_validate(given)

@@ -156,6 +156,17 @@ def test_bounds_of_ours_are_not_laid_to_aws(tmp_path: Path) -> None:
     assert "AWS refuses" not in found.consequence
 
 
+def test_a_chart_that_is_not_vendored_yet_is_told_with_the_command(tmp_path: Path) -> None:
+    file = write(tmp_path, GOOD + "dependencies: {chart: {path: vendor/hyperpod-chart}}\n")
+    (found,) = [f for f in load(file).findings if f.rule == "HP002"]
+    assert f"hyperpod chart vendor --config {file} {tmp_path / 'vendor/hyperpod-chart'}" in found.cure
+
+
+def test_the_shipped_config_says_that_its_admin_is_nobody() -> None:
+    found = load(Path(__file__).parents[1] / "hyperpod.yaml").findings
+    assert [(f.path, str(f.severity)) for f in found if f.rule == "HP220"] == [("eks.admins[0]", "note")]
+
+
 def test_local_folders_are_read_relative_to_the_config(tmp_path):
     folder = tmp_path / "conf"
     for name in ("scripts/on_create.sh", "vendor/chart/Chart.yaml"):

@@ -11,7 +11,7 @@ from .registry import Problem, rule
 
 _CHART = (
     "chart: {reference: 'oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/hyperpod', version: 0.1.0, "
-    f"digest: 'sha256:{'0' * 64}'}}, "
+    f"digest: 'sha256:{'ab' * 32}'}}, "
 )
 _REGISTRY = "image_registry: 111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
 _CLOSED = f"network: {{mode: closed}}\neks: {{endpoint_access: private}}\ndependencies: {{{_CHART}{_REGISTRY}}}\n"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from ..chart import gaps
 from ..documents import join
 from ..findings import Severity
+from ..spec.base import is_token
 from .context import Context, types_of
 from .registry import Problem, rule
 
@@ -232,7 +233,7 @@ def needs_values(ctx: Context) -> Iterator[Problem]:
     wrong="network: {mode: closed}\n",
     right="network: {mode: closed}\ndependencies: {image_registry: 111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror, "
     "chart: {reference: 'oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/hyperpod', version: 0.1.0, "
-    f"digest: 'sha256:{'0' * 64}'}}}}\n",
+    f"digest: 'sha256:{'ab' * 32}'}}}}\n",
 )
 def vendored(ctx: Context) -> Iterator[Problem]:
     """The chart's source in a closed network."""
@@ -248,3 +249,31 @@ def vendored(ctx: Context) -> Iterator[Problem]:
     source = type(chart.chart).__name__
     if source in ("NoneType", "GitChart"):
         yield Problem("dependencies.chart", "is downloaded from a git host, and the network is closed")
+
+
+@rule(
+    "HP410",
+    title="A chart's digest is not a placeholder of zeros.",
+    severity=Severity.ERROR,
+    why="No content has that digest, so the function that installs the chart refuses whatever it downloads.",
+    cure="Put the digest of your copy there: `hyperpod chart digest FOLDER`, or what `helm push` prints.",
+    source="this project: charts are pinned by their content",
+    certain=False,
+    wrong="dependencies: {chart: {reference: 'oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/hyperpod', "
+    f"version: 0.1.0, digest: 'sha256:{'0' * 64}'}}}}\n",
+    right="dependencies: {chart: {reference: 'oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/hyperpod', "
+    f"version: 0.1.0, digest: 'sha256:{'ab' * 32}'}}}}\n",
+)
+def placeholder_digests(ctx: Context) -> Iterator[Problem]:
+    """Charts of the dependencies, of Kueue and of Grafana. To be acknowledged only where nothing is deployed."""
+    charts: list[tuple[str, object]] = []
+    if ctx.dependencies is not None and ctx.dependencies.enabled:
+        charts.append(("dependencies.chart", ctx.dependencies.chart))
+    if ctx.addons is not None and ctx.addons.kueue is not None:
+        charts.append(("addons.kueue.chart", ctx.addons.kueue.chart))
+    if ctx.addons is not None and ctx.addons.observability is not None:
+        charts.append(("addons.observability.grafana.chart", ctx.addons.observability.grafana.chart))
+    for path, chart in charts:
+        digest = getattr(chart, "digest", None)
+        if isinstance(digest, str) and not is_token(digest) and not digest.removeprefix("sha256:").strip("0"):
+            yield Problem(f"{path}.digest", "is all zeros, which stands for a digest and is none")

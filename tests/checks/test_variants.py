@@ -220,6 +220,15 @@ VARIANTS = {
         "{bucket: 's3://two', path: /data}]}]}\naddons: {fsx_csi: {}}\n",
         ("HP809", "error", "storage.lustre[0].data_repositories[1].path", "'/data' overlaps '/data/sub'"),
     ),
+    "a placeholder for the digest of Grafana's chart": (
+        "addons: {observability: {grafana: {kind: self-hosted, chart: {reference: 'oci://registry/grafana', version: 1.0.0, "
+        f"digest: 'sha256:{'0' * 64}'}}}}}}}}\n",
+        ("HP410", "error", "addons.observability.grafana.chart.digest", "all zeros"),
+    ),
+    "an access entry for the documentation's account": (
+        "eks: {access: [{principal: 'arn:aws:iam::123456789012:role/A'}], admins: []}\n",
+        ("HP220", "note", "eks.access[0].principal", "123456789012"),
+    ),
     "alarms for nobody": (
         "addons: {observability: {alarms: {}}}\n",
         ("HP822", "note", "addons.observability.alarms", "reach nobody"),

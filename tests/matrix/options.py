@@ -26,7 +26,7 @@ REGISTRY = "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
 CHART = {
     "reference": "oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/hyperpod",
     "version": "0.1.0",
-    "digest": "sha256:" + "0" * 64,
+    "digest": "sha256:" + "ab" * 32,
 }
 DEPLOYMENT = {"maximum_batch_size": {"count": 1}, "rollback_batch_size": {"percent": 50}, "wait_seconds": 300}
 

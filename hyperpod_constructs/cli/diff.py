@@ -105,6 +105,8 @@ def _templates(path: Path) -> list[dict[str, Any]]:
 
 
 def _template(file: Path) -> dict[str, Any]:
+    if file.exists() and not file.is_file():  # a pipe would be waited for without end
+        raise click.UsageError(f"{file} is no regular file")
     try:
         content = json.loads(file.read_bytes())
     except OSError as problem:

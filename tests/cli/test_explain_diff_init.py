@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,8 @@ def test_diff_wrong_use(config: Path, tmp_path: Path) -> None:
     assert run("diff", "--deployed", config, config).exit_code == 2
     assert run("diff", "--deployed", tmp_path / "bad.json", config).exit_code == 2
     assert run("diff", "--deployed", tmp_path / "none.json", config).exit_code == 2
+    os.mkfifo(tmp_path / "pipe.json")
+    assert run("diff", "--deployed", tmp_path / "pipe.json", config).exit_code == 2
 
 
 def test_diff_of_templates(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         r"s3:(Abort|DeleteObject|GetBucket|GetObject|List)\*",
     ),
     Justified(_IAM5, _NODES, "all objects of one bucket: lifecycle scripts, storage", r"Bucket\w+\.Arn>/\*"),
-    Justified(_IAM5, _NODES, "all objects of the buckets that the config names", r"arn:aws[\w-]*:s3:::[^*]+/\*"),
+    Justified(_IAM5, _NODES, "what the config names of buckets", r"arn:aws[\w-]*:s3:::[^*]+\*"),
     Justified(_IAM5, _NODES, "reward functions are told by the prefix of their names", r":(function:)?SageMaker\*"),
     # functions of ours
     Justified(_IAM5, "/Kubernetes/Role/", "any HyperPod cluster, read-only: it comes after this stack", r":cluster/\*"),

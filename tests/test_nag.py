@@ -8,6 +8,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_s3 as s3
 
 from hyperpod_constructs.nag import JUSTIFIED, JustifiedNag
+from hyperpod_constructs.spec import Platform
+from hyperpod_constructs.synth import build, cdk_context
 
 
 def test_nothing_is_accepted_of_encryption_or_public_access():
@@ -24,3 +26,20 @@ def test_what_nothing_justifies_is_a_finding(tmp_path: Path):
     s3.Bucket(cdk.Stack(app, "Mine"), "Open")
     rules = {finding.split()[0] for finding in JustifiedNag(app).findings()}
     assert {"AwsSolutions-S1", "AwsSolutions-S10"} <= rules
+
+
+def test_scripts_in_a_bucket_of_the_config_are_explained(tmp_path: Path):
+    platform = Platform.model_validate(
+        {
+            "name": "a",
+            "region": "us-west-2",
+            "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
+            "eks": {"admins": ["arn:aws:iam::111122223333:role/Admin"]},
+            "cluster": {
+                "lifecycle": {"source": "s3://my-scripts/nodes"},
+                "instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 3}],
+            },
+        }
+    )
+    app = build([platform], context=cdk_context(), outdir=str(tmp_path), validate=False)
+    assert JustifiedNag(app).findings() == []

@@ -89,7 +89,7 @@ def names(ctx: Context) -> Iterator[Problem]:
             elif not re.fullmatch(pattern(what), each) or len(each) > limit(f"{what}_length").value:
                 yield Problem(path, f"{as_text(each)} is no name that the API takes")
             elif each in given[:index]:
-                yield Problem(path, f"{as_text(each)} is named twice")
+                yield Problem(path, f"{as_text(each)} is named twice", "Name each once.")
     name = ctx.governance.scheduler.name
     if is_token(name):
         yield skipped("governance.scheduler.name")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -19,7 +20,9 @@ _NAME = "research"
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
 @click.option("--name", default=_NAME, show_default=True, help="Name of the platform.")
 @click.option("--region", default=_REGION, show_default=True, help="AWS region.")
-@click.option("--zone", "zones", multiple=True, help="Zone id, twice or more; default: the region's first two.")
+@click.option(
+    "--zone", "zones", multiple=True, help="Zone id, twice or more; default: the region's first two that EKS takes."
+)
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 def init(folder: Path, name: str, region: str, zones: tuple[str, ...], force: bool) -> None:
     """Write hyperpod.yaml and its job file into FOLDER (default: here). Nothing that is there is replaced."""
@@ -27,10 +30,11 @@ def init(folder: Path, name: str, region: str, zones: tuple[str, ...], force: bo
     from ..catalog import region as region_facts
 
     try:
-        prefix = region_facts(region).zone_id_prefix
+        facts = region_facts(region)
     except UnknownName as problem:
         raise click.UsageError(str(problem)) from problem
-    chosen = zones or (f"{prefix}-az1", f"{prefix}-az2")
+    ids = (f"{facts.zone_id_prefix}-az{number}" for number in range(1, 10))
+    chosen = zones or tuple(islice((zone for zone in ids if zone not in facts.eks_refused_zone_ids), 2))
     targets = {folder / file: (TEMPLATES / file).read_text(encoding="utf-8") for file in FILES}
     there = [str(path) for path in targets if path.exists()]
     if there and not force:

@@ -131,7 +131,13 @@ def test_the_templates_are_the_shipped_files() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("--region", "us-east-1"), ("--name", "lab", "--zone", "usw2-az3", "--zone", "usw2-az4")]
+    "options",
+    [
+        (),
+        ("--region", "us-east-1"),
+        ("--region", "us-west-1"),
+        ("--name", "lab", "--zone", "usw2-az3", "--zone", "usw2-az4"),
+    ],
 )
 def test_init_writes_a_config_that_is_valid(tmp_path: Path, options: tuple[str, ...]) -> None:
     folder = tmp_path / "new"

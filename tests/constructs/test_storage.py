@@ -70,7 +70,7 @@ def linked(synth: Synth) -> Assembly:
             "lustre": [
                 {
                     "name": "data",
-                    "size_gib": 4800,
+                    "size_gib": 9600,
                     "throughput": 500,
                     "efa": True,
                     "compression": "LZ4",
@@ -139,7 +139,7 @@ def test_it_lies_in_the_zone_of_the_accelerated_group(linked: Assembly) -> None:
 def test_every_option_of_a_file_system(linked: Assembly) -> None:
     properties = linked.one(FSX)
     assert properties["KmsKeyId"] == KEY
-    assert properties["StorageCapacity"] == 4800
+    assert properties["StorageCapacity"] == 9600
     assert properties["LustreConfiguration"] == {
         "DataCompressionType": "LZ4",
         "DeploymentType": "PERSISTENT_2",

@@ -91,9 +91,7 @@ class Addons(SpecModel):
     named; cert_manager and the further prerequisites of a named add-on come along unless switched off.
     """
 
-    vpc_cni: Addon = field(
-        defaults(Addon), change=Change.IN_PLACE, help="Amazon VPC CNI, the only plugin supported."
-    )
+    vpc_cni: Addon = field(defaults(Addon), change=Change.IN_PLACE, help="Amazon VPC CNI, the only plugin supported.")
     kube_proxy: Addon = field(defaults(Addon), change=Change.IN_PLACE, help="kube-proxy.")
     coredns: Addon = field(defaults(Addon), change=Change.IN_PLACE, help="CoreDNS.")
     pod_identity_agent: Addon = field(defaults(Addon), change=Change.IN_PLACE, help="EKS pod identity agent.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hyperpod_constructs.config import load, load_all
+from hyperpod_constructs.findings import errors
 
 GOOD = """\
 name: research
@@ -211,3 +212,20 @@ cluster:
         "dependencies.chart.path": f"no folder {tmp_path / 'vendor'}",
         "cluster.instance_groups[0].lifecycle.source": f"there is no file on_create.sh in the folder {tmp_path / 'empty'}",
     }
+
+
+def test_a_group_that_could_not_be_read_is_not_missed_by_jobs_and_teams(tmp_path):
+    (tmp_path / "hyperpod.yaml").write_text(
+        """
+name: research
+region: us-west-2
+network: {availability_zone_ids: [usw2-az1, usw2-az2]}
+cluster:
+  instance_groups:
+    - {name: system, instance_type: ml.m5.4xlarge, count: 2}
+    - {name: workers, instance_type: ml.g5.48xlarge, count: two}
+jobs: [{name: train, image: "registry/train:v1", instance_type: ml.g5.48xlarge, nodes: 1}]
+"""
+    )
+    found = {(f.rule, f.path) for f in errors(load(tmp_path / "hyperpod.yaml").findings)}
+    assert found == {("HP012", "cluster.instance_groups[1].count")}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import jsii
 from aws_cdk import CfnOutput, CfnResource, Duration
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -182,15 +181,6 @@ class HyperPodCluster(Construct):
             return (self._subnets[zone] if zone else next(iter(self._subnets.values()))).subnet_id
         private = self._vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids
         return subnet_in_zone(self, zone, private) if zone else private[0]
-
-    def metric(self, metric_name: str, **options: object) -> cloudwatch.Metric:
-        """A CloudWatch metric of this cluster in the namespace `AWS/SageMaker/Clusters`."""
-        return cloudwatch.Metric(
-            namespace="AWS/SageMaker/Clusters",
-            metric_name=metric_name,
-            dimensions_map={"ClusterArn": self.cluster_arn},
-            **options,  # type: ignore[arg-type]
-        )
 
     # ---- parts ----
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import aws_cdk as cdk
+from assembly import ROOT
 from aws_cdk import aws_s3 as s3
 
+from hyperpod_constructs.config import load
 from hyperpod_constructs.nag import JUSTIFIED, JustifiedNag
 from hyperpod_constructs.spec import Platform
 from hyperpod_constructs.synth import build, cdk_context
@@ -41,5 +43,12 @@ def test_scripts_in_a_bucket_of_the_config_are_explained(tmp_path: Path):
             },
         }
     )
+    app = build([platform], context=cdk_context(), outdir=str(tmp_path), validate=False)
+    assert JustifiedNag(app).findings() == []
+
+
+def test_the_shipped_config_is_clean(tmp_path: Path):
+    platform = load(ROOT / "hyperpod.yaml").platform
+    assert platform is not None
     app = build([platform], context=cdk_context(), outdir=str(tmp_path), validate=False)
     assert JustifiedNag(app).findings() == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -214,39 +216,107 @@ def test_request_provisioning_leaves_the_mode_out():
     assert "NodeProvisioningMode" not in cluster(provisioning="Request")
 
 
+# ---- all that CloudFormation takes, by its own schema ----
+
+EVERYTHING = {
+    "cluster_name": "mine",
+    "autoscaling": {},
+    "tiered_storage": {},
+    "tags": {"a": "b"},
+    "shared_environment": {"lustre_size_gib": 1200, "lustre_throughput": 125},
+    "instance_groups": [
+        {
+            "name": "a",
+            "instance_type": "ml.p5.48xlarge",
+            "count": 2,
+            "min_count": 1,
+            "threads_per_core": 1,
+            "capacity": "spot",
+            "training_plan_arn": "arn:plan",
+            "image_id": "ami-0123456789abcdef0",
+            "image_release_version": "1.2.3",
+            "network_interface": "efa",
+            "deep_health_checks": ["InstanceStress"],
+            "labels": {"a": "b"},
+            "taints": [{"key": "k", "value": "v", "effect": "NoExecute"}],
+            "root_volume": {"kms_key_arn": KEY},
+            "volume": {"size_gib": 500, "kms_key_arn": KEY},
+            "lustre": {"dns_name": "fs-1.fsx", "mount_name": "abc"},
+            "open_zfs": {"dns_name": "fs-2.fsx"},
+            "scheduled_update": {"schedule": "cron(0 3 ? * SUN *)", "deployment": DEPLOYMENT},
+            "auto_patch": {"deployment": DEPLOYMENT},
+        },
+        {"name": "b", "instance_types": ["ml.p5.48xlarge"], "count": 2, "capacity": "on-demand"},
+    ],
+    "restricted_instance_groups": [
+        {
+            "name": "c",
+            "instance_type": "ml.p5.48xlarge",
+            "count": 2,
+            "threads_per_core": 1,
+            "training_plan_arn": "arn:plan",
+            "deep_health_checks": ["InstanceStress"],
+            "volume": {"size_gib": 500},
+            "lustre_size_gib": 1200,
+            "lustre_throughput": 125,
+        }
+    ],
+}
+LEFT_OUT = {
+    "/Orchestrator/Slurm": "another orchestrator",
+    "/InstanceGroups/*/SlurmConfig": "another orchestrator",
+    "/RestrictedInstanceGroups/*/InstanceStorageConfigs/*/EbsVolumeConfig/VolumeKmsKeyId": "refused for such groups",
+    "/RestrictedInstanceGroups/*/InstanceStorageConfigs/*/EbsVolumeConfig/RootVolume": "is for its key alone",
+    "/RestrictedInstanceGroups/*/InstanceStorageConfigs/*/FsxLustreConfig": "such a group has a file system of its own",
+    "/RestrictedInstanceGroups/*/InstanceStorageConfigs/*/FsxOpenZfsConfig": "such a group has a file system of its own",
+}
+
+
+def _taken(schema: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[str]:
+    """Paths of every value that a CloudFormation schema takes."""
+    if "$ref" in node:
+        node = schema["definitions"][node["$ref"].rpartition("/")[2]]
+    inner = {name: one for part in (node, *node.get("oneOf", ())) for name, one in part.get("properties", {}).items()}
+    if "items" in node:
+        yield from _taken(schema, node["items"], f"{path}/*")
+    elif inner:
+        for name, one in inner.items():
+            yield from _taken(schema, one, f"{path}/{name}")
+    else:
+        yield path
+
+
+def _set(value: Any, path: str) -> Iterator[str]:
+    """Paths of every value in properties."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _set(one, f"{path}/*")
+    elif isinstance(value, dict) and value:
+        for name, one in value.items():
+            yield from _set(one, f"{path}/{name}")
+    else:
+        yield path
+
+
 def test_every_property_that_cloudformation_takes_is_set_by_some_field():
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-west-2", "AWS::SageMaker::Cluster").schema
-    everything = cluster(
-        cluster_name="mine",
-        autoscaling={},
-        tiered_storage={},
-        shared_environment={"lustre_size_gib": 1200, "lustre_throughput": 125},
+    read_only = {path.removeprefix("/properties") for path in schema["readOnlyProperties"]}
+    takes = set(_taken(schema, schema, "")) - read_only
+    assert len(takes) > 60
+    spec = Cluster.model_validate(EVERYTHING)
+    modes = [{"SourceS3Uri": "s3://b/p", "OnCreate": "a.sh"}, {"OnInitComplete": "b.sh"}, None]
+    properties = cluster_properties(
+        spec,
+        eks_cluster_arn="arn:eks",
+        subnet_ids=["subnet-1"],
+        security_group_ids=["sg-1"],
+        placements={g.name: replace(PLACE, lifecycle=m) for g, m in zip(spec.groups, modes, strict=True)},
+        cluster_role_arn="arn:role",
     )
-    read_only = {"ClusterArn", "ClusterStatus", "CreationTime", "FailureMessage"}
-    groups = {"InstanceGroups", "RestrictedInstanceGroups"}
-    assert set(schema["properties"]) - read_only == set(everything) | groups
-    definitions = schema["definitions"]
-    common = {"InstanceGroupName", "InstanceCount", "ExecutionRole", "InstanceType", "OverrideVpcConfig"}
-    ordinary = {
-        *common,
-        "AutoPatchConfig",
-        "CapacityRequirements",
-        "ImageId",
-        "ImageReleaseVersion",
-        "KubernetesConfig",
-    }
-    ordinary |= {
-        "InstanceRequirements",
-        "InstanceStorageConfigs",
-        "LifeCycleConfig",
-        "MinInstanceCount",
-        "NetworkInterface",
-    }
-    ordinary |= {"OnStartDeepHealthChecks", "ScheduledUpdateConfig", "ThreadsPerCore", "TrainingPlanArn"}
-    not_eks = {"CurrentCount", "SlurmConfig"}  # read-only; for another orchestrator
-    assert set(definitions["ClusterInstanceGroup"]["properties"]) - not_eks == ordinary
-    restricted = {*common, "EnvironmentConfig", "InstanceStorageConfigs", "OnStartDeepHealthChecks", "ThreadsPerCore"}
-    restricted |= {"TrainingPlanArn"}
-    assert set(definitions["ClusterRestrictedInstanceGroup"]["properties"]) - not_eks == restricted
+    ours = {path.replace("/Labels/a", "/Labels") for path in _set(properties, "")}  # any key may be there
+    assert ours <= takes
+    missing = takes - ours
+    assert {path for path in missing if not path.startswith(tuple(LEFT_OUT))} == set()
+    assert all(any(path.startswith(left) for path in missing) for left in LEFT_OUT)

@@ -18,7 +18,7 @@ from .autoscaling import NodePool
 from .checks import Context
 from .checks.placement import takes_anything
 from .cluster_guard import ClusterGuard
-from .cluster_properties import GroupPlacement, cluster_properties
+from .cluster_properties import GroupPlacement, cluster_properties, has_newer_properties
 from .eks import BroughtEks, EksCluster, EksClusterAttributes, HyperPodEks
 from .execution_roles import ExecutionRoles
 from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
@@ -27,7 +27,7 @@ from .network import HyperPodNetwork, node_security_group
 from .roles import cluster_role, grant_volume_key
 from .spec import Cluster, InstanceGroup, RestrictedInstanceGroup
 from .subnet_lookup import subnet_in_zone
-from .validation import region_of, validate_with
+from .validation import accept_newer_properties, region_of, validate_with
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
@@ -231,6 +231,8 @@ class HyperPodCluster(Construct):
     def _render(self) -> None:
         for name, value in self._guard.watch(self._properties(), self.spec.scaled_groups).items():
             self.resource.add_property_override(name, value)
+        if has_newer_properties(self.spec):
+            accept_newer_properties(self.resource)
 
     def _properties(self) -> dict[str, object]:
         placements = {group.name: self._placement(group) for group in self.spec.groups}

@@ -67,6 +67,16 @@ def cluster_properties(
     return {**_given(properties), **cluster.properties}
 
 
+def has_newer_properties(cluster: Cluster) -> bool:
+    """Whether the cluster has properties that older schemas lack: image releases, and whatever is passed through.
+
+    >>> has_newer_properties(Cluster(properties={"GainedLater": 1})), has_newer_properties(Cluster())
+    (True, False)
+    """
+    releases = any(group.image_release_version for group in cluster.instance_groups)
+    return releases or bool(cluster.properties) or any(group.properties for group in cluster.groups)
+
+
 def group_properties(group: InstanceGroup, placement: GroupPlacement) -> dict[str, Any]:
     """Properties of one instance group.
 

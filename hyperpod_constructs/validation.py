@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jsii
-from aws_cdk import Annotations, Stack, Token
+from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Token, Validations
 from constructs import Construct, IValidation
 
 from .checks import Context, check, error_texts
@@ -38,6 +38,16 @@ def validate_with(construct: Construct, context: Callable[[], Context]) -> None:
         if finding.severity is Severity.WARNING:
             text = f"{finding.path}: {finding.message}. {finding.consequence} Cure: {finding.cure}"
             annotations.add_warning_v2(f"hyperpod-constructs:{finding.rule}", text)
+
+
+def accept_newer_properties(resource: CfnResource) -> None:
+    """Let a resource have properties that CDK's validator does not know; it goes on looking at all the others."""
+    Validations.of(resource).acknowledge(
+        Acknowledgment(
+            id="CloudFormation-Validate::F3002",
+            reason="CloudFormation's schema has properties that the one which comes with CDK does not have yet",
+        )
+    )
 
 
 def region_of(construct: Construct) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hyperpod_constructs.checks import Context, check
 from hyperpod_constructs.cluster_properties import (
     GroupPlacement,
     cluster_properties,
@@ -298,16 +299,11 @@ def _set(value: Any, path: str) -> Iterator[str]:
         yield path
 
 
-def test_every_property_that_cloudformation_takes_is_set_by_some_field():
-    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-west-2", "AWS::SageMaker::Cluster").schema
-    read_only = {path.removeprefix("/properties") for path in schema["readOnlyProperties"]}
-    takes = set(_taken(schema, schema, "")) - read_only
-    assert len(takes) > 60
+def everything() -> dict[str, Any]:
+    """Properties of a cluster that uses every field."""
     spec = Cluster.model_validate(EVERYTHING)
     modes = [{"SourceS3Uri": "s3://b/p", "OnCreate": "a.sh"}, {"OnInitComplete": "b.sh"}, None]
-    properties = cluster_properties(
+    return cluster_properties(
         spec,
         eks_cluster_arn="arn:eks",
         subnet_ids=["subnet-1"],
@@ -315,8 +311,28 @@ def test_every_property_that_cloudformation_takes_is_set_by_some_field():
         placements={g.name: replace(PLACE, lifecycle=m) for g, m in zip(spec.groups, modes, strict=True)},
         cluster_role_arn="arn:role",
     )
+
+
+def test_every_property_that_cloudformation_takes_is_set_by_some_field():
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-west-2", "AWS::SageMaker::Cluster").schema
+    read_only = {path.removeprefix("/properties") for path in schema["readOnlyProperties"]}
+    takes = set(_taken(schema, schema, "")) - read_only
+    assert len(takes) > 60
+    properties = everything()
     ours = {path.replace("/Labels/a", "/Labels") for path in _set(properties, "")}  # any key may be there
     assert ours <= takes
     missing = takes - ours
     assert {path for path in missing if not path.startswith(tuple(LEFT_OUT))} == set()
     assert all(any(path.startswith(left) for path in missing) for left in LEFT_OUT)
+
+
+def test_an_escape_that_repeats_a_field_is_told_whichever_it_is():
+    made = everything()
+    groups = {name: 0 for group in (*made["InstanceGroups"], *made["RestrictedInstanceGroups"]) for name in group}
+    group = InstanceGroup(name="a", instance_type="ml.p5.48xlarge", count=2, properties=groups)
+    spec = Cluster(instance_groups=(group,), properties=dict.fromkeys(made, 0))
+    found = [one.message for one in check(Context(cluster=spec)) if one.rule == "HP335"]
+    assert len(found) == len(made) + len(groups)
+    assert all("overrides the typed field" in message for message in found)

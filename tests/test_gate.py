@@ -40,16 +40,36 @@ def test_the_validator_finds_no_errors_in_the_shipped_config(synthesized: tuple[
         assert '"severity": "error"' not in json.dumps(violations)
 
 
-def test_the_validator_bites(tmp_path: Path):
-    """A property that no schema has, through the escape hatch, is refused, and no output is left."""
-    text = (ROOT / "hyperpod.yaml").read_text().replace("cluster:\n", "cluster:\n  properties: {NoSuchProperty: 1}\n")
-    config = tmp_path / "wrong.yaml"
+def cluster_with(fields: str, folder: Path) -> Path:
+    """The shipped config with more fields of its cluster."""
+    text = (ROOT / "hyperpod.yaml").read_text().replace("cluster:\n", f"cluster:\n  {fields}\n")
+    config = folder / "hyperpod.yaml"
     config.write_text(text.replace("jobs/neuron-hello.yaml", str(ROOT / "jobs/neuron-hello.yaml")))
-    done = run_app(config, tmp_path / "out")
+    return config
+
+
+def test_the_validator_bites(tmp_path: Path):
+    """A value that no schema takes, through the escape hatch, is refused, and no output is left."""
+    storage = "{Mode: Enable, InstanceMemoryAllocationPercentage: 900}"
+    done = run_app(cluster_with(f"properties: {{TieredStorageConfig: {storage}}}", tmp_path), tmp_path / "out")
     assert done.returncode == 1
-    assert "NoSuchProperty" in done.stdout + done.stderr
+    assert "greater than the maximum of 100" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_properties_that_cdk_does_not_know_yet_pass_the_validator(tmp_path: Path):
+    done = run_app(cluster_with("properties: {GainedLater: {A: 1}}", tmp_path), tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (template,) = (tmp_path / "out").glob("*-HyperPod.template.json")
+    resources = json.loads(template.read_text())["Resources"].values()
+    (made,) = [one["Properties"] for one in resources if one["Type"] == "AWS::SageMaker::Cluster"]
+    assert made["GainedLater"] == {"A": 1}
+
+
+def test_every_field_of_groups_passes_the_validator(tmp_path: Path):
+    done = run_app(ROOT / "tests/configs/every-group-option.yaml", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_summary_names_stacks_findings_and_next_commands(synthesized: tuple[Path, str]):

@@ -170,11 +170,15 @@ def escapes(ctx: Context) -> Iterator[Problem]:
 
 
 _TYPED = {
+    "AutoPatchConfig": "auto_patch",
     "AutoScaling": "cluster.autoscaling",
     "CapacityRequirements": "capacity",
     "ClusterName": "cluster.cluster_name",
+    "ClusterRole": "cluster.autoscaling.cluster_role_arn",
+    "EnvironmentConfig": "lustre_size_gib",
     "ExecutionRole": "execution_role_arn",
     "ImageId": "image_id",
+    "ImageReleaseVersion": "image_release_version",
     "InstanceCount": "count",
     "InstanceGroupName": "name",
     "InstanceGroups": "cluster.instance_groups",
@@ -184,11 +188,19 @@ _TYPED = {
     "KubernetesConfig": "labels",
     "LifeCycleConfig": "lifecycle",
     "MinInstanceCount": "min_count",
+    "NetworkInterface": "network_interface",
     "NodeProvisioningMode": "cluster.provisioning",
     "NodeRecovery": "cluster.node_recovery",
     "OnStartDeepHealthChecks": "deep_health_checks",
+    "Orchestrator": "eks",
     "OverrideVpcConfig": "subnet_ids",
+    "RestrictedInstanceGroups": "cluster.restricted_instance_groups",
+    "RestrictedInstanceGroupsConfig": "cluster.shared_environment",
+    "ScheduledUpdateConfig": "scheduled_update",
+    "Tags": "cluster.tags",
     "ThreadsPerCore": "threads_per_core",
+    "TieredStorageConfig": "cluster.tiered_storage",
     "TrainingPlanArn": "training_plan_arn",
     "VpcConfig": "network",
 }
+"""CloudFormation's properties that have a field."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -95,8 +96,7 @@ class Outside:
 
 
 _URL = re.compile(r"(?:https?|oci|git|ssh)://([A-Za-z0-9.${}:-]+)")
-_IMAGE_KEY = re.compile(r'"(?:image|repository)"\s*:\s*"([^"\s]+)"')
-_INSIDE = re.compile(r"(^|\.)(amazonaws\.com(\.cn)?|api\.aws|aws|svc|cluster\.local|localhost)$")
+_INSIDE = re.compile(r"(^|\.)(amazonaws\.com(\.cn)?|api\.aws|svc|cluster\.local|localhost)$")
 _NO_REFERENCES = ("Description", "description", "Metadata")
 
 
@@ -115,14 +115,12 @@ def outside(templates: Mapping[str, Mapping[str, Any]]) -> list[Outside]:
             for path, text in _texts(resource.get("Properties", {}), "Properties"):
                 for host in _hosts(text):
                     if not _INSIDE.search(host):
-                        found.append(
-                            Outside(f"{stack}.{name}: {path}", host, text if len(text) < 120 else f"{text[:117]}...")
-                        )
+                        found.append(Outside(f"{stack}.{name}: {path}", host, _short(text)))
     return found
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    return text if len(text) < 120 else f"{text[:117]}..."
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -148,11 +146,30 @@ def _hosts(text: str) -> Iterator[str]:
         host = match[1].rstrip(".:").partition(":")[0]
         if "${}" not in host or not host.endswith("${}"):
             yield host
-    for match in _IMAGE_KEY.finditer(text):
-        image = match[1]
-        if "${}" in image.partition("/")[0] or "://" in image:
-            continue
-        yield image_host(image)
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return
+    for image in _images(content):
+        if "${}" not in image.partition("/")[0] and "://" not in image:
+            yield image_host(image)
+
+
+def _images(content: Any) -> Iterator[str]:
+    """Image references in manifests and chart values, whose parts may be keys of their own.
+
+    >>> list(_images({"image": {"registry": "quay.io", "repository": "a/b", "tag": "1"}, "name": "x"}))
+    ['quay.io/a/b']
+    """
+    if isinstance(content, list):
+        for one in content:
+            yield from _images(one)
+    elif isinstance(content, dict):
+        parts = [content.get(key) for key in ("registry", "repository", "image")]
+        if any(isinstance(part, str) and part for part in parts[1:]):
+            yield "/".join(part for part in parts if isinstance(part, str) and part)
+        for one in content.values():
+            yield from _images(one)
 
 
 def image_host(image: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         mirror_images,
         service_image,
         service_images,
+        uncopied_images,
     )
     from hyperpod_constructs.catalog._instance_types import (
         EFA_RESOURCE,
@@ -55,7 +56,7 @@ _MODULES = {
     "_clock": ("Clock", "today", "use_clock"),
     "_endpoints": ("Endpoint", "endpoint", "endpoints", "endpoints_for"),
     "_files": ("load",),
-    "_images": ("MirrorImage", "ServiceImage", "mirror_images", "service_image", "service_images"),
+    "_images": ("MirrorImage", "ServiceImage", "mirror_images", "service_image", "service_images", "uncopied_images"),
     "_instance_types": (
         "EFA_RESOURCE",
         "Accelerator",
@@ -151,6 +152,7 @@ __all__ = [
     "source_of",
     "suggest",
     "today",
+    "uncopied_images",
     "use_clock",
 ]
 

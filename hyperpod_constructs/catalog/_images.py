@@ -112,6 +112,16 @@ def mirror_images() -> Mapping[str, MirrorImage]:
 
 
 @cache
+def uncopied_images() -> Mapping[str, str]:
+    """Where the images of chart components come from that nothing here copies, by the component's switch.
+
+    >>> uncopied_images()["cert_manager"]
+    'quay.io/jetstack'
+    """
+    return MappingProxyType(load("images")["uncopied"])
+
+
+@cache
 def service_images() -> Mapping[str, ServiceImage]:
     """The images of the service, by component."""
     return MappingProxyType(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..catalog import uncopied_images
 from ..findings import Severity
 from ..spec.base import is_token
 from .context import Context
@@ -15,6 +16,17 @@ _CHART = (
 )
 _REGISTRY = "image_registry: 111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
 _CLOSED = f"network: {{mode: closed}}\neks: {{endpoint_access: private}}\ndependencies: {{{_CHART}{_REGISTRY}}}\n"
+
+
+_ADDON_OF = {"cert_manager": "cert_manager", "inference_operators": "inference_operator"}
+
+
+def _is_near(ctx: Context, image: str) -> bool:
+    """Whether an image comes from ECR in the platform's region: endpoints lead to no other."""
+    from ..closed import image_host
+
+    host = image_host(image)
+    return is_token(image) or f".dkr.ecr.{ctx.region}." in host or (ctx.region is None and ".dkr.ecr." in host)
 
 
 def _is_closed(ctx: Context) -> bool:
@@ -45,7 +57,7 @@ def private_endpoint(ctx: Context) -> Iterator[Problem]:
     severity=Severity.ERROR,
     needs=("network", "dependencies", "cluster"),
     why="Nodes cannot pull from public registries, and the pods stay in ImagePullBackOff.",
-    cure="Name dependencies.image_registry and run `hyperpod mirror`, or switch the components off.",
+    cure="Name dependencies.image_registry, in ECR of the region, and run `hyperpod mirror`; or switch the components off.",
     source="Terraform project, tools/ecr-images.conf; the chart's values",
     certain=False,
     wrong=_CLOSED.replace(f", {_REGISTRY}", ""),
@@ -56,10 +68,20 @@ def copied_images(ctx: Context) -> Iterator[Problem]:
     from ..closed import image_copies
 
     chart, cluster = ctx.dependencies, ctx.cluster
-    if not _is_closed(ctx) or chart is None or cluster is None or chart.image_registry:
+    if not _is_closed(ctx) or chart is None or cluster is None:
         return
+    for component, source in uncopied_images().items():
+        if chart.is_on(component):
+            yield Problem(
+                f"dependencies.{component}",
+                f"pulls from {source}, and nothing here copies that",
+                f"Use the EKS add-on instead (`addons.{_ADDON_OF[component]}`): its images lie in ECR.",
+            )
     copies = image_copies(chart, cluster)
-    if copies:
+    if copies and chart.image_registry:
+        if not _is_near(ctx, chart.image_registry):
+            yield Problem("dependencies.image_registry", f"is {chart.image_registry}, which has no endpoint here")
+    elif copies:
         names = ", ".join(copy.source for copy in copies)
         yield Problem("dependencies.image_registry", f"is not named, and the chart pulls {names}")
 
@@ -94,8 +116,8 @@ def kueue_inside(ctx: Context) -> Iterator[Problem]:
     title="Images of jobs can be pulled from a closed network.",
     severity=Severity.ERROR,
     needs=("network", "jobs"),
-    why="Only ECR has an endpoint; a pull from anywhere else never ends.",
-    cure="Copy the image to ECR, and name the copy.",
+    why="Only ECR of the region has an endpoint; a pull from anywhere else never ends.",
+    cure="Copy the image to ECR in the region, and name the copy.",
     source="catalog: endpoints",
     certain=False,
     wrong=f"{_CLOSED}jobs: [{{name: a, image: 'docker.io/pytorch/pytorch:2', instance_type: ml.m5.4xlarge, nodes: 1, "
@@ -109,5 +131,33 @@ def job_images(ctx: Context) -> Iterator[Problem]:
     from ..closed import image_host
 
     for index, job in enumerate(ctx.jobs or () if _is_closed(ctx) else ()):
-        if not is_token(job.image) and ".dkr.ecr." not in image_host(job.image):
+        if not _is_near(ctx, job.image):
             yield Problem(f"jobs[{index}].image", f"comes from {image_host(job.image)}, and the network is closed")
+
+
+@rule(
+    "HP144",
+    title="A Grafana in a closed network comes from inside.",
+    severity=Severity.ERROR,
+    needs=("network", "addons"),
+    why="Its chart and its image come from public registries, and the pod never starts.",
+    cure="Vendor the chart, and name the copied image in grafana.values.image (registry and repository).",
+    source="catalog: endpoints",
+    certain=False,
+    wrong=f"{_CLOSED}addons: {{observability: {{grafana: {{kind: self-hosted, chart: {{path: charts/grafana}}}}}}}}\n",
+    right=f"{_CLOSED}addons: {{observability: {{grafana: {{kind: self-hosted, chart: {{path: charts/grafana}}, values: "
+    "{image: {registry: 111122223333.dkr.ecr.us-west-2.amazonaws.com, repository: mirror/grafana}}}}}\n",
+)
+def grafana_inside(ctx: Context) -> Iterator[Problem]:
+    """Chart and image of a self-hosted Grafana."""
+    settings = ctx.addons.observability if ctx.addons is not None else None
+    if not _is_closed(ctx) or settings is None or not settings.enabled or settings.grafana.kind != "self-hosted":
+        return
+    place, grafana = "addons.observability.grafana", settings.grafana
+    reference = getattr(grafana.chart, "reference", None)
+    if hasattr(grafana.chart, "commit") or (reference and not _is_near(ctx, reference.removeprefix("oci://"))):
+        yield Problem(f"{place}.chart", "is downloaded from outside, and the network is closed")
+    image = grafana.values.get("image") or {}
+    parts = [str(image[key]) for key in ("registry", "repository") if image.get(key)]
+    if not _is_near(ctx, "/".join(parts) or "grafana/grafana"):
+        yield Problem(f"{place}.values", "leaves the image in a public registry, and the network is closed")

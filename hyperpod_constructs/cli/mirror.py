@@ -61,7 +61,11 @@ def _check(assembly: Path) -> None:
     }
     if not templates:
         raise click.UsageError(f"{assembly} has no templates; synthesize first")
-    found = outside(templates)
+    manifests = {  # large ones travel as assets
+        path.name: {"Resources": {"Manifest": {"Properties": {"Manifest": path.read_text(encoding="utf-8")}}}}
+        for path in sorted(assembly.rglob("asset.*.json"))
+    }
+    found = outside({**templates, **manifests})
     for reference in found:
         click.echo(str(reference))
     if found:

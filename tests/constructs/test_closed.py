@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from assembly import ROOT, Assembly, read_assembly
 
 from hyperpod_constructs.catalog import endpoints_for
@@ -141,6 +142,8 @@ def test_the_default_platform_does_point_outside(default: Assembly):
         ({"Manifest": '[{"spec": {"image": "nvcr.io/nvidia/pytorch:1"}}]'}, "nvcr.io"),
         ({"Manifest": '[{"spec": {"image": "pytorch/pytorch:2"}}]'}, "docker.io"),
         ({"Values": '{"image": {"repository": "quay.io/a/b"}}'}, "quay.io"),
+        ({"Values": '{"image": {"registry": "quay.io", "repository": "a/b"}}'}, "quay.io"),
+        ({"Manifest": '[{"image": "public.ecr.aws/neuron/neuron-device-plugin:1"}]'}, "public.ecr.aws"),
         ({"Chart": {"Reference": "oci://registry.k8s.io/kueue/charts/kueue"}}, "registry.k8s.io"),
         ({"A": {"Fn::Join": ["", ["https://", {"Ref": "X"}, ".example.com/", {"Ref": "Y"}]]}}, "${}.example.com"),
     ],
@@ -154,6 +157,7 @@ def test_what_points_outside_is_found(properties: dict[str, Any], host: str):
     "properties",
     [
         {"Manifest": '[{"spec": {"image": "111122223333.dkr.ecr.us-west-2.amazonaws.com/a:1"}}]'},
+        {"Values": '{"image": {"registry": "111122223333.dkr.ecr.us-west-2.amazonaws.com", "repository": "a/b"}}'},
         {"Manifest": {"Fn::Join": ["", ['{"image":"', {"Ref": "Repository"}, '/a:1"}']]}},
         {"Url": "https://sqs.us-west-2.amazonaws.com/1/q", "Url2": "https://x.api.aws/", "Url3": "http://a.b.svc/"},
         {"Description": "see https://docs.example.com"},
@@ -161,6 +165,57 @@ def test_what_points_outside_is_found(properties: dict[str, Any], host: str):
 )
 def test_what_stays_inside_is_not(properties: dict[str, Any]):
     assert outside({"S": {"Resources": {"R": {"Type": "Custom::X", "Properties": properties}}}}) == []
+
+
+def findings(tmp_path: Path, **parts: Any) -> set[tuple[str, str]]:
+    """Rule and place of what is found in the example with more dependencies, add-ons or jobs."""
+    chart(tmp_path)
+    content = yaml.safe_load(EXAMPLE.read_text())
+    for name, more in parts.items():
+        content[name] = more if isinstance(more, str) else {**content[name], **more}
+    config = tmp_path / "closed-network.yaml"
+    config.write_text(yaml.safe_dump(content))
+    return {(one.rule, one.path) for one in load(config).findings if one.rule.startswith("HP14")}
+
+
+@pytest.mark.parametrize(
+    ("parts", "found"),
+    [
+        ({}, set()),
+        ({"dependencies": {"cert_manager": True}}, {("HP141", "dependencies.cert_manager")}),
+        ({"dependencies": {"inference_operators": True}}, {("HP141", "dependencies.inference_operators")}),
+        (
+            {"dependencies": {"image_registry": "111122223333.dkr.ecr.us-east-1.amazonaws.com/mirror"}},
+            {("HP141", "dependencies.image_registry")},
+        ),
+        ({"dependencies": {"image_registry": "quay.io/mirror"}}, {("HP141", "dependencies.image_registry")}),
+        ({"region": "us-east-2"}, {("HP141", "dependencies.image_registry"), ("HP143", "jobs[0].image")}),
+        (
+            {
+                "addons": {
+                    "observability": {
+                        "grafana": {
+                            "kind": "self-hosted",
+                            "chart": {
+                                "reference": "oci://ghcr.io/a/b",
+                                "version": "1",
+                                "digest": f"sha256:{'ab' * 32}",
+                            },
+                        }
+                    }
+                }
+            },
+            {
+                ("HP144", "addons.observability.grafana.chart"),
+                ("HP144", "addons.observability.grafana.values"),
+            },
+        ),
+    ],
+)
+def test_what_would_be_fetched_from_outside_is_an_error(
+    parts: dict[str, Any], found: set[tuple[str, str]], tmp_path: Path
+):
+    assert findings(tmp_path, **parts) == found
 
 
 # ---- endpoints by feature ----

@@ -28,6 +28,10 @@ CHART = {
     "version": "0.1.0",
     "digest": "sha256:" + "ab" * 32,
 }
+KUEUE_INSIDE = {
+    "chart": {**CHART, "reference": "oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/kueue"},
+    "values": {"controllerManager": {"manager": {"image": {"repository": f"{REGISTRY}/kueue/kueue"}}}},
+}
 DEPLOYMENT = {"maximum_batch_size": {"count": 1}, "rollback_batch_size": {"percent": 50}, "wait_seconds": 300}
 
 TEAM = {
@@ -68,7 +72,6 @@ def allowed(row: Row) -> bool:
         or both(("capacity", "karpenter"), ("accelerators", "cpu"))  # nothing to tell it from the system group
         or both(("capacity", "training-plan"), ("accelerators", "cpu"))  # plans reserve accelerators
         or both(("capacity", "spot-flexible"), ("accelerators", "cpu"))
-        or both(("place", "closed"), ("addons", "open-source"))  # Kueue's chart and image come from outside
         or both(
             ("shared", "yes"), ("addons", "open-source")
         )  # quotas are task governance's, which has a Kueue of its own
@@ -216,6 +219,10 @@ def _addons(row: Row) -> dict[str, Any]:
                 "spaces": {},
                 "mountpoint_s3_csi": {"bucket_arns": ["arn:aws:s3:::data-in"]},
             },
-            "open-source": {"kueue": {}, "cloudwatch_observability": {}, "ebs_csi": {}},
+            "open-source": {
+                "kueue": KUEUE_INSIDE if row["place"] == "closed" else {},
+                "cloudwatch_observability": {},
+                "ebs_csi": {},
+            },
         }[row["addons"]]
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .catalog import InstanceType, find_instance_type, mirror_images
+from .catalog import InstanceType, find_instance_type, find_region, label, mirror_images
 from .catalog._files import load
 from .handlers.helm.errors import ChartError
 from .handlers.helm.folder import content_digest, files_of
@@ -119,7 +119,12 @@ def _needs(instance_type: InstanceType, component: str) -> bool:
 
 
 def chart_values(
-    spec: DependencyChart, *, region: str, instance_types: Iterable[str], values: Mapping[str, Any] | None = None
+    spec: DependencyChart,
+    *,
+    region: str,
+    instance_types: Iterable[str],
+    restricted_nodes: bool = False,
+    values: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The chart's values for a cluster: every switch, the region, and lists that lack an instance type in use.
 
@@ -127,8 +132,9 @@ def chart_values(
 
     Args:
         spec: switches, and values over them.
-        region: the cluster's region; without it the health monitoring agent's image comes from another region.
+        region: the cluster's region; without it the images of the agent and the EFA plugin come from another region.
         instance_types: the types in use.
+        restricted_nodes: whether there are restricted instance groups, whose taint the EFA plugin has to tolerate.
         values: further values, merged last.
 
     >>> v = chart_values(DependencyChart(mpi_operator=False), region="us-west-2", instance_types=["ml.p5.48xlarge"])
@@ -154,7 +160,23 @@ def chart_values(
     if "efa_device_plugin" in missing:
         every = [*lists["efa_device_plugin"], *missing["efa_device_plugin"]]
         set_by_us = merge(set_by_us, {"aws-efa-k8s-device-plugin": {"supportedInstanceLabels": {"values": every}}})
+    if spec.efa_device_plugin:
+        set_by_us = merge(set_by_us, {"aws-efa-k8s-device-plugin": _efa_plugin(region, restricted_nodes)})
     return _over(_over(set_by_us, spec.values), values or {})
+
+
+def _efa_plugin(region: str, restricted_nodes: bool) -> dict[str, Any]:
+    """The region's own image, all that a network without a way out can pull; restricted nodes have none."""
+    values: dict[str, Any] = {}
+    known = find_region(region)
+    if known and known.eks_images_account:
+        repository = load("chart")["efa_repository"].format(account=known.eks_images_account, region=region)
+        values["image"] = {"repository": repository}
+    if restricted_nodes:
+        taint = label("restricted_taint")
+        toleration = {"key": taint.key, "operator": "Equal", "value": taint.values[0], "effect": "NoSchedule"}
+        values["tolerations"] = [*load("chart")["restricted_nodes"]["efa_tolerations"], toleration]
+    return values
 
 
 def values_files(spec: DependencyChart, *, region: str) -> list[str]:

@@ -24,6 +24,7 @@ from .execution_roles import ExecutionRoles
 from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
 from .lifecycle_scripts import LifecycleScripts
 from .network import HyperPodNetwork, node_security_group
+from .restricted_nodes import RestrictedNetwork
 from .roles import cluster_role, grant_volume_key
 from .spec import Cluster, InstanceGroup, RestrictedInstanceGroup
 from .subnet_lookup import subnet_in_zone
@@ -115,6 +116,7 @@ class HyperPodCluster(Construct):
         self.cluster_arn: str = self.resource.get_att("ClusterArn").to_string()
         self._guard = ClusterGuard(self, "Guard", guarded=self.resource, allow_replacement=allow_replacement)
         self._render()
+        restricted = self.prepares_restricted_nodes
         for dependable in (
             self._vpc,  # with its routes and endpoints: nodes need a way out from their first boot on
             self.security_group,  # with its rules, when we make it
@@ -122,6 +124,7 @@ class HyperPodCluster(Construct):
             self._roles.principal.ready,
             self.lifecycle_scripts.ready,
             *([self.cluster_role] if self.cluster_role else []),
+            *([RestrictedNetwork(self, "RestrictedNetwork", eks_cluster=self.eks_cluster)] if restricted else []),
             *after,
         ):
             self.resource.node.add_dependency(dependable)
@@ -166,6 +169,17 @@ class HyperPodCluster(Construct):
         """Add an instance group; it takes part in the same checks."""
         self.spec = self.spec.model_copy(update={"instance_groups": (*self.spec.instance_groups, group)})
         self._render()
+
+    @property
+    def prepares_restricted_nodes(self) -> bool:
+        """Whether restricted nodes get a network agent and DNS servers of their own from us."""
+        return bool(self.spec.restricted_instance_groups) and self.spec.prepare_restricted_nodes
+
+    @property
+    def system_nodes(self) -> int:
+        """How many nodes of the system group `nodes_ready` waits for; 1 where there is no such group."""
+        group = system_group(self.spec)
+        return (group.min_count or group.count) if group else 1
 
     def milestone(self, name: str) -> DependencyGroup:
         """What has to be there before whatever needs `name`, such as `cert_manager`; empty until something joins it.
@@ -256,7 +270,7 @@ class HyperPodCluster(Construct):
             "NodesReady",
             provider=self.kubernetes,
             condition=nodes_ready(
-                count=group.min_count or group.count,
+                count=self.system_nodes,
                 cluster_arn=self.cluster_arn,
                 instance_types=group.types,
             ),

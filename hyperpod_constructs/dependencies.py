@@ -21,6 +21,7 @@ class HyperPodDependencies(Construct):
         region: the cluster's region, which decides where the agents' images come from.
         instance_types: the types of all instance groups. Where the chart's own lists leave one out, it is added, so
             that its GPUs, EFA interfaces or Neuron devices are advertised.
+        restricted_nodes: whether restricted instance groups are among them, whose taint the EFA plugin has to tolerate.
         chart: where the chart comes from. Default: the source that `components` names, else the pinned upstream commit.
         components: the chart's switches, as `DependencyChart` or as a mapping of its fields. Default: the chart's own.
         values: values of the chart, merged last, over those of `components`.
@@ -34,6 +35,7 @@ class HyperPodDependencies(Construct):
         kubernetes: KubernetesProvider,
         region: str,
         instance_types: Sequence[str],
+        restricted_nodes: bool = False,
         chart: ChartSource | None = None,
         components: DependencyChart | Mapping[str, Any] | None = None,
         values: Mapping[str, Any] | None = None,
@@ -49,7 +51,13 @@ class HyperPodDependencies(Construct):
             release=release_name(),
             namespace=namespace(),
             # Made at synthesis: instance groups may still be added to the cluster after this construct is made.
-            values=lambda: chart_values(spec, region=region, instance_types=self._instance_types, values=values),
+            values=lambda: chart_values(
+                spec,
+                region=region,
+                instance_types=self._instance_types,
+                restricted_nodes=restricted_nodes,
+                values=values,
+            ),
             values_files=values_files(spec, region=region),
             subchart_digests=subchart_digests(),
             insertions=lambda: insertions(spec, instance_types=self._instance_types),

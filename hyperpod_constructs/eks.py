@@ -15,7 +15,7 @@ from constructs import Construct, DependencyGroup, IDependable
 
 from . import catalog
 from .access import add_all
-from .addons import CORE_ADDONS
+from .addons import CORE_ADDONS, EksAddon
 from .checks import Context
 from .kubernetes import KubernetesProvider
 from .network import HyperPodNetwork, connect_security_groups
@@ -60,6 +60,7 @@ class EksCluster(Protocol):
     kubernetes_version: str | None
     kubernetes: KubernetesProvider
     ready: IDependable
+    network_addon: EksAddon | None
 
     @property
     def oidc(self) -> OidcIdentity:
@@ -75,6 +76,7 @@ class BroughtEks(Construct):
     """
 
     kubernetes_version: str | None
+    network_addon: EksAddon | None = None
 
     def __init__(
         self,
@@ -152,6 +154,8 @@ class HyperPodEks(Construct):
     """Applies, waits for and deletes Kubernetes objects in this cluster."""
     ready: IDependable
     """Access entries and DaemonSet add-ons: whatever runs on nodes or talks to the API depends on it."""
+    network_addon: EksAddon | None
+    """The Amazon VPC CNI, None where it is not ours."""
 
     def __init__(
         self,
@@ -200,13 +204,16 @@ class HyperPodEks(Construct):
             self.kubernetes.ready.add(rules)
         group.add(self.kubernetes.ready)
         add_all(self, [*(Access(principal=arn, policy="cluster-admin") for arn in spec.admins), *spec.access])
+        core: dict[str, EksAddon] = {}
         if not spec.existing or spec.existing.core_addons:
             effective = addons.effective()
-            for key, addon in CORE_ADDONS.items():
-                if key in effective:
-                    group.add(
-                        addon(self, addon.__name__.removesuffix("Addon"), eks_cluster=self, settings=effective[key])
-                    )
+            core = {
+                key: addon(self, addon.__name__.removesuffix("Addon"), eks_cluster=self, settings=effective[key])
+                for key, addon in CORE_ADDONS.items()
+                if key in effective
+            }
+        group.add(*core.values())
+        self.network_addon = core.get("vpc_cni")
         self.node.add_dependency(network.ready)
         command = f"aws eks update-kubeconfig --region {Stack.of(self).region} --name {self.cluster_name}"
         CfnOutput(self, "KubeconfigCommand", value=command)

@@ -81,6 +81,7 @@ class HyperPodPlatform(Construct):
                 kubernetes=self.eks.kubernetes,
                 region=platform.region,
                 instance_types=sorted({name for group in platform.cluster.groups for name in group.types}),
+                restricted_nodes=bool(platform.cluster.restricted_instance_groups),
                 components=platform.dependencies,
             )
             self.dependencies.node.add_dependency(self.eks.ready)

@@ -68,7 +68,36 @@ def test_every_instance_type_is_served_by_the_plugins_it_needs() -> None:
 def test_lists_without_a_gap_are_left_to_the_chart() -> None:
     values = chart_values(DependencyChart(), region="us-west-2", instance_types=["ml.p5.48xlarge", "ml.trn1.32xlarge"])
     assert values["nvidia-device-plugin"] == {"devicePlugin": {"enabled": True}}
-    assert values["aws-efa-k8s-device-plugin"] == {"devicePlugin": {"enabled": True}}
+    assert "supportedInstanceLabels" not in values["aws-efa-k8s-device-plugin"]
+
+
+@pytest.mark.parametrize(
+    ("region", "registry"),
+    [
+        ("eu-north-1", "602401143452.dkr.ecr.eu-north-1.amazonaws.com"),
+        ("eu-south-2", "455263428931.dkr.ecr.eu-south-2.amazonaws.com"),
+    ],
+)
+def test_the_efa_plugin_comes_from_the_clusters_region(region: str, registry: str) -> None:
+    """A closed network has a way to its own region's registry only; the chart names another's."""
+    values = chart_values(DependencyChart(), region=region, instance_types=[])
+    assert values["aws-efa-k8s-device-plugin"]["image"] == {"repository": f"{registry}/eks/aws-efa-k8s-device-plugin"}
+    off = chart_values(DependencyChart(efa_device_plugin=False), region=region, instance_types=[])
+    assert off["aws-efa-k8s-device-plugin"] == {"devicePlugin": {"enabled": False}}
+
+
+def test_the_efa_plugin_tolerates_restricted_nodes_besides_what_the_chart_tolerates() -> None:
+    values = chart_values(DependencyChart(), region="us-east-1", instance_types=[], restricted_nodes=True)
+    *others, last = values["aws-efa-k8s-device-plugin"]["tolerations"]
+    assert last == {
+        "key": "sagemaker.amazonaws.com/RestrictedNode",
+        "operator": "Equal",
+        "value": "Worker",
+        "effect": "NoSchedule",
+    }
+    assert others == load("chart")["restricted_nodes"]["efa_tolerations"]
+    ordinary = chart_values(DependencyChart(), region="us-east-1", instance_types=[])
+    assert "tolerations" not in ordinary["aws-efa-k8s-device-plugin"]
 
 
 @pytest.mark.parametrize(

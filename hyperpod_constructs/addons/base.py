@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import CfnTag, Duration, Stack
+from aws_cdk import CfnTag, Duration, Fn, Stack
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
@@ -50,14 +50,14 @@ class EksAddon(Construct):
         self.eks_cluster = eks_cluster
         self.version = settings.version or known_version(self.addon_name, eks_cluster.kubernetes_version)
         preserve = settings.preserve_on_delete if settings.preserve_on_delete is not None else key in CORE
-        values = merged(defaults or {}, settings.configuration)
+        self._settings_values = merged(defaults or {}, settings.configuration)
         self.resource = eks.CfnAddon(
             self,
             "Resource",
             cluster_name=eks_cluster.cluster_name,
             addon_name=self.addon_name,
             addon_version=self.version,
-            configuration_values=Stack.of(self).to_json_string(values) if values else None,
+            configuration_values=self._configuration(),
             resolve_conflicts=settings.resolve_conflicts,
             preserve_on_delete=True if preserve else None,
             service_account_role_arn=service_account_role_arn,
@@ -65,6 +65,19 @@ class EksAddon(Construct):
         )
         for dependable in after:
             self.resource.node.add_dependency(dependable)
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that changes with the add-on's version and configuration."""
+        return Fn.join(" ", [self.version or "default", self.resource.configuration_values or "{}"])
+
+    def set_default(self, key: str, value: Any) -> None:
+        """Set a configuration value under what the settings say: mappings merge, anything else of theirs stays."""
+        self._settings_values = merged({key: value}, self._settings_values)
+        self.resource.configuration_values = self._configuration()
+
+    def _configuration(self) -> str | None:
+        return Stack.of(self).to_json_string(self._settings_values) if self._settings_values else None
 
     def wait_until_ready(self, *, deployments: Sequence[str] = (), timeout: Duration | None = None) -> KubernetesWait:
         """Wait until EKS says ACTIVE (CloudFormation takes DEGRADED for success) and until `deployments` are available.

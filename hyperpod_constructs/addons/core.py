@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from constructs import Construct
 
+from ..restricted_nodes import RestrictedDns
 from ..spec import Addon
 from .base import EksAddon, NodeAddon
 
@@ -29,8 +30,20 @@ class KubeProxyAddon(EksAddon):
 
 
 class CoreDnsAddon(NodeAddon):
-    """CoreDNS. A Deployment, so it comes when nodes are ready; what needs names waits for it."""
+    """CoreDNS. A Deployment, so it comes when nodes are ready; what needs names waits for it.
+
+    Beside restricted nodes it runs on every node besides (`RestrictedDns`).
+    """
 
     def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Addon | None = None) -> None:
         super().__init__(scope, id, key="coredns", cluster=cluster, settings=settings)
         self.ready = self.wait_until_ready()
+        if cluster.prepares_restricted_nodes:
+            dns = RestrictedDns(
+                self,
+                "RestrictedDns",
+                kubernetes=cluster.kubernetes,
+                version=self.fingerprint,
+                ordinary_nodes=cluster.system_nodes,
+            )
+            dns.node.add_dependency(self.ready)

@@ -26,6 +26,7 @@ class Region:
         amg: whether Amazon Managed Grafana is there. A workspace may be in another region than the cluster.
         observability: whether the HyperPod observability add-on is offered there.
         inference: whether the HyperPod inference operator has images there.
+        eks_images_account: account in which EKS keeps its add-ons' images, or None.
         health_monitoring_agent_account: account of the agent's image repository, or None.
         inference_operator_account: account of the inference operator's image repository, or None.
         gpu_operator_account: account of the GPU operator's mirrored images, or None.
@@ -44,6 +45,7 @@ class Region:
     amg: bool
     observability: bool
     inference: bool
+    eks_images_account: str | None
     health_monitoring_agent_account: str | None
     inference_operator_account: str | None
     gpu_operator_account: str | None
@@ -102,7 +104,10 @@ def _read(name: str, entry: dict[str, object]) -> Region:
     return Region(name=name, **values, uncertain=uncertain)  # type: ignore[arg-type]
 
 
-_ACCOUNTS = ("health_monitoring_agent_account", "inference_operator_account", "gpu_operator_account")
+_ACCOUNTS = (
+    *("eks_images_account", "health_monitoring_agent_account"),
+    *("inference_operator_account", "gpu_operator_account"),
+)
 _FLAGS = (
     *("opt_in", "hyperpod", "cluster_cfn", "scheduler_config_cfn", "compute_quota_cfn"),
     *("amp", "amg", "observability", "inference"),

@@ -66,6 +66,7 @@ def render_region(found: Region) -> str:
     sheet.row("Managed Grafana", found.amg, "amg")
     sheet.row("inference operator", found.inference, "inference")
     for label, name in (
+        ("EKS images' account", "eks_images_account"),
         ("health agent's account", "health_monitoring_agent_account"),
         ("inference images' account", "inference_operator_account"),
         ("GPU operator's account", "gpu_operator_account"),

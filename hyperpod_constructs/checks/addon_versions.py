@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import addon
+from ..catalog import addon, load
 from ..catalog import minor as kubernetes_minor
 from ..findings import Severity
 from ..spec.addons import ADDON_NAMES
@@ -99,19 +99,20 @@ def installs(ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP522",
-    title="An add-on's version is new enough for HyperPod, and for the add-ons that use it.",
+    title="An add-on's version is new enough for HyperPod, for the add-ons that use it, and for restricted nodes.",
     severity=Severity.ERROR,
     needs=("addons",),
     why="Older versions do not work on HyperPod nodes: volumes do not attach, nodes get no network.",
     cure="Use a newer version, or leave it out.",
     source="documentation pages sagemaker-hyperpod-eks-ebs, sagemaker-hyperpod-eks-prerequisites, "
-    "sagemaker-hyperpod-model-deployment-setup",
+    "sagemaker-hyperpod-model-deployment-setup, hyperpod-observability-addon-troubleshooting; amazon-vpc-cni-k8s, README",
     certain=False,
     wrong="addons: {ebs_csi: {version: v1.46.0-eksbuild.1}}\n",
     right="addons: {ebs_csi: {version: v1.47.0-eksbuild.1}}\n",
 )
 def new_enough(ctx: Context) -> Iterator[Problem]:
-    """Minimum versions of HyperPod and of other add-ons."""
+    """Minimum versions of HyperPod, of other add-ons and of restricted nodes."""
+    for_restricted = load("chart")["restricted_nodes"]["addon_min_versions"] if any(ctx.restricted_groups) else {}
     users = {key: addon(ADDON_NAMES[key]) for key in ctx.effective_addons if key in ADDON_NAMES}
     for key, path, version in _pinned(ctx):
         has = version_tuple(version)
@@ -119,6 +120,7 @@ def new_enough(ctx: Context) -> Iterator[Problem]:
             continue
         wanted = [("HyperPod", users[key].min_version)]
         wanted += [(user.title, user.min_version_for.get(ADDON_NAMES[key])) for user in users.values()]
+        wanted.append(("a cluster with restricted instance groups", for_restricted.get(ADDON_NAMES[key])))
         for who, least in wanted:
             need = version_tuple(least) if least is not None else None
             if need is not None and has < need:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from ..catalog import label, load
 from ..findings import Severity
-from .context import Context
+from ..spec.base import is_token
+from .context import Context, types_of
 from .registry import Problem, rule
 
 _RIG = "service model of sagemaker: ClusterRestrictedInstanceGroupSpecification"
@@ -66,21 +68,32 @@ def shared_environment(ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP372",
-    title="A cluster with both kinds of groups knows what does not work on the restricted ones.",
+    title="Restricted nodes are prepared: with a network agent and DNS servers of their own.",
     severity=Severity.WARNING,
     needs=("cluster",),
-    why="kube-dns needs internalTrafficPolicy Local, or DNS times out on ordinary nodes; pod identity and kubectl logs do "
-    "not work on restricted nodes.",
-    cure="Run the chart's second step for restricted groups, patch kube-dns, give the execution role what pods need.",
-    source="documentation page hyperpod-observability-addon-troubleshooting (hybrid clusters); Terraform treats the two "
-    "kinds as exclusive",
-    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125"),
-    right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
+    why="Restricted nodes never become ready with the ordinary network agent, and names resolve to nothing on either kind.",
+    cure="Leave it to us (prepare_restricted_nodes), or run the service's script after the dependency chart; keep aws-node "
+    "off nodes labelled sagemaker.amazonaws.com/instance-group-type=Restricted.",
+    source="documentation pages sagemaker-hyperpod-eks-operate-cli-command-create-cluster and "
+    "hyperpod-observability-addon-troubleshooting (hybrid clusters)",
+    wrong=_fragment(
+        "instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125",
+        ", prepare_restricted_nodes: false",
+    ),
+    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125"),
 )
-def hybrid(ctx: Context) -> Iterator[Problem]:
-    """Both kinds in one cluster."""
-    if ctx.cluster is not None and ctx.cluster.instance_groups and ctx.cluster.restricted_instance_groups:
-        yield Problem("cluster.restricted_instance_groups", "are beside ordinary instance groups")
+def prepared(ctx: Context) -> Iterator[Problem]:
+    """Restricted groups whose nodes somebody else prepares, wholly or in part."""
+    if ctx.cluster is None or not ctx.cluster.restricted_instance_groups:
+        return
+    ours = ctx.eks is None or ctx.eks.existing is None or ctx.eks.existing.core_addons
+    if not ctx.cluster.prepare_restricted_nodes:
+        yield Problem("cluster.prepare_restricted_nodes", "is false: the second step for restricted groups is yours")
+    elif not ours:
+        message = "is false: we cannot keep the cluster's aws-node off restricted nodes"
+        yield Problem("eks.existing.core_addons", message)
+    elif ctx.addons is not None and not ctx.addons.vpc_cni.enabled:
+        yield Problem("addons.vpc_cni.enabled", "is false: we cannot keep aws-node off restricted nodes")
 
 
 @rule(
@@ -96,8 +109,6 @@ def hybrid(ctx: Context) -> Iterator[Problem]:
 )
 def accelerated(ctx: Context) -> Iterator[Problem]:
     """CPU types in restricted groups."""
-    from .context import types_of
-
     for path, group in ctx.restricted_groups:
         for kind in types_of(group):
             if not kind.is_accelerated:
@@ -139,3 +150,55 @@ _REFUSED = frozenset(
         "SlurmConfig",
     }
 )
+
+
+@rule(
+    "HP375",
+    title="Restricted groups are in a region that the service prepares them for.",
+    severity=Severity.WARNING,
+    needs=("cluster", "region"),
+    why="The service's script for restricted nodes refuses other regions; the groups may not be offered there.",
+    cure="Use another region, or acknowledge this where the service has come to yours.",
+    source="install_rig_dependencies.sh of github.com/aws/sagemaker-hyperpod-cli, 2026-02-26",
+    certain=False,
+    wrong="region: eu-central-1\n" + _fragment("instance_type: ml.p5.48xlarge, count: 2"),
+    right=_fragment("instance_type: ml.p5.48xlarge, count: 2"),
+)
+def region(ctx: Context) -> Iterator[Problem]:
+    """Restricted groups in other regions than those of the script."""
+    known = load("chart")["restricted_nodes"]["regions"]
+    if any(ctx.restricted_groups) and ctx.region is not None and not is_token(ctx.region) and ctx.region not in known:
+        yield Problem("region", f"{ctx.region} is none of {', '.join(known)}")
+
+
+@rule(
+    "HP376",
+    title="The network add-on keeps off restricted nodes.",
+    severity=Severity.ERROR,
+    needs=("cluster", "addons"),
+    why="Two network agents on one node fight, and the ordinary one has no way to the EC2 API there.",
+    cure="Leave the affinity out, or let it exclude nodes labelled sagemaker.amazonaws.com/instance-group-type=Restricted.",
+    source="install_rig_dependencies.sh of github.com/aws/sagemaker-hyperpod-cli, 2026-02-26",
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2")
+    + "addons: {vpc_cni: {configuration: {affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "
+    "{nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/os, operator: In, values: [linux]}]}]}}}}}}\n",
+    right=_fragment("instance_type: ml.p5.48xlarge, count: 2")
+    + "addons: {vpc_cni: {configuration: {env: {WARM_ENI_TARGET: '1'}}}}\n",
+)
+def network_addon(ctx: Context) -> Iterator[Problem]:
+    """Node selector terms of the user's own, which replace ours."""
+    if ctx.cluster is None or ctx.addons is None or not ctx.cluster.prepare_restricted_nodes:
+        return
+    value: object = ctx.addons.vpc_cni.configuration
+    for part in _TERMS:
+        if not isinstance(value, Mapping):
+            break
+        if part not in value:
+            return
+        value = value[part]
+    if any(ctx.restricted_groups) and label("instance_group_type").key not in str(value):
+        message = "replaces ours, which keeps aws-node off restricted nodes, and does not do so itself"
+        yield Problem("addons.vpc_cni.configuration.affinity", message)
+
+
+_TERMS = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")

@@ -66,5 +66,10 @@ def _values(config: Path) -> tuple[dict[str, Any], str | None]:
     if platform is None:
         raise click.ClickException(f"{config} is not readable as a config; `hyperpod validate {config}` says why")
     types = {name for group in platform.cluster.groups for name in group.types}
-    values = chart_values(platform.dependencies, region=platform.region, instance_types=types)
+    values = chart_values(
+        platform.dependencies,
+        region=platform.region,
+        instance_types=types,
+        restricted_nodes=bool(platform.cluster.restricted_instance_groups),
+    )
     return values, platform.dependencies.image_registry

@@ -157,6 +157,21 @@ def addon_roles(templates: Templates, resource: Resource) -> Keys:
     return frozenset(role for one in (resource, *associations) for role in templates.roles(one))
 
 
+_BROUGHT = {"vpc-cni": ("aws-node",), "coredns": ("coredns", "kube-dns")}
+
+
+def brought_objects(templates: Templates, resource: Resource) -> Keys:
+    """Names of the objects of an add-on that others copy or set fields of."""
+    return frozenset(_BROUGHT.get(addon_name(resource), ()))
+
+
+def borrowed_objects(templates: Templates, resource: Resource) -> Keys:
+    """Name of the object that a resource copies, or sets fields of."""
+    original = (resource.properties.get("CopyOf") or {}).get("name")
+    names = {str((item.get("metadata") or {}).get("name")) for item in templates.objects(resource)}
+    return frozenset({str(original)} if original else names)
+
+
 def values(*paths: str) -> KeysOf:
     return lambda templates, resource: templates.values(resource, *paths)
 

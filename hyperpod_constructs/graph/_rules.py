@@ -191,6 +191,13 @@ ORDER_RULES: tuple[OrderRule, ...] = (
         backwards="nodes go first, so that no agent is missing on one that still works",
     ),
     OrderRule(
+        id="restricted-network-before-cluster",
+        first=s.NETWORK_COPIES,
+        then=s.HYPERPOD,
+        why="the ordinary network agent keeps off restricted nodes, so without theirs they never become ready",
+        backwards="nodes are drained and deregistered over the network",
+    ),
+    OrderRule(
         id="nodes-before-addons",
         first=s.HYPERPOD,
         then=s.POD_ADDONS,
@@ -205,6 +212,23 @@ ORDER_RULES: tuple[OrderRule, ...] = (
         gate=s.NODES_READY,
         why="with Continuous provisioning the cluster is InService before a node exists",
         backwards="jobs and releases end while their nodes are there",
+    ),
+    OrderRule(
+        id="originals-before-copies",
+        first=s.COPIED_ADDONS,
+        then=s.COPIES,
+        why="a copy is made of what is there; fields are set on what is there",
+        backwards="copies go, and fields are given back, while the add-on's objects are there",
+        first_keys=k.brought_objects,
+        then_keys=k.borrowed_objects,
+    ),
+    OrderRule(
+        id="dns-servers-before-policy",
+        first=s.DNS_COPIES,
+        then=s.DNS_POLICY,
+        gate=s.DNS_READY,
+        why="once DNS stays on the node, a node without a server of its own resolves nothing",
+        backwards="the policy is given back before the servers go",
     ),
     OrderRule(
         id="cert-manager-before-webhooks",

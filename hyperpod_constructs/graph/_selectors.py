@@ -104,6 +104,15 @@ def _needs(name: str) -> Callable[[Resource], bool]:
     return where
 
 
+def _original(resource: Resource) -> str:
+    """Name of the object that a resource copies."""
+    return str((resource.properties.get("CopyOf") or {}).get("name", ""))
+
+
+def _borrows(resource: Resource) -> bool:
+    return bool(_original(resource)) or "FieldsOnly" in resource.properties
+
+
 ATTACHMENTS = Selector("internet gateway attachment", ("AWS::EC2::VPCGatewayAttachment",))
 BLOCKS = Selector("secondary address blocks", ("AWS::EC2::VPCCidrBlock",))
 SUBNETS = Selector("subnets in them", ("AWS::EC2::Subnet",))
@@ -166,6 +175,24 @@ CERT_MANAGER_READY = _ready("wait for cert-manager", CERT_MANAGER_NAME)
 GOVERNANCE_READY = _ready("wait for Kueue", GOVERNANCE_NAME)
 OPERATOR_READY = _ready("wait for the operator's CRD", OPERATOR_NAME)
 OPERATOR = _addon("training operator add-on", OPERATOR_NAME)
+COPIES = Selector(
+    "copies of their objects, and fields of them", OBJECTS, lambda templates, resource: _borrows(resource)
+)
+COPIED_ADDONS = _addon("network add-on, CoreDNS", "vpc-cni", "coredns")
+NETWORK_COPIES = Selector(
+    "network agent of restricted nodes",
+    OBJECTS,
+    lambda templates, resource: _original(resource) == "aws-node",
+)
+DNS_COPIES = Selector(
+    "DNS servers on every node", OBJECTS, lambda templates, resource: _original(resource) == "coredns"
+)
+DNS_READY = _wait("wait for the servers", "node-coredns")
+DNS_POLICY = Selector(
+    "DNS stays on the node",
+    OBJECTS,
+    lambda templates, resource: "FieldsOnly" in resource.properties and "kube-dns" in templates.text(resource),
+)
 PART_KINDS = (
     "PersistentVolumeClaim",
     "ServiceAccount",

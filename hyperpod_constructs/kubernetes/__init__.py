@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .borrowed import KubernetesCopy, KubernetesFields
 from .conditions import (
     WaitCondition,
     addon_active,
@@ -19,6 +20,8 @@ from .provider import KubernetesProvider
 from .wait import KubernetesWait
 
 __all__ = [
+    "KubernetesCopy",
+    "KubernetesFields",
     "KubernetesObjects",
     "KubernetesProvider",
     "KubernetesWait",

@@ -33,9 +33,13 @@ def deployment_available(namespace: str, name: str) -> WaitCondition:
     return WaitCondition("DeploymentAvailable", {"Namespace": namespace, "Name": name})
 
 
-def daemon_set_ready(namespace: str, name: str, *, minimum_ready: int = 1) -> WaitCondition:
-    """A DaemonSet's pods are of its newest version and ready on all its nodes, and on `minimum_ready` at least."""
-    return WaitCondition("DaemonSetReady", {"Namespace": namespace, "Name": name, "MinimumReady": minimum_ready})
+def daemon_set_ready(namespace: str, name: str, *, minimum_ready: int = 1, all_nodes: bool = True) -> WaitCondition:
+    """A DaemonSet's pods are of its newest version and ready on all its nodes, and on `minimum_ready` at least.
+
+    With `all_nodes=False` those that are enough: one node that is not ready does not hold a deployment then.
+    """
+    arguments = {"Namespace": namespace, "Name": name, "MinimumReady": minimum_ready}
+    return WaitCondition("DaemonSetReady", arguments if all_nodes else {**arguments, "AllNodes": "false"})
 
 
 def nodes_ready(

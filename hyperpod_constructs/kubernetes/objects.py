@@ -132,10 +132,7 @@ class KubernetesObjects(Construct):
             "Key": asset.s3_object_key,
             "Sha256": hashlib.sha256(text.encode()).hexdigest(),
         }
-        properties["Objects"] = [
-            {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
-            for ref in self.refs
-        ]
+        properties["Objects"] = [reference(ref) for ref in self.refs]
         read = iam.PolicyStatement(
             actions=["s3:GetObject"], resources=[asset.bucket.arn_for_objects(asset.s3_object_key)]
         )
@@ -150,6 +147,11 @@ class KubernetesObjects(Construct):
             f"{INLINE_BYTES:,}), the largest is {largest} with {sizes[largest]:,}; give the objects with tokens a "
             "KubernetesObjects of their own"
         )
+
+
+def reference(ref: ObjectRef) -> dict[str, str]:
+    """A reference as a property of a custom resource."""
+    return {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
 
 
 def _checked(

@@ -60,6 +60,12 @@ class Cluster(SpecModel):
     shared_environment: SharedEnvironment | None = field(
         None, change=Change.LOSES_DATA, help="File system shared by the restricted instance groups."
     )
+    prepare_restricted_nodes: bool = field(
+        True,
+        change=Change.DRAINS,
+        help="Whether restricted nodes get a network agent and DNS servers of their own from us, which the service "
+        "documents as a script to run; `false` where that was run.",
+    )
     provisioning: Literal["Continuous", "Request"] = field(
         "Continuous",
         change=Change.REFUSED,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from typing import Any
 
 
@@ -55,6 +54,12 @@ def objects(*items: dict[str, Any]) -> dict[str, Any]:
     return resource("Custom::HyperPodKubernetesObjects", ClusterName=ref("Eks"), ServiceToken=att("Fn"), Manifest=text)
 
 
+def borrowed(item: dict[str, Any], **more: Any) -> dict[str, Any]:
+    found = objects(item)
+    found["Properties"] |= more
+    return found
+
+
 def thing(kind: str, name: str = "x", namespace: str | None = None, **more: Any) -> dict[str, Any]:
     return {"kind": kind, "metadata": {"name": name, **({"namespace": namespace} if namespace else {})}, **more}
 
@@ -67,6 +72,7 @@ def release(name: str) -> dict[str, Any]:
     return resource("Custom::HyperPodHelmRelease", ClusterName=ref("Eks"), ServiceToken=att("Fn"), Release=name)
 
 
+COREDNS = {"kind": "Deployment", "name": "coredns"}
 FUNCTION = resource(
     "AWS::Lambda::Function",
     Role=att("FnRole"),
@@ -193,6 +199,15 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         "HyperPod",
         None,
     ),
+    "restricted-network-before-cluster": (
+        {
+            "RigAgent": borrowed(thing("DaemonSet", "rig-aws-node"), CopyOf={"kind": "DaemonSet", "name": "aws-node"}),
+            "HyperPod": HYPERPOD,
+        },
+        "RigAgent",
+        "HyperPod",
+        None,
+    ),
     "nodes-before-addons": (
         {"HyperPod": HYPERPOD, "Ready": wait(Type="NodesReady", Count=1), "Dns": addon("coredns")},
         "HyperPod",
@@ -203,6 +218,22 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         {"HyperPod": HYPERPOD, "Ready": wait(Type="NodesReady", Count=1), "Job": JOB},
         "HyperPod",
         "Job",
+        "Ready",
+    ),
+    "originals-before-copies": (
+        {"Dns": addon("coredns"), "Servers": borrowed(thing("DaemonSet", "node-coredns"), CopyOf=COREDNS)},
+        "Dns",
+        "Servers",
+        None,
+    ),
+    "dns-servers-before-policy": (
+        {
+            "Servers": borrowed(thing("DaemonSet", "node-coredns"), CopyOf=COREDNS),
+            "Ready": wait(Type="DaemonSetReady", Name="node-coredns"),
+            "Local": borrowed(thing("Service", "kube-dns"), FieldsOnly="true"),
+        },
+        "Servers",
+        "Local",
         "Ready",
     ),
     "cert-manager-before-webhooks": (
@@ -360,54 +391,3 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         None,
     ),
 }
-
-
-# A whole platform: everything in order, and each edge that a rule relies on cut
-
-
-def platform() -> dict[str, Any]:
-    resources = deepcopy(BASE)
-    for rule, (more, *_) in CASES.items():
-        if rule != "control-plane-before-cluster":
-            resources.update(deepcopy({name: body for name, body in more.items() if name not in ("Ready", "Metrics")}))
-    resources |= deepcopy(
-        {
-            "NodesReady": wait(Type="NodesReady", Count=1),
-            "CertsReady": wait(Type="DeploymentAvailable", Name="cert-manager-webhook"),
-            "KueueReady": wait(Type="DeploymentAvailable", Name="kueue-controller-manager"),
-            "OperatorReady": wait(Type="CrdEstablished", Name="hyperpodpytorchjobs.sagemaker.amazonaws.com"),
-            "Job": JOB,
-            "Kubeflow": objects(thing("PyTorchJob", namespace="x")),
-            "Metrics": addon("metrics-server"),
-            "Volume": objects(thing("PersistentVolume", "data", spec={"csi": {"driver": "fsx.csi.aws.com"}})),
-            "Claim": objects(thing("PersistentVolumeClaim", "mine", "hyperpod-ns-blue", **PVC_SPEC)),
-        }
-    )
-    order = {
-        "Subnet": ["Block"],
-        "Out": ["Attached"],
-        "Chart": ["Entry", "Policy", "FnPolicy", "Association", "Route", "End", "In", "PlaneIn", "Out"],
-        "HyperPod": ["Chart", "Up", "Cni", "Agent"],
-        "NodesReady": ["HyperPod"],
-        "Dns": ["NodesReady"],
-        "Certs": ["Dns"],
-        "CertsReady": ["Certs"],
-        "Governance": ["CertsReady"],
-        "KueueReady": ["Governance"],
-        "Metrics": ["KueueReady"],
-        "Driver": ["KueueReady", "AddonPolicy"],
-        "Operator": ["KueueReady", "Pod"],
-        "Inference": ["Metrics", "Driver"],
-        "OperatorReady": ["Operator"],
-        "Config": ["KueueReady"],
-        "Quota": ["Config"],
-        "Space": ["NodesReady"],
-        "Map": ["Space"],
-        "Volume": ["Driver"],
-        "Claim": ["Volume", "Space", "Quota"],
-        "Job": ["OperatorReady", "Quota", "Claim", "Map"],
-        "Kubeflow": ["NodesReady"],
-    }
-    for then, firsts in order.items():
-        resources[then].setdefault("DependsOn", []).extend(firsts)
-    return {"Platform": {"Resources": resources}}

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from order_cases import BASE, CASES, EKS, HYPERPOD, ROUTE, WAIT, att, platform, ref, resource, template
+from order_cases import BASE, CASES, EKS, HYPERPOD, ROUTE, WAIT, att, ref, resource, template
+from order_platform import platform
 
 from hyperpod_constructs.graph import ORDER_RULES, Graph, OrderRule, Selector, Stack, order_table, prove, without_edge
 from hyperpod_constructs.graph.__main__ import main

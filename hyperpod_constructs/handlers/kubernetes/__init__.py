@@ -17,6 +17,10 @@ RetrySeconds         how long a retryable refusal is retried, 1-780 (default 600
 DeletionPolicy       ``Delete`` (default) or ``Retain``: leave the objects when the resource, or their place in it, goes
 PropagationPolicy    ``Foreground`` (default), ``Background`` or ``Orphan``: what a deletion does with dependents
 ReplaceOnImmutable   ``true``: an object whose changed field is immutable is deleted and created again
+CopyOf               ``{apiVersion, kind, namespace, name}`` of an object in the cluster: the one object of the manifest
+                     is a copy of it whose ``spec`` has the manifest's changes (null removes, named items merge by name)
+FieldsOnly           ``true``: the manifest holds some fields of an object that others made; a deletion gives them back
+RerunOn              any text; a change of it applies the objects again
 ===================  ==========================================================================================
 
 * The physical id names the cluster and the object (or the logical id of a group): a rename, another namespace or
@@ -43,6 +47,7 @@ RerunOn              any text; a change of it runs the wait again
 
 Modules, lowest first: ``errors`` (what an API refusal is, and whether to retry), ``timing`` (clock, deadline, back-off),
 ``client`` (HTTP), ``eks`` (endpoint and token), ``discovery`` (kinds), ``objects`` (references, order, ownership),
-``manifest`` (bodies), ``group`` (apply and delete), ``apply`` (the events); ``diagnosis`` (what pods say), ``conditions``,
-``jobs``, ``nodes``, ``addons``, ``wait`` (the events); ``services`` (what the handlers are given, and tests replace).
+``manifest`` (bodies), ``group`` (apply and delete), ``borrowed`` (copies and fields of what others made), ``apply`` (the
+events); ``diagnosis`` (what pods say), ``conditions``, ``jobs``, ``nodes``, ``addons``, ``wait`` (the events);
+``services`` (what the handlers are given, and tests replace).
 """

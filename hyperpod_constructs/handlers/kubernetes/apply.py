@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..shared.eks import ClusterGone
+from .borrowed import BorrowedFields, copied
 from .errors import MESSAGE_BYTES, ApiError, HandlerError, clip
 from .group import ObjectGroup
 from .manifest import load, references
@@ -57,6 +58,9 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
     new_id = physical_id(properties["ClusterName"], event["LogicalResourceId"], refs)
     group = _group(event, services, new_id, deadline)
     try:
+        if "CopyOf" in properties:
+            (changes,) = objects
+            objects = [copied(group.read(ObjectRef.of(properties["CopyOf"])), changes)]
         group.apply(objects)
         if event["RequestType"] == "Update" and event["PhysicalResourceId"] == new_id and not _retains(properties):
             kept = {ref.key for ref in refs}
@@ -110,7 +114,8 @@ def _after_cleanup(
 
 def _group(event: Mapping[str, Any], services: Services, resource_id: str, deadline: Deadline) -> ObjectGroup:
     properties = event["ResourceProperties"]
-    return ObjectGroup(
+    kind = BorrowedFields if str(properties.get("FieldsOnly", "")).lower() == "true" else ObjectGroup
+    return kind(
         services.api(properties["ClusterName"], deadline),
         owner_name(event["StackId"], event["LogicalResourceId"], resource_id),
         propagation=properties.get("PropagationPolicy", "Foreground"),

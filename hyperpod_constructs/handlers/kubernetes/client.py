@@ -105,12 +105,12 @@ class ApiClient:
                 return found
             page["continue"] = token
 
-    def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def apply(self, path: str, body: Mapping[str, Any], *, manager: str = FIELD_MANAGER) -> dict[str, Any]:
         """Server-side apply, taking over fields that others own."""
         return self.request(
             "PATCH",
             path,
-            query={"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"},
+            query={"fieldManager": manager, "force": "true", "fieldValidation": "Strict"},
             body=body,
             content_type="application/apply-patch+yaml",
         )

@@ -5,7 +5,7 @@ Type                       arguments of the property ``Condition``
 =========================  ====================================================================================
 CustomResourceEstablished  Name
 DeploymentAvailable        Namespace, Name
-DaemonSetReady             Namespace, Name, MinimumReady (default 1)
+DaemonSetReady             Namespace, Name, MinimumReady (default 1), AllNodes (default true)
 ObjectCondition            ApiVersion, Kind, Namespace, Name, ConditionType, ConditionStatus (default True)
 EndpointsReady             Namespace, Service, MinimumReady (default 1)
 =========================  ====================================================================================
@@ -82,6 +82,7 @@ class Workload:
     namespace: str
     name: str
     minimum: int = 1
+    all_nodes: bool = True
 
     @classmethod
     def deployment(cls, given: Mapping[str, Any]) -> Workload:
@@ -91,7 +92,8 @@ class Workload:
     @classmethod
     def daemon_set(cls, given: Mapping[str, Any]) -> Workload:
         """From the property ``Condition``."""
-        return cls("DaemonSet", given["Namespace"], given["Name"], int(given.get("MinimumReady", 1)))
+        minimum, all_nodes = int(given.get("MinimumReady", 1)), str(given.get("AllNodes", "true")).lower() == "true"
+        return cls("DaemonSet", given["Namespace"], given["Name"], minimum, all_nodes)
 
     def check(self, sources: Sources) -> State:
         """As many ready pods of the newest version as wanted."""
@@ -104,7 +106,7 @@ class Workload:
             updated, ready = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
             available = condition(item, "Available").get("status") == "True"
         else:
-            wanted = max(self.minimum, status.get("desiredNumberScheduled", 0))
+            wanted = max(self.minimum, status.get("desiredNumberScheduled", 0) if self.all_nodes else 0)
             updated, ready = status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)
             available = True
         met = available and status.get("observedGeneration", 0) >= current and min(updated, ready) >= wanted

@@ -44,6 +44,16 @@ class ObjectGroup:
         self._discovery = Discovery(client)
         self.record = Record()
 
+    def read(self, ref: ObjectRef) -> dict[str, Any]:
+        """An object of somebody else, waited for until the deadline. Raises ``HandlerError``."""
+        found: dict[str, Any] = {}
+
+        def attempt() -> None:
+            found.update(self._client.get(self._discovery.find(ref.api_version, ref.kind).path(ref)))
+
+        self._attempt(f"{ref} could not be read", attempt)
+        return found
+
     def apply(self, objects: Sequence[dict[str, Any]]) -> None:
         """Server-side apply each object, CRDs established before what follows. Raises ``HandlerError``."""
         crds = [item for item in objects if item["kind"] == "CustomResourceDefinition"]

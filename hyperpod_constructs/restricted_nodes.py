@@ -1,0 +1,139 @@
+"""The second step for restricted instance groups: a network agent and DNS servers of their own.
+
+The service documents the step as a script of its command line tool, which rewrites objects of EKS add-ons. Here the add-ons
+keep their objects: the network add-on is configured to stay off restricted nodes, and what runs on them instead are changed
+copies of the add-ons' own workloads, made anew with each version. The script's third part, the EFA plugin, is values of the
+dependency chart (`chart.chart_values`); its fourth lets operators run on restricted nodes, and is not needed here, where an
+ordinary group takes them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Duration
+from constructs import Construct
+
+from .catalog import label
+from .kubernetes import KubernetesCopy, KubernetesFields, KubernetesProvider, KubernetesWait, daemon_set_ready
+
+if TYPE_CHECKING:
+    from .eks import EksCluster
+
+NAMESPACE = "kube-system"
+_COPY = "hyperpod-constructs.io/copy"
+_COMPONENT = "eks.amazonaws.com/component"
+
+
+class RestrictedNetwork(Construct):
+    """`rig-aws-node`: the network agent of restricted nodes, which takes addresses from instance metadata only.
+
+    It has to be there before the HyperPod cluster is, and the add-on's own agent must keep off its nodes.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster) -> None:
+        super().__init__(scope, id)
+        addon = eks_cluster.network_addon
+        if addon:
+            addon.set_default("affinity", _affinity(restricted=False))
+        name = "rig-aws-node"
+        self.agent = KubernetesCopy(
+            self,
+            "Agent",
+            provider=eks_cluster.kubernetes,
+            original=_workload("DaemonSet", "aws-node"),
+            copy=_workload("DaemonSet", name) | {"spec": _network_agent(name)},
+            rerun_on=addon.fingerprint if addon else "brought",
+        )
+        self.agent.node.add_dependency(eks_cluster.ready)
+
+
+class RestrictedDns(Construct):
+    """DNS on every node: `rig-coredns` on restricted nodes and `node-coredns` on the others, and each node asks its own.
+
+    Pods on ordinary nodes cannot reach the DNS servers of restricted ones, so `kube-dns` has to stay on the node
+    (`internalTrafficPolicy: Local`); then every node needs a server, or its pods resolve nothing. The policy comes when
+    servers run on `ordinary_nodes` nodes, and is given back before they go.
+    """
+
+    def __init__(
+        self, scope: Construct, id: str, *, kubernetes: KubernetesProvider, version: str, ordinary_nodes: int
+    ) -> None:
+        super().__init__(scope, id)
+        self.ready = KubernetesWait(
+            self,
+            "NodeServersReady",
+            provider=kubernetes,
+            condition=daemon_set_ready(NAMESPACE, "node-coredns", minimum_ready=ordinary_nodes, all_nodes=False),
+            timeout=Duration.minutes(15),
+            rerun_on=version,
+        )
+        for name, restricted in (("rig-coredns", True), ("node-coredns", False)):
+            servers = KubernetesCopy(
+                self,
+                name,
+                provider=kubernetes,
+                original=_workload("Deployment", "coredns"),
+                copy=_workload("DaemonSet", name) | {"spec": _dns_servers(name, restricted=restricted)},
+                rerun_on=version,
+            )
+            self.ready.node.add_dependency(servers)
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": NAMESPACE}}
+        self.policy = KubernetesFields(
+            self,
+            "Policy",
+            provider=kubernetes,
+            fields=service | {"spec": {"internalTrafficPolicy": "Local"}},
+            rerun_on=version,
+        )
+        self.policy.node.add_dependency(self.ready)
+
+
+def _workload(kind: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}}
+
+
+def _network_agent(name: str) -> dict[str, Any]:
+    """Changes to the add-on's DaemonSet. Its label `k8s-app` stays: tools find network agents by it."""
+    mode = [{"name": "ENABLE_PREFIX_DELEGATION", "value": "true"}, {"name": "ENABLE_IMDS_ONLY_MODE", "value": "true"}]
+    pod = {"affinity": _affinity(restricted=True), "containers": [{"name": "aws-node", "env": mode}]}
+    return _labelled({_COPY: name}) | {"template": {"metadata": {"labels": {_COPY: name}}, "spec": pod}}
+
+
+def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
+    """Changes that make the add-on's Deployment a DaemonSet.
+
+    The pods keep `k8s-app`, by which the Service finds them. Another component keeps them out of the Deployment's selector
+    and of its disruption budget, which cannot count a DaemonSet's pods and would stop every eviction.
+    """
+    labels = {_COMPONENT: name}
+    pod = {
+        "affinity": _affinity(restricted=restricted) | {"podAntiAffinity": None},
+        "tolerations": [{"operator": "Exists"}],
+        "topologySpreadConstraints": None,
+    }
+    return _labelled(labels) | {
+        "replicas": None,
+        "strategy": None,
+        "progressDeadlineSeconds": None,
+        # a new server before the old one goes: no other node answers in between
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "10%", "maxUnavailable": 0}},
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+
+
+def _labelled(labels: dict[str, str]) -> dict[str, Any]:
+    return {"selector": {"matchLabels": labels}}
+
+
+def _affinity(*, restricted: bool) -> dict[str, Any]:
+    """The affinity of the network add-on, held to restricted nodes or to all others."""
+    group_type = label("instance_group_type")
+    terms = [
+        {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]},
+        {"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64", "arm64"]},
+        {"key": "eks.amazonaws.com/compute-type", "operator": "NotIn", "values": ["fargate", "hybrid", "auto"]},
+        {"key": group_type.key, "operator": "In" if restricted else "NotIn", "values": list(group_type.values)},
+    ]
+    required = {"nodeSelectorTerms": [{"matchExpressions": terms}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}

@@ -1,0 +1,274 @@
+"""Restricted nodes: a network agent and DNS servers of their own, in the template and on an API server."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from fake_api_server import FakeApiServer
+from kubernetes_targets import CloudFormation, Target, fake_target
+from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
+
+from hyperpod_constructs.addons import CoreDnsAddon
+from hyperpod_constructs.cluster import HyperPodCluster
+from hyperpod_constructs.eks import EksClusterAttributes
+from hyperpod_constructs.graph import prove
+from hyperpod_constructs.spec import Addons, Cluster, RestrictedInstanceGroup
+
+GROUP = "sagemaker.amazonaws.com/instance-group-type"
+RULES = ("restricted-network-before-cluster", "originals-before-copies", "dns-servers-before-policy")
+OBJECTS = "Custom::HyperPodKubernetesObjects"
+RESTRICTED = Cluster(
+    instance_groups=(SYSTEM,),
+    restricted_instance_groups=(RestrictedInstanceGroup(name="rig", instance_type="ml.p5.48xlarge", count=2),),
+)
+
+
+def made(cluster: Cluster, addons: Addons | None = None) -> Synthesized:
+    addons = addons or Addons()
+
+    def build(stack: Any) -> None:
+        found = make_cluster(stack, cluster, addons=addons)
+        CoreDnsAddon(stack, "CoreDns", cluster=found, settings=addons.coredns)
+
+    return synthesize(build)
+
+
+@pytest.fixture(scope="module")
+def restricted() -> Synthesized:
+    return made(RESTRICTED)
+
+
+def borrowed(template: Synthesized) -> dict[str, dict[str, Any]]:
+    """The resources that copy objects or set fields of others, by the name of their object."""
+    found = {}
+    for properties in template.of(OBJECTS).values():
+        if "CopyOf" in properties or "FieldsOnly" in properties:
+            (item,) = json.loads(properties["Manifest"])
+            found[item["metadata"]["name"]] = properties
+    return found
+
+
+def configuration(template: Synthesized) -> dict[str, Any]:
+    """Configuration values of the network add-on."""
+    (addon,) = [one for one in template.of("AWS::EKS::Addon").values() if one["AddonName"] == "vpc-cni"]
+    return dict(json.loads(addon.get("ConfigurationValues", "{}")))
+
+
+def terms(affinity: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
+    required = affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (term,) = required["nodeSelectorTerms"]
+    return {one["key"]: (one["operator"], one["values"]) for one in term["matchExpressions"]}
+
+
+# In the template
+
+
+def test_the_network_addon_keeps_off_restricted_nodes_and_where_it_kept_off_before(restricted: Synthesized) -> None:
+    assert terms(configuration(restricted)["affinity"]) == {
+        "kubernetes.io/os": ("In", ["linux"]),
+        "kubernetes.io/arch": ("In", ["amd64", "arm64"]),
+        "eks.amazonaws.com/compute-type": ("NotIn", ["fargate", "hybrid", "auto"]),
+        GROUP: ("NotIn", ["Restricted"]),
+    }
+
+
+def test_the_order_is_proved_on_creation_and_deletion(restricted: Synthesized) -> None:
+    proof = prove({"Test": restricted.template})
+    assert proof.holds, proof.render()
+    assert {rule: proof.checked[rule] for rule in RULES} == dict(zip(RULES, (1, 4, 2), strict=True))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_proof_notices_a_lost_order(restricted: Synthesized, rule: str) -> None:
+    template = copy.deepcopy(restricted.template)
+    for resource in template["Resources"].values():
+        if resource["Type"] in (OBJECTS, "Custom::HyperPodKubernetesWait", "AWS::SageMaker::Cluster"):
+            resource.pop("DependsOn", None)
+    assert rule in {violation.rule.id for violation in prove({"Test": template}).violations}
+
+
+def test_copies_are_made_anew_with_the_addons_version_and_configuration(restricted: Synthesized) -> None:
+    pinned = Addons(vpc_cni={"version": "v1.20.4-eksbuild.1", "configuration": {"env": {"WARM_ENI_TARGET": "1"}}})
+    other = borrowed(made(RESTRICTED, pinned))
+    before = borrowed(restricted)
+    assert other["rig-aws-node"]["RerunOn"].startswith("v1.20.4-eksbuild.1 {")
+    assert "WARM_ENI_TARGET" in other["rig-aws-node"]["RerunOn"]
+    assert other["rig-aws-node"]["Manifest"] == before["rig-aws-node"]["Manifest"]
+    dns = borrowed(made(RESTRICTED, Addons(coredns={"version": "v1.12.4-eksbuild.1"})))
+    for name in ("rig-coredns", "node-coredns", "kube-dns"):
+        assert dns[name]["RerunOn"] == "v1.12.4-eksbuild.1 {}"
+
+
+def test_an_affinity_of_the_users_own_goes_with_ours() -> None:
+    """Terms that replace ours are HP376."""
+    mine = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    found = configuration(made(RESTRICTED, Addons(vpc_cni={"configuration": {"affinity": mine}})))["affinity"]
+    assert found["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] == []
+    assert terms(found)[GROUP] == ("NotIn", ["Restricted"])
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [Cluster(instance_groups=(SYSTEM,)), RESTRICTED.model_copy(update={"prepare_restricted_nodes": False})],
+    ids=["ordinary groups only", "prepared by somebody else"],
+)
+def test_nothing_is_borrowed_where_nothing_is_to_be_prepared(cluster: Cluster) -> None:
+    template = made(cluster)
+    assert borrowed(template) == {}
+    assert configuration(template) == {}
+
+
+def test_a_brought_cluster_gets_the_agent_too_but_its_addons_are_left_alone() -> None:
+    def build(stack: Any) -> None:
+        HyperPodCluster(
+            stack,
+            "HyperPod",
+            eks_cluster=EksClusterAttributes(cluster_name="brought"),
+            vpc=ec2.Vpc(stack, "Vpc", max_azs=2),
+            cluster=RESTRICTED,
+        )
+
+    template = synthesize(build)
+    assert set(borrowed(template)) == {"rig-aws-node"}
+    assert template.of("AWS::EKS::Addon") == {}
+
+
+# On an API server
+
+
+def workload(kind: str, name: str, labels: dict[str, str], container: str, **spec: Any) -> dict[str, Any]:
+    """An add-on's object, as short as an API server takes it."""
+    terms = [{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]
+    required = {"nodeSelectorTerms": [{"matchExpressions": terms}]}
+    pod = {
+        "serviceAccountName": name,
+        "affinity": {
+            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required},
+            "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []},
+        },
+        "containers": [
+            {"name": container, "image": "eks/one:v1", "env": [{"name": "ENABLE_PREFIX_DELEGATION", "value": "false"}]},
+            {"name": "second", "image": "eks/two:v1"},
+        ],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "kube-system", "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+            **spec,
+        },
+    }
+
+
+AGENT = workload("DaemonSet", "aws-node", {"k8s-app": "aws-node"}, "aws-node", updateStrategy={"type": "RollingUpdate"})
+DNS_LABELS = {"eks.amazonaws.com/component": "coredns", "k8s-app": "kube-dns"}
+DNS = workload(
+    "Deployment",
+    "coredns",
+    DNS_LABELS,
+    "coredns",
+    replicas=2,
+    progressDeadlineSeconds=600,
+    revisionHistoryLimit=10,
+    strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1}},
+)
+DNS["spec"]["template"]["spec"]["topologySpreadConstraints"] = []
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+    "spec": {"clusterIP": "172.20.0.10", "selector": {"k8s-app": "kube-dns"}, "ports": [{"name": "dns", "port": 53}]},
+}
+
+
+@pytest.fixture(scope="module")
+def applied(restricted: Synthesized) -> Iterator[tuple[Target, list[CloudFormation]]]:
+    """An API server with the add-ons' objects, after CloudFormation made ours in the order of the template."""
+    with FakeApiServer() as server:
+        for item in (AGENT, DNS, SERVICE):
+            server.store.put(copy.deepcopy(item))
+        target = fake_target(server)
+        resources = []
+        for name in ("rig-aws-node", "rig-coredns", "node-coredns", "kube-dns"):
+            properties = borrowed(restricted)[name]
+            given = {key: value for key, value in properties.items() if key not in ("ServiceToken", "Manifest")}
+            resource = CloudFormation(target, name, **{**given, "ClusterName": "research"})
+            resource.create(json.loads(properties["Manifest"]))
+            resources.append(resource)
+        yield target, resources
+
+
+def daemon_set(target: Target, name: str) -> dict[str, Any]:
+    found = target.find(f"/apis/apps/v1/namespaces/kube-system/daemonsets/{name}")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", ["rig-aws-node", "rig-coredns", "node-coredns"])
+def test_a_copy_is_a_valid_daemon_set_that_selects_its_own_pods(
+    applied: tuple[Target, list[CloudFormation]], name: str
+) -> None:
+    found = daemon_set(applied[0], name)
+    kubernetes_validate.validate(found, "1.35", strict=True)
+    labels = found["spec"]["template"]["metadata"]["labels"]
+    assert found["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert not found["spec"]["selector"]["matchLabels"].items() <= DNS_LABELS.items()
+    images = [container["image"] for container in found["spec"]["template"]["spec"]["containers"]]
+    assert images == ["eks/one:v1", "eks/two:v1"]
+
+
+def test_the_network_agent_runs_on_restricted_nodes_and_asks_instance_metadata_only(
+    applied: tuple[Target, list[CloudFormation]],
+) -> None:
+    pod = daemon_set(applied[0], "rig-aws-node")["spec"]["template"]["spec"]
+    assert terms(pod["affinity"])[GROUP] == ("In", ["Restricted"])
+    assert {one["name"]: one["value"] for one in pod["containers"][0]["env"]} == {
+        "ENABLE_PREFIX_DELEGATION": "true",
+        "ENABLE_IMDS_ONLY_MODE": "true",
+    }
+    assert pod["serviceAccountName"] == "aws-node"
+
+
+def test_dns_servers_run_on_every_node_and_only_the_service_finds_them(
+    applied: tuple[Target, list[CloudFormation]],
+) -> None:
+    target, _ = applied
+    where = {}
+    for name in ("rig-coredns", "node-coredns"):
+        spec = daemon_set(target, name)["spec"]
+        pod, labels = spec["template"]["spec"], spec["template"]["metadata"]["labels"]
+        where[name] = terms(pod["affinity"])[GROUP]
+        assert pod["tolerations"] == [{"operator": "Exists"}]
+        assert "podAntiAffinity" not in pod["affinity"]
+        assert SERVICE["spec"]["selector"].items() <= labels.items()
+        assert not DNS_LABELS.items() <= labels.items(), "the Deployment and its disruption budget select these"
+        assert spec["updateStrategy"]["rollingUpdate"] == {"maxSurge": "10%", "maxUnavailable": 0}
+    assert where == {"rig-coredns": ("In", ["Restricted"]), "node-coredns": ("NotIn", ["Restricted"])}
+    service = target.find("/api/v1/namespaces/kube-system/services/kube-dns")
+    assert service is not None
+    assert service["spec"] == {**SERVICE["spec"], "internalTrafficPolicy": "Local"}
+
+
+def test_deletion_leaves_the_addons_objects_as_they_were(applied: tuple[Target, list[CloudFormation]]) -> None:
+    target, resources = applied
+    for resource in reversed(resources):
+        resource.delete()
+    for name in ("rig-aws-node", "rig-coredns", "node-coredns"):
+        assert target.find(f"/apis/apps/v1/namespaces/kube-system/daemonsets/{name}") is None
+    for path, original in (
+        ("/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node", AGENT),
+        ("/apis/apps/v1/namespaces/kube-system/deployments/coredns", DNS),
+        ("/api/v1/namespaces/kube-system/services/kube-dns", SERVICE),
+    ):
+        found = target.find(path)
+        assert found is not None
+        assert found["spec"] == original["spec"]

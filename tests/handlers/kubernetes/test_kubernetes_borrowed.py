@@ -1,0 +1,257 @@
+"""What others made in the cluster: changed copies of their objects, and single fields that are given back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fake_api_server import FakeApiServer
+from hypothesis import given
+from hypothesis import strategies as st
+from kubernetes_targets import CloudFormation, Target, cluster_gone
+
+from hyperpod_constructs.handlers.kubernetes.apply import handle
+from hyperpod_constructs.handlers.kubernetes.borrowed import merged
+from hyperpod_constructs.handlers.kubernetes.errors import HandlerError
+from hyperpod_constructs.handlers.kubernetes.objects import OWNER_ANNOTATION
+from hyperpod_constructs.handlers.kubernetes.services import Services
+
+DNS = {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "team", "name": "dns"}
+SERVICE = "/api/v1/namespaces/team/services/dns"
+SERVERS = "/apis/apps/v1/namespaces/team/daemonsets/node-dns"
+
+
+def deployment(image: str = "dns:1", **spec: Any) -> dict[str, Any]:
+    pod = {
+        "containers": [
+            {"name": "dns", "image": image, "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}
+        ],
+        "tolerations": [{"key": "old"}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "dns", "namespace": "team", "labels": {"theirs": "yes"}},
+        "spec": {"replicas": 2, "template": {"metadata": {"labels": {"app": "dns"}}, "spec": pod}, **spec},
+        "status": {"readyReplicas": 2},
+    }
+
+
+def copy(**pod: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "node-dns", "namespace": "team"},
+        "spec": {"replicas": None, "template": {"spec": pod}},
+    }
+
+
+CHANGES = copy(
+    containers=[{"name": "dns", "env": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]}],
+    tolerations=[{"operator": "Exists"}],
+)
+
+
+@pytest.fixture
+def copies(fake: Target) -> CloudFormation:
+    return CloudFormation(fake, "Copy", CopyOf=DNS)
+
+
+@pytest.fixture
+def fields(fake: Target) -> CloudFormation:
+    return CloudFormation(fake, "Fields", FieldsOnly="true")
+
+
+def theirs(server: FakeApiServer, item: dict[str, Any]) -> dict[str, Any]:
+    """An object as an add-on applies it."""
+    resource = next(r for r in server.store.resources() if r.kind == item["kind"])
+    namespace, name = item["metadata"]["namespace"], item["metadata"]["name"]
+    return server.store.apply(resource, resource.key(namespace, name), item, "eks", force=True)[0]
+
+
+def service(**spec: Any) -> dict[str, Any]:
+    metadata = {"name": "dns", "namespace": "team"}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+# Copies
+
+
+def test_a_copy_has_the_originals_spec_with_the_changes(
+    copies: CloudFormation, fake: Target, server: FakeApiServer
+) -> None:
+    server.store.put(deployment())
+    copies.create([CHANGES])
+    made = fake.find(SERVERS)
+    assert made is not None
+    assert made["spec"] == {
+        "template": {
+            "metadata": {"labels": {"app": "dns"}},
+            "spec": {
+                "containers": [
+                    {
+                        "name": "dns",
+                        "image": "dns:1",
+                        "env": [
+                            {"name": "A", "value": "1"},
+                            {"name": "B", "value": "3"},
+                            {"name": "C", "value": "4"},
+                        ],
+                    }
+                ],
+                "tolerations": [{"operator": "Exists"}],
+            },
+        }
+    }
+    assert "theirs" not in made["metadata"].get("labels", {})
+    assert "status" not in made
+
+
+def test_an_update_copies_the_newer_original_and_a_deletion_leaves_it(
+    copies: CloudFormation, fake: Target, server: FakeApiServer
+) -> None:
+    server.store.put(deployment())
+    copies.create([CHANGES])
+    server.store.put(deployment("dns:2", minReadySeconds=5))
+    copies.update([CHANGES], RerunOn="2")
+    made = fake.find(SERVERS)
+    assert made is not None
+    assert made["spec"]["minReadySeconds"] == 5
+    assert made["spec"]["template"]["spec"]["containers"][0]["image"] == "dns:2"
+    server.store.put(deployment("dns:3"))
+    copies.update([CHANGES], RerunOn="3")
+    assert "minReadySeconds" not in (fake.find(SERVERS) or {})["spec"]
+    copies.delete()
+    assert fake.find(SERVERS) is None
+    assert server.store.get("deployments", "dns", "team")
+
+
+def test_the_original_is_waited_for(copies: CloudFormation, fake: Target, server: FakeApiServer) -> None:
+    server.store.later(90, lambda: server.store.put(deployment()) and None)
+    copies.create([CHANGES])
+    assert fake.find(SERVERS)
+
+
+def test_an_original_that_never_comes_is_named_and_nothing_is_left(copies: CloudFormation, fake: Target) -> None:
+    with pytest.raises(HandlerError, match=r"Deployment team/dns could not be read: gave up after \d+ attempts"):
+        copies.create([CHANGES], RetrySeconds="60")
+    assert fake.find(SERVERS) is None
+
+
+def test_a_copy_is_deleted_when_its_original_went_first(
+    copies: CloudFormation, fake: Target, server: FakeApiServer
+) -> None:
+    server.store.put(deployment())
+    copies.create([CHANGES])
+    fake.api.delete("/apis/apps/v1/namespaces/team/deployments/dns", propagation="Background")
+    copies.delete()
+    assert fake.find(SERVERS) is None
+    copies.delete()
+
+
+def test_a_failed_copy_removes_what_it_made(copies: CloudFormation, fake: Target, server: FakeApiServer) -> None:
+    server.store.put(deployment())
+    server.fault(method="PATCH", path="daemonsets", status=422, reason="Invalid", message="no", times=1)
+    with pytest.raises(HandlerError, match="DaemonSet team/node-dns was not applied"):
+        copies.create([CHANGES])
+    assert fake.find(SERVERS) is None
+
+
+_NAMES = st.sampled_from("abc")
+_LEAVES = st.integers() | st.text(max_size=3) | st.booleans()
+_VALUES = st.recursive(
+    _LEAVES,
+    lambda inner: (
+        st.dictionaries(_NAMES, inner, max_size=3)
+        | st.lists(
+            st.builds(lambda name, value: {"name": name, "value": value}, _NAMES, inner), max_size=3, unique_by=str
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(_NAMES, _VALUES, max_size=3))
+def test_no_change_is_the_original_and_every_change_holds(base: dict[str, Any]) -> None:
+    assert merged(base, {}) == base
+    assert merged({}, base) == base
+    assert merged(base, dict.fromkeys(base)) == {}
+    once = merged(base, {"a": {"b": 1}})
+    assert once["a"]["b"] == 1
+    assert merged(once, {"a": {"b": 1}}) == once
+
+
+def test_unnamed_lists_are_replaced() -> None:
+    assert merged({"a": [{"key": "x"}]}, {"a": [{"key": "y"}]}) == {"a": [{"key": "y"}]}
+    assert merged({"a": 1}, {"a": {"b": {"c": None, "d": 2}}}) == {"a": {"b": {"d": 2}}}
+
+
+# Fields
+
+
+def test_fields_are_set_beside_those_of_others_and_given_back(
+    fields: CloudFormation, fake: Target, server: FakeApiServer
+) -> None:
+    theirs(server, service(clusterIP="10.0.0.10"))
+    fields.create([service(internalTrafficPolicy="Local")])
+    found = fake.find(SERVICE)
+    assert found is not None
+    assert found["spec"] == {"clusterIP": "10.0.0.10", "internalTrafficPolicy": "Local"}
+    assert OWNER_ANNOTATION not in found["metadata"].get("annotations", {}), "it is not ours"
+    fields.delete()
+    assert (fake.find(SERVICE) or {})["spec"] == {"clusterIP": "10.0.0.10"}
+
+
+def test_fields_survive_an_update_of_their_owner(fields: CloudFormation, fake: Target, server: FakeApiServer) -> None:
+    theirs(server, service(clusterIP="10.0.0.10"))
+    fields.create([service(internalTrafficPolicy="Local")])
+    theirs(server, service(clusterIP="10.0.0.10", sessionAffinity="None"))
+    assert (fake.find(SERVICE) or {})["spec"]["internalTrafficPolicy"] == "Local"
+
+
+def test_a_field_that_the_owner_wants_too_stays(fields: CloudFormation, fake: Target, server: FakeApiServer) -> None:
+    theirs(server, service(internalTrafficPolicy="Local"))
+    fields.create([service(internalTrafficPolicy="Local")])
+    theirs(server, service(internalTrafficPolicy="Local"))
+    fields.delete()
+    assert (fake.find(SERVICE) or {})["spec"] == {"internalTrafficPolicy": "Local"}
+
+
+def test_two_resources_hold_fields_of_one_object(fake: Target, server: FakeApiServer) -> None:
+    theirs(server, service(clusterIP="10.0.0.10"))
+    first, second = (CloudFormation(fake, name, FieldsOnly="true") for name in ("First", "Second"))
+    first.create([service(internalTrafficPolicy="Local")])
+    second.create([service(sessionAffinity="ClientIP")])
+    first.delete()
+    assert (fake.find(SERVICE) or {})["spec"] == {"clusterIP": "10.0.0.10", "sessionAffinity": "ClientIP"}
+
+
+def test_an_object_that_is_not_there_is_waited_for_and_never_made(
+    fields: CloudFormation, fake: Target, server: FakeApiServer
+) -> None:
+    with pytest.raises(HandlerError, match=r"Service team/dns was not applied: gave up .* does not exist"):
+        fields.create([service(internalTrafficPolicy="Local")], RetrySeconds="60")
+    assert fake.find(SERVICE) is None
+    server.store.later(30, lambda: theirs(server, service(clusterIP="10.0.0.10")) and None)
+    fields.create([service(internalTrafficPolicy="Local")])
+    assert (fake.find(SERVICE) or {})["spec"]["internalTrafficPolicy"] == "Local"
+
+
+def test_giving_back_succeeds_when_the_object_or_the_cluster_is_gone(
+    fields: CloudFormation, fake: Target, server: FakeApiServer
+) -> None:
+    theirs(server, service(clusterIP="10.0.0.10"))
+    fields.create([service(internalTrafficPolicy="Local")])
+    fake.api.delete(SERVICE, propagation="Background")
+    fields.delete()
+    assert fake.find(SERVICE) is None
+    event = fields.event("Delete", fields.properties, PhysicalResourceId=fields.physical_id)
+    handle(event, Services(fake.aws, cluster_gone, fake.services.clock), 840)
+
+
+def test_a_refusal_to_give_back_says_so(fields: CloudFormation, server: FakeApiServer) -> None:
+    theirs(server, service(clusterIP="10.0.0.10"))
+    fields.create([service(internalTrafficPolicy="Local")])
+    server.fault(method="PATCH", path="services", status=422, reason="Invalid", message="no")
+    with pytest.raises(HandlerError, match="the fields of Service team/dns were not given back: 422 Invalid: no"):
+        fields.delete()

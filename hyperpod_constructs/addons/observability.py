@@ -100,6 +100,7 @@ class ObservabilityAddon(NodeAddon):
         fact = catalog.addon(ADDON_NAMES["observability"])
         self.role = self._create_role(cluster, logs=settings.logs)
         self.pod_identity(self.role, fact.service_accounts[0])
+        self._let_restricted_nodes_write(cluster)
         self.ready = self.wait_until_ready()
 
     def _values(self, settings: Observability) -> dict[str, Any]:
@@ -114,6 +115,17 @@ class ObservabilityAddon(NodeAddon):
             name = self.grafana.name or self.grafana.workspace_id
             values["amgWorkspace"] = {"workspaceName": name, "arn": self.grafana.arn}
         return values
+
+    def _let_restricted_nodes_write(self, cluster: HyperPodCluster) -> None:
+        """Restricted nodes have no pod identity: what runs there writes metrics with their execution role."""
+        names = [group.name for group in cluster.spec.restricted_instance_groups]
+        roles = {r.node.path: r for r in map(cluster.execution_role_of, names)}
+        if roles:
+            write = iam.PolicyStatement(
+                actions=list(catalog.role("observability").actions["metrics"]), resources=[self.prometheus.arn]
+            )
+            policy = iam.Policy(self, "RestrictedMetrics", roles=list(roles.values()), statements=[write])
+            self.resource.node.add_dependency(policy)
 
     def _create_role(self, cluster: HyperPodCluster, *, logs: bool) -> iam.Role:
         allowed = catalog.role("observability").actions

@@ -125,7 +125,7 @@ ORDER_RULES: tuple[OrderRule, ...] = (
     ),
     OrderRule(
         id="role-policies-before-clusters",
-        first=s.POLICIES,
+        first=s.NODE_POLICIES,
         then=s.RUNS_AS_ROLE,
         why="who refers to a role waits for the role only: the first nodes would boot without its policies",
         backwards="a cluster that lost its policies can't clean up after itself",

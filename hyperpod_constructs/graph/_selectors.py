@@ -129,6 +129,12 @@ ROUTES = Selector("routes and route table associations", ("AWS::EC2::Route", "AW
 ENDPOINTS = Selector("VPC endpoints", ("AWS::EC2::VPCEndpoint",))
 GROUP_RULES = Selector("security group rules", ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"))
 POLICIES = Selector("role policies", ("AWS::IAM::Policy", "AWS::IAM::RolePolicy", "AWS::IAM::ManagedPolicy"))
+NODE_POLICIES = Selector(
+    "role policies",
+    POLICIES.types,
+    # what restricted nodes need to send metrics comes with the workspace, after the cluster; no node boots with it
+    lambda templates, resource: "RestrictedMetrics" not in resource.id,
+)
 HANDLER_POLICIES = Selector(
     "role policies",
     POLICIES.types,

@@ -112,6 +112,29 @@ def test_logs_add_rights_on_the_clusters_groups_alone(synth: Synth) -> None:
     assert json.loads(text(addon(assembly)["ConfigurationValues"]))["logging"] == {"enabled": True}
 
 
+def test_restricted_nodes_write_with_their_execution_role(synth: Synth) -> None:
+    """They have no pod identity; the role that all groups share is allowed once."""
+    groups = [{"name": name, "instance_type": "ml.p5.48xlarge", "count": 2} for name in ("rig-a", "rig-b")]
+    system = [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]
+    assembly = synth({}, cluster={"instance_groups": system, "restricted_instance_groups": groups})
+    (found,) = [
+        (name, each) for name, each in assembly.resources("AWS::IAM::Policy").items() if "RestrictedMetrics" in name
+    ]
+    name, resource = found
+    (statement,) = resource["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "aps:RemoteWrite"
+    assert statement["Resource"]["Fn::GetAtt"][1] == "Arn"
+    assert len(resource["Properties"]["Roles"]) == 1
+    (operator,) = [
+        each for each in assembly.resources("AWS::EKS::Addon").values() if each["Properties"]["AddonName"] == ADDON
+    ]
+    assert name in operator["DependsOn"]
+    proof = prove(str(assembly.folder))
+    assert proof.holds, proof.render()
+    ordinary = synth({}).resources("AWS::IAM::Policy")
+    assert not any("RestrictedMetrics" in each for each in ordinary)
+
+
 def test_the_role_is_for_this_account_and_cluster(synth: Synth) -> None:
     assembly = synth({})
     (role,) = [

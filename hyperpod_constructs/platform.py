@@ -90,7 +90,7 @@ class HyperPodPlatform(Construct):
             "HyperPod",
             eks_cluster=self.eks,
             vpc=self.network,
-            cluster=platform.cluster,
+            cluster=platform.cluster.model_copy(update={"tags": {**platform.tags, **platform.cluster.tags}}),
             allow_replacement=platform.allow_cluster_replacement,
             after=[self.dependencies] if self.dependencies else [],
         )

@@ -1,0 +1,284 @@
+"""Options that no other test of constructs looks at: each is where it belongs in the template, and its default is not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
+
+from hyperpod_constructs.addons import (
+    EbsCsiAddon,
+    FsxCsiAddon,
+    InferenceOperatorAddon,
+    KueueAddon,
+    MountpointS3CsiAddon,
+    TrainingOperatorAddon,
+)
+from hyperpod_constructs.platform import HyperPodPlatform
+from hyperpod_constructs.spec import ADDON_NAMES, Addons, Bucket, Cluster, InstanceGroup, LustreFileSystem, Platform
+from hyperpod_constructs.spec.addons import InferenceOperator, Kueue, MountpointS3, TrainingOperator
+from hyperpod_constructs.spec.cluster import Autoscaling
+from hyperpod_constructs.spec.dependencies import OciChart
+from hyperpod_constructs.storage import HyperPodBucket, HyperPodFileSystem
+
+MINE = "arn:aws:iam::111122223333:role/Mine"
+SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0)
+
+
+def added(construct: Any, **options: Any) -> Synthesized:
+    """A cluster with one add-on, which takes a role that exists where `role` is its ARN."""
+
+    def build(stack: Stack) -> None:
+        if "role" in options:
+            options["role"] = iam.Role.from_role_arn(stack, "Mine", options["role"])
+        construct(stack, "Added", cluster=make_cluster(stack), **options)
+
+    return synthesize(build, account="111122223333")
+
+
+def of_cluster(spec: Cluster, **options: Any) -> Synthesized:
+    return synthesize(lambda stack: make_cluster(stack, spec, **options) and None)
+
+
+# ---- add-ons ----
+
+
+def test_the_training_operators_minimal_permissions_are_the_guides_three_on_this_cluster():
+    template = added(TrainingOperatorAddon, settings=TrainingOperator(permissions="minimal"))
+    (statement,) = template.statements("AddedRole")
+    assert statement["Action"] == [
+        "sagemaker:DescribeCluster",
+        "sagemaker:DescribeClusterNode",
+        "sagemaker:ListClusterNodes",
+    ]
+    assert statement["Resource"]["Fn::GetAtt"][1] == "ClusterArn"
+    (role,) = [one for name, one in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
+    assert "ManagedPolicyArns" not in role
+
+
+def test_the_training_operators_default_is_the_managed_policy():
+    template = added(TrainingOperatorAddon)
+    (role,) = [one for name, one in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
+    assert "AmazonSageMakerHyperPodTrainingOperatorAccess" in json.dumps(role["ManagedPolicyArns"])
+    assert template.statements("AddedRole") == []
+
+
+@pytest.mark.parametrize(
+    ("construct", "options"),
+    [
+        (TrainingOperatorAddon, {"settings": TrainingOperator(role_arn=MINE)}),
+        (TrainingOperatorAddon, {"role": MINE}),
+        (EbsCsiAddon, {"role": MINE}),
+        (FsxCsiAddon, {"role": MINE}),
+    ],
+)
+def test_a_role_that_is_brought_is_the_one_that_pods_get(construct: Any, options: dict[str, Any]):
+    template = added(construct, **options)
+    (association,) = template.of("AWS::EKS::PodIdentityAssociation").values()
+    assert association["RoleArn"] == MINE
+    assert not [name for name in template.of("AWS::IAM::Role") if name.startswith("AddedRole")]
+
+
+def test_a_role_that_is_brought_is_the_one_that_mountpoint_gets():
+    template = added(MountpointS3CsiAddon, settings=MountpointS3(role_arn=MINE))
+    (driver,) = [
+        o for o in template.of("AWS::EKS::Addon").values() if o["AddonName"] == ADDON_NAMES["mountpoint_s3_csi"]
+    ]
+    assert driver["ServiceAccountRoleArn"] == MINE
+    assert not template.of("AWS::IAM::OIDCProvider")
+
+
+@pytest.mark.parametrize(("dynamic", "policy"), [(True, "AmazonFSxFullAccess"), (False, None)])
+def test_only_dynamic_provisioning_lets_the_fsx_driver_buy_file_systems(dynamic: bool, policy: str | None):
+    template = added(FsxCsiAddon, dynamic_provisioning=dynamic)
+    (role,) = [one for name, one in template.of("AWS::IAM::Role").items() if name.startswith("AddedRole")]
+    if policy:
+        assert policy in json.dumps(role["ManagedPolicyArns"])
+    else:
+        assert [s["Action"] for s in template.statements("AddedRole")] == ["fsx:DescribeFileSystems"]
+
+
+def test_kueues_chart_may_be_your_own():
+    digest = f"sha256:{'ab' * 32}"
+    own = OciChart(
+        reference="oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/kueue", version="0.19.2", digest=digest
+    )
+    for options in ({"settings": Kueue(chart=own)}, {"chart": own}):
+        release = added(KueueAddon, **options).one("Custom::HyperPodHelmRelease")
+        assert release["Chart"]["Kind"] == "oci"
+        assert release["Chart"]["Reference"] == own.reference
+
+
+def test_the_inference_operators_defaults_make_a_bucket_and_three_roles():
+    template = added(InferenceOperatorAddon)
+    assert [name for name in template.of("AWS::S3::Bucket") if "Tls" in name]
+    roles = {name for name in template.of("AWS::IAM::Role") if name.startswith("Added")}
+    assert len(roles) == 3
+    bare = added(InferenceOperatorAddon, settings=InferenceOperator(load_balancer=False, keda=False))
+    assert len([name for name in bare.of("AWS::IAM::Role") if name.startswith("Added")]) == 1
+
+
+def test_an_addon_that_is_switched_off_does_not_come_along():
+    off = Addons(training_operator={}, cert_manager={"enabled": False}, kube_proxy={"enabled": False})
+    assert set(off.effective()) == {"vpc_cni", "coredns", "pod_identity_agent", "training_operator"}
+    template = synthesize(lambda stack: make_cluster(stack, addons=off) and None)
+    made = {one["AddonName"] for one in template.of("AWS::EKS::Addon").values()}
+    assert made == {"vpc-cni", "eks-pod-identity-agent"}
+
+
+def test_settings_of_core_addons_arrive():
+    own = Addons(vpc_cni={"version": "v1.20.0-eksbuild.1", "configuration": {"env": {"WARM_ENI_TARGET": "0"}}})
+    template = synthesize(lambda stack: make_cluster(stack, addons=own) and None)
+    (cni,) = [one for one in template.of("AWS::EKS::Addon").values() if one["AddonName"] == "vpc-cni"]
+    assert cni["AddonVersion"] == "v1.20.0-eksbuild.1"
+    assert json.loads(cni["ConfigurationValues"])["env"] == {"WARM_ENI_TARGET": "0"}
+
+
+# ---- the cluster ----
+
+
+def test_a_node_pool_of_your_own_is_left_to_you():
+    made = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(node_pool=False)))
+    assert made.one("AWS::SageMaker::Cluster")["AutoScaling"]["Mode"] == "Enable"
+    assert not made.of("Custom::HyperPodKubernetesObjects")
+
+
+def test_karpenter_fills_the_groups_that_it_is_told():
+    other = SCALED.model_copy(update={"name": "other"})
+    made = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED, other), autoscaling=Autoscaling(groups=("other",))))
+    manifests = [json.loads(one["Manifest"])[0] for one in made.of("Custom::HyperPodKubernetesObjects").values()]
+    (node_class,) = [one for one in manifests if one["kind"] == "HyperpodNodeClass"]
+    assert node_class["spec"] == {"instanceGroups": ["other"]}
+
+
+def test_karpenters_role_may_exist():
+    made = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(cluster_role_arn=MINE)))
+    assert made.one("AWS::SageMaker::Cluster")["ClusterRole"] == MINE
+    assert not [name for name in made.of("AWS::IAM::Role") if "HyperPodClusterRole" in name]
+
+
+def test_scripts_may_go_to_a_bucket_that_exists():
+    made = of_cluster(Cluster(instance_groups=(SYSTEM,), lifecycle_bucket_name="sagemaker-scripts"))
+    assert not made.of("AWS::S3::Bucket")
+    (group,) = made.one("AWS::SageMaker::Cluster")["InstanceGroups"]
+    assert group["LifeCycleConfig"]["SourceS3Uri"].startswith("s3://sagemaker-scripts/lifecycle/")
+    assert made.one("Custom::CDKBucketDeployment")["DestinationBucketName"] == "sagemaker-scripts"
+    assert made.allows("ExecutionRolesShared", "s3:GetObject*")
+
+
+@pytest.mark.parametrize("minutes", [40, 55])
+def test_nodes_are_waited_for_as_long_as_is_said(minutes: int):
+    spec = (
+        Cluster(instance_groups=(SYSTEM,))
+        if minutes == 40
+        else Cluster(instance_groups=(SYSTEM,), nodes_ready_minutes=minutes)
+    )
+    wait = of_cluster(spec).one("Custom::HyperPodKubernetesWait")
+    assert int(wait["TimeoutSeconds"]) == minutes * 60
+
+
+def test_a_cluster_has_a_name_only_when_it_is_told():
+    assert "ClusterName" not in of_cluster(Cluster(instance_groups=(SYSTEM,))).one("AWS::SageMaker::Cluster")
+    named = of_cluster(Cluster(cluster_name="mine", instance_groups=(SYSTEM,)))
+    assert named.one("AWS::SageMaker::Cluster")["ClusterName"] == "mine"
+    assert named.one("Custom::HyperPodClusterGuard")["ClusterName"] == "mine"
+
+
+# ---- storage ----
+
+
+def test_options_of_a_bucket():
+    def build(stack: Stack) -> None:
+        HyperPodBucket(stack, "Plain", bucket=Bucket(name="plain"))
+        HyperPodBucket(stack, "Told", bucket=Bucket(name="told", noncurrent_days=7, log_bucket_name="logs"))
+
+    buckets = synthesize(build).of("AWS::S3::Bucket")
+    (plain,) = [one for name, one in buckets.items() if name.startswith("Plain")]
+    (told,) = [one for name, one in buckets.items() if name.startswith("Told")]
+    assert "LoggingConfiguration" not in plain
+    assert told["LoggingConfiguration"] == {"DestinationBucketName": "logs", "LogFilePrefix": "told/"}
+    days = [
+        b["LifecycleConfiguration"]["Rules"][0]["NoncurrentVersionExpiration"]["NoncurrentDays"] for b in (plain, told)
+    ]
+    assert days == [90, 7]
+
+
+def test_options_of_a_file_system():
+    spec = LustreFileSystem.model_validate(
+        {
+            "name": "data",
+            "lustre_version": "2.12",
+            "data_repositories": [{"bucket": "s3://mine/raw", "path": "/raw", "auto_import": False}],
+        }
+    )
+    template = synthesize(
+        lambda stack: HyperPodFileSystem(stack, "Data", cluster=make_cluster(stack), file_system=spec) and None
+    )
+    assert template.one("AWS::FSx::FileSystem")["FileSystemTypeVersion"] == "2.12"
+    link = template.one("AWS::FSx::DataRepositoryAssociation")
+    assert set(link["S3"]) == {"AutoExportPolicy"}
+
+
+# ---- a whole platform ----
+
+
+def test_a_permissions_boundary_and_tags_are_on_everything():
+    boundary = "arn:aws:iam::111122223333:policy/Boundary"
+    platform = Platform.model_validate(
+        {
+            "name": "a",
+            "region": "us-west-2",
+            "permissions_boundary_arn": boundary,
+            "tags": {"cost": "research"},
+            "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
+            "eks": {"kubernetes_version": "1.35", "admins": [MINE]},
+            "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
+        }
+    )
+    template = synthesize(lambda stack: HyperPodPlatform(stack, "Platform", platform=platform) and None)
+    roles = template.of("AWS::IAM::Role")
+    framework = {name for name in roles if name.startswith("Custom")}  # of CDK's own functions, one per stack
+    assert {name for name, one in roles.items() if one.get("PermissionsBoundary") != boundary} <= framework
+    assert len(roles) - len(framework) > 5
+    tagged = template.one("AWS::SageMaker::Cluster")["Tags"]
+    assert {"Key": "cost", "Value": "research"} in tagged
+
+
+def test_an_existing_networks_control_plane_subnets_and_the_existing_clusters_oidc_provider():
+    subnets = ["subnet-0123456789abcdefa", "subnet-0123456789abcdefb"]
+    platform = {
+        "name": "a",
+        "region": "us-west-2",
+        "network": {
+            "availability_zone_ids": ["usw2-az1", "usw2-az2"],
+            "existing": {
+                "vpc_id": "vpc-0123456789abcdef0",
+                "vpc_cidrs": ["10.20.0.0/16"],
+                "node_subnets": [{"subnet_id": "subnet-0123456789abcdef0", "availability_zone_id": "usw2-az1"}],
+                "control_plane_subnet_ids": subnets,
+            },
+        },
+        "eks": {"kubernetes_version": "1.35", "admins": [MINE]},
+        "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
+    }
+    made = synthesize(
+        lambda stack: HyperPodPlatform(stack, "Platform", platform=Platform.model_validate(platform)) and None
+    )
+    assert made.one("AWS::EKS::Cluster")["ResourcesVpcConfig"]["SubnetIds"] == subnets
+    provider = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/ABC"
+    existing = {"cluster_name": "mine", "oidc_provider_arn": provider, "security_group_id": "sg-0123456789abcdef1"}
+    brought = {
+        **platform,
+        "eks": {"kubernetes_version": "1.35", "existing": existing},
+        "addons": {"mountpoint_s3_csi": {"bucket_arns": ["arn:aws:s3:::data"]}},
+    }
+    made = synthesize(
+        lambda stack: HyperPodPlatform(stack, "Platform", platform=Platform.model_validate(brought)) and None
+    )
+    trusts = [r["AssumeRolePolicyDocument"] for r in made.of("AWS::IAM::Role").values()]
+    assert [t["Fn::Sub"][1]["Provider"] for t in trusts if "Fn::Sub" in t] == [provider]
+    assert not made.of("AWS::IAM::OIDCProvider")

@@ -21,12 +21,17 @@ KINDS = ("HyperPodPyTorchJob", "PyTorchJob", "Job")
 
 
 def cluster_options(function: Function) -> Function:
-    """`--cluster`, `--context`, `--profile` and `--region`, given to the function as one `where`."""
+    """`--cluster-name`, `--context`, `--profile` and `--region`, given to the function as one `where`."""
     for option in (
-        click.option("--region", help="AWS region, with --cluster."),
-        click.option("--profile", help="Profile of your AWS configuration, with --cluster."),
+        click.option("--region", help="AWS region, with --cluster-name."),
+        click.option("--profile", help="Profile of your AWS configuration, with --cluster-name."),
         click.option("--context", help="Context of the kubeconfig; default: the current one."),
-        click.option("--cluster", metavar="NAME", help="HyperPod cluster to talk to straight, without a kubeconfig."),
+        click.option(
+            "--cluster-name",
+            "cluster",
+            metavar="NAME",
+            help="HyperPod cluster to talk to, without a kubeconfig.",
+        ),
     ):
         function = option(function)
     return function
@@ -47,9 +52,9 @@ def connected(
     from ..operations.kubernetes import KubernetesError, by_eks, by_kubeconfig
 
     if cluster and context:
-        raise click.UsageError("--cluster and --context exclude each other")
+        raise click.UsageError("--cluster-name and --context exclude each other")
     if not cluster and (profile or region):
-        raise click.UsageError("--profile and --region go with --cluster")
+        raise click.UsageError("--profile and --region go with --cluster-name")
     try:
         if not cluster:
             yield by_kubeconfig(context)

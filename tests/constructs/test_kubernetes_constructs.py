@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,52 +14,22 @@ import cdk8s
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from kubernetes_app import ARN, App, config_map, only, resources
 
-from hyperpod_constructs import handlers
 from hyperpod_constructs.kubernetes import (
     KubernetesObjects,
     KubernetesProvider,
     KubernetesWait,
     addon_active,
-    conditions,
-    deployment_available,
-    nodes_ready,
 )
 
-ARN = "arn:aws:eks:us-west-2:111122223333:cluster/research"
 OBJECTS = "Custom::HyperPodKubernetesObjects"
 WAIT = "Custom::HyperPodKubernetesWait"
-
-
-def config_map(name: str, namespace: str = "team", **data: Any) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": data}
-
-
-class App:
-    """An app with one stack and a provider in it."""
-
-    def __init__(self, outdir: Path, **provider: Any) -> None:
-        self.app = cdk.App(outdir=str(outdir))
-        self.stack = cdk.Stack(self.app, "Platform")
-        arguments = {"cluster_name": "research", "cluster_arn": ARN, **provider}
-        self.provider = KubernetesProvider(self.stack, "Kubernetes", **arguments)
-
-    def template(self, stack: str = "Platform") -> dict[str, Any]:
-        return dict(self.app.synth().get_stack_by_name(stack).template)
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> App:
     return App(tmp_path / "out")
-
-
-def resources(template: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    return {key: value for key, value in template["Resources"].items() if value["Type"] == kind}
-
-
-def only(template: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    (found,) = resources(template, kind).values()
-    return dict(found)
 
 
 def statements(template: Mapping[str, Any], role: str = "KubernetesRoleDefaultPolicy") -> list[dict[str, Any]]:
@@ -357,118 +323,7 @@ def test_large_objects_with_tokens_are_refused_with_the_largest_ones_name(app: A
         KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=objects)
 
 
-# Waits.
-
-
-def test_a_wait_is_a_small_resource(app: App) -> None:
-    KubernetesWait(
-        app.stack,
-        "Ready",
-        provider=app.provider,
-        condition=nodes_ready(count=2, cluster_arn="arn:hyperpod", instance_types=["ml.m5.4xlarge", "ml.c5.large"]),
-        timeout=cdk.Duration.minutes(40),
-        rerun_on="v2",
-    )
-    properties = only(app.template(), WAIT)["Properties"]
-    assert properties.pop("ServiceToken") == {"Fn::GetAtt": ["KubernetesWaitframeworkonEventF39AAD26", "Arn"]}
-    assert properties == {
-        "ClusterName": "research",
-        "ServiceTimeout": 2700,
-        "TimeoutSeconds": 2400,
-        "RerunOn": "v2",
-        "Condition": {
-            "Type": "NodesReady",
-            "Count": 2,
-            "LabelSelector": "node.kubernetes.io/instance-type in (ml.m5.4xlarge,ml.c5.large)",
-            "HyperPodCluster": "arn:hyperpod",
-        },
-    }
-
-
-@pytest.mark.parametrize("minutes", [0, 61])
-def test_a_wait_is_an_hour_at_most(app: App, minutes: int) -> None:
-    with pytest.raises(ValueError, match="timeout must be between 1 and 3600 seconds, got"):
-        KubernetesWait(
-            app.stack,
-            "Ready",
-            provider=app.provider,
-            condition=deployment_available("a", "b"),
-            timeout=cdk.Duration.minutes(minutes),
-        )
-
-
-def test_the_handler_reads_every_condition_that_can_be_asked_for() -> None:
-    from hyperpod_constructs.handlers.kubernetes.wait import read
-
-    job = {"api_version": "batch/v1", "kind": "Job", "namespace": "team", "name": "train"}
-    made = [
-        conditions.crd_established("a.b"),
-        conditions.deployment_available("team", "web"),
-        conditions.daemon_set_ready("team", "agent", minimum_ready=3),
-        conditions.nodes_ready(count=2, labels={"a": "b"}),
-        conditions.job_started(**job),
-        conditions.job_finished(**job),
-        conditions.object_condition(**job, condition="Complete"),
-        conditions.addon_active("coredns"),
-        conditions.endpoints_ready("team", "hook"),
-    ]
-    public = {name for name, value in vars(conditions).items() if callable(value) and name.islower() and name[0] != "_"}
-    assert len(made) == len(public - {"dataclass"})
-    for condition in made:
-        properties = {key: str(value) for key, value in condition.properties().items()}  # as CloudFormation sends them
-        assert read({"ClusterName": "research", "Condition": properties})
-
-
-# The code asset.
-
-
-def _handler_asset(app: App, outdir: Path) -> Path:
-    function = next(v for k, v in resources(app.template(), "AWS::Lambda::Function").items() if "Applier" in k)
-    return outdir / f"asset.{function['Properties']['Code']['S3Key'].removesuffix('.zip')}"
-
-
-def test_the_asset_holds_the_sources_alone_and_runs_alone(app: App, tmp_path: Path) -> None:
-    asset = _handler_asset(app, tmp_path / "out")
-    files = {str(path.relative_to(asset)) for path in asset.rglob("*") if path.is_file()}
-    source = Path(handlers.__file__).parent
-    kept = {path for name in ("kubernetes", "shared") for path in (source / name).glob("*.py")} | {
-        source / "__init__.py"
-    }
-    assert files == {f"handlers/{path.relative_to(source)}" for path in kept}
-    code = "from handlers.kubernetes import apply, wait; print(apply.on_event, wait.on_event, wait.is_complete)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=asset, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("<function") == 3
-
-
-def test_the_functions_need_nothing_but_the_lambda_runtime() -> None:
-    allowed = {*sys.stdlib_module_names, "boto3", "botocore", "urllib3"}
-    for name in ("kubernetes", "shared"):
-        for path in (Path(handlers.__file__).parent / name).glob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-                if isinstance(node, ast.ImportFrom) and node.level == 0:
-                    found = [node.module or ""]
-                assert {module.split(".")[0] for module in found} <= allowed, path
-
-
-def test_the_assets_hash_depends_on_the_sources_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hyperpod_constructs.kubernetes import handler_code
-
-    names = []
-    for round_ in ("first", "second"):
-        package = tmp_path / round_ / "hyperpod_constructs"
-        shutil.copytree(
-            Path(handlers.__file__).parent, package / "handlers", ignore=shutil.ignore_patterns("__pycache__")
-        )
-        if round_ == "second":
-            (package / "other.py").write_text("")
-            (package / "handlers" / "kubernetes" / "__pycache__").mkdir()
-            (package / "handlers" / "kubernetes" / "__pycache__" / "x.pyc").write_text("")
-            (package / "handlers" / "shared" / "y.pyc").write_text("")
-        monkeypatch.setattr(handler_code, "_PACKAGE", package)
-        names.append(_handler_asset(App(tmp_path / round_ / "out"), tmp_path / round_ / "out").name)
-    assert names[0] == names[1]
+# The whole.
 
 
 def test_two_synths_are_identical(tmp_path: Path) -> None:

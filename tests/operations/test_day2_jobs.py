@@ -342,7 +342,7 @@ def test_straight_to_a_cluster(api, aws, run, monkeypatch):
         return answer(method, target, headers, data)
 
     api.answer = let_in
-    assert "llama" in run("jobs", "list", "--cluster", "research", "--region", "us-west-2").stdout
+    assert "llama" in run("jobs", "list", "--cluster-name", "research", "--region", "us-west-2").stdout
     assert tokens[0].startswith("Bearer k8s-aws-v1.")
 
 

@@ -6,7 +6,8 @@ import json
 from datetime import date
 
 import pytest
-from accounts import ADDONS, addon_versions, calendar, eks, healthy, installed, new, service_quotas
+from accounts import ADDONS, addon_versions, calendar, eks, healthy, installed, service_quotas
+from preflight_platforms import new
 
 from hyperpod_constructs.catalog import use_clock
 from hyperpod_constructs.upgrade.plan import NoPlan, plan

@@ -49,50 +49,6 @@ ADDONS = {
 }
 
 
-def new(**changes: Any) -> Platform:
-    """A platform that makes everything itself."""
-    content: dict[str, Any] = {
-        "name": "research",
-        "region": REGION,
-        "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
-        "eks": {"kubernetes_version": "1.35"},
-        "cluster": {
-            "instance_groups": [
-                {"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2},
-                {"name": "workers", "instance_type": "ml.p5.48xlarge", "count": 4, "availability_zone_id": "usw2-az2"},
-            ]
-        },
-        "addons": {"training_operator": {}},
-    }
-    return Platform(**{**content, **changes})
-
-
-def workers(**changes: Any) -> dict[str, Any]:
-    """A cluster with the system group and one other group."""
-    system = {"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}
-    group = {"name": "workers", "instance_type": "ml.p5.48xlarge", "count": 4, "availability_zone_id": "usw2-az2"}
-    return {"instance_groups": [system, {**group, **changes}]}
-
-
-def brought(**changes: Any) -> Platform:
-    """A platform in a network and an EKS cluster that exist."""
-    content: dict[str, Any] = {
-        "network": {
-            "existing": {
-                "vpc_id": "vpc-1",
-                "node_subnets": [
-                    {"subnet_id": "subnet-a", "availability_zone_id": "usw2-az1"},
-                    {"subnet_id": "subnet-b", "availability_zone_id": "usw2-az2"},
-                ],
-                "security_group_id": "sg-nodes",
-            }
-        },
-        "eks": {"existing": {"cluster_name": "shared"}},
-        "addons": {"training_operator": {}, "task_governance": {}},
-    }
-    return new(**{**content, **changes})
-
-
 def quotas(values: dict[str, float], service: str = "sagemaker") -> dict[str, Any]:
     entries = [
         {

@@ -13,7 +13,6 @@ from accounts import (
     REGION,
     ROLE,
     S3_ROUTE,
-    brought,
     denying,
     eks,
     group,
@@ -24,15 +23,14 @@ from accounts import (
     ids,
     installed,
     look,
-    new,
     role,
     said,
     stack,
     subnet,
     table,
-    workers,
 )
 from fake_aws import AwsFault
+from preflight_platforms import brought, new, workers
 
 PUBLIC = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active"}
 BLACKHOLE = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole"}

@@ -6,9 +6,10 @@ import time
 
 import boto3
 import pytest
-from accounts import TODAY, brought, eks, ids, look, new, said, service_quotas
+from accounts import TODAY, eks, ids, look, said, service_quotas
 from fake_api_server import FakeApiServer
 from fake_aws import AwsFault, FakeAws
+from preflight_platforms import brought, new
 
 from hyperpod_constructs.catalog import use_clock
 from hyperpod_constructs.checks import rules

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from accounts import brought, look, new
+from accounts import look
+from preflight_platforms import brought, new
 
 
 def test_a_new_platform(aws):

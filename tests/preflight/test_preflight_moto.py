@@ -6,8 +6,9 @@ import json
 
 import boto3
 import pytest
-from accounts import REGION, TODAY, brought, ids, workers
+from accounts import REGION, TODAY, ids
 from fake_aws import moto_account
+from preflight_platforms import brought, workers
 
 from hyperpod_constructs.catalog import use_clock
 from hyperpod_constructs.preflight import preflight, probes

@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from accounts import (
-    PLAN,
-    QUOTAS,
-    has_clusters,
-    has_stacks,
-    hyperpod,
-    ids,
-    look,
-    new,
-    offers,
-    said,
-    service_quotas,
-    stack,
-    workers,
-)
+from accounts import PLAN, QUOTAS, has_clusters, has_stacks, hyperpod, ids, look, offers, said, service_quotas, stack
 from fake_aws import AwsFault
+from preflight_platforms import new, workers
 
 P5_QUOTA = "ml.p5.48xlarge for cluster usage"
 

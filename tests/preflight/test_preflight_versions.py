@@ -11,7 +11,6 @@ from accounts import (
     CALENDAR,
     REGION,
     addon_versions,
-    brought,
     calendar,
     denying,
     eks,
@@ -20,12 +19,11 @@ from accounts import (
     hyperpod,
     ids,
     look,
-    new,
     role,
     said,
     stack,
-    workers,
 )
+from preflight_platforms import brought, new, workers
 
 from hyperpod_constructs.catalog import use_clock
 from hyperpod_constructs.preflight import preflight

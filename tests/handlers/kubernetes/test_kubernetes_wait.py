@@ -106,6 +106,7 @@ MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
     "crd": (CRD, [crd("example.com")]),
     "deployment": (DEPLOYMENT, [deployment(2)]),
     "daemon set": (DAEMON_SET, [daemon_set(3, 3)]),
+    "enough of a daemon set": ({**DAEMON_SET, "MinimumReady": "2", "AllNodes": "false"}, [daemon_set(2, 3)]),
     "nodes": (NODES, [node("a", ready=True), node("b", ready=True)]),
     "endpoints": (ENDPOINTS, [endpoint_slice(False, None)]),
     "object": (QUEUE, [queue("True", observedGeneration=1)]),

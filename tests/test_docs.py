@@ -109,5 +109,7 @@ def test_what_is_claimed_has_evidence_and_what_is_not_has_a_reason():
         if here.startswith("no: "):
             assert len(here) > 20, feature
         else:  # a rule has its own examples, which a test runs
-            evident = r"\.md\)" if feature.strip() in ABOUT_PAGES else r"`tests/[\w/.]+::\w+`|HP\d{3}|tests/test_\w+\.py"
+            evident = (
+                r"\.md\)" if feature.strip() in ABOUT_PAGES else r"`tests/[\w/.]+::\w+`|HP\d{3}|tests/test_\w+\.py"
+            )
             assert re.search(evident, evidence), feature

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,9 @@ def test_the_examples_are_those_that_were_promised():
 
 @each
 def test_it_says_what_it_is_for(example: Path):
-    assert example.read_text().startswith("# ")
+    header = list(takewhile(lambda line: line.startswith("# "), example.read_text().splitlines()))
+    assert 2 <= len(header) <= 3  # two lines, and a command where one has to be run first
+    assert all(len(line) > 40 for line in header[:2])
 
 
 @each

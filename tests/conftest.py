@@ -18,6 +18,7 @@ from hyperpod_constructs.synth import build, cdk_context, use_packaged_node
 os.environ["CDK_VALIDATION"] = "false"
 os.environ.pop("CDK_CONTEXT_JSON", None)
 use_packaged_node()
+collect_ignore_glob = ["**/conftest.py"]  # doctests are not looked for in them: several folders at once would clash
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,19 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from accounts import NOW, eks, hyperpod
 from click.testing import CliRunner, Result
+from day2 import job, kubeconfig, pod, put_crd
+from fake_api_server import FakeApiServer
 from fake_aws import FakeAws, moto_account
 
-TESTS = Path(__file__).parents[1]
-sys.path[1:1] = [str(TESTS / "handlers/kubernetes"), str(TESTS / "preflight")]
-
-from accounts import NOW, eks, hyperpod  # noqa: E402
-from day2 import job, kubeconfig, pod, put_crd  # noqa: E402
-from fake_api_server import FakeApiServer  # noqa: E402
-
-from hyperpod_constructs.cli import main  # noqa: E402
-from hyperpod_constructs.operations import aws as aws_module  # noqa: E402
+from hyperpod_constructs.cli import main
+from hyperpod_constructs.operations import aws as aws_module
 
 Run = Callable[..., Result]
 

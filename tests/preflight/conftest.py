@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from accounts import healthy
 from fake_aws import FakeAws
-
-sys.path.append(str(Path(__file__).parents[1] / "handlers/kubernetes"))
 
 
 @pytest.fixture(scope="session")

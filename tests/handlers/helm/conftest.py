@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tarfile
 import threading
 import zipfile
@@ -14,9 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "kubernetes"))
-
 from chart_files import Answer
 from helm_api_server import HelmApiServer
 from helm_targets import Cluster, access_to, real_cluster

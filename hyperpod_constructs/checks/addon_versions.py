@@ -55,6 +55,14 @@ def complete(ctx: Context) -> Iterator[Problem]:
             yield Problem(path, f"{as_text(version)} is no add-on version such as v1.3.0-eksbuild.1")
 
 
+_ALTERNATIVES = {"task_governance": "kueue", "observability": "cloudwatch_observability"}
+"""What the guide uses where an add-on does not support the Kubernetes version."""
+
+
+def _instead(key: str) -> str:
+    return f"; or use `addons.{_ALTERNATIVES[key]}` instead" if key in _ALTERNATIVES else ""
+
+
 @rule(
     "HP521",
     title="An add-on's version installs on the Kubernetes version.",
@@ -79,7 +87,9 @@ def installs(ctx: Context) -> Iterator[Problem]:
             known = [each for each in facts.versions if each.covers(str(kubernetes)) is not None]
             if facts.kubernetes_min is not None and kubernetes.minor < kubernetes_minor(facts.kubernetes_min):
                 message = f"needs Kubernetes {facts.kubernetes_min}, and the cluster has {kubernetes}"
-                yield Problem(f"addons.{key}", message)
+                yield Problem(
+                    f"addons.{key}", message, f"Use Kubernetes {facts.kubernetes_min} or newer{_instead(key)}."
+                )
             elif known and not any(each.covers(str(kubernetes)) for each in known):
                 newest = known[0]
                 message = (
@@ -87,7 +97,8 @@ def installs(ctx: Context) -> Iterator[Problem]:
                     f"{newest.kubernetes_max}"
                 )
                 why = "The newest version does not install; EKS may have an older one."
-                cure = f"Use Kubernetes {newest.kubernetes_min} to {newest.kubernetes_max}, or look with `--live`."
+                span = f"{newest.kubernetes_min} to {newest.kubernetes_max}"
+                cure = f"Use Kubernetes {span}, or look with `--live`{_instead(key)}."
                 yield Problem(f"addons.{key}", message, cure, why, Severity.WARNING)
             continue
         for each in facts.versions:

@@ -278,3 +278,15 @@ SILENT = {
 @pytest.mark.parametrize(("rule", "fragment"), SILENT.items(), ids=SILENT)
 def test_ordinary_clusters_are_left_alone(rule: str, fragment: str, tmp_path: Path) -> None:
     assert [f for f in load_over(fragment, tmp_path).findings if f.rule == rule] == []
+
+
+@pytest.mark.parametrize(
+    ("addon", "version", "instead"),
+    [("observability", "1.31", "cloudwatch_observability"), ("task_governance", "1.29", "kueue")],
+)
+def test_an_addon_that_does_not_fit_names_the_guides_alternative(
+    addon: str, version: str, instead: str, tmp_path: Path
+) -> None:
+    config = f'eks: {{kubernetes_version: "{version}", support: EXTENDED}}\naddons: {{{addon}: {{}}}}\n'
+    (found,) = [f for f in load_over(config, tmp_path).findings if f.rule == "HP521" and f.path == f"addons.{addon}"]
+    assert f"addons.{instead}" in found.cure

@@ -123,7 +123,11 @@ class HyperPodPlatform(Construct):
             from .governance import HyperPodGovernance
 
             self.governance = HyperPodGovernance(
-                scopes.addons, "Governance", cluster=self.cluster, governance=platform.governance
+                scopes.addons,
+                "Governance",
+                cluster=self.cluster,
+                governance=platform.governance,
+                tags=platform.tags,
             )
         if self.storage:
             mountpoint = self.addons.get("mountpoint_s3_csi")

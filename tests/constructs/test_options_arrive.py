@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import App, Stack, assertions
 from aws_cdk import aws_iam as iam
 from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
 
@@ -19,11 +19,22 @@ from hyperpod_constructs.addons import (
     TrainingOperatorAddon,
 )
 from hyperpod_constructs.platform import HyperPodPlatform
-from hyperpod_constructs.spec import ADDON_NAMES, Addons, Bucket, Cluster, InstanceGroup, LustreFileSystem, Platform
+from hyperpod_constructs.spec import (
+    ADDON_NAMES,
+    Addons,
+    Bucket,
+    Cluster,
+    InstanceGroup,
+    LustreFileSystem,
+    Platform,
+    RestrictedInstanceGroup,
+)
 from hyperpod_constructs.spec.addons import InferenceOperator, Kueue, MountpointS3, TrainingOperator
 from hyperpod_constructs.spec.cluster import Autoscaling
 from hyperpod_constructs.spec.dependencies import OciChart
+from hyperpod_constructs.stacks import platform_stacks
 from hyperpod_constructs.storage import HyperPodBucket, HyperPodFileSystem
+from hyperpod_constructs.synth import cdk_context
 
 MINE = "arn:aws:iam::111122223333:role/Mine"
 SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0)
@@ -188,6 +199,42 @@ def test_a_cluster_has_a_name_only_when_it_is_told():
     assert named.one("Custom::HyperPodClusterGuard")["ClusterName"] == "mine"
 
 
+MOUNT = {"dns_name": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com", "mount_name": "abcdefgh"}
+ALARMED = {"schedule": "cron(0 3 ? * SUN *)", "deployment": {"alarms": ["unhealthy"]}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "action"),
+    [
+        ({"lustre": MOUNT}, "fsx:DescribeFileSystems"),
+        ({"open_zfs": {"dns_name": MOUNT["dns_name"]}}, "fsx:DescribeFileSystems"),
+        ({"scheduled_update": ALARMED}, "cloudwatch:DescribeAlarms"),
+        ({"auto_patch": {"deployment": ALARMED["deployment"]}}, "cloudwatch:DescribeAlarms"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else value,
+)
+def test_only_the_group_that_needs_it_is_allowed_it(fields: dict[str, Any], action: str):
+    needs = InstanceGroup.model_validate({"name": "needs", "instance_type": "ml.p5.48xlarge", "count": 1, **fields})
+    made = of_cluster(Cluster(instance_groups=(SYSTEM, needs), execution_roles="per-group"))
+    assert made.allows("ExecutionRolesneeds", action)
+    assert not made.allows("ExecutionRolessystem", action)
+
+
+def test_reward_functions_and_queues_of_restricted_groups_are_those_of_sagemakers_prefix():
+    def made(*, on: bool) -> Synthesized:
+        group = RestrictedInstanceGroup(
+            name="nova", instance_type="ml.p5.48xlarge", count=1, lustre_size_gib=1200, lustre_throughput=125,
+            reward_functions=on,
+        )  # fmt: skip
+        return of_cluster(Cluster(instance_groups=(SYSTEM,), restricted_instance_groups=(group,)))
+
+    (call,) = made(on=True).allows("ExecutionRoles", "lambda:InvokeFunction")
+    (send,) = made(on=True).allows("ExecutionRoles", "sqs:SendMessage")
+    assert json.dumps(call["Resource"]).endswith(':function:SageMaker*"]]}')
+    assert json.dumps(send["Resource"]).endswith(':SageMaker*"]]}')
+    assert not made(on=False).allows("ExecutionRoles", "lambda:InvokeFunction")
+
+
 # ---- storage ----
 
 
@@ -237,15 +284,23 @@ def test_a_permissions_boundary_and_tags_are_on_everything():
             "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
             "eks": {"kubernetes_version": "1.35", "admins": [MINE]},
             "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
+            "addons": {"task_governance": {}},
+            "governance": {"teams": [{"name": "a", "quota": [{"instance_type": "ml.m5.4xlarge", "count": 1}]}]},
         }
     )
-    template = synthesize(lambda stack: HyperPodPlatform(stack, "Platform", platform=platform) and None)
-    roles = template.of("AWS::IAM::Role")
-    framework = {name for name in roles if name.startswith("Custom")}  # of CDK's own functions, one per stack
-    assert {name for name, one in roles.items() if one.get("PermissionsBoundary") != boundary} <= framework
-    assert len(roles) - len(framework) > 5
-    tagged = template.one("AWS::SageMaker::Cluster")["Tags"]
-    assert {"Key": "cost", "Value": "research"} in tagged
+    app = App(context=cdk_context(), analytics_reporting=False)
+    platform_stacks(app, platform)
+    templates = [
+        Synthesized(assertions.Template.from_stack(one).to_json())
+        for one in app.node.children
+        if isinstance(one, Stack)
+    ]
+    roles = {name: role for template in templates for name, role in template.of("AWS::IAM::Role").items()}
+    assert len(roles) > 10
+    assert [name for name, role in roles.items() if role.get("PermissionsBoundary") != boundary] == []
+    for kind in ("AWS::SageMaker::Cluster", "AWS::SageMaker::ComputeQuota", "AWS::EC2::VPC", "AWS::EKS::Cluster"):
+        (made,) = [one for template in templates for one in template.of(kind).values()]
+        assert "research" in json.dumps(made["Tags"]), kind
 
 
 def test_an_existing_networks_control_plane_subnets_and_the_existing_clusters_oidc_provider():

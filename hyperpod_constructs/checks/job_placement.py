@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from ..catalog import label
 from ..findings import Severity
 from ..jobs.resources import share
+from ..spec.groups import InstanceGroup, RestrictedInstanceGroup, Taint
 from ..spec.jobs import Job, ReplicaSpec
 from ..spec.jobs_pod import Toleration
 from .context import Context
@@ -15,9 +17,8 @@ from .registry import Problem, rule
 
 if TYPE_CHECKING:
     from ..spec.governance import QuotaResource, Team
-    from ..spec.groups import InstanceGroup, RestrictedInstanceGroup, Taint
 
-    Group = InstanceGroup | RestrictedInstanceGroup
+Group: TypeAlias = InstanceGroup | RestrictedInstanceGroup
 
 P5 = "instance_type: ml.p5.48xlarge"
 GROUP = "{name: workers, instance_type: ml.p5.48xlarge, count: 4, availability_zone_id: usw2-az1%s}"
@@ -79,7 +80,7 @@ def enough_nodes(job: Job, context: Context) -> Iterator[Problem]:
         groups = [group for _, group in _groups(part, context)]
         if kind is None or not groups or any(map(_open_ended, groups)):
             continue
-        nodes = sum(map(most_nodes, groups))
+        nodes = sum(group.most for group in groups)
         per_node = share(part, job).per_node or 0
         count = part.count + (part.spares or 0)
         if count > nodes * per_node:
@@ -88,11 +89,6 @@ def enough_nodes(job: Job, context: Context) -> Iterator[Problem]:
             has = f"{nodes} nodes of {kind.name}, {per_node} each"
             message = f"{count} replicas, but {names} can hold {nodes * per_node} ({has})"
             yield Problem(f"{prefix}{field}", message)
-
-
-def most_nodes(group: Group) -> int:
-    """The most nodes that a group may grow to; restricted groups do not grow."""
-    return getattr(group, "most", group.count)
 
 
 def _open_ended(group: Group) -> bool:
@@ -332,11 +328,19 @@ def _not_tolerated(group: Group, job: Job) -> Taint | None:
     return next(
         (
             taint
-            for taint in getattr(group, "taints", ())
+            for taint in _taints(group)
             if taint.effect != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in job.tolerations)
         ),
         None,
     )
+
+
+def _taints(group: Group) -> tuple[Taint, ...]:
+    """The group's taints; the service puts one on every restricted node."""
+    if isinstance(group, InstanceGroup):
+        return group.taints
+    restricted = label("restricted_taint")
+    return (Taint(key=restricted.key, value=restricted.values[0], effect="NoSchedule"),)
 
 
 def _tolerates(toleration: Toleration, taint: Taint) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from ..catalog import find_instance_type
-from ..checks.job_placement import most_nodes
 from ..spec.cluster import Cluster
 from ..spec.jobs import Job, ReplicaSpec
 from .compile import compile_job
@@ -91,7 +90,7 @@ def _room(part: ReplicaSpec, sized: Share, cluster: Cluster | None) -> Iterator[
     yield f"    one node holds {_count(sized.per_node, 'replica')}{bound}"
     for group in cluster.groups if cluster is not None else ():
         if kind.name in group.types and part.instance_group in (None, group.name):
-            nodes = most_nodes(group)
+            nodes = group.most
             yield f"    group {group.name} ({_count(nodes, 'node')}) holds {_count(nodes * sized.per_node, 'replica')}"
 
 

@@ -123,6 +123,18 @@ def test_a_job_in_its_cluster(job: dict, found: list[str]):
     assert platform(job, **READY) == found
 
 
+def test_restricted_nodes_have_the_services_taint():
+    groups = [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]
+    restricted = [{"name": "rig", "instance_type": "ml.p5.48xlarge", "count": 2}]
+    cluster = {"instance_groups": groups, "restricted_instance_groups": restricted}
+    taint = "sagemaker.amazonaws.com/RestrictedNode"
+    assert platform({"nodes": 2}, cluster=cluster, **READY) == [
+        f"error HP748 jobs[0].tolerations: no toleration for the taint {taint}=Worker:NoSchedule of rig"
+    ]
+    tolerates = {"nodes": 2, "tolerations": [{"key": taint, "value": "Worker"}]}
+    assert platform(tolerates, cluster=cluster, **READY) == []
+
+
 def test_what_a_job_needs_is_installed():
     assert platform({"nodes": 1, "team": "vision"}, addons={}) == [
         "error HP743 jobs[0].kind: HyperPodPyTorchJob needs addons.training_operator",

@@ -64,8 +64,8 @@ def load(path: Path) -> Loaded:
     content = dict(document.value) if isinstance(document.value, dict) else document.value
     entries = content.pop("jobs", None) if isinstance(content, dict) else None
     _anchor(content, path.parent)
+    jobs = _jobs(entries, path.parent, document)  # before the platform, whose validator then takes over that of a job
     shape = shaped(Platform, content, document)
-    jobs = _jobs(entries, path.parent, document)
     complete = shape.value is not None and jobs.complete and not errors(document.findings)
     found = [
         _placed(finding, document, jobs)

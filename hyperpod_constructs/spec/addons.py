@@ -32,6 +32,17 @@ class Addon(SpecModel):
     )
 
 
+class ControllerResources(SpecModel):
+    """CPU and memory of a controller, as Kubernetes writes them."""
+
+    requests: Mapping[Literal["cpu", "memory"], str] = field(
+        default_factory=dict, change=Change.DRAINS, help='What it is scheduled with, such as `{cpu: "1", memory: 2Gi}`.'
+    )
+    limits: Mapping[Literal["cpu", "memory"], str] = field(
+        default_factory=dict, change=Change.DRAINS, help='What it may use at most, such as `{cpu: "2", memory: 4Gi}`.'
+    )
+
+
 class TrainingOperator(Addon):
     """The HyperPod training operator: brings the HyperPodPyTorchJob kind."""
 
@@ -42,6 +53,14 @@ class TrainingOperator(Addon):
         "managed",
         change=Change.IN_PLACE,
         help="Permissions of our role: the AWS managed policy, or only the three that the guide lists.",
+    )
+    resources: ControllerResources | None = field(
+        None, change=Change.DRAINS, help="CPU and memory of the controller; default: the add-on's, 1 vCPU and 2 GiB."
+    )
+    node_selector: Mapping[str, str] = field(
+        default_factory=dict,
+        change=Change.DRAINS,
+        help="Labels of the nodes that the controller runs on; default: the add-on's, any HyperPod node.",
     )
 
 

@@ -78,6 +78,28 @@ def test_the_training_operators_default_is_the_managed_policy():
     assert template.statements("AddedRole") == []
 
 
+def test_the_training_operators_controller_has_the_place_and_the_room_that_it_is_told():
+    settings = TrainingOperator.model_validate(
+        {
+            "resources": {"requests": {"cpu": "1", "memory": "2Gi"}},
+            "node_selector": {"pool": "system"},
+            "configuration": {"hpTrainingControllerManager": {"nodeSelector": {"more": "b"}}},
+        }
+    )
+    template = added(TrainingOperatorAddon, settings=settings)
+    name = ADDON_NAMES["training_operator"]
+    (operator,) = [one for one in template.of("AWS::EKS::Addon").values() if one["AddonName"] == name]
+    assert json.loads(operator["ConfigurationValues"]) == {
+        "hpTrainingControllerManager": {
+            "manager": {"resources": {"requests": {"cpu": "1", "memory": "2Gi"}}},
+            "nodeSelector": {"pool": "system", "more": "b"},
+        }
+    }
+    plain = added(TrainingOperatorAddon)
+    (operator,) = [one for one in plain.of("AWS::EKS::Addon").values() if one["AddonName"] == name]
+    assert "ConfigurationValues" not in operator
+
+
 @pytest.mark.parametrize(
     ("construct", "options"),
     [

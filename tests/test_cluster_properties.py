@@ -15,6 +15,7 @@ from hyperpod_constructs.cluster_properties import (
     group_properties,
     restricted_group_properties,
 )
+from hyperpod_constructs.findings import Severity
 from hyperpod_constructs.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
 
 ROLE = "arn:aws:iam::111122223333:role/Nodes"
@@ -335,4 +336,10 @@ def test_an_escape_that_repeats_a_field_is_told_whichever_it_is():
     spec = Cluster(instance_groups=(group,), properties=dict.fromkeys(made, 0))
     found = [one.message for one in check(Context(cluster=spec)) if one.rule == "HP335"]
     assert len(found) == len(made) + len(groups)
-    assert all("overrides the typed field" in message for message in found)
+    assert all("overrides " in message for message in found)
+
+
+def test_an_escape_may_not_replace_what_our_resources_are_made_from():
+    for name in ("InstanceGroups", "Orchestrator", "VpcConfig"):
+        (found,) = [one for one in check(Context(cluster=Cluster(properties={name: 7}))) if one.rule == "HP335"]
+        assert (found.severity, found.path) == (Severity.ERROR, f"cluster.properties.{name}")

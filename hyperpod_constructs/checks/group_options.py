@@ -163,11 +163,16 @@ def escapes(ctx: Context) -> Iterator[Problem]:
         places.append(("cluster.properties", ctx.cluster.properties))
     for path, properties in places:
         for key in properties:
-            if key in _TYPED:
+            if key in _BUILT_ON and path == "cluster.properties":
+                message = f"overrides `{_TYPED[key]}`, from which roles, placement and the guard are made"
+                yield Problem(join(path, key), message, severity=Severity.ERROR)
+            elif key in _TYPED:
                 yield Problem(join(path, key), f"overrides the typed field `{_TYPED[key]}`")
             elif not re.fullmatch(r"[A-Z][A-Za-z0-9]*", key):
                 yield Problem(join(path, key), f"{as_text(key)} is not spelt as CloudFormation's properties are")
 
+
+_BUILT_ON = ("InstanceGroups", "Orchestrator", "VpcConfig")
 
 _TYPED = {
     "AutoPatchConfig": "auto_patch",

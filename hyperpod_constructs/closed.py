@@ -119,6 +119,23 @@ def outside(templates: Mapping[str, Mapping[str, Any]]) -> list[Outside]:
     return found
 
 
+_NAMED_IMAGE = re.compile(r"""^\s*-?\s*image:\s*["']?([^\s"'{#]+)["']?\s*$""", re.M)
+
+
+def outside_chart(name: str, files: Mapping[str, str]) -> list[Outside]:
+    """Images of public registries that a vendored chart's templates name themselves, where no value reaches them.
+
+    >>> [one.host for one in outside_chart("chart", {"templates/a.yaml": "  image: quay.io/a/b:1"})]
+    ['quay.io']
+    """
+    return [
+        Outside(f"{name}/{path}", host, match[1])
+        for path, text in files.items()
+        for match in _NAMED_IMAGE.finditer(text)
+        if not _INSIDE.search(host := image_host(match[1]))
+    ]
+
+
 def _short(text: str) -> str:
     return text if len(text) < 120 else f"{text[:117]}..."
 

@@ -106,6 +106,22 @@ def test_mirror_checks_an_assembly(tmp_path: Path):
     assert text.startswith("asset.0123.json.Manifest: Properties.Manifest: public.ecr.aws in ")
 
 
+def test_mirror_checks_the_templates_of_a_vendored_chart(tmp_path: Path):
+    (tmp_path / "A.template.json").write_text(json.dumps({"Resources": {}}))
+    template = tmp_path / "asset.0123/charts/neuron-device-plugin/templates/plugin.yaml"
+    template.parent.mkdir(parents=True)
+    (tmp_path / "asset.0123/Chart.yaml").write_text("name: hyperpod-helm-chart\n")
+    template.write_text("image: {{ .Values.image }}\n  - image: public.ecr.aws/neuron/neuron-device-plugin:2.19.16.0\n")
+    code, text = cli("mirror", "--check", str(tmp_path))
+    assert code == 1
+    assert text == (
+        "asset.0123/charts/neuron-device-plugin/templates/plugin.yaml: public.ecr.aws in "
+        "'public.ecr.aws/neuron/neuron-device-plugin:2.19.16.0'\n"
+    )
+    template.write_text(f"  - image: {REGISTRY}/neuron/neuron-device-plugin:2.19.16.0\n")
+    assert cli("mirror", "--check", str(tmp_path))[0] == 0
+
+
 @pytest.fixture
 def upstream(tmp_path: Path) -> Path:
     """A chart with no remote sub-chart, and the template that names an image itself."""

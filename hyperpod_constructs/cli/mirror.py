@@ -53,7 +53,7 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
 def _check(assembly: Path) -> None:
     import json
 
-    from ..closed import outside
+    from ..closed import outside, outside_chart
 
     templates = {
         path.name.removesuffix(".template.json"): json.loads(path.read_text(encoding="utf-8"))
@@ -66,6 +66,12 @@ def _check(assembly: Path) -> None:
         for path in sorted(assembly.rglob("asset.*.json"))
     }
     found = outside({**templates, **manifests})
+    for chart in sorted(path.parent for path in assembly.glob("**/asset.*/Chart.yaml")):
+        files = {
+            path.relative_to(chart).as_posix(): path.read_text(encoding="utf-8")
+            for path in sorted(chart.rglob("templates/**/*.yaml"))
+        }
+        found += outside_chart(chart.name, files)
     for reference in found:
         click.echo(str(reference))
     if found:

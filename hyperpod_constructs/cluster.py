@@ -129,7 +129,7 @@ class HyperPodCluster(Construct):
         ):
             self.resource.node.add_dependency(dependable)
         self.nodes_ready = self._gate()
-        if self.spec.autoscaling and self.spec.autoscaling.node_pool and self.spec.karpenter_groups:
+        if self.spec.scaling and self.spec.scaling.node_pool and self.spec.karpenter_groups:
             pool = NodePool(self, "NodePool", cluster=self)
             self.jobs_ready.add(pool)
         CfnOutput(self, "ClusterArn", value=self.cluster_arn)

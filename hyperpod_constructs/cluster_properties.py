@@ -49,11 +49,11 @@ def cluster_properties(
         "Tags": [{"Key": k, "Value": v} for k, v in {"SageMaker": "true", **cluster.tags}.items()],
     }
     if cluster.autoscaling:
-        properties["AutoScaling"] = {"Mode": "Enable", "AutoScalerType": "Karpenter"}
+        properties["AutoScaling"] = {"Mode": _mode(cluster.autoscaling.enabled), "AutoScalerType": "Karpenter"}
         properties["ClusterRole"] = cluster_role_arn
     if cluster.tiered_storage:
         properties["TieredStorageConfig"] = {
-            "Mode": "Enable",
+            "Mode": _mode(cluster.tiered_storage.enabled),
             "InstanceMemoryAllocationPercentage": cluster.tiered_storage.memory_percent,
         }
     if cluster.shared_environment:
@@ -199,6 +199,10 @@ def _batch(batch: BatchSize | None) -> dict[str, Any] | None:
     if batch.percent is not None:
         return {"Type": "CAPACITY_PERCENTAGE", "Value": batch.percent}
     return {"Type": "INSTANCE_COUNT", "Value": batch.count}
+
+
+def _mode(on: bool) -> str:
+    return "Enable" if on else "Disable"
 
 
 def _lustre(size_gib: int, throughput: int) -> dict[str, int]:

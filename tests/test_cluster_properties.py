@@ -191,6 +191,14 @@ def test_a_plain_cluster():
             {"AutoScaling": {"Mode": "Enable", "AutoScalerType": "Karpenter"}, "ClusterRole": "arn:role"},
         ),
         (
+            {"autoscaling": {"enabled": False}},
+            {"AutoScaling": {"Mode": "Disable", "AutoScalerType": "Karpenter"}, "ClusterRole": "arn:role"},
+        ),
+        (
+            {"tiered_storage": {"enabled": False}},
+            {"TieredStorageConfig": {"Mode": "Disable", "InstanceMemoryAllocationPercentage": 20}},
+        ),
+        (
             {"tiered_storage": {"memory_percent": 30}},
             {"TieredStorageConfig": {"Mode": "Enable", "InstanceMemoryAllocationPercentage": 30}},
         ),

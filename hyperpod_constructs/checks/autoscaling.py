@@ -22,7 +22,7 @@ def _fragment(more: str, group: str = "count: 0") -> str:
 
 def _filled(ctx: Context) -> Iterator[tuple[str, InstanceGroup]]:
     """The groups that Karpenter fills."""
-    scaling = ctx.cluster.autoscaling if ctx.cluster is not None else None
+    scaling = ctx.cluster.scaling if ctx.cluster is not None else None
     if scaling is None:
         return
     for path, group in ctx.instance_groups:
@@ -44,7 +44,7 @@ def _filled(ctx: Context) -> Iterator[tuple[str, InstanceGroup]]:
 def node_recovery(ctx: Context) -> Iterator[Problem]:
     """Recovery switched off; an error with autoscaling."""
     if ctx.cluster is not None and ctx.cluster.node_recovery != "Automatic":
-        if ctx.cluster.autoscaling is not None:
+        if ctx.cluster.scaling is not None:
             message = "is None, but autoscaling needs Automatic"
             yield Problem("cluster.node_recovery", message, None, "CreateCluster refuses it.", Severity.ERROR)
         else:
@@ -64,15 +64,15 @@ def node_recovery(ctx: Context) -> Iterator[Problem]:
 )
 def groups_exist(ctx: Context) -> Iterator[Problem]:
     """Names in autoscaling.groups."""
-    if ctx.cluster is None or ctx.cluster.autoscaling is None:
+    if ctx.cluster is None or ctx.cluster.scaling is None:
         return
     names = [group.name for group in ctx.cluster.instance_groups]
-    for index, name in enumerate(ctx.cluster.autoscaling.groups):
+    for index, name in enumerate(ctx.cluster.scaling.groups):
         if name not in names:
             near = suggest(name, names)
             place = f"cluster.autoscaling.groups[{index}]"
             yield Problem(place, f"{as_text(name)} is no instance group", f"did you mean {near!r}?" if near else None)
-    if not any(True for _ in _filled(ctx)) and not ctx.cluster.autoscaling.groups:
+    if not any(True for _ in _filled(ctx)) and not ctx.cluster.scaling.groups:
         message = "is on, but no group has count 0"
         yield Problem("cluster.autoscaling", message, "Name groups, or give one count 0.", severity=Severity.WARNING)
 
@@ -154,7 +154,7 @@ def system_left(ctx: Context) -> Iterator[Problem]:
 )
 def owner_of_counts(ctx: Context) -> Iterator[Problem]:
     """`counts` against `autoscaling`."""
-    if ctx.cluster is not None and ctx.cluster.autoscaling is not None and ctx.cluster.counts == "config":
+    if ctx.cluster is not None and ctx.cluster.scaling is not None and ctx.cluster.counts == "config":
         yield Problem("cluster.counts", "is `config` while Karpenter scales groups")
 
 
@@ -172,7 +172,7 @@ def owner_of_counts(ctx: Context) -> Iterator[Problem]:
 )
 def agent_for_karpenter(ctx: Context) -> Iterator[Problem]:
     """The agent against autoscaling."""
-    if ctx.cluster is not None and ctx.cluster.autoscaling is not None and ctx.dependencies is not None:
+    if ctx.cluster is not None and ctx.cluster.scaling is not None and ctx.dependencies is not None:
         if not ctx.dependencies.enabled:
             yield Problem("dependencies.enabled", "is off while Karpenter scales groups", severity=Severity.WARNING)
         elif not ctx.dependencies.health_monitoring_agent:

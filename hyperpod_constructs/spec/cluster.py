@@ -12,6 +12,11 @@ from .groups import InstanceGroup, Lifecycle, RestrictedInstanceGroup
 class Autoscaling(SpecModel):
     """Node autoscaling by the managed Karpenter."""
 
+    enabled: bool = field(
+        True,
+        change=Change.IN_PLACE,
+        help="`false` switches Karpenter off on a cluster that has it; taking `autoscaling` away may leave it on.",
+    )
     cluster_role_arn: str | None = field(
         None, change=Change.REFUSED, help="Role for the autoscaler that exists; default: one of ours."
     )
@@ -28,6 +33,9 @@ class Autoscaling(SpecModel):
 class TieredStorage(SpecModel):
     """Checkpoints kept in the memory of the nodes."""
 
+    enabled: bool = field(
+        True, change=Change.IN_PLACE, help="`false` switches it off; taking `tiered_storage` away may leave it on."
+    )
     memory_percent: int = field(
         20, change=Change.IN_PLACE, help="Share of each node's memory, in percent.", ge=0, le=100
     )
@@ -119,8 +127,17 @@ class Cluster(SpecModel):
         return tuple(dict.fromkeys(volume.kms_key_arn for volume in volumes if volume and volume.kms_key_arn))
 
     @property
+    def scaling(self) -> Autoscaling | None:
+        """Autoscaling, where it is on.
+
+        >>> Cluster(autoscaling=Autoscaling(enabled=False)).scaling is None
+        True
+        """
+        return self.autoscaling if self.autoscaling and self.autoscaling.enabled else None
+
+    @property
     def karpenter_groups(self) -> tuple[str, ...]:
-        """Names of the groups that Karpenter fills: those it is told, else those with count 0."""
+        """Names of the groups that Karpenter fills, or has filled: those it is told, else those with count 0."""
         if self.autoscaling is None:
             return ()
         return self.autoscaling.groups or tuple(group.name for group in self.instance_groups if group.count == 0)

@@ -18,6 +18,7 @@ from hyperpod_constructs.addons import (
     MountpointS3CsiAddon,
     TrainingOperatorAddon,
 )
+from hyperpod_constructs.checks import Context, check
 from hyperpod_constructs.platform import HyperPodPlatform
 from hyperpod_constructs.spec import (
     ADDON_NAMES,
@@ -178,6 +179,17 @@ def test_a_node_pool_of_your_own_is_left_to_you():
     made = of_cluster(Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(node_pool=False)))
     assert made.one("AWS::SageMaker::Cluster")["AutoScaling"]["Mode"] == "Enable"
     assert not made.of("Custom::HyperPodKubernetesObjects")
+
+
+def test_karpenter_that_is_switched_off_fills_nothing_and_keeps_its_role_and_nodes():
+    off = Cluster(instance_groups=(SYSTEM, SCALED), autoscaling=Autoscaling(enabled=False), counts="autoscaler")
+    made = of_cluster(off)
+    cluster = made.one("AWS::SageMaker::Cluster")
+    assert cluster["AutoScaling"]["Mode"] == "Disable"
+    assert cluster["ClusterRole"]
+    assert cluster["InstanceGroups"][1]["InstanceCount"]["Fn::GetAtt"][1] == "Count0"
+    assert not made.of("Custom::HyperPodKubernetesObjects")
+    assert [finding.rule for finding in check(Context(cluster=off)) if finding.rule.startswith("HP38")] == []
 
 
 def test_karpenter_fills_the_groups_that_it_is_told():

@@ -38,6 +38,13 @@ def volumes(ctx: Context) -> Iterator[Problem]:
             yield Problem(f"{path}.root_volume", "names no key, and there is nothing else to choose")
         if group.volume is not None and group.volume.size_gib is None:
             yield Problem(f"{path}.volume", "names no size_gib")
+    for path, restricted in ctx.restricted_groups:
+        volume = restricted.volume
+        if volume is not None and volume.size_gib is None:
+            yield Problem(f"{path}.volume", "names no size_gib")
+        if volume is not None and volume.kms_key_arn is not None:
+            why = "Customer managed keys are not for restricted groups, by the documentation page smcluster-cmk."
+            yield Problem(f"{path}.volume.kms_key_arn", "is in a restricted group", "Leave the key out.", why)
 
 
 @rule(

@@ -184,6 +184,15 @@ VARIANTS = {
         'eks: {kubernetes_version: "1.31", support: EXTENDED}\naddons: {observability: {}}\n',
         ("HP521", "warning", "addons.observability", "v1.2.0-eksbuild.3 is for 1.32 to 1.37"),
     ),
+    "a key for a restricted group's volume": (
+        "cluster: {restricted_instance_groups: [{name: rig, instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 9, "
+        "kms_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}}]}\n",
+        ("HP350", "error", "cluster.restricted_instance_groups[0].volume.kms_key_arn", "is in a restricted group"),
+    ),
+    "a restricted group's volume without a size": (
+        "cluster: {restricted_instance_groups: [{name: rig, instance_type: ml.p5.48xlarge, count: 2, volume: {}}]}\n",
+        ("HP350", "error", "cluster.restricted_instance_groups[0].volume", "names no size_gib"),
+    ),
     "task governance before 1.30": (
         'eks: {kubernetes_version: "1.29"}\naddons: {task_governance: {}}\n',
         ("HP521", "error", "addons.task_governance", "needs Kubernetes 1.30, and the cluster has 1.29"),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack, assertions
 
 from hyperpod_constructs.cluster import HyperPodCluster
@@ -59,7 +60,7 @@ def _list(value: str | list[str]) -> list[str]:
 
 def synthesize(build: Callable[[Stack], None], *, account: str | None = None) -> Synthesized:
     """The template of a stack that `build` fills."""
-    app = App(context=cdk_context(), analytics_reporting=False)
+    app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
     stack = Stack(app, "Test", env=Environment(region="us-west-2", account=account))
     build(stack)
     return Synthesized(assertions.Template.from_stack(stack).to_json())

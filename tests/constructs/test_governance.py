@@ -10,7 +10,7 @@ from typing import Any
 import aws_cdk as cdk
 import botocore.session
 import pytest
-from assembly import Assembly, read_assembly
+from assembly import UNCOPIED, Assembly, read_assembly
 from botocore.validate import ParamValidator
 
 from hyperpod_constructs import catalog
@@ -97,7 +97,7 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
         key = f"{region} {through} {sorted(more)}"
         if key not in done:
             folder = tmp_path_factory.mktemp("governance")
-            app = cdk.App(outdir=str(folder), analytics_reporting=False)
+            app = cdk.App(outdir=str(folder), context=UNCOPIED, analytics_reporting=False)
             platform_stacks(app, platform(region, through, **more), prefix="research-")
             app.synth()
             done[key] = read_assembly(folder)

@@ -9,7 +9,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 import yaml
-from assembly import Assembly, read_assembly
+from assembly import UNCOPIED, Assembly, read_assembly
 
 from hyperpod_constructs.graph import prove
 from hyperpod_constructs.spec import Platform
@@ -35,7 +35,7 @@ def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
         key = json.dumps([settings, more], sort_keys=True)
         if key not in done:
             folder = tmp_path_factory.mktemp("observability")
-            app = cdk.App(outdir=str(folder), analytics_reporting=False)
+            app = cdk.App(outdir=str(folder), context=UNCOPIED, analytics_reporting=False)
             platform = Platform.model_validate(
                 {
                     "name": "research",

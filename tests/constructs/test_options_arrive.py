@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from assembly import UNCOPIED
 from aws_cdk import App, Stack, assertions
 from aws_cdk import aws_iam as iam
 from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
@@ -322,7 +323,7 @@ def test_a_permissions_boundary_and_tags_are_on_everything():
             "governance": {"teams": [{"name": "a", "quota": [{"instance_type": "ml.m5.4xlarge", "count": 1}]}]},
         }
     )
-    app = App(context=cdk_context(), analytics_reporting=False)
+    app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
     platform_stacks(app, platform)
     templates = [
         Synthesized(assertions.Template.from_stack(one).to_json())

@@ -8,7 +8,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
-from assembly import Assembly, read_assembly
+from assembly import UNCOPIED, Assembly, read_assembly
 from aws_cdk import aws_ec2 as ec2
 
 from hyperpod_constructs.graph import prove
@@ -53,7 +53,7 @@ Synth = Callable[..., Assembly]
 def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
     def make(storage: dict[str, Any], **more: Any) -> Assembly:
         folder = tmp_path_factory.mktemp("storage")
-        app = cdk.App(outdir=str(folder), analytics_reporting=False)
+        app = cdk.App(outdir=str(folder), context=UNCOPIED, analytics_reporting=False)
         platform_stacks(app, platform(storage=storage, **more), prefix="research-")
         app.synth()
         return read_assembly(folder)

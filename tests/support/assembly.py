@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+UNCOPIED = {"aws:cdk:disable-asset-staging": True}
+"""CDK context of apps whose templates alone are looked at: without copies of their assets, 60 MB for each app."""
 
 
 @dataclass(frozen=True)

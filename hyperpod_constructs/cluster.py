@@ -116,7 +116,11 @@ class HyperPodCluster(Construct):
         self.cluster_arn: str = self.resource.get_att("ClusterArn").to_string()
         self._guard = ClusterGuard(self, "Guard", guarded=self.resource, allow_replacement=allow_replacement)
         self._render()
-        restricted = self.prepares_restricted_nodes
+        restricted = (
+            [RestrictedNetwork(self, "RestrictedNetwork", eks_cluster=self.eks_cluster)]
+            if self.prepares_restricted_nodes
+            else []
+        )
         for dependable in (
             self._vpc,  # with its routes and endpoints: nodes need a way out from their first boot on
             self.security_group,  # with its rules, when we make it
@@ -124,7 +128,7 @@ class HyperPodCluster(Construct):
             self._roles.principal.ready,
             self.lifecycle_scripts.ready,
             *([self.cluster_role] if self.cluster_role else []),
-            *([RestrictedNetwork(self, "RestrictedNetwork", eks_cluster=self.eks_cluster)] if restricted else []),
+            *restricted,  # restricted nodes never become ready without
             *after,
         ):
             self.resource.node.add_dependency(dependable)

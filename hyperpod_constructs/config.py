@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -167,10 +168,8 @@ def _collisions(configs: tuple[Loaded, ...]) -> Iterator[Finding]:
 def _context(shape: Shape[Platform], jobs: _Jobs, *, complete: bool) -> checks.Context:
     known = checks.Context.parts_of(shape.parts)
     known["jobs"] = jobs.jobs if jobs.complete else None
-    if any(within(cut, "cluster") for cut in shape.cut):
-        # what looks for the groups of the cluster would miss those that could not be read
-        known |= {"jobs": None, "governance": None, "storage": None}
-    return checks.Context(**known, whole=complete)
+    cut = frozenset(re.split(r"[.\[]", path, maxsplit=1)[0] for path in shape.cut)
+    return checks.Context(**known, whole=complete, cut=cut)
 
 
 def _documented(finding: Finding) -> Finding:

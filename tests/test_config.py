@@ -224,6 +224,7 @@ cluster:
   instance_groups:
     - {name: system, instance_type: ml.m5.4xlarge, count: 2}
     - {name: workers, instance_type: ml.g5.48xlarge, count: two}
+addons: {training_operator: {}}
 jobs: [{name: train, image: "registry/train:v1", instance_type: ml.g5.48xlarge, nodes: 1}]
 """
     )

@@ -56,6 +56,7 @@ def node_recovery(ctx: Context) -> Iterator[Problem]:
     title="The groups that Karpenter fills exist.",
     severity=Severity.ERROR,
     needs=("cluster",),
+    complete=("cluster",),
     why="The node class names groups that are not there, and is never ready.",
     cure="Name groups of cluster.instance_groups, or give a group count 0.",
     source=_DOCS,

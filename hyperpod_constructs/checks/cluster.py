@@ -206,6 +206,7 @@ def unique_names(ctx: Context) -> Iterator[Problem]:
     title="The cluster has groups, and not too many.",
     severity=Severity.ERROR,
     needs=("cluster",),
+    complete=("cluster",),
     why="CreateCluster refuses the list.",
     cure="Name 1 to 100 instance groups.",
     source=_API + "; the documentation still says 20 groups where the API says 100",

@@ -52,6 +52,8 @@ class Context:
     acknowledge: tuple[Acknowledgement, ...] = ()
     whole: bool = field(default=False, repr=False)
     """Whether these are all parts of a platform, so that an acknowledgement that matches nothing is stale."""
+    cut: frozenset[str] = field(default=frozenset(), repr=False)
+    """Parts of which something could not be read."""
 
     def __post_init__(self) -> None:
         for part in ("region", "account"):

@@ -225,6 +225,7 @@ def kms_key(path: str, arn: str, region: str | None) -> Iterator[Problem]:
     title="An EKS cluster that exists is used in the network that it is in.",
     severity=Severity.ERROR,
     needs=("eks", "network"),
+    complete=("network",),
     why="The HyperPod cluster must be in the VPC of the EKS cluster; a new VPC is another one.",
     cure="Describe its network in network.existing.",
     source="documentation page sagemaker-hyperpod-eks-operate-cli-command-create-cluster",

@@ -28,6 +28,8 @@ def check(context: Context) -> list[Finding]:
     for rule in active():
         if rule.function is None or not all(context.has(part) for part in rule.needs):
             continue
+        if not context.cut.isdisjoint(rule.complete):
+            continue
         for problem in rule.function(context):
             finding = to_finding(rule, problem)
             found.setdefault((finding.rule, finding.path, finding.message), finding)

@@ -70,14 +70,14 @@ def placement_rule(
     right: str = "",
     certain: bool | None = None,
 ) -> Callable[[PlacementCheck], PlacementCheck]:
-    """Register a rule about a job and the cluster around it."""
+    """Register a rule about a job and the parts around it, which must have been read whole."""
 
     def register(check: PlacementCheck) -> PlacementCheck:
         def run(context: Context) -> Iterator[Problem]:
             for index, job in enumerate(context.jobs or ()):
                 yield from _at(index, check(job, context))
 
-        _register(id, run, ("jobs", *needs), title, severity, why, cure, source, wrong, right, certain)
+        _register(id, run, ("jobs", *needs), title, severity, why, cure, source, wrong, right, certain, needs)
         return check
 
     return register
@@ -95,12 +95,14 @@ def _register(
     wrong: str,
     right: str,
     certain: bool | None,
+    complete: tuple[str, ...] = (),
 ) -> None:
     register = rule(
         id,
         title=title,
         severity=severity,
         needs=needs,
+        complete=complete,
         why=why,
         cure=cure,
         source=source,

@@ -56,6 +56,7 @@ def arns(ctx: Context) -> Iterator[Problem]:
     title="Grafana's settings are used.",
     severity=Severity.WARNING,
     needs=("addons",),
+    complete=("addons",),
     why="The setting is ignored.",
     cure="Set the kind that uses it, or remove it.",
     source="this project",

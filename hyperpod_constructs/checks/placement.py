@@ -29,6 +29,7 @@ def _zones(ctx: Context) -> tuple[str, ...]:
     title="A group's zone is one of the network's.",
     severity=Severity.ERROR,
     needs=("network", "cluster"),
+    complete=("network",),
     why="The network has no subnet there.",
     cure="Use a zone of the network, add the zone to it, or give subnet_ids.",
     source="service model of sagemaker: OverrideVpcConfig names subnets",
@@ -62,6 +63,7 @@ def zone_in_network(ctx: Context) -> Iterator[Problem]:
     title="Groups with EFA are in one zone.",
     severity=Severity.WARNING,
     needs=("cluster",),
+    complete=("cluster",),
     why="A job over both groups has no EFA between them, and falls back to plain TCP or does not start.",
     cure="Put the groups into one zone, or keep every job inside one group.",
     source=_EFA,
@@ -147,6 +149,7 @@ def zone_or_subnets(ctx: Context) -> Iterator[Problem]:
     title="Add-ons find nodes: CPU nodes without taints or deep health checks.",
     severity=Severity.WARNING,
     needs=("cluster",),
+    complete=("cluster",),
     why="CoreDNS, operators and webhooks stay pending: on tainted nodes always, on nodes with deep health checks for "
     "60 to 90 minutes, longer than their installation waits, and on accelerators they take room that is paid for.",
     cure="Add a group such as {name: system, instance_type: ml.m5.4xlarge, count: 2}.",

@@ -55,6 +55,7 @@ class Rule:
         title: what must hold, as a short sentence.
         severity: of its findings, unless one of them says otherwise.
         needs: parts of the context that must be known; without them the rule is skipped.
+        complete: parts that must have been read whole: what could not be read would be missed in them.
         why: what happens otherwise.
         cure: what to do in general; a finding may be more exact.
         source: where the rule comes from.
@@ -75,6 +76,7 @@ class Rule:
     right: str
     certain: bool
     function: Check | None
+    complete: tuple[str, ...] = ()
 
     @property
     def area(self) -> str:
@@ -91,6 +93,7 @@ def rule(
     title: str,
     severity: Severity,
     needs: tuple[str, ...] = (),
+    complete: tuple[str, ...] = (),
     why: str,
     cure: str,
     source: str,
@@ -105,7 +108,7 @@ def rule(
     """
 
     def register(function: Check) -> Check:
-        _register(id, title, severity, needs, why, cure, source, wrong, right, certain, function)
+        _register(id, title, severity, needs, why, cure, source, wrong, right, certain, function, complete)
         return function
 
     return register
@@ -139,13 +142,14 @@ def _register(
     right: str,
     certain: bool | None,
     function: Check | None,
+    complete: tuple[str, ...] = (),
 ) -> None:
     if id in _RULES:
         raise ValueError(f"rule {id} is registered twice")
     if id[:3] not in AREAS or len(id) != 5:
         raise ValueError(f"{id!r} belongs to no area")
     sure = severity is Severity.ERROR if certain is None else certain
-    _RULES[id] = Rule(id, title, severity, needs, why, cure, source, wrong, right, sure, function)
+    _RULES[id] = Rule(id, title, severity, needs, why, cure, source, wrong, right, sure, function, complete)
 
 
 def rules() -> tuple[Rule, ...]:

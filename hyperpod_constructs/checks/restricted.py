@@ -44,6 +44,7 @@ def file_system(ctx: Context) -> Iterator[Problem]:
     title="A shared environment is shared by restricted groups, and instead of their own.",
     severity=Severity.ERROR,
     needs=("cluster",),
+    complete=("cluster",),
     why="CreateCluster refuses it without restricted groups; beside a group's own file system, one is paid for in vain.",
     cure="Keep one kind of file system.",
     source="service model of sagemaker: RestrictedInstanceGroupsConfig",

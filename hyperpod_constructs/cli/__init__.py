@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 from importlib import import_module
@@ -12,8 +13,9 @@ import click
 # pydantic searches every installed package for plugins; we use none, and the search takes longer than our own modules
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-# making classes allocates much that stays: looking for garbage meanwhile takes a twentieth of a command's time
+# making classes allocates much that stays: looking for garbage in it, also at the end, is a twentieth of a command's time
 gc.set_threshold(100_000)
+atexit.register(gc.disable)
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("project", "Write a commented hyperpod.yaml."),

@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/preflight")]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 GROUPS = 20
 QUOTAS = 1500
@@ -54,7 +54,7 @@ def serve(delay: float) -> None:
 def run(url: str, fresh: bool) -> tuple[float, int]:
     """Seconds of one pre-flight, and how many findings it had."""
     import boto3
-    from accounts import brought
+    from preflight_platforms import brought
 
     from hyperpod_constructs import catalog
     from hyperpod_constructs.preflight import preflight

@@ -21,7 +21,7 @@ check: .venv/installed-dev node_modules/installed  # the tests alone
 	@$(BIN)/python -m pytest
 
 # Two halves at the same time, each with a jsii process of its own; together they are all quick tests.
-HALF := tests/constructs tests/graph tests/handlers
+HALF := tests/constructs tests/graph tests/handlers tests/jobs
 unit: .venv/installed-dev  ## the quick tests
 	@$(MAKE) --no-print-directory -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) unit-half unit-rest
 unit-half:

@@ -11,12 +11,14 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from .addons import NODE_ADDONS
+from .addons.base import CORE
 from .checks import Context, ensure
 from .closed import endpoint_services
 from .cluster import HyperPodCluster
 from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
 from .network import HyperPodNetwork
+from .restricted_nodes import RestrictedDns
 from .spec import Platform
 from .validation import CHECKED
 
@@ -105,7 +107,9 @@ class HyperPodPlatform(Construct):
                 storage=platform.storage,
                 allow_data_loss=platform.allow_data_loss,
             )
-        effective = platform.addons.effective()
+        existing = platform.eks.existing
+        theirs = CORE if existing and not existing.core_addons else ()
+        effective = {key: it for key, it in platform.addons.effective().items() if key not in theirs}
         more = {"observability": {"allow_data_loss": platform.allow_data_loss}}
         self.addons = {
             key: construct(
@@ -118,6 +122,8 @@ class HyperPodPlatform(Construct):
             for key, settings in effective.items()
             if (construct := NODE_ADDONS.get(key))
         }
+        if self.cluster.prepares_restricted_nodes and "coredns" in theirs:
+            RestrictedDns(scopes.addons, "RestrictedDns", cluster=self.cluster)
         self.governance = None
         if platform.governance:
             from .governance import HyperPodGovernance

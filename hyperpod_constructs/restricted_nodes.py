@@ -9,15 +9,17 @@ ordinary group takes them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from .catalog import label
-from .kubernetes import KubernetesCopy, KubernetesFields, KubernetesProvider, KubernetesWait, daemon_set_ready
+from .kubernetes import KubernetesCopy, KubernetesFields, KubernetesWait, daemon_set_ready
 
 if TYPE_CHECKING:
+    from .cluster import HyperPodCluster
     from .eks import EksCluster
 
 NAMESPACE = "kube-system"
@@ -53,17 +55,27 @@ class RestrictedDns(Construct):
 
     Pods on ordinary nodes cannot reach the DNS servers of restricted ones, so `kube-dns` has to stay on the node
     (`internalTrafficPolicy: Local`); then every node needs a server, or its pods resolve nothing. The policy comes when
-    servers run on `ordinary_nodes` nodes, and is given back before they go.
+    servers run on the nodes of the system group, and is given back before they go.
+
+    `CoreDnsAddon` brings it; by itself it is for an EKS cluster that has CoreDNS already. `after` is what brings CoreDNS,
+    and a change of `version`, a text, has the copies made anew.
     """
 
     def __init__(
-        self, scope: Construct, id: str, *, kubernetes: KubernetesProvider, version: str, ordinary_nodes: int
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: HyperPodCluster,
+        after: Sequence[IDependable] = (),
+        version: str = "brought",
     ) -> None:
         super().__init__(scope, id)
-        self.ready = KubernetesWait(
+        ordinary_nodes = cluster.system_nodes
+        ready = KubernetesWait(
             self,
             "NodeServersReady",
-            provider=kubernetes,
+            provider=cluster.kubernetes,
             condition=daemon_set_ready(NAMESPACE, "node-coredns", minimum_ready=ordinary_nodes, all_nodes=False),
             timeout=Duration.minutes(15),
             rerun_on=version,
@@ -72,21 +84,23 @@ class RestrictedDns(Construct):
             servers = KubernetesCopy(
                 self,
                 name,
-                provider=kubernetes,
+                provider=cluster.kubernetes,
                 original=_workload("Deployment", "coredns"),
                 copy=_workload("DaemonSet", name) | {"spec": _dns_servers(name, restricted=restricted)},
                 rerun_on=version,
             )
-            self.ready.node.add_dependency(servers)
+            ready.node.add_dependency(servers)
         service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": NAMESPACE}}
         self.policy = KubernetesFields(
             self,
             "Policy",
-            provider=kubernetes,
+            provider=cluster.kubernetes,
             fields=service | {"spec": {"internalTrafficPolicy": "Local"}},
             rerun_on=version,
         )
-        self.policy.node.add_dependency(self.ready)
+        self.policy.node.add_dependency(ready)
+        self.node.add_dependency(cluster.nodes_ready, *after)
+        cluster.milestone("coredns").add(self)
 
 
 def _workload(kind: str, name: str) -> dict[str, Any]:

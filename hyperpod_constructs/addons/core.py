@@ -39,11 +39,4 @@ class CoreDnsAddon(NodeAddon):
         super().__init__(scope, id, key="coredns", cluster=cluster, settings=settings)
         self.ready = self.wait_until_ready()
         if cluster.prepares_restricted_nodes:
-            dns = RestrictedDns(
-                self,
-                "RestrictedDns",
-                kubernetes=cluster.kubernetes,
-                version=self.fingerprint,
-                ordinary_nodes=cluster.system_nodes,
-            )
-            dns.node.add_dependency(self.ready)
+            RestrictedDns(self, "RestrictedDns", cluster=cluster, after=[self.ready], version=self.fingerprint)

@@ -259,10 +259,16 @@ def existing_eks_network(ctx: Context) -> Iterator[Problem]:
     "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}]}}\neks: {existing: {cluster_name: mine}}\n",
 )
 def existing_or_new_eks(ctx: Context) -> Iterator[Problem]:
-    """Fields of a new control plane beside an existing one."""
+    """Fields of a new control plane beside an existing one, and settings of add-ons that are not ours."""
     eks = ctx.eks
     if eks is None or eks.existing is None:
         return
     for name in ("cluster_name", "endpoint_access", "public_access_cidrs", "secrets_key_arn", "service_cidr", "logs"):
         if getattr(eks, name) != type(eks).model_fields[name].default:
             yield Problem(f"eks.{name}", "is ignored, since `existing` names a cluster")
+    if ctx.addons is None or eks.existing.core_addons:
+        return
+    for key in ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent"):
+        if key in ctx.addons.model_fields_set and getattr(ctx.addons, key).enabled:
+            message = "is ignored: the core add-ons of an existing cluster are left alone"
+            yield Problem(f"addons.{key}", message, "Remove it, or set eks.existing.core_addons: true.")

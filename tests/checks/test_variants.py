@@ -123,6 +123,10 @@ VARIANTS = {
         EXISTING.replace("EXTRA ", "") + 'eks: {kubernetes_version: "1.29", existing: {cluster_name: a}}\n',
         ("HP202", "warning", "eks.kubernetes_version", "ended on 2026-03-23"),
     ),
+    "settings of an add-on that is not ours": (
+        EXISTING.replace("EXTRA ", "") + "eks: {existing: {cluster_name: a}}\naddons: {coredns: {version: v1.12.4}}\n",
+        ("HP219", "warning", "addons.coredns", "core add-ons of an existing cluster are left alone"),
+    ),
     "a type that no price list has": (
         groups(workers("ml.p5e.48xlarge")),
         ("HP302", "note", "cluster.instance_groups[1].instance_type", "where it is offered is not known"),

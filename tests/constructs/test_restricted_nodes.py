@@ -18,7 +18,8 @@ from hyperpod_constructs.addons import CoreDnsAddon
 from hyperpod_constructs.cluster import HyperPodCluster
 from hyperpod_constructs.eks import EksClusterAttributes
 from hyperpod_constructs.graph import prove
-from hyperpod_constructs.spec import Addons, Cluster, RestrictedInstanceGroup
+from hyperpod_constructs.platform import HyperPodPlatform
+from hyperpod_constructs.spec import Addons, Cluster, Platform, RestrictedInstanceGroup
 
 GROUP = "sagemaker.amazonaws.com/instance-group-type"
 RULES = ("restricted-network-before-cluster", "originals-before-copies", "dns-servers-before-policy")
@@ -137,6 +138,36 @@ def test_a_brought_cluster_gets_the_agent_too_but_its_addons_are_left_alone() ->
     template = synthesize(build)
     assert set(borrowed(template)) == {"rig-aws-node"}
     assert template.of("AWS::EKS::Addon") == {}
+
+
+@pytest.mark.parametrize("managed", [False, True])
+def test_core_addons_of_a_brought_cluster_are_left_alone_unless_they_are_ours(managed: bool) -> None:
+    """Making an add-on that is there fails the deployment. Restricted nodes get copies of theirs either way."""
+    subnets = [
+        {
+            "subnet_id": f"subnet-0123456789abcdef{n}",
+            "availability_zone_id": f"usw2-az{n}",
+            "route_table_id": f"rtb-0123456789abcdef{n}",
+        }
+        for n in (1, 2)
+    ]
+    platform = Platform.model_validate(
+        {
+            "name": "brought",
+            "region": "us-west-2",
+            "network": {
+                "existing": {"vpc_id": "vpc-0123456789abcdef0", "vpc_cidrs": ["10.0.0.0/16"], "node_subnets": subnets}
+            },
+            "eks": {"existing": {"cluster_name": "theirs", "core_addons": managed}},
+            "cluster": RESTRICTED,
+        }
+    )
+    template = synthesize(lambda stack: HyperPodPlatform(stack, "Platform", platform=platform) and None)
+    names = {one["AddonName"] for one in template.of("AWS::EKS::Addon").values()}
+    assert names == ({"vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"} if managed else set())
+    assert set(borrowed(template)) == {"rig-aws-node", "rig-coredns", "node-coredns", "kube-dns"}
+    proof = prove({"Test": template.template})
+    assert proof.holds, proof.render()
 
 
 # On an API server

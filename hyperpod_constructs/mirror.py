@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from .closed import ImageCopy, endpoint_services, image_copies
 from .spec.dependencies import FolderChart
@@ -92,13 +93,13 @@ def _arguments(tool: str, copy: ImageCopy) -> list[str]:
     return [f"{prefix}{copy.source}", f"{prefix}{copy.target}"]
 
 
-def describe(plan: MirrorPlan, tool: str = "crane") -> str:
-    """The plan as a shell script with explanations."""
+def describe(plan: MirrorPlan, tool: str = "crane", *, config: Path = Path("hyperpod.yaml")) -> str:
+    """The plan as a shell script with explanations; `config` is the file that it was made of."""
     lines = ["# images: log in to the registry first (aws ecr get-login-password)"]
     lines += [shlex.join(command) for command in commands(plan, tool)] or ["# none"]
     lines += ["", "# dependency chart with its sub-charts, on a machine that reaches the internet"]
     if plan.chart_folder:
-        lines.append(f"hyperpod chart vendor --config hyperpod.yaml {shlex.quote(plan.chart_folder)}")
+        lines.append(shlex.join(["hyperpod", "chart", "vendor", "--config", str(config), plan.chart_folder]))
     else:
         lines.append("# not vendored: name its folder in dependencies.chart.path")
     if plan.endpoints:

@@ -79,7 +79,17 @@ def test_mirror_prints_a_script():
     code, text = cli("mirror", str(EXAMPLE))
     assert code == 0
     assert f"crane copy mpioperator/mpi-operator:0.5 {REGISTRY}/mpioperator/mpi-operator:0.5" in text
-    assert "hyperpod chart vendor" in text
+    assert f"hyperpod chart vendor --config {EXAMPLE} " in text
+
+
+def test_the_script_names_the_file_that_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for name, printed in (("hyperpod.yaml", "hyperpod.yaml"), ("my cluster.yaml", "'my cluster.yaml'")):
+        (tmp_path / name).write_text(EXAMPLE.read_text())
+        code, text = cli("mirror", *(() if name == "hyperpod.yaml" else (name,)))
+        assert code == 0, text
+        (line,) = [line for line in text.splitlines() if line.startswith("hyperpod ")]
+        assert line.startswith(f"hyperpod chart vendor --config {printed} ")
 
 
 def test_mirror_without_a_registry_is_wrong_use():

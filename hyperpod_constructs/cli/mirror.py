@@ -38,7 +38,7 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
     plan = mirror_plan(loaded.platform, registry=registry)
     try:
         if not execute:
-            click.echo(describe(plan, tool))
+            click.echo(describe(plan, tool, config=config))
             return
         failures = run(plan, tool=tool, execute=_execute)
     except ValueError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_cdk import Tags
+from aws_cdk import Stack, Tags
 from aws_cdk import aws_iam as iam
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from .addons import NODE_ADDONS
 from .addons.base import CORE
@@ -43,6 +43,9 @@ class HyperPodPlatform(Construct):
 
     All parts go below this construct, in one stack, unless `scopes` spreads them (as `platform_stacks` does). The spec is
     checked as a whole first; what is wrong is an `InvalidSpec` with all findings.
+
+    Tags and the permissions boundary reach all that is made for the platform, also what a stack has once only and is made
+    beside this construct; what was in the stack before stays as it is.
     """
 
     network: HyperPodNetwork
@@ -62,15 +65,21 @@ class HyperPodPlatform(Construct):
         if scopes is None:
             self.node.set_context(CHECKED, True)
             scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
-        parts = (scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs)
-        for part in dict.fromkeys(parts):
+        parts = dict.fromkeys((scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
+        beside = _beside(parts)
+        self._make(platform, scopes)
+        self._tag_and_limit([*parts, *(made for path, made in _beside(parts).items() if path not in beside)], platform)
+
+    def _tag_and_limit(self, parts: Sequence[IConstruct], platform: Platform) -> None:
+        arn = platform.permissions_boundary_arn
+        boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", arn) if arn else None
+        for part in parts:
             for key, value in platform.tags.items():
                 Tags.of(part).add(key, value)
-            if platform.permissions_boundary_arn:
-                boundary = platform.permissions_boundary_arn
-                iam.PermissionsBoundary.of(part).apply(
-                    iam.ManagedPolicy.from_managed_policy_arn(part, "Boundary", boundary)
-                )
+            if boundary:
+                iam.PermissionsBoundary.of(part).apply(boundary)
+
+    def _make(self, platform: Platform, scopes: Scopes) -> None:
         self.network = HyperPodNetwork(
             scopes.network, "Network", network=platform.network, endpoint_services=endpoint_services(platform)
         )
@@ -142,3 +151,12 @@ class HyperPodPlatform(Construct):
             from .training_job import TrainingJobs
 
             TrainingJobs(scopes.jobs, "Jobs", cluster=self.cluster, jobs=platform.completed_jobs)
+
+
+def _beside(parts: Iterable[Construct]) -> dict[str, IConstruct]:
+    """What lies in the parts' stacks beside them, by path.
+
+    What a stack has once only is made there: functions of CDK's that copy files or empty buckets, and ours for quotas.
+    """
+    stacks = [Stack.of(part) for part in parts if not isinstance(part, Stack)]
+    return {child.node.path: child for stack in stacks for child in stack.node.children}

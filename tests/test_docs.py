@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -15,7 +15,7 @@ from hyperpod_constructs.checks import find
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.config import load
 from hyperpod_constructs.findings import errors
-from hyperpod_constructs.spec import Addons
+from hyperpod_constructs.spec import Addon, Addons, SpecModel
 
 PAGES = {
     name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("constructs", "addons", "closed-network", "features")
@@ -82,6 +82,20 @@ def test_every_link_leads_somewhere():
 def test_the_table_of_addons_has_every_key():
     named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", PAGES["addons"], re.M))))
     assert named >= set(Addons.model_fields)
+
+
+def test_the_table_of_settings_has_every_setting():
+    table = PAGES["addons"].partition("## Settings")[2].partition("##")[0]
+    told = {key: set(re.findall(r"`(\w+)`", rest)) for key, rest in re.findall(r"^\| `(\w+)` \|(.*)\|$", table, re.M)}
+    own = {
+        key: {name for name in settings.model_fields if name not in Addon.model_fields}
+        for key, info in Addons.model_fields.items()
+        for settings in (info.annotation, *get_args(info.annotation))
+        if isinstance(settings, type) and issubclass(settings, SpecModel)
+    }
+    assert told.keys() == {key for key, names in own.items() if names}
+    for key in told.keys() - {"observability"}:  # has a page of its own
+        assert own[key] <= told[key], key
 
 
 # ---- the table of features ----

@@ -12,7 +12,7 @@ from constructs import Construct, IDependable
 
 from .. import catalog
 from ..kubernetes import KubernetesWait, addon_active, deployment_available
-from ..spec import ADDON_NAMES, PREREQUISITES, Addon
+from ..spec import ADDON_NAMES, PREREQUISITES, Addon, configuration_of
 
 if TYPE_CHECKING:
     from ..cluster import HyperPodCluster
@@ -26,8 +26,8 @@ CORE = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
 class EksAddon(Construct):
     """An EKS add-on: the catalog's version for the Kubernetes version unless one is given, and our configuration.
 
-    `key` is its key under `addons:` in the config, `after` what must be there first, `defaults` our configuration values,
-    over which the settings' own are merged.
+    `key` is its key under `addons:` in the config, `after` what must be there first, `defaults` our configuration values.
+    The settings' typed fields are merged over them, and their `configuration` over both.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class EksAddon(Construct):
         self.eks_cluster = eks_cluster
         self.version = settings.version or known_version(self.addon_name, eks_cluster.kubernetes_version)
         preserve = settings.preserve_on_delete if settings.preserve_on_delete is not None else key in CORE
-        self._settings_values = merged(defaults or {}, settings.configuration)
+        self._settings_values = merged(merged(defaults or {}, configuration_of(settings)), settings.configuration)
         self.resource = eks.CfnAddon(
             self,
             "Resource",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from constructs import Construct
 
-from ..spec import Addon
+from ..spec import CertManager
 from .base import NodeAddon
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ class CertManagerAddon(NodeAddon):
     Its pods tolerate every taint, so that a cluster of accelerated nodes alone can run them.
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Addon | None = None) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: CertManager | None = None
+    ) -> None:
         tolerate = {"tolerations": [{"operator": "Exists"}]}
         super().__init__(
             scope,

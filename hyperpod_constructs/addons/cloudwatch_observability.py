@@ -9,7 +9,7 @@ from constructs import Construct
 
 from .. import catalog
 from ..roles import pod_identity_role
-from ..spec import Addon
+from ..spec import CloudWatchObservability
 from .base import NodeAddon
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class CloudWatchObservabilityAddon(NodeAddon):
     """The CloudWatch agent and Fluent Bit on every node, with a role by pod identity."""
 
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Addon | None = None) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: CloudWatchObservability | None = None
+    ) -> None:
         super().__init__(scope, id, key="cloudwatch_observability", cluster=cluster, settings=settings)
         fact = catalog.addon(self.addon_name)
         self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from constructs import Construct
 
 from ..restricted_nodes import RestrictedDns
-from ..spec import Addon
+from ..spec import Addon, CoreDns, VpcCni
 from .base import EksAddon, NodeAddon
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class VpcCniAddon(EksAddon):
     """The Amazon VPC CNI, the only network plugin that HyperPod supports. A DaemonSet."""
 
-    def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster, settings: Addon | None = None) -> None:
+    def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster, settings: VpcCni | None = None) -> None:
         super().__init__(scope, id, key="vpc_cni", eks_cluster=eks_cluster, settings=settings)
 
 
@@ -35,7 +35,7 @@ class CoreDnsAddon(NodeAddon):
     Beside restricted nodes it runs on every node besides (`RestrictedDns`).
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Addon | None = None) -> None:
+    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: CoreDns | None = None) -> None:
         super().__init__(scope, id, key="coredns", cluster=cluster, settings=settings)
         self.ready = self.wait_until_ready()
         if cluster.prepares_restricted_nodes:

@@ -74,20 +74,16 @@ class _Parts(Construct):
             "executionRoleArn": self.role.role_arn,
             "tlsCertificateS3Bucket": self.tls_bucket.bucket_name,
             "hyperpodClusterArn": cluster.cluster_arn,
-            "alb": {"enabled": settings.load_balancer},
-            "keda": {"enabled": settings.keda},
         }
-        if settings.jumpstart_gated_role_arn:
-            self.values["jumpstartGatedModelDownloadRoleArn"] = settings.jumpstart_gated_role_arn
         if settings.load_balancer:
             role = self._account_role("LoadBalancerRole", "load_balancer_controller")
             for statement in load_balancer_statements(Stack.of(self)):
                 role.add_to_policy(statement)
-            self.values["alb"]["serviceAccount"] = {"create": True, "roleArn": role.role_arn}
+            self.values["alb"] = {"serviceAccount": {"create": True, "roleArn": role.role_arn}}
         if settings.keda:
             role = self._account_role("KedaRole", "keda")
             allow_catalog_actions(role, "keda", metrics=["*"])  # no narrower resource for most of them
-            self.values["keda"]["auth"] = {"aws": {"irsa": {"enabled": True, "roleArn": role.role_arn}}}
+            self.values["keda"] = {"auth": {"aws": {"irsa": {"enabled": True, "roleArn": role.role_arn}}}}
 
     def _execution_role(self) -> iam.Role:
         fact = catalog.role("inference_operator")

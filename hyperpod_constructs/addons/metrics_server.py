@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from constructs import Construct
 
-from ..spec import Addon
+from ..spec import MetricsServer
 from .base import NodeAddon
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class MetricsServerAddon(NodeAddon):
     """metrics-server as an EKS community add-on. It tolerates every taint, for clusters of accelerated nodes alone."""
 
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Addon | None = None) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: MetricsServer | None = None
+    ) -> None:
         super().__init__(
             scope,
             id,

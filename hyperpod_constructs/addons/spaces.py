@@ -9,7 +9,7 @@ from constructs import Construct
 
 from .. import catalog
 from ..roles import pod_identity_role
-from ..spec import Addon
+from ..spec import Spaces
 from .base import NodeAddon
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class SpacesAddon(NodeAddon):
     """The Spaces add-on with a role for its controller and one for its router (web access), each by pod identity."""
 
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Addon | None = None) -> None:
+    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Spaces | None = None) -> None:
         super().__init__(scope, id, key="spaces", cluster=cluster, settings=settings)
         controller, router = catalog.addon(self.addon_name).service_accounts
         for name, account in (("controller", controller), ("router", router)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -46,7 +46,6 @@ class TrainingOperatorAddon(NodeAddon):
             key="training_operator",
             cluster=cluster,
             settings=settings,
-            defaults=_values(settings),
         )
         if role is None and settings.role_arn:
             role = iam.Role.from_role_arn(self, "Role", settings.role_arn)
@@ -81,17 +80,3 @@ class TrainingOperatorAddon(NodeAddon):
                 )
             )
         return role
-
-
-def _values(settings: TrainingOperator) -> dict[str, Any]:
-    """Configuration values of what is set; all else is the add-on's own.
-
-    >>> _values(TrainingOperator(node_selector={"pool": "system"}))
-    {'hpTrainingControllerManager': {'nodeSelector': {'pool': 'system'}}}
-    """
-    controller: dict[str, Any] = {}
-    if settings.resources:
-        controller["manager"] = {"resources": settings.resources.model_dump(exclude_unset=True)}
-    if settings.node_selector:
-        controller["nodeSelector"] = dict(settings.node_selector)
-    return {"hpTrainingControllerManager": controller} if controller else {}

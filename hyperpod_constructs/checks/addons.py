@@ -267,9 +267,15 @@ def configuration(ctx: Context) -> Iterator[Problem]:
                     f"{as_text(name)} is not known",
                     f"did you mean {near!r}?",
                 )
-        if key == "spaces" and "remoteAccess" in values and "directSSH" in values:
+        ways = values.get(_WAYS)
+        if key == "spaces" and isinstance(ways, Mapping) and "remoteAccess" in ways and "directSSH" in ways:
+            path = join(f"addons.{key}.configuration", _WAYS)
             message = "remoteAccess and directSSH exclude each other"
-            yield Problem(f"addons.{key}.configuration", message, "Keep one of them.", "The add-on refuses both.")
+            yield Problem(path, message, "Keep one of them.", "The add-on refuses both.")
+
+
+_WAYS = "jupyter-k8s-aws-hyperpod"
+"""Where the configuration of Spaces says how they are reached."""
 
 
 @rule(

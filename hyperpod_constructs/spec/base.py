@@ -45,12 +45,16 @@ class SpecModel(BaseModel):
 Model = TypeVar("Model", bound=SpecModel)
 
 
-def field(default: Any = PydanticUndefined, *, change: Change, help: str, **options: Any) -> Any:
+def field(default: Any = PydanticUndefined, *, change: Change, help: str, at: str = "", **options: Any) -> Any:
     """A pydantic field with its description and its change policy (both required).
 
-    `options` are those of `pydantic.Field` (bounds, alias, default_factory, examples).
+    `at` is where an add-on's configuration has the field, such as `env.WARM_IP_TARGET`; several places have a space between
+    them. `options` are those of `pydantic.Field` (bounds, alias, default_factory, examples).
     """
-    return Field(default, description=help, json_schema_extra={"x-change": change.value}, **options)
+    extra: dict[str, Any] = {"x-change": change.value}
+    if at:
+        extra["x-configuration"] = at
+    return Field(default, description=help, json_schema_extra=extra, **options)
 
 
 def defaults(model: type[Model]) -> Model:
@@ -71,6 +75,45 @@ def change_of(info: FieldInfo) -> Change | None:
     """The change policy of a model field, None where it has none."""
     extra = info.json_schema_extra
     return Change(str(extra["x-change"])) if isinstance(extra, dict) and "x-change" in extra else None
+
+
+def configuration_of(model: SpecModel) -> dict[str, Any]:
+    """The configuration values that a model's fields stand for (`at` of `field`); what is not set is left out.
+
+    >>> class Agent(SpecModel):
+    ...     addresses: int | None = field(None, change=Change.DRAINS, help="Addresses.", at="env.WARM_IP_TARGET")
+    ...     replicas: int | None = field(None, change=Change.DRAINS, help="Pods.", at="replicas webhook.replicas")
+    >>> configuration_of(Agent(addresses=5)), configuration_of(Agent(replicas=2))
+    ({'env': {'WARM_IP_TARGET': '5'}}, {'replicas': 2, 'webhook': {'replicas': 2}})
+    """
+    values: dict[str, Any] = {}
+    for name, info in type(model).model_fields.items():
+        value = getattr(model, name)
+        if value is None or value == {}:
+            continue
+        for place in places_of(info):
+            *parents, key = place.split(".")
+            into = values
+            for parent in parents:
+                into = into.setdefault(parent, {})
+            into[key] = _configured(value, as_text=parents[-1:] == ["env"])
+    return values
+
+
+def places_of(info: FieldInfo) -> list[str]:
+    """Where an add-on's configuration has a field; empty for most fields."""
+    extra = info.json_schema_extra
+    return str(extra.get("x-configuration", "")).split() if isinstance(extra, dict) else []
+
+
+def _configured(value: Any, *, as_text: bool) -> Any:
+    if isinstance(value, SpecModel):
+        return configuration_of(value)
+    if isinstance(value, Mapping):
+        return {key: _configured(one, as_text=as_text) for key, one in value.items()}
+    if isinstance(value, tuple):
+        return [_configured(one, as_text=as_text) for one in value]
+    return str(value).lower() if as_text and not isinstance(value, str) else value  # "true" and "5" in the environment
 
 
 def is_token(value: object) -> bool:

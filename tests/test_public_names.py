@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import hyperpod_constructs
+from hyperpod_constructs import spec
 
 
 def test_every_public_name_can_be_imported():
@@ -21,6 +22,21 @@ def test_the_stub_has_the_same_names():
     imported = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
     listed = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign))
     assert sorted(imported) == listed == hyperpod_constructs.__all__
+
+
+def test_every_model_of_the_spec_is_public():
+    models = {name for name in spec.__all__ if isinstance(found := getattr(spec, name), type) and found in _models()}
+    assert len(models) > 50
+    assert models <= set(hyperpod_constructs.__all__)
+
+
+def _models(base: type = spec.SpecModel) -> set[type]:
+    return {one for kind in base.__subclasses__() for one in (kind, *_models(kind))}
+
+
+def test_pages_of_constructs_need_public_names_only():
+    for page in (Path(__file__).parents[1] / "docs" / "constructs").glob("*.md"):
+        assert "from hyperpod_constructs." not in page.read_text(), page.name
 
 
 def test_importing_the_package_loads_nothing_heavy():

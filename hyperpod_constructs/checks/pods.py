@@ -19,8 +19,9 @@ _CHART_PODS_PER_NODE = 3
 
 
 def per_node(ctx: Context) -> int:
-    """Pods that the add-ons put on every node."""
-    return sum(addon(ADDON_NAMES[key]).pods_per_node for key in ctx.effective_addons if key in ADDON_NAMES)
+    """Pods that the add-ons put on every node, and the DNS server that each has beside restricted nodes."""
+    dns = ctx.cluster is not None and ctx.cluster.prepare_restricted_nodes and any(ctx.restricted_groups)
+    return dns + sum(addon(ADDON_NAMES[key]).pods_per_node for key in ctx.effective_addons if key in ADDON_NAMES)
 
 
 def in_total(ctx: Context) -> int:

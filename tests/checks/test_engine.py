@@ -9,8 +9,17 @@ import pytest
 
 from hyperpod_constructs.catalog import use_clock
 from hyperpod_constructs.checks import Context, check, describe, ensure, error_texts, find, rule, rules
+from hyperpod_constructs.checks.pods import per_node
 from hyperpod_constructs.findings import Finding, InvalidSpec, Severity
-from hyperpod_constructs.spec import Acknowledgement, Cluster, Eks, InstanceGroup, Network
+from hyperpod_constructs.spec import (
+    Acknowledgement,
+    Addons,
+    Cluster,
+    Eks,
+    InstanceGroup,
+    Network,
+    RestrictedInstanceGroup,
+)
 
 TOKEN = "${Token[TOKEN.42]}"
 
@@ -133,3 +142,11 @@ def test_a_cluster_by_itself_may_have_capacity_of_others() -> None:
     tainted = cluster(taints=[{"key": "a", "effect": "NoSchedule"}])
     assert found(Context(cluster=tainted), "HP315")[0].severity is Severity.WARNING
     assert found(Context(cluster=tainted, eks=Eks()), "HP315")[0].severity is Severity.ERROR
+
+
+def test_dns_servers_beside_restricted_nodes_take_room_on_every_node() -> None:
+    system = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2)
+    rig = RestrictedInstanceGroup(name="rig", instance_type="ml.p5.48xlarge", count=2)
+    ordinary = Context(cluster=Cluster(instance_groups=[system]), addons=Addons())
+    mixed = Context(cluster=Cluster(instance_groups=[system], restricted_instance_groups=[rig]), addons=Addons())
+    assert per_node(mixed) == per_node(ordinary) + 1

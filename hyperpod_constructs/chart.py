@@ -175,7 +175,7 @@ def _efa_plugin(region: str, restricted_nodes: bool) -> dict[str, Any]:
     if restricted_nodes:
         taint = label("restricted_taint")
         toleration = {"key": taint.key, "operator": "Equal", "value": taint.values[0], "effect": "NoSchedule"}
-        values["tolerations"] = [*load("chart")["restricted_nodes"]["efa_tolerations"], toleration]
+        values["tolerations"] = [*load("restricted_nodes")["efa_tolerations"], toleration]
     return values
 
 

@@ -11,7 +11,6 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
 from .addons import NODE_ADDONS
-from .addons.base import CORE
 from .checks import Context, ensure
 from .closed import endpoint_services
 from .cluster import HyperPodCluster
@@ -19,7 +18,7 @@ from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
-from .spec import Platform
+from .spec import CORE, Platform
 from .validation import CHECKED
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Duration
 from constructs import Construct, IDependable
 
-from .catalog import label
+from .catalog import label, load
 from .kubernetes import KubernetesCopy, KubernetesFields, KubernetesWait, daemon_set_ready
 
 if TYPE_CHECKING:
@@ -71,12 +71,11 @@ class RestrictedDns(Construct):
         version: str = "brought",
     ) -> None:
         super().__init__(scope, id)
-        ordinary_nodes = cluster.system_nodes
         ready = KubernetesWait(
             self,
             "NodeServersReady",
             provider=cluster.kubernetes,
-            condition=daemon_set_ready(NAMESPACE, "node-coredns", minimum_ready=ordinary_nodes, all_nodes=False),
+            condition=daemon_set_ready(NAMESPACE, "node-coredns", minimum_ready=cluster.system_nodes, all_nodes=False),
             timeout=Duration.minutes(15),
             rerun_on=version,
         )
@@ -109,9 +108,9 @@ def _workload(kind: str, name: str) -> dict[str, Any]:
 
 def _network_agent(name: str) -> dict[str, Any]:
     """Changes to the add-on's DaemonSet. Its label `k8s-app` stays: tools find network agents by it."""
-    mode = [{"name": "ENABLE_PREFIX_DELEGATION", "value": "true"}, {"name": "ENABLE_IMDS_ONLY_MODE", "value": "true"}]
+    mode = [{"name": key, "value": value} for key, value in load("restricted_nodes")["network_environment"].items()]
     pod = {"affinity": _affinity(restricted=True), "containers": [{"name": "aws-node", "env": mode}]}
-    return _labelled({_COPY: name}) | {"template": {"metadata": {"labels": {_COPY: name}}, "spec": pod}}
+    return _labelled({_COPY: name}, pod)
 
 
 def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
@@ -120,34 +119,29 @@ def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
     The pods keep `k8s-app`, by which the Service finds them. Another component keeps them out of the Deployment's selector
     and of its disruption budget, which cannot count a DaemonSet's pods and would stop every eviction.
     """
-    labels = {_COMPONENT: name}
     pod = {
         "affinity": _affinity(restricted=restricted) | {"podAntiAffinity": None},
         "tolerations": [{"operator": "Exists"}],
         "topologySpreadConstraints": None,
     }
-    return _labelled(labels) | {
+    return _labelled({_COMPONENT: name}, pod) | {
         "replicas": None,
         "strategy": None,
         "progressDeadlineSeconds": None,
         # a new server before the old one goes: no other node answers in between
         "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "10%", "maxUnavailable": 0}},
-        "template": {"metadata": {"labels": labels}, "spec": pod},
     }
 
 
-def _labelled(labels: dict[str, str]) -> dict[str, Any]:
-    return {"selector": {"matchLabels": labels}}
+def _labelled(labels: dict[str, str], pod: dict[str, Any]) -> dict[str, Any]:
+    """Pods that are told from the original's by a label, which the copy selects."""
+    return {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
 
 
 def _affinity(*, restricted: bool) -> dict[str, Any]:
     """The affinity of the network add-on, held to restricted nodes or to all others."""
     group_type = label("instance_group_type")
-    terms = [
-        {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]},
-        {"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64", "arm64"]},
-        {"key": "eks.amazonaws.com/compute-type", "operator": "NotIn", "values": ["fargate", "hybrid", "auto"]},
-        {"key": group_type.key, "operator": "In" if restricted else "NotIn", "values": list(group_type.values)},
-    ]
+    held = {"key": group_type.key, "operator": "In" if restricted else "NotIn", "values": list(group_type.values)}
+    terms = [*load("restricted_nodes")["network_affinity"], held]
     required = {"nodeSelectorTerms": [{"matchExpressions": terms}]}
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}

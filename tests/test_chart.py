@@ -95,7 +95,7 @@ def test_the_efa_plugin_tolerates_restricted_nodes_besides_what_the_chart_tolera
         "value": "Worker",
         "effect": "NoSchedule",
     }
-    assert others == load("chart")["restricted_nodes"]["efa_tolerations"]
+    assert others == load("restricted_nodes")["efa_tolerations"]
     ordinary = chart_values(DependencyChart(), region="us-east-1", instance_types=[])
     assert "tolerations" not in ordinary["aws-efa-k8s-device-plugin"]
 

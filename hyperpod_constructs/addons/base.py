@@ -12,15 +12,12 @@ from constructs import Construct, IDependable
 
 from .. import catalog
 from ..kubernetes import KubernetesWait, addon_active, deployment_available
-from ..spec import ADDON_NAMES, PREREQUISITES, Addon, configuration_of
+from ..spec import ADDON_NAMES, CORE, PREREQUISITES, Addon, configuration_of
 
 if TYPE_CHECKING:
     from ..cluster import HyperPodCluster
     from ..eks import EksCluster
     from ..spec import Observability
-
-CORE = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
-"""Add-ons whose objects stay when the add-on is deleted: the cluster needs them until it is gone itself."""
 
 
 class EksAddon(Construct):
@@ -49,6 +46,7 @@ class EksAddon(Construct):
         self.addon_name = ADDON_NAMES[key]
         self.eks_cluster = eks_cluster
         self.version = settings.version or known_version(self.addon_name, eks_cluster.kubernetes_version)
+        # core objects stay: the cluster needs them until it is gone itself
         preserve = settings.preserve_on_delete if settings.preserve_on_delete is not None else key in CORE
         self._settings_values = merged(merged(defaults or {}, configuration_of(settings)), settings.configuration)
         self.resource = eks.CfnAddon(

@@ -123,7 +123,7 @@ def installs(ctx: Context) -> Iterator[Problem]:
 )
 def new_enough(ctx: Context) -> Iterator[Problem]:
     """Minimum versions of HyperPod, of other add-ons and of restricted nodes."""
-    for_restricted = load("chart")["restricted_nodes"]["addon_min_versions"] if any(ctx.restricted_groups) else {}
+    for_restricted = load("restricted_nodes")["addon_min_versions"] if any(ctx.restricted_groups) else {}
     users = {key: addon(ADDON_NAMES[key]) for key in ctx.effective_addons if key in ADDON_NAMES}
     for key, path, version in _pinned(ctx):
         has = version_tuple(version)

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from ..catalog import addon, limit
 from ..documents import join
 from ..findings import Severity
-from ..spec.addons import ADDON_NAMES, PREREQUISITES
+from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES
 from ..spec.base import is_token
 from .context import Context, as_text, skipped, types_of
 from .placement import takes_anything
 from .registry import Problem, rule
 
 _SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
-_CORE = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
 
 
 def _existing(ctx: Context) -> bool:
@@ -66,11 +65,11 @@ def core(ctx: Context) -> Iterator[Problem]:
         for key in ctx.effective_addons
         if key in ADDON_NAMES and addon(ADDON_NAMES[key]).credentials == "pod-identity"
     ]
-    for key in _CORE:
+    for key in CORE:
         if getattr(ctx.addons, key).enabled:
             continue
         if key == "pod_identity_agent":
-            wanting = [user for user in users if user not in _CORE]
+            wanting = [user for user in users if user not in CORE]
             severity = None if wanting else Severity.WARNING
             message = f"is false, but {', '.join(wanting)} get their credentials from it" if wanting else "is false"
             yield Problem(f"addons.{key}.enabled", message, severity=severity)

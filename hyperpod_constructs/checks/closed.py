@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..catalog import uncopied_images
 from ..findings import Severity
 from ..spec.base import is_token
+from ..spec.dependencies import FolderChart, GitChart, OciChart
 from .context import Context
 from .registry import Problem, rule
 
@@ -16,7 +17,6 @@ _CHART = (
 )
 _REGISTRY = "image_registry: 111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
 _CLOSED = f"network: {{mode: closed}}\neks: {{endpoint_access: private}}\ndependencies: {{{_CHART}{_REGISTRY}}}\n"
-
 
 _ADDON_OF = {"cert_manager": "cert_manager", "inference_operators": "inference_operator"}
 
@@ -31,6 +31,13 @@ def _is_near(ctx: Context, image: str) -> bool:
 
 def _is_closed(ctx: Context) -> bool:
     return ctx.network is not None and ctx.network.mode == "closed" and ctx.network.existing is None
+
+
+def _is_downloaded(ctx: Context, chart: GitChart | FolderChart | OciChart) -> bool:
+    """Whether a chart comes from a git host, or from a registry that has no endpoint."""
+    if isinstance(chart, OciChart):
+        return not _is_near(ctx, chart.reference.removeprefix("oci://"))
+    return isinstance(chart, GitChart)
 
 
 @rule(
@@ -104,11 +111,11 @@ def kueue_inside(ctx: Context) -> Iterator[Problem]:
     kueue = ctx.addons.kueue if ctx.addons is not None else None
     if not _is_closed(ctx) or kueue is None or not kueue.enabled:
         return
-    if type(kueue.chart).__name__ in ("NoneType", "GitChart"):
+    if kueue.chart is None or _is_downloaded(ctx, kueue.chart):
         yield Problem("addons.kueue.chart", "is downloaded from a git host, and the network is closed")
     manager = (kueue.values.get("controllerManager") or {}).get("manager") or {}
-    if not (manager.get("image") or {}).get("repository"):
-        yield Problem("addons.kueue.values", "leaves the image at registry.k8s.io, and the network is closed")
+    if not _is_near(ctx, (manager.get("image") or {}).get("repository") or "registry.k8s.io/kueue/kueue"):
+        yield Problem("addons.kueue.values", "leaves the image outside of ECR of the region, and the network is closed")
 
 
 @rule(
@@ -154,8 +161,7 @@ def grafana_inside(ctx: Context) -> Iterator[Problem]:
     if not _is_closed(ctx) or settings is None or not settings.enabled or settings.grafana.kind != "self-hosted":
         return
     place, grafana = "addons.observability.grafana", settings.grafana
-    reference = getattr(grafana.chart, "reference", None)
-    if hasattr(grafana.chart, "commit") or (reference and not _is_near(ctx, reference.removeprefix("oci://"))):
+    if grafana.chart is not None and _is_downloaded(ctx, grafana.chart):
         yield Problem(f"{place}.chart", "is downloaded from outside, and the network is closed")
     image = grafana.values.get("image") or {}
     parts = [str(image[key]) for key in ("registry", "repository") if image.get(key)]

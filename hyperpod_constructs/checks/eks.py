@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..catalog import limit, pattern, source_of
 from ..findings import Severity
+from ..spec.addons import CORE
 from ..spec.base import is_token
 from .context import Context, as_text, skipped
 from .network import parsed
@@ -268,7 +269,7 @@ def existing_or_new_eks(ctx: Context) -> Iterator[Problem]:
             yield Problem(f"eks.{name}", "is ignored, since `existing` names a cluster")
     if ctx.addons is None or eks.existing.core_addons:
         return
-    for key in ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent"):
+    for key in CORE:
         if key in ctx.addons.model_fields_set and getattr(ctx.addons, key).enabled:
             message = "is ignored: the core add-ons of an existing cluster are left alone"
             yield Problem(f"addons.{key}", message, "Remove it, or set eks.existing.core_addons: true.")

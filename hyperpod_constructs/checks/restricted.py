@@ -167,7 +167,7 @@ _REFUSED = frozenset(
 )
 def region(ctx: Context) -> Iterator[Problem]:
     """Restricted groups in other regions than those of the script."""
-    known = load("chart")["restricted_nodes"]["regions"]
+    known = load("restricted_nodes")["regions"]
     if any(ctx.restricted_groups) and ctx.region is not None and not is_token(ctx.region) and ctx.region not in known:
         yield Problem("region", f"{ctx.region} is none of {', '.join(known)}")
 

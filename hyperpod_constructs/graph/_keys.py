@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
+from hyperpod_constructs import catalog
 from hyperpod_constructs.graph._model import Resource
 from hyperpod_constructs.graph._recognise import JOBS, Keys, Object, Templates
 from hyperpod_constructs.graph._selectors import (
@@ -157,12 +158,9 @@ def addon_roles(templates: Templates, resource: Resource) -> Keys:
     return frozenset(role for one in (resource, *associations) for role in templates.roles(one))
 
 
-_BROUGHT = {"vpc-cni": ("aws-node",), "coredns": ("coredns", "kube-dns")}
-
-
 def brought_objects(templates: Templates, resource: Resource) -> Keys:
     """Names of the objects of an add-on that others copy or set fields of."""
-    return frozenset(_BROUGHT.get(addon_name(resource), ()))
+    return frozenset(catalog.load("restricted_nodes")["originals"].get(addon_name(resource), ()))
 
 
 def borrowed_objects(templates: Templates, resource: Resource) -> Keys:

@@ -9,7 +9,7 @@ from .. import catalog
 from ..catalog import minor
 from ..checks import Problem
 from ..findings import Severity
-from ..spec.addons import ADDON_NAMES
+from ..spec.addons import ADDON_NAMES, CORE
 from ..spec.platform import Platform
 from ..upgrade.versions import number
 from .asking import Asking
@@ -19,7 +19,6 @@ from .probes import Found, probe
 Json = Mapping[str, Any]
 
 _ABSENT = ("ResourceNotFoundException",)
-_CORE = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
 _GOVERNANCE = "amazon-sagemaker-hyperpod-taskgovernance"
 _PATH = "eks.existing.cluster_name"
 
@@ -143,7 +142,7 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own: Iterable[str
         if name is None:
             continue
         live, facts = installed.get(name), catalog.find_addon(name)
-        if key in _CORE and not managed:
+        if key in CORE and not managed:
             if live is None:
                 message = f"{name} is not installed as an EKS add-on"
                 cure = "eks.existing.core_addons: true, or install it; nothing to do where it runs self-managed"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .addons import (
         ADDON_NAMES,
+        CORE,
         PREREQUISITES,
         Addon,
         Addons,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "addons": (
         "ADDON_NAMES",
+        "CORE",
         "PREREQUISITES",
         "Addon",
         "Addons",
@@ -100,6 +102,7 @@ _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "ADDON_NAMES",
+    "CORE",
     "PREREQUISITES",
     "Access",
     "Acknowledgement",

@@ -286,6 +286,9 @@ class Addons(SpecModel):
         return {key: wanted[key] for key in Addons.model_fields if key in wanted}
 
 
+CORE: tuple[str, ...] = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
+"""The add-ons that every EKS cluster for HyperPod has: always ours on a new one, by choice on one that exists."""
+
 PREREQUISITES: Mapping[str, tuple[str, ...]] = {
     "training_operator": ("cert_manager",),
     "inference_operator": ("cert_manager", "metrics_server", "fsx_csi", "mountpoint_s3_csi"),

@@ -11,12 +11,10 @@ from typing import Any
 from .. import catalog
 from ..catalog import minor
 from ..catalog._files import load
-from ..spec.addons import ADDON_NAMES
+from ..spec.addons import ADDON_NAMES, CORE
 from ..spec.platform import Platform
 from .gates import Gate, Insight, State, gates, pins, worst
 from .versions import UNKNOWN, Release, Support, calendar, matrix
-
-_CORE = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
 
 
 class NoPlan(ValueError):
@@ -218,8 +216,8 @@ def _actions(
         undo=f"within {days} days, one minor version back: {update.format(source)}, and the config back to {source}",
     )
     effective = platform.addons.effective()
-    core = [key for key in effective if key in _CORE]
-    rest = [key for key in effective if key not in _CORE]
+    core = [key for key in effective if key in CORE]
+    rest = [key for key in effective if key not in CORE]
     for part, keys, stack in (("core add-ons", core, "Eks"), ("HyperPod add-ons", rest, "Addons")):
         if not keys or (brought and part == "core add-ons" and not _manages_core(platform)):
             continue

@@ -9,6 +9,16 @@ from rule_configs import load_over
 
 SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
 GROUPS = "cluster: {instance_groups: ["
+
+
+def kueue(*, chart: str, image: str) -> str:
+    """Kueue in a closed network, by the regions of the registries that have its chart and its image."""
+    registries = {name: f"111122223333.dkr.ecr.{region}.amazonaws.com" for name, region in (("c", chart), ("i", image))}
+    source = f"{{reference: 'oci://{registries['c']}/kueue', version: 0.1.0, digest: 'sha256:{'ab' * 32}'}}"
+    values = f"{{controllerManager: {{manager: {{image: {{repository: {registries['i']}/kueue}}}}}}}}"
+    return f"network: {{mode: closed}}\naddons: {{kueue: {{chart: {source}, values: {values}}}}}\n"
+
+
 EXISTING = (
     "network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, EXTRA node_subnets: [{subnet_id: "
     "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}, {subnet_id: subnet-0123456789abcdef1, "
@@ -114,6 +124,14 @@ VARIANTS = {
     "a public endpoint only, without a way out": (
         "network: {mode: closed}\neks: {endpoint_access: public}\n",
         ("HP211", "error", "eks.endpoint_access", "no route to the public one"),
+    ),
+    "Kueue's chart from a registry of another region": (
+        kueue(chart="eu-west-1", image="us-west-2"),
+        ("HP142", "error", "addons.kueue.chart", "is downloaded"),
+    ),
+    "Kueue's image from a registry of another region": (
+        kueue(chart="us-west-2", image="eu-west-1"),
+        ("HP142", "error", "addons.kueue.values", "outside of ECR of the region"),
     ),
     "extended support beside STANDARD": (
         'eks: {kubernetes_version: "1.33"}\n',

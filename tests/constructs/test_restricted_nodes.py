@@ -221,7 +221,7 @@ SERVICE = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def applied(restricted: Synthesized) -> Iterator[tuple[Target, list[CloudFormation]]]:
     """An API server with the add-ons' objects, after CloudFormation made ours in the order of the template."""
     with FakeApiServer() as server:

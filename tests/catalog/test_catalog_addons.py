@@ -41,7 +41,12 @@ def test_identities(name: str, namespace: str, service_account: str | None, cred
         (INFERENCE, "1.31", None),
         ("amazon-sagemaker-spaces", "1.35", None),
         ("cert-manager", "1.35", None),  # named as the oldest that works, without a range
-        ("coredns", "1.35", None),
+        ("coredns", "1.35", "v1.14.3-eksbuild.3"),
+        ("coredns", "1.32", "v1.11.4-eksbuild.40"),
+        ("kube-proxy", "1.34", "v1.34.6-eksbuild.13"),
+        ("vpc-cni", "1.35", "v1.23.1-eksbuild.1"),
+        ("eks-pod-identity-agent", "1.36", None),
+        ("aws-ebs-csi-driver", "1.35", None),
     ],
 )
 def test_version_for(name: str, kubernetes: str, version: str | None) -> None:

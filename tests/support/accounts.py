@@ -8,7 +8,7 @@ from typing import Any
 
 from fake_aws import AwsFault, FakeAws
 
-from hyperpod_constructs.catalog import use_clock
+from hyperpod_constructs.catalog import find_addon, use_clock
 from hyperpod_constructs.findings import Finding
 from hyperpod_constructs.preflight import preflight
 from hyperpod_constructs.spec import Platform
@@ -80,11 +80,14 @@ def calendar(versions: dict[str, tuple[str, str, str, str]] = CALENDAR) -> dict[
 
 
 def addon_versions(addons: dict[str, dict[str, list[str]]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """By default any other add-on has one version for every Kubernetes version."""
+    """By default any other add-on has the catalog's versions, or one for every Kubernetes version."""
 
     def answer(asked: dict[str, Any]) -> dict[str, Any]:
         name = asked["addonName"]
-        versions = addons.get(name, {"v9.9.9-eksbuild.1": [*CALENDAR, "1.32"]})
+        every = [*CALENDAR, "1.32"]
+        known = find_addon(name)
+        ours = {it.version: [k for k in every if it.covers(k)] for it in known.versions} if known else {}
+        versions = addons.get(name, ours if any(ours.values()) else {"v9.9.9-eksbuild.1": every})
         return {
             "addons": [
                 {

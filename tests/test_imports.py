@@ -34,7 +34,7 @@ def command(*arguments: str) -> str:
     "code",
     [
         "import hyperpod_constructs",
-        "import hyperpod_constructs.catalog, hyperpod_constructs.spec, hyperpod_constructs.checks, hyperpod_constructs.jobs",
+        "from hyperpod_constructs.core import catalog, checks, jobs, spec",
         command("--help"),
         command("validate", "hyperpod.yaml"),
         command("validate", "hyperpod.yaml", "--format", "sarif"),

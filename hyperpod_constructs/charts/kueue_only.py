@@ -1,0 +1,21 @@
+"""Queues and quotas by Kueue alone, where the task governance add-on does not fit."""
+
+from __future__ import annotations
+
+from constructs import Construct
+
+from hyperpod_constructs.core.manifests import kueue_objects, namespace
+from hyperpod_constructs.core.spec import Governance
+
+from .base import ObjectsChart
+
+
+class KueueOnlyChart(ObjectsChart):
+    """Namespaces, ResourceFlavors, ClusterQueues, LocalQueues and WorkloadPriorityClasses of a governance spec.
+
+    The names are those of task governance, so that jobs need no change between the two. Kueue must be installed.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, governance: Governance) -> None:
+        namespaces = [namespace(team.namespace) for team in governance.teams]
+        super().__init__(scope, id, objects=[*namespaces, *kueue_objects(governance)])

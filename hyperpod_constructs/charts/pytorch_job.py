@@ -1,0 +1,20 @@
+"""The same job for Kubeflow's training operator."""
+
+from __future__ import annotations
+
+from constructs import Construct
+
+from hyperpod_constructs.core.jobs import Job, compile_job
+
+from .base import ObjectsChart
+
+
+class PyTorchJobChart(ObjectsChart):
+    """One job as Kubeflow's PyTorchJob, whichever kind it names.
+
+    Raises:
+        InvalidSpec: the job has errors, such as fields that Kubeflow's kind has not.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, job: Job) -> None:
+        super().__init__(scope, id, objects=[compile_job(job.model_copy(update={"kind": "PyTorchJob"}))])

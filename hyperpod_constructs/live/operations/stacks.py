@@ -1,0 +1,212 @@
+"""The CloudFormation stacks of platforms, told from others by their tag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...core.stack_names import DEPLOY_ORDER, PLATFORM_TAG
+from .aws import error_code, pages
+
+Json = Mapping[str, Any]
+
+
+def platform_of(stack: Mapping[str, Any]) -> str | None:
+    """The platform that a stack belongs to, None for stacks that are not ours.
+
+    >>> platform_of({"Tags": [{"Key": "hyperpod-constructs:platform", "Value": "research"}]})
+    'research'
+    """
+    return next((tag["Value"] for tag in stack.get("Tags", ()) if tag["Key"] == PLATFORM_TAG), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doomed:
+    """A stack that is about to be deleted.
+
+    Attributes:
+        name: of the stack.
+        id: ARN of the stack, which still names it when it is gone.
+        protected: whether termination protection refuses the deletion.
+        retained: what stays behind: type and physical id.
+    """
+
+    name: str
+    id: str
+    protected: bool
+    retained: tuple[tuple[str, str], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data with stable keys."""
+        kept = [{"type": type_, "id": id_} for type_, id_ in self.retained]
+        return {"name": self.name, "protected": self.protected, "retained": kept}
+
+
+class DeletionFailed(Exception):
+    """CloudFormation could not delete a stack; the text says which resources and why."""
+
+
+def summary(stack: Json) -> dict[str, Any]:
+    """A stack on one line."""
+    return {
+        "name": stack["StackName"],
+        "platform": platform_of(stack),
+        "status": stack["StackStatus"],
+        "reason": stack.get("StackStatusReason"),
+        "created": stack["CreationTime"],
+        "updated": stack.get("LastUpdatedTime"),
+    }
+
+
+def stacks(cloudformation: Any, *, everything: bool = False, platform: str | None = None) -> list[Json]:
+    """Stacks of our platforms, of one of them, or all of the region."""
+    found = pages(cloudformation, "describe_stacks", "Stacks")
+    if platform is not None:
+        return [stack for stack in found if platform_of(stack) == platform]
+    return [stack for stack in found if everything or platform_of(stack) is not None]
+
+
+def described(cloudformation: Any, name: str) -> dict[str, Any]:
+    """A stack with its outputs, resources, and what failed last."""
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    resources = pages(cloudformation, "list_stack_resources", "StackResourceSummaries", StackName=name)
+    failed = [it for it in resources if it["ResourceStatus"].endswith("_FAILED")]
+    return {
+        **summary(stack),
+        "description": stack.get("Description"),
+        "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs") or ()},
+        "resources": [
+            {"type": it["ResourceType"], "id": it.get("PhysicalResourceId"), "status": it["ResourceStatus"]}
+            for it in resources
+        ],
+        "failures": [f"{it['LogicalResourceId']}: {it.get('ResourceStatusReason', '')}" for it in failed],
+    }
+
+
+def doomed(cloudformation: Any, found: Sequence[Json]) -> list[Doomed]:
+    """What deleting some stacks means, in the order of deletion: who imports goes before who exports, newest first."""
+    templates = {stack["StackName"]: template(cloudformation, stack["StackName"]) for stack in found}
+    result = []
+    for stack in deletion_order(found, templates):
+        name = stack["StackName"]
+        kept = retained(templates[name])
+        listed = pages(cloudformation, "list_stack_resources", "StackResourceSummaries", StackName=name) if kept else []
+        ids = [
+            (it["ResourceType"], it.get("PhysicalResourceId") or it["LogicalResourceId"])
+            for it in listed
+            if it["LogicalResourceId"] in kept and it["ResourceStatus"] != "DELETE_COMPLETE"
+        ]
+        protected = bool(stack.get("EnableTerminationProtection"))
+        result.append(Doomed(name=name, id=stack.get("StackId", name), protected=protected, retained=tuple(ids)))
+    return result
+
+
+def template(cloudformation: Any, name: str) -> Json:
+    """The template of a stack as data."""
+    body = cloudformation.get_template(StackName=name)["TemplateBody"]
+    if not isinstance(body, str):
+        found: Json = body
+        return found
+    import json
+
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Reads CloudFormation's short tags as what they stand for."""
+
+    def short(loader: Any, suffix: str, node: Any) -> Any:
+        build = {yaml.ScalarNode: loader.construct_scalar, yaml.SequenceNode: loader.construct_sequence}
+        value = build.get(type(node), loader.construct_mapping)(node)
+        return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+    Loader.add_multi_constructor("!", short)
+    content = json.loads(body) if body.lstrip().startswith("{") else yaml.load(body, Loader)
+    return content if isinstance(content, dict) else {}
+
+
+def retained(content: Json) -> set[str]:
+    """Logical ids of the resources that stay when their stack is deleted.
+
+    >>> retained({"Resources": {"Data": {"DeletionPolicy": "Retain"}, "Role": {}}})
+    {'Data'}
+    """
+    keep = ("Retain", "RetainExceptOnCreate", "Snapshot")
+    return {id_ for id_, it in (content.get("Resources") or {}).items() if it.get("DeletionPolicy") in keep}
+
+
+def imports(content: Any) -> set[str]:
+    """Names of the exports that a template imports.
+
+    >>> imports({"Resources": {"A": {"Properties": {"Vpc": {"Fn::ImportValue": "net:Vpc"}}}}})
+    {'net:Vpc'}
+    """
+    if isinstance(content, Mapping):
+        own = {str(value) for key, value in content.items() if key == "Fn::ImportValue"}
+        return own.union(*(imports(value) for value in content.values()))
+    if isinstance(content, list | tuple):
+        return set().union(*(imports(value) for value in content))
+    return set()
+
+
+def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list[Json]:
+    """Stacks in an order in which CloudFormation lets them go.
+
+    A stack that imports goes before the one that exports. Where imports leave it open, the order of deployment backwards
+    does it, since add-ons need the nodes to go in peace; then the newest first.
+    """
+    exports = {
+        output["ExportName"]: stack["StackName"]
+        for stack in found
+        for output in stack.get("Outputs") or ()
+        if "ExportName" in output
+    }
+    needs = {name: {exports[it] for it in imports(content) if it in exports} for name, content in templates.items()}
+    left = sorted(found, key=lambda stack: (_rank(stack["StackName"]), stack["CreationTime"]), reverse=True)
+    order: list[Json] = []
+    while left:
+        free = next(
+            (s for s in left if not any(s["StackName"] in needs[o["StackName"]] for o in left if o is not s)), left[0]
+        )
+        order.append(free)
+        left.remove(free)
+    return order
+
+
+def _rank(name: str) -> int:
+    """Place in the order of deployment; other stacks come last, so that they go first."""
+    end = name.rpartition("-")[2].rstrip("0123456789")
+    return DEPLOY_ORDER.index(end) if end in DEPLOY_ORDER else len(DEPLOY_ORDER)
+
+
+def delete(
+    cloudformation: Any,
+    stack: Doomed,
+    *,
+    sleep: Callable[[float], None],
+    every: float = 10.0,
+    retain: Sequence[str] = (),
+) -> Iterator[str]:
+    """Delete one stack and yield its state until it is gone.
+
+    Raises:
+        DeletionFailed: some of its resources cannot be deleted.
+    """
+    cloudformation.delete_stack(StackName=stack.id, **({"RetainResources": list(retain)} if retain else {}))
+    while True:
+        try:
+            live = cloudformation.describe_stacks(StackName=stack.id)["Stacks"][0]
+        except cloudformation.exceptions.ClientError as error:
+            if error_code(error) != "ValidationError":
+                raise
+            return  # gone
+        status = live["StackStatus"]
+        if status == "DELETE_COMPLETE":
+            return
+        if status.endswith("_FAILED"):
+            failures = described(cloudformation, stack.id)["failures"]
+            raise DeletionFailed(
+                f"{stack.name} is {status}: {'; '.join(failures) or live.get('StackStatusReason', '')}"
+            )
+        yield status
+        sleep(every)

@@ -86,6 +86,7 @@ _EXPORTS = {
         "Kueue",
         "Lifecycle",
         "LustreFileSystem",
+        "LustreEfaClient",
         "LustreMount",
         "Metrics",
         "MetricsServer",

@@ -18,7 +18,7 @@ from .autoscaling import NodePool
 from .checks import Context
 from .checks.placement import takes_anything
 from .cluster_guard import ClusterGuard
-from .cluster_properties import GroupPlacement, cluster_properties, has_newer_properties
+from .cluster_properties import GroupPlacement, cluster_properties, has_newer_properties, lifecycle_settings
 from .eks import BroughtEks, EksCluster, EksClusterAttributes, HyperPodEks
 from .execution_roles import ExecutionRoles
 from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
@@ -243,7 +243,9 @@ class HyperPodCluster(Construct):
         role = self._roles.of(group, where)
         lifecycle = None
         if isinstance(group, InstanceGroup):
-            lifecycle = self.lifecycle_scripts.configuration(group.lifecycle or self.spec.lifecycle, role)
+            lifecycle = self.lifecycle_scripts.configuration(
+                group.lifecycle or self.spec.lifecycle, role, lifecycle_settings(self.spec, group)
+            )
         return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
 
     def _render(self) -> None:

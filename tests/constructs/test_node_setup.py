@@ -9,9 +9,9 @@ from typing import Any
 from aws_cdk import Stack
 from platform_parts import SYSTEM, make_cluster, synthesize
 
-from hyperpod_constructs.cluster_properties import lifecycle_settings
-from hyperpod_constructs.config import load
-from hyperpod_constructs.spec import Cluster, InstanceGroup, Lifecycle, LustreEfaClient, Volume
+from hyperpod_constructs.core.cluster_properties import lifecycle_settings
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Lifecycle, LustreEfaClient, Volume
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WORKERS = InstanceGroup(name="workers", instance_type="ml.p5.48xlarge", count=2)

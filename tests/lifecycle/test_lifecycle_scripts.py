@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hyperpod_constructs.catalog import load
-from hyperpod_constructs.lifecycle_scripts import DEFAULT_SCRIPTS, content_hash
+from hyperpod_constructs.constructs.lifecycle_scripts import DEFAULT_SCRIPTS, content_hash
+from hyperpod_constructs.core.catalog import load
 
 SCRIPTS = sorted(DEFAULT_SCRIPTS.rglob("*.sh"))
 SHELLCHECK = shutil.which("shellcheck") or shutil.which("shellcheck", path=str(Path(sys.executable).parent))

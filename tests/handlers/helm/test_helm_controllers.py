@@ -11,9 +11,9 @@ from helm_api_server import HelmApiServer
 from helm_targets import access_to
 from test_helm_release import Colors
 
+from hyperpod_constructs.assembly.rehearsal.controllers import AGGREGATION_CONTROLLER, RoleAggregation
 from hyperpod_constructs.handlers.helm.binary import Helm, HelmError
 from hyperpod_constructs.handlers.kubernetes.errors import ApiError
-from hyperpod_constructs.assembly.rehearsal.controllers import AGGREGATION_CONTROLLER, RoleAggregation
 
 pytestmark = pytest.mark.slow
 

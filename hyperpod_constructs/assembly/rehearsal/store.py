@@ -2,7 +2,8 @@
 
 It keeps to what Kubernetes does where our code can tell the difference; ``fields`` holds server-side apply, ``kinds`` the
 built-in kinds. The controllers are: finalizers of namespaces, CRDs, claims and foreground deletions, aggregated
-ClusterRoles, and what its user schedules. Left out: validation of most built-in fields, defaults of most kinds, quotas.
+ClusterRoles, and what its user adds (``controllers``) or schedules. Left out: validation of most built-in fields,
+defaults of most kinds, quotas.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Store:
         """Seconds until a new CRD is established."""
         self.collection_delay = 0.2
         """Seconds until the garbage collector has seen a deletion in the foreground."""
+        self.controllers: list[Callable[[], None]] = []
+        """Run each time that the store settles."""
         self._versions = itertools.count(1)
         self._scheduled: list[tuple[float, Callable[[], None]]] = []
         self._built_in = kinds.built_in()
@@ -99,6 +102,7 @@ class Store:
         self._scheduled = [entry for entry in self._scheduled if entry not in due]
         for _, action in due:
             action()
+        self._control()
         for key, item in list(self.objects.items()):
             if key[0] == CRD_GROUP:
                 self._establish(key, item)
@@ -110,6 +114,12 @@ class Store:
             for key, item in list(self.objects.items()):
                 if item["metadata"].get("deletionTimestamp") and not self._holders(key, item):
                     self.objects.pop(key, None)
+            if before != len(self.objects):
+                self._control()
+
+    def _control(self) -> None:
+        for controller in self.controllers:
+            controller()
 
     @contextmanager
     def dry_run(self) -> Iterator[None]:

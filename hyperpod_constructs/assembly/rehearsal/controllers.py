@@ -49,7 +49,8 @@ class RoleAggregation:
             self._running = False
 
     def _apply(self, name: str, rules: list[Any]) -> None:
-        self._store.apply(self._resource, self._resource.key("", name), {"rules": rules}, AGGREGATION_CONTROLLER, True)
+        role = {"apiVersion": self._resource.api_version, "kind": self._resource.kind, "rules": rules}
+        self._store.apply(self._resource, self._resource.key("", name), role, AGGREGATION_CONTROLLER, True)
 
 
 def _selects(role: Json, other: Json) -> bool:

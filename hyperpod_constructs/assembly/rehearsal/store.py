@@ -1,8 +1,8 @@
 """The state behind the in-memory API server: objects, server-side apply, deletion with finalizers, discovery.
 
 It keeps to what Kubernetes does where our code can tell the difference; ``fields`` holds server-side apply, ``kinds`` the
-built-in kinds. The controllers are: finalizers of namespaces, CRDs, claims and foreground deletions, aggregated
-ClusterRoles, and what its user adds (``controllers``) or schedules. Left out: validation of most built-in fields,
+built-in kinds. The controllers are: finalizers of namespaces, CRDs, claims and foreground deletions, and
+what its user adds (``controllers``) or schedules. Left out: validation of most built-in fields,
 defaults of most kinds, quotas.
 """
 
@@ -28,7 +28,6 @@ CRD_GROUP = "apiextensions.k8s.io"
 CRD_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
 FOREGROUND = "foregroundDeletion"
-AGGREGATION = "clusterrole-aggregation-controller"
 
 LARGEST_OBJECT = 1536 * 1024
 """Bytes that etcd takes."""
@@ -106,8 +105,6 @@ class Store:
         for key, item in list(self.objects.items()):
             if key[0] == CRD_GROUP:
                 self._establish(key, item)
-            elif item.get("aggregationRule"):
-                self._aggregate(item)
         before = -1
         while before != len(self.objects):
             before = len(self.objects)
@@ -147,7 +144,6 @@ class Store:
 
     def apply(self, resource: Resource, key: Key, item: Json, manager: str, force: bool) -> tuple[Json, bool]:
         """Server-side apply; whether the object is new."""
-        kinds.check_body(resource, key, item)
         kinds.check_fields(resource, key, item)
         schema = self._schema(resource)
         self._check_schema(resource, key, item, schema)
@@ -171,6 +167,9 @@ class Store:
         current = self.objects.get(key)
         item = {"apiVersion": resource.api_version, "kind": resource.kind, **copy.deepcopy(item)}
         item.setdefault("metadata", {})
+        for name in ("annotations", "labels"):
+            if not item["metadata"].get(name):
+                item["metadata"].pop(name, None)  # an empty map is written as none
         self._check_version(resource, key, current, item)
         self._check_namespace(key, creating=current is None)
         # entries that a client sends replace those that there are; none, or an empty list, leave them
@@ -307,24 +306,6 @@ class Store:
         made = datetime.fromisoformat(crd["metadata"]["creationTimestamp"]).timestamp()
         if self.clock.now() >= made + self.crd_delay and not _is_established(crd):
             crd["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
-
-    def _aggregate(self, role: Json) -> None:
-        """Rules of an aggregated ClusterRole are those of the roles that it selects; they belong to a controller."""
-        selectors = [s.get("matchLabels", {}) for s in role["aggregationRule"].get("clusterRoleSelectors", [])]
-        rules: list[Any] = []
-        for other in self.objects.values():
-            labels = other["metadata"].get("labels") or {}
-            chosen = any(selector.items() <= labels.items() for selector in selectors)
-            if chosen and other["kind"] == "ClusterRole" and other is not role:
-                rules += [rule for rule in other.get("rules") or [] if rule not in rules]
-        if role.get("rules") != rules:
-            owned = fields.decode(role["metadata"].get("managedFields", []))
-            named = {"apiVersion": role["apiVersion"], "kind": role["kind"], "metadata": {}, "rules": rules}
-            fields.apply(role, named, owned, AGGREGATION, force=True, built_in=True)
-            role["rules"] = rules
-            former = role["metadata"].get("managedFields", [])
-            role["metadata"]["managedFields"] = fields.encode(owned, role["apiVersion"], self._stamp(), former)
-            role["metadata"]["resourceVersion"] = str(next(self._versions))
 
     def _holders(self, key: Key, item: Json) -> bool:
         metadata = item["metadata"]

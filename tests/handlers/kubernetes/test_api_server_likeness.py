@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from kubernetes_targets import Target
 
+from hyperpod_constructs.assembly.rehearsal.controllers import RoleAggregation
 from hyperpod_constructs.handlers.kubernetes.client import ApiClient
 from hyperpod_constructs.handlers.kubernetes.errors import ApiError
 
@@ -205,6 +206,8 @@ def test_managed_fields_can_be_put_back(target: Target, api: ApiClient) -> None:
     options: dict[str, Any] = {"query": {"fieldManager": "us"}, "body": patch, "content_type": content_type}
     back = api.request("PATCH", path, **options)
     assert [e["manager"] for e in back["metadata"]["managedFields"]] == ["them"]
+    cleared = api.request("PATCH", path, **{**options, "body": {"metadata": {"managedFields": [{}]}}})
+    assert not cleared["metadata"].get("managedFields")
 
 
 def test_a_deletion_with_another_uid_or_an_old_version(target: Target, api: ApiClient) -> None:
@@ -249,6 +252,8 @@ def test_a_claim_in_use_is_held(fake: Target) -> None:
 
 
 def test_the_rules_of_an_aggregated_role_belong_to_a_controller(fake: Target) -> None:
+    assert fake.server is not None
+    RoleAggregation(fake.server.store)
     roles = f"/apis/{RBAC}/clusterroles"
     selectors = [{"matchLabels": {"aggregate": "yes"}}]
     admin = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,14 @@ from helm_targets import Cluster, access_to
 from hyperpod_constructs.handlers.helm import release as release_module
 from hyperpod_constructs.handlers.helm.binary import Helm, HelmError
 from hyperpod_constructs.handlers.helm.cluster import ClusterHelm
-from hyperpod_constructs.handlers.helm.release import Release, Revision
+from hyperpod_constructs.handlers.helm.records import Event, Revision
+from hyperpod_constructs.handlers.helm.release import Release
+from hyperpod_constructs.handlers.shared.ownership import Owner
 
 pytestmark = pytest.mark.slow
+
+
+ME = Event(Owner("Platform/Colors", "0123456789abcdef"), "the first event")
 
 
 class Colors:
@@ -25,16 +31,26 @@ class Colors:
 
     def __init__(self, helm: Helm, access: Any, namespace: str, tmp_path: Path) -> None:
         self.left = 600.0
+        self.now = time.time()
+        self.namespace = namespace
         self.pauses: list[float] = []
         helm.seconds_left = lambda: self.left
         self.tmp_path = tmp_path
         self.chart = chart(tmp_path / "colors")
         self.helm = ClusterHelm(helm, access, tmp_path / "work")
-        self.release = Release("colors", namespace, self.helm, sleep=self.sleep)
+        self.event(ME)
+
+    def event(self, event: Event) -> Release:
+        """What follows belongs to this event."""
+        self.release = Release(
+            "colors", self.namespace, self.helm, event, sleep=self.sleep, now=lambda: self.now
+        )
+        return self.release
 
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.left -= seconds
+        self.now += seconds
 
     def install(self, values: Mapping[str, Any] | None = None, **options: Any) -> int:
         write(self.tmp_path, {"values.json": json.dumps(values or {})})

@@ -16,7 +16,7 @@ from constructs import Construct, DependencyGroup, IDependable
 from ..core import catalog
 from ..core.checks import Context
 from ..core.checks.placement import takes_anything
-from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties
+from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties, lifecycle_settings
 from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
 from .autoscaling import NodePool
 from .cluster_guard import ClusterGuard
@@ -243,7 +243,9 @@ class HyperPodCluster(Construct):
         role = self._roles.of(group, where)
         lifecycle = None
         if isinstance(group, InstanceGroup):
-            lifecycle = self.lifecycle_scripts.configuration(group.lifecycle or self.spec.lifecycle, role)
+            lifecycle = self.lifecycle_scripts.configuration(
+                group.lifecycle or self.spec.lifecycle, role, lifecycle_settings(self.spec, group)
+            )
         return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
 
     def _render(self) -> None:

@@ -123,9 +123,13 @@ class Release:
             *(["--wait"] if wait else []),
         ]
 
+        begun = False
+
         def attempt() -> int:
+            nonlocal begun
             history = self._settled()
             marks = self._claimed(history)
+            begun = True
             history = self._recovered(history)
             at = self._event.at(history[-1].number + 1 if history else 1)
             labels = {**marks, BY: self._event.me.digest, AT: at}
@@ -138,7 +142,8 @@ class Release:
         try:
             return self._with_retries(attempt)
         except (HelmError, ApiError, Again) as error:
-            self._undo(error)
+            if begun:
+                self._undo(error)
             raise
 
     def uninstall(self, *, wait: bool, timeout_seconds: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from chart_files import write
 from helm_api_server import HelmApiServer
 from helm_targets import access_to
-from test_helm_release import Colors
+from test_helm_release import LATER, Colors
 
 from hyperpod_constructs.assembly.rehearsal.controllers import AGGREGATION_CONTROLLER, RoleAggregation
 from hyperpod_constructs.handlers.helm.binary import Helm, HelmError
@@ -34,7 +34,7 @@ rules: [{apiGroups: [""], resources: [configmaps], verbs: [{{ .Values.color | qu
 def painted(server: HelmApiServer, helm: Helm, tmp_path: Path) -> Colors:
     """The small chart with an aggregated ClusterRole, as the dependency chart has six."""
     RoleAggregation(server.store)
-    release = Colors(helm, access_to(server), "team", tmp_path)
+    release = Colors(helm, access_to(server), "team", tmp_path, now=server.clock.now)
     write(release.chart, {"templates/roles.yaml": ROLES})
     return release
 
@@ -62,6 +62,7 @@ def test_and_rolled_back_when_the_update_was_interrupted(painted: Colors, server
     painted.install({"color": "green"})
     painted.install({"color": "never finished"})
     server.set_status("colors", "pending-upgrade")
+    painted.event(LATER)
     assert painted.install({"color": "blue"}) == 5
     assert verbs(server) == ["blue"]
 

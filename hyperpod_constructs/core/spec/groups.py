@@ -149,7 +149,10 @@ class InstanceGroup(SpecModel):
         ge=0,
     )
     max_count: int | None = field(
-        None, change=Change.NONE, help="Most instances an autoscaler may reach; used to count addresses.", ge=0
+        None,
+        change=Change.IN_PLACE,
+        help="Most instances an autoscaler may reach: a limit of Karpenter's NodePool, and used to count addresses.",
+        ge=0,
     )
     availability_zone_id: str | None = field(
         None,

@@ -9,7 +9,8 @@ from ..catalog import load
 from ..cluster_properties import container_data, lifecycle_settings
 from ..findings import Severity
 from ..spec.base import is_token
-from .context import Context, as_text, types_of
+from ..spec.cluster import Cluster
+from .context import InstanceGroups, as_text, types_of
 from .groups import fragment
 from .registry import Problem, rule
 
@@ -20,16 +21,14 @@ _SCRIPTS = "pull requests 424, 783, 884 and 927 of github.com/awslabs/awsome-dis
     "HP363",
     title="Container data goes to a volume that the group's nodes have.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="The volume is never mounted, and the data stays on the root volume.",
     cure="Add a volume to the group (volume: {size_gib: 500}), or choose another container_data.",
     source=_SCRIPTS,
     wrong=fragment("instance_type: ml.g5.8xlarge, count: 2, container_data: second-volume"),
     right=fragment("instance_type: ml.g5.8xlarge, count: 2, container_data: second-volume, volume: {size_gib: 500}"),
 )
-def container_data_exists(ctx: Context) -> Iterator[Problem]:
-    """container_data against the second volume and the types' local storage."""
-    for path, group in ctx.instance_groups:
+def container_data_exists(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         place = f"{path}.container_data"
         if group.container_data == "second-volume" and group.volume is None:
             yield Problem(place, "is second-volume, but the group has no volume")
@@ -43,7 +42,6 @@ def container_data_exists(ctx: Context) -> Iterator[Problem]:
     "HP364",
     title="Settings of nodes are applied by our lifecycle script.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="Your own scripts, and the modes bootstrap and extension, do not apply container_data and lustre_efa_client: the "
     "second volume stays empty while images fill the root volume.",
     cure="Use our scripts (`mode: on_create` without source), or copy bind-container-data.sh and on_create.d/ into your "
@@ -52,13 +50,10 @@ def container_data_exists(ctx: Context) -> Iterator[Problem]:
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}, lifecycle: {mode: bootstrap}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
 )
-def settings_are_applied(ctx: Context) -> Iterator[Problem]:
-    """Groups with settings whose lifecycle configuration is not ours."""
-    if ctx.cluster is None:
-        return
-    for path, group in ctx.instance_groups:
-        lifecycle = group.lifecycle or ctx.cluster.lifecycle
-        settings = lifecycle_settings(ctx.cluster, group)
+def settings_are_applied(cluster: Cluster, instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
+        lifecycle = group.lifecycle or cluster.lifecycle
+        settings = lifecycle_settings(cluster, group)
         if settings and not lifecycle.runs_ours:
             names = {"CONTAINER_DATA": container_data(group), "LUSTRE_EFA_CLIENT": "lustre_efa_client"}
             lost = " and ".join(text for name, text in names.items() if name in settings)
@@ -71,7 +66,6 @@ def settings_are_applied(ctx: Context) -> Iterator[Problem]:
     "HP365",
     title="Nodes with accelerators keep images on more than the root volume.",
     severity=Severity.NOTE,
-    needs=("cluster",),
     why="The root volume has a fixed size, and a node whose disk is full evicts pods; images of training jobs have 10 to "
     "30 GB each.",
     cure="Add `volume: {size_gib: 500}`, or set `container_data: nvme` where the type has local NVMe storage.",
@@ -79,10 +73,9 @@ def settings_are_applied(ctx: Context) -> Iterator[Problem]:
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, container_data: nvme"),
 )
-def room_for_images(ctx: Context) -> Iterator[Problem]:
-    """Accelerated groups whose container data stays on the root volume."""
+def room_for_images(instance_groups: InstanceGroups) -> Iterator[Problem]:
     size = load("nodes")["root_volume_gb"]
-    for path, group in ctx.instance_groups:
+    for path, group in instance_groups:
         if group.container_data is None and group.volume is None and any(k.is_accelerated for k in types_of(group)):
             yield Problem(f"{path}.container_data", f"images and logs of containers share the root volume of {size} GB")
 
@@ -91,7 +84,6 @@ def room_for_images(ctx: Context) -> Iterator[Problem]:
     "HP366",
     title="A package of the Lustre client has an HTTPS address and a digest.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="Nodes fetch it when they start, and run it as root: without its digest, every new node fails.",
     cure="Download the package once and give its digest: sha256sum configure-efa-fsx-lustre-client.zip.",
     source="FSx for Lustre user guide, page configure-efa-clients",
@@ -99,9 +91,8 @@ def room_for_images(ctx: Context) -> Iterator[Problem]:
     right="cluster: {lustre_efa_client: {package_url: 'https://example.com/client.zip', package_sha256: "
     f"'{'0123456789abcdef' * 4}'}}}}\n",
 )
-def lustre_client_package(ctx: Context) -> Iterator[Problem]:
-    """Address and digest of the package."""
-    client = ctx.cluster.lustre_efa_client if ctx.cluster is not None else None
+def lustre_client_package(cluster: Cluster) -> Iterator[Problem]:
+    client = cluster.lustre_efa_client if cluster is not None else None
     if client is None:
         return
     path, url, digest = "cluster.lustre_efa_client", client.package_url, client.package_sha256

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import limit, region_of_zone_id
+from ..catalog import Region, limit, region_of_zone_id
 from ..findings import Severity
 from ..spec.base import is_token
+from ..spec.network import Network
 from .context import Context, as_text, skipped
 from .registry import Problem, rule
 
@@ -16,17 +17,15 @@ from .registry import Problem, rule
     "HP110",
     title="The network has two zones, since EKS needs two.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="EKS refuses the cluster, after the VPC, the bucket and the roles were made. HyperPod itself needs one zone only.",
     cure="Name a second zone id; groups can still be in one zone.",
     source="EKS CreateCluster, resourcesVpcConfig: at least two subnets, in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def two_zones(ctx: Context) -> Iterator[Problem]:
-    """Zones for the control plane."""
-    network, need = ctx.network, limit("eks_subnets").value
-    if network is None or (ctx.eks is not None and ctx.eks.existing is not None):
+def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
+    need = limit("eks_subnets").value
+    if ctx.eks is not None and ctx.eks.existing is not None:
         return
     if network.existing is None:
         zones = len(set(network.availability_zone_ids))
@@ -58,15 +57,13 @@ def _zone_ids(ctx: Context) -> Iterator[tuple[str, str]]:
     "HP111",
     title="Each zone is named once.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="Groups find their subnet by the zone; with two of one zone that is ambiguous, and one zone is not two.",
     cure="Name another zone, or remove it.",
     source="this project; EKS needs subnets in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def distinct_zones(ctx: Context) -> Iterator[Problem]:
-    """No zone twice."""
+def distinct_zones(network: Network, ctx: Context) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for path, zone in _zone_ids(ctx):
         if zone in seen:
@@ -78,18 +75,13 @@ def distinct_zones(ctx: Context) -> Iterator[Problem]:
     "HP112",
     title="Zones are named by ids of the region.",
     severity=Severity.ERROR,
-    needs=("region",),
     why="The subnets cannot be made. Zone names mean different zones in different accounts, ids do not.",
     cure="Use zone ids: `aws ec2 describe-availability-zones --query AvailabilityZones[].ZoneId`.",
     source="EC2: AvailabilityZoneId of CreateSubnet",
     wrong="network: {availability_zone_ids: [us-west-2a, us-west-2b]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def zone_ids_of_region(ctx: Context) -> Iterator[Problem]:
-    """Zone ids everywhere: network, groups and file systems."""
-    region = ctx.region_facts
-    if region is None:
-        return
+def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
     places = [*_zone_ids(ctx), *((f"{path}.availability_zone_id", g.availability_zone_id) for path, g in ctx.groups)]
     if ctx.storage is not None:
         places += [
@@ -97,22 +89,22 @@ def zone_ids_of_region(ctx: Context) -> Iterator[Problem]:
             for i, s in enumerate(ctx.storage.lustre)
         ]
     for path, zone in places:
-        if zone is None or region.owns_zone_id(zone):
+        if zone is None or region_facts.owns_zone_id(zone):
             continue
         if is_token(zone):
             yield skipped(path)
             continue
         other = region_of_zone_id(zone)
-        example = f"{region.zone_id_prefix}-az1"
+        example = f"{region_facts.zone_id_prefix}-az1"
         if re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9][a-z]", zone):
             said, cure = f"{as_text(zone)} is a zone name, not a zone id such as {example}", None
         elif other is not None:
             said, cure = (
-                f"{as_text(zone)} is a zone of {other.name}, not of {region.name}",
+                f"{as_text(zone)} is a zone of {other.name}, not of {region_facts.name}",
                 f"Use ids such as {example}.",
             )
         else:
-            said, cure = f"{as_text(zone)} is no zone id of {region.name}", f"Use ids such as {example}."
+            said, cure = f"{as_text(zone)} is no zone id of {region_facts.name}", f"Use ids such as {example}."
         yield Problem(path, said, cure)
 
 
@@ -120,17 +112,14 @@ def zone_ids_of_region(ctx: Context) -> Iterator[Problem]:
     "HP113",
     title="Subnets of the control plane are in zones that EKS takes.",
     severity=Severity.ERROR,
-    needs=("network", "region"),
     why="EKS refuses the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the roles were made.",
     cure="Name other zones: every zone of a network that is made gets a subnet for the control plane.",
     source="EKS user guide, network-reqs: zones in which the cluster's subnets can't be",
     wrong="network: {availability_zone_ids: [use1-az3, use1-az4]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az2, use1-az4]}\nregion: us-east-1\n",
 )
-def zones_for_control_plane(ctx: Context) -> Iterator[Problem]:
-    """Zones of the subnets that EKS gets; those of nodes alone may be in any."""
-    network, region = ctx.network, ctx.region_facts
-    if network is None or region is None or (ctx.eks is not None and ctx.eks.existing is not None):
+def zones_for_control_plane(network: Network, region_facts: Region, ctx: Context) -> Iterator[Problem]:
+    if ctx.eks is not None and ctx.eks.existing is not None:
         return
     cure = None
     if network.existing is not None:
@@ -138,5 +127,5 @@ def zones_for_control_plane(ctx: Context) -> Iterator[Problem]:
             return
         cure = "Name control_plane_subnet_ids in other zones; node subnets can be in this one."
     for path, zone in _zone_ids(ctx):
-        if zone in region.eks_refused_zone_ids:
+        if zone in region_facts.eks_refused_zone_ids:
             yield Problem(path, f"EKS has no control planes in {zone}", cure)

@@ -11,7 +11,7 @@ from ..core.node_pools import API_GROUP, node_classes, node_pools
 from .kubernetes import KubernetesObjects, KubernetesWait, crd_established
 
 if TYPE_CHECKING:
-    from .cluster import HyperPodCluster
+    from .interfaces import IHyperPodCluster
 
 
 class NodePool(Construct):
@@ -21,7 +21,7 @@ class NodePool(Construct):
     pools go before the cluster, so that no node is added while it is torn down.
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster) -> None:
+    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster) -> None:
         super().__init__(scope, id)
         wait = KubernetesWait(
             self,

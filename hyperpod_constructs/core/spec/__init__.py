@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         Taint,
         Volume,
     )
+    from .isolation import Isolation
     from .jobs import Job
     from .network import ExistingNetwork, Network, NodeSubnet
     from .observability import Alarms, Grafana, Metrics, Observability
@@ -92,6 +93,7 @@ _MODULES = {
         "Taint",
         "Volume",
     ),
+    "isolation": ("Isolation",),
     "jobs": ("Job",),
     "network": ("ExistingNetwork", "Network", "NodeSubnet"),
     "observability": ("Alarms", "Grafana", "Metrics", "Observability"),
@@ -130,6 +132,7 @@ __all__ = [
     "Grafana",
     "InferenceOperator",
     "InstanceGroup",
+    "Isolation",
     "Job",
     "Kueue",
     "Lifecycle",

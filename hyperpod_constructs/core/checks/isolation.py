@@ -8,10 +8,12 @@ from ..catalog import UnknownName
 from ..findings import Severity
 from ..isolation import baseline, refused, system_group, system_nodes
 from ..jobs.pods import pod_template
+from ..spec.cluster import Cluster
+from ..spec.governance import Governance
 from ..spec.isolation import Isolation
 from ..spec.jobs import Job
 from .context import Context
-from .job_rule import example, parts, placement_rule
+from .job_rule import example, parts
 from .registry import Problem, rule
 
 _STANDARDS = "Kubernetes: Pod Security Standards; ValidatingAdmissionPolicy"
@@ -43,16 +45,14 @@ _OPENED = {
     "HP615",
     title="Pods of a team are held inside the team's namespace.",
     severity=Severity.WARNING,
-    needs=("governance",),
     why="What the members of the team can do reaches beyond the team.",
     cure="Remove the switch, or acknowledge the finding with the reason.",
     source=_STANDARDS,
     wrong=_teams("privileged: true"),
     right=_teams(),
 )
-def opened(ctx: Context) -> Iterator[Problem]:
-    """Each switch that opens the isolation of a team, and exceptions beyond the defaults."""
-    for index, team in enumerate(ctx.governance.teams if ctx.governance else ()):
+def opened(governance: Governance) -> Iterator[Problem]:
+    for index, team in enumerate(governance.teams if governance else ()):
         isolation, path = team.isolation, f"governance.teams[{index}].isolation"
         for name, what in _OPENED.items():
             if getattr(isolation, name) != Isolation.model_fields[name].default:
@@ -69,16 +69,14 @@ def opened(ctx: Context) -> Iterator[Problem]:
     "HP616",
     title="No host path of a team lies below another one.",
     severity=Severity.WARNING,
-    needs=("governance",),
     why="A pod that writes to the outer path can put a symbolic link to any directory of the node at the inner one.",
     cure="Allow the outer path only; pods mount the inner one with `sub_path`.",
     source="Kubernetes: hostPath volumes, allowed path prefixes are not safe where they are writable",
     wrong=_teams("host_paths: [/opt/dlami/nvme, /opt/dlami/nvme/cache]"),
     right=_teams("host_paths: [/opt/dlami/nvme]"),
 )
-def nested_paths(ctx: Context) -> Iterator[Problem]:
-    """Host paths below each other, and the root of the node."""
-    for index, team in enumerate(ctx.governance.teams if ctx.governance else ()):
+def nested_paths(governance: Governance) -> Iterator[Problem]:
+    for index, team in enumerate(governance.teams if governance else ()):
         paths = [path.rstrip("/") for path in team.isolation.host_paths]
         for place, path in enumerate(paths):
             outer = next((one for one in paths if path != one and path.startswith(f"{one}/")), None)
@@ -87,9 +85,8 @@ def nested_paths(ctx: Context) -> Iterator[Problem]:
                 yield Problem(at, f"{path!r} lies below {outer or '/'!r}, which pods can write to")
 
 
-@placement_rule(
+@rule(
     "HP749",
-    needs=("governance", "cluster"),
     title="A team's job stays inside the team's isolation",
     why="The API server refuses the job's pods, and the job never starts.",
     cure="change the job, or open the switch in the team's `isolation`",
@@ -97,9 +94,8 @@ def nested_paths(ctx: Context) -> Iterator[Problem]:
     wrong=_teams() + example("team: vision, instance_type: ml.g5.8xlarge, host_network: true"),
     right=_teams() + example("team: vision, instance_type: ml.g5.8xlarge"),
 )
-def refused_job(job: Job, context: Context) -> Iterator[Problem]:
-    """The pods of a job in a team's namespace, against the limits that the cluster enforces."""
-    teams = context.governance.teams if context.governance else ()
+def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[Problem]:
+    teams = governance.teams if governance else ()
     team = next((team for team in teams if team.namespace == job.effective_namespace), None)
     if team is None or not team.isolation.enabled:
         return
@@ -109,7 +105,7 @@ def refused_job(job: Job, context: Context) -> Iterator[Problem]:
             pod = pod_template(job, part)
         except UnknownName:  # the rules about the job itself say so
             continue
-        broken = refused(pod, team, cluster=context.cluster)
+        broken = refused(pod, team, cluster=cluster)
         # a job in a queue gets the node selector of its quota from Kueue, unless it names a type itself
         queued = job.effective_queue and not part.instance_type and not part.instance_group
         found |= dict.fromkeys(f"{prefix}{name}" for name in broken if name != "system-nodes" or not queued)
@@ -121,7 +117,6 @@ def refused_job(job: Job, context: Context) -> Iterator[Problem]:
     "HP617",
     title="Teams have nodes apart from the operators, and network policies have a network plugin that enforces them.",
     severity=Severity.WARNING,
-    needs=("governance", "cluster"),
     complete=("cluster",),
     why="That part of the teams' isolation does nothing.",
     cure="Add a group for the teams, or acknowledge the finding.",
@@ -129,13 +124,12 @@ def refused_job(job: Job, context: Context) -> Iterator[Problem]:
     wrong=_ON + f"governance: {{teams: [{{name: vision, {_QUOTA}}}]}}\n",
     right=_teams(),
 )
-def without_effect(ctx: Context) -> Iterator[Problem]:
-    """A cluster with the system group only; a network plugin that is not ours, or set otherwise."""
-    teams = [team for team in (ctx.governance.teams if ctx.governance else ()) if team.isolation.enabled]
-    if not teams or ctx.cluster is None:
+def without_effect(governance: Governance, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
+    teams = [team for team in (governance.teams if governance else ()) if team.isolation.enabled]
+    if not teams or cluster is None:
         return
-    if not all(team.isolation.system_nodes for team in teams) and system_nodes(ctx.cluster) is None:
-        group = system_group(ctx.cluster)
+    if not all(team.isolation.system_nodes for team in teams) and system_nodes(cluster) is None:
+        group = system_group(cluster)
         where = f"of the group {group.name}, which is the only one" if group else "of any group"
         yield Problem("governance.teams", f"pods of teams run on nodes {where}, and so do the operators")
     if not any(team.isolation.network_policy for team in teams):

@@ -14,7 +14,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.checks import Context
-from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties
+from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties, lifecycle_settings
 from ..core.isolation import is_accelerated, system_group
 from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
 from .autoscaling import NodePool
@@ -242,7 +242,9 @@ class HyperPodCluster(Construct):
         role = self._roles.of(group, where)
         lifecycle = None
         if isinstance(group, InstanceGroup):
-            lifecycle = self.lifecycle_scripts.configuration(group.lifecycle or self.spec.lifecycle, role)
+            lifecycle = self.lifecycle_scripts.configuration(
+                group.lifecycle or self.spec.lifecycle, role, lifecycle_settings(self.spec, group)
+            )
         return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
 
     def _render(self) -> None:

@@ -12,10 +12,10 @@ import pytest
 from assembly import ROOT, Assembly
 from pod_escapes import ESCAPES, NEEDED, pod
 
-from hyperpod_constructs.core.checks import Context
 from hyperpod_constructs.core.checks.isolation import refused_job
 from hyperpod_constructs.core.config import load
-from hyperpod_constructs.core.isolation import isolation_objects, pod_security_labels, refused
+from hyperpod_constructs.core.isolation import isolation_objects, pod_security_labels
+from hyperpod_constructs.core.isolation_preview import refused
 from hyperpod_constructs.core.jobs.pods import pod_template
 from hyperpod_constructs.core.manifests import team_objects
 from hyperpod_constructs.core.spec import Cluster, Governance, Isolation, Job, Team
@@ -42,6 +42,7 @@ CLUSTER = Cluster.model_validate(
     }
 )
 VISION = Team.model_validate({"name": "vision", "quota": [{"instance_type": P5, "count": 2}]})
+GOVERNANCE = Governance(teams=(VISION,))
 
 
 @cache
@@ -286,13 +287,12 @@ def test_the_jobs_of_every_example_are_admitted() -> None:
 
 def test_a_job_that_the_cluster_would_refuse_is_a_finding() -> None:
     job = Job(name="a", image="b", instance_type=P5, team="vision", host_ipc=True)
-    context = Context(jobs=(job,), cluster=CLUSTER, governance=Governance(teams=(VISION,)))
-    (problem,) = refused_job(job, context)
+    (problem,) = refused_job(job, GOVERNANCE, CLUSTER)
     assert problem.message == "breaks limits of the team vision: host-ipc"
     ordinary = Job(name="a", image="b", instance_type=P5, team="vision")
-    assert list(refused_job(ordinary, context)) == []
+    assert list(refused_job(ordinary, GOVERNANCE, CLUSTER)) == []
     queued = Job(name="a", image="b", team="vision")
-    assert list(refused_job(queued, context)) == [], "Kueue gives it the node selector of the quota"
+    assert list(refused_job(queued, GOVERNANCE, CLUSTER)) == [], "Kueue gives it the node selector of the quota"
 
 
 # ---- in the stacks ----

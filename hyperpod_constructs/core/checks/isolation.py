@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..catalog import UnknownName
 from ..findings import Severity
-from ..isolation import baseline, refused, system_group, system_nodes
+from ..isolation import baseline, system_group, system_nodes
+from ..isolation_preview import refused
 from ..jobs.pods import pod_template
 from ..spec.cluster import Cluster
 from ..spec.governance import Governance
@@ -52,7 +53,7 @@ _OPENED = {
     right=_teams(),
 )
 def opened(governance: Governance) -> Iterator[Problem]:
-    for index, team in enumerate(governance.teams if governance else ()):
+    for index, team in enumerate(governance.teams):
         isolation, path = team.isolation, f"governance.teams[{index}].isolation"
         for name, what in _OPENED.items():
             if getattr(isolation, name) != Isolation.model_fields[name].default:
@@ -76,7 +77,7 @@ def opened(governance: Governance) -> Iterator[Problem]:
     right=_teams("host_paths: [/opt/dlami/nvme]"),
 )
 def nested_paths(governance: Governance) -> Iterator[Problem]:
-    for index, team in enumerate(governance.teams if governance else ()):
+    for index, team in enumerate(governance.teams):
         paths = [path.rstrip("/") for path in team.isolation.host_paths]
         for place, path in enumerate(paths):
             outer = next((one for one in paths if path != one and path.startswith(f"{one}/")), None)
@@ -95,8 +96,7 @@ def nested_paths(governance: Governance) -> Iterator[Problem]:
     right=_teams() + example("team: vision, instance_type: ml.g5.8xlarge"),
 )
 def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[Problem]:
-    teams = governance.teams if governance else ()
-    team = next((team for team in teams if team.namespace == job.effective_namespace), None)
+    team = next((team for team in governance.teams if team.namespace == job.effective_namespace), None)
     if team is None or not team.isolation.enabled:
         return
     found: dict[str, None] = {}
@@ -125,8 +125,8 @@ def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[
     right=_teams(),
 )
 def without_effect(governance: Governance, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
-    teams = [team for team in (governance.teams if governance else ()) if team.isolation.enabled]
-    if not teams or cluster is None:
+    teams = [team for team in governance.teams if team.isolation.enabled]
+    if not teams:
         return
     if not all(team.isolation.system_nodes for team in teams) and system_nodes(cluster) is None:
         group = system_group(cluster)

@@ -1,7 +1,8 @@
 """The state behind the in-memory API server: objects, server-side apply, deletion with finalizers, discovery.
 
 It keeps to what Kubernetes does where our code can tell the difference. Simplified: a list is one value (no merge by
-key), only CRDs that say so have a schema, and there are no controllers but those that its user schedules.
+key), only CRDs that say so have a schema, and there are no controllers but those that its user adds
+(``controllers``) or schedules.
 """
 
 from __future__ import annotations
@@ -113,6 +114,8 @@ class Store:
         self.objects: dict[Key, Json] = {}
         self.crd_delay = 0.0
         """Seconds until a new CRD is established."""
+        self.controllers: list[Callable[[], None]] = []
+        """Run each time that the store settles."""
         self._managers: dict[Key, dict[str, set[Path]]] = {}
         self._versions = itertools.count(1)
         self._scheduled: list[tuple[float, Callable[[], None]]] = []
@@ -154,6 +157,7 @@ class Store:
         self._scheduled = [entry for entry in self._scheduled if entry not in due]
         for _, action in due:
             action()
+        self._control()
         for key, crd in [entry for entry in self.objects.items() if entry[0][0] == CRD_GROUP]:
             self._establish(key, crd)
         before = -1
@@ -163,6 +167,12 @@ class Store:
                 if item["metadata"].get("deletionTimestamp") and not self._holders(key, item):
                     self.objects.pop(key, None)
                     self._managers.pop(key, None)
+            if before != len(self.objects):
+                self._control()
+
+    def _control(self) -> None:
+        for controller in self.controllers:
+            controller()
 
     # Discovery.
 

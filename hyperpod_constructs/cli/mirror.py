@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
 
     loaded = load(config)
     if loaded.platform is None:
-        raise click.ClickException(f"{config} is not readable as a config; `hyperpod validate {config}` says why")
+        command = shlex.join(["hyperpod", "validate", str(config)])
+        raise click.ClickException(f"{config} is not readable as a config; `{command}` says why")
     plan = mirror_plan(loaded.platform, registry=registry)
     try:
         if not execute:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from itertools import islice
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def init(folder: Path, name: str, region: str, zones: tuple[str, ...], force: bo
         except OSError as problem:
             raise click.ClickException(f"{path} cannot be written: {problem.strerror}") from problem
         click.echo(f"wrote {path}")
-    click.echo(f"next: edit eks.admins, then hyperpod validate {folder / FILES[0]}")
+    command = shlex.join(["hyperpod", "validate", str(folder / FILES[0])])
+    click.echo(f"next: edit eks.admins, then {command}")
 
 
 def filled(text: str, *, name: str, region: str, zones: tuple[str, ...]) -> str:

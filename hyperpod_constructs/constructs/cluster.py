@@ -6,22 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import jsii
-from aws_cdk import CfnOutput, CfnResource, Duration
+from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, DependencyGroup, IDependable
 
+from ..core import catalog
 from ..core.checks import Context
 from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties, lifecycle_settings
-from ..core.isolation import is_accelerated, system_group
-from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
+from ..core.placement import system_group
+from ..core.spec import ADDON_NAMES, Cluster, InstanceGroup, RestrictedInstanceGroup
 from .autoscaling import NodePool
 from .cluster_guard import ClusterGuard
-from .eks import BroughtEks, EksCluster, EksClusterAttributes, HyperPodEks
+from .eks import BroughtEks, EksClusterAttributes, HyperPodEks
 from .execution_roles import ExecutionRoles
+from .interfaces import EksCluster
 from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
+from .l1 import set_properties
 from .lifecycle_scripts import LifecycleScripts
 from .network import HyperPodNetwork, node_security_group
 from .restricted_nodes import RestrictedNetwork
@@ -53,8 +57,8 @@ class HyperPodCluster(Construct):
     It is a grantable: `bucket.grant_read(cluster)` lets the nodes of every group read, whichever role they run with.
     """
 
-    resource: CfnResource
-    """The `AWS::SageMaker::Cluster`, for property overrides."""
+    resource: sagemaker.CfnCluster
+    """The `AWS::SageMaker::Cluster`; property overrides are merged over what the spec says, whenever they are made."""
     nodes_ready: IDependable
     """The nodes of the system group are ready: what needs pods depends on it."""
     jobs_ready: DependencyGroup
@@ -111,7 +115,7 @@ class HyperPodCluster(Construct):
         self.lifecycle_scripts = LifecycleScripts(self, "LifecycleScripts", bucket=self._bucket(lifecycle_bucket))
         self._milestones: dict[str, DependencyGroup] = {}
         self.jobs_ready = DependencyGroup()
-        self.resource = CfnResource(self, "Resource", type="AWS::SageMaker::Cluster")
+        self.resource = sagemaker.CfnCluster(self, "Resource")
         self.cluster_arn: str = self.resource.get_att("ClusterArn").to_string()
         self._guard = ClusterGuard(self, "Guard", guarded=self.resource, allow_replacement=allow_replacement)
         self._render()
@@ -184,12 +188,23 @@ class HyperPodCluster(Construct):
         group = system_group(self.spec)
         return (group.min_count or group.count) if group else 1
 
-    def milestone(self, name: str) -> DependencyGroup:
-        """What has to be there before whatever needs `name`, such as `cert_manager`; empty until something joins it.
+    def milestone(self, key: str) -> DependencyGroup:
+        """What comes before whatever needs the add-on of a config key, such as `cert_manager`; empty until it is added.
 
-        Add-ons join the milestone of their config key and depend on those of others, in whichever order they are made.
+        Add-ons join the milestone of their key and depend on those of others, in whichever order they are made.
+        `scheduler_config` is that of the cluster scheduler policy.
+
+        Raises:
+            UnknownName: the key is not that of an add-on.
         """
-        return self._milestones.setdefault(name, DependencyGroup())
+        known = (*ADDON_NAMES, "kueue", "scheduler_config")
+        if key not in known:
+            raise catalog.UnknownName("milestone", key, catalog.suggest(key, known))
+        return self._milestones.setdefault(key, DependencyGroup())
+
+    def namespace_ready(self, namespace: str) -> DependencyGroup:
+        """What comes before whatever is placed in a team's namespace: the namespace and the team's rights in it."""
+        return self._milestones.setdefault(f"namespace {namespace}", DependencyGroup())
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
         """Id of the private subnet that nodes of a zone use; of the first zone when none is named."""
@@ -248,8 +263,8 @@ class HyperPodCluster(Construct):
         return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
 
     def _render(self) -> None:
-        for name, value in self._guard.watch(self._properties(), self.spec.scaled_groups).items():
-            self.resource.add_property_override(name, value)
+        values = self._guard.watch(self._properties(), self.spec.scaled_groups)
+        set_properties(self.resource, sagemaker.CfnClusterProps, values)
         if has_newer_properties(self.spec):
             accept_newer_properties(self.resource)
 
@@ -283,9 +298,3 @@ class HyperPodCluster(Construct):
         )
         wait.node.add_dependency(self.resource)
         return wait
-
-
-def storage_zone(cluster: Cluster) -> str | None:
-    """The zone id of the first accelerated group that names one: file systems belong beside it."""
-    zones = (g.availability_zone_id for g in cluster.instance_groups if is_accelerated(g))
-    return next((zone for zone in zones if zone), None)

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .catalog import EFA_RESOURCE, addons, find_instance_type, label, load
+from .catalog import EFA_RESOURCE, addons, label, load
+from .placement import system_group
 from .spec.cluster import Cluster
 from .spec.governance import Team
-from .spec.groups import InstanceGroup, RestrictedInstanceGroup
 from .spec.isolation import Isolation
 
 INSTANCE_METADATA = "169.254.169.254/32"
@@ -33,23 +33,6 @@ class SystemNodes:
 
     types: tuple[str, ...]
     group: str
-
-
-def system_group(cluster: Cluster) -> InstanceGroup | None:
-    """The group that carries operators and add-ons: it takes any pod from the start, without deep health checks first.
-
-    CPU groups go before accelerated ones, then the one with the most instances; None when there is none.
-    """
-    from .checks.placement import takes_anything
-
-    candidates = [g for g in cluster.instance_groups if takes_anything(g) and not g.deep_health_checks]
-    return max(candidates, key=lambda group: (not is_accelerated(group), group.count), default=None)
-
-
-def is_accelerated(group: InstanceGroup | RestrictedInstanceGroup) -> bool:
-    """Whether nodes of a group have accelerators; a type that the catalog does not know is taken to have some."""
-    types = [find_instance_type(name) for name in group.types]
-    return any(type_ is None or type_.is_accelerated for type_ in types)
 
 
 def system_nodes(cluster: Cluster | None) -> SystemNodes | None:

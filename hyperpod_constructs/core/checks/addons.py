@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from ..catalog import Region, addon, limit
 from ..documents import join
 from ..findings import Severity
+from ..placement import takes_anything
 from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES, Addons
 from ..spec.base import is_token
 from ..spec.eks import Eks
 from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
-from .placement import takes_anything
 from .registry import Problem, rule
 
 _SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"

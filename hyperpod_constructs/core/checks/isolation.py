@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from ..catalog import UnknownName
 from ..findings import Severity
-from ..isolation import baseline, system_group, system_nodes
+from ..isolation import baseline, system_nodes
 from ..isolation_preview import refused
 from ..jobs.pods import pod_template
+from ..placement import system_group
 from ..spec.cluster import Cluster
 from ..spec.governance import Governance
 from ..spec.isolation import Isolation

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...core import catalog
 from ...core.checks import Context, Problem
+from ...core.closed import features
 from ...core.findings import Severity
 from ...core.network_plan import demands, node_addresses, surge
 from ...core.spec.platform import Platform
@@ -125,7 +126,11 @@ def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> 
     for id_, name, nodes, each in claims:
         if id_ is None or id_ not in by_id:
             continue
-        present = min(nodes, sum(there.get(kind, 0) for kind in kinds[name]))
+        present = 0
+        for kind in kinds[name]:  # a live node counts for one group
+            taken = min(nodes - present, there.get(kind, 0))
+            there[kind] = there.get(kind, 0) - taken
+            present += taken
         if nodes > present:
             total[id_] = total.get(id_, 0) + (nodes - present) * each
             wanted.setdefault(id_, []).append(f"{name} {nodes - present} x {each}")
@@ -211,13 +216,6 @@ def _table_of(tables: Iterable[Json], subnet_id: str) -> Json | None:
     return main
 
 
-def _features(platform: Platform) -> list[str]:
-    addons = platform.addons.effective()
-    features = [name for key, name in (("observability", "observability"), ("ebs_csi", "ebs")) if key in addons]
-    features += [name for key, name in (("fsx_csi", "fsx"), ("inference_operator", "inference")) if key in addons]
-    return [*features, "rig"] if platform.cluster.restricted_instance_groups else features
-
-
 def _endpoints(
     platform: Platform, region: str, endpoints: Iterable[Json], closed: list[Any], own: Mapping[str, list[str]]
 ) -> Iterator[Found]:
@@ -246,7 +244,7 @@ def _endpoints(
             yield "HP933", Problem(path, message, cure)
     if not closed:
         return
-    for wanted in catalog.endpoints_for(_features(platform)):
+    for wanted in catalog.endpoints_for(features(platform)):
         if wanted.type == "Gateway" or wanted.service in added:
             continue
         live = there.get(wanted.service)

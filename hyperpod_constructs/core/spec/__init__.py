@@ -1,4 +1,6 @@
 """The spec: the vocabulary of the product as frozen pydantic models."""
+
+from .addons import (
     ADDON_NAMES,
     CORE,
     PREREQUISITES,
@@ -37,6 +39,7 @@ from .groups import (
     Taint,
     Volume,
 )
+from .isolation import Isolation
 from .jobs import Job
 from .network import ExistingNetwork, Network, NodeSubnet
 from .observability import Alarms, Grafana, Metrics, Observability
@@ -73,6 +76,7 @@ __all__ = [
     "Grafana",
     "InferenceOperator",
     "InstanceGroup",
+    "Isolation",
     "Job",
     "Kueue",
     "Lifecycle",

@@ -1,8 +1,8 @@
 """The state behind the in-memory API server: objects, server-side apply, deletion with finalizers, discovery.
 
 It keeps to what Kubernetes does where our code can tell the difference; ``fields`` holds server-side apply, ``kinds`` the
-built-in kinds. The controllers are: finalizers of namespaces, CRDs, claims and foreground deletions, and
-what its user adds (``controllers``) or schedules. Left out: validation of most built-in fields,
+built-in kinds. The controllers are: finalizers of namespaces, CRDs, claims and foreground deletions, aggregated
+ClusterRoles, and what its user adds (``controllers``) or schedules. Left out: validation of most built-in fields,
 defaults of most kinds, quotas.
 """
 
@@ -28,6 +28,7 @@ CRD_GROUP = "apiextensions.k8s.io"
 CRD_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
 FOREGROUND = "foregroundDeletion"
+AGGREGATION = "clusterrole-aggregation-controller"
 
 LARGEST_OBJECT = 1536 * 1024
 """Bytes that etcd takes."""
@@ -105,6 +106,8 @@ class Store:
         for key, item in list(self.objects.items()):
             if key[0] == CRD_GROUP:
                 self._establish(key, item)
+            elif item.get("aggregationRule"):
+                self._aggregate(item)
         before = -1
         while before != len(self.objects):
             before = len(self.objects)
@@ -306,6 +309,24 @@ class Store:
         made = datetime.fromisoformat(crd["metadata"]["creationTimestamp"]).timestamp()
         if self.clock.now() >= made + self.crd_delay and not _is_established(crd):
             crd["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+
+    def _aggregate(self, role: Json) -> None:
+        """Rules of an aggregated ClusterRole are those of the roles that it selects; they belong to a controller."""
+        selectors = [s.get("matchLabels", {}) for s in role["aggregationRule"].get("clusterRoleSelectors", [])]
+        rules: list[Any] = []
+        for other in self.objects.values():
+            labels = other["metadata"].get("labels") or {}
+            chosen = any(selector.items() <= labels.items() for selector in selectors)
+            if chosen and other["kind"] == "ClusterRole" and other is not role:
+                rules += [rule for rule in other.get("rules") or [] if rule not in rules]
+        if role.get("rules") != rules:
+            owned = fields.decode(role["metadata"].get("managedFields", []))
+            named = {"apiVersion": role["apiVersion"], "kind": role["kind"], "metadata": {}, "rules": rules}
+            fields.apply(role, named, owned, AGGREGATION, force=True, built_in=True)
+            role["rules"] = rules
+            former = role["metadata"].get("managedFields", [])
+            role["metadata"]["managedFields"] = fields.encode(owned, role["apiVersion"], self._stamp(), former)
+            role["metadata"]["resourceVersion"] = str(next(self._versions))
 
     def _holders(self, key: Key, item: Json) -> bool:
         metadata = item["metadata"]

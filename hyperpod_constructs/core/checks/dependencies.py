@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..chart import gaps
+from ..chart import gaps, without_namespace
 from ..documents import join
 from ..findings import Severity
 from ..spec.base import is_token
@@ -252,3 +252,20 @@ def placeholder_digests(ctx: Context) -> Iterator[Problem]:
         digest = getattr(chart, "digest", None)
         if isinstance(digest, str) and not is_token(digest) and not digest.removeprefix("sha256:").strip("0"):
             yield Problem(f"{path}.digest", "is all zeros, which stands for a digest and is none")
+
+
+@rule(
+    "HP411",
+    title="The namespace of each chart component is made by a component that is on",
+    why="Helm refuses to install or update the dependency chart: the namespace does not exist.",
+    cure="Turn on the component that makes the namespace, or set the namespace of the component by `values`.",
+    source=_CHART + "; tried with Helm 4.1.4",
+    wrong="dependencies: {deep_health_check: false}\n",
+    right="dependencies: {deep_health_check: false, health_monitoring_agent: false, job_auto_restart: false}\n",
+)
+def namespaces_of_components(dependencies: DependencyChart) -> Iterator[Problem]:
+    if not dependencies.enabled:
+        return
+    for component, (namespace, maker) in without_namespace(dependencies).items():
+        message = f"requires the namespace {namespace}, which only {maker} creates, and {maker} is off"
+        yield Problem(f"dependencies.{component}", message)

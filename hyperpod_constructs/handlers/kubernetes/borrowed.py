@@ -51,6 +51,8 @@ def _named(items: Any) -> bool:
 class BorrowedFields(ObjectGroup):
     """Fields of objects that others made: set by server-side apply, and given back instead of deleted."""
 
+    always_recorded = True
+
     def release(
         self, refs: Iterable[ObjectRef], mine: Collection[Owner], *, retain: bool = False, wait: bool = True
     ) -> None:

@@ -63,12 +63,8 @@ class ApiClient:
         read = min(LONGEST_ANSWER_SECONDS, self.deadline.remaining + 1)
         data = None if body is None else json.dumps(body).encode()
 
-        def ask() -> urllib3.BaseHTTPResponse:
-            timeout = urllib3.Timeout(connect=min(5.0, read), read=read)
-            return self._pool.request(method, url, body=data, headers=headers, timeout=timeout, redirect=False)
-
         try:
-            response = _within(read + 1, ask)
+            response = self._answer(method, url, headers, data, read)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ApiError(0, "Unreachable", f"the API server did not answer: {_plain(error)}") from None
         if response.status == 401:
@@ -80,6 +76,15 @@ class ApiClient:
         except ValueError:
             raise ApiError(0, "NotJson", f"{method} {path} was not answered with JSON") from None
         return answer if isinstance(answer, dict) else {"items": answer}
+
+    def _answer(
+        self, method: str, url: str, headers: dict[str, str], data: bytes | None, seconds: float
+    ) -> urllib3.BaseHTTPResponse:
+        def ask() -> urllib3.BaseHTTPResponse:
+            timeout = urllib3.Timeout(connect=min(5.0, seconds), read=seconds)
+            return self._pool.request(method, url, body=data, headers=headers, timeout=timeout, redirect=False)
+
+        return _within(seconds + 1, ask)
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """GET an object or a list."""

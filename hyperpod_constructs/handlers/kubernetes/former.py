@@ -105,15 +105,24 @@ def with_values(item: Json, entries: Iterable[Replaced]) -> dict[str, Any]:
 
 def managed_fields(current: Json, record: Record, me: Owner) -> list[dict[str, Any]]:
     """``managedFields`` without us, and with what others lost to us; one empty entry, which clears them, for none."""
-    lost = {_manager(entry): entry for entry in record.managers}
+    replaced = {entry.path: entry.before for entry in record.replaced}
+    present = {entry.get("manager") for entry in _managed(current)}
+    lost = {}
+    for former in record.managers:
+        if former["manager"].startswith("hyperpod-constructs") and former["manager"] not in present:
+            continue  # it gave the object up since
+        # not a field that has yet another value by now: that is somebody else's
+        back = [p for p in _paths(former["fieldsV1"]) if p not in replaced or value(current, p) == replaced[p]]
+        if back:
+            lost[_manager(former)] = {**former, "fieldsV1": _tree(back)}
     found = []
     for entry in _managed(current):
         if entry.get("manager") == me.manager:
             continue
-        former = lost.pop(_manager(entry), None)
+        again = lost.pop(_manager(entry), None)
         fields = entry.get("fieldsV1") or {}
-        found.append({**entry, "fieldsV1": _union(fields, former["fieldsV1"]) if former else fields})
-    return [*found, *(dict(entry) for entry in lost.values())] or [{}]
+        found.append({**entry, "fieldsV1": _union(fields, again["fieldsV1"]) if again else fields})
+    return [*found, *lost.values()] or [{}]
 
 
 def owned_by(item: Json, manager: str) -> set[Path]:
@@ -140,15 +149,24 @@ def unpack(annotations: Mapping[str, str] | None, me: Owner) -> Record:
         return Record()
 
 
-def rebased(other: Record, gone: Record) -> Record:
-    """The record of an owner that took the object over from us, once we are gone: before it is what was before us."""
+def inherited(current: Json, other: Owner, theirs: Record, gone: Record, me: Owner) -> Record:
+    """The record of another owner once we are gone: what it took from us, and what it has in common with us.
+
+    What it took from us was, before us, what we recorded. Where both set the same value, it is the one to give it back.
+    """
     ours = {entry.path: entry for entry in gone.replaced}
-    replaced = tuple(
+    replaced = [
         Replaced(e.path, ours[e.path].before, e.after) if e.path in ours and ours[e.path].after == e.before else e
-        for e in other.replaced
-    )
-    managers = {_manager(entry): entry for entry in (*other.managers, *gone.managers)}
-    return Record(replaced, tuple(managers.values()))
+        for e in theirs.replaced
+    ]
+    known, owned = {entry.path for entry in replaced}, owned_by(current, other.manager)
+    replaced += [entry for path, entry in ours.items() if path in owned - known]
+    if not replaced:
+        return theirs
+    managers = {
+        _manager(entry): entry for entry in (*theirs.managers, *gone.managers) if entry["manager"] != me.manager
+    }
+    return Record(tuple(replaced), tuple(managers.values()))
 
 
 def value(item: Any, path: Path) -> Any:
@@ -219,6 +237,15 @@ def _paths(fields: Json, path: Path = ()) -> Iterator[Path]:
             yield from _paths(inner, (*path, step))
         else:
             yield (*path, step)
+
+
+def _tree(paths: Iterable[Path]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for path in paths:
+        inner = fields
+        for step in path:
+            inner = inner.setdefault(step, {})
+    return fields
 
 
 def _union(fields: Json, other: Json) -> dict[str, Any]:

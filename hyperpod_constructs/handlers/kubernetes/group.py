@@ -46,6 +46,9 @@ class Holder:
 class ObjectGroup:
     """The objects that belong to an owner on one API server; works until the client's deadline."""
 
+    always_recorded = False
+    """Whether a record is kept of nothing, too: where there is no other mark."""
+
     def __init__(
         self, client: ApiClient, holder: Holder, *, propagation: str = "Foreground", replace_on_immutable: bool = False
     ) -> None:
@@ -170,7 +173,7 @@ class ObjectGroup:
             return self._client.apply(path, item, manager=self._me.manager)
         now = self._client.apply(path, item, manager=self._me.manager, dry_run=True)
         record = taken(current, now, former, self._me)
-        if record:
+        if record or self.always_recorded:
             packed = pack(record)
             if len(packed) > LARGEST_RECORD:
                 raise HandlerError(

@@ -11,7 +11,7 @@ from ..shared.ownership import EXISTED, NAMESPACE, Owner, Release, existed, mark
 from .client import ApiClient
 from .discovery import Discovery, Kind
 from .errors import ACCESS_HINT, ApiError, HandlerError, without_dumps
-from .former import managed_fields, pack, rebased, record_key, restored, unpack, with_values
+from .former import inherited, managed_fields, pack, record_key, restored, unpack, with_values
 from .objects import ObjectRef
 from .timing import GaveUp, delays
 
@@ -188,13 +188,16 @@ def _give_up(client: ApiClient, path: str, current: dict[str, Any], me: Owner) -
                 raise
             # a field that only we own, and the kind needs: it stays, and becomes nobody's
             log.info("%s: %s", path, without_dumps(error.message))
+    for other in _others(current, me) if record else ():
+        theirs = unpack(annotations_of(current), other)
+        heir = inherited(current, other, theirs, record, me)
+        if heir != theirs:
+            patch = {"annotations": {record_key(other): pack(heir)}}
+            version = {"resourceVersion": current["metadata"]["resourceVersion"]}
+            current = client.merge(path, {"metadata": patch | version}, manager=other.manager)
     gone: dict[str, str | None] = dict.fromkeys(ours)
     if EXISTED_KEY in gone and owners(annotations_of(current)) - {me}:
         del gone[EXISTED_KEY]
-    for other in marks_of(annotations_of(current)):
-        theirs = unpack(annotations_of(current), other)
-        if other != me and theirs and rebased(theirs, record) != theirs:
-            gone[record_key(other)] = pack(rebased(theirs, record))
     metadata: dict[str, Any] = {
         "resourceVersion": current["metadata"]["resourceVersion"],
         "managedFields": managed_fields(current, record, me),
@@ -202,6 +205,16 @@ def _give_up(client: ApiClient, path: str, current: dict[str, Any], me: Owner) -
     if gone:
         metadata["annotations"] = gone
     return client.merge(path, {"metadata": metadata}, manager=me.manager)
+
+
+def _others(current: Mapping[str, Any], me: Owner) -> list[Owner]:
+    """Other resources of ours with marks on an object, or fields in it."""
+    prefix = Owner("", "").manager
+    managed = current["metadata"].get("managedFields") or []
+    names = {str(entry.get("manager")) for entry in managed}
+    digests = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    found = {*marks_of(annotations_of(current)), *(Owner("", digest) for digest in digests)}
+    return sorted(found - {me})
 
 
 def annotations_of(item: Mapping[str, Any] | None) -> dict[str, str]:

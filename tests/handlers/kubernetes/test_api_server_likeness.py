@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from kubernetes_targets import Target
 
-from hyperpod_constructs.assembly.rehearsal.controllers import RoleAggregation
 from hyperpod_constructs.handlers.kubernetes.client import ApiClient
 from hyperpod_constructs.handlers.kubernetes.errors import ApiError
 
@@ -252,8 +251,6 @@ def test_a_claim_in_use_is_held(fake: Target) -> None:
 
 
 def test_the_rules_of_an_aggregated_role_belong_to_a_controller(fake: Target) -> None:
-    assert fake.server is not None
-    RoleAggregation(fake.server.store)
     roles = f"/apis/{RBAC}/clusterroles"
     selectors = [{"matchLabels": {"aggregate": "yes"}}]
     admin = {

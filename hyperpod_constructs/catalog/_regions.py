@@ -51,6 +51,15 @@ class Region:
     gpu_operator_account: str | None
     uncertain: Mapping[str, str] = field(hash=False)
 
+    @property
+    def partition(self) -> str:
+        """What ARNs of the region begin with.
+
+        >>> find_region("us-west-2").partition, find_region("us-gov-west-1").partition
+        ('aws', 'aws-us-gov')
+        """
+        return {"us-gov": "aws-us-gov", "cn": "aws-cn"}.get(self.name.rpartition("-")[0].rpartition("-")[0], "aws")
+
     def owns_zone_id(self, zone_id: str) -> bool:
         """Whether a zone id such as "usw2-az1" is one of this region by its form.
 

@@ -13,8 +13,6 @@ from .context import Context, as_text, skipped
 from .network import parsed
 from .registry import Problem, rule
 
-PRINCIPAL = r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+"
-
 
 @rule(
     "HP210",
@@ -125,32 +123,6 @@ _PRIVATE = [block for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16") 
 
 
 @rule(
-    "HP214",
-    title="Access entries name IAM roles and users by ARN.",
-    severity=Severity.ERROR,
-    why="EKS refuses the access entry.",
-    cure="Give the role itself: arn:aws:iam::111122223333:role/Name, not a session of it.",
-    source="EKS: CreateAccessEntry.principalArn",
-    wrong="eks: {admins: [arn:aws:sts::111122223333:assumed-role/Admin/me]}\n",
-    right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",
-)
-def principals(ctx: Context) -> Iterator[Problem]:
-    """Principals of the cluster and of teams."""
-    places: list[tuple[str, str]] = []
-    if ctx.eks is not None:
-        places += [(f"eks.admins[{i}]", arn) for i, arn in enumerate(ctx.eks.admins)]
-        places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(ctx.eks.access)]
-    for t, team in enumerate(ctx.governance.teams if ctx.governance else ()):
-        for name in ("members", "viewers"):
-            places += [(f"governance.teams[{t}].{name}[{i}]", arn) for i, arn in enumerate(getattr(team, name))]
-    for path, arn in places:
-        if is_token(arn):
-            yield skipped(path)
-        elif not re.fullmatch(PRINCIPAL, arn):
-            yield Problem(path, f"{as_text(arn)} is no ARN of an IAM role or user")
-
-
-@rule(
     "HP215",
     title="A principal has one access entry.",
     severity=Severity.ERROR,
@@ -190,35 +162,6 @@ def someone_has_access(ctx: Context) -> Iterator[Problem]:
     eks = ctx.eks
     if eks is not None and eks.existing is None and not eks.admins and not eks.access:
         yield Problem("eks.admins", "nobody has an access entry")
-
-
-@rule(
-    "HP217",
-    title="The key for Kubernetes secrets is a KMS key of the region.",
-    severity=Severity.ERROR,
-    needs=("eks",),
-    why="EKS refuses the cluster.",
-    cure="Give the key's ARN: arn:aws:kms:us-west-2:111122223333:key/...",
-    source="EKS: Provider.keyArn, a symmetric key of the same region",
-    wrong="eks: {secrets_key_arn: alias/eks}\n",
-    right="eks: {secrets_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}\n",
-)
-def secrets_key(ctx: Context) -> Iterator[Problem]:
-    """Shape and region of the key's ARN."""
-    arn = ctx.eks.secrets_key_arn if ctx.eks else None
-    if arn is not None:
-        yield from kms_key("eks.secrets_key_arn", arn, ctx.region)
-
-
-def kms_key(path: str, arn: str, region: str | None) -> Iterator[Problem]:
-    """What is wrong with the ARN of a KMS key."""
-    found = re.fullmatch(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:(key|alias)/.+", arn)
-    if is_token(arn):
-        yield skipped(path)
-    elif found is None:
-        yield Problem(path, f"{as_text(arn)} is no ARN of a KMS key")
-    elif region is not None and found[1] != region:
-        yield Problem(path, f"the key is in {found[1]}, the platform in {region}")
 
 
 @rule(

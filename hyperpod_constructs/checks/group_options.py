@@ -15,36 +15,6 @@ from .registry import Problem, rule
 
 
 @rule(
-    "HP330",
-    title="A training plan is named by its ARN, in the region.",
-    severity=Severity.ERROR,
-    needs=("cluster",),
-    why="CreateCluster refuses the group.",
-    cure="Copy the ARN: arn:aws:sagemaker:us-west-2:111122223333:training-plan/name.",
-    source=source_of("patterns", "training_plan_arn"),
-    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, training_plan_arn: my-plan"),
-    right=fragment(
-        "instance_type: ml.p5.48xlarge, count: 2, "
-        "training_plan_arn: 'arn:aws:sagemaker:us-west-2:111122223333:training-plan/mine'"
-    ),
-)
-def training_plan_arn(ctx: Context) -> Iterator[Problem]:
-    """Shape and region of the ARN."""
-    for path, group in ctx.groups:
-        arn, place = group.training_plan_arn, f"{path}.training_plan_arn"
-        if arn is None:
-            continue
-        if is_token(arn):
-            yield skipped(place)
-        elif not re.fullmatch(pattern("training_plan_arn"), arn) or not limit("training_plan_arn_length").allows(
-            len(arn)
-        ):
-            yield Problem(place, f"{as_text(arn)} is no ARN of a training plan")
-        elif ctx.region is not None and arn.split(":")[3] != ctx.region:
-            yield Problem(place, f"the training plan is in {arn.split(':')[3]}, the platform in {ctx.region}")
-
-
-@rule(
     "HP331",
     title="A training plan is for one type of accelerated on-demand instances.",
     severity=Severity.WARNING,

@@ -8,47 +8,13 @@ from collections.abc import Iterator
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.observability import Observability
-from .context import Context, as_text, skipped
+from .context import Context, as_text
 from .registry import Problem, rule
 
 
 def _settings(ctx: Context) -> Observability | None:
     settings = ctx.addons.observability if ctx.addons is not None else None
     return settings if settings is not None and settings.enabled else None
-
-
-@rule(
-    "HP820",
-    title="ARNs of workspaces and topics are such.",
-    severity=Severity.ERROR,
-    needs=("addons",),
-    why="The add-on or CloudWatch refuses it.",
-    cure="Copy the ARN from the account; workspace and topic are in the platform's region.",
-    source="Amazon Managed Prometheus and SNS: forms of ARNs",
-    wrong="addons: {observability: {workspace_arn: my-workspace}}\n",
-    right="addons: {observability: {workspace_arn: 'arn:aws:aps:us-west-2:111122223333:workspace/ws-0123'}}\n",
-)
-def arns(ctx: Context) -> Iterator[Problem]:
-    """Form and region."""
-    settings = _settings(ctx)
-    if settings is None:
-        return
-    places = [("addons.observability.workspace_arn", "aps", ":workspace/.+", settings.workspace_arn)]
-    if settings.alarms is not None:
-        places.append(
-            ("addons.observability.alarms.topic_arn", "sns", ":[A-Za-z0-9_-]{1,256}", settings.alarms.topic_arn)
-        )
-    for path, service, rest, arn in places:
-        if arn is None:
-            continue
-        if is_token(arn):
-            yield skipped(path)
-            continue
-        found = re.fullmatch(rf"arn:aws[a-z-]*:{service}:([a-z0-9-]+):[0-9]{{12}}{rest}", arn)
-        if found is None:
-            yield Problem(path, f"{as_text(arn)} is no such ARN")
-        elif ctx.region is not None and found[1] != ctx.region:
-            yield Problem(path, f"is in {found[1]}, the platform in {ctx.region}", severity=Severity.WARNING)
 
 
 @rule(

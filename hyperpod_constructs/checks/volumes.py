@@ -10,7 +10,6 @@ from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.groups import Deployment, Lifecycle
 from .context import Context, as_text, skipped
-from .eks import kms_key
 from .groups import fragment
 from .registry import Problem, rule
 
@@ -45,36 +44,6 @@ def volumes(ctx: Context) -> Iterator[Problem]:
         if volume is not None and volume.kms_key_arn is not None:
             why = "Customer managed keys are not for restricted groups, by the documentation page smcluster-cmk."
             yield Problem(f"{path}.volume.kms_key_arn", "is in a restricted group", "Leave the key out.", why)
-
-
-@rule(
-    "HP351",
-    title="Keys of volumes and file systems are KMS keys of the region.",
-    severity=Severity.ERROR,
-    why="The service refuses the key.",
-    cure="Give the key's ARN; its policy must let the execution role and the service create grants.",
-    source="documentation page smcluster-cmk",
-    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {kms_key_arn: alias/mine}"),
-    right=fragment(
-        "instance_type: ml.p5.48xlarge, count: 2, root_volume: "
-        "{kms_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}"
-    ),
-)
-def keys(ctx: Context) -> Iterator[Problem]:
-    """Shape and region of every key's ARN."""
-    places: list[tuple[str, str | None]] = []
-    for path, group in ctx.instance_groups:
-        for name in ("root_volume", "volume"):
-            volume = getattr(group, name)
-            places.append((f"{path}.{name}.kms_key_arn", volume.kms_key_arn if volume is not None else None))
-    if ctx.storage is not None:
-        places += [(f"storage.lustre[{i}].kms_key_arn", each.kms_key_arn) for i, each in enumerate(ctx.storage.lustre)]
-        places += [
-            (f"storage.buckets[{i}].kms_key_arn", each.kms_key_arn) for i, each in enumerate(ctx.storage.buckets)
-        ]
-    for path, arn in places:
-        if arn is not None:
-            yield from kms_key(path, arn, ctx.region)
 
 
 @rule(

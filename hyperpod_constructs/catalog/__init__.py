@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hyperpod_constructs.catalog._prices import HOURS_PER_MONTH, Price, find_price, prices
     from hyperpod_constructs.catalog._quotas import Quota, QuotaKind, instance_quota, quota, quota_name, quotas
     from hyperpod_constructs.catalog._regions import Region, find_region, region, region_of_zone_id, regions
+    from hyperpod_constructs.catalog._schemas import misfits, unread_values
 
 _MODULES = {
     "_access": ("Label", "Role", "label", "labels", "role", "roles"),
@@ -82,6 +83,7 @@ _MODULES = {
     "_prices": ("HOURS_PER_MONTH", "Price", "find_price", "prices"),
     "_quotas": ("Quota", "QuotaKind", "instance_quota", "quota", "quota_name", "quotas"),
     "_regions": ("Region", "find_region", "region", "region_of_zone_id", "regions"),
+    "_schemas": ("misfits", "unread_values"),
 }
 """Module to its public names; it is imported when one of them is first used, since few commands need all facts."""
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -135,6 +137,7 @@ __all__ = [
     "mig_profiles_in_api",
     "minor",
     "mirror_images",
+    "misfits",
     "pattern",
     "ports",
     "prices",
@@ -153,6 +156,7 @@ __all__ = [
     "suggest",
     "today",
     "uncopied_images",
+    "unread_values",
     "use_clock",
 ]
 

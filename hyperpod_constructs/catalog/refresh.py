@@ -13,7 +13,7 @@ from hyperpod_constructs.catalog import _derived, _files, _live
 from hyperpod_constructs.catalog._clock import today
 from hyperpod_constructs.catalog._derived import Contents
 
-FILES = ("instance_types", "regions", "kubernetes", "addons", "quotas", "limits")
+FILES = ("instance_types", "regions", "kubernetes", "addons", "quotas", "limits", "cloudformation")
 """Files with facts that can be derived. All others are written by hand from the sources that they name."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 
 from ..catalog import limit, pattern, source_of
 from ..findings import Severity
@@ -106,20 +107,36 @@ def public_ranges(ctx: Context) -> Iterator[Problem]:
     eks = ctx.eks
     if eks is None:
         return
+    most = limit("eks_public_access_cidrs").value
+    if len(eks.public_access_cidrs) > most:
+        message = f"has {len(eks.public_access_cidrs)} ranges, {most} at most"
+        yield Problem("eks.public_access_cidrs", message, "Join neighboring ranges, or use endpoint_access: private.")
     for index, text in enumerate(eks.public_access_cidrs):
         path, block = f"eks.public_access_cidrs[{index}]", parsed(text)
         if is_token(text):
             yield skipped(path)
         elif block is None:
             yield Problem(path, f"{as_text(text)} is no IPv4 range (CIDR)")
-        elif any(block.subnet_of(space) for space in _PRIVATE):
-            yield Problem(path, f"{block} is a private range")
+        else:
+            kind = next((kind for space, kind in _SPECIAL.items() if block.subnet_of(IPv4Network(space))), None)
+            if kind is not None:
+                yield Problem(path, f"{block} is {kind}, from which no request comes over the internet")
     if eks.public_access_cidrs and eks.endpoint_access == "private":
         message = "do nothing, since the endpoint is private"
         yield Problem("eks.public_access_cidrs", message, "Remove them.", severity=Severity.WARNING)
 
 
-_PRIVATE = [block for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16") if (block := parsed(text)) is not None]
+_SPECIAL = {
+    "10.0.0.0/8": "a private range",
+    "172.16.0.0/12": "a private range",
+    "192.168.0.0/16": "a private range",
+    "100.64.0.0/10": "shared address space (carrier-grade NAT)",
+    "127.0.0.0/8": "a loopback range",
+    "169.254.0.0/16": "a link-local range",
+    "224.0.0.0/4": "a multicast range",
+    "240.0.0.0/4": "a reserved range",
+}
+"""Ranges that are not public, by IANA's registry of special-purpose addresses."""
 
 
 @rule(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..catalog import pattern, source_of
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.observability import Observability
-from .context import Context, as_text
+from .context import Context, as_text, skipped
 from .registry import Problem, rule
 
 
@@ -40,6 +41,31 @@ def grafana(ctx: Context) -> Iterator[Problem]:
     for name in ("chart", "values"):
         if getattr(settings.grafana, name) and settings.grafana.kind != "self-hosted":
             yield Problem(f"addons.observability.grafana.{name}", f"is ignored: the kind is {settings.grafana.kind}")
+
+
+@rule(
+    "HP826",
+    title="Grafana workspaces are named by id; new names keep to the API's pattern.",
+    severity=Severity.ERROR,
+    needs=("addons",),
+    why="Managed Grafana refuses the request.",
+    cure="Copy the id from the workspace's address: g- and ten hexadecimal digits.",
+    source=source_of("patterns", "grafana_workspace_id"),
+    wrong="addons: {observability: {grafana: {kind: managed, workspace_id: my-grafana}}}\n",
+    right="addons: {observability: {grafana: {kind: managed, workspace_id: g-0123456789}}}\n",
+)
+def grafana_names(ctx: Context) -> Iterator[Problem]:
+    """workspace_id and workspace_name."""
+    settings = _settings(ctx)
+    if settings is None or settings.grafana.kind != "managed":
+        return
+    for name, cure in (("workspace_id", None), ("workspace_name", "Use letters, digits and -._~, 255 at most.")):
+        value, path = getattr(settings.grafana, name), f"addons.observability.grafana.{name}"
+        if is_token(value):
+            yield skipped(path)
+        elif value is not None and not re.fullmatch(pattern(f"grafana_{name}"), value):
+            what = "the id of a workspace" if name == "workspace_id" else "a name that a workspace may have"
+            yield Problem(path, f"{as_text(value)} is not {what}", cure)
 
 
 @rule(

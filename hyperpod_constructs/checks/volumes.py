@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..catalog import limit, pattern, source_of
 from ..findings import Severity
+from ..spec.arns import BUCKET_NAME
 from ..spec.base import is_token
 from ..spec.groups import Deployment, Lifecycle
 from .context import Context, as_text, skipped
@@ -14,7 +15,6 @@ from .groups import fragment
 from .registry import Problem, rule
 
 _EBS = "service model of sagemaker: ClusterEbsVolumeConfig"
-_SCHEDULE = r"cron\([0-5]?[0-9] ([01]?[0-9]|2[0-3]) \S+ \S+ \S+ \S+\)"
 
 
 @rule(
@@ -181,13 +181,27 @@ def _deployments(ctx: Context) -> Iterator[tuple[str, Deployment]]:
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: cron(0 3 ? * SUN *)}"),
 )
 def schedules(ctx: Context) -> Iterator[Problem]:
-    """Cron expressions."""
+    """Cron expressions: six fields, and one of the two days left open."""
     for path, group in ctx.instance_groups:
         schedule = group.scheduled_update.schedule if group.scheduled_update is not None else None
+        place = f"{path}.scheduled_update.schedule"
+        if schedule is None:
+            continue
+        found = re.fullmatch(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)", schedule)
         if is_token(schedule):
-            yield skipped(f"{path}.scheduled_update.schedule")
-        elif schedule is not None and not re.fullmatch(_SCHEDULE, schedule):
-            yield Problem(f"{path}.scheduled_update.schedule", f"{as_text(schedule)} is no such expression")
+            yield skipped(place)
+        elif found is None:
+            yield Problem(place, f"{as_text(schedule)} is not cron(minute hour day month weekday year)")
+        elif (found[3] == "?") == (found[5] == "?"):
+            message = f"{as_text(schedule)} must have `?` for either the day of the month or the day of the week"
+            cure = "Write cron(0 3 ? * SUN *) for a day of the week, cron(0 3 1 * ? *) for a day of the month."
+            yield Problem(place, message, cure)
+        elif not re.fullmatch(pattern("schedule_expression"), schedule):
+            cure = (
+                "Minute and hour are numbers; day 1-31 or ?; month 1-12, * or */n; weekday MON-SUN, 1-7, L, 6L, 2#1 or ?; "
+                "year 2020-2099 or *."
+            )
+            yield Problem(place, f"{as_text(schedule)} has a field that CloudFormation does not take", cure)
 
 
 @rule(
@@ -268,9 +282,7 @@ def lifecycle_mode(ctx: Context) -> Iterator[Problem]:
             yield Problem(f"{path}.source", "is ignored: the mode is bootstrap")
         if lifecycle.source is None or is_token(lifecycle.source):
             continue
-        if "://" in lifecycle.source and not re.fullmatch(
-            r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", lifecycle.source
-        ):
+        if "://" in lifecycle.source and not re.fullmatch(rf"s3://{BUCKET_NAME}(/.*)?", lifecycle.source):
             message = f"{as_text(lifecycle.source)} is neither a local folder nor s3://bucket/prefix"
             yield Problem(f"{path}.source", message, "Correct it.", "CreateCluster refuses it.", Severity.ERROR)
         if not lifecycle.script.endswith(".sh") or "/" in lifecycle.script:

@@ -102,7 +102,7 @@ def installs(ctx: Context) -> Iterator[Problem]:
                 yield Problem(f"addons.{key}", message, cure, why, Severity.WARNING)
             continue
         if key == "kube_proxy" and (has := version_tuple(given)) is not None:
-            yield from _of_one_minor(f"addons.{key}.version", given, has[1], kubernetes.minor)
+            yield from _of_one_minor(f"addons.{key}.version", given, has[1], kubernetes.minor[1])
         for each in facts.versions:
             same = each.version == given or (not each.installable and given.startswith(f"{each.version}-"))
             if same and each.covers(str(kubernetes)) is False:

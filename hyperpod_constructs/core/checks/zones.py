@@ -102,9 +102,9 @@ def zone_ids_of_region(ctx: Context) -> Iterator[Problem]:
         if region.owns_zone_id(zone):
             if region.zone_ids and zone not in region.zone_ids:
                 message = f"{as_text(zone)} is not among the zones that {region.name} is known to have"
-                cure = f"Use one of {', '.join(region.zone_ids)}, or see that your account has this one."
+                known = f"Use one of {', '.join(region.zone_ids)}, or see that your account has this one."
                 why = "The subnets cannot be made, unless the region has gained the zone since."
-                yield Problem(path, message, cure, why, Severity.WARNING)
+                yield Problem(path, message, known, why, Severity.WARNING)
             continue
         if is_token(zone):
             yield skipped(path)

@@ -23,7 +23,7 @@ def amount(text: str) -> Decimal | None:
         return None
     number, suffix = Decimal(found[1]), found[2] or ""
     if suffix in _BINARY:
-        return number * 1024 ** (_BINARY.index(suffix) + 1)
+        return number * Decimal(1024) ** (_BINARY.index(suffix) + 1)
     if suffix in _SUFFIXES:
         return number.scaleb(3 * (_SUFFIXES.index(suffix) - _SUFFIXES.index("")))
     return number.scaleb(int(suffix[1:]))

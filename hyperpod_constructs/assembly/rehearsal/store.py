@@ -1,7 +1,8 @@
-"""The state behind the fake API server: objects, server-side apply, deletion with finalizers, discovery.
+"""The state behind the in-memory API server: objects, server-side apply, deletion with finalizers, discovery.
 
 It keeps to what Kubernetes does where our code can tell the difference. Simplified: a list is one value (no merge by
-key), only CRDs that say so have a schema, and there are no controllers but those that a test schedules.
+key), only CRDs that say so have a schema, and there are no controllers but those that its user adds
+(``controllers``) or schedules.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ IMMUTABLE: dict[tuple[str, str], list[Path]] = {
 NOT_OWNED = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
 
 
-class FakeClock:
+class Clock:
     """Time that only a sleep, or ``advance``, moves."""
 
     def __init__(self) -> None:
@@ -60,16 +61,20 @@ class FakeClock:
         self.slept: list[float] = []
 
     def now(self) -> float:
+        """Seconds since the epoch."""
         return self.time
 
     def sleep(self, seconds: float) -> None:
+        """Wait."""
         self.slept.append(seconds)
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
+        """Move time on."""
         self.time += seconds
 
     def jitter(self) -> float:
+        """Factor of each delay."""
         return 1.0
 
 
@@ -93,6 +98,7 @@ class Resource:
 
     @property
     def api_version(self) -> str:
+        """As objects say it."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def key(self, namespace: str, name: str) -> Key:
@@ -103,11 +109,13 @@ class Resource:
 class Store:
     """All objects of one cluster."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.objects: dict[Key, Json] = {}
         self.crd_delay = 0.0
         """Seconds until a new CRD is established."""
+        self.controllers: list[Callable[[], None]] = []
+        """Run each time that the store settles."""
         self._managers: dict[Key, dict[str, set[Path]]] = {}
         self._versions = itertools.count(1)
         self._scheduled: list[tuple[float, Callable[[], None]]] = []
@@ -115,7 +123,7 @@ class Store:
         for name in ("default", "kube-system"):
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
-    # What tests use directly.
+    # What is used directly.
 
     def put(self, item: Json) -> Json:
         """Create or replace an object as it is, status included."""
@@ -149,6 +157,7 @@ class Store:
         self._scheduled = [entry for entry in self._scheduled if entry not in due]
         for _, action in due:
             action()
+        self._control()
         for key, crd in [entry for entry in self.objects.items() if entry[0][0] == CRD_GROUP]:
             self._establish(key, crd)
         before = -1
@@ -158,6 +167,12 @@ class Store:
                 if item["metadata"].get("deletionTimestamp") and not self._holders(key, item):
                     self.objects.pop(key, None)
                     self._managers.pop(key, None)
+            if before != len(self.objects):
+                self._control()
+
+    def _control(self) -> None:
+        for controller in self.controllers:
+            controller()
 
     # Discovery.
 

@@ -9,6 +9,7 @@ from ..catalog import addon, limit
 from ..documents import join
 from ..findings import Severity
 from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES
+from ..spec.arns import ROLE, Arn
 from ..spec.base import is_token
 from .context import Context, as_text, skipped, types_of
 from .placement import takes_anything
@@ -147,10 +148,10 @@ def inference_role(ctx: Context) -> Iterator[Problem]:
     if operator is None or not operator.enabled:
         return
     if operator.role_arn is not None:
-        name = operator.role_arn.rpartition("/")[2]
+        name, arn = operator.role_arn.rpartition("/")[2], Arn.parse(operator.role_arn)
         if is_token(operator.role_arn):
             yield skipped("addons.inference_operator.role_arn")
-        elif not name.startswith("SageMakerHyperPodInference"):
+        elif arn is not None and arn.fits(ROLE) and not name.startswith("SageMakerHyperPodInference"):
             message = f"the role's name {as_text(name)} does not begin with SageMakerHyperPodInference"
             yield Problem("addons.inference_operator.role_arn", message)
     if ctx.eks is not None and ctx.eks.existing is not None and ctx.eks.existing.oidc_provider_arn is None:

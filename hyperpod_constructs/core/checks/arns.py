@@ -35,7 +35,7 @@ def _about(ctx: Context, path: str, text: str, names: Names) -> Iterator[Problem
         yield Problem(path, f"{as_text(text)} has a placeholder in it", cure)
     elif arn is not None and not arn.fits(names) and arn.fits(arns.KEY_OR_ALIAS):
         cure = "Give the key's own ARN: `aws kms describe-key --key-id alias/...` prints it."
-        yield Problem(path, f"{as_text(text)} is an alias or another kind of key than is taken here", cure)
+        yield Problem(path, f"{as_text(text)} is not the ARN of {names.what}, but of an alias or of another kind", cure)
     elif arn is None or not arn.fits(names):
         yield Problem(path, f"{as_text(text)} is not the ARN of {names.what}", form)
     elif region is not None and arn.partition != region.partition:

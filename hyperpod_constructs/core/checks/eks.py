@@ -141,26 +141,35 @@ _SPECIAL = {
 
 @rule(
     "HP215",
-    title="A principal has one access entry.",
-    severity=Severity.ERROR,
+    title="Each access of a principal adds something to its others.",
+    severity=Severity.WARNING,
     needs=("eks",),
-    why="EKS takes one access entry for a principal; the second one fails with a conflict.",
-    cure="Name each principal once; cluster-admin includes the other policies.",
-    source="EKS: CreateAccessEntry, ResourceInUseException",
+    why="A principal has one access entry with all its policies and scopes; this part changes nothing in it.",
+    cure="Remove it. Several policies, and one policy in several namespaces, are fine.",
+    source="EKS user guide, access policies: an access entry can have several, each with its scope",
     wrong="eks: {admins: [arn:aws:iam::111122223333:role/A], access: [{principal: arn:aws:iam::111122223333:role/A}]}\n",
-    right="eks: {admins: [arn:aws:iam::111122223333:role/A], access: [{principal: arn:aws:iam::111122223333:role/B}]}\n",
+    right="eks: {access: [{principal: arn:aws:iam::111122223333:role/A}, {principal: arn:aws:iam::111122223333:role/A, "
+    "policy: edit, namespaces: [default]}]}\n",
 )
-def one_entry_each(ctx: Context) -> Iterator[Problem]:
-    """Principals named twice."""
+def accesses_add_something(ctx: Context) -> Iterator[Problem]:
+    """Accesses that another one of the same principal includes."""
     if ctx.eks is None:
         return
-    seen: dict[str, str] = {}
-    places = [(f"eks.admins[{i}]", arn) for i, arn in enumerate(ctx.eks.admins)]
-    places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(ctx.eks.access)]
-    for path, arn in places:
-        if arn in seen and not is_token(arn):
-            yield Problem(path, f"{as_text(arn)} has an access entry already, at {seen[arn]}")
-        seen.setdefault(arn, path)
+    whole = "cluster-admin"
+    held = [(f"eks.admins[{i}]", arn, whole, frozenset[str]()) for i, arn in enumerate(ctx.eks.admins)]
+    for i, one in enumerate(ctx.eks.access):
+        held.append((f"eks.access[{i}]", one.principal, one.policy, frozenset(one.namespaces)))
+    for index, (path, arn, policy, namespaces) in enumerate(held):
+        for other, (place, its, its_policy, its_namespaces) in enumerate(held):
+            if other == index or its != arn or is_token(arn):
+                continue
+            same = its_policy == policy and namespaces == its_namespaces
+            if same and other > index:
+                continue  # the later one of two is told
+            wider = not its_namespaces or (namespaces and namespaces <= its_namespaces)
+            if same or (wider and its_policy in (policy, whole)):
+                yield Problem(path, f"{as_text(arn)} has this already, by {place}")
+                break
 
 
 @rule(

@@ -10,8 +10,10 @@ from ..catalog import label, limit, pattern
 from ..documents import join
 from ..findings import Severity
 from ..jobs.amounts import amount
+from ..spec.addons import Addons
 from ..spec.base import configuration_of, is_token
-from .context import Context, as_text, types_of
+from ..spec.cluster import Cluster
+from .context import Context, EffectiveAddons, as_text, types_of
 from .registry import Problem, rule
 
 
@@ -43,16 +45,14 @@ def _named(value: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
     "HP511",
     title="CoreDNS has a number of pods, or bounds that EKS keeps it in.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="The add-on refuses the bounds, and the cluster has no DNS.",
     cure="Set min_replicas to max_replicas at most.",
     source="EKS user guide, coredns-autoscaling",
     wrong="addons: {coredns: {autoscaling: {min_replicas: 5, max_replicas: 2}}}\n",
     right="addons: {coredns: {autoscaling: {min_replicas: 2, max_replicas: 5}}}\n",
 )
-def dns_replicas(ctx: Context) -> Iterator[Problem]:
-    """Bounds in order; a number beside them, which is ignored."""
-    settings = ctx.addons.coredns if ctx.addons is not None else None
+def dns_replicas(addons: Addons) -> Iterator[Problem]:
+    settings = addons.coredns if addons is not None else None
     if settings is None or settings.autoscaling is None:
         return
     scaling, path = settings.autoscaling, "addons.coredns.autoscaling"
@@ -68,7 +68,6 @@ def dns_replicas(ctx: Context) -> Iterator[Problem]:
     "HP513",
     title="The domain of Spaces is a host name.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="The load balancer's rules and the certificate do not match any request.",
     cure="Write the host name alone: jupyter.example.com.",
     source="RFC 1123: host names",
@@ -77,9 +76,8 @@ def dns_replicas(ctx: Context) -> Iterator[Problem]:
     right="addons: {spaces: {web_ui: {domain: jupyter.example.com, certificate_arn: "
     "'arn:aws:acm:us-west-2:111122223333:certificate/12345678-1234-1234-1234-123456789012'}}}\n",
 )
-def domains(ctx: Context) -> Iterator[Problem]:
-    """Host name without scheme, port and path."""
-    spaces = ctx.addons.spaces if ctx.addons is not None else None
+def domains(addons: Addons) -> Iterator[Problem]:
+    spaces = addons.spaces if addons is not None else None
     web = spaces.web_ui if spaces is not None and spaces.enabled else None
     if web is None or not web.enabled or is_token(web.domain):
         return
@@ -101,7 +99,6 @@ def domains(ctx: Context) -> Iterator[Problem]:
     right="addons: {training_operator: {resources: {requests: {memory: 2Gi}}}}\n",
 )
 def quantities(ctx: Context) -> Iterator[Problem]:
-    """Requests and limits of controllers, typed or handed through."""
     operator = ctx.addons.training_operator if ctx.addons is not None else None
     if operator is not None and operator.enabled and operator.resources is not None:
         path = "addons.training_operator.resources"
@@ -138,16 +135,14 @@ def _resources(path: str, resources: Mapping[str, Any]) -> Iterator[Problem]:
     "HP515",
     title="Tolerations are such as Kubernetes takes.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="Kubernetes refuses the pods, so the add-on never starts.",
     cure="Write {key: nvidia.com/gpu, operator: Exists}, or {key: team, value: vision, effect: NoSchedule}.",
     source="Kubernetes: validation of tolerations",
     wrong="addons: {cert_manager: {tolerations: [{key: gpu, operator: Exists, value: 'yes'}]}}\n",
     right="addons: {cert_manager: {tolerations: [{key: gpu, operator: Equal, value: 'yes'}]}}\n",
 )
-def tolerations(ctx: Context) -> Iterator[Problem]:
-    """Operators, effects and seconds, typed or handed through."""
-    for key, settings in ctx.effective_addons.items():
+def tolerations(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
+    for key, settings in effective_addons.items():
         for index, each in enumerate(getattr(settings, "tolerations", None) or ()):
             yield from _toleration(f"addons.{key}.tolerations[{index}]", each)
     for place, values in _configured(ctx):
@@ -190,7 +185,6 @@ def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
     "HP516",
     title="Node selectors of add-ons select nodes of some group.",
     severity=Severity.WARNING,
-    needs=("addons", "cluster"),
     complete=("cluster",),
     why="The pods stay pending, and the deployment waits for them until it fails.",
     cure="Name labels that a group has, or add them to a group.",
@@ -198,10 +192,9 @@ def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
     wrong="addons: {training_operator: {node_selector: {team: platform}}}\n",
     right="addons: {training_operator: {node_selector: {node.kubernetes.io/instance-type: ml.m5.4xlarge}}}\n",
 )
-def node_selectors(ctx: Context) -> Iterator[Problem]:
-    """Labels that we know all about: those of groups, and of instance types."""
+def node_selectors(addons: Addons, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     places: list[tuple[str, Any]] = []
-    operator = ctx.addons.training_operator if ctx.addons is not None else None
+    operator = addons.training_operator if addons is not None else None
     if operator is not None and operator.enabled:
         places.append(("addons.training_operator.node_selector", operator.node_selector))
     for place, values in _configured(ctx):

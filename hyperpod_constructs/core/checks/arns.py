@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from ..catalog import source_of
 from ..findings import Severity
 from ..spec import arns
+from ..spec.addons import Addons
 from ..spec.arns import Arn, Names
 from ..spec.base import is_token
+from ..spec.cluster import Cluster
+from ..spec.eks import Eks
+from ..spec.governance import Governance
 from .context import Context, as_text, skipped
 from .groups import fragment
 from .registry import Problem, rule
@@ -52,15 +56,13 @@ def _about(ctx: Context, path: str, text: str, names: Names) -> Iterator[Problem
     "HP025",
     title="The permissions boundary is the ARN of a policy that the account has.",
     severity=Severity.ERROR,
-    needs=("permissions_boundary_arn",),
     why="IAM refuses every role.",
     cure="Give the ARN of a managed policy: arn:aws:iam::111122223333:policy/Boundary.",
     source="IAM: PermissionsBoundary of CreateRole",
     wrong="permissions_boundary_arn: Boundary\n",
     right="permissions_boundary_arn: arn:aws:iam::111122223333:policy/Boundary\n",
 )
-def permissions_boundary(ctx: Context) -> Iterator[Problem]:
-    """The boundary of all roles."""
+def permissions_boundary(permissions_boundary_arn: str, ctx: Context) -> Iterator[Problem]:
     yield from _wrong(ctx, arns.POLICY)
 
 
@@ -68,15 +70,13 @@ def permissions_boundary(ctx: Context) -> Iterator[Problem]:
     "HP214",
     title="Access entries name IAM roles and users by ARN.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS refuses the access entry: it takes the ARN of one role or user that exists.",
     cure="Give the role itself: arn:aws:iam::111122223333:role/Name, not a session of it.",
     source="EKS: CreateAccessEntry.principalArn; IAM: names match [\\w+=,.@-]+",
     wrong="eks: {admins: [arn:aws:sts::111122223333:assumed-role/Admin/me]}\n",
     right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",
 )
-def principals(ctx: Context) -> Iterator[Problem]:
-    """Principals of the cluster; those of teams are HP611's."""
+def principals(eks: Eks, ctx: Context) -> Iterator[Problem]:
     yield from _wrong(ctx, arns.PRINCIPAL, under="eks")
 
 
@@ -84,7 +84,6 @@ def principals(ctx: Context) -> Iterator[Problem]:
     "HP611",
     title="Members and viewers of teams are IAM roles and users, each named once.",
     severity=Severity.ERROR,
-    needs=("governance",),
     why="EKS refuses the access entry.",
     cure="Use the ARN of a role or user: arn:aws:iam::111122223333:role/Vision; of a session, that of its role.",
     source="EKS user guide, access entries: principal ARNs",
@@ -93,10 +92,9 @@ def principals(ctx: Context) -> Iterator[Problem]:
     right="addons: {task_governance: {}}\ngovernance: {teams: [{name: vision, members: "
     "['arn:aws:iam::111122223333:role/Vision']}]}\n",
 )
-def people(ctx: Context) -> Iterator[Problem]:
-    """Principals of teams; somebody who is both member and viewer of a team."""
+def people(governance: Governance, ctx: Context) -> Iterator[Problem]:
     yield from _wrong(ctx, arns.PRINCIPAL, under="governance")
-    for index, team in enumerate(ctx.governance.teams if ctx.governance else ()):
+    for index, team in enumerate(governance.teams if governance else ()):
         for place, arn in enumerate(team.viewers):
             if arn in team.members and not is_token(arn):
                 path = f"governance.teams[{index}].viewers[{place}]"
@@ -108,15 +106,13 @@ def people(ctx: Context) -> Iterator[Problem]:
     "HP217",
     title="The key for Kubernetes secrets is a KMS key of the region.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS refuses the cluster.",
     cure="Give the key's ARN: arn:aws:kms:us-west-2:111122223333:key/...",
     source="EKS: Provider.keyArn, a symmetric key of the same region",
     wrong="eks: {secrets_key_arn: alias/eks}\n",
     right=f"eks: {{secrets_key_arn: '{_KEY}'}}\n",
 )
-def secrets_key(ctx: Context) -> Iterator[Problem]:
-    """The key of the control plane; EKS takes an alias here."""
+def secrets_key(eks: Eks, ctx: Context) -> Iterator[Problem]:
     yield from _wrong(ctx, arns.KEY_OR_ALIAS, under="eks")
 
 
@@ -131,7 +127,6 @@ def secrets_key(ctx: Context) -> Iterator[Problem]:
     right="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/HyperPodRole}\n",
 )
 def roles(ctx: Context) -> Iterator[Problem]:
-    """Execution roles, the autoscaler's role, roles of add-ons, and the OIDC provider that some of them trust."""
     yield from _wrong(ctx, arns.ROLE, arns.OIDC_PROVIDER)
 
 
@@ -139,15 +134,13 @@ def roles(ctx: Context) -> Iterator[Problem]:
     "HP330",
     title="A training plan is named by its ARN, in the region.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the group.",
     cure="Copy the ARN: arn:aws:sagemaker:us-west-2:111122223333:training-plan/name.",
     source=source_of("patterns", "training_plan_arn"),
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, training_plan_arn: my-plan"),
     right=fragment(f"instance_type: ml.p5.48xlarge, count: 2, training_plan_arn: '{_PLAN}'"),
 )
-def training_plans(ctx: Context) -> Iterator[Problem]:
-    """Plans of groups."""
+def training_plans(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     yield from _wrong(ctx, arns.PLAN)
 
 
@@ -162,7 +155,6 @@ def training_plans(ctx: Context) -> Iterator[Problem]:
     right=fragment(f"instance_type: ml.p5.48xlarge, count: 2, root_volume: {{kms_key_arn: '{_KEY}'}}"),
 )
 def keys(ctx: Context) -> Iterator[Problem]:
-    """Keys of volumes, file systems, buckets, metrics and sessions; that of Kubernetes secrets is HP217's."""
     yield from _wrong(ctx, arns.KEY, arns.PROMETHEUS_KEY, arns.KEY_OR_ALIAS, outside="eks")
 
 
@@ -170,15 +162,13 @@ def keys(ctx: Context) -> Iterator[Problem]:
     "HP820",
     title="Workspaces and topics are named by ARN, in the region.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="The add-on, CloudWatch or EventBridge refuses it, or cannot write to it.",
     cure="Copy the ARN from the account; workspace and topic are in the platform's region.",
     source="Amazon Managed Prometheus and SNS: forms of ARNs; CloudWatch user guide: an alarm's topic is in its region",
     wrong="addons: {observability: {workspace_arn: my-workspace}}\n",
     right="addons: {observability: {workspace_arn: 'arn:aws:aps:us-west-2:111122223333:workspace/ws-0123'}}\n",
 )
-def workspaces_and_topics(ctx: Context) -> Iterator[Problem]:
-    """Workspace and topic of observability."""
+def workspaces_and_topics(addons: Addons, ctx: Context) -> Iterator[Problem]:
     yield from _wrong(ctx, arns.WORKSPACE, arns.TOPIC)
 
 
@@ -193,5 +183,4 @@ def workspaces_and_topics(ctx: Context) -> Iterator[Problem]:
     right="addons: {mountpoint_s3_csi: {bucket_arns: ['arn:aws:s3:::my-bucket']}}\n",
 )
 def buckets_and_certificates(ctx: Context) -> Iterator[Problem]:
-    """Buckets of Mountpoint and of restricted groups, and the certificate of Spaces."""
     yield from _wrong(ctx, arns.BUCKET, arns.CERTIFICATE)

@@ -10,8 +10,8 @@ from ..findings import Severity
 from ..spec.arns import BUCKET_NAME
 from ..spec.base import is_token
 from ..spec.governance import Governance
-from ..spec.storage import Bucket, LustreFileSystem
-from .context import Context, as_text, skipped
+from ..spec.storage import Bucket, LustreFileSystem, Storage
+from .context import Context, EffectiveAddons, as_text, skipped
 from .registry import Problem, rule
 
 _TEAMS = "addons: {fsx_csi: {}, task_governance: {}}\ngovernance: {teams: [{name: vision}]}\n"
@@ -28,15 +28,13 @@ def stored(ctx: Context) -> Iterator[tuple[str, LustreFileSystem | Bucket]]:
     "HP806",
     title="Names of file systems, buckets and namespaces are Kubernetes names, and each claim and volume is one.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="Kubernetes refuses the volume claim, or two of them are the same and fight.",
     cure="Use lower-case letters, digits and hyphens, 63 at most.",
     source="Kubernetes: names of objects (RFC 1123); the spec of a claim is immutable",
     wrong="storage: {lustre: [{name: My_Data}]}\naddons: {fsx_csi: {}}\n",
     right="storage: {lustre: [{name: my-data}]}\naddons: {fsx_csi: {}}\n",
 )
-def names(ctx: Context) -> Iterator[Problem]:
-    """DNS labels; two items of one name in a list; two claims in one namespace, or two volumes of one name."""
+def names(storage: Storage, ctx: Context) -> Iterator[Problem]:
     teams = ctx.governance or Governance()
     items: dict[tuple[type, str], str] = {}
     claims: dict[tuple[str, str], str] = {}
@@ -75,7 +73,6 @@ def _label(path: str, name: str) -> Iterator[Problem]:
     "HP810",
     title="Claims have their CSI driver.",
     severity=Severity.WARNING,
-    needs=("storage", "addons"),
     complete=("addons",),
     why="The volume claims stay pending, and so do the pods that use them.",
     cure="Add `fsx_csi: {}` to addons.",
@@ -83,13 +80,12 @@ def _label(path: str, name: str) -> Iterator[Problem]:
     wrong="storage: {lustre: [{name: data}]}\n",
     right="storage: {lustre: [{name: data}]}\naddons: {fsx_csi: {}}\n",
 )
-def csi_driver(ctx: Context) -> Iterator[Problem]:
-    """The driver for the claims."""
+def csi_driver(storage: Storage, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
     ours = ctx.eks is None or ctx.eks.existing is None
-    if ours and ctx.storage is not None and ctx.storage.lustre and "fsx_csi" not in ctx.effective_addons:
+    if ours and storage.lustre and "fsx_csi" not in effective_addons:
         yield Problem("storage.lustre", "has volume claims, but the add-on fsx_csi is not there")
-    mounted = ctx.storage is not None and any(bucket.namespaces for bucket in ctx.storage.buckets)
-    if ours and mounted and "mountpoint_s3_csi" not in ctx.effective_addons:
+    mounted = any(bucket.namespaces for bucket in storage.buckets)
+    if ours and mounted and "mountpoint_s3_csi" not in effective_addons:
         cure = "Add `mountpoint_s3_csi: {}` to addons."
         yield Problem("storage.buckets", "has volume claims, but the add-on mountpoint_s3_csi is not there", cure)
 
@@ -98,7 +94,6 @@ def csi_driver(ctx: Context) -> Iterator[Problem]:
     "HP811",
     title="Claims are in namespaces that are there.",
     severity=Severity.WARNING,
-    needs=("storage",),
     complete=("governance",),
     why="The claim is refused until somebody makes the namespace, and the deployment fails after ten minutes.",
     cure="Name a team or `default`, or make the namespace before the deployment.",
@@ -106,8 +101,7 @@ def csi_driver(ctx: Context) -> Iterator[Problem]:
     wrong="storage: {lustre: [{name: data, namespaces: [nobody]}]}\n" + _TEAMS,
     right="storage: {lustre: [{name: data, namespaces: [vision]}]}\n" + _TEAMS,
 )
-def namespaces_of_claims(ctx: Context) -> Iterator[Problem]:
-    """Namespaces that are neither `default` nor a team's. A construct alone does not know the teams."""
+def namespaces_of_claims(storage: Storage, ctx: Context) -> Iterator[Problem]:
     if ctx.governance is None and not ctx.whole:
         return
     teams = ctx.governance.teams if ctx.governance else ()
@@ -130,7 +124,6 @@ def namespaces_of_claims(ctx: Context) -> Iterator[Problem]:
     right="cluster: {lifecycle_bucket_name: sagemaker-scripts}\n",
 )
 def bucket_names(ctx: Context) -> Iterator[Problem]:
-    """Buckets of lifecycle scripts, of access logs and of TLS certificates."""
     places: list[tuple[str, str | None]] = []
     if ctx.cluster is not None:
         places.append(("cluster.lifecycle_bucket_name", ctx.cluster.lifecycle_bucket_name))

@@ -10,6 +10,8 @@ from ..catalog import limit, pattern, source_of
 from ..findings import Severity
 from ..spec.addons import CORE
 from ..spec.base import is_token
+from ..spec.eks import Eks
+from ..spec.network import Network
 from .context import Context, as_text, skipped
 from .network import parsed
 from .registry import Problem, rule
@@ -19,20 +21,16 @@ from .registry import Problem, rule
     "HP210",
     title="The EKS cluster's name keeps to EKS's pattern.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS refuses the cluster.",
     cure="Use letters, digits, hyphens and underscores, beginning with a letter or digit, 100 at most; or no name.",
     source=source_of("patterns", "eks_cluster_name"),
     wrong="eks: {cluster_name: my.cluster}\n",
     right="eks: {cluster_name: my-cluster}\n",
 )
-def eks_name(ctx: Context) -> Iterator[Problem]:
-    """Names of a new or existing EKS cluster."""
-    if ctx.eks is None:
-        return
-    places = [("eks.cluster_name", ctx.eks.cluster_name)]
-    if ctx.eks.existing is not None:
-        places.append(("eks.existing.cluster_name", ctx.eks.existing.cluster_name))
+def eks_name(eks: Eks) -> Iterator[Problem]:
+    places = [("eks.cluster_name", eks.cluster_name)]
+    if eks.existing is not None:
+        places.append(("eks.existing.cluster_name", eks.existing.cluster_name))
     most = limit("eks_cluster_name_length").value
     for path, name in places:
         if name is None:
@@ -49,16 +47,14 @@ def eks_name(ctx: Context) -> Iterator[Problem]:
     "HP211",
     title="Nodes reach the Kubernetes API privately.",
     severity=Severity.WARNING,
-    needs=("eks",),
     why="With public access only, nodes reach the API through NAT, and in a closed network not at all.",
     cure="Use public-and-private or private.",
     source="Terraform module closed-network.tfvars; EKS user guide, cluster endpoint access",
     wrong="eks: {endpoint_access: public}\n",
     right="eks: {endpoint_access: public-and-private}\n",
 )
-def private_endpoint(ctx: Context) -> Iterator[Problem]:
-    """Endpoint access against the network's routes."""
-    if ctx.eks is None or ctx.eks.existing is not None or ctx.eks.endpoint_access != "public":
+def private_endpoint(eks: Eks, ctx: Context) -> Iterator[Problem]:
+    if eks.existing is not None or eks.endpoint_access != "public":
         return
     network = ctx.network
     if network is not None and network.existing is None and (network.mode == "closed" or network.nat == "none"):
@@ -72,17 +68,14 @@ def private_endpoint(ctx: Context) -> Iterator[Problem]:
     "HP212",
     title="A public endpoint is open to chosen ranges only.",
     severity=Severity.NOTE,
-    needs=("eks",),
     why="Everyone on the internet can try to log in.",
     cure="Name public_access_cidrs, or use endpoint_access: private.",
     source="EKS user guide, cluster endpoint access",
     wrong="eks: {endpoint_access: public-and-private}\n",
     right="eks: {public_access_cidrs: [203.0.113.0/24]}\n",
 )
-def open_endpoint(ctx: Context) -> Iterator[Problem]:
-    """Public endpoints without a restriction."""
-    eks = ctx.eks
-    if eks is None or eks.existing is not None or "public" not in eks.endpoint_access:
+def open_endpoint(eks: Eks) -> Iterator[Problem]:
+    if eks.existing is not None or "public" not in eks.endpoint_access:
         return
     if not eks.public_access_cidrs:
         yield Problem("eks.endpoint_access", "the Kubernetes API can be reached from the whole internet")
@@ -94,7 +87,6 @@ def open_endpoint(ctx: Context) -> Iterator[Problem]:
     "HP213",
     title="Ranges that may reach a public endpoint are public IPv4 ranges.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS refuses private and malformed ranges; with a private endpoint the ranges do nothing.",
     cure="Name public ranges, as the internet sees you.",
     source="EKS: VpcConfigRequest.publicAccessCidrs",
@@ -102,11 +94,7 @@ def open_endpoint(ctx: Context) -> Iterator[Problem]:
     wrong="eks: {public_access_cidrs: [10.0.0.0/8]}\n",
     right="eks: {public_access_cidrs: [203.0.113.0/24]}\n",
 )
-def public_ranges(ctx: Context) -> Iterator[Problem]:
-    """Syntax and kind of the ranges."""
-    eks = ctx.eks
-    if eks is None:
-        return
+def public_ranges(eks: Eks) -> Iterator[Problem]:
     most = limit("eks_public_access_cidrs").value
     if len(eks.public_access_cidrs) > most:
         message = f"has {len(eks.public_access_cidrs)} ranges, {most} at most"
@@ -143,7 +131,6 @@ _SPECIAL = {
     "HP215",
     title="Each access of a principal adds something to its others.",
     severity=Severity.WARNING,
-    needs=("eks",),
     why="A principal has one access entry with all its policies and scopes; this part changes nothing in it.",
     cure="Remove it. Several policies, and one policy in several namespaces, are fine.",
     source="EKS user guide, access policies: an access entry can have several, each with its scope",
@@ -151,13 +138,10 @@ _SPECIAL = {
     right="eks: {access: [{principal: arn:aws:iam::111122223333:role/A}, {principal: arn:aws:iam::111122223333:role/A, "
     "policy: edit, namespaces: [default]}]}\n",
 )
-def accesses_add_something(ctx: Context) -> Iterator[Problem]:
-    """Accesses that another one of the same principal includes."""
-    if ctx.eks is None:
-        return
+def accesses_add_something(eks: Eks) -> Iterator[Problem]:
     whole = "cluster-admin"
-    held = [(f"eks.admins[{i}]", arn, whole, frozenset[str]()) for i, arn in enumerate(ctx.eks.admins)]
-    for i, one in enumerate(ctx.eks.access):
+    held = [(f"eks.admins[{i}]", arn, whole, frozenset[str]()) for i, arn in enumerate(eks.admins)]
+    for i, one in enumerate(eks.access):
         held.append((f"eks.access[{i}]", one.principal, one.policy, frozenset(one.namespaces)))
     for index, (path, arn, policy, namespaces) in enumerate(held):
         for other, (place, its, its_policy, its_namespaces) in enumerate(held):
@@ -176,17 +160,14 @@ def accesses_add_something(ctx: Context) -> Iterator[Problem]:
     "HP216",
     title="Somebody has access to the Kubernetes cluster.",
     severity=Severity.WARNING,
-    needs=("eks",),
     why="Only our deployment's own functions can use the API; kubectl is refused for everyone.",
     cure="Name a role in eks.admins.",
     source="EKS user guide, access entries",
     wrong="eks: {admins: []}\n",
     right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",
 )
-def someone_has_access(ctx: Context) -> Iterator[Problem]:
-    """Entries of a new cluster."""
-    eks = ctx.eks
-    if eks is not None and eks.existing is None and not eks.admins and not eks.access:
+def someone_has_access(eks: Eks) -> Iterator[Problem]:
+    if eks.existing is None and not eks.admins and not eks.access:
         yield Problem("eks.admins", "nobody has an access entry")
 
 
@@ -194,7 +175,6 @@ def someone_has_access(ctx: Context) -> Iterator[Problem]:
     "HP218",
     title="An EKS cluster that exists is used in the network that it is in.",
     severity=Severity.ERROR,
-    needs=("eks", "network"),
     complete=("network",),
     why="The HyperPod cluster must be in the VPC of the EKS cluster; a new VPC is another one.",
     cure="Describe its network in network.existing.",
@@ -203,14 +183,8 @@ def someone_has_access(ctx: Context) -> Iterator[Problem]:
     right="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
     "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}]}}\neks: {existing: {cluster_name: mine}}\n",
 )
-def existing_eks_network(ctx: Context) -> Iterator[Problem]:
-    """A new VPC beside an EKS cluster that exists."""
-    if (
-        ctx.eks is not None
-        and ctx.eks.existing is not None
-        and ctx.network is not None
-        and ctx.network.existing is None
-    ):
+def existing_eks_network(eks: Eks, network: Network) -> Iterator[Problem]:
+    if eks is not None and eks.existing is not None and network is not None and network.existing is None:
         yield Problem("eks.existing", "the EKS cluster exists, but the network is a new one")
 
 
@@ -218,7 +192,6 @@ def existing_eks_network(ctx: Context) -> Iterator[Problem]:
     "HP219",
     title="An EKS cluster that exists is not also described.",
     severity=Severity.WARNING,
-    needs=("eks",),
     why="What is said about a new control plane is ignored.",
     cure="Remove it, or remove `existing`.",
     source="this project",
@@ -228,10 +201,8 @@ def existing_eks_network(ctx: Context) -> Iterator[Problem]:
     right="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
     "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}]}}\neks: {existing: {cluster_name: mine}}\n",
 )
-def existing_or_new_eks(ctx: Context) -> Iterator[Problem]:
-    """Fields of a new control plane beside an existing one, and settings of add-ons that are not ours."""
-    eks = ctx.eks
-    if eks is None or eks.existing is None:
+def existing_or_new_eks(eks: Eks, ctx: Context) -> Iterator[Problem]:
+    if eks.existing is None:
         return
     for name in ("cluster_name", "endpoint_access", "public_access_cidrs", "secrets_key_arn", "service_cidr", "logs"):
         if getattr(eks, name) != type(eks).model_fields[name].default:

@@ -8,7 +8,9 @@ from typing import Any
 from ..catalog import load, misfits, unread_values
 from ..documents import join
 from ..findings import Severity
-from .context import Context, as_text
+from ..spec.cluster import Cluster
+from ..spec.dependencies import DependencyChart
+from .context import InstanceGroups, RestrictedGroups, as_text
 from .groups import fragment
 from .registry import Problem, rule
 
@@ -17,23 +19,22 @@ from .registry import Problem, rule
     "HP335",
     title="Escape properties are CloudFormation's, and do not repeat typed fields.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="A typed field that is overridden was checked in vain; a misspelt property is refused by CloudFormation.",
     cure="Use the typed field; write properties in CloudFormation's spelling, such as InstanceCount.",
     source="CloudFormation schema of AWS::SageMaker::Cluster",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {InstanceCount: 4}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 4"),
 )
-def escapes(ctx: Context) -> Iterator[Problem]:
-    """Properties of groups and of the cluster, at any depth."""
+def escapes(
+    cluster: Cluster, instance_groups: InstanceGroups, restricted_groups: RestrictedGroups
+) -> Iterator[Problem]:
     places: list[tuple[str, str, Mapping[str, Any]]] = []
-    places += [(f"{path}.properties", "ClusterInstanceGroup", each.properties) for path, each in ctx.instance_groups]
+    places += [(f"{path}.properties", "ClusterInstanceGroup", each.properties) for path, each in instance_groups]
     places += [
-        (f"{path}.properties", "ClusterRestrictedInstanceGroup", each.properties)
-        for path, each in ctx.restricted_groups
+        (f"{path}.properties", "ClusterRestrictedInstanceGroup", each.properties) for path, each in restricted_groups
     ]
-    if ctx.cluster is not None:
-        places.append(("cluster.properties", "Cluster", ctx.cluster.properties))
+    if cluster is not None:
+        places.append(("cluster.properties", "Cluster", cluster.properties))
     for path, definition, properties in places:
         for key, value in properties.items():
             place = join(path, key)
@@ -102,7 +103,6 @@ _TYPED = {
     "HP407",
     title="Values of the chart are spelt as the chart spells them.",
     severity=Severity.WARNING,
-    needs=("dependencies",),
     why="Helm ignores values that no template reads: the component silently stays as it was.",
     cure="Use `enabled`, and the typed switches of `dependencies`.",
     source="the chart's own values.yaml and templates (chart_values.json); the official template's "
@@ -110,17 +110,14 @@ _TYPED = {
     wrong="dependencies: {values: {namespaced-role-and-bindings: {enable: true}}}\n",
     right="dependencies: {namespaced_role_and_bindings: true}\n",
 )
-def values(ctx: Context) -> Iterator[Problem]:
-    """Keys that the pinned chart does not read. A chart of your own may read more: there only near misses are told."""
-    if ctx.dependencies is None:
-        return
-    for keys, near in unread_values(ctx.dependencies.values, load("chart_values")["values"]):
+def values(dependencies: DependencyChart) -> Iterator[Problem]:
+    for keys, near in unread_values(dependencies.values, load("chart_values")["values"]):
         path = "dependencies.values"
         for key in keys:
             path = join(path, key)
         if "." in keys[-1] and near is None:
             message, cure = f"{as_text(keys[-1])} is one key with dots in it", "Write nested keys, as in a values file."
             yield Problem(path, message, cure)
-        elif near is not None or ctx.dependencies.chart is None:
+        elif near is not None or dependencies.chart is None:
             message = f"the chart reads no value {as_text('.'.join(keys))}"
             yield Problem(path, message, f"did you mean {near!r}?" if near is not None else "Remove it.")

@@ -9,9 +9,9 @@ from ..catalog import allowed, limit, pattern, source_of
 from ..findings import Severity
 from ..spec.arns import BUCKET_NAME
 from ..spec.base import is_token
-from ..spec.storage import LustreFileSystem
+from ..spec.storage import LustreFileSystem, Storage
 from .claims import stored
-from .context import Context, as_text, skipped, types_of
+from .context import Context, Groups, as_text, skipped, types_of
 from .registry import Problem, rule
 
 _FSX = "botocore 1.44.5, service model of fsx: CreateFileSystemLustreConfiguration"
@@ -31,15 +31,13 @@ def _made(ctx: Context) -> Iterator[tuple[str, LustreFileSystem]]:
     "HP801",
     title="A file system's capacity is one of FSx's steps.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="FSx refuses the file system.",
     cure="Use 1200, 2400, or a multiple of 2400 GiB.",
     source=_FSX + ", StorageCapacity",
     wrong=_fs("size_gib: 1000"),
     right=_fs("size_gib: 4800"),
 )
-def capacity(ctx: Context) -> Iterator[Problem]:
-    """1200, 2400, then steps of 2400."""
+def capacity(storage: Storage, ctx: Context) -> Iterator[Problem]:
     least, step = limit("fsx_capacity_min_gib").value, limit("fsx_capacity_step_gib").value
     for path, system in _made(ctx):
         size = system.size_gib
@@ -52,15 +50,13 @@ def capacity(ctx: Context) -> Iterator[Problem]:
     "HP802",
     title="A file system's throughput is one that its deployment type has.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="FSx refuses the file system.",
     cure="PERSISTENT_2: 125, 250, 500 or 1000 MB/s per TiB; PERSISTENT_1: 50, 100 or 200; SCRATCH_2 has none to choose.",
     source=_FSX + ", PerUnitStorageThroughput",
     wrong=_fs("throughput: 333"),
     right=_fs("throughput: 500"),
 )
-def throughput(ctx: Context) -> Iterator[Problem]:
-    """Throughput by deployment type."""
+def throughput(storage: Storage, ctx: Context) -> Iterator[Problem]:
     lists = {"PERSISTENT_2": "fsx_throughput_persistent_2", "PERSISTENT_1": "fsx_throughput_persistent_1_ssd"}
     for path, system in _made(ctx):
         if system.deployment_type not in lists:
@@ -78,15 +74,13 @@ def throughput(ctx: Context) -> Iterator[Problem]:
     "HP803",
     title="The Lustre version is one that FSx has for the deployment type.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="FSx refuses the file system.",
     cure='Use "2.15".',
     source=_FSX + ", FileSystemTypeVersion",
     wrong=_fs('lustre_version: "2.1"'),
     right=_fs('lustre_version: "2.15"'),
 )
-def lustre_version(ctx: Context) -> Iterator[Problem]:
-    """Known versions, and 2.10 on PERSISTENT_2."""
+def lustre_version(storage: Storage, ctx: Context) -> Iterator[Problem]:
     known = allowed("fsx_lustre_version")
     for path, system in _made(ctx):
         version, place = system.lustre_version, f"{path}.lustre_version"
@@ -102,15 +96,13 @@ def lustre_version(ctx: Context) -> Iterator[Problem]:
     "HP804",
     title="EFA is asked for on PERSISTENT_2.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="FSx refuses the file system.",
     cure="Use PERSISTENT_2, or `efa: false`.",
     source=_FSX + ", EfaEnabled",
     wrong=_fs("deployment_type: SCRATCH_2, efa: true"),
     right=_fs("efa: true, size_gib: 19200"),
 )
-def efa(ctx: Context) -> Iterator[Problem]:
-    """EFA against deployment type and version."""
+def efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for path, system in _made(ctx):
         if system.efa and system.deployment_type != "PERSISTENT_2":
             yield Problem(f"{path}.efa", f"is true, and the deployment type is {system.deployment_type}")
@@ -123,7 +115,6 @@ def efa(ctx: Context) -> Iterator[Problem]:
     "HP805",
     title="A file system is in the zone of the groups that use it.",
     severity=Severity.WARNING,
-    needs=("storage", "cluster"),
     why="Traffic between zones is slower and billed, and EFA does not cross zones.",
     cure="Put the file system into the zone of the accelerated groups.",
     source="Terraform module fsx_lustre; documentation of FSx for Lustre",
@@ -132,9 +123,8 @@ def efa(ctx: Context) -> Iterator[Problem]:
     right="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: "
     "usw2-az1}]}\n" + _fs("availability_zone_id: usw2-az1"),
 )
-def near_the_nodes(ctx: Context) -> Iterator[Problem]:
-    """Zones of file systems against those of accelerated groups."""
-    zones = {ctx.zone_of(group) for _, group in ctx.groups if any(kind.is_accelerated for kind in types_of(group))}
+def near_the_nodes(storage: Storage, groups: Groups, ctx: Context) -> Iterator[Problem]:
+    zones = {ctx.zone_of(group) for _, group in groups if any(kind.is_accelerated for kind in types_of(group))}
     known = sorted(zone for zone in zones if zone is not None)
     for path, system in _made(ctx):
         zone = system.availability_zone_id
@@ -148,7 +138,6 @@ def near_the_nodes(ctx: Context) -> Iterator[Problem]:
     "HP807",
     title="A file system that exists is named completely.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="The volume cannot be mounted.",
     cure="Give existing_id, existing_dns_name and existing_mount_name.",
     source="FSx CSI driver: volumeHandle, dnsname and mountname of a static volume",
@@ -158,10 +147,9 @@ def near_the_nodes(ctx: Context) -> Iterator[Problem]:
         "existing_mount_name: abcdefgh"
     ),
 )
-def existing(ctx: Context) -> Iterator[Problem]:
-    """All three, or none."""
+def existing(storage: Storage) -> Iterator[Problem]:
     parts = ("existing_id", "existing_dns_name", "existing_mount_name")
-    for index, system in enumerate(ctx.storage.lustre if ctx.storage else ()):
+    for index, system in enumerate(storage.lustre if storage else ()):
         missing = [name for name in parts if getattr(system, name) is None]
         if 0 < len(missing) < len(parts):
             given = next(name for name in parts if name not in missing)
@@ -185,16 +173,14 @@ def existing(ctx: Context) -> Iterator[Problem]:
     "HP808",
     title="Data is destroyed only where two switches say so.",
     severity=Severity.WARNING,
-    needs=("storage",),
     why="The data is kept all the same, and paid for, when the stack is deleted.",
     cure="Set allow_data_loss: true as well, or `removal: retain`.",
     source="this project: stateful data goes only when two switches say so",
     wrong="storage: {buckets: [{name: scratch, removal: destroy}]}\n",
     right="allow_data_loss: true\nstorage: {buckets: [{name: scratch, removal: destroy}]}\n",
 )
-def two_switches(ctx: Context) -> Iterator[Problem]:
-    """`removal: destroy` without `allow_data_loss`."""
-    if ctx.storage is None or ctx.allow_data_loss or not ctx.whole:
+def two_switches(storage: Storage, ctx: Context) -> Iterator[Problem]:
+    if ctx.allow_data_loss or not ctx.whole:
         return
     for path, item in stored(ctx):
         if item.removal == "destroy":
@@ -205,7 +191,6 @@ def two_switches(ctx: Context) -> Iterator[Problem]:
     "HP809",
     title="A data repository is a bucket or an S3 address of its own, and no other one overlaps its path.",
     severity=Severity.ERROR,
-    needs=("storage",),
     complete=("storage",),
     why="FSx refuses the link.",
     cure="Name a bucket of storage.buckets, or s3://bucket/prefix; the path is absolute.",
@@ -213,9 +198,8 @@ def two_switches(ctx: Context) -> Iterator[Problem]:
     wrong=_fs("data_repositories: [{bucket: inputs}]"),
     right=_fs("data_repositories: [{bucket: 's3://inputs/raw'}]"),
 )
-def data_repository(ctx: Context) -> Iterator[Problem]:
-    """Buckets and paths of data repositories."""
-    known = [bucket.name for bucket in (ctx.storage.buckets if ctx.storage else ())]
+def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
+    known = [bucket.name for bucket in (storage.buckets if storage else ())]
     for path, system in _made(ctx):
         for index, link in enumerate(system.data_repositories):
             place = f"{path}.data_repositories[{index}]"
@@ -254,7 +238,6 @@ def _overlap(one: str, other: str) -> bool:
     "HP812",
     title="A file system with EFA has one of the larger capacities that EFA wants.",
     severity=Severity.ERROR,
-    needs=("storage",),
     complete=("storage",),
     why="FSx refuses the file system: with EFA, minimum and step depend on the throughput.",
     cure="Use a multiple of 38400, 19200, 9600 or 4800 GiB at 125, 250, 500 or 1000 MB/s per TiB, or `efa: false`.",
@@ -263,8 +246,7 @@ def _overlap(one: str, other: str) -> bool:
     wrong=_fs("efa: true, size_gib: 4800, throughput: 500"),
     right=_fs("efa: true, size_gib: 9600, throughput: 500"),
 )
-def capacity_with_efa(ctx: Context) -> Iterator[Problem]:
-    """Steps of file systems with EFA, by throughput."""
+def capacity_with_efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for path, system in _made(ctx):
         chosen = system.effective_throughput
         if not system.efa or system.deployment_type != "PERSISTENT_2":
@@ -282,15 +264,13 @@ def capacity_with_efa(ctx: Context) -> Iterator[Problem]:
     "HP813",
     title="A file system with data repositories has a Lustre version that can have them.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="FSx makes the file system and refuses its links.",
     cure='Use lustre_version "2.15" or "2.12", or remove data_repositories.',
     source=source_of("allowed", "fsx_data_repository_lustre_version"),
     wrong=_fs("deployment_type: PERSISTENT_1, lustre_version: \"2.10\", data_repositories: [{bucket: 's3://inputs'}]"),
     right=_fs("deployment_type: PERSISTENT_1, lustre_version: \"2.12\", data_repositories: [{bucket: 's3://inputs'}]"),
 )
-def version_of_linked(ctx: Context) -> Iterator[Problem]:
-    """Versions of file systems with links; which versions there are at all is HP803."""
+def version_of_linked(storage: Storage, ctx: Context) -> Iterator[Problem]:
     versions = allowed("fsx_data_repository_lustre_version")
     for path, system in _made(ctx):
         version = system.lustre_version

@@ -243,7 +243,6 @@ WRONG: list[tuple[str, Any]] = [
     ),
     ("eks.public_access_cidrs", [f"203.0.113.{n}/32" for n in range(41)]),
     ("cluster.instance_groups[1].subnet_ids[0]", "subnet-0123456789abcdef0"),
-    ("cluster.instance_groups[0].security_group_ids[0]", "sg-0123456789abcdef0"),
     ("cluster.restricted_instance_groups[0].subnet_ids[0]", "subnet-0123456789abcdef0"),
     ("addons.coredns.autoscaling.min_replicas", 6),
     *(("addons.kube_proxy.version", f"v1.{minor}.0-eksbuild.1") for minor in (29, 31, 36, 40)),

@@ -144,8 +144,10 @@ def zone_or_subnets(groups: Groups) -> Iterator[Problem]:
     title="Subnets and security groups of a group are of the network's VPC.",
     severity=Severity.ERROR,
     why="CreateCluster refuses them: what exists already is in another VPC than the one that is made.",
-    cure="Remove them; or describe the network that they are in as network.existing.",
+    cure="Remove them; or describe the network that they are in as network.existing. To be acknowledged where they were "
+    "added to the VPC after its deployment.",
     source="EC2: a subnet and a security group are of one VPC",
+    certain=False,
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
     "subnet_ids: [subnet-0123456789abcdef0]}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
@@ -158,7 +160,9 @@ def of_the_vpc(groups: Groups, network: Network) -> Iterator[Problem]:
         for name in ("subnet_ids", "security_group_ids"):
             for index, value in enumerate(getattr(group, name)):
                 if not is_token(value):
-                    yield Problem(f"{path}.{name}[{index}]", f"{as_text(value)} exists, and the VPC is a new one")
+                    severity = Severity.ERROR if name == "subnet_ids" else Severity.WARNING
+                    message = f"{as_text(value)} exists, and the VPC is one that is made here"
+                    yield Problem(f"{path}.{name}[{index}]", message, severity=severity)
 
 
 @rule(

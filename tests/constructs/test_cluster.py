@@ -171,7 +171,12 @@ def _flat(action: str | list[str]) -> list[str]:
 def test_a_node_pool_names_the_groups_and_goes_before_the_cluster(scaled: Synthesized):
     manifests = [json.loads(p["Manifest"])[0] for p in scaled.of("Custom::HyperPodKubernetesObjects").values()]
     node_class = next(one for one in manifests if one["kind"] == "HyperpodNodeClass")
-    assert node_class["spec"] == {"instanceGroups": ["scaled"]}
+    assert node_class == {
+        "apiVersion": "karpenter.sagemaker.amazonaws.com/v1",
+        "kind": "HyperpodNodeClass",
+        "metadata": {"name": "hyperpod-scaled"},
+        "spec": {"instanceGroups": ["scaled"]},
+    }
     pool = next(one for one in manifests if one["kind"] == "NodePool")
     assert pool["spec"]["template"]["spec"]["nodeClassRef"]["name"] == node_class["metadata"]["name"]
     graph = prove({"Test": scaled.template})

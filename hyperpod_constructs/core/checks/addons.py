@@ -266,3 +266,23 @@ _WAYS = "jupyter-k8s-aws-hyperpod"
 def watched_once(effective_addons: EffectiveAddons) -> Iterator[Problem]:
     if "observability" in effective_addons and "cloudwatch_observability" in effective_addons:
         yield Problem("addons.cloudwatch_observability", "is on beside observability")
+
+
+@rule(
+    "HP532",
+    title="An existing execution role lets the network add-on attach interfaces.",
+    severity=Severity.NOTE,
+    why="Releases of the VPC CNI after v1.23.1 attach network interfaces of HyperPod nodes through SageMaker: without the "
+    "permissions, pods get no addresses once the add-on is updated.",
+    cure="Allow the role sagemaker:AttachClusterNodeNetworkInterface on the cluster, and sts:GetCallerIdentity.",
+    source="github.com/aws/amazon-vpc-cni-k8s pull request 3874 (September 2026)",
+    wrong="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine}\n",
+    right="cluster: {}\n",
+)
+def network_addon_permission(groups: Groups, ctx: Context) -> Iterator[Problem]:
+    places = [(f"{path}.execution_role_arn", group.execution_role_arn) for path, group in groups]
+    if ctx.cluster is not None:
+        places.insert(0, ("cluster.execution_role_arn", ctx.cluster.execution_role_arn))
+    for path, arn in places:
+        if arn is not None:
+            yield Problem(path, "the policies of this existing role are yours: newer network add-ons need more of them")

@@ -67,7 +67,8 @@ def private_endpoint(eks: Eks, ctx: Context) -> Iterator[Problem]:
 @rule(
     "HP212",
     title="A public endpoint is open to chosen ranges only.",
-    severity=Severity.NOTE,
+    severity=Severity.WARNING,
+    complete=("eks",),
     why="Everyone on the internet can try to log in.",
     cure="Name public_access_cidrs, or use endpoint_access: private.",
     source="EKS user guide, cluster endpoint access",

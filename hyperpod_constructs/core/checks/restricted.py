@@ -220,3 +220,23 @@ def network_addon(cluster: Cluster, restricted_groups: RestrictedGroups, addons:
 
 
 _TERMS = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+
+
+@rule(
+    "HP377",
+    title="Continuous provisioning may not work with restricted groups.",
+    severity=Severity.WARNING,
+    why="The official Terraform module switches Continuous provisioning off for restricted groups, and does not mix them "
+    "with ordinary groups; the guide mixes both kinds and names no provisioning mode. The API states neither limit.",
+    cure="Set `provisioning: Request`, or acknowledge this rule once your cluster has been created.",
+    source="README of the Terraform modules of awslabs/awsome-distributed-ai at 95b939c (2026-07-23); guide page "
+    "sagemaker-hyperpod-eks-operate-cli-command-create-cluster",
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125"),
+    right=_fragment(
+        "instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125",
+        ", provisioning: Request",
+    ),
+)
+def restricted_provisioning(cluster: Cluster) -> Iterator[Problem]:
+    if cluster.restricted_instance_groups and cluster.provisioning == "Continuous":
+        yield Problem("cluster.provisioning", "is Continuous with restricted_instance_groups; sources disagree on it")

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Taint,
         Volume,
     )
+    from .isolation import Isolation
     from .jobs import Job
     from .network import ExistingNetwork, Network, NodeSubnet
     from .observability import Alarms, Grafana, Metrics, Observability
@@ -94,6 +95,7 @@ _MODULES = {
         "Taint",
         "Volume",
     ),
+    "isolation": ("Isolation",),
     "jobs": ("Job",),
     "network": ("ExistingNetwork", "Network", "NodeSubnet"),
     "observability": ("Alarms", "Grafana", "Metrics", "Observability"),
@@ -132,6 +134,7 @@ __all__ = [
     "Grafana",
     "InferenceOperator",
     "InstanceGroup",
+    "Isolation",
     "Job",
     "Kueue",
     "Lifecycle",

@@ -27,7 +27,16 @@ class Autoscaling(SpecModel):
     node_pool: bool = field(
         True,
         change=Change.DRAINS,
-        help="Whether we make a HyperpodNodeClass and a NodePool of these groups; `false` when you apply your own.",
+        help="Whether we make a HyperpodNodeClass and a NodePool for each of these groups; `false` when you apply your "
+        "own.",
+    )
+    consolidation: Literal["empty", "underutilized"] = field(
+        "empty",
+        change=Change.IN_PLACE,
+        help="Which nodes Karpenter removes: `empty` ones only, or also `underutilized` ones, whose pods it evicts.",
+    )
+    consolidate_after_minutes: int = field(
+        10, change=Change.IN_PLACE, help="Minutes that a node stays as it is before Karpenter removes it.", ge=0
     )
 
 

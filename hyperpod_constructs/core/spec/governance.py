@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .arns import PrincipalArn
 from .base import Change, SpecModel, defaults, field
+from .isolation import Isolation
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -81,6 +82,12 @@ class Team(SpecModel):
     )
     viewers: tuple[PrincipalArn, ...] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that may look at the team's namespace."
+    )
+
+    isolation: Isolation = field(
+        defaults(Isolation),
+        change=Change.IN_PLACE,
+        help="Limits on what the team's pods may do to nodes and other teams; on by default.",
     )
 
     @property

@@ -150,7 +150,10 @@ class InstanceGroup(SpecModel):
         ge=0,
     )
     max_count: int | None = field(
-        None, change=Change.NONE, help="Most instances an autoscaler may reach; used to count addresses.", ge=0
+        None,
+        change=Change.IN_PLACE,
+        help="Most instances an autoscaler may reach: a limit of Karpenter's NodePool, and used to count addresses.",
+        ge=0,
     )
     availability_zone_id: str | None = field(
         None,
@@ -276,7 +279,10 @@ class RestrictedInstanceGroup(SpecModel):
     reward_functions: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Whether jobs may call Lambda reward functions whose names start with SageMaker, and send to their queues.",
+        help="Whether jobs may call Lambda reward functions, and use their SQS queues, whose names contain SageMaker.",
+    )
+    gated_recipes: bool = field(
+        False, change=Change.IN_PLACE, help="Whether jobs may read the gated recipes for advanced customization."
     )
     properties: Mapping[str, Any] = field(
         default_factory=dict, change=Change.IN_PLACE, help="CloudFormation properties merged last."

@@ -6,17 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import jsii
-from aws_cdk import CfnOutput, Duration
+from aws_cdk import CfnOutput, CfnResource, Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-<<<<<<< HEAD
-from constructs import Construct, DependencyGroup, IConstruct, IDependable
-=======
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct, DependencyGroup, IDependable
->>>>>>> main
+from constructs import Construct, DependencyGroup, IConstruct, IDependable
 
 from ..core import catalog
 from ..core.checks import Context

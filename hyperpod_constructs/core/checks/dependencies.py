@@ -5,12 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-<<<<<<< HEAD
-from ..chart import gaps
-=======
 from ..chart import gaps, without_namespace
-from ..documents import join
->>>>>>> main
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.dependencies import DependencyChart
@@ -241,7 +236,23 @@ def placeholder_digests(ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP411",
-<<<<<<< HEAD
+    title="The namespace of each chart component is made by a component that is on",
+    why="Helm refuses to install or update the dependency chart: the namespace does not exist.",
+    cure="Turn on the component that makes the namespace, or set the namespace of the component by `values`.",
+    source=_CHART + "; tried with Helm 4.1.4",
+    wrong="dependencies: {deep_health_check: false}\n",
+    right="dependencies: {deep_health_check: false, health_monitoring_agent: false, job_auto_restart: false}\n",
+)
+def namespaces_of_components(dependencies: DependencyChart) -> Iterator[Problem]:
+    if not dependencies.enabled:
+        return
+    for component, (namespace, maker) in without_namespace(dependencies).items():
+        message = f"requires the namespace {namespace}, which only {maker} creates, and {maker} is off"
+        yield Problem(f"dependencies.{component}", message)
+
+
+@rule(
+    "HP412",
     title="A registry of images is a host with a path.",
     severity=Severity.ERROR,
     why="Kubernetes refuses the images (InvalidImageName), so nothing of the chart starts.",
@@ -262,18 +273,3 @@ def registries(dependencies: DependencyChart) -> Iterator[Problem]:
 
 _PART = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
 _REGISTRY = re.compile(rf"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)*)(:[0-9]{{1,5}})?(/{_PART})*", re.ASCII)
-=======
-    title="The namespace of each chart component is made by a component that is on",
-    why="Helm refuses to install or update the dependency chart: the namespace does not exist.",
-    cure="Turn on the component that makes the namespace, or set the namespace of the component by `values`.",
-    source=_CHART + "; tried with Helm 4.1.4",
-    wrong="dependencies: {deep_health_check: false}\n",
-    right="dependencies: {deep_health_check: false, health_monitoring_agent: false, job_auto_restart: false}\n",
-)
-def namespaces_of_components(dependencies: DependencyChart) -> Iterator[Problem]:
-    if not dependencies.enabled:
-        return
-    for component, (namespace, maker) in without_namespace(dependencies).items():
-        message = f"requires the namespace {namespace}, which only {maker} creates, and {maker} is off"
-        yield Problem(f"dependencies.{component}", message)
->>>>>>> main

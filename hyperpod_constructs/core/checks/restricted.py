@@ -111,7 +111,7 @@ def accelerated(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
 
 
 @rule(
-    "HP377",
+    "HP379",
     title="File systems of restricted groups have a size and a throughput that FSx makes.",
     severity=Severity.ERROR,
     why="The service makes an FSx for Lustre file system of them, and FSx refuses it.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from .. import catalog
+from .arns import BucketArn, CertificateArn, KeyOrAliasArn, RoleArn
 from .base import Change, SpecModel, defaults, field
 from .dependencies import ChartSource
 from .observability import Observability
@@ -118,10 +119,10 @@ class SpacesWebUi(SpecModel):
 
     enabled: bool = field(True, change=Change.IN_PLACE, at="enabled", help="Whether spaces open in a browser.")
     domain: str = field(change=Change.IN_PLACE, at="domain", help="Domain name, such as `jupyter.example.com`.")
-    certificate_arn: str = field(
+    certificate_arn: CertificateArn = field(
         change=Change.IN_PLACE, at="awsCertificateArn", help="Certificate of the domain in AWS Certificate Manager."
     )
-    signing_key_arn: str | None = field(
+    signing_key_arn: KeyOrAliasArn | None = field(
         None, change=Change.IN_PLACE, at="auth.kmsKeyId", help="KMS key that signs the tokens of sessions."
     )
     install_traefik: bool | None = field(
@@ -177,7 +178,7 @@ class ControllerResources(SpecModel):
 class TrainingOperator(Addon):
     """The HyperPod training operator: brings the HyperPodPyTorchJob kind."""
 
-    role_arn: str | None = field(
+    role_arn: RoleArn | None = field(
         None, change=Change.IN_PLACE, help="Role of its pod identity association that exists; default: one of ours."
     )
     permissions: Literal["managed", "minimal"] = field(
@@ -202,7 +203,7 @@ class TrainingOperator(Addon):
 class InferenceOperator(Addon):
     """The HyperPod inference operator, with the load balancer controller and KEDA that it brings."""
 
-    role_arn: str | None = field(
+    role_arn: RoleArn | None = field(
         None,
         change=Change.IN_PLACE,
         help="Execution role that exists; its name must start with `SageMakerHyperPodInference`.",
@@ -214,7 +215,7 @@ class InferenceOperator(Addon):
         True, change=Change.IN_PLACE, at="alb.enabled", help="Bring the AWS load balancer controller."
     )
     keda: bool = field(True, change=Change.IN_PLACE, at="keda.enabled", help="Bring KEDA for autoscaling.")
-    jumpstart_gated_role_arn: str | None = field(
+    jumpstart_gated_role_arn: RoleArn | None = field(
         None,
         change=Change.IN_PLACE,
         at="jumpstartGatedModelDownloadRoleArn",
@@ -225,10 +226,10 @@ class InferenceOperator(Addon):
 class MountpointS3(Addon):
     """The Mountpoint for Amazon S3 CSI driver."""
 
-    bucket_arns: tuple[str, ...] = field(
+    bucket_arns: tuple[BucketArn, ...] = field(
         (), change=Change.IN_PLACE, help="Buckets that may be mounted; needed unless `role_arn` is given."
     )
-    role_arn: str | None = field(None, change=Change.IN_PLACE, help="Role of the driver that exists.")
+    role_arn: RoleArn | None = field(None, change=Change.IN_PLACE, help="Role of the driver that exists.")
 
 
 class Kueue(SpecModel):

@@ -22,6 +22,9 @@ EXISTED_KEY = f"{NAMESPACE}{EXISTED}"
 _TIERS = {"CustomResourceDefinition": 1, "Namespace": 2}
 _SHOWN_FAILURES = 3
 
+REFUSED_SECONDS = 30.0
+"""How long any refusal is tried again: after the clean-up of an update no other event comes for what was left."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -69,7 +72,7 @@ def _side_by_side(client: ApiClient, pending: list[_Releasing]) -> list[str]:
             try:
                 each.attempt()
             except ApiError as error:
-                if error.is_transient(waited):
+                if error.is_transient(waited) or waited < REFUSED_SECONDS:
                     left.append((each, error))
                 else:
                     failures.append(each.failure(error))

@@ -8,7 +8,9 @@ from typing import Any
 
 from ..catalog import InstanceType
 from ..findings import Severity
-from ..jobs.resources import beside, exact, job_size, mig_per_node, quantity, share, usable, wants_efa_preset
+from ..jobs.devices import mig_per_node
+from ..jobs.resources import beside, job_size, share, wants_efa_preset
+from ..jobs.room import exact, quantity, usable
 from ..spec.jobs import Job, Replica
 from .job_rule import FORMULA, KUBERNETES, example, job_rule, opaque, parts
 from .registry import Problem

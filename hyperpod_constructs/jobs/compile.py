@@ -9,9 +9,9 @@ from typing import Any
 
 from ..catalog import label
 from ..findings import InvalidSpec, errors
-from ..spec.jobs import Job
-from ..spec.jobs_policy import Elastic, LogRule, RestartPolicy, RunPolicy
-from .pods import job_annotations, job_labels, pod_template, some
+from ..spec.jobs import Job, ReplicaSpec
+from ..spec.jobs_policy import Elastic, Gang, LogRule, RestartPolicy, RunPolicy
+from .pods import job_annotations, job_labels, merged, pod_template, some
 
 HASH_LENGTH = 8
 """Hexadecimal digits of a content-hashed name."""
@@ -37,7 +37,7 @@ def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dic
     found = check_job(job)
     if errors(found):
         raise InvalidSpec(found)
-    manifest = _manifest(job)
+    manifest = manifest_of(job)
     if job.on_change == "new-object":
         content = manifest if resolve is None else resolve(manifest)
         manifest["metadata"]["name"] = f"{job.name}-{content_hash(content)}"
@@ -54,19 +54,28 @@ def content_hash(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
 
 
-def _manifest(job: Job) -> dict[str, Any]:
+def manifest_of(job: Job) -> dict[str, Any]:
+    """The manifest of a job under its own name, unchecked."""
+    annotations = job_annotations(job) | _auto_resume(job) | dict(job.job_annotations)
     metadata = {
         "name": job.name,
         "namespace": job.effective_namespace,
-        **some(labels=job_labels(job), annotations=job_annotations(job) | _auto_resume(job)),
+        **some(labels=job_labels(job) | dict(job.job_labels), annotations=annotations),
     }
-    return {"apiVersion": API_VERSIONS[job.kind], "kind": job.kind, "metadata": metadata, "spec": _SPECS[job.kind](job)}
+    built = {
+        "apiVersion": API_VERSIONS[job.kind],
+        "kind": job.kind,
+        "metadata": metadata,
+        "spec": _SPECS[job.kind](job),
+    }
+    return merged(built, job.job_patch) if job.job_patch else built
 
 
 def _auto_resume(job: Job) -> dict[str, str]:
     if not job.auto_resume:
         return {}
-    retries = job.run_policy.max_retries
+    stated = job.auto_resume_retries
+    retries = job.run_policy.max_retries if stated is None else stated
     count = {} if retries is None else {label("job_max_retry_count").key: str(retries)}
     return {label("auto_resume").key: "true", **count}
 
@@ -122,6 +131,7 @@ def _log_rule(rule: LogRule) -> dict[str, Any]:
         operator=rule.operator,
         metricEvaluationDataPoints=rule.data_points,
         stopPattern=rule.stop_pattern,
+        faultOnMatch=rule.fault_on_match,
     )
 
 
@@ -138,23 +148,60 @@ def _elastic(elastic: Elastic, count: int) -> dict[str, Any]:
 
 
 def _kubeflow(job: Job) -> dict[str, Any]:
-    policy, part = job.run_policy, job.parts[0]
-    replicas = {"Master": 1, **({"Worker": part.count - 1} if part.count > 1 else {})}
+    policy = job.run_policy
     run_policy = some(
         cleanPodPolicy=policy.clean_pods,
         backoffLimit=policy.max_retries,
         activeDeadlineSeconds=policy.active_deadline_seconds,
         ttlSecondsAfterFinished=policy.ttl_seconds,
         suspend=job.suspend,
+        schedulingPolicy=_gang(policy.gang) if policy.gang else None,
+        managedBy=policy.managed_by,
     )
     return {
-        **some(nprocPerNode=job.processes_per_node),
+        **some(nprocPerNode=job.processes_per_node, elasticPolicy=_torchrun(job.elastic) if job.elastic else None),
         "pytorchReplicaSpecs": {
-            role: {"replicas": count, **some(restartPolicy=job.restart_pods), "template": pod_template(job, part)}
-            for role, count in replicas.items()
+            role: {"replicas": count, **some(restartPolicy=part.restart_pods), "template": pod_template(job, part)}
+            for role, count, part in _roles(job)
         },
         **some(runPolicy=run_policy),
     }
+
+
+def _roles(job: Job) -> list[tuple[str, int, ReplicaSpec]]:
+    """Role, count and replica spec: as named, else one master and the rest workers; an elastic job has workers only."""
+    if job.replica_specs:
+        return [(part.name.capitalize(), part.count, part) for part in job.parts]
+    part = job.parts[0]
+    if job.elastic is not None:
+        return [("Worker", part.count, part)]
+    return [("Master", 1, part), *([("Worker", part.count - 1, part)] if part.count > 1 else [])]
+
+
+def _torchrun(elastic: Elastic) -> dict[str, Any]:
+    return some(
+        minReplicas=elastic.min_replicas,
+        maxReplicas=elastic.max_replicas,
+        rdzvBackend=elastic.rdzv_backend,
+        rdzvHost=elastic.rdzv_host,
+        rdzvPort=elastic.rdzv_port,
+        rdzvId=elastic.rdzv_id,
+        rdzvConf=[{"key": key, "value": value} for key, value in elastic.rdzv_conf.items()],
+        standalone=elastic.standalone,
+        nProcPerNode=elastic.processes_per_node,
+        maxRestarts=elastic.max_restarts,
+        metrics=[dict(metric) for metric in elastic.metrics],
+    )
+
+
+def _gang(gang: Gang) -> dict[str, Any]:
+    return some(
+        minAvailable=gang.min_available,
+        queue=gang.queue,
+        priorityClass=gang.priority_class,
+        minResources=dict(gang.min_resources),
+        scheduleTimeoutSeconds=gang.schedule_timeout_seconds,
+    )
 
 
 def _batch(job: Job) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from hyperpod_constructs.catalog import EFA_RESOURCE, instance_type, instance_ty
 from hyperpod_constructs.checks.jobs import check_job
 from hyperpod_constructs.findings import errors
 from hyperpod_constructs.jobs import Job, share
-from hyperpod_constructs.jobs.resources import mig_per_node, usable
+from hyperpod_constructs.jobs.devices import mig_per_node
+from hyperpod_constructs.jobs.room import usable
 
 OFFICIAL = full_node_of_the_official_cli()
 ALL = sorted(instance_types())

@@ -8,7 +8,7 @@ The config is `-c config=PATH` (several: comma-separated), else the environment 
 import gc
 import sys
 
-from hyperpod_constructs.synth import main
+from hyperpod_constructs.assembly.synth import main
 
 if __name__ == "__main__":
     gc.disable()  # a short process: looking for garbage in what aws_cdk defines takes a twentieth of its time

@@ -15,15 +15,15 @@ from _run import PYTHON, ROOT, Case, measure, options, save, slope, table
 
 HYPERPOD = str(Path(PYTHON).with_name("hyperpod"))
 FLOOR = "python, pydantic, yaml"
-NODE = "from hyperpod_constructs.synth import use_packaged_node; use_packaged_node()"
+NODE = "from hyperpod_constructs.assembly.synth import use_packaged_node; use_packaged_node()"
 SYNTH = """
 {node}
 from aws_cdk import App, Stack
 from constructs import DependencyGroup
-from hyperpod_constructs.jobs import Job
-from hyperpod_constructs.kubernetes import KubernetesProvider
-from hyperpod_constructs.spec import Cluster, InstanceGroup
-from hyperpod_constructs.training_job import TrainingJobs
+from hyperpod_constructs.core.jobs import Job
+from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
+from hyperpod_constructs.core.spec import Cluster, InstanceGroup
+from hyperpod_constructs.constructs.training_job import TrainingJobs
 
 app = App()
 base, stack = Stack(app, "Base"), Stack(app, "Jobs")
@@ -65,8 +65,8 @@ def in_process(rounds: int) -> None:
     """1,000 jobs rendered, against dumping the same dicts with the same library and with the same dumper."""
     import yaml
 
-    from hyperpod_constructs.jobs import Job, compile_job
-    from hyperpod_constructs.jobs.text import to_yaml
+    from hyperpod_constructs.core.jobs import Job, compile_job
+    from hyperpod_constructs.core.jobs.text import to_yaml
 
     def made() -> list[Job]:
         return [

@@ -9,7 +9,7 @@ from typing import Any
 
 from _run import Times, options, save, slope
 
-from hyperpod_constructs.graph import prove
+from hyperpod_constructs.assembly.graph import prove
 
 
 def stack(number: int, jobs: int) -> dict[str, Any]:

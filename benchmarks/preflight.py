@@ -33,7 +33,7 @@ def serve(delay: float) -> None:
     from accounts import has_clusters, healthy, hyperpod, offers, service_quotas
     from fake_aws import FakeAws
 
-    from hyperpod_constructs import catalog
+    from hyperpod_constructs.core import catalog
 
     with FakeAws(delay=delay) as aws:
         healthy(aws)
@@ -56,8 +56,8 @@ def run(url: str, fresh: bool) -> tuple[float, int]:
     import boto3
     from preflight_platforms import brought
 
-    from hyperpod_constructs import catalog
-    from hyperpod_constructs.preflight import preflight
+    from hyperpod_constructs.core import catalog
+    from hyperpod_constructs.live.preflight import preflight
 
     kinds = list(catalog.instance_types())[:GROUPS]
     groups = [{"name": f"g{n}", "instance_type": kind, "count": 1} for n, kind in enumerate(kinds)]

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import Any
 
 _EXPORTS = {
-    "access": ("AccessEntries",),
-    "addons": (
+    "constructs.access": ("AccessEntries",),
+    "constructs.addons": (
         "CertManagerAddon",
         "CloudWatchObservabilityAddon",
         "CoreDnsAddon",
@@ -29,14 +29,14 @@ _EXPORTS = {
         "TrainingOperatorAddon",
         "VpcCniAddon",
     ),
-    "cluster": ("HyperPodCluster",),
-    "dependencies": ("HyperPodDependencies",),
-    "eks": ("EksClusterAttributes", "HyperPodEks"),
-    "findings": ("Finding", "InvalidSpec", "Severity"),
-    "governance": ("ClusterSchedulerConfig", "ComputeQuota", "HyperPodGovernance", "HyperPodTeam"),
-    "grafana": ("ManagedGrafana", "SelfHostedGrafana"),
-    "jobs": ("BatchJob", "HyperPodPyTorchJob", "PyTorchJob", "compile_job"),
-    "kubernetes": (
+    "constructs.cluster": ("HyperPodCluster",),
+    "constructs.dependencies": ("HyperPodDependencies",),
+    "constructs.eks": ("EksClusterAttributes", "HyperPodEks"),
+    "core.findings": ("Finding", "InvalidSpec", "Severity"),
+    "constructs.governance": ("ClusterSchedulerConfig", "ComputeQuota", "HyperPodGovernance", "HyperPodTeam"),
+    "constructs.grafana": ("ManagedGrafana", "SelfHostedGrafana"),
+    "core.jobs": ("BatchJob", "HyperPodPyTorchJob", "PyTorchJob", "compile_job"),
+    "constructs.kubernetes": (
         "KubernetesObjects",
         "KubernetesProvider",
         "KubernetesWait",
@@ -51,13 +51,13 @@ _EXPORTS = {
         "nodes_ready",
         "object_condition",
     ),
-    "kubernetes.helm_release": ("HelmRelease",),
-    "network": ("HyperPodNetwork",),
-    "observability": ("HyperPodAlarms", "PrometheusWorkspace"),
-    "graph": ("prove",),
-    "spec.dependencies": ("DependencyChart", "FolderChart", "GitChart", "OciChart"),
-    "platform": ("HyperPodPlatform", "Scopes"),
-    "spec": (
+    "constructs.kubernetes.helm_release": ("HelmRelease",),
+    "constructs.network": ("HyperPodNetwork",),
+    "constructs.observability": ("HyperPodAlarms", "PrometheusWorkspace"),
+    "assembly.graph": ("prove",),
+    "core.spec.dependencies": ("DependencyChart", "FolderChart", "GitChart", "OciChart"),
+    "constructs.platform": ("HyperPodPlatform", "Scopes"),
+    "core.spec": (
         "Access",
         "Acknowledgement",
         "Addon",
@@ -111,10 +111,10 @@ _EXPORTS = {
         "Volume",
         "VpcCni",
     ),
-    "storage": ("HyperPodBucket", "HyperPodFileSystem", "HyperPodStorage"),
-    "stacks": ("platform_stacks",),
-    "synth": ("use_packaged_node",),
-    "training_job": ("TrainingJob", "TrainingJobs"),
+    "constructs.storage": ("HyperPodBucket", "HyperPodFileSystem", "HyperPodStorage"),
+    "assembly.stacks": ("platform_stacks",),
+    "assembly.synth": ("use_packaged_node",),
+    "constructs.training_job": ("TrainingJob", "TrainingJobs"),
 }
 """Sub-module to the public names that it defines."""
 

@@ -1,7 +1,10 @@
 """Types of the public names; `__init__.py` loads them when they are first used."""
 
-from .access import AccessEntries
-from .addons import (
+from .assembly.graph import prove
+from .assembly.stacks import platform_stacks
+from .assembly.synth import use_packaged_node
+from .constructs.access import AccessEntries
+from .constructs.addons import (
     CertManagerAddon,
     CloudWatchObservabilityAddon,
     CoreDnsAddon,
@@ -19,15 +22,12 @@ from .addons import (
     TrainingOperatorAddon,
     VpcCniAddon,
 )
-from .cluster import HyperPodCluster
-from .dependencies import HyperPodDependencies
-from .eks import EksClusterAttributes, HyperPodEks
-from .findings import Finding, InvalidSpec, Severity
-from .governance import ClusterSchedulerConfig, ComputeQuota, HyperPodGovernance, HyperPodTeam
-from .grafana import ManagedGrafana, SelfHostedGrafana
-from .graph import prove
-from .jobs import BatchJob, HyperPodPyTorchJob, PyTorchJob, compile_job
-from .kubernetes import (
+from .constructs.cluster import HyperPodCluster
+from .constructs.dependencies import HyperPodDependencies
+from .constructs.eks import EksClusterAttributes, HyperPodEks
+from .constructs.governance import ClusterSchedulerConfig, ComputeQuota, HyperPodGovernance, HyperPodTeam
+from .constructs.grafana import ManagedGrafana, SelfHostedGrafana
+from .constructs.kubernetes import (
     KubernetesObjects,
     KubernetesProvider,
     KubernetesWait,
@@ -42,11 +42,15 @@ from .kubernetes import (
     nodes_ready,
     object_condition,
 )
-from .kubernetes.helm_release import HelmRelease
-from .network import HyperPodNetwork
-from .observability import HyperPodAlarms, PrometheusWorkspace
-from .platform import HyperPodPlatform, Scopes
-from .spec import (
+from .constructs.kubernetes.helm_release import HelmRelease
+from .constructs.network import HyperPodNetwork
+from .constructs.observability import HyperPodAlarms, PrometheusWorkspace
+from .constructs.platform import HyperPodPlatform, Scopes
+from .constructs.storage import HyperPodBucket, HyperPodFileSystem, HyperPodStorage
+from .constructs.training_job import TrainingJob, TrainingJobs
+from .core.findings import Finding, InvalidSpec, Severity
+from .core.jobs import BatchJob, HyperPodPyTorchJob, PyTorchJob, compile_job
+from .core.spec import (
     Access,
     Acknowledgement,
     Addon,
@@ -100,11 +104,7 @@ from .spec import (
     Volume,
     VpcCni,
 )
-from .spec.dependencies import DependencyChart, FolderChart, GitChart, OciChart
-from .stacks import platform_stacks
-from .storage import HyperPodBucket, HyperPodFileSystem, HyperPodStorage
-from .synth import use_packaged_node
-from .training_job import TrainingJob, TrainingJobs
+from .core.spec.dependencies import DependencyChart, FolderChart, GitChart, OciChart
 
 __all__ = [
     "Access",

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from hyperpod_constructs.checks.jobs import check_job
-from hyperpod_constructs.findings import Severity, errors, ordered, summary
-from hyperpod_constructs.jobs import Job
-from hyperpod_constructs.jobs.files import read_job
-from hyperpod_constructs.synth import use_packaged_node
+from hyperpod_constructs.assembly.synth import use_packaged_node
+from hyperpod_constructs.core.checks.jobs import check_job
+from hyperpod_constructs.core.findings import Severity, errors, ordered, summary
+from hyperpod_constructs.core.jobs import Job
+from hyperpod_constructs.core.jobs.files import read_job
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from constructs import Construct
 
-from hyperpod_constructs.manifests import fsx_volumes
+from hyperpod_constructs.core.manifests import fsx_volumes
 
 from .base import ObjectsChart
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from constructs import Construct
 
-from hyperpod_constructs.jobs import Job, compile_job
+from hyperpod_constructs.core.jobs import Job, compile_job
 
 from .base import ObjectsChart
 

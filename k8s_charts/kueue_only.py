@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from constructs import Construct
 
-from hyperpod_constructs.manifests import kueue_objects, namespace
-from hyperpod_constructs.spec import Governance
+from hyperpod_constructs.core.manifests import kueue_objects, namespace
+from hyperpod_constructs.core.spec import Governance
 
 from .base import ObjectsChart
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from constructs import Construct
 
-from hyperpod_constructs.manifests import local_queue, team_objects
-from hyperpod_constructs.spec import Team
+from hyperpod_constructs.core.manifests import local_queue, team_objects
+from hyperpod_constructs.core.spec import Team
 
 from .base import ObjectsChart
 

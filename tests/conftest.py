@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from assembly import ROOT, Assembly, read_assembly
 
-from hyperpod_constructs.synth import build, cdk_context, use_packaged_node
+from hyperpod_constructs.assembly.synth import build, cdk_context, use_packaged_node
 
 os.environ["CDK_VALIDATION"] = "false"
 os.environ.pop("CDK_CONTEXT_JSON", None)
@@ -24,7 +24,7 @@ collect_ignore_glob = ["**/conftest.py"]  # doctests are not looked for in them:
 @pytest.fixture(scope="session")
 def assemble(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str | Path], Assembly]:
     """Synthesize a config file (path from the root), once a session."""
-    from hyperpod_constructs.config import load
+    from hyperpod_constructs.core.config import load
 
     done: dict[Path, Assembly] = {}
 

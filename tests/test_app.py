@@ -14,9 +14,9 @@ from assembly import ROOT, Assembly, read_assembly
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from hyperpod_constructs.config import load
-from hyperpod_constructs.graph import prove, without_edge
-from hyperpod_constructs.synth import build, cdk_context
+from hyperpod_constructs.assembly.graph import prove, without_edge
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.core.config import load
 
 HASH = re.compile(r"\b[0-9a-f]{64}\b")
 

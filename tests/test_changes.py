@@ -8,8 +8,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from hyperpod_constructs.changes import MEANING, WORST_FIRST, edits, replaces, resources_of, template_edits
-from hyperpod_constructs.spec import (
+from hyperpod_constructs.core.changes import MEANING, WORST_FIRST, edits, replaces, resources_of, template_edits
+from hyperpod_constructs.core.spec import (
     Addons,
     Cluster,
     Eks,
@@ -21,7 +21,7 @@ from hyperpod_constructs.spec import (
     Storage,
     change_of,
 )
-from hyperpod_constructs.spec.base import Change
+from hyperpod_constructs.core.spec.base import Change
 
 
 def models(model: type[BaseModel], seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from hyperpod_constructs import chart, spec
-from hyperpod_constructs.catalog import instance_types
-from hyperpod_constructs.catalog._files import load
-from hyperpod_constructs.chart import ChartError, chart_values, gaps, insertions, vendor
-from hyperpod_constructs.spec.dependencies import DependencyChart
+from hyperpod_constructs.core import chart, spec
+from hyperpod_constructs.core.catalog import instance_types
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.chart import ChartError, chart_values, gaps, insertions, vendor
+from hyperpod_constructs.core.spec.dependencies import DependencyChart
 
 COMPONENTS = load("chart")["components"]
 

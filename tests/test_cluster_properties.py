@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from hyperpod_constructs.checks import Context, check
-from hyperpod_constructs.cluster_properties import (
+from hyperpod_constructs.core.checks import Context, check
+from hyperpod_constructs.core.cluster_properties import (
     GroupPlacement,
     cluster_properties,
     group_properties,
     restricted_group_properties,
 )
-from hyperpod_constructs.findings import Severity
-from hyperpod_constructs.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
+from hyperpod_constructs.core.findings import Severity
+from hyperpod_constructs.core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
 
 ROLE = "arn:aws:iam::111122223333:role/Nodes"
 KEY = "arn:aws:kms:us-west-2:111122223333:key/a"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hyperpod_constructs.config import load, load_all
-from hyperpod_constructs.findings import errors
+from hyperpod_constructs.core.config import load, load_all
+from hyperpod_constructs.core.findings import errors
 
 GOOD = """\
 name: research

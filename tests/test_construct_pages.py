@@ -11,7 +11,7 @@ from assembly import ROOT
 from constructs import Construct
 
 import hyperpod_constructs
-from hyperpod_constructs.checks import find
+from hyperpod_constructs.core.checks import find
 
 FOLDER = ROOT / "docs" / "constructs"
 NAMES = sorted(

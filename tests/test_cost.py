@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperpod_constructs import catalog
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.cost import Estimate, Line, estimate
-from hyperpod_constructs.spec import Platform
+from hyperpod_constructs.core import catalog
+from hyperpod_constructs.core.cost import Estimate, Line, estimate
+from hyperpod_constructs.core.spec import Platform
 
 ROOT = Path(__file__).parent.parent
 

@@ -11,11 +11,11 @@ import yaml
 from assembly import ROOT
 from click.testing import CliRunner
 
-from hyperpod_constructs.checks import find
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.config import load
-from hyperpod_constructs.findings import errors
-from hyperpod_constructs.spec import Addon, Addons, SpecModel
+from hyperpod_constructs.core.checks import find
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.findings import errors
+from hyperpod_constructs.core.spec import Addon, Addons, SpecModel
 
 PAGES = {
     name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("constructs", "addons", "closed-network", "features")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperpod_constructs.documents import DEEPEST, LARGEST_FILE, Mark, parse, read
+from hyperpod_constructs.core.documents import DEEPEST, LARGEST_FILE, Mark, parse, read
 
 
 @pytest.mark.parametrize(

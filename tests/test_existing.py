@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from assembly import Assembly, read_assembly
 
-from hyperpod_constructs.graph import prove
+from hyperpod_constructs.assembly.graph import prove
 
 sys.path.insert(0, str(Path(__file__).parent / "apps"))
 import existing

@@ -8,10 +8,10 @@ import aws_cdk as cdk
 from assembly import ROOT
 from aws_cdk import aws_s3 as s3
 
-from hyperpod_constructs.config import load
-from hyperpod_constructs.nag import JUSTIFIED, JustifiedNag
-from hyperpod_constructs.spec import Platform
-from hyperpod_constructs.synth import build, cdk_context
+from hyperpod_constructs.assembly.nag import JUSTIFIED, JustifiedNag
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.spec import Platform
 
 
 def test_nothing_is_accepted_of_encryption_or_public_access():

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import hyperpod_constructs
-from hyperpod_constructs import spec
+from hyperpod_constructs.core import spec
 
 
 def test_every_public_name_can_be_imported():

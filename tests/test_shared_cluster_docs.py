@@ -11,11 +11,11 @@ import yaml
 from assembly import ROOT
 from click.testing import CliRunner
 
-from hyperpod_constructs.checks import find
+from hyperpod_constructs.assembly.graph import ORDER_RULES
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.config import load
-from hyperpod_constructs.findings import errors
-from hyperpod_constructs.graph import ORDER_RULES
+from hyperpod_constructs.core.checks import find
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.findings import errors
 
 PAGES = ["governance", "observability", "storage", "access", "cost"]
 TEXTS = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in PAGES}

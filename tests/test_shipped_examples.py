@@ -16,12 +16,12 @@ import pytest
 from assembly import ROOT, Assembly, read_assembly
 from aws_cdk import App
 
-from hyperpod_constructs.config import load
-from hyperpod_constructs.findings import Severity
-from hyperpod_constructs.graph import prove
-from hyperpod_constructs.nag import JustifiedNag
-from hyperpod_constructs.spec import Platform
-from hyperpod_constructs.synth import build, cdk_context
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.assembly.nag import JustifiedNag
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.findings import Severity
+from hyperpod_constructs.core.spec import Platform
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hyperpod_constructs.catalog import UnknownName
+from hyperpod_constructs.core.catalog import UnknownName
 
 _KINDS = ["instance-type", "region", "kubernetes", "addon", "endpoint"]
 
@@ -24,10 +24,10 @@ def show(kind: str, name: str) -> None:
 
     A number in brackets marks what is uncertain; the reason is below.
     """
-    from hyperpod_constructs.catalog.show import KINDS
+    from hyperpod_constructs.core.catalog.show import KINDS
 
     if kind == "addon":
-        from hyperpod_constructs.spec.addons import ADDON_NAMES
+        from hyperpod_constructs.core.spec.addons import ADDON_NAMES
 
         name = ADDON_NAMES.get(name, name)
     try:
@@ -41,7 +41,7 @@ def show(kind: str, name: str) -> None:
 @click.option("--region", help="Only instance types that have a price in this region.")
 def list_(kind: str, region: str | None) -> None:
     """Print all entries of a kind in columns, for example: list instance-type --region us-west-2."""
-    from hyperpod_constructs.catalog.show import render_list
+    from hyperpod_constructs.core.catalog.show import render_list
 
     if region and kind != "instance-type":
         raise click.UsageError("--region goes with instance-type only")
@@ -64,7 +64,7 @@ def refresh(live: bool, region: str | None, profile: str | None, write: bool) ->
     """
     if not live and (region or profile):
         raise click.UsageError("--region and --profile go with --live")
-    from hyperpod_constructs.catalog import refresh as module
+    from hyperpod_constructs.core.catalog import refresh as module
 
     try:
         session = _session(region, profile) if live else None

@@ -27,7 +27,7 @@ def vendor(
 
     Without --from, the pinned commit is downloaded and verified. With --config, its switches and its image_registry apply.
     """
-    from .. import chart as charts
+    from ..core import chart as charts
 
     values, registry = _values(config) if config else (None, None)
     with tempfile.TemporaryDirectory() as work:
@@ -50,7 +50,7 @@ def vendor(
 @click.argument("folder", type=click.Path(path_type=Path))
 def digest(folder: Path) -> None:
     """Print the content digest of a chart's FOLDER, as `dependencies.chart.digest` wants it."""
-    from ..chart import ChartError, content_digest
+    from ..core.chart import ChartError, content_digest
 
     try:
         click.echo(content_digest(folder))
@@ -59,8 +59,8 @@ def digest(folder: Path) -> None:
 
 
 def _values(config: Path) -> tuple[dict[str, Any], str | None]:
-    from ..chart import chart_values
-    from ..config import load
+    from ..core.chart import chart_values
+    from ..core.config import load
 
     platform = load(config).platform
     if platform is None:

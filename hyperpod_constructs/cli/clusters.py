@@ -11,7 +11,7 @@ from .live import aws_options, emit, facts, in_words, output_option, table
 
 def sagemaker(profile: str | None, region: str | None) -> Any:
     """A client."""
-    from ..operations.aws import client
+    from ..live.operations.aws import client
 
     return client("sagemaker", profile, region)
 
@@ -26,7 +26,7 @@ def clusters() -> None:
 @output_option
 def list_(profile: str | None, region: str | None, output: str) -> None:
     """List the clusters of the region."""
-    from ..operations.clusters import clusters as asked
+    from ..live.operations.clusters import clusters as asked
 
     with in_words():
         found = asked(sagemaker(profile, region))
@@ -44,7 +44,7 @@ def list_(profile: str | None, region: str | None, output: str) -> None:
 @output_option
 def describe(name: str, profile: str | None, region: str | None, output: str) -> None:
     """Describe a cluster: its state, network and groups."""
-    from ..operations.clusters import described
+    from ..live.operations.clusters import described
 
     with in_words():
         found = described(sagemaker(profile, region).describe_cluster(ClusterName=name))
@@ -79,7 +79,7 @@ def nodes(
     name: str, group: str | None, status: str | None, profile: str | None, region: str | None, output: str
 ) -> None:
     """List the nodes of a cluster, with what the service says about failed ones."""
-    from ..operations.clusters import nodes as asked
+    from ..live.operations.clusters import nodes as asked
 
     with in_words():
         found = asked(sagemaker(profile, region), name, group=group, status=status)

@@ -38,7 +38,7 @@ def set_(
 
     Tokens come from `aws eks get-token`, as with `aws eks update-kubeconfig`. Other contexts stay as they are.
     """
-    from ..operations import kubeconfig as files
+    from ..live.operations import kubeconfig as files
 
     with in_words():
         found, where = eks_cluster(cluster, is_eks, profile, region)
@@ -62,7 +62,7 @@ def set_(
 @output_option
 def show(kubeconfig: Path | None, output: str) -> None:
     """Show the current context. Exit code 1 without one."""
-    from ..operations import kubeconfig as files
+    from ..live.operations import kubeconfig as files
 
     file = kubeconfig or files.path()
     try:
@@ -77,8 +77,8 @@ def show(kubeconfig: Path | None, output: str) -> None:
 
 def eks_cluster(name: str, is_eks: bool, profile: str | None, region: str | None) -> tuple[dict[str, Any], str]:
     """The EKS cluster of a HyperPod cluster, or of that name, and its region."""
-    from ..operations.aws import config, session
-    from ..operations.clusters import eks_name
+    from ..live.operations.aws import config, session
+    from ..live.operations.clusters import eks_name
 
     live = session(profile, region)
     if not is_eks:

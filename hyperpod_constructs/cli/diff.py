@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..changes import Edit
-    from ..spec.platform import Platform
+    from ..core.changes import Edit
+    from ..core.spec.platform import Platform
 
 _FILE = click.Path(path_type=Path)
 
@@ -38,14 +38,14 @@ def diff(old: Path | None, new: Path | None, deployed: tuple[Path, ...]) -> None
     elif old is None or new is None:
         raise click.UsageError("name two configs: hyperpod diff OLD NEW")
     else:
-        from ..changes import edits
+        from ..core.changes import edits
 
         _report(edits(_platform(old, strict=False), _platform(new)))
 
 
 def _report(found: list[Edit], *, allowed: bool = False) -> None:
-    from ..changes import REPLACING
-    from ..spec.base import Change
+    from ..core.changes import REPLACING
+    from ..core.spec.base import Change
 
     for edit in found:
         click.echo(str(edit))
@@ -61,9 +61,9 @@ def _report(found: list[Edit], *, allowed: bool = False) -> None:
 
 def _platform(path: Path, *, strict: bool = True) -> Platform:
     """The platform of a config; its errors end the command. What is deployed already may have errors of meaning."""
-    from ..config import load
-    from ..findings import errors
-    from ..rendering import text
+    from ..core.config import load
+    from ..core.findings import errors
+    from ..core.rendering import text
 
     loaded = load(path)
     if loaded.platform is None or (strict and not loaded.ok):
@@ -73,7 +73,7 @@ def _platform(path: Path, *, strict: bool = True) -> Platform:
 
 
 def _against_deployed(deployed: tuple[Path, ...], new: Path) -> tuple[list[Edit], bool]:
-    from ..changes import resources_of, template_edits
+    from ..core.changes import resources_of, template_edits
 
     before = resources_of([template for path in deployed for template in _templates(path)])
     if not before:
@@ -88,7 +88,7 @@ def _synthesized(platform: Platform) -> list[dict[str, Any]]:
     """The templates of a platform. CDK is started here, and nowhere else in this command."""
     from tempfile import TemporaryDirectory
 
-    from ..synth import build, cdk_context, use_packaged_node
+    from ..assembly.synth import build, cdk_context, use_packaged_node
 
     use_packaged_node()
     with TemporaryDirectory() as folder:

@@ -34,7 +34,7 @@ def explain(ctx: click.Context, topic: str | None, rest: tuple[str, ...]) -> Non
 
 def listing() -> str:
     """Every rule in a line, by area."""
-    from ..checks import AREAS, rules
+    from ..core.checks import AREAS, rules
 
     lines: list[str] = []
     for start, area in AREAS.items():
@@ -50,12 +50,12 @@ def rule_text(id: str) -> str:
     Raises:
         click.UsageError: there is no such rule.
     """
-    from ..checks import find
+    from ..core.checks import find
 
     rule = find(id.upper())
     if rule is None:
-        from ..catalog import suggest
-        from ..checks import rules
+        from ..core.catalog import suggest
+        from ..core.checks import rules
 
         near = suggest(id.upper().replace("O", "0"), (each.id for each in rules()))
         hint = f"did you mean {near}?" if near else "`hyperpod explain` lists them"

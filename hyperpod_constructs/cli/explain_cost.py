@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..cost import Estimate
+    from ..core.cost import Estimate
 
 
 @click.command(short_help="What a config costs at list prices.")
@@ -28,8 +28,8 @@ def explain_cost(config: Path, own: tuple[str, ...], as_json: bool, sources: boo
 
     List prices in USD before tax and discounts, from a small dated table. What is not in it is shown as unknown.
     """
-    from ..config import load
-    from ..cost import estimate
+    from ..core.config import load
+    from ..core.cost import estimate
 
     loaded = load(config)
     if loaded.platform is None:

@@ -14,7 +14,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--cluster", "config", type=_FILE, help="Config of the cluster, to say what its groups can hold.")
 def explain_job(files: tuple[Path, ...], config: Path | None) -> None:
     """Print where each number of job FILES comes from, how many replicas fit a node, and what the groups can hold."""
-    from ..jobs.explain import explain
+    from ..core.jobs.explain import explain
     from .job_input import cluster_of, jobs_of
 
     cluster = cluster_of(config)

@@ -10,8 +10,8 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ..documents import parse
-from ..spec.jobs import Job
+from ..core.documents import parse
+from ..core.spec.jobs import Job
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _MARK = "field__"

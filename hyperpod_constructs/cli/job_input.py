@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..checks.jobs import check_job
-from ..documents import Document
-from ..findings import Finding, errors, ordered, summary
-from ..jobs.files import LoadedJob, job_in, read_job
-from ..spec.jobs import Job
+from ..core.checks.jobs import check_job
+from ..core.documents import Document
+from ..core.findings import Finding, errors, ordered, summary
+from ..core.jobs.files import LoadedJob, job_in, read_job
+from ..core.spec.jobs import Job
 
 if TYPE_CHECKING:
-    from ..spec.cluster import Cluster
+    from ..core.spec.cluster import Cluster
 
 
 def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None) -> list[Job]:
@@ -39,7 +39,7 @@ def cluster_of(config: Path | None) -> Cluster | None:
     """The cluster of a config file, None without one or where it cannot be read."""
     if config is None:
         return None
-    from ..config import load
+    from ..core.config import load
 
     platform = load(config).platform
     return None if platform is None else platform.cluster
@@ -63,9 +63,9 @@ def _merged(data: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def _in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob], list[Finding]]:
     """The jobs with what their teams default to, and what the cluster's config says about them."""
-    from ..checks import Context
-    from ..checks.jobs import check_jobs
-    from ..config import load
+    from ..core.checks import Context
+    from ..core.checks.jobs import check_jobs
+    from ..core.config import load
 
     read = load(config)
     if read.platform is None:

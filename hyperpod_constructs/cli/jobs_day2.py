@@ -12,7 +12,7 @@ from .live import emit, facts, output_option, table
 
 
 def _age(created: str | None) -> str | None:
-    from ..operations.jobs import age
+    from ..live.operations.jobs import age
 
     return age(created, datetime.now(UTC))
 
@@ -42,8 +42,8 @@ def list_(
     region: str | None,
 ) -> None:
     """List training jobs of both kinds, by default in all namespaces."""
-    from ..operations.jobs import KINDS as ALL
-    from ..operations.jobs import find_all, summary
+    from ..live.operations.jobs import KINDS as ALL
+    from ..live.operations.jobs import find_all, summary
 
     if namespace and all_namespaces:
         raise click.UsageError("--namespace and --all-namespaces exclude each other")
@@ -63,7 +63,7 @@ def list_(
 @cluster_options
 def describe(name: str, namespace: str | None, kind: str | None, output: str, **where: str | None) -> None:
     """Describe job NAME: its state, conditions, pods and events."""
-    from ..operations.jobs import described
+    from ..live.operations.jobs import described
 
     with connected(**where) as api:
         found = described(api, one_job(api, name, namespace, kind))
@@ -92,8 +92,8 @@ def pods(
     name: str | None, replica: str | None, namespace: str | None, kind: str | None, output: str, **where: str | None
 ) -> None:
     """List the pods of job NAME; without a name, every pod of the cluster or namespace."""
-    from ..operations.jobs import all_pods, pod_summary
-    from ..operations.jobs import pods as asked
+    from ..live.operations.jobs import all_pods, pod_summary
+    from ..live.operations.jobs import pods as asked
 
     if name is None and (replica or kind):
         raise click.UsageError("--replica and --kind go with the name of a job")
@@ -143,7 +143,7 @@ def resume(name: str, namespace: str | None, kind: str | None, **where: str | No
 
 
 def _suspend(name: str, namespace: str | None, kind: str | None, where: dict[str, Any], *, suspended: bool) -> None:
-    from ..operations.jobs import suspend as run
+    from ..live.operations.jobs import suspend as run
 
     with connected(**where) as api:
         job = one_job(api, name, namespace, kind)
@@ -158,8 +158,8 @@ def _suspend(name: str, namespace: str | None, kind: str | None, where: dict[str
 @cluster_options
 def delete(names: tuple[str, ...], yes: bool, namespace: str | None, kind: str | None, **where: str | None) -> None:
     """Delete jobs with their pods."""
-    from ..operations.jobs import delete as run
-    from ..operations.jobs import state
+    from ..live.operations.jobs import delete as run
+    from ..live.operations.jobs import state
 
     with connected(**where) as api:
         found = [one_job(api, name, namespace, kind) for name in names]

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ..spec.base import SpecModel
-from ..spec.jobs import Job
+from ..core.spec.base import SpecModel
+from ..core.spec.jobs import Job
 from .job_flags import job_flags, stated
 
 _HEAD = """\
@@ -50,7 +50,7 @@ def _has_share(data: dict[str, Any]) -> bool:
 
 
 def _body(data: dict[str, Any]) -> str:
-    from ..jobs.text import to_yaml
+    from ..core.jobs.text import to_yaml
 
     fields = Job.model_fields
     order = [*_START, *(name for name in fields if name not in _START)]

@@ -12,7 +12,7 @@ import click
 from .live import in_words
 
 if TYPE_CHECKING:
-    from ..operations.kubernetes import Kubernetes
+    from ..live.operations.kubernetes import Kubernetes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,8 +48,8 @@ def connected(
     cluster: str | None, context: str | None, profile: str | None, region: str | None
 ) -> Iterator[Kubernetes]:
     """The way to the cluster; its refusals become messages with exit code 1."""
-    from ..operations.jobs import NoSuchJob
-    from ..operations.kubernetes import KubernetesError, by_eks, by_kubeconfig
+    from ..live.operations.jobs import NoSuchJob
+    from ..live.operations.kubernetes import KubernetesError, by_eks, by_kubeconfig
 
     if cluster and context:
         raise click.UsageError("--cluster-name and --context exclude each other")
@@ -59,7 +59,7 @@ def connected(
         if not cluster:
             yield by_kubeconfig(context)
             return
-        from ..operations.aws import session
+        from ..live.operations.aws import session
         from .context import eks_cluster
 
         with in_words():
@@ -74,16 +74,16 @@ def connected(
 
 def one_job(api: Kubernetes, name: str, namespace: str | None, kind: str | None) -> dict[str, Any]:
     """The job that a command names."""
-    from ..operations.jobs import KINDS as ALL
-    from ..operations.jobs import find
+    from ..live.operations.jobs import KINDS as ALL
+    from ..live.operations.jobs import find
 
     return find(api, name, namespace=namespace, kind=ALL[kind] if kind else None)
 
 
 def follow(api: Any, job: dict[str, Any], goal: str, timeout: float) -> None:
     """Tell each state of a job until the goal; exit code 1 when it fails, 3 when it is not there in time."""
-    from ..operations.jobs import JobFailed, TimedOut
-    from ..operations.jobs import wait as run
+    from ..live.operations.jobs import JobFailed, TimedOut
+    from ..live.operations.jobs import wait as run
 
     name = job["metadata"]["name"]
     try:

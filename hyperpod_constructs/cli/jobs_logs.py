@@ -38,8 +38,8 @@ def logs(
     **where: str | None,
 ) -> None:
     """Print the logs of job NAME: of its first pod, of a replica, of one pod, or of all, each line with its pod's name."""
-    from ..operations.jobs import logs as asked
-    from ..operations.jobs import pods
+    from ..live.operations.jobs import logs as asked
+    from ..live.operations.jobs import pods
 
     if sum(map(bool, (replica, pod, everything))) > 1:
         raise click.UsageError("--replica, --pod and --all exclude each other")

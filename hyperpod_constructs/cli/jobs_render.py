@@ -23,8 +23,8 @@ def render(files: tuple[Path, ...], config: Path | None, output: str, **paramete
     FILES are ours, or config.yaml of the official CLI as it is. Flags go over what the files say; lists are given by
     repetition and never split: --command python3 --command train.py. Mappings are KEY=VALUE, everything else is YAML.
     """
-    from ..jobs import compile_job
-    from ..jobs.text import to_json, to_yaml
+    from ..core.jobs import compile_job
+    from ..core.jobs.text import to_json, to_yaml
     from .job_input import jobs_of
 
     manifests = [compile_job(job) for job in jobs_of(files, stated(parameters), config)]

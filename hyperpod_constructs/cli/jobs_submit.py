@@ -41,9 +41,9 @@ def submit(
     FILES are ours, config.yaml of the official CLI, or Kubernetes manifests of jobs, which are taken as they are. A job
     with a content-hashed name that is there already is left alone.
     """
-    from ..jobs import compile_job
-    from ..operations.jobs import submit as run
-    from ..operations.jobs import summary
+    from ..core.jobs import compile_job
+    from ..live.operations.jobs import submit as run
+    from ..live.operations.jobs import summary
     from .job_input import jobs_of
 
     manifests = [manifest for file in files for manifest in manifests_in(file)]

@@ -42,7 +42,7 @@ def output_option(function: Function) -> Function:
 @contextmanager
 def in_words() -> Iterator[None]:
     """Turns failed calls to AWS into a message with its cure and exit code 1; anything else is a bug and stays one."""
-    from ..operations.aws import failure
+    from ..live.operations.aws import failure
 
     try:
         yield

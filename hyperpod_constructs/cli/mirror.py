@@ -29,8 +29,8 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
     if assembly is not None:
         _check(assembly)
         return
-    from ..config import load
-    from ..mirror import describe, mirror_plan, run
+    from ..core.config import load
+    from ..core.mirror import describe, mirror_plan, run
 
     loaded = load(config)
     if loaded.platform is None:
@@ -53,7 +53,7 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
 def _check(assembly: Path) -> None:
     import json
 
-    from ..closed import outside, outside_chart
+    from ..core.closed import outside, outside_chart
 
     templates = {
         path.name.removesuffix(".template.json"): json.loads(path.read_text(encoding="utf-8"))

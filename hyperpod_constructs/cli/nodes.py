@@ -29,7 +29,7 @@ def reboot(
     cluster: str, node_ids: tuple[str, ...], yes: bool, profile: str | None, region: str | None, output: str
 ) -> None:
     """Reboot nodes, named by their instance ids. Exit code 1 when one could not be."""
-    from ..operations.clusters import reboot as run
+    from ..live.operations.clusters import reboot as run
 
     _batch(run, "Reboot", "Pods on them are interrupted.", cluster, node_ids, yes, profile, region, output)
 
@@ -44,7 +44,7 @@ def replace(
     cluster: str, node_ids: tuple[str, ...], yes: bool, profile: str | None, region: str | None, output: str
 ) -> None:
     """Replace nodes by new ones, named by their instance ids. Exit code 1 when one could not be."""
-    from ..operations.clusters import replace as run
+    from ..live.operations.clusters import replace as run
 
     warning = "Pods on them are interrupted and their disks are lost; new nodes need free capacity."
     _batch(run, "Replace", warning, cluster, node_ids, yes, profile, region, output)
@@ -102,7 +102,7 @@ def update(
     region: str | None,
 ) -> None:
     """Update the software of a cluster's nodes, in batches where asked. Exit code 1 when the update failed."""
-    from ..operations.clusters import states, update_software
+    from ..live.operations.clusters import states, update_software
 
     if release and not groups:
         raise click.UsageError("--release goes with --group")

@@ -10,7 +10,7 @@ from typing import cast
 
 import click
 
-from ..rendering import FORMATS, Format, render
+from ..core.rendering import FORMATS, Format, render
 from .validate import DEFAULT
 
 
@@ -28,18 +28,18 @@ def preflight(config: Path, profile: str | None, region: str | None, form: str, 
 
     Exit code: 0 without errors, 1 with errors, 2 for wrong use.
     """
-    from ..config import load
-    from ..findings import errors
+    from ..core.config import load
+    from ..core.findings import errors
 
     loaded = load(config)
     if not loaded.ok or loaded.platform is None:
         click.echo(render(loaded.findings, cast(Format, form)))
         click.echo("hyperpod: the account was not asked; mend the config first", err=True)
         raise SystemExit(1)
-    from ..documents import read
-    from ..operations.aws import failure, session
-    from ..preflight import preflight as run
-    from ..preflight.versions import catalog_date
+    from ..core.documents import read
+    from ..live.operations.aws import failure, session
+    from ..live.preflight import preflight as run
+    from ..live.preflight.versions import catalog_date
 
     try:
         live = session(profile, region or loaded.platform.region)

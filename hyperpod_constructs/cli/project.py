@@ -26,8 +26,8 @@ _NAME = "research"
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 def init(folder: Path, name: str, region: str, zones: tuple[str, ...], force: bool) -> None:
     """Write hyperpod.yaml and its job file into FOLDER (default: here). Nothing that is there is replaced."""
-    from ..catalog import UnknownName
-    from ..catalog import region as region_facts
+    from ..core.catalog import UnknownName
+    from ..core.catalog import region as region_facts
 
     try:
         facts = region_facts(region)

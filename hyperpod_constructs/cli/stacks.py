@@ -11,7 +11,7 @@ from .live import aws_options, emit, facts, in_words, output_option, table
 
 
 def _cloudformation(profile: str | None, region: str | None) -> Any:
-    from ..operations.aws import client
+    from ..live.operations.aws import client
 
     return client("cloudformation", profile, region)
 
@@ -28,8 +28,8 @@ def stacks() -> None:
 @output_option
 def list_(everything: bool, status: tuple[str, ...], profile: str | None, region: str | None, output: str) -> None:
     """List the stacks of our platforms in the region."""
-    from ..operations.stacks import stacks as asked
-    from ..operations.stacks import summary
+    from ..live.operations.stacks import stacks as asked
+    from ..live.operations.stacks import summary
 
     with in_words():
         found = [summary(it) for it in asked(_cloudformation(profile, region), everything=everything)]
@@ -46,7 +46,7 @@ def list_(everything: bool, status: tuple[str, ...], profile: str | None, region
 @output_option
 def describe(name: str, profile: str | None, region: str | None, output: str) -> None:
     """Describe a stack: its state, outputs, resources, and what failed."""
-    from ..operations.stacks import described
+    from ..live.operations.stacks import described
 
     with in_words():
         found = described(_cloudformation(profile, region), name)
@@ -79,8 +79,8 @@ def delete(
     Stacks go in the order in which CloudFormation lets them go: jobs, add-ons, HyperPod, EKS, network. What stays behind
     (by its deletion policy) is shown first.
     """
-    from ..operations.stacks import DeletionFailed, doomed, stacks
-    from ..operations.stacks import delete as run
+    from ..live.operations.stacks import DeletionFailed, doomed, stacks
+    from ..live.operations.stacks import delete as run
 
     client = _cloudformation(profile, region)
     with in_words():

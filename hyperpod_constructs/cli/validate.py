@@ -7,7 +7,7 @@ from typing import cast
 
 import click
 
-from ..rendering import FORMATS, Format, render
+from ..core.rendering import FORMATS, Format, render
 
 DEFAULT = "hyperpod.yaml"
 
@@ -20,8 +20,8 @@ def validate(configs: tuple[Path, ...], form: str) -> None:
 
     Exit code: 0 without errors, 1 with errors, 2 for wrong use.
     """
-    from ..config import load_all
-    from ..findings import errors
+    from ..core.config import load_all
+    from ..core.findings import errors
 
     findings = load_all(configs or (Path(DEFAULT),)).findings
     click.echo(render(findings, cast(Format, form)))
@@ -38,7 +38,7 @@ def schema() -> None:
 
 def json_schema() -> dict[str, object]:
     """The JSON Schema of a config file: the platform's, with jobs as files too."""
-    from ..spec import Platform
+    from ..core.spec import Platform
 
     content = Platform.model_json_schema()
     jobs = content["properties"]["jobs"]

@@ -12,7 +12,7 @@ from .validate import DEFAULT
 
 
 def _eks(profile: str | None, region: str | None) -> Any:
-    from ..operations.aws import client
+    from ..live.operations.aws import client
 
     return client("eks", profile, region)
 
@@ -24,10 +24,10 @@ def _eks(profile: str | None, region: str | None) -> Any:
 @output_option
 def versions(live: bool, everything: bool, profile: str | None, region: str | None, output: str) -> None:
     """The calendar of Kubernetes versions on EKS, and which of them HyperPod documents."""
-    from ..upgrade.versions import calendar
+    from ..live.upgrade.versions import calendar
 
     if live:
-        from ..operations.versions import releases
+        from ..live.operations.versions import releases
 
         with in_words():
             found = releases(_eks(profile, region))
@@ -62,13 +62,13 @@ def addons(
     live: bool, everything: bool, kubernetes: tuple[str, ...], profile: str | None, region: str | None, output: str
 ) -> None:
     """The newest version of each HyperPod add-on for each Kubernetes version: `-` where there is none, `?` where unknown."""
-    from .. import catalog
-    from ..upgrade.versions import calendar, matrix
+    from ..core import catalog
+    from ..live.upgrade.versions import calendar, matrix
 
     names = [name for name, addon in catalog.addons().items() if everything or addon.provider == "hyperpod"]
     wanted = kubernetes or tuple(release.version for release in reversed(calendar()) if release.status != "ended")
     if live:
-        from ..operations.versions import supports
+        from ..live.operations.versions import supports
 
         with in_words():
             found = supports(_eks(profile, region), names, wanted)
@@ -97,10 +97,10 @@ def upgrade_plan(
     Each step has its gates, what to change and to do in which order, and what can be undone. Exit code 1 when a step is
     blocked.
     """
-    from ..config import load
-    from ..rendering import text
-    from ..upgrade.plan import NoPlan, plan
-    from ..upgrade.text import render
+    from ..core.config import load
+    from ..core.rendering import text
+    from ..live.upgrade.plan import NoPlan, plan
+    from ..live.upgrade.text import render
 
     loaded = load(config)
     if loaded.platform is None:
@@ -120,8 +120,8 @@ def upgrade_plan(
 
 def _asked(platform: Any, source: str | None, eks: Any) -> dict[str, Any]:
     """What EKS says: the calendar, what add-ons support, and the cluster's version, add-ons and insights by its name."""
-    from ..operations.versions import insights, installed, releases, supports
-    from ..spec.addons import ADDON_NAMES
+    from ..core.spec.addons import ADDON_NAMES
+    from ..live.operations.versions import insights, installed, releases, supports
 
     known: dict[str, Any] = {"releases": releases(eks), "facts": f"EKS in {eks.meta.region_name}, now"}
     names = [ADDON_NAMES[key] for key in platform.addons.effective() if key in ADDON_NAMES]

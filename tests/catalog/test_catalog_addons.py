@@ -2,7 +2,7 @@
 
 import pytest
 
-from hyperpod_constructs import catalog
+from hyperpod_constructs.core import catalog
 
 OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
 GOVERNANCE = "amazon-sagemaker-hyperpod-taskgovernance"

@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from hyperpod_constructs import catalog
-from hyperpod_constructs.catalog import _files
-from hyperpod_constructs.catalog.refresh import FILES
+from hyperpod_constructs.core import catalog
+from hyperpod_constructs.core.catalog import _files
+from hyperpod_constructs.core.catalog.refresh import FILES
 
 MINE = sorted({*FILES, "endpoints", "iam", "images", "labels"})
 
@@ -35,8 +35,8 @@ def test_instance_types_stay_small() -> None:
 def test_a_look_up_imports_nothing_heavy_and_reads_files_only_when_asked() -> None:
     script = """
 import sys
-from hyperpod_constructs import catalog
-from hyperpod_constructs.catalog import _files
+from hyperpod_constructs.core import catalog
+from hyperpod_constructs.core.catalog import _files
 assert _files.load.cache_info().currsize == 0, "read a file on import"
 catalog.instance_type("ml.p5.48xlarge"), catalog.region("us-west-2"), catalog.addon("cert-manager"), catalog.limit("tags")
 catalog.default_kubernetes_version(), catalog.endpoints_for(["fsx"]), catalog.role("execution"), catalog.service_images()

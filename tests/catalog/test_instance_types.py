@@ -2,7 +2,7 @@
 
 import pytest
 
-from hyperpod_constructs import catalog
+from hyperpod_constructs.core import catalog
 
 
 def test_all_types_of_the_api_are_there() -> None:

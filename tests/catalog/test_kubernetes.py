@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from hyperpod_constructs import catalog
+from hyperpod_constructs.core import catalog
 
 TODAY = date(2026, 11, 23)
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hyperpod_constructs import catalog
+from hyperpod_constructs.core import catalog
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_limits(name: str, low: int, high: int) -> None:
 
 
 def test_every_limit_pattern_and_list_has_a_source() -> None:
-    from hyperpod_constructs.catalog._files import load
+    from hyperpod_constructs.core.catalog._files import load
 
     for section in ("limits", "patterns", "allowed", "ports"):
         assert all(catalog.source_of(section, name) for name in load("limits")[section])

@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from hyperpod_constructs import catalog
-from hyperpod_constructs.catalog import _live
-from hyperpod_constructs.catalog.refresh import Refreshed, load_all, refresh
+from hyperpod_constructs.core import catalog
+from hyperpod_constructs.core.catalog import _live
+from hyperpod_constructs.core.catalog.refresh import Refreshed, load_all, refresh
 
 ADDON = "amazon-sagemaker-hyperpod-training-operator"
 

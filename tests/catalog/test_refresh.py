@@ -9,10 +9,10 @@ from pathlib import Path
 import moto
 import pytest
 
-from hyperpod_constructs import catalog
-from hyperpod_constructs.catalog import _derived, _files, _live
-from hyperpod_constructs.catalog import refresh as module
-from hyperpod_constructs.catalog.refresh import Difference, load_all, refresh, table, write
+from hyperpod_constructs.core import catalog
+from hyperpod_constructs.core.catalog import _derived, _files, _live
+from hyperpod_constructs.core.catalog import refresh as module
+from hyperpod_constructs.core.catalog.refresh import Difference, load_all, refresh, table, write
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hyperpod_constructs import catalog
+from hyperpod_constructs.core import catalog
 
 
 def test_hyperpod_is_in_nineteen_regions() -> None:

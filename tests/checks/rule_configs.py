@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from hyperpod_constructs.catalog import use_clock
-from hyperpod_constructs.config import Loaded, load
-from hyperpod_constructs.documents import parse
+from hyperpod_constructs.core.catalog import use_clock
+from hyperpod_constructs.core.config import Loaded, load
+from hyperpod_constructs.core.documents import parse
 
 TODAY = date(2026, 11, 23)
 BASE: dict[str, Any] = {

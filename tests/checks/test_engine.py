@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from hyperpod_constructs.catalog import use_clock
-from hyperpod_constructs.checks import Context, check, describe, ensure, error_texts, find, rule, rules
-from hyperpod_constructs.checks.pods import per_node
-from hyperpod_constructs.findings import Finding, InvalidSpec, Severity
-from hyperpod_constructs.spec import (
+from hyperpod_constructs.core.catalog import use_clock
+from hyperpod_constructs.core.checks import Context, check, describe, ensure, error_texts, find, rule, rules
+from hyperpod_constructs.core.checks.pods import per_node
+from hyperpod_constructs.core.findings import Finding, InvalidSpec, Severity
+from hyperpod_constructs.core.spec import (
     Acknowledgement,
     Addons,
     Cluster,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rule_configs import load_over
 
-from hyperpod_constructs.checks import find
+from hyperpod_constructs.core.checks import find
 
 DOCS = Path(__file__).parents[2] / "docs" / "failure-modes.md"
 ROWS = {

@@ -13,8 +13,8 @@ import pytest
 from rule_configs import load_over, load_text
 from test_rule_examples import EXAMPLES, WHOLE_FILES
 
-from hyperpod_constructs.checks import Rule
-from hyperpod_constructs.findings import Finding
+from hyperpod_constructs.core.checks import Rule
+from hyperpod_constructs.core.findings import Finding
 
 FILE = Path(__file__).parent / "fires.json"
 FIRES: dict[str, list[str]] = json.loads(FILE.read_text()) if FILE.exists() else {}

@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rule_configs import BASE, dumped, load_text, merged
 
-from hyperpod_constructs import synth
-from hyperpod_constructs.checks import Context, check
-from hyperpod_constructs.findings import errors
-from hyperpod_constructs.network_plan import demands, plan, surge, usable
-from hyperpod_constructs.spec import Cluster, InstanceGroup, Network
+from hyperpod_constructs.assembly import synth
+from hyperpod_constructs.core.checks import Context, check
+from hyperpod_constructs.core.findings import errors
+from hyperpod_constructs.core.network_plan import demands, plan, surge, usable
+from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Network
 
 pytestmark = pytest.mark.slow
 

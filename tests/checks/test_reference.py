@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hyperpod_constructs.checks import rules
-from hyperpod_constructs.rendering import rules_reference
+from hyperpod_constructs.core.checks import rules
+from hyperpod_constructs.core.rendering import rules_reference
 
 FILE = Path(__file__).parents[2] / "docs" / "rules.md"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rule_configs import BASE, dumped, load_over, load_text
 
-from hyperpod_constructs.checks import AREAS, Rule, rules
-from hyperpod_constructs.documents import parse
-from hyperpod_constructs.findings import errors
+from hyperpod_constructs.core.checks import AREAS, Rule, rules
+from hyperpod_constructs.core.documents import parse
+from hyperpod_constructs.core.findings import errors
 
 RULES = rules()
 WITHOUT_EXAMPLE = {"HP003", "HP004", "HP026"}

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from hyperpod_constructs.config import load
-from hyperpod_constructs.documents import join, within
-from hyperpod_constructs.findings import Finding, Severity
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.documents import join, within
+from hyperpod_constructs.core.findings import Finding, Severity
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 SHAPE = ("HP010", "HP011", "HP012", "HP013", "HP014")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hyperpod_constructs.checks import rules
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.cli.project import FILES, TEMPLATES
+from hyperpod_constructs.core.checks import rules
 
 ROOT = Path(__file__).parents[2]
 GOOD = (ROOT / "hyperpod.yaml").read_text().partition("\njobs:")[0] + "\n"

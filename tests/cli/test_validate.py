@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.documents import parse
+from hyperpod_constructs.core.documents import parse
 
 ROOT = Path(__file__).parents[2]
 GOOD = (ROOT / "hyperpod.yaml").read_text().partition("\njobs:")[0] + "\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import aws_cdk as cdk
 
-from hyperpod_constructs.kubernetes import KubernetesProvider
+from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
 
 ARN = "arn:aws:eks:us-west-2:111122223333:cluster/research"
 

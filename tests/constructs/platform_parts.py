@@ -9,11 +9,11 @@ from typing import Any
 from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack, assertions
 
-from hyperpod_constructs.cluster import HyperPodCluster
-from hyperpod_constructs.eks import HyperPodEks
-from hyperpod_constructs.network import HyperPodNetwork
-from hyperpod_constructs.spec import Addons, Cluster, Eks, InstanceGroup, Network
-from hyperpod_constructs.synth import cdk_context
+from hyperpod_constructs.assembly.synth import cdk_context
+from hyperpod_constructs.constructs.cluster import HyperPodCluster
+from hyperpod_constructs.constructs.eks import HyperPodEks
+from hyperpod_constructs.constructs.network import HyperPodNetwork
+from hyperpod_constructs.core.spec import Addons, Cluster, Eks, InstanceGroup, Network
 
 ZONES = ("usw2-az1", "usw2-az2")
 SYSTEM = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2)

@@ -13,17 +13,17 @@ from assembly import ROOT, Assembly, read_assembly
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperpod_constructs.access import AccessEntries
-from hyperpod_constructs.catalog._files import load
-from hyperpod_constructs.deployer import (
+from hyperpod_constructs.constructs.access import AccessEntries
+from hyperpod_constructs.constructs.eks import BroughtEks, EksClusterAttributes
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.deployer import (
     MANAGED_POLICY_CHARACTERS,
     actions_of,
     deployer_policies,
     derive,
     resource_types,
 )
-from hyperpod_constructs.eks import BroughtEks, EksClusterAttributes
-from hyperpod_constructs.spec import Access, Team
+from hyperpod_constructs.core.spec import Access, Team
 
 ADMIN = "arn:aws:iam::111122223333:role/Admin"
 PERSON = "arn:aws:iam::111122223333:user/ada"
@@ -118,7 +118,7 @@ def types(assemble: Callable[[str], Assembly]) -> set[str]:
 def test_the_table_is_what_cloudformation_says(types: set[str]) -> None:
     table = load("deployer")["types"]
     missing = {type_ for type_ in types if not type_.startswith("Custom::")} - table.keys()
-    assert not missing, "python -m hyperpod_constructs.deployer --refresh cdk.out"
+    assert not missing, "python -m hyperpod_constructs.core.deployer --refresh cdk.out"
     assert {type_: table[type_] for type_ in derive(types)} == derive(types)
 
 
@@ -157,4 +157,4 @@ def test_custom_resources_are_invoked() -> None:
 
 
 def test_the_page_says_how() -> None:
-    assert "python -m hyperpod_constructs.deployer" in (ROOT / "docs" / "access.md").read_text()
+    assert "python -m hyperpod_constructs.core.deployer" in (ROOT / "docs" / "access.md").read_text()

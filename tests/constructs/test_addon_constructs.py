@@ -11,12 +11,12 @@ import yaml
 from aws_cdk import aws_iam as iam
 from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
 
-from hyperpod_constructs.addons import CORE_ADDONS, NODE_ADDONS
-from hyperpod_constructs.cluster import HyperPodCluster
-from hyperpod_constructs.eks import EksClusterAttributes
-from hyperpod_constructs.graph import prove
-from hyperpod_constructs.spec import ADDON_NAMES, Addon, Addons, Cluster
-from hyperpod_constructs.spec.addons import InferenceOperator, MountpointS3
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.constructs.addons import CORE_ADDONS, NODE_ADDONS
+from hyperpod_constructs.constructs.cluster import HyperPodCluster
+from hyperpod_constructs.constructs.eks import EksClusterAttributes
+from hyperpod_constructs.core.spec import ADDON_NAMES, Addon, Addons, Cluster
+from hyperpod_constructs.core.spec.addons import InferenceOperator, MountpointS3
 
 BUCKET = "arn:aws:s3:::data"
 EVERYTHING = Addons(

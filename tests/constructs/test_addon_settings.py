@@ -8,10 +8,10 @@ from typing import Any, get_args
 import pytest
 from platform_parts import Synthesized, make_cluster, synthesize
 
-from hyperpod_constructs.addons import NODE_ADDONS
-from hyperpod_constructs.catalog import addon
-from hyperpod_constructs.checks import Context, check
-from hyperpod_constructs.spec import (
+from hyperpod_constructs.constructs.addons import NODE_ADDONS
+from hyperpod_constructs.core.catalog import addon
+from hyperpod_constructs.core.checks import Context, check
+from hyperpod_constructs.core.spec import (
     ADDON_NAMES,
     Addon,
     Addons,
@@ -22,7 +22,7 @@ from hyperpod_constructs.spec import (
     SpecModel,
     configuration_of,
 )
-from hyperpod_constructs.spec.base import places_of
+from hyperpod_constructs.core.spec.base import places_of
 
 GPU = {"key": "nvidia.com/gpu", "operator": "Exists"}
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from assembly import ROOT, Assembly, read_assembly
 
-from hyperpod_constructs.catalog import endpoints_for
-from hyperpod_constructs.closed import endpoint_services, outside
-from hyperpod_constructs.config import load
-from hyperpod_constructs.graph import prove
-from hyperpod_constructs.spec import Platform
-from hyperpod_constructs.synth import build, cdk_context
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.core.catalog import endpoints_for
+from hyperpod_constructs.core.closed import endpoint_services, outside
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.spec import Platform
 
 EXAMPLE = ROOT / "examples" / "closed-network.yaml"
 REGISTRY = "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
@@ -99,7 +99,7 @@ def test_the_kubernetes_api_is_private_and_our_functions_are_inside(closed: Asse
 def test_our_functions_are_inside_even_with_a_public_endpoint_beside():
     from platform_parts import ZONES, make_cluster, synthesize
 
-    from hyperpod_constructs.spec import Network
+    from hyperpod_constructs.core.spec import Network
 
     network = Network(availability_zone_ids=ZONES, mode="closed")
     template = synthesize(lambda stack: make_cluster(stack, network=network) and None)

@@ -11,11 +11,11 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from platform_parts import KEY, SYSTEM, Synthesized, make_cluster, synthesize
 
-from hyperpod_constructs.cluster import HyperPodCluster, system_group
-from hyperpod_constructs.eks import EksClusterAttributes
-from hyperpod_constructs.graph import prove
-from hyperpod_constructs.spec import Cluster, InstanceGroup, Lifecycle, RestrictedInstanceGroup, Volume
-from hyperpod_constructs.spec.cluster import Autoscaling
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.constructs.cluster import HyperPodCluster, system_group
+from hyperpod_constructs.constructs.eks import EksClusterAttributes
+from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Lifecycle, RestrictedInstanceGroup, Volume
+from hyperpod_constructs.core.spec.cluster import Autoscaling
 
 WORKERS = InstanceGroup(name="workers", instance_type="ml.p5.48xlarge", count=4, availability_zone_id="usw2-az1")
 SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0, max_count=8, capacity="spot")

@@ -9,9 +9,9 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 
-from hyperpod_constructs.dependencies import HyperPodDependencies
-from hyperpod_constructs.kubernetes import KubernetesProvider
-from hyperpod_constructs.spec.dependencies import DependencyChart, FolderChart
+from hyperpod_constructs.constructs.dependencies import HyperPodDependencies
+from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
+from hyperpod_constructs.core.spec.dependencies import DependencyChart, FolderChart
 
 
 class Made:

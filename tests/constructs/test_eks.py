@@ -11,12 +11,12 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
 from platform_parts import KEY, SYSTEM, ZONES, Synthesized, make_cluster, synthesize
 
-from hyperpod_constructs.catalog import default_kubernetes_version
-from hyperpod_constructs.cluster import HyperPodCluster
-from hyperpod_constructs.eks import HyperPodEks
-from hyperpod_constructs.network import HyperPodNetwork
-from hyperpod_constructs.spec import Addons, Eks, Network
-from hyperpod_constructs.synth import cdk_context
+from hyperpod_constructs.assembly.synth import cdk_context
+from hyperpod_constructs.constructs.cluster import HyperPodCluster
+from hyperpod_constructs.constructs.eks import HyperPodEks
+from hyperpod_constructs.constructs.network import HyperPodNetwork
+from hyperpod_constructs.core.catalog import default_kubernetes_version
+from hyperpod_constructs.core.spec import Addons, Eks, Network
 
 NEW = Network(availability_zone_ids=ZONES)
 BROUGHT = Network.model_validate(

@@ -13,13 +13,13 @@ import pytest
 from assembly import UNCOPIED, Assembly, read_assembly
 from botocore.validate import ParamValidator
 
-from hyperpod_constructs import catalog
-from hyperpod_constructs.governance import ClusterSchedulerConfig, ComputeQuota, HyperPodTeam
-from hyperpod_constructs.governance_properties import compute_quota_properties, scheduler_config_properties
-from hyperpod_constructs.graph import prove
-from hyperpod_constructs.jobs import compile_job
-from hyperpod_constructs.spec import Governance, Job, Platform, QuotaResource, Scheduler, Team
-from hyperpod_constructs.stacks import platform_stacks
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.assembly.stacks import platform_stacks
+from hyperpod_constructs.constructs.governance import ClusterSchedulerConfig, ComputeQuota, HyperPodTeam
+from hyperpod_constructs.core import catalog
+from hyperpod_constructs.core.governance_properties import compute_quota_properties, scheduler_config_properties
+from hyperpod_constructs.core.jobs import compile_job
+from hyperpod_constructs.core.spec import Governance, Job, Platform, QuotaResource, Scheduler, Team
 
 MEMBER = "arn:aws:iam::111122223333:role/Vision"
 OTHER = "arn:aws:iam::111122223333:role/Speech"

@@ -50,7 +50,7 @@ def test_the_functions_need_nothing_but_the_lambda_runtime() -> None:
 
 
 def test_the_assets_hash_depends_on_the_sources_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hyperpod_constructs.kubernetes import handler_code
+    from hyperpod_constructs.constructs.kubernetes import handler_code
 
     names = []
     for round_ in ("first", "second"):

@@ -13,10 +13,16 @@ import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 
-from hyperpod_constructs.chart import ChartError, Insertion, content_digest
+from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
+from hyperpod_constructs.constructs.kubernetes.helm_release import (
+    FolderChart,
+    GitChart,
+    HelmProvider,
+    HelmRelease,
+    OciChart,
+)
+from hyperpod_constructs.core.chart import ChartError, Insertion, content_digest
 from hyperpod_constructs.handlers.helm.index import Properties
-from hyperpod_constructs.kubernetes import KubernetesProvider
-from hyperpod_constructs.kubernetes.helm_release import FolderChart, GitChart, HelmProvider, HelmRelease, OciChart
 
 DIGEST = "sha256:" + "0" * 64
 GIT = GitChart(repository="https://github.com/a/b", path="chart", commit="1" * 40, digest=DIGEST)

@@ -16,7 +16,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from kubernetes_app import ARN, App, config_map, only, resources
 
-from hyperpod_constructs.kubernetes import (
+from hyperpod_constructs.constructs.kubernetes import (
     KubernetesObjects,
     KubernetesProvider,
     KubernetesWait,

@@ -8,7 +8,7 @@ import aws_cdk as cdk
 import pytest
 from kubernetes_app import App, only
 
-from hyperpod_constructs.kubernetes import KubernetesWait, conditions, deployment_available, nodes_ready
+from hyperpod_constructs.constructs.kubernetes import KubernetesWait, conditions, deployment_available, nodes_ready
 
 WAIT = "Custom::HyperPodKubernetesWait"
 

@@ -9,9 +9,9 @@ import pytest
 from aws_cdk import App, Stack
 from platform_parts import ZONES, Synthesized, synthesize
 
-from hyperpod_constructs.network import HyperPodNetwork
-from hyperpod_constructs.spec import Network
-from hyperpod_constructs.synth import cdk_context
+from hyperpod_constructs.assembly.synth import cdk_context
+from hyperpod_constructs.constructs.network import HyperPodNetwork
+from hyperpod_constructs.core.spec import Network
 
 
 def network(**options: Any) -> Synthesized:

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from assembly import UNCOPIED, Assembly, read_assembly
 
-from hyperpod_constructs.graph import prove
-from hyperpod_constructs.spec import Platform
-from hyperpod_constructs.stacks import platform_stacks
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.assembly.stacks import platform_stacks
+from hyperpod_constructs.core.spec import Platform
 
 CHART = {
     "reference": "oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/grafana",

@@ -10,8 +10,8 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from platform_parts import Synthesized, synthesize
 
-from hyperpod_constructs.config import load
-from hyperpod_constructs.platform import HyperPodPlatform
+from hyperpod_constructs.constructs.platform import HyperPodPlatform
+from hyperpod_constructs.core.config import load
 
 BOUNDARY = "arn:aws:iam::111122223333:policy/Boundary"
 

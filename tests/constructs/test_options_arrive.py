@@ -11,7 +11,9 @@ from aws_cdk import App, Stack, assertions
 from aws_cdk import aws_iam as iam
 from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
 
-from hyperpod_constructs.addons import (
+from hyperpod_constructs.assembly.stacks import platform_stacks
+from hyperpod_constructs.assembly.synth import cdk_context
+from hyperpod_constructs.constructs.addons import (
     EbsCsiAddon,
     FsxCsiAddon,
     InferenceOperatorAddon,
@@ -19,9 +21,10 @@ from hyperpod_constructs.addons import (
     MountpointS3CsiAddon,
     TrainingOperatorAddon,
 )
-from hyperpod_constructs.checks import Context, check
-from hyperpod_constructs.platform import HyperPodPlatform
-from hyperpod_constructs.spec import (
+from hyperpod_constructs.constructs.platform import HyperPodPlatform
+from hyperpod_constructs.constructs.storage import HyperPodBucket, HyperPodFileSystem
+from hyperpod_constructs.core.checks import Context, check
+from hyperpod_constructs.core.spec import (
     ADDON_NAMES,
     Addons,
     Bucket,
@@ -31,12 +34,9 @@ from hyperpod_constructs.spec import (
     Platform,
     RestrictedInstanceGroup,
 )
-from hyperpod_constructs.spec.addons import InferenceOperator, Kueue, MountpointS3, TrainingOperator
-from hyperpod_constructs.spec.cluster import Autoscaling
-from hyperpod_constructs.spec.dependencies import OciChart
-from hyperpod_constructs.stacks import platform_stacks
-from hyperpod_constructs.storage import HyperPodBucket, HyperPodFileSystem
-from hyperpod_constructs.synth import cdk_context
+from hyperpod_constructs.core.spec.addons import InferenceOperator, Kueue, MountpointS3, TrainingOperator
+from hyperpod_constructs.core.spec.cluster import Autoscaling
+from hyperpod_constructs.core.spec.dependencies import OciChart
 
 MINE = "arn:aws:iam::111122223333:role/Mine"
 SCALED = InstanceGroup(name="scaled", instance_type="ml.g5.8xlarge", count=0)

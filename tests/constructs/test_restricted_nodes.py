@@ -14,12 +14,12 @@ from fake_api_server import FakeApiServer
 from kubernetes_targets import CloudFormation, Target, fake_target
 from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
 
-from hyperpod_constructs.addons import CoreDnsAddon
-from hyperpod_constructs.cluster import HyperPodCluster
-from hyperpod_constructs.eks import EksClusterAttributes
-from hyperpod_constructs.graph import prove
-from hyperpod_constructs.platform import HyperPodPlatform
-from hyperpod_constructs.spec import Addons, Cluster, Platform, RestrictedInstanceGroup
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.constructs.addons import CoreDnsAddon
+from hyperpod_constructs.constructs.cluster import HyperPodCluster
+from hyperpod_constructs.constructs.eks import EksClusterAttributes
+from hyperpod_constructs.constructs.platform import HyperPodPlatform
+from hyperpod_constructs.core.spec import Addons, Cluster, Platform, RestrictedInstanceGroup
 
 GROUP = "sagemaker.amazonaws.com/instance-group-type"
 RULES = ("restricted-network-before-cluster", "originals-before-copies", "dns-servers-before-policy")

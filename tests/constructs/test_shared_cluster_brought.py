@@ -26,7 +26,7 @@ from hyperpod_constructs import (
     Team,
     prove,
 )
-from hyperpod_constructs.spec import Bucket
+from hyperpod_constructs.core.spec import Bucket
 
 P5 = "ml.p5.48xlarge"
 

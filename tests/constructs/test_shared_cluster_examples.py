@@ -13,10 +13,10 @@ import aws_cdk as cdk
 import pytest
 from assembly import ROOT, Assembly
 
-from hyperpod_constructs.config import load
-from hyperpod_constructs.findings import Severity
-from hyperpod_constructs.graph import prove
-from hyperpod_constructs.platform import HyperPodPlatform
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.constructs.platform import HyperPodPlatform
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.findings import Severity
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,10 @@ import pytest
 from assembly import UNCOPIED, Assembly, read_assembly
 from aws_cdk import aws_ec2 as ec2
 
-from hyperpod_constructs.graph import prove
-from hyperpod_constructs.spec import LustreFileSystem, Platform
-from hyperpod_constructs.stacks import platform_stacks
-from hyperpod_constructs.storage import HyperPodFileSystem
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.assembly.stacks import platform_stacks
+from hyperpod_constructs.constructs.storage import HyperPodFileSystem
+from hyperpod_constructs.core.spec import LustreFileSystem, Platform
 
 KEY = "arn:aws:kms:us-west-2:111122223333:key/11111111-2222-3333-4444-555555555555"
 FSX = "AWS::FSx::FileSystem"

@@ -12,11 +12,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Annotations, Match, Template
 from constructs import DependencyGroup
 
-from hyperpod_constructs.findings import InvalidSpec
-from hyperpod_constructs.jobs import HyperPodPyTorchJob, Job, compile_job
-from hyperpod_constructs.kubernetes import KubernetesProvider
-from hyperpod_constructs.spec import Cluster, InstanceGroup
-from hyperpod_constructs.training_job import MOST_JOBS, TrainingJob, TrainingJobs
+from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
+from hyperpod_constructs.constructs.training_job import MOST_JOBS, TrainingJob, TrainingJobs
+from hyperpod_constructs.core.findings import InvalidSpec
+from hyperpod_constructs.core.jobs import HyperPodPyTorchJob, Job, compile_job
+from hyperpod_constructs.core.spec import Cluster, InstanceGroup
 
 OBJECTS = "Custom::HyperPodKubernetesObjects"
 WAIT = "Custom::HyperPodKubernetesWait"

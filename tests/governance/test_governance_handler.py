@@ -11,11 +11,11 @@ from botocore.config import Config
 from fake_aws import FakeAws
 from governance_service import CLUSTER, GovernanceService
 
-from hyperpod_constructs.governance_properties import compute_quota_properties, scheduler_config_properties
+from hyperpod_constructs.core.governance_properties import compute_quota_properties, scheduler_config_properties
+from hyperpod_constructs.core.spec import QuotaResource, Scheduler, Team
 from hyperpod_constructs.handlers.governance.api import OWNER_TAG, GovernanceError
 from hyperpod_constructs.handlers.governance.index import TIMEOUT_SECONDS, begin, poll
 from hyperpod_constructs.handlers.governance.settle import RETRY_SECONDS, Step, next_step
-from hyperpod_constructs.spec import QuotaResource, Scheduler, Team
 
 STACK = "arn:aws:cloudformation:us-west-2:111122223333:stack/Addons/1"
 P5 = "ml.p5.48xlarge"

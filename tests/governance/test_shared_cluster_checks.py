@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from hyperpod_constructs.checks import Context, check
-from hyperpod_constructs.findings import Finding, Severity
-from hyperpod_constructs.spec import Addons, Cluster, Governance, Storage
+from hyperpod_constructs.core.checks import Context, check
+from hyperpod_constructs.core.findings import Finding, Severity
+from hyperpod_constructs.core.spec import Addons, Cluster, Governance, Storage
 
 CLUSTER = Cluster.model_validate(
     {

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from order_cases import att, ref, resource, template
 
-from hyperpod_constructs.graph import Graph, Stack, load, prove, without_edge
+from hyperpod_constructs.assembly.graph import Graph, Stack, load, prove, without_edge
 
 
 def two(value: Any) -> Graph:

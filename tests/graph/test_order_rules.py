@@ -11,8 +11,17 @@ import pytest
 from order_cases import BASE, CASES, EKS, HYPERPOD, ROUTE, WAIT, att, ref, resource, template
 from order_platform import platform
 
-from hyperpod_constructs.graph import ORDER_RULES, Graph, OrderRule, Selector, Stack, order_table, prove, without_edge
-from hyperpod_constructs.graph.__main__ import main
+from hyperpod_constructs.assembly.graph import (
+    ORDER_RULES,
+    Graph,
+    OrderRule,
+    Selector,
+    Stack,
+    order_table,
+    prove,
+    without_edge,
+)
+from hyperpod_constructs.assembly.graph.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -269,4 +278,6 @@ def test_the_report_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_the_documentation_holds_the_current_table() -> None:
     text = (ROOT / "docs" / "order.md").read_text(encoding="utf-8")
-    assert order_table() in text, "run `python -m hyperpod_constructs.graph --table` and put it into docs/order.md"
+    assert order_table() in text, (
+        "run `python -m hyperpod_constructs.assembly.graph --table` and put it into docs/order.md"
+    )

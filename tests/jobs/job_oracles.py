@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 
-from hyperpod_constructs import catalog
+from hyperpod_constructs.core import catalog
 
 DATA = Path(__file__).parent / "data"
 KUBERNETES = "1.35"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from job_oracles import assert_valid, main_container
 
-from hyperpod_constructs.config import load
-from hyperpod_constructs.findings import Severity, errors
-from hyperpod_constructs.jobs import Job, compile_job
-from hyperpod_constructs.jobs.files import parse_job, read_job
-from hyperpod_constructs.jobs.hyp import job_from_mapping
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.findings import Severity, errors
+from hyperpod_constructs.core.jobs import Job, compile_job
+from hyperpod_constructs.core.jobs.files import parse_job, read_job
+from hyperpod_constructs.core.jobs.hyp import job_from_mapping
 
 CONTENT = """job_name: demo
 image: registry/train:v1

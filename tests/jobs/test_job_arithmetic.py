@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from job_oracles import full_node_of_the_official_cli, number
 
-from hyperpod_constructs.catalog import EFA_RESOURCE, instance_type, instance_types
-from hyperpod_constructs.checks.jobs import check_job
-from hyperpod_constructs.findings import errors
-from hyperpod_constructs.jobs import Job, share
-from hyperpod_constructs.jobs.devices import mig_per_node
-from hyperpod_constructs.jobs.room import usable
+from hyperpod_constructs.core.catalog import EFA_RESOURCE, instance_type, instance_types
+from hyperpod_constructs.core.checks.jobs import check_job
+from hyperpod_constructs.core.findings import errors
+from hyperpod_constructs.core.jobs import Job, share
+from hyperpod_constructs.core.jobs.devices import mig_per_node
+from hyperpod_constructs.core.jobs.room import usable
 
 OFFICIAL = full_node_of_the_official_cli()
 ALL = sorted(instance_types())

@@ -11,12 +11,12 @@ import yaml
 from click.testing import CliRunner
 from job_oracles import assert_valid, main_container, pod_templates
 
-from hyperpod_constructs.checks.jobs import check_job
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.findings import InvalidSpec, errors
-from hyperpod_constructs.jobs import Job, compile_job
-from hyperpod_constructs.jobs.files import parse_job, read_job
-from hyperpod_constructs.jobs.hyp import job_from_mapping
+from hyperpod_constructs.core.checks.jobs import check_job
+from hyperpod_constructs.core.findings import InvalidSpec, errors
+from hyperpod_constructs.core.jobs import Job, compile_job
+from hyperpod_constructs.core.jobs.files import parse_job, read_job
+from hyperpod_constructs.core.jobs.hyp import job_from_mapping
 
 ROOT = Path(__file__).parents[2]
 BASE = {"job_name": "demo", "image": "registry/train:v1", "namespace": "default"}
@@ -92,7 +92,7 @@ def test_bug_03_a_read_only_claim_is_mounted_read_only(read_only: object):
 
 
 def rendered(manifest: dict) -> dict:
-    from hyperpod_constructs.jobs.text import to_yaml
+    from hyperpod_constructs.core.jobs.text import to_yaml
 
     return yaml.safe_load(to_yaml([manifest]))
 
@@ -235,8 +235,8 @@ def test_bug_25_a_unit_is_never_ignored(value: str):
 
 
 def test_bug_26_nothing_is_swallowed():
-    import hyperpod_constructs.checks as checks
-    import hyperpod_constructs.jobs as jobs
+    import hyperpod_constructs.core.checks as checks
+    import hyperpod_constructs.core.jobs as jobs
 
     for package in (jobs, checks):
         for file in Path(package.__file__).parent.glob("*job*.py" if package is checks else "*.py"):

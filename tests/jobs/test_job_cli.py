@@ -12,8 +12,8 @@ from job_oracles import main_container, pod_templates
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.cli.explain_job import explain_job
-from hyperpod_constructs.jobs import Job, compile_job
-from hyperpod_constructs.jobs.files import read_job
+from hyperpod_constructs.core.jobs import Job, compile_job
+from hyperpod_constructs.core.jobs.files import read_job
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_oracles import assert_valid, main_container, pod_templates
 
-from hyperpod_constructs.catalog import instance_types
-from hyperpod_constructs.documents import parse
-from hyperpod_constructs.findings import InvalidSpec
-from hyperpod_constructs.jobs import BatchJob, Job, PyTorchJob, compile_job
-from hyperpod_constructs.jobs.text import to_json, to_yaml
+from hyperpod_constructs.core.catalog import instance_types
+from hyperpod_constructs.core.documents import parse
+from hyperpod_constructs.core.findings import InvalidSpec
+from hyperpod_constructs.core.jobs import BatchJob, Job, PyTorchJob, compile_job
+from hyperpod_constructs.core.jobs.text import to_json, to_yaml
 
 EVERYTHING = {
     "name": "llama",

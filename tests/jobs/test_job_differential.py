@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_oracles import assert_valid, official_body
 
-from hyperpod_constructs.findings import errors
-from hyperpod_constructs.jobs import Job, compile_job
-from hyperpod_constructs.jobs.hyp import job_from_mapping
+from hyperpod_constructs.core.findings import errors
+from hyperpod_constructs.core.jobs import Job, compile_job
+from hyperpod_constructs.core.jobs.hyp import job_from_mapping
 
 NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30).filter(
@@ -156,7 +156,7 @@ def test_what_the_package_refuses_we_refuse_or_warn_of(config: dict[str, Any]):
     converted = job_from_mapping(full)
     found = list(errors(converted.findings))
     if not found:
-        from hyperpod_constructs.checks.jobs import check_job
+        from hyperpod_constructs.core.checks.jobs import check_job
 
         try:
             found = [one for one in check_job(Job(**converted.data)) if one.severity != "note"]

@@ -19,10 +19,10 @@ from constructs import DependencyGroup
 from job_oracles import assert_valid, main_container, pod_templates
 
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.jobs import compile_job
-from hyperpod_constructs.jobs.files import parse_job, read_job
-from hyperpod_constructs.kubernetes import KubernetesProvider
-from hyperpod_constructs.spec import Cluster, InstanceGroup
+from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
+from hyperpod_constructs.core.jobs import compile_job
+from hyperpod_constructs.core.jobs.files import parse_job, read_job
+from hyperpod_constructs.core.spec import Cluster, InstanceGroup
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "jobs.md").read_text()

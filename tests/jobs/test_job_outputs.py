@@ -16,11 +16,11 @@ from job_oracles import assert_valid
 
 import k8s_charts
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.jobs import Job, compile_job
-from hyperpod_constructs.jobs.files import read_job
-from hyperpod_constructs.kubernetes import KubernetesObjects, KubernetesProvider
-from hyperpod_constructs.spec import Cluster, Governance, InstanceGroup, Team
-from hyperpod_constructs.training_job import TrainingJob
+from hyperpod_constructs.constructs.kubernetes import KubernetesObjects, KubernetesProvider
+from hyperpod_constructs.constructs.training_job import TrainingJob
+from hyperpod_constructs.core.jobs import Job, compile_job
+from hyperpod_constructs.core.jobs.files import read_job
+from hyperpod_constructs.core.spec import Cluster, Governance, InstanceGroup, Team
 from k8s_charts.__main__ import main as charts_main
 
 ROOT = Path(__file__).parents[2]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter
 
-from hyperpod_constructs.checks import Context, rules
-from hyperpod_constructs.checks.jobs import check_job, check_jobs
-from hyperpod_constructs.documents import Document, parse
-from hyperpod_constructs.findings import Severity
-from hyperpod_constructs.jobs import Job
-from hyperpod_constructs.jobs.files import job_in
-from hyperpod_constructs.spec import Platform
+from hyperpod_constructs.core.checks import Context, rules
+from hyperpod_constructs.core.checks.jobs import check_job, check_jobs
+from hyperpod_constructs.core.documents import Document, parse
+from hyperpod_constructs.core.findings import Severity
+from hyperpod_constructs.core.jobs import Job
+from hyperpod_constructs.core.jobs.files import job_in
+from hyperpod_constructs.core.spec import Platform
 
 RULES = [rule for rule in rules() if rule.id.startswith("HP7")]
 

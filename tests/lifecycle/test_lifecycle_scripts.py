@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperpod_constructs.lifecycle_scripts import DEFAULT_SCRIPTS, content_hash
+from hyperpod_constructs.constructs.lifecycle_scripts import DEFAULT_SCRIPTS, content_hash
 
 SCRIPTS = sorted(DEFAULT_SCRIPTS.rglob("*.sh"))
 SHELLCHECK = shutil.which("shellcheck") or shutil.which("shellcheck", path=str(Path(sys.executable).parent))

@@ -10,10 +10,10 @@ from aws_cdk import App, Environment, Stack, assertions
 from options import FACTORS, allowed, config
 from pairwise import Row, rows
 
-from hyperpod_constructs.nag import JustifiedNag
-from hyperpod_constructs.platform import HyperPodPlatform
-from hyperpod_constructs.spec import Platform
-from hyperpod_constructs.synth import cdk_context
+from hyperpod_constructs.assembly.nag import JustifiedNag
+from hyperpod_constructs.assembly.synth import cdk_context
+from hyperpod_constructs.constructs.platform import HyperPodPlatform
+from hyperpod_constructs.core.spec import Platform
 
 ROWS = rows(FACTORS, allowed)
 

@@ -13,8 +13,8 @@ from merge import merged
 from options import FACTORS, allowed
 from pairwise import pairs_of, rows, wanted_pairs
 
-from hyperpod_constructs.graph import prove
-from hyperpod_constructs.nag import JUSTIFIED
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.assembly.nag import JUSTIFIED
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from hyperpod_constructs.addons.observability import metric_levels
-from hyperpod_constructs.catalog import metrics
-from hyperpod_constructs.dashboards import alert_rules, dashboards, metrics_of, names_in
-from hyperpod_constructs.spec import Metrics
+from hyperpod_constructs.constructs.addons.observability import metric_levels
+from hyperpod_constructs.core.catalog import metrics
+from hyperpod_constructs.core.dashboards import alert_rules, dashboards, metrics_of, names_in
+from hyperpod_constructs.core.spec import Metrics
 
 ALL = dashboards()
 ADVANCED = Metrics(

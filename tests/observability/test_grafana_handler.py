@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from fake_aws import AwsFault, FakeAws
 
-from hyperpod_constructs.dashboards import dashboards
+from hyperpod_constructs.core.dashboards import dashboards
 from hyperpod_constructs.handlers.grafana.index import RETRY_SECONDS, GrafanaError, handle
 
 WORKSPACE = "g-0123456789"

@@ -13,7 +13,7 @@ from fake_api_server import FakeApiServer
 from fake_aws import FakeAws, moto_account
 
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.operations import aws as aws_module
+from hyperpod_constructs.live.operations import aws as aws_module
 
 Run = Callable[..., Result]
 

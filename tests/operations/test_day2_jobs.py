@@ -151,7 +151,7 @@ def test_list_of_one_namespace_in_one_state_as_json(api, run):
 
 
 def test_list_pages(api, run, monkeypatch):
-    monkeypatch.setattr("hyperpod_constructs.operations.kubernetes.PAGE", "2")
+    monkeypatch.setattr("hyperpod_constructs.live.operations.kubernetes.PAGE", "2")
     for index in range(5):
         job(api, f"job-{index}")
     assert len(json.loads(run("jobs", "list", "-o", "json").stdout)) == 5
@@ -351,7 +351,7 @@ REAL = os.environ.get("KUBECONFIG")
 
 @pytest.mark.skipif(not REAL, reason="KUBECONFIG is not set")
 def test_a_real_api_server(run):
-    from hyperpod_constructs.operations.kubernetes import by_kubeconfig
+    from hyperpod_constructs.live.operations.kubernetes import by_kubeconfig
 
     api, namespace = by_kubeconfig(), f"hyperpod-test-{uuid.uuid4().hex[:8]}"
     api.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})

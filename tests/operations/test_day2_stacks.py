@@ -12,7 +12,7 @@ from fake_aws import AwsFault
 
 from hyperpod_constructs.cli import nodes as nodes_cli
 from hyperpod_constructs.cli import stacks as stacks_cli
-from hyperpod_constructs.operations import stacks as stacks_module
+from hyperpod_constructs.live.operations import stacks as stacks_module
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_the_stacks_that_we_synthesize_go_in_the_right_order(default):
 
 
 def test_the_order_of_deployment_is_the_constructs():
-    from hyperpod_constructs.stacks import STACKS
+    from hyperpod_constructs.assembly.stacks import STACKS
 
     assert tuple(STACKS) == stacks_module.DEPLOY_ORDER
 

@@ -9,9 +9,9 @@ import pytest
 from accounts import ADDONS, addon_versions, calendar, eks, healthy, installed, service_quotas
 from preflight_platforms import new
 
-from hyperpod_constructs.catalog import use_clock
-from hyperpod_constructs.upgrade.plan import NoPlan, plan
-from hyperpod_constructs.upgrade.versions import matrix
+from hyperpod_constructs.core.catalog import use_clock
+from hyperpod_constructs.live.upgrade.plan import NoPlan, plan
+from hyperpod_constructs.live.upgrade.versions import matrix
 
 OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
 GOVERNANCE = "amazon-sagemaker-hyperpod-taskgovernance"

@@ -11,10 +11,10 @@ from fake_api_server import FakeApiServer
 from fake_aws import AwsFault, FakeAws
 from preflight_platforms import brought, new
 
-from hyperpod_constructs.catalog import use_clock
-from hyperpod_constructs.checks import rules
-from hyperpod_constructs.operations.aws import Trouble, failure
-from hyperpod_constructs.preflight import preflight, probes
+from hyperpod_constructs.core.catalog import use_clock
+from hyperpod_constructs.core.checks import rules
+from hyperpod_constructs.live.operations.aws import Trouble, failure
+from hyperpod_constructs.live.preflight import preflight, probes
 
 
 def some(*titles):
@@ -226,7 +226,7 @@ def test_errors_of_botocore(name, trouble):
 
 
 def test_an_answer_that_a_check_does_not_understand(aws, caplog):
-    caplog.set_level("DEBUG", logger="hyperpod_constructs.preflight")
+    caplog.set_level("DEBUG", logger="hyperpod_constructs.live.preflight")
     aws.on("eks", "DescribeClusterVersions", {"clusterVersions": [{"clusterVersion": "one"}]})
     found = look(aws, new(account="999999999999"))
     assert ids(found) == ["HP908", "HP907"]

@@ -10,8 +10,8 @@ from accounts import REGION, TODAY, ids
 from fake_aws import moto_account
 from preflight_platforms import brought, workers
 
-from hyperpod_constructs.catalog import use_clock
-from hyperpod_constructs.preflight import preflight, probes
+from hyperpod_constructs.core.catalog import use_clock
+from hyperpod_constructs.live.preflight import preflight, probes
 
 TITLES = {
     *("subnets", "VPC, routes and endpoints", "security groups", "zones and instance types", "account"),

@@ -25,8 +25,8 @@ from accounts import (
 )
 from preflight_platforms import brought, new, workers
 
-from hyperpod_constructs.catalog import use_clock
-from hyperpod_constructs.preflight import preflight
+from hyperpod_constructs.core.catalog import use_clock
+from hyperpod_constructs.live.preflight import preflight
 
 OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
 

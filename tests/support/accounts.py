@@ -8,10 +8,10 @@ from typing import Any
 
 from fake_aws import AwsFault, FakeAws
 
-from hyperpod_constructs.catalog import find_addon, use_clock
-from hyperpod_constructs.findings import Finding
-from hyperpod_constructs.preflight import preflight
-from hyperpod_constructs.spec import Platform
+from hyperpod_constructs.core.catalog import find_addon, use_clock
+from hyperpod_constructs.core.findings import Finding
+from hyperpod_constructs.core.spec import Platform
+from hyperpod_constructs.live.preflight import preflight
 
 ACCOUNT = "111122223333"
 REGION = "us-west-2"

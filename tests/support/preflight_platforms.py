@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts import REGION
 
-from hyperpod_constructs.spec import Platform
+from hyperpod_constructs.core.spec import Platform
 
 
 def new(**changes: Any) -> Platform:

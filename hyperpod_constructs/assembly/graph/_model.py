@@ -1,0 +1,375 @@
+"""The happens-before graph of a set of stacks.
+
+A resource is a node; an edge says that CloudFormation (or `cdk deploy`, between stacks) finishes one node before it
+starts the other, and on deletion the other way round. A stack adds two nodes, its start and its completion, so that
+"stack B depends on stack A" and "everything inside a nested stack comes after what the nested stack depends on" are
+single edges. Only what is certain is an edge: a reference inside one branch of `Fn::If` counts only when its target
+exists exactly in that branch, and a conditional resource carries order only between resources that exist with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hyperpod_constructs.assembly.graph._assembly import Source, Stack, load
+from hyperpod_constructs.assembly.graph._references import Reference, references
+
+START, COMPLETE = " (start)", " (complete)"
+_WITHIN = "within the stack"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Resource:
+    """One resource of one stack. `id` is `stack.LogicalId`, unique in the set."""
+
+    id: str
+    logical_id: str
+    stack: Stack
+    type: str
+    properties: Mapping[str, Any]
+    conditions: frozenset[str]
+
+    @property
+    def path(self) -> str:
+        """The construct path when it is known, else the logical id."""
+        body = self.stack.resources[self.logical_id]
+        return str(
+            self.stack.paths.get(self.logical_id) or body.get("Metadata", {}).get("aws:cdk:path") or self.logical_id
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`first` is complete before `then` starts. `reason` names what says so, such as `DependsOn`."""
+
+    first: str
+    then: str
+    reason: str
+
+    @property
+    def inherent(self) -> bool:
+        """True for what no template can change: a resource lies inside its stack."""
+        return self.reason == _WITHIN
+
+
+class CycleError(ValueError):
+    """The templates can't be deployed: `cycle` lists the nodes, the first again at the end."""
+
+    def __init__(self, cycle: tuple[str, ...]) -> None:
+        self.cycle = cycle
+        super().__init__("dependency cycle: " + " -> ".join(cycle))
+
+
+class Graph:
+    """What happens before what. Build it with `Graph.of(templates)`."""
+
+    def __init__(self, stacks: Iterable[Stack]) -> None:
+        self.stacks = tuple(stacks)
+        self.resources: dict[str, Resource] = {}
+        self.unresolved: dict[str, None] = {}
+        """Exports and stack outputs that no stack of the set has: what lies behind them is not in the proof."""
+        self._nodes: dict[str, int] = {}
+        self._names: list[str] = []
+        self._before: list[dict[int, str]] = []
+        self._conditions: list[frozenset[str]] = []
+        self._parents: dict[str, tuple[Stack, str]] = {}
+        self._all_stacks: dict[str, Stack] = {}
+        for stack in self.stacks:
+            self._add_stack(stack, frozenset())
+        self._exports = self._index_exports()
+        self._outputs = self._index_outputs()
+        for resource in self.resources.values():
+            self._connect(resource)
+        for stack in self.stacks:
+            for other in stack.depends_on:
+                if other in self._all_stacks:
+                    self._edge(other + COMPLETE, stack.name + START, "stack dependency")
+
+    @classmethod
+    def of(cls, source: Source) -> Graph:
+        """The graph of whatever `load` accepts."""
+        return cls(load(source))
+
+    # Building
+
+    def _node(self, name: str, conditions: frozenset[str]) -> None:
+        self._nodes[name] = len(self._names)
+        self._names.append(name)
+        self._before.append({})
+        self._conditions.append(conditions)
+
+    def _edge(self, first: str, then: str, reason: str) -> None:
+        self._before[self._nodes[then]].setdefault(self._nodes[first], reason)
+
+    def _add_stack(self, stack: Stack, conditions: frozenset[str]) -> None:
+        if stack.name in self._all_stacks:
+            raise ValueError(f"two stacks are called {stack.name!r}: give each its own name")
+        self._all_stacks[stack.name] = stack
+        self._node(stack.name + START, conditions)
+        self._node(stack.name + COMPLETE, conditions)
+        self._edge(stack.name + START, stack.name + COMPLETE, _WITHIN)
+        for logical_id, body in stack.resources.items():
+            condition = body.get("Condition")
+            mine = conditions | {f"{stack.name}.{condition}"} if condition else conditions
+            identity = f"{stack.name}.{logical_id}"
+            self.resources[identity] = Resource(
+                identity, logical_id, stack, str(body.get("Type", "")), body.get("Properties") or {}, mine
+            )
+            self._node(identity, mine)
+            self._edge(stack.name + START, identity, _WITHIN)
+            self._edge(identity, stack.name + COMPLETE, _WITHIN)
+            if logical_id in stack.nested:
+                inner = stack.nested[logical_id]
+                self._parents[inner.name] = (stack, logical_id)
+                self._add_stack(inner, mine)
+                self._edge(inner.name + COMPLETE, identity, _WITHIN)
+                self._edge(stack.name + START, inner.name + START, _WITHIN)
+
+    def _connect(self, resource: Resource) -> None:
+        inner = resource.stack.nested.get(resource.logical_id)
+        then = inner.name + START if inner else resource.id
+        for reference in references(resource.properties):
+            for first in self.targets(resource.stack, reference):
+                if first != resource.id:
+                    self._edge(first, then, reference.kind)
+        depends_on = resource.stack.resources[resource.logical_id].get("DependsOn") or ()
+        for logical_id in [depends_on] if isinstance(depends_on, str) else depends_on:
+            if logical_id in resource.stack.resources:
+                self._edge(f"{resource.stack.name}.{logical_id}", then, "DependsOn")
+
+    # References
+
+    def targets(self, stack: Stack, reference: Reference) -> Iterator[str]:
+        """Ids of the resources that a reference waits for, through exports and stack outputs."""
+        if reference.kind in ("Ref", "Fn::GetAtt"):
+            body = stack.resources.get(reference.target) if isinstance(reference.target, str) else None
+            if body is not None and reference.guard <= {body.get("Condition")}:
+                yield f"{stack.name}.{reference.target}"
+            return
+        if reference.guard:
+            return
+        exporter = self.exporter(stack, reference)
+        if exporter:
+            for inner in references(exporter[1]):
+                yield from self.targets(exporter[0], inner)
+
+    def exporter(self, stack: Stack, reference: Reference) -> tuple[Stack, Any] | None:
+        """The stack and the output value behind `Fn::ImportValue` or `Fn::GetStackOutput`; None when it is elsewhere."""
+        found: tuple[Stack, Any] | None = None
+        if reference.kind == "Fn::ImportValue":
+            name = static_text(reference.target, stack)
+            found = self._exports.get((stack.environment, name or "")) or self._exports.get(("", name or ""))
+        elif isinstance(reference.target, dict):
+            name = static_text(reference.target.get("StackName"), stack)
+            output = static_text(reference.target.get("OutputName"), stack)
+            region = static_text(reference.target.get("Region"), stack) or _region(stack)
+            found = self._outputs.get((name or "", output or "", region)) or self._outputs.get(
+                (name or "", output or "", "")
+            )
+        if found is None:
+            self.unresolved[f"{stack.name}: {reference.kind} {reference.target}"] = None
+        return found
+
+    def parameter(self, stack: Stack, name: str) -> tuple[Stack, Any] | None:
+        """The stack and the value bound to a nested stack's parameter."""
+        parent = self._parents.get(stack.name)
+        if parent is None:
+            return None
+        properties = parent[0].resources[parent[1]].get("Properties") or {}
+        bound = properties.get("Parameters") or {}
+        return (parent[0], bound[name]) if name in bound else None
+
+    def _index_exports(self) -> dict[tuple[str, str], tuple[Stack, Any]]:
+        found: dict[tuple[str, str], tuple[Stack, Any]] = {}
+        for stack in self._all_stacks.values():
+            for output in (stack.template.get("Outputs") or {}).values():
+                name = static_text((output.get("Export") or {}).get("Name"), stack)
+                if name:
+                    found.setdefault((stack.environment, name), (stack, output.get("Value")))
+        return found
+
+    def _index_outputs(self) -> dict[tuple[str, str, str], tuple[Stack, Any]]:
+        return {
+            (stack.deployed_name, key, _region(stack)): (stack, output.get("Value"))
+            for stack in self.stacks
+            for key, output in (stack.template.get("Outputs") or {}).items()
+        }
+
+    # Questions
+
+    @cached_property
+    def order(self) -> tuple[int, ...]:
+        """Node numbers in one order that CloudFormation may take. Raises `CycleError`."""
+        waiting = [len(before) for before in self._before]
+        after = self._after
+        ready = deque(node for node, count in enumerate(waiting) if count == 0)
+        order: list[int] = []
+        while ready:
+            node = ready.popleft()
+            order.append(node)
+            for follower in after[node]:
+                waiting[follower] -= 1
+                if waiting[follower] == 0:
+                    ready.append(follower)
+        if len(order) < len(self._names):
+            raise CycleError(self._find_cycle({node for node, count in enumerate(waiting) if count}))
+        return tuple(order)
+
+    @cached_property
+    def _after(self) -> list[list[int]]:
+        after: list[list[int]] = [[] for _ in self._names]
+        for node, before in enumerate(self._before):
+            for first in before:
+                after[first].append(node)
+        return after
+
+    def _find_cycle(self, suspects: set[int]) -> tuple[str, ...]:
+        """Walk backwards among nodes that never became ready: each has such a predecessor, so a node must repeat."""
+        trail: list[int] = []
+        position: dict[int, int] = {}
+        node = min(suspects)
+        while node not in position:
+            position[node] = len(trail)
+            trail.append(node)
+            node = next(first for first in self._before[node] if first in suspects)
+        loop = trail[position[node] :][::-1]
+        return tuple(self._names[n] for n in (*loop, loop[0]))
+
+    @cached_property
+    def _ancestors(self) -> list[int]:
+        """For each node the set of nodes before it, as the bits of an integer."""
+        ancestors = [0] * len(self._names)
+        for node in self.order:
+            bits = 0
+            for first in self._before[node]:
+                bits |= 1 << first
+                if self._conditions[first] <= self._conditions[node]:
+                    bits |= ancestors[first]
+            ancestors[node] = bits
+        return ancestors
+
+    def before(self, first: str, then: str) -> bool:
+        """True when `first` is always complete before `then` starts. Raises `CycleError`, `KeyError` for unknown ids."""
+        one, two = self._nodes[first], self._nodes[then]
+        if self._ancestors[two] >> one & 1:
+            return True
+        return bool(self._has_conditions and self.path(first, then))
+
+    @cached_property
+    def _has_conditions(self) -> bool:
+        return any(self._conditions)
+
+    def path(self, first: str, then: str, without: Container[tuple[str, str]] = ()) -> tuple[Edge, ...]:
+        """A shortest chain of edges from `first` to `then`, not using those of `without`; empty when there is none."""
+        one, two = self._nodes[first], self._nodes[then]
+        allowed = self._conditions[one] | self._conditions[two]
+        came: dict[int, int] = {two: two}
+        queue = deque([two])
+        while queue and one not in came:
+            node = queue.popleft()
+            for before in self._before[node]:
+                if (self._names[before], self._names[node]) in without:
+                    continue
+                if before not in came and (before == one or self._conditions[before] <= allowed):
+                    came[before] = node
+                    queue.append(before)
+        if one not in came or one == two:
+            return ()
+        edges: list[Edge] = []
+        while one != two:
+            edges.append(self._describe(one, came[one]))
+            one = came[one]
+        return tuple(edges)
+
+    def critical_edges(self, first: str, then: str) -> tuple[Edge, ...]:
+        """The edges on every path from `first` to `then` that a template could lose: cutting any one breaks the order."""
+        one, two = self._nodes[first], self._nodes[then]
+        allowed = self._conditions[one] | self._conditions[two]
+        from_first, to_then = [0] * len(self._names), [0] * len(self._names)
+        from_first[one] = to_then[two] = 1
+
+        def passable(node: int) -> bool:
+            return node in (one, two) or self._conditions[node] <= allowed
+
+        for node in self.order:
+            if node != one and passable(node):
+                from_first[node] = sum(from_first[before] for before in self._before[node])
+        for node in reversed(self.order):
+            if node != two and passable(node):
+                to_then[node] = sum(to_then[after] for after in self._after[node])
+        total = from_first[two]
+        found = [
+            self._describe(before, node)
+            for node in self.order
+            for before in self._before[node]
+            if total and from_first[before] * to_then[node] == total
+        ]
+        return tuple(edge for edge in found if not edge.inherent)
+
+    def cut_set(self, first: str, then: str) -> tuple[Edge, ...]:
+        """Edges that together carry all order from `first` to `then`: cutting them all breaks it.
+
+        Raises `ValueError` when no template change can break it, because one lies inside what the other waits for.
+        """
+        gone: set[tuple[str, str]] = set()
+        cuts: list[Edge] = []
+        while path := self.path(first, then, gone):
+            edge = next((edge for edge in reversed(path) if not edge.inherent), None)
+            if edge is None:
+                raise ValueError(f"{then} follows {first} by nesting alone")
+            gone.add((edge.first, edge.then))
+            cuts.append(edge)
+        return tuple(cuts)
+
+    def edges(self) -> Iterator[Edge]:
+        """Every edge."""
+        for node, before in enumerate(self._before):
+            for first in before:
+                yield self._describe(first, node)
+
+    def _describe(self, first: int, then: int) -> Edge:
+        return Edge(self._names[first], self._names[then], self._before[then][first])
+
+    def waves(self) -> tuple[tuple[str, ...], ...]:
+        """Resource ids by the earliest step at which they can be made: wave n waits only for waves before n."""
+        step = [0] * len(self._names)
+        for node in self.order:
+            for first in self._before[node]:
+                own = 1 if self._names[first] in self.resources else 0
+                step[node] = max(step[node], step[first] + own)
+        waves: dict[int, list[str]] = {}
+        for identity in self.resources:
+            waves.setdefault(step[self._nodes[identity]], []).append(identity)
+        return tuple(tuple(waves[key]) for key in sorted(waves))
+
+
+def _region(stack: Stack) -> str:
+    return stack.environment.rpartition("/")[2]
+
+
+_PSEUDO = re.compile(r"\$\{(AWS::(?:StackName|Region|AccountId))\}")
+
+
+def static_text(value: object, stack: Stack) -> str | None:
+    """The text of a value that needs nothing but the stack's own name and environment; None otherwise."""
+    account, _, region = stack.environment.removeprefix("aws://").partition("/")
+    known = {"AWS::StackName": stack.deployed_name, "AWS::Region": region, "AWS::AccountId": account}
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, dict) or len(value) != 1:
+        return None
+    (key, argument), *_ = value.items()
+    if key == "Ref" and argument in known:
+        return known[argument]
+    if key == "Fn::Sub" and isinstance(argument, str):
+        text = _PSEUDO.sub(lambda found: known[found.group(1)], argument)
+        return None if "${" in text else text
+    if key == "Fn::Join" and isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], list):
+        parts = [static_text(part, stack) for part in argument[1]]
+        return None if None in parts else str(argument[0]).join(part for part in parts if part is not None)
+    return None

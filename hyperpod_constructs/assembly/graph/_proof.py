@@ -1,0 +1,234 @@
+"""Checks the order rules on a set of templates and says what was proved, what is violated, and how to mend it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from hyperpod_constructs.assembly.graph._assembly import Source
+from hyperpod_constructs.assembly.graph._model import CycleError, Edge, Graph, Resource
+from hyperpod_constructs.assembly.graph._recognise import Templates
+from hyperpod_constructs.assembly.graph._rules import ORDER_RULES, OrderRule
+from hyperpod_constructs.core.findings import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two resources that a rule orders, by id; `gates` are those that lie between them, where the rule wants one."""
+
+    rule: OrderRule
+    first: str
+    then: str
+    gates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A pair that the templates leave unordered.
+
+    `missing` is the edge, as ids, that would order it; `explanation` says what may happen; `fix` is a line of CDK.
+    """
+
+    rule: OrderRule
+    first: str
+    then: str
+    missing: tuple[str, str]
+    explanation: str
+    fix: str
+
+    def finding(self) -> Finding:
+        """The same as a finding, for those who print findings."""
+        return Finding(
+            rule=self.rule.id,
+            severity=Severity.ERROR,
+            path=self.then,
+            message=self.explanation,
+            consequence=f"{self.rule.why}; on deletion: {self.rule.backwards}.",
+            cure=self.fix,
+            source="docs/order.md",
+        )
+
+    def __str__(self) -> str:
+        reasons = f"  why:      {self.rule.why}\n  deletion: {self.rule.backwards}"
+        return f"{self.rule.id}: {self.explanation}\n{reasons}\n  fix:      {self.fix}"
+
+
+@dataclass(frozen=True)
+class OrderProof:
+    """The outcome. `checked` counts pairs by rule id, so that a rule that matched nothing can be seen."""
+
+    graph: Graph
+    pairs: tuple[Pair, ...]
+    violations: tuple[Violation, ...]
+    checked: dict[str, int]
+    cycle: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """True when the templates can be deployed, in the right order only."""
+        return not self.violations and not self.cycle
+
+    def path(self, first: str, then: str) -> tuple[Edge, ...]:
+        """A shortest chain that orders two resources, by id; empty when nothing does."""
+        return self.graph.path(first, then)
+
+    def cuts(self) -> Iterator[tuple[Pair, tuple[Edge, ...]]]:
+        """For each proved pair, sets of edges whose loss must break it: each edge that every path needs, else a cut.
+
+        A pair that holds by nesting alone has none. Equal sets of one rule come once.
+        """
+        broken = {(violation.rule.id, violation.first, violation.then) for violation in self.violations}
+        seen: set[tuple[str, frozenset[Edge]]] = set()
+        for pair in self.pairs:
+            if (pair.rule.id, pair.first, pair.then) in broken:
+                continue
+            for edges in self._cuts_of(pair):
+                key = (pair.rule.id, frozenset(edges))
+                if edges and key not in seen:
+                    seen.add(key)
+                    yield pair, edges
+
+    def _cuts_of(self, pair: Pair) -> Iterator[tuple[Edge, ...]]:
+        if len(pair.gates) > 1:
+            yield tuple({edge: None for gate in pair.gates for edge in self._cut(gate, pair.then)})
+            return
+        stops = (pair.first, *pair.gates, pair.then)
+        for first, then in pairwise(stops):
+            critical = self.graph.critical_edges(first, then)
+            if critical:
+                yield from ((edge,) for edge in critical)
+            else:
+                yield self._cut(first, then)
+
+    def _cut(self, first: str, then: str) -> tuple[Edge, ...]:
+        try:
+            return self.graph.cut_set(first, then)
+        except ValueError:
+            return ()
+
+    def render(self) -> str:
+        """The outcome as text: what was checked, then each violation with its cure."""
+        if self.cycle:
+            return "the templates can't be deployed, for they wait in a circle:\n  " + "\n  -> ".join(self.cycle)
+        total = sum(self.checked.values())
+        head = f"deploy order: {total} pairs of {len(self.graph.resources)} resources checked"
+        lines = [f"{head}, {len(self.violations)} out of order" if self.violations else f"{head}, all in order"]
+        width = max((len(name) for name in self.checked), default=0)
+        lines += [f"  {name:{width}} {count or '- nothing to check'}" for name, count in self.checked.items()]
+        lines += [str(violation) for violation in self.violations]
+        lines += [f"not followed: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcome as plain data with stable keys."""
+        return {
+            "holds": self.holds,
+            "resources": len(self.graph.resources),
+            "checked": self.checked,
+            "cycle": list(self.cycle),
+            "violations": [
+                {
+                    "rule": one.rule.id,
+                    "first": one.first,
+                    "then": one.then,
+                    "missing": list(one.missing),
+                    "explanation": one.explanation,
+                    "why": one.rule.why,
+                    "deletion": one.rule.backwards,
+                    "fix": one.fix,
+                }
+                for one in self.violations
+            ],
+            "not_followed": list(self.notes),
+        }
+
+    def as_json(self) -> str:
+        """The outcome as JSON text."""
+        return json.dumps(self.as_dict(), indent=2)
+
+
+def prove(source: Source, rules: Iterable[OrderRule] = ORDER_RULES) -> OrderProof:
+    """Check `rules` on every pair of resources of `source` (see `load`) that they are about.
+
+    A cycle is reported instead of a proof. Raises `FileNotFoundError` and `ValueError` for what can't be read.
+    """
+    graph = Graph.of(source)
+    rules = tuple(rules)
+    try:
+        graph.order  # noqa: B018 - the first use finds a cycle
+    except CycleError as error:
+        return OrderProof(graph, (), (), {rule.id: 0 for rule in rules}, error.cycle)
+    templates = Templates(graph)
+    pairs: list[Pair] = []
+    violations: list[Violation] = []
+    checked: dict[str, int] = {}
+    for rule in rules:
+        gates = rule.gate.of(templates) if rule.gate else []
+        found = [_check(templates, rule, first, then, gates) for first, then in rule.pairs(templates)]
+        checked[rule.id] = len(found)
+        pairs += [pair for pair, _ in found]
+        violations += [violation for _, violation in found if violation]
+    return OrderProof(graph, tuple(pairs), tuple(violations), checked, notes=tuple(graph.unresolved))
+
+
+def _check(
+    templates: Templates, rule: OrderRule, first: Resource, then: Resource, gates: list[Resource]
+) -> tuple[Pair, Violation | None]:
+    before = templates.graph.before
+    if rule.gate is None:
+        pair = Pair(rule, first.id, then.id)
+        return pair, None if before(first.id, then.id) else _violation(rule, first, then)
+    clusters = templates.clusters(first) & templates.clusters(then)
+    gates = [gate for gate in gates if gate is not then and templates.clusters(gate) & clusters]
+    between = tuple(gate.id for gate in gates if before(first.id, gate.id) and before(gate.id, then.id))
+    pair = Pair(rule, first.id, then.id, between)
+    return pair, None if between else _ungated(templates.graph, rule, rule.gate.title, first, then, gates)
+
+
+def _violation(rule: OrderRule, first: Resource, then: Resource) -> Violation:
+    explanation = f"nothing makes {_place(then)} wait for {_place(first)}"
+    return Violation(rule, first.id, then.id, (first.id, then.id), explanation, _fix(first, then))
+
+
+def _ungated(
+    graph: Graph, rule: OrderRule, title: str, first: Resource, then: Resource, gates: list[Resource]
+) -> Violation:
+    after_first = [gate for gate in gates if graph.before(first.id, gate.id)]
+    if after_first:
+        gate = after_first[0]
+        explanation = f"nothing makes {_place(then)} wait for the {title}, {_place(gate)}"
+        return Violation(rule, first.id, then.id, (gate.id, then.id), explanation, _fix(gate, then))
+    if gates:
+        gate = gates[0]
+        explanation = f"the {title}, {_place(gate)}, does not itself wait for {_place(first)}"
+        return Violation(rule, first.id, then.id, (first.id, gate.id), explanation, _fix(first, gate))
+    explanation = f"there is no {title} between {_place(first)} and {_place(then)}"
+    fix = f"add a {title} that depends on {first.path}, and {_name(then)}.node.add_dependency(it)"
+    return Violation(rule, first.id, then.id, (first.id, then.id), explanation, fix)
+
+
+def _place(resource: Resource) -> str:
+    return f"{resource.logical_id} ({resource.type}, stack {resource.stack.name})"
+
+
+def _name(resource: Resource) -> str:
+    return resource.path.removesuffix("/Default").removesuffix("/Resource")
+
+
+def _fix(first: Resource, then: Resource) -> str:
+    return f"{_name(then)}.node.add_dependency({_name(first)})"
+
+
+def order_table(rules: Iterable[OrderRule] = ORDER_RULES) -> str:
+    """The rules as a Markdown table."""
+    lines = ["| rule | first | then | why | on deletion |", "|---|---|---|---|---|"]
+    for rule in rules:
+        between = f" → {rule.gate.title}" if rule.gate else ""
+        lines.append(
+            f"| `{rule.id}` | {rule.first.title}{between} | {rule.then.title} | {rule.why} | {rule.backwards} |"
+        )
+    return "\n".join(lines) + "\n"

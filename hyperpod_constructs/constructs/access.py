@@ -1,0 +1,110 @@
+"""Who may do what in the Kubernetes cluster: access entries of people and roles, merged to one per principal."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aws_cdk import Aws
+from aws_cdk import aws_eks_v2 as eks
+from constructs import Construct, DependencyGroup
+
+from ..core.spec import Access, Team
+
+if TYPE_CHECKING:
+    from .eks import EksCluster
+
+_POLICIES = {
+    "cluster-admin": "AmazonEKSClusterAdminPolicy",
+    "admin": "AmazonEKSAdminPolicy",
+    "admin-view": "AmazonEKSAdminViewPolicy",
+    "edit": "AmazonEKSEditPolicy",
+    "view": "AmazonEKSViewPolicy",
+}
+
+
+@dataclass
+class _Granted:
+    entry: eks.CfnAccessEntry
+    policies: dict[str, list[str]] = field(default_factory=dict)
+    """Policy name to its namespaces; an empty list is the whole cluster."""
+    groups: list[str] = field(default_factory=list)
+
+
+class AccessEntries(Construct):
+    """The access entries of one EKS cluster, one per principal: EKS takes no second one.
+
+    Somebody in two teams has one entry with both groups. Entries are named after their principal, so taking one away
+    never touches another. Take it with `AccessEntries.of`.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster) -> None:
+        super().__init__(scope, id)
+        self._cluster = eks_cluster
+        self._granted: dict[str, _Granted] = {}
+
+    @staticmethod
+    def of(eks_cluster: EksCluster) -> AccessEntries:
+        """The access entries of an EKS cluster, made when they are first asked for."""
+        assert isinstance(eks_cluster, Construct)
+        found = eks_cluster.node.try_find_child("AccessEntries")
+        if isinstance(found, AccessEntries):
+            return found
+        return AccessEntries(eks_cluster, "AccessEntries", eks_cluster=eks_cluster)
+
+    def add(self, access: Access) -> None:
+        """Let a principal do what an EKS access policy says, in some namespaces or in the whole cluster."""
+        granted = self._grant(access.principal)
+        known = granted.policies.get(access.policy)
+        if known == [] or not access.namespaces:  # the whole cluster holds every namespace
+            granted.policies[access.policy] = []
+        else:
+            granted.policies[access.policy] = list(dict.fromkeys([*(known or []), *access.namespaces]))
+        granted.entry.access_policies = [_association(*one) for one in granted.policies.items()]
+
+    def add_to_group(self, principal: str, group: str) -> None:
+        """Put a principal into a Kubernetes group, for role bindings to name."""
+        granted = self._grant(principal)
+        granted.groups = list(dict.fromkeys([*granted.groups, group]))
+        granted.entry.kubernetes_groups = granted.groups
+
+    def add_team(self, team: Team) -> None:
+        """Let a team's members run jobs and its viewers look, both in the team's namespace alone.
+
+        The view policy is EKS's own; what it does not know (jobs, queues) comes by the team's groups, which the team's
+        role bindings name.
+        """
+        for principals, group in ((team.members, team.groups[0]), (team.viewers, team.groups[1])):
+            for principal in principals:
+                self.add(Access(principal=principal, policy="view", namespaces=(team.namespace,)))
+                self.add_to_group(principal, group)
+
+    def _grant(self, principal: str) -> _Granted:
+        granted = self._granted.get(principal)
+        if granted is None:
+            id = hashlib.sha256(principal.encode()).hexdigest()[:8]
+            entry = eks.CfnAccessEntry(
+                self, id, cluster_name=self._cluster.cluster_name, principal_arn=principal, access_policies=[]
+            )
+            if isinstance(self._cluster.ready, DependencyGroup):
+                self._cluster.ready.add(entry)  # whoever waits for the cluster finds its people let in
+            granted = self._granted[principal] = _Granted(entry)
+        return granted
+
+
+def add_all(eks_cluster: EksCluster, accesses: Iterable[Access]) -> None:
+    """Add several accesses; an entry is made for none."""
+    for access in accesses:
+        AccessEntries.of(eks_cluster).add(access)
+
+
+def _association(policy: str, namespaces: list[str]) -> eks.CfnAccessEntry.AccessPolicyProperty:
+    scope = (
+        eks.CfnAccessEntry.AccessScopeProperty(type="namespace", namespaces=namespaces)
+        if namespaces
+        else eks.CfnAccessEntry.AccessScopeProperty(type="cluster")
+    )
+    arn = f"arn:{Aws.PARTITION}:eks::aws:cluster-access-policy/{_POLICIES[policy]}"
+    return eks.CfnAccessEntry.AccessPolicyProperty(policy_arn=arn, access_scope=scope)

@@ -1,0 +1,198 @@
+"""What every EKS add-on of the platform has in common: version, configuration, order and readiness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import CfnTag, Duration, Fn, Stack
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_iam as iam
+from constructs import Construct, IDependable
+
+from ...core import catalog
+from ...core.spec import ADDON_NAMES, CORE, PREREQUISITES, Addon, configuration_of
+from ..kubernetes import KubernetesWait, addon_active, deployment_available
+
+if TYPE_CHECKING:
+    from ...core.spec import Observability
+    from ..cluster import HyperPodCluster
+    from ..eks import EksCluster
+
+
+class EksAddon(Construct):
+    """An EKS add-on: the catalog's version for the Kubernetes version unless one is given, and our configuration.
+
+    `key` is its key under `addons:` in the config, `after` what must be there first, `defaults` our configuration values.
+    The settings' typed fields are merged over them, and their `configuration` over both.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        key: str,
+        eks_cluster: EksCluster,
+        settings: Addon | Observability | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        after: Sequence[IDependable] = (),
+        service_account_role_arn: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        settings = settings or Addon()
+        self.key = key
+        self.addon_name = ADDON_NAMES[key]
+        self.eks_cluster = eks_cluster
+        self.version = settings.version or known_version(self.addon_name, eks_cluster.kubernetes_version)
+        # core objects stay: the cluster needs them until it is gone itself
+        preserve = settings.preserve_on_delete if settings.preserve_on_delete is not None else key in CORE
+        self._settings_values = merged(merged(defaults or {}, configuration_of(settings)), settings.configuration)
+        self.resource = eks.CfnAddon(
+            self,
+            "Resource",
+            cluster_name=eks_cluster.cluster_name,
+            addon_name=self.addon_name,
+            addon_version=self.version,
+            configuration_values=self._configuration(),
+            resolve_conflicts=settings.resolve_conflicts,
+            preserve_on_delete=True if preserve else None,
+            service_account_role_arn=service_account_role_arn,
+            tags=[CfnTag(key=k, value=v) for k, v in tags.items()] if tags else None,
+        )
+        for dependable in after:
+            self.resource.node.add_dependency(dependable)
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that changes with the add-on's version and configuration."""
+        return Fn.join(" ", [self.version or "default", self.resource.configuration_values or "{}"])
+
+    def set_default(self, key: str, value: Any) -> None:
+        """Set a configuration value under what the settings say: mappings merge, anything else of theirs stays."""
+        self._settings_values = merged({key: value}, self._settings_values)
+        self.resource.configuration_values = self._configuration()
+
+    def _configuration(self) -> str | None:
+        return Stack.of(self).to_json_string(self._settings_values) if self._settings_values else None
+
+    def wait_until_ready(self, *, deployments: Sequence[str] = (), timeout: Duration | None = None) -> KubernetesWait:
+        """Wait until EKS says ACTIVE (CloudFormation takes DEGRADED for success) and until `deployments` are available.
+
+        `deployments` are `namespace/name`; the returned construct is the last wait, the add-on's readiness.
+        """
+        timeout = timeout or Duration.minutes(15)
+        wait = KubernetesWait(
+            self,
+            "Active",
+            provider=self.eks_cluster.kubernetes,
+            condition=addon_active(self.addon_name),
+            timeout=timeout,
+            rerun_on=self.version,
+        )
+        wait.node.add_dependency(self.resource)
+        for deployment in deployments:
+            namespace, name = deployment.split("/")
+            next_wait = KubernetesWait(
+                self,
+                f"{name}Available",
+                provider=self.eks_cluster.kubernetes,
+                condition=deployment_available(namespace, name),
+                timeout=timeout,
+                rerun_on=self.version,
+            )
+            next_wait.node.add_dependency(wait)
+            wait = next_wait
+        return wait
+
+
+class NodeAddon(EksAddon):
+    """An add-on whose pods need nodes, and a milestone of its key for those that come after it.
+
+    It comes after ready nodes, DNS, its prerequisites by the catalog, and task governance, whose webhook looks at every pod
+    and refuses them while it starts.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        key: str,
+        cluster: HyperPodCluster,
+        after: Sequence[IDependable] = (),
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            scope,
+            id,
+            key=key,
+            eks_cluster=cluster.eks_cluster,
+            after=[cluster.nodes_ready, *(cluster.milestone(need) for need in _before(key)), *after],
+            **options,
+        )
+        self.cluster = cluster
+        cluster.milestone(key).add(self)
+
+    def pod_identity(self, role: iam.IRole, service_account: str) -> None:
+        """Give a service account of the add-on a role, before the add-on starts its pods.
+
+        The association is a resource of its own: some add-on versions refuse an inline one.
+        """
+        association = eks.CfnPodIdentityAssociation(
+            self,
+            f"PodIdentity-{service_account}",
+            cluster_name=self.eks_cluster.cluster_name,
+            namespace=catalog.addon(self.addon_name).namespace,
+            service_account=service_account,
+            role_arn=role.role_arn,
+        )
+        association.node.add_dependency(role, self.eks_cluster.ready)
+        self.resource.node.add_dependency(association)
+
+    def wait_for_deployments(self, *names: str) -> KubernetesWait:
+        """Wait until the add-on is ACTIVE and these deployments in its namespace are available; default: the catalog's."""
+        fact = catalog.addon(self.addon_name)
+        return self.wait_until_ready(deployments=[f"{fact.namespace}/{name}" for name in names or fact.deployments])
+
+
+def _before(key: str) -> list[str]:
+    """Keys of the add-ons that come before one that needs nodes.
+
+    >>> _before("training_operator")
+    ['coredns', 'cert_manager', 'task_governance']
+    """
+    if key == "coredns":
+        return []
+    known, ours = catalog.addon(ADDON_NAMES[key]).prerequisites, PREREQUISITES.get(key, ())
+    needs = [it for it, name in ADDON_NAMES.items() if it not in CORE and (name in known or it in ours)]
+    if key == "task_governance":
+        needs.append("cert_manager")
+    elif key != "cert_manager":
+        needs.append("task_governance")
+    return ["coredns", *needs]
+
+
+def known_version(addon_name: str, kubernetes_version: str | None) -> str | None:
+    """The catalog's version of an add-on for a Kubernetes version; None leaves the choice to EKS.
+
+    >>> known_version("amazon-sagemaker-hyperpod-training-operator", "1.35")
+    'v1.3.0-eksbuild.1'
+    """
+    addon = catalog.find_addon(addon_name)
+    version = addon.version_for(kubernetes_version) if addon and kubernetes_version else None
+    return version.version if version else None
+
+
+def merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` merged over `defaults`, mapping by mapping; lists and scalars of `own` replace ours.
+
+    >>> merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
+    {'a': {'x': 1, 'y': 3}}
+    """
+    result = dict(defaults)
+    for key, value in own.items():
+        ours = result.get(key)
+        result[key] = merged(ours, value) if isinstance(ours, Mapping) and isinstance(value, Mapping) else value
+    return result

@@ -1,0 +1,31 @@
+"""Amazon CloudWatch Observability (Container Insights): where HyperPod observability does not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from ...core import catalog
+from ...core.spec import CloudWatchObservability
+from ..roles import pod_identity_role
+from .base import NodeAddon
+
+if TYPE_CHECKING:
+    from ..cluster import HyperPodCluster
+
+
+class CloudWatchObservabilityAddon(NodeAddon):
+    """The CloudWatch agent and Fluent Bit on every node, with a role by pod identity."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: CloudWatchObservability | None = None
+    ) -> None:
+        super().__init__(scope, id, key="cloudwatch_observability", cluster=cluster, settings=settings)
+        fact = catalog.addon(self.addon_name)
+        self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
+        for name in fact.managed_policies:
+            self.role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(name))
+        self.pod_identity(self.role, fact.service_accounts[0])
+        self.ready = self.wait_until_ready()

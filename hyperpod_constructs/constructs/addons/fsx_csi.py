@@ -1,0 +1,60 @@
+"""The Amazon FSx CSI driver, which mounts FSx for Lustre file systems in pods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from ...core import catalog
+from ...core.spec import ADDON_NAMES, Addon
+from ..roles import pod_identity_role
+from .base import NodeAddon
+
+if TYPE_CHECKING:
+    from ..cluster import HyperPodCluster
+
+
+class FsxCsiAddon(NodeAddon):
+    """The FSx CSI driver with its role and its pod identity association, made before it.
+
+    The role may describe file systems, which is what mounting those of `storage.lustre` needs. With
+    `dynamic_provisioning` it may make and delete file systems, by AWS's managed policy: each claim of a storage class then
+    buys one that no template knows.
+    """
+
+    role: iam.IRole
+    """Role of the driver's controller."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: HyperPodCluster,
+        settings: Addon | None = None,
+        role: iam.IRole | None = None,
+        dynamic_provisioning: bool = False,
+    ) -> None:
+        fact = catalog.addon(ADDON_NAMES["fsx_csi"])
+        super().__init__(
+            scope,
+            id,
+            key="fsx_csi",
+            cluster=cluster,
+            settings=settings,
+        )
+        self.role = role or self._create_role(cluster, dynamic_provisioning, fact.managed_policies)
+        self.pod_identity(self.role, fact.service_accounts[0])
+        self.ready = self.wait_for_deployments()
+
+    def _create_role(self, cluster: HyperPodCluster, dynamic: bool, policies: tuple[str, ...]) -> iam.Role:
+        role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
+        if dynamic:
+            for name in policies:
+                role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(name))
+        else:
+            # no resource-level permissions for this call
+            role.add_to_policy(iam.PolicyStatement(actions=["fsx:DescribeFileSystems"], resources=["*"]))
+        return role

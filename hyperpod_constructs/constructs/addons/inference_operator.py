@@ -1,0 +1,109 @@
+"""The HyperPod inference operator, with its roles, its bucket for certificates, load balancers and KEDA."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Aws, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from ...core import catalog
+from ...core.spec import InferenceOperator
+from ..roles import allow_catalog_actions, service_account_role
+from .base import NodeAddon
+from .load_balancer_policy import load_balancer_statements
+
+if TYPE_CHECKING:
+    from ..cluster import HyperPodCluster
+
+
+class InferenceOperatorAddon(NodeAddon):
+    """The inference operator add-on.
+
+    Its roles are for service accounts by OIDC, so the EKS cluster needs an OIDC provider: ours gets one, an existing one is
+    told. The execution role's name has the prefix that the add-on insists on, and is unique by region and construct.
+    """
+
+    role: iam.IRole
+    """Execution role of the operator."""
+    tls_bucket: s3.IBucket
+    """Where the operator keeps TLS certificates."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: InferenceOperator | None = None
+    ) -> None:
+        settings = settings or InferenceOperator()
+        parts = _Parts(scope, f"{id}Access", cluster, settings)
+        self.role, self.tls_bucket = parts.role, parts.tls_bucket
+        super().__init__(
+            scope,
+            id,
+            key="inference_operator",
+            cluster=cluster,
+            settings=settings,
+            defaults=parts.values,
+            after=[parts],
+        )
+        self.ready = self.wait_for_deployments(catalog.addon(self.addon_name).deployments[0])
+
+
+class _Parts(Construct):
+    """Roles and bucket, which come before the add-on."""
+
+    def __init__(self, scope: Construct, id: str, cluster: HyperPodCluster, settings: InferenceOperator) -> None:
+        super().__init__(scope, id)
+        self._oidc = cluster.eks_cluster.oidc
+        self.tls_bucket: s3.IBucket = (
+            s3.Bucket.from_bucket_name(self, "TlsBucket", settings.tls_bucket_name)
+            if settings.tls_bucket_name
+            else s3.Bucket(
+                self,
+                "TlsBucket",
+                encryption=s3.BucketEncryption.S3_MANAGED,
+                block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+                enforce_ssl=True,
+                removal_policy=RemovalPolicy.RETAIN,  # the operator fills it; an endpoint may still serve from it
+            )
+        )
+        self.role: iam.IRole = (
+            iam.Role.from_role_arn(self, "Role", settings.role_arn) if settings.role_arn else self._execution_role()
+        )
+        self.values: dict[str, Any] = {
+            "executionRoleArn": self.role.role_arn,
+            "tlsCertificateS3Bucket": self.tls_bucket.bucket_name,
+            "hyperpodClusterArn": cluster.cluster_arn,
+        }
+        if settings.load_balancer:
+            role = self._account_role("LoadBalancerRole", "load_balancer_controller")
+            for statement in load_balancer_statements(Stack.of(self)):
+                role.add_to_policy(statement)
+            self.values["alb"] = {"serviceAccount": {"create": True, "roleArn": role.role_arn}}
+        if settings.keda:
+            role = self._account_role("KedaRole", "keda")
+            allow_catalog_actions(role, "keda", metrics=["*"])  # no narrower resource for most of them
+            self.values["keda"] = {"auth": {"aws": {"irsa": {"enabled": True, "roleArn": role.role_arn}}}}
+
+    def _execution_role(self) -> iam.Role:
+        fact = catalog.role("inference_operator")
+        role = self._account_role(
+            "Role",
+            "inference_operator",
+            service=fact.principals[0],
+            role_name=f"{fact.name_prefix}-{Aws.REGION}-{self.node.addr[-8:]}",
+            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in fact.managed_policies],
+        )
+        certificates = Stack.of(self).format_arn(service="acm", resource="certificate", resource_name="*")
+        allow_catalog_actions(
+            role,
+            "inference_operator",
+            tls_bucket=[self.tls_bucket.arn_for_objects("*")],
+            certificates=[certificates],
+        )
+        return role
+
+    def _account_role(self, id: str, name: str, **options: Any) -> iam.Role:
+        account = catalog.role(name).service_account
+        assert account is not None
+        return service_account_role(self, id, oidc=self._oidc, service_account=account.replace(":", "/"), **options)

@@ -1,0 +1,100 @@
+"""Kueue by Helm, for clusters whose Kubernetes version task governance does not support."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Duration
+from constructs import Construct
+
+from ...core.catalog._files import load
+from ...core.spec import Kueue
+from ...core.spec.dependencies import ChartSource, GitChart
+from ..kubernetes import KubernetesWait, deployment_available
+from ..kubernetes.helm_release import HelmRelease
+from .base import merged
+
+if TYPE_CHECKING:
+    from ..cluster import HyperPodCluster
+
+
+class KueueAddon(Construct):
+    """Kueue from its own repository at a pinned commit, waited for until its webhook can serve.
+
+    It watches the kinds that the task governance add-on's Kueue watches, HyperPodPyTorchJob among them, and only jobs that
+    name a queue. `chart` is another source, such as a vendored folder in a closed network.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: HyperPodCluster,
+        settings: Kueue | None = None,
+        chart: ChartSource | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        settings, pin = settings or Kueue(), load("kueue")
+        source = chart or settings.chart
+        self.release = HelmRelease(
+            self,
+            "Release",
+            kubernetes=cluster.kubernetes,
+            chart=source or GitChart(**{key: pin[key] for key in ("repository", "path", "commit", "digest")}),
+            release=pin["release"],
+            namespace=pin["namespace"],
+            values=merged(kueue_values(), settings.values),
+            timeout=Duration.minutes(10),
+        )
+        self.release.node.add_dependency(
+            cluster.nodes_ready, cluster.milestone("coredns"), cluster.milestone("cert_manager")
+        )
+        self.ready = KubernetesWait(
+            self,
+            "Available",
+            provider=cluster.kubernetes,
+            condition=deployment_available(pin["namespace"], pin["deployment"]),
+            timeout=Duration.minutes(15),
+        )
+        self.ready.node.add_dependency(self.release)
+        # what waits for queues, or for the webhook that looks at every pod, waits for whichever Kueue there is
+        cluster.milestone("task_governance").add(self)
+        cluster.jobs_ready.add(self)
+
+
+def kueue_values() -> dict[str, Any]:
+    """Our values of the chart: the released image, and the kinds of jobs that are queued.
+
+    >>> kueue_values()["controllerManager"]["manager"]["image"]["tag"]
+    'v0.19.2'
+    """
+    pin = load("kueue")
+    configuration = {
+        "apiVersion": "config.kueue.x-k8s.io/v1beta2",
+        "kind": "Configuration",
+        "health": {"healthProbeBindAddress": ":8081"},
+        "metrics": {"bindAddress": ":8443"},
+        "webhook": {"port": 9443},
+        "leaderElection": {"leaderElect": True, "resourceName": "c1f6bfd2.kueue.x-k8s.io"},
+        "manageJobsWithoutQueueName": False,
+        "managedJobsNamespaceSelector": {
+            "matchExpressions": [
+                {
+                    "key": "kubernetes.io/metadata.name",
+                    "operator": "NotIn",
+                    "values": ["kube-system", pin["namespace"]],
+                }
+            ]
+        },
+        "integrations": {"frameworks": pin["frameworks"], "externalFrameworks": pin["external_frameworks"]},
+    }
+    return {
+        "controllerManager": {
+            "manager": {"image": {**pin["image"], "pullPolicy": "IfNotPresent"}},
+            "tolerations": [{"operator": "Exists"}],
+        },
+        # JSON is YAML
+        "managerConfig": {"controllerManagerConfigYaml": json.dumps(configuration)},
+    }

@@ -1,0 +1,52 @@
+"""What the AWS load balancer controller may do: everything that it makes carries its tag, and it changes nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+
+from ...core import catalog
+
+_TAG = "elbv2.k8s.aws/cluster"
+_MAKES_TAGGED = {"Null": {f"aws:RequestTag/{_TAG}": "false"}}
+_OWNS = {"Null": {f"aws:ResourceTag/{_TAG}": "false"}}
+_KEEPS_TAG = {"Null": {f"aws:RequestTag/{_TAG}": "true", f"aws:ResourceTag/{_TAG}": "false"}}
+
+
+def load_balancer_statements(stack: Stack) -> list[iam.PolicyStatement]:
+    """The statements of the controller's role."""
+
+    def load_balancing(resource: str) -> str:
+        return f"arn:{stack.partition}:elasticloadbalancing:{stack.region}:{stack.account}:{resource}"
+
+    security_groups = [stack.format_arn(service="ec2", resource="security-group", resource_name="*")]
+    balancers = [load_balancing(f"{it}/*/*") for it in ("targetgroup", "loadbalancer/net", "loadbalancer/app")]
+    listeners = [
+        load_balancing(f"{it}/{kind}/*/*/*") for it in ("listener", "listener-rule") for kind in ("net", "app")
+    ]
+    created = {"ec2:CreateAction": "CreateSecurityGroup"}
+    balanced = {"elasticloadbalancing:CreateAction": ["CreateTargetGroup", "CreateLoadBalancer"]}
+    linked = {"iam:AWSServiceName": "elasticloadbalancing.amazonaws.com"}
+    where: dict[str, tuple[list[str], dict[str, Any]]] = {
+        "service_linked_role": (["*"], {"StringEquals": linked}),
+        "describe": (["*"], {}),
+        "certificates_and_firewalls": (["*"], {}),
+        "security_groups": (["*"], {}),
+        "own_security_groups": (["*"], _OWNS),
+        "tag_new_security_groups": (security_groups, {"StringEquals": created, **_MAKES_TAGGED}),
+        "tag_own_security_groups": (security_groups, _KEEPS_TAG),
+        "create": (["*"], _MAKES_TAGGED),
+        "listeners": (["*"], {}),
+        "tag_new": (balancers, {"StringEquals": balanced, **_MAKES_TAGGED}),
+        "tag_own": (balancers, _KEEPS_TAG),
+        "tag_listeners": (listeners, {}),
+        "own": (["*"], _OWNS),
+        "targets": ([load_balancing("targetgroup/*/*")], {}),
+    }
+    actions = catalog.role("load_balancer_controller").actions
+    return [
+        iam.PolicyStatement(actions=list(actions[group]), resources=on, conditions=conditions or None)
+        for group, (on, conditions) in where.items()
+    ]

@@ -1,0 +1,30 @@
+"""metrics-server, which autoscalers and `kubectl top` ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constructs import Construct
+
+from ...core.spec import MetricsServer
+from .base import NodeAddon
+
+if TYPE_CHECKING:
+    from ..cluster import HyperPodCluster
+
+
+class MetricsServerAddon(NodeAddon):
+    """metrics-server as an EKS community add-on. It tolerates every taint, for clusters of accelerated nodes alone."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: MetricsServer | None = None
+    ) -> None:
+        super().__init__(
+            scope,
+            id,
+            key="metrics_server",
+            cluster=cluster,
+            settings=settings,
+            defaults={"tolerations": [{"operator": "Exists"}]},
+        )
+        self.ready = self.wait_for_deployments()

@@ -1,0 +1,30 @@
+"""SageMaker Spaces: notebooks and editors on the cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from ...core import catalog
+from ...core.spec import Spaces
+from ..roles import pod_identity_role
+from .base import NodeAddon
+
+if TYPE_CHECKING:
+    from ..cluster import HyperPodCluster
+
+
+class SpacesAddon(NodeAddon):
+    """The Spaces add-on with a role for its controller and one for its router (web access), each by pod identity."""
+
+    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Spaces | None = None) -> None:
+        super().__init__(scope, id, key="spaces", cluster=cluster, settings=settings)
+        controller, router = catalog.addon(self.addon_name).service_accounts
+        for name, account in (("controller", controller), ("router", router)):
+            role = pod_identity_role(self, f"{name.capitalize()}Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
+            for policy in catalog.role(f"spaces_{name}").managed_policies:
+                role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(policy))
+            self.pod_identity(role, account)
+        self.ready = self.wait_for_deployments()

@@ -1,0 +1,25 @@
+"""HyperPod task governance: Kueue, kept by the service, with scheduler configs and compute quotas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constructs import Construct
+
+from ...core.spec import Addon
+from .base import NodeAddon
+
+if TYPE_CHECKING:
+    from ..cluster import HyperPodCluster
+
+
+class TaskGovernanceAddon(NodeAddon):
+    """The task governance add-on, ready when Kueue's controller is available.
+
+    Its webhook looks at every pod outside `kube-system`, so the other HyperPod add-ons come after it. Scheduler config and
+    quotas come after it too: creating them calls that webhook.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Addon | None = None) -> None:
+        super().__init__(scope, id, key="task_governance", cluster=cluster, settings=settings)
+        self.ready = self.wait_for_deployments()

@@ -1,0 +1,304 @@
+"""The HyperPod cluster as a construct."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import jsii
+from aws_cdk import CfnOutput, CfnResource, Duration
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct, DependencyGroup, IDependable
+
+from ..core import catalog
+from ..core.checks import Context
+from ..core.checks.placement import takes_anything
+from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties
+from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
+from .autoscaling import NodePool
+from .cluster_guard import ClusterGuard
+from .eks import BroughtEks, EksCluster, EksClusterAttributes, HyperPodEks
+from .execution_roles import ExecutionRoles
+from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
+from .lifecycle_scripts import LifecycleScripts
+from .network import HyperPodNetwork, node_security_group
+from .restricted_nodes import RestrictedNetwork
+from .roles import cluster_role, grant_volume_key
+from .subnet_lookup import subnet_in_zone
+from .validation import accept_newer_properties, region_of, validate_with
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_eks as eks_v1
+    from aws_cdk import aws_eks_v2 as eks
+
+
+@jsii.implements(iam.IGrantable)
+class HyperPodCluster(Construct):
+    """An `AWS::SageMaker::Cluster` orchestrated by EKS, with what its nodes need.
+
+    Bring or make: `vpc` and `eks_cluster` may come from anywhere (a `HyperPodNetwork` and `HyperPodEks` of ours, L2
+    clusters of either EKS module, or `EksClusterAttributes`); `security_group`, `execution_role` and `lifecycle_bucket`
+    are made when they are not given. `node_subnets` says which subnet lies in which zone id; where it is left out and the
+    network is not ours, the subnet of a group's zone is looked up at deploy time.
+
+    `handler_subnets` are private subnets of `vpc` in which our functions run; a brought EKS cluster without a public
+    endpoint needs them (a `HyperPodEks` places its functions itself). The node security group and the cluster security
+    group of a brought EKS cluster are let into each other.
+
+    `cluster` is the whole spec; `instance_groups` is the short way for a cluster with defaults. An edit that would make
+    CloudFormation replace the cluster fails the deployment before anything happens, unless `allow_replacement` is set.
+
+    It is a grantable: `bucket.grant_read(cluster)` lets the nodes of every group read, whichever role they run with.
+    """
+
+    resource: CfnResource
+    """The `AWS::SageMaker::Cluster`, for property overrides."""
+    nodes_ready: IDependable
+    """The nodes of the system group are ready: what needs pods depends on it."""
+    jobs_ready: DependencyGroup
+    """Operators, queues, namespaces and volumes that jobs come after."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        eks_cluster: HyperPodEks | eks.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        vpc: ec2.IVpc | HyperPodNetwork,
+        instance_groups: Sequence[InstanceGroup] = (),
+        cluster: Cluster | None = None,
+        node_subnets: Mapping[str, ec2.ISubnet] | None = None,
+        security_group: ec2.ISecurityGroup | None = None,
+        execution_role: iam.IRole | None = None,
+        lifecycle_bucket: s3.IBucket | None = None,
+        handler_subnets: Sequence[ec2.ISubnet] = (),
+        allow_replacement: bool = False,
+        after: Sequence[IDependable] = (),
+    ) -> None:
+        super().__init__(scope, id)
+        spec = cluster or Cluster()
+        self.spec = spec.model_copy(update={"instance_groups": (*spec.instance_groups, *instance_groups)})
+        network = vpc.spec if isinstance(vpc, HyperPodNetwork) else None
+        validate_with(self, lambda: Context(cluster=self.spec, network=network, region=region_of(self)))
+        self._place(vpc, node_subnets, security_group)
+        self.eks_cluster: EksCluster = (
+            eks_cluster
+            if isinstance(eks_cluster, HyperPodEks)
+            else BroughtEks(
+                self,
+                "Eks",
+                eks_cluster=eks_cluster,
+                vpc=self._vpc,
+                node_security_group=self.security_group,
+                handler_subnets=handler_subnets,
+            )
+        )
+        self.kubernetes: KubernetesProvider = self.eks_cluster.kubernetes
+        self._roles = ExecutionRoles(
+            self,
+            "ExecutionRoles",
+            cluster=self.spec,
+            eks_cluster_arn=self.eks_cluster.cluster_arn,
+            given=execution_role,
+            shared_placement=lambda: {
+                "subnet_ids": [s.subnet_id for s in list(self._subnets.values()) or self._vpc.private_subnets],
+                "security_group_ids": [self.security_group.security_group_id],
+            },
+        )
+        self.cluster_role = self._cluster_role()
+        self.lifecycle_scripts = LifecycleScripts(self, "LifecycleScripts", bucket=self._bucket(lifecycle_bucket))
+        self._milestones: dict[str, DependencyGroup] = {}
+        self.jobs_ready = DependencyGroup()
+        self.resource = CfnResource(self, "Resource", type="AWS::SageMaker::Cluster")
+        self.cluster_arn: str = self.resource.get_att("ClusterArn").to_string()
+        self._guard = ClusterGuard(self, "Guard", guarded=self.resource, allow_replacement=allow_replacement)
+        self._render()
+        restricted = (
+            [RestrictedNetwork(self, "RestrictedNetwork", eks_cluster=self.eks_cluster)]
+            if self.prepares_restricted_nodes
+            else []
+        )
+        for dependable in (
+            self._vpc,  # with its routes and endpoints: nodes need a way out from their first boot on
+            self.security_group,  # with its rules, when we make it
+            self.eks_cluster.ready,
+            self._roles.principal.ready,
+            self.lifecycle_scripts.ready,
+            *([self.cluster_role] if self.cluster_role else []),
+            *restricted,  # restricted nodes never become ready without
+            *after,
+        ):
+            self.resource.node.add_dependency(dependable)
+        self.nodes_ready = self._gate()
+        if self.spec.scaling and self.spec.scaling.node_pool and self.spec.karpenter_groups:
+            pool = NodePool(self, "NodePool", cluster=self)
+            self.jobs_ready.add(pool)
+        CfnOutput(self, "ClusterArn", value=self.cluster_arn)
+
+    @property
+    def execution_role(self) -> iam.IRole:
+        """Execution role of the groups that name none of their own.
+
+        Raises:
+            ValueError: each group has a role of its own (`execution_roles: per-group`).
+        """
+        return self._roles.shared
+
+    def execution_role_of(self, group_name: str) -> iam.IRole:
+        """Execution role of one group.
+
+        Raises:
+            KeyError: there is no such group.
+        """
+        group = next((group for group in self.spec.groups if group.name == group_name), None)
+        if group is None:
+            raise KeyError(f"{self.node.path} has no instance group {group_name!r}")
+        return self._roles.of(group, self._where(group))
+
+    @property
+    def grant_principal(self) -> iam.IPrincipal:
+        """All execution roles as one principal."""
+        return self._roles.principal
+
+    def grant_volume_key(self, key: kms.IKey) -> None:
+        """Let a key encrypt volumes of the nodes: the key's policy and the roles' get what the service needs of it."""
+        grant_volume_key(self._roles.principal, key)
+        if self.cluster_role:
+            grant_volume_key(self.cluster_role, key)
+
+    def add_instance_group(self, group: InstanceGroup) -> None:
+        """Add an instance group; it takes part in the same checks."""
+        self.spec = self.spec.model_copy(update={"instance_groups": (*self.spec.instance_groups, group)})
+        self._render()
+
+    @property
+    def prepares_restricted_nodes(self) -> bool:
+        """Whether restricted nodes get a network agent and DNS servers of their own from us."""
+        return bool(self.spec.restricted_instance_groups) and self.spec.prepare_restricted_nodes
+
+    @property
+    def system_nodes(self) -> int:
+        """How many nodes of the system group `nodes_ready` waits for; 1 where there is no such group."""
+        group = system_group(self.spec)
+        return (group.min_count or group.count) if group else 1
+
+    def milestone(self, name: str) -> DependencyGroup:
+        """What has to be there before whatever needs `name`, such as `cert_manager`; empty until something joins it.
+
+        Add-ons join the milestone of their config key and depend on those of others, in whichever order they are made.
+        """
+        return self._milestones.setdefault(name, DependencyGroup())
+
+    def subnet_id(self, availability_zone_id: str | None = None) -> str:
+        """Id of the private subnet that nodes of a zone use; of the first zone when none is named."""
+        zone = availability_zone_id
+        if self._subnets:
+            return (self._subnets[zone] if zone else next(iter(self._subnets.values()))).subnet_id
+        private = self._vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids
+        return subnet_in_zone(self, zone, private) if zone else private[0]
+
+    # ---- parts ----
+
+    def _place(
+        self,
+        vpc: ec2.IVpc | HyperPodNetwork,
+        node_subnets: Mapping[str, ec2.ISubnet] | None,
+        security_group: ec2.ISecurityGroup | None,
+    ) -> None:
+        if isinstance(vpc, HyperPodNetwork):
+            self._vpc = vpc.vpc
+            self._subnets = dict(node_subnets or vpc.node_subnets)
+            self.security_group: ec2.ISecurityGroup = security_group or vpc.node_security_group
+            return
+        self._vpc = vpc
+        self._subnets = dict(node_subnets or {})
+        self.security_group = security_group or node_security_group(self, "NodeSecurityGroup", vpc)
+
+    def _subnet_ids(self, group: InstanceGroup | RestrictedInstanceGroup) -> list[str]:
+        return list(group.subnet_ids) or [self.subnet_id(group.availability_zone_id)]
+
+    def _cluster_role(self) -> iam.IRole | None:
+        scaling = self.spec.autoscaling
+        if scaling is None:
+            return None
+        if scaling.cluster_role_arn:
+            return iam.Role.from_role_arn(self, "ClusterRole", scaling.cluster_role_arn)
+        return cluster_role(self, "ClusterRole", key_arns=self.spec.volume_key_arns)
+
+    def _bucket(self, bucket: s3.IBucket | None) -> s3.IBucket | None:
+        if bucket is None and self.spec.lifecycle_bucket_name:
+            return s3.Bucket.from_bucket_name(self, "LifecycleBucket", self.spec.lifecycle_bucket_name)
+        return bucket
+
+    def _where(self, group: InstanceGroup | RestrictedInstanceGroup) -> dict[str, Sequence[str]]:
+        # its own groups come on top: the node security group is what lets nodes reach each other and the control plane
+        security_groups = dict.fromkeys([*group.security_group_ids, self.security_group.security_group_id])
+        return {"subnet_ids": self._subnet_ids(group), "security_group_ids": list(security_groups)}
+
+    def _placement(self, group: InstanceGroup | RestrictedInstanceGroup) -> GroupPlacement:
+        where = self._where(group)
+        role = self._roles.of(group, where)
+        lifecycle = None
+        if isinstance(group, InstanceGroup):
+            lifecycle = self.lifecycle_scripts.configuration(group.lifecycle or self.spec.lifecycle, role)
+        return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
+
+    def _render(self) -> None:
+        for name, value in self._guard.watch(self._properties(), self.spec.scaled_groups).items():
+            self.resource.add_property_override(name, value)
+        if has_newer_properties(self.spec):
+            accept_newer_properties(self.resource)
+
+    def _properties(self) -> dict[str, object]:
+        placements = {group.name: self._placement(group) for group in self.spec.groups}
+        subnets = [subnet.subnet_id for subnet in self._subnets.values()]
+        return cluster_properties(
+            self.spec,
+            eks_cluster_arn=self.eks_cluster.cluster_arn,
+            subnet_ids=subnets or self._vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids,
+            security_group_ids=[self.security_group.security_group_id],
+            placements=placements,
+            cluster_role_arn=self.cluster_role.role_arn if self.cluster_role else None,
+        )
+
+    def _gate(self) -> IDependable:
+        """Wait for the nodes of the system group: Continuous provisioning is in service before a node is."""
+        group = system_group(self.spec)
+        if group is None:
+            return self.resource
+        wait = KubernetesWait(
+            self,
+            "NodesReady",
+            provider=self.kubernetes,
+            condition=nodes_ready(
+                count=self.system_nodes,
+                cluster_arn=self.cluster_arn,
+                instance_types=group.types,
+            ),
+            timeout=Duration.minutes(self.spec.nodes_ready_minutes),
+        )
+        wait.node.add_dependency(self.resource)
+        return wait
+
+
+def system_group(cluster: Cluster) -> InstanceGroup | None:
+    """The group that carries operators and add-ons: it takes any pod from the start, without deep health checks first.
+
+    CPU groups go before accelerated ones, then the one with the most instances; None when there is none.
+    """
+    candidates = [g for g in cluster.instance_groups if takes_anything(g) and not g.deep_health_checks]
+    return max(candidates, key=lambda group: (not _accelerated(group), group.count), default=None)
+
+
+def storage_zone(cluster: Cluster) -> str | None:
+    """The zone id of the first accelerated group that names one: file systems belong beside it."""
+    zones = (g.availability_zone_id for g in cluster.instance_groups if _accelerated(g))
+    return next((zone for zone in zones if zone), None)
+
+
+def _accelerated(group: InstanceGroup) -> bool:
+    types = [catalog.find_instance_type(name) for name in group.types]
+    return any(type_ is None or type_.is_accelerated for type_ in types)

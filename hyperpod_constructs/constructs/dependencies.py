@@ -1,0 +1,68 @@
+"""The HyperPod dependency chart on an EKS cluster; it has to be there before the HyperPod cluster is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from constructs import Construct
+
+from ..core.chart import chart_values, insertions, namespace, pinned_chart, release_name, subchart_digests, values_files
+from ..core.spec.dependencies import ChartSource, DependencyChart
+from .kubernetes.helm_release import HelmRelease
+from .kubernetes.provider import KubernetesProvider
+
+
+class HyperPodDependencies(Construct):
+    """The official dependency chart as a Helm release: health monitoring, device plugins, permissions, operators.
+
+    Args:
+        kubernetes: the way into the EKS cluster.
+        region: the cluster's region, which decides where the agents' images come from.
+        instance_types: the types of all instance groups. Where the chart's own lists leave one out, it is added, so
+            that its GPUs, EFA interfaces or Neuron devices are advertised.
+        restricted_nodes: whether restricted instance groups are among them, whose taint the EFA plugin has to tolerate.
+        chart: where the chart comes from. Default: the source that `components` names, else the pinned upstream commit.
+        components: the chart's switches, as `DependencyChart` or as a mapping of its fields. Default: the chart's own.
+        values: values of the chart, merged last, over those of `components`.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        kubernetes: KubernetesProvider,
+        region: str,
+        instance_types: Sequence[str],
+        restricted_nodes: bool = False,
+        chart: ChartSource | None = None,
+        components: DependencyChart | Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        spec = components if isinstance(components, DependencyChart) else DependencyChart(**(components or {}))
+        self._instance_types = set(instance_types)
+        self.release = HelmRelease(
+            self,
+            "Release",
+            kubernetes=kubernetes,
+            chart=chart or spec.chart or pinned_chart(),
+            release=release_name(),
+            namespace=namespace(),
+            # Made at synthesis: instance groups may still be added to the cluster after this construct is made.
+            values=lambda: chart_values(
+                spec,
+                region=region,
+                instance_types=self._instance_types,
+                restricted_nodes=restricted_nodes,
+                values=values,
+            ),
+            values_files=values_files(spec, region=region),
+            subchart_digests=subchart_digests(),
+            insertions=lambda: insertions(spec, instance_types=self._instance_types),
+        )
+
+    def add_instance_types(self, instance_types: Iterable[str]) -> None:
+        """Let the chart serve further instance types, those of a group that is added later."""
+        self._instance_types.update(instance_types)

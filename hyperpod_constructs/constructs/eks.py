@@ -1,0 +1,310 @@
+"""The EKS cluster as a construct, and the one form in which all constructs use any EKS cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from aws_cdk import Acknowledgment, CfnOutput, Fn, Stack, Token, Validations
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks_v2 as eks_v2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct, DependencyGroup, IDependable
+
+from ..core import catalog
+from ..core.checks import Context
+from ..core.spec import Access, Addons, Eks
+from .access import add_all
+from .addons import CORE_ADDONS, EksAddon
+from .kubernetes import KubernetesProvider
+from .network import HyperPodNetwork, connect_security_groups
+from .validation import region_of, validate_with
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_eks as eks_v1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EksClusterAttributes:
+    """An EKS cluster known by its attributes only.
+
+    `security_group_id` is its cluster security group: nodes and control plane are let into each other's with it; leave it
+    out where rules for that exist. `vpc` and `private_subnets` are needed where the Kubernetes API has no public endpoint:
+    handlers then run inside.
+    """
+
+    cluster_name: str
+    vpc: ec2.IVpc | None = None
+    private_subnets: Sequence[ec2.ISubnet] = ()
+    security_group_id: str | None = None
+    kubernetes_version: str | None = None
+    oidc_provider: iam.IOpenIdConnectProvider | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OidcIdentity:
+    """The IAM OIDC provider of an EKS cluster, through which service accounts get roles (IRSA)."""
+
+    provider_arn: str
+    issuer: str
+    """Address of the issuer without `https://`."""
+
+
+class EksCluster(Protocol):
+    """What the constructs need of an EKS cluster, whoever made it."""
+
+    cluster_name: str
+    cluster_arn: str
+    kubernetes_version: str | None
+    kubernetes: KubernetesProvider
+    ready: IDependable
+    network_addon: EksAddon | None
+
+    @property
+    def oidc(self) -> OidcIdentity:
+        """The OIDC provider, for add-ons that use IRSA. Raises `ValueError` where it is not known."""
+        ...
+
+
+class BroughtEks(Construct):
+    """An EKS cluster that was made elsewhere, with a Kubernetes provider of ours for it.
+
+    `node_security_group` and the cluster security group are let into each other. With `handler_subnets` (of `vpc`), or with
+    the attributes' private subnets, the provider's functions run there, as members of the node security group.
+    """
+
+    kubernetes_version: str | None
+    network_addon: EksAddon | None = None
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        vpc: ec2.IVpc | None = None,
+        node_security_group: ec2.ISecurityGroup | None = None,
+        handler_subnets: Sequence[ec2.ISubnet] = (),
+    ) -> None:
+        super().__init__(scope, id)
+        self.cluster_name: str = eks_cluster.cluster_name
+        subnets = list(handler_subnets)
+        if isinstance(eks_cluster, EksClusterAttributes):
+            self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
+            self.kubernetes_version = eks_cluster.kubernetes_version
+            subnets = subnets or list(eks_cluster.private_subnets)
+            vpc = eks_cluster.vpc or vpc
+        else:
+            self.cluster_arn = eks_cluster.cluster_arn
+            self.kubernetes_version = None
+        self.kubernetes = KubernetesProvider(
+            self,
+            "Kubernetes",
+            cluster_name=self.cluster_name,
+            cluster_arn=self.cluster_arn,
+            vpc=vpc if subnets else None,
+            vpc_subnets=ec2.SubnetSelection(subnets=subnets) if subnets else None,
+            security_groups=[node_security_group] if subnets and node_security_group else None,
+        )
+        if node_security_group:
+            rules = connect_security_groups(
+                self,
+                nodes=node_security_group.security_group_id,
+                control_plane=_cluster_security_group_id(eks_cluster),
+            )
+            self.kubernetes.ready.add(rules)
+        group = DependencyGroup()
+        group.add(self.kubernetes.ready)
+        if not isinstance(eks_cluster, EksClusterAttributes):
+            group.add(eks_cluster)
+            self.kubernetes.node.add_dependency(eks_cluster)
+        self.ready: IDependable = group
+        self._brought = eks_cluster
+
+    @property
+    def oidc(self) -> OidcIdentity:
+        """The OIDC provider that the cluster brought."""
+        provider = (
+            self._brought.oidc_provider
+            if isinstance(self._brought, EksClusterAttributes)
+            else self._brought.open_id_connect_provider
+        )
+        if provider is None:
+            raise ValueError(_NO_OIDC.format(self.node.path, "EksClusterAttributes(oidc_provider=...)"))
+        return oidc_identity(provider.open_id_connect_provider_arn)
+
+
+class HyperPodEks(Construct):
+    """An EKS control plane for HyperPod, without nodes of its own, or one that exists.
+
+    Access is by access entries: `eks.admins` get cluster-admin, `eks.access` what they say, our handlers cluster-admin for
+    as long as the stack lives; the creator gets nothing by itself. DaemonSet add-ons are installed here; those that need
+    nodes come after the HyperPod cluster.
+    """
+
+    cluster_name: str
+    cluster_arn: str
+    kubernetes_version: str | None
+    """Minor version, such as `1.35`; None where an existing cluster's is not told."""
+    cluster: eks_v2.Cluster | None
+    """The L2 cluster when it was made here: an open escape hatch."""
+    kubernetes: KubernetesProvider
+    """Applies, waits for and deletes Kubernetes objects in this cluster."""
+    ready: IDependable
+    """Access entries and DaemonSet add-ons: whatever runs on nodes or talks to the API depends on it."""
+    network_addon: EksAddon | None
+    """The Amazon VPC CNI, None where it is not ours."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: HyperPodNetwork,
+        eks: Eks | None = None,
+        addons: Addons | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        spec, addons = eks or Eks(), addons or Addons()
+        validate_with(self, lambda: Context(eks=spec, network=network.spec, region=region_of(self)))
+        self.spec = spec
+        self.kubernetes_version = spec.kubernetes_version
+        if self.kubernetes_version is None and not spec.existing:
+            self.kubernetes_version = catalog.default_kubernetes_version().version
+        group = DependencyGroup()
+        self.ready = group
+        if spec.existing:
+            self.cluster = None
+            self.cluster_name = spec.existing.cluster_name
+            self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
+        else:
+            made = self._create(spec, network)
+            self.cluster = made
+            self.cluster_name, self.cluster_arn = made.cluster_name, made.cluster_arn
+        # inside the VPC only where the API cannot be reached from outside: functions there are slow to make and to delete
+        closed = network.spec.mode == "closed" and not network.spec.existing
+        inside = closed or spec.endpoint_access == "private" or bool(spec.public_access_cidrs)
+        self.kubernetes = KubernetesProvider(
+            self,
+            "Kubernetes",
+            cluster_name=self.cluster_name,
+            cluster_arn=self.cluster_arn,
+            vpc=network.vpc if inside else None,
+            vpc_subnets=ec2.SubnetSelection(subnets=list(network.node_subnets.values())) if inside else None,
+            security_groups=[network.node_security_group] if inside else None,
+        )
+        if spec.existing:
+            rules = connect_security_groups(
+                self,
+                nodes=network.node_security_group.security_group_id,
+                control_plane=spec.existing.security_group_id,
+            )
+            self.kubernetes.ready.add(rules)
+        group.add(self.kubernetes.ready)
+        add_all(self, [*(Access(principal=arn, policy="cluster-admin") for arn in spec.admins), *spec.access])
+        core: dict[str, EksAddon] = {}
+        if not spec.existing or spec.existing.core_addons:
+            effective = addons.effective()
+            core = {
+                key: addon(self, addon.__name__.removesuffix("Addon"), eks_cluster=self, settings=effective[key])
+                for key, addon in CORE_ADDONS.items()
+                if key in effective
+            }
+        group.add(*core.values())
+        self.network_addon = core.get("vpc_cni")
+        self.node.add_dependency(network.ready)
+        command = f"aws eks update-kubeconfig --region {Stack.of(self).region} --name {self.cluster_name}"
+        CfnOutput(self, "KubeconfigCommand", value=command)
+
+    @property
+    def oidc(self) -> OidcIdentity:
+        """The OIDC provider, made when it is first asked for; that of an existing cluster has to be given."""
+        if self.cluster:
+            return oidc_identity(self.cluster.open_id_connect_provider.open_id_connect_provider_arn)
+        if self.spec.existing is None or self.spec.existing.oidc_provider_arn is None:
+            raise ValueError(_NO_OIDC.format(self.node.path, "eks.existing.oidc_provider_arn"))
+        return oidc_identity(self.spec.existing.oidc_provider_arn)
+
+    def _create(self, spec: Eks, network: HyperPodNetwork) -> eks_v2.Cluster:
+        access = {
+            "public-and-private": eks_v2.EndpointAccess.PUBLIC_AND_PRIVATE,
+            "private": eks_v2.EndpointAccess.PRIVATE,
+            "public": eks_v2.EndpointAccess.PUBLIC,
+        }[spec.endpoint_access]
+        cluster = eks_v2.Cluster(
+            self,
+            "Cluster",
+            version=eks_v2.KubernetesVersion.of(str(self.kubernetes_version)),
+            cluster_name=spec.cluster_name,
+            vpc=network.vpc,
+            vpc_subnets=[ec2.SubnetSelection(subnets=list(network.control_plane_subnets))],
+            security_group=network.node_security_group,
+            default_capacity_type=eks_v2.DefaultCapacityType.NODEGROUP,  # leaving it out switches Auto Mode on
+            default_capacity=0,
+            endpoint_access=access,
+            cluster_logging=[eks_v2.ClusterLoggingTypes[_LOG_NAMES[log]] for log in spec.logs],
+            bootstrap_self_managed_addons=False,  # we manage vpc-cni, kube-proxy and coredns
+            bootstrap_cluster_creator_admin_permissions=False,
+            service_ipv4_cidr=spec.service_cidr,
+            secrets_encryption_key=(
+                kms.Key.from_key_arn(self, "SecretsKey", spec.secrets_key_arn) if spec.secrets_key_arn else None
+            ),
+        )
+        # the network tags its node subnets for load balancers; control-plane subnets are not for them
+        Validations.of(cluster).acknowledge(
+            Acknowledgment(
+                id="@aws-cdk/aws-eks:clusterMustManuallyTagSubnet", reason="HyperPodNetwork tags node subnets"
+            )
+        )
+        resource = cluster.node.default_child
+        assert isinstance(resource, eks_v2.CfnCluster)
+        resource.add_property_override("AccessConfig.AuthenticationMode", spec.authentication_mode)
+        resource.add_property_override("UpgradePolicy.SupportType", spec.support)
+        if spec.deletion_protection:
+            resource.add_property_override("DeletionProtection", True)
+        if spec.public_access_cidrs and spec.endpoint_access != "private":
+            resource.add_property_override("ResourcesVpcConfig.PublicAccessCidrs", list(spec.public_access_cidrs))
+        return cluster
+
+
+_LOG_NAMES = {
+    "api": "API",
+    "audit": "AUDIT",
+    "authenticator": "AUTHENTICATOR",
+    "controllerManager": "CONTROLLER_MANAGER",
+    "scheduler": "SCHEDULER",
+}
+
+
+_NO_OIDC = "{}: an add-on needs the cluster's IAM OIDC provider, which is not known; give {}"
+
+
+def _cluster_security_group_id(eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes) -> str | None:
+    if isinstance(eks_cluster, EksClusterAttributes):
+        return eks_cluster.security_group_id
+    try:
+        return eks_cluster.cluster_security_group_id
+    except RuntimeError:  # CDK's way to say that an imported cluster was not told it
+        return None
+
+
+def oidc_identity(provider_arn: str) -> OidcIdentity:
+    """A provider by its ARN, which ends with its issuer; the ARN may be a token.
+
+    >>> oidc_identity("arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A").issuer
+    'oidc.eks.us-west-2.amazonaws.com/id/A'
+    """
+    after = "oidc-provider/"
+    issuer = (
+        Fn.select(1, Fn.split(after, provider_arn))
+        if Token.is_unresolved(provider_arn)
+        else provider_arn.partition(after)[2]
+    )
+    return OidcIdentity(provider_arn=provider_arn, issuer=issuer)
+
+
+def eks_cluster_arn(scope: Construct, cluster_name: str) -> str:
+    """ARN of an EKS cluster in the stack's account and region."""
+    return Stack.of(scope).format_arn(service="eks", resource="cluster", resource_name=cluster_name)

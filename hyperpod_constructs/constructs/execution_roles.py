@@ -1,0 +1,133 @@
+"""The execution roles of a cluster: one for all groups or one per group, and the principal that stands for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jsii
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct, DependencyGroup
+
+from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
+from .roles import execution_role, grant_group_needs
+
+
+@jsii.implements(iam.IPrincipal)
+class AllRoles:
+    """All execution roles as one principal: what is granted to it, every role may do, those of later groups too."""
+
+    def __init__(self, scope: Construct) -> None:
+        self._account = Stack.of(scope).account
+        self._roles: dict[str, iam.IRole] = {}
+        self._statements: list[iam.PolicyStatement] = []
+        self.ready = DependencyGroup()
+
+    def include(self, role: iam.IRole) -> None:
+        """Let a role take part."""
+        if role.node.path not in self._roles:
+            self._roles[role.node.path] = role
+            self.ready.add(role)  # with its policies: the first nodes would boot without them
+            for statement in self._statements:
+                role.add_to_principal_policy(statement)
+
+    @property
+    def assume_role_action(self) -> str:
+        """As `iam.IPrincipal`."""
+        return "sts:AssumeRole"
+
+    @property
+    def grant_principal(self) -> iam.IPrincipal:
+        """Itself."""
+        return self
+
+    @property
+    def policy_fragment(self) -> iam.PrincipalPolicyFragment:
+        """The roles' ARNs, for resource policies."""
+        return iam.PrincipalPolicyFragment({"AWS": [role.role_arn for role in self._roles.values()]}, {})
+
+    @property
+    def principal_account(self) -> str | None:
+        """Account of the roles."""
+        return self._account
+
+    def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
+        """Add a statement to every role."""
+        self._statements.append(statement)
+        for role in self._roles.values():
+            role.add_to_principal_policy(statement)
+        return iam.AddToPrincipalPolicyResult(statement_added=True, policy_dependable=self.ready)
+
+
+class ExecutionRoles(Construct):
+    """Finds or makes the role of each group, with what the group needs.
+
+    `given` is a role that was brought; `place` answers with the subnets and security groups of a group.
+    """
+
+    principal: AllRoles
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: Cluster,
+        eks_cluster_arn: str,
+        given: iam.IRole | None,
+        shared_placement: Callable[[], Mapping[str, Sequence[str]]],
+    ) -> None:
+        super().__init__(scope, id)
+        self._spec = cluster
+        self._arn = eks_cluster_arn
+        self._shared_placement = shared_placement
+        self._granted: set[str] = set()
+        self.principal = AllRoles(self)
+        self.per_group = cluster.execution_roles == "per-group" and not given and not cluster.execution_role_arn
+        self._shared = given
+        if given is None and cluster.execution_role_arn:
+            self._shared = iam.Role.from_role_arn(self, "Shared", cluster.execution_role_arn)
+        if self._shared:
+            self.principal.include(self._shared)
+
+    @property
+    def shared(self) -> iam.IRole:
+        """The role of the groups that name none.
+
+        Raises:
+            ValueError: each group has a role of its own.
+        """
+        if self.per_group:
+            raise ValueError(
+                f"{self.node.path}: execution_roles is per-group, so there is no shared execution role; "
+                "grant to the cluster itself, or take execution_role_of(group_name)"
+            )
+        if self._shared is None:
+            self._shared = self._create("Shared", self._shared_placement())
+            self.principal.include(self._shared)
+        return self._shared
+
+    def of(self, group: InstanceGroup | RestrictedInstanceGroup, placement: Mapping[str, Sequence[str]]) -> iam.IRole:
+        """The role of a group, allowed what the group needs; `placement` has its subnets and security groups."""
+        role = self._find(group, placement)
+        self.principal.include(role)
+        if group.name not in self._granted:
+            self._granted.add(group.name)
+            grant_group_needs(role, group)
+        return role
+
+    def _find(
+        self, group: InstanceGroup | RestrictedInstanceGroup, placement: Mapping[str, Sequence[str]]
+    ) -> iam.IRole:
+        if group.execution_role_arn is None and not self.per_group:
+            return self.shared
+        found: Any = self.node.try_find_child(group.name)
+        if found:
+            return found  # type: ignore[no-any-return]
+        if group.execution_role_arn:
+            return iam.Role.from_role_arn(self, group.name, group.execution_role_arn)
+        return self._create(group.name, placement)
+
+    def _create(self, id: str, placement: Mapping[str, Sequence[str]]) -> iam.Role:
+        return execution_role(self, id, eks_cluster_arn=self._arn, **placement)

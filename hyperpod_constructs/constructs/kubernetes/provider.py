@@ -1,0 +1,188 @@
+"""The functions that apply, wait for and delete Kubernetes objects, and their way into one EKS cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from aws_cdk import Aws, Duration, RemovalPolicy, Stack, custom_resources
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks as eks
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct, DependencyGroup
+
+from ...handlers.kubernetes.timing import POLL_SECONDS
+from .handler_code import handler_code
+
+_RUNTIME = lambda_.Runtime.PYTHON_3_14
+_FUNCTION_MINUTES = 14  # CDK's framework function waits for ours and has 15
+
+
+class KubernetesProvider(Construct):
+    """The way into one EKS cluster for `KubernetesObjects`, `KubernetesWait` and `HelmRelease`, in this stack or others.
+
+    The functions need the cluster's name and an access entry, nothing else of it: a cluster made elsewhere will do. With a
+    VPC they run in it, for clusters without a public endpoint; they then reach the APIs of STS, EKS, S3, SageMaker and
+    CloudWatch Logs by NAT or by endpoints. CDK's framework functions, which only call ours, stay outside.
+
+    Args:
+        cluster_name: name of the EKS cluster.
+        cluster_arn: its ARN.
+        vpc: where the functions run. Default: outside of any VPC, through the cluster's public endpoint.
+        vpc_subnets: subnets of the functions. Default: the VPC's private ones.
+        security_groups: what the cluster must admit on port 443. Default: a new one, see `connections`.
+        create_access_entry: let the functions into the cluster as administrators. False when that is done elsewhere.
+        permissions_boundary: limits all roles made here. Default: none.
+        log_retention: how long logs are kept. Default: three months.
+    """
+
+    cluster_name: str
+    cluster_arn: str
+    role: iam.Role
+    """Role of the functions; the Helm provider shares it."""
+    function_placement: dict[str, Any]
+    """Keyword arguments that place another function beside these; empty outside of a VPC."""
+    connections: ec2.Connections
+    """Security groups of the functions: the cluster's must admit them."""
+    service_token: str
+    """Service token of `Custom::HyperPodKubernetesObjects`."""
+    ready: DependencyGroup
+    """The access entry and the role with its policies: manifests come after it and go before it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster_name: str,
+        cluster_arn: str,
+        vpc: ec2.IVpc | None = None,
+        vpc_subnets: ec2.SubnetSelection | None = None,
+        security_groups: Sequence[ec2.ISecurityGroup] | None = None,
+        create_access_entry: bool = True,
+        permissions_boundary: iam.IManagedPolicy | None = None,
+        log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
+    ) -> None:
+        super().__init__(scope, id)
+        if vpc is None and (vpc_subnets is not None or security_groups):
+            raise ValueError("vpc_subnets and security_groups of a KubernetesProvider need its vpc")
+        self.cluster_name = cluster_name
+        self.cluster_arn = cluster_arn
+        self._log_retention = log_retention
+        self._code = handler_code("kubernetes", "shared")
+        self._place(vpc, vpc_subnets, security_groups)
+        self.role = self._create_role(in_vpc=vpc is not None)
+        self._framework_logs = self._logs("FrameworkLogs")
+        self.ready = DependencyGroup(self.role)
+        if create_access_entry:
+            self.ready.add(self._let_in())
+        self.service_token = custom_resources.Provider(
+            self,
+            "Apply",
+            on_event_handler=self._function(
+                "Applier", "apply.on_event", "Applies and deletes Kubernetes objects", _FUNCTION_MINUTES, memory=512
+            ),
+            log_group=self._framework_logs,
+        ).service_token
+        if permissions_boundary is not None:
+            iam.PermissionsBoundary.of(self).apply(permissions_boundary)
+
+    @cached_property
+    def wait_service_token(self) -> str:
+        """Service token of `Custom::HyperPodKubernetesWait`; its functions are made when it is first asked for."""
+        stack = Stack.of(self)
+        reasons = ("DescribeCluster", "DescribeClusterNode", "ListClusterEvents", "ListClusterNodes")
+        # Any HyperPod cluster: it comes after this stack, which therefore can't refer to it.
+        clusters = stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")
+        addons = stack.format_arn(service="eks", resource="addon", resource_name=f"{self.cluster_name}/*")
+        self.role.add_to_policy(
+            iam.PolicyStatement(actions=[f"sagemaker:{action}" for action in reasons], resources=[clusters])
+        )
+        self.role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeAddon"], resources=[addons]))
+        provider = custom_resources.Provider(
+            self,
+            "Wait",
+            on_event_handler=self._function("WaitStarter", "wait.on_event", "Begins a wait for Kubernetes", 1),
+            is_complete_handler=self._function("Waiter", "wait.is_complete", "Asks whether Kubernetes is ready", 3),
+            query_interval=Duration.seconds(POLL_SECONDS),
+            total_timeout=Duration.hours(1),
+            log_group=self._framework_logs,
+        )
+        return provider.service_token
+
+    def _place(
+        self,
+        vpc: ec2.IVpc | None,
+        vpc_subnets: ec2.SubnetSelection | None,
+        security_groups: Sequence[ec2.ISecurityGroup] | None,
+    ) -> None:
+        groups = list(security_groups or ())
+        if vpc is None:
+            self.function_placement = {}
+        else:
+            if not groups:
+                description = "Functions that talk to the EKS API server"
+                groups = [ec2.SecurityGroup(self, "SecurityGroup", vpc=vpc, description=description)]
+            subnets = vpc_subnets or ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+            self.function_placement = {"vpc": vpc, "vpc_subnets": subnets, "security_groups": groups}
+        self.connections = ec2.Connections(security_groups=groups)
+
+    def _create_role(self, *, in_vpc: bool) -> iam.Role:
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description="Functions that talk to the EKS API server",
+        )
+        role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeCluster"], resources=[self.cluster_arn]))
+        if in_vpc:
+            # Lambda's own requirement for functions in a VPC; these actions take no narrower resource.
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=[
+                        "ec2:AssignPrivateIpAddresses",
+                        "ec2:CreateNetworkInterface",
+                        "ec2:DeleteNetworkInterface",
+                        "ec2:DescribeNetworkInterfaces",
+                        "ec2:DescribeSubnets",
+                        "ec2:UnassignPrivateIpAddresses",
+                    ],
+                    resources=["*"],
+                )
+            )
+        return role
+
+    def _let_in(self) -> eks.CfnAccessEntry:
+        policy = f"arn:{Aws.PARTITION}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+        return eks.CfnAccessEntry(
+            self,
+            "AccessEntry",
+            cluster_name=self.cluster_name,
+            principal_arn=self.role.role_arn,
+            access_policies=[{"policyArn": policy, "accessScope": {"type": "cluster"}}],
+        )
+
+    def _function(
+        self, id: str, handler: str, description: str, minutes: int, *, memory: int = 256
+    ) -> lambda_.Function:
+        log_group = self._logs(f"{id}Logs")
+        log_group.grant_write(self.role)
+        return lambda_.Function(
+            self,
+            id,
+            description=description,
+            code=self._code,
+            handler=f"handlers.kubernetes.{handler}",
+            runtime=_RUNTIME,
+            timeout=Duration.minutes(minutes),
+            memory_size=memory,
+            role=self.role,
+            log_group=log_group,
+            **self.function_placement,
+        )
+
+    def _logs(self, id: str) -> logs.LogGroup:
+        return logs.LogGroup(self, id, retention=self._log_retention, removal_policy=RemovalPolicy.DESTROY)

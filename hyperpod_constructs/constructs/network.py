@@ -1,0 +1,354 @@
+"""The network of a platform as a construct: a VPC over two or more zones, or one that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Annotations, Aws, Fn, Stack, Tags
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+from constructs import Construct, DependencyGroup, IDependable
+
+from ..core.checks import Context
+from ..core.network_plan import PlannedSubnet, plan
+from ..core.spec import Network
+from .validation import region_of, validate_with
+
+
+class HyperPodNetwork(Construct):
+    """VPC, subnets, routes, S3 gateway endpoint and the node security group.
+
+    Zones are named by zone id, because capacity and training plans are bound to ids while zone names differ per account.
+    Each zone gets a large private node subnet and a small subnet for the control plane's interfaces; an open network also
+    gets public subnets and NAT. The node security group has explicit rules from and to itself, which EFA needs.
+
+    `network` is the spec; with `network.existing` everything is imported and only a missing security group is made.
+    `endpoint_services` are the interface endpoints wanted besides those of the spec (a closed network needs many).
+    """
+
+    vpc: ec2.IVpc
+    """The VPC."""
+    node_subnets: Mapping[str, ec2.ISubnet]
+    """Private node subnet of each zone id, in the order of the config."""
+    control_plane_subnets: Sequence[ec2.ISubnet]
+    """Subnets for the EKS control plane's interfaces, in two or more zones."""
+    node_security_group: ec2.ISecurityGroup
+    """Security group of all nodes, shared with the control plane."""
+    ready: IDependable
+    """Routes, endpoints and security-group rules: whatever must talk to the cluster or the internet depends on it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: Network,
+        endpoint_services: Sequence[str] = (),
+    ) -> None:
+        super().__init__(scope, id)
+        validate_with(self, lambda: Context(network=network, region=region_of(self)))
+        self.spec = network
+        self._group = DependencyGroup()
+        self.ready = self._group
+        if network.existing:
+            self._import(network)
+        else:
+            self._create(network, endpoint_services)
+
+    def node_subnet(self, availability_zone_id: str | None) -> ec2.ISubnet:
+        """The node subnet of a zone; of the first zone when none is named."""
+        return self.node_subnets[availability_zone_id or next(iter(self.node_subnets))]
+
+    # ---- made ----
+
+    def _create(self, network: Network, endpoint_services: Sequence[str]) -> None:
+        planned = plan(network)
+        self._vpc = ec2.CfnVPC(
+            self, "Vpc", cidr_block=network.vpc_cidr, enable_dns_hostnames=True, enable_dns_support=True
+        )
+        self._vpc_id = self._vpc.ref
+        Tags.of(self._vpc).add("Name", self.node.path)
+        self._secondary = [
+            ec2.CfnVPCCidrBlock(self, f"Cidr{index}", vpc_id=self._vpc_id, cidr_block=cidr)
+            for index, cidr in enumerate(planned.secondary_cidrs)
+        ]
+        subnets = {
+            kind: {s.availability_zone_id: self._subnet(s) for s in planned.subnets if s.kind == kind}
+            for kind in ("public", "control-plane", "node")
+        }
+        private_tables = self._routes(network, subnets)
+        self._gateway_endpoint(self._vpc_id, [table.ref for table in private_tables.values()])
+        self.vpc = ec2.Vpc.from_vpc_attributes(
+            self,
+            "Imported",
+            vpc_id=self._vpc_id,
+            vpc_cidr_block=network.vpc_cidr,
+            availability_zones=[s.attr_availability_zone for s in subnets["node"].values()],
+            private_subnet_ids=[s.ref for s in subnets["node"].values()],
+            private_subnet_route_table_ids=[private_tables[zone].ref for zone in subnets["node"]],
+            isolated_subnet_ids=[s.ref for s in subnets["control-plane"].values()],
+            isolated_subnet_route_table_ids=[private_tables[zone].ref for zone in subnets["control-plane"]],
+        )
+        self.node_subnets = self._as_subnets("Node", subnets["node"], private_tables)
+        self.control_plane_subnets = list(
+            self._as_subnets("ControlPlane", subnets["control-plane"], private_tables).values()
+        )
+        self.node_security_group = self._security_group()
+        self._interface_endpoints(
+            [*network.interface_endpoints, *endpoint_services], [network.vpc_cidr, *planned.secondary_cidrs]
+        )
+        if network.flow_logs:
+            group = logs.LogGroup(self, "FlowLogGroup", retention=logs.RetentionDays.ONE_MONTH)
+            ec2.FlowLog(
+                self,
+                "FlowLog",
+                resource_type=ec2.FlowLogResourceType.from_vpc(self.vpc),
+                destination=ec2.FlowLogDestination.to_cloud_watch_logs(group),
+            )
+
+    def _subnet(self, planned: PlannedSubnet) -> ec2.CfnSubnet:
+        name = {"public": "Public", "control-plane": "ControlPlane", "node": "Node"}[planned.kind]
+        subnet = ec2.CfnSubnet(
+            self,
+            f"{name}{planned.availability_zone_id}",
+            vpc_id=self._vpc_id,
+            availability_zone_id=planned.availability_zone_id,
+            cidr_block=planned.cidr,
+        )
+        for block in self._secondary:
+            subnet.add_resource_dependency(block)  # a subnet of a secondary range needs the range first
+        tags = Tags.of(subnet)
+        tags.add("Name", f"{self.node.path}/{planned.kind}/{planned.availability_zone_id}")
+        role = {"public": "elb", "node": "internal-elb"}.get(planned.kind)
+        if role:
+            tags.add(f"kubernetes.io/role/{role}", "1")
+        return subnet
+
+    def _routes(
+        self, network: Network, subnets: Mapping[str, Mapping[str, ec2.CfnSubnet]]
+    ) -> dict[str, ec2.CfnRouteTable]:
+        """Route tables of the private subnets by zone; an open network also gets its way out."""
+        gateways: dict[str, ec2.CfnNatGateway] = {}
+        if subnets["public"]:
+            internet = ec2.CfnInternetGateway(self, "InternetGateway")
+            attachment = ec2.CfnVPCGatewayAttachment(
+                self, "InternetGatewayAttachment", vpc_id=self._vpc_id, internet_gateway_id=internet.ref
+            )
+            table = ec2.CfnRouteTable(self, "PublicRoutes", vpc_id=self._vpc_id)
+            route = ec2.CfnRoute(
+                self,
+                "PublicRoute",
+                route_table_id=table.ref,
+                destination_cidr_block="0.0.0.0/0",
+                gateway_id=internet.ref,
+            )
+            route.add_resource_dependency(attachment)  # else the route races the attachment and the stack rolls back
+            self._group.add(route)
+            for zone, subnet in subnets["public"].items():
+                self._associate(f"Public{zone}", subnet, table)
+                if network.nat == "per-zone" or (network.nat == "single" and not gateways):
+                    address = ec2.CfnEIP(self, f"NatAddress{zone}", domain="vpc")
+                    gateways[zone] = ec2.CfnNatGateway(
+                        self, f"Nat{zone}", subnet_id=subnet.ref, allocation_id=address.attr_allocation_id
+                    )
+                    gateways[zone].add_resource_dependency(route)
+        tables: dict[str, ec2.CfnRouteTable] = {}
+        for zone, subnet in subnets["node"].items():
+            tables[zone] = ec2.CfnRouteTable(self, f"PrivateRoutes{zone}", vpc_id=self._vpc_id)
+            self._associate(f"Node{zone}", subnet, tables[zone])
+            self._associate(f"ControlPlane{zone}", subnets["control-plane"][zone], tables[zone])
+            if gateways:
+                gateway = gateways.get(zone) or next(iter(gateways.values()))
+                self._group.add(
+                    ec2.CfnRoute(
+                        self,
+                        f"PrivateRoute{zone}",
+                        route_table_id=tables[zone].ref,
+                        destination_cidr_block="0.0.0.0/0",
+                        nat_gateway_id=gateway.ref,
+                    )
+                )
+        return tables
+
+    def _associate(self, name: str, subnet: ec2.CfnSubnet, table: ec2.CfnRouteTable) -> None:
+        self._group.add(
+            ec2.CfnSubnetRouteTableAssociation(
+                self, f"{name}Association", subnet_id=subnet.ref, route_table_id=table.ref
+            )
+        )
+
+    def _as_subnets(
+        self, name: str, subnets: Mapping[str, ec2.CfnSubnet], tables: Mapping[str, ec2.CfnRouteTable]
+    ) -> dict[str, ec2.ISubnet]:
+        return {
+            zone: ec2.Subnet.from_subnet_attributes(
+                self,
+                f"{name}Subnet{zone}",
+                subnet_id=subnet.ref,
+                availability_zone=subnet.attr_availability_zone,
+                route_table_id=tables[zone].ref,
+            )
+            for zone, subnet in subnets.items()
+        }
+
+    def _gateway_endpoint(self, vpc_id: str, route_table_ids: Sequence[str]) -> None:
+        endpoint = ec2.CfnVPCEndpoint(
+            self,
+            "S3Endpoint",
+            vpc_id=vpc_id,
+            service_name=_service_name("s3"),
+            vpc_endpoint_type="Gateway",
+            route_table_ids=list(route_table_ids),
+        )
+        self._group.add(endpoint)
+
+    def _interface_endpoints(self, services: Sequence[str], cidrs: Sequence[str]) -> None:
+        wanted = [service for service in dict.fromkeys(services) if service not in _GATEWAYS]
+        if not wanted:
+            return
+        group = ec2.SecurityGroup(
+            self, "EndpointSecurityGroup", vpc=self.vpc, description="HTTPS to VPC endpoints", allow_all_outbound=False
+        )
+        for index, cidr in enumerate(cidrs):  # secondary ranges too: the nodes live there
+            self._group.add(
+                ec2.CfnSecurityGroupIngress(
+                    self,
+                    f"EndpointIngress{index}",
+                    group_id=group.security_group_id,
+                    ip_protocol="tcp",
+                    from_port=443,
+                    to_port=443,
+                    cidr_ip=cidr,
+                    description="HTTPS from the VPC",
+                )
+            )
+        if not cidrs:  # a brought VPC whose ranges were not told
+            self._group.add(
+                ec2.CfnSecurityGroupIngress(
+                    self,
+                    "EndpointIngressNodes",
+                    group_id=group.security_group_id,
+                    ip_protocol="tcp",
+                    from_port=443,
+                    to_port=443,
+                    source_security_group_id=self.node_security_group.security_group_id,
+                    description="HTTPS from the nodes",
+                )
+            )
+        subnet_ids = [subnet.subnet_id for subnet in self.node_subnets.values()]
+        for service in wanted:
+            self._group.add(
+                ec2.CfnVPCEndpoint(
+                    self,
+                    f"Endpoint-{service}",
+                    vpc_id=self.vpc.vpc_id,
+                    service_name=_service_name(service),
+                    vpc_endpoint_type="Interface",
+                    private_dns_enabled=True,
+                    subnet_ids=subnet_ids,
+                    security_group_ids=[group.security_group_id],
+                )
+            )
+
+    # ---- brought ----
+
+    def _import(self, network: Network) -> None:
+        existing = network.existing
+        assert existing is not None
+        zones = [subnet.availability_zone_id for subnet in existing.node_subnets]
+        tables = [subnet.route_table_id for subnet in existing.node_subnets]
+        self.vpc = ec2.Vpc.from_vpc_attributes(
+            self,
+            "Imported",
+            vpc_id=existing.vpc_id,
+            availability_zones=zones,  # CDK only pairs them with the subnets; EC2 never sees them
+            private_subnet_ids=[subnet.subnet_id for subnet in existing.node_subnets],
+            private_subnet_route_table_ids=[table for table in tables if table] if all(tables) else None,
+            vpc_cidr_block=existing.vpc_cidrs[0] if existing.vpc_cidrs else None,
+        )
+        self.node_subnets = {
+            subnet.availability_zone_id: ec2.Subnet.from_subnet_attributes(
+                self,
+                f"NodeSubnet{subnet.availability_zone_id}",
+                subnet_id=subnet.subnet_id,
+                availability_zone=subnet.availability_zone_id,
+                route_table_id=subnet.route_table_id,
+            )
+            for subnet in existing.node_subnets
+        }
+        self.control_plane_subnets = [
+            ec2.Subnet.from_subnet_id(self, f"ControlPlaneSubnet{index}", subnet_id)
+            for index, subnet_id in enumerate(existing.control_plane_subnet_ids)
+        ] or list(self.node_subnets.values())
+        self.node_security_group = (
+            ec2.SecurityGroup.from_security_group_id(self, "NodeSecurityGroup", existing.security_group_id)
+            if existing.security_group_id
+            else self._security_group()
+        )
+        if "s3" in network.interface_endpoints:
+            self._gateway_endpoint(existing.vpc_id, list(dict.fromkeys(table for table in tables if table)))
+        self._interface_endpoints(network.interface_endpoints, existing.vpc_cidrs)
+        # nothing here reads a route table that was not told, and our own checks say what its absence means
+        Annotations.of(self).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId")
+
+    def _security_group(self) -> ec2.ISecurityGroup:
+        group = node_security_group(self, "NodeSecurityGroup", self.vpc)
+        self._group.add(group)
+        return group
+
+
+_GATEWAYS = ("s3",)
+
+
+def _service_name(service: str) -> str:
+    return Fn.join(".", ["com.amazonaws", Aws.REGION, service])
+
+
+def node_security_group(scope: Construct, id: str, vpc: ec2.IVpc) -> ec2.SecurityGroup:
+    """A security group for HyperPod nodes: everything from itself, everything to itself, and out.
+
+    The rule to itself is a resource of its own: EFA health checks fail on the open rule alone, and CDK drops added egress
+    rules from a group that allows all outbound traffic.
+    """
+    group = ec2.SecurityGroup(scope, id, vpc=vpc, description="HyperPod nodes and EKS control plane")
+    group_id, why = group.security_group_id, "EFA and pods: all traffic inside the group"
+    ec2.CfnSecurityGroupIngress(
+        group, "SelfIngress", group_id=group_id, source_security_group_id=group_id, ip_protocol="-1", description=why
+    )
+    ec2.CfnSecurityGroupEgress(
+        group,
+        "SelfEgress",
+        group_id=group_id,
+        destination_security_group_id=group_id,
+        ip_protocol="-1",
+        description=why,
+    )
+    return group
+
+
+def connect_security_groups(scope: Construct, *, nodes: str, control_plane: str | None) -> DependencyGroup:
+    """Rules that let the nodes and the control plane of an EKS cluster that exists talk to each other, by group id.
+
+    Both groups may be imported, so each rule is a resource of its own. Nothing is needed where both are one group; where
+    the control plane's is not known, a warning says what is missing.
+    """
+    rules = DependencyGroup()
+    if control_plane is None:
+        Annotations.of(scope).add_warning_v2("hyperpod-constructs:cluster-security-group", _NOT_CONNECTED)
+        return rules
+    stack = Stack.of(scope)
+    if stack.resolve(nodes) == stack.resolve(control_plane):
+        return rules
+    for id, to, source in (("FromNodes", control_plane, nodes), ("FromCluster", nodes, control_plane)):
+        rules.add(
+            ec2.CfnSecurityGroupIngress(
+                scope, id, group_id=to, source_security_group_id=source, ip_protocol="-1", description="HyperPod"
+            )
+        )
+    return rules
+
+
+_NOT_CONNECTED = (
+    "The cluster security group of the EKS cluster is not known, so nodes are not let in and out of it: without such rules "
+    "they never join. Give security_group_id, or see that the rules are there."
+)

@@ -1,0 +1,161 @@
+"""The whole platform from one spec: every construct, in the order that the pieces need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_cdk import Stack, Tags
+from aws_cdk import aws_iam as iam
+from constructs import Construct, IConstruct
+
+from ..core.checks import Context, ensure
+from ..core.closed import endpoint_services
+from ..core.spec import CORE, Platform
+from .addons import NODE_ADDONS
+from .cluster import HyperPodCluster
+from .dependencies import HyperPodDependencies
+from .eks import HyperPodEks
+from .network import HyperPodNetwork
+from .restricted_nodes import RestrictedDns
+from .validation import CHECKED
+
+if TYPE_CHECKING:
+    from .governance import HyperPodGovernance
+    from .storage import HyperPodStorage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scopes:
+    """Where the parts of a platform live, split by lifetime; may all be the same."""
+
+    network: Construct
+    eks: Construct
+    hyperpod: Construct
+    addons: Construct
+    jobs: Construct
+
+
+class HyperPodPlatform(Construct):
+    """A HyperPod cluster on EKS with everything around it, from one spec.
+
+    All parts go below this construct, in one stack, unless `scopes` spreads them (as `platform_stacks` does). The spec is
+    checked as a whole first; what is wrong is an `InvalidSpec` with all findings.
+
+    Tags and the permissions boundary reach all that is made for the platform, also what a stack has once only and is made
+    beside this construct; what was in the stack before stays as it is.
+    """
+
+    network: HyperPodNetwork
+    eks: HyperPodEks
+    dependencies: HyperPodDependencies | None
+    cluster: HyperPodCluster
+    addons: Mapping[str, Construct]
+    """Add-ons that need nodes, by their key in the config."""
+    storage: HyperPodStorage | None
+    """File systems and buckets, None when there are none."""
+    governance: HyperPodGovernance | None
+    """Cluster policy and teams."""
+
+    def __init__(self, scope: Construct, id: str, *, platform: Platform, scopes: Scopes | None = None) -> None:
+        super().__init__(scope, id)
+        ensure(Context.of(platform))
+        if scopes is None:
+            self.node.set_context(CHECKED, True)
+            scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
+        parts = dict.fromkeys((scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
+        beside = _beside(parts)
+        self._make(platform, scopes)
+        self._tag_and_limit([*parts, *(made for path, made in _beside(parts).items() if path not in beside)], platform)
+
+    def _tag_and_limit(self, parts: Sequence[IConstruct], platform: Platform) -> None:
+        arn = platform.permissions_boundary_arn
+        boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", arn) if arn else None
+        for part in parts:
+            for key, value in platform.tags.items():
+                Tags.of(part).add(key, value)
+            if boundary:
+                iam.PermissionsBoundary.of(part).apply(boundary)
+
+    def _make(self, platform: Platform, scopes: Scopes) -> None:
+        self.network = HyperPodNetwork(
+            scopes.network, "Network", network=platform.network, endpoint_services=endpoint_services(platform)
+        )
+        self.eks = HyperPodEks(scopes.eks, "Eks", network=self.network, eks=platform.eks, addons=platform.addons)
+        self.dependencies = None
+        if platform.dependencies.enabled:
+            self.dependencies = HyperPodDependencies(
+                scopes.hyperpod,
+                "Dependencies",
+                kubernetes=self.eks.kubernetes,
+                region=platform.region,
+                instance_types=sorted({name for group in platform.cluster.groups for name in group.types}),
+                restricted_nodes=bool(platform.cluster.restricted_instance_groups),
+                components=platform.dependencies,
+            )
+            self.dependencies.node.add_dependency(self.eks.ready)
+        self.cluster = HyperPodCluster(
+            scopes.hyperpod,
+            "HyperPod",
+            eks_cluster=self.eks,
+            vpc=self.network,
+            cluster=platform.cluster.model_copy(update={"tags": {**platform.tags, **platform.cluster.tags}}),
+            allow_replacement=platform.allow_cluster_replacement,
+            after=[self.dependencies] if self.dependencies else [],
+        )
+        self.storage = None
+        if platform.storage.lustre or platform.storage.buckets:
+            from .storage import HyperPodStorage
+
+            self.storage = HyperPodStorage(
+                scopes.hyperpod,
+                "Storage",
+                cluster=self.cluster,
+                storage=platform.storage,
+                allow_data_loss=platform.allow_data_loss,
+            )
+        existing = platform.eks.existing
+        theirs = CORE if existing and not existing.core_addons else ()
+        effective = {key: it for key, it in platform.addons.effective().items() if key not in theirs}
+        more = {"observability": {"allow_data_loss": platform.allow_data_loss}}
+        self.addons = {
+            key: construct(
+                scopes.addons,
+                construct.__name__.removesuffix("Addon"),
+                cluster=self.cluster,
+                settings=settings,
+                **more.get(key, {}),
+            )
+            for key, settings in effective.items()
+            if (construct := NODE_ADDONS.get(key))
+        }
+        if self.cluster.prepares_restricted_nodes and "coredns" in theirs:
+            RestrictedDns(scopes.addons, "RestrictedDns", cluster=self.cluster)
+        self.governance = None
+        if platform.governance:
+            from .governance import HyperPodGovernance
+
+            self.governance = HyperPodGovernance(
+                scopes.addons,
+                "Governance",
+                cluster=self.cluster,
+                governance=platform.governance,
+                tags=platform.tags,
+            )
+        if self.storage:
+            mountpoint = self.addons.get("mountpoint_s3_csi")
+            self.storage.claims(scopes.addons, governance=platform.governance, mountpoint=mountpoint)
+        if platform.jobs:
+            from .training_job import TrainingJobs
+
+            TrainingJobs(scopes.jobs, "Jobs", cluster=self.cluster, jobs=platform.completed_jobs)
+
+
+def _beside(parts: Iterable[Construct]) -> dict[str, IConstruct]:
+    """What lies in the parts' stacks beside them, by path.
+
+    What a stack has once only is made there: functions of CDK's that copy files or empty buckets, and ours for quotas.
+    """
+    stacks = [Stack.of(part) for part in parts if not isinstance(part, Stack)]
+    return {child.node.path: child for stack in stacks for child in stack.node.children}

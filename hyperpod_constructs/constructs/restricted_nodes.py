@@ -1,0 +1,147 @@
+"""The second step for restricted instance groups: a network agent and DNS servers of their own.
+
+The service documents the step as a script of its command line tool, which rewrites objects of EKS add-ons. Here the add-ons
+keep their objects: the network add-on is configured to stay off restricted nodes, and what runs on them instead are changed
+copies of the add-ons' own workloads, made anew with each version. The script's third part, the EFA plugin, is values of the
+dependency chart (`chart.chart_values`); its fourth lets operators run on restricted nodes, and is not needed here, where an
+ordinary group takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Duration
+from constructs import Construct, IDependable
+
+from ..core.catalog import label, load
+from .kubernetes import KubernetesCopy, KubernetesFields, KubernetesWait, daemon_set_ready
+
+if TYPE_CHECKING:
+    from .cluster import HyperPodCluster
+    from .eks import EksCluster
+
+NAMESPACE = "kube-system"
+_COPY = "hyperpod-constructs.io/copy"
+_COMPONENT = "eks.amazonaws.com/component"
+
+
+class RestrictedNetwork(Construct):
+    """`rig-aws-node`: the network agent of restricted nodes, which takes addresses from instance metadata only.
+
+    It has to be there before the HyperPod cluster is, and the add-on's own agent must keep off its nodes.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster) -> None:
+        super().__init__(scope, id)
+        addon = eks_cluster.network_addon
+        if addon:
+            addon.set_default("affinity", _affinity(restricted=False))
+        name = "rig-aws-node"
+        self.agent = KubernetesCopy(
+            self,
+            "Agent",
+            provider=eks_cluster.kubernetes,
+            original=_workload("DaemonSet", "aws-node"),
+            copy=_workload("DaemonSet", name) | {"spec": _network_agent(name)},
+            rerun_on=addon.fingerprint if addon else "brought",
+        )
+        self.agent.node.add_dependency(eks_cluster.ready)
+
+
+class RestrictedDns(Construct):
+    """DNS on every node: `rig-coredns` on restricted nodes and `node-coredns` on the others, and each node asks its own.
+
+    Pods on ordinary nodes cannot reach the DNS servers of restricted ones, so `kube-dns` has to stay on the node
+    (`internalTrafficPolicy: Local`); then every node needs a server, or its pods resolve nothing. The policy comes when
+    servers run on the nodes of the system group, and is given back before they go.
+
+    `CoreDnsAddon` brings it; by itself it is for an EKS cluster that has CoreDNS already. `after` is what brings CoreDNS,
+    and a change of `version`, a text, has the copies made anew.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: HyperPodCluster,
+        after: Sequence[IDependable] = (),
+        version: str = "brought",
+    ) -> None:
+        super().__init__(scope, id)
+        ready = KubernetesWait(
+            self,
+            "NodeServersReady",
+            provider=cluster.kubernetes,
+            condition=daemon_set_ready(NAMESPACE, "node-coredns", minimum_ready=cluster.system_nodes, all_nodes=False),
+            timeout=Duration.minutes(15),
+            rerun_on=version,
+        )
+        for name, restricted in (("rig-coredns", True), ("node-coredns", False)):
+            servers = KubernetesCopy(
+                self,
+                name,
+                provider=cluster.kubernetes,
+                original=_workload("Deployment", "coredns"),
+                copy=_workload("DaemonSet", name) | {"spec": _dns_servers(name, restricted=restricted)},
+                rerun_on=version,
+            )
+            ready.node.add_dependency(servers)
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": NAMESPACE}}
+        self.policy = KubernetesFields(
+            self,
+            "Policy",
+            provider=cluster.kubernetes,
+            fields=service | {"spec": {"internalTrafficPolicy": "Local"}},
+            rerun_on=version,
+        )
+        self.policy.node.add_dependency(ready)
+        self.node.add_dependency(cluster.nodes_ready, *after)
+        cluster.milestone("coredns").add(self)
+
+
+def _workload(kind: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}}
+
+
+def _network_agent(name: str) -> dict[str, Any]:
+    """Changes to the add-on's DaemonSet. Its label `k8s-app` stays: tools find network agents by it."""
+    mode = [{"name": key, "value": value} for key, value in load("restricted_nodes")["network_environment"].items()]
+    pod = {"affinity": _affinity(restricted=True), "containers": [{"name": "aws-node", "env": mode}]}
+    return _labelled({_COPY: name}, pod)
+
+
+def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
+    """Changes that make the add-on's Deployment a DaemonSet.
+
+    The pods keep `k8s-app`, by which the Service finds them. Another component keeps them out of the Deployment's selector
+    and of its disruption budget, which cannot count a DaemonSet's pods and would stop every eviction.
+    """
+    pod = {
+        "affinity": _affinity(restricted=restricted) | {"podAntiAffinity": None},
+        "tolerations": [{"operator": "Exists"}],
+        "topologySpreadConstraints": None,
+    }
+    return _labelled({_COMPONENT: name}, pod) | {
+        "replicas": None,
+        "strategy": None,
+        "progressDeadlineSeconds": None,
+        # a new server before the old one goes: no other node answers in between
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "10%", "maxUnavailable": 0}},
+    }
+
+
+def _labelled(labels: dict[str, str], pod: dict[str, Any]) -> dict[str, Any]:
+    """Pods that are told from the original's by a label, which the copy selects."""
+    return {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+
+
+def _affinity(*, restricted: bool) -> dict[str, Any]:
+    """The affinity of the network add-on, held to restricted nodes or to all others."""
+    group_type = label("instance_group_type")
+    held = {"key": group_type.key, "operator": "In" if restricted else "NotIn", "values": list(group_type.values)}
+    terms = [*load("restricted_nodes")["network_affinity"], held]
+    required = {"nodeSelectorTerms": [{"matchExpressions": terms}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}

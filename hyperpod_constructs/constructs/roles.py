@@ -1,0 +1,228 @@
+"""IAM roles of the platform, each with no more than its documentation asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import ArnFormat, Fn, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from ..core import catalog
+from ..core.spec import InstanceGroup, RestrictedInstanceGroup
+
+if TYPE_CHECKING:
+    from .eks import OidcIdentity
+
+_TOKEN = "ecr:GetAuthorizationToken"
+
+
+def _network_actions(*, describing: bool) -> list[str]:
+    """What nodes do with network interfaces, or what they look up for it: the latter takes no resource."""
+    return [it for it in catalog.role("execution").actions["network"] if it.startswith("ec2:Describe") == describing]
+
+
+def execution_role(
+    scope: Construct,
+    id: str,
+    *,
+    eks_cluster_arn: str,
+    subnet_ids: Sequence[str],
+    security_group_ids: Sequence[str],
+) -> iam.Role:
+    """The execution role of instance groups.
+
+    The service's documentation lists the permissions on `*`; here the network-interface ones are held to the subnets and
+    security groups in use, as the official template does, in one compact statement (one policy per subnet would overflow).
+    Describe calls have no resource-level permissions.
+    """
+    stack, fact = Stack.of(scope), catalog.role("execution")
+    role = iam.Role(
+        scope,
+        id,
+        assumed_by=iam.ServicePrincipal(fact.principals[0]),
+        description="Execution role of HyperPod instance groups",
+        managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in fact.managed_policies],
+    )
+    _allow(
+        role,
+        *_network_actions(describing=False),
+        on=[
+            _ec2(stack, "instance"),
+            _ec2(stack, "network-interface"),
+            *(_ec2(stack, "subnet", subnet) for subnet in subnet_ids),
+            *(_ec2(stack, "security-group", group) for group in security_group_ids),
+        ],
+    )
+    _allow(role, *_network_actions(describing=True), _TOKEN, on=["*"])
+    # images of the service live in accounts of the service, and a job may name an image of another region
+    images = [action for action in fact.actions["images"] if action != _TOKEN]
+    _allow(role, *images, on=[f"arn:{stack.partition}:ecr:*:*:repository/*"])
+    interfaces = [_ec2(stack, "network-interface")]
+    allow_catalog_actions(role, "execution", network_tags=interfaces, pod_identity=[eks_cluster_arn])
+    return role
+
+
+def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstanceGroup) -> None:
+    """What one group needs of its execution role beyond the common part: own subnets, mounts, alarms, volume keys."""
+    stack = Stack.of(role)
+    if group.subnet_ids or group.security_group_ids:
+        _allow(
+            role,
+            *_network_actions(describing=False),
+            on=[
+                *(_ec2(stack, "subnet", subnet) for subnet in group.subnet_ids),
+                *(_ec2(stack, "security-group", own) for own in group.security_group_ids),
+            ],
+        )
+    if isinstance(group, RestrictedInstanceGroup):
+        _restricted_needs(role, group)
+        return
+    if group.lustre or group.open_zfs:
+        allow_catalog_actions(role, "execution", fsx=["*"])
+    updates = (group.scheduled_update, group.auto_patch)
+    if any(update and update.deployment and update.deployment.alarms for update in updates):
+        allow_catalog_actions(role, "execution", rolling_update_alarms=["*"])
+    keys = [v.kms_key_arn for v in (group.root_volume, group.volume) if v and v.kms_key_arn]
+    if keys:
+        _allow_keys(role, list(dict.fromkeys(keys)))
+
+
+def _restricted_needs(role: iam.IRole, group: RestrictedInstanceGroup) -> None:
+    for buckets, object_actions in (
+        (group.input_bucket_arns, ("s3:GetObject",)),
+        (group.output_bucket_arns, ("s3:GetObject", "s3:PutObject")),
+    ):
+        if buckets:
+            _allow(role, "s3:ListBucket", on=buckets)
+            _allow(role, *object_actions, on=[f"{bucket}/*" for bucket in buckets])
+    if group.reward_functions:
+        stack = Stack.of(role)
+        function = stack.format_arn(
+            service="lambda", resource="function", resource_name="SageMaker*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        _allow(role, "lambda:InvokeFunction", on=[function])
+        _allow(role, "sqs:SendMessage", on=[stack.format_arn(service="sqs", resource="SageMaker*")])
+
+
+def cluster_role(scope: Construct, id: str, *, key_arns: Sequence[str] = ()) -> iam.Role:
+    """The role with which the managed Karpenter adds and removes nodes.
+
+    The cluster comes after its role, so its ARN is not known here: any cluster of the role's own account.
+    """
+    role = iam.Role(
+        scope,
+        id,
+        assumed_by=iam.ServicePrincipal(catalog.role("cluster").principals[0]),
+        description="Karpenter of a HyperPod cluster",
+    )
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=list(catalog.role("cluster").actions["scaling"]),
+            resources=[Stack.of(scope).format_arn(service="sagemaker", resource="cluster", resource_name="*")],
+            conditions={"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}},
+        )
+    )
+    if key_arns:
+        _allow_keys(role, key_arns)
+    return role
+
+
+def grant_volume_key(grantee: iam.IGrantable, key: kms.IKey) -> None:
+    """Let a role hand a volume's key on to the service, which is what encrypted volumes need.
+
+    A key that CDK makes trusts its account's policies, so this is enough. The key's own policy may have no condition on the
+    encryption context: the service does not meet one.
+    """
+    for actions, conditions in _KEY_PERMISSIONS:
+        iam.Grant.add_to_principal(grantee=grantee, actions=actions, resource_arns=[key.key_arn], conditions=conditions)
+
+
+_KEY_PERMISSIONS: tuple[tuple[list[str], dict[str, dict[str, str]] | None], ...] = (
+    (["kms:DescribeKey"], None),
+    (["kms:CreateGrant"], {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+)
+
+
+def _allow_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
+    for actions, conditions in _KEY_PERMISSIONS:
+        role.add_to_principal_policy(
+            iam.PolicyStatement(actions=actions, resources=list(key_arns), conditions=conditions)
+        )
+
+
+def grant_read_of_prefix(role: iam.IRole, address: str) -> None:
+    """Let a role read what lies under `s3://bucket/prefix`, and list that and nothing else of the bucket.
+
+    Who owns the bucket has to allow it as well where it is another account's.
+    """
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    arn = f"arn:{Stack.of(role).partition}:s3:::{bucket}"
+    _allow(role, "s3:GetObject", on=[f"{arn}/{prefix}*"])
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"], resources=[arn], conditions={"StringLike": {"s3:prefix": f"{prefix}*"}}
+        )
+    )
+
+
+def pod_identity_role(scope: Construct, id: str, *, eks_cluster_arn: str) -> iam.Role:
+    """A role that pods of one EKS cluster get through EKS Pod Identity, and nobody else."""
+    principal = iam.ServicePrincipal(
+        "pods.eks.amazonaws.com",
+        conditions={
+            "StringEquals": {"aws:SourceAccount": Stack.of(scope).account},
+            "ArnEquals": {"aws:SourceArn": eks_cluster_arn},
+        },
+    )
+    return iam.Role(scope, id, assumed_by=principal.with_session_tags())
+
+
+def service_account_role(
+    scope: Construct, id: str, *, oidc: OidcIdentity, service_account: str, service: str | None = None, **options: Any
+) -> iam.Role:
+    """A role that one service account (`namespace/name`) of one EKS cluster gets through OIDC (IRSA).
+
+    `service` may assume it as well. The trust policy is a text in the template: its conditions have the issuer, which is
+    only known at deploy time, in their keys, where CloudFormation takes no function.
+    """
+    namespace, name = service_account.split("/")
+    statements: list[dict[str, Any]] = [
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": "${Provider}"},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {
+                    "${Issuer}:aud": "sts.amazonaws.com",
+                    "${Issuer}:sub": f"system:serviceaccount:{namespace}:{name}",
+                }
+            },
+        }
+    ]
+    if service:
+        statements.append({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    role = iam.Role(scope, id, assumed_by=iam.WebIdentityPrincipal(oidc.provider_arn), **options)
+    resource = role.node.default_child
+    assert isinstance(resource, iam.CfnRole)
+    resource.assume_role_policy_document = Fn.sub(text, {"Provider": oidc.provider_arn, "Issuer": oidc.issuer})
+    return role
+
+
+def allow_catalog_actions(role: iam.IRole, name: str, **resources: Sequence[str]) -> None:
+    """Let a role do what the catalog lists for the role `name`: each keyword is a group of actions and has its resources."""
+    fact = catalog.role(name)
+    for group, on in resources.items():
+        _allow(role, *fact.actions[group], on=on)
+
+
+def _ec2(stack: Stack, resource: str, name: str = "*") -> str:
+    return stack.format_arn(service="ec2", resource=resource, resource_name=name)
+
+
+def _allow(role: iam.IRole, *actions: str, on: Sequence[str]) -> None:
+    role.add_to_principal_policy(iam.PolicyStatement(actions=list(actions), resources=list(on)))

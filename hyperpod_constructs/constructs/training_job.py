@@ -1,0 +1,270 @@
+"""Training jobs as resources of a stack."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, cast
+
+import jsii
+from aws_cdk import (
+    Annotations,
+    CfnWaitConditionHandle,
+    Duration,
+    Environment,
+    RemovalPolicy,
+    Stack,
+    Token,
+)
+from constructs import Construct, DependencyGroup, IValidation
+
+from ..core.checks import Context
+from ..core.checks.jobs import check_jobs
+from ..core.findings import Finding, Severity, errors
+from ..core.jobs import Job, compile_job
+from ..core.spec import Cluster
+from ..core.spec.base import is_token
+from .kubernetes import KubernetesObjects, KubernetesProvider, KubernetesWait, job_finished, job_started
+from .validation import CHECKED, region_of
+
+WaitFor = Literal["start", "completion"]
+
+MOST_JOBS = 300
+"""Jobs of one stack, of the 500 resources that CloudFormation allows, with room for what else is in it."""
+MOST_BYTES = 600_000
+"""Bytes of the manifests of one stack; a template may have 1 MB, and escaping makes a manifest larger."""
+
+
+class JobCluster(Protocol):
+    """What a job needs of its cluster: a `HyperPodCluster`, or anything with the same three attributes."""
+
+    kubernetes: KubernetesProvider
+    """The way into the EKS cluster."""
+    spec: Cluster
+    """The HyperPod cluster's spec, to check the job against its groups."""
+    jobs_ready: DependencyGroup
+    """Operators, queues, namespaces and volumes that jobs come after."""
+
+
+class TrainingJob(Construct):
+    """A training job, applied after the operators, queues and volumes of its cluster are there.
+
+    By default the object's name carries a hash of the content: a changed job is a new object, created before the old one is
+    deleted, and an unchanged one is never touched again, also when it has finished or its time to live removed it. The job's
+    `on_change` chooses fixed names: `replace` deletes the old job first, `refuse` fails on a change.
+
+    Image, environment, service account, volumes and names may be CDK tokens.
+
+    Args:
+        cluster: the HyperPod cluster.
+        job: what to run.
+        removal_policy: `DESTROY` (default) stops and deletes the job when the stack or the construct goes, `RETAIN` leaves
+            it in the cluster; then a changed job leaves the old one running, too.
+        wait_for: fail the deployment when the job does not start, or does not complete. Default: applied is enough.
+        wait_timeout: how long to wait, at most one hour. Default: one hour.
+
+    Raises:
+        InvalidSpec: the job has errors; what only the cluster can tell is reported when the app is synthesized.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: JobCluster,
+        job: Job,
+        removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
+        wait_for: WaitFor | None = None,
+        wait_timeout: Duration | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.job = job
+        self.manifest: dict[str, Any] = compile_job(job, resolve=lambda content: _resolved(self, content))
+        """The Kubernetes object, exactly as it is applied."""
+        if not self.node.try_get_context(CHECKED):
+            _validate(self, (job,), cluster)
+        self.objects = KubernetesObjects(
+            self,
+            "Job",
+            provider=cluster.kubernetes,
+            objects=[self.manifest],
+            removal_policy=removal_policy,
+            replace_on_immutable=job.on_change == "replace",
+        )
+        self.objects.resource.node.add_dependency(cluster.jobs_ready)
+        if wait_for is not None:
+            self._wait(cluster, wait_for, wait_timeout or Duration.hours(1))
+
+    @property
+    def job_name(self) -> str:
+        """Name of the Kubernetes object, with its hash."""
+        return str(self.manifest["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the Kubernetes object."""
+        return str(self.manifest["metadata"]["namespace"])
+
+    def _wait(self, cluster: JobCluster, wait_for: WaitFor, timeout: Duration) -> None:
+        condition = (job_started if wait_for == "start" else job_finished)(
+            api_version=self.manifest["apiVersion"], kind=self.job.kind, namespace=self.namespace, name=self.job_name
+        )
+        wait = KubernetesWait(self, "Wait", provider=cluster.kubernetes, condition=condition, timeout=timeout)
+        wait.resource.node.add_dependency(self.objects.resource)
+
+
+class TrainingJobs(Construct):
+    """Many training jobs, spread over as many stacks as CloudFormation's limits need.
+
+    Which stack a job is in depends on its name alone and on the number of stacks, which is a power of two. When jobs are
+    added and the stacks double, half of the jobs move to new stacks; these are deployed first and take their jobs over, so
+    that no running job is stopped. (Not where the first stack holds the cluster too, which the others need: state `shards`.)
+
+    Args:
+        cluster: the HyperPod cluster.
+        jobs: the jobs, with different names.
+        removal_policy: see `TrainingJob`.
+        shards: number of stacks; default: as few as the limits allow. The first is the stack of this construct.
+
+    Raises:
+        InvalidSpec: a job has errors.
+        ValueError: `shards` is no power of two, or a name or namespace is a token.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: JobCluster,
+        jobs: Sequence[Job],
+        removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
+        shards: int | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        if shards is not None and (shards < 1 or shards & (shards - 1)):
+            raise ValueError(f"{self.node.path}: shards must be a power of two, got {shards}")
+        checked = bool(self.node.try_get_context(CHECKED))
+        if jobs and not checked:
+            _validate(self, tuple(jobs), cluster)
+        count = shards or _shards(jobs)
+        self.stacks: tuple[Stack, ...] = self._stacks(count, cluster)
+        """The stacks that hold the jobs, this construct's own first."""
+        self.jobs: dict[str, TrainingJob] = {}
+        """The jobs by construct id: the name, after the kind and the namespace where these are not the default."""
+        holders: dict[int, tuple[Construct, JobCluster]] = {}
+        for job in jobs:
+            shard = _shard(job, count)
+            if shard not in holders:
+                holders[shard] = self._holder(shard, cluster)
+            holder, behind = holders[shard]
+            child = _child_id(job)
+            self.jobs[child] = TrainingJob(holder, child, cluster=behind, job=job, removal_policy=removal_policy)
+
+    def _stacks(self, count: int, cluster: JobCluster) -> tuple[Stack, ...]:
+        own = Stack.of(self)
+        if count == 1:
+            return (own,)
+        parent = own.node.scope
+        if parent is None:
+            raise ValueError(f"{self.node.path}: more than one stack of jobs needs an app around the first")
+        environment = Environment(
+            account=None if Token.is_unresolved(own.account) else own.account,
+            region=None if Token.is_unresolved(own.region) else own.region,
+        )
+        more = [
+            Stack(cast(Construct, parent), f"{own.node.id}-{self.node.id}{number}", env=environment)
+            for number in range(2, count + 1)
+        ]
+        if Stack.of(cluster.kubernetes) is not own:  # jobs move to later stacks only, which must take them over first
+            for earlier, later in zip([own, *more], more, strict=False):
+                earlier.add_dependency(later, "takes over the jobs that move")
+        return (own, *more)
+
+    def _holder(self, shard: int, cluster: JobCluster) -> tuple[Construct, JobCluster]:
+        """The scope of a shard's jobs, and the cluster behind one barrier, so that dependencies do not multiply."""
+        scope: Construct = self if shard == 0 else self.stacks[shard]
+        if shard:
+            scope.node.set_context(CHECKED, True)  # all jobs are checked together above
+        barrier = CfnWaitConditionHandle(scope, "Ready")
+        barrier.node.add_dependency(cluster.jobs_ready)
+        holder = Construct(scope, "All")
+        holder.node.set_context(CHECKED, True)
+        return holder, _Behind(cluster.kubernetes, cluster.spec, DependencyGroup(barrier))
+
+
+@dataclass
+class _Behind:
+    """A cluster whose jobs wait for one thing that waited for all the others."""
+
+    kubernetes: KubernetesProvider
+    spec: Cluster
+    jobs_ready: DependencyGroup
+
+
+def _child_id(job: Job) -> str:
+    """What tells the job from the others of its cluster."""
+    parts = [
+        *([job.kind] if job.kind != "HyperPodPyTorchJob" else []),
+        *([job.effective_namespace] if job.effective_namespace != "default" else []),
+        job.name,
+    ]
+    if any(map(is_token, parts)):
+        raise ValueError("a job whose name or namespace is only known at deploy time needs a TrainingJob of its own")
+    return ".".join(parts)
+
+
+def _shards(jobs: Sequence[Job]) -> int:
+    """The fewest stacks, a power of two, whose share of the jobs is within the limits."""
+    sizes = [(job, len(json.dumps(compile_job(job), separators=(",", ":")))) for job in jobs]
+    count = 1
+    while True:
+        number, size = [0] * count, [0] * count
+        for job, length in sizes:
+            shard = _shard(job, count)
+            number[shard] += 1
+            size[shard] += length
+        if max(number) <= MOST_JOBS and max(size) <= MOST_BYTES:
+            return count
+        count *= 2
+
+
+def _shard(job: Job, count: int) -> int:
+    """The stack of a job: the low bits of a hash of what names it, so that doubling moves jobs only upwards."""
+    name = f"{job.kind}/{job.effective_namespace}/{job.name}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % count
+
+
+def _resolved(scope: Construct, content: Any) -> Any:
+    """Content with its tokens as the template will hold them; without tokens nothing crosses to Node."""
+    return Stack.of(scope).resolve(content) if is_token(json.dumps(content)) else content
+
+
+@jsii.implements(IValidation)
+class _JobChecks:
+    def __init__(self, jobs: tuple[Job, ...], cluster: JobCluster, region: str | None) -> None:
+        self._jobs, self._cluster, self._region = jobs, cluster, region
+
+    def findings(self) -> list[Finding]:
+        """All findings about the jobs, with what is known of their cluster by now."""
+        return check_jobs(Context(cluster=self._cluster.spec, jobs=self._jobs, region=self._region))
+
+    def validate(self) -> list[str]:
+        """Error texts, asked for by CDK when the app is synthesized."""
+        return [str(finding) for finding in errors(self.findings())]
+
+
+def _validate(scope: Construct, jobs: tuple[Job, ...], cluster: JobCluster) -> None:
+    """Check the jobs against their cluster when the app is synthesized; warnings about the jobs are told at once."""
+    checks = _JobChecks(jobs, cluster, region_of(scope))
+    scope.node.add_validation(checks)
+    for finding in checks.findings():
+        if finding.severity is Severity.WARNING:
+            text = f"{finding.path}: {finding.message}. {finding.consequence} Cure: {finding.cure}"
+            Annotations.of(scope).add_warning_v2(f"hyperpod-constructs:{finding.rule}:{finding.path}", text)
+
+
+__all__ = ["JobCluster", "TrainingJob", "TrainingJobs"]

@@ -1,0 +1,152 @@
+"""What the roles of a cluster may do, who assumes them, and the labels that nodes and jobs carry."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One IAM role of the platform.
+
+    Attributes:
+        name: our key for it, such as "execution".
+        title: as a person says it.
+        principals: services that assume it.
+        service_account: "namespace:name" of the service account that assumes it by OIDC, or None.
+        managed_policies: names of AWS managed policies.
+        actions: what needs them, to IAM actions. "network" and the like are for every cluster of that role; others
+            only for the feature they are named after.
+        name_prefix: what the role's name must start with, or "".
+        uncertain: field name to what its sources disagree about.
+    """
+
+    name: str
+    title: str
+    principals: tuple[str, ...]
+    service_account: str | None
+    managed_policies: tuple[str, ...]
+    actions: Mapping[str, tuple[str, ...]] = field(hash=False)
+    name_prefix: str
+    uncertain: Mapping[str, str] = field(hash=False)
+
+    @property
+    def trust_actions(self) -> tuple[str, ...]:
+        """What its trust policy allows: pod identity tags the session, an OIDC provider gives a web identity.
+
+        >>> role("training_operator").trust_actions
+        ('sts:AssumeRole', 'sts:TagSession')
+        """
+        if self.service_account is not None:
+            return (
+                ("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity")
+                if self.principals
+                else ("sts:AssumeRoleWithWebIdentity",)
+            )
+        return (
+            ("sts:AssumeRole", "sts:TagSession") if "pods.eks.amazonaws.com" in self.principals else ("sts:AssumeRole",)
+        )
+
+    def actions_for(self, groups: Iterable[str]) -> tuple[str, ...]:
+        """The actions of these groups, sorted and each once.
+
+        Raises:
+            KeyError: the role has no such group.
+
+        >>> role("execution").actions_for(["fsx", "kms"])
+        ('fsx:DescribeFileSystems', 'kms:CreateGrant', 'kms:DescribeKey')
+        """
+        return tuple(sorted({action for group in groups for action in self.actions[group]}))
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label, annotation, taint or tag that HyperPod or an add-on sets or reads.
+
+    Attributes:
+        name: our key for it, such as "node_health_status".
+        key: the key itself.
+        kind: what carries it: "node label", "job annotation", "subnet tag" and the like.
+        values: its known values; empty when they are free.
+        source: where it is from.
+        note: what else to know.
+        uncertain: field name to what is not sure.
+    """
+
+    name: str
+    key: str
+    kind: str
+    values: tuple[str, ...]
+    source: str
+    note: str
+    uncertain: Mapping[str, str] = field(hash=False)
+
+
+@cache
+def roles() -> Mapping[str, Role]:
+    """Every role by name."""
+    return MappingProxyType(
+        {
+            name: Role(
+                name=name,
+                title=entry["title"],
+                principals=tuple(entry["principals"]),
+                service_account=entry.get("service_account"),
+                managed_policies=tuple(entry.get("managed_policies", ())),
+                actions=MappingProxyType({group: tuple(it) for group, it in entry.get("actions", {}).items()}),
+                name_prefix=entry.get("name_prefix", ""),
+                uncertain=MappingProxyType(entry.get("uncertain", {})),
+            )
+            for name, entry in load("iam")["roles"].items()
+        }
+    )
+
+
+def role(name: str) -> Role:
+    """The role of this name.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    found = roles().get(name)
+    if found is None:
+        raise UnknownName("role", name, suggest(name, roles()))
+    return found
+
+
+@cache
+def labels() -> Mapping[str, Label]:
+    """Every label by our name for it."""
+    return MappingProxyType(
+        {
+            name: Label(
+                name=name,
+                key=entry["key"],
+                kind=entry["kind"],
+                values=tuple(entry.get("values", ())),
+                source=entry["source"],
+                note=entry.get("note", ""),
+                uncertain=MappingProxyType(entry.get("uncertain", {})),
+            )
+            for name, entry in load("labels")["labels"].items()
+        }
+    )
+
+
+def label(name: str) -> Label:
+    """The label of this name.
+
+    Raises:
+        UnknownName: there is none.
+
+    >>> label("queue_name").key
+    'kueue.x-k8s.io/queue-name'
+    """
+    found = labels().get(name)
+    if found is None:
+        raise UnknownName("label", name, suggest(name, labels()))
+    return found

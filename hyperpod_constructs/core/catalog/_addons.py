@@ -1,0 +1,180 @@
+"""The EKS add-ons of a HyperPod cluster: HyperPod's own, and those they build on or go with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Literal
+
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._kubernetes import minor
+from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+
+
+@dataclass(frozen=True, slots=True)
+class AddonVersion:
+    """One version of an add-on that some source names.
+
+    Attributes:
+        version: such as "v1.3.0-eksbuild.1". Without the build, which some sources leave out, it cannot be installed.
+        kubernetes_min: oldest Kubernetes version it installs on, or None when no source says.
+        kubernetes_max: newest, or None.
+        date: the day it was seen, or None.
+        source: where.
+        uncertain: field name to what is not sure about it.
+    """
+
+    version: str
+    kubernetes_min: str | None
+    kubernetes_max: str | None
+    date: date | None
+    source: str
+    uncertain: Mapping[str, str] = field(hash=False)
+
+    @property
+    def installable(self) -> bool:
+        """Whether the version is complete, with its build."""
+        return "-eksbuild." in self.version
+
+    def covers(self, kubernetes_version: str) -> bool | None:
+        """Whether it installs on a Kubernetes version; None when its range is not known."""
+        if self.kubernetes_min is None or self.kubernetes_max is None:
+            return None
+        return minor(self.kubernetes_min) <= minor(kubernetes_version) <= minor(self.kubernetes_max)
+
+
+@dataclass(frozen=True, slots=True)
+class Addon:
+    """One EKS add-on.
+
+    Attributes:
+        name: as EKS has it.
+        title: as a person says it.
+        provider: "hyperpod", "eks" (AWS) or "community" (EKS community add-ons).
+        namespace: where it runs.
+        service_accounts: service accounts that need, or can have, AWS credentials.
+        credentials: how they get them: "pod-identity", "irsa" (an OIDC provider is needed) or "none".
+        standalone_association: whether the pod identity association must be a resource of its own, made first, since
+            some versions refuse the inline one.
+        managed_policies: names of AWS managed policies for its role.
+        kind: "daemonset" add-ons become ACTIVE without nodes, "deployment" add-ons stay DEGRADED until a node exists.
+        needs_nodes: whether it can become ACTIVE only when a node is ready.
+        prerequisites: names of add-ons that must be there first.
+        requires: other things that must be there first, in words.
+        min_version: oldest version that works on HyperPod, or None.
+        min_version_for: add-on name to the oldest version of it that this one needs.
+        kubernetes_min: oldest Kubernetes version that any version of it supports, where a source says so.
+        versions: known versions, newest first.
+        pods_per_node: pods it puts on every node.
+        pods_total: further pods it puts on the cluster as a whole.
+        crds: custom resource definitions that it brings.
+        deployments: deployments to wait for before using it.
+        configuration_keys: known top-level keys of its configuration values; empty when not known.
+        uncertain: field name to what its sources disagree about, or what the value was inferred from.
+    """
+
+    name: str
+    title: str
+    provider: Literal["hyperpod", "eks", "community"]
+    namespace: str
+    service_accounts: tuple[str, ...]
+    credentials: Literal["pod-identity", "irsa", "none"]
+    standalone_association: bool
+    managed_policies: tuple[str, ...]
+    kind: Literal["daemonset", "deployment"]
+    needs_nodes: bool
+    prerequisites: tuple[str, ...]
+    requires: tuple[str, ...]
+    min_version: str | None
+    min_version_for: Mapping[str, str] = field(hash=False)
+    kubernetes_min: str | None
+    versions: tuple[AddonVersion, ...]
+    pods_per_node: int
+    pods_total: int
+    crds: tuple[str, ...]
+    deployments: tuple[str, ...]
+    configuration_keys: tuple[str, ...]
+    uncertain: Mapping[str, str] = field(hash=False)
+
+    def version_for(self, kubernetes_version: str) -> AddonVersion | None:
+        """The newest complete version that a source says installs on a Kubernetes version, or None.
+
+        None means not known, not impossible: leave the version out, and EKS takes its default.
+
+        >>> addon("amazon-sagemaker-hyperpod-training-operator").version_for("1.35").version
+        'v1.3.0-eksbuild.1'
+        >>> addon("amazon-sagemaker-hyperpod-observability").version_for("1.31") is None
+        True
+        """
+        return next((it for it in self.versions if it.installable and it.covers(kubernetes_version)), None)
+
+    def supports(self, kubernetes_version: str) -> bool | None:
+        """Whether some version of it installs on a Kubernetes version; None when no source says."""
+        if self.kubernetes_min is not None and minor(kubernetes_version) < minor(self.kubernetes_min):
+            return False
+        return True if any(it.covers(kubernetes_version) for it in self.versions) else None
+
+
+@cache
+def addons() -> Mapping[str, Addon]:
+    """Every add-on that the catalog knows, by name; HyperPod's own first."""
+    return MappingProxyType({name: _read(name, entry) for name, entry in load("addons")["addons"].items()})
+
+
+def find_addon(name: str) -> Addon | None:
+    """The add-on of this name, or None."""
+    return addons().get(name)
+
+
+def addon(name: str) -> Addon:
+    """The add-on of this name.
+
+    Raises:
+        UnknownName: the catalog does not know it; the message has the nearest name.
+    """
+    found = find_addon(name)
+    if found is None:
+        raise UnknownName("add-on", name, suggest(name, addons()))
+    return found
+
+
+def _read(name: str, entry: dict[str, Any]) -> Addon:
+    kind = entry["kind"]
+    texts = {key: tuple(entry.get(key, ())) for key in _TUPLES}
+    return Addon(
+        name=name,
+        title=entry["title"],
+        provider=entry["provider"],
+        namespace=entry["namespace"],
+        credentials=entry.get("credentials", "none"),
+        standalone_association=entry.get("standalone_association", False),
+        kind=kind,
+        needs_nodes=kind == "deployment",
+        min_version=entry.get("min_version"),
+        min_version_for=MappingProxyType(entry.get("min_version_for", {})),
+        kubernetes_min=entry.get("kubernetes_min"),
+        versions=tuple(_read_version(version) for version in entry.get("versions", ())),
+        pods_per_node=entry.get("pods_per_node", 0),
+        pods_total=entry.get("pods_total", 0),
+        uncertain=MappingProxyType(entry.get("uncertain", {})),
+        **texts,
+    )
+
+
+def _read_version(entry: dict[str, Any]) -> AddonVersion:
+    seen = entry.get("date")
+    return AddonVersion(
+        version=entry["version"],
+        kubernetes_min=entry.get("kubernetes_min"),
+        kubernetes_max=entry.get("kubernetes_max"),
+        date=date.fromisoformat(seen) if seen else None,
+        source=entry["source"],
+        uncertain=MappingProxyType(entry.get("uncertain", {})),
+    )
+
+
+_TUPLES = (
+    *("service_accounts", "managed_policies", "prerequisites", "requires"),
+    *("crds", "deployments", "configuration_keys"),
+)

@@ -1,0 +1,69 @@
+"""The VPC endpoints that a network without a route to the internet needs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Literal
+
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One VPC endpoint.
+
+    Attributes:
+        service: such as "ecr.api"; the full name is `com.amazonaws.<region>.<service>`.
+        type: "Gateway" (S3) or "Interface".
+        reason: what it is for.
+        features: what needs it: "base" is every cluster, the others are parts that a cluster may have
+            ("observability", "ebs", "fsx", "kms", "inference", "rig").
+        uncertain: field name to what the value was inferred from.
+    """
+
+    service: str
+    type: Literal["Gateway", "Interface"]
+    reason: str
+    features: tuple[str, ...]
+    uncertain: Mapping[str, str] = field(hash=False)
+
+
+@cache
+def endpoints() -> Mapping[str, Endpoint]:
+    """Every endpoint by its service."""
+    return MappingProxyType(
+        {
+            service: Endpoint(
+                service=service,
+                type=entry.get("type", "Interface"),
+                reason=entry["reason"],
+                features=tuple(entry["features"]),
+                uncertain=MappingProxyType(entry.get("uncertain", {})),
+            )
+            for service, entry in load("endpoints")["endpoints"].items()
+        }
+    )
+
+
+def endpoint(service: str) -> Endpoint:
+    """The endpoint of this service.
+
+    Raises:
+        UnknownName: the catalog does not know it; the message has the nearest name.
+    """
+    found = endpoints().get(service)
+    if found is None:
+        raise UnknownName("endpoint", service, suggest(service, endpoints()))
+    return found
+
+
+def endpoints_for(features: Iterable[str]) -> tuple[Endpoint, ...]:
+    """What a closed network needs for these features, "base" included.
+
+    >>> [endpoint.service for endpoint in endpoints_for(["fsx"]) if "base" not in endpoint.features]
+    ['fsx']
+    """
+    wanted = {"base", *features}
+    return tuple(endpoint for endpoint in endpoints().values() if wanted.intersection(endpoint.features))

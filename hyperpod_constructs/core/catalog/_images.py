@@ -1,0 +1,152 @@
+"""The container images of a cluster: those of the service in each region, and those to mirror for a closed network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+from hyperpod_constructs.core.catalog._regions import region
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorImage:
+    """An image of a public registry, to be copied where there is no route to the internet.
+
+    Attributes:
+        name: the component.
+        image: where it is pulled from, with its tag.
+        needed_for: "base" for every cluster with the dependency chart's defaults, or "gpu", "neuron".
+        component: the switch of the dependency chart that brings it.
+        values_key: dotted key of the chart's value that has its repository, or None.
+        template: file of the chart that names it where no value does, or None.
+    """
+
+    name: str
+    image: str
+    needed_for: tuple[str, ...]
+    component: str
+    values_key: str | None
+    template: str | None
+
+    @property
+    def path(self) -> str:
+        """Repository without the registry's host, such as `nvidia/k8s-device-plugin`.
+
+        >>> mirror_images()["mpi-operator"].path, mirror_images()["nvidia-device-plugin"].path
+        ('mpioperator/mpi-operator', 'nvidia/k8s-device-plugin')
+        """
+        repository = self.image.rpartition(":")[0]
+        host, _, rest = repository.partition("/")
+        return rest if "." in host else repository
+
+    @property
+    def tag(self) -> str:
+        """Its tag."""
+        return self.image.rpartition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceImage:
+    """An image that the service keeps in accounts of its own, one in each region.
+
+    Attributes:
+        name: the component.
+        repository: its ECR repository, or None when no source has it.
+        tag: its tag, or None.
+        account: the field of `Region` that has the account.
+        needed_for: "base", or the feature that needs it.
+        min_tag_for: feature to the oldest tag that it works with.
+        uncertain: field name to what is not sure.
+    """
+
+    name: str
+    repository: str | None
+    tag: str | None
+    account: str
+    needed_for: tuple[str, ...]
+    min_tag_for: Mapping[str, str] = field(hash=False)
+    uncertain: Mapping[str, str] = field(hash=False)
+
+    def account_in(self, region_name: str) -> str | None:
+        """The account of its repository in a region, or None where the service has none.
+
+        Raises:
+            UnknownName: there is no such region.
+
+        >>> service_images()["health-monitoring-agent"].account_in("us-west-2")
+        '905418368575'
+        """
+        account: str | None = getattr(region(region_name), self.account)
+        return account
+
+    def reference(self, region_name: str) -> str | None:
+        """The whole image reference in a region, or None where a part of it is not known.
+
+        >>> service_images()["health-monitoring-agent"].reference("ap-south-2") is None
+        True
+        """
+        account = self.account_in(region_name)
+        if account is None or self.repository is None or self.tag is None:
+            return None
+        return f"{account}.dkr.ecr.{region_name}.amazonaws.com/{self.repository}:{self.tag}"
+
+
+@cache
+def mirror_images() -> Mapping[str, MirrorImage]:
+    """The images to mirror for a closed network, by component."""
+    return MappingProxyType(
+        {
+            name: MirrorImage(
+                name=name,
+                image=entry["image"],
+                needed_for=tuple(entry["needed_for"]),
+                component=entry["component"],
+                values_key=entry.get("values_key"),
+                template=entry.get("template"),
+            )
+            for name, entry in load("images")["mirror"].items()
+        }
+    )
+
+
+@cache
+def uncopied_images() -> Mapping[str, str]:
+    """Where the images of chart components come from that nothing here copies, by the component's switch.
+
+    >>> uncopied_images()["cert_manager"]
+    'quay.io/jetstack'
+    """
+    return MappingProxyType(load("images")["uncopied"])
+
+
+@cache
+def service_images() -> Mapping[str, ServiceImage]:
+    """The images of the service, by component."""
+    return MappingProxyType(
+        {
+            name: ServiceImage(
+                name=name,
+                repository=entry["repository"],
+                tag=entry["tag"],
+                account=entry["account"],
+                needed_for=tuple(entry["needed_for"]),
+                min_tag_for=MappingProxyType(entry.get("min_tag_for", {})),
+                uncertain=MappingProxyType(entry.get("uncertain", {})),
+            )
+            for name, entry in load("images")["service"].items()
+        }
+    )
+
+
+def service_image(name: str) -> ServiceImage:
+    """The service's image of a component.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    found = service_images().get(name)
+    if found is None:
+        raise UnknownName("service image", name, suggest(name, service_images()))
+    return found

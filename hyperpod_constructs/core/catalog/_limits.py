@@ -1,0 +1,132 @@
+"""Numbers, patterns and allowed values of the services, so that rules hold none of their own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One number.
+
+    Attributes:
+        name: such as "instance_groups_per_cluster".
+        value: the largest value allowed, or the number itself; lengths are in characters, units end the name.
+        minimum: the smallest value allowed.
+        source: where it is from.
+        note: what else to know.
+        uncertain: field name to what its sources disagree about.
+    """
+
+    name: str
+    value: int
+    minimum: int
+    source: str
+    note: str
+    uncertain: Mapping[str, str] = field(hash=False)
+
+    def allows(self, value: float) -> bool:
+        """Whether a value lies between the smallest and the largest.
+
+        >>> limit("instance_count").allows(6758), limit("instance_count").allows(6759)
+        (True, False)
+        """
+        return self.minimum <= value <= self.value
+
+
+@cache
+def limits() -> Mapping[str, Limit]:
+    """Every limit by name."""
+    return MappingProxyType(
+        {
+            name: Limit(
+                name=name,
+                value=entry["value"],
+                minimum=entry.get("min", 0),
+                source=_source(entry),
+                note=entry.get("note", ""),
+                uncertain=MappingProxyType(entry.get("uncertain", {})),
+            )
+            for name, entry in load("limits")["limits"].items()
+        }
+    )
+
+
+def limit(name: str) -> Limit:
+    """The limit of this name.
+
+    Raises:
+        UnknownName: there is none.
+
+    >>> limit("instance_groups_per_cluster").value
+    100
+    """
+    found = limits().get(name)
+    if found is None:
+        raise UnknownName("limit", name, suggest(name, limits()))
+    return found
+
+
+def pattern(name: str) -> str:
+    """The regular expression that the API wants a whole text to match.
+
+    Raises:
+        UnknownName: there is none of this name.
+
+    >>> pattern("cluster_name")
+    '[a-zA-Z0-9](-*[a-zA-Z0-9])*'
+    """
+    regex: str = _entry("patterns", "pattern", name)["regex"]
+    return regex
+
+
+def allowed(name: str) -> tuple[Any, ...]:
+    """The values that the API takes for something.
+
+    Raises:
+        UnknownName: there is no list of this name.
+
+    >>> allowed("taint_effect")
+    ('NoSchedule', 'PreferNoSchedule', 'NoExecute')
+    """
+    return tuple(_entry("allowed", "list of allowed values", name)["values"])
+
+
+def ports(name: str) -> tuple[tuple[int, int], ...]:
+    """The port ranges, first and last, that a kind of traffic needs: "lustre", "efa" (every protocol) or "https".
+
+    Raises:
+        UnknownName: there is no such kind.
+
+    >>> ports("lustre")
+    ((988, 988), (1018, 1023))
+    """
+    return tuple((first, last) for first, last in _entry("ports", "kind of traffic", name)["ranges"])
+
+
+def source_of(section: str, name: str) -> str:
+    """Where an entry of the file is from; section is "limits", "patterns", "allowed" or "ports".
+
+    >>> source_of("patterns", "cluster_name")
+    'service model of sagemaker: ClusterName.pattern'
+    """
+    return _source(_entry(section, section, name))
+
+
+def _entry(section: str, kind: str, name: str) -> dict[str, Any]:
+    entries: dict[str, dict[str, Any]] = load("limits")[section]
+    if name not in entries:
+        raise UnknownName(kind, name, suggest(name, entries))
+    return entries[name]
+
+
+def _source(entry: dict[str, Any]) -> str:
+    if "model" in entry:
+        service, _, place = entry["model"].partition(":")
+        return f"service model of {service}: {place}"
+    return f"CloudFormation schema: {entry['schema']}" if "schema" in entry else str(entry["source"])

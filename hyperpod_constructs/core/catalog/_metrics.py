@@ -1,0 +1,60 @@
+"""The metrics that the observability add-on documents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Literal
+
+from hyperpod_constructs.core.catalog._files import load
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric in the Prometheus workspace.
+
+    Attributes:
+        name: as Prometheus has it.
+        area: the key of the add-on's metric levels, such as "training".
+        level: the lowest level at which it is collected.
+        type: "counter", "gauge" or "histogram".
+        unit: Grafana's name of its unit.
+        named: whether the documentation names it itself, not only the exporter's list that it is in.
+        uncertain: field name to what is not sure about it.
+    """
+
+    name: str
+    area: str
+    level: Literal["BASIC", "ADVANCED"]
+    type: str
+    unit: str
+    named: bool
+    uncertain: Mapping[str, str] = field(hash=False)
+
+
+@cache
+def metrics() -> Mapping[str, Metric]:
+    """Every metric that our dashboards and rules may ask for, by name."""
+    return MappingProxyType(
+        {
+            name: Metric(
+                name=name,
+                area=entry["area"],
+                level=entry["level"],
+                type=entry["type"],
+                unit=entry["unit"],
+                named=entry.get("named", False),
+                uncertain=MappingProxyType(entry.get("uncertain", {})),
+            )
+            for name, entry in load("metrics")["metrics"].items()
+        }
+    )
+
+
+def find_metric(name: str) -> Metric | None:
+    """The metric of this name, None where the documentation has none.
+
+    >>> find_metric("training_fault_count").level, find_metric("up") is None
+    ('ADVANCED', True)
+    """
+    return metrics().get(name)

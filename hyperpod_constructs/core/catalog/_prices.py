@@ -1,0 +1,66 @@
+"""List prices: few, dated, each with its source. What is not here is unknown; nothing is guessed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from types import MappingProxyType
+from typing import Literal
+
+from hyperpod_constructs.core.catalog._files import load
+
+HOURS_PER_MONTH = 730
+"""What AWS's own calculator takes for a month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One list price in USD, before tax and discounts.
+
+    Attributes:
+        item: such as "instance:ml.g5.8xlarge" or "nat_gateway".
+        usd: the price.
+        per: "hour", "month" or "GB-month".
+        date: when it was read.
+        source: where.
+        uncertain: field name to what is not sure about it.
+    """
+
+    item: str
+    usd: float
+    per: Literal["hour", "month", "GB-month"]
+    date: date
+    source: str
+    uncertain: Mapping[str, str] = field(hash=False)
+
+    @property
+    def usd_per_hour(self) -> float:
+        """The price for an hour, of one unit or one GB."""
+        return self.usd if self.per == "hour" else self.usd / HOURS_PER_MONTH
+
+
+@cache
+def prices() -> Mapping[str, Price]:
+    """Every known price by item and region, such as "nat_gateway/us-west-2"; `*` is every region."""
+    return MappingProxyType(
+        {
+            key: Price(
+                item=key.partition("/")[0],
+                usd=entry["usd"],
+                per=entry["per"],
+                date=date.fromisoformat(entry["date"]),
+                source=entry["source"],
+                uncertain=MappingProxyType(entry.get("uncertain", {})),
+            )
+            for key, entry in load("prices")["prices"].items()
+        }
+    )
+
+
+def find_price(item: str, region: str | None) -> Price | None:
+    """The list price of an item in a region, None where it is not known.
+
+    >>> find_price("eks:standard", "eu-west-1").usd, find_price("nat_gateway", "eu-west-1") is None
+    (0.1, True)
+    """
+    return prices().get(f"{item}/{region}") or prices().get(f"{item}/*")

@@ -1,0 +1,114 @@
+"""The regions of AWS, and what of HyperPod each of them has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One region of AWS.
+
+    Attributes:
+        name: such as "us-west-2".
+        zone_id_prefix: what its zone ids start with: "usw2" of "usw2-az1".
+        eks_refused_zone_ids: zones in which EKS takes no subnet for a control plane; nodes may be there.
+        opt_in: whether an account must enable the region before it can be used.
+        hyperpod: whether HyperPod is there, by the documentation or by CloudFormation's types.
+        cluster_cfn: whether CloudFormation has AWS::SageMaker::Cluster there.
+        scheduler_config_cfn: whether it has AWS::SageMaker::ClusterSchedulerConfig.
+        compute_quota_cfn: whether it has AWS::SageMaker::ComputeQuota.
+        amp: whether Amazon Managed Service for Prometheus is there.
+        amg: whether Amazon Managed Grafana is there. A workspace may be in another region than the cluster.
+        observability: whether the HyperPod observability add-on is offered there.
+        inference: whether the HyperPod inference operator has images there.
+        eks_images_account: account in which EKS keeps its add-ons' images, or None.
+        health_monitoring_agent_account: account of the agent's image repository, or None.
+        inference_operator_account: account of the inference operator's image repository, or None.
+        gpu_operator_account: account of the GPU operator's mirrored images, or None.
+        uncertain: field name to what its sources disagree about, or what the value was inferred from.
+    """
+
+    name: str
+    zone_id_prefix: str
+    eks_refused_zone_ids: tuple[str, ...]
+    opt_in: bool
+    hyperpod: bool
+    cluster_cfn: bool
+    scheduler_config_cfn: bool
+    compute_quota_cfn: bool
+    amp: bool
+    amg: bool
+    observability: bool
+    inference: bool
+    eks_images_account: str | None
+    health_monitoring_agent_account: str | None
+    inference_operator_account: str | None
+    gpu_operator_account: str | None
+    uncertain: Mapping[str, str] = field(hash=False)
+
+    def owns_zone_id(self, zone_id: str) -> bool:
+        """Whether a zone id such as "usw2-az1" is one of this region by its form.
+
+        >>> find_region("us-west-2").owns_zone_id("usw2-az1"), find_region("us-west-2").owns_zone_id("use1-az1")
+        (True, False)
+        """
+        prefix, _, zone = zone_id.partition("-az")
+        return prefix == self.zone_id_prefix and zone.isdigit()
+
+
+@cache
+def regions() -> Mapping[str, Region]:
+    """Every public region of AWS by name, those without HyperPod too.
+
+    >>> sum(region.hyperpod for region in regions().values())
+    19
+    """
+    return MappingProxyType({name: _read(name, entry) for name, entry in load("regions")["regions"].items()})
+
+
+def find_region(name: str) -> Region | None:
+    """The region of this name, or None."""
+    return regions().get(name)
+
+
+def region(name: str) -> Region:
+    """The region of this name.
+
+    Raises:
+        UnknownName: there is none; the message has the nearest name.
+    """
+    found = find_region(name)
+    if found is None:
+        raise UnknownName("region", name, suggest(name, regions()))
+    return found
+
+
+def region_of_zone_id(zone_id: str) -> Region | None:
+    """The region that a zone id belongs to by its form, or None.
+
+    >>> region_of_zone_id("use1-az6").name
+    'us-east-1'
+    """
+    return next((found for found in regions().values() if found.owns_zone_id(zone_id)), None)
+
+
+def _read(name: str, entry: dict[str, object]) -> Region:
+    values: dict[str, object] = dict.fromkeys(_FLAGS, False) | dict.fromkeys(_ACCOUNTS) | entry
+    uncertain: Mapping[str, str] = MappingProxyType(values.pop("uncertain", {}))  # type: ignore[arg-type]
+    values["eks_refused_zone_ids"] = tuple(values.get("eks_refused_zone_ids", ()))  # type: ignore[arg-type]
+    return Region(name=name, **values, uncertain=uncertain)  # type: ignore[arg-type]
+
+
+_ACCOUNTS = (
+    *("eks_images_account", "health_monitoring_agent_account"),
+    *("inference_operator_account", "gpu_operator_account"),
+)
+_FLAGS = (
+    *("opt_in", "hyperpod", "cluster_cfn", "scheduler_config_cfn", "compute_quota_cfn"),
+    *("amp", "amg", "observability", "inference"),
+)

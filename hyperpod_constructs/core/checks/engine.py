@@ -1,0 +1,114 @@
+"""Running the rules: all of them, all findings at once, with the acknowledgements of the config applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..documents import within
+from ..findings import Finding, InvalidSpec, Severity, errors, ordered
+from ..spec.base import is_token
+from .context import Context
+from .registry import Problem, Rule, active, find
+
+if TYPE_CHECKING:
+    from ..spec.platform import Acknowledgement
+
+
+def check(context: Context) -> list[Finding]:
+    """Every finding about a context, errors first.
+
+    >>> from hyperpod_constructs.core.spec import Cluster, InstanceGroup
+    >>> group = InstanceGroup(name="w", instance_type="ml.p5.48xlage", count=2)
+    >>> next(f for f in check(Context(cluster=Cluster(instance_groups=[group]))) if f.rule == "HP301").cure
+    "did you mean 'ml.p5.48xlarge'?"
+    """
+    found: dict[tuple[str, str, str], Finding] = {}
+    for rule in active():
+        if rule.function is None or not all(context.has(part) for part in rule.needs):
+            continue
+        if not context.cut.isdisjoint(rule.complete):
+            continue
+        for problem in rule.function(context):
+            finding = to_finding(rule, problem)
+            found.setdefault((finding.rule, finding.path, finding.message), finding)
+    return acknowledged(found.values(), context.acknowledge, stale=context.whole)
+
+
+def to_finding(rule: Rule, problem: Problem) -> Finding:
+    """A problem with the texts of its rule."""
+    return Finding(
+        rule=rule.id,
+        severity=problem.severity or rule.severity,
+        path=problem.path,
+        message=problem.message,
+        consequence=rule.why if problem.consequence is None else problem.consequence,
+        cure=rule.cure if problem.cure is None else problem.cure,
+        source=rule.source,
+    )
+
+
+def error_texts(context: Context) -> list[str]:
+    """The errors as texts, for `node.add_validation` of a construct."""
+    return [str(finding) for finding in errors(check(context))]
+
+
+def ensure(context: Context) -> list[Finding]:
+    """All findings, when there is no error among them.
+
+    Raises:
+        InvalidSpec: there are errors; its text is the findings.
+    """
+    findings = check(context)
+    if errors(findings):
+        raise InvalidSpec(findings)
+    return findings
+
+
+def acknowledged(
+    findings: Iterable[Finding], acknowledgements: tuple[Acknowledgement, ...], *, stale: bool
+) -> list[Finding]:
+    """The findings with the reasons of those that were accepted, and what is wrong with the acknowledgements.
+
+    With `stale`, an acknowledgement that matches nothing is reported.
+    """
+    done, extra = list(findings), []
+    for index, accepted in enumerate(acknowledgements):
+        path = f"acknowledge[{index}]"
+        rule = find(accepted.rule)
+        if rule is None:
+            if not is_token(accepted.rule):
+                extra.append(_about(accepted, f"{path}.rule"))
+            continue
+        matched = refused = False
+        for place, finding in enumerate(done):
+            if finding.rule != accepted.rule or not within(finding.path, accepted.path):
+                continue
+            matched = True
+            if finding.severity is Severity.ERROR and rule.certain:
+                refused = True
+            else:
+                done[place] = replace(finding, acknowledged=accepted.reason)
+        if refused:
+            extra.append(_found("HP031", path, f"{accepted.rule} is an error that AWS is certain to refuse"))
+        elif stale and not matched and not accepted.rule.startswith("HP9"):
+            where = f" at {accepted.path!r}" if accepted.path else ""
+            extra.append(_found("HP032", path, f"there is no {accepted.rule} finding{where} (any more)"))
+    return ordered([*done, *extra])
+
+
+def _about(accepted: Acknowledgement, path: str) -> Finding:
+    from ..catalog import suggest
+    from .registry import rules
+
+    near = suggest(accepted.rule, (rule.id for rule in rules()))
+    cure = f"did you mean {near}?" if near else "`hyperpod explain` lists the rules"
+    return replace(_found("HP030", path, f"{accepted.rule!r} is no rule"), cure=cure)
+
+
+def _found(id: str, path: str, message: str) -> Finding:
+    rule = find(id)
+    if rule is None:
+        raise LookupError(f"rule {id} is not registered")
+    return to_finding(rule, Problem(path, message))

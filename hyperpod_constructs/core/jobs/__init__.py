@@ -1,0 +1,61 @@
+"""Training jobs: one model, exact numbers, and one compiler whose output is what is applied.
+
+>>> from hyperpod_constructs.core.jobs import HyperPodPyTorchJob, compile_job
+>>> job = HyperPodPyTorchJob(name="llama", image="registry/llama:v3", instance_type="ml.p5.48xlarge", nodes=16)
+>>> compile_job(job)["kind"]
+'HyperPodPyTorchJob'
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ..spec.jobs import HyperPodPyTorchJob, Job, Replica, ReplicaSpec
+from ..spec.jobs_pod import (
+    Container,
+    EmptyDir,
+    EnvFrom,
+    EnvSource,
+    JobVolume,
+    Port,
+    SecurityContext,
+    Toleration,
+)
+from ..spec.jobs_policy import Elastic, LogRule, RestartPolicy, RunPolicy
+from .compile import compile_job, content_hash
+from .resources import Share, Step, share
+
+if TYPE_CHECKING:
+    from ..spec.jobs_kinds import BatchJob, PyTorchJob
+
+__all__ = [
+    "BatchJob",
+    "Container",
+    "Elastic",
+    "EmptyDir",
+    "EnvFrom",
+    "EnvSource",
+    "HyperPodPyTorchJob",
+    "Job",
+    "JobVolume",
+    "LogRule",
+    "Port",
+    "PyTorchJob",
+    "Replica",
+    "ReplicaSpec",
+    "RestartPolicy",
+    "RunPolicy",
+    "SecurityContext",
+    "Share",
+    "Step",
+    "Toleration",
+    "compile_job",
+    "content_hash",
+    "share",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("BatchJob", "PyTorchJob"):
+        from ..spec import jobs_kinds
+
+        return getattr(jobs_kinds, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,316 @@
+"""Plain data into spec models: what does not fit becomes findings in plain words, and the rest is still usable.
+
+Pydantic does the checking; its wording never reaches the user.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Generic, TypeVar, get_args
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from .documents import Document, join
+from .findings import Finding, Severity
+
+Path = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("string_type", "string_sub_type"), "text"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "mapping_type"), "a mapping of keys"),
+    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type", "iterable_type"), "a list"),
+    "none_required": "empty",
+}
+"""Pydantic's error type to what was expected."""
+_BOUNDS: Mapping[str, tuple[str, str]] = {
+    "greater_than_equal": ("ge", "the least allowed is"),
+    "greater_than": ("gt", "it must be greater than"),
+    "less_than_equal": ("le", "the most allowed is"),
+    "less_than": ("lt", "it must be less than"),
+    "multiple_of": ("multiple_of", "it must be a multiple of"),
+    "string_too_short": ("min_length", "the fewest characters allowed are"),
+    "string_too_long": ("max_length", "the most characters allowed are"),
+    "too_short": ("min_length", "the fewest entries allowed are"),
+    "too_long": ("max_length", "the most entries allowed are"),
+    "string_pattern_mismatch": ("pattern", "it must match"),
+}
+"""Pydantic's error type to the key of its bound, and how to say it."""
+_YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
+@dataclass(slots=True)
+class Shape(Generic[Model]):
+    """What data gave.
+
+    Attributes:
+        value: the model, where everything fits.
+        parts: its fields that fit, by name, with defaults; fields that cannot be used are left out.
+        findings: what does not fit.
+        cut: the paths that had to be left out of `parts`, so that nothing is said about the defaults in their place.
+    """
+
+    value: Model | None
+    parts: dict[str, Any]
+    findings: list[Finding] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
+
+
+def shaped(model: type[Model], data: Any, document: Document, *, prefix: str = "") -> Shape[Model]:
+    """The model that data gives, or everything that is wrong with its shape.
+
+    `prefix` is the config path of the data inside the document.
+
+    >>> from hyperpod_constructs.core.documents import parse
+    >>> from hyperpod_constructs.core.spec import Network
+    >>> document = parse("vpc_cdir: 10.0.0.0/16")
+    >>> [finding.cure for finding in shaped(Network, document.value, document).findings]
+    ["did you mean 'vpc_cidr'?"]
+    """
+    if not isinstance(data, dict):
+        message = f"must be a mapping of keys, not {_kind(data)}"
+        finding = _finding("HP012", prefix, message, "start with a key, such as `name: research`")
+        return Shape(None, {}, [document.located(finding)], [prefix])
+    try:
+        value = model.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as problem:
+        return _broken(model, data, document, prefix, problem)
+    return Shape(value, {name: getattr(value, name) for name in model.model_fields})
+
+
+def _broken(
+    model: type[Model], data: dict[str, Any], document: Document, prefix: str, problem: ValidationError
+) -> Shape[Model]:
+    shape: Shape[Model] = Shape(None, {})
+    remaining = deepcopy(data)
+    lost: set[str] = set()
+    for path, problems in _by_place(data, problem):
+        finding = _translated(model, path, problems, document, _text_of(prefix, path))
+        key = finding.rule in ("HP010", "HP011")
+        shape.findings.append(document.located(finding, key=key))
+        cut = _cut(model, remaining, path)
+        shape.cut.append(_text_of(prefix, cut))
+        if len(cut) == 1 and finding.rule != "HP010":
+            lost.add(str(cut[0]))
+    for name, info in model.model_fields.items():
+        if name in lost:
+            continue
+        if name not in remaining:
+            if not info.is_required():
+                shape.parts[name] = info.get_default(call_default_factory=True)
+            continue
+        try:
+            shape.parts[name] = _adapter(model, name).validate_json(json.dumps(remaining[name]), strict=True)
+        except ValidationError:  # reported above; what is left of this part cannot be used
+            shape.cut.append(_text_of(prefix, (name,)))
+    return shape
+
+
+@cache
+def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    """Validates one field of a model by itself."""
+    return TypeAdapter(model.model_fields[name].rebuild_annotation())
+
+
+def _by_place(data: Any, problem: ValidationError) -> Iterator[tuple[Path, list[Mapping[str, Any]]]]:
+    """The problems by their place in the data, without those that only say that another kind was possible too."""
+    grouped: dict[Path, list[Mapping[str, Any]]] = {}
+    for error in problem.errors(include_url=False):
+        if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
+            continue  # pydantic counts only the entries that fit; what is wrong with the others is told by itself
+        grouped.setdefault(_in_data(data, error["loc"], missing=error["type"] == "missing"), []).append(error)
+    for path, errors in grouped.items():
+        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in grouped)
+        if not (deeper and all(error["type"] in _WORDS for error in errors)):
+            yield path, errors
+
+
+def _in_data(data: Any, place: Sequence[str | int], *, missing: bool) -> Path:
+    """A place as pydantic tells it, without the names of union members."""
+    path: list[str | int] = []
+    current = data
+    for index, part in enumerate(place):
+        known = part in current if isinstance(current, dict) else isinstance(current, list) and isinstance(part, int)
+        if known:
+            path.append(part)
+            current = _member(current, part)
+        elif missing and index == len(place) - 1:
+            path.append(part)
+    return tuple(path)
+
+
+def _cut(model: type[BaseModel], data: dict[str, Any], path: Path) -> Path:
+    """Take the smallest thing around a place out of the data that leaves valid data, and say what it was."""
+    for length in range(len(path), 0, -1):
+        around, last = path[: length - 1], path[length - 1]
+        current: Any = data
+        for part in around:
+            current = _member(current, part)
+        optional = not any(
+            name == last and info.is_required()
+            for each in models_at(model, around)
+            for name, info in each.model_fields.items()
+        )
+        if length == 1 or (optional and isinstance(current, dict) and isinstance(last, str)):
+            if isinstance(current, dict):
+                current.pop(str(last), None)
+            return path[:length]
+    return path
+
+
+def _member(data: Any, part: str | int) -> Any:
+    if isinstance(data, dict):
+        return data.get(part)
+    return data[part] if isinstance(data, list) and isinstance(part, int) and part < len(data) else None
+
+
+def models_at(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], ...]:
+    """The models that may stand at a place.
+
+    >>> from hyperpod_constructs.core.spec import Platform
+    >>> models_at(Platform, ("cluster", "instance_groups", 0))[0].__name__
+    'InstanceGroup'
+    """
+    found: tuple[type[BaseModel], ...] = (model,)
+    for part in path:
+        if isinstance(part, int):
+            continue
+        fields = [each.model_fields[part] for each in found if part in each.model_fields]
+        if fields:
+            found = tuple(each for info in fields for each in _models_in(info.annotation))
+    return found
+
+
+def _models_in(annotation: Any) -> tuple[type[BaseModel], ...]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    return tuple(each for argument in get_args(annotation) for each in _models_in(argument))
+
+
+def _translated(
+    model: type[BaseModel], path: Path, problems: Sequence[Mapping[str, Any]], document: Document, text: str
+) -> Finding:
+    kind, value = problems[0]["type"], problems[0]["input"]
+    if kind == "extra_forbidden":
+        return _finding("HP010", text, f"unknown key {path[-1]!r}", _known_keys(model, path))
+    if kind == "missing":
+        return _missing(model, path, text)
+    number = isinstance(value, int | float)
+    written = document.written.get(text)
+    if number and written is not None and all(p["type"] in ("string_type", "value_error") for p in problems):
+        read_as = str(value).lower() if isinstance(value, bool) else value
+        what = "true or false" if isinstance(value, bool) else "a number"
+        message = f"{written} without quotes is read as {what} ({read_as}), but text is needed"
+        return _finding("HP014", text, message, f'put quotes around it: "{written}"')
+    if all(p["type"] in _WORDS for p in problems):
+        wanted = " or ".join(dict.fromkeys(_WORDS[p["type"]] for p in problems))
+        return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", _mended(wanted, value))
+    problem = next(p for p in problems if p["type"] not in _WORDS)
+    return _out_of_bounds(problem, text)
+
+
+def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
+    kind, value, context = problem["type"], problem["input"], problem.get("ctx", {})
+    if kind in ("literal_error", "enum"):
+        from .catalog import suggest
+
+        allowed = str(context["expected"])
+        words = allowed.replace(" or ", ", ").replace("'", "").split(", ")
+        near = suggest(value, words) if isinstance(value, str) else None
+        cure = f"did you mean {near!r}?" if near else f"write {allowed}"
+        return _finding("HP013", text, f"{_shown(value)} is not one of {allowed}", cure)
+    if kind in _BOUNDS:
+        bound, said = _BOUNDS[kind]
+        size = f"{_shown(value)} is out of bounds"
+        if kind in ("too_short", "too_long"):
+            size = f"has {len(value)} entries"
+        elif kind in ("string_too_short", "string_too_long"):
+            size = f"{_shown(value)} has {len(value)} characters"
+        return _finding("HP013", text, f"{size}: {said} {context[bound]}", "")
+    message = str(context["error"]) if "error" in context else f"{_shown(value)} cannot be used here"
+    return _finding("HP013", text, message, "")
+
+
+def _missing(model: type[BaseModel], path: Path, text: str) -> Finding:
+    key = str(path[-1])
+    helps = (each.model_fields[key].description for each in models_at(model, path[:-1]) if key in each.model_fields)
+    help_ = next((text for text in helps if text), "")
+    cure = f"add `{key}:`" + (f" ({help_.rstrip('.')})" if help_ else "")
+    return _finding("HP011", text, f"the key {key!r} is missing", cure)
+
+
+def _known_keys(model: type[BaseModel], path: Path) -> str:
+    """What to do about an unknown key: the key that was meant, the place where it belongs, or what there is."""
+    from difflib import get_close_matches
+
+    key = str(path[-1])
+    known = {_plain(name): name for each in models_at(model, path[:-1]) for name in each.model_fields}
+    near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
+    if near:
+        return f"did you mean {known[near[0]]!r}?"
+    elsewhere = next((place for place in _places_of(model, key) if place != _text_of("", path)), None)
+    if elsewhere is not None:
+        return f"it belongs at `{elsewhere}`"
+    return f"remove it; known here: {', '.join(known.values())}" if known else "remove it"
+
+
+def _places_of(model: type[BaseModel], key: str, path: str = "", depth: int = 3) -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        place = join(path, name)
+        if name == key:
+            yield place
+        inner = _models_in(info.annotation)
+        if inner and depth:
+            many = "tuple" in str(info.annotation)
+            yield from _places_of(inner[0], key, place + ("[...]" if many else ""), depth - 1)
+
+
+def _plain(key: str) -> str:
+    return key.lower().replace("_", "").replace("-", "")
+
+
+def _mended(wanted: str, value: Any) -> str:
+    if wanted == "true or false" and isinstance(value, str) and value.lower() in _YES:
+        return f"write {_YES[value.lower()]}"
+    if wanted == "a list" and isinstance(value, str | int | float):
+        return f"write it in brackets: [{value}]"
+    if value is None:
+        return "remove the key, or give it a value"
+    if wanted == "a whole number" and isinstance(value, str) and value.isdecimal():
+        return f"remove the quotes: {value}"
+    return f"write {wanted}"
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text {_shown(value)}"
+    return "a list" if isinstance(value, list | tuple) else "a mapping of keys"
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    short = text if len(text) <= 64 else text[:60] + "..."
+    return repr(short) if isinstance(value, str) else short
+
+
+def _text_of(prefix: str, path: Path) -> str:
+    for part in path:
+        prefix = join(prefix, part)
+    return prefix
+
+
+def _finding(rule: str, path: str, message: str, cure: str) -> Finding:
+    return Finding(rule=rule, severity=Severity.ERROR, path=path, message=message, cure=cure)

@@ -1,0 +1,1 @@
+"""What asks a live account or cluster: pre-flight checks, day-2 operations, the upgrade plan."""

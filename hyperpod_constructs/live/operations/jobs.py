@@ -1,0 +1,381 @@
+"""Training jobs in a live cluster: HyperPodPyTorchJob, Kubeflow's PyTorchJob and the plain Job alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from ...core import catalog
+from ...core.jobs.compile import API_VERSIONS
+from .kubernetes import Kubernetes, KubernetesError
+
+Json = Mapping[str, Any]
+Goal = Literal["started", "finished"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of job.
+
+    Attributes:
+        name: Kubernetes kind.
+        plural: in paths.
+        label: of its pods, whose value is the job's name.
+        suspend: where in the object it is suspended.
+    """
+
+    name: str
+    plural: str
+    label: str
+    suspend: tuple[str, ...]
+
+    @property
+    def prefix(self) -> str:
+        """Path of its API group."""
+        return f"/apis/{API_VERSIONS[self.name]}"
+
+    def path(self, namespace: str | None, name: str = "") -> str:
+        """Path of one job, of those in a namespace, or of all."""
+        where = f"{self.prefix}/namespaces/{namespace}" if namespace else self.prefix
+        return f"{where}/{self.plural}" + (f"/{name}" if name else "")
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("HyperPodPyTorchJob", "hyperpodpytorchjobs", "HPJob", ("spec", "runPolicy", "suspend")),
+        Kind("PyTorchJob", "pytorchjobs", "training.kubeflow.org/job-name", ("spec", "runPolicy", "suspend")),
+        Kind("Job", "jobs", "batch.kubernetes.io/job-name", ("spec", "suspend")),
+    )
+}
+"""Kinds by name, in the order in which they are looked for."""
+
+_DONE = {"Succeeded": "Succeeded", "Complete": "Succeeded", "Completed": "Succeeded", "Failed": "Failed"}
+_RUNNING = ("Running", "PodsRunning")
+
+
+class NoSuchJob(LookupError):
+    """There is no job of this name; the text says where was looked."""
+
+
+class JobFailed(Exception):
+    """The job failed while it was waited for."""
+
+
+class TimedOut(Exception):
+    """The job was not there in time."""
+
+
+def find_all(api: Kubernetes, *, namespace: str | None, kinds: Iterable[Kind] = KINDS.values()) -> list[dict[str, Any]]:
+    """All jobs of a namespace, or of all; kinds that the cluster does not have are left out."""
+    found = []
+    for kind in kinds:
+        try:
+            items = api.items(kind.path(namespace))
+        except KubernetesError as error:
+            if error.status != 404:
+                raise
+            continue
+        found += [{**item, "kind": kind.name, "apiVersion": API_VERSIONS[kind.name]} for item in items]
+    return found
+
+
+def find(api: Kubernetes, name: str, *, namespace: str | None, kind: Kind | None = None) -> dict[str, Any]:
+    """One job by its name, or by the name before its content hash.
+
+    Raises:
+        NoSuchJob: there is none, or more than one fits.
+    """
+    jobs = find_all(api, namespace=namespace, kinds=[kind] if kind else KINDS.values())
+    exact = [job for job in jobs if job["metadata"]["name"] == name]
+    hashed = [job for job in jobs if re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{8}}", job["metadata"]["name"])]
+    fitting = exact or hashed
+    where = f"namespace {namespace}" if namespace else "any namespace"
+    if not fitting:
+        raise NoSuchJob(f"there is no job {name!r} in {where}")
+    if len(fitting) > 1:
+        named = ", ".join(f"{it['kind']} {it['metadata']['namespace']}/{it['metadata']['name']}" for it in fitting)
+        raise NoSuchJob(f"{name!r} fits {named}; say --namespace and --kind, or the whole name")
+    return fitting[0]
+
+
+def kind_of(job: Json) -> Kind:
+    """The kind of a job."""
+    return KINDS[job["kind"]]
+
+
+def path_of(job: Json) -> str:
+    """The path of a job."""
+    return kind_of(job).path(job["metadata"].get("namespace", "default"), job["metadata"]["name"])
+
+
+def conditions(job: Json) -> list[Json]:
+    """Its conditions, oldest first."""
+    found: list[Json] = (job.get("status") or {}).get("conditions") or []
+    return found
+
+
+def state(job: Json) -> str:
+    """Succeeded, Failed, Suspended, Running, Created (nothing runs yet) or Deleting.
+
+    >>> state({"status": {"conditions": [{"type": "Running", "status": "True"}]}})
+    'Running'
+    """
+    true = [condition["type"] for condition in conditions(job) if condition.get("status") == "True"]
+    done = next((_DONE[type_] for type_ in true if type_ in _DONE), None)
+    if done:
+        return done
+    if job.get("metadata", {}).get("deletionTimestamp"):
+        return "Deleting"
+    if _get(job, ("spec", "suspend")) or _get(job, ("spec", "runPolicy", "suspend")):
+        return "Suspended"
+    running = any(type_ in _RUNNING for type_ in true) or bool((job.get("status") or {}).get("active"))
+    return "Running" if running else "Created"
+
+
+def replicas(job: Json) -> int:
+    """Pods that the job wants."""
+    spec = job.get("spec") or {}
+    if "replicaSpecs" in spec:
+        return sum(part.get("replicas", 1) for part in spec["replicaSpecs"])
+    if "pytorchReplicaSpecs" in spec:
+        return sum(part.get("replicas", 1) for part in spec["pytorchReplicaSpecs"].values())
+    return int(spec.get("parallelism", 1))
+
+
+def summary(job: Json) -> dict[str, Any]:
+    """A job on one line."""
+    metadata = job["metadata"]
+    labels = metadata.get("labels") or {}
+    return {
+        "namespace": metadata.get("namespace", "default"),
+        "name": metadata["name"],
+        "kind": job["kind"],
+        "state": state(job),
+        "replicas": replicas(job),
+        "queue": labels.get(catalog.label("queue_name").key),
+        "priority": labels.get(catalog.label("priority_class").key),
+        "created": metadata.get("creationTimestamp"),
+    }
+
+
+def submit(api: Kubernetes, manifest: Json, *, dry_run: bool = False) -> tuple[dict[str, Any], bool]:
+    """Create a job; whether it is new. One of the same content-hashed name is there already and stays.
+
+    Raises:
+        KubernetesError: the API server refused.
+    """
+    kind, metadata = KINDS[manifest["kind"]], manifest["metadata"]
+    query = {"fieldManager": "hyperpod-constructs", "fieldValidation": "Strict"} | (
+        {"dryRun": "All"} if dry_run else {}
+    )
+    path = kind.path(metadata["namespace"])
+    try:
+        return api.request("POST", path, query=query, body=manifest), True
+    except KubernetesError as error:
+        if error.reason != "AlreadyExists":
+            raise
+    existing = api.get(f"{path}/{metadata['name']}")
+    if not re.search(r"-[0-9a-f]{8}$", metadata["name"]):
+        name = f"{kind.name} {metadata['namespace']}/{metadata['name']}"
+        raise KubernetesError(409, "AlreadyExists", f"{name} is there already; delete it first, or rename this one")
+    return existing, False
+
+
+def pods(api: Kubernetes, job: Json, *, replica: str | None = None) -> list[dict[str, Any]]:
+    """The pods of a job, in the order of their names; of one replica such as `worker` or `worker-1` where named."""
+    metadata = job["metadata"]
+    path = f"/api/v1/namespaces/{metadata.get('namespace', 'default')}/pods"
+    found = api.items(path, labelSelector=f"{kind_of(job).label}={metadata['name']}")
+    if not found:
+        found = [pod for pod in api.items(path) if _owned(pod, metadata)]
+    if replica:
+        found = [pod for pod in found if _is_replica(pod["metadata"]["name"], metadata["name"], replica)]
+    return sorted(found, key=lambda pod: _natural(pod["metadata"]["name"]))
+
+
+def all_pods(api: Kubernetes, *, namespace: str | None) -> list[dict[str, Any]]:
+    """The pods of a namespace, or of all."""
+    return api.items(f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods")
+
+
+def _owned(pod: Json, job: Json) -> bool:
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return any(owner.get("uid") == job.get("uid") or owner.get("name") == job["name"] for owner in owners)
+
+
+def _is_replica(pod: str, job: str, replica: str) -> bool:
+    """Whether a pod is of a replica.
+
+    >>> _is_replica("llama-worker-1", "llama", "worker"), _is_replica("llama-worker-11", "llama", "worker-1")
+    (True, False)
+    """
+    rest = pod.removeprefix(f"{job}-")
+    return rest == replica or rest.startswith(f"{replica}-")
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def pod_summary(pod: Json) -> dict[str, Any]:
+    """A pod on one line."""
+    status = pod.get("status") or {}
+    containers = status.get("containerStatuses") or []
+    waiting = [
+        _get(it, ("state", "waiting", "reason")) or _get(it, ("state", "terminated", "reason")) for it in containers
+    ]
+    return {
+        "namespace": pod["metadata"].get("namespace", "default"),
+        "name": pod["metadata"]["name"],
+        "state": next((reason for reason in waiting if reason), None) or status.get("phase", "Unknown"),
+        "ready": f"{sum(bool(it.get('ready')) for it in containers)}/{len((pod.get('spec') or {}).get('containers') or ())}",
+        "restarts": sum(it.get("restartCount", 0) for it in containers),
+        "node": (pod.get("spec") or {}).get("nodeName"),
+        "created": pod["metadata"].get("creationTimestamp"),
+    }
+
+
+def events(api: Kubernetes, job: Json) -> list[dict[str, Any]]:
+    """What Kubernetes reported about a job, oldest first."""
+    metadata = job["metadata"]
+    path = f"/api/v1/namespaces/{metadata.get('namespace', 'default')}/events"
+    found = api.items(path, fieldSelector=f"involvedObject.name={metadata['name']}")
+    return sorted(found, key=lambda it: it.get("lastTimestamp") or it.get("eventTime") or "")
+
+
+def described(api: Kubernetes, job: Json) -> dict[str, Any]:
+    """A job with its conditions, pods and events."""
+    return {
+        **summary(job),
+        "conditions": [
+            {key: condition.get(key) for key in ("type", "status", "reason", "message", "lastTransitionTime")}
+            for condition in conditions(job)
+        ],
+        "pods": [pod_summary(pod) for pod in pods(api, job)],
+        "events": [
+            {"type": it.get("type"), "reason": it.get("reason"), "message": it.get("message"), "count": it.get("count")}
+            for it in events(api, job)
+        ],
+    }
+
+
+def logs(
+    api: Kubernetes,
+    pod: Json,
+    *,
+    follow: bool = False,
+    tail: int | None = None,
+    previous: bool = False,
+    container: str | None = None,
+    since_seconds: int | None = None,
+) -> Iterator[str]:
+    """The log of a pod line by line; of its first container unless one is named."""
+    metadata = pod["metadata"]
+    containers = [it["name"] for it in (pod.get("spec") or {}).get("containers") or ()]
+    query = {
+        "container": container or (containers[0] if containers else None),
+        "follow": "true" if follow else None,
+        "tailLines": None if tail is None else str(tail),
+        "previous": "true" if previous else None,
+        "sinceSeconds": None if since_seconds is None else str(since_seconds),
+    }
+    chosen = {key: value for key, value in query.items() if value is not None}
+    path = f"/api/v1/namespaces/{metadata.get('namespace', 'default')}/pods/{metadata['name']}/log"
+    return api.lines(path, **chosen)
+
+
+def suspend(api: Kubernetes, job: Json, *, suspended: bool) -> str:
+    """Suspend a job or let it run on; says how.
+
+    A job in a Kueue queue is suspended by its workload: Kueue would start the job itself again.
+    """
+    if (job["metadata"].get("labels") or {}).get(catalog.label("queue_name").key):
+        path = _workload(api, job)
+        if path is not None:
+            api.patch(path, {"spec": {"active": not suspended}})
+            return "its workload in the queue"
+    body: Any = suspended
+    for key in reversed(kind_of(job).suspend):
+        body = {key: body}
+    api.patch(path_of(job), body)
+    return "the job itself"
+
+
+def _workload(api: Kubernetes, job: Json) -> str | None:
+    """Path of the Kueue workload of a job."""
+    try:
+        group = api.get("/apis/kueue.x-k8s.io")
+    except KubernetesError as error:
+        if error.status != 404:
+            raise
+        return None
+    version = (group.get("preferredVersion") or group["versions"][0])["groupVersion"]
+    path = f"/apis/{version}/namespaces/{job['metadata'].get('namespace', 'default')}/workloads"
+    found = next((it for it in api.items(path) if _owned(it, job["metadata"])), None)
+    return None if found is None else f"{path}/{found['metadata']['name']}"
+
+
+def delete(api: Kubernetes, job: Json) -> None:
+    """Delete a job with its pods."""
+    options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+    api.request("DELETE", path_of(job), body=options)
+
+
+def wait(
+    api: Kubernetes,
+    job: Json,
+    goal: Goal,
+    *,
+    timeout_seconds: float,
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+    every: float = 5.0,
+) -> Iterator[str]:
+    """Each new state of a job until it has started or finished.
+
+    Raises:
+        JobFailed: it failed, with what its last condition says.
+        TimedOut: it is not there in time.
+        KubernetesError: it went away, or the API server refused.
+    """
+    until, last = now() + timeout_seconds, ""
+    while True:
+        live = {**api.get(path_of(job)), "kind": job["kind"]}
+        current = state(live)
+        if current != last:
+            yield current
+            last = current
+        if current == "Failed":
+            said = [c for c in conditions(live) if c["type"] == "Failed"][-1]
+            raise JobFailed(f"{said.get('reason', 'Failed')}: {said.get('message', 'no message')}")
+        if current == "Succeeded" or (goal == "started" and current == "Running"):
+            return
+        if now() >= until:
+            raise TimedOut(f"{job['metadata']['name']} is {current} after {timeout_seconds:g} seconds")
+        sleep(min(every, max(0.1, until - now())))
+
+
+def age(created: str | None, now: datetime) -> str | None:
+    """How long ago, in the largest fitting unit.
+
+    >>> from datetime import UTC
+    >>> age("2026-11-22T10:00:00Z", datetime(2026, 11, 23, 12, tzinfo=UTC))
+    '26h'
+    """
+    if created is None:
+        return None
+    seconds = int((now - datetime.fromisoformat(created)).total_seconds())
+    for unit, size, least in (("d", 86400, 2 * 86400), ("h", 3600, 2 * 3600), ("m", 60, 2 * 60)):
+        if seconds >= least:
+            return f"{seconds // size}{unit}"
+    return f"{max(0, seconds)}s"
+
+
+def _get(item: Any, path: Iterable[str]) -> Any:
+    for key in path:
+        item = item.get(key) if isinstance(item, Mapping) else None
+    return item

@@ -1,0 +1,211 @@
+"""The way to a cluster's Kubernetes API for people: by kubeconfig, or straight to an EKS cluster by name."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+PAGE = "500"
+
+
+class KubernetesError(Exception):
+    """The API server refused, or was not reached.
+
+    Attributes:
+        status: HTTP status; 0 when there was no answer.
+        reason: such as `NotFound` or `Forbidden`.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+    @property
+    def cure(self) -> str:
+        """What the person at the keyboard can do."""
+        return {
+            0: "check the network, VPN and the endpoint: a private endpoint is reached from inside the VPC only",
+            401: "the cluster does not know these credentials: `hyperpod context set CLUSTER`, or renew them",
+            403: "ask for an access entry with more rights in the cluster (eks.access in the config)",
+            404: "check name and namespace: `hyperpod jobs list -A`",
+        }.get(self.status, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where an API server is and how to be let in."""
+
+    host: str
+    tls: ssl.SSLContext | None
+    headers: Mapping[str, str]
+
+
+class Kubernetes:
+    """Requests to one API server, with the ways in made again when it forgets who we are."""
+
+    def __init__(self, find_way: Callable[[], Way]) -> None:
+        self._find_way = find_way
+        self._way: Way | None = None
+        self._pool: urllib3.PoolManager | None = None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        """The decoded answer.
+
+        Raises:
+            KubernetesError: it was refused, or there was none.
+        """
+        response = self._send(method, path, query, body, content_type, stream=False)
+        answer: dict[str, Any] = json.loads(response.data) if response.data else {}
+        return answer
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """An object or one page of a list."""
+        return self.request("GET", path, query=query)
+
+    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """All pages of a list."""
+        found: list[dict[str, Any]] = []
+        page = {"limit": PAGE, **query}
+        while True:
+            answer = self.get(path, **page)
+            found += answer.get("items") or []
+            token = (answer.get("metadata") or {}).get("continue")
+            if not token:
+                return found
+            page["continue"] = token
+
+    def patch(self, path: str, body: Any) -> dict[str, Any]:
+        """Merge into an object."""
+        return self.request("PATCH", path, body=body, content_type="application/merge-patch+json")
+
+    def lines(self, path: str, **query: str) -> Iterator[str]:
+        """A text line by line, as it comes."""
+        response = self._send("GET", path, query, None, "", stream=True)
+        rest = b""
+        for part in response.stream(2**14):
+            *whole, rest = (rest + part).split(b"\n")
+            yield from (line.decode(errors="replace") for line in whole)
+        if rest:
+            yield rest.decode(errors="replace")
+
+    def _send(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, content_type: str, *, stream: bool
+    ) -> urllib3.BaseHTTPResponse:
+        for attempt in (1, 2):
+            way, pool = self._reach()
+            headers = {**way.headers, "Accept": "application/json, */*", "User-Agent": "hyperpod-constructs"}
+            if body is not None:
+                headers["Content-Type"] = content_type
+            url = f"{way.host}{path}" + (f"?{urlencode(query)}" if query else "")
+            timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=None if stream else READ_SECONDS)
+            data = None if body is None else json.dumps(body).encode()
+            try:
+                response = pool.request(
+                    method, url, body=data, headers=headers, timeout=timeout, retries=False, preload_content=not stream
+                )
+            except urllib3.exceptions.HTTPError as error:
+                what = str(error).rpartition(": ")[2] or type(error).__name__
+                raise KubernetesError(0, "Unreachable", f"{way.host} does not answer: {what}") from error
+            if response.status == 401 and attempt == 1:
+                self._way = None
+                continue
+            if response.status >= 300:
+                raise _refusal(response.status, response.data if not stream else response.read())
+            return response
+        raise AssertionError("unreachable")
+
+    def _reach(self) -> tuple[Way, urllib3.PoolManager]:
+        if self._way is None or self._pool is None:
+            self._way = self._find_way()
+            self._pool = urllib3.PoolManager(ssl_context=self._way.tls)
+        return self._way, self._pool
+
+
+def _refusal(status: int, data: bytes) -> KubernetesError:
+    try:
+        answer = json.loads(data)
+        return KubernetesError(status, answer.get("reason") or "Error", answer.get("message") or str(status))
+    except (ValueError, AttributeError):
+        return KubernetesError(status, "Error", data[:300].decode(errors="replace").strip() or f"HTTP status {status}")
+
+
+def by_kubeconfig(context: str | None = None) -> Kubernetes:
+    """By KUBECONFIG or `~/.kube/config`; its exec plugins run when they are needed.
+
+    Raises:
+        KubernetesError: there is no kubeconfig, no such context, or its plugin failed.
+    """
+
+    def find_way() -> Way:
+        from kubernetes import client, config
+
+        configuration = client.Configuration()
+        try:
+            # the client looks at KUBECONFIG only when it is imported
+            file = os.environ.get("KUBECONFIG") or "~/.kube/config"
+            config.load_kube_config(file, context, configuration)  # type: ignore[no-untyped-call]
+        except config.ConfigException as error:
+            raise KubernetesError(0, "NoKubeconfig", f"no usable kubeconfig: {error}") from error
+        bearer = configuration.get_api_key_with_prefix("authorization") or configuration.get_api_key_with_prefix(
+            "BearerToken"
+        )
+        tls = None
+        if configuration.host.startswith("https"):
+            tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+            tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            if configuration.cert_file:
+                tls.load_cert_chain(configuration.cert_file, configuration.key_file)
+            if configuration.verify_ssl is False:
+                tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        return Way(configuration.host, tls, {"Authorization": bearer} if bearer else {})
+
+    return Kubernetes(find_way)
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """As much of a boto3 session as signing a token needs: an STS client that is there."""
+
+    sts: Any
+
+    def client(self, _: str) -> Any:
+        """The client."""
+        return self.sts
+
+
+def by_eks(cluster: Mapping[str, Any], session: Any) -> Kubernetes:
+    """Straight to an EKS cluster, without a kubeconfig.
+
+    Args:
+        cluster: of `eks:DescribeCluster`.
+        session: signs the tokens: a boto3 session in the cluster's region, or `Signing`.
+    """
+    from ...handlers.kubernetes.eks import trust
+    from ...handlers.shared.eks import token
+
+    certificate = base64.b64decode(cluster["certificateAuthority"]["data"]).decode()
+
+    def find_way() -> Way:
+        bearer = token(cluster["name"], session=session)
+        return Way(cluster["endpoint"], trust(certificate), {"Authorization": f"Bearer {bearer}"})
+
+    return Kubernetes(find_way)

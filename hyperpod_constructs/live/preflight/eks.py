@@ -1,0 +1,196 @@
+"""Probes of an EKS cluster that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ...core import catalog
+from ...core.catalog import minor
+from ...core.checks import Problem
+from ...core.findings import Severity
+from ...core.spec.addons import ADDON_NAMES, CORE
+from ...core.spec.platform import Platform
+from ..upgrade.versions import number
+from .asking import Asking
+from .own import clusters, own_resources
+from .probes import Found, probe
+
+Json = Mapping[str, Any]
+
+_ABSENT = ("ResourceNotFoundException",)
+_GOVERNANCE = "amazon-sagemaker-hyperpod-taskgovernance"
+_PATH = "eks.existing.cluster_name"
+
+
+def _name(platform: Platform) -> str:
+    return platform.eks.existing.cluster_name if platform.eks.existing else ""
+
+
+@probe(
+    "EKS cluster",
+    rules=("HP940", "HP941", "HP942", "HP943", "HP944", "HP948"),
+    services=("eks", "sagemaker", "cloudformation"),
+    wanted=lambda platform: platform.eks.existing,
+)
+def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """State, authentication mode, version, endpoint and VPC; and whether a HyperPod cluster uses it already."""
+    answer, hyperpod, own = ask.together(
+        lambda: ask.find("eks", "DescribeCluster", _ABSENT, name=_name(platform)) or {},
+        lambda: clusters(ask),
+        lambda: own_resources(platform, ask),
+    )
+    if answer is None:
+        return
+    if not answer:
+        yield "HP940", Problem(_PATH, f"there is no EKS cluster {_name(platform)!r} in {ask.region}")
+        return
+    live = answer["cluster"]
+    if live["status"] != "ACTIVE":
+        yield "HP940", Problem(_PATH, f"EKS cluster {live['name']} is {live['status']}", "wait until it is ACTIVE")
+    mode = live.get("accessConfig", {}).get("authenticationMode", "CONFIG_MAP")
+    if mode not in catalog.allowed("eks_authentication_mode"):
+        cure = (
+            f"aws eks update-cluster-config --name {live['name']} "
+            f"--access-config authenticationMode=API_AND_CONFIG_MAP --region {ask.region}"
+        )
+        yield "HP941", Problem(_PATH, f"EKS cluster {live['name']} authenticates by {mode}", cure)
+    yield from _version(platform, live)
+    network = live["resourcesVpcConfig"]
+    if not network.get("endpointPrivateAccess"):
+        cure = (
+            f"aws eks update-cluster-config --name {live['name']} "
+            f"--resources-vpc-config endpointPrivateAccess=true --region {ask.region}"
+        )
+        closed = platform.network.mode == "closed"
+        message = f"the private endpoint of EKS cluster {live['name']} is off"
+        yield "HP943", Problem(_PATH, message, cure, severity=Severity.ERROR if closed else Severity.WARNING)
+    existing, vpc = platform.network.existing, network.get("vpcId")
+    if existing is None:
+        message = f"EKS cluster {live['name']} is in {vpc}, and the config makes a new VPC"
+        yield "HP944", Problem("network", message, f"network.existing: {{vpc_id: {vpc}, ...}}")
+    elif vpc != existing.vpc_id:
+        message = f"EKS cluster {live['name']} is in {vpc}, not in {existing.vpc_id}"
+        yield "HP944", Problem("network.existing.vpc_id", message, f"vpc_id: {vpc}")
+    ours = set((own or {}).get("AWS::SageMaker::Cluster", ()))
+    for other in hyperpod or ():
+        uses = other.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
+        if uses == live["arn"] and not ours & {other["ClusterArn"], other.get("ClusterName")}:
+            message = f"HyperPod cluster {other.get('ClusterName')} uses EKS cluster {live['name']} already"
+            yield "HP948", Problem(_PATH, message)
+
+
+def _version(platform: Platform, live: Json) -> Iterator[Found]:
+    version = live["version"]
+    wanted = platform.eks.kubernetes_version
+    if wanted is not None and wanted != version:
+        path = "eks.kubernetes_version"
+        yield (
+            "HP942",
+            Problem(path, f"EKS cluster {live['name']} has Kubernetes {version}, not {wanted}", f'"{version}"'),
+        )
+    known = catalog.find_kubernetes_version(version)
+    if known is None or not known.hyperpod_documented:
+        documented = [str(it) for it in catalog.kubernetes_versions().values() if it.hyperpod_documented]
+        message = f"EKS cluster {live['name']} has Kubernetes {version}, which HyperPod does not document"
+        cure = f"use a cluster with one of {', '.join(documented)}"
+        newer = minor(version) > minor(documented[-1])
+        yield "HP942", Problem(_PATH, message, cure, severity=Severity.WARNING if newer else None)
+
+
+@probe(
+    "add-ons and access of the EKS cluster",
+    rules=("HP945", "HP946"),
+    services=("eks", "cloudformation"),
+    wanted=lambda platform: platform.eks.existing,
+)
+def addons_and_access(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """What is installed, in which versions, and which principals have access entries."""
+    name = _name(platform)
+    installed, entries, own = ask.together(
+        lambda: _installed(name, ask),
+        lambda: ask.all("eks", "ListAccessEntries", "accessEntries", clusterName=name),
+        lambda: own_resources(platform, ask),
+    )
+    held = own or {}
+    if installed is not None:
+        yield from _addons(platform, installed, held.get("AWS::EKS::Addon", ()))
+    if entries is not None:
+        mine = held.get("AWS::EKS::AccessEntry", ())
+        named = [(f"eks.admins[{index}]", arn) for index, arn in enumerate(platform.eks.admins)]
+        named += [
+            (f"eks.access[{index}].principal", entry.principal) for index, entry in enumerate(platform.eks.access)
+        ]
+        for path, arn in named:
+            if arn in entries and not any(arn in id_ for id_ in mine):
+                message = f"{arn} has an access entry in {name} already; EKS refuses to create a second one"
+                yield "HP946", Problem(path, message)
+
+
+def _installed(name: str, ask: Asking) -> dict[str, Json]:
+    names = ask.all("eks", "ListAddons", "addons", clusterName=name)
+    described = ask.each(lambda it: ask.one("eks", "DescribeAddon", clusterName=name, addonName=it), names)
+    return {addon: answer["addon"] for addon, answer in described}
+
+
+def _addons(platform: Platform, installed: Mapping[str, Json], own: Iterable[str]) -> Iterator[Found]:
+    existing = platform.eks.existing
+    managed = existing is not None and existing.core_addons
+    wanted = platform.addons.effective()
+    for key in wanted:
+        name = ADDON_NAMES.get(key)
+        if name is None:
+            continue
+        live, facts = installed.get(name), catalog.find_addon(name)
+        if key in CORE and not managed:
+            if live is None:
+                message = f"{name} is not installed as an EKS add-on"
+                cure = "eks.existing.core_addons: true, or install it; nothing to do where it runs self-managed"
+                yield "HP945", Problem(f"addons.{key}", message, cure, severity=Severity.WARNING)
+                continue
+        elif live is not None and not any(name in id_ for id_ in own):
+            version = live["addonVersion"]
+            message = f"{name} {version} is installed already, and not by this platform"
+            cure = f"{key}: {{enabled: false}} leaves it alone; or remove it first"
+            yield "HP945", Problem(f"addons.{key}", message, cure)
+        if live is None:
+            continue
+        if live["status"] not in ("ACTIVE", "UPDATING", "CREATING"):
+            issues = "; ".join(issue.get("message", "") for issue in live.get("health", {}).get("issues", ()))
+            message = f"{name} is {live['status']}" + (f": {issues}" if issues else "")
+            yield "HP945", Problem(f"addons.{key}", message, "repair it first", severity=Severity.WARNING)
+        least = facts.min_version if facts else None
+        if least and number(live["addonVersion"]) < number(least):
+            message = f"{name} {live['addonVersion']} is older than {least}, the oldest that works on HyperPod"
+            yield "HP945", Problem(f"addons.{key}", message, f"update it to {least} or newer")
+
+
+@probe(
+    "Kueue in the EKS cluster",
+    rules=("HP947",),
+    services=("eks", "sts"),
+    wanted=lambda platform: platform.eks.existing and "task_governance" in platform.addons.effective(),
+)
+def own_kueue(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether a Kueue is there that task governance did not bring; asks the Kubernetes API."""
+    from ..operations.kubernetes import KubernetesError, Signing, by_eks
+
+    name = _name(platform)
+    live, installed = ask.together(
+        lambda: ask.find("eks", "DescribeCluster", _ABSENT, name=name),
+        lambda: ask.all("eks", "ListAddons", "addons", clusterName=name),
+    )
+    if live is None or installed is None or _GOVERNANCE in installed:
+        return
+    path = "addons.task_governance"
+    try:
+        api = by_eks(live["cluster"], Signing(ask.client("sts")))
+        found = api.items("/apis/apps/v1/deployments", labelSelector="app.kubernetes.io/name=kueue")
+    except KubernetesError as error:
+        message = f"could not look for a Kueue in {name}: {error}"
+        cure = "look yourself: kubectl get deployments -A -l app.kubernetes.io/name=kueue"
+        yield "HP947", Problem(path, message, cure, "Not known.", Severity.NOTE)
+        return
+    if found:
+        names = ", ".join(f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in found)
+        yield "HP947", Problem(path, f"a Kueue of its own runs in {name}: {names}")

@@ -1,0 +1,178 @@
+"""Running the probes: all at the same time, within a deadline, with one finding for each thing that AWS would not say."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...core.checks import Problem, find, to_finding
+from ...core.checks.engine import acknowledged
+from ...core.findings import Finding
+from ...core.spec.platform import Platform
+from ..operations.aws import ATTEMPTS, READ_SECONDS, Failure, Trouble
+from .asking import Asked, Asking, Clients, Questions
+from .probes import Found, Probe, probes
+
+log = logging.getLogger(__name__)
+
+DEADLINE_SECONDS = 120.0
+"""A probe that takes longer is given up."""
+
+Progress = Callable[[str, int, int], None]
+"""Told the title of each probe when it is done, how many are done, and how many there are."""
+
+_RULES = {
+    Trouble.CREDENTIALS: "HP901",
+    Trouble.EXPIRED: "HP902",
+    Trouble.DENIED: "HP903",
+    Trouble.THROTTLED: "HP904",
+    Trouble.NETWORK: "HP905",
+    Trouble.CLOCK: "HP906",
+    Trouble.SERVICE: "HP907",
+    Trouble.REGION: "HP907",
+}
+_STOPPING = (Trouble.CREDENTIALS, Trouble.EXPIRED, Trouble.CLOCK)
+"""Troubles with which no call can succeed: one of them says it all."""
+
+
+_FIRST = ("service-quotas", "sagemaker", "cloudformation", "eks")
+"""Clients made first: those with the longest chains of calls."""
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    """One probe under way. Only its own thread writes it; what a late one has found so far counts."""
+
+    probe: Probe
+    found: list[Found] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    bug: Exception | None = None
+
+
+def preflight(
+    platform: Platform,
+    *,
+    session: Any,
+    region: str | None = None,
+    progress: Progress | None = None,
+    only: Iterable[Probe] | None = None,
+    attempts: int = ATTEMPTS,
+    read_seconds: float = READ_SECONDS,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> list[Finding]:
+    """Look at the account that a platform is going to be deployed to; nothing is changed.
+
+    Args:
+        platform: what is wanted; its own checks should have passed.
+        session: a boto3 session.
+        region: where to ask; default: the platform's region.
+        progress: told of each probe that is done.
+        only: probes to run; default: all that the platform has something for.
+        attempts: tries of each call.
+        read_seconds: the longest wait for one answer.
+        deadline_seconds: the longest wait for one probe.
+
+    Returns:
+        The findings, errors first. Paths are those of the platform.
+    """
+    chosen = [probe for probe in (probes() if only is None else only) if probe.wanted(platform)]
+    needed = {service for probe in chosen for service in probe.services}
+    services = [*(service for service in _FIRST if service in needed), *sorted(needed.difference(_FIRST))]
+    clients = Clients(session, services, region=region or platform.region, attempts=attempts, read_seconds=read_seconds)
+    questions = Questions(clients)
+    finished: queue.SimpleQueue[_Run] = queue.SimpleQueue()
+    started = [_start(probe, platform, questions, finished) for probe in chosen]
+    runs: list[_Run] = []
+    until = time.monotonic() + deadline_seconds
+    while len(runs) < len(started):
+        try:
+            runs.append(finished.get(timeout=max(0.0, until - time.monotonic())))
+        except queue.Empty:
+            break
+        if progress:
+            progress(runs[-1].probe.title, len(runs), len(started))
+    late = [run for run in started if run not in runs]
+    findings = [*_troubles(runs, late, deadline_seconds), *_bugs(runs)]
+    seen: set[tuple[str, str, str]] = set()
+    for run in started:
+        for id_, problem in list(run.found):
+            if (id_, problem.path, problem.message) not in seen:
+                seen.add((id_, problem.path, problem.message))
+                findings.append(_finding(id_, problem))
+    return acknowledged(findings, tuple(a for a in platform.acknowledge if a.rule.startswith("HP9")), stale=False)
+
+
+def _start(probe: Probe, platform: Platform, questions: Questions, finished: queue.SimpleQueue[_Run]) -> _Run:
+    run, asking = _Run(probe), Asking(questions)
+
+    def look() -> None:
+        try:
+            for found in probe.look(platform, asking):
+                run.found.append(found)
+        except Asked as error:
+            run.failures.append(error.failure)
+        except Exception as error:  # noqa: BLE001 - becomes a finding
+            run.bug = error
+        run.failures += asking.failures
+        finished.put(run)
+
+    context = contextvars.copy_context()  # the clock that the caller set
+    threading.Thread(target=context.run, args=(look,), name=probe.title, daemon=True).start()
+    return run
+
+
+def _troubles(runs: list[_Run], late: list[_Run], deadline_seconds: float) -> list[Finding]:
+    """One finding for each kind of trouble, with the calls that failed and what was not looked at because of them."""
+    by_kind: dict[Trouble, dict[str, Failure]] = {}
+    affected: dict[Trouble, dict[str, None]] = {}
+    for run in runs:
+        for failure in run.failures:
+            by_kind.setdefault(failure.trouble, {}).setdefault(failure.call, failure)
+            affected.setdefault(failure.trouble, {})[run.probe.title] = None
+    for trouble in _STOPPING:
+        if trouble in by_kind:
+            return [_trouble(trouble, by_kind[trouble], affected[trouble], everything=True)]
+    findings = [_trouble(trouble, failures, affected[trouble]) for trouble, failures in by_kind.items()]
+    if late:
+        titles = [run.probe.title for run in late]
+        message = f"no result within {deadline_seconds:g} seconds: {', '.join(titles)}"
+        findings.append(_finding("HP905", Problem("", message, consequence=_not_looked_at(titles))))
+    return findings
+
+
+def _bugs(runs: list[_Run]) -> Iterator[Finding]:
+    """A check that met an answer it does not understand is told, and does not take the others with it."""
+    for run in runs:
+        if run.bug is not None:
+            log.debug("the check %r failed", run.probe.title, exc_info=run.bug)
+            message = f"the check itself failed: {type(run.bug).__name__}: {run.bug}"
+            cure = "please report it, with the traceback that logging at level DEBUG shows"
+            yield _finding("HP907", Problem("", message, cure, _not_looked_at([run.probe.title])))
+
+
+def _trouble(
+    trouble: Trouble, failures: dict[str, Failure], titles: Iterable[str], *, everything: bool = False
+) -> Finding:
+    first = next(iter(failures.values()))
+    calls = ", ".join(sorted(call for call in failures if call))
+    said = f"{calls} ({first.message})" if calls and not everything else first.message
+    cure = f"allow {calls} for this role or user, or use another --profile" if trouble is Trouble.DENIED else first.cure
+    consequence = "Nothing could be looked at." if everything else _not_looked_at(titles)
+    return _finding(_RULES[trouble], Problem("", f"{trouble}: {said}", cure, consequence))
+
+
+def _not_looked_at(titles: Iterable[str]) -> str:
+    return f"Not, or only partly, looked at: {', '.join(dict.fromkeys(titles))}."
+
+
+def _finding(id_: str, problem: Problem) -> Finding:
+    rule = find(id_)
+    if rule is None:
+        raise LookupError(f"rule {id_} is not registered")
+    return to_finding(rule, problem)

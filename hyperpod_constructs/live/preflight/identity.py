@@ -1,0 +1,315 @@
+"""Probes of roles, buckets, keys, images and file systems that the config brings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from ...core import catalog
+from ...core.checks import Context, Problem
+from ...core.findings import Severity
+from ...core.spec.base import is_token
+from ...core.spec.groups import InstanceGroup
+from ...core.spec.observability import Observability
+from ...core.spec.platform import Platform
+from .asking import Asking
+from .probes import Found, probe
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    path: str
+    arn: str
+    kind: str
+    """Role of the catalog."""
+
+
+def _roles(platform: Platform) -> list[_Role]:
+    cluster, addons = platform.cluster, platform.addons
+    named = [("cluster.execution_role_arn", cluster.execution_role_arn, "execution")]
+    named += [(f"{p}.execution_role_arn", g.execution_role_arn, "execution") for p, g in Context.of(platform).groups]
+    if cluster.autoscaling:
+        named.append(("cluster.autoscaling.cluster_role_arn", cluster.autoscaling.cluster_role_arn, "cluster"))
+    if addons.training_operator:
+        named.append(("addons.training_operator.role_arn", addons.training_operator.role_arn, "training_operator"))
+    if addons.inference_operator:
+        named.append(("addons.inference_operator.role_arn", addons.inference_operator.role_arn, "inference_operator"))
+    return [_Role(path, arn, kind) for path, arn, kind in named if arn and not is_token(arn)]
+
+
+def _principals(platform: Platform) -> list[tuple[str, str]]:
+    """Those who get access entries."""
+    named = [(f"eks.admins[{index}]", arn) for index, arn in enumerate(platform.eks.admins)]
+    named += [(f"eks.access[{index}].principal", entry.principal) for index, entry in enumerate(platform.eks.access)]
+    return [(path, arn) for path, arn in named if not is_token(arn)]
+
+
+def _buckets(platform: Platform) -> dict[str, str]:
+    """Bucket to the config path that names it first."""
+    cluster = platform.cluster
+    buckets: dict[str, str] = {}
+    if cluster.lifecycle_bucket_name:
+        buckets[cluster.lifecycle_bucket_name] = "cluster.lifecycle_bucket_name"
+    sources = [("cluster.lifecycle.source", cluster.lifecycle.source)]
+    for index, group in enumerate(cluster.instance_groups):
+        if group.lifecycle:
+            sources.append((f"cluster.instance_groups[{index}].lifecycle.source", group.lifecycle.source))
+    for path, source in sources:
+        if source and source.startswith("s3://"):
+            buckets.setdefault(source.removeprefix("s3://").partition("/")[0], path)
+    inference = platform.addons.inference_operator
+    if inference and inference.tls_bucket_name:
+        buckets.setdefault(inference.tls_bucket_name, "addons.inference_operator.tls_bucket_name")
+    return {name: path for name, path in buckets.items() if not is_token(name)}
+
+
+@probe(
+    "roles and principals",
+    rules=("HP950", "HP951"),
+    services=("iam",),
+    wanted=lambda platform: _roles(platform) or _principals(platform),
+)
+def roles(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether brought roles exist and the right services may assume them, and principals of access entries exist."""
+    wanted = {role.arn: role for role in reversed(_roles(platform))}
+    principals = [(path, arn) for path, arn in _principals(platform) if arn not in wanted]
+
+    def get(arn: str) -> Any:
+        name = arn.rpartition("/")[2]
+        if ":user/" in arn:
+            return ask.find("iam", "GetUser", ("NoSuchEntity",), UserName=name)
+        return ask.find("iam", "GetRole", ("NoSuchEntity",), RoleName=name)
+
+    paths = {arn: role.path for arn, role in wanted.items()} | {arn: path for path, arn in principals}
+    asked = [arn for arn in paths if ":role/" in arn or ":user/" in arn]
+    for arn, answer in ask.each(get, asked):
+        if answer is None:
+            yield "HP950", Problem(paths[arn], f"{arn} does not exist")
+        elif "Role" in answer:
+            if answer["Role"]["Arn"] != arn:
+                yield (
+                    "HP950",
+                    Problem(paths[arn], f"there is no {arn}, but {answer['Role']['Arn']}", answer["Role"]["Arn"]),
+                )
+            if arn in wanted:
+                yield from _trust(wanted[arn], answer["Role"])
+
+
+def _trust(role: _Role, live: Json) -> Iterator[Found]:
+    facts = catalog.role(role.kind)
+    document = live.get("AssumeRolePolicyDocument", {})
+    policy = json.loads(unquote(document)) if isinstance(document, str) else document
+    for service in facts.principals:
+        actions = ["sts:AssumeRole"] + (["sts:TagSession"] if service == "pods.eks.amazonaws.com" else [])
+        missing = [action for action in actions if not _trusts(policy, service, action)]
+        if missing:
+            message = f"the trust policy of {role.arn} does not let {service} {' and '.join(missing)}"
+            yield "HP951", Problem(role.path, message)
+
+
+def _trusts(policy: Json, service: str, action: str) -> bool:
+    for statement in _many(policy.get("Statement")):
+        principal = statement.get("Principal", {})
+        services = _many(principal.get("Service")) if isinstance(principal, Mapping) else []
+        actions = _many(statement.get("Action"))
+        if statement.get("Effect") == "Allow" and service in services and {action, "sts:*", "*"} & set(actions):
+            return True
+    return False
+
+
+def _many(value: Any) -> list[Any]:
+    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+
+
+@probe("buckets", rules=("HP952", "HP953"), services=("s3", "iam"), wanted=_buckets)
+def buckets(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether brought buckets exist in the region, and brought execution roles may read the scripts in them."""
+    paths = _buckets(platform)
+
+    def head(bucket: str) -> Any:
+        return ask.find("s3", "HeadBucket", ("404", "NoSuchBucket"), Bucket=bucket)
+
+    for bucket, answer in ask.each(head, paths):
+        if answer is None:
+            yield "HP953", Problem(paths[bucket], f"there is no bucket {bucket}")
+        elif answer.get("BucketRegion", ask.region) != ask.region:
+            message = f"bucket {bucket} is in {answer['BucketRegion']}, the platform in {ask.region}"
+            yield "HP953", Problem(paths[bucket], message)
+    executors = {role.arn: role.path for role in reversed(_roles(platform)) if role.kind == "execution"}
+    scripts = [bucket for bucket, path in paths.items() if "lifecycle" in path]
+    pairs = [(arn, bucket) for arn in executors for bucket in scripts]
+
+    def may(pair: tuple[str, str]) -> list[str]:
+        arn, bucket = pair
+        on = {"s3:GetObject": f"arn:aws:s3:::{bucket}/*", "s3:ListBucket": f"arn:aws:s3:::{bucket}"}
+        refused = []
+        for action, resource in on.items():
+            answer = ask.find(
+                *("iam", "SimulatePrincipalPolicy", ("NoSuchEntity",)),
+                PolicySourceArn=arn,
+                ActionNames=[action],
+                ResourceArns=[resource],
+            )
+            results = answer["EvaluationResults"] if answer else []
+            refused += [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
+        return refused
+
+    for (arn, bucket), refused in ask.each(may, pairs):
+        if refused:
+            message = f"{arn} may not {' and '.join(refused)} in bucket {bucket}, where the lifecycle scripts are"
+            yield "HP952", Problem(executors[arn], message)
+
+
+def _keys(platform: Platform) -> dict[str, str]:
+    named: list[tuple[str, str | None]] = [("eks.secrets_key_arn", platform.eks.secrets_key_arn)]
+    for index, group in enumerate(platform.cluster.instance_groups):
+        for part, volume in (("root_volume", group.root_volume), ("volume", group.volume)):
+            if volume:
+                named.append((f"cluster.instance_groups[{index}].{part}.kms_key_arn", volume.kms_key_arn))
+    named += [(f"storage.lustre[{i}].kms_key_arn", it.kms_key_arn) for i, it in enumerate(platform.storage.lustre)]
+    named += [(f"storage.buckets[{i}].kms_key_arn", it.kms_key_arn) for i, it in enumerate(platform.storage.buckets)]
+    return {key: path for path, key in reversed(named) if key and not is_token(key)}
+
+
+@probe("KMS keys", rules=("HP954",), services=("kms",), wanted=_keys)
+def keys(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether brought keys exist, are enabled, and their policy lets the account's roles use them."""
+    paths = _keys(platform)
+
+    def look(arn: str) -> tuple[Any, Any]:
+        found, policy = ask.together(
+            lambda: ask.find("kms", "DescribeKey", ("NotFoundException",), KeyId=arn) or {},
+            lambda: ask.find("kms", "GetKeyPolicy", ("NotFoundException",), KeyId=arn, PolicyName="default"),
+        )
+        return found, policy
+
+    for arn, (found, policy) in ask.each(look, paths):
+        path = paths[arn]
+        if found is None:
+            continue
+        if not found:
+            yield "HP954", Problem(path, f"there is no KMS key {arn} in {ask.region}")
+            continue
+        key = found["KeyMetadata"]
+        if key.get("KeyState", "Enabled") != "Enabled":
+            yield "HP954", Problem(path, f"KMS key {arn} is {key['KeyState']}", "enable it, or name another key")
+        if key.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
+            yield "HP954", Problem(path, f"KMS key {arn} is {key['KeySpec']}; volumes and secrets need a symmetric key")
+        if policy is None:
+            continue
+        document = json.loads(policy["Policy"])
+        users = [role.arn for role in _roles(platform) if role.kind == "execution"]
+        if not _delegates(document, arn) and not _grants(document, users):
+            who = f"nor {', '.join(dict.fromkeys(users))}" if users else "which roles of the platform need"
+            message = f"the policy of KMS key {arn} lets neither the account's IAM policies decide, {who}"
+            yield "HP954", Problem(path, message, "allow kms:CreateGrant and kms:DescribeKey in the key policy")
+
+
+def _grantees(policy: Json) -> set[str]:
+    """Whom a key policy lets use the key for others' resources, as volumes need it."""
+    found: set[str] = set()
+    for statement in _many(policy.get("Statement")):
+        if statement.get("Effect") == "Allow" and {"kms:*", "kms:CreateGrant"} & set(_many(statement.get("Action"))):
+            principal = statement.get("Principal", {})
+            found |= {str(it) for it in _many(principal.get("AWS") if isinstance(principal, Mapping) else principal)}
+    return found
+
+
+def _delegates(policy: Json, key_arn: str) -> bool:
+    """Whether the key's account decides by IAM policies."""
+    account = key_arn.split(":")[4] if key_arn.startswith("arn:") else ""
+    return any(it in ("*", account) or it.endswith(":root") for it in _grantees(policy))
+
+
+def _grants(policy: Json, users: Iterable[str]) -> bool:
+    wanted = set(users)
+    return bool(wanted) and wanted <= _grantees(policy)
+
+
+def _images(platform: Platform) -> dict[str, list[tuple[str, InstanceGroup]]]:
+    images: dict[str, list[tuple[str, InstanceGroup]]] = {}
+    for path, group in Context.of(platform).instance_groups:
+        if group.image_id and group.image_id != "default" and not is_token(group.image_id):
+            images.setdefault(group.image_id, []).append((f"{path}.image_id", group))
+    return images
+
+
+@probe("images", rules=("HP955",), services=("ec2", "sts"), wanted=_images)
+def images(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether custom AMIs exist, are ready, belong to the account, and fit the architecture of their groups."""
+    wanted = _images(platform)
+    filters = [{"Name": "image-id", "Values": sorted(wanted)}]
+    listed, caller = ask.together(
+        lambda: ask.all("ec2", "DescribeImages", "Images", Filters=filters),
+        lambda: ask.one("sts", "GetCallerIdentity"),
+    )
+    if listed is None:
+        return
+    found = {image["ImageId"]: image for image in listed}
+    for id_, groups in wanted.items():
+        image = found.get(id_)
+        if image is None:
+            yield (
+                "HP955",
+                Problem(groups[0][0], f"{id_} does not exist in {ask.region}, or is not shared with this account"),
+            )
+            continue
+        if image.get("State", "available") != "available":
+            yield "HP955", Problem(groups[0][0], f"{id_} is {image['State']}", "wait, or name another image")
+        if caller is not None and image["OwnerId"] != caller["Account"]:
+            message = f"{id_} belongs to {image['OwnerId']}, not to this account"
+            cure = "copy it to this account (aws ec2 copy-image), built on HyperPod's own AMI"
+            yield "HP955", Problem(groups[0][0], message, cure, severity=Severity.WARNING)
+        for path, group in groups:
+            for kind in group.types:
+                facts = catalog.find_instance_type(kind)
+                if facts and image.get("Architecture") and facts.architecture != image["Architecture"]:
+                    yield (
+                        "HP955",
+                        Problem(path, f"{id_} is for {image['Architecture']}, {kind} is {facts.architecture}"),
+                    )
+
+
+@probe(
+    "file systems and workspaces",
+    rules=("HP959",),
+    services=("fsx", "amp"),
+    wanted=lambda platform: any(it.existing_id for it in platform.storage.lustre) or _workspace(platform),
+)
+def stores(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether brought file systems and Prometheus workspaces exist and are ready."""
+    named = {it.existing_id: index for index, it in enumerate(platform.storage.lustre) if it.existing_id}
+
+    def describe(id_: str) -> Any:
+        return ask.find("fsx", "DescribeFileSystems", ("FileSystemNotFound",), FileSystemIds=[id_])
+
+    for id_, answer in ask.each(describe, named):
+        path = f"storage.lustre[{named[id_]}].existing_id"
+        if not answer or not answer["FileSystems"]:
+            yield "HP959", Problem(path, f"there is no file system {id_} in {ask.region}")
+            continue
+        live = answer["FileSystems"][0]
+        if live.get("FileSystemType") != "LUSTRE":
+            yield "HP959", Problem(path, f"{id_} is a file system of type {live.get('FileSystemType')}, not LUSTRE")
+        elif live.get("Lifecycle") not in ("AVAILABLE", "UPDATING"):
+            yield "HP959", Problem(path, f"file system {id_} is {live.get('Lifecycle')}")
+        existing = platform.network.existing
+        if existing is not None and live.get("VpcId", existing.vpc_id) != existing.vpc_id:
+            yield "HP959", Problem(path, f"file system {id_} is in {live['VpcId']}, not in {existing.vpc_id}")
+    workspace = _workspace(platform)
+    if workspace:
+        id_ = workspace.rpartition("/")[2]
+        if ask.find("amp", "DescribeWorkspace", ("ResourceNotFoundException",), workspaceId=id_) is None:
+            message = f"there is no Prometheus workspace {workspace} in {ask.region}"
+            yield "HP959", Problem("addons.observability.workspace_arn", message)
+
+
+def _workspace(platform: Platform) -> str | None:
+    observability = platform.addons.observability
+    arn = observability.workspace_arn if isinstance(observability, Observability) else None
+    return None if arn is None or is_token(arn) else arn

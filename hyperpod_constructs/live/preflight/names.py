@@ -1,0 +1,147 @@
+"""Probes of names, stacks and the account itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ...core import catalog
+from ...core.checks import Problem
+from ...core.findings import Severity
+from ...core.spec.platform import Platform
+from ..operations.stacks import platform_of
+from .asking import Asked, Asking
+from .own import own_resources, stacks
+from .probes import Found, probe
+
+_QUALIFIER = "hnb659fds"
+"""CDK's default bootstrap qualifier."""
+_BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
+
+
+@probe("account", rules=("HP908",), services=("sts",))
+def account(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether the credentials are those of the account that the config names."""
+    caller = ask.one("sts", "GetCallerIdentity")
+    if platform.account is not None and caller["Account"] != platform.account:
+        message = (
+            f"the credentials are those of {caller['Account']} ({caller['Arn']}), the config is for {platform.account}"
+        )
+        yield "HP908", Problem("account", message)
+
+
+@probe("names and stacks", rules=("HP956", "HP957"), services=("cloudformation", "sagemaker", "eks"))
+def names(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether the names are free, and earlier stacks are in a state that can be deployed over."""
+    found, own, hyperpod, eks = ask.together(
+        lambda: stacks(ask),
+        lambda: own_resources(platform, ask),
+        lambda: _cluster_named(platform.cluster.cluster_name, ask),
+        lambda: _eks_named(platform.eks.cluster_name if platform.eks.existing is None else None, ask),
+    )
+    for stack in found or ():
+        name, status = stack["StackName"], stack["StackStatus"]
+        if name.startswith(f"{platform.name}-") and "ParentId" not in stack and platform_of(stack) is None:
+            message = f"there is a stack {name} that is not one of this platform's"
+            cure = "choose another name, or look whether the stack is an old one of yours"
+            yield "HP956", Problem("name", message, cure, severity=Severity.WARNING)
+        if platform_of(stack) != platform.name:
+            continue
+        if status in _BROKEN:
+            cure = "delete it (`hyperpod stacks delete`), then deploy again"
+            if status == "UPDATE_ROLLBACK_FAILED":
+                cure = f"aws cloudformation continue-update-rollback --stack-name {name} --region {ask.region}"
+            yield "HP957", Problem("name", f"stack {name} is {status}", cure)
+        elif status.endswith("_IN_PROGRESS"):
+            yield "HP957", Problem("name", f"stack {name} is {status}", "wait until it is done")
+    held = own or {}
+    if hyperpod is not None:
+        ids = held.get("AWS::SageMaker::Cluster", ())
+        if not any(id_ in (hyperpod["ClusterArn"], hyperpod.get("ClusterName")) for id_ in ids):
+            message = (
+                f"there is a HyperPod cluster {platform.cluster.cluster_name!r} already ({hyperpod['ClusterStatus']})"
+            )
+            yield "HP956", Problem("cluster.cluster_name", message)
+    if eks is not None and platform.eks.cluster_name not in held.get("AWS::EKS::Cluster", ()):
+        message = f"there is an EKS cluster {platform.eks.cluster_name!r} already ({eks['cluster']['status']})"
+        cure = "leave cluster_name out, or bring the cluster with `existing: {cluster_name: ...}`"
+        yield "HP956", Problem("eks.cluster_name", message, cure)
+
+
+def _cluster_named(name: str | None, ask: Asking) -> Any:
+    absent = ("ResourceNotFound", "ResourceNotFoundException", "ValidationException")
+    return ask.find("sagemaker", "DescribeCluster", absent, ClusterName=name) if name else None
+
+
+def _eks_named(name: str | None, ask: Asking) -> Any:
+    return ask.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name) if name else None
+
+
+@probe("permissions to deploy", rules=("HP909", "HP958"), services=("sts", "ssm", "iam"))
+def permissions(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether the environment is bootstrapped, and whoever deploys may do what the deployment needs."""
+    caller, bootstrap = ask.together(
+        lambda: ask.one("sts", "GetCallerIdentity"),
+        lambda: (
+            ask.find("ssm", "GetParameter", ("ParameterNotFound",), Name=f"/cdk-bootstrap/{_QUALIFIER}/version") or {}
+        ),
+    )
+    if caller is None:
+        return
+    partition, number = caller["Arn"].split(":")[1], caller["Account"]
+    if bootstrap == {}:
+        message = f"account {number} is not bootstrapped for CDK in {ask.region} (with the default qualifier)"
+        cure = f"cdk bootstrap aws://{number}/{ask.region}"
+        yield "HP909", Problem("", message, cure)
+    iam = f"arn:{partition}:iam::{number}:role"
+    executor = f"{iam}/cdk-{_QUALIFIER}-cfn-exec-role-{number}-{ask.region}"
+    actions = sorted({action for group in _needed(platform) for action in catalog.role("deployer").actions[group]})
+    checks: list[tuple[str, str, list[str], list[str]]] = []
+    principal = _principal(caller["Arn"], ask)
+    if bootstrap:
+        checks.append((executor, "CloudFormation's execution role", actions, ["*"]))
+        deploy = f"{iam}/cdk-{_QUALIFIER}-deploy-role-{number}-{ask.region}"
+        if principal:
+            checks.append((principal, "the caller", ["sts:AssumeRole"], [deploy]))
+    elif principal:
+        checks.append((principal, "the caller", actions, ["*"]))
+    for (arn, who, _, _), refused in ask.each(lambda check: _refused(check[0], check[2], check[3], ask), checks):
+        if refused is None:
+            yield "HP958", Problem("", f"{who} {arn} does not exist", f"cdk bootstrap aws://{number}/{ask.region}")
+        elif refused:
+            message = f"{who} ({arn}) may not: {', '.join(refused)}"
+            yield "HP958", Problem("", message, f"allow {', '.join(refused)}")
+
+
+def _needed(platform: Platform) -> Iterator[str]:
+    yield from ("cluster", "eks", "iam")
+    if platform.governance is not None:
+        yield from ("governance", "governance_access_policies")
+
+
+def _principal(arn: str, ask: Asking) -> str | None:
+    """The role or user behind a caller, which is what policies are simulated for; None for the root user."""
+    session = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.+", arn)
+    if session is None:
+        return None if arn.endswith(":root") else arn
+    try:
+        role = ask.find("iam", "GetRole", ("NoSuchEntity",), RoleName=session[3])
+    except Asked as error:
+        ask.failures.append(error.failure)
+        role = None
+    return role["Role"]["Arn"] if role else f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}"
+
+
+def _refused(arn: str, actions: list[str], resources: list[str], ask: Asking) -> list[str] | None:
+    answer = ask.find(
+        "iam",
+        "SimulatePrincipalPolicy",
+        ("NoSuchEntity",),
+        PolicySourceArn=arn,
+        ActionNames=actions,
+        ResourceArns=resources,
+    )
+    if answer is None:
+        return None
+    return [r["EvalActionName"] for r in answer["EvaluationResults"] if r["EvalDecision"] != "allowed"]

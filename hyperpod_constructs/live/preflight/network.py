@@ -1,0 +1,323 @@
+"""Probes of a network that exists: what is there, and whether nodes can live in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ...core import catalog
+from ...core.checks import Context, Problem
+from ...core.findings import Severity
+from ...core.network_plan import demands, node_addresses, surge
+from ...core.spec.platform import Platform
+from .asking import Asking
+from .own import clusters_and_own, counts, own_resources
+from .probes import Found, probe
+
+Json = Mapping[str, Any]
+
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
+_CONTROL_PLANE_IPS = "eks_control_plane_subnet_free_ips"
+
+
+def _subnet_ids(platform: Platform) -> dict[str, str]:
+    """Subnet id to the config path that names it first."""
+    paths: dict[str, str] = {}
+    existing = platform.network.existing
+    if existing is not None:
+        for index, subnet in enumerate(existing.node_subnets):
+            paths.setdefault(subnet.subnet_id, f"network.existing.node_subnets[{index}]")
+        for index, id_ in enumerate(existing.control_plane_subnet_ids):
+            paths.setdefault(id_, f"network.existing.control_plane_subnet_ids[{index}]")
+    for path, group in Context.of(platform).groups:
+        for index, id_ in enumerate(group.subnet_ids):
+            paths.setdefault(id_, f"{path}.subnet_ids[{index}]")
+    return paths
+
+
+def _group_ids(platform: Platform) -> dict[str, str]:
+    """Security group id to the config path that names it first."""
+    paths: dict[str, str] = {}
+    existing = platform.network.existing
+    if existing is not None and existing.security_group_id:
+        paths[existing.security_group_id] = "network.existing.security_group_id"
+    for path, group in Context.of(platform).groups:
+        for index, id_ in enumerate(group.security_group_ids):
+            paths.setdefault(id_, f"{path}.security_group_ids[{index}]")
+    return paths
+
+
+def _by_id(ask: Asking, operation: str, key: str, filter_: str, ids: Iterable[str]) -> list[Json]:
+    """Those that exist of some ids; asked by a filter, since asking by id fails as a whole for one that does not."""
+    found: list[Json] = ask.all("ec2", operation, key, Filters=[{"Name": filter_, "Values": sorted(ids)}])
+    return found
+
+
+@probe(
+    "subnets",
+    rules=("HP930", "HP931", "HP932"),
+    services=("ec2", "sagemaker", "cloudformation"),
+    wanted=_subnet_ids,
+)
+def subnets(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether the subnets exist, in the right VPC and zone, with enough free addresses."""
+    paths = _subnet_ids(platform)
+    found, clusters = ask.together(
+        lambda: _by_id(ask, "DescribeSubnets", "Subnets", "subnet-id", paths),
+        lambda: clusters_and_own(platform, ask),
+    )
+    if found is None:
+        return
+    by_id = {subnet["SubnetId"]: subnet for subnet in found}
+    existing = platform.network.existing
+    for id_, path in paths.items():
+        if id_ not in by_id:
+            yield "HP930", Problem(path, f"there is no subnet {id_} in {ask.region}")
+        elif existing is not None and by_id[id_]["VpcId"] != existing.vpc_id:
+            yield "HP931", Problem(path, f"{id_} is in {by_id[id_]['VpcId']}, not in {existing.vpc_id}")
+    yield from _addresses(platform, by_id, clusters)
+    if existing is None:
+        return
+    for index, subnet in enumerate(existing.node_subnets):
+        live = by_id.get(subnet.subnet_id)
+        if live is None:
+            continue
+        path = f"network.existing.node_subnets[{index}]"
+        if live["AvailabilityZoneId"] != subnet.availability_zone_id:
+            message = f"{subnet.subnet_id} is in {live['AvailabilityZoneId']}, not in {subnet.availability_zone_id}"
+            cure = f"availability_zone_id: {live['AvailabilityZoneId']}"
+            yield "HP931", Problem(f"{path}.availability_zone_id", message, cure)
+        if subnet.cidr and live["CidrBlock"] != subnet.cidr:
+            message = f"{subnet.subnet_id} has {live['CidrBlock']}, not {subnet.cidr}"
+            yield "HP931", Problem(f"{path}.cidr", message, f"cidr: {live['CidrBlock']}", severity=Severity.WARNING)
+    plane = existing.control_plane_subnet_ids or [subnet.subnet_id for subnet in existing.node_subnets]
+    zones = {by_id[id_]["AvailabilityZoneId"] for id_ in plane if id_ in by_id}
+    least = catalog.limit(_CONTROL_PLANE_IPS).value
+    if platform.eks.existing is None:
+        if len(zones) < catalog.limit("eks_subnets").value and all(id_ in by_id for id_ in plane):
+            message = f"the control plane's subnets are in {', '.join(sorted(zones))} only; EKS needs two zones"
+            yield "HP931", Problem("network.existing.control_plane_subnet_ids", message)
+        for id_ in plane:
+            if id_ in by_id and by_id[id_]["AvailableIpAddressCount"] < least:
+                message = f"{id_} has {by_id[id_]['AvailableIpAddressCount']} free addresses; EKS needs {least}"
+                yield "HP932", Problem(paths[id_], message)
+
+
+def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> Iterator[Found]:
+    """Free addresses against what the groups take; nodes that are there already have theirs."""
+    there: dict[str, int] = {}
+    for cluster in clusters[1] if clusters else ():
+        for kind, count, _ in counts(cluster):
+            there[kind] = there.get(kind, 0) + count
+    context = Context.of(platform)
+    existing = platform.network.existing
+    subnet_of = {s.availability_zone_id: s.subnet_id for s in existing.node_subnets} if existing else {}
+    wanted: dict[str, list[str]] = {}
+    total: dict[str, int] = {}
+    by_zone = demands(platform.cluster, context.default_zone)
+    claims = [(subnet_of.get(zone), d.group, d.nodes, d.each) for zone, items in by_zone.items() for d in items]
+    for _, group in context.groups:
+        each = node_addresses(group)
+        if group.subnet_ids and each is not None:
+            claims.append((group.subnet_ids[0], group.name, group.most + surge(group), each))
+    kinds = {group.name: group.types for _, group in context.groups}
+    for id_, name, nodes, each in claims:
+        if id_ is None or id_ not in by_id:
+            continue
+        present = min(nodes, sum(there.get(kind, 0) for kind in kinds[name]))
+        if nodes > present:
+            total[id_] = total.get(id_, 0) + (nodes - present) * each
+            wanted.setdefault(id_, []).append(f"{name} {nodes - present} x {each}")
+    paths = _subnet_ids(platform)
+    for id_, need in total.items():
+        free = by_id[id_]["AvailableIpAddressCount"]
+        if need > free:
+            message = f"{id_} has {free} free addresses, the nodes take up to {need} ({', '.join(wanted[id_])})"
+            yield "HP932", Problem(paths[id_], message)
+
+
+@probe(
+    "VPC, routes and endpoints",
+    rules=("HP930", "HP933", "HP934", "HP936"),
+    services=("ec2", "cloudformation"),
+    wanted=lambda platform: platform.network.existing,
+)
+def routes(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether nodes are in private subnets and reach what they need, by NAT or by endpoints."""
+    existing = platform.network.existing
+    if existing is None:
+        return
+    in_vpc = [{"Name": "vpc-id", "Values": [existing.vpc_id]}]
+    vpcs, tables, endpoints, groups, support, hostnames, own = ask.together(
+        lambda: _by_id(ask, "DescribeVpcs", "Vpcs", "vpc-id", [existing.vpc_id]),
+        lambda: ask.all("ec2", "DescribeRouteTables", "RouteTables", Filters=in_vpc),
+        lambda: ask.all("ec2", "DescribeVpcEndpoints", "VpcEndpoints", Filters=in_vpc),
+        lambda: ask.all("ec2", "DescribeSecurityGroups", "SecurityGroups", Filters=in_vpc),
+        *(
+            lambda name=name: _attribute(ask, existing.vpc_id, name)
+            for name in ("enableDnsSupport", "enableDnsHostnames")
+        ),
+        lambda: own_resources(platform, ask),
+    )
+    if vpcs == []:
+        yield "HP930", Problem("network.existing.vpc_id", f"there is no VPC {existing.vpc_id} in {ask.region}")
+        return
+    for name, value in (("DNS resolution", support), ("DNS hostnames", hostnames)):
+        if value is False:
+            message = f"{name} is switched off in {existing.vpc_id}"
+            yield "HP936", Problem("network.existing.vpc_id", message)
+    if tables is None:
+        return
+    closed = []
+    for index, subnet in enumerate(existing.node_subnets):
+        table = _table_of(tables, subnet.subnet_id)
+        path = f"network.existing.node_subnets[{index}]"
+        if table is None:
+            continue
+        default = [r for r in table["Routes"] if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
+        if any(route.get("GatewayId", "").startswith("igw-") for route in default):
+            message = (
+                f"{subnet.subnet_id} is public: {table['RouteTableId']} routes 0.0.0.0/0 to {default[0]['GatewayId']}"
+            )
+            yield "HP933", Problem(path, message)
+        elif any(route.get("State") == "blackhole" for route in default):
+            message = (
+                f"the route of {table['RouteTableId']} to 0.0.0.0/0 leads to something that was deleted (blackhole)"
+            )
+            yield "HP933", Problem(path, message, "repair the route")
+        elif not default:
+            closed.append((path, subnet, table))
+    if endpoints is not None:
+        yield from _endpoints(platform, ask.region, endpoints, closed, own or {})
+    if endpoints is not None and groups is not None and closed:
+        yield from _endpoint_groups(platform, endpoints, groups)
+
+
+def _attribute(ask: Asking, vpc_id: str, name: str) -> bool | None:
+    answer = ask.one("ec2", "DescribeVpcAttribute", VpcId=vpc_id, Attribute=name)
+    value = answer.get(name[0].upper() + name[1:], {}).get("Value")
+    return None if value is None else bool(value)
+
+
+def _table_of(tables: Iterable[Json], subnet_id: str) -> Json | None:
+    main = None
+    for table in tables:
+        for association in table.get("Associations", ()):
+            if association.get("SubnetId") == subnet_id:
+                return table
+            if association.get("Main"):
+                main = table
+    return main
+
+
+def _features(platform: Platform) -> list[str]:
+    addons = platform.addons.effective()
+    features = [name for key, name in (("observability", "observability"), ("ebs_csi", "ebs")) if key in addons]
+    features += [name for key, name in (("fsx_csi", "fsx"), ("inference_operator", "inference")) if key in addons]
+    return [*features, "rig"] if platform.cluster.restricted_instance_groups else features
+
+
+def _endpoints(
+    platform: Platform, region: str, endpoints: Iterable[Json], closed: list[Any], own: Mapping[str, list[str]]
+) -> Iterator[Found]:
+    ours = set(own.get("AWS::EC2::VPCEndpoint", ()))
+    there = {
+        endpoint["ServiceName"].removeprefix(f"com.amazonaws.{region}."): endpoint
+        for endpoint in endpoints
+        if endpoint.get("State", "available").lower() in ("available", "pending")
+    }
+    added = platform.network.interface_endpoints
+    for index, service in enumerate(added):
+        live = there.get(service)
+        if live and live.get("PrivateDnsEnabled") and live["VpcEndpointId"] not in ours:
+            there_is = f"{live['VpcEndpointId']} serves {service} with private DNS in this VPC already"
+            message = f"{there_is}; EC2 refuses a second one"
+            yield "HP934", Problem(f"network.interface_endpoints[{index}]", message, f"remove {service} from the list")
+    for path, subnet, table in closed:
+        gateway = there.get("s3")
+        has_s3 = any("DestinationPrefixListId" in route for route in table["Routes"])
+        if gateway and gateway.get("VpcEndpointType") == "Interface":
+            has_s3 = True
+        if not has_s3 and not subnet.route_table_id:
+            id_ = table["RouteTableId"]
+            message = f"{subnet.subnet_id} reaches neither the internet nor S3: {id_} has no route to either"
+            cure = f"route_table_id: {id_}, and a gateway endpoint is made for it"
+            yield "HP933", Problem(path, message, cure)
+    if not closed:
+        return
+    for wanted in catalog.endpoints_for(_features(platform)):
+        if wanted.type == "Gateway" or wanted.service in added:
+            continue
+        live = there.get(wanted.service)
+        severity = Severity.WARNING if wanted.uncertain else None
+        if live is None:
+            message = (
+                f"no endpoint of com.amazonaws.{region}.{wanted.service} for nodes without a way out ({wanted.reason})"
+            )
+            cure = f"add {wanted.service} to network.interface_endpoints"
+            yield "HP934", Problem("network.existing", message, cure, severity=severity)
+        elif live.get("VpcEndpointType", "Interface") == "Interface" and live.get("PrivateDnsEnabled") is False:
+            message = f"{live['VpcEndpointId']} ({wanted.service}) has no private DNS name: callers do not find it"
+            yield "HP934", Problem("network.existing", message, "switch its private DNS names on", severity=severity)
+
+
+def _endpoint_groups(platform: Platform, endpoints: Iterable[Json], groups: Iterable[Json]) -> Iterator[Found]:
+    by_id = {group["GroupId"]: group for group in groups}
+    existing = platform.network.existing
+    nodes = existing.security_group_id if existing else None
+    if nodes is None:
+        return
+    port = catalog.ports("https")[0][0]
+    for endpoint in endpoints:
+        ids = [group["GroupId"] for group in endpoint.get("Groups", ()) if group["GroupId"] in by_id]
+        if endpoint.get("VpcEndpointType") != "Interface" or not ids:
+            continue
+        if not any(_admits(rule, nodes, port) for id_ in ids for rule in by_id[id_].get("IpPermissions", ())):
+            message = f"{endpoint['VpcEndpointId']} ({endpoint['ServiceName']}) does not let {nodes} in on port {port}"
+            cure = f"allow tcp {port} from {nodes} in {', '.join(ids)}"
+            yield "HP934", Problem("network.existing.security_group_id", message, cure)
+
+
+def _admits(rule: Json, group_id: str, port: int) -> bool:
+    """Whether an ingress rule admits a group on a port; address ranges are taken to cover the nodes."""
+    everything = rule.get("IpProtocol") == "-1"
+    if not everything and not rule.get("FromPort", 0) <= port <= rule.get("ToPort", 65535):
+        return False
+    named = any(pair.get("GroupId") == group_id for pair in rule.get("UserIdGroupPairs", ()))
+    return named or bool(rule.get("IpRanges")) or bool(rule.get("PrefixListIds"))
+
+
+@probe("security groups", rules=("HP930", "HP935"), services=("ec2",), wanted=_group_ids)
+def security_groups(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether node security groups admit all traffic from and to themselves, by explicit rules."""
+    paths = _group_ids(platform)
+    found = {g["GroupId"]: g for g in _by_id(ask, "DescribeSecurityGroups", "SecurityGroups", "group-id", paths)}
+    efa = Context.of(platform).wants_efa
+    for id_, path in paths.items():
+        group = found.get(id_)
+        if group is None:
+            yield "HP930", Problem(path, f"there is no security group {id_} in {ask.region}")
+            continue
+        existing = platform.network.existing
+        if existing is not None and group.get("VpcId") != existing.vpc_id:
+            yield "HP931", Problem(path, f"{id_} is in {group.get('VpcId')}, not in {existing.vpc_id}")
+        severity = None if efa else Severity.WARNING
+        for direction, verb, rules in (
+            ("ingress", "from", group.get("IpPermissions", ())),
+            ("egress", "to", group.get("IpPermissionsEgress", ())),
+        ):
+            if any(_all_of_itself(rule, id_) for rule in rules):
+                continue
+            wide = any(r.get("CidrIp") in _EVERYWHERE for rule in rules for r in rule.get("IpRanges", ()))
+            hint = " (a rule for 0.0.0.0/0 does not count for EFA)" if direction == "egress" and wide else ""
+            message = f"{id_} has no {direction} rule for all traffic {verb} itself{hint}"
+            command = (
+                f"aws ec2 authorize-security-group-{direction} --group-id {id_} "
+                f"--ip-permissions IpProtocol=-1,UserIdGroupPairs=[{{GroupId={id_}}}] --region {ask.region}"
+            )
+            yield "HP935", Problem(path, message, command, severity=severity)
+
+
+def _all_of_itself(rule: Json, group_id: str) -> bool:
+    pairs = rule.get("UserIdGroupPairs", ())
+    return rule.get("IpProtocol") == "-1" and any(pair.get("GroupId") == group_id for pair in pairs)

@@ -1,0 +1,70 @@
+"""What the account has already: our own stacks and what is in them, and all HyperPod clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...core.spec.platform import Platform
+from ..operations.stacks import platform_of
+from .asking import Asking
+
+Json = Mapping[str, Any]
+
+
+def stacks(ask: Asking) -> list[Json]:
+    """Every stack of the region."""
+    found: list[Json] = ask.all("cloudformation", "DescribeStacks", "Stacks")
+    return found
+
+
+def own_stacks(platform: Platform, ask: Asking) -> list[Json]:
+    """The stacks that this platform was deployed as, if it was."""
+    return [stack for stack in stacks(ask) if platform_of(stack) == platform.name]
+
+
+def own_resources(platform: Platform, ask: Asking) -> dict[str, list[str]]:
+    """CloudFormation type to the physical ids of what this platform's stacks hold."""
+    held: dict[str, list[str]] = {}
+    names = [stack["StackName"] for stack in own_stacks(platform, ask)]
+    key = "StackResourceSummaries"
+    for _, resources in ask.each(
+        lambda name: ask.all("cloudformation", "ListStackResources", key, StackName=name), names
+    ):
+        for resource in resources:
+            held.setdefault(resource["ResourceType"], []).append(resource.get("PhysicalResourceId", ""))
+    return held
+
+
+def clusters(ask: Asking) -> list[Json]:
+    """Every HyperPod cluster of the region in full."""
+    summaries = ask.all("sagemaker", "ListClusters", "ClusterSummaries")
+    names = [summary["ClusterName"] for summary in summaries]
+    described = ask.each(lambda name: ask.one("sagemaker", "DescribeCluster", ClusterName=name), names)
+    return [cluster for _, cluster in described]
+
+
+def clusters_and_own(platform: Platform, ask: Asking) -> tuple[list[Json], list[Json]]:
+    """The HyperPod clusters of others, and those of this platform."""
+    everything, held = ask.together(lambda: clusters(ask), lambda: own_resources(platform, ask))
+    names = {*(held or {}).get("AWS::SageMaker::Cluster", ()), *((platform.cluster.cluster_name,) if held else ())}
+    others: list[Json] = []
+    ours: list[Json] = []
+    for cluster in everything or ():
+        mine = {cluster["ClusterArn"], cluster.get("ClusterName"), cluster["ClusterArn"].rpartition("/")[2]} & names
+        (ours if mine else others).append(cluster)
+    return others, ours
+
+
+def counts(cluster: Json) -> list[tuple[str, int, bool]]:
+    """Instance type, instances there or wanted, and whether they are spot, for each group of a live cluster."""
+    found = []
+    for group in (*cluster.get("InstanceGroups", ()), *cluster.get("RestrictedInstanceGroups", ())):
+        spot = "Spot" in (group.get("CapacityRequirements") or {})
+        details = group.get("InstanceTypeDetails")
+        if details and not group.get("InstanceType"):
+            found += [(detail["InstanceType"], detail.get("CurrentCount", 0), spot) for detail in details]
+        else:
+            count = max(group.get("CurrentCount", 0), group.get("TargetCount", 0))
+            found.append((group.get("InstanceType", ""), count, spot))
+    return found

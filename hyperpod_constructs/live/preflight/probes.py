@@ -1,0 +1,66 @@
+"""The registry of probes: what is looked at in a live account, each independent of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ...core.checks import Problem
+from ...core.spec.platform import Platform
+from .asking import Asking
+
+Found = tuple[str, Problem]
+"""Rule id and what was found."""
+Look = Callable[[Platform, Asking], Iterator[Found]]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One look at the account.
+
+    Attributes:
+        title: what is looked at, for the progress display and for findings about looks that failed.
+        rules: ids of the rules it can report.
+        services: boto3 clients that it needs.
+        wanted: whether a platform has anything for it to look at.
+        look: yields what it finds.
+    """
+
+    title: str
+    rules: tuple[str, ...]
+    services: tuple[str, ...]
+    wanted: Callable[[Platform], Any]
+    look: Look
+
+
+_PROBES: list[Probe] = []
+
+
+def probe(
+    title: str, *, rules: tuple[str, ...], services: tuple[str, ...], wanted: Callable[[Platform], Any] = lambda _: True
+) -> Callable[[Look], Look]:
+    """Register a function as a probe."""
+
+    def register(look: Look) -> Look:
+        _PROBES.append(Probe(title, rules, services, wanted, look))
+        return look
+
+    return register
+
+
+def probes() -> tuple[Probe, ...]:
+    """All probes."""
+    _load()
+    return tuple(_PROBES)
+
+
+@cache
+def _load() -> None:
+    """Import every module of this package once; importing one registers its probes."""
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if not path.stem.startswith("_"):
+            import_module(f"{__package__}.{path.stem}")

@@ -1,0 +1,113 @@
+"""Probes of Kubernetes and add-on versions, live against the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from ...core import catalog
+from ...core.catalog._files import load
+from ...core.checks import Problem
+from ...core.findings import Severity
+from ...core.spec.addons import ADDON_NAMES, Kueue
+from ...core.spec.platform import Platform
+from ..upgrade.versions import calendar_differences, live_calendar, live_matrix
+from .asking import Asking
+from .probes import Found, probe
+
+OLD_DAYS = 45
+"""A catalog older than this is reported: EKS releases add-on versions about every month."""
+_ABSENT = ("ResourceNotFoundException", "InvalidParameterException")
+
+
+def catalog_date() -> date:
+    """The day of the oldest facts that versions rest on."""
+    return min(date.fromisoformat(load(name)["date"]) for name in ("kubernetes", "addons"))
+
+
+@probe("age of the facts", rules=("HP965",), services=())
+def age(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """How old the catalog is."""
+    collected = catalog_date()
+    days = (catalog.today() - collected).days
+    if days > OLD_DAYS:
+        yield "HP965", Problem("", f"the facts about versions are of {collected}, {days} days old")
+
+
+@probe("Kubernetes version", rules=("HP960", "HP961"), services=("eks",))
+def kubernetes(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether EKS offers the version, in which support, and whether its calendar is the catalog's."""
+    live = live_calendar(ask.all("eks", "DescribeClusterVersions", "clusterVersions", includeAll=True))
+    by_version = {release.version: release for release in live}
+    version, path = _version(platform, ask), "eks.kubernetes_version"
+    release = by_version.get(version)
+    standard = [it.version for it in live if it.status == "standard" and it.hyperpod]
+    cure = f'kubernetes_version: "{standard[0]}"' if standard else None
+    if release is None or release.status == "ended":
+        offered = ", ".join(it.version for it in live if it.status in ("standard", "extended"))
+        yield (
+            "HP960",
+            Problem(path, f"EKS does not offer Kubernetes {version} in {ask.region}; it offers {offered}", cure),
+        )
+    elif release.status == "extended":
+        ends = f" until {release.end_of_extended_support}" if release.end_of_extended_support else ""
+        message = f"Kubernetes {version} is in extended support{ends}, which costs extra"
+        yield "HP960", Problem(path, message, cure, severity=Severity.WARNING)
+    elif release.days_left is not None and release.days_left <= OLD_DAYS:
+        ends = f"{release.end_of_standard_support}, in {release.days_left} days"
+        message = f"standard support of Kubernetes {version} ends on {ends}"
+        yield "HP960", Problem(path, message, cure, severity=Severity.WARNING)
+    differences = calendar_differences(live)
+    if differences:
+        message = f"EKS's calendar differs from the catalog of {catalog_date()}: {'; '.join(differences)}"
+        yield "HP961", Problem(path, message)
+
+
+@probe("add-on versions", rules=("HP962", "HP963", "HP964"), services=("eks",))
+def addons(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether each add-on has a version for the Kubernetes version, named ones exist, and the catalog is up to date."""
+    wanted = {
+        ADDON_NAMES[key]: (f"addons.{key}", None if isinstance(addon, Kueue) else addon.version)
+        for key, addon in platform.addons.effective().items()
+        if key in ADDON_NAMES
+    }
+
+    def versions(name: str) -> list[Any]:
+        return ask.all("eks", "DescribeAddonVersions", "addons", absent=_ABSENT, addonName=name)
+
+    version, answers = ask.together(lambda: _version(platform, ask), lambda: dict(ask.each(versions, wanted)))
+    if version is None or answers is None:
+        return
+    outdated = []
+    for support in live_matrix(answers, [version]):
+        path, named = wanted[support.name]
+        there = support.every.get(version, ())
+        if not support.every:
+            yield "HP962", Problem(path, f"EKS has no add-on {support.name} in {ask.region}", "leave it out")
+            continue
+        if not there:
+            supported = ", ".join(sorted(support.every, key=catalog.minor))
+            message = f"{support.name} has no version for Kubernetes {version}; it supports {supported}"
+            yield "HP962", Problem(path, message)
+            continue
+        if named is not None and named not in there:
+            message = f"{support.name} has no version {named} for Kubernetes {version}"
+            yield "HP964", Problem(f"{path}.version", message, f"one of {', '.join(there[:5])}")
+        facts = catalog.find_addon(support.name)
+        ours = facts.version_for(version) if facts else None
+        if ours is not None and ours.version != there[0]:
+            outdated.append(f"{support.name} {there[0]} (catalog: {ours.version})")
+    if outdated:
+        message = f"newer than the catalog of {catalog_date()} for Kubernetes {version}: {'; '.join(outdated)}"
+        yield "HP963", Problem("addons", message)
+
+
+def _version(platform: Platform, ask: Asking) -> str:
+    """The Kubernetes version: of the existing cluster, else the config's, else the default."""
+    if platform.eks.existing is not None:
+        name = platform.eks.existing.cluster_name
+        answer = ask.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name)
+        if answer is not None:
+            return str(answer["cluster"]["version"])
+    return platform.eks.kubernetes_version or str(catalog.default_kubernetes_version())

@@ -1,0 +1,126 @@
+"""Probes of zones and capacity: where instance types are offered, and what training plans hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...core.checks import Context, Problem
+from ...core.findings import Severity
+from ...core.spec.platform import Platform
+from .asking import Asking
+from .probes import Found, probe
+
+
+@probe("zones and instance types", rules=("HP920", "HP921"), services=("ec2",))
+def zones(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether the account has the zones, and each group's types are offered in its zone."""
+    context = Context.of(platform)
+    kinds = sorted({kind.removeprefix("ml.") for _, group in context.groups for kind in group.types})
+    listed, offers = ask.together(
+        lambda: ask.one("ec2", "DescribeAvailabilityZones")["AvailabilityZones"],
+        lambda: ask.all(
+            "ec2",
+            "DescribeInstanceTypeOfferings",
+            "InstanceTypeOfferings",
+            LocationType="availability-zone-id",
+            Filters=[{"Name": "instance-type", "Values": kinds}],
+        ),
+    )
+    if listed is not None:
+        known = {
+            zone["ZoneId"]: zone for zone in listed if zone.get("ZoneType", "availability-zone") == "availability-zone"
+        }
+        for path, zone in _named_zones(platform):
+            if zone not in known:
+                message = f"{zone} is no zone of this account in {ask.region}; it has {', '.join(sorted(known))}"
+                yield "HP920", Problem(path, message)
+            elif known[zone].get("State", "available") != "available":
+                yield "HP920", Problem(path, f"{zone} is {known[zone]['State']}")
+    if offers is None:
+        return
+    where: dict[str, set[str]] = {}
+    for offer in offers:
+        where.setdefault(f"ml.{offer['InstanceType']}", set()).add(offer["Location"])
+    for path, group in context.groups:
+        in_zone = context.zone_of(group)
+        for kind in group.types if in_zone else ():
+            if in_zone in where.get(kind, set()):
+                continue
+            flexible = len(group.types) > 1
+            if kind in where:
+                cure = f"use one of {', '.join(sorted(where[kind]))}"
+                message = f"{kind} is not offered in {in_zone}"
+            else:
+                cure, message = "choose another instance type or region", f"{kind} is not offered in {ask.region}"
+            field = "instance_types" if flexible else "availability_zone_id" if kind in where else "instance_type"
+            yield (
+                "HP921",
+                Problem(f"{path}.{field}", message, cure, severity=Severity.WARNING if flexible else None),
+            )
+
+
+def _named_zones(platform: Platform) -> Iterator[tuple[str, str]]:
+    network = platform.network
+    if network.existing is None:
+        for index, zone in enumerate(network.availability_zone_ids):
+            yield f"network.availability_zone_ids[{index}]", zone
+    context = Context.of(platform)
+    for path, group in context.groups:
+        if group.availability_zone_id and group.availability_zone_id not in network.availability_zone_ids:
+            yield f"{path}.availability_zone_id", group.availability_zone_id
+
+
+def _plans(platform: Platform) -> dict[str, list[tuple[str, Any]]]:
+    plans: dict[str, list[tuple[str, Any]]] = {}
+    for path, group in Context.of(platform).groups:
+        if group.training_plan_arn:
+            plans.setdefault(group.training_plan_arn, []).append((path, group))
+    return plans
+
+
+@probe(
+    "training plans",
+    rules=("HP922", "HP923", "HP924"),
+    services=("sagemaker",),
+    wanted=lambda platform: any(group.training_plan_arn for group in platform.cluster.groups),
+)
+def training_plans(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """State, zone, type and size of each training plan that a group names."""
+    plans, context = _plans(platform), Context.of(platform)
+
+    def describe(arn: str) -> Any:
+        absent = ("ResourceNotFound", "ResourceNotFoundException", "ValidationException")
+        return ask.find("sagemaker", "DescribeTrainingPlan", absent, TrainingPlanName=arn.rpartition("/")[2])
+
+    for arn, plan in ask.each(describe, plans):
+        groups = plans[arn]
+        place = f"{groups[0][0]}.training_plan_arn"
+        if plan is None:
+            yield "HP922", Problem(place, f"there is no training plan {arn} in this account and region")
+            continue
+        if plan["Status"] not in ("Active", "Scheduled"):
+            yield "HP922", Problem(place, f"training plan {plan['TrainingPlanName']} is {plan['Status']}")
+        elif plan["Status"] == "Scheduled":
+            starts = f"; it starts {plan['StartTime']:%Y-%m-%d %H:%M} UTC" if "StartTime" in plan else ""
+            message = f"training plan {plan['TrainingPlanName']} is Scheduled{starts}"
+            yield "HP922", Problem(place, message, "nothing; nodes come when it starts", severity=Severity.NOTE)
+        reserved = plan.get("ReservedCapacitySummaries", [])
+        kinds = {part["InstanceType"] for part in reserved}
+        plan_zones = {part["AvailabilityZoneId"] for part in reserved if part.get("AvailabilityZoneId")}
+        for path, group in groups:
+            zone = context.zone_of(group)
+            if kinds and not kinds.intersection(group.types):
+                message = f"the plan holds {', '.join(sorted(kinds))}, the group wants {', '.join(group.types)}"
+                yield "HP923", Problem(f"{path}.instance_type", message, f"use {sorted(kinds)[0]}")
+            if zone and plan_zones and zone not in plan_zones:
+                message = f"the plan's capacity is in {', '.join(sorted(plan_zones))}, the group's nodes in {zone}"
+                cure = f"availability_zone_id: {sorted(plan_zones)[0]}"
+                yield "HP923", Problem(f"{path}.availability_zone_id", message, cure)
+        wanted, total = sum(group.count for _, group in groups), plan.get("TotalInstanceCount", 0)
+        usable = total - plan.get("UnhealthyInstanceCount", 0)
+        if wanted > usable:
+            message = f"{wanted} instances wanted, the plan has {total}"
+            if total != usable:
+                message += f" of which {total - usable} are unhealthy"
+            yield "HP924", Problem(f"{groups[0][0]}.count", message, f"lower the count to {usable}, or extend the plan")

@@ -1,0 +1,242 @@
+"""What must hold before a step up: EKS and HyperPod offer the version, every add-on fits, layer and chart go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from ...core import catalog
+from ...core.catalog import minor
+from ...core.catalog._files import load
+from ...core.spec.addons import ADDON_NAMES, Addon, Kueue
+from ...core.spec.observability import Observability
+from ...core.spec.platform import Platform
+from .versions import UNKNOWN, Release, Support
+
+State = Literal["ready", "unknown", "blocked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What must hold before a step.
+
+    Attributes:
+        name: what it is about, such as an add-on's EKS name.
+        state: "ready", "blocked", or "unknown" where no source says.
+        detail: the fact, with versions and dates.
+        meanwhile: what to do while it is blocked; empty otherwise.
+    """
+
+    name: str
+    state: State
+    detail: str
+    meanwhile: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """One upgrade insight of EKS about a live cluster, such as the use of an API that the version removes.
+
+    Attributes:
+        kubernetes: the version that it is about.
+        name: such as "Deprecated APIs removed in Kubernetes v1.32".
+        status: "PASSING", "WARNING", "ERROR" or "UNKNOWN".
+        reason: why.
+    """
+
+    kubernetes: str
+    name: str
+    status: str
+    reason: str
+
+
+def gates(
+    platform: Platform,
+    target: str,
+    release: Release | None,
+    supports: Mapping[str, Support],
+    installed: Mapping[str, str],
+    insights: Iterable[Insight],
+) -> tuple[Gate, ...]:
+    """All gates of a step to a version."""
+    return (
+        _calendar_gate(target, release),
+        _node_gate(target, release),
+        *_addon_gates(platform, target, supports),
+        *_other_addon_gates(platform, target, supports, installed),
+        *_insight_gates(target, insights),
+        _layer_gate(target),
+        *_chart_gates(platform, target, release),
+    )
+
+
+def worst(states: Iterable[State]) -> State:
+    """The worst of some states; "ready" of none."""
+    found = set(states)
+    return "blocked" if "blocked" in found else "unknown" if "unknown" in found else "ready"
+
+
+def _calendar_gate(target: str, release: Release | None) -> Gate:
+    if release is None:
+        return Gate(name="EKS", state="unknown", detail=f"the calendar does not have {target}", meanwhile="use --live")
+    if release.status in ("ended", "unreleased"):
+        detail = f"{target} is {release.status} on EKS"
+        return Gate(name="EKS", state="blocked", detail=detail, meanwhile="choose a version that EKS offers")
+    if release.status == "unknown":
+        return Gate(name="EKS", state="unknown", detail=f"the dates of {target} are not known", meanwhile="use --live")
+    return Gate(name="EKS", state="ready", detail=f"{target} is in {release.status} support")
+
+
+def _node_gate(target: str, release: Release | None) -> Gate:
+    documented = [str(it) for it in catalog.kubernetes_versions().values() if it.hyperpod_documented]
+    if release is not None and release.hyperpod:
+        return Gate(name="node images", state="ready", detail=f"HyperPod documents {target}")
+    newest = documented[-1]
+    detail = f"HyperPod documents {documented[0]} to {newest}, not {target}: there may be no AMI for it"
+    return Gate(
+        name="node images", state="blocked", detail=detail, meanwhile=f"stay on {newest} until it is documented"
+    )
+
+
+def _addon_gates(platform: Platform, target: str, supports: Mapping[str, Support]) -> Iterator[Gate]:
+    for key, addon in platform.addons.effective().items():
+        name = ADDON_NAMES.get(key)
+        if name is None:
+            state: State = "unknown"
+            yield Gate(name=key, state=state, detail="installed by Helm; see its release notes")
+            continue
+        support = supports.get(name)
+        version = support.versions.get(target, UNKNOWN) if support else UNKNOWN
+        pinned = _pinned(addon)
+        if version is None:
+            yield Gate(
+                name=name,
+                state="blocked",
+                detail=f"no version for {target}",
+                meanwhile=_meanwhile(key, support, target),
+            )
+        elif version == UNKNOWN:
+            yield Gate(name=name, state="unknown", detail=f"no source says which version fits {target}; use --live")
+        elif pinned and _fits(name, pinned, target, support) is False:
+            yield Gate(
+                name=name, state="ready", detail=f"{pinned} does not fit {target}; take {version} (see the change)"
+            )
+        else:
+            yield Gate(name=name, state="ready", detail=f"{version} installs on {target}")
+
+
+def _other_addon_gates(
+    platform: Platform, target: str, supports: Mapping[str, Support], installed: Mapping[str, str]
+) -> Iterator[Gate]:
+    """Add-ons that are in the cluster and not in the config."""
+    ours = {ADDON_NAMES.get(key) for key in platform.addons.effective()}
+    for name, version in installed.items():
+        if name in ours:
+            continue
+        support = supports.get(name)
+        newest = support.versions.get(target, UNKNOWN) if support else UNKNOWN
+        if newest is None:
+            detail = f"{version} is installed, not by this config; no version for {target}"
+            yield Gate(name=name, state="blocked", detail=detail, meanwhile=_meanwhile("", support, target))
+        elif newest == UNKNOWN:
+            yield Gate(name=name, state="unknown", detail=f"{version} is installed, not by this config")
+        elif _fits(name, version, target, support):
+            yield Gate(
+                name=name, state="ready", detail=f"{version} is installed, not by this config, and fits {target}"
+            )
+        else:
+            detail = f"{version} is installed, not by this config; bring it to {newest} for {target}"
+            yield Gate(name=name, state="ready", detail=detail)
+
+
+_INSIGHT_STATES: Mapping[str, State] = {"PASSING": "ready", "ERROR": "blocked"}
+
+
+def _insight_gates(target: str, insights: Iterable[Insight]) -> Iterator[Gate]:
+    for insight in insights:
+        if insight.kubernetes == target:
+            state = _INSIGHT_STATES.get(insight.status, "unknown")
+            meanwhile = "" if state == "ready" else "mend what EKS names: aws eks describe-insight"
+            detail = insight.reason or insight.status.lower()
+            yield Gate(name=f"EKS insight: {insight.name}", state=state, detail=detail, meanwhile=meanwhile)
+
+
+def _meanwhile(key: str, support: Support | None, target: str) -> str:
+    last = max((v for v, it in support.versions.items() if it), key=minor, default=None) if support else None
+    stay = f"stay on {last}" if last and minor(last) < minor(target) else "stay on the version before"
+    alternatives = {
+        "task_governance": f"{stay}; or leave it out and take Kueue by Helm (addons.kueue)",
+        "observability": f"{stay}; or leave it out and take Container Insights (addons.cloudwatch_observability)",
+        "training_operator": f"{stay}; or run Kubeflow PyTorchJobs (kind: PyTorchJob) without it",
+    }
+    return alternatives.get(key, f"{stay}, or leave the add-on out")
+
+
+def _fits(name: str, version: str, target: str, support: Support | None) -> bool | None:
+    """Whether an add-on version installs on a Kubernetes version; None where no source says."""
+    if support is not None and support.every:
+        return version in support.every.get(target, ())
+    facts = catalog.find_addon(name)
+    known = next((it for it in facts.versions if it.version == version), None) if facts else None
+    return known.covers(target) if known else None
+
+
+def pins(platform: Platform, target: str, supports: Mapping[str, Support]) -> Iterator[tuple[str, str]]:
+    """Config path and new value of each add-on version that is named and does not fit."""
+    for key, addon in platform.addons.effective().items():
+        name = ADDON_NAMES.get(key, "")
+        support, pinned = supports.get(name), _pinned(addon)
+        version = support.versions.get(target) if support else None
+        if pinned and version and version not in (UNKNOWN, pinned) and _fits(name, pinned, target, support) is False:
+            yield f"addons.{key}.version", version
+
+
+def _layer_gate(target: str) -> Gate:
+    """The Helm that our provider runs comes from the kubectl layer; Helm's client works with newer API servers."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    newest = max(
+        (number for number in range(30, 60) if _installed(number, version, PackageNotFoundError)), default=None
+    )
+    if newest is None:
+        return Gate(name="kubectl layer", state="unknown", detail="no kubectl layer package is installed here")
+    if minor(target) > (1, newest + 1):
+        detail = f"the layer v{newest} is made for Kubernetes 1.{newest}; {target} is more than one newer"
+        package = f"aws-cdk.lambda-layer-kubectl-v{minor(target)[1]}"
+        return Gate(name="kubectl layer", state="unknown", detail=detail, meanwhile=f"install {package}")
+    return Gate(
+        name="kubectl layer", state="ready", detail=f"the layer v{newest} carries a Helm that works with {target}"
+    )
+
+
+def _installed(number: int, version: Any, missing: type[Exception]) -> bool:
+    try:
+        version(f"aws-cdk.lambda-layer-kubectl-v{number}")
+    except missing:
+        return False
+    return True
+
+
+def _chart_gates(platform: Platform, target: str, release: Release | None) -> Iterator[Gate]:
+    if not platform.dependencies.enabled:
+        return
+    chart = load("chart")["chart"]
+    if platform.dependencies.chart is not None:
+        yield Gate(name="dependency chart", state="unknown", detail="a chart of your own; see its release notes")
+        return
+    made = date.fromisoformat(chart["commit_date"])
+    released = release.released if release else None
+    if released is None or made < released:
+        detail = f"the pinned commit is of {made}, before {target} came to EKS ({released or 'date not known'})"
+        meanwhile = "look for a newer commit of the chart, and try it on a test cluster"
+        yield Gate(name="dependency chart", state="unknown", detail=detail, meanwhile=meanwhile)
+    else:
+        yield Gate(
+            name="dependency chart", state="ready", detail=f"the pinned commit ({made}) is newer than {target} on EKS"
+        )
+
+
+def _pinned(addon: Addon | Observability | Kueue) -> str | None:
+    return None if isinstance(addon, Kueue) else addon.version

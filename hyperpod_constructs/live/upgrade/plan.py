@@ -1,0 +1,285 @@
+"""The plan of a Kubernetes upgrade as data: one minor version at a time, each step with its gates, order and way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+from ...core import catalog
+from ...core.catalog import minor
+from ...core.catalog._files import load
+from ...core.spec.addons import ADDON_NAMES, CORE
+from ...core.spec.platform import Platform
+from .gates import Gate, Insight, State, gates, pins, worst
+from .versions import UNKNOWN, Release, Support, calendar, matrix
+
+
+class NoPlan(ValueError):
+    """There is no way from the version to the target; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One thing to do, in the order of the list.
+
+    Attributes:
+        part: "control plane", "core add-ons", "HyperPod add-ons", "dependency chart" or "node software".
+        what: in words.
+        commands: to run; alternatives are told in `what`.
+        undo: how to go back; empty where there is no way.
+    """
+
+    part: str
+    what: str
+    commands: tuple[str, ...]
+    undo: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One minor version up.
+
+    Attributes:
+        source: version before.
+        target: version after.
+        state: "blocked" when a gate is; "unknown" when one is and none is blocked.
+        gates: what must hold.
+        change: config path to its new value.
+        actions: what to do, in order.
+        final: what cannot be undone.
+    """
+
+    source: str
+    target: str
+    state: State
+    gates: tuple[Gate, ...]
+    change: Mapping[str, str]
+    actions: tuple[Action, ...]
+    final: tuple[str, ...]
+
+    @property
+    def blocked_by(self) -> tuple[Gate, ...]:
+        """The gates that block it."""
+        return tuple(gate for gate in self.gates if gate.state == "blocked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The way from a version to another.
+
+    Attributes:
+        platform: name of the platform.
+        source: version now.
+        target: version wanted.
+        state: the worst of its steps; "ready" without steps.
+        steps: one for each minor version.
+        staying: what it costs to stay, one sentence each.
+        facts: where the facts are from.
+    """
+
+    platform: str
+    source: str
+    target: str
+    state: State
+    steps: tuple[Step, ...]
+    staying: tuple[str, ...]
+    facts: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data with stable keys."""
+        steps = [asdict(step) | {"blocked_by": [gate.name for gate in step.blocked_by]} for step in self.steps]
+        return asdict(self) | {"steps": steps}
+
+
+def plan(
+    platform: Platform,
+    target: str,
+    *,
+    source: str | None = None,
+    releases: Iterable[Release] | None = None,
+    supports: Iterable[Support] | None = None,
+    installed: Mapping[str, str] | None = None,
+    insights: Iterable[Insight] = (),
+    eks_name: str | None = None,
+    hyperpod_name: str | None = None,
+    facts: str = "",
+    today: date | None = None,
+) -> Plan:
+    """How to get a platform to a Kubernetes version.
+
+    Args:
+        platform: what is deployed.
+        target: version wanted, such as "1.35".
+        source: version now; default: the config's.
+        releases: the calendar; default: the catalog's.
+        supports: what add-ons support; default: the catalog's.
+        installed: add-ons of the live cluster, by EKS name, and their versions.
+        insights: what EKS says about the live cluster and newer versions.
+        eks_name: name of the EKS cluster in commands; default: the config's, else a placeholder.
+        hyperpod_name: name of the HyperPod cluster in commands; default: the same way.
+        facts: where calendar and support are from; default: the catalog with its date.
+        today: for support and cost; default: the catalog's clock.
+
+    Raises:
+        NoPlan: the target is not newer, or no version.
+
+    >>> from hyperpod_constructs.core.spec import Platform
+    >>> made = Platform(name="a", region="us-west-2", network={}, cluster={}, eks={"kubernetes_version": "1.33"})
+    >>> [(step.source, step.target, step.state) for step in plan(made, "1.35", today=date(2026, 11, 23)).steps]
+    [('1.33', '1.34', 'unknown'), ('1.34', '1.35', 'unknown')]
+    """
+    source = source or platform.eks.kubernetes_version or str(catalog.default_kubernetes_version())
+    versions = _between(source, target)
+    known = {release.version: release for release in (calendar() if releases is None else releases)}
+    names = [ADDON_NAMES[key] for key in platform.addons.effective() if key in ADDON_NAMES]
+    supported = {support.name: support for support in (matrix(names, versions[1:]) if supports is None else supports)}
+    names_of = (
+        eks_name
+        or platform.eks.cluster_name
+        or (platform.eks.existing.cluster_name if platform.eks.existing else "EKS_CLUSTER"),
+        hyperpod_name or platform.cluster.cluster_name or "HYPERPOD_CLUSTER",
+    )
+    steps = tuple(
+        _step(platform, before, after, known, supported, installed or {}, tuple(insights), names_of)
+        for before, after in pairwise(versions)
+    )
+    return Plan(
+        platform=platform.name,
+        source=source,
+        target=target,
+        state=worst(step.state for step in steps),
+        steps=steps,
+        staying=tuple(_staying(source, known.get(source), platform, today or catalog.today())),
+        facts=facts or f"catalog of {min(load(name)['date'] for name in ('kubernetes', 'addons'))}",
+    )
+
+
+def _between(source: str, target: str) -> list[str]:
+    try:
+        first, last = minor(source), minor(target)
+    except ValueError as error:
+        raise NoPlan(str(error)) from error
+    if last < first:
+        days = load("kubernetes")["control_plane"]["rollback_days"]
+        raise NoPlan(
+            f"{target} is older than {source}: EKS goes back one minor version within {days} days of an upgrade, "
+            "and no further; what is older needs a new cluster"
+        )
+    if first[0] != last[0]:
+        raise NoPlan(f"no way is known from {source} to {target}")
+    return [f"{first[0]}.{number}" for number in range(first[1], last[1] + 1)]
+
+
+def _step(
+    platform: Platform,
+    source: str,
+    target: str,
+    releases: Mapping[str, Release],
+    supports: Mapping[str, Support],
+    installed: Mapping[str, str],
+    insights: tuple[Insight, ...],
+    names: tuple[str, str],
+) -> Step:
+    checked = gates(platform, target, releases.get(target), supports, installed, insights)
+    change = {} if platform.eks.existing else {"eks.kubernetes_version": f'"{target}"'}
+    change |= dict(pins(platform, target, supports))
+    return Step(
+        source=source,
+        target=target,
+        state=worst(gate.state for gate in checked),
+        gates=checked,
+        change=change,
+        actions=tuple(_actions(platform, source, target, supports, names)),
+        final=(
+            "Node software: HyperPod nodes that run the newer AMI must go back before the control plane can.",
+            "Objects stored in APIs that only the newer version has; look for removed APIs before (EKS upgrade insights).",
+        ),
+    )
+
+
+def _actions(
+    platform: Platform, source: str, target: str, supports: Mapping[str, Support], names: tuple[str, str]
+) -> Iterator[Action]:
+    eks, hyperpod = names
+    region = platform.region
+    days = load("kubernetes")["control_plane"]["rollback_days"]
+    update = f"aws eks update-cluster-version --name {eks} --kubernetes-version {{}} --region {region}"
+    brought = platform.eks.existing is not None
+    wait = f"aws eks wait cluster-active --name {eks} --region {region}"
+    yield Action(
+        part="control plane",
+        what=f"Upgrade the control plane to {target}; running pods are not touched.",
+        commands=(update.format(target), wait) if brought else (f"cdk deploy {platform.name}-Eks",),
+        undo=f"within {days} days, one minor version back: {update.format(source)}, and the config back to {source}",
+    )
+    effective = platform.addons.effective()
+    core = [key for key in effective if key in CORE]
+    rest = [key for key in effective if key not in CORE]
+    for part, keys, stack in (("core add-ons", core, "Eks"), ("HyperPod add-ons", rest, "Addons")):
+        if not keys or (brought and part == "core add-ons" and not _manages_core(platform)):
+            continue
+        versions = ", ".join(_named(key, target, supports) for key in keys)
+        yield Action(
+            part=part,
+            what=f"Bring them to versions for {target}: {versions}.",
+            commands=(f"cdk deploy {platform.name}-{stack}",),
+            undo="name the version before in `version:` of the add-on and deploy; EKS does not roll add-ons back",
+        )
+    if platform.dependencies.enabled:
+        yield Action(
+            part="dependency chart",
+            what="Deploy the chart again; it changes only when its pinned commit or its values do.",
+            commands=(f"cdk deploy {platform.name}-HyperPod",),
+            undo="pin the commit before and deploy",
+        )
+    skew = catalog.limit("kubernetes_node_minor_skew").value
+    yield Action(
+        part="node software",
+        what=(
+            f"Bring the nodes to the AMI for {target} when the rest has proved itself: jobs are interrupted. Nodes may be "
+            f"up to {skew} minor versions older than the control plane, never newer."
+        ),
+        commands=(f"hyperpod software update {hyperpod} --region {region}",),
+        undo=f"hyperpod software update {hyperpod} --release RELEASE_BEFORE --region {region}, per instance group",
+    )
+
+
+def _manages_core(platform: Platform) -> bool:
+    return platform.eks.existing is not None and platform.eks.existing.core_addons
+
+
+def _named(key: str, target: str, supports: Mapping[str, Support]) -> str:
+    name = ADDON_NAMES.get(key, key)
+    version = supports[name].versions.get(target) if name in supports else None
+    return f"{name} {version}" if version and version != UNKNOWN else f"{name} (EKS's default)"
+
+
+def _staying(source: str, release: Release | None, platform: Platform, today: date) -> Iterator[str]:
+    standard, extended = (catalog.find_price(f"eks:{kind}", platform.region) for kind in ("standard", "extended"))
+    extra = "more than standard support"
+    if standard and extended:
+        monthly = (extended.usd_per_hour - standard.usd_per_hour) * catalog.HOURS_PER_MONTH
+        rates = f"{extended.usd_per_hour:.2f} instead of {standard.usd_per_hour:.2f} USD an hour"
+        extra = f"{rates}, about {monthly:.0f} USD a month more"
+    if release is None or release.end_of_standard_support is None or release.end_of_extended_support is None:
+        yield f"The calendar has no dates for {source}."
+        return
+    ends, last = release.end_of_standard_support, release.end_of_extended_support
+    if today < ends:
+        yield f"{source} is in standard support until {ends}, {(ends - today).days} days from now: nothing extra until then."
+        if platform.eks.support == "STANDARD" and platform.eks.existing is None:
+            yield "With eks.support: STANDARD, EKS then upgrades the control plane by itself, whether add-ons fit or not."
+        else:
+            yield f"From then on extended support: {extra} for the control plane, until {last}."
+    elif today < last:
+        yield f"{source} is in extended support: {extra} for the control plane, until {last}."
+    else:
+        yield f"{source} is out of support since {last}."
+    if today < last:
+        yield f"On {last} EKS upgrades the control plane by itself, whether add-ons fit or not."
+
+
+__all__ = ["Action", "Gate", "NoPlan", "Plan", "Step", "plan"]

@@ -15,7 +15,7 @@ from _run import PYTHON, ROOT, Case, measure, options, save, slope, table
 
 HYPERPOD = str(Path(PYTHON).with_name("hyperpod"))
 FLOOR = "python, pydantic, yaml"
-NODE = "from hyperpod_constructs.assembly.synth import use_packaged_node; use_packaged_node()"
+NODE = "from hyperpod_constructs.core.packaged_node import use_packaged_node; use_packaged_node()"
 SYNTH = """
 {node}
 from aws_cdk import App, Stack

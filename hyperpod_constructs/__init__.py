@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from . import _moved
+
 _EXPORTS = {
     "constructs.access": ("AccessEntries",),
     "constructs.addons": (
@@ -113,7 +115,7 @@ _EXPORTS = {
     ),
     "constructs.storage": ("HyperPodBucket", "HyperPodFileSystem", "HyperPodStorage"),
     "assembly.stacks": ("platform_stacks",),
-    "assembly.synth": ("use_packaged_node",),
+    "core.packaged_node": ("use_packaged_node",),
     "constructs.training_job": ("TrainingJob", "TrainingJobs"),
 }
 """Sub-module to the public names that it defines."""
@@ -133,3 +135,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+_moved.install()

@@ -2,7 +2,6 @@
 
 from .assembly.graph import prove
 from .assembly.stacks import platform_stacks
-from .assembly.synth import use_packaged_node
 from .constructs.access import AccessEntries
 from .constructs.addons import (
     CertManagerAddon,
@@ -50,6 +49,7 @@ from .constructs.storage import HyperPodBucket, HyperPodFileSystem, HyperPodStor
 from .constructs.training_job import TrainingJob, TrainingJobs
 from .core.findings import Finding, InvalidSpec, Severity
 from .core.jobs import BatchJob, HyperPodPyTorchJob, PyTorchJob, compile_job
+from .core.packaged_node import use_packaged_node
 from .core.spec import (
     Access,
     Acknowledgement,

@@ -1,37 +1,4 @@
-"""cdk8s charts of training jobs and of what is around them; each synthesizes alone or goes into a CDK stack.
+"""The cdk8s charts of this repository, `hyperpod_constructs.charts`, by a short name that exists only in a checkout."""
 
-A chart stands under a `cdk8s.App` of its own, also inside CDK: `KubernetesObjects(..., objects=chart)`.
-A chart is imported when it is first used: that starts Node, for which `JSII_NODE` must be set before.
-`python -m k8s_charts` sets it to the packaged one.
-"""
-
-from __future__ import annotations
-
-from importlib import import_module
-from typing import Any
-
-_MODULES = {
-    "FsxVolumesChart": "fsx_volumes",
-    "HyperPodPyTorchJobChart": "hyperpod_pytorch_job",
-    "KueueOnlyChart": "kueue_only",
-    "ObjectsChart": "base",
-    "PyTorchJobChart": "pytorch_job",
-    "TeamChart": "team",
-}
-
-__all__ = [
-    "FsxVolumesChart",
-    "HyperPodPyTorchJobChart",
-    "KueueOnlyChart",
-    "ObjectsChart",
-    "PyTorchJobChart",
-    "TeamChart",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+from hyperpod_constructs.charts import __all__ as __all__
+from hyperpod_constructs.charts import __getattr__ as __getattr__

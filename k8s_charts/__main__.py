@@ -1,68 +1,8 @@
-"""`python -m k8s_charts jobs/*.yaml -o dist/`: job files to one Kubernetes YAML file each, by cdk8s."""
+"""`python -m k8s_charts jobs/*.yaml -o dist/`: the same as `python -m hyperpod_constructs.charts`."""
 
-from __future__ import annotations
-
-import argparse
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
 
-from hyperpod_constructs.assembly.synth import use_packaged_node
-from hyperpod_constructs.core.checks.jobs import check_job
-from hyperpod_constructs.core.findings import Severity, errors, ordered, summary
-from hyperpod_constructs.core.jobs import Job
-from hyperpod_constructs.core.jobs.files import read_job
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the charts; 0 when it worked, 1 with the findings when a job is wrong, 2 for wrong use."""
-    parser = argparse.ArgumentParser(prog="python -m k8s_charts", description="Job files to Kubernetes YAML by cdk8s.")
-    parser.add_argument("files", nargs="+", type=Path, help="job files, ours or the official CLI's config.yaml")
-    parser.add_argument("-o", "--output", type=Path, default=Path("dist"), help="folder to write to (default: dist)")
-    parser.add_argument(
-        "--kind", choices=("HyperPodPyTorchJob", "PyTorchJob", "Job"), help="instead of the files' kind"
-    )
-    options = parser.parse_args(arguments)
-    jobs = _read(options.files, options.kind)
-    if jobs is None:
-        return 1
-    taken = [name for name, count in Counter(job.name for job in jobs).items() if count > 1]
-    if taken:
-        print(f"two jobs are named {taken[0]!r}, which would write one file twice", file=sys.stderr)
-        return 1
-    use_packaged_node()
-    import cdk8s
-
-    from .hyperpod_pytorch_job import HyperPodPyTorchJobChart
-
-    app = cdk8s.App(outdir=str(options.output))
-    for job in jobs:
-        HyperPodPyTorchJobChart(app, job.name, job=job)
-    app.synth()
-    for job in jobs:
-        print(options.output / f"{job.name}.k8s.yaml")
-    return 0
-
-
-def _read(files: Sequence[Path], kind: str | None) -> list[Job] | None:
-    """The jobs of the files, None when one has errors; everything but notes is told."""
-    jobs, found = [], []
-    for file in files:
-        loaded = read_job(file)
-        found += loaded.findings
-        if loaded.job is not None:
-            job = loaded.job.model_copy(update={"kind": kind}) if kind else loaded.job
-            found += [loaded.locate(finding) for finding in check_job(job)]
-            jobs.append(job)
-    for finding in ordered(found):
-        if finding.severity is not Severity.NOTE:
-            print(finding, file=sys.stderr)
-    if errors(found):
-        print(f"{summary(found)}; nothing was written", file=sys.stderr)
-        return None
-    return jobs
-
+from hyperpod_constructs.charts.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

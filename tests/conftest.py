@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from assembly import ROOT, Assembly, read_assembly
 
-from hyperpod_constructs.assembly.synth import build, cdk_context, use_packaged_node
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.core.packaged_node import use_packaged_node
 
 os.environ["CDK_VALIDATION"] = "false"
 os.environ.pop("CDK_CONTEXT_JSON", None)

@@ -34,7 +34,7 @@ def command(*arguments: str) -> str:
     "code",
     [
         "import hyperpod_constructs",
-        "import hyperpod_constructs.core.catalog, hyperpod_constructs.core.spec, hyperpod_constructs.core.checks, hyperpod_constructs.core.jobs",
+        "from hyperpod_constructs.core import catalog, checks, jobs, spec",
         command("--help"),
         command("validate", "hyperpod.yaml"),
         command("validate", "hyperpod.yaml", "--format", "sarif"),

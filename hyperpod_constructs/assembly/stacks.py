@@ -8,7 +8,7 @@ from constructs import Construct
 from ..constructs.platform import HyperPodPlatform, Scopes
 from ..constructs.validation import CHECKED
 from ..core.spec import Platform
-from ..live.operations.stacks import PLATFORM_TAG
+from ..core.stack_names import PLATFORM_TAG
 
 STACKS = {
     "Network": "VPC, subnets, endpoints and node security group",

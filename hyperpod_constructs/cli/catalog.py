@@ -64,7 +64,7 @@ def refresh(live: bool, region: str | None, profile: str | None, write: bool) ->
     """
     if not live and (region or profile):
         raise click.UsageError("--region and --profile go with --live")
-    from hyperpod_constructs.core.catalog import refresh as module
+    from hyperpod_constructs.live.facts import refresh as module
 
     try:
         session = _session(region, profile) if live else None

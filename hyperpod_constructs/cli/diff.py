@@ -88,7 +88,8 @@ def _synthesized(platform: Platform) -> list[dict[str, Any]]:
     """The templates of a platform. CDK is started here, and nowhere else in this command."""
     from tempfile import TemporaryDirectory
 
-    from ..assembly.synth import build, cdk_context, use_packaged_node
+    from ..assembly.synth import build, cdk_context
+    from ..core.packaged_node import use_packaged_node
 
     use_packaged_node()
     with TemporaryDirectory() as folder:

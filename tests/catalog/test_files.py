@@ -8,7 +8,7 @@ import pytest
 
 from hyperpod_constructs.core import catalog
 from hyperpod_constructs.core.catalog import _files
-from hyperpod_constructs.core.catalog.refresh import FILES
+from hyperpod_constructs.live.facts.refresh import FILES
 
 MINE = sorted({*FILES, "endpoints", "iam", "images", "labels"})
 

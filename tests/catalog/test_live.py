@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from hyperpod_constructs.core import catalog
-from hyperpod_constructs.core.catalog import _live
-from hyperpod_constructs.core.catalog.refresh import Refreshed, load_all, refresh
+from hyperpod_constructs.live.facts import _live
+from hyperpod_constructs.live.facts.refresh import Refreshed, load_all, refresh
 
 ADDON = "amazon-sagemaker-hyperpod-training-operator"
 

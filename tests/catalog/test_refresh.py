@@ -10,9 +10,10 @@ import moto
 import pytest
 
 from hyperpod_constructs.core import catalog
-from hyperpod_constructs.core.catalog import _derived, _files, _live
-from hyperpod_constructs.core.catalog import refresh as module
-from hyperpod_constructs.core.catalog.refresh import Difference, load_all, refresh, table, write
+from hyperpod_constructs.core.catalog import _files
+from hyperpod_constructs.live.facts import _derived, _live
+from hyperpod_constructs.live.facts import refresh as module
+from hyperpod_constructs.live.facts.refresh import Difference, load_all, refresh, table, write
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from hyperpod_constructs.cli.catalog import _KINDS
 from hyperpod_constructs.cli.catalog import catalog as command
 from hyperpod_constructs.core import catalog
-from hyperpod_constructs.core.catalog import refresh as refresh_module
 from hyperpod_constructs.core.catalog import show
-from hyperpod_constructs.core.catalog.refresh import Difference, Refreshed
+from hyperpod_constructs.live.facts import refresh as refresh_module
+from hyperpod_constructs.live.facts.refresh import Difference, Refreshed
 
 TODAY = date(2026, 11, 23)
 

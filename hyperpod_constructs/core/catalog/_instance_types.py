@@ -155,7 +155,7 @@ def instance_type(name: str) -> InstanceType:
     >>> instance_type("ml.p5.48xlage")
     Traceback (most recent call last):
     hyperpod_constructs.core.catalog._names.UnknownName: unknown instance type 'ml.p5.48xlage'; did you mean 'ml.p5.48xlarge'?
-    """
+    """  # noqa: E501
     found = find_instance_type(name)
     if found is not None:
         return found

@@ -6,15 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...core.stack_names import DEPLOY_ORDER, PLATFORM_TAG
 from .aws import error_code, pages
 
 Json = Mapping[str, Any]
-
-PLATFORM_TAG = "hyperpod-constructs:platform"
-"""Tag of every stack of ours and of what is in it; its value is the name of the platform."""
-
-DEPLOY_ORDER = ("Network", "Eks", "HyperPod", "Addons", "Jobs")
-"""Ends of the names of a platform's stacks, in the order in which they are deployed."""
 
 
 def platform_of(stack: Mapping[str, Any]) -> str | None:

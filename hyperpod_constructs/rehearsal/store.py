@@ -1,7 +1,7 @@
-"""The state behind the fake API server: objects, server-side apply, deletion with finalizers, discovery.
+"""The state behind the in-memory API server: objects, server-side apply, deletion with finalizers, discovery.
 
 It keeps to what Kubernetes does where our code can tell the difference. Simplified: a list is one value (no merge by
-key), only CRDs that say so have a schema, and there are no controllers but those that a test schedules.
+key), only CRDs that say so have a schema, and there are no controllers but those that its user schedules.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ IMMUTABLE: dict[tuple[str, str], list[Path]] = {
 NOT_OWNED = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
 
 
-class FakeClock:
+class Clock:
     """Time that only a sleep, or ``advance``, moves."""
 
     def __init__(self) -> None:
@@ -60,16 +60,20 @@ class FakeClock:
         self.slept: list[float] = []
 
     def now(self) -> float:
+        """Seconds since the epoch."""
         return self.time
 
     def sleep(self, seconds: float) -> None:
+        """Wait."""
         self.slept.append(seconds)
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
+        """Move time on."""
         self.time += seconds
 
     def jitter(self) -> float:
+        """Factor of each delay."""
         return 1.0
 
 
@@ -93,6 +97,7 @@ class Resource:
 
     @property
     def api_version(self) -> str:
+        """As objects say it."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def key(self, namespace: str, name: str) -> Key:
@@ -103,7 +108,7 @@ class Resource:
 class Store:
     """All objects of one cluster."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.objects: dict[Key, Json] = {}
         self.crd_delay = 0.0
@@ -115,7 +120,7 @@ class Store:
         for name in ("default", "kube-system"):
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
-    # What tests use directly.
+    # What is used directly.
 
     def put(self, item: Json) -> Json:
         """Create or replace an object as it is, status included."""

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hyperpod_constructs.core.catalog import _derived, _files, _live
+from hyperpod_constructs.core.catalog import _files
 from hyperpod_constructs.core.catalog._clock import today
-from hyperpod_constructs.core.catalog._derived import Contents
+from hyperpod_constructs.live.facts import _derived, _live
+from hyperpod_constructs.live.facts._derived import Contents
 
 FILES = ("instance_types", "regions", "kubernetes", "addons", "quotas", "limits")
 """Files with facts that can be derived. All others are written by hand from the sources that they name."""

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from hyperpod_constructs.core.catalog._clock import today
-from hyperpod_constructs.core.catalog._derived import Contents, forget, put
+from hyperpod_constructs.live.facts._derived import Contents, forget, put
 
 CALLS = (
     "ec2:DescribeAvailabilityZones",

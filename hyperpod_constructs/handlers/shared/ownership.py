@@ -1,0 +1,267 @@
+"""Who owns a thing outside of CloudFormation: an object, a Helm release, a dashboard, a quota.
+
+A thing carries one mark for each of its owners. Create and Update add their own mark; Delete removes it, and deletes the
+thing when no other mark is left. What existed before without a mark is only taken over with an explicit ``adopt``, and
+is never deleted.
+
+A mark is one key of its own in a mapping (annotations, labels, tags) or one text in a list, so that two owners never
+write the same field:
+
+=======================  ===========================================================================
+where                    mark
+=======================  ===========================================================================
+Kubernetes annotations   ``hyperpod-constructs.io/owner-DIGEST: STACK/LOGICAL_ID``
+Helm release labels      ``hyperpod-constructs.io/owner-DIGEST: STACK.LOGICAL_ID`` (a label's alphabet)
+AWS tags                 ``hyperpod-constructs:owner-DIGEST = STACK/LOGICAL_ID``
+lists of tags (Grafana)  ``hyperpod-constructs:owner:STACK/LOGICAL_ID/DIGEST``
+=======================  ===========================================================================
+
+A thing that existed before carries the key ``existed`` of the same namespace besides (``EXISTED``), for as long as
+anybody owns it. The version before this one knew a single owner, in the key ``hyperpod-constructs.io/owner``: such a mark
+is read as one more owner.
+
+An owner is derived from the stack, the logical id and the properties of an event. It is never derived from a physical id:
+CloudFormation makes up its own when the response of a Create never arrived.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+NAMESPACE = "hyperpod-constructs.io/"
+TAG_NAMESPACE = "hyperpod-constructs:"
+
+LEGACY_KEY = f"{NAMESPACE}owner"
+"""The annotation of the version that knew one owner; its value is ``STACK/LOGICAL_ID/DIGEST``."""
+
+EXISTED = "existed"
+"""After a namespace: the key of a thing that existed before anybody of ours took it over; its value is ``true``."""
+
+_KEY = re.compile(r"owner-([0-9a-f]{16})")
+_TEXT = re.compile(r"(?P<name>.+)/(?P<digest>[0-9a-f]{16})")
+_LABEL_LENGTH = 63
+
+
+@dataclass(frozen=True, order=True)
+class Owner:
+    """One resource of one stack, with the properties that say what it owns.
+
+    Attributes:
+        name: stack name and logical id, for people: ``Platform/TeamsA1B2``. It identifies nothing.
+        digest: what identifies it: two owners with the same digest are the same one.
+        legacy: whether the mark is the single one of the former version.
+
+    >>> owner("arn:aws:cloudformation:us-west-2:111122223333:stack/Platform/0e1a", "Queue", "research/Namespace/a").text
+    'Platform/Queue/8531bdbae24def49'
+    """
+
+    name: str = field(compare=False)
+    digest: str
+    legacy: bool = field(default=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        """The mark's annotation or label."""
+        return LEGACY_KEY if self.legacy else f"{NAMESPACE}owner-{self.digest}"
+
+    @property
+    def tag_key(self) -> str:
+        """The mark's AWS tag."""
+        return f"{TAG_NAMESPACE}owner-{self.digest}"
+
+    @property
+    def value(self) -> str:
+        """The value under ``key`` as an annotation, and under ``tag_key``."""
+        return self.text if self.legacy else self.name
+
+    @property
+    def label_value(self) -> str:
+        """The value under ``key`` as a label: letters, digits, dots, dashes and underscores, at most 63.
+
+        >>> Owner("Platform/Queue", "b6d5a3ec2d36a5c3").label_value
+        'Platform.Queue'
+        """
+        return re.sub(r"[^A-Za-z0-9._-]", ".", self.name)[:_LABEL_LENGTH].strip("._-")
+
+    @property
+    def text(self) -> str:
+        """The whole mark as one text.
+
+        >>> Owner("Platform/Queue", "b6d5a3ec2d36a5c3").text
+        'Platform/Queue/b6d5a3ec2d36a5c3'
+        """
+        return f"{self.name}/{self.digest}"
+
+    @property
+    def item(self) -> str:
+        """The mark in a list of tags."""
+        return f"{TAG_NAMESPACE}owner:{self.text}"
+
+    @property
+    def manager(self) -> str:
+        """The field manager of this owner in server-side apply: an owner's fields are replaced as a whole."""
+        return "hyperpod-constructs" if self.legacy else f"hyperpod-constructs-{self.digest}"
+
+    def same_resource(self, other: Owner) -> bool:
+        """Whether the names are the same: the same resource with other properties, as far as a name can tell."""
+        return self.name == other.name
+
+
+def owner(stack_id: str, logical_id: str, *identity: str) -> Owner:
+    """The owner that a resource is.
+
+    Args:
+        stack_id: ARN of the stack.
+        logical_id: the resource's logical id.
+        identity: what of the properties says which things are owned: the cluster, and the names in it. While an update is
+            under way a resource is two owners: what its old properties name, and what its new ones name.
+    """
+    stack_name = stack_id.split("/")[1] if "/" in stack_id else stack_id
+    digest = hashlib.sha256("\n".join((stack_id, logical_id, *identity)).encode()).hexdigest()[:16]
+    return Owner(f"{stack_name}/{logical_id}", digest)
+
+
+def owners(marks: Mapping[str, str] | None) -> frozenset[Owner]:
+    """The owners that annotations, labels or AWS tags name.
+
+    >>> sorted(o.text for o in owners({"hyperpod-constructs.io/owner": "A/B/0123456789abcdef", "team": "vision"}))
+    ['A/B/0123456789abcdef']
+    """
+    found = set()
+    for key, value in (marks or {}).items():
+        name = next((key.removeprefix(n) for n in (NAMESPACE, TAG_NAMESPACE) if key.startswith(n)), "")
+        match = _KEY.fullmatch(name)
+        if match:
+            found.add(Owner(str(value), match[1]))
+        elif key == LEGACY_KEY:
+            legacy = _TEXT.fullmatch(str(value))
+            found.add(Owner(legacy["name"], legacy["digest"], legacy=True) if legacy else Owner(str(value), "", True))
+    return frozenset(found)
+
+
+def owners_in(items: Iterable[str]) -> frozenset[Owner]:
+    """The owners that a list of tags names.
+
+    >>> owners_in(["hyperpod", "hyperpod-constructs:owner:A/B/0123456789abcdef"])
+    frozenset({Owner(name='A/B', digest='0123456789abcdef', legacy=False)})
+    """
+    prefix = f"{TAG_NAMESPACE}owner:"
+    matches = (_TEXT.fullmatch(item.removeprefix(prefix)) for item in items if item.startswith(prefix))
+    return frozenset(Owner(match["name"], match["digest"]) for match in matches if match)
+
+
+def existed(marks: Mapping[str, str] | Iterable[str] | None) -> bool:
+    """Whether annotations, labels or tags (or a list of tags) say that the thing was there before us.
+
+    >>> existed({"hyperpod-constructs.io/existed": "true"}), existed(["hyperpod-constructs:existed"]), existed({})
+    (True, True, False)
+    """
+    return any(f"{namespace}{EXISTED}" in (marks or ()) for namespace in (NAMESPACE, TAG_NAMESPACE))
+
+
+class Claim(Enum):
+    """What an event that wants a thing finds."""
+
+    CREATE = "create"
+    """There is none: create it."""
+    OURS = "ours"
+    """It carries our mark: an earlier event, or an earlier delivery of this one, made or took it."""
+    SHARE = "share"
+    """Other resources of ours own it: add our mark."""
+    ADOPT = "adopt"
+    """It existed before, and may be taken over: add our mark and the one of what existed."""
+
+
+class Release(Enum):
+    """What an event that no longer wants a thing does with it."""
+
+    LEAVE = "leave"
+    """It does not carry our mark (any more): it is not touched."""
+    UNMARK = "unmark"
+    """It has other owners, or existed before: our mark and our changes go, the thing stays."""
+    DELETE = "delete"
+    """Nobody else owns it."""
+
+
+class Foreign(Exception):
+    """A thing exists, none of our marks is on it, and nobody said that it may be taken over."""
+
+
+def claim(
+    what: str, *, exists: bool, marked: Iterable[Owner], me: Owner, adopt: bool, seems: str = "", cure: str = ""
+) -> Claim:
+    """What to do with a thing that ``me`` wants.
+
+    Args:
+        what: the thing, for the message: ``Namespace kueue-system``.
+        exists: whether there is such a thing.
+        marked: its owners.
+        me: who wants it.
+        adopt: whether what existed before may be taken over.
+        seems: who it seems to belong to, see ``seems_to_be``.
+        cure: what to do about a refusal. Default: adopt it, delete it or choose another name.
+
+    Raises:
+        Foreign: it exists without a mark, and ``adopt`` is off.
+    """
+    if not exists:
+        return Claim.CREATE
+    marked = set(marked)
+    if any(mark.digest == me.digest for mark in marked):
+        return Claim.OURS
+    if marked:
+        return Claim.SHARE
+    if adopt:
+        return Claim.ADOPT
+    cure = cure or (
+        "To manage it here and keep it when this resource is deleted, set adopt to true; otherwise delete it, or use "
+        "another name"
+    )
+    raise Foreign(f"{what} already exists and was not created by this library{f' ({seems})' if seems else ''}. {cure}.")
+
+
+def release(*, marked: Iterable[Owner], me: Iterable[Owner], existed_before: bool) -> Release:
+    """What to do with a thing that the owner ``me`` (all of its marks, with a legacy one) no longer wants.
+
+    >>> mine, other = Owner("A/B", "0123456789abcdef"), Owner("A/C", "fedcba9876543210")
+    >>> release(marked=[mine, other], me=[mine], existed_before=False)
+    <Release.UNMARK: 'unmark'>
+    >>> release(marked=[mine], me=[mine], existed_before=False)
+    <Release.DELETE: 'delete'>
+    """
+    marked, mine = set(marked), set(me)
+    if not marked & mine:
+        return Release.LEAVE
+    return Release.UNMARK if marked - mine or existed_before else Release.DELETE
+
+
+_SIGNS = (
+    ("meta.helm.sh/release-name", "it seems to belong to the Helm release {}"),
+    ("argocd.argoproj.io/tracking-id", "it seems to belong to Argo CD: {}"),
+    ("argocd.argoproj.io/instance", "it seems to belong to the Argo CD application {}"),
+    ("kustomize.toolkit.fluxcd.io/name", "it seems to belong to the Flux Kustomization {}"),
+    ("helm.toolkit.fluxcd.io/name", "it seems to belong to the Flux HelmRelease {}"),
+    ("aws:cloudformation:stack-name", "it seems to belong to the CloudFormation stack {}"),
+    ("app.kubernetes.io/managed-by", "it seems to be managed by {}"),
+    ("kubectl.kubernetes.io/last-applied-configuration", "it seems to have been applied with kubectl"),
+)
+
+
+def seems_to_be(*marks: Mapping[str, str] | None, managers: Iterable[str] = ()) -> str:
+    """Who a thing without our mark seems to belong to, by annotations, labels, tags and field managers.
+
+    >>> seems_to_be({"meta.helm.sh/release-name": "kueue"})
+    'it seems to belong to the Helm release kueue'
+    >>> seems_to_be({}, managers=["kubectl-create"])
+    'it was last changed by kubectl-create'
+    """
+    every = {key: value for mapping in marks for key, value in (mapping or {}).items()}
+    for key, text in _SIGNS:
+        if key in every:
+            return text.format(every[key])
+    last = next(iter(managers), "")
+    return f"it was last changed by {last}" if last else ""

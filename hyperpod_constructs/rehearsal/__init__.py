@@ -1,0 +1,4 @@
+"""`hyperpod rehearse`: a deployment played on this machine, in virtual time, with the code of our own functions.
+
+Nothing here reaches AWS or a cluster. What AWS does is a model, and what is not modelled is reported.
+"""

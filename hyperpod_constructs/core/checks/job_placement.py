@@ -12,7 +12,7 @@ from ..spec.groups import InstanceGroup, RestrictedInstanceGroup, Taint
 from ..spec.jobs import Job, ReplicaSpec
 from ..spec.jobs_pod import Toleration
 from .context import Context
-from .job_rule import example, opaque, parts, placement_rule
+from .job_rule import example, opaque, parts, placement_rule, pods
 from .registry import Problem, rule
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def has_team(job: Job, context: Context) -> Iterator[Problem]:
                 "queue", f"no team has the queue {queue!r}", f"their queues are {', '.join(queues) or 'none'}"
             )
     classes = [one.name for one in context.governance.scheduler.priority_classes]
-    if not opaque(job.priority) and job.priority not in classes:
+    if job.priority and not opaque(job.priority) and job.priority.removesuffix("-priority") not in classes:
         message = f"the scheduler has no priority class {job.priority!r}"
         yield Problem("priority", message, f"its classes are {', '.join(classes) or 'none'}")
 
@@ -235,9 +235,9 @@ def _sum(resources: tuple[QuotaResource, ...], name: str, each: int) -> float | 
 )
 def checked_nodes(job: Job, context: Context) -> Iterator[Problem]:
     """Groups of the type without deep health checks."""
-    if not job.deep_health_check_passed_only:
-        return
     for _, part, _ in parts(job):
+        if not part.deep_health_check_passed_only:
+            continue
         groups = _groups(part, context)
         if groups and not any(group.deep_health_checks for _, group in groups):
             names = " and ".join(group.name for _, group in groups)
@@ -287,17 +287,18 @@ def has_storage(job: Job, context: Context) -> Iterator[Problem]:
     """Unknown file systems, and namespaces without a claim."""
     assert context.storage is not None
     known = {one.name: one for one in context.storage.lustre}
-    for index, volume in enumerate(job.volumes):
-        if opaque(volume.fsx) or volume.fsx is None:
-            continue
-        path = f"volumes[{index}].fsx"
-        if volume.fsx not in known:
-            names = ", ".join(known) or "none"
-            yield Problem(path, f"there is no file system {volume.fsx!r}", f"the file systems are {names}")
-        elif not {job.effective_namespace, job.team} & set(known[volume.fsx].namespaces):
-            claims = ", ".join(known[volume.fsx].namespaces)
-            message = f"{volume.fsx!r} has claims in {claims}, but the job runs in {job.effective_namespace}"
-            yield Problem(path, message)
+    for prefix, pod in pods(job):
+        for index, volume in enumerate(pod.volumes):
+            if opaque(volume.fsx) or volume.fsx is None:
+                continue
+            path = f"{prefix}volumes[{index}].fsx"
+            if volume.fsx not in known:
+                names = ", ".join(known) or "none"
+                yield Problem(path, f"there is no file system {volume.fsx!r}", f"the file systems are {names}")
+            elif not {job.effective_namespace, job.team} & set(known[volume.fsx].namespaces):
+                claims = ", ".join(known[volume.fsx].namespaces)
+                message = f"{volume.fsx!r} has claims in {claims}, but the job runs in {job.effective_namespace}"
+                yield Problem(path, message)
 
 
 @placement_rule(
@@ -317,19 +318,19 @@ def tolerated(job: Job, context: Context) -> Iterator[Problem]:
     """Groups of the type whose taints the job does not tolerate, when there is none that it does."""
     for _, part, _ in parts(job):
         groups = [group for _, group in _groups(part, context)]
-        closed = [(group, taint) for group in groups if (taint := _not_tolerated(group, job)) is not None]
+        closed = [(group, taint) for group in groups if (taint := _not_tolerated(group, part)) is not None]
         if groups and len(closed) == len(groups):
             group, taint = closed[0]
             shown = f"{taint.key}={taint.value or ''}:{taint.effect}"
             yield Problem("tolerations", f"no toleration for the taint {shown} of {group.name}")
 
 
-def _not_tolerated(group: Group, job: Job) -> Taint | None:
+def _not_tolerated(group: Group, part: ReplicaSpec) -> Taint | None:
     return next(
         (
             taint
             for taint in _taints(group)
-            if taint.effect != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in job.tolerations)
+            if taint.effect != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in part.tolerations)
         ),
         None,
     )

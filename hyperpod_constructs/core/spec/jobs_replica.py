@@ -164,11 +164,10 @@ class PodFields(Replica):
         change=Change.REPLACES,
         help="Volumes and where they are mounted; the same volume again is another mount of it.",
     )
-    shared_memory_gib: float | Literal["auto"] | None = field(
+    shared_memory_gib: Annotated[float, Field(allow_inf_nan=False)] | Literal["auto"] | None = field(
         None,
         change=Change.REPLACES,
         help="Size of /dev/shm in GiB; `auto`: half of the memory. Default: the container runtime's 64 MiB.",
-        allow_inf_nan=False,
     )
     service_account: str | None = field(None, change=Change.REPLACES, help="Service account of the pods.")
     security: SecurityContext | None = field(

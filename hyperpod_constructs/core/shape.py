@@ -301,7 +301,9 @@ def _mended(wanted: str, value: Any) -> str:
     if wanted == "true or false" and isinstance(value, str) and value.lower() in _YES:
         return f"write {_YES[value.lower()]}"
     if wanted == "a list" and isinstance(value, str | int | float):
-        return f"write it in brackets, one word for each entry: [{_words(str(value))}]"
+        words = _words(str(value))
+        each = ", one word for each entry" if len(words) > 1 else ""
+        return f"write it in brackets{each}: [{', '.join(words)}]"
     if value is None:
         return "remove the key, or give it a value"
     if wanted == "a whole number" and isinstance(value, str) and value.isdecimal():
@@ -309,13 +311,13 @@ def _mended(wanted: str, value: Any) -> str:
     return f"write {wanted}"
 
 
-def _words(text: str) -> str:
-    """The words of a command line as entries of a list."""
+def _words(text: str) -> list[str]:
+    """The words of a command line, as entries of a list are written."""
     try:
         words = shlex.split(text)
     except ValueError:  # a quote that does not end
         words = text.split()
-    return ", ".join(word if _PLAIN_WORD.fullmatch(word) else json.dumps(word) for word in words)
+    return [word if _PLAIN_WORD.fullmatch(word) else json.dumps(word) for word in words]
 
 
 def _kind(value: Any) -> str:

@@ -14,11 +14,11 @@ from ..spec.base import is_token
 from ..spec.jobs import Job, ReplicaSpec
 from ..spec.jobs_pod import Container
 from ..spec.jobs_replica import PodFields
-from .job_rule import KUBERNETES, example, job_rule, opaque, parts, pods
-from .registry import Problem
+from .job_rule import KUBERNETES, example, opaque, parts, pods
+from .registry import Problem, rule
 
 
-@job_rule(
+@rule(
     "HP706",
     title="Each volume has one source, a name and a mount path of its own",
     why="Kubernetes refuses the pods.",
@@ -28,7 +28,6 @@ from .registry import Problem
     right=example("volumes: [{name: data, mount_path: /data, claim: data}]"),
 )
 def volumes(job: Job) -> Iterator[Problem]:
-    """Sources, names and paths of volumes; names of containers and their references to volumes."""
     found: dict[Problem, None] = {}
     for index, (_, part, _) in enumerate(parts(job)):
         spec = job.replica_specs[index] if job.replica_specs else None
@@ -98,7 +97,7 @@ def _mounts(one: Container, path: str, known: set[str]) -> Iterator[Problem]:
             yield Problem(f"{place}.path", f"{mount.path!r} is not absolute", "start it with /")
 
 
-@job_rule(
+@rule(
     "HP728",
     title="Each argument and variable fits what Linux gives to a program",
     why="The container cannot start: `argument list too long`.",
@@ -108,7 +107,6 @@ def _mounts(one: Container, path: str, known: set[str]) -> Iterator[Problem]:
     right=example("command: [bash, /script/train.sh], volumes: [{name: s, config_map: s, mount_path: /script}]"),
 )
 def argument_length(job: Job) -> Iterator[Problem]:
-    """Bytes of arguments and variables of every container."""
     for prefix, holder in _texts(job):
         for field in ("command", "args"):
             for index, text in enumerate(getattr(holder, field)):
@@ -138,7 +136,7 @@ def _length(path: str, text: str) -> Iterator[Problem]:
 _SUFFIXES = {"PyTorchJob": ("master", "worker"), "HyperPodPyTorchJob": (), "Job": ()}
 
 
-@job_rule(
+@rule(
     "HP729",
     title="A job that names its own pods has a fixed name",
     severity=Severity.WARNING,
@@ -149,7 +147,6 @@ _SUFFIXES = {"PyTorchJob": ("master", "worker"), "HyperPodPyTorchJob": (), "Job"
     right=example("kind: PyTorchJob, nodes: 2, on_change: replace, args: ['--endpoint=train-master-0:29500']"),
 )
 def own_pods(job: Job) -> Iterator[Problem]:
-    """Names of the job's own pods in commands and variables."""
     if job.on_change != "new-object" or is_token(job.name):
         return
     roles = [*_SUFFIXES[job.kind], *(part.name for part in job.parts)]
@@ -169,7 +166,7 @@ def own_pods(job: Job) -> Iterator[Problem]:
                 yield Problem(path, f"names the pod {found[0]!r}..., but the job's name gets a hash", cure)
 
 
-@job_rule(
+@rule(
     "HP730",
     title="A job holds no dynamic references of CloudFormation",
     why="The reference is not resolved where the job is rendered or submitted by hand, and secrets are never resolved in a"
@@ -180,7 +177,6 @@ def own_pods(job: Job) -> Iterator[Problem]:
     right=example("env: {TOKEN_FILE: {secret: hub, key: token}}"),
 )
 def dynamic_references(job: Job) -> Iterator[Problem]:
-    """`{{resolve:...}}` anywhere in the job."""
     yield from _references(job.model_dump(mode="python", exclude_unset=True), "")
 
 

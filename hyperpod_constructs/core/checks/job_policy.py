@@ -9,11 +9,11 @@ from ..catalog import label
 from ..findings import Severity
 from ..jobs.names import is_label
 from ..spec.jobs import Job
-from .job_rule import example, job_rule, opaque, pods
-from .registry import Problem
+from .job_rule import example, opaque, pods
+from .registry import Problem, rule
 
 
-@job_rule(
+@rule(
     "HP708",
     title="An elastic job's numbers fit together",
     why="The operator refuses the job or never scales it.",
@@ -23,7 +23,6 @@ from .registry import Problem
     right=example("nodes: 2, elastic: {max_replicas: 4, step: 2}"),
 )
 def elastic(job: Job) -> Iterator[Problem]:
-    """Order of the bounds, and step or discrete values; what Kubeflow's operator refuses."""
     if job.elastic is None:
         return
     if job.kind == "PyTorchJob":
@@ -61,7 +60,7 @@ def _kubeflow(job: Job) -> Iterator[Problem]:
         yield Problem("elastic.standalone", message, "keep one of the two", severity=Severity.WARNING)
 
 
-@job_rule(
+@rule(
     "HP723",
     title="A log rule is a valid regular expression and watches something",
     why="The agent compiles the patterns with Python's `re`; one that fails switches all monitoring of the log off, with one"
@@ -72,7 +71,6 @@ def _kubeflow(job: Job) -> Iterator[Problem]:
     right=example('run_policy: {log_rules: [{name: loss, pattern: "loss: ([0-9.]+)", starts_within_seconds: 60}]}'),
 )
 def log_rules(job: Job) -> Iterator[Problem]:
-    """Syntax of the patterns, unique names, and rules that do nothing."""
     seen: set[str] = set()
     for index, one in enumerate(job.run_policy.log_rules):
         path = f"run_policy.log_rules[{index}]"
@@ -100,7 +98,7 @@ def log_rules(job: Job) -> Iterator[Problem]:
             yield Problem(path, message, "state one of them", severity=Severity.WARNING)
 
 
-@job_rule(
+@rule(
     "HP725",
     title="Replica specs have unique names that their kind knows",
     why="Kubernetes or the operator refuses the object.",
@@ -110,7 +108,6 @@ def log_rules(job: Job) -> Iterator[Problem]:
     right=example("replica_specs: [{name: a, nodes: 1}, {name: b, nodes: 2}]"),
 )
 def replica_specs(job: Job) -> Iterator[Problem]:
-    """Syntax and uniqueness of the names; the roles of a PyTorchJob."""
     seen: dict[str, int] = {}
     for index, spec in enumerate(job.replica_specs):
         path = f"replica_specs[{index}]"
@@ -129,7 +126,7 @@ def replica_specs(job: Job) -> Iterator[Problem]:
         seen.setdefault(spec.name, index)
 
 
-@job_rule(
+@rule(
     "HP726",
     title="A limit of retries counts what it is meant for",
     severity=Severity.WARNING,
@@ -141,7 +138,6 @@ def replica_specs(job: Job) -> Iterator[Problem]:
     right=example("kind: PyTorchJob, restart_pods: OnFailure, run_policy: {max_retries: 3}"),
 )
 def retries(job: Job) -> Iterator[Problem]:
-    """`max_retries` beside policies whose restarts are not counted, and beside auto-resume."""
     if job.kind != "PyTorchJob" or job.run_policy.max_retries is None:
         return
     uncounted = sorted({part.restart_pods for part in job.parts if part.restart_pods in ("ExitCode", "Never")} - {None})
@@ -158,7 +154,7 @@ def retries(job: Job) -> Iterator[Problem]:
         yield Problem("run_policy.max_retries", message, cure)
 
 
-@job_rule(
+@rule(
     "HP727",
     title="Spare pods need a queue",
     why="Spare nodes are asked of Kueue: without a queue the job fails.",
@@ -169,7 +165,6 @@ def retries(job: Job) -> Iterator[Problem]:
     certain=False,
 )
 def spares(job: Job) -> Iterator[Problem]:
-    """Spares of a job that waits in no queue."""
     if job.kind != "HyperPodPyTorchJob" or job.effective_queue or label("queue_name").key in job.labels:
         return
     for index, part in enumerate(job.parts):
@@ -178,7 +173,7 @@ def spares(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}spares", f"is {part.spares}, but the job waits in no queue")
 
 
-@job_rule(
+@rule(
     "HP732",
     title="A scheduler is one that runs in the cluster",
     severity=Severity.WARNING,
@@ -189,7 +184,6 @@ def spares(job: Job) -> Iterator[Problem]:
     right=example("queue: research"),
 )
 def scheduler(job: Job) -> Iterator[Problem]:
-    """Kueue as the name of a scheduler."""
     for prefix, pod in pods(job):
         if pod.scheduler_name and pod.scheduler_name.lower() == "kueue":
             yield Problem(f"{prefix}scheduler_name", "Kueue is not a scheduler of pods")

@@ -13,13 +13,13 @@ from ..jobs.devices import accelerator_name, mig_per_node, named_types
 from ..jobs.resources import beside, has_all_accelerators, job_size, memory_limit, share, wants_efa_preset
 from ..jobs.room import exact, number, offered, quantity, usable
 from ..spec.jobs import Job, Replica
-from .job_rule import FORMULA, KUBERNETES, example, job_rule, opaque, parts
-from .registry import Problem
+from .job_rule import FORMULA, KUBERNETES, example, opaque, parts
+from .registry import Problem, rule
 
 P5 = "instance_type: ml.p5.48xlarge"
 
 
-@job_rule(
+@rule(
     "HP710",
     title="A job's instance type is one of HyperPod's",
     why="No node carries that label, so the pods stay pending.",
@@ -29,7 +29,6 @@ P5 = "instance_type: ml.p5.48xlarge"
     right=example(P5),
 )
 def instance_types(job: Job) -> Iterator[Problem]:
-    """Unknown types, with the nearest known one."""
     from ..catalog import UnknownName, instance_type
 
     for prefix, part, kind in parts(job):
@@ -41,7 +40,7 @@ def instance_types(job: Job) -> Iterator[Problem]:
                 yield Problem(f"{prefix}instance_type", str(unknown).partition(";")[0], cure)
 
 
-@job_rule(
+@rule(
     "HP711",
     title="What depends on the node is asked for with an instance type",
     severity=Severity.WARNING,
@@ -52,7 +51,6 @@ def instance_types(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, accelerators: 4"),
 )
 def needs_type(job: Job) -> Iterator[Problem]:
-    """Devices without a type, and requesting nothing at all; two different types are an error."""
     key = label("instance_type").key
     for prefix, part, _ in parts(job):
         if part.instance_type is not None:
@@ -72,7 +70,7 @@ def needs_type(job: Job) -> Iterator[Problem]:
             yield Problem(prefix.removesuffix("."), message)
 
 
-@job_rule(
+@rule(
     "HP712",
     title="A job takes whole nodes or parts of them",
     why="It is unclear what is meant, and one of the two would be lost.",
@@ -82,7 +80,6 @@ def needs_type(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, replicas: 2, accelerators: 4"),
 )
 def nodes_or_parts(job: Job) -> Iterator[Problem]:
-    """Nodes beside replicas or parts."""
     for prefix, part, _ in parts(job):
         if part.nodes is None:
             continue
@@ -96,7 +93,7 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
                 yield Problem(f"{prefix}{name}", message)
 
 
-@job_rule(
+@rule(
     "HP713",
     title="Accelerators are asked of types that have them, and no more than they have",
     why="No node can ever hold such a pod.",
@@ -106,7 +103,6 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, replicas: 2, accelerators: 8"),
 )
 def accelerators(job: Job) -> Iterator[Problem]:
-    """Accelerators on CPU types, and more than any type of the node selector or affinity has."""
     for prefix, part, _ in parts(job):
         kinds = [kind for name in named_types(part, part.affinity) if (kind := find_instance_type(name)) is not None]
         if part.accelerators is None or not kinds:
@@ -122,7 +118,7 @@ def accelerators(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}accelerators", message)
 
 
-@job_rule(
+@rule(
     "HP714",
     title="vCPU, memory and huge pages fit the part of a node that pods can use",
     why="The scheduler never finds a node for such a pod.",
@@ -132,7 +128,6 @@ def accelerators(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, vcpu: 150"),
 )
 def capacity(job: Job) -> Iterator[Problem]:
-    """Requests above what the kubelet offers, and above the estimate; limits above what the node has."""
     for prefix, part, kind in parts(job):
         if kind is None:
             continue
@@ -202,7 +197,7 @@ def _most(room: Decimal) -> str:
     return f"{quantity(max(Decimal(), room.quantize(Decimal(1), rounding='ROUND_FLOOR')))} at most"
 
 
-@job_rule(
+@rule(
     "HP731",
     title="A replica with all accelerators of its node may use the node's memory",
     severity=Severity.WARNING,
@@ -214,7 +209,6 @@ def _most(room: Decimal) -> str:
     right=example(f"{P5}, nodes: 2"),
 )
 def small_memory(job: Job) -> Iterator[Problem]:
-    """Limits, and requests that are not stated to be without a limit, far below the node's memory."""
     few = exact(load("jobs")["small_memory_share"])
     for prefix, part, kind in parts(job):
         if kind is None or not has_all_accelerators(part, kind):
@@ -230,7 +224,7 @@ def small_memory(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}memory_gib", message, cure)
 
 
-@job_rule(
+@rule(
     "HP715",
     title="A limit is no less than the request",
     why="Kubernetes refuses the pods.",
@@ -240,7 +234,6 @@ def small_memory(job: Job) -> Iterator[Problem]:
     right=example("instance_type: ml.g5.8xlarge, memory_gib: 64, memory_limit_gib: 64"),
 )
 def limits(job: Job) -> Iterator[Problem]:
-    """Limits below what is stated or derived."""
     for prefix, part, _ in parts(job):
         sized = share(part, job)
         for field, request in (("vcpu", sized.vcpu), ("memory", sized.memory_gib)):
@@ -254,7 +247,7 @@ def limits(job: Job) -> Iterator[Problem]:
                 )
 
 
-@job_rule(
+@rule(
     "HP716",
     title="A MIG partition is one that the type has, counted, and fits a node",
     why="No node offers such partitions, so the pods stay pending.",
@@ -264,7 +257,6 @@ def limits(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, mig_profile: mig-1g.10gb, mig_count: 2"),
 )
 def partitions(job: Job) -> Iterator[Problem]:
-    """Profile and count together, of the type, within the node."""
     for prefix, part, kind in parts(job):
         profile, count = part.mig_profile, part.mig_count
         if (profile is None) != (count is None):
@@ -285,7 +277,7 @@ def partitions(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}mig_count", f"is {count}, but a node of {kind.name} holds {most} x {profile}")
 
 
-@job_rule(
+@rule(
     "HP717",
     title="EFA interfaces are asked of types that have them, and no more than they have",
     why="No node can ever hold such a pod.",
@@ -295,7 +287,6 @@ def partitions(job: Job) -> Iterator[Problem]:
     right=example("instance_type: ml.g5.8xlarge, efa: 1"),
 )
 def efa(job: Job) -> Iterator[Problem]:
-    """EFA on types without it, and more than a node has."""
     for prefix, part, kind in parts(job):
         if not part.efa or kind is None:
             continue
@@ -308,7 +299,7 @@ def efa(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}efa", f"is {part.efa}, but {kind.name} has {kind.efa_interfaces}")
 
 
-@job_rule(
+@rule(
     "HP718",
     title="Shared memory fits the memory limit",
     why="/dev/shm counts towards the memory limit: a job that fills it is killed.",
@@ -319,7 +310,6 @@ def efa(job: Job) -> Iterator[Problem]:
     certain=False,
 )
 def shared_memory(job: Job) -> Iterator[Problem]:
-    """The size of /dev/shm against the memory limit of each replica spec."""
     for prefix, part, kind in parts(job):
         size: Any = part.shared_memory_gib
         if size is None or size == "auto":
@@ -337,7 +327,7 @@ def _stated(job: Job, prefix: str) -> set[str]:
     return job.replica_specs[int(prefix.removeprefix("replica_specs[").removesuffix("]."))].model_fields_set
 
 
-@job_rule(
+@rule(
     "HP719",
     title="A Trainium job says which resource name it requests",
     severity=Severity.NOTE,
@@ -348,7 +338,6 @@ def _stated(job: Job, prefix: str) -> set[str]:
     right=example(P5),
 )
 def neuron(job: Job) -> Iterator[Problem]:
-    """The name in use; cores on types whose logical cores depend on a setting; the field on other types."""
     for prefix, part, kind in parts(job):
         path = f"{prefix}neuron_resource"
         if kind is None:
@@ -365,7 +354,7 @@ def neuron(job: Job) -> Iterator[Problem]:
             yield Problem(path, message, cure, severity=Severity.WARNING)
 
 
-@job_rule(
+@rule(
     "HP720",
     title="A job over several EFA nodes uses EFA",
     severity=Severity.WARNING,
@@ -376,7 +365,6 @@ def neuron(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, nodes: 2"),
 )
 def uses_efa(job: Job) -> Iterator[Problem]:
-    """Several whole nodes of an accelerated EFA type without EFA."""
     if job_size(job) < 2:
         return
     for prefix, part, kind in parts(job):

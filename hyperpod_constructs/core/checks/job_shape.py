@@ -14,13 +14,13 @@ from ..jobs.names import ENV, IMAGE, LABEL, LABEL_KEY, LABEL_VALUE, LONGEST_NAME
 from ..spec.base import is_token
 from ..spec.jobs import Job
 from ..spec.jobs_replica import PodFields
-from .job_rule import KUBERNETES, example, job_rule, opaque, pods
-from .registry import Problem
+from .job_rule import KUBERNETES, example, opaque, pods
+from .registry import Problem, rule
 
 _CREDENTIAL = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY)$", re.IGNORECASE)
 
 
-@job_rule(
+@rule(
     "HP700",
     title="A job's image is an image reference",
     why="The pods stay in InvalidImageName and never start.",
@@ -30,7 +30,6 @@ _CREDENTIAL = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KE
     right="jobs:\n  - {name: train, image: 'registry/train:v1'}\n",
 )
 def image(job: Job) -> Iterator[Problem]:
-    """Syntax of the images of all containers."""
     for prefix, pod in pods(job):
         for place, value in [(f"{prefix}image", pod.image), *_containers(prefix, pod, "image")]:
             if not opaque(value) and not IMAGE.fullmatch(str(value)):
@@ -44,7 +43,7 @@ def _containers(prefix: str, pod: PodFields, field: str) -> Iterator[tuple[str, 
             yield f"{prefix}{kind}[{index}].{field}", getattr(one, field)
 
 
-@job_rule(
+@rule(
     "HP701",
     title="A job's name is a DNS label that leaves room for what is added to it",
     why="Kubernetes refuses the object, or the operator cannot name the pods.",
@@ -54,7 +53,6 @@ def _containers(prefix: str, pod: PodFields, field: str) -> Iterator[tuple[str, 
     right="jobs:\n  - {name: my-job, image: registry/train:v1}\n",
 )
 def names(job: Job) -> Iterator[Problem]:
-    """The name itself, and its length with the hash and the longest pod suffix."""
     if is_token(job.name):
         return
     if not LABEL.fullmatch(job.name):
@@ -73,7 +71,7 @@ def names(job: Job) -> Iterator[Problem]:
         yield Problem("name", f"{job.name!r} has {len(job.name)} characters{also}", f"use {room} at most")
 
 
-@job_rule(
+@rule(
     "HP702",
     title="Namespace, queue, service account and the like are Kubernetes names",
     why="Kubernetes refuses the object.",
@@ -83,7 +81,6 @@ def names(job: Job) -> Iterator[Problem]:
     right=example("namespace: team-a"),
 )
 def references(job: Job) -> Iterator[Problem]:
-    """Names of things that the job refers to, and of its containers."""
     named: list[tuple[str, Any]] = [
         (field, getattr(job, field)) for field in ("namespace", "queue", "team", "workload_priority_class", "priority")
     ]
@@ -102,7 +99,7 @@ def references(job: Job) -> Iterator[Problem]:
                 yield Problem(f"{prefix}container_name", "a PyTorchJob's main container is always named pytorch", cure)
 
 
-@job_rule(
+@rule(
     "HP703",
     title="A team's job runs in the team's namespace and queue",
     why="Kueue finds no LocalQueue of the team in another namespace, and the job never starts.",
@@ -112,7 +109,6 @@ def references(job: Job) -> Iterator[Problem]:
     right=example("team: vision"),
 )
 def team(job: Job) -> Iterator[Problem]:
-    """Team beside another namespace or queue; both kinds of priority."""
     if not opaque(job.team):
         expected = {"namespace": f"hyperpod-ns-{job.team}", "queue": f"hyperpod-ns-{job.team}-localqueue"}
         for field, needed in expected.items():
@@ -157,7 +153,7 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
 """Kind to the fields that only it has."""
 
 
-@job_rule(
+@rule(
     "HP704",
     title="A job uses only what its kind has",
     why="The kind has no such field, so what it asks for would be lost.",
@@ -167,7 +163,6 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
     right=example("nodes: 2, spares: 1"),
 )
 def kinds(job: Job) -> Iterator[Problem]:
-    """Fields of other kinds."""
     for kind, fields in _ONLY.items():
         if job.kind == kind:
             continue
@@ -201,7 +196,7 @@ def kinds(job: Job) -> Iterator[Problem]:
         )
 
 
-@job_rule(
+@rule(
     "HP705",
     title="Environment variables and labels have valid names and one source each",
     why="Kubernetes refuses the object.",
@@ -211,7 +206,6 @@ def kinds(job: Job) -> Iterator[Problem]:
     right=example('env: {FIRST: "x"}'),
 )
 def environment(job: Job) -> Iterator[Problem]:
-    """Names and sources of environment variables; keys and values of labels."""
     from ..spec.jobs_pod import EnvSource
 
     places: list[tuple[str, Any]] = []
@@ -253,7 +247,7 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
         yield Problem(path, "a secret or config map needs a key, a pod field has none")
 
 
-@job_rule(
+@rule(
     "HP707",
     title="A job asks for one topology, by a label that nodes have",
     severity=Severity.WARNING,
@@ -265,7 +259,6 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
     certain=True,
 )
 def topology(job: Job) -> Iterator[Problem]:
-    """Both topologies, and unknown labels."""
     if job.preferred_topology and job.required_topology:
         message = f"preferred ({job.preferred_topology}) and required ({job.required_topology}) are both given"
         yield Problem("required_topology", message, "keep one of the two", severity=Severity.ERROR)
@@ -278,7 +271,7 @@ def topology(job: Job) -> Iterator[Problem]:
             yield Problem(field, f"{value!r} is not a known topology label", f"known are {', '.join(known)}")
 
 
-@job_rule(
+@rule(
     "HP709",
     title="Credentials come from secrets",
     severity=Severity.WARNING,
@@ -289,7 +282,6 @@ def topology(job: Job) -> Iterator[Problem]:
     right=example("env: {HF_TOKEN: {secret: hub, key: token}}"),
 )
 def credentials(job: Job) -> Iterator[Problem]:
-    """Plain values of variables that are named like credentials."""
     for prefix, pod in pods(job):
         for name, value in pod.env.items():
             if isinstance(value, str) and value and not is_token(value) and _CREDENTIAL.search(name):

@@ -13,11 +13,11 @@ from ..jobs.pod_rules import template_flaws
 from ..jobs.pods import pod_template
 from ..jobs.schema import Flaw, flaws
 from ..spec.jobs import Job, ReplicaSpec
-from .job_rule import KUBERNETES, example, job_rule, pods
-from .registry import Problem
+from .job_rule import KUBERNETES, example, pods
+from .registry import Problem, rule
 
 
-@job_rule(
+@rule(
     "HP721",
     title="The patch leaves the resources alone",
     severity=Severity.WARNING,
@@ -28,7 +28,6 @@ from .registry import Problem
     right=example("container_patch: {tty: true}"),
 )
 def patched(job: Job) -> Iterator[Problem]:
-    """Resources in the patches."""
     for prefix, pod in pods(job):
         spec = pod.patch.get("spec")
         containers = spec.get("containers") if isinstance(spec, Mapping) else None
@@ -40,7 +39,7 @@ def patched(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}container_patch.resources", "changes the resources of a container")
 
 
-@job_rule(
+@rule(
     "HP722",
     title="The object is valid after all patches",
     why="The API server refuses the object, or drops the misspelt key, and what it asks for is lost.",
@@ -53,7 +52,6 @@ def patched(job: Job) -> Iterator[Problem]:
     ),
 )
 def final_object(job: Job) -> Iterator[Problem]:
-    """The pod templates and the object around them, against Kubernetes' schema and rules."""
     found: dict[Problem, None] = {}
     for index, part in enumerate(job.parts):
         spec = job.replica_specs[index] if job.replica_specs else None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..catalog import limit, region_of_zone_id
 from ..findings import Severity
 from ..spec.base import is_token
+from ..spec.network import Network
 from .context import Context, as_text, skipped
 from .registry import Problem, rule
 
@@ -16,15 +17,13 @@ from .registry import Problem, rule
     "HP110",
     title="The network has two zones, since EKS needs two.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="EKS refuses the cluster, after the VPC, the bucket and the roles were made. HyperPod itself needs one zone only.",
     cure="Name a second zone id; groups can still be in one zone.",
     source="EKS CreateCluster, resourcesVpcConfig: at least two subnets, in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def two_zones(ctx: Context) -> Iterator[Problem]:
-    """Zones for the control plane."""
+def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
     network, need = ctx.network, limit("eks_subnets").value
     if network is None or (ctx.eks is not None and ctx.eks.existing is not None):
         return
@@ -58,15 +57,13 @@ def _zone_ids(ctx: Context) -> Iterator[tuple[str, str]]:
     "HP111",
     title="Each zone is named once.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="Groups find their subnet by the zone; with two of one zone that is ambiguous, and one zone is not two.",
     cure="Name another zone, or remove it.",
     source="this project; EKS needs subnets in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def distinct_zones(ctx: Context) -> Iterator[Problem]:
-    """No zone twice."""
+def distinct_zones(network: Network, ctx: Context) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for path, zone in _zone_ids(ctx):
         if zone in seen:
@@ -78,15 +75,13 @@ def distinct_zones(ctx: Context) -> Iterator[Problem]:
     "HP112",
     title="Zones are named by ids of the region.",
     severity=Severity.ERROR,
-    needs=("region",),
     why="The subnets cannot be made. Zone names mean different zones in different accounts, ids do not.",
     cure="Use zone ids: `aws ec2 describe-availability-zones --query AvailabilityZones[].ZoneId`.",
     source="EC2: AvailabilityZoneId of CreateSubnet",
     wrong="network: {availability_zone_ids: [us-west-2a, us-west-2b]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def zone_ids_of_region(ctx: Context) -> Iterator[Problem]:
-    """Zone ids everywhere: network, groups and file systems."""
+def zone_ids_of_region(region: str, ctx: Context) -> Iterator[Problem]:
     region = ctx.region_facts
     if region is None:
         return
@@ -120,15 +115,13 @@ def zone_ids_of_region(ctx: Context) -> Iterator[Problem]:
     "HP113",
     title="Subnets of the control plane are in zones that EKS takes.",
     severity=Severity.ERROR,
-    needs=("network", "region"),
     why="EKS refuses the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the roles were made.",
     cure="Name other zones: every zone of a network that is made gets a subnet for the control plane.",
     source="EKS user guide, network-reqs: zones in which the cluster's subnets can't be",
     wrong="network: {availability_zone_ids: [use1-az3, use1-az4]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az2, use1-az4]}\nregion: us-east-1\n",
 )
-def zones_for_control_plane(ctx: Context) -> Iterator[Problem]:
-    """Zones of the subnets that EKS gets; those of nodes alone may be in any."""
+def zones_for_control_plane(network: Network, region: str, ctx: Context) -> Iterator[Problem]:
     network, region = ctx.network, ctx.region_facts
     if network is None or region is None or (ctx.eks is not None and ctx.eks.existing is not None):
         return

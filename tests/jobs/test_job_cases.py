@@ -137,7 +137,9 @@ def test_names_of_replica_specs_are_unique_dns_labels():
 
 def test_a_log_rule_can_be_a_fault_on_match():
     rule = {"name": "nan", "pattern": "loss: nan", "fault_on_match": True}
-    manifest = compile_job(Job(**BASE, run_policy={"log_rules": [rule]}))  # a field of AWS's page, not of the CLI's model
+    manifest = compile_job(
+        Job(**BASE, run_policy={"log_rules": [rule]})
+    )  # a field of AWS's page, not of the CLI's model
     assert manifest["spec"]["runPolicy"]["logMonitoringConfiguration"] == [
         {"name": "nan", "logPattern": "loss: nan", "faultOnMatch": True}
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from ..catalog import label
 from ..documents import join
 from ..findings import Severity
-from ..jobs.compile import manifest_of
+from ..jobs.manifest import manifest_of
 from ..jobs.names import ENV, IMAGE, LABEL, LABEL_KEY, LABEL_VALUE, LONGEST_NAME, is_label
 from ..spec.base import is_token
 from ..spec.jobs import Job

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..documents import parent, within
 from ..findings import Severity
-from ..jobs.compile import manifest_of
+from ..jobs.manifest import manifest_of
 from ..jobs.pod_rules import template_flaws
 from ..jobs.pods import pod_template
 from ..jobs.schema import Flaw, flaws

@@ -13,6 +13,7 @@ from ..core.checks.jobs import check_job
 from ..core.documents import Document
 from ..core.findings import Finding, errors, ordered, summary
 from ..core.jobs.files import LoadedJob, job_in, read_jobs
+from ..core.overlay import overlay
 from ..core.spec.jobs import Job
 
 if TYPE_CHECKING:
@@ -52,16 +53,10 @@ def _with(loaded: LoadedJob, flags: Mapping[str, Any]) -> LoadedJob:
     """The job of a file with the flags over it."""
     if not flags or loaded.job is None:
         return loaded
-    data = _merged(loaded.job.model_dump(mode="json", exclude_unset=True), flags)
+    data = overlay(loaded.job.model_dump(mode="json", exclude_unset=True), flags)
     shape = job_in(data, Document(file=None))
     findings = [*loaded.findings, *shape.findings]
     return LoadedJob(job=shape.job, findings=findings, document=loaded.document, keys=loaded.keys)
-
-
-def _merged(data: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
-    for key, value in flags.items():
-        data[key] = _merged(dict(data[key]), value) if isinstance(value, dict) and data.get(key) else value
-    return data
 
 
 def _in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob], list[Finding]]:

@@ -6,6 +6,7 @@ A document is read from events, without recursion and within limits, so that no 
 
 from __future__ import annotations
 
+import errno
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -129,13 +130,13 @@ def _text(document: Document, path: Path) -> tuple[Document, str | None]:
         return _refused(document, "HP002", "is a directory, not a file", "name the file in it"), None
     except (OSError, ValueError) as problem:  # ValueError: a NUL character in the path
         reason = getattr(problem, "strerror", None) or str(problem)
-        return _refused(document, "HP002", f"cannot be read: {reason}", "make the file readable"), None
+        loop = getattr(problem, "errno", None) == errno.ELOOP
+        cure = "name the file itself" if loop else "make the file readable"
+        return _refused(document, "HP002", f"cannot be read: {reason}", cure), None
     if len(content) > LARGEST_FILE:
-        cure = "split it, or name the right file"
-        return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", cure), None
+        return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "split it into several"), None
     if b"\0" in content:
-        cure = "name the right file, saved as UTF-8"
-        return _refused(document, "HP003", "is a binary file, not YAML text", cure), None
+        return _refused(document, "HP003", "is a binary file, not YAML text", "name the right text file"), None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
@@ -183,9 +184,8 @@ def _problem(document: Document, rule: str, path: str, message: str, cure: str, 
 def _parsed(document: Document, text: str) -> Document:
     found = _documents(text, document.file)
     if len(found) > 1:
-        mark = found[1].start
         cure = "one file, one document: remove what follows `---`"
-        return _refused(document, "HP006", "holds more than one YAML document", cure, mark)
+        return _refused(document, "HP006", "holds more than one YAML document", cure, found[1].start)
     return found[0]
 
 

@@ -45,7 +45,7 @@ def test_the_rules_are_these():
         *(f"HP70{number}" for number in range(10)),
         *(f"HP7{number}" for number in range(10, 24)),
         *(f"HP7{number}" for number in range(25, 33)),
-        *(f"HP74{number}" for number in range(9)),
+        *(f"HP74{number}" for number in range(10)),
         *("HP750", "HP790", "HP791", "HP792"),
     ]
 

@@ -12,7 +12,7 @@ import click
 from ..core.checks.jobs import check_job
 from ..core.documents import Document
 from ..core.findings import Finding, errors, ordered, summary
-from ..core.jobs.files import LoadedJob, job_in, read_job
+from ..core.jobs.files import LoadedJob, job_in, read_jobs
 from ..core.overlay import overlay
 from ..core.spec.jobs import Job
 
@@ -24,7 +24,10 @@ def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None
     """The jobs of the files with the flags over them, or of the flags alone; exit 1 with the findings when one is wrong."""
     if not files and not flags:
         raise click.UsageError("name a job file, or state a job by flags (--name, --image ...)")
-    loaded = [_with(read_job(file), flags) for file in files] if files else [job_in(dict(flags), Document(file=None))]
+    if files:
+        loaded = [_with(one, flags) for file in files for one in read_jobs(file)]
+    else:
+        loaded = [job_in(dict(flags), Document(file=None))]
     found = [finding for one in loaded for finding in one.findings]
     for one in loaded:
         if one.job is not None:

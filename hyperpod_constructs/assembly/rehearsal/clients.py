@@ -6,16 +6,16 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from ...core.catalog import deployment_wait
+from .call import Call
+from .eks import cluster_of
 from .iam import allowed
-
-if TYPE_CHECKING:
-    from .functions import Call
-    from .resources import Resources
+from .kubernetes import KUEUE
+from .resources import Resources
 
 _ids = itertools.count(1)
 
@@ -274,8 +274,6 @@ class Governed:
         raise error("ResourceNotFound", "Describe")
 
     def _later(self, one: dict[str, Any], status: str) -> None:
-        from .kubernetes import KUEUE
-
         def settle() -> None:
             cluster = self._cluster(one["ClusterArn"])
             addon = cluster.addons.get(KUEUE) if cluster else None
@@ -297,8 +295,6 @@ class Governed:
         thing = self._services.account.find("AWS::SageMaker::Cluster", arn)
         if thing is None:
             raise error("ResourceNotFound", "DescribeCluster", f"there is no cluster {arn}")
-        from .eks import cluster_of
-
         return cluster_of(self._services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
 
 

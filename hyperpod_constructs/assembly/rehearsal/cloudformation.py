@@ -242,7 +242,8 @@ class CloudFormation:
                 message = f"{live.kind} {live.id} is deleted by the update ({why}): {LOSSES[live.kind]}"
                 self.record.find("HPR04", f"{deployed.name}.{name}", message)
             try:
-                yield from self.resources.delete(live, deployed, name, self._fault(deployed.name, name, "delete"))
+                fault = self._fault(deployed.name, name, "delete")
+                yield from self.resources.delete(live, deployed.name, deployed.id, name, fault)
             except (Refused, NotModelled, TimeoutError) as refusal:
                 bad.add(name)
                 failures.append(f"{name} ({live.kind}): {refusal}")

@@ -6,19 +6,17 @@ import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.catalog import deployment_wait
 from . import handlers
 from .account import Refused, Thing
+from .call import Call
 from .iam import allowed, has_managed, trusts
 from .network import ways_out
 from .plan import Fault
 from .resources import Live, Request, Resources
 from .world import Blocking, Steps
-
-if TYPE_CHECKING:
-    from .cloudformation import Deployed
 
 LARGEST_ANSWER = 4096
 """Bytes of a custom resource's answer to CloudFormation (CloudFormation user guide, response objects)."""
@@ -28,22 +26,6 @@ CREATE_FAILED = "AWSCDK::CustomResourceProviderFramework::CREATE_FAILED"
 """The physical id that CDK's framework answers when a creation failed; it ignores the deletion of it."""
 _FUNCTION = "AWS::Lambda::Function"
 _requests = itertools.count(1)
-
-
-@dataclass
-class Call:
-    """One invocation of a function: with which role, and how long it may take."""
-
-    services: Resources
-    function: Thing
-    role: str
-    limit: float
-
-    @property
-    def left(self) -> Callable[[], float]:
-        """Seconds that are left of it, asked again and again."""
-        end = self.services.world.now + self.limit
-        return lambda: end - self.services.world.now
 
 
 Handler = Callable[[Mapping[str, Any], Call], dict[str, Any]]
@@ -102,13 +84,13 @@ class Functions:
         self._answered(live, answer)
         return live
 
-    def delete(self, live: Live, deployed: Deployed, name: str, fault: Fault | None) -> Steps:
+    def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
         """Send a Delete."""
         if live.id == CREATE_FAILED:
             return
-        event = self._event("Delete", deployed.id, name, live.kind, live.properties)
+        event = self._event("Delete", stack_id, name, live.kind, live.properties)
         event["PhysicalResourceId"] = live.id
-        request = Request(deployed.name, deployed.id, name, live.kind, live.properties, live.body)
+        request = Request(stack, stack_id, name, live.kind, live.properties, live.body)
         if fault is not None:
             raise Refused("the function refuses the deletion (injected)")
         yield from self._deliver(event, request, fault, live, {})

@@ -3,72 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...handlers.cluster import index as guard
 from ...handlers.governance import index as governance
 from ...handlers.grafana import index as grafana
 from ...handlers.kubernetes import apply, wait
-from ...handlers.kubernetes.errors import ApiError
 from ...handlers.kubernetes.services import Services
-from ...handlers.shared.eks import ClusterGone
 from .account import ANYTHING
+from .call import Call
 from .clients import Clients, grafana_answers
+from .connection import connect
 from .helm import run_helm
 from .iam import allowed, bucket_lets
-
-if TYPE_CHECKING:
-    from .functions import Call
-    from .kubernetes import Answer, KubernetesCluster
-
-
-@dataclass
-class Pool:
-    """Stands where urllib3's pool stands: requests go to the cluster in this process."""
-
-    cluster: KubernetesCluster
-    role: str
-
-    def request(self, method: str, url: str, **given: Any) -> Answer:
-        """One request."""
-        from urllib3.exceptions import ProtocolError
-
-        try:
-            return self.cluster.server.request(method, url, self.role, given.get("body"), given.get("headers") or {})
-        except OSError as error:
-            raise ProtocolError(str(error)) from None
-
-
-class Connection:
-    """The way into a cluster, for one role."""
-
-    ssl_context = None
-
-    def __init__(self, cluster: KubernetesCluster, role: str) -> None:
-        self.endpoint = f"https://{cluster.name}.eks.amazonaws.com"
-        self.pool = Pool(cluster, role)
-
-    def headers(self) -> Mapping[str, str]:
-        """Nothing: who asks is known here."""
-        return {}
-
-    def renew(self) -> None:
-        """There is nothing to renew."""
-
-
-def connect(call: Call, name: str) -> Connection:
-    """Ask EKS for a cluster. Raises `ClusterGone`, and `ApiError` while the role may not ask."""
-    account = call.services.account
-    thing = account.find("AWS::EKS::Cluster", name)
-    if thing is None and name in account.ever:
-        raise ClusterGone(f"there is no EKS cluster {name!r}")
-    arn = f"arn:{account.partition}:eks:{account.region}:{account.account}:cluster/{name}"
-    if not allowed(account, call.role, "eks:DescribeCluster", arn):
-        raise ApiError(403, "AccessDeniedException", f"{call.role} is not authorized to perform: eks:DescribeCluster")
-    from .eks import cluster_of
-
-    return Connection(cluster_of(call.services, name), call.role)
 
 
 def services_of(call: Call) -> Services:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.catalog import deployment_wait, load
 from ...handlers.helm.binary import HelmError
@@ -14,11 +14,10 @@ from ...handlers.helm.release import Runner
 from ...handlers.helm.retries import with_retries
 from ...handlers.kubernetes.client import ApiClient
 from ...handlers.kubernetes.timing import Deadline
+from .call import Call
+from .connection import connect
 from .kinds import Json
 from .kubernetes import KubernetesCluster
-
-if TYPE_CHECKING:
-    from .functions import Call
 
 
 class ModelledHelm:
@@ -133,8 +132,6 @@ class ModelledRun(Run):
 
     def runner(self, wanted: Properties) -> Runner:
         """The model of helm, on the cluster in memory."""
-        from .handlers import connect
-
         call: Call = self.helm  # type: ignore[assignment]
         sleep = call.services.world.clock.sleep
         connection = with_retries(lambda: connect(call, wanted.cluster), seconds_left=call.left, sleep=sleep)

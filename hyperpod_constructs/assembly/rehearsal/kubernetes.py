@@ -6,15 +6,14 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ...core.catalog import deployment_wait, find_addon, instance_type
+from .account import Account
 from .api_server import ApiServer
+from .plan import Record, Timing
 from .store import Json, Key, Refusal, Resource
-from .world import EPOCH, Steps
-
-if TYPE_CHECKING:
-    from .resources import Resources
+from .world import EPOCH, Steps, World
 
 JOB_KINDS = {
     ("sagemaker.amazonaws.com", "hyperpodpytorchjobs"): "amazon-sagemaker-hyperpod-training-operator",
@@ -31,6 +30,26 @@ KARPENTER = (
     "nodeclaims.karpenter.sh",
 )
 """Kinds that come with the autoscaling of a HyperPod cluster."""
+
+
+class Surroundings(Protocol):
+    """What a cluster lies in: an account, and a rehearsal's time and record."""
+
+    @property
+    def world(self) -> World:
+        """Virtual time."""
+
+    @property
+    def account(self) -> Account:
+        """What exists around it."""
+
+    @property
+    def timing(self) -> Timing:
+        """How long things take."""
+
+    @property
+    def record(self) -> Record:
+        """Where findings go."""
 
 
 @dataclass
@@ -107,7 +126,7 @@ class KubernetesCluster:
     """The state of one EKS cluster. `owned` is false for one that the app did not make."""
 
     name: str
-    services: Resources
+    services: Surroundings
     owned: bool = True
     gone: bool = False
     addons: dict[str, Installed] = field(default_factory=dict)

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ...core.catalog import deployed_kinds
 from .account import Account, Refused, Thing
+from .kubernetes import KubernetesCluster
 from .plan import Fault, Record, Timing
 from .schemas import schema
 from .values import Unresolved
 from .world import Steps, World
-
-if TYPE_CHECKING:
-    from .cloudformation import Deployed
-    from .functions import Functions
-    from .kubernetes import KubernetesCluster
 
 
 @dataclass
@@ -61,6 +57,22 @@ class Model:
     after_delete: Callable[[Resources, Thing], None] | None = None
 
 
+class CustomResources(Protocol):
+    """Who sends the events of custom resources."""
+
+    def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
+        """Send a Create."""
+
+    def update(self, request: Request, live: Live, fault: Fault | None, made: dict[str, Live]) -> Steps:
+        """Send an Update."""
+
+    def back(self, request: Request, now: Live, then: Live) -> Steps:
+        """Send the Update that undoes one."""
+
+    def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
+        """Send a Delete."""
+
+
 MODELS: dict[str, Model] = {}
 """Kind to what is special about it; filled by the modules of the services."""
 
@@ -80,7 +92,7 @@ class Resources:
 
     def __init__(self, world: World, account: Account, timing: Timing, record: Record) -> None:
         self.world, self.account, self.timing, self.record = world, account, timing, record
-        self.functions: Functions
+        self.functions: CustomResources
         self.clusters: dict[str, KubernetesCluster] = {}
         self.left: list[Left] = []
         self.sources: dict[str, set[str]] = {}
@@ -155,10 +167,10 @@ class Resources:
             return then
         return (yield from self.update(request, now, None, {}))
 
-    def delete(self, live: Live, deployed: Deployed, name: str, fault: Fault | None) -> Steps:
+    def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
         """Delete it."""
         if is_custom(live.kind):
-            yield from self.functions.delete(live, deployed, name, fault)
+            yield from self.functions.delete(live, stack, stack_id, name, fault)
             return
         thing = live.thing
         if thing is None or (thing.kind, thing.id) not in self.account.things:

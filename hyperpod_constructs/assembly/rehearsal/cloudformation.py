@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..graph import Stack
-from ..graph._references import references
 from .account import NotModelled, Refused
 from .plan import Fault, Record, Step, Timing
 from .resources import LOSSES, Live, Request, Resources
-from .schemas import as_text
+from .stack import Deployed, Outcome, dependencies, not_after, same, wanted_of
 from .values import Scope, Unresolved
 from .world import Signal, Steps, World
 
 BOOTSTRAP_VERSION = "30"
 """What the parameter of a bootstrapped account says; templates ask for 6 or more."""
-
-
-@dataclass
-class Deployed:
-    """One stack as CloudFormation knows it."""
-
-    name: str
-    id: str
-    source: Stack
-    live: dict[str, Live] = field(default_factory=dict)
-    outputs: dict[str, Any] = field(default_factory=dict)
-    exports: dict[str, Any] = field(default_factory=dict)
-    imports: set[str] = field(default_factory=set)
-    status: str = "CREATE_IN_PROGRESS"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an operation on a stack ended."""
-
-    stack: str
-    status: str
-    reason: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is what was asked for."""
-        return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "UNCHANGED")
 
 
 class CloudFormation:
@@ -107,7 +77,7 @@ class CloudFormation:
         scope = self._scope(deployed, stack, deployed.imports)
         try:
             self._check_rules(stack, scope)
-            wanted = _wanted(stack, scope)
+            wanted = wanted_of(stack, scope)
         except Unresolved as refusal:
             del self.stacks[deployed.name]
             return Outcome(deployed.name, "REFUSED", str(refusal))
@@ -143,7 +113,7 @@ class CloudFormation:
         before, old = dict(deployed.live), deployed.source
         try:
             self._check_rules(stack, scope)
-            wanted = _wanted(stack, scope)
+            wanted = wanted_of(stack, scope)
         except Unresolved as refusal:
             return Outcome(deployed.name, "REFUSED", str(refusal))
         created: dict[str, Live] = {}
@@ -180,7 +150,7 @@ class CloudFormation:
             return
         if live.kind != request.kind:
             raise Refused(f"Update of resource type is not permitted: {live.kind} would become {request.kind}")
-        if _same(live.properties, request.properties):
+        if same(live.properties, request.properties):
             live.body = body
             return False
         deployed.live[name] = yield from self.resources.update(request, live, fault, created)
@@ -220,7 +190,7 @@ class CloudFormation:
     ) -> Steps:
         """Delete resources in the reverse order of their creation; the reasons of those that stay by failure."""
         failures: list[str] = []
-        needs = _dependencies(source, things)
+        needs = dependencies(source, things)
         followers: dict[str, set[str]] = {name: set() for name in things}
         for name, firsts in needs.items():
             for first in firsts:
@@ -269,7 +239,7 @@ class CloudFormation:
     ) -> Steps:
         """Run an operation on each resource as soon as those that it needs are done; the first failure, else ''."""
         names = list(names)
-        needs = needs if needs is not None else _dependencies(stack, names)
+        needs = needs if needs is not None else dependencies(stack, names)
         done: dict[str, Signal] = {name: self.world.signal() for name in names}
         ended: dict[str, float] = {}
         state = {"failure": ""}
@@ -277,7 +247,7 @@ class CloudFormation:
         def one(name: str) -> Steps:
             waits = set(needs[name])
             if f"{deployed.name}.{name}" in self.timing.late:
-                waits |= _not_after(name, names, needs)
+                waits |= not_after(name, names, needs)
             last: str | None = None
             for other in sorted(waits):
                 yield done[other]
@@ -410,40 +380,3 @@ class CloudFormation:
 
     def _stuck(self, deployed: Deployed, failures: list[str]) -> None:
         self.record.find("HPR06", deployed.name, f"is {deployed.status}: {'; '.join(failures)}")
-
-
-def _wanted(stack: Stack, scope: Scope) -> dict[str, Mapping[str, Any]]:
-    return {
-        name: body
-        for name, body in stack.resources.items()
-        if "Condition" not in body or scope.condition(body["Condition"])
-    }
-
-
-def _dependencies(stack: Stack, names: Iterable[str]) -> dict[str, set[str]]:
-    """What each resource waits for, among `names`."""
-    known = set(names)
-    return {name: set(_needs(stack.resources.get(name, {}))) & known - {name} for name in known}
-
-
-def _needs(body: Mapping[str, Any]) -> Iterator[str]:
-    depends_on = body.get("DependsOn") or ()
-    yield from [depends_on] if isinstance(depends_on, str) else depends_on
-    for reference in references(body.get("Properties")):
-        if reference.kind in ("Ref", "Fn::GetAtt") and isinstance(reference.target, str):
-            yield reference.target
-
-
-def _not_after(name: str, names: list[str], needs: Mapping[str, set[str]]) -> set[str]:
-    """Everything that does not wait for `name`, at once or through others."""
-    after = {name}
-    grown = True
-    while grown:
-        more = {one for one in names if one not in after and needs[one] & after}
-        grown = bool(more)
-        after |= more
-    return set(names) - after
-
-
-def _same(old: Any, new: Any) -> bool:
-    return bool(as_text(old) == as_text(new))

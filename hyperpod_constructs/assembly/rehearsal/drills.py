@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..graph import Stack
-from .cloudformation import Outcome
 from .plan import Fault
 from .play import Rehearsal
 from .resources import Left
+from .stack import Outcome
 
 _TODO = {
     "ROLLBACK_COMPLETE": "deploy again: the CDK CLI deletes the rolled-back stack first",

@@ -7,9 +7,10 @@ from typing import Any
 
 from ...core.catalog import deployment_wait
 from .account import ANYTHING, Refused, Thing
+from .brought import KARPENTER
 from .eks import cluster_of
 from .iam import allowed, attached, has_managed, trusts
-from .kubernetes import KARPENTER, KubernetesCluster
+from .kubernetes import KubernetesCluster
 from .network import ways_out
 from .resources import MODELS, Model, Request, Resources
 from .world import Steps

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ...core.catalog import deployment_wait, find_addon, instance_type
+from ...core.catalog import deployment_wait, find_addon
+from . import brought
 from .account import Account
 from .api_server import ApiServer
 from .plan import Record, Timing
 from .store import Json, Key, Refusal, Resource
-from .world import EPOCH, Steps, World
+from .world import Steps, World
 
 JOB_KINDS = {
     ("sagemaker.amazonaws.com", "hyperpodpytorchjobs"): "amazon-sagemaker-hyperpod-training-operator",
@@ -24,12 +25,6 @@ _KUEUE_WATCHES = (("apps", "deployments"), ("batch", "jobs"), ("sagemaker.amazon
 _FREE_NAMESPACES = ("kube-system", "kueue-system")
 TEAM_PREFIX = "hyperpod-ns-"
 _ADMIN_POLICIES = ("AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy")
-KARPENTER = (
-    "hyperpodnodeclasses.karpenter.sagemaker.amazonaws.com",
-    "nodepools.karpenter.sh",
-    "nodeclaims.karpenter.sh",
-)
-"""Kinds that come with the autoscaling of a HyperPod cluster."""
 
 
 class Surroundings(Protocol):
@@ -190,10 +185,6 @@ class KubernetesCluster:
             self.store.delete(key, {})
         self.settle()
 
-    def has_cpu_node(self) -> bool:
-        """Whether a node takes pods without tolerations for accelerators."""
-        return bool(self.nodes())
-
     # Add-ons
 
     def install(self, addon: Installed, path: str, trouble: str) -> Steps:
@@ -291,7 +282,7 @@ class KubernetesCluster:
         for workload in known.deployments:
             self.workload("Deployment", namespace, workload, labels)
         if name == "coredns":
-            self.store.put(_service("kube-system", "kube-dns", labels))
+            self.store.put(brought.service("kube-system", "kube-dns", labels))
         if name == "vpc-cni":
             self.workload("DaemonSet", namespace, "aws-node", labels)
 
@@ -304,42 +295,12 @@ class KubernetesCluster:
 
     def workload(self, kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> None:
         """A Deployment or a DaemonSet that somebody brings along; its pods come with nodes."""
-        selector = {"app": name}
-        pod = {"containers": [{"name": name, "image": f"{name}:1"}]}
-        spec: Json = {
-            "selector": {"matchLabels": selector},
-            "template": {"metadata": {"labels": selector}, "spec": pod},
-        }
-        if kind == "Deployment":
-            spec["replicas"] = 1
-        self.store.put(
-            {
-                "apiVersion": "apps/v1",
-                "kind": kind,
-                "metadata": {"name": name, "namespace": namespace, "labels": dict(labels)},
-                "spec": spec,
-                "status": {},
-            }
-        )
+        self.store.put(brought.workload(kind, namespace, name, labels))
         self.settle()
 
-    def define(self, name: str, labels: Mapping[str, str], kind: str = "") -> None:
+    def define(self, name: str, labels: Mapping[str, str]) -> None:
         """A CustomResourceDefinition that somebody brings along."""
-        plural, _, group = name.partition(".")
-        kinds = _KINDS.get(name, (kind or plural.removesuffix("s").title(), "v1", "Namespaced"))
-        self.store.put(
-            {
-                "apiVersion": "apiextensions.k8s.io/v1",
-                "kind": "CustomResourceDefinition",
-                "metadata": {"name": name, "labels": dict(labels)},
-                "spec": {
-                    "group": group,
-                    "names": {"kind": kinds[0], "plural": plural},
-                    "scope": kinds[2],
-                    "versions": [{"name": kinds[1], "served": True}],
-                },
-            }
-        )
+        self.store.put(brought.definition(name, labels))
 
     def settle(self) -> None:
         """Pods of workloads run where there are nodes, and where their add-on is ready."""
@@ -418,28 +379,6 @@ class KubernetesCluster:
                 )
             self.store.delete(("", "namespaces", "", namespace), {})
 
-    def stamp(self) -> float:
-        """Seconds since the epoch."""
-        return EPOCH + self.services.world.now
-
-
-_KINDS: dict[str, tuple[str, str, str]] = {
-    "hyperpodpytorchjobs.sagemaker.amazonaws.com": ("HyperPodPyTorchJob", "v1", "Namespaced"),
-    "pytorchjobs.kubeflow.org": ("PyTorchJob", "v1", "Namespaced"),
-    "hyperpodnodeclasses.karpenter.sagemaker.amazonaws.com": ("HyperpodNodeClass", "v1", "Cluster"),
-    "nodepools.karpenter.sh": ("NodePool", "v1", "Cluster"),
-    "nodeclaims.karpenter.sh": ("NodeClaim", "v1", "Cluster"),
-}
-
-
-def _service(namespace: str, name: str, labels: Mapping[str, str]) -> Json:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name, "namespace": namespace, "labels": dict(labels)},
-        "spec": {"selector": {"k8s-app": name}},
-    }
-
 
 def _is_daemon_set(name: str) -> bool:
     known = find_addon(name)
@@ -454,8 +393,3 @@ def _in_kube_system(name: str) -> bool:
 def _refusal(refusal: Refusal) -> Answer:
     body = {"kind": "Status", "status": "Failure", "reason": refusal.reason, "message": refusal.message}
     return Answer(refusal.status, {}, json.dumps({**body, "code": refusal.status}).encode())
-
-
-def accelerated(kind: str) -> bool:
-    """Whether nodes of an instance type have accelerators."""
-    return instance_type(kind).accelerator is not None

@@ -16,11 +16,12 @@ from ...core.findings import Finding
 from ..graph import Source, Stack, load
 from . import eks, hyperpod, iam, network  # each adds its models
 from .account import Account
-from .cloudformation import CloudFormation, Outcome
+from .cloudformation import CloudFormation
 from .functions import Functions, Handler
 from .handlers import OWN
 from .plan import Fault, Record, Step, Timing
 from .resources import PAYING, Left, Resources
+from .stack import Outcome
 from .world import Signal, Steps, World
 
 MODELLED = (network, iam, eks, hyperpod)

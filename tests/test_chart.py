@@ -15,6 +15,8 @@ from hyperpod_constructs.core import chart, spec
 from hyperpod_constructs.core.catalog import instance_types
 from hyperpod_constructs.core.catalog._files import load
 from hyperpod_constructs.core.chart import ChartError, chart_values, gaps, insertions, vendor
+from hyperpod_constructs.core.closed import image_copies
+from hyperpod_constructs.core.spec import Cluster, InstanceGroup
 from hyperpod_constructs.core.spec.dependencies import DependencyChart
 
 COMPONENTS = load("chart")["components"]
@@ -31,7 +33,7 @@ def test_every_component_is_a_switch_with_the_charts_default() -> None:
     switches = {
         name: field.default
         for name, field in DependencyChart.model_fields.items()
-        if name not in ("enabled", "chart", "values", "image_registry")
+        if name not in ("enabled", "chart", "values", "image_registry", "pytorch_init_image")
     }
     switches["nvidia_device_plugin"] = DependencyChart().has_nvidia_device_plugin
     assert switches == {name: component["default"] for name, component in COMPONENTS.items()}
@@ -303,3 +305,19 @@ def test_the_pin() -> None:
     pin = chart.pinned_chart()
     assert (pin.commit, pin.digest[:14]) == ("011ca927123e02b35a399935bbb3ab1905fe33c7", "sha256:d4bef34")
     assert all(digest.startswith("sha256:") and len(digest) == 71 for digest in chart.subchart_digests().values())
+
+
+def test_the_operator_is_told_the_image_of_its_init_containers() -> None:
+    def lines(**fields: Any) -> list[str]:
+        found = insertions(DependencyChart(**fields), instance_types=["ml.p5.48xlarge"])
+        return [one.line.strip() for one in found if "training-operator" in one.path]
+
+    assert lines() == []  # the operator's own default
+    assert lines(pytorch_init_image="registry/wait:v1") == ["- --pytorch-init-container-image=registry/wait:v1"]
+    mirrored = "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
+    assert lines(image_registry=mirrored) == [f"- --pytorch-init-container-image={mirrored}/alpine:3.10"]
+    assert lines(image_registry=mirrored, training_operators=False) == []
+    group = InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=1)
+    own = DependencyChart(pytorch_init_image="registry/wait:v1")
+    copied = [one.component for one in image_copies(own, Cluster(instance_groups=[group]))]
+    assert copied == ["mpi-operator", "training-operator"]

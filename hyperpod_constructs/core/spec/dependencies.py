@@ -172,6 +172,12 @@ class DependencyChart(SpecModel):
         help="Where copies of the chart's public images lie, such as "
         "`111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror`; `hyperpod mirror` copies them. Default: public registries.",
     )
+    pytorch_init_image: str | None = field(
+        None,
+        change=Change.IN_PLACE,
+        help="Image of the init container in which workers of a PyTorchJob wait for their master. Default: the operator's, "
+        "`alpine:3.10` of Docker Hub, or its copy in `image_registry`.",
+    )
     values: Mapping[str, Any] = field(
         default_factory=dict, change=Change.IN_PLACE, help="Values of the chart, merged over what the switches set."
     )

@@ -125,7 +125,7 @@ def test_execution_role_is_held_to_its_subnets_and_security_group(default: Assem
         s
         for p in default.resources("AWS::IAM::Policy").values()
         for s in p["Properties"]["PolicyDocument"]["Statement"]
-        if "ec2:CreateNetworkInterface" in s["Action"] and "AWS::Region" in json.dumps(s)
+        if "ec2:CreateNetworkInterface" in s["Action"] and "network-interface" in json.dumps(s["Resource"])
     ]
     assert len(policies) == 2  # one for each group
     for statement in policies:

@@ -20,6 +20,7 @@ from .addons import CORE_ADDONS, EksAddon
 from .interfaces import NetworkAddon, OidcIdentity
 from .kubernetes import KubernetesProvider
 from .network import HyperPodNetwork, connect_security_groups
+from .trust import hold_to_account
 from .validation import region_of, validate_with
 
 if TYPE_CHECKING:
@@ -233,6 +234,7 @@ class HyperPodEks(Construct):
         )
         resource = cluster.node.default_child
         assert isinstance(resource, eks_v2.CfnCluster)
+        hold_to_account(cluster.role)
         resource.add_property_override("AccessConfig.AuthenticationMode", spec.authentication_mode)
         resource.add_property_override("UpgradePolicy.SupportType", spec.support)
         if spec.deletion_protection:

@@ -186,9 +186,7 @@ def is_loopback(url: str) -> bool:
     return (urlsplit(url).hostname or "") in {"127.0.0.1", "localhost", "::1"}
 
 
-def _bring(
-    dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[str, str], allow_unpinned: bool
-) -> None:
+def _bring(dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[str, str], allow_unpinned: bool) -> None:
     what = f"sub-chart {dependency.name} {dependency.version} of {dependency.repository}"
     if not _EXACT.match(dependency.version):
         raise ChartError(
@@ -199,8 +197,8 @@ def _bring(
     if wanted is None and not allow_unpinned:
         raise ChartError(
             f"{what} has no digest, so what its repository gives today may not be what was reviewed; give the digest of "
-            f"{dependency.name}-{dependency.version}.tgz as {key!r} in subchart_digests, use a vendored chart folder, or set "
-            "allow_unpinned_subcharts to take it as it is"
+            f"{dependency.name}-{dependency.version}.tgz as {key!r} in subchart_digests, use a vendored chart folder, or "
+            "set allow_unpinned_subcharts to take it as it is"
         )
     charts.mkdir(exist_ok=True)
     before = set(charts.glob("*.tgz"))

@@ -42,8 +42,8 @@ class Objects:
     provider: str = "Objects"
     theirs: dict[Name, dict[str, Any]] = field(default_factory=dict)
     """What people made: the object as they have it."""
-    missing: set[Name] = field(default_factory=set)
-    """What people deleted, or made anew without our mark, since our last event."""
+    missing: set[tuple[Name, str]] = field(default_factory=set)
+    """What people deleted, or made anew without our mark, since the last event of an owner (its digest)."""
     versions: int = 0
 
     def __post_init__(self) -> None:
@@ -84,9 +84,7 @@ class Objects:
             if rng.random() < 0.15:
                 self._make(name, {"v": "theirs"})
         elif rng.random() < 0.03 and name[0] == "configmaps":
-            self._remove(name)
-            self.theirs.pop(name, None)
-            self.missing.add(name)
+            self._lose(name)
             if rng.random() < 0.5:
                 self._make(name, {"v": "theirs", "w": "1"})
         elif rng.random() < 0.1 and name in self.theirs and name[0] == "configmaps":
@@ -127,7 +125,7 @@ class Objects:
                 if ours:
                     return f"{name} still is ours"
                 continue
-            self.missing.discard(name)
+            self.missing.discard((name, me.digest))
             if found is None or not ours:
                 return f"{name} is not there, or not ours"
             if not _has(found, item):
@@ -136,13 +134,13 @@ class Objects:
 
     def lost(self, live: list[tuple[str, str, Resource]]) -> Iterable[str]:
         wanted: dict[Name, list[dict[str, Any]]] = {}
-        for _, _, resource in live:
+        for stack_id, logical_id, resource in live:
+            (digest,) = self.digests(stack_id, logical_id, resource)
             for item in json.loads(resource.properties["Manifest"]):
-                wanted.setdefault(_name(item), []).append(item)
+                if (_name(item), digest) not in self.missing:
+                    wanted.setdefault(_name(item), []).append(item)
         for name, items in wanted.items():
             found = self._find(name)
-            if name in self.missing:
-                continue
             if found is None:
                 yield f"{name} is gone"
             elif not any(_has(found, item) for item in items) and name != BASE:
@@ -163,10 +161,7 @@ class Objects:
 
     def remove(self, thing: str) -> None:
         plural, space, name = thing.split("/")
-        self._remove((plural, space, name))
-        self.missing.add((plural, space, name))
-        if (plural, space, name) in self.theirs:
-            del self.theirs[plural, space, name]
+        self._lose((plural, space, name))
         if (plural, space, name) == BASE:
             self._make(BASE, {"v": "theirs"})
 
@@ -208,6 +203,12 @@ class Objects:
         else:
             item = config_map(name[2], name[1], **data)
         self.theirs[name] = json.loads(json.dumps(self.world.put(item)))
+
+    def _lose(self, name: Name) -> None:
+        """Somebody deletes an object by hand, whosever it is."""
+        self.missing |= {(name, digest) for thing, _, digest in self.marked() if thing == "/".join(name)}
+        self.theirs.pop(name, None)
+        self._remove(name)
 
     def _remove(self, name: Name) -> None:
         for key in [key for key in self.world.server.store.objects if key[1:] == (name[0], name[1], name[2])]:

@@ -225,8 +225,6 @@ class Run:
     def _look(self) -> None:
         for things in self.things:
             live = [(s.id, name, entry.resource) for s in self.stacks for name, entry in self._live(s, things)]
-            for problem in things.lost(live):
-                self._count("lost", problem)
             known = {digest for entry in live for digest in things.digests(*entry)}
             for thing, name, digest in list(things.marked()):
                 if digest in known:
@@ -236,6 +234,8 @@ class Run:
                     things.remove(thing)
                 else:
                     self._count("orphaned", f"{thing} has the mark of {name} ({digest})")
+            for problem in things.lost(live):
+                self._count("lost", problem)
             for problem in things.foreign(adopted=True):
                 self._count("foreign", problem)
 

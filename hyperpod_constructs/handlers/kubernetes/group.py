@@ -13,7 +13,7 @@ from .client import ApiClient
 from .controlled import left_alone
 from .discovery import Discovery
 from .errors import ACCESS_HINT, ApiError, HandlerError, KindUnknown, without_dumps
-from .former import LARGEST_RECORD, pack, record_key, taken, unpack, with_values
+from .former import LARGEST_RECORD, others, remembered, unsaid, wants_key, with_values
 from .objects import ObjectRef, without_secrets
 from .release import EXISTED_KEY, Wanted, annotations_of, bare, held_by, release_all
 from .timing import GaveUp, retrying
@@ -168,32 +168,37 @@ class ObjectGroup:
 
     def _put(self, path: str, item: dict[str, Any], current: dict[str, Any] | None, found: Claim) -> dict[str, Any]:
         """Apply, and remember what others had where we take over, so that it can be given back."""
-        former = unpack(annotations_of(current), self._me)
-        if current is None or (found is Claim.OURS and not former):
+        alone = current is None or not (
+            found is not Claim.OURS
+            or others(current, self._me)
+            or existed(annotations_of(current))
+            or self.always_recorded
+        )
+        if current is None or alone:
             return self._client.apply(path, item, manager=self._me.manager)
+        for other, text in unsaid(current, self._me).items():
+            said = {"annotations": {wants_key(other): text}, "resourceVersion": current["metadata"]["resourceVersion"]}
+            current = self._client.merge(path, {"metadata": said}, manager=other.manager)
         now = self._client.apply(path, item, manager=self._me.manager, dry_run=True)
-        record = taken(current, now, former, self._me)
-        if record or self.always_recorded:
-            packed = pack(record)
-            if len(packed) > LARGEST_RECORD:
-                raise HandlerError(
-                    "the object exists, and the fields that would be replaced are too large to be remembered for giving "
-                    f"them back ({len(packed)} bytes, at most {LARGEST_RECORD}): delete it, or use another name"
-                )
-            # what the manifest no longer sets has its former value again
-            again = [entry for entry in record.replaced if entry.after == entry.before]
-            item = with_annotations(with_values(item, again), {record_key(self._me): packed})
+        more, backs = remembered(current, now, self._me)
+        size = sum(map(len, more.values()))
+        if size > LARGEST_RECORD:
+            raise HandlerError(
+                "the object has other owners, and its fields are too large to be remembered for giving them back "
+                f"({size} bytes, at most {LARGEST_RECORD}): delete it, or use another name"
+            )
+        item = with_annotations(with_values(item, backs), more)
         # only this version of it: what is remembered must be what is replaced
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
         return self._client.apply(path, pinned, manager=self._me.manager)
 
     def _replace(self, ref: ObjectRef, error: ApiError, current: Mapping[str, Any] | None) -> None:
         """Delete an object whose changed field is immutable, where that is allowed. Raises ``ApiError``."""
-        others = owners(annotations_of(current)) - {self._me, *self.holder.also}
+        strangers = owners(annotations_of(current)) - {self._me, *self.holder.also}
         if not self._replace_on_immutable:
             hint = "set replace_on_immutable to have it deleted and created again, or give it another name"
-        elif others or existed(annotations_of(current)):
-            whose = ", ".join(sorted(other.name for other in others)) or "who created it"
+        elif strangers or existed(annotations_of(current)):
+            whose = ", ".join(sorted(other.name for other in strangers)) or "who created it"
             hint = f"it also belongs to {whose}, so it cannot be replaced: give it another name"
         else:
             log.info("%s: immutable field changed, replaced", ref)

@@ -11,7 +11,7 @@ from ..shared.ownership import EXISTED, NAMESPACE, Owner, Release, existed, mark
 from .client import ApiClient
 from .discovery import Discovery, Kind
 from .errors import ACCESS_HINT, ApiError, HandlerError, without_dumps
-from .former import inherited, managed_fields, pack, record_key, restored, unpack, with_values
+from .former import BEFORE_KEY, given_back, managed_fields, others, wants_key, with_values
 from .objects import ObjectRef
 from .timing import GaveUp, delays
 
@@ -21,6 +21,9 @@ EXISTED_KEY = f"{NAMESPACE}{EXISTED}"
 
 _TIERS = {"CustomResourceDefinition": 1, "Namespace": 2}
 _SHOWN_FAILURES = 3
+
+REFUSED_SECONDS = 30.0
+"""How long any refusal is tried again: after the clean-up of an update no other event comes for what was left."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def _side_by_side(client: ApiClient, pending: list[_Releasing]) -> list[str]:
             try:
                 each.attempt()
             except ApiError as error:
-                if error.is_transient(waited):
+                if error.is_transient(waited) or waited < REFUSED_SECONDS:
                     left.append((each, error))
                 else:
                     failures.append(each.failure(error))
@@ -174,47 +177,30 @@ class _Releasing:
 
 
 def _give_up(client: ApiClient, path: str, current: dict[str, Any], me: Owner) -> dict[str, Any]:
-    """What nobody else owns goes, what we replaced comes back, the mark last: so it can be done again from any point."""
-    record = unpack(annotations_of(current), me)
-    ours = {key: text for key, text in annotations_of(current).items() if key in (me.key, record_key(me), EXISTED_KEY)}
+    """What only we have goes, or goes back to others; the mark last, so that it can be done again from any point."""
+    backs = given_back(current, me)
+    kept = {key: text for key, text in annotations_of(current).items() if key.startswith(NAMESPACE)}
+    mine = {key: text for key, text in kept.items() if key in (me.key, wants_key(me), BEFORE_KEY, EXISTED_KEY)}
     if any(entry.get("manager") == me.manager for entry in current["metadata"].get("managedFields") or []):
-        body = with_values(bare(current), restored(current, record, me))
-        if ours:
-            body["metadata"]["annotations"] = {**(body["metadata"].get("annotations") or {}), **ours}
+        body = with_values(bare(current), backs)
+        if mine:
+            body["metadata"]["annotations"] = {**(body["metadata"].get("annotations") or {}), **mine}
         try:
             current = client.apply(path, body, manager=me.manager)
         except ApiError as error:
-            if error.status != 422:
+            if not error.immutable and "Required value" not in error.message:
                 raise
             # a field that only we own, and the kind needs: it stays, and becomes nobody's
             log.info("%s: %s", path, without_dumps(error.message))
-    for other in _others(current, me) if record else ():
-        theirs = unpack(annotations_of(current), other)
-        heir = inherited(current, other, theirs, record, me)
-        if heir != theirs:
-            patch = {"annotations": {record_key(other): pack(heir)}}
-            version = {"resourceVersion": current["metadata"]["resourceVersion"]}
-            current = client.merge(path, {"metadata": patch | version}, manager=other.manager)
-    gone: dict[str, str | None] = dict.fromkeys(ours)
-    if EXISTED_KEY in gone and owners(annotations_of(current)) - {me}:
-        del gone[EXISTED_KEY]
+    last = not others(current, me)
+    gone = [key for key in mine if last or key not in (BEFORE_KEY, EXISTED_KEY)]
     metadata: dict[str, Any] = {
         "resourceVersion": current["metadata"]["resourceVersion"],
-        "managedFields": managed_fields(current, record, me),
+        "managedFields": managed_fields(current, me, backs),
     }
     if gone:
-        metadata["annotations"] = gone
+        metadata["annotations"] = dict.fromkeys(gone)
     return client.merge(path, {"metadata": metadata}, manager=me.manager)
-
-
-def _others(current: Mapping[str, Any], me: Owner) -> list[Owner]:
-    """Other resources of ours with marks on an object, or fields in it."""
-    prefix = Owner("", "").manager
-    managed = current["metadata"].get("managedFields") or []
-    names = {str(entry.get("manager")) for entry in managed}
-    digests = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
-    found = {*marks_of(annotations_of(current)), *(Owner("", digest) for digest in digests)}
-    return sorted(found - {me})
 
 
 def annotations_of(item: Mapping[str, Any] | None) -> dict[str, str]:

@@ -24,7 +24,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from ...core.chart import Insertion, content_digest
+from ...core.chart import content_digest
+from ...core.chart_lines import Insertion
 from ...core.spec.base import is_token
 from ...core.spec.dependencies import ChartSource, FolderChart, GitChart, OciChart
 from .handler_code import handler_code

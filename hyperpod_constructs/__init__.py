@@ -87,6 +87,7 @@ _EXPORTS = {
         "Job",
         "Kueue",
         "Lifecycle",
+        "Logs",
         "LustreEfaClient",
         "LustreFileSystem",
         "LustreMount",

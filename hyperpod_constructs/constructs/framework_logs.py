@@ -7,6 +7,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from .log_groups import DEFAULT_RETENTION
+
 
 def framework_logs(scope: Construct) -> logs.LogGroup:
     """The log group of a stack's CDK functions, which goes with the stack.
@@ -18,9 +20,7 @@ def framework_logs(scope: Construct) -> logs.LogGroup:
     id = "HyperPodFrameworkLogs"
     found = stack.node.try_find_child(id)
     if found is None:
-        found = logs.LogGroup(
-            stack, id, retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
-        )
+        found = logs.LogGroup(stack, id, retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
     assert isinstance(found, logs.LogGroup)
     return found
 

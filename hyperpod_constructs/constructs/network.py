@@ -12,6 +12,7 @@ from constructs import Construct, DependencyGroup, IDependable
 from ..core.checks import Context
 from ..core.network_plan import PlannedSubnet, plan
 from ..core.spec import Network
+from .log_groups import DEFAULT_RETENTION
 from .validation import region_of, validate_with
 
 
@@ -98,7 +99,7 @@ class HyperPodNetwork(Construct):
             [*network.interface_endpoints, *endpoint_services], [network.vpc_cidr, *planned.secondary_cidrs]
         )
         if network.flow_logs:
-            group = logs.LogGroup(self, "FlowLogGroup", retention=logs.RetentionDays.ONE_MONTH)
+            group = logs.LogGroup(self, "FlowLogGroup", retention=DEFAULT_RETENTION)
             ec2.FlowLog(
                 self,
                 "FlowLog",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..spec.jobs import Job
     from ..spec.network import Network
     from ..spec.observability import Observability
-    from ..spec.platform import Acknowledgement, Platform
+    from ..spec.platform import Acknowledgement, Logs, Platform
     from ..spec.storage import Storage
 
 InstanceGroups: TypeAlias = "tuple[tuple[str, InstanceGroup], ...]"
@@ -50,6 +50,7 @@ class Context:
     governance: Governance | None = None
     storage: Storage | None = None
     jobs: tuple[Job, ...] | None = None
+    logs: Logs | None = None
     tags: Mapping[str, str] | None = None
     permissions_boundary_arn: str | None = None
     allow_data_loss: bool = False

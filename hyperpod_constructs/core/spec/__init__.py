@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .jobs import Job
     from .network import ExistingNetwork, Network, NodeSubnet
     from .observability import Alarms, Grafana, Metrics, Observability
-    from .platform import Acknowledgement, Platform
+    from .platform import Acknowledgement, Logs, Platform
     from .storage import Bucket, DataRepository, LustreFileSystem, Storage
 
 _MODULES = {
@@ -97,7 +97,7 @@ _MODULES = {
     "jobs": ("Job",),
     "network": ("ExistingNetwork", "Network", "NodeSubnet"),
     "observability": ("Alarms", "Grafana", "Metrics", "Observability"),
-    "platform": ("Acknowledgement", "Platform"),
+    "platform": ("Acknowledgement", "Logs", "Platform"),
     "storage": ("Bucket", "DataRepository", "LustreFileSystem", "Storage"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -135,6 +135,7 @@ __all__ = [
     "Job",
     "Kueue",
     "Lifecycle",
+    "Logs",
     "LustreEfaClient",
     "LustreFileSystem",
     "LustreMount",

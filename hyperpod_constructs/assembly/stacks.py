@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import Environment, Stack, Tags
+from aws_cdk import CfnElement, Environment, Stack, Tags
 from constructs import Construct
 
 from ..constructs.platform import HyperPodPlatform, Scopes
@@ -25,7 +25,7 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
 
     References between stacks are exports (a feature flag in cdk.json), so that CloudFormation refuses to delete a network
     or an EKS cluster in use.
-    A platform without jobs has no jobs stack.
+    A platform without jobs has no jobs stack, and a stack that would be empty is left out: CloudFormation takes none.
     """
     environment = Environment(account=platform.account, region=platform.region)
     stacks = {
@@ -43,7 +43,7 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
     for stack in stacks.values():
         stack.node.set_context(CHECKED, True)
         Tags.of(stack).add(PLATFORM_TAG, platform.name)
-    return HyperPodPlatform(
+    made = HyperPodPlatform(
         stacks["HyperPod"],
         "Platform",
         platform=platform,
@@ -55,3 +55,7 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
             jobs=stacks.get("Jobs", stacks["Addons"]),
         ),
     )
+    for stack in stacks.values():
+        if not any(CfnElement.is_cfn_element(node) for node in stack.node.find_all()):
+            scope.node.try_remove_child(stack.node.id)
+    return made

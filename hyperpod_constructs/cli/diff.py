@@ -46,9 +46,10 @@ def diff(old: Path | None, new: Path | None, deployed: tuple[Path, ...]) -> None
 def _report(found: list[Edit], *, allowed: bool = False) -> None:
     from ..core.changes import REPLACING
     from ..core.spec.base import Change
+    from ..core.terminal import paragraph
 
     for edit in found:
-        click.echo(str(edit))
+        click.echo(paragraph(str(edit)))
     stopping = [edit for edit in found if edit.change in REPLACING]
     if allowed:
         stopping = [edit for edit in stopping if edit.change is not Change.REPLACES_CLUSTER]

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import jsii
-from aws_cdk import CfnOutput, Duration
+from aws_cdk import CfnOutput, CfnResource, Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct, DependencyGroup, IDependable
+from constructs import Construct, DependencyGroup, IConstruct, IDependable
 
 from ..core import catalog
 from ..core.checks import Context
@@ -125,8 +125,9 @@ class HyperPodCluster(Construct):
             else []
         )
         for dependable in (
-            self._vpc,  # with its routes and endpoints: nodes need a way out from their first boot on
-            self.security_group,  # with its rules, when we make it
+            # the VPC with its routes and endpoints (nodes need a way out from their first boot on), and the security group
+            # with its rules; what only stands for something that exists has nothing to wait for, and maybe no stack
+            *(each for each in (self._vpc, self.security_group) if _has_resources(each)),
             self.eks_cluster.ready,
             self._roles.principal.ready,
             self.lifecycle_scripts.ready,
@@ -298,3 +299,7 @@ class HyperPodCluster(Construct):
         )
         wait.node.add_dependency(self.resource)
         return wait
+
+
+def _has_resources(construct: IConstruct) -> bool:
+    return any(CfnResource.is_cfn_resource(node) for node in construct.node.find_all())

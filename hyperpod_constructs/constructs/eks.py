@@ -14,7 +14,6 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
-from ..core import catalog
 from ..core.checks import Context
 from ..core.spec import Access, Addons, Eks
 from .access import add_all
@@ -148,9 +147,7 @@ class HyperPodEks(Construct):
         spec, addons = eks or Eks(), addons or Addons()
         validate_with(self, lambda: Context(eks=spec, network=network.spec, region=region_of(self)))
         self.spec = spec
-        self.kubernetes_version = spec.kubernetes_version
-        if self.kubernetes_version is None and not spec.existing:
-            self.kubernetes_version = catalog.default_kubernetes_version().version
+        self.kubernetes_version = spec.version
         group = DependencyGroup()
         self.ready = group
         if spec.existing:

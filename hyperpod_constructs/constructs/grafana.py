@@ -17,8 +17,8 @@ from constructs import Construct
 from ..core import catalog
 from ..core.dashboards import dashboards
 from ..core.manifests import namespace as namespace_object
+from ..core.overlay import overlay
 from ..core.spec import Grafana, Metrics
-from .addons.base import merged
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
 from .kubernetes.handler_code import handler_code
@@ -205,7 +205,7 @@ class SelfHostedGrafana(Construct):
             chart=settings.chart,
             release="grafana",
             namespace=GRAFANA_NAMESPACE,
-            values=merged(_values(prometheus.endpoint), settings.values),
+            values=overlay(_values(prometheus.endpoint), settings.values),
             create_namespace=False,
             wait=True,
         )

@@ -112,6 +112,8 @@ def test_endpoints_of_a_network_without_a_way_out_follow_the_features_of_the_cor
     has_network(aws)
     aws.on("ec2", "DescribeRouteTables", table())
     key = "arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012"
+    aws.fail("kms", "DescribeKey", "NotFoundException")
+    aws.fail("kms", "GetKeyPolicy", "NotFoundException")
     mount = {"dns_name": "fs-1.fsx.us-west-2.amazonaws.com", "mount_name": "abcd"}
     changes = {"volume": {"size_gib": 500, "kms_key_arn": key}, "lustre": mount}
     found = [f for f in look(aws, brought(cluster=workers(**changes))) if f.rule == "HP934"]

@@ -10,6 +10,7 @@ from ..documents import join
 from ..findings import Severity
 from ..placement import takes_anything
 from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES, Addons
+from ..spec.arns import ROLE, Arn
 from ..spec.base import is_token
 from ..spec.eks import Eks
 from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
@@ -136,10 +137,10 @@ def inference_role(addons: Addons, ctx: Context) -> Iterator[Problem]:
     if operator is None or not operator.enabled:
         return
     if operator.role_arn is not None:
-        name = operator.role_arn.rpartition("/")[2]
+        name, arn = operator.role_arn.rpartition("/")[2], Arn.parse(operator.role_arn)
         if is_token(operator.role_arn):
             yield skipped("addons.inference_operator.role_arn")
-        elif not name.startswith("SageMakerHyperPodInference"):
+        elif arn is not None and arn.fits(ROLE) and not name.startswith("SageMakerHyperPodInference"):
             message = f"the role's name {as_text(name)} does not begin with SageMakerHyperPodInference"
             yield Problem("addons.inference_operator.role_arn", message)
     if ctx.eks is not None and ctx.eks.existing is not None and ctx.eks.existing.oidc_provider_arn is None:
@@ -215,12 +216,6 @@ def mountpoint(addons: Addons, ctx: Context) -> Iterator[Problem]:
     buckets = ctx.storage is not None and bool(ctx.storage.buckets)
     if not driver.bucket_arns and driver.role_arn is None and not buckets:
         yield Problem("addons.mountpoint_s3_csi", "names neither bucket_arns nor role_arn")
-    for index, arn in enumerate(driver.bucket_arns):
-        if not is_token(arn) and not re.fullmatch(r"arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", arn):
-            path = f"addons.mountpoint_s3_csi.bucket_arns[{index}]"
-            yield Problem(
-                path, f"{as_text(arn)} is no ARN of a bucket", None, "IAM refuses the policy.", Severity.ERROR
-            )
 
 
 @rule(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..catalog import InstanceType, KubernetesVersion, Region
     from ..network_plan import NetworkPlan
     from ..spec.addons import Addon, Addons, Kueue
+    from ..spec.arns import Names
     from ..spec.cluster import Cluster
     from ..spec.dependencies import DependencyChart
     from ..spec.eks import Eks
@@ -89,6 +90,16 @@ class Context:
         return find_region(self.region) if self.region else None
 
     @cached_property
+    def arns(self) -> tuple[tuple[str, str, Names], ...]:
+        """Every ARN of the parts that are known: config path, text, and what it must name."""
+        from ..spec.arns import POLICY, arns_in
+
+        parts = ("eks", "cluster", "addons", "governance", "storage", "logs")
+        found = [each for part in parts for each in arns_in(getattr(self, part), part)]
+        boundary = "permissions_boundary_arn"
+        return (*found, *arns_in(self.permissions_boundary_arn, boundary, POLICY))
+
+    @cached_property
     def plan(self) -> NetworkPlan | None:
         """The network's plan, where it can be made."""
         from ..network_plan import plan
@@ -115,18 +126,13 @@ class Context:
     @cached_property
     def kubernetes_version(self) -> KubernetesVersion | None:
         """The Kubernetes version that a new control plane gets; None where it is not ours, not known or a token."""
-        from ..catalog import default_kubernetes_version, find_kubernetes_version
+        from ..catalog import find_kubernetes_version
 
-        if self.eks is None:
-            return None
-        if self.eks.kubernetes_version is not None:
-            return find_kubernetes_version(self.eks.kubernetes_version)
-        if self.eks.existing is not None:
-            return None
         try:
-            return default_kubernetes_version()
+            version = self.eks.version if self.eks is not None else None
         except LookupError:  # the catalog is too old to know one; HP202 says so
             return None
+        return find_kubernetes_version(version) if version is not None else None
 
     @cached_property
     def instance_groups(self) -> InstanceGroups:

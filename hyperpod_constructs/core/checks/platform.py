@@ -11,7 +11,6 @@ from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.platform import Logs
 from .context import Context, as_text, skipped
-from .eks import kms_key
 from .registry import Problem, rule
 
 _STACK_NAME_LENGTH = 128
@@ -161,36 +160,16 @@ def _differ_in_case(
 
 
 @rule(
-    "HP025",
-    title="The permissions boundary is the ARN of a policy.",
-    severity=Severity.ERROR,
-    why="IAM refuses every role.",
-    cure="Give the ARN of a managed policy: arn:aws:iam::111122223333:policy/Boundary.",
-    source="IAM: PermissionsBoundary of CreateRole",
-    wrong="permissions_boundary_arn: Boundary\n",
-    right="permissions_boundary_arn: arn:aws:iam::111122223333:policy/Boundary\n",
-)
-def permissions_boundary(permissions_boundary_arn: str) -> Iterator[Problem]:
-    arn = permissions_boundary_arn or ""
-    if is_token(arn):
-        yield skipped("permissions_boundary_arn")
-    elif not re.fullmatch(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+", arn):
-        yield Problem("permissions_boundary_arn", f"{as_text(arn)} is no policy ARN")
-
-
-@rule(
     "HP028",
     title="Log settings are those of CloudWatch Logs.",
     severity=Severity.ERROR,
-    why="CloudWatch Logs refuses the retention or the key, and the first log group fails.",
-    cure="Use one of the listed numbers of days, or `unset`; name a key of the region by its ARN.",
-    source="CloudFormation schema of AWS::Logs::LogGroup: RetentionInDays, KmsKeyId",
+    why="CloudWatch Logs refuses the retention, and the first log group fails.",
+    cure="Use one of the listed numbers of days, or `unset`.",
+    source="CloudFormation schema of AWS::Logs::LogGroup: RetentionInDays",
     wrong="logs: {retention_days: 100}\n",
     right="logs: {retention_days: 120}\n",
 )
-def log_settings(logs: Logs, ctx: Context) -> Iterator[Problem]:
+def log_settings(logs: Logs) -> Iterator[Problem]:
     days, values = logs.retention_days, allowed("log_retention_days")
     if days != "unset" and days not in values:
         yield Problem("logs.retention_days", f"is {days}; allowed are {', '.join(map(str, values))} or unset")
-    if logs.kms_key_arn is not None:
-        yield from kms_key("logs.kms_key_arn", logs.kms_key_arn, ctx.region)

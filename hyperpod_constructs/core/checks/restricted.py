@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..catalog import label, load
+from ..catalog import allowed, label, limit, load
 from ..findings import Severity
 from ..spec.addons import Addons
 from ..spec.base import is_token
@@ -108,6 +108,35 @@ def accelerated(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
         for kind in types_of(group):
             if not kind.is_accelerated:
                 yield Problem(f"{path}.instance_type", f"{kind.name} has no accelerators")
+
+
+@rule(
+    "HP379",
+    title="File systems of restricted groups have a size and a throughput that FSx makes.",
+    severity=Severity.ERROR,
+    why="The service makes an FSx for Lustre file system of them, and FSx refuses it.",
+    cure="Size: 1200, 2400, or a multiple of 2400 GiB; throughput: 125, 250, 500 or 1000 MB/s per TiB.",
+    source="botocore 1.44.5, service model of fsx: StorageCapacity and PerUnitStorageThroughput of PERSISTENT_2",
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 1300, lustre_throughput: 125"),
+    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 2400, lustre_throughput: 125"),
+)
+def file_system_sizes(cluster: Cluster, restricted_groups: RestrictedGroups) -> Iterator[Problem]:
+    least, step = limit("fsx_capacity_min_gib").value, limit("fsx_capacity_step_gib").value
+    throughputs = allowed("fsx_throughput_persistent_2")
+    places: list[tuple[str, int | None, int | None]] = [
+        (path, group.lustre_size_gib, group.lustre_throughput) for path, group in restricted_groups
+    ]
+    shared = cluster.shared_environment if cluster is not None else None
+    if shared is not None:
+        places.append(("cluster.shared_environment", shared.lustre_size_gib, shared.lustre_throughput))
+    for path, size, throughput in places:
+        if size is not None and size != least and size % step:
+            near = -(-size // step) * step
+            cure = f"The next size that FSx makes is {near:,} GiB."
+            yield Problem(f"{path}.lustre_size_gib", f"is {size:,} GiB", cure)
+        if throughput is not None and throughput not in throughputs:
+            listed = ", ".join(map(str, throughputs))
+            yield Problem(f"{path}.lustre_throughput", f"is {throughput}; FSx has {listed}")
 
 
 @rule(

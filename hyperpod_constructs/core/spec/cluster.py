@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from .arns import RoleArn
 from .base import Change, SpecModel, defaults, field
 from .groups import InstanceGroup, Lifecycle, LustreEfaClient, RestrictedInstanceGroup
 
@@ -17,7 +18,7 @@ class Autoscaling(SpecModel):
         change=Change.IN_PLACE,
         help="`false` switches Karpenter off on a cluster that has it; taking `autoscaling` away may leave it on.",
     )
-    cluster_role_arn: str | None = field(
+    cluster_role_arn: RoleArn | None = field(
         None, change=Change.REFUSED, help="Role for the autoscaler that exists; default: one of ours."
     )
     groups: tuple[str, ...] = field(
@@ -112,7 +113,7 @@ class Cluster(SpecModel):
     lifecycle_bucket_name: str | None = field(
         None, change=Change.DRAINS, help="Bucket for the lifecycle scripts that exists; default: a new one."
     )
-    execution_role_arn: str | None = field(
+    execution_role_arn: RoleArn | None = field(
         None, change=Change.REPLACES_GROUP, help="Execution role that exists, for groups that name none."
     )
     execution_roles: Literal["shared", "per-group"] = field(

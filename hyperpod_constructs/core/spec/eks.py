@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .. import catalog
+from .arns import KeyOrAliasArn, OidcProviderArn, PrincipalArn
 from .base import Change, QuotedText, SpecModel, field
 
 AccessPolicy = Literal["cluster-admin", "admin", "edit", "view", "admin-view"]
@@ -15,7 +17,7 @@ ControlPlaneLog = Literal["api", "audit", "authenticator", "controllerManager", 
 class Access(SpecModel):
     """An access entry: who may do what in the Kubernetes cluster."""
 
-    principal: str = field(change=Change.REPLACES, help="ARN of an IAM role or user.")
+    principal: PrincipalArn = field(change=Change.REPLACES, help="ARN of an IAM role or user.")
     policy: AccessPolicy = field("view", change=Change.IN_PLACE, help="EKS access policy.")
     namespaces: tuple[str, ...] = field(
         (), change=Change.IN_PLACE, help="Namespaces the policy is bound to; none means the whole cluster."
@@ -34,7 +36,7 @@ class ExistingEks(SpecModel):
         change=Change.IN_PLACE,
         help="Whether we manage vpc-cni, kube-proxy, coredns and the pod identity agent on it; default: they are there.",
     )
-    oidc_provider_arn: str | None = field(
+    oidc_provider_arn: OidcProviderArn | None = field(
         None, change=Change.IN_PLACE, help="IAM OIDC provider of the cluster; add-ons that use IRSA need it."
     )
 
@@ -57,7 +59,7 @@ class Eks(SpecModel):
         change=Change.REPLACES_CLUSTER,
         help="Physical name; default: the platform's. `null` leaves it to CloudFormation, and control-plane logs to EKS.",
     )
-    admins: tuple[str, ...] = field(
+    admins: tuple[PrincipalArn, ...] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that get cluster-admin access entries."
     )
     access: tuple[Access, ...] = field((), change=Change.IN_PLACE, help="Further access entries.")
@@ -77,7 +79,7 @@ class Eks(SpecModel):
         change=Change.IN_PLACE,
         help="Control-plane logs sent to CloudWatch Logs.",
     )
-    secrets_key_arn: str | None = field(
+    secrets_key_arn: KeyOrAliasArn | None = field(
         None, change=Change.REPLACES_CLUSTER, help="KMS key for envelope encryption of Kubernetes secrets."
     )
     service_cidr: str | None = field(
@@ -94,3 +96,17 @@ class Eks(SpecModel):
     existing: ExistingEks | None = field(
         None, change=Change.REPLACES_CLUSTER, help="Use an EKS cluster that exists instead of making one."
     )
+
+    @property
+    def version(self) -> str | None:
+        """The Kubernetes version of the control plane: as given, else for a new one the catalog's default.
+
+        >>> Eks(existing={"cluster_name": "shared"}).version is None
+        True
+
+        Raises:
+            LookupError: none was given, and the catalog is too old to know one that EKS supports.
+        """
+        if self.kubernetes_version is not None or self.existing is not None:
+            return self.kubernetes_version
+        return catalog.default_kubernetes_version().version

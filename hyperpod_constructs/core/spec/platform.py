@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from .addons import Addons
+from .arns import KeyArn, PolicyArn
 from .base import Change, SpecModel, defaults, field
 from .cluster import Cluster
 from .dependencies import DependencyChart
@@ -33,7 +34,7 @@ class Logs(SpecModel):
         change=Change.IN_PLACE,
         help="Days that log events are kept, a value of CloudWatch Logs; `unset` leaves the retention to the account.",
     )
-    kms_key_arn: str | None = field(
+    kms_key_arn: KeyArn | None = field(
         None,
         change=Change.IN_PLACE,
         help="Customer managed KMS key, which `logs.<region>.amazonaws.com` may use; default: CloudWatch's own.",
@@ -64,7 +65,7 @@ class Platform(SpecModel):
     )
     logs: Logs = field(defaults(Logs), change=Change.IN_PLACE, help="Every log group.")
     tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of all resources.")
-    permissions_boundary_arn: str | None = field(
+    permissions_boundary_arn: PolicyArn | None = field(
         None, change=Change.IN_PLACE, help="Permissions boundary of every role that we make."
     )
     allow_data_loss: bool = field(

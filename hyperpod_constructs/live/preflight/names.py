@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,7 +56,8 @@ def names(platform: Platform, ask: Asking) -> Iterator[Found]:
         if status in _BROKEN:
             cure = "delete it (`hyperpod stacks delete`), then deploy again"
             if status == "UPDATE_ROLLBACK_FAILED":
-                cure = f"aws cloudformation continue-update-rollback --stack-name {stack_name} --region {ask.region}"
+                quoted = shlex.quote(stack_name)
+                cure = f"aws cloudformation continue-update-rollback --stack-name {quoted} --region {ask.region}"
             yield "HP957", Problem("name", f"stack {stack_name} is {status}", cure)
         elif status.endswith("_IN_PROGRESS"):
             yield "HP957", Problem("name", f"stack {stack_name} is {status}", "wait until it is done")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -310,7 +311,7 @@ def security_groups(platform: Platform, ask: Asking) -> Iterator[Found]:
             hint = " (a rule for 0.0.0.0/0 does not count for EFA)" if direction == "egress" and wide else ""
             message = f"{id_} has no {direction} rule for all traffic {verb} itself{hint}"
             command = (
-                f"aws ec2 authorize-security-group-{direction} --group-id {id_} "
+                f"aws ec2 authorize-security-group-{direction} --group-id {shlex.quote(id_)} "
                 f"--ip-permissions IpProtocol=-1,UserIdGroupPairs=[{{GroupId={id_}}}] --region {ask.region}"
             )
             yield "HP935", Problem(path, message, command, severity=severity)

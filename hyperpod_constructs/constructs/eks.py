@@ -22,6 +22,7 @@ from .interfaces import NetworkAddon, OidcIdentity
 from .kubernetes import KubernetesProvider
 from .log_groups import DEFAULT_RETENTION
 from .network import HyperPodNetwork, connect_security_groups
+from .trust import hold_to_account
 from .validation import region_of, validate_with
 
 if TYPE_CHECKING:
@@ -245,6 +246,7 @@ class HyperPodEks(Construct):
                 removal_policy=RemovalPolicy.DESTROY,
             )
             resource.node.add_dependency(log_group)
+        hold_to_account(cluster.role)
         resource.add_property_override("AccessConfig.AuthenticationMode", spec.authentication_mode)
         resource.add_property_override("UpgradePolicy.SupportType", spec.support)
         if spec.deletion_protection:

@@ -8,6 +8,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from .log_groups import DEFAULT_RETENTION
+from .trust import INTERNAL_TAG
 
 
 def framework_logs(scope: Construct) -> logs.LogGroup:
@@ -34,3 +35,4 @@ def keep_emptying_logs(bucket: s3.Bucket) -> None:
     function = provider.node.find_child("Handler")
     assert isinstance(function, CfnResource)
     function.add_property_override("LoggingConfig.LogGroup", framework_logs(bucket).log_group_name)
+    function.add_property_override("Tags", [{"Key": INTERNAL_TAG, "Value": "true"}])  # no tags of CDK reach it

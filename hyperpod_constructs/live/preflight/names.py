@@ -21,7 +21,7 @@ _QUALIFIER = "hnb659fds"
 _BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
 
 
-@probe("account", rules=("HP908",), services=("sts",))
+@probe("account", services=("sts",))
 def account(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether the credentials are those of the account that the config names."""
     caller = ask.one("sts", "GetCallerIdentity")
@@ -32,7 +32,7 @@ def account(platform: Platform, ask: Asking) -> Iterator[Found]:
         yield "HP908", Problem("account", message)
 
 
-@probe("names and stacks", rules=("HP956", "HP957"), services=("cloudformation", "sagemaker", "eks", "logs"))
+@probe("names and stacks", services=("cloudformation", "sagemaker", "eks", "logs"))
 def names(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether the names are free, and earlier stacks are in a state that can be deployed over."""
     name = platform.completed_cluster.cluster_name
@@ -91,7 +91,7 @@ def _log_group_named(name: str | None, ask: Asking) -> bool:
     return any(group["logGroupName"] == name for group in found)
 
 
-@probe("permissions to deploy", rules=("HP909", "HP958"), services=("sts", "ssm", "iam"))
+@probe("permissions to deploy", services=("sts", "ssm", "iam"))
 def permissions(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether the environment is bootstrapped, and whoever deploys may do what the deployment needs."""
     caller, bootstrap = ask.together(

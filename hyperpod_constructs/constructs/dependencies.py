@@ -59,7 +59,9 @@ class HyperPodDependencies(Construct):
                 values=values,
             ),
             values_files=values_files(spec, region=region),
-            subchart_digests=subchart_digests(),
+            subchart_digests=subchart_digests(spec),
+            allow_unpinned_subcharts=spec.allow_unpinned_subcharts,
+            adopt=spec.adopt,
             insertions=lambda: insertions(spec, instance_types=self._instance_types),
         )
 

@@ -210,6 +210,7 @@ class SelfHostedGrafana(Construct):
             values=overlay(_values(prometheus.endpoint), settings.values),
             create_namespace=False,
             wait=True,
+            adopt=settings.adopt,
         )
         release.node.add_dependency(
             space, association, boards, cluster.milestone("coredns"), cluster.milestone("task_governance")

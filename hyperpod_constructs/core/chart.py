@@ -5,6 +5,7 @@ Pure Python; nothing is deployed and nothing of AWS is asked here.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ __all__ = [
     "pinned_chart",
     "release_name",
     "subchart_digests",
+    "unpinned",
     "values_files",
     "vendor",
     "without_namespace",
@@ -58,10 +60,30 @@ def namespace() -> str:
     return str(load("chart")["chart"]["namespace"])
 
 
-def subchart_digests() -> dict[str, str]:
-    """Digest of the package of each remote sub-chart whose digest is known, by `name version`."""
+def subchart_digests(spec: DependencyChart | None = None) -> dict[str, str]:
+    """Digest of the package of each remote sub-chart whose digest is known, or given in `spec`, by `name version`."""
     known = load("chart")["subcharts"].items()
-    return {digest_key(name, entry["version"]): entry["digest"] for name, entry in known if entry["digest"]}
+    digests = {digest_key(name, entry["version"]): entry["digest"] for name, entry in known if entry["digest"]}
+    for key, digest in (spec.subchart_digests if spec else {}).items():
+        name, _, version = key.partition(" ")
+        digests[digest_key(name, version)] = digest
+    return digests
+
+
+def unpinned(spec: DependencyChart) -> dict[str, tuple[str, ...]]:
+    """The components that are on and download sub-charts of the pinned chart without a digest, with those sub-charts.
+
+    >>> unpinned(DependencyChart(gpu_operator=True))
+    {'gpu_operator': ('gpu-operator 26.3.1',)}
+    """
+    known, digests = load("chart")["subcharts"], subchart_digests(spec)
+    found = {}
+    for name, component in load("chart")["components"].items():
+        keys = [digest_key(each, known[each]["version"]) for each in component.get("subcharts", ())]
+        missing = tuple(key for key in keys if key not in digests)
+        if missing and spec.is_on(name):
+            found[name] = missing
+    return found
 
 
 def gaps(instance_types: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -195,7 +217,7 @@ class Insertion:
 
 
 def insertions(spec: DependencyChart, *, instance_types: Iterable[str]) -> list[Insertion]:
-    """The lines that the chart's templates lack for the instance types in use.
+    """The lines that the chart's templates lack for the instance types in use, and for the init container's image.
 
     >>> [i.line.strip() for i in insertions(DependencyChart(), instance_types=["ml.trn2.3xlarge"])]
     ['- ml.trn2.3xlarge']
@@ -203,7 +225,24 @@ def insertions(spec: DependencyChart, *, instance_types: Iterable[str]) -> list[
     template = load("chart")["neuron_template"]
     missing = gaps(instance_types).get("neuron_device_plugin", ()) if spec.neuron_device_plugin else ()
     indent = template["after"][: -len(template["after"].lstrip())]
-    return [Insertion(template["path"], template["after"], f"{indent}- {name}") for name in missing]
+    found = [Insertion(template["path"], template["after"], f"{indent}- {name}") for name in missing]
+    image = pytorch_init_image(spec)
+    if image is not None and spec.training_operators:
+        template = load("chart")["init_image_template"]
+        found.append(Insertion(template["path"], template["after"], template["line"].format(image=image)))
+    return found
+
+
+def pytorch_init_image(spec: DependencyChart) -> str | None:
+    """The image that Kubeflow's operator is told for its init containers; None where its default can be pulled.
+
+    >>> pytorch_init_image(DependencyChart(image_registry="111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"))
+    '111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror/alpine:3.10'
+    """
+    if spec.pytorch_init_image or not spec.image_registry:
+        return spec.pytorch_init_image
+    image = mirror_images()["pytorch-init"]
+    return f"{spec.image_registry}/{image.path}:{image.tag}"
 
 
 @dataclass(frozen=True)
@@ -216,6 +255,7 @@ class Vendored:
         files: how many files it has.
         subcharts: the remote sub-charts it has got, as `name version`.
         left_out: packages that lay beside the folder of the same chart.
+        unpinned: the digests of the packages of sub-charts whose digest was not known before, by `name version`.
     """
 
     folder: Path
@@ -223,6 +263,7 @@ class Vendored:
     files: int
     subcharts: tuple[str, ...]
     left_out: tuple[str, ...]
+    unpinned: Mapping[str, str]
 
 
 def fetch(chart: GitChart, destination: Path) -> Path:
@@ -252,6 +293,7 @@ def vendor(
     packages: Path | None = None,
     helm: str | None = None,
     image_registry: str | None = None,
+    digests: Mapping[str, str] | None = None,
 ) -> Vendored:
     """Copy a chart's folder with the remote sub-charts that the values switch on.
 
@@ -262,12 +304,24 @@ def vendor(
         packages: a folder of packed sub-charts (`NAME-VERSION.tgz`), looked at first.
         helm: the helm binary, to pull what is not in `packages`; without it nothing is downloaded.
         image_registry: where copies of the images lie; templates that name an image themselves are made to name its copy.
+        digests: `name version` of sub-charts to the digests of their packages. Default: those that the catalog knows. A
+            sub-chart without one is taken as it is, and said: from then on the folder's own digest pins it.
 
     Raises:
         ChartError: the destination exists, the chart holds links, or a sub-chart is missing or not what was pinned.
     """
     _refuse_existing(destination)
     files = files_of(chart)
+    known = subchart_digests() if digests is None else digests
+    packages_of: dict[str, str] = {}
+
+    def pull(dependency: Dependency, into: Path) -> None:
+        before = set(into.glob("*.tgz"))
+        _pull(dependency, into, packages, helm)
+        for package in set(into.glob("*.tgz")) - before:
+            key = digest_key(dependency.name, dependency.version)
+            packages_of[key] = "sha256:" + hashlib.sha256(package.read_bytes()).hexdigest()
+
     try:
         for path, file in files:
             target = destination / path
@@ -278,8 +332,9 @@ def vendor(
             destination,
             values or {},
             read_yaml=_read_yaml,
-            pull=lambda dependency, into: _pull(dependency, into, packages, helm),
-            digests=subchart_digests(),
+            pull=pull,
+            digests=known,
+            allow_unpinned=True,
             prune=False,
         )
         if image_registry:
@@ -293,6 +348,7 @@ def vendor(
         files=len(files_of(destination)),
         subcharts=tuple(f"{dependency.name} {dependency.version}" for dependency in added),
         left_out=tuple(left_out),
+        unpinned={key: digest for key, digest in packages_of.items() if key not in known},
     )
 
 

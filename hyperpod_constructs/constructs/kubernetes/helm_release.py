@@ -113,6 +113,8 @@ class HelmRelease(Construct):
         removal_policy: `RETAIN` leaves the release installed when the resource goes. Default: it is uninstalled.
         values_files: files of values in the chart itself, under the given values; later over earlier.
         subchart_digests: `NAME VERSION` of remote sub-charts to the digest (`sha256:`) of their packages, verified too.
+        allow_unpinned_subcharts: take remote sub-charts without a digest as their repository gives them. Default: they
+            are refused before anything is installed.
         insertions: lines added to files of the verified chart, for lists that no value reaches; or a function.
         adopt: take over a release of this name that exists already and that no resource of this library has installed.
             It is upgraded to this chart and these values, and stays when the resource goes. Default: it is refused. A
@@ -140,6 +142,7 @@ class HelmRelease(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
         values_files: Sequence[str] = (),
         subchart_digests: Mapping[str, str] | None = None,
+        allow_unpinned_subcharts: bool = False,
         insertions: Iterable[Insertion] | Callable[[], Iterable[Insertion]] = (),
         adopt: bool = False,
     ) -> None:
@@ -166,6 +169,8 @@ class HelmRelease(Construct):
             properties["ValuesFiles"] = list(values_files)
         if subchart_digests:
             properties["SubchartDigests"] = dict(subchart_digests)
+        if allow_unpinned_subcharts:
+            properties["AllowUnpinnedSubcharts"] = True
         self.resource = CustomResource(
             self,
             "Resource",

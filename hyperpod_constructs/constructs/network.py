@@ -15,6 +15,7 @@ from ..core.checks import Context
 from ..core.endpoint_policies import endpoint_policy
 from ..core.network_plan import PlannedSubnet, plan
 from ..core.spec import Network
+from .log_groups import DEFAULT_RETENTION
 from .trust import hold_to_account
 from .validation import region_of, validate_with
 
@@ -105,7 +106,7 @@ class HyperPodNetwork(Construct):
             group = logs.LogGroup(
                 self,
                 "FlowLogGroup",
-                retention=logs.RetentionDays.ONE_MONTH,
+                retention=DEFAULT_RETENTION,
                 removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,  # a failed creation leaves none behind
             )
             flow_log = ec2.FlowLog(

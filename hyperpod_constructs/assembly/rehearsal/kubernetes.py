@@ -111,6 +111,9 @@ class _Watched(dict[Key, Json]):
         if new:
             self._cluster.appeared(key, item)
 
+    def __copy__(self) -> _Watched:
+        return _Watched(dict(self), self._cluster)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> _Watched:
         """For a dry run: a copy that the same cluster watches, to be put back."""
         return _Watched(copy.deepcopy(dict(self), memo), self._cluster)

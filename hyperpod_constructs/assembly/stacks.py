@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aws_cdk import Environment, Stack, Tags
-from constructs import Construct
+from aws_cdk import CfnResource, CfnWaitConditionHandle, Environment, Stack, Tags
+from constructs import Construct, IConstruct
 
 from ..constructs.platform import HyperPodPlatform, Scopes
 from ..constructs.validation import CHECKED
@@ -24,8 +24,8 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
     """Make the stacks of a platform under an app or a stage.
 
     References between stacks are exports (a feature flag in cdk.json), so that CloudFormation refuses to delete a network
-    or an EKS cluster in use.
-    A platform without jobs has no jobs stack.
+    or an EKS cluster in use. All stacks exist whatever the config says, so that what an edit removes from a stack is
+    removed by the next deployment: a stack that leaves the app stays deployed as it is.
     """
     environment = Environment(account=platform.account, region=platform.region)
     stacks = {
@@ -38,12 +38,11 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
             tags={PLATFORM_TAG: platform.name},  # `Tags.of` below reaches resources only (explicitStackTags)
         )
         for name, holds in STACKS.items()
-        if name != "Jobs" or platform.jobs
     }
     for stack in stacks.values():
         stack.node.set_context(CHECKED, True)
         Tags.of(stack).add(PLATFORM_TAG, platform.name)
-    return HyperPodPlatform(
+    made = HyperPodPlatform(
         stacks["HyperPod"],
         "Platform",
         platform=platform,
@@ -52,6 +51,14 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
             eks=stacks["Eks"],
             hyperpod=stacks["HyperPod"],
             addons=stacks["Addons"],
-            jobs=stacks.get("Jobs", stacks["Addons"]),
+            jobs=stacks["Jobs"],
         ),
     )
+    for stack in stacks.values():
+        if not _has_resource(stack):
+            CfnWaitConditionHandle(stack, "Empty")  # CloudFormation requires a resource; this one makes nothing
+    return made
+
+
+def _has_resource(scope: IConstruct) -> bool:
+    return any(CfnResource.is_cfn_resource(child) or _has_resource(child) for child in scope.node.children)

@@ -18,6 +18,7 @@ from ..core.checks import Context
 from ..core.spec import Access, Addons, Eks
 from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
+from .exports import refer_weakly
 from .kubernetes import KubernetesProvider
 from .network import HyperPodNetwork, connect_security_groups
 from .validation import region_of, validate_with
@@ -222,7 +223,9 @@ class HyperPodEks(Construct):
     def oidc(self) -> OidcIdentity:
         """The OIDC provider, made when it is first asked for; that of an existing cluster has to be given."""
         if self.cluster:
-            return oidc_identity(self.cluster.open_id_connect_provider.open_id_connect_provider_arn)
+            provider = self.cluster.open_id_connect_provider
+            refer_weakly(provider)
+            return oidc_identity(provider.open_id_connect_provider_arn)
         if self.spec.existing is None or self.spec.existing.oidc_provider_arn is None:
             raise ValueError(_NO_OIDC.format(self.node.path, "eks.existing.oidc_provider_arn"))
         return oidc_identity(self.spec.existing.oidc_provider_arn)

@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, DependencyGroup
 
 from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
+from .exports import refer_weakly
 from .roles import execution_role, grant_group_needs
 
 
@@ -130,4 +131,6 @@ class ExecutionRoles(Construct):
         return self._create(group.name, placement)
 
     def _create(self, id: str, placement: Mapping[str, Sequence[str]]) -> iam.Role:
-        return execution_role(self, id, eks_cluster_arn=self._arn, **placement)
+        role = execution_role(self, id, eks_cluster_arn=self._arn, **placement)
+        refer_weakly(role)
+        return role

@@ -21,6 +21,7 @@ from ..core import catalog
 from ..core.manifests import fsx_volumes
 from ..core.spec import Bucket, Governance, LustreFileSystem, Storage
 from .cluster import HyperPodCluster, storage_zone
+from .exports import refer_weakly
 from .framework_logs import keep_emptying_logs
 from .kubernetes import KubernetesObjects
 
@@ -81,6 +82,7 @@ class HyperPodBucket(Construct):
             removal_policy=removal,
             auto_delete_objects=removal == RemovalPolicy.DESTROY,
         )
+        refer_weakly(self.bucket)
         if removal == RemovalPolicy.DESTROY:
             keep_emptying_logs(self.bucket)
         if cluster is not None and bucket.access == "read":
@@ -148,6 +150,7 @@ class HyperPodFileSystem(Construct):
         )
         self._removal = removal_policy(file_system.removal, allow_data_loss=allow_data_loss)
         self.resource.apply_removal_policy(self._removal)
+        refer_weakly(self.resource)
         self.file_system_id = self.resource.ref
         self.dns_name = self.resource.attr_dns_name
         self.mount_name = self.resource.attr_lustre_mount_name

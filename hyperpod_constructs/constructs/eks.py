@@ -193,7 +193,7 @@ class HyperPodEks(Construct):
             cluster_name=self.cluster_name,
             cluster_arn=self.cluster_arn,
             vpc=network.vpc if inside else None,
-            vpc_subnets=ec2.SubnetSelection(subnets=list(network.node_subnets.values())) if inside else None,
+            vpc_subnets=ec2.SubnetSelection(subnets=list(network.cluster_subnets)) if inside else None,
             security_groups=[network.node_security_group] if inside else None,
         )
         if spec.existing:

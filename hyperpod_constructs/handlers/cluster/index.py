@@ -100,6 +100,11 @@ def replacing(wanted: Mapping[str, Any], old: Mapping[str, Any], live: Mapping[s
     for name, was in (("Subnets", vpc.get("Subnets")), ("SecurityGroupIds", vpc.get("SecurityGroupIds"))):
         if was is not None and set(was) != set(wanted[name]):
             found.append(f"VpcConfig.{name} {_list(was)} would become {_list(wanted[name])}")
+            if name == "Subnets":
+                found[-1] += (
+                    " (name the zones of the former in network.control_plane_zone_ids, "
+                    "or the subnets in cluster_subnets of HyperPodCluster)"
+                )
     eks = live.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
     if eks != wanted["EksClusterArn"]:
         found.append(f"Orchestrator.Eks.ClusterArn {eks} would become {wanted['EksClusterArn']}")

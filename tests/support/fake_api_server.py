@@ -7,7 +7,7 @@
 
 It serves discovery, server-side apply with field ownership, POST, PUT, merge patch, DELETE with finalizers and
 preconditions, lists with label and field selectors in pages, and pod logs. What it leaves out is said in
-``hyperpod_constructs.rehearsal.store``.
+``hyperpod_constructs.assembly.rehearsal.store``.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from hyperpod_constructs.rehearsal.api_server import ApiServer
-from hyperpod_constructs.rehearsal.store import Clock as FakeClock
+from hyperpod_constructs.assembly.rehearsal.api_server import ApiServer
+from hyperpod_constructs.assembly.rehearsal.store import Clock as FakeClock
 
 
 class FakeApiServer(ApiServer):

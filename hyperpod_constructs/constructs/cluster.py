@@ -13,10 +13,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, DependencyGroup, IDependable
 
-from ..core import catalog
 from ..core.checks import Context
 from ..core.checks.placement import takes_anything
 from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties
+from ..core.network_plan import is_accelerated
 from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
 from .autoscaling import NodePool
 from .cluster_guard import ClusterGuard
@@ -310,15 +310,4 @@ def system_group(cluster: Cluster) -> InstanceGroup | None:
     CPU groups go before accelerated ones, then the one with the most instances; None when there is none.
     """
     candidates = [g for g in cluster.instance_groups if takes_anything(g) and not g.deep_health_checks]
-    return max(candidates, key=lambda group: (not _accelerated(group), group.count), default=None)
-
-
-def storage_zone(cluster: Cluster) -> str | None:
-    """The zone id of the first accelerated group that names one: file systems belong beside it."""
-    zones = (g.availability_zone_id for g in cluster.instance_groups if _accelerated(g))
-    return next((zone for zone in zones if zone), None)
-
-
-def _accelerated(group: InstanceGroup) -> bool:
-    types = [catalog.find_instance_type(name) for name in group.types]
-    return any(type_ is None or type_.is_accelerated for type_ in types)
+    return max(candidates, key=lambda group: (not is_accelerated(group), group.count), default=None)

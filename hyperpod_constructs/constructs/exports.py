@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from aws_cdk import CrossStackReferences, ReferenceStrength, Stack, Token
+from aws_cdk import CfnResource, CrossStackReferences, ReferenceStrength, Stack, Token
 from constructs import IConstruct
 
 from .kubernetes.helm_release import HelmProvider
@@ -77,4 +77,6 @@ def spread(scopes: Iterable[IConstruct]) -> bool:
 
 def refer_weakly(construct: IConstruct) -> None:
     """Let other stacks read the attributes of a resource without blocking its removal."""
-    CrossStackReferences.of(construct).produce(ReferenceStrength.BOTH)
+    for child in construct.node.find_all():
+        if CfnResource.is_cfn_resource(child):
+            CrossStackReferences.of(child).produce(ReferenceStrength.BOTH)

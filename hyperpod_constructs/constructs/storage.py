@@ -19,8 +19,9 @@ from constructs import Construct
 
 from ..core import catalog
 from ..core.manifests import fsx_volumes
+from ..core.network_plan import storage_zone
 from ..core.spec import Bucket, Governance, LustreFileSystem, Storage
-from .cluster import HyperPodCluster, storage_zone
+from .cluster import HyperPodCluster
 from .exports import refer_weakly
 from .framework_logs import keep_emptying_logs
 from .kubernetes import KubernetesObjects

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..catalog import allowed, source_of
 from ..findings import Severity
-from .context import Context, as_text
+from ..spec.eks import Eks
+from .context import as_text
 from .registry import Problem, rule
 
 
@@ -14,19 +15,15 @@ from .registry import Problem, rule
     "HP220",
     title="Principals are of an account that is somebody's.",
     severity=Severity.NOTE,
-    needs=("eks",),
     why="EKS takes the entry, and nobody can use it: the account is that of AWS's documentation.",
     cure="Name a role of your account.",
     source=source_of("allowed", "documentation_accounts"),
     wrong="eks: {admins: ['arn:aws:iam::111122223333:role/PlatformAdmin']}\n",
     right="eks: {admins: ['arn:aws:iam::210987654321:role/PlatformAdmin']}\n",
 )
-def accounts_of_documentation(ctx: Context) -> Iterator[Problem]:
-    """Account ids that stand for yours in examples."""
-    if ctx.eks is None:
-        return
-    places = [(f"eks.admins[{i}]", arn) for i, arn in enumerate(ctx.eks.admins)]
-    places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(ctx.eks.access)]
+def accounts_of_documentation(eks: Eks) -> Iterator[Problem]:
+    places = [(f"eks.admins[{i}]", arn) for i, arn in enumerate(eks.admins)]
+    places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(eks.access)]
     for path, arn in places:
         account = (arn.split(":") + [""] * 5)[4]
         if account in allowed("documentation_accounts"):

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from ..catalog import addon, load
 from ..catalog import minor as kubernetes_minor
 from ..findings import Severity
-from ..spec.addons import ADDON_NAMES
+from ..spec.addons import ADDON_NAMES, Addons
 from ..spec.base import is_token
-from .context import Context, as_text, skipped
+from ..spec.eks import Eks
+from .context import Context, EffectiveAddons, as_text, skipped
 from .registry import Problem, rule
 
 _VERSION = re.compile(r"v([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})(-eksbuild\.([0-9]{1,6}))?")
@@ -38,7 +39,6 @@ def _pinned(ctx: Context) -> Iterator[tuple[str, str, str]]:
     "HP520",
     title="Versions of add-ons are complete.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="EKS refuses the add-on.",
     cure="Write it with its build: v1.3.0-eksbuild.1; or leave it out.",
     source="EKS: DescribeAddonVersions",
@@ -46,8 +46,7 @@ def _pinned(ctx: Context) -> Iterator[tuple[str, str, str]]:
     wrong="addons: {training_operator: {version: '1.3'}}\n",
     right="addons: {training_operator: {version: v1.3.0-eksbuild.1}}\n",
 )
-def complete(ctx: Context) -> Iterator[Problem]:
-    """Form of the version."""
+def complete(addons: Addons, ctx: Context) -> Iterator[Problem]:
     for _, path, version in _pinned(ctx):
         if is_token(version):
             yield skipped(path)
@@ -67,19 +66,17 @@ def _instead(key: str) -> str:
     "HP521",
     title="An add-on's version installs on the Kubernetes version.",
     severity=Severity.ERROR,
-    needs=("addons", "eks"),
     why="EKS refuses the add-on, when the cluster is there already.",
     cure="Leave the version out, or choose one that covers the Kubernetes version.",
     source="catalog: versions seen with their Kubernetes ranges",
     wrong='eks: {kubernetes_version: "1.31", support: EXTENDED}\naddons: {observability: {version: v1.2.0-eksbuild.3}}\n',
     right='eks: {kubernetes_version: "1.35"}\naddons: {observability: {version: v1.2.0-eksbuild.3}}\n',
 )
-def installs(ctx: Context) -> Iterator[Problem]:
-    """Known ranges; a warning where only the versions that are known do not cover it."""
+def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Iterator[Problem]:
     kubernetes = ctx.kubernetes_version
     if kubernetes is None:
         return
-    for key, settings in ctx.effective_addons.items():
+    for key, settings in effective_addons.items():
         if key not in ADDON_NAMES:
             continue
         facts, given = addon(ADDON_NAMES[key]), getattr(settings, "version", None)
@@ -112,7 +109,6 @@ def installs(ctx: Context) -> Iterator[Problem]:
     "HP522",
     title="An add-on's version is new enough for HyperPod, for the add-ons that use it, and for restricted nodes.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="Older versions do not work on HyperPod nodes: volumes do not attach, nodes get no network.",
     cure="Use a newer version, or leave it out.",
     source="documentation pages sagemaker-hyperpod-eks-ebs, sagemaker-hyperpod-eks-prerequisites, "
@@ -121,10 +117,9 @@ def installs(ctx: Context) -> Iterator[Problem]:
     wrong="addons: {ebs_csi: {version: v1.46.0-eksbuild.1}}\n",
     right="addons: {ebs_csi: {version: v1.47.0-eksbuild.1}}\n",
 )
-def new_enough(ctx: Context) -> Iterator[Problem]:
-    """Minimum versions of HyperPod, of other add-ons and of restricted nodes."""
+def new_enough(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
     for_restricted = load("restricted_nodes")["addon_min_versions"] if any(ctx.restricted_groups) else {}
-    users = {key: addon(ADDON_NAMES[key]) for key in ctx.effective_addons if key in ADDON_NAMES}
+    users = {key: addon(ADDON_NAMES[key]) for key in effective_addons if key in ADDON_NAMES}
     for key, path, version in _pinned(ctx):
         has = version_tuple(version)
         if has is None:
@@ -142,7 +137,6 @@ def new_enough(ctx: Context) -> Iterator[Problem]:
     "HP523",
     title="The training operator's association is its own resource.",
     severity=Severity.NOTE,
-    needs=("addons",),
     why="Versions that are flagged as needing no permissions refuse an inline association; ours is a resource of its own, "
     "made first, which works with all of them.",
     cure="Nothing to do; do not add an association to `configuration`.",
@@ -150,9 +144,8 @@ def new_enough(ctx: Context) -> Iterator[Problem]:
     wrong="addons: {training_operator: {configuration: {podIdentityAssociations: []}}}\n",
     right="addons: {training_operator: {}}\n",
 )
-def standalone_association(ctx: Context) -> Iterator[Problem]:
-    """An association in the configuration values."""
-    operator = ctx.addons.training_operator if ctx.addons is not None else None
+def standalone_association(addons: Addons) -> Iterator[Problem]:
+    operator = addons.training_operator if addons is not None else None
     if operator is not None and operator.enabled and "podIdentityAssociations" in operator.configuration:
         path = "addons.training_operator.configuration.podIdentityAssociations"
         yield Problem(path, "is not a configuration value", severity=Severity.WARNING)

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from ..catalog import addon, limit
 from ..documents import join
 from ..findings import Severity
-from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES
+from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES, Addons
 from ..spec.base import is_token
-from .context import Context, as_text, skipped, types_of
+from ..spec.eks import Eks
+from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
 from .placement import takes_anything
 from .registry import Problem, rule
 
@@ -25,7 +26,6 @@ def _existing(ctx: Context) -> bool:
     "HP501",
     title="An add-on has what it needs before it.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="Its pods wait for objects that nobody makes, and the add-on is never active.",
     cure="Do not switch the prerequisite off.",
     source="documentation pages of the add-ons; catalog: prerequisites",
@@ -33,9 +33,8 @@ def _existing(ctx: Context) -> bool:
     wrong="addons: {training_operator: {}, cert_manager: {enabled: false}}\n",
     right="addons: {training_operator: {}}\n",
 )
-def prerequisites(ctx: Context) -> Iterator[Problem]:
-    """Prerequisites that are switched off; a warning where they may be on the cluster already."""
-    effective, chart = ctx.effective_addons, ctx.dependencies
+def prerequisites(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
+    effective, chart = effective_addons, ctx.dependencies
     severity = None if ctx.eks is not None and ctx.eks.existing is None else Severity.WARNING
     for key, needs in PREREQUISITES.items():
         for need in needs if key in effective else ():
@@ -48,7 +47,6 @@ def prerequisites(ctx: Context) -> Iterator[Problem]:
     "HP502",
     title="A new EKS cluster has its core add-ons.",
     severity=Severity.ERROR,
-    needs=("addons", "eks"),
     why="Nodes without network, DNS or credentials are never ready. HyperPod supports the VPC CNI only.",
     cure="Leave vpc_cni, kube_proxy, coredns and pod_identity_agent on.",
     source="documentation page sagemaker-hyperpod-eks-prerequisites; EKS: bootstrapSelfManagedAddons is off",
@@ -56,17 +54,14 @@ def prerequisites(ctx: Context) -> Iterator[Problem]:
     wrong="addons: {vpc_cni: {enabled: false}}\n",
     right="addons: {vpc_cni: {}}\n",
 )
-def core(ctx: Context) -> Iterator[Problem]:
-    """Core add-ons that are switched off."""
-    if ctx.addons is None or _existing(ctx):
+def core(addons: Addons, effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Iterator[Problem]:
+    if _existing(ctx):
         return
     users = [
-        key
-        for key in ctx.effective_addons
-        if key in ADDON_NAMES and addon(ADDON_NAMES[key]).credentials == "pod-identity"
+        key for key in effective_addons if key in ADDON_NAMES and addon(ADDON_NAMES[key]).credentials == "pod-identity"
     ]
     for key in CORE:
-        if getattr(ctx.addons, key).enabled:
+        if getattr(addons, key).enabled:
             continue
         if key == "pod_identity_agent":
             wanting = [user for user in users if user not in CORE]
@@ -83,7 +78,6 @@ def core(ctx: Context) -> Iterator[Problem]:
     "HP503",
     title="Task governance and a Kueue of one's own exclude each other.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="Task governance brings Kueue; its installation fails where there is one.",
     cure="Keep one of the two.",
     source="documentation page …-governance-troubleshoot",
@@ -91,9 +85,8 @@ def core(ctx: Context) -> Iterator[Problem]:
     wrong="addons: {task_governance: {}, kueue: {}}\n",
     right="addons: {task_governance: {}}\n",
 )
-def one_kueue(ctx: Context) -> Iterator[Problem]:
-    """Both at once."""
-    if "task_governance" in ctx.effective_addons and "kueue" in ctx.effective_addons:
+def one_kueue(effective_addons: EffectiveAddons) -> Iterator[Problem]:
+    if "task_governance" in effective_addons and "kueue" in effective_addons:
         yield Problem("addons.kueue", "is on beside task_governance")
 
 
@@ -101,7 +94,6 @@ def one_kueue(ctx: Context) -> Iterator[Problem]:
     "HP504",
     title="An add-on is offered in the region.",
     severity=Severity.ERROR,
-    needs=("addons", "region"),
     why="The add-on fails, or has no images or workspaces to work with.",
     cure="Leave it out in this region; cloudwatch_observability and Kueue are alternatives.",
     source="dependency chart: regions with inference images; Terraform module: regions of observability; "
@@ -110,12 +102,11 @@ def one_kueue(ctx: Context) -> Iterator[Problem]:
     wrong="region: ap-south-2\nnetwork: {availability_zone_ids: [aps2-az1, aps2-az2]}\naddons: {observability: {}}\n",
     right="addons: {observability: {}}\n",
 )
-def regions(ctx: Context) -> Iterator[Problem]:
-    """Observability, inference, Prometheus and Grafana by region."""
+def regions(effective_addons: EffectiveAddons, region: str, ctx: Context) -> Iterator[Problem]:
     region, addons = ctx.region_facts, ctx.addons
     if region is None or addons is None or not region.hyperpod:
         return
-    effective = ctx.effective_addons
+    effective = effective_addons
     if "observability" in effective and not region.observability:
         yield Problem("addons.observability", f"is not offered in {region.name}")
     if "inference_operator" in effective and not region.inference:
@@ -134,16 +125,14 @@ def regions(ctx: Context) -> Iterator[Problem]:
     "HP505",
     title="The inference operator's role and identity provider are as it wants them.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="The add-on's chart refuses the role, or its pods get no credentials.",
     cure="Name the role SageMakerHyperPodInference...; give eks.existing.oidc_provider_arn for an EKS cluster that exists.",
     source="dependency chart: inference-operator, templates/_validateRequiredValues.tpl",
     wrong="addons: {inference_operator: {role_arn: arn:aws:iam::111122223333:role/Inference}}\n",
     right="addons: {inference_operator: {role_arn: arn:aws:iam::111122223333:role/SageMakerHyperPodInferenceMine}}\n",
 )
-def inference_role(ctx: Context) -> Iterator[Problem]:
-    """Prefix of the role's name, and the OIDC provider."""
-    operator = ctx.addons.inference_operator if ctx.addons is not None else None
+def inference_role(addons: Addons, ctx: Context) -> Iterator[Problem]:
+    operator = addons.inference_operator if addons is not None else None
     if operator is None or not operator.enabled:
         return
     if operator.role_arn is not None:
@@ -162,7 +151,6 @@ def inference_role(ctx: Context) -> Iterator[Problem]:
     "HP506",
     title="Add-ons with x86 images have x86 nodes.",
     severity=Severity.ERROR,
-    needs=("addons", "cluster"),
     why="The pods stay pending, or crash on nodes of the other architecture.",
     cure="Add a group such as {name: system, instance_type: ml.m5.4xlarge, count: 2}.",
     source="documentation page sagemaker-hyperpod-model-deployment-setup: an amd64 node",
@@ -171,10 +159,9 @@ def inference_role(ctx: Context) -> Iterator[Problem]:
     "addons: {inference_operator: {}}\n",
     right=f"cluster: {{instance_groups: [{_SYSTEM}]}}\naddons: {{inference_operator: {{}}}}\n",
 )
-def architecture(ctx: Context) -> Iterator[Problem]:
-    """The inference operator on Graviton only."""
-    kinds = [kind for _, group in ctx.groups for kind in types_of(group)]
-    if "inference_operator" in ctx.effective_addons and kinds and all(kind.architecture == "arm64" for kind in kinds):
+def architecture(effective_addons: EffectiveAddons, groups: Groups) -> Iterator[Problem]:
+    kinds = [kind for _, group in groups for kind in types_of(group)]
+    if "inference_operator" in effective_addons and kinds and all(kind.architecture == "arm64" for kind in kinds):
         yield Problem(
             "addons.inference_operator", f"needs x86_64, and {', '.join(sorted({k.name for k in kinds}))} is arm64"
         )
@@ -184,7 +171,6 @@ def architecture(ctx: Context) -> Iterator[Problem]:
     "HP507",
     title="Observability has a node of 4xlarge or more.",
     severity=Severity.WARNING,
-    needs=("addons", "cluster"),
     why="Its collector stays pending on smaller nodes, which also run out of pods.",
     cure="Use ml.m5.4xlarge or larger for the system group.",
     source="documentation page hyperpod-observability-addon-setup",
@@ -192,11 +178,10 @@ def architecture(ctx: Context) -> Iterator[Problem]:
     "addons: {observability: {}}\n",
     right=f"cluster: {{instance_groups: [{_SYSTEM}]}}\naddons: {{observability: {{}}}}\n",
 )
-def large_node(ctx: Context) -> Iterator[Problem]:
-    """Sizes of the nodes that take ordinary pods."""
-    if "observability" not in ctx.effective_addons or _existing(ctx):
+def large_node(effective_addons: EffectiveAddons, groups: Groups, ctx: Context) -> Iterator[Problem]:
+    if "observability" not in effective_addons or _existing(ctx):
         return
-    kinds = [kind for _, group in ctx.groups if takes_anything(group) for kind in types_of(group)]
+    kinds = [kind for _, group in groups if takes_anything(group) for kind in types_of(group)]
     need = limit("observability_node_size_factor").value
     if kinds and not any(_factor(kind.name) >= need for kind in kinds):
         largest = max(kinds, key=lambda kind: _factor(kind.name)).name
@@ -217,16 +202,14 @@ def _factor(instance_type: str) -> int:
     "HP508",
     title="The Mountpoint S3 driver may read something.",
     severity=Severity.WARNING,
-    needs=("addons",),
     why="Without buckets its role has no permissions, and every mount is refused.",
     cure="Name bucket_arns, or a role_arn.",
     source="documentation of the Mountpoint for Amazon S3 CSI driver",
     wrong="addons: {mountpoint_s3_csi: {}}\n",
     right="addons: {mountpoint_s3_csi: {bucket_arns: ['arn:aws:s3:::my-bucket']}}\n",
 )
-def mountpoint(ctx: Context) -> Iterator[Problem]:
-    """Buckets of the driver, and their form."""
-    driver = ctx.addons.mountpoint_s3_csi if ctx.addons is not None else None
+def mountpoint(addons: Addons, ctx: Context) -> Iterator[Problem]:
+    driver = addons.mountpoint_s3_csi if addons is not None else None
     if driver is None or not driver.enabled:
         return
     buckets = ctx.storage is not None and bool(ctx.storage.buckets)
@@ -244,18 +227,16 @@ def mountpoint(ctx: Context) -> Iterator[Problem]:
     "HP509",
     title="Configuration values have keys that the add-on knows.",
     severity=Severity.WARNING,
-    needs=("addons",),
     why="EKS refuses values that do not fit the add-on version's schema.",
     cure="Look at `aws eks describe-addon-configuration`.",
     source="catalog: configuration keys that the sources name",
     wrong="addons: {training_operator: {configuration: {hpTrainingControlManager: {}}}}\n",
     right="addons: {training_operator: {configuration: {hpTrainingControllerManager: {}}}}\n",
 )
-def configuration(ctx: Context) -> Iterator[Problem]:
-    """Near misses of known keys, and keys that exclude each other."""
+def configuration(effective_addons: EffectiveAddons) -> Iterator[Problem]:
     from ..catalog import suggest
 
-    for key, settings in ctx.effective_addons.items():
+    for key, settings in effective_addons.items():
         values: Mapping[str, object] = getattr(settings, "configuration", {})
         known = addon(ADDON_NAMES[key]).configuration_keys if key in ADDON_NAMES else ()
         for name in values:
@@ -281,14 +262,12 @@ _WAYS = "jupyter-k8s-aws-hyperpod"
     "HP510",
     title="Containers are watched once.",
     severity=Severity.NOTE,
-    needs=("addons",),
     why="Two collectors on every node cost twice, and take pods' room.",
     cure="Keep one of the two.",
     source="documentation: the two are alternatives",
     wrong="addons: {observability: {}, cloudwatch_observability: {}}\n",
     right="addons: {observability: {}}\n",
 )
-def watched_once(ctx: Context) -> Iterator[Problem]:
-    """Both kinds of observability."""
-    if "observability" in ctx.effective_addons and "cloudwatch_observability" in ctx.effective_addons:
+def watched_once(effective_addons: EffectiveAddons) -> Iterator[Problem]:
+    if "observability" in effective_addons and "cloudwatch_observability" in effective_addons:
         yield Problem("addons.cloudwatch_observability", "is on beside observability")

@@ -8,6 +8,9 @@ from ipaddress import IPv4Network
 from ..findings import Severity
 from ..network_plan import EKS_SERVICE_RANGES, Demand, demands, ip_range, least_addresses, usable
 from ..spec.base import is_token
+from ..spec.cluster import Cluster
+from ..spec.eks import Eks
+from ..spec.network import Network
 from .context import Context, as_text, skipped
 from .network import parsed
 from .registry import Problem, rule
@@ -33,16 +36,14 @@ def _vpc_blocks(ctx: Context) -> list[IPv4Network]:
     "HP120",
     title="The range of Kubernetes services is private, /12 to /24.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS refuses the cluster.",
     cure="Choose a range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, /12 to /24, or leave it out.",
     source="EKS: KubernetesNetworkConfigRequest.serviceIpv4Cidr",
     wrong="eks: {service_cidr: 100.64.0.0/16}\n",
     right="eks: {service_cidr: 172.20.0.0/16}\n",
 )
-def service_range(ctx: Context) -> Iterator[Problem]:
-    """Shape of the service range."""
-    text = ctx.eks.service_cidr if ctx.eks else None
+def service_range(eks: Eks) -> Iterator[Problem]:
+    text = eks.service_cidr if eks else None
     if text is None:
         return
     if is_token(text):
@@ -62,29 +63,27 @@ def service_range(ctx: Context) -> Iterator[Problem]:
     "HP121",
     title="The range of Kubernetes services and the VPC's ranges do not overlap.",
     severity=Severity.ERROR,
-    needs=("network", "eks"),
     why="EKS refuses the cluster, or pods reach services where nodes were meant.",
     cure="Choose another service_cidr, or other VPC ranges.",
     source="EKS: serviceIpv4Cidr must not overlap the VPC; by default 10.100.0.0/16 or 172.20.0.0/16",
     wrong="eks: {service_cidr: 10.192.0.0/16}\n",
     right="eks: {service_cidr: 172.20.0.0/16}\n",
 )
-def services_beside_vpc(ctx: Context) -> Iterator[Problem]:
-    """Overlap with what was chosen, or with both of EKS's defaults."""
-    if ctx.eks is None or ctx.eks.existing is not None:
+def services_beside_vpc(network: Network, eks: Eks, ctx: Context) -> Iterator[Problem]:
+    if eks.existing is not None:
         return
     blocks = _vpc_blocks(ctx)
-    if ctx.eks.service_cidr is not None:
-        services = parsed(ctx.eks.service_cidr)
+    if eks.service_cidr is not None:
+        services = parsed(eks.service_cidr)
         for block in blocks:
             if services is not None and services.overlaps(block):
                 yield Problem("eks.service_cidr", f"{services} overlaps the VPC's range {block}")
         return
     met = [(default, block) for default in EKS_SERVICE_RANGES for block in blocks if default.overlaps(block)]
-    if not met or ctx.network is None:
+    if not met or network is None:
         return
     both = len({default for default, _ in met}) == len(EKS_SERVICE_RANGES)
-    place = "network.existing.vpc_cidrs" if ctx.network.existing else "network.vpc_cidr"
+    place = "network.existing.vpc_cidrs" if network.existing else "network.vpc_cidr"
     default, block = met[0]
     message = f"the VPC's range {block} overlaps {default}, one of the two that EKS takes for services by itself"
     cure = "Name eks.service_cidr, so that the choice is not EKS's."
@@ -95,7 +94,6 @@ def services_beside_vpc(ctx: Context) -> Iterator[Problem]:
     "HP122",
     title="Node subnets that exist lie in the VPC.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="One of the two is not what was meant.",
     cure="Correct the subnet's cidr or vpc_cidrs.",
     source="EC2: a subnet is part of its VPC's ranges",
@@ -107,8 +105,7 @@ def services_beside_vpc(ctx: Context) -> Iterator[Problem]:
     "node_subnets: [{subnet_id: subnet-0123456789abcdef0, availability_zone_id: usw2-az1, cidr: 10.0.16.0/20}, "
     "{subnet_id: subnet-0123456789abcdef1, availability_zone_id: usw2-az2}]}}\n",
 )
-def existing_subnets_in_vpc(ctx: Context) -> Iterator[Problem]:
-    """Ranges of subnets that exist."""
+def existing_subnets_in_vpc(network: Network, ctx: Context) -> Iterator[Problem]:
     network, blocks = ctx.network, _vpc_blocks(ctx)
     if network is None or network.existing is None or not blocks:
         return
@@ -123,7 +120,6 @@ def existing_subnets_in_vpc(ctx: Context) -> Iterator[Problem]:
     "HP130",
     title="Every node subnet has addresses for the nodes of its groups at their most.",
     severity=Severity.WARNING,
-    needs=("network", "cluster"),
     why="Nodes that find no address do not start; a subnet cannot grow, so a cluster that outgrew it is built anew.",
     cure="Give the zone a larger node range, fewer nodes, or spread groups over zones.",
     source=_DOCS,
@@ -132,8 +128,7 @@ def existing_subnets_in_vpc(ctx: Context) -> Iterator[Problem]:
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}, {name: workers, "
     "instance_type: ml.p5.48xlarge, count: 16}]}\n",
 )
-def room_for_nodes(ctx: Context) -> Iterator[Problem]:
-    """The most that nodes take, against what the subnet has; an error where not even the least fits."""
+def room_for_nodes(network: Network, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     network, cluster = ctx.network, ctx.cluster
     if network is None or cluster is None or ctx.plan is None:
         return

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from ..catalog import limit, suggest
 from ..findings import Severity
+from ..spec.cluster import Cluster
+from ..spec.dependencies import DependencyChart
 from ..spec.groups import InstanceGroup
 from .context import Context, as_text
 from .placement import zones_of_subnets
@@ -34,17 +36,15 @@ def _filled(ctx: Context) -> Iterator[tuple[str, InstanceGroup]]:
     "HP380",
     title="Faulty nodes are recovered; Karpenter depends on it.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="A faulty node stays in the cluster until somebody replaces it.",
     cure="Use `node_recovery: Automatic`, the default.",
     source=_DOCS,
     wrong="cluster: {node_recovery: None}\n",
     right="cluster: {node_recovery: Automatic}\n",
 )
-def node_recovery(ctx: Context) -> Iterator[Problem]:
-    """Recovery switched off; an error with autoscaling."""
-    if ctx.cluster is not None and ctx.cluster.node_recovery != "Automatic":
-        if ctx.cluster.scaling is not None:
+def node_recovery(cluster: Cluster) -> Iterator[Problem]:
+    if cluster.node_recovery != "Automatic":
+        if cluster.scaling is not None:
             message = "is None, but autoscaling needs Automatic"
             yield Problem("cluster.node_recovery", message, None, "CreateCluster refuses it.", Severity.ERROR)
         else:
@@ -55,7 +55,6 @@ def node_recovery(ctx: Context) -> Iterator[Problem]:
     "HP381",
     title="The groups that Karpenter fills exist.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     complete=("cluster",),
     why="The node class names groups that are not there, and is never ready.",
     cure="Name groups of cluster.instance_groups, or give a group count 0.",
@@ -63,17 +62,16 @@ def node_recovery(ctx: Context) -> Iterator[Problem]:
     wrong=_fragment("autoscaling: {groups: [worker]}, "),
     right=_fragment("autoscaling: {groups: [workers]}, "),
 )
-def groups_exist(ctx: Context) -> Iterator[Problem]:
-    """Names in autoscaling.groups."""
-    if ctx.cluster is None or ctx.cluster.scaling is None:
+def groups_exist(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
+    if cluster.scaling is None:
         return
-    names = [group.name for group in ctx.cluster.instance_groups]
-    for index, name in enumerate(ctx.cluster.scaling.groups):
+    names = [group.name for group in cluster.instance_groups]
+    for index, name in enumerate(cluster.scaling.groups):
         if name not in names:
             near = suggest(name, names)
             place = f"cluster.autoscaling.groups[{index}]"
             yield Problem(place, f"{as_text(name)} is no instance group", f"did you mean {near!r}?" if near else None)
-    if not any(True for _ in _filled(ctx)) and not ctx.cluster.scaling.groups:
+    if not any(True for _ in _filled(ctx)) and not cluster.scaling.groups:
         message = "is on, but no group has count 0"
         yield Problem("cluster.autoscaling", message, "Name groups, or give one count 0.", severity=Severity.WARNING)
 
@@ -82,15 +80,13 @@ def groups_exist(ctx: Context) -> Iterator[Problem]:
     "HP382",
     title="Groups that Karpenter fills start at 0.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="Karpenter scales a group that starts above 0 down to 0 first.",
     cure="Set count: 0.",
     source=_DOCS,
     wrong=_fragment("autoscaling: {groups: [workers]}, ", "count: 4"),
     right=_fragment("autoscaling: {groups: [workers]}, ", "count: 0"),
 )
-def start_at_zero(ctx: Context) -> Iterator[Problem]:
-    """Counts and minimum counts of filled groups."""
+def start_at_zero(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for path, group in _filled(ctx):
         if group.count > 0:
             yield Problem(f"{path}.count", f"is {group.count} in a group that Karpenter fills")
@@ -102,15 +98,13 @@ def start_at_zero(ctx: Context) -> Iterator[Problem]:
     "HP383",
     title="Groups that Karpenter fills have no deep health checks and no training plan.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="The node class does not become ready.",
     cure="Remove them, or leave the group to the config.",
     source=_DOCS,
     wrong=_fragment("autoscaling: {groups: [workers]}, ", "count: 0, deep_health_checks: [InstanceStress]"),
     right=_fragment("autoscaling: {groups: [workers]}, "),
 )
-def plain_groups(ctx: Context) -> Iterator[Problem]:
-    """What a node class does not take."""
+def plain_groups(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for path, group in _filled(ctx):
         if group.deep_health_checks:
             yield Problem(f"{path}.deep_health_checks", "are in a group that Karpenter fills")
@@ -125,7 +119,6 @@ def plain_groups(ctx: Context) -> Iterator[Problem]:
     "HP384",
     title="Karpenter leaves a group for the controllers, and has ten at most in a node class.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="Controllers need a node before Karpenter can make one; a node class with more than ten groups is refused.",
     cure="Keep a group with a count of its own; use several node classes.",
     source=_DOCS,
@@ -133,12 +126,11 @@ def plain_groups(ctx: Context) -> Iterator[Problem]:
     "count: 0}]}\n",
     right=_fragment("autoscaling: {groups: [workers]}, "),
 )
-def system_left(ctx: Context) -> Iterator[Problem]:
-    """Number of filled groups, and what is left."""
+def system_left(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     filled, most = list(_filled(ctx)), limit("karpenter_groups_per_node_class").value
     if len(filled) > most:
         yield Problem("cluster.autoscaling", f"has {len(filled)} groups; a node class takes {most}")
-    if filled and ctx.cluster is not None and len(filled) == len(ctx.cluster.instance_groups):
+    if filled and len(filled) == len(cluster.instance_groups):
         yield Problem("cluster.autoscaling", "fills every group, so nothing runs Karpenter's first pods")
 
 
@@ -146,16 +138,14 @@ def system_left(ctx: Context) -> Iterator[Problem]:
     "HP385",
     title="With autoscaling, the autoscaler owns the counts.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="Each redeploy sets the counts of the config, and undoes what was scaled.",
     cure="Set `counts: autoscaler`.",
     source="CloudFormation: InstanceCount drifts under an autoscaler",
     wrong=_fragment("autoscaling: {groups: [workers]}, "),
     right=_fragment("counts: autoscaler, autoscaling: {groups: [workers]}, "),
 )
-def owner_of_counts(ctx: Context) -> Iterator[Problem]:
-    """`counts` against `autoscaling`."""
-    if ctx.cluster is not None and ctx.cluster.scaling is not None and ctx.cluster.counts == "config":
+def owner_of_counts(cluster: Cluster) -> Iterator[Problem]:
+    if cluster.scaling is not None and cluster.counts == "config":
         yield Problem("cluster.counts", "is `config` while Karpenter scales groups")
 
 
@@ -163,7 +153,6 @@ def owner_of_counts(ctx: Context) -> Iterator[Problem]:
     "HP386",
     title="Karpenter has the health monitoring agent.",
     severity=Severity.ERROR,
-    needs=("cluster", "dependencies"),
     why="Autoscaling needs the agent, version 1.0.742.0_1.0.241.0 or later.",
     cure="Leave dependencies.health_monitoring_agent on.",
     source=_DOCS,
@@ -171,12 +160,11 @@ def owner_of_counts(ctx: Context) -> Iterator[Problem]:
     wrong="dependencies: {health_monitoring_agent: false}\n" + _fragment("autoscaling: {groups: [workers]}, "),
     right=_fragment("autoscaling: {groups: [workers]}, "),
 )
-def agent_for_karpenter(ctx: Context) -> Iterator[Problem]:
-    """The agent against autoscaling."""
-    if ctx.cluster is not None and ctx.cluster.scaling is not None and ctx.dependencies is not None:
-        if not ctx.dependencies.enabled:
+def agent_for_karpenter(cluster: Cluster, dependencies: DependencyChart) -> Iterator[Problem]:
+    if cluster.scaling is not None and dependencies is not None:
+        if not dependencies.enabled:
             yield Problem("dependencies.enabled", "is off while Karpenter scales groups", severity=Severity.WARNING)
-        elif not ctx.dependencies.health_monitoring_agent:
+        elif not dependencies.health_monitoring_agent:
             yield Problem("dependencies.health_monitoring_agent", "is off while Karpenter scales groups")
 
 
@@ -184,16 +172,14 @@ def agent_for_karpenter(ctx: Context) -> Iterator[Problem]:
     "HP387",
     title="Tiered storage leaves memory for the work.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="What checkpoints take is not there for jobs; below 20 percent the service may refuse the value.",
     cure="Use 20 to 50 percent.",
     source="service model of sagemaker: InstanceMemoryAllocationPercentage 0-100; a third party reports 20-100 as valid",
     wrong="cluster: {tiered_storage: {memory_percent: 90}}\n",
     right="cluster: {tiered_storage: {memory_percent: 20}}\n",
 )
-def tiered_storage(ctx: Context) -> Iterator[Problem]:
-    """The share of memory."""
-    storage = ctx.cluster.tiered_storage if ctx.cluster is not None else None
+def tiered_storage(cluster: Cluster) -> Iterator[Problem]:
+    storage = cluster.tiered_storage if cluster is not None else None
     if storage is not None and not 20 <= storage.memory_percent <= 50:
         yield Problem(
             "cluster.tiered_storage.memory_percent", f"is {storage.memory_percent} percent of every node's memory"

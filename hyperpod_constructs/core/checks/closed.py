@@ -6,8 +6,13 @@ from collections.abc import Iterator
 
 from ..catalog import uncopied_images
 from ..findings import Severity
+from ..spec.addons import Addons
 from ..spec.base import is_token
-from ..spec.dependencies import FolderChart, GitChart, OciChart
+from ..spec.cluster import Cluster
+from ..spec.dependencies import DependencyChart, FolderChart, GitChart, OciChart
+from ..spec.eks import Eks
+from ..spec.jobs import Job
+from ..spec.network import Network
 from .context import Context
 from .registry import Problem, rule
 
@@ -44,17 +49,14 @@ def _is_downloaded(ctx: Context, chart: GitChart | FolderChart | OciChart) -> bo
     "HP140",
     title="The Kubernetes API of a closed network is private.",
     severity=Severity.WARNING,
-    needs=("network", "eks"),
     why="The network has no way out, and yet its control plane can be reached from the internet.",
     cure="Use `endpoint_access: private`; our functions run inside the network either way.",
     source="Terraform module closed-network.tfvars",
     wrong=_CLOSED.replace("endpoint_access: private", "endpoint_access: public-and-private"),
     right=_CLOSED,
 )
-def private_endpoint(ctx: Context) -> Iterator[Problem]:
-    """Endpoint access in a closed network."""
-    eks = ctx.eks
-    if _is_closed(ctx) and eks is not None and eks.existing is None and eks.endpoint_access == "public-and-private":
+def private_endpoint(network: Network, eks: Eks, ctx: Context) -> Iterator[Problem]:
+    if _is_closed(ctx) and eks.existing is None and eks.endpoint_access == "public-and-private":
         yield Problem("eks.endpoint_access", "has a public endpoint in a closed network")
 
 
@@ -62,7 +64,6 @@ def private_endpoint(ctx: Context) -> Iterator[Problem]:
     "HP141",
     title="Public images of the dependency chart are copied for a closed network.",
     severity=Severity.ERROR,
-    needs=("network", "dependencies", "cluster"),
     why="Nodes cannot pull from public registries, and the pods stay in ImagePullBackOff.",
     cure="Name dependencies.image_registry, in ECR of the region, and run `hyperpod mirror`; or switch the components off.",
     source="Terraform project, tools/ecr-images.conf; the chart's values",
@@ -70,11 +71,10 @@ def private_endpoint(ctx: Context) -> Iterator[Problem]:
     wrong=_CLOSED.replace(f", {_REGISTRY}", ""),
     right=_CLOSED,
 )
-def copied_images(ctx: Context) -> Iterator[Problem]:
-    """Images of the components that are on."""
+def copied_images(network: Network, dependencies: DependencyChart, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     from ..closed import image_copies
 
-    chart, cluster = ctx.dependencies, ctx.cluster
+    chart, cluster = dependencies, ctx.cluster
     if not _is_closed(ctx) or chart is None or cluster is None:
         return
     for component, source in uncopied_images().items():
@@ -97,7 +97,6 @@ def copied_images(ctx: Context) -> Iterator[Problem]:
     "HP142",
     title="Kueue by Helm comes from inside a closed network.",
     severity=Severity.ERROR,
-    needs=("network", "addons"),
     why="Its chart is downloaded from GitHub and its image from registry.k8s.io.",
     cure="Name addons.kueue.chart.path, and the copied image in values.controllerManager.manager.image.repository.",
     source="catalog: kueue",
@@ -106,9 +105,8 @@ def copied_images(ctx: Context) -> Iterator[Problem]:
     right=f"{_CLOSED}addons: {{kueue: {{{_CHART}values: {{controllerManager: {{manager: {{image: "
     "{repository: 111122223333.dkr.ecr.us-west-2.amazonaws.com/kueue}}}}}}\n",
 )
-def kueue_inside(ctx: Context) -> Iterator[Problem]:
-    """Chart and image of Kueue."""
-    kueue = ctx.addons.kueue if ctx.addons is not None else None
+def kueue_inside(network: Network, addons: Addons, ctx: Context) -> Iterator[Problem]:
+    kueue = addons.kueue if addons is not None else None
     if not _is_closed(ctx) or kueue is None or not kueue.enabled:
         return
     if kueue.chart is None or _is_downloaded(ctx, kueue.chart):
@@ -122,7 +120,6 @@ def kueue_inside(ctx: Context) -> Iterator[Problem]:
     "HP143",
     title="Images of jobs can be pulled from a closed network.",
     severity=Severity.ERROR,
-    needs=("network", "jobs"),
     why="Only ECR of the region has an endpoint; a pull from anywhere else never ends.",
     cure="Copy the image to ECR in the region, and name the copy.",
     source="catalog: endpoints",
@@ -133,11 +130,10 @@ def kueue_inside(ctx: Context) -> Iterator[Problem]:
     "jobs: [{name: a, image: '111122223333.dkr.ecr.us-west-2.amazonaws.com/a:1', instance_type: ml.m5.4xlarge, "
     "nodes: 1, command: [python]}]\n",
 )
-def job_images(ctx: Context) -> Iterator[Problem]:
-    """The registry of every job's image."""
+def job_images(network: Network, jobs: tuple[Job, ...], ctx: Context) -> Iterator[Problem]:
     from ..closed import image_host
 
-    for index, job in enumerate(ctx.jobs or () if _is_closed(ctx) else ()):
+    for index, job in enumerate(jobs or () if _is_closed(ctx) else ()):
         if not _is_near(ctx, job.image):
             yield Problem(f"jobs[{index}].image", f"comes from {image_host(job.image)}, and the network is closed")
 
@@ -146,7 +142,6 @@ def job_images(ctx: Context) -> Iterator[Problem]:
     "HP144",
     title="A Grafana in a closed network comes from inside.",
     severity=Severity.ERROR,
-    needs=("network", "addons"),
     why="Its chart and its image come from public registries, and the pod never starts.",
     cure="Vendor the chart, and name the copied image in grafana.values.image (registry and repository).",
     source="catalog: endpoints",
@@ -155,9 +150,8 @@ def job_images(ctx: Context) -> Iterator[Problem]:
     right=f"{_CLOSED}addons: {{observability: {{grafana: {{kind: self-hosted, chart: {{path: charts/grafana}}, values: "
     "{image: {registry: 111122223333.dkr.ecr.us-west-2.amazonaws.com, repository: mirror/grafana}}}}}\n",
 )
-def grafana_inside(ctx: Context) -> Iterator[Problem]:
-    """Chart and image of a self-hosted Grafana."""
-    settings = ctx.addons.observability if ctx.addons is not None else None
+def grafana_inside(network: Network, addons: Addons, ctx: Context) -> Iterator[Problem]:
+    settings = addons.observability if addons is not None else None
     if not _is_closed(ctx) or settings is None or not settings.enabled or settings.grafana.kind != "self-hosted":
         return
     place, grafana = "addons.observability.grafana", settings.grafana

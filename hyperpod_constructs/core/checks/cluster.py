@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from ..catalog import find_instance_type, instance_types, limit, pattern, refusal, source_of, suggest
 from ..findings import Severity
 from ..spec.base import is_token
+from ..spec.cluster import Cluster
 from ..spec.groups import InstanceGroup
-from .context import Context, as_text, skipped, types_of
+from .context import Context, Groups, InstanceGroups, as_text, skipped, types_of
 from .registry import Problem, rule
 
 _API = "service model of sagemaker: CreateCluster"
@@ -28,15 +29,13 @@ def _typed(ctx: Context) -> Iterator[tuple[str, str]]:
     "HP301",
     title="Instance types are those that HyperPod takes.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses it, 20 to 30 minutes into the deployment.",
     cure="`hyperpod catalog show instance-type` lists them.",
     source="service model of sagemaker: ClusterInstanceType",
     wrong="cluster: {instance_groups: [{name: system, instance_type: m5.4xlarge, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
 )
-def unknown_instance_type(ctx: Context) -> Iterator[Problem]:
-    """Spelling, the `ml.` prefix, and types that only EC2 or other parts of SageMaker have."""
+def unknown_instance_type(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for path, name in _typed(ctx):
         if is_token(name):
             yield skipped(path)
@@ -50,7 +49,6 @@ def unknown_instance_type(ctx: Context) -> Iterator[Problem]:
     "HP302",
     title="Instance types are offered in the region.",
     severity=Severity.WARNING,
-    needs=("cluster", "region"),
     why="Where a type is not offered, nodes never come; Continuous provisioning keeps trying.",
     cure="Choose another type or region; the pre-flight asks the account for the zones.",
     source="SageMaker's price list in cfn-lint 1.58, which stands in for where a type is offered",
@@ -58,15 +56,14 @@ def unknown_instance_type(ctx: Context) -> Iterator[Problem]:
     "cluster: {instance_groups: [{name: workers, instance_type: ml.trn1.32xlarge, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
 )
-def type_in_region(ctx: Context) -> Iterator[Problem]:
-    """Regions of each type."""
-    if ctx.region is None or ctx.region_facts is None:
+def type_in_region(cluster: Cluster, region: str, ctx: Context) -> Iterator[Problem]:
+    if ctx.region_facts is None:
         return
     for path, name in _typed(ctx):
         kind = find_instance_type(name)
-        if kind is not None and kind.offered_in(ctx.region) is False:
+        if kind is not None and kind.offered_in(region) is False:
             cure = f"It has a list price in {', '.join(kind.regions)}."
-            yield Problem(path, f"{name} has no list price in {ctx.region}", cure)
+            yield Problem(path, f"{name} has no list price in {region}", cure)
         elif kind is not None and not kind.regions:
             message = f"no price list has {name}, so where it is offered is not known"
             yield Problem(path, message, "Ask AWS, or look into your training plan.", severity=Severity.NOTE)
@@ -76,16 +73,14 @@ def type_in_region(ctx: Context) -> Iterator[Problem]:
     "HP303",
     title="A group has one instance type, or a list of them.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster wants exactly one of InstanceType and InstanceRequirements.",
     cure="Give instance_type, or instance_types for a flexible group.",
     source=_API + "; ClusterInstanceGroupSpecification",
     wrong="cluster: {instance_groups: [{name: system, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
 )
-def one_kind_of_type(ctx: Context) -> Iterator[Problem]:
-    """instance_type against instance_types."""
-    for path, group in ctx.instance_groups:
+def one_kind_of_type(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         if group.instance_type is None and not group.instance_types:
             yield Problem(path, "has neither instance_type nor instance_types")
         elif group.instance_type is not None and group.instance_types:
@@ -101,16 +96,14 @@ def one_kind_of_type(ctx: Context) -> Iterator[Problem]:
     "HP304",
     title="The types of a flexible group are alike.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="A job, its image and its device plugin expect one kind of node.",
     cure="List types with the same accelerators and architecture, or make two groups.",
     source="service model of sagemaker: ClusterInstanceRequirementDetails; Kubernetes scheduling",
     wrong="cluster: {instance_groups: [{name: mixed, instance_types: [ml.p5.48xlarge, ml.m7g.4xlarge], count: 2}]}\n",
     right="cluster: {instance_groups: [{name: mixed, instance_types: [ml.p5.48xlarge, ml.p5en.48xlarge], count: 2}]}\n",
 )
-def alike(ctx: Context) -> Iterator[Problem]:
-    """Architecture and kind of accelerator within a group."""
-    for path, group in ctx.instance_groups:
+def alike(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         kinds = types_of(group)
         shapes = {
             (kind.architecture, kind.accelerator.kind if kind.accelerator else "no accelerator") for kind in kinds
@@ -124,7 +117,6 @@ def alike(ctx: Context) -> Iterator[Problem]:
     "HP305",
     title="What needs Continuous provisioning has it.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the combination.",
     cure="Use `provisioning: Continuous`, the default.",
     source="documentation pages sagemaker-hyperpod-scaling-eks, sagemaker-hyperpod-spot, smcluster-cmk, "
@@ -133,14 +125,12 @@ def alike(ctx: Context) -> Iterator[Problem]:
     "min_count: 1}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, min_count: 1}]}\n",
 )
-def needs_continuous(ctx: Context) -> Iterator[Problem]:
-    """Minimum counts, flexible types, spot, keys of one's own, autoscaling."""
-    cluster = ctx.cluster
-    if cluster is None or cluster.provisioning == "Continuous":
+def needs_continuous(cluster: Cluster, instance_groups: InstanceGroups) -> Iterator[Problem]:
+    if cluster.provisioning == "Continuous":
         return
     if cluster.autoscaling is not None:
         yield Problem("cluster.autoscaling", "needs Continuous provisioning, but the cluster has Request")
-    for path, group in ctx.instance_groups:
+    for path, group in instance_groups:
         for name, used in (
             ("min_count", group.min_count is not None),
             ("instance_types", bool(group.instance_types)),
@@ -156,16 +146,14 @@ def needs_continuous(ctx: Context) -> Iterator[Problem]:
     "HP306",
     title="Names of groups keep to the API's pattern.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the name.",
     cure="Use letters, digits and single hyphens inside, 63 at most.",
     source=source_of("patterns", "instance_group_name"),
     wrong="cluster: {instance_groups: [{name: my_group, instance_type: ml.m5.4xlarge, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: my-group, instance_type: ml.m5.4xlarge, count: 2}]}\n",
 )
-def group_names(ctx: Context) -> Iterator[Problem]:
-    """Length and characters."""
-    for path, group in ctx.groups:
+def group_names(groups: Groups) -> Iterator[Problem]:
+    for path, group in groups:
         yield from _name(f"{path}.name", group.name, "instance_group_name")
 
 
@@ -183,7 +171,6 @@ def _name(path: str, name: str, what: str) -> Iterator[Problem]:
     "HP307",
     title="Names of groups are unique in the cluster.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the second group.",
     cure="Rename one of them.",
     source=_API,
@@ -192,10 +179,9 @@ def _name(path: str, name: str, what: str) -> Iterator[Problem]:
     right="cluster: {instance_groups: [{name: a, instance_type: ml.m5.4xlarge, count: 2}, {name: b, instance_type: "
     "ml.m5.4xlarge, count: 1}]}\n",
 )
-def unique_names(ctx: Context) -> Iterator[Problem]:
-    """Ordinary and restricted groups share one space of names."""
+def unique_names(groups: Groups) -> Iterator[Problem]:
     seen: dict[str, str] = {}
-    for path, group in ctx.groups:
+    for path, group in groups:
         if group.name in seen:
             yield Problem(f"{path}.name", f"{as_text(group.name)} is the name of {seen[group.name]} already")
         seen.setdefault(group.name, path)
@@ -205,7 +191,6 @@ def unique_names(ctx: Context) -> Iterator[Problem]:
     "HP308",
     title="The cluster has groups, and not too many.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     complete=("cluster",),
     why="CreateCluster refuses the list.",
     cure="Name 1 to 100 instance groups.",
@@ -213,20 +198,17 @@ def unique_names(ctx: Context) -> Iterator[Problem]:
     wrong="cluster: {instance_groups: []}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
 )
-def number_of_groups(ctx: Context) -> Iterator[Problem]:
-    """None, more than the documentation says, more than the API takes."""
-    if ctx.cluster is None:
-        return
+def number_of_groups(cluster: Cluster) -> Iterator[Problem]:
     documented = limit("instance_groups_per_cluster_documented").value
     for name, what in (("instance_groups", "instance_groups_per_cluster"), ("restricted_instance_groups",) * 2):
-        count, most = len(getattr(ctx.cluster, name)), limit(what if "_per_" in what else f"{what}_per_cluster").value
+        count, most = len(getattr(cluster, name)), limit(what if "_per_" in what else f"{what}_per_cluster").value
         if count > most:
             yield Problem(f"cluster.{name}", f"has {count} groups, {most} at most")
         elif count > documented:
             message = f"has {count} groups; the API takes {most}, but the documentation still says {documented}"
             why = "The service may refuse more than the documentation says."
             yield Problem(f"cluster.{name}", message, "Use fewer groups, or ask AWS.", why, Severity.WARNING)
-    if not ctx.cluster.groups:
+    if not cluster.groups:
         yield Problem("cluster.instance_groups", "is empty: a cluster has one group at least")
 
 
@@ -234,17 +216,15 @@ def number_of_groups(ctx: Context) -> Iterator[Problem]:
     "HP309",
     title="Counts are within the API's bounds, and in order.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the count.",
     cure="Keep min_count <= count <= max_count <= 6758.",
     source="service model of sagemaker: ClusterInstanceCount, MinInstanceCount",
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, min_count: 4}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 4, min_count: 2}]}\n",
 )
-def counts(ctx: Context) -> Iterator[Problem]:
-    """count, min_count and max_count."""
+def counts(groups: Groups) -> Iterator[Problem]:
     bound = limit("instance_count")
-    for path, group in ctx.groups:
+    for path, group in groups:
         if not bound.allows(group.count):
             yield Problem(f"{path}.count", f"is {group.count}, {bound.value} at most")
         if not isinstance(group, InstanceGroup):
@@ -259,16 +239,14 @@ def counts(ctx: Context) -> Iterator[Problem]:
     "HP310",
     title="A group that must be complete at once is of a type that can be had.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="What is not reached within 3 hours is rolled back to nothing, and the cluster cannot be changed meanwhile.",
     cure="Use a smaller min_count, or none, unless a training plan reserves the capacity.",
     source="documentation page sagemaker-hyperpod-scaling-eks",
     wrong="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 16, min_count: 16}]}\n",
     right="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 16, min_count: 4}]}\n",
 )
-def all_or_nothing(ctx: Context) -> Iterator[Problem]:
-    """min_count as high as count on accelerated types."""
-    for path, group in ctx.instance_groups:
+def all_or_nothing(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         scarce = any(kind.is_accelerated for kind in types_of(group))
         if scarce and group.min_count and group.min_count == group.count and group.training_plan_arn is None:
             yield Problem(f"{path}.min_count", f"all {group.count} accelerated instances are needed within 3 hours")
@@ -278,17 +256,15 @@ def all_or_nothing(ctx: Context) -> Iterator[Problem]:
     "HP316",
     title="The cluster's name keeps to the API's pattern.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the name, when everything before it is there already.",
     cure="Use letters, digits and single hyphens inside, 63 at most; or no name.",
     source=source_of("patterns", "cluster_name"),
     wrong="cluster: {cluster_name: My_Cluster!}\n",
     right="cluster: {cluster_name: my-cluster}\n",
 )
-def cluster_name(ctx: Context) -> Iterator[Problem]:
-    """Length and characters."""
-    if ctx.cluster is not None and ctx.cluster.cluster_name is not None:
-        yield from _name("cluster.cluster_name", ctx.cluster.cluster_name, "cluster_name")
+def cluster_name(cluster: Cluster) -> Iterator[Problem]:
+    if cluster.cluster_name is not None:
+        yield from _name("cluster.cluster_name", cluster.cluster_name, "cluster_name")
 
 
 @rule(
@@ -302,7 +278,6 @@ def cluster_name(ctx: Context) -> Iterator[Problem]:
     right="cluster: {cluster_name: }\n",
 )
 def physical_names(ctx: Context) -> Iterator[Problem]:
-    """Names of the HyperPod and the EKS cluster."""
     if ctx.cluster is not None and ctx.cluster.cluster_name is not None:
         yield Problem("cluster.cluster_name", "a fixed name stands in the way of a replacement")
     if ctx.eks is not None and ctx.eks.existing is None and ctx.eks.cluster_name is not None:
@@ -320,7 +295,6 @@ def physical_names(ctx: Context) -> Iterator[Problem]:
     right="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/HyperPodRole}\n",
 )
 def role_arns(ctx: Context) -> Iterator[Problem]:
-    """Execution roles, the autoscaler's role, roles of add-ons."""
     places: list[tuple[str, str | None]] = []
     if ctx.cluster is not None:
         places.append(("cluster.execution_role_arn", ctx.cluster.execution_role_arn))

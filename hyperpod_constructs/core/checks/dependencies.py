@@ -8,7 +8,9 @@ from ..chart import gaps
 from ..documents import join
 from ..findings import Severity
 from ..spec.base import is_token
-from .context import Context, types_of
+from ..spec.dependencies import DependencyChart
+from ..spec.network import Network
+from .context import Context, EffectiveAddons, Groups, types_of
 from .registry import Problem, rule
 
 _CHART = "dependency chart of aws/sagemaker-hyperpod-cli, commit 011ca92 (2026-06-22)"
@@ -25,16 +27,14 @@ def _fragment(instance_type: str) -> str:
     "HP401",
     title="The dependency chart is installed.",
     severity=Severity.WARNING,
-    needs=("dependencies",),
     why="The documentation wants it before the cluster: without it, creation may fail, and recovery does not work.",
     cure="Leave dependencies.enabled on, unless the chart is on the EKS cluster already.",
     source="documentation page sagemaker-hyperpod-eks-install-packages-using-helm-chart",
     wrong="dependencies: {enabled: false}\n",
     right="dependencies: {enabled: true}\n",
 )
-def chart_installed(ctx: Context) -> Iterator[Problem]:
-    """The chart as a whole; only a note on an EKS cluster that exists."""
-    if ctx.dependencies is not None and not ctx.dependencies.enabled:
+def chart_installed(dependencies: DependencyChart, ctx: Context) -> Iterator[Problem]:
+    if not dependencies.enabled:
         existing = ctx.eks is not None and ctx.eks.existing is not None
         yield Problem("dependencies.enabled", "is off", severity=Severity.NOTE if existing else None)
 
@@ -43,7 +43,6 @@ def chart_installed(ctx: Context) -> Iterator[Problem]:
     "HP402",
     title="Every accelerated type is in the health monitoring agent's list.",
     severity=Severity.WARNING,
-    needs=("cluster", "dependencies"),
     why="The agent is not started on other types, so their faulty nodes are never recovered. The list is written in the "
     "chart's template; no value reaches it.",
     cure="Use a type of the list where recovery matters, or a newer chart that has yours.",
@@ -51,11 +50,10 @@ def chart_installed(ctx: Context) -> Iterator[Problem]:
     wrong=_fragment("ml.g4dn.12xlarge"),
     right=_fragment("ml.g5.12xlarge"),
 )
-def agent_list(ctx: Context) -> Iterator[Problem]:
-    """Types that the agent's DaemonSet leaves out."""
-    if ctx.dependencies is None or not ctx.dependencies.enabled or not ctx.dependencies.health_monitoring_agent:
+def agent_list(groups: Groups, dependencies: DependencyChart) -> Iterator[Problem]:
+    if not dependencies.enabled or not dependencies.health_monitoring_agent:
         return
-    for path, group in ctx.groups:
+    for path, group in groups:
         missing = gaps(group.types).get("health_monitoring_agent", ())
         if missing:
             yield Problem(path, f"the health monitoring agent does not run on {', '.join(missing)}")
@@ -65,19 +63,17 @@ def agent_list(ctx: Context) -> Iterator[Problem]:
     "HP403",
     title="Device plugins are on for the devices that nodes have.",
     severity=Severity.WARNING,
-    needs=("cluster", "dependencies"),
     why="Nodes join without the devices' resources, and no job can ask for them.",
     cure="Switch the plugin on, unless you bring one. Yours must tolerate the taint of unhealthy nodes.",
     source=_CHART,
     wrong="dependencies: {efa_device_plugin: false}\n" + _fragment("ml.p5.48xlarge"),
     right=_fragment("ml.p5.48xlarge"),
 )
-def device_plugins(ctx: Context) -> Iterator[Problem]:
-    """Plugins for GPUs, EFA and Trainium."""
-    chart = ctx.dependencies
+def device_plugins(groups: Groups, dependencies: DependencyChart) -> Iterator[Problem]:
+    chart = dependencies
     if chart is None or not chart.enabled:
         return
-    kinds = {kind.name: kind for _, group in ctx.groups for kind in types_of(group)}.values()
+    kinds = {kind.name: kind for _, group in groups for kind in types_of(group)}.values()
     for name, on, needed, resource in (
         ("nvidia_device_plugin", chart.has_nvidia_device_plugin or chart.gpu_operator, "is_gpu", "nvidia.com/gpu"),
         ("efa_device_plugin", chart.efa_device_plugin, "supports_efa", "vpc.amazonaws.com/efa"),
@@ -94,17 +90,15 @@ def device_plugins(ctx: Context) -> Iterator[Problem]:
     "HP404",
     title="The health monitoring agent is on, and has an image in the region.",
     severity=Severity.WARNING,
-    needs=("cluster", "dependencies"),
     why="Without it, faulty nodes are never found and recovered.",
     cure="Leave it on; in other regions, mirror the image of us-east-1 and name it in dependencies.values.",
     source=_CHART + ", health-monitoring-agent: 17 regions, others fall back silently to us-east-1",
     wrong="dependencies: {health_monitoring_agent: false}\n" + _fragment("ml.p5.48xlarge"),
     right=_fragment("ml.p5.48xlarge"),
 )
-def agent(ctx: Context) -> Iterator[Problem]:
-    """The agent's switch and its image account."""
-    chart, region = ctx.dependencies, ctx.region_facts
-    if chart is None or not chart.enabled or not any(k.is_accelerated for _, g in ctx.groups for k in types_of(g)):
+def agent(groups: Groups, dependencies: DependencyChart, ctx: Context) -> Iterator[Problem]:
+    chart, region = dependencies, ctx.region_facts
+    if chart is None or not chart.enabled or not any(k.is_accelerated for _, g in groups for k in types_of(g)):
         return
     if not chart.health_monitoring_agent:
         yield Problem("dependencies.health_monitoring_agent", "is off, and groups have accelerators")
@@ -118,7 +112,6 @@ def agent(ctx: Context) -> Iterator[Problem]:
     "HP405",
     title="Deep health checks have their part of the chart.",
     severity=Severity.ERROR,
-    needs=("cluster", "dependencies"),
     why="The checks have no namespace, service account and permissions to run with.",
     cure="Leave dependencies.deep_health_check on.",
     source=_CHART + ", deep-health-check",
@@ -128,10 +121,9 @@ def agent(ctx: Context) -> Iterator[Problem]:
     "deep_health_checks: [InstanceStress]}]}\n",
     right=_fragment("ml.p5.48xlarge"),
 )
-def health_check_parts(ctx: Context) -> Iterator[Problem]:
-    """deep_health_check and mpi_operator against the groups' checks."""
-    chart = ctx.dependencies
-    checked = [name for _, group in ctx.groups for name in group.deep_health_checks]
+def health_check_parts(groups: Groups, dependencies: DependencyChart) -> Iterator[Problem]:
+    chart = dependencies
+    checked = [name for _, group in groups for name in group.deep_health_checks]
     if chart is None or not chart.enabled or not checked:
         return
     if not chart.deep_health_check:
@@ -145,16 +137,14 @@ def health_check_parts(ctx: Context) -> Iterator[Problem]:
     "HP406",
     title="A component is installed once: by the chart, or as an add-on.",
     severity=Severity.ERROR,
-    needs=("dependencies", "addons"),
     why="The second installation fails on objects that belong to the first, or both fight over them.",
     cure="Use the add-on, and switch the chart's component off.",
     source="Terraform module; documentation: migrate from Helm before installing the add-on",
     wrong="dependencies: {cert_manager: true}\naddons: {training_operator: {}}\n",
     right="addons: {training_operator: {}}\n",
 )
-def installed_once(ctx: Context) -> Iterator[Problem]:
-    """cert-manager and the inference operator."""
-    chart, addons = ctx.dependencies, ctx.effective_addons
+def installed_once(dependencies: DependencyChart, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
+    chart, addons = dependencies, effective_addons
     if chart is None or not chart.enabled:
         return
     for component, addon in (("cert_manager", "cert_manager"), ("inference_operators", "inference_operator")):
@@ -176,18 +166,14 @@ def _brought(ctx: Context) -> str:
     "HP407",
     title="Values of the chart are spelt as the chart spells them.",
     severity=Severity.WARNING,
-    needs=("dependencies",),
     why="Helm ignores values that no template reads: the component silently stays as it was.",
     cure="Use `enabled`, and the typed switches of `dependencies`.",
     source="the official template's namespaced-role-and-bindings.enable, which stays off",
     wrong="dependencies: {values: {namespaced-role-and-bindings: {enable: true}}}\n",
     right="dependencies: {namespaced_role_and_bindings: true}\n",
 )
-def values(ctx: Context) -> Iterator[Problem]:
-    """The misspelling that the official templates have themselves."""
-    if ctx.dependencies is None:
-        return
-    for key, value in ctx.dependencies.values.items():
+def values(dependencies: DependencyChart) -> Iterator[Problem]:
+    for key, value in dependencies.values.items():
         if isinstance(value, Mapping) and "enable" in value:
             place = join(join("dependencies.values", key), "enable")
             yield Problem(place, f"{key} has no value `enable`", "did you mean 'enabled'?")
@@ -200,16 +186,14 @@ def values(ctx: Context) -> Iterator[Problem]:
     "HP408",
     title="A component that needs values has them.",
     severity=Severity.WARNING,
-    needs=("dependencies",),
     why="The chart's own defaults are placeholders.",
     cure="Give its values in dependencies.values.",
     source=_CHART,
     wrong="dependencies: {mlflow: true}\n",
     right="dependencies: {mlflow: false}\n",
 )
-def needs_values(ctx: Context) -> Iterator[Problem]:
-    """storage, mlflow and team roles."""
-    chart = ctx.dependencies
+def needs_values(dependencies: DependencyChart) -> Iterator[Problem]:
+    chart = dependencies
     if chart is None or not chart.enabled:
         return
     for name, key in (
@@ -225,7 +209,6 @@ def needs_values(ctx: Context) -> Iterator[Problem]:
     "HP409",
     title="A closed network has a vendored chart.",
     severity=Severity.ERROR,
-    needs=("network", "dependencies"),
     why="The pinned chart is downloaded from GitHub at deploy time, which a closed network cannot reach.",
     cure="Run `hyperpod chart vendor`, and name the folder in dependencies.chart.path.",
     source="Terraform module closed-network.tfvars",
@@ -235,9 +218,8 @@ def needs_values(ctx: Context) -> Iterator[Problem]:
     "chart: {reference: 'oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/hyperpod', version: 0.1.0, "
     f"digest: 'sha256:{'ab' * 32}'}}}}\n",
 )
-def vendored(ctx: Context) -> Iterator[Problem]:
-    """The chart's source in a closed network."""
-    network, chart = ctx.network, ctx.dependencies
+def vendored(network: Network, dependencies: DependencyChart, ctx: Context) -> Iterator[Problem]:
+    network, chart = ctx.network, dependencies
     if (
         network is None
         or chart is None
@@ -265,7 +247,6 @@ def vendored(ctx: Context) -> Iterator[Problem]:
     f"version: 0.1.0, digest: 'sha256:{'ab' * 32}'}}}}\n",
 )
 def placeholder_digests(ctx: Context) -> Iterator[Problem]:
-    """Charts of the dependencies, of Kueue and of Grafana. To be acknowledged only where nothing is deployed."""
     charts: list[tuple[str, object]] = []
     if ctx.dependencies is not None and ctx.dependencies.enabled:
         charts.append(("dependencies.chart", ctx.dependencies.chart))

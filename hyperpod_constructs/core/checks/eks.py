@@ -9,6 +9,8 @@ from ..catalog import limit, pattern, source_of
 from ..findings import Severity
 from ..spec.addons import CORE
 from ..spec.base import is_token
+from ..spec.eks import Eks
+from ..spec.network import Network
 from .context import Context, as_text, skipped
 from .network import parsed
 from .registry import Problem, rule
@@ -20,20 +22,16 @@ PRINCIPAL = r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+"
     "HP210",
     title="The EKS cluster's name keeps to EKS's pattern.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS refuses the cluster.",
     cure="Use letters, digits, hyphens and underscores, beginning with a letter or digit, 100 at most; or no name.",
     source=source_of("patterns", "eks_cluster_name"),
     wrong="eks: {cluster_name: my.cluster}\n",
     right="eks: {cluster_name: my-cluster}\n",
 )
-def eks_name(ctx: Context) -> Iterator[Problem]:
-    """Names of a new or existing EKS cluster."""
-    if ctx.eks is None:
-        return
-    places = [("eks.cluster_name", ctx.eks.cluster_name)]
-    if ctx.eks.existing is not None:
-        places.append(("eks.existing.cluster_name", ctx.eks.existing.cluster_name))
+def eks_name(eks: Eks) -> Iterator[Problem]:
+    places = [("eks.cluster_name", eks.cluster_name)]
+    if eks.existing is not None:
+        places.append(("eks.existing.cluster_name", eks.existing.cluster_name))
     most = limit("eks_cluster_name_length").value
     for path, name in places:
         if name is None:
@@ -50,16 +48,14 @@ def eks_name(ctx: Context) -> Iterator[Problem]:
     "HP211",
     title="Nodes reach the Kubernetes API privately.",
     severity=Severity.WARNING,
-    needs=("eks",),
     why="With public access only, nodes reach the API through NAT, and in a closed network not at all.",
     cure="Use public-and-private or private.",
     source="Terraform module closed-network.tfvars; EKS user guide, cluster endpoint access",
     wrong="eks: {endpoint_access: public}\n",
     right="eks: {endpoint_access: public-and-private}\n",
 )
-def private_endpoint(ctx: Context) -> Iterator[Problem]:
-    """Endpoint access against the network's routes."""
-    if ctx.eks is None or ctx.eks.existing is not None or ctx.eks.endpoint_access != "public":
+def private_endpoint(eks: Eks, ctx: Context) -> Iterator[Problem]:
+    if eks.existing is not None or eks.endpoint_access != "public":
         return
     network = ctx.network
     if network is not None and network.existing is None and (network.mode == "closed" or network.nat == "none"):
@@ -73,17 +69,14 @@ def private_endpoint(ctx: Context) -> Iterator[Problem]:
     "HP212",
     title="A public endpoint is open to chosen ranges only.",
     severity=Severity.NOTE,
-    needs=("eks",),
     why="Everyone on the internet can try to log in.",
     cure="Name public_access_cidrs, or use endpoint_access: private.",
     source="EKS user guide, cluster endpoint access",
     wrong="eks: {endpoint_access: public-and-private}\n",
     right="eks: {public_access_cidrs: [203.0.113.0/24]}\n",
 )
-def open_endpoint(ctx: Context) -> Iterator[Problem]:
-    """Public endpoints without a restriction."""
-    eks = ctx.eks
-    if eks is None or eks.existing is not None or "public" not in eks.endpoint_access:
+def open_endpoint(eks: Eks) -> Iterator[Problem]:
+    if eks.existing is not None or "public" not in eks.endpoint_access:
         return
     if not eks.public_access_cidrs:
         yield Problem("eks.endpoint_access", "the Kubernetes API can be reached from the whole internet")
@@ -95,7 +88,6 @@ def open_endpoint(ctx: Context) -> Iterator[Problem]:
     "HP213",
     title="Ranges that may reach a public endpoint are public IPv4 ranges.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS refuses private and malformed ranges; with a private endpoint the ranges do nothing.",
     cure="Name public ranges, as the internet sees you.",
     source="EKS: VpcConfigRequest.publicAccessCidrs",
@@ -103,11 +95,7 @@ def open_endpoint(ctx: Context) -> Iterator[Problem]:
     wrong="eks: {public_access_cidrs: [10.0.0.0/8]}\n",
     right="eks: {public_access_cidrs: [203.0.113.0/24]}\n",
 )
-def public_ranges(ctx: Context) -> Iterator[Problem]:
-    """Syntax and kind of the ranges."""
-    eks = ctx.eks
-    if eks is None:
-        return
+def public_ranges(eks: Eks) -> Iterator[Problem]:
     for index, text in enumerate(eks.public_access_cidrs):
         path, block = f"eks.public_access_cidrs[{index}]", parsed(text)
         if is_token(text):
@@ -135,7 +123,6 @@ _PRIVATE = [block for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16") 
     right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",
 )
 def principals(ctx: Context) -> Iterator[Problem]:
-    """Principals of the cluster and of teams."""
     places: list[tuple[str, str]] = []
     if ctx.eks is not None:
         places += [(f"eks.admins[{i}]", arn) for i, arn in enumerate(ctx.eks.admins)]
@@ -154,20 +141,16 @@ def principals(ctx: Context) -> Iterator[Problem]:
     "HP215",
     title="A principal has one access entry.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS takes one access entry for a principal; the second one fails with a conflict.",
     cure="Name each principal once; cluster-admin includes the other policies.",
     source="EKS: CreateAccessEntry, ResourceInUseException",
     wrong="eks: {admins: [arn:aws:iam::111122223333:role/A], access: [{principal: arn:aws:iam::111122223333:role/A}]}\n",
     right="eks: {admins: [arn:aws:iam::111122223333:role/A], access: [{principal: arn:aws:iam::111122223333:role/B}]}\n",
 )
-def one_entry_each(ctx: Context) -> Iterator[Problem]:
-    """Principals named twice."""
-    if ctx.eks is None:
-        return
+def one_entry_each(eks: Eks) -> Iterator[Problem]:
     seen: dict[str, str] = {}
-    places = [(f"eks.admins[{i}]", arn) for i, arn in enumerate(ctx.eks.admins)]
-    places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(ctx.eks.access)]
+    places = [(f"eks.admins[{i}]", arn) for i, arn in enumerate(eks.admins)]
+    places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(eks.access)]
     for path, arn in places:
         if arn in seen and not is_token(arn):
             yield Problem(path, f"{as_text(arn)} has an access entry already, at {seen[arn]}")
@@ -178,17 +161,14 @@ def one_entry_each(ctx: Context) -> Iterator[Problem]:
     "HP216",
     title="Somebody has access to the Kubernetes cluster.",
     severity=Severity.WARNING,
-    needs=("eks",),
     why="Only our deployment's own functions can use the API; kubectl is refused for everyone.",
     cure="Name a role in eks.admins.",
     source="EKS user guide, access entries",
     wrong="eks: {admins: []}\n",
     right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",
 )
-def someone_has_access(ctx: Context) -> Iterator[Problem]:
-    """Entries of a new cluster."""
-    eks = ctx.eks
-    if eks is not None and eks.existing is None and not eks.admins and not eks.access:
+def someone_has_access(eks: Eks) -> Iterator[Problem]:
+    if eks.existing is None and not eks.admins and not eks.access:
         yield Problem("eks.admins", "nobody has an access entry")
 
 
@@ -196,16 +176,14 @@ def someone_has_access(ctx: Context) -> Iterator[Problem]:
     "HP217",
     title="The key for Kubernetes secrets is a KMS key of the region.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS refuses the cluster.",
     cure="Give the key's ARN: arn:aws:kms:us-west-2:111122223333:key/...",
     source="EKS: Provider.keyArn, a symmetric key of the same region",
     wrong="eks: {secrets_key_arn: alias/eks}\n",
     right="eks: {secrets_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}\n",
 )
-def secrets_key(ctx: Context) -> Iterator[Problem]:
-    """Shape and region of the key's ARN."""
-    arn = ctx.eks.secrets_key_arn if ctx.eks else None
+def secrets_key(eks: Eks, ctx: Context) -> Iterator[Problem]:
+    arn = eks.secrets_key_arn if eks else None
     if arn is not None:
         yield from kms_key("eks.secrets_key_arn", arn, ctx.region)
 
@@ -225,7 +203,6 @@ def kms_key(path: str, arn: str, region: str | None) -> Iterator[Problem]:
     "HP218",
     title="An EKS cluster that exists is used in the network that it is in.",
     severity=Severity.ERROR,
-    needs=("eks", "network"),
     complete=("network",),
     why="The HyperPod cluster must be in the VPC of the EKS cluster; a new VPC is another one.",
     cure="Describe its network in network.existing.",
@@ -234,14 +211,8 @@ def kms_key(path: str, arn: str, region: str | None) -> Iterator[Problem]:
     right="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
     "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}]}}\neks: {existing: {cluster_name: mine}}\n",
 )
-def existing_eks_network(ctx: Context) -> Iterator[Problem]:
-    """A new VPC beside an EKS cluster that exists."""
-    if (
-        ctx.eks is not None
-        and ctx.eks.existing is not None
-        and ctx.network is not None
-        and ctx.network.existing is None
-    ):
+def existing_eks_network(eks: Eks, network: Network) -> Iterator[Problem]:
+    if eks is not None and eks.existing is not None and network is not None and network.existing is None:
         yield Problem("eks.existing", "the EKS cluster exists, but the network is a new one")
 
 
@@ -249,7 +220,6 @@ def existing_eks_network(ctx: Context) -> Iterator[Problem]:
     "HP219",
     title="An EKS cluster that exists is not also described.",
     severity=Severity.WARNING,
-    needs=("eks",),
     why="What is said about a new control plane is ignored.",
     cure="Remove it, or remove `existing`.",
     source="this project",
@@ -259,10 +229,8 @@ def existing_eks_network(ctx: Context) -> Iterator[Problem]:
     right="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
     "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}]}}\neks: {existing: {cluster_name: mine}}\n",
 )
-def existing_or_new_eks(ctx: Context) -> Iterator[Problem]:
-    """Fields of a new control plane beside an existing one, and settings of add-ons that are not ours."""
-    eks = ctx.eks
-    if eks is None or eks.existing is None:
+def existing_or_new_eks(eks: Eks, ctx: Context) -> Iterator[Problem]:
+    if eks.existing is None:
         return
     for name in ("cluster_name", "endpoint_access", "public_access_cidrs", "secrets_key_arn", "service_cidr", "logs"):
         if getattr(eks, name) != type(eks).model_fields[name].default:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from ..findings import Severity
 from ..spec.base import is_token
+from ..spec.cluster import Cluster
+from ..spec.network import Network
 from .context import Context, as_text, skipped
 from .registry import Problem, rule
 
@@ -15,7 +17,6 @@ from .registry import Problem, rule
     "HP116",
     title="A network that exists is not also described.",
     severity=Severity.WARNING,
-    needs=("network",),
     why="What is said about a new network is ignored.",
     cure="Remove it, or remove `existing`.",
     source="this project",
@@ -23,10 +24,8 @@ from .registry import Problem, rule
     "availability_zone_id: usw2-az1}, {subnet_id: subnet-0123456789abcdef1, availability_zone_id: usw2-az2}]}}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def existing_or_new(ctx: Context) -> Iterator[Problem]:
-    """Fields of a new network beside an existing one."""
-    network = ctx.network
-    if network is None or network.existing is None:
+def existing_or_new(network: Network) -> Iterator[Problem]:
+    if network.existing is None:
         return
     for name in ("availability_zone_ids", "vpc_cidr", "node_cidrs", "nat", "flow_logs"):
         if name in network.model_fields_set and getattr(network, name) != type(network).model_fields[name].default:
@@ -48,7 +47,6 @@ def existing_or_new(ctx: Context) -> Iterator[Problem]:
     "availability_zone_id: usw2-az2}]}}\n",
 )
 def ids_of_existing(ctx: Context) -> Iterator[Problem]:
-    """Ids of VPC, subnets, route tables and security groups."""
     places: list[tuple[str, str, str | None]] = []
     if ctx.network is not None and ctx.network.existing is not None:
         existing, base = ctx.network.existing, "network.existing"
@@ -84,16 +82,14 @@ _EXISTING = (
     "HP118",
     title="Node subnets that exist have a route to S3.",
     severity=Severity.NOTE,
-    needs=("network",),
     why="Lifecycle scripts, image layers and data come from S3; without a gateway endpoint or NAT, every node fails.",
     cure="Give route_table_id and `interface_endpoints: [s3]`, and we add the endpoint; or see that there is one.",
     source="Terraform module vpc_endpoints; documentation page …-cli-command-create-cluster",
     wrong=_EXISTING.replace("EXTRA ", "").replace(", route_table_id: rtb-0123456789abcdef1", ""),
     right=_EXISTING.replace("EXTRA ", ""),
 )
-def route_to_s3(ctx: Context) -> Iterator[Problem]:
-    """Subnets without a route table named."""
-    existing = ctx.network.existing if ctx.network is not None else None
+def route_to_s3(network: Network) -> Iterator[Problem]:
+    existing = network.existing if network is not None else None
     for index, subnet in enumerate(existing.node_subnets if existing is not None else ()):
         if subnet.route_table_id is None:
             place = f"network.existing.node_subnets[{index}]"
@@ -104,7 +100,6 @@ def route_to_s3(ctx: Context) -> Iterator[Problem]:
     "HP119",
     title="A security group that exists admits all traffic from and to itself, where nodes have EFA.",
     severity=Severity.NOTE,
-    needs=("network", "cluster"),
     why="EFA health checks fail without a rule out to the group itself; 0.0.0.0/0 is not enough.",
     cure="Add both rules, all protocols, with the group itself as source and destination. The pre-flight looks.",
     source="documentation page sagemaker-hyperpod-prerequisites",
@@ -112,9 +107,8 @@ def route_to_s3(ctx: Context) -> Iterator[Problem]:
     + "cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2}]}\n",
     right=_EXISTING.replace("EXTRA", "security_group_id: sg-0123456789abcdef0,"),
 )
-def rules_of_security_group(ctx: Context) -> Iterator[Problem]:
-    """A brought security group beside nodes with EFA."""
-    existing = ctx.network.existing if ctx.network is not None else None
+def rules_of_security_group(network: Network, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
+    existing = network.existing if network is not None else None
     if existing is not None and existing.security_group_id is not None and ctx.wants_efa:
         yield Problem("network.existing.security_group_id", "is brought, and nodes have EFA")
 
@@ -123,16 +117,14 @@ def rules_of_security_group(ctx: Context) -> Iterator[Problem]:
     "HP131",
     title="A subnet that exists is listed for one zone, once.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="A subnet lies in one zone: groups of the other zone get nodes in the wrong one, or the cluster is refused.",
     cure="Give each zone a subnet of its own.",
     source="EC2: a subnet lies in one availability zone; the constructs know one node subnet per zone",
     wrong=_EXISTING.replace("EXTRA ", "").replace("subnet-0123456789abcdef1", "subnet-0123456789abcdef0"),
     right=_EXISTING.replace("EXTRA ", ""),
 )
-def one_subnet_per_zone(ctx: Context) -> Iterator[Problem]:
-    """Node subnets that are listed twice; zones are HP111's."""
-    existing = ctx.network.existing if ctx.network is not None else None
+def one_subnet_per_zone(network: Network) -> Iterator[Problem]:
+    existing = network.existing if network is not None else None
     seen: dict[str, str] = {}
     for index, subnet in enumerate(existing.node_subnets if existing is not None else ()):
         path, id_ = f"network.existing.node_subnets[{index}].subnet_id", subnet.subnet_id

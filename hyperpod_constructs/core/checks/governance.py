@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from ..catalog import find_instance_type, instance_types, limit, mig_profiles_in_api, pattern, source_of, suggest
 from ..findings import Severity
 from ..spec.base import is_token
-from ..spec.governance import QuotaResource
-from .context import Context, as_text, skipped
+from ..spec.cluster import Cluster
+from ..spec.governance import Governance, QuotaResource
+from .context import Context, EffectiveAddons, as_text, skipped
 from .eks import PRINCIPAL
 from .registry import Problem, rule
 
@@ -25,7 +26,6 @@ def _team(rest: str, scheduler: str = "") -> str:
     "HP601",
     title="Governance has the task governance add-on.",
     severity=Severity.ERROR,
-    needs=("governance", "addons"),
     complete=("addons",),
     why="Quotas and the scheduler configuration are refused: their webhook and queues are not there.",
     cure="Add `task_governance: {}` to addons.",
@@ -33,9 +33,8 @@ def _team(rest: str, scheduler: str = "") -> str:
     wrong="governance: {teams: [{name: vision}]}\n",
     right=_ON + "governance: {teams: [{name: vision, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
 )
-def needs_addon(ctx: Context) -> Iterator[Problem]:
-    """The add-on for teams and scheduler; a note on an EKS cluster that may have it."""
-    if ctx.governance is not None and "task_governance" not in ctx.effective_addons:
+def needs_addon(governance: Governance, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
+    if "task_governance" not in effective_addons:
         existing = ctx.eks is not None and ctx.eks.existing is not None
         yield Problem("governance", "needs the add-on task_governance", severity=Severity.WARNING if existing else None)
 
@@ -44,17 +43,15 @@ def needs_addon(ctx: Context) -> Iterator[Problem]:
     "HP602",
     title="CloudFormation's governance types are in the region, or our handler is used.",
     severity=Severity.ERROR,
-    needs=("governance", "region"),
     why="CloudFormation refuses the template.",
     cure="Use `through: auto` or `through: handler`.",
     source="CloudFormation's resource types by region (2026-10-20)",
     wrong=_ON + "governance: {through: native, teams: []}\n",
     right=_ON + "governance: {through: auto, teams: []}\n",
 )
-def types_in_region(ctx: Context) -> Iterator[Problem]:
-    """`through: native` against the region's types."""
+def types_in_region(governance: Governance, region: str, ctx: Context) -> Iterator[Problem]:
     region = ctx.region_facts
-    if ctx.governance is None or region is None or not region.hyperpod or ctx.governance.through != "native":
+    if region is None or not region.hyperpod or governance.through != "native":
         return
     missing = [] if region.scheduler_config_cfn else ["AWS::SageMaker::ClusterSchedulerConfig"]
     missing += [] if region.compute_quota_cfn else ["AWS::SageMaker::ComputeQuota"]
@@ -66,19 +63,15 @@ def types_in_region(ctx: Context) -> Iterator[Problem]:
     "HP603",
     title="Names of teams, priorities and the scheduler keep to the API's patterns, each once.",
     severity=Severity.ERROR,
-    needs=("governance",),
     why="The API refuses the name.",
     cure="Use lower-case letters, digits and hyphens, 40 at most, beginning and ending with a letter or digit.",
     source=source_of("patterns", "team_name"),
     wrong=_ON + "governance: {teams: [{name: Vision_Team, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
     right=_ON + "governance: {teams: [{name: vision-team, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
 )
-def names(ctx: Context) -> Iterator[Problem]:
-    """Patterns, lengths and repetitions."""
-    if ctx.governance is None:
-        return
-    teams = [team.name for team in ctx.governance.teams]
-    priorities = [each.name for each in ctx.governance.scheduler.priority_classes]
+def names(governance: Governance) -> Iterator[Problem]:
+    teams = [team.name for team in governance.teams]
+    priorities = [each.name for each in governance.scheduler.priority_classes]
     for what, base, given in (
         ("team_name", "governance.teams", teams),
         ("priority_class_name", "governance.scheduler.priority_classes", priorities),
@@ -91,7 +84,7 @@ def names(ctx: Context) -> Iterator[Problem]:
                 yield Problem(path, f"{as_text(each)} is no name that the API takes")
             elif each in given[:index]:
                 yield Problem(path, f"{as_text(each)} is named twice", "Name each once.")
-    name = ctx.governance.scheduler.name
+    name = governance.scheduler.name
     if is_token(name):
         yield skipped("governance.scheduler.name")
     elif name is not None and not (re.fullmatch(pattern("governance_name"), name) and len(name) <= 63):
@@ -102,7 +95,6 @@ def names(ctx: Context) -> Iterator[Problem]:
     "HP604",
     title="A team's priority is one of the scheduler's.",
     severity=Severity.ERROR,
-    needs=("governance",),
     complete=("governance",),
     why="Kueue refuses the team's jobs: there is no such priority class.",
     cure="Add it to governance.scheduler.priority_classes.",
@@ -114,12 +106,9 @@ def names(ctx: Context) -> Iterator[Problem]:
         "scheduler: {priority_classes: [{name: high, weight: 90}]}, ",
     ),
 )
-def team_priorities(ctx: Context) -> Iterator[Problem]:
-    """Priorities of teams."""
-    if ctx.governance is None:
-        return
-    known = [each.name for each in ctx.governance.scheduler.priority_classes]
-    for index, team in enumerate(ctx.governance.teams):
+def team_priorities(governance: Governance) -> Iterator[Problem]:
+    known = [each.name for each in governance.scheduler.priority_classes]
+    for index, team in enumerate(governance.teams):
         if team.priority is not None and team.priority not in known and not is_token(team.priority):
             near = suggest(team.priority, known)
             message = (
@@ -139,7 +128,6 @@ def _resources(ctx: Context) -> Iterator[tuple[str, QuotaResource]]:
     "HP605",
     title="Quotas are of types that the cluster has.",
     severity=Severity.WARNING,
-    needs=("governance", "cluster"),
     complete=("cluster",),
     why="A quota of a type that no group has gives the team nothing.",
     cure="Name an instance type of cluster.instance_groups.",
@@ -147,9 +135,8 @@ def _resources(ctx: Context) -> Iterator[tuple[str, QuotaResource]]:
     wrong=_team("quota: [{instance_type: ml.p5.48xlarge, count: 1}]"),
     right=_team("quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
 )
-def types_of_quotas(ctx: Context) -> Iterator[Problem]:
-    """Unknown types are an error, others a warning."""
-    types = {name for group in (ctx.cluster.groups if ctx.cluster else ()) for name in group.types}
+def types_of_quotas(governance: Governance, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
+    types = {name for group in (cluster.groups if cluster else ()) for name in group.types}
     for path, resource in _resources(ctx):
         name, place = resource.instance_type, f"{path}.instance_type"
         if is_token(name):
@@ -167,23 +154,21 @@ def types_of_quotas(ctx: Context) -> Iterator[Problem]:
     "HP606",
     title="The quotas of all teams fit the cluster.",
     severity=Severity.WARNING,
-    needs=("governance", "cluster"),
     why="Teams cannot all have what they own, and jobs wait although their team's quota is free.",
     cure="Lower the quotas, or raise the counts.",
     source="documentation page …-governance-policies: the total must stay within the cluster's capacity",
     wrong=_team("quota: [{instance_type: ml.m5.4xlarge, count: 9}]"),
     right=_team("quota: [{instance_type: ml.m5.4xlarge, count: 2}]"),
 )
-def within_capacity(ctx: Context) -> Iterator[Problem]:
-    """Instances, accelerators and vCPU by type, against the counts of the groups."""
-    if ctx.governance is None or ctx.cluster is None:
+def within_capacity(governance: Governance, cluster: Cluster) -> Iterator[Problem]:
+    if cluster is None:
         return
     nodes: dict[str, int] = {}
-    for group in ctx.cluster.groups:
+    for group in cluster.groups:
         for name in group.types:
             nodes[name] = nodes.get(name, 0) + group.most
     owned: dict[str, float] = {}
-    for team in ctx.governance.teams:
+    for team in governance.teams:
         for resource in team.quota:
             owned[resource.instance_type] = owned.get(resource.instance_type, 0) + _instances(resource)
     for name, instances in owned.items():
@@ -209,15 +194,13 @@ def _instances(resource: QuotaResource) -> float:
     "HP607",
     title="A quota is in whole instances, or in accelerators, vCPU and memory.",
     severity=Severity.ERROR,
-    needs=("governance",),
     why="The API refuses a quota that is both, or nothing.",
     cure="Give count, or some of accelerators, vcpu and memory_gib.",
     source=_QUOTA,
     wrong=_team("quota: [{instance_type: ml.m5.4xlarge, count: 1, vcpu: 8}]"),
     right=_team("quota: [{instance_type: ml.m5.4xlarge, vcpu: 8}]"),
 )
-def one_measure(ctx: Context) -> Iterator[Problem]:
-    """Count against the other measures, and accelerators that a type has not."""
+def one_measure(governance: Governance, ctx: Context) -> Iterator[Problem]:
     for path, resource in _resources(ctx):
         parts = [name for name in ("accelerators", "vcpu", "memory_gib") if getattr(resource, name) is not None]
         if resource.count is not None and parts:
@@ -233,15 +216,13 @@ def one_measure(ctx: Context) -> Iterator[Problem]:
     "HP608",
     title="A MIG quota has a profile of its type, and a number.",
     severity=Severity.ERROR,
-    needs=("governance",),
     why="The API refuses the quota.",
     cure="Name a profile such as mig-1g.10gb, and mig_count.",
     source="service model of sagemaker: MIGProfileType; sagemaker-hyperpod 3.12.0 for the profiles of each type",
     wrong=_team("quota: [{instance_type: ml.p5.48xlarge, mig_profile: mig-1g.5gb, mig_count: 2}]"),
     right=_team("quota: [{instance_type: ml.p5.48xlarge, mig_profile: mig-1g.10gb, mig_count: 2}]"),
 )
-def mig(ctx: Context) -> Iterator[Problem]:
-    """Profiles against the API's list and the type's."""
+def mig(governance: Governance, ctx: Context) -> Iterator[Problem]:
     known = mig_profiles_in_api()
     for path, resource in _resources(ctx):
         profile, place = resource.mig_profile, f"{path}.mig_profile"
@@ -266,17 +247,15 @@ def mig(ctx: Context) -> Iterator[Problem]:
     "HP609",
     title="Borrow limits go with borrowing, and are sensible.",
     severity=Severity.WARNING,
-    needs=("governance",),
     why="A limit without borrowing does nothing; the service documents 1 to 500 percent.",
     cure="Use `sharing: LendAndBorrow`, and a limit of 1 to 500 percent.",
     source="service model of sagemaker: ResourceSharingConfig.BorrowLimit",
     wrong=_team("sharing: DontLend, borrow_limit: 50, quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
     right=_team("borrow_limit: 50, quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
 )
-def borrowing(ctx: Context) -> Iterator[Problem]:
-    """borrow_limit and borrow_limits."""
+def borrowing(governance: Governance) -> Iterator[Problem]:
     practical = limit("borrow_limit_practical")
-    for index, team in enumerate(ctx.governance.teams if ctx.governance else ()):
+    for index, team in enumerate(governance.teams if governance else ()):
         path = f"governance.teams[{index}]"
         for name in ("borrow_limit", "borrow_limits"):
             if getattr(team, name) not in (None, ()) and team.sharing != "LendAndBorrow":
@@ -290,7 +269,6 @@ def borrowing(ctx: Context) -> Iterator[Problem]:
     "HP610",
     title="A team owns something, and is a person's.",
     severity=Severity.NOTE,
-    needs=("governance",),
     why="A team without a quota only borrows; without members nobody but admins can use its namespace.",
     cure="Give it a quota and members.",
     source="documentation page …-governance-policies",
@@ -299,9 +277,8 @@ def borrowing(ctx: Context) -> Iterator[Problem]:
         "quota: [{instance_type: ml.m5.4xlarge, count: 1}], members: ['arn:aws:iam::111122223333:role/Vision']"
     ),
 )
-def empty_teams(ctx: Context) -> Iterator[Problem]:
-    """Teams without quota or members."""
-    for index, team in enumerate(ctx.governance.teams if ctx.governance else ()):
+def empty_teams(governance: Governance) -> Iterator[Problem]:
+    for index, team in enumerate(governance.teams if governance else ()):
         if not team.quota:
             yield Problem(f"governance.teams[{index}].quota", f"the team {team.name} owns nothing")
         if not team.members:
@@ -312,16 +289,14 @@ def empty_teams(ctx: Context) -> Iterator[Problem]:
     "HP611",
     title="Members and viewers of teams are IAM roles and users.",
     severity=Severity.ERROR,
-    needs=("governance",),
     why="EKS refuses the access entry.",
     cure="Use the ARN of a role or user: arn:aws:iam::111122223333:role/Vision; of a session, that of its role.",
     source="EKS user guide, access entries: principal ARNs",
     wrong=_team("members: ['arn:aws:sts::111122223333:assumed-role/Vision/ada']"),
     right=_team("members: ['arn:aws:iam::111122223333:role/Vision']"),
 )
-def people(ctx: Context) -> Iterator[Problem]:
-    """Form of the ARNs; somebody who is both member and viewer of a team."""
-    for index, team in enumerate(ctx.governance.teams if ctx.governance else ()):
+def people(governance: Governance) -> Iterator[Problem]:
+    for index, team in enumerate(governance.teams if governance else ()):
         for name in ("members", "viewers"):
             for place, arn in enumerate(getattr(team, name)):
                 path = f"governance.teams[{index}].{name}[{place}]"

@@ -9,7 +9,8 @@ from ..catalog import limit, pattern, source_of
 from ..documents import join
 from ..findings import Severity
 from ..spec.base import is_token
-from .context import Context, as_text, skipped, types_of
+from ..spec.cluster import Cluster
+from .context import Context, Groups, InstanceGroups, as_text, skipped, types_of
 from .groups import fragment
 from .registry import Problem, rule
 
@@ -18,7 +19,6 @@ from .registry import Problem, rule
     "HP330",
     title="A training plan is named by its ARN, in the region.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the group.",
     cure="Copy the ARN: arn:aws:sagemaker:us-west-2:111122223333:training-plan/name.",
     source=source_of("patterns", "training_plan_arn"),
@@ -28,9 +28,8 @@ from .registry import Problem, rule
         "training_plan_arn: 'arn:aws:sagemaker:us-west-2:111122223333:training-plan/mine'"
     ),
 )
-def training_plan_arn(ctx: Context) -> Iterator[Problem]:
-    """Shape and region of the ARN."""
-    for path, group in ctx.groups:
+def training_plan_arn(groups: Groups, ctx: Context) -> Iterator[Problem]:
+    for path, group in groups:
         arn, place = group.training_plan_arn, f"{path}.training_plan_arn"
         if arn is None:
             continue
@@ -48,7 +47,6 @@ def training_plan_arn(ctx: Context) -> Iterator[Problem]:
     "HP331",
     title="A training plan is for one type of accelerated on-demand instances.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="A plan reserves capacity of one type: spot, other types and CPU types are not in it.",
     cure="Use the plan for a group of the plan's type alone.",
     source="documentation of training plans; the exclusion of spot is inferred",
@@ -61,9 +59,8 @@ def training_plan_arn(ctx: Context) -> Iterator[Problem]:
         "training_plan_arn: 'arn:aws:sagemaker:us-west-2:111122223333:training-plan/mine'"
     ),
 )
-def training_plan_capacity(ctx: Context) -> Iterator[Problem]:
-    """Plans beside spot, several types or CPU types."""
-    for path, group in ctx.instance_groups:
+def training_plan_capacity(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         if group.training_plan_arn is None:
             continue
         place = f"{path}.training_plan_arn"
@@ -80,16 +77,14 @@ def training_plan_capacity(ctx: Context) -> Iterator[Problem]:
     "HP332",
     title="Images and releases keep to the API's pattern.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the group.",
     cure="image_id: ami-... or `default`; image_release_version: three numbers with dots.",
     source=source_of("patterns", "image_id"),
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, image_id: my-image"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, image_id: ami-0123456789abcdef0"),
 )
-def images(ctx: Context) -> Iterator[Problem]:
-    """image_id and image_release_version."""
-    for path, group in ctx.instance_groups:
+def images(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         for name in ("image_id", "image_release_version"):
             value, place = getattr(group, name), f"{path}.{name}"
             if is_token(value):
@@ -104,16 +99,14 @@ def images(ctx: Context) -> Iterator[Problem]:
     "HP333",
     title="An image is either pinned or patched by the service.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="The service moves nodes past the pinned release, and the template says something else than what runs.",
     cure="Remove image_release_version, or auto_patch.",
     source="CloudFormation schema of AWS::SageMaker::Cluster: ImageReleaseVersion",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, image_release_version: 1.2.3, auto_patch: {}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {}"),
 )
-def pinned_or_patched(ctx: Context) -> Iterator[Problem]:
-    """A pinned release beside automatic patching or a custom image."""
-    for path, group in ctx.instance_groups:
+def pinned_or_patched(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         if group.image_release_version is None:
             continue
         place = f"{path}.image_release_version"
@@ -129,7 +122,6 @@ def pinned_or_patched(ctx: Context) -> Iterator[Problem]:
     "HP334",
     title="EFA interfaces are asked for on types that have them.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the interface type.",
     cure="Remove network_interface.",
     source="service model of sagemaker: ClusterInstanceGroupSpecification; EC2's list of types with EFA",
@@ -137,9 +129,8 @@ def pinned_or_patched(ctx: Context) -> Iterator[Problem]:
     wrong=fragment("instance_type: ml.m5.4xlarge, count: 2, network_interface: efa"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, network_interface: efa-only"),
 )
-def efa_interfaces(ctx: Context) -> Iterator[Problem]:
-    """network_interface against the type."""
-    for path, group in ctx.instance_groups:
+def efa_interfaces(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         for kind in types_of(group):
             if group.network_interface is not None and not kind.supports_efa:
                 yield Problem(f"{path}.network_interface", f"is {group.network_interface}, and {kind.name} has no EFA")
@@ -149,18 +140,16 @@ def efa_interfaces(ctx: Context) -> Iterator[Problem]:
     "HP335",
     title="Escape properties are CloudFormation's, and do not repeat typed fields.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="A typed field that is overridden was checked in vain; a misspelt property is refused by CloudFormation.",
     cure="Use the typed field; write properties in CloudFormation's spelling, such as InstanceCount.",
     source="CloudFormation schema of AWS::SageMaker::Cluster",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {InstanceCount: 4}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 4"),
 )
-def escapes(ctx: Context) -> Iterator[Problem]:
-    """Keys of `properties`."""
-    places: list[tuple[str, Mapping[str, object]]] = [(f"{path}.properties", g.properties) for path, g in ctx.groups]
-    if ctx.cluster is not None:
-        places.append(("cluster.properties", ctx.cluster.properties))
+def escapes(cluster: Cluster, groups: Groups) -> Iterator[Problem]:
+    places: list[tuple[str, Mapping[str, object]]] = [(f"{path}.properties", g.properties) for path, g in groups]
+    if cluster is not None:
+        places.append(("cluster.properties", cluster.properties))
     for path, properties in places:
         for key in properties:
             if key in _BUILT_ON and path == "cluster.properties":

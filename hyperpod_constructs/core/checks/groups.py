@@ -9,7 +9,7 @@ from ..catalog import allowed, limit, pattern, source_of
 from ..documents import join
 from ..findings import Severity
 from ..spec.base import is_token
-from .context import Context, as_text, skipped, types_of
+from .context import Context, Groups, InstanceGroups, as_text, skipped, types_of
 from .registry import Problem, rule
 
 _SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
@@ -24,16 +24,14 @@ def fragment(group: str) -> str:
     "HP320",
     title="Threads per core are a number that the type has.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the value: types without simultaneous multithreading have one thread a core.",
     cure="Leave threads_per_core out.",
     source="EC2 DescribeInstanceTypes: ValidThreadsPerCore",
     wrong=fragment("instance_type: ml.c7g.4xlarge, count: 1, threads_per_core: 2"),
     right=fragment("instance_type: ml.c5.4xlarge, count: 1, threads_per_core: 2"),
 )
-def threads(ctx: Context) -> Iterator[Problem]:
-    """Against what EC2 says of each type."""
-    for path, group in ctx.groups:
+def threads(groups: Groups) -> Iterator[Problem]:
+    for path, group in groups:
         for kind in types_of(group):
             wanted, valid = group.threads_per_core, kind.threads_per_core
             if wanted is not None and valid is not None and wanted not in valid:
@@ -46,16 +44,14 @@ def threads(ctx: Context) -> Iterator[Problem]:
     "HP321",
     title="Deep health checks run on accelerators.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses them for other types.",
     cure="Remove deep_health_checks from the group.",
     source="documentation: deep health checks are for GPU and Trainium instances",
     wrong=fragment("instance_type: ml.m5.4xlarge, count: 2, deep_health_checks: [InstanceStress]"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceStress]"),
 )
-def health_checks_on_accelerators(ctx: Context) -> Iterator[Problem]:
-    """CPU types with deep health checks."""
-    for path, group in ctx.groups:
+def health_checks_on_accelerators(groups: Groups) -> Iterator[Problem]:
+    for path, group in groups:
         for kind in types_of(group):
             if group.deep_health_checks and not kind.deep_health_checks:
                 yield Problem(f"{path}.deep_health_checks", f"{kind.name} has no accelerators to check")
@@ -65,16 +61,14 @@ def health_checks_on_accelerators(ctx: Context) -> Iterator[Problem]:
     "HP322",
     title="Deep health checks are those that CloudFormation has.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CloudFormation refuses the template; the API alone has the check.",
     cure="Remove it, and start it with StartClusterHealthCheck when the cluster is there.",
     source=source_of("allowed", "deep_health_checks_cfn"),
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [MultiNodeTrainingValidation]"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
 )
-def health_checks_of_cloudformation(ctx: Context) -> Iterator[Problem]:
-    """Kinds of checks, and repeated ones."""
-    for path, group in ctx.groups:
+def health_checks_of_cloudformation(groups: Groups) -> Iterator[Problem]:
+    for path, group in groups:
         for index, name in enumerate(group.deep_health_checks):
             place = f"{path}.deep_health_checks[{index}]"
             if name not in allowed("deep_health_checks_cfn"):
@@ -89,16 +83,14 @@ def health_checks_of_cloudformation(ctx: Context) -> Iterator[Problem]:
     "HP323",
     title="InstanceConnectivity has EFA and a second node to talk to.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="The check cannot pass, and nodes that do not pass take no work.",
     cure="Use InstanceStress alone.",
     source="documentation of deep health checks; that it needs two nodes is inferred",
     wrong=fragment("instance_type: ml.g5.2xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
 )
-def connectivity_check(ctx: Context) -> Iterator[Problem]:
-    """Types without EFA, and groups of one node."""
-    for path, group in ctx.groups:
+def connectivity_check(groups: Groups) -> Iterator[Problem]:
+    for path, group in groups:
         if "InstanceConnectivity" not in group.deep_health_checks:
             continue
         for kind in types_of(group):
@@ -114,7 +106,6 @@ def connectivity_check(ctx: Context) -> Iterator[Problem]:
     "HP324",
     title="Groups with deep health checks have no taints of their own.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the combination.",
     cure="Remove the taints, or the checks; accelerators are kept free by their resource names anyway.",
     source="documentation of deep health checks and custom taints",
@@ -124,9 +115,8 @@ def connectivity_check(ctx: Context) -> Iterator[Problem]:
     ),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]"),
 )
-def health_checks_or_taints(ctx: Context) -> Iterator[Problem]:
-    """Both in one group."""
-    for path, group in ctx.instance_groups:
+def health_checks_or_taints(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         if group.deep_health_checks and group.taints:
             yield Problem(f"{path}.taints", "are given beside deep_health_checks")
 
@@ -135,17 +125,15 @@ def health_checks_or_taints(ctx: Context) -> Iterator[Problem]:
     "HP325",
     title="Labels are Kubernetes labels.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses them; CloudFormation does not look.",
     cure="Keys: an optional lower-case domain and a slash, then a name; values: 1-63 letters, digits, `-`, `_`, `.`.",
     source=source_of("patterns", "kubernetes_label_key"),
     wrong=fragment('instance_type: ml.p5.48xlarge, count: 2, labels: {team: "vision & speech"}'),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {team: vision}"),
 )
-def labels(ctx: Context) -> Iterator[Problem]:
-    """Number, keys and values."""
+def labels(instance_groups: InstanceGroups) -> Iterator[Problem]:
     most = limit("kubernetes_labels_per_group").value
-    for path, group in ctx.instance_groups:
+    for path, group in instance_groups:
         if len(group.labels) > most:
             yield Problem(f"{path}.labels", f"has {len(group.labels)} labels, {most} at most")
         for key, value in group.labels.items():
@@ -172,17 +160,15 @@ def _key_and_value(path: str, what: str, key: str, value: str | None) -> Iterato
     "HP326",
     title="Taints are Kubernetes taints, each once.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses them.",
     cure="Write keys and values as those of labels.",
     source=source_of("patterns", "kubernetes_taint_key"),
     wrong=fragment('instance_type: ml.p5.48xlarge, count: 2, taints: [{key: "no space", effect: NoSchedule}]'),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]"),
 )
-def taints(ctx: Context) -> Iterator[Problem]:
-    """Number, keys, values, repetitions."""
+def taints(instance_groups: InstanceGroups) -> Iterator[Problem]:
     most = limit("kubernetes_taints_per_group").value
-    for path, group in ctx.instance_groups:
+    for path, group in instance_groups:
         if len(group.taints) > most:
             yield Problem(f"{path}.taints", f"has {len(group.taints)} taints, {most} at most")
         seen: set[tuple[str, str]] = set()
@@ -198,16 +184,14 @@ def taints(ctx: Context) -> Iterator[Problem]:
     "HP327",
     title="Labels leave the service's own domains alone.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="The service and the kubelet set these labels; yours are refused or overwritten.",
     cure="Use a domain of your own.",
     source="documentation page sagemaker-hyperpod-eks-resiliency-node-labels; Kubernetes NodeRestriction",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {sagemaker.amazonaws.com/team: vision}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {example.com/team: vision}"),
 )
-def reserved_labels(ctx: Context) -> Iterator[Problem]:
-    """Keys of SageMaker's and Kubernetes' own domains."""
-    for path, group in ctx.instance_groups:
+def reserved_labels(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         keys = [(join(f"{path}.labels", key), key) for key in group.labels]
         keys += [(f"{path}.taints[{index}]", taint.key) for index, taint in enumerate(group.taints)]
         for place, key in keys:
@@ -223,7 +207,6 @@ _OPEN_DOMAINS = ("node.kubernetes.io", "node-restriction.kubernetes.io")
     "HP328",
     title="A MIG label has the GPU operator, and a profile of the type.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="Without the operator nothing partitions the GPUs; a profile of another type fails on the node.",
     cure="Set dependencies.gpu_operator, and a MIG configuration of the type's GPU.",
     source="dependency chart, gpu-operator; sagemaker-hyperpod 3.12.0 for the types with MIG",
@@ -231,9 +214,8 @@ _OPEN_DOMAINS = ("node.kubernetes.io", "node-restriction.kubernetes.io")
     right="dependencies: {gpu_operator: true}\n"
     + fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {nvidia.com/mig.config: all-1g.10gb}"),
 )
-def mig_labels(ctx: Context) -> Iterator[Problem]:
-    """nvidia.com/mig.config against the operator and the type."""
-    for path, group in ctx.instance_groups:
+def mig_labels(instance_groups: InstanceGroups, ctx: Context) -> Iterator[Problem]:
+    for path, group in instance_groups:
         wanted = group.labels.get("nvidia.com/mig.config")
         if wanted is None:
             continue

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..catalog import label
 from ..findings import Severity
 from ..jobs.resources import share
+from ..spec.cluster import Cluster
+from ..spec.governance import Governance
 from ..spec.groups import InstanceGroup, RestrictedInstanceGroup, Taint
 from ..spec.jobs import Job, ReplicaSpec
 from ..spec.jobs_pod import Toleration
-from .context import Context
-from .job_rule import example, opaque, parts, placement_rule
+from ..spec.storage import Storage
+from .context import Context, EffectiveAddons, Groups
+from .job_rule import example, opaque, parts
 from .registry import Problem, rule
 
 if TYPE_CHECKING:
@@ -37,9 +40,8 @@ def _groups(part: ReplicaSpec, context: Context) -> list[tuple[str, Group]]:
     ]
 
 
-@placement_rule(
+@rule(
     "HP740",
-    needs=("cluster",),
     title="The cluster has nodes of the job's instance type",
     why="The pods stay pending for ever.",
     cure="add an instance group of the type, or take a type that the cluster has",
@@ -47,25 +49,23 @@ def _groups(part: ReplicaSpec, context: Context) -> list[tuple[str, Group]]:
     wrong=_platform("instance_type: ml.trn1.32xlarge"),
     right=_platform(P5),
 )
-def has_type(job: Job, context: Context) -> Iterator[Problem]:
-    """No group of the type, or no such group."""
+def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
     for prefix, part, kind in parts(job):
         if kind is None:
             continue
-        names = [group.name for _, group in context.groups]
+        names = [group.name for _, group in groups]
         if part.instance_group is not None and not opaque(part.instance_group) and part.instance_group not in names:
             message = f"the cluster has no instance group {part.instance_group!r}"
             yield Problem(f"{prefix}instance_group", message, f"its groups are {', '.join(names)}")
-        elif not _groups(part, context):
-            types = sorted({one for _, group in context.groups for one in group.types})
+        elif not _groups(part, ctx):
+            types = sorted({one for _, group in groups for one in group.types})
             where = f"instance group {part.instance_group!r}" if part.instance_group else "the cluster"
             message = f"{where} has no nodes of {kind.name}"
             yield Problem(f"{prefix}instance_type", message, f"the cluster has {', '.join(types)}")
 
 
-@placement_rule(
+@rule(
     "HP741",
-    needs=("cluster",),
     title="The groups can grow to the nodes that the job needs",
     severity=Severity.WARNING,
     why="The job waits in the queue, or starts in part and waits for the rest, until somebody adds nodes.",
@@ -74,10 +74,9 @@ def has_type(job: Job, context: Context) -> Iterator[Problem]:
     wrong=_platform(f"{P5}, nodes: 8"),
     right=_platform(f"{P5}, nodes: 4"),
 )
-def enough_nodes(job: Job, context: Context) -> Iterator[Problem]:
-    """Replicas against what the groups of the type can hold."""
+def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for prefix, part, kind in parts(job):
-        groups = [group for _, group in _groups(part, context)]
+        groups = [group for _, group in _groups(part, ctx)]
         if kind is None or not groups or any(map(_open_ended, groups)):
             continue
         nodes = sum(group.most for group in groups)
@@ -96,9 +95,8 @@ def _open_ended(group: Group) -> bool:
     return group.count == 0 and getattr(group, "max_count", None) is None
 
 
-@placement_rule(
+@rule(
     "HP742",
-    needs=("governance",),
     title="The job's team and queue exist",
     why="Kueue never admits a job of an unknown queue, and its namespace does not exist.",
     cure="add the team to `governance.teams`, or name one of them",
@@ -111,28 +109,25 @@ def _open_ended(group: Group) -> bool:
     ),
     certain=False,
 )
-def has_team(job: Job, context: Context) -> Iterator[Problem]:
-    """Unknown teams, and priorities that the scheduler does not have."""
-    assert context.governance is not None
-    teams = [team.name for team in context.governance.teams]
+def has_team(job: Job, governance: Governance) -> Iterator[Problem]:
+    teams = [team.name for team in governance.teams]
     if not opaque(job.team) and job.team not in teams:
         yield Problem("team", f"there is no team {job.team!r}", f"the teams are {', '.join(teams) or 'none'}")
     queue = job.effective_queue
     if job.team is None and queue and queue.startswith("hyperpod-ns-") and not opaque(queue):
-        queues = [team.queue for team in context.governance.teams]
+        queues = [team.queue for team in governance.teams]
         if queue not in queues:
             yield Problem(
                 "queue", f"no team has the queue {queue!r}", f"their queues are {', '.join(queues) or 'none'}"
             )
-    classes = [one.name for one in context.governance.scheduler.priority_classes]
+    classes = [one.name for one in governance.scheduler.priority_classes]
     if not opaque(job.priority) and job.priority not in classes:
         message = f"the scheduler has no priority class {job.priority!r}"
         yield Problem("priority", message, f"its classes are {', '.join(classes) or 'none'}")
 
 
-@placement_rule(
+@rule(
     "HP743",
-    needs=("addons",),
     title="The operator that runs the job is installed",
     why="The API server does not know the kind, or nothing acts on the job.",
     cure="add `training_operator: {}` to addons, or change the kind",
@@ -141,12 +136,11 @@ def has_team(job: Job, context: Context) -> Iterator[Problem]:
     right=_platform(P5, rest="addons: {training_operator: {}}\n"),
     certain=False,
 )
-def has_operator(job: Job, context: Context) -> Iterator[Problem]:
-    """The training operator add-on, Kubeflow's operator, and Kueue for queues."""
-    addons = context.effective_addons
+def has_operator(job: Job, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
+    addons = effective_addons
     if job.kind == "HyperPodPyTorchJob" and "training_operator" not in addons:
         yield Problem("kind", "HyperPodPyTorchJob needs addons.training_operator")
-    chart = context.dependencies
+    chart = ctx.dependencies
     if job.kind == "PyTorchJob" and chart is not None and not (chart.enabled and chart.training_operators):
         cure = "switch on `dependencies.training_operators`, or take kind HyperPodPyTorchJob"
         yield Problem("kind", "PyTorchJob needs Kubeflow's operator of the dependency chart", cure)
@@ -155,9 +149,8 @@ def has_operator(job: Job, context: Context) -> Iterator[Problem]:
         yield Problem("team" if job.team else "queue", f"the queue {job.effective_queue!r} needs task governance", cure)
 
 
-@placement_rule(
+@rule(
     "HP744",
-    needs=("governance",),
     title="A team's job fits the team's quota",
     severity=Severity.WARNING,
     why="Kueue admits it only when it can borrow idle compute, and never where the team may not borrow.",
@@ -174,10 +167,8 @@ def has_operator(job: Job, context: Context) -> Iterator[Problem]:
         " quota: [{instance_type: ml.p5.48xlarge, count: 2}]}]}\naddons: {task_governance: {}}\n",
     ),
 )
-def within_quota(job: Job, context: Context) -> Iterator[Problem]:
-    """Accelerators of the job against quota and borrowing limit, by instance type."""
-    assert context.governance is not None
-    team = next((one for one in context.governance.teams if one.name == job.team), None)
+def within_quota(job: Job, governance: Governance) -> Iterator[Problem]:
+    team = next((one for one in governance.teams if one.name == job.team), None)
     if team is None or not team.quota:
         return
     wanted: dict[str, float] = {}
@@ -222,9 +213,8 @@ def _sum(resources: tuple[QuotaResource, ...], name: str, each: int) -> float | 
     return total
 
 
-@placement_rule(
+@rule(
     "HP745",
-    needs=("cluster",),
     title="A job for checked nodes finds a group that is checked",
     severity=Severity.WARNING,
     why="No node ever gets the label, so the pods stay pending.",
@@ -233,20 +223,18 @@ def _sum(resources: tuple[QuotaResource, ...], name: str, each: int) -> float | 
     wrong=_platform(f"{P5}, deep_health_check_passed_only: true"),
     right=_platform(f"{P5}, deep_health_check_passed_only: true", ", deep_health_checks: [InstanceStress]"),
 )
-def checked_nodes(job: Job, context: Context) -> Iterator[Problem]:
-    """Groups of the type without deep health checks."""
+def checked_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     if not job.deep_health_check_passed_only:
         return
     for _, part, _ in parts(job):
-        groups = _groups(part, context)
+        groups = _groups(part, ctx)
         if groups and not any(group.deep_health_checks for _, group in groups):
             names = " and ".join(group.name for _, group in groups)
             yield Problem("deep_health_check_passed_only", f"no deep health checks in {names}")
 
 
-@placement_rule(
+@rule(
     "HP746",
-    needs=("cluster",),
     title="Pods that talk over EFA run in one zone",
     severity=Severity.WARNING,
     why="EFA works inside one zone only: a job spread over two fails or falls back to TCP.",
@@ -261,20 +249,18 @@ def checked_nodes(job: Job, context: Context) -> Iterator[Problem]:
         rest="    - {name: more, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: usw2-az2}\n",
     ),
 )
-def one_zone(job: Job, context: Context) -> Iterator[Problem]:
-    """Groups of the type in several zones, for a job of several pods with EFA."""
+def one_zone(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for prefix, part, _ in parts(job):
         if part.count < 2 or job.required_topology or not share(part, job).efa:
             continue
-        zones = {context.zone_of(group): group.name for _, group in _groups(part, context)}
+        zones = {ctx.zone_of(group): group.name for _, group in _groups(part, ctx)}
         if len(zones) > 1:
             where = " and ".join(f"{name} in {zone or 'its own subnets'}" for zone, name in zones.items())
             yield Problem(f"{prefix}instance_group", f"nodes of {part.instance_type} are in several zones: {where}")
 
 
-@placement_rule(
+@rule(
     "HP747",
-    needs=("storage",),
     title="A job's file systems exist, with a claim in its namespace",
     why="The pods stay pending: their volume claim does not exist.",
     cure="add the file system to `storage.lustre`, and the job's namespace or team to its namespaces",
@@ -283,10 +269,8 @@ def one_zone(job: Job, context: Context) -> Iterator[Problem]:
     right=example("volumes: [{name: data, mount_path: /data, fsx: scratch}]", "storage: {lustre: [{name: scratch}]}\n"),
     certain=False,
 )
-def has_storage(job: Job, context: Context) -> Iterator[Problem]:
-    """Unknown file systems, and namespaces without a claim."""
-    assert context.storage is not None
-    known = {one.name: one for one in context.storage.lustre}
+def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
+    known = {one.name: one for one in storage.lustre}
     for index, volume in enumerate(job.volumes):
         if opaque(volume.fsx) or volume.fsx is None:
             continue
@@ -300,9 +284,8 @@ def has_storage(job: Job, context: Context) -> Iterator[Problem]:
             yield Problem(path, message)
 
 
-@placement_rule(
+@rule(
     "HP748",
-    needs=("cluster",),
     title="A job tolerates the taints of its nodes",
     why="No pod is ever placed on the nodes.",
     cure="add the toleration to the job",
@@ -313,10 +296,9 @@ def has_storage(job: Job, context: Context) -> Iterator[Problem]:
     ),
     certain=False,
 )
-def tolerated(job: Job, context: Context) -> Iterator[Problem]:
-    """Groups of the type whose taints the job does not tolerate, when there is none that it does."""
+def tolerated(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for _, part, _ in parts(job):
-        groups = [group for _, group in _groups(part, context)]
+        groups = [group for _, group in _groups(part, ctx)]
         closed = [(group, taint) for group in groups if (taint := _not_tolerated(group, job)) is not None]
         if groups and len(closed) == len(groups):
             group, taint = closed[0]
@@ -352,7 +334,6 @@ def _tolerates(toleration: Toleration, taint: Taint) -> bool:
 
 @rule(
     "HP750",
-    needs=("jobs",),
     title="No two jobs have one name in a namespace",
     severity=Severity.ERROR,
     why="The second would overwrite the first, or be refused.",
@@ -361,10 +342,9 @@ def _tolerates(toleration: Toleration, taint: Taint) -> bool:
     wrong="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: a, image: c, on_change: replace}\n",
     right="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: b, image: c, on_change: replace}\n",
 )
-def unique_names(context: Context) -> Iterator[Problem]:
-    """Equal kind, namespace and name."""
+def unique_names(jobs: tuple[Job, ...]) -> Iterator[Problem]:
     seen: dict[tuple[str, str, str], int] = {}
-    for index, job in enumerate(context.jobs or ()):
+    for index, job in enumerate(jobs or ()):
         key = (job.kind, job.effective_namespace, job.name)
         if key in seen:
             yield Problem(f"jobs[{index}].name", f"{job.name!r} is the name of jobs[{seen[key]}] too")

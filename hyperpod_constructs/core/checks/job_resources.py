@@ -10,13 +10,13 @@ from ..catalog import InstanceType
 from ..findings import Severity
 from ..jobs.resources import beside, exact, job_size, mig_per_node, quantity, share, usable, wants_efa_preset
 from ..spec.jobs import Job, Replica
-from .job_rule import FORMULA, KUBERNETES, example, job_rule, opaque, parts
-from .registry import Problem
+from .job_rule import FORMULA, KUBERNETES, example, opaque, parts
+from .registry import Problem, rule
 
 P5 = "instance_type: ml.p5.48xlarge"
 
 
-@job_rule(
+@rule(
     "HP710",
     title="A job's instance type is one of HyperPod's",
     why="No node carries that label, so the pods stay pending.",
@@ -26,7 +26,6 @@ P5 = "instance_type: ml.p5.48xlarge"
     right=example(P5),
 )
 def instance_types(job: Job) -> Iterator[Problem]:
-    """Unknown types, with the nearest known one."""
     from ..catalog import UnknownName, instance_type
 
     for prefix, part, kind in parts(job):
@@ -38,7 +37,7 @@ def instance_types(job: Job) -> Iterator[Problem]:
                 yield Problem(f"{prefix}instance_type", str(unknown).partition(";")[0], cure)
 
 
-@job_rule(
+@rule(
     "HP711",
     title="What depends on the node is asked for with an instance type",
     why="Without it nobody knows which accelerators are meant, and the pods could land on any node.",
@@ -48,7 +47,6 @@ def instance_types(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, accelerators: 4"),
 )
 def needs_type(job: Job) -> Iterator[Problem]:
-    """Devices without a type are errors; requesting nothing at all is a warning."""
     for prefix, part, _ in parts(job):
         if part.instance_type is not None:
             if part.node_selector.get("node.kubernetes.io/instance-type", part.instance_type) != part.instance_type:
@@ -62,7 +60,7 @@ def needs_type(job: Job) -> Iterator[Problem]:
             yield Problem(prefix.removesuffix("."), message, severity=Severity.WARNING)
 
 
-@job_rule(
+@rule(
     "HP712",
     title="A job takes whole nodes or parts of them",
     why="It is unclear what is meant, and one of the two would be lost.",
@@ -72,7 +70,6 @@ def needs_type(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, replicas: 2, accelerators: 4"),
 )
 def nodes_or_parts(job: Job) -> Iterator[Problem]:
-    """Nodes beside replicas or parts."""
     for prefix, part, _ in parts(job):
         if part.nodes is None:
             continue
@@ -86,7 +83,7 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
                 yield Problem(f"{prefix}{name}", message)
 
 
-@job_rule(
+@rule(
     "HP713",
     title="Accelerators are asked of types that have them, and no more than they have",
     why="No node can ever hold such a pod.",
@@ -96,7 +93,6 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, replicas: 2, accelerators: 8"),
 )
 def accelerators(job: Job) -> Iterator[Problem]:
-    """Accelerators on CPU types, and more than a node has."""
     for prefix, part, kind in parts(job):
         if part.accelerators is None or kind is None:
             continue
@@ -108,7 +104,7 @@ def accelerators(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}accelerators", message)
 
 
-@job_rule(
+@rule(
     "HP714",
     title="vCPU and memory fit the part of a node that pods can use",
     why="The scheduler never finds a node for such a pod.",
@@ -118,7 +114,6 @@ def accelerators(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, vcpu: 150"),
 )
 def capacity(job: Job) -> Iterator[Problem]:
-    """Requests above what is usable, limits above what the node has, and what the other containers leave."""
     other = dict(zip(("vcpu", "memory_gib"), beside(job), strict=True))
     for prefix, part, kind in parts(job):
         if kind is None:
@@ -151,7 +146,7 @@ def _most(room: Decimal) -> str:
     return f"{quantity(max(Decimal(), room.quantize(Decimal(1), rounding='ROUND_FLOOR')))} at most"
 
 
-@job_rule(
+@rule(
     "HP715",
     title="A limit is no less than the request",
     why="Kubernetes refuses the pods.",
@@ -161,7 +156,6 @@ def _most(room: Decimal) -> str:
     right=example("instance_type: ml.g5.8xlarge, memory_gib: 64, memory_limit_gib: 64"),
 )
 def limits(job: Job) -> Iterator[Problem]:
-    """Limits below what is stated or derived."""
     for prefix, part, _ in parts(job):
         sized = share(part, job)
         for field, request in (("vcpu", sized.vcpu), ("memory", sized.memory_gib)):
@@ -175,7 +169,7 @@ def limits(job: Job) -> Iterator[Problem]:
                 )
 
 
-@job_rule(
+@rule(
     "HP716",
     title="A MIG partition is one that the type has, counted, and fits a node",
     why="No node offers such partitions, so the pods stay pending.",
@@ -185,7 +179,6 @@ def limits(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, mig_profile: mig-1g.10gb, mig_count: 2"),
 )
 def partitions(job: Job) -> Iterator[Problem]:
-    """Profile and count together, of the type, within the node."""
     for prefix, part, kind in parts(job):
         profile, count = part.mig_profile, part.mig_count
         if (profile is None) != (count is None):
@@ -207,7 +200,7 @@ def partitions(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}mig_count", f"is {count}, but a node of {kind.name} holds {most} x {profile}")
 
 
-@job_rule(
+@rule(
     "HP717",
     title="EFA interfaces are asked of types that have them, and no more than they have",
     why="No node can ever hold such a pod.",
@@ -217,7 +210,6 @@ def partitions(job: Job) -> Iterator[Problem]:
     right=example("instance_type: ml.g5.8xlarge, efa: 1"),
 )
 def efa(job: Job) -> Iterator[Problem]:
-    """EFA on types without it, and more than a node has."""
     for prefix, part, kind in parts(job):
         if not part.efa or kind is None:
             continue
@@ -230,7 +222,7 @@ def efa(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}efa", f"is {part.efa}, but {kind.name} has {kind.efa_interfaces}")
 
 
-@job_rule(
+@rule(
     "HP718",
     title="Shared memory fits the memory limit",
     why="/dev/shm counts towards the memory limit: a job that fills it is killed.",
@@ -241,7 +233,6 @@ def efa(job: Job) -> Iterator[Problem]:
     certain=False,
 )
 def shared_memory(job: Job) -> Iterator[Problem]:
-    """The size of /dev/shm against the memory limit of each replica spec."""
     size: Any = job.shared_memory_gib
     if size is None or size == "auto":
         return
@@ -256,7 +247,7 @@ def shared_memory(job: Job) -> Iterator[Problem]:
             )
 
 
-@job_rule(
+@rule(
     "HP719",
     title="A Trainium job says which resource name it requests",
     severity=Severity.NOTE,
@@ -267,7 +258,6 @@ def shared_memory(job: Job) -> Iterator[Problem]:
     right=example(P5),
 )
 def neuron(job: Job) -> Iterator[Problem]:
-    """The name in use; cores on types whose logical cores depend on a setting; the field on other types."""
     for prefix, part, kind in parts(job):
         path = f"{prefix}neuron_resource"
         if kind is None:
@@ -284,7 +274,7 @@ def neuron(job: Job) -> Iterator[Problem]:
             yield Problem(path, message, cure, severity=Severity.WARNING)
 
 
-@job_rule(
+@rule(
     "HP720",
     title="A job over several EFA nodes uses EFA",
     severity=Severity.WARNING,
@@ -295,7 +285,6 @@ def neuron(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, nodes: 2"),
 )
 def uses_efa(job: Job) -> Iterator[Problem]:
-    """Several whole nodes of an accelerated EFA type without EFA."""
     if job_size(job) < 2:
         return
     for prefix, part, kind in parts(job):
@@ -307,7 +296,7 @@ def uses_efa(job: Job) -> Iterator[Problem]:
         yield Problem("efa_preset", "does nothing: the job's nodes have no EFA or it is switched off")
 
 
-@job_rule(
+@rule(
     "HP721",
     title="The patch leaves the resources alone",
     severity=Severity.WARNING,
@@ -318,7 +307,6 @@ def uses_efa(job: Job) -> Iterator[Problem]:
     right=example("patch: {spec: {runtimeClassName: nvidia}}"),
 )
 def patched(job: Job) -> Iterator[Problem]:
-    """Resources and node selectors in the patch."""
     spec = job.patch.get("spec")
     containers = spec.get("containers") if isinstance(spec, dict) else None
     for index, one in enumerate(containers if isinstance(containers, list | tuple) else ()):

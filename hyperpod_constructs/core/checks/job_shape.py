@@ -9,8 +9,8 @@ from typing import Any
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.jobs import Job
-from .job_rule import KUBERNETES, example, job_rule, opaque
-from .registry import Problem
+from .job_rule import KUBERNETES, example, opaque
+from .registry import Problem, rule
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _ENV = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
@@ -26,7 +26,7 @@ _IMAGE = re.compile(
 LONGEST_NAME = 63
 
 
-@job_rule(
+@rule(
     "HP700",
     title="A job's image is an image reference",
     why="The pods stay in InvalidImageName and never start.",
@@ -36,12 +36,11 @@ LONGEST_NAME = 63
     right="jobs:\n  - {name: train, image: 'registry/train:v1'}\n",
 )
 def image(job: Job) -> Iterator[Problem]:
-    """Syntax of the image."""
     if not opaque(job.image) and not _IMAGE.fullmatch(job.image):
         yield Problem("image", f"{job.image!r} is no image reference")
 
 
-@job_rule(
+@rule(
     "HP701",
     title="A job's name is a DNS label that leaves room for what is added to it",
     why="Kubernetes refuses the object, or the operator cannot name the pods.",
@@ -51,7 +50,6 @@ def image(job: Job) -> Iterator[Problem]:
     right="jobs:\n  - {name: my-job, image: registry/train:v1}\n",
 )
 def names(job: Job) -> Iterator[Problem]:
-    """The name itself, and its length with the hash and the longest pod suffix."""
     if is_token(job.name):
         return
     if not _LABEL.fullmatch(job.name):
@@ -67,7 +65,7 @@ def names(job: Job) -> Iterator[Problem]:
         yield Problem("name", f"{job.name!r} has {len(job.name)} characters{also}", f"use {room} at most")
 
 
-@job_rule(
+@rule(
     "HP702",
     title="Namespace, queue, service account and the like are Kubernetes names",
     why="Kubernetes refuses the object.",
@@ -77,7 +75,6 @@ def names(job: Job) -> Iterator[Problem]:
     right=example("namespace: team-a"),
 )
 def references(job: Job) -> Iterator[Problem]:
-    """Names of things that the job refers to."""
     for field in ("namespace", "queue", "team", "workload_priority_class", "priority", "service_account"):
         value = getattr(job, field)
         dotted = field in ("workload_priority_class", "service_account")
@@ -85,7 +82,7 @@ def references(job: Job) -> Iterator[Problem]:
             yield Problem(field, f"{value!r} is no Kubernetes name")
 
 
-@job_rule(
+@rule(
     "HP703",
     title="A team's job runs in the team's namespace and queue",
     why="Kueue finds no LocalQueue of the team in another namespace, and the job never starts.",
@@ -95,7 +92,6 @@ def references(job: Job) -> Iterator[Problem]:
     right=example("team: vision"),
 )
 def team(job: Job) -> Iterator[Problem]:
-    """Team beside another namespace or queue; both kinds of priority."""
     if not opaque(job.team):
         expected = {"namespace": f"hyperpod-ns-{job.team}", "queue": f"hyperpod-ns-{job.team}-localqueue"}
         for field, value in expected.items():
@@ -121,7 +117,7 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
 """Kind to the fields that only it has."""
 
 
-@job_rule(
+@rule(
     "HP704",
     title="A job uses only what its kind has",
     why="The kind has no such field, so what it asks for would be lost.",
@@ -131,7 +127,6 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
     right=example("nodes: 2, spares: 1"),
 )
 def kinds(job: Job) -> Iterator[Problem]:
-    """Fields of other kinds."""
     for kind, fields in _ONLY.items():
         if job.kind == kind:
             continue
@@ -156,7 +151,7 @@ def kinds(job: Job) -> Iterator[Problem]:
         yield Problem("processes_per_node", f"{processes!r} is no number", "write auto, cpu, gpu or a number in quotes")
 
 
-@job_rule(
+@rule(
     "HP705",
     title="Environment variables and labels have valid names and one source each",
     why="Kubernetes refuses the object.",
@@ -166,7 +161,6 @@ def kinds(job: Job) -> Iterator[Problem]:
     right=example('env: {FIRST: "x"}'),
 )
 def environment(job: Job) -> Iterator[Problem]:
-    """Names and sources of environment variables; keys and values of labels."""
     from ..spec.jobs_pod import EnvSource
 
     places: list[tuple[str, Any]] = [("", job)]
@@ -200,7 +194,7 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
         yield Problem(path, "a secret or config map needs a key, a pod field has none")
 
 
-@job_rule(
+@rule(
     "HP706",
     title="Each volume has one source, a name and a mount path of its own",
     why="Kubernetes refuses the pods.",
@@ -210,7 +204,6 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
     right=example("volumes: [{name: data, mount_path: /data, claim: data}]"),
 )
 def volumes(job: Job) -> Iterator[Problem]:
-    """Sources, names and paths of volumes; containers' references to them."""
     seen: dict[str, str] = {"/dev/shm": "shared_memory_gib"} if job.shared_memory_gib is not None else {}
     names: set[str] = set()
     for index, volume in enumerate(job.volumes):
@@ -243,7 +236,7 @@ def volumes(job: Job) -> Iterator[Problem]:
                 yield Problem(f"{kind}[{index}].volumes", f"the job has no volume {missing!r}", cure)
 
 
-@job_rule(
+@rule(
     "HP707",
     title="A job asks for one topology, by a label that nodes have",
     severity=Severity.WARNING,
@@ -255,7 +248,6 @@ def volumes(job: Job) -> Iterator[Problem]:
     certain=True,
 )
 def topology(job: Job) -> Iterator[Problem]:
-    """Both topologies, and unknown labels."""
     if job.preferred_topology and job.required_topology:
         message = f"preferred ({job.preferred_topology}) and required ({job.required_topology}) are both given"
         yield Problem("required_topology", message, "keep one of the two", severity=Severity.ERROR)
@@ -268,7 +260,7 @@ def topology(job: Job) -> Iterator[Problem]:
             yield Problem(field, f"{value!r} is no known topology label", f"known are {', '.join(known)}")
 
 
-@job_rule(
+@rule(
     "HP708",
     title="An elastic job's numbers fit together",
     why="The operator refuses the job or never scales it.",
@@ -278,7 +270,6 @@ def topology(job: Job) -> Iterator[Problem]:
     right=example("nodes: 2, elastic: {max_replicas: 4, step: 2}"),
 )
 def elastic(job: Job) -> Iterator[Problem]:
-    """Order of the bounds, and step or discrete values."""
     if job.elastic is None:
         return
     count = job.parts[0].count
@@ -295,7 +286,7 @@ def elastic(job: Job) -> Iterator[Problem]:
         yield Problem("elastic.discrete_values", f"{outside} are outside {least} to {most}")
 
 
-@job_rule(
+@rule(
     "HP709",
     title="Credentials come from secrets",
     severity=Severity.WARNING,
@@ -306,7 +297,6 @@ def elastic(job: Job) -> Iterator[Problem]:
     right=example("env: {HF_TOKEN: {secret: hub, key: token}}"),
 )
 def credentials(job: Job) -> Iterator[Problem]:
-    """Plain values of variables that are named like credentials."""
     for name, value in job.env.items():
         if isinstance(value, str) and value and not is_token(value) and _CREDENTIAL.search(name):
             yield Problem(f"env.{name}", "has a plain value, and is named like a credential")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..catalog import default_kubernetes_version, find_kubernetes_version, kubernetes_versions, minor, suggest
 from ..findings import Severity
 from ..spec.base import is_token
+from ..spec.eks import Eks
 from .context import Context, as_text, skipped
 from .registry import Problem, rule
 
@@ -30,16 +31,14 @@ def _newest() -> str:
     "HP201",
     title="The Kubernetes version is one that EKS has.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS refuses the cluster, after the VPC, the bucket and the roles were made.",
     cure="Name a minor version in quotes.",
     source=_CALENDAR,
     wrong='eks: {kubernetes_version: "9.99"}\n',
     right='eks: {kubernetes_version: "1.35"}\n',
 )
-def version_exists(ctx: Context) -> Iterator[Problem]:
-    """Unknown and malformed versions."""
-    version = ctx.eks.kubernetes_version if ctx.eks else None
+def version_exists(eks: Eks) -> Iterator[Problem]:
+    version = eks.kubernetes_version if eks else None
     if version is None or find_kubernetes_version(version) is not None:
         return
     path = "eks.kubernetes_version"
@@ -68,25 +67,23 @@ def version_exists(ctx: Context) -> Iterator[Problem]:
     "HP202",
     title="The Kubernetes version is still supported by EKS.",
     severity=Severity.ERROR,
-    needs=("eks",),
     why="EKS creates no cluster with it, and upgrades those that there are.",
     cure="Use a version in standard support.",
     source=_CALENDAR,
     wrong='eks: {kubernetes_version: "1.29"}\n',
     right='eks: {kubernetes_version: "1.35"}\n',
 )
-def version_supported(ctx: Context) -> Iterator[Problem]:
-    """Versions that are gone, or not there yet."""
+def version_supported(eks: Eks, ctx: Context) -> Iterator[Problem]:
     version = ctx.kubernetes_version
-    if version is None and ctx.eks is not None and ctx.eks.kubernetes_version is None and ctx.eks.existing is None:
+    if version is None and eks.kubernetes_version is None and eks.existing is None:
         message = f"no version that HyperPod documents (up to {_newest()} in the catalog) is supported by EKS any more"
         yield Problem("eks.kubernetes_version", message, "Run `hyperpod catalog refresh`, or name a version.")
-    if version is None or ctx.eks is None:
+    if version is None or eks is None:
         return
     status, cure = version.status(), f"Use {_newest()}, the newest that HyperPod documents."
     if status == "ended":
         message = f"extended support of Kubernetes {version} ended on {version.end_of_extended_support}"
-        severity = Severity.WARNING if ctx.eks.existing is not None else None
+        severity = Severity.WARNING if eks.existing is not None else None
         yield Problem("eks.kubernetes_version", message, cure, severity=severity)
     elif status == "unreleased":
         yield Problem("eks.kubernetes_version", f"EKS releases Kubernetes {version} on {version.released}", cure)
@@ -96,17 +93,15 @@ def version_supported(ctx: Context) -> Iterator[Problem]:
     "HP203",
     title="The Kubernetes version is in standard support, and for a while yet.",
     severity=Severity.WARNING,
-    needs=("eks",),
     why="Extended support costs extra for every hour of the cluster, and ends with a forced upgrade.",
     cure="Plan the upgrade, one minor version at a time.",
     source=_CALENDAR,
     wrong='eks: {kubernetes_version: "1.32", support: EXTENDED}\n',
     right='eks: {kubernetes_version: "1.35"}\n',
 )
-def version_support_left(ctx: Context) -> Iterator[Problem]:
-    """Extended support, and the days that are left."""
+def version_support_left(eks: Eks, ctx: Context) -> Iterator[Problem]:
     version = ctx.kubernetes_version
-    if version is None or ctx.eks is None:
+    if version is None or eks is None:
         return
     status, left = version.status(), version.days_left()
     cure = f"Use {_newest()}, the newest that HyperPod documents."
@@ -116,7 +111,7 @@ def version_support_left(ctx: Context) -> Iterator[Problem]:
             f"Kubernetes {version} is in extended support, which costs extra, until {version.end_of_extended_support}: "
             f"{left} days left"
         )
-        if ctx.eks.existing is None and ctx.eks.support == "STANDARD":
+        if eks.existing is None and eks.support == "STANDARD":
             message += "; and `support: STANDARD` does not go with it"
             cure += " Or say `support: EXTENDED`."
         yield Problem(path, message, cure)
@@ -131,15 +126,13 @@ def version_support_left(ctx: Context) -> Iterator[Problem]:
     "HP204",
     title="The Kubernetes version is one that HyperPod documents.",
     severity=Severity.WARNING,
-    needs=("eks",),
     why="HyperPod picks its node image by the control plane's version; for others there may be none.",
     cure="Use a version that HyperPod documents.",
     source="documentation page sagemaker-hyperpod-eks-prerequisites (1.30 to 1.35)",
     wrong='eks: {kubernetes_version: "1.36"}\n',
     right='eks: {kubernetes_version: "1.35"}\n',
 )
-def version_documented(ctx: Context) -> Iterator[Problem]:
-    """HyperPod's own list."""
+def version_documented(eks: Eks, ctx: Context) -> Iterator[Problem]:
     version = ctx.kubernetes_version
     if version is not None and not version.hyperpod_documented:
         listed = [str(each) for each in kubernetes_versions().values() if each.hyperpod_documented]

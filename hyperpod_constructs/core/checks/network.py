@@ -10,6 +10,7 @@ from ..catalog import endpoints, limit, suggest
 from ..findings import Severity
 from ..network_plan import ip_range, node_ranges, public_prefix
 from ..spec.base import is_token
+from ..spec.network import Network
 from .context import Context, as_text, skipped
 from .registry import Problem, rule
 
@@ -45,15 +46,13 @@ def parsed(text: str) -> IPv4Network | None:
     "HP101",
     title="Ranges are IPv4 CIDR blocks.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="EC2 refuses the VPC or the subnet.",
     cure="Write an address, a slash and a prefix length: 10.192.0.0/16.",
     source="EC2 CreateVpc and CreateSubnet: CidrBlock",
     wrong="network: {vpc_cidr: ten-dot}\n",
     right="network: {vpc_cidr: 10.192.0.0/16}\n",
 )
-def ranges_parse(ctx: Context) -> Iterator[Problem]:
-    """Syntax of every range."""
+def ranges_parse(network: Network, ctx: Context) -> Iterator[Problem]:
     for path, text in _ranges(ctx):
         if is_token(text):
             yield skipped(path)
@@ -65,15 +64,13 @@ def ranges_parse(ctx: Context) -> Iterator[Problem]:
     "HP102",
     title="Ranges begin at their network address.",
     severity=Severity.WARNING,
-    needs=("network",),
     why="AWS clears the extra bits, so the template says something else than what is there.",
     cure="Write the network address.",
     source=_VPC,
     wrong="network: {vpc_cidr: 10.192.3.4/16}\n",
     right="network: {vpc_cidr: 10.192.0.0/16}\n",
 )
-def host_bits(ctx: Context) -> Iterator[Problem]:
-    """No address bits beyond the prefix."""
+def host_bits(network: Network, ctx: Context) -> Iterator[Problem]:
     for path, text in _ranges(ctx):
         block = parsed(text)
         if block is not None and str(block.network_address) != text.partition("/")[0]:
@@ -84,15 +81,13 @@ def host_bits(ctx: Context) -> Iterator[Problem]:
     "HP103",
     title="VPC ranges and subnets are /16 to /28.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="EC2 refuses the VPC or the subnet.",
     cure="Choose a prefix length from 16 to 28.",
     source=_VPC,
     wrong="network: {vpc_cidr: 10.0.0.0/8}\n",
     right="network: {vpc_cidr: 10.192.0.0/16}\n",
 )
-def range_sizes(ctx: Context) -> Iterator[Problem]:
-    """Size of every range."""
+def range_sizes(network: Network, ctx: Context) -> Iterator[Problem]:
     for path, text in _ranges(ctx):
         block = parsed(text)
         if block is not None and not 16 <= block.prefixlen <= 28:
@@ -103,18 +98,15 @@ def range_sizes(ctx: Context) -> Iterator[Problem]:
     "HP104",
     title="The VPC's primary range holds the public and control-plane subnets of every zone.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="The subnets would lie outside the VPC.",
     cure="Choose a larger primary range; /20 holds ten zones.",
     source="address arithmetic; EKS wants 6 free addresses in each control-plane subnet, 16 better",
     wrong="network: {vpc_cidr: 10.192.0.0/28}\n",
     right="network: {vpc_cidr: 10.192.0.0/24}\n",
 )
-def primary_holds_subnets(ctx: Context) -> Iterator[Problem]:
-    """Room in the primary range."""
-    network = ctx.network
-    primary = parsed(network.vpc_cidr) if network is not None and network.existing is None else None
-    if network is None or primary is None:
+def primary_holds_subnets(network: Network) -> Iterator[Problem]:
+    primary = parsed(network.vpc_cidr) if network.existing is None else None
+    if primary is None:
         return
     zones, public = len(network.availability_zone_ids), network.mode == "open"
     if public_prefix(primary, zones, public=public) is None:
@@ -130,17 +122,14 @@ def primary_holds_subnets(ctx: Context) -> Iterator[Problem]:
     "HP105",
     title="There is one node range for each zone.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="A zone would be without a subnet for nodes.",
     cure="Give as many node_cidrs as zones, in their order, or leave them out.",
     source="this project",
     wrong="network: {node_cidrs: [10.1.0.0/16]}\n",
     right="network: {node_cidrs: [10.1.0.0/16, 10.2.0.0/16]}\n",
 )
-def node_ranges_per_zone(ctx: Context) -> Iterator[Problem]:
-    """Count of node ranges."""
-    network = ctx.network
-    if network is None or network.existing is not None or network.node_cidrs is None:
+def node_ranges_per_zone(network: Network) -> Iterator[Problem]:
+    if network.existing is not None or network.node_cidrs is None:
         return
     given, zones = len(network.node_cidrs), len(network.availability_zone_ids)
     if given != zones:
@@ -151,18 +140,13 @@ def node_ranges_per_zone(ctx: Context) -> Iterator[Problem]:
     "HP106",
     title="No two subnets overlap.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="EC2 refuses the second of them, or the secondary block.",
     cure="Choose ranges that do not overlap.",
     source=_VPC,
     wrong="network: {node_cidrs: [10.1.0.0/16, 10.1.128.0/17]}\n",
     right="network: {node_cidrs: [10.1.0.0/16, 10.2.0.0/16]}\n",
 )
-def subnets_do_not_overlap(ctx: Context) -> Iterator[Problem]:
-    """Every pair of subnets, and node ranges that cross the edge of the primary range."""
-    network = ctx.network
-    if network is None:
-        return
+def subnets_do_not_overlap(network: Network, ctx: Context) -> Iterator[Problem]:
     if network.existing is not None:
         named = [
             (f"network.existing.node_subnets[{i}].cidr", s.cidr) for i, s in enumerate(network.existing.node_subnets)
@@ -203,17 +187,14 @@ _BESIDE = {
     "HP107",
     title="Secondary blocks are of a kind that AWS allows beside the primary range.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="EC2 refuses to associate the block, after the VPC was made.",
     cure="Use blocks of 100.64.0.0/10, which go beside every primary range, or leave node_cidrs out.",
     source=_VPC,
     wrong="network: {vpc_cidr: 172.31.0.0/16, node_cidrs: [10.1.0.0/16, 10.2.0.0/16]}\n",
     right="network: {vpc_cidr: 172.31.0.0/16, node_cidrs: [100.64.0.0/16, 100.65.0.0/16]}\n",
 )
-def secondary_blocks(ctx: Context) -> Iterator[Problem]:
-    """The restrictions for private ranges (RFC 1918) and 198.19.0.0/16."""
-    network = ctx.network
-    if network is None or network.existing is not None or network.node_cidrs is None:
+def secondary_blocks(network: Network) -> Iterator[Problem]:
+    if network.existing is not None or network.node_cidrs is None:
         return
     primary = parsed(network.vpc_cidr)
     if primary is None:
@@ -234,19 +215,17 @@ def secondary_blocks(ctx: Context) -> Iterator[Problem]:
     "HP108",
     title="The VPC has at most four secondary blocks.",
     severity=Severity.WARNING,
-    needs=("network",),
     why="The default quota is five blocks a VPC, the primary one among them; beyond it the deployment stops.",
     cure="Ask for a higher quota (IPv4 CIDR blocks per VPC), use fewer zones, or cut node_cidrs from one block.",
     source="VPC quotas: IPv4 CIDR blocks per VPC",
     wrong="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az4, use1-az5, use1-az6]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az4]}\nregion: us-east-1\n",
 )
-def secondary_block_quota(ctx: Context) -> Iterator[Problem]:
-    """Count of secondary blocks."""
+def secondary_block_quota(network: Network, ctx: Context) -> Iterator[Problem]:
     if ctx.plan is not None:
         blocks, most = len(ctx.plan.secondary_cidrs), limit("vpc_ipv4_cidr_blocks").value
         if blocks > most - 1:
-            place = "network.node_cidrs" if ctx.network and ctx.network.node_cidrs else "network.availability_zone_ids"
+            place = "network.node_cidrs" if network and network.node_cidrs else "network.availability_zone_ids"
             yield Problem(place, f"yields {blocks} secondary blocks; the default quota allows {most - 1}")
 
 
@@ -254,15 +233,13 @@ def secondary_block_quota(ctx: Context) -> Iterator[Problem]:
     "HP109",
     title="The network's ranges are private and free of well-known conflicts.",
     severity=Severity.WARNING,
-    needs=("network",),
     why="Addresses that are used elsewhere cannot be reached from the network.",
     cure="Choose ranges of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10, but not 172.17.0.0/16.",
     source=_VPC + "; Docker's default bridge is 172.17.0.0/16",
     wrong="network: {vpc_cidr: 172.17.0.0/16}\n",
     right="network: {vpc_cidr: 172.18.0.0/16}\n",
 )
-def private_ranges(ctx: Context) -> Iterator[Problem]:
-    """Public ranges, and Docker's bridge."""
+def private_ranges(network: Network, ctx: Context) -> Iterator[Problem]:
     spaces = [IPv4Network(space) for space in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")]
     for path, text in _ranges(ctx):
         block = parsed(text)
@@ -278,17 +255,14 @@ def private_ranges(ctx: Context) -> Iterator[Problem]:
     "HP114",
     title="Nodes of an open network have a route out.",
     severity=Severity.WARNING,
-    needs=("network",),
     why="Nodes pull images and reach the services through it; without, only what has an endpoint works.",
     cure="Use `nat: single`, or `mode: closed`, which brings the endpoints that are needed.",
     source="facts on closed networks: the Terraform module's endpoint list",
     wrong="network: {nat: none}\n",
     right="network: {nat: single}\n",
 )
-def route_out(ctx: Context) -> Iterator[Problem]:
-    """NAT of an open network."""
-    network = ctx.network
-    if network is not None and network.existing is None and network.mode == "open" and network.nat == "none":
+def route_out(network: Network) -> Iterator[Problem]:
+    if network.existing is None and network.mode == "open" and network.nat == "none":
         yield Problem("network.nat", "an open network without NAT gives private subnets no route out")
 
 
@@ -296,7 +270,6 @@ def route_out(ctx: Context) -> Iterator[Problem]:
     "HP115",
     title="Interface endpoints are named by their service.",
     severity=Severity.WARNING,
-    needs=("network",),
     why="CloudFormation fails on a service that does not exist.",
     cure="See `aws ec2 describe-vpc-endpoint-services`, and write what follows com.amazonaws.<region>. there.",
     source="endpoint list of the catalog",
@@ -304,9 +277,8 @@ def route_out(ctx: Context) -> Iterator[Problem]:
     wrong="network: {interface_endpoints: [ecr-api]}\n",
     right="network: {interface_endpoints: [ecr.api]}\n",
 )
-def endpoint_services(ctx: Context) -> Iterator[Problem]:
-    """Whole names, which are certain to fail, and names that the catalog does not know."""
-    for index, service in enumerate(ctx.network.interface_endpoints if ctx.network else ()):
+def endpoint_services(network: Network) -> Iterator[Problem]:
+    for index, service in enumerate(network.interface_endpoints if network else ()):
         path = f"network.interface_endpoints[{index}]"
         if is_token(service):
             yield skipped(path)

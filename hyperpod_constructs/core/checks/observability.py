@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..findings import Severity
+from ..spec.addons import Addons
 from ..spec.base import is_token
 from ..spec.observability import Observability
 from .context import Context, as_text, skipped
@@ -21,15 +22,13 @@ def _settings(ctx: Context) -> Observability | None:
     "HP820",
     title="ARNs of workspaces and topics are such.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="The add-on or CloudWatch refuses it.",
     cure="Copy the ARN from the account; workspace and topic are in the platform's region.",
     source="Amazon Managed Prometheus and SNS: forms of ARNs",
     wrong="addons: {observability: {workspace_arn: my-workspace}}\n",
     right="addons: {observability: {workspace_arn: 'arn:aws:aps:us-west-2:111122223333:workspace/ws-0123'}}\n",
 )
-def arns(ctx: Context) -> Iterator[Problem]:
-    """Form and region."""
+def arns(addons: Addons, ctx: Context) -> Iterator[Problem]:
     settings = _settings(ctx)
     if settings is None:
         return
@@ -55,7 +54,6 @@ def arns(ctx: Context) -> Iterator[Problem]:
     "HP821",
     title="Grafana's settings are used.",
     severity=Severity.WARNING,
-    needs=("addons",),
     complete=("addons",),
     why="The setting is ignored.",
     cure="Set the kind that uses it, or remove it.",
@@ -63,8 +61,7 @@ def arns(ctx: Context) -> Iterator[Problem]:
     wrong="addons: {observability: {grafana: {workspace_id: g-0123456789}}}\n",
     right="addons: {observability: {grafana: {kind: managed, workspace_id: g-0123456789}}}\n",
 )
-def grafana(ctx: Context) -> Iterator[Problem]:
-    """Fields that go with another kind."""
+def grafana(addons: Addons, ctx: Context) -> Iterator[Problem]:
     settings = _settings(ctx)
     if settings is None:
         return
@@ -80,15 +77,13 @@ def grafana(ctx: Context) -> Iterator[Problem]:
     "HP824",
     title="A Grafana in the cluster has a pinned chart.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="There is nothing to install: we choose no chart of a third party for you, and invent no digest.",
     cure="Name grafana.chart: a vendored folder (`{path: charts/grafana}`), or OCI reference, version and digest.",
     source="this project: charts are pinned by their content",
     wrong="addons: {observability: {grafana: {kind: self-hosted}}}\n",
     right="addons: {observability: {grafana: {kind: self-hosted, chart: {path: charts/grafana}}}}\n",
 )
-def pinned_chart(ctx: Context) -> Iterator[Problem]:
-    """The chart of a self-hosted Grafana."""
+def pinned_chart(addons: Addons, ctx: Context) -> Iterator[Problem]:
     settings = _settings(ctx)
     if settings is not None and settings.grafana.kind == "self-hosted" and settings.grafana.chart is None:
         yield Problem("addons.observability.grafana.chart", "is missing, and the kind is self-hosted")
@@ -98,15 +93,13 @@ def pinned_chart(ctx: Context) -> Iterator[Problem]:
     "HP825",
     title="Expensive metrics are chosen knowingly.",
     severity=Severity.NOTE,
-    needs=("addons",),
     why="Managed Prometheus charges for each sample: advanced levels and short intervals multiply the series.",
     cure="Keep BASIC where nobody looks, and 30 seconds or more.",
     source="Amazon Managed Service for Prometheus: pricing by samples ingested",
     wrong="addons: {observability: {metrics: {interval_seconds: 10}}}\n",
     right="addons: {observability: {metrics: {interval_seconds: 60}}}\n",
 )
-def samples(ctx: Context) -> Iterator[Problem]:
-    """Short intervals, and three advanced levels or more."""
+def samples(addons: Addons, ctx: Context) -> Iterator[Problem]:
     settings = _settings(ctx)
     if settings is None:
         return
@@ -122,7 +115,6 @@ def samples(ctx: Context) -> Iterator[Problem]:
     "HP822",
     title="Alarms reach somebody.",
     severity=Severity.ERROR,
-    needs=("addons",),
     why="SNS refuses the subscription; alarms that reach nobody are no use.",
     cure="Name emails or a topic_arn.",
     source="SNS: Subscribe with protocol email",
@@ -130,8 +122,7 @@ def samples(ctx: Context) -> Iterator[Problem]:
     wrong="addons: {observability: {alarms: {emails: [ops]}}}\n",
     right="addons: {observability: {alarms: {emails: [ops@example.com]}}}\n",
 )
-def alarms(ctx: Context) -> Iterator[Problem]:
-    """Addresses of alarms."""
+def alarms(addons: Addons, ctx: Context) -> Iterator[Problem]:
     settings = _settings(ctx)
     if settings is None or settings.alarms is None:
         return
@@ -146,15 +137,13 @@ def alarms(ctx: Context) -> Iterator[Problem]:
     "HP823",
     title="Managed Grafana has IAM Identity Center.",
     severity=Severity.NOTE,
-    needs=("addons",),
     why="The workspace cannot be made without an Identity Center instance with a user.",
     cure="Set Identity Center up first, or use `kind: self-hosted`.",
     source="documentation page hyperpod-observability-addon-setup",
     wrong="addons: {observability: {grafana: {kind: managed}}}\n",
     right="addons: {observability: {grafana: {kind: managed, workspace_id: g-0123456789}}}\n",
 )
-def identity_center(ctx: Context) -> Iterator[Problem]:
-    """Reminds of what the config cannot show."""
+def identity_center(addons: Addons, ctx: Context) -> Iterator[Problem]:
     settings = _settings(ctx)
     if settings is not None and settings.grafana.kind == "managed" and settings.grafana.workspace_id is None:
         yield Problem("addons.observability.grafana.kind", "is managed, which needs IAM Identity Center with a user")

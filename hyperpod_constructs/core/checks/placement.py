@@ -8,8 +8,10 @@ from typing import TypeGuard
 from ..catalog import suggest
 from ..findings import Severity
 from ..spec.base import is_token
+from ..spec.cluster import Cluster
 from ..spec.groups import InstanceGroup
-from .context import Context, as_text, skipped, types_of
+from ..spec.network import Network
+from .context import Context, Groups, as_text, skipped, types_of
 from .registry import Problem, rule
 
 _EFA = "documentation page sagemaker-hyperpod-prerequisites: EFA traffic cannot cross a zone or a VPC"
@@ -28,7 +30,6 @@ def _zones(ctx: Context) -> tuple[str, ...]:
     "HP311",
     title="A group's zone is one of the network's.",
     severity=Severity.ERROR,
-    needs=("network", "cluster"),
     complete=("network",),
     why="The network has no subnet there.",
     cure="Use a zone of the network, add the zone to it, or give subnet_ids.",
@@ -38,10 +39,9 @@ def _zones(ctx: Context) -> tuple[str, ...]:
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
     "availability_zone_id: usw2-az2}]}\n",
 )
-def zone_in_network(ctx: Context) -> Iterator[Problem]:
-    """Zones of groups, and of file systems."""
+def zone_in_network(network: Network, groups: Groups, ctx: Context) -> Iterator[Problem]:
     zones = _zones(ctx)
-    places = [(f"{path}.availability_zone_id", g.availability_zone_id) for path, g in ctx.groups if not g.subnet_ids]
+    places = [(f"{path}.availability_zone_id", g.availability_zone_id) for path, g in groups if not g.subnet_ids]
     for index, system in enumerate(ctx.storage.lustre if ctx.storage else ()):
         if system.existing_id is None:
             places.append((f"storage.lustre[{index}].availability_zone_id", system.availability_zone_id))
@@ -62,7 +62,6 @@ def zone_in_network(ctx: Context) -> Iterator[Problem]:
     "HP312",
     title="Groups with EFA are in one zone.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     complete=("cluster",),
     why="A job over both groups has no EFA between them, and falls back to plain TCP or does not start.",
     cure="Put the groups into one zone, or keep every job inside one group.",
@@ -72,10 +71,9 @@ def zone_in_network(ctx: Context) -> Iterator[Problem]:
     right="cluster: {instance_groups: [{name: a, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: "
     "usw2-az1}, {name: b, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: usw2-az1}]}\n",
 )
-def efa_zones(ctx: Context) -> Iterator[Problem]:
-    """Accelerated EFA groups of one family in several zones."""
+def efa_zones(groups: Groups, ctx: Context) -> Iterator[Problem]:
     by_family: dict[str, dict[str, str]] = {}
-    for path, group in ctx.groups:
+    for path, group in groups:
         zone = ctx.zone_of(group)
         families = {kind.family for kind in types_of(group) if kind.supports_efa and kind.is_accelerated}
         for family in families:
@@ -92,7 +90,6 @@ def efa_zones(ctx: Context) -> Iterator[Problem]:
     "HP313",
     title="The subnets of a group with EFA are in one zone.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="EFA health checks fail between nodes of two zones.",
     cure="Give the group subnets of one zone.",
     source=_EFA,
@@ -105,9 +102,8 @@ def efa_zones(ctx: Context) -> Iterator[Problem]:
     "availability_zone_id: usw2-az2}]}}\ncluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, "
     "count: 2, subnet_ids: [subnet-0123456789abcdef0]}]}\n",
 )
-def efa_subnets(ctx: Context) -> Iterator[Problem]:
-    """Subnets of groups, as far as their zones are known."""
-    for path, group in ctx.groups:
+def efa_subnets(groups: Groups, ctx: Context) -> Iterator[Problem]:
+    for path, group in groups:
         if any(kind.supports_efa for kind in types_of(group)):
             zones = zones_of_subnets(ctx, group.subnet_ids)
             if len(zones) > 1:
@@ -128,7 +124,6 @@ def zones_of_subnets(ctx: Context, subnet_ids: tuple[str, ...]) -> tuple[str, ..
     "HP314",
     title="A group is placed by its zone or by its subnets, not by both.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="The subnets decide; the zone is ignored.",
     cure="Remove one of the two.",
     source="this project",
@@ -137,9 +132,8 @@ def zones_of_subnets(ctx: Context, subnet_ids: tuple[str, ...]) -> tuple[str, ..
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
     "subnet_ids: [subnet-0123456789abcdef0]}]}\n",
 )
-def zone_or_subnets(ctx: Context) -> Iterator[Problem]:
-    """availability_zone_id beside subnet_ids."""
-    for path, group in ctx.groups:
+def zone_or_subnets(groups: Groups) -> Iterator[Problem]:
+    for path, group in groups:
         if group.subnet_ids and group.availability_zone_id is not None:
             yield Problem(f"{path}.availability_zone_id", "is ignored, since subnet_ids are given")
 
@@ -148,7 +142,6 @@ def zone_or_subnets(ctx: Context) -> Iterator[Problem]:
     "HP315",
     title="Add-ons find nodes: CPU nodes without taints or deep health checks.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     complete=("cluster",),
     why="CoreDNS, operators and webhooks stay pending: on tainted nodes always, on nodes with deep health checks for "
     "60 to 90 minutes, longer than their installation waits, and on accelerators they take room that is paid for.",
@@ -159,8 +152,7 @@ def zone_or_subnets(ctx: Context) -> Iterator[Problem]:
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}, {name: workers, "
     "instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]}]}\n",
 )
-def system_group(ctx: Context) -> Iterator[Problem]:
-    """An error where nothing can be scheduled anywhere; elsewhere a warning."""
+def system_group(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     groups = list(ctx.groups)
     if not groups or (ctx.eks is not None and ctx.eks.existing is not None):
         return

@@ -19,15 +19,13 @@ _LONGEST_STACK_SUFFIX = len("-Jobs-99")
     "HP020",
     title="The platform's name can be the beginning of stack names.",
     severity=Severity.ERROR,
-    needs=("name",),
     why="CloudFormation refuses the stack names made from it.",
     cure="Use letters, digits and hyphens, beginning with a letter.",
     source="CloudFormation: stack names match [a-zA-Z][-a-zA-Z0-9]*, 128 characters",
     wrong='name: "my_platform!"\n',
     right="name: my-platform\n",
 )
-def platform_name(ctx: Context) -> Iterator[Problem]:
-    """The prefix of every stack."""
+def platform_name(name: str, ctx: Context) -> Iterator[Problem]:
     name = ctx.name or ""
     if is_token(name):
         yield skipped("name")
@@ -46,16 +44,14 @@ def platform_name(ctx: Context) -> Iterator[Problem]:
     "HP021",
     title="The region is one of AWS.",
     severity=Severity.ERROR,
-    needs=("region",),
     why="Nothing can be deployed there.",
     cure="Name a region such as us-west-2.",
     source="region list of the catalog",
     wrong="region: us-wset-2\n",
     right="region: us-west-2\n",
 )
-def known_region(ctx: Context) -> Iterator[Problem]:
-    """Spelling of the region."""
-    name = ctx.region or ""
+def known_region(region: str) -> Iterator[Problem]:
+    name = region or ""
     if find_region(name) is None:
         near = suggest(name, regions())
         yield Problem("region", f"{as_text(name)} is no region of AWS", f"did you mean {near!r}?" if near else None)
@@ -65,15 +61,13 @@ def known_region(ctx: Context) -> Iterator[Problem]:
     "HP022",
     title="HyperPod is in the region.",
     severity=Severity.ERROR,
-    needs=("region",),
     why="The cluster's resource type does not exist there.",
     cure="Choose a region that has HyperPod.",
     source="documentation page sagemaker-hyperpod; CloudFormation's resource types by region (2026-10-20)",
     wrong="region: eu-west-3\nnetwork: {availability_zone_ids: [euw3-az1, euw3-az2]}\n",
     right="region: eu-west-1\nnetwork: {availability_zone_ids: [euw1-az1, euw1-az2]}\n",
 )
-def region_has_hyperpod(ctx: Context) -> Iterator[Problem]:
-    """HyperPod's own regions."""
+def region_has_hyperpod(region: str, ctx: Context) -> Iterator[Problem]:
     region = ctx.region_facts
     if region is not None and not region.hyperpod:
         offered = ", ".join(name for name, each in regions().items() if each.hyperpod)
@@ -87,17 +81,15 @@ def region_has_hyperpod(ctx: Context) -> Iterator[Problem]:
     "HP023",
     title="The account id has 12 digits.",
     severity=Severity.ERROR,
-    needs=("account",),
     why="There is no such account.",
     cure="Write the 12 digits in quotes.",
     source="AWS account ids",
     wrong='account: "1234"\n',
     right='account: "111122223333"\n',
 )
-def account_id(ctx: Context) -> Iterator[Problem]:
-    """Shape of the account id."""
-    if not re.fullmatch(r"[0-9]{12}", ctx.account or ""):
-        yield Problem("account", f"{as_text(ctx.account)} is not made of 12 digits")
+def account_id(account: str) -> Iterator[Problem]:
+    if not re.fullmatch(r"[0-9]{12}", account or ""):
+        yield Problem("account", f"{as_text(account)} is not made of 12 digits")
 
 
 @rule(
@@ -111,7 +103,6 @@ def account_id(ctx: Context) -> Iterator[Problem]:
     right="tags: {team: vision}\n",
 )
 def tag_limits(ctx: Context) -> Iterator[Problem]:
-    """Tags of everything, and of the cluster."""
     yield from _tags("tags", ctx.tags or {})
     if ctx.cluster is not None:
         yield from _tags("cluster.tags", ctx.cluster.tags)
@@ -139,16 +130,14 @@ def _tags(path: str, tags: Mapping[str, str]) -> Iterator[Problem]:
     "HP025",
     title="The permissions boundary is the ARN of a policy.",
     severity=Severity.ERROR,
-    needs=("permissions_boundary_arn",),
     why="IAM refuses every role.",
     cure="Give the ARN of a managed policy: arn:aws:iam::111122223333:policy/Boundary.",
     source="IAM: PermissionsBoundary of CreateRole",
     wrong="permissions_boundary_arn: Boundary\n",
     right="permissions_boundary_arn: arn:aws:iam::111122223333:policy/Boundary\n",
 )
-def permissions_boundary(ctx: Context) -> Iterator[Problem]:
-    """Shape of the boundary's ARN."""
-    arn = ctx.permissions_boundary_arn or ""
+def permissions_boundary(permissions_boundary_arn: str) -> Iterator[Problem]:
+    arn = permissions_boundary_arn or ""
     if is_token(arn):
         yield skipped("permissions_boundary_arn")
     elif not re.fullmatch(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+", arn):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ..catalog import addon
 from ..findings import Severity
-from ..spec.addons import ADDON_NAMES
-from .context import Context, types_of
+from ..spec.addons import ADDON_NAMES, Addons
+from .context import Context, Groups, types_of
 from .placement import takes_anything
 from .registry import Problem, rule
 
@@ -33,17 +33,15 @@ def in_total(ctx: Context) -> int:
     "HP530",
     title="Every node has room for pods beside those that the add-ons put on each node.",
     severity=Severity.WARNING,
-    needs=("addons", "cluster"),
     why="Pods stay pending with `Too many pods`, jobs among them.",
     cure="Use a 4xlarge size or more: 29 pods instead of 14.",
     source=_TABLE,
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.c6g.medium, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
 )
-def room_on_each_node(ctx: Context) -> Iterator[Problem]:
-    """DaemonSets against the type's pods."""
+def room_on_each_node(addons: Addons, groups: Groups, ctx: Context) -> Iterator[Problem]:
     pods = per_node(ctx)
-    for path, group in ctx.groups:
+    for path, group in groups:
         for kind in types_of(group):
             agents = _CHART_PODS_PER_NODE if kind.is_accelerated else 0
             if kind.max_pods is not None and pods + agents >= kind.max_pods:
@@ -57,7 +55,6 @@ def room_on_each_node(ctx: Context) -> Iterator[Problem]:
     "HP531",
     title="The nodes that take ordinary pods hold those of all add-ons.",
     severity=Severity.WARNING,
-    needs=("addons", "cluster"),
     why="Some add-ons stay pending with `Too many pods`, and the deployment waits for them in vain.",
     cure="Use a larger type or more nodes for the system group; ml.m5.4xlarge holds 29 pods.",
     source=_TABLE + "; ai-on-sagemaker-hyperpod#142",
@@ -66,18 +63,17 @@ def room_on_each_node(ctx: Context) -> Iterator[Problem]:
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n"
     "addons: {training_operator: {}, task_governance: {}}\n",
 )
-def room_for_all(ctx: Context) -> Iterator[Problem]:
-    """Sum of pods against the sum of what nodes hold."""
+def room_for_all(addons: Addons, groups: Groups, ctx: Context) -> Iterator[Problem]:
     if ctx.eks is not None and ctx.eks.existing is not None:
         return
     room = 0
-    for _, group in ctx.groups:
+    for _, group in groups:
         if takes_anything(group):
             holds = [kind.max_pods for kind in types_of(group) if kind.max_pods is not None]
             if not holds:
                 return
             room += group.count * max(0, min(holds) - per_node(ctx))
     total = in_total(ctx)
-    if total > room and any(takes_anything(group) for _, group in ctx.groups):
+    if total > room and any(takes_anything(group) for _, group in groups):
         message = f"the add-ons bring about {total} pods beside {per_node(ctx)} on every node; there is room for {room}"
         yield Problem("cluster.instance_groups", message)

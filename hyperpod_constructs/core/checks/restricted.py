@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from ..catalog import label, load
 from ..findings import Severity
+from ..spec.addons import Addons
 from ..spec.base import is_token
-from .context import Context, types_of
+from ..spec.cluster import Cluster
+from .context import Context, InstanceGroups, RestrictedGroups, types_of
 from .registry import Problem, rule
 
 _RIG = "service model of sagemaker: ClusterRestrictedInstanceGroupSpecification"
@@ -22,16 +24,14 @@ def _fragment(group: str, more: str = "") -> str:
     "HP370",
     title="A restricted group's file system has a size and a throughput.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster wants both.",
     cure="Give lustre_size_gib and lustre_throughput, or neither and a shared_environment.",
     source=_RIG + "; FSxLustreConfig",
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000"),
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125"),
 )
-def file_system(ctx: Context) -> Iterator[Problem]:
-    """Half a configuration."""
-    for path, group in ctx.restricted_groups:
+def file_system(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
+    for path, group in restricted_groups:
         if (group.lustre_size_gib is None) != (group.lustre_throughput is None):
             given, missing = "lustre_size_gib", "lustre_throughput"
             if group.lustre_size_gib is None:
@@ -43,7 +43,6 @@ def file_system(ctx: Context) -> Iterator[Problem]:
     "HP371",
     title="A shared environment is shared by restricted groups, and instead of their own.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     complete=("cluster",),
     why="CreateCluster refuses it without restricted groups; beside a group's own file system, one is paid for in vain.",
     cure="Keep one kind of file system.",
@@ -55,13 +54,12 @@ def file_system(ctx: Context) -> Iterator[Problem]:
         ", shared_environment: {lustre_size_gib: 12000, lustre_throughput: 125}",
     ),
 )
-def shared_environment(ctx: Context) -> Iterator[Problem]:
-    """shared_environment against the groups."""
-    if ctx.cluster is None or ctx.cluster.shared_environment is None:
+def shared_environment(cluster: Cluster, restricted_groups: RestrictedGroups) -> Iterator[Problem]:
+    if cluster.shared_environment is None:
         return
-    if not ctx.cluster.restricted_instance_groups:
+    if not cluster.restricted_instance_groups:
         yield Problem("cluster.shared_environment", "is given, but there are no restricted_instance_groups")
-    for path, group in ctx.restricted_groups:
+    for path, group in restricted_groups:
         if group.lustre_size_gib is not None:
             message = "is given beside cluster.shared_environment"
             yield Problem(f"{path}.lustre_size_gib", message, severity=Severity.WARNING)
@@ -71,7 +69,6 @@ def shared_environment(ctx: Context) -> Iterator[Problem]:
     "HP372",
     title="Restricted nodes are prepared: with a network agent and DNS servers of their own.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="Restricted nodes never become ready with the ordinary network agent, and names resolve to nothing on either kind.",
     cure="Leave it to us (prepare_restricted_nodes), or run the service's script after the dependency chart; keep aws-node "
     "off nodes labelled sagemaker.amazonaws.com/instance-group-type=Restricted.",
@@ -83,12 +80,11 @@ def shared_environment(ctx: Context) -> Iterator[Problem]:
     ),
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125"),
 )
-def prepared(ctx: Context) -> Iterator[Problem]:
-    """Restricted groups whose nodes somebody else prepares, wholly or in part."""
-    if ctx.cluster is None or not ctx.cluster.restricted_instance_groups:
+def prepared(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
+    if not cluster.restricted_instance_groups:
         return
     ours = ctx.eks is None or ctx.eks.existing is None or ctx.eks.existing.core_addons
-    if not ctx.cluster.prepare_restricted_nodes:
+    if not cluster.prepare_restricted_nodes:
         yield Problem("cluster.prepare_restricted_nodes", "is false: the second step for restricted groups is yours")
     elif not ours:
         message = "is false: we cannot keep the cluster's aws-node off restricted nodes"
@@ -101,16 +97,14 @@ def prepared(ctx: Context) -> Iterator[Problem]:
     "HP373",
     title="Restricted groups are of accelerated types.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="They exist for training Amazon's own models.",
     cure="Use an ordinary instance group for CPU nodes.",
     source="documentation of restricted instance groups",
     wrong=_fragment("instance_type: ml.m5.4xlarge, count: 2"),
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2"),
 )
-def accelerated(ctx: Context) -> Iterator[Problem]:
-    """CPU types in restricted groups."""
-    for path, group in ctx.restricted_groups:
+def accelerated(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
+    for path, group in restricted_groups:
         for kind in types_of(group):
             if not kind.is_accelerated:
                 yield Problem(f"{path}.instance_type", f"{kind.name} has no accelerators")
@@ -120,20 +114,18 @@ def accelerated(ctx: Context) -> Iterator[Problem]:
     "HP374",
     title="A restricted group has no lifecycle, image, labels or minimum of its own.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses them: the service runs the environment.",
     cure="Remove the property.",
     source=_RIG,
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {ImageId: ami-0123456789abcdef0}"),
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2"),
 )
-def refused_properties(ctx: Context) -> Iterator[Problem]:
-    """Escape properties that the API does not have for restricted groups."""
-    for path, group in ctx.restricted_groups:
+def refused_properties(instance_groups: InstanceGroups, restricted_groups: RestrictedGroups) -> Iterator[Problem]:
+    for path, group in restricted_groups:
         for key in group.properties:
             if key in _REFUSED:
                 yield Problem(f"{path}.properties.{key}", f"restricted groups have no {key}")
-    for path, ordinary in ctx.instance_groups:
+    for path, ordinary in instance_groups:
         if "SlurmConfig" in ordinary.properties:
             yield Problem(f"{path}.properties.SlurmConfig", "is for Slurm, and this cluster is orchestrated by EKS")
 
@@ -157,7 +149,6 @@ _REFUSED = frozenset(
     "HP375",
     title="Restricted groups are in a region that the service prepares them for.",
     severity=Severity.WARNING,
-    needs=("cluster", "region"),
     why="The service's script for restricted nodes refuses other regions; the groups may not be offered there.",
     cure="Use another region, or acknowledge this where the service has come to yours.",
     source="install_rig_dependencies.sh of github.com/aws/sagemaker-hyperpod-cli, 2026-02-26",
@@ -165,18 +156,16 @@ _REFUSED = frozenset(
     wrong="region: eu-central-1\n" + _fragment("instance_type: ml.p5.48xlarge, count: 2"),
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2"),
 )
-def region(ctx: Context) -> Iterator[Problem]:
-    """Restricted groups in other regions than those of the script."""
+def region(restricted_groups: RestrictedGroups, region: str) -> Iterator[Problem]:
     known = load("restricted_nodes")["regions"]
-    if any(ctx.restricted_groups) and ctx.region is not None and not is_token(ctx.region) and ctx.region not in known:
-        yield Problem("region", f"{ctx.region} is none of {', '.join(known)}")
+    if any(restricted_groups) and not is_token(region) and region not in known:
+        yield Problem("region", f"{region} is none of {', '.join(known)}")
 
 
 @rule(
     "HP376",
     title="The network add-on keeps off restricted nodes.",
     severity=Severity.ERROR,
-    needs=("cluster", "addons"),
     why="Two network agents on one node fight, and the ordinary one has no way to the EC2 API there.",
     cure="Leave the affinity out, or let it exclude nodes labelled sagemaker.amazonaws.com/instance-group-type=Restricted.",
     source="install_rig_dependencies.sh of github.com/aws/sagemaker-hyperpod-cli, 2026-02-26",
@@ -186,18 +175,17 @@ def region(ctx: Context) -> Iterator[Problem]:
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2")
     + "addons: {vpc_cni: {configuration: {env: {WARM_ENI_TARGET: '1'}}}}\n",
 )
-def network_addon(ctx: Context) -> Iterator[Problem]:
-    """Node selector terms of the user's own, which replace ours."""
-    if ctx.cluster is None or ctx.addons is None or not ctx.cluster.prepare_restricted_nodes:
+def network_addon(cluster: Cluster, restricted_groups: RestrictedGroups, addons: Addons) -> Iterator[Problem]:
+    if not cluster.prepare_restricted_nodes:
         return
-    value: object = ctx.addons.vpc_cni.configuration
+    value: object = addons.vpc_cni.configuration
     for part in _TERMS:
         if not isinstance(value, Mapping):
             break
         if part not in value:
             return
         value = value[part]
-    if any(ctx.restricted_groups) and label("instance_group_type").key not in str(value):
+    if any(restricted_groups) and label("instance_group_type").key not in str(value):
         message = "replaces ours, which keeps aws-node off restricted nodes, and does not do so itself"
         yield Problem("addons.vpc_cni.configuration.affinity", message)
 

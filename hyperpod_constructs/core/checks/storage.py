@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from ..catalog import allowed, limit, source_of
 from ..findings import Severity
 from ..spec.base import is_token
+from ..spec.governance import Governance
 from ..spec.storage import Bucket, LustreFileSystem, Storage
-from .context import Context, as_text, skipped, types_of
+from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
 from .registry import Problem, rule
 
 _FSX = "botocore 1.44.5, service model of fsx: CreateFileSystemLustreConfiguration"
@@ -32,15 +33,13 @@ def _made(ctx: Context) -> Iterator[tuple[str, LustreFileSystem]]:
     "HP801",
     title="A file system's capacity is one of FSx's steps.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="FSx refuses the file system.",
     cure="Use 1200, 2400, or a multiple of 2400 GiB.",
     source=_FSX + ", StorageCapacity",
     wrong=_fs("size_gib: 1000"),
     right=_fs("size_gib: 4800"),
 )
-def capacity(ctx: Context) -> Iterator[Problem]:
-    """1200, 2400, then steps of 2400."""
+def capacity(storage: Storage, ctx: Context) -> Iterator[Problem]:
     least, step = limit("fsx_capacity_min_gib").value, limit("fsx_capacity_step_gib").value
     for path, system in _made(ctx):
         size = system.size_gib
@@ -53,15 +52,13 @@ def capacity(ctx: Context) -> Iterator[Problem]:
     "HP802",
     title="A file system's throughput is one that its deployment type has.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="FSx refuses the file system.",
     cure="PERSISTENT_2: 125, 250, 500 or 1000 MB/s per TiB; PERSISTENT_1: 50, 100 or 200; SCRATCH_2 has none to choose.",
     source=_FSX + ", PerUnitStorageThroughput",
     wrong=_fs("throughput: 333"),
     right=_fs("throughput: 500"),
 )
-def throughput(ctx: Context) -> Iterator[Problem]:
-    """Throughput by deployment type."""
+def throughput(storage: Storage, ctx: Context) -> Iterator[Problem]:
     lists = {"PERSISTENT_2": "fsx_throughput_persistent_2", "PERSISTENT_1": "fsx_throughput_persistent_1_ssd"}
     for path, system in _made(ctx):
         if system.deployment_type not in lists:
@@ -79,15 +76,13 @@ def throughput(ctx: Context) -> Iterator[Problem]:
     "HP803",
     title="The Lustre version is one that FSx has for the deployment type.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="FSx refuses the file system.",
     cure='Use "2.15".',
     source=_FSX + ", FileSystemTypeVersion",
     wrong=_fs('lustre_version: "2.1"'),
     right=_fs('lustre_version: "2.15"'),
 )
-def lustre_version(ctx: Context) -> Iterator[Problem]:
-    """Known versions, and 2.10 on PERSISTENT_2."""
+def lustre_version(storage: Storage, ctx: Context) -> Iterator[Problem]:
     known = allowed("fsx_lustre_version")
     for path, system in _made(ctx):
         version, place = system.lustre_version, f"{path}.lustre_version"
@@ -103,15 +98,13 @@ def lustre_version(ctx: Context) -> Iterator[Problem]:
     "HP804",
     title="EFA is asked for on PERSISTENT_2.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="FSx refuses the file system.",
     cure="Use PERSISTENT_2, or `efa: false`.",
     source=_FSX + ", EfaEnabled",
     wrong=_fs("deployment_type: SCRATCH_2, efa: true"),
     right=_fs("efa: true, size_gib: 19200"),
 )
-def efa(ctx: Context) -> Iterator[Problem]:
-    """EFA against deployment type and version."""
+def efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for path, system in _made(ctx):
         if system.efa and system.deployment_type != "PERSISTENT_2":
             yield Problem(f"{path}.efa", f"is true, and the deployment type is {system.deployment_type}")
@@ -124,7 +117,6 @@ def efa(ctx: Context) -> Iterator[Problem]:
     "HP805",
     title="A file system is in the zone of the groups that use it.",
     severity=Severity.WARNING,
-    needs=("storage", "cluster"),
     why="Traffic between zones is slower and billed, and EFA does not cross zones.",
     cure="Put the file system into the zone of the accelerated groups.",
     source="Terraform module fsx_lustre; documentation of FSx for Lustre",
@@ -133,9 +125,8 @@ def efa(ctx: Context) -> Iterator[Problem]:
     right="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: "
     "usw2-az1}]}\n" + _fs("availability_zone_id: usw2-az1"),
 )
-def near_the_nodes(ctx: Context) -> Iterator[Problem]:
-    """Zones of file systems against those of accelerated groups."""
-    zones = {ctx.zone_of(group) for _, group in ctx.groups if any(kind.is_accelerated for kind in types_of(group))}
+def near_the_nodes(storage: Storage, groups: Groups, ctx: Context) -> Iterator[Problem]:
+    zones = {ctx.zone_of(group) for _, group in groups if any(kind.is_accelerated for kind in types_of(group))}
     known = sorted(zone for zone in zones if zone is not None)
     for path, system in _made(ctx):
         zone = system.availability_zone_id
@@ -149,25 +140,21 @@ def near_the_nodes(ctx: Context) -> Iterator[Problem]:
     "HP806",
     title="Names of file systems, buckets and namespaces are Kubernetes names, each once.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="Kubernetes refuses the volume claim, or two of them are the same.",
     cure="Use lower-case letters, digits and hyphens, 63 at most.",
     source="Kubernetes: names of objects (RFC 1123)",
     wrong="storage: {lustre: [{name: My_Data}]}\naddons: {fsx_csi: {}}\n",
     right="storage: {lustre: [{name: my-data}]}\naddons: {fsx_csi: {}}\n",
 )
-def names(ctx: Context) -> Iterator[Problem]:
-    """DNS labels and repetitions."""
-    if ctx.storage is None:
-        return
+def names(storage: Storage) -> Iterator[Problem]:
     for base in ("storage.lustre", "storage.buckets"):
         seen: set[str] = set()
-        for index, item in enumerate(_items(ctx.storage, base)):
+        for index, item in enumerate(_items(storage, base)):
             yield from _label(f"{base}[{index}].name", item.name)
             if item.name in seen:
                 yield Problem(f"{base}[{index}].name", f"{as_text(item.name)} is named twice")
             seen.add(item.name)
-    for index, system in enumerate(ctx.storage.lustre):
+    for index, system in enumerate(storage.lustre):
         for place, namespace in enumerate(system.namespaces):
             yield from _label(f"storage.lustre[{index}].namespaces[{place}]", namespace)
 
@@ -188,7 +175,6 @@ def _label(path: str, name: str) -> Iterator[Problem]:
     "HP807",
     title="A file system that exists is named completely.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="The volume cannot be mounted.",
     cure="Give existing_id, existing_dns_name and existing_mount_name.",
     source="FSx CSI driver: volumeHandle, dnsname and mountname of a static volume",
@@ -198,10 +184,9 @@ def _label(path: str, name: str) -> Iterator[Problem]:
         "existing_mount_name: abcdefgh"
     ),
 )
-def existing(ctx: Context) -> Iterator[Problem]:
-    """All three, or none."""
+def existing(storage: Storage) -> Iterator[Problem]:
     parts = ("existing_id", "existing_dns_name", "existing_mount_name")
-    for index, system in enumerate(ctx.storage.lustre if ctx.storage else ()):
+    for index, system in enumerate(storage.lustre if storage else ()):
         missing = [name for name in parts if getattr(system, name) is None]
         if 0 < len(missing) < len(parts):
             given = next(name for name in parts if name not in missing)
@@ -215,19 +200,17 @@ def existing(ctx: Context) -> Iterator[Problem]:
     "HP808",
     title="Data is destroyed only where two switches say so.",
     severity=Severity.WARNING,
-    needs=("storage",),
     why="The data is kept all the same, and paid for, when the stack is deleted.",
     cure="Set allow_data_loss: true as well, or `removal: retain`.",
     source="this project: stateful data goes only when two switches say so",
     wrong="storage: {buckets: [{name: scratch, removal: destroy}]}\n",
     right="allow_data_loss: true\nstorage: {buckets: [{name: scratch, removal: destroy}]}\n",
 )
-def two_switches(ctx: Context) -> Iterator[Problem]:
-    """`removal: destroy` without `allow_data_loss`."""
-    if ctx.storage is None or ctx.allow_data_loss or not ctx.whole:
+def two_switches(storage: Storage, ctx: Context) -> Iterator[Problem]:
+    if ctx.allow_data_loss or not ctx.whole:
         return
     for base in ("storage.lustre", "storage.buckets"):
-        for index, item in enumerate(_items(ctx.storage, base)):
+        for index, item in enumerate(_items(storage, base)):
             if item.removal == "destroy":
                 yield Problem(f"{base}[{index}].removal", "is destroy, but allow_data_loss is false")
 
@@ -236,7 +219,6 @@ def two_switches(ctx: Context) -> Iterator[Problem]:
     "HP809",
     title="A data repository is a bucket of the platform or an S3 address, and no other one overlaps its path.",
     severity=Severity.ERROR,
-    needs=("storage",),
     complete=("storage",),
     why="FSx refuses the link.",
     cure="Name a bucket of storage.buckets, or s3://bucket/prefix; the path is absolute.",
@@ -244,9 +226,8 @@ def two_switches(ctx: Context) -> Iterator[Problem]:
     wrong=_fs("data_repositories: [{bucket: inputs}]"),
     right=_fs("data_repositories: [{bucket: 's3://inputs/raw'}]"),
 )
-def data_repository(ctx: Context) -> Iterator[Problem]:
-    """Buckets and paths of data repositories."""
-    known = [bucket.name for bucket in (ctx.storage.buckets if ctx.storage else ())]
+def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
+    known = [bucket.name for bucket in (storage.buckets if storage else ())]
     for path, system in _made(ctx):
         for index, link in enumerate(system.data_repositories):
             place = f"{path}.data_repositories[{index}]"
@@ -282,7 +263,6 @@ def _overlap(one: str, other: str) -> bool:
     "HP812",
     title="A file system with EFA has one of the larger capacities that EFA wants.",
     severity=Severity.ERROR,
-    needs=("storage",),
     complete=("storage",),
     why="FSx refuses the file system: with EFA, minimum and step depend on the throughput.",
     cure="Use a multiple of 38400, 19200, 9600 or 4800 GiB at 125, 250, 500 or 1000 MB/s per TiB, or `efa: false`.",
@@ -291,8 +271,7 @@ def _overlap(one: str, other: str) -> bool:
     wrong=_fs("efa: true, size_gib: 4800, throughput: 500"),
     right=_fs("efa: true, size_gib: 9600, throughput: 500"),
 )
-def capacity_with_efa(ctx: Context) -> Iterator[Problem]:
-    """Steps of file systems with EFA, by throughput."""
+def capacity_with_efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for path, system in _made(ctx):
         chosen = system.effective_throughput
         if not system.efa or system.deployment_type != "PERSISTENT_2":
@@ -310,15 +289,13 @@ def capacity_with_efa(ctx: Context) -> Iterator[Problem]:
     "HP813",
     title="A file system with data repositories has a Lustre version that can have them.",
     severity=Severity.ERROR,
-    needs=("storage",),
     why="FSx makes the file system and refuses its links.",
     cure='Use lustre_version "2.15" or "2.12", or remove data_repositories.',
     source=source_of("allowed", "fsx_data_repository_lustre_version"),
     wrong=_fs("deployment_type: PERSISTENT_1, lustre_version: \"2.10\", data_repositories: [{bucket: 's3://inputs'}]"),
     right=_fs("deployment_type: PERSISTENT_1, lustre_version: \"2.12\", data_repositories: [{bucket: 's3://inputs'}]"),
 )
-def version_of_linked(ctx: Context) -> Iterator[Problem]:
-    """Versions of file systems with links; which versions there are at all is HP803."""
+def version_of_linked(storage: Storage, ctx: Context) -> Iterator[Problem]:
     versions = allowed("fsx_data_repository_lustre_version")
     for path, system in _made(ctx):
         version = system.lustre_version
@@ -331,7 +308,6 @@ def version_of_linked(ctx: Context) -> Iterator[Problem]:
     "HP810",
     title="Claims have their CSI driver.",
     severity=Severity.WARNING,
-    needs=("storage", "addons"),
     complete=("addons",),
     why="The volume claims stay pending, and so do the pods that use them.",
     cure="Add `fsx_csi: {}` to addons.",
@@ -339,13 +315,12 @@ def version_of_linked(ctx: Context) -> Iterator[Problem]:
     wrong="storage: {lustre: [{name: data}]}\n",
     right=_fs(),
 )
-def csi_driver(ctx: Context) -> Iterator[Problem]:
-    """The driver for the claims."""
+def csi_driver(storage: Storage, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
     ours = ctx.eks is None or ctx.eks.existing is None
-    if ours and ctx.storage is not None and ctx.storage.lustre and "fsx_csi" not in ctx.effective_addons:
+    if ours and storage.lustre and "fsx_csi" not in effective_addons:
         yield Problem("storage.lustre", "has volume claims, but the add-on fsx_csi is not there")
-    mounted = ctx.storage is not None and any(bucket.namespaces for bucket in ctx.storage.buckets)
-    if ours and mounted and "mountpoint_s3_csi" not in ctx.effective_addons:
+    mounted = any(bucket.namespaces for bucket in storage.buckets)
+    if ours and mounted and "mountpoint_s3_csi" not in effective_addons:
         cure = "Add `mountpoint_s3_csi: {}` to addons."
         yield Problem("storage.buckets", "has volume claims, but the add-on mountpoint_s3_csi is not there", cure)
 
@@ -354,7 +329,6 @@ def csi_driver(ctx: Context) -> Iterator[Problem]:
     "HP811",
     title="Claims are in namespaces that are there.",
     severity=Severity.WARNING,
-    needs=("storage", "governance"),
     complete=("governance",),
     why="The claim is refused until somebody makes the namespace, and the deployment fails after ten minutes.",
     cure="Name a team or `default`, or make the namespace before the deployment.",
@@ -362,12 +336,11 @@ def csi_driver(ctx: Context) -> Iterator[Problem]:
     wrong="storage: {lustre: [{name: data, namespaces: [nobody]}]}\n" + _TEAMS,
     right="storage: {lustre: [{name: data, namespaces: [vision]}]}\n" + _TEAMS,
 )
-def namespaces_of_claims(ctx: Context) -> Iterator[Problem]:
-    """Namespaces that are neither `default` nor a team's."""
-    teams = ctx.governance.teams if ctx.governance else ()
+def namespaces_of_claims(storage: Storage, governance: Governance) -> Iterator[Problem]:
+    teams = governance.teams if governance else ()
     known = {"default", *(team.name for team in teams), *(team.namespace for team in teams)}
-    for base in ("storage.lustre", "storage.buckets") if ctx.storage else ():
-        for index, item in enumerate(_items(ctx.storage, base)):  # type: ignore[arg-type]
+    for base in ("storage.lustre", "storage.buckets") if storage else ():
+        for index, item in enumerate(_items(storage, base)):  # type: ignore[arg-type]
             for place, namespace in enumerate(item.namespaces):
                 if namespace not in known and not is_token(namespace):
                     path = f"{base}[{index}].namespaces[{place}]"

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from ..catalog import limit, pattern, source_of
 from ..findings import Severity
 from ..spec.base import is_token
+from ..spec.cluster import Cluster
 from ..spec.groups import Deployment, Lifecycle
-from .context import Context, as_text, skipped
+from .context import Context, Groups, InstanceGroups, RestrictedGroups, as_text, skipped
 from .eks import kms_key
 from .groups import fragment
 from .registry import Problem, rule
@@ -22,23 +23,21 @@ _SCHEDULE = r"cron\([0-5]?[0-9] ([01]?[0-9]|2[0-3]) \S+ \S+ \S+ \S+\)"
     "HP350",
     title="A root volume names a key and no size; a second volume names its size.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the volume: the root volume's size is the service's.",
     cure="root_volume: {kms_key_arn: ...}; volume: {size_gib: ...}.",
     source=_EBS,
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {size_gib: 500}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
 )
-def volumes(ctx: Context) -> Iterator[Problem]:
-    """What each of the two volumes must have."""
-    for path, group in ctx.instance_groups:
+def volumes(instance_groups: InstanceGroups, restricted_groups: RestrictedGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         if group.root_volume is not None and group.root_volume.size_gib is not None:
             yield Problem(f"{path}.root_volume.size_gib", "the size of a root volume cannot be chosen")
         if group.root_volume is not None and group.root_volume.kms_key_arn is None:
             yield Problem(f"{path}.root_volume", "names no key, and there is nothing else to choose")
         if group.volume is not None and group.volume.size_gib is None:
             yield Problem(f"{path}.volume", "names no size_gib")
-    for path, restricted in ctx.restricted_groups:
+    for path, restricted in restricted_groups:
         volume = restricted.volume
         if volume is not None and volume.size_gib is None:
             yield Problem(f"{path}.volume", "names no size_gib")
@@ -61,7 +60,6 @@ def volumes(ctx: Context) -> Iterator[Problem]:
     ),
 )
 def keys(ctx: Context) -> Iterator[Problem]:
-    """Shape and region of every key's ARN."""
     places: list[tuple[str, str | None]] = []
     for path, group in ctx.instance_groups:
         for name in ("root_volume", "volume"):
@@ -81,7 +79,6 @@ def keys(ctx: Context) -> Iterator[Problem]:
     "HP352",
     title="A key of one's own has its policy prepared.",
     severity=Severity.NOTE,
-    needs=("cluster",),
     why="Without the grants, nodes fail when they are added, replaced or patched.",
     cure="Let the execution role and sagemaker.<region> use kms:CreateGrant and kms:DescribeKey, without conditions on the "
     "encryption context. The key of a group cannot be changed later.",
@@ -92,9 +89,8 @@ def keys(ctx: Context) -> Iterator[Problem]:
     ),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
 )
-def key_policy(ctx: Context) -> Iterator[Problem]:
-    """Reminds of the key policy, which is not in the config."""
-    for path, group in ctx.instance_groups:
+def key_policy(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         for name in ("root_volume", "volume"):
             volume = getattr(group, name)
             if volume is not None and volume.kms_key_arn is not None:
@@ -105,19 +101,17 @@ def key_policy(ctx: Context) -> Iterator[Problem]:
     "HP353",
     title="Volumes stay within the default quota.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="The quota `Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance` was seen at 1024.",
     cure="Ask for a higher quota (L-E13DF72A) first; the pre-flight reads yours.",
     source="one account's quotas of 2026-10-04",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 4000}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 1000}"),
 )
-def volume_quota(ctx: Context) -> Iterator[Problem]:
-    """Sizes above what accounts start with."""
+def volume_quota(instance_groups: InstanceGroups) -> Iterator[Problem]:
     from ..catalog import quota
 
     seen = quota("ebs_volume_size_gb").seen or ""
-    for path, group in ctx.instance_groups:
+    for path, group in instance_groups:
         size = group.volume.size_gib if group.volume is not None else None
         if size is not None and seen.isdecimal() and size > int(seen):
             yield Problem(f"{path}.volume.size_gib", f"is {size:,} GiB; the quota that accounts start with is {seen}")
@@ -127,7 +121,6 @@ def volume_quota(ctx: Context) -> Iterator[Problem]:
     "HP354",
     title="Mounts of groups keep to the API's patterns, and apart.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster or CloudFormation refuses the mount.",
     cure="Copy DNS and mount name from the file system; mount at an absolute path without trailing or double slash.",
     source=source_of("patterns", "fsx_mount_path"),
@@ -137,9 +130,8 @@ def volume_quota(ctx: Context) -> Iterator[Problem]:
         "{dns_name: fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com, mount_name: abcdefgh}"
     ),
 )
-def mounts(ctx: Context) -> Iterator[Problem]:
-    """DNS names, mount names, mount paths."""
-    for path, group in ctx.instance_groups:
+def mounts(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         taken: dict[str, str] = {"/opt/sagemaker": "the second volume"}
         for name in ("lustre", "open_zfs"):
             mount = getattr(group, name)
@@ -170,7 +162,6 @@ def _matching(path: str, value: str, name: str) -> Iterator[Problem]:
     "HP356",
     title="A batch is a number of instances or a share of the group.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster wants one type and one value.",
     cure="Give count, or percent.",
     source="service model of sagemaker: CapacitySizeConfig",
@@ -182,8 +173,7 @@ def _matching(path: str, value: str, name: str) -> Iterator[Problem]:
         "instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {maximum_batch_size: {count: 1}}}"
     ),
 )
-def batches(ctx: Context) -> Iterator[Problem]:
-    """Sizes of rolling updates."""
+def batches(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for path, deployment in _deployments(ctx):
         for name in ("maximum_batch_size", "rollback_batch_size"):
             size = getattr(deployment, name)
@@ -204,16 +194,14 @@ def _deployments(ctx: Context) -> Iterator[tuple[str, Deployment]]:
     "HP357",
     title="A schedule is a cron expression with a fixed minute and hour.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CloudFormation refuses the template.",
     cure="Write cron(0 3 ? * SUN *).",
     source="CloudFormation schema of AWS::SageMaker::Cluster: ScheduledUpdateConfig.ScheduleExpression",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: rate(1 day)}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: cron(0 3 ? * SUN *)}"),
 )
-def schedules(ctx: Context) -> Iterator[Problem]:
-    """Cron expressions."""
-    for path, group in ctx.instance_groups:
+def schedules(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
         schedule = group.scheduled_update.schedule if group.scheduled_update is not None else None
         if is_token(schedule):
             yield skipped(f"{path}.scheduled_update.schedule")
@@ -225,15 +213,13 @@ def schedules(ctx: Context) -> Iterator[Problem]:
     "HP358",
     title="Alarms of a rolling update can exist.",
     severity=Severity.ERROR,
-    needs=("cluster",),
     why="CreateCluster refuses the list.",
     cure="Name each alarm once, with 1 to 255 characters.",
     source="service model of sagemaker: AlarmDetails",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: ['']}}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: [errors]}}"),
 )
-def alarms(ctx: Context) -> Iterator[Problem]:
-    """Names of alarms."""
+def alarms(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     bound = limit("alarm_name_length")
     for path, deployment in _deployments(ctx):
         for index, name in enumerate(deployment.alarms):
@@ -255,7 +241,6 @@ def _lifecycles(ctx: Context) -> Iterator[tuple[str, Lifecycle]]:
     "HP360",
     title="Lifecycle scripts are in a bucket that nodes can read.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="The managed policy of execution roles covers buckets named `sagemaker-*` only; the script fails on every node, "
     "is tried again and is billed.",
     cure="Use a bucket named sagemaker-..., or let a role of yours read it.",
@@ -264,10 +249,8 @@ def _lifecycles(ctx: Context) -> Iterator[tuple[str, Lifecycle]]:
     right="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine, "
     "lifecycle: {source: s3://sagemaker-scripts/hyperpod}}\n",
 )
-def script_bucket(ctx: Context) -> Iterator[Problem]:
-    """Buckets of scripts beside roles that we do not make."""
-    cluster = ctx.cluster
-    if cluster is None or (cluster.execution_role_arn is None and not any(g.execution_role_arn for _, g in ctx.groups)):
+def script_bucket(cluster: Cluster, groups: Groups, ctx: Context) -> Iterator[Problem]:
+    if cluster.execution_role_arn is None and not any(g.execution_role_arn for _, g in groups):
         return
     places = [(f"{path}.source", lifecycle.source) for path, lifecycle in _lifecycles(ctx)]
     places.append(("cluster.lifecycle_bucket_name", cluster.lifecycle_bucket_name))
@@ -285,15 +268,13 @@ def script_bucket(ctx: Context) -> Iterator[Problem]:
     "HP361",
     title="A lifecycle configuration says what its mode uses.",
     severity=Severity.WARNING,
-    needs=("cluster",),
     why="Without a script there is nothing to run, and a script in bootstrap mode is never run.",
     cure="bootstrap: no source; extension: a source.",
     source="CloudFormation schema of AWS::SageMaker::Cluster: LifeCycleConfig",
     wrong="cluster: {lifecycle: {mode: bootstrap, source: scripts/}}\n",
     right="cluster: {lifecycle: {mode: on_create, source: scripts/}}\n",
 )
-def lifecycle_mode(ctx: Context) -> Iterator[Problem]:
-    """Modes against sources, and the form of the source."""
+def lifecycle_mode(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for path, lifecycle in _lifecycles(ctx):
         if lifecycle.mode == "bootstrap" and lifecycle.source is not None:
             yield Problem(f"{path}.source", "is ignored: the mode is bootstrap")
@@ -314,7 +295,6 @@ def lifecycle_mode(ctx: Context) -> Iterator[Problem]:
     "HP362",
     title="Scripts of one's own are current.",
     severity=Severity.NOTE,
-    needs=("cluster",),
     why="Old copies of the public scripts break containerd on Amazon Linux 2023, change folder before they ran, or lack "
     "fsx:DescribeFileSystems.",
     cure="Compare yours with the public ones of after 2026-07, or use our default, or `mode: bootstrap`.",
@@ -322,8 +302,7 @@ def lifecycle_mode(ctx: Context) -> Iterator[Problem]:
     wrong="cluster: {lifecycle: {source: scripts/}}\n",
     right="cluster: {lifecycle: {mode: bootstrap}}\n",
 )
-def own_scripts(ctx: Context) -> Iterator[Problem]:
-    """Reminds of known bugs in copied scripts."""
+def own_scripts(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for path, lifecycle in _lifecycles(ctx):
         if lifecycle.source is not None and lifecycle.mode != "bootstrap":
             yield Problem(f"{path}.source", "the scripts are yours, and are not looked into")

@@ -9,6 +9,7 @@ from ..catalog import limit, region_of_zone_id
 from ..findings import Severity
 from ..network_plan import control_plane_zones, zones_of
 from ..spec.base import is_token
+from ..spec.network import Network
 from .context import Context, as_text, skipped
 from .registry import Problem, rule
 
@@ -17,15 +18,13 @@ from .registry import Problem, rule
     "HP110",
     title="The network has two zones, since EKS needs two.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="EKS refuses the cluster, after the VPC, the bucket and the roles were made. HyperPod itself needs one zone only.",
     cure="Name a second zone id; groups can still be in one zone.",
     source="EKS CreateCluster, resourcesVpcConfig: at least two subnets, in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def two_zones(ctx: Context) -> Iterator[Problem]:
-    """Zones for the control plane."""
+def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
     network, need = ctx.network, limit("eks_subnets").value
     if network is None or (ctx.eks is not None and ctx.eks.existing is not None):
         return
@@ -59,15 +58,13 @@ def _zone_ids(ctx: Context) -> Iterator[tuple[str, str]]:
     "HP111",
     title="Each zone is named once.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="Groups find their subnet by the zone; with two of one zone that is ambiguous, and one zone is not two.",
     cure="Name another zone, or remove it.",
     source="this project; EKS needs subnets in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def distinct_zones(ctx: Context) -> Iterator[Problem]:
-    """No zone twice."""
+def distinct_zones(network: Network, ctx: Context) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for path, zone in _zone_ids(ctx):
         if zone in seen:
@@ -79,15 +76,13 @@ def distinct_zones(ctx: Context) -> Iterator[Problem]:
     "HP112",
     title="Zones are named by ids of the region.",
     severity=Severity.ERROR,
-    needs=("region",),
     why="The subnets cannot be made. Zone names mean different zones in different accounts, ids do not.",
     cure="Use zone ids: `aws ec2 describe-availability-zones --query AvailabilityZones[].ZoneId`.",
     source="EC2: AvailabilityZoneId of CreateSubnet",
     wrong="network: {availability_zone_ids: [us-west-2a, us-west-2b]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def zone_ids_of_region(ctx: Context) -> Iterator[Problem]:
-    """Zone ids everywhere: network, groups and file systems."""
+def zone_ids_of_region(region: str, ctx: Context) -> Iterator[Problem]:
     region = ctx.region_facts
     if region is None:
         return
@@ -121,15 +116,13 @@ def zone_ids_of_region(ctx: Context) -> Iterator[Problem]:
     "HP113",
     title="Subnets of the control plane are in zones that EKS takes.",
     severity=Severity.ERROR,
-    needs=("network", "region"),
     why="EKS refuses the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the roles were made.",
     cure="Begin with two other zones, or name them in network.control_plane_zone_ids.",
     source="EKS user guide, network-reqs: zones in which the cluster's subnets can't be",
     wrong="network: {availability_zone_ids: [use1-az3, use1-az4]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az2, use1-az4]}\nregion: us-east-1\n",
 )
-def zones_for_control_plane(ctx: Context) -> Iterator[Problem]:
-    """Zones of the subnets that EKS gets; those of nodes alone may be in any."""
+def zones_for_control_plane(network: Network, region: str, ctx: Context) -> Iterator[Problem]:
     network, region = ctx.network, ctx.region_facts
     if network is None or region is None or (ctx.eks is not None and ctx.eks.existing is not None):
         return
@@ -148,19 +141,17 @@ def zones_for_control_plane(ctx: Context) -> Iterator[Problem]:
     "HP124",
     title="The zones of the control plane are two or more zones of the network.",
     severity=Severity.ERROR,
-    needs=("network",),
     why="There is no subnet in another zone, and EKS requires two zones.",
     cure="Name two or more of the network's zones, or leave control_plane_zone_ids out.",
     source="EKS CreateCluster, resourcesVpcConfig: at least two subnets, in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az2], control_plane_zone_ids: [usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3], control_plane_zone_ids: [usw2-az1, usw2-az3]}\n",
 )
-def zones_of_control_plane_exist(ctx: Context) -> Iterator[Problem]:
-    """`control_plane_zone_ids`."""
-    if ctx.network is None or not ctx.network.control_plane_zone_ids:
+def zones_of_control_plane_exist(network: Network, ctx: Context) -> Iterator[Problem]:
+    if not network.control_plane_zone_ids:
         return
-    known, need = zones_of(ctx.network), limit("eks_subnets").value
-    named = ctx.network.control_plane_zone_ids
+    known, need = zones_of(network), limit("eks_subnets").value
+    named = network.control_plane_zone_ids
     for index, zone in enumerate(named):
         path = f"network.control_plane_zone_ids[{index}]"
         if zone not in known and not any(map(is_token, (zone, *known))):
@@ -175,7 +166,6 @@ def zones_of_control_plane_exist(ctx: Context) -> Iterator[Problem]:
     "HP125",
     title="With three or more zones, the config says which of them the control plane uses.",
     severity=Severity.NOTE,
-    needs=("network",),
     why="EKS refuses another set of zones after creation, and another VpcConfig replaces the HyperPod cluster. Version "
     "0.1.0 of this library used all zones; later versions use the first two.",
     cure="For a platform that was deployed with 0.1.0, name all zones it had then in network.control_plane_zone_ids.",
@@ -184,10 +174,8 @@ def zones_of_control_plane_exist(ctx: Context) -> Iterator[Problem]:
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3], control_plane_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def zones_of_control_plane_are_named(ctx: Context) -> Iterator[Problem]:
-    """Which of three or more zones are fixed."""
-    network = ctx.network
-    if network is None or network.control_plane_zone_ids or len(zones_of(network)) <= limit("eks_subnets").value:
+def zones_of_control_plane_are_named(network: Network) -> Iterator[Problem]:
+    if network.control_plane_zone_ids or len(zones_of(network)) <= limit("eks_subnets").value:
         return
     place = "network.existing.node_subnets" if network.existing else "network.availability_zone_ids"
     yield Problem(place, f"the control plane and the cluster's VpcConfig use {', '.join(control_plane_zones(network))}")

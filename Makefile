@@ -46,7 +46,7 @@ deploy: .venv/installed node_modules/installed  ## deploy CONFIG (needs AWS cred
 destroy: .venv/installed node_modules/installed  ## delete what CONFIG deployed
 	@$(WITH_NODE) npx cdk destroy --all -c config="$(CONFIG)"
 
-bench: .venv/installed  ## measure against the floor, on this machine
+bench: .venv/installed-dev  ## measure against the floor, on this machine
 	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
 
 lock: .venv/installed-dev  ## refresh the pinned requirements from pyproject.toml (needs uv on PATH)

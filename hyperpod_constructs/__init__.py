@@ -87,6 +87,7 @@ _EXPORTS = {
         "Job",
         "Kueue",
         "Lifecycle",
+        "LustreEfaClient",
         "LustreFileSystem",
         "LustreMount",
         "Metrics",

@@ -55,3 +55,24 @@ def test_import_contracts() -> None:
     assert tool is not None, "import-linter is a development dependency"
     result = subprocess.run([tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert result.returncode == 0, result.stdout
+
+
+def test_no_circle_of_imports_is_larger_than_three_modules() -> None:
+    """Imports inside functions and under TYPE_CHECKING count too."""
+    import grimp
+    import networkx
+
+    found = grimp.build_graph("hyperpod_constructs", exclude_type_checking_imports=False)
+    graph = networkx.DiGraph(
+        (importer, imported)
+        for importer in found.modules
+        for imported in found.find_modules_directly_imported_by(importer)
+    )
+    assert graph.number_of_edges() > 1000
+    circles = [sorted(circle) for circle in networkx.strongly_connected_components(graph) if len(circle) > 3]
+    assert circles == []
+
+
+def test_few_modules_stand_at_the_top_of_the_package() -> None:
+    top = sorted(path.name for path in (ROOT / "hyperpod_constructs").glob("*.py"))
+    assert top == ["__init__.py", "_moved.py"]

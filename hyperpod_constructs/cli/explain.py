@@ -63,7 +63,7 @@ def rule_text(id: str) -> str:
     lines = [f"{rule.id} ({rule.severity}, {rule.area})", rule.title, "", f"Why:    {rule.why}", f"Cure:   {rule.cure}"]
     lines += [f"Source: {rule.source}"]
     if rule.severity == "error":
-        accepted = "cannot be acknowledged" if rule.certain else "can be acknowledged with a reason"
+        accepted = "cannot be acknowledged" if rule.is_certain else "can be acknowledged with a reason"
         lines += [f"It {accepted}."]
     for title, example in (("Wrong:", rule.wrong), ("Right:", rule.right)):
         if example:

@@ -14,7 +14,7 @@ from constructs import Construct, DependencyGroup
 from ..core.spec import Access, Team
 
 if TYPE_CHECKING:
-    from .eks import EksCluster
+    from .interfaces import EksCluster
 
 _POLICIES = {
     "cluster-admin": "AmazonEKSClusterAdminPolicy",

@@ -10,7 +10,7 @@ from constructs import Construct
 from .kubernetes import KubernetesObjects, KubernetesWait, crd_established
 
 if TYPE_CHECKING:
-    from .cluster import HyperPodCluster
+    from .interfaces import IHyperPodCluster
 
 _GROUP = "karpenter.sagemaker.amazonaws.com"
 
@@ -22,7 +22,7 @@ class NodePool(Construct):
     pool goes before the cluster, so that no node is added while it is torn down. `name` is that of both objects.
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, name: str = "hyperpod") -> None:
+    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, name: str = "hyperpod") -> None:
         super().__init__(scope, id)
         wait = KubernetesWait(
             self,

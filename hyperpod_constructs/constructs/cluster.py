@@ -13,15 +13,16 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct, DependencyGroup, IDependable
 
+from ..core import catalog
 from ..core.checks import Context
-from ..core.checks.placement import takes_anything
-from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties
-from ..core.network_plan import is_accelerated
-from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
+from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties, lifecycle_settings
+from ..core.placement import system_group
+from ..core.spec import ADDON_NAMES, Cluster, InstanceGroup, RestrictedInstanceGroup
 from .autoscaling import NodePool
 from .cluster_guard import ClusterGuard
-from .eks import BroughtEks, EksCluster, EksClusterAttributes, HyperPodEks
+from .eks import BroughtEks, EksClusterAttributes, HyperPodEks
 from .execution_roles import ExecutionRoles
+from .interfaces import EksCluster
 from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
 from .lifecycle_scripts import LifecycleScripts
 from .network import HyperPodNetwork, node_security_group
@@ -192,12 +193,23 @@ class HyperPodCluster(Construct):
         group = system_group(self.spec)
         return (group.min_count or group.count) if group else 1
 
-    def milestone(self, name: str) -> DependencyGroup:
-        """What has to be there before whatever needs `name`, such as `cert_manager`; empty until something joins it.
+    def milestone(self, key: str) -> DependencyGroup:
+        """What comes before whatever needs the add-on of a config key, such as `cert_manager`; empty until it is added.
 
-        Add-ons join the milestone of their config key and depend on those of others, in whichever order they are made.
+        Add-ons join the milestone of their key and depend on those of others, in whichever order they are made.
+        `scheduler_config` is that of the cluster scheduler policy.
+
+        Raises:
+            UnknownName: the key is not that of an add-on.
         """
-        return self._milestones.setdefault(name, DependencyGroup())
+        known = (*ADDON_NAMES, "kueue", "scheduler_config")
+        if key not in known:
+            raise catalog.UnknownName("milestone", key, catalog.suggest(key, known))
+        return self._milestones.setdefault(key, DependencyGroup())
+
+    def namespace_ready(self, namespace: str) -> DependencyGroup:
+        """What comes before whatever is placed in a team's namespace: the namespace and the team's rights in it."""
+        return self._milestones.setdefault(f"namespace {namespace}", DependencyGroup())
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
         """Id of the private subnet that nodes of a zone use; of the first zone when none is named."""
@@ -264,7 +276,9 @@ class HyperPodCluster(Construct):
         role = self._roles.of(group, where)
         lifecycle = None
         if isinstance(group, InstanceGroup):
-            lifecycle = self.lifecycle_scripts.configuration(group.lifecycle or self.spec.lifecycle, role)
+            lifecycle = self.lifecycle_scripts.configuration(
+                group.lifecycle or self.spec.lifecycle, role, lifecycle_settings(self.spec, group)
+            )
         return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
 
     def _render(self) -> None:
@@ -302,12 +316,3 @@ class HyperPodCluster(Construct):
         )
         wait.node.add_dependency(self.resource)
         return wait
-
-
-def system_group(cluster: Cluster) -> InstanceGroup | None:
-    """The group that carries operators and add-ons: it takes any pod from the start, without deep health checks first.
-
-    CPU groups go before accelerated ones, then the one with the most instances; None when there is none.
-    """
-    candidates = [g for g in cluster.instance_groups if takes_anything(g) and not g.deep_health_checks]
-    return max(candidates, key=lambda group: (not is_accelerated(group), group.count), default=None)

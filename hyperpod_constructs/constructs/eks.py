@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from aws_cdk import Acknowledgment, CfnOutput, Fn, Stack, Token, Validations
 from aws_cdk import aws_ec2 as ec2
@@ -19,6 +19,7 @@ from ..core.spec import Access, Addons, Eks
 from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
 from .exports import refer_weakly
+from .interfaces import NetworkAddon, OidcIdentity
 from .kubernetes import KubernetesProvider
 from .network import HyperPodNetwork, connect_security_groups
 from .validation import region_of, validate_with
@@ -44,31 +45,6 @@ class EksClusterAttributes:
     oidc_provider: iam.IOpenIdConnectProvider | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class OidcIdentity:
-    """The IAM OIDC provider of an EKS cluster, through which service accounts get roles (IRSA)."""
-
-    provider_arn: str
-    issuer: str
-    """Address of the issuer without `https://`."""
-
-
-class EksCluster(Protocol):
-    """What the constructs need of an EKS cluster, whoever made it."""
-
-    cluster_name: str
-    cluster_arn: str
-    kubernetes_version: str | None
-    kubernetes: KubernetesProvider
-    ready: IDependable
-    network_addon: EksAddon | None
-
-    @property
-    def oidc(self) -> OidcIdentity:
-        """The OIDC provider, for add-ons that use IRSA. Raises `ValueError` where it is not known."""
-        ...
-
-
 class BroughtEks(Construct):
     """An EKS cluster that was made elsewhere, with a Kubernetes provider of ours for it.
 
@@ -77,7 +53,7 @@ class BroughtEks(Construct):
     """
 
     kubernetes_version: str | None
-    network_addon: EksAddon | None = None
+    network_addon: NetworkAddon | None = None
 
     def __init__(
         self,
@@ -155,7 +131,7 @@ class HyperPodEks(Construct):
     """Applies, waits for and deletes Kubernetes objects in this cluster."""
     ready: IDependable
     """Access entries and DaemonSet add-ons: whatever runs on nodes or talks to the API depends on it."""
-    network_addon: EksAddon | None
+    network_addon: NetworkAddon | None
     """The Amazon VPC CNI, None where it is not ours."""
 
     def __init__(

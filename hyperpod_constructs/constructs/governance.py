@@ -135,7 +135,7 @@ class HyperPodTeam(Construct):
         self.ready = rights
         cluster.jobs_ready.add(rights)
         # volumes and whatever else is made in the team's namespace
-        cluster.milestone(f"namespace {team.namespace}").add(rights)
+        cluster.namespace_ready(team.namespace).add(rights)
         AccessEntries.of(cluster.eks_cluster).add_team(team)
 
     @property

@@ -19,7 +19,7 @@ from ..core.dashboards import dashboards
 from ..core.manifests import namespace as namespace_object
 from ..core.spec import Grafana, Metrics
 from .addons.base import merged
-from .cluster import HyperPodCluster
+from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
 from .kubernetes.handler_code import handler_code
 from .kubernetes.helm_release import HelmRelease
@@ -168,7 +168,7 @@ class SelfHostedGrafana(Construct):
         scope: Construct,
         id: str,
         *,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         settings: Grafana,
         prometheus: PrometheusWorkspace,
         levels: Metrics | None = None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from .framework_logs import framework_logs, keep_emptying_logs
 from .roles import grant_read_of_prefix
 
 DEFAULT_SCRIPTS = Path(__file__).parent / "lifecycle"
-"""Our own scripts: `on_create.sh`, which runs what lies in `on_create.d/`."""
+"""Our own scripts: `on_create.sh`, which runs what is in `on_create.d/` with the settings in `settings.env`."""
 
 
 class LifecycleScripts(Construct):
@@ -55,21 +57,27 @@ class LifecycleScripts(Construct):
         keep_emptying_logs(made)
         return made
 
-    def configuration(self, lifecycle: Lifecycle, role: iam.IRole) -> dict[str, str] | None:
-        """`LifeCycleConfig` of a group, with its role allowed to read the scripts; None in bootstrap mode."""
+    def configuration(
+        self, lifecycle: Lifecycle, role: iam.IRole, settings: Mapping[str, str] | None = None
+    ) -> dict[str, str] | None:
+        """`LifeCycleConfig` of a group, with its role allowed to read the scripts; None in bootstrap mode.
+
+        `settings` are environment variables for our own scripts; scripts of a user get none.
+        """
         if lifecycle.mode == "bootstrap":
             return None
         source = lifecycle.source
         if source and source.startswith("s3://"):
             grant_read_of_prefix(role, source)
         else:
-            source = self._upload(Path(source) if source else DEFAULT_SCRIPTS)
+            source = self._upload(Path(source)) if source else self._upload(DEFAULT_SCRIPTS, settings or {})
             self.bucket.grant_read(role)
         key = "OnCreate" if lifecycle.mode == "on_create" else "OnInitComplete"
         return {"SourceS3Uri": source, key: lifecycle.script}
 
-    def _upload(self, folder: Path) -> str:
-        digest = content_hash(folder)
+    def _upload(self, folder: Path, settings: Mapping[str, str] | None = None) -> str:
+        environment = "".join(f"{name}={shlex.quote(value)}\n" for name, value in (settings or {}).items())
+        digest = content_hash(folder, environment)
         if digest not in self._uploaded:
             prefix = f"lifecycle/{digest}"
             upload = deployment.BucketDeployment(
@@ -77,7 +85,10 @@ class LifecycleScripts(Construct):
                 f"Upload-{digest}",
                 destination_bucket=self.bucket,
                 destination_key_prefix=prefix,
-                sources=[deployment.Source.asset(str(folder))],
+                sources=[
+                    deployment.Source.asset(str(folder)),
+                    *([deployment.Source.data("settings.env", environment)] if environment else []),
+                ],
                 log_group=framework_logs(self),
                 prune=False,
                 retain_on_delete=True,  # nodes of a running cluster may still start from it
@@ -87,8 +98,8 @@ class LifecycleScripts(Construct):
         return self._uploaded[digest]
 
 
-def content_hash(folder: Path) -> str:
-    """Hash of the files below a folder: names and contents, not times or modes.
+def content_hash(folder: Path, settings: str = "") -> str:
+    """Hash of the files below a folder (names and contents, not times or modes) and of the settings added to them.
 
     >>> len(content_hash(DEFAULT_SCRIPTS))
     16
@@ -97,4 +108,5 @@ def content_hash(folder: Path) -> str:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
+    digest.update(settings.encode())
     return digest.hexdigest()[:16]

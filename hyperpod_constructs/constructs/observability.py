@@ -20,7 +20,7 @@ from constructs import Construct
 
 from ..core.dashboards import alert_rules
 from ..core.spec import Alarms, Metrics
-from .cluster import HyperPodCluster
+from .interfaces import IHyperPodCluster
 from .storage import removal_policy
 
 _PUBLISHERS = ("aps.amazonaws.com", "cloudwatch.amazonaws.com")  # rules let EventBridge in by themselves
@@ -96,7 +96,7 @@ class HyperPodAlarms(Construct):
 
     topic: sns.ITopic
 
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, alarms: Alarms | None = None) -> None:
+    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, alarms: Alarms | None = None) -> None:
         super().__init__(scope, id)
         alarms = alarms or Alarms()
         self.topic = self._topic(alarms)

@@ -101,7 +101,7 @@ class HyperPodPlatform(Construct):
             "HyperPod",
             eks_cluster=self.eks,
             vpc=self.network,
-            cluster=platform.cluster.model_copy(update={"tags": {**platform.tags, **platform.cluster.tags}}),
+            cluster=platform.completed_cluster,
             allow_replacement=platform.allow_cluster_replacement,
             after=[self.dependencies] if self.dependencies else [],
         )

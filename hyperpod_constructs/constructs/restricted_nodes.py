@@ -19,8 +19,7 @@ from ..core.catalog import label, load
 from .kubernetes import KubernetesCopy, KubernetesFields, KubernetesWait, daemon_set_ready
 
 if TYPE_CHECKING:
-    from .cluster import HyperPodCluster
-    from .eks import EksCluster
+    from .interfaces import EksCluster, IHyperPodCluster
 
 NAMESPACE = "kube-system"
 _COPY = "hyperpod-constructs.io/copy"
@@ -66,7 +65,7 @@ class RestrictedDns(Construct):
         scope: Construct,
         id: str,
         *,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         after: Sequence[IDependable] = (),
         version: str = "brought",
     ) -> None:

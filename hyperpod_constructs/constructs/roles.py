@@ -15,7 +15,7 @@ from ..core import catalog
 from ..core.spec import InstanceGroup, RestrictedInstanceGroup
 
 if TYPE_CHECKING:
-    from .eks import OidcIdentity
+    from .interfaces import OidcIdentity
 
 _TOKEN = "ecr:GetAuthorizationToken"
 

@@ -19,11 +19,11 @@ from constructs import Construct
 
 from ..core import catalog
 from ..core.manifests import fsx_volumes
-from ..core.network_plan import storage_zone
+from ..core.placement import storage_zone
 from ..core.spec import Bucket, Governance, LustreFileSystem, Storage
-from .cluster import HyperPodCluster
 from .exports import refer_weakly
 from .framework_logs import keep_emptying_logs
+from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
 
 _EVENTS = ["NEW", "CHANGED", "DELETED"]
@@ -51,7 +51,7 @@ class HyperPodBucket(Construct):
         id: str,
         *,
         bucket: Bucket,
-        cluster: HyperPodCluster | None = None,
+        cluster: IHyperPodCluster | None = None,
         allow_data_loss: bool = False,
     ) -> None:
         super().__init__(scope, id)
@@ -119,7 +119,7 @@ class HyperPodFileSystem(Construct):
         scope: Construct,
         id: str,
         *,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         file_system: LustreFileSystem,
         buckets: Mapping[str, s3.IBucket] | None = None,
         subnet_id: str | None = None,
@@ -197,14 +197,14 @@ class Claims(Construct):
         scope: Construct,
         id: str,
         *,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         driver: str,
         objects: Mapping[str, Sequence[Mapping[str, Any]]],
     ) -> None:
         super().__init__(scope, id)
         for namespace, pair in objects.items():
             applied = KubernetesObjects(self, namespace, provider=cluster.kubernetes, objects=list(pair))
-            applied.node.add_dependency(cluster.milestone(driver), cluster.milestone(f"namespace {namespace}"))
+            applied.node.add_dependency(cluster.milestone(driver), cluster.namespace_ready(namespace))
             cluster.jobs_ready.add(applied)
 
 
@@ -221,7 +221,7 @@ class HyperPodStorage(Construct):
         scope: Construct,
         id: str,
         *,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         storage: Storage,
         allow_data_loss: bool = False,
     ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from . import catalog
 from .spec import Cluster, Deployment, InstanceGroup, RestrictedInstanceGroup, Volume
 from .spec.groups import BatchSize
 
@@ -169,6 +170,36 @@ def _storage(group: InstanceGroup) -> list[dict[str, Any]]:
             {"FsxOpenZfsConfig": {"DnsName": group.open_zfs.dns_name, "MountPath": group.open_zfs.mount_path}}
         )
     return configs
+
+
+def container_data(group: InstanceGroup) -> str:
+    """Where new nodes of a group keep the data of containerd and the kubelet, as `InstanceGroup.container_data` names it.
+
+    >>> container_data(InstanceGroup(name="a", instance_type="ml.p5.48xlarge", count=1, volume=Volume(size_gib=500)))
+    'second-volume'
+    """
+    return group.container_data or ("second-volume" if group.volume else "root-volume")
+
+
+def lifecycle_settings(cluster: Cluster, group: InstanceGroup) -> dict[str, str]:
+    """What our lifecycle scripts read from `settings.env`; empty for a group that needs none of their steps.
+
+    >>> lifecycle_settings(
+    ...     Cluster(), InstanceGroup(name="a", instance_type="ml.p5.48xlarge", count=1, volume=Volume(size_gib=500))
+    ... )
+    {'CONTAINER_DATA': '/opt/sagemaker'}
+    """
+    settings: dict[str, str] = {}
+    mounted_at = catalog.load("nodes")["volumes"].get(container_data(group))
+    if mounted_at:
+        settings["CONTAINER_DATA"] = mounted_at
+    client = cluster.lustre_efa_client
+    types = [catalog.find_instance_type(name) for name in group.types]
+    if client and any(found and found.supports_efa for found in types):
+        settings["LUSTRE_EFA_CLIENT"] = client.package_url or "image"
+        if client.package_sha256:
+            settings["LUSTRE_EFA_CLIENT_SHA256"] = client.package_sha256
+    return settings
 
 
 def _volume(volume: Volume) -> dict[str, Any]:

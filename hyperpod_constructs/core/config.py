@@ -194,7 +194,7 @@ def _empty(document: Document, others: list[Finding]) -> Iterator[Finding]:
             assert rule is not None
             cure = "write `{}` to switch it on with its defaults" if path.startswith("addons.") else None
             problem = checks.Problem(path, "has no value, which is the same as leaving the key out", cure)
-            yield document.located(checks.to_finding(rule, problem), key=True)
+            yield document.located(rule.finding(problem), key=True)
 
 
 def _placed(finding: Finding, document: Document, jobs: _Jobs) -> Finding:

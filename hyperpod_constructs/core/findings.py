@@ -85,6 +85,17 @@ class Finding:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a rule found. Texts that are left out are those of the rule."""
+
+    path: str
+    message: str
+    cure: str | None = None
+    consequence: str | None = None
+    severity: Severity | None = None
+
+
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
     """Errors first, then warnings, then notes; inside a severity by place. Acknowledged ones last."""
     return sorted(

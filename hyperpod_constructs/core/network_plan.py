@@ -287,18 +287,3 @@ def default_zone(network: Network) -> str | None:
     if network.existing is not None:
         return network.existing.node_subnets[0].availability_zone_id
     return network.availability_zone_ids[0] if network.availability_zone_ids else None
-
-
-def storage_zone(cluster: Cluster) -> str | None:
-    """The zone of file systems that name none: that of the first accelerated group that names one.
-
-    None where no accelerated group names a zone; file systems then lie in the network's first zone.
-    """
-    zones = (group.availability_zone_id for group in cluster.instance_groups if is_accelerated(group))
-    return next((zone for zone in zones if zone), None)
-
-
-def is_accelerated(group: InstanceGroup) -> bool:
-    """Whether a group has accelerators, or a type that the catalog does not know."""
-    types = [catalog.find_instance_type(name) for name in group.types]
-    return any(type_ is None or type_.is_accelerated for type_ in types)

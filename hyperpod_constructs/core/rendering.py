@@ -111,7 +111,9 @@ def rules_reference() -> str:
 
 
 def _rule_markdown(rule: Any) -> str:
-    severity = f"{rule.severity}, certain" if rule.certain and rule.severity is Severity.ERROR else str(rule.severity)
+    severity = (
+        f"{rule.severity}, certain" if rule.is_certain and rule.severity is Severity.ERROR else str(rule.severity)
+    )
     lines = [f"\n### {rule.id}: {rule.title.rstrip('.')}\n", f"{severity}. {rule.why}\n", f"- Cure: {rule.cure}"]
     lines.append(f"- Source: {rule.source}")
     for title, example in (("Wrong", rule.wrong), ("Right", rule.right)):

@@ -223,7 +223,12 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
 
         allowed = str(context["expected"])
         words = allowed.replace(" or ", ", ").replace("'", "").split(", ")
-        near = suggest(value, words) if isinstance(value, str) else None
+        # a word with another first letter is another word, not a misspelling: "one" is not "none"
+        near = (
+            suggest(value, [word for word in words if word[:1] == value[:1].lower()])
+            if isinstance(value, str)
+            else None
+        )
         cure = f"did you mean {near!r}?" if near else f"write {allowed}"
         return _finding("HP013", text, f"{_shown(value)} is not one of {allowed}", cure)
     if kind in _BOUNDS:

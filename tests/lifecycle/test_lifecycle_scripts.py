@@ -1,51 +1,119 @@
-"""Our lifecycle script: sound by bash and shellcheck, run in a folder of its own, and addressed by its content."""
+"""Our lifecycle scripts: accepted by bash and shellcheck, and run against a folder that stands for the node's root."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from hyperpod_constructs.constructs.lifecycle_scripts import DEFAULT_SCRIPTS, content_hash
+from hyperpod_constructs.core.catalog import load
 
 SCRIPTS = sorted(DEFAULT_SCRIPTS.rglob("*.sh"))
 SHELLCHECK = shutil.which("shellcheck") or shutil.which("shellcheck", path=str(Path(sys.executable).parent))
 
 
-def run(folder: Path) -> tuple[subprocess.CompletedProcess[str], str]:
-    """The script's result and its log."""
-    log = folder / "log" / "on_create.log"
-    done = subprocess.run(
-        ["bash", str(folder / "on_create.sh")],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        env={"PATH": "/usr/bin:/bin", "ON_CREATE_LOG": str(log)},
-        check=False,
-    )
-    return done, done.stdout + done.stderr
+class Node:
+    """A folder that stands for /, with stand-ins for the commands that would change this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
+        self.scripts = folder / "scripts"
+        self.log = folder / "log" / "provisioning.log"
+        self.calls = folder / "calls"
+        self.mounted = folder / "mounted"
+        self.active = folder / "active"
+        commands = folder / "bin"
+        for made in (self.root, self.mounted, self.active, commands):
+            made.mkdir()
+        shutil.copytree(DEFAULT_SCRIPTS, self.scripts)
+        for name in ("containerd", "kubelet"):
+            (self.root / "var/lib" / name).mkdir(parents=True)
+        # `mounted` and `active` hold a file for each mount point and each running service
+        mark = f'{folder}/mounted/$(echo "$path" | tr / _)'
+        self._command(commands / "mountpoint", f'path=$2; test -e "{mark}"')
+        self._command(
+            commands / "mount",
+            f'echo "mount $*" >>{self.calls}; if [ "$1" = --bind ]; then path=$3; touch "{mark}"; fi',
+        )
+        self._command(
+            commands / "systemctl",
+            f'case $1 in is-active) test -e {self.active}/$3;; *) echo "systemctl $*" >>{self.calls};; esac',
+        )
+        self._command(commands / "sync", "true")
+        self.slept = folder / "slept"
+        self._command(commands / "sleep", f"echo $1 >>{self.slept}")
+        self.path = f"{commands}:/usr/bin:/bin"
+
+    @staticmethod
+    def _command(path: Path, body: str) -> None:
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+
+    def mount(self, path: str) -> None:
+        (self.root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        (self.mounted / str(self.root / path.lstrip("/")).replace("/", "_")).touch()
+
+    def file(self, path: str, text: str, mode: int = 0o644) -> Path:
+        made = self.root / path.lstrip("/")
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.write_text(text)
+        made.chmod(mode)
+        return made
+
+    def called(self) -> list[str]:
+        """Commands that would have changed the machine, with paths as the node has them."""
+        return self.calls.read_text().replace(str(self.root), "").splitlines() if self.calls.exists() else []
+
+    def run(self, script: str = "on_create.sh", *arguments: str, upload_seconds: int = 0) -> tuple[int, str]:
+        """The exit code, and the log (of on_create.sh) or the output (of another script)."""
+        environment = {
+            "PATH": self.path,
+            "NODE_ROOT": str(self.root),
+            "MOUNT_SECONDS": "1",
+            "ON_CREATE_LOG": str(self.log),
+            "ON_CREATE_UPLOAD_SECONDS": str(upload_seconds),
+        }
+        done = subprocess.run(
+            ["bash", str(self.scripts / script), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment,
+            check=False,
+        )
+        return done.returncode, self.log.read_text() if script == "on_create.sh" else done.stdout + done.stderr
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A copy of the scripts with an empty on_create.d."""
-    shutil.copytree(DEFAULT_SCRIPTS, tmp_path / "scripts")
-    (tmp_path / "scripts" / "on_create.d").mkdir(exist_ok=True)
-    return tmp_path / "scripts"
+def node(tmp_path: Path) -> Node:
+    """A node with the default scripts."""
+    return Node(tmp_path)
+
+
+@pytest.fixture
+def bare(node: Node) -> Node:
+    """A node whose scripts do nothing by themselves."""
+    for script in (node.scripts / "on_create.d").glob("*.sh"):
+        script.unlink()
+    return node
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_bash_understands_it(script: Path):
+def test_bash_understands_it(script: Path) -> None:
     done = subprocess.run(["bash", "-n", str(script)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(SHELLCHECK is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_shellcheck_finds_nothing(script: Path):
+def test_shellcheck_finds_nothing(script: Path) -> None:
     done = subprocess.run(
         [str(SHELLCHECK), "--severity=style", str(script)],
         capture_output=True,
@@ -56,37 +124,219 @@ def test_shellcheck_finds_nothing(script: Path):
     assert done.returncode == 0
 
 
-def test_lines_end_as_linux_wants_them():
+def test_lines_end_as_linux_wants_them() -> None:
     assert not any(b"\r" in script.read_bytes() for script in SCRIPTS)
 
 
-def test_it_does_nothing_but_log_when_there_is_nothing_beside_it(folder: Path):
-    done, said = run(folder)
-    assert done.returncode == 0, said
-    assert "on_create: start" in said
-    assert "on_create: done" in said
+# ---- on_create.sh ----
 
 
-def test_it_runs_what_lies_beside_it_in_order(folder: Path):
-    (folder / "on_create.d" / "20-second.sh").write_text("echo two\n")
-    (folder / "on_create.d" / "10-first.sh").write_text("echo one\n")
-    (folder / "on_create.d" / "notes.txt").write_text("echo never\n")
-    done, said = run(folder)
-    assert done.returncode == 0
-    assert said.index("one") < said.index("two")
-    assert "never" not in said
+def test_its_log_is_the_file_that_the_service_uploads() -> None:
+    text = (DEFAULT_SCRIPTS / "on_create.sh").read_text()
+    assert f"${{ON_CREATE_LOG:-{load('nodes')['provisioning_log']}}}" in text
+    assert f"${{ON_CREATE_UPLOAD_SECONDS:-{load('nodes')['upload_seconds']}}}" in text
+    assert load("nodes")["log_group"] in text
 
 
-def test_a_failing_script_fails_the_node_and_is_named(folder: Path):
-    (folder / "on_create.d" / "10-broken.sh").write_text("exit 3\n")
-    (folder / "on_create.d" / "20-next.sh").write_text("echo next\n")
-    done, said = run(folder)
-    assert done.returncode == 1
-    assert "10-broken.sh failed" in said
-    assert "next" not in said
+def test_without_steps_it_only_logs(bare: Node) -> None:
+    code, log = bare.run()
+    assert code == 0
+    assert log.splitlines()[0].startswith("on_create: start on ")
+    assert log.splitlines()[1:] == ["on_create: done"]
 
 
-def test_a_changed_script_has_another_address(folder: Path):
-    before = content_hash(folder)
-    (folder / "on_create.d" / "10-more.sh").write_text("true\n")
-    assert content_hash(folder) != before
+def test_it_runs_the_steps_in_the_order_of_their_names(bare: Node) -> None:
+    (bare.scripts / "on_create.d" / "20-second.sh").write_text("echo two\n")
+    (bare.scripts / "on_create.d" / "10-first.sh").write_text("echo one >&2\n")
+    (bare.scripts / "on_create.d" / "notes.txt").write_text("echo never\n")
+    code, log = bare.run()
+    assert code == 0
+    assert log.splitlines()[1:] == [
+        "on_create: run 10-first.sh",
+        "one",
+        "on_create: run 20-second.sh",
+        "two",
+        "on_create: done",
+    ]
+
+
+def test_a_failing_step_is_named_and_the_log_gets_time_to_be_uploaded(bare: Node) -> None:
+    (bare.scripts / "on_create.d" / "10-fail.sh").write_text('echo "about to fail"; exit 3\n')
+    (bare.scripts / "on_create.d" / "20-next.sh").write_text("echo next\n")
+    code, log = bare.run(upload_seconds=60)
+    assert code == 1
+    assert bare.slept.read_text() == "60\n"
+    assert log.splitlines()[1:] == [
+        "on_create: run 10-fail.sh",
+        "about to fail",
+        "on_create: 10-fail.sh failed with exit code 3",
+        "on_create: failed with exit code 1; waiting 60 s for the log to be uploaded",
+    ]
+
+
+def test_a_mistake_of_its_own_is_logged_too(bare: Node) -> None:
+    (bare.scripts / "settings.env").write_text("false\n")
+    code, log = bare.run()
+    assert code == 1
+    assert log.splitlines()[-1] == "on_create: failed with exit code 1; waiting 0 s for the log to be uploaded"
+
+
+def test_settings_reach_the_steps(bare: Node) -> None:
+    (bare.scripts / "settings.env").write_text("CONTAINER_DATA='/a b'\n")
+    (bare.scripts / "on_create.d" / "10-print.sh").write_text('echo "[$CONTAINER_DATA]"\n')
+    assert "[/a b]" in bare.run()[1].splitlines()
+
+
+# ---- container data on another volume ----
+
+
+def set_volume(node: Node, volume: str) -> None:
+    (node.scripts / "settings.env").write_text(f"CONTAINER_DATA={volume}\n")
+
+
+def test_without_a_setting_it_stays_on_the_root_volume(node: Node) -> None:
+    code, log = node.run()
+    assert code == 0
+    assert "container data: on the root volume" in log
+    assert node.called() == []
+
+
+@pytest.mark.parametrize("volume", sorted(load("nodes")["volumes"].values()))
+def test_it_moves_to_the_volume_and_is_mounted_at_its_old_place(node: Node, volume: str) -> None:
+    set_volume(node, volume)
+    node.mount(volume)
+    node.file("/var/lib/containerd/pause-image", "kept")
+    code, log = node.run()
+    assert code == 0, log
+    assert f"container data: on {volume}" in log
+    assert (node.root / volume.lstrip("/") / "containerd" / "pause-image").read_text() == "kept"
+    mounts = [
+        command
+        for name in ("containerd", "kubelet")
+        for command in (
+            f"mount --bind {volume}/{name} /var/lib/{name}",
+            f"mount --make-private /var/lib/{name}",
+            f"mount --make-shared /var/lib/{name}",
+        )
+    ]
+    assert node.called() == ["systemctl daemon-reload", *mounts]
+
+
+def test_a_systemd_override_mounts_it_at_every_boot(node: Node) -> None:
+    set_volume(node, "/opt/sagemaker")
+    node.mount("/opt/sagemaker")
+    node.run()
+    binder = node.root / "usr/local/sbin/hyperpod-bind-container-data"
+    assert os.access(binder, os.X_OK)
+    assert binder.read_bytes() == (node.scripts / "bind-container-data.sh").read_bytes()
+    for unit in ("containerd", "kubelet"):
+        override = node.root / f"etc/systemd/system/{unit}.service.d/10-container-data.conf"
+        assert override.read_text() == (
+            "[Service]\nExecStartPre=/usr/local/sbin/hyperpod-bind-container-data /opt/sagemaker\n"
+        )
+
+
+def test_running_services_are_stopped_for_it_and_started_in_order(node: Node) -> None:
+    set_volume(node, "/opt/sagemaker")
+    node.mount("/opt/sagemaker")
+    for unit in ("containerd", "kubelet"):
+        (node.active / unit).touch()
+    assert node.run()[0] == 0
+    services = [call for call in node.called() if call.startswith("systemctl")]
+    assert services == [
+        "systemctl stop kubelet",
+        "systemctl stop containerd",
+        "systemctl daemon-reload",
+        "systemctl start containerd",
+        "systemctl start kubelet",
+    ]
+
+
+def test_data_of_an_earlier_image_is_removed(node: Node) -> None:
+    """Pull request 884 of awsome-distributed-ai: the volume outlives an update of the AMI."""
+    set_volume(node, "/opt/sagemaker")
+    node.mount("/opt/sagemaker")
+    old = node.file("/opt/sagemaker/containerd/of-amazon-linux-2", "old")
+    other = node.file("/opt/sagemaker/other", "somebody's")
+    assert node.run()[0] == 0
+    assert not old.exists()
+    assert other.exists()
+
+
+def test_a_volume_that_is_not_mounted_is_waited_for_and_reported(node: Node) -> None:
+    set_volume(node, "/opt/sagemaker")
+    code, log = node.run()
+    assert code == 0
+    assert "container data: WARNING: /opt/sagemaker is not mounted after 1 s; the data stays on the root volume" in log
+    assert node.called() == []
+
+
+def test_after_a_reboot_only_missing_mounts_are_made(node: Node) -> None:
+    node.mount("/opt/sagemaker")
+    node.mount("/var/lib/containerd")
+    for name in ("containerd", "kubelet"):
+        (node.root / "opt/sagemaker" / name).mkdir()
+    code, output = node.run("bind-container-data.sh", "/opt/sagemaker")
+    assert (code, output) == (0, "")
+    assert [call for call in node.called() if "--bind" in call] == [
+        "mount --bind /opt/sagemaker/kubelet /var/lib/kubelet"
+    ]
+
+
+def test_after_a_reboot_without_the_volume_services_start_on_the_root_volume(node: Node) -> None:
+    code, output = node.run("bind-container-data.sh", "/opt/sagemaker")
+    assert code == 0
+    assert output == ("/opt/sagemaker is not mounted after 1 s; containerd and the kubelet start on the root volume\n")
+    assert node.called() == []
+
+
+# ---- Lustre over EFA ----
+
+
+def node_with(node: Node, settings: str, *, efa: bool = True) -> Node:
+    (node.scripts / "settings.env").write_text(settings)
+    if efa:
+        node.file("/opt/amazon/efa/bin/fi_info", "#!/bin/sh\nexit 0\n", 0o755)
+    return node
+
+
+def test_the_setup_script_of_the_image_is_run(node: Node) -> None:
+    node_with(node, "LUSTRE_EFA_CLIENT=image\n")
+    node.file("/etc/eks/configure-efa-fsx-lustre-client/setup.sh", "#!/bin/sh\necho set up\n", 0o755)
+    code, log = node.run()
+    assert code == 0
+    assert "set up" in log.splitlines()
+    assert "Lustre over EFA: configured from image" in log.splitlines()
+
+
+def test_an_image_without_it_is_reported_and_uses_tcp(node: Node) -> None:
+    code, log = node_with(node, "LUSTRE_EFA_CLIENT=image\n").run()
+    assert code == 0
+    assert "Lustre over EFA: WARNING: the image has no " in log
+
+
+def test_a_node_without_efa_uses_tcp(node: Node) -> None:
+    code, log = node_with(node, "LUSTRE_EFA_CLIENT=image\n", efa=False).run()
+    assert code == 0
+    assert "Lustre over EFA: this node has no EFA interface; Lustre uses TCP" in log.splitlines()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("unzip") is None, reason="curl or unzip is missing")
+@pytest.mark.parametrize("right", [True, False])
+def test_a_package_is_run_only_with_its_digest(node: Node, right: bool, tmp_path: Path) -> None:
+    package = tmp_path / "client.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("configure-efa-fsx-lustre-client/setup.sh", "echo set up from the package\n")
+    digest = hashlib.sha256(package.read_bytes() if right else b"").hexdigest()
+    node_with(node, f"LUSTRE_EFA_CLIENT=file://{package}\nLUSTRE_EFA_CLIENT_SHA256={digest}\n")
+    code, log = node.run()
+    assert code == (0 if right else 1)
+    assert ("set up from the package" in log) is right
+    assert (f"the SHA-256 digest of file://{package} is not {digest}" in log) is not right
+
+
+def test_a_changed_script_or_setting_has_another_address(bare: Node) -> None:
+    before = content_hash(bare.scripts)
+    assert content_hash(bare.scripts, "CONTAINER_DATA=/opt/sagemaker\n") != before
+    (bare.scripts / "on_create.d" / "10-more.sh").write_text("true\n")
+    assert content_hash(bare.scripts) != before

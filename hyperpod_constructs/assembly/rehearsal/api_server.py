@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .store import Clock, Json, Key, Refusal, Resource, Store
+from .store import Clock, Json, Key, Refusal, Resource, Store, merged
 
 LARGEST_BODY = 3 * 1024 * 1024
+
+NO_HANDLER = "(no handler)"
+"""Reason of a refusal that is answered with plain text: nothing is served at this path."""
 
 
 @dataclass
@@ -107,10 +110,16 @@ class ApiServer:
                 if len(data) > LARGEST_BODY:
                     raise Refusal(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
                 self.store.settle()
-                status, answer = self._serve(method, unquote(url.path), query, headers, body)
+                if query.get("dryRun") == "All" and method != "GET":
+                    with self.store.dry_run():
+                        status, answer = self._serve(method, unquote(url.path), query, headers, body)
+                else:
+                    status, answer = self._serve(method, unquote(url.path), query, headers, body)
             except Refusal as refusal:
                 if fault:
                     return self._fault(fault)
+                if refusal.reason == NO_HANDLER:
+                    return 404, "404 page not found\n", {}
                 return refusal.status, _status(refusal.status, refusal.reason, refusal.message), {}
             return self._fault(fault) if fault else (status, answer, {})
 
@@ -135,7 +144,7 @@ class ApiServer:
             if method == "POST":
                 key = resource.key(namespace, body["metadata"]["name"])
                 if key in self.store.objects:
-                    raise Refusal(409, "AlreadyExists", f'{resource.plural} "{key[3]}" already exists')
+                    raise Refusal(409, "AlreadyExists", f'{resource.qualified} "{key[3]}" already exists')
                 return 201, self.store.replace(resource, key, body, query.get("fieldManager", "unknown"))
             return 200, self._list(resource, namespace, query)
         if rest[2:] == ["log"]:
@@ -151,7 +160,7 @@ class ApiServer:
             item, new = store.apply(resource, key, body, manager, query.get("force") == "true")
             return 201 if new else 200, _as(item, resource)
         if key not in store.objects:
-            raise Refusal(404, "NotFound", f'{resource.plural}.{resource.group} "{key[3]}" not found')
+            raise Refusal(404, "NotFound", f'{resource.qualified} "{key[3]}" not found')
         if method == "GET":
             item = _as(store.objects[key], resource)
             if "as=PartialObjectMetadata" in headers.get("Accept", ""):
@@ -162,25 +171,27 @@ class ApiServer:
         if method == "PUT":
             return 200, store.replace(resource, key, body, manager)
         if method == "PATCH" and content_type == "application/merge-patch+json":
-            return 200, store.replace(resource, key, _merged(store.objects[key], body), manager)
+            return 200, store.replace(resource, key, merged(store.objects[key], body), manager)
         raise Refusal(405, "MethodNotAllowed", f"{method} with {content_type} is not served")
 
     def _resource(self, group: str, version: str, plural: str) -> Resource:
         for resource in self.store.resources():
             if (resource.group, resource.version, resource.plural) == (group, version, plural):
                 return resource
-        raise Refusal(404, "NotFound", "the server could not find the requested resource")
+        if any((r.group, r.version) == (group, version) for r in self.store.resources()):
+            raise Refusal(404, "NotFound", "the server could not find the requested resource")
+        raise Refusal(404, NO_HANDLER, "")
 
     def _group(self, group: str) -> Json:
         versions = dict.fromkeys(r.api_version for r in self.store.resources() if r.group == group)
         if not versions:
-            raise Refusal(404, "NotFound", "the server could not find the requested resource")
+            raise Refusal(404, NO_HANDLER, "")
         return {"kind": "APIGroup", "name": group, "versions": [{"groupVersion": version} for version in versions]}
 
     def _discovery(self, group: str, version: str) -> Json:
         found = [r for r in self.store.resources() if (r.group, r.version) == (group, version)]
         if not found:
-            raise Refusal(404, "NotFound", "the server could not find the requested resource")
+            raise Refusal(404, NO_HANDLER, "")
         names = [{"name": r.plural, "kind": r.kind, "namespaced": r.namespaced} for r in found]
         names += [{"name": f"{r.plural}/status", "kind": r.kind, "namespaced": r.namespaced} for r in found]
         return {"kind": "APIResourceList", "groupVersion": found[0].api_version, "resources": names}
@@ -192,6 +203,13 @@ class ApiServer:
             for key, item in sorted(self.store.objects.items())
             if key[:2] == where and namespace in ("", key[2]) and _selected(item, query)
         ]
+        if re.match(r"\s*[=!<>,]", query.get("labelSelector", "")):
+            sign = re.match(r"\s*(\W+)", query["labelSelector"])
+            said = f"found '{sign[1] if sign else ''}', expected: !, identifier, or 'end of string'"
+            raise Refusal(400, "BadRequest", said)
+        if not query.get("continue", "0").isdigit():
+            said = "continue key is not valid: invalid character looking for beginning of value"
+            raise Refusal(400, "BadRequest", f"invalid continue token: {said}")
         start, limit = int(query.get("continue", 0)), int(query.get("limit", 0))
         metadata: Json = {}
         if limit and len(items) > start + limit:
@@ -220,18 +238,6 @@ def _selected(item: Json, query: dict[str, str]) -> bool:
 
 def _as(item: Json, resource: Resource) -> Json:
     return {**item, "apiVersion": resource.api_version}
-
-
-def _merged(item: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(item) if isinstance(item, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merged(merged.get(name), value)
-    return merged
 
 
 def _status(code: int, reason: str, message: str) -> Json:

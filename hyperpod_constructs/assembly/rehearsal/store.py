@@ -1,108 +1,37 @@
 """The state behind the in-memory API server: objects, server-side apply, deletion with finalizers, discovery.
 
-It keeps to what Kubernetes does where our code can tell the difference. Simplified: a list is one value (no merge by
-key), only CRDs that say so have a schema, and there are no controllers but those that its user schedules.
+It keeps to what Kubernetes does where our code can tell the difference; ``fields`` holds server-side apply, ``kinds`` the
+built-in kinds. The controllers are: finalizers of namespaces, CRDs, claims and foreground deletions, aggregated
+ClusterRoles, and what its user adds (``controllers``) or schedules. Left out: validation of most built-in fields,
+defaults of most kinds, quotas.
 """
 
 from __future__ import annotations
 
 import copy
 import itertools
+import json
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-Json = dict[str, Any]
-Key = tuple[str, str, str, str]  # group, plural, namespace, name
-Path = tuple[str, ...]
+from . import fields, kinds
+from .clock import Clock
+from .fields import merged
+from .kinds import Json, Key, Refusal, Resource
+
+__all__ = ["Clock", "Json", "Key", "Refusal", "Resource", "Store", "merged"]
 
 CRD_GROUP = "apiextensions.k8s.io"
 CRD_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
+FOREGROUND = "foregroundDeletion"
+AGGREGATION = "clusterrole-aggregation-controller"
 
-BUILT_IN = """
-v1 Namespace namespaces -
-v1 Node nodes -
-v1 Pod pods ns
-v1 Service services ns
-v1 ConfigMap configmaps ns
-v1 Secret secrets ns
-v1 ServiceAccount serviceaccounts ns
-v1 Event events ns
-events.k8s.io/v1 Event events ns
-apps/v1 Deployment deployments ns
-apps/v1 DaemonSet daemonsets ns
-batch/v1 Job jobs ns
-discovery.k8s.io/v1 EndpointSlice endpointslices ns
-rbac.authorization.k8s.io/v1 ClusterRole clusterroles -
-rbac.authorization.k8s.io/v1 RoleBinding rolebindings ns
-scheduling.k8s.io/v1 PriorityClass priorityclasses -
-apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions -
-"""
-
-SAME_STORAGE = {"events.k8s.io": ""}
-"""API groups whose objects are those of another group, as Kubernetes moves kinds between groups."""
-
-IMMUTABLE: dict[tuple[str, str], list[Path]] = {
-    ("batch", "jobs"): [("spec", "template"), ("spec", "completions")],
-    ("", "secrets"): [("type",)],
-}
-
-NOT_OWNED = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
-
-
-class Clock:
-    """Time that only a sleep, or ``advance``, moves."""
-
-    def __init__(self) -> None:
-        self.time = 1_800_000_000.0
-        self.slept: list[float] = []
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        self.slept.append(seconds)
-        self.advance(seconds)
-
-    def advance(self, seconds: float) -> None:
-        """Move time on."""
-        self.time += seconds
-
-    def jitter(self) -> float:
-        """Factor of each delay."""
-        return 1.0
-
-
-class Refusal(Exception):
-    """An answer of the API server that is not a success."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.reason, self.message = status, reason, message
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A served kind."""
-
-    group: str
-    version: str
-    kind: str
-    plural: str
-    namespaced: bool
-
-    @property
-    def api_version(self) -> str:
-        """As objects say it."""
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    def key(self, namespace: str, name: str) -> Key:
-        """Where an object is stored."""
-        return SAME_STORAGE.get(self.group, self.group), self.plural, namespace, name
+LARGEST_OBJECT = 1536 * 1024
+"""Bytes that etcd takes."""
 
 
 class Store:
@@ -111,25 +40,44 @@ class Store:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.objects: dict[Key, Json] = {}
-        self.crd_delay = 0.0
+        self.crd_delay = 0.2
         """Seconds until a new CRD is established."""
-        self._managers: dict[Key, dict[str, set[Path]]] = {}
+        self.collection_delay = 0.2
+        """Seconds until the garbage collector has seen a deletion in the foreground."""
+        self.controllers: list[Callable[[], None]] = []
+        """Run each time that the store settles."""
         self._versions = itertools.count(1)
         self._scheduled: list[tuple[float, Callable[[], None]]] = []
-        self._built_in = [_resource(line) for line in BUILT_IN.split("\n") if line]
+        self._built_in = kinds.built_in()
         for name in ("default", "kube-system"):
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     # What is used directly.
 
-    def put(self, item: Json) -> Json:
-        """Create or replace an object as it is, status included."""
+    def put(self, item: Json, manager: str = "") -> Json:
+        """Create or replace an object as it is, status included; its fields are the manager's, or nobody's."""
         found = next(r for r in self.resources() if (r.api_version, r.kind) == (item["apiVersion"], item["kind"]))
         namespace = item["metadata"].get("namespace", "default") if found.namespaced else ""
         key = found.key(namespace, item["metadata"]["name"])
-        written = self._write(key, copy.deepcopy(item), None)
-        written["metadata"]["generation"] = item["metadata"].get("generation", written["metadata"]["generation"])
+        item = copy.deepcopy(item)
+        owned = fields.decode(item["metadata"].get("managedFields", []))
+        fields.update(None, item, owned, manager, built_in=self._is_built_in(found))
+        status = item.get("status")
+        if found.kind == "CustomResourceDefinition" and status is None:
+            status = {"conditions": [{"type": "Established", "status": "True"}]}
+        written = self._write(found, key, kinds.written(found, item, None), None, owned)
+        if "generation" in item["metadata"]:
+            written["metadata"]["generation"] = item["metadata"]["generation"]
+        if status is not None:
+            written["status"] = status
+            self.settle()
         return written
+
+    def edit(self, plural: str, name: str, namespace: str = "", *, manager: str, **changes: Any) -> Json:
+        """A merge patch by somebody else: a person, an autoscaler, another controller."""
+        key, item = next((k, i) for k, i in self.objects.items() if k[1:] == (plural, namespace, name))
+        resource = next(r for r in self.resources() if r.key("", "")[:2] == key[:2])
+        return self.replace(resource, key, merged(item, changes), manager)
 
     def get(self, plural: str, name: str, namespace: str = "") -> Json | None:
         """An object by plural and name."""
@@ -154,15 +102,33 @@ class Store:
         self._scheduled = [entry for entry in self._scheduled if entry not in due]
         for _, action in due:
             action()
-        for key, crd in [entry for entry in self.objects.items() if entry[0][0] == CRD_GROUP]:
-            self._establish(key, crd)
+        self._control()
+        for key, item in list(self.objects.items()):
+            if key[0] == CRD_GROUP:
+                self._establish(key, item)
+            elif item.get("aggregationRule"):
+                self._aggregate(item)
         before = -1
         while before != len(self.objects):
             before = len(self.objects)
             for key, item in list(self.objects.items()):
                 if item["metadata"].get("deletionTimestamp") and not self._holders(key, item):
                     self.objects.pop(key, None)
-                    self._managers.pop(key, None)
+            if before != len(self.objects):
+                self._control()
+
+    def _control(self) -> None:
+        for controller in self.controllers:
+            controller()
+
+    @contextmanager
+    def dry_run(self) -> Iterator[None]:
+        """Undo what is done inside."""
+        objects, scheduled = copy.deepcopy(self.objects), list(self._scheduled)
+        try:
+            yield
+        finally:
+            self.objects, self._scheduled = objects, scheduled
 
     # Discovery.
 
@@ -181,50 +147,66 @@ class Store:
 
     def apply(self, resource: Resource, key: Key, item: Json, manager: str, force: bool) -> tuple[Json, bool]:
         """Server-side apply; whether the object is new."""
-        self._check_schema(resource, key, item)
+        kinds.check_body(resource, key, item)
+        kinds.check_fields(resource, key, item)
+        schema = self._schema(resource)
+        self._check_schema(resource, key, item, schema)
+        if (item.get("metadata") or {}).get("managedFields"):
+            raise Refusal(400, "BadRequest", "metadata.managedFields must be nil")
         current = self.objects.get(key)
+        self._check_version(resource, key, current, item)
         self._check_namespace(key, creating=current is None)
-        wanted = dict(_leaves(item))
-        managers = self._managers.setdefault(key, {})
+        owned = fields.decode(current["metadata"].get("managedFields", [])) if current else {}
+        built_in = self._is_built_in(resource)
+        try:
+            result = fields.apply(current, item, owned, manager, force=force, built_in=built_in)
+        except fields.Conflict as conflict:
+            raise Refusal(409, "Conflict", str(conflict)) from None
         if current is not None:
-            self._check_conflicts(current, wanted, managers, manager, force)
-        merged = copy.deepcopy(current) if current else {"metadata": {}}
-        for path in managers.get(manager, set()) - wanted.keys():
-            if not any(path in paths for name, paths in managers.items() if name != manager):
-                _unset(merged, path)
-        for path, value in wanted.items():
-            _set(merged, path, value)
-        merged |= {"apiVersion": resource.api_version, "kind": resource.kind}
-        merged["metadata"]["name"] = key[3]
-        if key[2]:
-            merged["metadata"]["namespace"] = key[2]
-        self._check_immutable(key, current, merged)
-        for name, paths in managers.items():
-            if name != manager:
-                paths -= wanted.keys()
-        managers[manager] = set(wanted) - NOT_OWNED
-        return self._write(key, merged, current), current is None
+            self._keep_metadata(result, current)
+        return self._checked_write(resource, key, result, current, owned, schema), current is None
 
     def replace(self, resource: Resource, key: Key, item: Json, manager: str) -> Json:
-        """POST and PUT: the whole object, owned by ``manager``."""
+        """POST, PUT and the result of a patch: the whole object; what changes is owned by ``manager``."""
         current = self.objects.get(key)
-        self._check_namespace(key, creating=current is None)
-        self._check_immutable(key, current, item)
-        self._managers.setdefault(key, {})[manager] = {path for path, _ in _leaves(item)} - NOT_OWNED
         item = {"apiVersion": resource.api_version, "kind": resource.kind, **copy.deepcopy(item)}
-        item["metadata"]["name"] = key[3]
-        if key[2]:
-            item["metadata"]["namespace"] = key[2]
-        return self._write(key, item, current)
+        item.setdefault("metadata", {})
+        self._check_version(resource, key, current, item)
+        self._check_namespace(key, creating=current is None)
+        # entries that a client sends replace those that there are; none, or an empty list, leave them
+        sent = item["metadata"].get("managedFields")
+        live = current["metadata"].get("managedFields", []) if current else []
+        owned = fields.decode(sent or live)
+        fields.update(current, item, owned, manager, built_in=self._is_built_in(resource))
+        if current is not None:
+            self._keep_metadata(item, current)
+        return self._checked_write(resource, key, item, current, owned, self._schema(resource))
 
     def delete(self, key: Key, options: Json) -> Json:
         """Begin (and, with nothing in the way, finish) a deletion."""
         item = self.objects[key]
         metadata = item["metadata"]
-        uid = (options.get("preconditions") or {}).get("uid")
-        if uid not in (None, metadata["uid"]):
-            raise Refusal(409, "Conflict", f"Precondition failed: UID in precondition: {uid}")
-        metadata.setdefault("deletionTimestamp", self._stamp())
+        wanted = options.get("preconditions") or {}
+        if wanted.get("uid") not in (None, metadata["uid"]):
+            said = (
+                f'Operation cannot be fulfilled on {item["kind"]} "{key[3]}": the UID in the precondition '
+                f"({wanted['uid']}) does not match the UID in record ({metadata['uid']}). The object might have been "
+                "deleted and then recreated"
+            )
+            raise Refusal(409, "Conflict", said)
+        if wanted.get("resourceVersion") not in (None, metadata["resourceVersion"]):
+            said = (
+                f'Operation cannot be fulfilled on {item["kind"]} "{key[3]}": the ResourceVersion in the precondition '
+                f"({wanted['resourceVersion']}) does not match the ResourceVersion in record "
+                f"({metadata['resourceVersion']}). The object might have been modified"
+            )
+            raise Refusal(409, "Conflict", said)
+        propagation = options.get("propagationPolicy")
+        if "deletionTimestamp" not in metadata:
+            metadata["deletionTimestamp"] = self._stamp()
+            metadata["resourceVersion"] = str(next(self._versions))
+            if propagation == "Foreground":
+                metadata["finalizers"] = [*(metadata.get("finalizers") or []), FOREGROUND]
         if item["kind"] == "Namespace":
             item["status"] = {"phase": "Terminating"}
             for other in [k for k in self.objects if k[2] == key[3]]:
@@ -232,48 +214,61 @@ class Store:
         if item["kind"] == "CustomResourceDefinition":
             for other in self._instances(item):
                 self.delete(other, {})
-        if options.get("propagationPolicy") != "Orphan":
+        if propagation != "Orphan":
             for other, dependent in list(self.objects.items()):
-                if any(o.get("uid") == metadata["uid"] for o in dependent["metadata"].get("ownerReferences", [])):
+                if self._depends(dependent, metadata["uid"]):
                     self.delete(other, {})
+        answer = copy.deepcopy(item)
         self.settle()
-        return item
+        return answer
 
     # Rules.
 
-    def _write(self, key: Key, item: Json, current: Json | None) -> Json:
+    def _checked_write(
+        self, resource: Resource, key: Key, item: Json, current: Json | None, owned: fields.Owned, schema: Json
+    ) -> Json:
+        kinds.check_name(resource, key)
+        item = kinds.written(resource, item, current)
+        refused = kinds.schema_refusal({k: v for k, v in item.items() if k not in _ENVELOPE}, schema)
+        if refused:
+            raise Refusal(422, "Invalid", f'{resource.qualified_kind} "{key[3]}" is invalid: {refused}')
+        kinds.check_immutable(resource, key, current, item)
+        if len(json.dumps(item)) > LARGEST_OBJECT:
+            raise Refusal(500, "", "etcdserver: request is too large")
+        return self._write(resource, key, item, current, owned)
+
+    def _write(self, resource: Resource, key: Key, item: Json, current: Json | None, owned: fields.Owned) -> Json:
+        item |= {"apiVersion": resource.api_version, "kind": resource.kind}
         metadata = item.setdefault("metadata", {})
+        metadata["name"] = key[3]
+        if key[2]:
+            metadata["namespace"] = key[2]
         metadata.setdefault("uid", str(uuid.uuid4()))
         metadata.setdefault("creationTimestamp", self._stamp())
-        if current is None or _without_metadata(item) != _without_metadata(current):
-            metadata["generation"] = metadata.get("generation", 0) + 1
-        metadata["managedFields"] = [{"manager": name} for name in self._managers.get(key, {})]
+        if "spec" in item and (current is None or _content(item) != _content(current)):
+            metadata["generation"] = ((current or {}).get("metadata") or {}).get("generation", 0) + 1
+        former = ((current or {}).get("metadata") or {}).get("managedFields", [])
+        metadata["managedFields"] = fields.encode(owned, resource.api_version, self._stamp(), former)
         if current is None or item != current:
             metadata["resourceVersion"] = str(next(self._versions))
         self.objects[key] = item
-        if item["kind"] == "CustomResourceDefinition" and current is None:
-            item["status"] = {"conditions": []}
         self.settle()
         return item
 
-    def _establish(self, key: Key, crd: Json) -> None:
-        made = datetime.fromisoformat(crd["metadata"]["creationTimestamp"]).timestamp()
-        if self.clock.now() >= made + self.crd_delay and not _is_established(crd):
-            crd["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+    def _keep_metadata(self, item: Json, current: Json) -> None:
+        """What a client cannot change."""
+        for name in ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"):
+            item["metadata"].pop(name, None)
+            if name in current["metadata"]:
+                item["metadata"][name] = current["metadata"][name]
 
-    def _check_conflicts(
-        self, current: Json, wanted: dict[Path, Any], managers: dict[str, set[Path]], manager: str, force: bool
-    ) -> None:
-        flat = dict(_leaves(current))
-        conflicts = [
-            f'conflict with "{name}": .{".".join(path)}'
-            for name, paths in managers.items()
-            if name != manager
-            for path in sorted(paths & wanted.keys())
-            if flat.get(path) != wanted[path]
-        ]
-        if conflicts and not force:
-            raise Refusal(409, "Conflict", f"Apply failed with {len(conflicts)} conflict(s): {'; '.join(conflicts)}")
+    def _check_version(self, resource: Resource, key: Key, current: Json | None, item: Mapping[str, Any]) -> None:
+        wanted = (item.get("metadata") or {}).get("resourceVersion")
+        present = current["metadata"]["resourceVersion"] if current else None
+        if wanted in (None, "") or wanted == present:
+            return
+        said = "the object has been modified; please apply your changes to the latest version and try again"
+        raise Refusal(409, "Conflict", f'Operation cannot be fulfilled on {resource.qualified} "{key[3]}": {said}')
 
     def _check_namespace(self, key: Key, creating: bool) -> None:
         if not key[2] or not creating:
@@ -289,39 +284,89 @@ class Store:
                 "because it is being terminated",
             )
 
-    def _check_immutable(self, key: Key, current: Json | None, item: Json) -> None:
-        for path in IMMUTABLE.get(key[:2], []):
-            if current is not None and _get(current, path) != _get(item, path):
-                where = ".".join(path)
-                raise Refusal(422, "Invalid", f'{key[1]} "{key[3]}" is invalid: {where}: field is immutable')
-
-    def _check_schema(self, resource: Resource, key: Key, item: Json) -> None:
+    def _schema(self, resource: Resource) -> Json:
         crd = self.objects.get((CRD_GROUP, "customresourcedefinitions", "", f"{resource.plural}.{resource.group}"))
         if crd is None:
-            return
+            return {}
         version = next(v for v in crd["spec"]["versions"] if v["name"] == resource.version)
-        schema = version.get("schema", {}).get("openAPIV3Schema", {})
-        unknown = _unknown_field({k: v for k, v in item.items() if k not in ("apiVersion", "kind", "metadata")}, schema)
-        if unknown:
+        found: Json = version.get("schema", {}).get("openAPIV3Schema", {})
+        return found
+
+    def _check_schema(self, resource: Resource, key: Key, item: Json, schema: Json) -> None:
+        problem = kinds.schema_problem({k: v for k, v in item.items() if k not in _ENVELOPE}, schema)
+        if problem:
             what = f"{key[2]}/{key[3]}; {resource.api_version}, Kind={resource.kind}"
-            raise Refusal(
-                500, "", f"failed to create typed patch object ({what}): {unknown}: field not declared in schema"
-            )
+            raise Refusal(500, "", f"failed to create typed patch object ({what}): {problem}")
+
+    def _is_built_in(self, resource: Resource) -> bool:
+        return resource in self._built_in
+
+    # Controllers.
+
+    def _establish(self, key: Key, crd: Json) -> None:
+        made = datetime.fromisoformat(crd["metadata"]["creationTimestamp"]).timestamp()
+        if self.clock.now() >= made + self.crd_delay and not _is_established(crd):
+            crd["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+
+    def _aggregate(self, role: Json) -> None:
+        """Rules of an aggregated ClusterRole are those of the roles that it selects; they belong to a controller."""
+        selectors = [s.get("matchLabels", {}) for s in role["aggregationRule"].get("clusterRoleSelectors", [])]
+        rules: list[Any] = []
+        for other in self.objects.values():
+            labels = other["metadata"].get("labels") or {}
+            chosen = any(selector.items() <= labels.items() for selector in selectors)
+            if chosen and other["kind"] == "ClusterRole" and other is not role:
+                rules += [rule for rule in other.get("rules") or [] if rule not in rules]
+        if role.get("rules") != rules:
+            owned = fields.decode(role["metadata"].get("managedFields", []))
+            named = {"apiVersion": role["apiVersion"], "kind": role["kind"], "metadata": {}, "rules": rules}
+            fields.apply(role, named, owned, AGGREGATION, force=True, built_in=True)
+            role["rules"] = rules
+            former = role["metadata"].get("managedFields", [])
+            role["metadata"]["managedFields"] = fields.encode(owned, role["apiVersion"], self._stamp(), former)
+            role["metadata"]["resourceVersion"] = str(next(self._versions))
 
     def _holders(self, key: Key, item: Json) -> bool:
-        if item["kind"] == "Namespace" and any(k[2] == key[3] for k in self.objects):
-            message = "Some content in the namespace has finalizers remaining"
-            item["status"] = {
-                "phase": "Terminating",
-                "conditions": [{"type": "NamespaceFinalizersRemaining", "status": "True", "message": message}],
-            }
-            return True
-        if item["kind"] == "CustomResourceDefinition" and self._instances(item):
-            item["metadata"]["finalizers"] = [CRD_FINALIZER]
+        metadata = item["metadata"]
+        if FOREGROUND in (metadata.get("finalizers") or []):
+            since = datetime.fromisoformat(metadata["deletionTimestamp"]).timestamp()
+            dependents = any(self._depends(other, metadata["uid"]) for other in self.objects.values())
+            if not dependents and self.clock.now() >= since + self.collection_delay:
+                metadata["finalizers"].remove(FOREGROUND)
+        if item["kind"] == "Namespace":
+            left = [other for other in self.objects if other[2] == key[3]]
+            if not left:
+                return bool(metadata.get("finalizers"))
+            held = [n for other in left for n in self.objects[other]["metadata"].get("finalizers") or []]
+            said = [("NamespaceContentRemaining", f"Some resources are remaining: {_counted(left)}")]
+            if held:
+                names = ", ".join(f"{name} in {held.count(name)} resource instances" for name in dict.fromkeys(held))
+                message = f"Some content in the namespace has finalizers remaining: {names}"
+                said.append(("NamespaceFinalizersRemaining", message))
+            conditions = [{"type": kind, "status": "True", "message": message} for kind, message in said]
+            item["status"] = {"phase": "Terminating", "conditions": conditions}
             return True
         if item["kind"] == "CustomResourceDefinition":
-            return False
-        return bool(item["metadata"].get("finalizers"))
+            if self._instances(item):
+                metadata["finalizers"] = [CRD_FINALIZER]
+                return True
+            return FOREGROUND in (metadata.get("finalizers") or [])
+        if CLAIM_FINALIZER in (metadata.get("finalizers") or []) and not self._in_use(key):
+            metadata["finalizers"].remove(CLAIM_FINALIZER)
+        return bool(metadata.get("finalizers"))
+
+    def _in_use(self, claim: Key) -> bool:
+        for key, pod in self.objects.items():
+            done = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+            if key[1:3] == ("pods", claim[2]) and not done:
+                for volume in (pod.get("spec") or {}).get("volumes") or []:
+                    if (volume.get("persistentVolumeClaim") or {}).get("claimName") == claim[3]:
+                        return True
+        return False
+
+    @staticmethod
+    def _depends(item: Json, uid: str) -> bool:
+        return any(owner.get("uid") == uid for owner in item["metadata"].get("ownerReferences") or [])
 
     def _instances(self, crd: Json) -> list[Key]:
         wanted = (crd["spec"]["group"], crd["spec"]["names"]["plural"])
@@ -331,10 +376,12 @@ class Store:
         return datetime.fromtimestamp(self.clock.now(), UTC).isoformat()
 
 
-def _resource(line: str) -> Resource:
-    api_version, kind, plural, scope = line.split()
-    group, _, version = api_version.rpartition("/")
-    return Resource(group, version, kind, plural, scope == "ns")
+_ENVELOPE = ("apiVersion", "kind", "metadata")
+
+
+def _counted(keys: list[Key]) -> str:
+    found = [f"{key[1]}.{key[0]}" for key in keys]
+    return ", ".join(f"{name} has {found.count(name)} resource instances" for name in dict.fromkeys(found))
 
 
 def _is_established(crd: Json) -> bool:
@@ -343,47 +390,5 @@ def _is_established(crd: Json) -> bool:
     )
 
 
-def _unknown_field(value: Any, schema: Json, where: str = "") -> str | None:
-    properties = schema.get("properties")
-    if not isinstance(value, dict) or not properties or schema.get("x-kubernetes-preserve-unknown-fields"):
-        return None
-    for name, inner in value.items():
-        if name not in properties:
-            return f"{where}.{name}"
-        found = _unknown_field(inner, properties[name], f"{where}.{name}")
-        if found:
-            return found
-    return None
-
-
-def _without_metadata(item: Json) -> Json:
+def _content(item: Json) -> Json:
     return {name: value for name, value in item.items() if name not in ("metadata", "status")}
-
-
-def _leaves(item: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    if isinstance(item, dict) and item:
-        for name, value in item.items():
-            yield from _leaves(value, (*path, name))
-    elif path not in NOT_OWNED:
-        yield path, item
-
-
-def _get(item: Any, path: Path) -> Any:
-    for name in path:
-        item = item.get(name) if isinstance(item, dict) else None
-    return item
-
-
-def _set(item: Json, path: Path, value: Any) -> None:
-    for name in path[:-1]:
-        inner = item.get(name)
-        if not isinstance(inner, dict):
-            inner = item[name] = {}
-        item = inner
-    item[path[-1]] = copy.deepcopy(value)
-
-
-def _unset(item: Json, path: Path) -> None:
-    holder = _get(item, path[:-1])
-    if isinstance(holder, dict):
-        holder.pop(path[-1], None)

@@ -9,10 +9,11 @@ from constructs import Construct
 from .base import EksAddon, NodeAddon
 from .cert_manager import CertManagerAddon
 from .cloudwatch_observability import CloudWatchObservabilityAddon
-from .core import CoreDnsAddon, KubeProxyAddon, VpcCniAddon
+from .coredns import CoreDnsAddon
 from .ebs_csi import EbsCsiAddon
 from .fsx_csi import FsxCsiAddon
 from .inference_operator import InferenceOperatorAddon
+from .kube_proxy import KubeProxyAddon
 from .kueue import KueueAddon
 from .metrics_server import MetricsServerAddon
 from .mountpoint_s3_csi import MountpointS3CsiAddon
@@ -21,6 +22,7 @@ from .pod_identity_agent import PodIdentityAgentAddon
 from .spaces import SpacesAddon
 from .task_governance import TaskGovernanceAddon
 from .training_operator import TrainingOperatorAddon
+from .vpc_cni import VpcCniAddon
 
 CORE_ADDONS: Mapping[str, Callable[..., EksAddon]] = {
     "vpc_cni": VpcCniAddon,

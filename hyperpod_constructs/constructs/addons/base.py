@@ -16,8 +16,7 @@ from ..kubernetes import KubernetesWait, addon_active, deployment_available
 
 if TYPE_CHECKING:
     from ...core.spec import Observability
-    from ..cluster import HyperPodCluster
-    from ..eks import EksCluster
+    from ..interfaces import EksCluster, IHyperPodCluster
 
 
 class EksAddon(Construct):
@@ -120,7 +119,7 @@ class NodeAddon(EksAddon):
         id: str,
         *,
         key: str,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         after: Sequence[IDependable] = (),
         **options: Any,
     ) -> None:

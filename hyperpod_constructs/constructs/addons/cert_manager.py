@@ -10,7 +10,7 @@ from ...core.spec import CertManager
 from .base import NodeAddon
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class CertManagerAddon(NodeAddon):
@@ -20,7 +20,7 @@ class CertManagerAddon(NodeAddon):
     """
 
     def __init__(
-        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: CertManager | None = None
+        self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: CertManager | None = None
     ) -> None:
         tolerate = {"tolerations": [{"operator": "Exists"}]}
         super().__init__(

@@ -13,14 +13,14 @@ from ..roles import pod_identity_role
 from .base import NodeAddon
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class CloudWatchObservabilityAddon(NodeAddon):
     """The CloudWatch agent and Fluent Bit on every node, with a role by pod identity."""
 
     def __init__(
-        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: CloudWatchObservability | None = None
+        self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: CloudWatchObservability | None = None
     ) -> None:
         super().__init__(scope, id, key="cloudwatch_observability", cluster=cluster, settings=settings)
         fact = catalog.addon(self.addon_name)

@@ -13,7 +13,7 @@ from ..roles import allow_catalog_actions, pod_identity_role
 from .base import NodeAddon
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class EbsCsiAddon(NodeAddon):
@@ -27,7 +27,7 @@ class EbsCsiAddon(NodeAddon):
         scope: Construct,
         id: str,
         *,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         settings: Addon | None = None,
         role: iam.IRole | None = None,
     ) -> None:
@@ -36,7 +36,7 @@ class EbsCsiAddon(NodeAddon):
         self.pod_identity(self.role, catalog.addon(self.addon_name).service_accounts[0])
         self.ready = self.wait_for_deployments()
 
-    def _create_role(self, cluster: HyperPodCluster) -> iam.Role:
+    def _create_role(self, cluster: IHyperPodCluster) -> iam.Role:
         role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
         for name in catalog.role("ebs_csi").managed_policies:
             role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(name))

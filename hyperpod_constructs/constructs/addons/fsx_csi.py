@@ -13,7 +13,7 @@ from ..roles import pod_identity_role
 from .base import NodeAddon
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class FsxCsiAddon(NodeAddon):
@@ -32,7 +32,7 @@ class FsxCsiAddon(NodeAddon):
         scope: Construct,
         id: str,
         *,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         settings: Addon | None = None,
         role: iam.IRole | None = None,
         dynamic_provisioning: bool = False,
@@ -49,7 +49,7 @@ class FsxCsiAddon(NodeAddon):
         self.pod_identity(self.role, fact.service_accounts[0])
         self.ready = self.wait_for_deployments()
 
-    def _create_role(self, cluster: HyperPodCluster, dynamic: bool, policies: tuple[str, ...]) -> iam.Role:
+    def _create_role(self, cluster: IHyperPodCluster, dynamic: bool, policies: tuple[str, ...]) -> iam.Role:
         role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
         if dynamic:
             for name in policies:

@@ -16,7 +16,7 @@ from .base import NodeAddon
 from .load_balancer_policy import load_balancer_statements
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class InferenceOperatorAddon(NodeAddon):
@@ -32,7 +32,7 @@ class InferenceOperatorAddon(NodeAddon):
     """Where the operator keeps TLS certificates."""
 
     def __init__(
-        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: InferenceOperator | None = None
+        self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: InferenceOperator | None = None
     ) -> None:
         settings = settings or InferenceOperator()
         parts = _Parts(scope, f"{id}Access", cluster, settings)
@@ -52,7 +52,7 @@ class InferenceOperatorAddon(NodeAddon):
 class _Parts(Construct):
     """Roles and bucket, which come before the add-on."""
 
-    def __init__(self, scope: Construct, id: str, cluster: HyperPodCluster, settings: InferenceOperator) -> None:
+    def __init__(self, scope: Construct, id: str, cluster: IHyperPodCluster, settings: InferenceOperator) -> None:
         super().__init__(scope, id)
         self._oidc = cluster.eks_cluster.oidc
         self.tls_bucket: s3.IBucket = (

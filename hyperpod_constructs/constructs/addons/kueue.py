@@ -16,7 +16,7 @@ from ..kubernetes.helm_release import HelmRelease
 from .base import merged
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class KueueAddon(Construct):
@@ -31,7 +31,7 @@ class KueueAddon(Construct):
         scope: Construct,
         id: str,
         *,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         settings: Kueue | None = None,
         chart: ChartSource | None = None,
     ) -> None:

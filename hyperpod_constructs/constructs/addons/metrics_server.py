@@ -10,14 +10,14 @@ from ...core.spec import MetricsServer
 from .base import NodeAddon
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class MetricsServerAddon(NodeAddon):
     """metrics-server as an EKS community add-on. It tolerates every taint, for clusters of accelerated nodes alone."""
 
     def __init__(
-        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: MetricsServer | None = None
+        self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: MetricsServer | None = None
     ) -> None:
         super().__init__(
             scope,

@@ -13,7 +13,7 @@ from ..roles import service_account_role
 from .base import NodeAddon
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class MountpointS3CsiAddon(NodeAddon):
@@ -26,7 +26,7 @@ class MountpointS3CsiAddon(NodeAddon):
     """Role of the driver."""
 
     def __init__(
-        self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: MountpointS3 | None = None
+        self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: MountpointS3 | None = None
     ) -> None:
         settings = settings or MountpointS3()
         role = (
@@ -47,7 +47,7 @@ class MountpointS3CsiAddon(NodeAddon):
         self.ready = self.wait_until_ready()
 
 
-def _create_role(scope: Construct, id: str, cluster: HyperPodCluster, settings: MountpointS3) -> iam.Role:
+def _create_role(scope: Construct, id: str, cluster: IHyperPodCluster, settings: MountpointS3) -> iam.Role:
     fact = catalog.addon(ADDON_NAMES["mountpoint_s3_csi"])
     role = service_account_role(
         scope,

@@ -14,8 +14,8 @@ from ..roles import pod_identity_role
 from .base import NodeAddon
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
     from ..grafana import ManagedGrafana, SelfHostedGrafana
+    from ..interfaces import IHyperPodCluster
     from ..observability import HyperPodAlarms, PrometheusWorkspace
 
 _AREAS = {
@@ -51,7 +51,7 @@ class ObservabilityAddon(NodeAddon):
         scope: Construct,
         id: str,
         *,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         settings: Observability | None = None,
         allow_data_loss: bool = False,
     ) -> None:
@@ -116,7 +116,7 @@ class ObservabilityAddon(NodeAddon):
             values["amgWorkspace"] = {"workspaceName": name, "arn": self.grafana.arn}
         return values
 
-    def _let_restricted_nodes_write(self, cluster: HyperPodCluster) -> None:
+    def _let_restricted_nodes_write(self, cluster: IHyperPodCluster) -> None:
         """Restricted nodes have no pod identity: what runs there writes metrics with their execution role."""
         names = [group.name for group in cluster.spec.restricted_instance_groups]
         roles = {r.node.path: r for r in map(cluster.execution_role_of, names)}
@@ -127,7 +127,7 @@ class ObservabilityAddon(NodeAddon):
             policy = iam.Policy(self, "RestrictedMetrics", roles=list(roles.values()), statements=[write])
             self.resource.node.add_dependency(policy)
 
-    def _create_role(self, cluster: HyperPodCluster, *, logs: bool) -> iam.Role:
+    def _create_role(self, cluster: IHyperPodCluster, *, logs: bool) -> iam.Role:
         allowed = catalog.role("observability").actions
         role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
         role.add_to_policy(iam.PolicyStatement(actions=list(allowed["metrics"]), resources=[self.prometheus.arn]))

@@ -10,7 +10,7 @@ from ...core.spec import Addon
 from .base import EksAddon
 
 if TYPE_CHECKING:
-    from ..eks import EksCluster
+    from ..interfaces import EksCluster
 
 
 class PodIdentityAgentAddon(EksAddon):

@@ -13,13 +13,13 @@ from ..roles import pod_identity_role
 from .base import NodeAddon
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class SpacesAddon(NodeAddon):
     """The Spaces add-on with a role for its controller and one for its router (web access), each by pod identity."""
 
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Spaces | None = None) -> None:
+    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: Spaces | None = None) -> None:
         super().__init__(scope, id, key="spaces", cluster=cluster, settings=settings)
         controller, router = catalog.addon(self.addon_name).service_accounts
         for name, account in (("controller", controller), ("router", router)):

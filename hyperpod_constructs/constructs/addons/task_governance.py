@@ -10,7 +10,7 @@ from ...core.spec import Addon
 from .base import NodeAddon
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class TaskGovernanceAddon(NodeAddon):
@@ -20,6 +20,6 @@ class TaskGovernanceAddon(NodeAddon):
     quotas come after it too: creating them calls that webhook.
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, settings: Addon | None = None) -> None:
+    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: Addon | None = None) -> None:
         super().__init__(scope, id, key="task_governance", cluster=cluster, settings=settings)
         self.ready = self.wait_for_deployments()

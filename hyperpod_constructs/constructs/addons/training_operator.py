@@ -15,7 +15,7 @@ from ..roles import pod_identity_role
 from .base import NodeAddon
 
 if TYPE_CHECKING:
-    from ..cluster import HyperPodCluster
+    from ..interfaces import IHyperPodCluster
 
 
 class TrainingOperatorAddon(NodeAddon):
@@ -34,7 +34,7 @@ class TrainingOperatorAddon(NodeAddon):
         scope: Construct,
         id: str,
         *,
-        cluster: HyperPodCluster,
+        cluster: IHyperPodCluster,
         settings: TrainingOperator | None = None,
         role: iam.IRole | None = None,
     ) -> None:
@@ -63,7 +63,7 @@ class TrainingOperatorAddon(NodeAddon):
         self.ready = crd
         cluster.jobs_ready.add(self)
 
-    def _create_role(self, cluster: HyperPodCluster, settings: TrainingOperator) -> iam.Role:
+    def _create_role(self, cluster: IHyperPodCluster, settings: TrainingOperator) -> iam.Role:
         role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
         if settings.permissions == "managed":
             for name in catalog.addon(self.addon_name).managed_policies:

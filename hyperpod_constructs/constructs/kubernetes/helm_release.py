@@ -63,7 +63,7 @@ class HelmProvider(Construct):
             self,
             "Handler",
             description="Installs, upgrades and uninstalls Helm releases",
-            code=handler_code("helm", "shared"),
+            code=handler_code("helm", "kubernetes", "shared"),
             handler="handlers.helm.index.handler",
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.X86_64,  # the layer's binary is built for it

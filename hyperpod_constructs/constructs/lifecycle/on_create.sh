@@ -1,23 +1,49 @@
 #!/usr/bin/env bash
-# Runs once as root on every new node, before it joins the cluster. HyperPod's image is complete as it is: this script
-# only keeps a log and runs what was put beside it, as on_create.d/*.sh in the order of their names. A failing script
-# fails the node, and the log says which one.
+# Runs once, as root, on every new node before it joins the cluster: runs on_create.d/*.sh in the order of their names,
+# with the settings of the node's instance group (settings.env). HyperPod uploads the log below, and no other file, to
+# CloudWatch Logs: log group /aws/sagemaker/Clusters/<cluster name>/<cluster id>, stream
+# LifecycleConfig/<instance group>/<instance id>.
 set -euo pipefail
 
-log=${ON_CREATE_LOG:-/var/log/provision/on_create.log}
-mkdir -p "$(dirname "$log")"
-exec > >(tee -a "$log") 2>&1
-
+log=${ON_CREATE_LOG:-/var/log/provision/provisioning.log}
+upload_seconds=${ON_CREATE_UPLOAD_SECONDS:-60}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-echo "on_create: start on $(hostname)"
+
+mkdir -p "$(dirname "$log")"
+
+say() {
+  echo "on_create: $*" | tee -a "$log"
+}
+
+# The service terminates an instance as soon as its script fails; the log agent needs time to upload the reason.
+on_exit() {
+  local code=$?
+  if [[ $code -ne 0 ]]; then
+    say "failed with exit code $code; waiting $upload_seconds s for the log to be uploaded"
+    sync
+    sleep "$upload_seconds"
+  fi
+}
+trap on_exit EXIT
+
+say "start on $(hostname)"
+if [[ -f $here/settings.env ]]; then
+  set -a
+  # shellcheck source=/dev/null
+  source "$here/settings.env"
+  set +a
+fi
 
 shopt -s nullglob
 for script in "$here"/on_create.d/*.sh; do
-  echo "on_create: run $(basename "$script")"
-  if ! bash "$script"; then
-    echo "on_create: $(basename "$script") failed" >&2
+  name=$(basename "$script")
+  say "run $name"
+  code=0
+  bash "$script" >>"$log" 2>&1 || code=$?
+  if [[ $code -ne 0 ]]; then
+    say "$name failed with exit code $code"
     exit 1
   fi
 done
 
-echo "on_create: done"
+say "done"

@@ -33,6 +33,8 @@ def suggest(name: str, candidates: Iterable[str]) -> str | None:
     'ml.p5.48xlarge'
     >>> suggest("ml.p5.48xlage", ["ml.p5.48xlarge", "ml.p5e.48xlarge"])
     'ml.p5.48xlarge'
+    >>> suggest("HP31O", ["HP931", "HP310"])
+    'HP310'
     >>> suggest("bicycle", ["ml.p5.48xlarge"]) is None
     True
     """
@@ -41,10 +43,14 @@ def suggest(name: str, candidates: Iterable[str]) -> str | None:
     if wanted in plain:
         return plain[wanted]
     # Imported here: a look-up that succeeds need not pay for it.
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher, get_close_matches
+    from os.path import commonprefix  # of strings, not of paths
 
-    nearest = get_close_matches(wanted, plain, n=1, cutoff=0.7)
-    return plain[nearest[0]] if nearest else None
+    def nearness(candidate: str) -> tuple[float, int]:
+        return SequenceMatcher(None, candidate, wanted).ratio(), len(commonprefix((candidate, wanted)))  # noqa: RUF071
+
+    nearest = get_close_matches(wanted, plain, n=5, cutoff=0.7)
+    return plain[max(nearest, key=nearness)] if nearest else None
 
 
 def _plain(name: str) -> str:

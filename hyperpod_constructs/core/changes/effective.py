@@ -6,7 +6,8 @@ from typing import Any
 
 from .. import catalog
 from ..chart import pinned_chart
-from ..network_plan import default_zone, storage_zone
+from ..network_plan import default_zone
+from ..placement import storage_zone
 from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES, Addons
 from ..spec.cluster import Cluster
 from ..spec.groups import InstanceGroup, RestrictedInstanceGroup

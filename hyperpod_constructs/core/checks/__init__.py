@@ -7,7 +7,7 @@
 """
 
 from .context import Context
-from .engine import acknowledged, check, ensure, error_texts, to_finding
+from .engine import acknowledged, check, ensure, error_texts
 from .registry import AREAS, Problem, Rule, describe, find, rule, rules
 
 __all__ = [
@@ -23,5 +23,4 @@ __all__ = [
     "find",
     "rule",
     "rules",
-    "to_finding",
 ]

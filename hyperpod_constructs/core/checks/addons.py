@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ..catalog import addon, limit
+from ..catalog import Region, addon, limit
 from ..documents import join
 from ..findings import Severity
+from ..placement import takes_anything
 from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES, Addons
 from ..spec.base import is_token
 from ..spec.eks import Eks
 from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
-from .placement import takes_anything
 from .registry import Problem, rule
 
 _SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
@@ -102,9 +102,9 @@ def one_kueue(effective_addons: EffectiveAddons) -> Iterator[Problem]:
     wrong="region: ap-south-2\nnetwork: {availability_zone_ids: [aps2-az1, aps2-az2]}\naddons: {observability: {}}\n",
     right="addons: {observability: {}}\n",
 )
-def regions(effective_addons: EffectiveAddons, region: str, ctx: Context) -> Iterator[Problem]:
-    region, addons = ctx.region_facts, ctx.addons
-    if region is None or addons is None or not region.hyperpod:
+def regions(addons: Addons, effective_addons: EffectiveAddons, region_facts: Region) -> Iterator[Problem]:
+    region = region_facts
+    if not region.hyperpod:
         return
     effective = effective_addons
     if "observability" in effective and not region.observability:

@@ -106,8 +106,8 @@ def services_beside_vpc(network: Network, eks: Eks, ctx: Context) -> Iterator[Pr
     "{subnet_id: subnet-0123456789abcdef1, availability_zone_id: usw2-az2}]}}\n",
 )
 def existing_subnets_in_vpc(network: Network, ctx: Context) -> Iterator[Problem]:
-    network, blocks = ctx.network, _vpc_blocks(ctx)
-    if network is None or network.existing is None or not blocks:
+    blocks = _vpc_blocks(ctx)
+    if network.existing is None or not blocks:
         return
     for index, subnet in enumerate(network.existing.node_subnets):
         block = parsed(subnet.cidr) if subnet.cidr is not None else None
@@ -129,8 +129,7 @@ def existing_subnets_in_vpc(network: Network, ctx: Context) -> Iterator[Problem]
     "instance_type: ml.p5.48xlarge, count: 16}]}\n",
 )
 def room_for_nodes(network: Network, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
-    network, cluster = ctx.network, ctx.cluster
-    if network is None or cluster is None or ctx.plan is None:
+    if ctx.plan is None:
         return
     for zone, items in demands(cluster, ctx.default_zone).items():
         subnet = ctx.plan.node_subnet(zone)

@@ -74,8 +74,8 @@ def private_endpoint(network: Network, eks: Eks, ctx: Context) -> Iterator[Probl
 def copied_images(network: Network, dependencies: DependencyChart, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     from ..closed import image_copies
 
-    chart, cluster = dependencies, ctx.cluster
-    if not _is_closed(ctx) or chart is None or cluster is None:
+    chart = dependencies
+    if not _is_closed(ctx):
         return
     for component, source in uncopied_images().items():
         if chart.is_on(component):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..findings import Severity
+from ..findings import Problem, Severity
 from ..spec.base import is_token
-from .registry import Problem
 
 if TYPE_CHECKING:
     from ..catalog import InstanceType, KubernetesVersion, Region
@@ -25,6 +24,11 @@ if TYPE_CHECKING:
     from ..spec.observability import Observability
     from ..spec.platform import Acknowledgement, Platform
     from ..spec.storage import Storage
+
+InstanceGroups: TypeAlias = "tuple[tuple[str, InstanceGroup], ...]"
+RestrictedGroups: TypeAlias = "tuple[tuple[str, RestrictedInstanceGroup], ...]"
+Groups: TypeAlias = "tuple[tuple[str, InstanceGroup | RestrictedInstanceGroup], ...]"
+EffectiveAddons: TypeAlias = "Mapping[str, Addon | Observability | Kueue]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +107,7 @@ class Context:
         return default_zone(self.network) if self.network is not None else None
 
     @cached_property
-    def effective_addons(self) -> Mapping[str, Addon | Observability | Kueue]:
+    def effective_addons(self) -> EffectiveAddons:
         """The add-ons that will be installed, by key, with those that come along."""
         return self.addons.effective() if self.addons is not None else {}
 
@@ -123,25 +127,22 @@ class Context:
         except LookupError:  # the catalog is too old to know one; HP202 says so
             return None
 
-    @property
-    def instance_groups(self) -> Iterator[tuple[str, InstanceGroup]]:
+    @cached_property
+    def instance_groups(self) -> InstanceGroups:
         """Config path and group, of the ordinary groups."""
-        if self.cluster is not None:
-            for index, group in enumerate(self.cluster.instance_groups):
-                yield f"cluster.instance_groups[{index}]", group
+        groups = self.cluster.instance_groups if self.cluster is not None else ()
+        return tuple((f"cluster.instance_groups[{index}]", group) for index, group in enumerate(groups))
 
-    @property
-    def restricted_groups(self) -> Iterator[tuple[str, RestrictedInstanceGroup]]:
+    @cached_property
+    def restricted_groups(self) -> RestrictedGroups:
         """Config path and group, of the restricted groups."""
-        if self.cluster is not None:
-            for index, group in enumerate(self.cluster.restricted_instance_groups):
-                yield f"cluster.restricted_instance_groups[{index}]", group
+        groups = self.cluster.restricted_instance_groups if self.cluster is not None else ()
+        return tuple((f"cluster.restricted_instance_groups[{index}]", group) for index, group in enumerate(groups))
 
-    @property
-    def groups(self) -> Iterator[tuple[str, InstanceGroup | RestrictedInstanceGroup]]:
+    @cached_property
+    def groups(self) -> Groups:
         """Config path and group, of all groups."""
-        yield from self.instance_groups
-        yield from self.restricted_groups
+        return (*self.instance_groups, *self.restricted_groups)
 
     def zone_of(self, group: InstanceGroup | RestrictedInstanceGroup) -> str | None:
         """The zone id of a group's subnet; None where it brings subnets, or the zone is not known here."""

@@ -218,15 +218,9 @@ def needs_values(dependencies: DependencyChart) -> Iterator[Problem]:
     "chart: {reference: 'oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/hyperpod', version: 0.1.0, "
     f"digest: 'sha256:{'ab' * 32}'}}}}\n",
 )
-def vendored(network: Network, dependencies: DependencyChart, ctx: Context) -> Iterator[Problem]:
-    network, chart = ctx.network, dependencies
-    if (
-        network is None
-        or chart is None
-        or not chart.enabled
-        or network.existing is not None
-        or network.mode != "closed"
-    ):
+def vendored(network: Network, dependencies: DependencyChart) -> Iterator[Problem]:
+    chart = dependencies
+    if not chart.enabled or network.existing is not None or network.mode != "closed":
         return
     source = type(chart.chart).__name__
     if source in ("NoneType", "GitChart"):

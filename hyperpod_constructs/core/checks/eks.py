@@ -122,14 +122,9 @@ _PRIVATE = [block for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16") 
     wrong="eks: {admins: [arn:aws:sts::111122223333:assumed-role/Admin/me]}\n",
     right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",
 )
-def principals(ctx: Context) -> Iterator[Problem]:
-    places: list[tuple[str, str]] = []
-    if ctx.eks is not None:
-        places += [(f"eks.admins[{i}]", arn) for i, arn in enumerate(ctx.eks.admins)]
-        places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(ctx.eks.access)]
-    for t, team in enumerate(ctx.governance.teams if ctx.governance else ()):
-        for name in ("members", "viewers"):
-            places += [(f"governance.teams[{t}].{name}[{i}]", arn) for i, arn in enumerate(getattr(team, name))]
+def principals(eks: Eks) -> Iterator[Problem]:
+    places = [(f"eks.admins[{i}]", arn) for i, arn in enumerate(eks.admins)]
+    places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(eks.access)]
     for path, arn in places:
         if is_token(arn):
             yield skipped(path)

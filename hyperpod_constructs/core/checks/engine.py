@@ -10,7 +10,7 @@ from ..documents import within
 from ..findings import Finding, InvalidSpec, Severity, errors, ordered
 from ..spec.base import is_token
 from .context import Context
-from .registry import Problem, Rule, active, find
+from .registry import Problem, active, find
 
 if TYPE_CHECKING:
     from ..spec.platform import Acknowledgement
@@ -26,27 +26,12 @@ def check(context: Context) -> list[Finding]:
     """
     found: dict[tuple[str, str, str], Finding] = {}
     for rule in active():
-        if rule.function is None or not all(context.has(part) for part in rule.needs):
+        if not rule.applies_to(context):
             continue
-        if not context.cut.isdisjoint(rule.complete):
-            continue
-        for problem in rule.function(context):
-            finding = to_finding(rule, problem)
+        for problem in rule.problems(context):
+            finding = rule.finding(problem)
             found.setdefault((finding.rule, finding.path, finding.message), finding)
     return acknowledged(found.values(), context.acknowledge, stale=context.whole)
-
-
-def to_finding(rule: Rule, problem: Problem) -> Finding:
-    """A problem with the texts of its rule."""
-    return Finding(
-        rule=rule.id,
-        severity=problem.severity or rule.severity,
-        path=problem.path,
-        message=problem.message,
-        consequence=rule.why if problem.consequence is None else problem.consequence,
-        cure=rule.cure if problem.cure is None else problem.cure,
-        source=rule.source,
-    )
 
 
 def error_texts(context: Context) -> list[str]:
@@ -86,7 +71,7 @@ def acknowledged(
             if finding.rule != accepted.rule or not within(finding.path, accepted.path):
                 continue
             matched = True
-            if finding.severity is Severity.ERROR and rule.certain:
+            if finding.severity is Severity.ERROR and rule.is_certain:
                 refused = True
             else:
                 done[place] = replace(finding, acknowledged=accepted.reason)
@@ -111,4 +96,4 @@ def _found(id: str, path: str, message: str) -> Finding:
     rule = find(id)
     if rule is None:
         raise LookupError(f"rule {id} is not registered")
-    return to_finding(rule, Problem(path, message))
+    return rule.finding(Problem(path, message))

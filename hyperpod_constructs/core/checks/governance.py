@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import find_instance_type, instance_types, limit, mig_profiles_in_api, pattern, source_of, suggest
+from ..catalog import (
+    Region,
+    find_instance_type,
+    instance_types,
+    limit,
+    mig_profiles_in_api,
+    pattern,
+    source_of,
+    suggest,
+)
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.cluster import Cluster
@@ -49,9 +58,9 @@ def needs_addon(governance: Governance, effective_addons: EffectiveAddons, ctx: 
     wrong=_ON + "governance: {through: native, teams: []}\n",
     right=_ON + "governance: {through: auto, teams: []}\n",
 )
-def types_in_region(governance: Governance, region: str, ctx: Context) -> Iterator[Problem]:
-    region = ctx.region_facts
-    if region is None or not region.hyperpod or governance.through != "native":
+def types_in_region(governance: Governance, region_facts: Region) -> Iterator[Problem]:
+    region = region_facts
+    if not region.hyperpod or governance.through != "native":
         return
     missing = [] if region.scheduler_config_cfn else ["AWS::SageMaker::ClusterSchedulerConfig"]
     missing += [] if region.compute_quota_cfn else ["AWS::SageMaker::ComputeQuota"]
@@ -161,8 +170,6 @@ def types_of_quotas(governance: Governance, cluster: Cluster, ctx: Context) -> I
     right=_team("quota: [{instance_type: ml.m5.4xlarge, count: 2}]"),
 )
 def within_capacity(governance: Governance, cluster: Cluster) -> Iterator[Problem]:
-    if cluster is None:
-        return
     nodes: dict[str, int] = {}
     for group in cluster.groups:
         for name in group.types:

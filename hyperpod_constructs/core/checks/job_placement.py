@@ -31,11 +31,11 @@ def _platform(fields: str, group: str = "", rest: str = "") -> str:
     return example(fields, f"cluster:\n  instance_groups:\n    - {GROUP % group}\n{rest}")
 
 
-def _groups(part: ReplicaSpec, context: Context) -> list[tuple[str, Group]]:
+def _groups(part: ReplicaSpec, ctx: Context) -> list[tuple[str, Group]]:
     """The groups whose nodes a replica spec may use."""
     return [
         (path, group)
-        for path, group in context.groups
+        for path, group in ctx.groups
         if part.instance_type in group.types and part.instance_group in (None, group.name)
     ]
 

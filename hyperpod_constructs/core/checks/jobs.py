@@ -6,7 +6,8 @@ from ..findings import Finding, Severity, ordered
 from ..spec.jobs import Job
 from . import job_placement, job_resources, job_shape
 from .context import Context
-from .job_rule import JOB_CHECKS, example
+from .engine import acknowledged
+from .job_rule import example
 from .registry import active, describe
 
 __all__ = ["check_job", "check_jobs", "job_placement", "job_resources", "job_shape"]
@@ -18,24 +19,14 @@ def check_job(job: Job) -> list[Finding]:
     >>> [f.rule for f in check_job(Job(name="a", image="b", instance_type="ml.p5.48xlarge", accelerators=9))]
     ['HP713']
     """
-    problems = [(rule, problem) for rule, check in JOB_CHECKS for problem in check(job)]
-    if not problems:
-        return []
-    from .engine import to_finding
-
-    return ordered(to_finding(rule, problem) for rule, problem in problems)
+    alone = (rule for rule in active() if rule.about_a_job_alone)
+    return ordered(rule.finding(problem) for rule in alone for problem in rule.problems_of_job(job))
 
 
 def check_jobs(context: Context) -> list[Finding]:
     """Every finding about the jobs of a context, and none about the rest of it."""
-    from .engine import acknowledged, to_finding
-
-    found = [
-        to_finding(rule, problem)
-        for rule in active()
-        if rule.id.startswith("HP7") and rule.function is not None and all(map(context.has, rule.needs))
-        for problem in rule.function(context)
-    ]
+    about_jobs = (rule for rule in active() if rule.id.startswith("HP7") and rule.applies_to(context))
+    found = [rule.finding(problem) for rule in about_jobs for problem in rule.problems(context)]
     return acknowledged(found, context.acknowledge, stale=False)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeGuard
 
 from ..catalog import suggest
 from ..findings import Severity
+from ..placement import takes_anything
 from ..spec.base import is_token
 from ..spec.cluster import Cluster
 from ..spec.groups import InstanceGroup
@@ -172,12 +172,3 @@ def system_group(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         yield Problem(place, message, severity=Severity.ERROR if ctx.eks is not None else None)
     elif all(any(kind.is_accelerated for kind in types_of(group)) for group in open_groups):
         yield Problem(place, "every group that takes ordinary pods has accelerators")
-
-
-def takes_anything(group: object) -> TypeGuard[InstanceGroup]:
-    """Whether ordinary pods can run on a group's nodes from the start."""
-    return (
-        isinstance(group, InstanceGroup)
-        and group.count > 0
-        and not any(taint.effect != "PreferNoSchedule" for taint in group.taints)
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ..catalog import find_region, limit, regions, suggest
+from ..catalog import Region, find_region, limit, regions, suggest
 from ..findings import Severity
 from ..spec.base import is_token
 from .context import Context, as_text, skipped
@@ -67,12 +67,12 @@ def known_region(region: str) -> Iterator[Problem]:
     wrong="region: eu-west-3\nnetwork: {availability_zone_ids: [euw3-az1, euw3-az2]}\n",
     right="region: eu-west-1\nnetwork: {availability_zone_ids: [euw1-az1, euw1-az2]}\n",
 )
-def region_has_hyperpod(region: str, ctx: Context) -> Iterator[Problem]:
-    region = ctx.region_facts
-    if region is not None and not region.hyperpod:
+def region_has_hyperpod(region_facts: Region) -> Iterator[Problem]:
+    region = region_facts
+    if not region.hyperpod:
         offered = ", ".join(name for name, each in regions().items() if each.hyperpod)
         yield Problem("region", f"HyperPod is not in {region.name}", f"Choose one of {offered}.")
-    elif region is not None and "hyperpod" in region.uncertain:
+    elif "hyperpod" in region.uncertain:
         text = f"{region.name} is not certain to have HyperPod: {region.uncertain['hyperpod']}"
         yield Problem("region", text, "Look it up in the documentation.", severity=Severity.NOTE)
 

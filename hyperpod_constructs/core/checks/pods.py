@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from ..catalog import addon
 from ..findings import Severity
+from ..placement import takes_anything
 from ..spec.addons import ADDON_NAMES, Addons
 from .context import Context, Groups, types_of
-from .placement import takes_anything
 from .registry import Problem, rule
 
 _TABLE = (

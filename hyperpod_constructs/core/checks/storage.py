@@ -340,7 +340,7 @@ def namespaces_of_claims(storage: Storage, governance: Governance) -> Iterator[P
     teams = governance.teams if governance else ()
     known = {"default", *(team.name for team in teams), *(team.namespace for team in teams)}
     for base in ("storage.lustre", "storage.buckets") if storage else ():
-        for index, item in enumerate(_items(storage, base)):  # type: ignore[arg-type]
+        for index, item in enumerate(_items(storage, base)):
             for place, namespace in enumerate(item.namespaces):
                 if namespace not in known and not is_token(namespace):
                     path = f"{base}[{index}].namespaces[{place}]"

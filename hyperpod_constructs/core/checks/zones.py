@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import limit, region_of_zone_id
+from ..catalog import Region, limit, region_of_zone_id
 from ..findings import Severity
 from ..network_plan import control_plane_zones, zones_of
 from ..spec.base import is_token
@@ -25,8 +25,8 @@ from .registry import Problem, rule
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
 def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
-    network, need = ctx.network, limit("eks_subnets").value
-    if network is None or (ctx.eks is not None and ctx.eks.existing is not None):
+    need = limit("eks_subnets").value
+    if ctx.eks is not None and ctx.eks.existing is not None:
         return
     if network.existing is None:
         zones = len(set(network.availability_zone_ids))
@@ -82,10 +82,7 @@ def distinct_zones(network: Network, ctx: Context) -> Iterator[Problem]:
     wrong="network: {availability_zone_ids: [us-west-2a, us-west-2b]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def zone_ids_of_region(region: str, ctx: Context) -> Iterator[Problem]:
-    region = ctx.region_facts
-    if region is None:
-        return
+def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
     places = [*_zone_ids(ctx), *((f"{path}.availability_zone_id", g.availability_zone_id) for path, g in ctx.groups)]
     if ctx.storage is not None:
         places += [
@@ -93,22 +90,22 @@ def zone_ids_of_region(region: str, ctx: Context) -> Iterator[Problem]:
             for i, s in enumerate(ctx.storage.lustre)
         ]
     for path, zone in places:
-        if zone is None or region.owns_zone_id(zone):
+        if zone is None or region_facts.owns_zone_id(zone):
             continue
         if is_token(zone):
             yield skipped(path)
             continue
         other = region_of_zone_id(zone)
-        example = f"{region.zone_id_prefix}-az1"
+        example = f"{region_facts.zone_id_prefix}-az1"
         if re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9][a-z]", zone):
             said, cure = f"{as_text(zone)} is a zone name, not a zone id such as {example}", None
         elif other is not None:
             said, cure = (
-                f"{as_text(zone)} is a zone of {other.name}, not of {region.name}",
+                f"{as_text(zone)} is a zone of {other.name}, not of {region_facts.name}",
                 f"Use ids such as {example}.",
             )
         else:
-            said, cure = f"{as_text(zone)} is no zone id of {region.name}", f"Use ids such as {example}."
+            said, cure = f"{as_text(zone)} is no zone id of {region_facts.name}", f"Use ids such as {example}."
         yield Problem(path, said, cure)
 
 
@@ -122,9 +119,8 @@ def zone_ids_of_region(region: str, ctx: Context) -> Iterator[Problem]:
     wrong="network: {availability_zone_ids: [use1-az3, use1-az4]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az2, use1-az4]}\nregion: us-east-1\n",
 )
-def zones_for_control_plane(network: Network, region: str, ctx: Context) -> Iterator[Problem]:
-    network, region = ctx.network, ctx.region_facts
-    if network is None or region is None or (ctx.eks is not None and ctx.eks.existing is not None):
+def zones_for_control_plane(network: Network, region_facts: Region, ctx: Context) -> Iterator[Problem]:
+    if ctx.eks is not None and ctx.eks.existing is not None:
         return
     cure = None
     if network.existing is not None:
@@ -133,7 +129,7 @@ def zones_for_control_plane(network: Network, region: str, ctx: Context) -> Iter
         cure = "Name control_plane_subnet_ids in other zones; node subnets can be in this one."
     used = control_plane_zones(network)
     for path, zone in _zone_ids(ctx):
-        if zone in region.eks_refused_zone_ids and zone in used:
+        if zone in region_facts.eks_refused_zone_ids and zone in used:
             yield Problem(path, f"EKS has no control planes in {zone}", cure)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from .base import Change, SpecModel, defaults, field
-from .groups import InstanceGroup, Lifecycle, RestrictedInstanceGroup
+from .groups import InstanceGroup, Lifecycle, LustreEfaClient, RestrictedInstanceGroup
 
 
 class Autoscaling(SpecModel):
@@ -91,6 +91,12 @@ class Cluster(SpecModel):
     tiered_storage: TieredStorage | None = field(None, change=Change.IN_PLACE, help="Checkpoints in memory.")
     lifecycle: Lifecycle = field(
         defaults(Lifecycle), change=Change.DRAINS, help="Lifecycle configuration of groups that have none of their own."
+    )
+    lustre_efa_client: LustreEfaClient | None = field(
+        None,
+        change=Change.DRAINS,
+        help="Configure the Lustre client for EFA on groups whose instance type has EFA. Default: where a file system of "
+        "`storage.lustre` has EFA.",
     )
     lifecycle_bucket_name: str | None = field(
         None, change=Change.DRAINS, help="Bucket for the lifecycle scripts that exists; default: a new one."

@@ -29,6 +29,11 @@ class Lifecycle(SpecModel):
         "on_create.sh", change=Change.DRAINS, help="File in the folder that is run.", min_length=1, max_length=128
     )
 
+    @property
+    def runs_ours(self) -> bool:
+        """Whether our own scripts set the node up."""
+        return self.mode == "on_create" and self.source is None
+
 
 class Volume(SpecModel):
     """An EBS volume of every node of a group."""
@@ -38,6 +43,21 @@ class Volume(SpecModel):
     )
     kms_key_arn: str | None = field(
         None, change=Change.REPLACES_GROUP, help="Customer managed KMS key; default: the AWS managed one."
+    )
+
+
+class LustreEfaClient(SpecModel):
+    """Configuration of the nodes' Lustre client for EFA, by our lifecycle script.
+
+    Default: the setup script of the node's image. `package_url` is used where the image has none: FSx for Lustre's package
+    `configure-efa-fsx-lustre-client.zip`, or a copy of it, with its digest.
+    """
+
+    package_url: str | None = field(
+        None, change=Change.DRAINS, help="HTTPS address of the package; default: the setup script of the image."
+    )
+    package_sha256: str | None = field(
+        None, change=Change.DRAINS, help="SHA-256 digest of the package, in hexadecimal; a node with another one fails."
     )
 
 
@@ -154,6 +174,13 @@ class InstanceGroup(SpecModel):
     root_volume: Volume | None = field(None, change=Change.REPLACES_GROUP, help="Encryption of the root volume.")
     volume: Volume | None = field(
         None, change=Change.DRAINS, help="Second volume, mounted at /opt/sagemaker by the service."
+    )
+    container_data: Literal["second-volume", "nvme", "root-volume"] | None = field(
+        None,
+        change=Change.DRAINS,
+        help="Where new nodes keep the data of containerd and the kubelet (images, container layers, emptyDir volumes). "
+        "`nvme` is the local storage of the instance type. Default: the second volume where the group has one, else the "
+        "root volume. Set up by our lifecycle script.",
     )
     lustre: LustreMount | None = field(None, change=Change.DRAINS, help="FSx for Lustre mount.")
     open_zfs: OpenZfsMount | None = field(None, change=Change.DRAINS, help="FSx for OpenZFS mount.")

@@ -10,6 +10,7 @@ from .cluster import Cluster
 from .dependencies import DependencyChart
 from .eks import Eks
 from .governance import Governance
+from .groups import LustreEfaClient
 from .jobs import Job
 from .network import Network
 from .storage import Storage
@@ -63,3 +64,11 @@ class Platform(SpecModel):
     def completed_jobs(self) -> tuple[Job, ...]:
         """The jobs, each with the priority of its team where it names none."""
         return tuple(map(self.governance.completed, self.jobs)) if self.governance else self.jobs
+
+    @property
+    def completed_cluster(self) -> Cluster:
+        """The cluster with the platform's tags, and with the Lustre client for EFA where a file system here has EFA."""
+        update: dict[str, object] = {"tags": {**self.tags, **self.cluster.tags}}
+        if self.cluster.lustre_efa_client is None and any(system.efa for system in self.storage.lustre):
+            update["lustre_efa_client"] = LustreEfaClient()
+        return self.cluster.model_copy(update=update)

@@ -18,8 +18,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..kubernetes.errors import ApiError
 from ..shared.eks import ClusterAccess, ClusterGone, cluster_access
 from .binary import LAYER_BINARY, Helm, HelmError
+from .cluster import ClusterHelm
 from .errors import ChartError
 from .release import Release
 from .source import obtain, pull_subchart
@@ -107,7 +109,7 @@ def handle(
         if delete:
             return _delete(wanted, work, helm, access, sleep)
         return _apply(wanted, work, helm, access, sleep)
-    except (ChartError, HelmError, ClusterGone, BotoCoreError, ClientError) as error:
+    except (ChartError, HelmError, ApiError, ClusterGone, BotoCoreError, ClientError) as error:
         did = {"Create": "installed", "Update": "upgraded", "Delete": "uninstalled"}[event["RequestType"]]
         raise ReleaseFailed(
             _short(
@@ -117,34 +119,6 @@ def handle(
         ) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-class ClusterHelm:
-    """Helm with the way to one cluster: a fresh token for each run, in a file that only we can read."""
-
-    def __init__(self, helm: Helm, access: ClusterAccess, work: Path) -> None:
-        self._helm = helm
-        self._access = access
-        self._file = work / "kubeconfig"
-        self.seconds_left = helm.seconds_left
-
-    def run(self, arguments: Sequence[str], /) -> str:
-        """What helm printed; raises HelmError."""
-        cluster = {"server": self._access.endpoint, "certificate-authority-data": self._access.certificate_authority}
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "eks", "cluster": {key: value for key, value in cluster.items() if value}}],
-            "users": [{"name": "us", "user": {"token": self._access.make_token()}}],
-            "contexts": [{"name": "here", "context": {"cluster": "eks", "user": "us"}}],
-            "current-context": "here",
-        }
-        self._file.touch(mode=0o600)
-        self._file.write_text(json.dumps(config))
-        try:
-            return self._helm.run([*arguments, f"--kubeconfig={self._file}"])
-        finally:
-            self._file.unlink()
 
 
 def _apply(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from ..kubernetes.client import ApiClient
+from ..kubernetes.errors import ApiError
 from .binary import HelmError
+from .leftovers import aggregated_roles, refusing_role, remove_remade
 
 T = TypeVar("T")
 
@@ -41,11 +45,25 @@ _TRANSIENT = (
     "tls handshake timeout",
     "too many requests",
     "unexpected eof",
+    " with body length 0",  # the answer broke off: "ContentLength=N with Body length 0"
 )
+_BROKEN_OFF = re.compile(r": eof\b")
+
+_SERVER_SIDE = ("--server-side=true", "--force-conflicts", "--cleanup-on-fail")
+"""How objects are changed. A release owns the fields that its chart sets: without force, a field that a controller or a
+person has changed since (the rules of an aggregated ClusterRole, always) refuses every later change. Objects that a
+failed change has created go again: the way back compares with the last deployed revision, which lacks them. Releases of
+Helm 3 become server-side ones."""
+_LEFTOVERS = 50  # most roles of one release that may refuse its install, one after the other
 
 
 class Runner(Protocol):
     """Runs helm against the cluster."""
+
+    @property
+    def api(self) -> ApiClient:
+        """Requests to the cluster's API server."""
+        ...
 
     def run(self, arguments: Sequence[str], /) -> str:
         """What helm printed; raises HelmError."""
@@ -111,7 +129,7 @@ class Release:
             HelmError: what helm said last.
         """
         options = [
-            *("--install", "--reset-values", f"--history-max={HISTORY}", "--output=json"),
+            *("--install", "--reset-values", f"--history-max={HISTORY}", "--output=json", *_SERVER_SIDE),
             *(f"--values={file}" for file in values),
             *(["--skip-crds"] if skip_crds else []),
             *(["--create-namespace"] if create_namespace else []),
@@ -121,7 +139,7 @@ class Release:
         def attempt() -> int:
             self._recover()
             seconds = max(1, min(timeout_seconds, int(self._helm.seconds_left() - _RESERVE_SECONDS)))
-            output = self._run("upgrade", self.name, str(chart), *options, f"--timeout={seconds}s")
+            output = self._upgrade(str(chart), *options, f"--timeout={seconds}s")
             deployed, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])
             return int(deployed["version"])
 
@@ -145,9 +163,23 @@ class Release:
 
         self._with_retries(attempt)
 
+    def _upgrade(self, *arguments: str) -> str:
+        """Upgrade; roles that are left over from this or another release, and refuse it, are removed first."""
+        for _ in range(_LEFTOVERS):
+            try:
+                return self._run("upgrade", self.name, *arguments)
+            except HelmError as error:
+                role = refusing_role(error.output)
+                if role is None or not remove_remade(self._helm.api, role):
+                    raise
+        raise HelmError(f"more than {_LEFTOVERS} ClusterRoles refused the install")
+
     def _uninstall(self, *options: str) -> None:
+        roles = aggregated_roles(self._helm.api, self.name, self.namespace)
         # Without --debug helm does not say why it could not delete an object.
         self._run("uninstall", self.name, "--ignore-not-found", "--debug", *options)
+        for role in roles:
+            remove_remade(self._helm.api, role)
 
     def _recover(self) -> None:
         """Bring a release that an interrupted attempt has left half-way into a state that helm upgrades from."""
@@ -162,14 +194,14 @@ class Release:
         elif last in _PENDING:
             back = max(deployed, key=lambda revision: (revision.status == "deployed", revision.number))
             print(f"release {self.name} is {last}: it is rolled back to revision {back.number} first")
-            self._run("rollback", self.name, str(back.number), f"--history-max={HISTORY}")
+            self._run("rollback", self.name, str(back.number), f"--history-max={HISTORY}", *_SERVER_SIDE)
 
     def _remove_failed_install(self, cause: HelmError) -> None:
         try:
             history = self.history()
             if history and not any(revision.status in _ONCE_DEPLOYED for revision in history):
                 self._uninstall()
-        except HelmError as error:
+        except (HelmError, ApiError) as error:
             # Helm's own words come first: they are why the install failed.
             raise HelmError(f"{cause}\nand what was installed of it could not be removed: {error}") from cause
 
@@ -179,10 +211,9 @@ class Release:
         while True:
             try:
                 return attempt()
-            except HelmError as error:
-                reason = error.output.lower()
-                unauthorized = any(mark in reason for mark in _UNAUTHORIZED)
-                if not unauthorized and not any(mark in reason for mark in _TRANSIENT):
+            except (HelmError, ApiError) as error:
+                unauthorized = _is_unauthorized(error)
+                if not unauthorized and not _is_transient(error):
                     raise
                 if unauthorized and denied >= _AUTHORIZATION_SECONDS:
                     raise
@@ -199,3 +230,23 @@ class Release:
 
 def _not_found(error: HelmError) -> bool:
     return "release: not found" in error.output.lower()
+
+
+def _is_unauthorized(error: HelmError | ApiError) -> bool:
+    if isinstance(error, ApiError):
+        return error.status in (401, 403)
+    return any(mark in error.output.lower() for mark in _UNAUTHORIZED)
+
+
+def _is_transient(error: HelmError | ApiError) -> bool:
+    """Whether the same may succeed later.
+
+    >>> _is_transient(HelmError('Error: Get "https://x.eks.amazonaws.com/version": EOF'))
+    True
+    >>> _is_transient(HelmError("Error: values don't meet the specifications of the schema"))
+    False
+    """
+    if isinstance(error, ApiError):
+        return error.is_transient(0.0)
+    reason = error.output.lower()
+    return any(mark in reason for mark in _TRANSIENT) or _BROKEN_OFF.search(reason) is not None

@@ -73,6 +73,7 @@ class NodesReady:
         if cluster:
             failure = cluster.get("FailureMessage")
             yield f"HyperPod cluster is {cluster.get('ClusterStatus')}" + (f" ({failure})" if failure else "")
+            yield _lifecycle_logs(cluster)
         for group in cluster.get("InstanceGroups", []):
             if group.get("CurrentCount", 0) < group.get("TargetCount", 0):
                 yield (
@@ -112,3 +113,12 @@ class NodesReady:
     def _nodes(self, sources: Sources) -> list[dict[str, Any]]:
         query = {"labelSelector": self.selector} if self.selector else {}
         return sources.client.items("/api/v1/nodes", **query)
+
+
+def _lifecycle_logs(cluster: Mapping[str, Any]) -> str:
+    """Where the output of lifecycle scripts is, which is the usual reason of nodes that do not join."""
+    id = str(cluster.get("ClusterArn", "")).rpartition("/")[2]
+    return (
+        f"lifecycle logs: log group /aws/sagemaker/Clusters/{cluster.get('ClusterName')}/{id}, "
+        "streams LifecycleConfig/<instance group>/<instance id>"
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...core.checks import Problem, find, to_finding
+from ...core.checks import Problem, find
 from ...core.checks.engine import acknowledged
 from ...core.findings import Finding
 from ...core.spec.platform import Platform
@@ -175,4 +175,4 @@ def _finding(id_: str, problem: Problem) -> Finding:
     rule = find(id_)
     if rule is None:
         raise LookupError(f"rule {id_} is not registered")
-    return to_finding(rule, problem)
+    return rule.finding(problem)

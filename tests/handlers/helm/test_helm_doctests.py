@@ -6,10 +6,12 @@ import doctest
 
 import pytest
 
-from hyperpod_constructs.handlers.helm import binary, subcharts
+from hyperpod_constructs.handlers.helm import binary, leftovers, release, subcharts
 
 
-@pytest.mark.parametrize("module", [binary, subcharts], ids=lambda module: module.__name__.rpartition(".")[2])
+@pytest.mark.parametrize(
+    "module", [binary, leftovers, release, subcharts], ids=lambda module: module.__name__.rpartition(".")[2]
+)
 def test_examples(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]
     assert result.attempted

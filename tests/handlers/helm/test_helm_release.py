@@ -14,7 +14,7 @@ from helm_targets import Cluster, access_to
 
 from hyperpod_constructs.handlers.helm import release as release_module
 from hyperpod_constructs.handlers.helm.binary import Helm, HelmError
-from hyperpod_constructs.handlers.helm.index import ClusterHelm
+from hyperpod_constructs.handlers.helm.cluster import ClusterHelm
 from hyperpod_constructs.handlers.helm.release import Release, Revision
 
 pytestmark = pytest.mark.slow
@@ -239,11 +239,19 @@ def test_a_failed_uninstall_is_said(fake: Colors, server: HelmApiServer) -> None
     assert color(server) == "red"
 
 
+class NoCluster:
+    """An API server without objects."""
+
+    def items(self, path: str, **query: str) -> list[Any]:
+        return []
+
+
 class Recorded:
     """Stands for helm: answers by what is asked, and remembers it."""
 
     def __init__(self, answer: Callable[[Sequence[str]], str]) -> None:
         self.asked: list[list[str]] = []
+        self.api: Any = NoCluster()
         self.seconds_left: Callable[[], float] = lambda: 100.0
         self._answer = answer
 
@@ -259,6 +267,7 @@ def test_the_arguments_that_helm_gets() -> None:
     (upgrade,) = [asked for asked in helm.asked if asked[0] == "upgrade"]
     assert upgrade == [
         *("upgrade", "r", "c", "--install", "--reset-values", "--history-max=5", "--output=json"),
+        *("--server-side=true", "--force-conflicts", "--cleanup-on-fail"),
         *("--values=a", "--values=b", "--skip-crds", "--create-namespace", "--wait"),
         *("--timeout=40s", "--namespace", "n"),  # 100 s are left, of which 60 are kept to clean up
     ]

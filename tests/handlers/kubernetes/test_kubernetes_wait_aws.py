@@ -32,6 +32,7 @@ def sagemaker(stack: CloudFormation, *answers: tuple[str, dict[str, Any] | str])
 def cluster(status: str, failure: str = "") -> dict[str, Any]:
     return {
         "ClusterArn": "arn:aws:sagemaker:us-west-2:111122223333:cluster/abcdefghijkl",
+        "ClusterName": "ml",
         "ClusterStatus": status,
         **({"FailureMessage": failure} if failure else {}),
         "InstanceGroups": [
@@ -91,6 +92,8 @@ def test_sagemaker_says_why_nodes_do_not_come(stack: CloudFormation) -> None:
         stack.wait(HYPERPOD_NODES, timeout=10)
     assert str(failure.value) == (
         "after 0 s: 0 of 2 nodes with group=system ready, 0 joined; HyperPod cluster is InService; "
+        "lifecycle logs: log group /aws/sagemaker/Clusters/ml/abcdefghijkl, "
+        "streams LifecycleConfig/<instance group>/<instance id>; "
         "group system (ml.m5.4xlarge) is Creating: 1 of 2 instances; "
         "system i-0123456789abcdef0: Failure: Lifecycle scripts did not run successfully; "
         "event of system: Insufficient capacity"

@@ -1,0 +1,307 @@
+"""The built-in kinds: how they are served, what they default, which of their fields never change, what they refuse."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+Key = tuple[str, str, str, str]
+"""Group, plural, namespace, name."""
+
+BUILT_IN = """
+v1 Namespace namespaces -
+v1 Node nodes -
+v1 Pod pods ns
+v1 Service services ns
+v1 ConfigMap configmaps ns
+v1 Secret secrets ns
+v1 ServiceAccount serviceaccounts ns
+v1 PersistentVolume persistentvolumes -
+v1 PersistentVolumeClaim persistentvolumeclaims ns
+v1 ResourceQuota resourcequotas ns
+v1 LimitRange limitranges ns
+v1 Event events ns
+events.k8s.io/v1 Event events ns
+apps/v1 Deployment deployments ns
+apps/v1 DaemonSet daemonsets ns
+apps/v1 StatefulSet statefulsets ns
+batch/v1 Job jobs ns
+batch/v1 CronJob cronjobs ns
+discovery.k8s.io/v1 EndpointSlice endpointslices ns
+networking.k8s.io/v1 NetworkPolicy networkpolicies ns
+policy/v1 PodDisruptionBudget poddisruptionbudgets ns
+rbac.authorization.k8s.io/v1 ClusterRole clusterroles -
+rbac.authorization.k8s.io/v1 ClusterRoleBinding clusterrolebindings -
+rbac.authorization.k8s.io/v1 Role roles ns
+rbac.authorization.k8s.io/v1 RoleBinding rolebindings ns
+scheduling.k8s.io/v1 PriorityClass priorityclasses -
+storage.k8s.io/v1 StorageClass storageclasses -
+apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions -
+"""
+
+SAME_STORAGE = {"events.k8s.io": ""}
+"""API groups whose objects are those of another group, as Kubernetes moves kinds between groups."""
+
+
+class Refusal(Exception):
+    """An answer of the API server that is not a success."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.reason, self.message = status, reason, message
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A served kind."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool
+
+    @property
+    def api_version(self) -> str:
+        """As objects say it."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """As refusals say it: ``deployments.apps``."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def qualified_kind(self) -> str:
+        """As refusals of a content say it: ``Deployment.apps``."""
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+    def key(self, namespace: str, name: str) -> Key:
+        """Where an object is stored."""
+        return SAME_STORAGE.get(self.group, self.group), self.plural, namespace, name
+
+
+def built_in() -> list[Resource]:
+    """The kinds of ``BUILT_IN``."""
+    found = []
+    for line in filter(None, BUILT_IN.split("\n")):
+        api_version, kind, plural, scope = line.split()
+        group, _, version = api_version.rpartition("/")
+        found.append(Resource(group, version, kind, plural, scope == "ns"))
+    return found
+
+
+# What never changes: field, and how the refusal ends. `{}` is the new value.
+_STATEFUL = (
+    "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+    "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+)
+_POD = (
+    "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+_CLAIM = (
+    "Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound "
+    "claims"
+)
+_IMMUTABLE = "Invalid value: {}: field is immutable"
+IMMUTABLE: dict[tuple[str, str], list[tuple[str, str]]] = {
+    ("batch", "jobs"): [
+        ("spec.template", _IMMUTABLE),
+        ("spec.completions", _IMMUTABLE),
+        ("spec.selector", _IMMUTABLE),
+    ],
+    ("apps", "deployments"): [("spec.selector", _IMMUTABLE)],
+    ("apps", "daemonsets"): [("spec.selector", _IMMUTABLE)],
+    ("apps", "statefulsets"): [("spec.selector", _STATEFUL), ("spec.serviceName", _STATEFUL)],
+    ("", "secrets"): [("type", _IMMUTABLE)],
+    ("", "pods"): [("spec.containers", _POD)],
+    ("", "persistentvolumeclaims"): [("spec.storageClassName", _CLAIM), ("spec.accessModes", _CLAIM)],
+    ("", "persistentvolumes"): [
+        ("spec.csi", "Forbidden: spec.persistentvolumesource is immutable after creation"),
+    ],
+    ("rbac.authorization.k8s.io", "rolebindings"): [("roleRef", "Invalid value: {}: cannot change roleRef")],
+    ("rbac.authorization.k8s.io", "clusterrolebindings"): [("roleRef", "Invalid value: {}: cannot change roleRef")],
+    ("scheduling.k8s.io", "priorityclasses"): [("value", "Forbidden: may not be changed in an update.")],
+    ("storage.k8s.io", "storageclasses"): [("parameters", "Forbidden: updates to parameters are forbidden.")],
+}
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_RBAC = "rbac.authorization.k8s.io"
+_STRING_MAPS = {"ConfigMap": ("data",), "Secret": ("data", "stringData")}
+_FIELDS = {
+    "ConfigMap": {"data", "binaryData", "immutable"},
+    "Secret": {"data", "stringData", "type", "immutable"},
+    "Namespace": {"spec", "status"},
+}
+
+
+def check_body(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:
+    """The object of a request is the one of its URL. Raises `Refusal`."""
+    group_version, kind = item.get("apiVersion"), item.get("kind")
+    if (group_version, kind) != (resource.api_version, resource.kind):
+        group, _, version = str(group_version).rpartition("/")
+        raise Refusal(400, "BadRequest", f"invalid object type: {group}/{version}, Kind={kind}")
+    metadata = item.get("metadata") or {}
+    if metadata.get("name") not in (None, key[3]):
+        said = f"the name of the object ({metadata['name']}) does not match the name on the URL ({key[3]})"
+        raise Refusal(400, "BadRequest", said)
+    if metadata.get("namespace") not in (None, "", key[2]):
+        said = "the namespace of the provided object does not match the namespace sent on the request"
+        raise Refusal(400, "BadRequest", said)
+
+
+def check_fields(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:
+    """Fields and values that server-side apply cannot read, of a few built-in kinds. Raises `Refusal`."""
+    known = _FIELDS.get(resource.kind) if not resource.group else None
+    if known is None:
+        return
+    where = f"{key[2]}/{key[3]}; {resource.group}/{resource.version}, Kind={resource.kind}"
+    problem = next((f".{name}: field not declared in schema" for name in item if name not in known | _ANY), "")
+    for field in _STRING_MAPS.get(resource.kind, ()):
+        for name, value in (item.get(field) or {}).items():
+            if value is not None and not isinstance(value, str):
+                problem = f".{field}.{name}: expected string, got &value.valueUnstructured{{Value:{value}}}"
+    if problem:
+        raise Refusal(500, "", f"failed to create typed patch object ({where}): {problem}")
+
+
+_ANY = {"apiVersion", "kind", "metadata"}
+
+
+def check_name(resource: Resource, key: Key) -> None:
+    """Raises `Refusal` for a name that no object can have."""
+    if resource.group != _RBAC and not _NAME.fullmatch(key[3]):
+        raise Refusal(
+            422,
+            "Invalid",
+            f'{resource.qualified_kind} "{key[3]}" is invalid: metadata.name: Invalid value: "{key[3]}": a lowercase RFC '
+            "1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
+            "alphanumeric character",
+        )
+
+
+def check_immutable(resource: Resource, key: Key, current: Json | None, item: Json) -> None:
+    """Raises `Refusal` when a field changes that may not."""
+    if current is None:
+        return
+    for field, text in IMMUTABLE.get(key[:2], []):
+        if _get(current, field) != _get(item, field):
+            ends = text.format(json.dumps(_get(item, field), separators=(",", ":")))
+            where = field.split(".")[0] if ends.startswith("Forbidden: ") else field
+            raise Refusal(422, "Invalid", f'{resource.qualified_kind} "{key[3]}" is invalid: {where}: {ends}')
+
+
+def written(resource: Resource, item: Json, current: Json | None) -> Json:
+    """What the API server makes of an object before it stores it."""
+    how = _WRITTEN.get((resource.group, resource.kind))
+    return how(copy.deepcopy(item), current) if how else item
+
+
+def _config_map(item: Json, current: Json | None) -> Json:
+    if item.get("data"):
+        item["data"] = {name: "" if value is None else value for name, value in item["data"].items()}
+    return item
+
+
+def _secret(item: Json, current: Json | None) -> Json:
+    plain = item.pop("stringData", None) or {}
+    if plain:
+        packed = {name: base64.b64encode((value or "").encode()).decode() for name, value in plain.items()}
+        item["data"] = {**(item.get("data") or {}), **packed}
+    item.setdefault("type", "Opaque")
+    return item
+
+
+def _namespace(item: Json, current: Json | None) -> Json:
+    item.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+    item.setdefault("status", {}).setdefault("phase", "Active")
+    return item
+
+
+def _deployment(item: Json, current: Json | None) -> Json:
+    spec = item.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    spec.setdefault("progressDeadlineSeconds", 600)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("strategy", {"type": "RollingUpdate"})
+    return item
+
+
+def _claim(item: Json, current: Json | None) -> Json:
+    if current is None:
+        item.setdefault("metadata", {}).setdefault("finalizers", []).append("kubernetes.io/pvc-protection")
+    return item
+
+
+def _crd(item: Json, current: Json | None) -> Json:
+    if current is None:
+        item["status"] = {"conditions": []}
+    return item
+
+
+_WRITTEN: dict[tuple[str, str], Callable[[Json, Json | None], Json]] = {
+    ("", "ConfigMap"): _config_map,
+    ("", "Secret"): _secret,
+    ("", "Namespace"): _namespace,
+    ("", "PersistentVolumeClaim"): _claim,
+    ("apps", "Deployment"): _deployment,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _crd,
+}
+
+
+def schema_problem(value: Any, schema: Json, where: str = "") -> str | None:
+    """A field or a type that a custom kind's schema does not have."""
+    kinds: dict[str, tuple[tuple[type, ...], str]] = {
+        "string": ((str,), "string"),
+        "integer": ((int, float), "numeric (int or float)"),
+        "number": ((int, float), "numeric (int or float)"),
+        "boolean": ((bool,), "boolean"),
+        "object": ((dict,), "map"),
+        "array": ((list,), "list"),
+    }
+    wanted = kinds.get(schema.get("type", ""))
+    if wanted and value is not None and not isinstance(value, wanted[0]):
+        names: dict[type, str] = {str: "string", dict: "map", list: "list"}
+        return f"{where}: expected {wanted[1]}, got {names.get(type(value), 'numeric')}"
+    properties = schema.get("properties")
+    if not isinstance(value, dict) or not properties or schema.get("x-kubernetes-preserve-unknown-fields"):
+        return None
+    for name, inner in value.items():
+        if name not in properties:
+            return f"{where}.{name}: field not declared in schema"
+        found = schema_problem(inner, properties[name], f"{where}.{name}")
+        if found:
+            return found
+    return None
+
+
+def schema_refusal(value: Any, schema: Json, where: str = "") -> str | None:
+    """A value that a custom kind's schema does not allow."""
+    if "minimum" in schema and isinstance(value, int | float) and value < schema["minimum"]:
+        least = schema["minimum"]
+        return f"{where}: Invalid value: {value}: {where} in body should be greater than or equal to {least}"
+    if not isinstance(value, dict):
+        return None
+    for name in schema.get("required", []):
+        if name not in value:
+            return f"{f'{where}.{name}'.lstrip('.')}: Required value"
+    for name, inner in (schema.get("properties") or {}).items():
+        if name in value:
+            found = schema_refusal(value[name], inner, f"{where}.{name}".lstrip("."))
+            if found:
+                return found
+    return None
+
+
+def _get(item: Any, field: str) -> Any:
+    for name in field.split("."):
+        item = item.get(name) if isinstance(item, dict) else None
+    return item

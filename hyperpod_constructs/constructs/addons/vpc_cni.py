@@ -1,0 +1,20 @@
+"""The Amazon VPC CNI add-on, installed before there are nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constructs import Construct
+
+from ...core.spec import VpcCni
+from .base import EksAddon
+
+if TYPE_CHECKING:
+    from ..interfaces import EksCluster
+
+
+class VpcCniAddon(EksAddon):
+    """The Amazon VPC CNI, the only network plugin that HyperPod supports. A DaemonSet."""
+
+    def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster, settings: VpcCni | None = None) -> None:
+        super().__init__(scope, id, key="vpc_cni", eks_cluster=eks_cluster, settings=settings)

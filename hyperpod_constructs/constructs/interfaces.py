@@ -1,0 +1,109 @@
+"""What constructs need of a cluster, whoever made it: no construct imports another for its type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from aws_cdk import CfnResource
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from constructs import DependencyGroup, IDependable, Node
+
+if TYPE_CHECKING:
+    from ..core.spec import Cluster
+    from .kubernetes import KubernetesProvider
+
+
+@dataclass(frozen=True, kw_only=True)
+class OidcIdentity:
+    """The IAM OIDC provider of an EKS cluster, through which service accounts get roles (IRSA)."""
+
+    provider_arn: str
+    issuer: str
+    """Address of the issuer without `https://`."""
+
+
+class NetworkAddon(Protocol):
+    """The VPC CNI add-on, as restricted nodes need it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the add-on's version and configuration."""
+        ...
+
+    def set_default(self, key: str, value: Any) -> None:
+        """Set a configuration value that the user's own settings override."""
+        ...
+
+
+@runtime_checkable
+class EksCluster(Protocol):
+    """An EKS cluster with a Kubernetes provider of ours."""
+
+    cluster_name: str
+    cluster_arn: str
+    kubernetes_version: str | None
+    """Minor version, such as `1.35`; None where it is not known."""
+    kubernetes: KubernetesProvider
+    ready: IDependable
+    """Access entries and DaemonSet add-ons: whatever runs on nodes or talks to the API depends on it."""
+    network_addon: NetworkAddon | None
+    """The Amazon VPC CNI; None where it is not managed here."""
+
+    @property
+    def node(self) -> Node:
+        """Its node in the construct tree."""
+        ...
+
+    @property
+    def oidc(self) -> OidcIdentity:
+        """The OIDC provider, for add-ons that use IRSA. Raises `ValueError` where it is not known."""
+        ...
+
+
+class IHyperPodCluster(iam.IGrantable, Protocol):
+    """A HyperPod cluster that add-ons, teams, storage and jobs can be placed on."""
+
+    spec: Cluster
+    eks_cluster: EksCluster
+    kubernetes: KubernetesProvider
+    cluster_arn: str
+    resource: CfnResource
+    security_group: ec2.ISecurityGroup
+    """Security group of the nodes."""
+    nodes_ready: IDependable
+    """The nodes of the system group are ready: what needs pods depends on it."""
+    jobs_ready: DependencyGroup
+    """Operators, queues, namespaces and volumes that jobs come after."""
+
+    @property
+    def node(self) -> Node:
+        """Its node in the construct tree."""
+        ...
+
+    @property
+    def system_nodes(self) -> int:
+        """How many nodes of the system group `nodes_ready` waits for."""
+        ...
+
+    @property
+    def prepares_restricted_nodes(self) -> bool:
+        """Whether restricted nodes get a network agent and DNS servers of their own from us."""
+        ...
+
+    def execution_role_of(self, group_name: str) -> iam.IRole:
+        """Execution role of one instance group."""
+        ...
+
+    def subnet_id(self, availability_zone_id: str | None = None) -> str:
+        """Id of the private subnet that nodes of a zone use."""
+        ...
+
+    def milestone(self, key: str) -> DependencyGroup:
+        """What comes before whatever needs the add-on of a config key."""
+        ...
+
+    def namespace_ready(self, namespace: str) -> DependencyGroup:
+        """What comes before whatever is placed in a team's namespace."""
+        ...

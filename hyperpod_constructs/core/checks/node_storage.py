@@ -1,0 +1,105 @@
+"""HP363 to HP366: where nodes keep the data of containers, and the Lustre client that they configure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..catalog import load
+from ..cluster_properties import container_data, lifecycle_settings
+from ..findings import Severity
+from ..spec.base import is_token
+from ..spec.cluster import Cluster
+from .context import InstanceGroups, as_text, types_of
+from .groups import fragment
+from .registry import Problem, rule
+
+_SCRIPTS = "pull requests 424, 783, 884 and 927 of github.com/awslabs/awsome-distributed-ai"
+
+
+@rule(
+    "HP363",
+    title="Container data goes to a volume that the group's nodes have.",
+    severity=Severity.ERROR,
+    why="The volume is never mounted, and the data stays on the root volume.",
+    cure="Add a volume to the group (volume: {size_gib: 500}), or choose another container_data.",
+    source=_SCRIPTS,
+    wrong=fragment("instance_type: ml.g5.8xlarge, count: 2, container_data: second-volume"),
+    right=fragment("instance_type: ml.g5.8xlarge, count: 2, container_data: second-volume, volume: {size_gib: 500}"),
+)
+def container_data_exists(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
+        place = f"{path}.container_data"
+        if group.container_data == "second-volume" and group.volume is None:
+            yield Problem(place, "is second-volume, but the group has no volume")
+        if group.container_data == "nvme":
+            for kind in types_of(group):
+                if kind.nvme_gb == 0:
+                    yield Problem(place, f"is nvme, but {kind.name} has no local NVMe storage")
+
+
+@rule(
+    "HP364",
+    title="Settings of nodes are applied by our lifecycle script.",
+    severity=Severity.WARNING,
+    why="Your own scripts, and the modes bootstrap and extension, do not apply container_data and lustre_efa_client: the "
+    "second volume stays empty while images fill the root volume.",
+    cure="Use our scripts (`mode: on_create` without source), or copy bind-container-data.sh and on_create.d/ into your "
+    "folder with a settings.env.",
+    source=_SCRIPTS,
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}, lifecycle: {mode: bootstrap}"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
+)
+def settings_are_applied(cluster: Cluster, instance_groups: InstanceGroups) -> Iterator[Problem]:
+    for path, group in instance_groups:
+        lifecycle = group.lifecycle or cluster.lifecycle
+        settings = lifecycle_settings(cluster, group)
+        if settings and not lifecycle.runs_ours:
+            names = {"CONTAINER_DATA": container_data(group), "LUSTRE_EFA_CLIENT": "lustre_efa_client"}
+            lost = " and ".join(text for name, text in names.items() if name in settings)
+            yield Problem(
+                f"{path}.{'volume' if group.volume else 'container_data'}", f"{lost} is not set up on the nodes"
+            )
+
+
+@rule(
+    "HP365",
+    title="Nodes with accelerators keep images on more than the root volume.",
+    severity=Severity.NOTE,
+    why="The root volume has a fixed size, and a node whose disk is full evicts pods; images of training jobs have 10 to "
+    "30 GB each.",
+    cure="Add `volume: {size_gib: 500}`, or set `container_data: nvme` where the type has local NVMe storage.",
+    source=_SCRIPTS,
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 2, container_data: nvme"),
+)
+def room_for_images(instance_groups: InstanceGroups) -> Iterator[Problem]:
+    size = load("nodes")["root_volume_gb"]
+    for path, group in instance_groups:
+        if group.container_data is None and group.volume is None and any(k.is_accelerated for k in types_of(group)):
+            yield Problem(f"{path}.container_data", f"images and logs of containers share the root volume of {size} GB")
+
+
+@rule(
+    "HP366",
+    title="A package of the Lustre client has an HTTPS address and a digest.",
+    severity=Severity.ERROR,
+    why="Nodes fetch it when they start, and run it as root: without its digest, every new node fails.",
+    cure="Download the package once and give its digest: sha256sum configure-efa-fsx-lustre-client.zip.",
+    source="FSx for Lustre user guide, page configure-efa-clients",
+    wrong="cluster: {lustre_efa_client: {package_url: 'https://example.com/client.zip'}}\n",
+    right="cluster: {lustre_efa_client: {package_url: 'https://example.com/client.zip', package_sha256: "
+    f"'{'0123456789abcdef' * 4}'}}}}\n",
+)
+def lustre_client_package(cluster: Cluster) -> Iterator[Problem]:
+    client = cluster.lustre_efa_client if cluster is not None else None
+    if client is None:
+        return
+    path, url, digest = "cluster.lustre_efa_client", client.package_url, client.package_sha256
+    if url is not None and not is_token(url) and not re.fullmatch(r"https://[^\s'\"]+", url):
+        yield Problem(f"{path}.package_url", f"{as_text(url)} is not an HTTPS address")
+    if (url is None) != (digest is None):
+        missing = "package_sha256" if digest is None else "package_url"
+        yield Problem(f"{path}.{missing}", "is missing: package_url and package_sha256 are given together")
+    if digest is not None and not is_token(digest) and not re.fullmatch(r"[0-9a-f]{64}", digest):
+        yield Problem(f"{path}.package_sha256", f"{as_text(digest)} is not 64 hexadecimal digits")

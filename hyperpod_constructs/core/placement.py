@@ -1,0 +1,38 @@
+"""Which instance group a part of the platform uses."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+from . import catalog
+from .spec.cluster import Cluster
+from .spec.groups import InstanceGroup
+
+
+def takes_anything(group: object) -> TypeGuard[InstanceGroup]:
+    """Whether ordinary pods can run on a group's nodes from the start."""
+    return (
+        isinstance(group, InstanceGroup)
+        and group.count > 0
+        and not any(taint.effect != "PreferNoSchedule" for taint in group.taints)
+    )
+
+
+def system_group(cluster: Cluster) -> InstanceGroup | None:
+    """The group that carries operators and add-ons: it takes any pod from the start, without deep health checks first.
+
+    CPU groups go before accelerated ones, then the one with the most instances; None when there is none.
+    """
+    candidates = [g for g in cluster.instance_groups if takes_anything(g) and not g.deep_health_checks]
+    return max(candidates, key=lambda group: (not _accelerated(group), group.count), default=None)
+
+
+def storage_zone(cluster: Cluster) -> str | None:
+    """The zone id of the first accelerated group that names one: file systems belong beside it."""
+    zones = (g.availability_zone_id for g in cluster.instance_groups if _accelerated(g))
+    return next((zone for zone in zones if zone), None)
+
+
+def _accelerated(group: InstanceGroup) -> bool:
+    types = [catalog.find_instance_type(name) for name in group.types]
+    return any(type_ is None or type_.is_accelerated for type_ in types)

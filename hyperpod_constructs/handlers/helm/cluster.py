@@ -1,0 +1,65 @@
+"""The way into one cluster, for helm and for requests of our own: a fresh token each time."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..kubernetes.client import ApiClient
+from ..kubernetes.eks import trust
+from ..kubernetes.timing import Clock, Deadline
+from ..shared.eks import ClusterAccess
+from .binary import Helm
+
+
+class ClusterHelm:
+    """Helm with the way to one cluster, in a file that only we can read.
+
+    Attributes:
+        seconds_left: how long the function may still take.
+        api: requests to the same API server, for what helm has no command for.
+    """
+
+    def __init__(self, helm: Helm, access: ClusterAccess, work: Path) -> None:
+        self._helm = helm
+        self._access = access
+        self._file = work / "kubeconfig"
+        self.seconds_left = helm.seconds_left
+        self.api = ApiClient(_Bearer(access), Deadline.after(Clock(), helm.seconds_left()))
+
+    def run(self, arguments: Sequence[str], /) -> str:
+        """What helm printed; raises HelmError."""
+        cluster = {"server": self._access.endpoint, "certificate-authority-data": self._access.certificate_authority}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "eks", "cluster": {key: value for key, value in cluster.items() if value}}],
+            "users": [{"name": "us", "user": {"token": self._access.make_token()}}],
+            "contexts": [{"name": "here", "context": {"cluster": "eks", "user": "us"}}],
+            "current-context": "here",
+        }
+        self._file.touch(mode=0o600)
+        self._file.write_text(json.dumps(config))
+        try:
+            return self._helm.run([*arguments, f"--kubeconfig={self._file}"])
+        finally:
+            self._file.unlink()
+
+
+class _Bearer:
+    """A `Connection` that makes a token for each request."""
+
+    def __init__(self, access: ClusterAccess) -> None:
+        self._access = access
+        self.endpoint = access.endpoint
+        authority = base64.b64decode(access.certificate_authority).decode()
+        self.ssl_context: ssl.SSLContext | None = trust(authority) if authority else None
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._access.make_token()}"}
+
+    def renew(self) -> None:
+        """Each request has a token of its own."""

@@ -1,0 +1,164 @@
+"""Releases whose objects others write too: aggregated ClusterRoles, scaled Deployments, what a failed change created."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chart_files import write
+from helm_api_server import HelmApiServer
+from helm_targets import access_to
+from test_helm_release import Colors
+
+from hyperpod_constructs.assembly.rehearsal.controllers import AGGREGATION_CONTROLLER, RoleAggregation
+from hyperpod_constructs.handlers.helm.binary import Helm, HelmError
+from hyperpod_constructs.handlers.kubernetes.errors import ApiError
+
+pytestmark = pytest.mark.slow
+
+ROLES = """apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: paint-admin}
+aggregationRule: {clusterRoleSelectors: [{matchLabels: {paint: admin}}]}
+rules: []
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: paint-edit, labels: {paint: admin}}
+rules: [{apiGroups: [""], resources: [configmaps], verbs: [{{ .Values.color | quote }}]}]
+"""
+
+
+@pytest.fixture
+def painted(server: HelmApiServer, helm: Helm, tmp_path: Path) -> Colors:
+    """The small chart with an aggregated ClusterRole, as the dependency chart has six."""
+    RoleAggregation(server.store)
+    release = Colors(helm, access_to(server), "team", tmp_path)
+    write(release.chart, {"templates/roles.yaml": ROLES})
+    return release
+
+
+def verbs(server: HelmApiServer) -> list[Any]:
+    role = server.store.get("clusterroles", "paint-admin")
+    assert role is not None
+    return [verb for rule in role["rules"] for verb in rule["verbs"]]
+
+
+def roles(server: HelmApiServer) -> list[str]:
+    return [key[3] for key in server.store.objects if key[1] == "clusterroles"]
+
+
+def test_a_chart_with_aggregated_roles_is_updated(painted: Colors, server: HelmApiServer) -> None:
+    painted.install()
+    assert verbs(server) == ["red"], "the controller has filled the role, and owns its rules"
+    assert painted.install({"color": "blue"}) == 2
+    assert painted.install({"color": "blue"}) == 3, "a second delivery of the event"
+    assert verbs(server) == ["blue"]
+
+
+def test_and_rolled_back_when_the_update_was_interrupted(painted: Colors, server: HelmApiServer) -> None:
+    painted.install()
+    painted.install({"color": "green"})
+    painted.install({"color": "never finished"})
+    server.set_status("colors", "pending-upgrade")
+    assert painted.install({"color": "blue"}) == 5
+    assert verbs(server) == ["blue"]
+
+
+def test_and_removed_with_its_roles_and_installed_again(painted: Colors, server: HelmApiServer) -> None:
+    painted.install()
+    painted.uninstall()
+    assert roles(server) == [], "also the one that the controller made anew"
+    assert painted.install({"color": "blue"}) == 1
+    assert verbs(server) == ["blue"]
+
+
+def test_roles_left_over_by_someone_elses_uninstall_do_not_refuse_an_install(
+    painted: Colors, server: HelmApiServer
+) -> None:
+    painted.install()
+    painted.helm.run(["uninstall", "colors", "--namespace", "team"])
+    left = server.store.get("clusterroles", "paint-admin")
+    assert left is not None, "the fake controller is late, as the real one is"
+    assert [each["manager"] for each in left["metadata"]["managedFields"]] == [AGGREGATION_CONTROLLER]
+    assert painted.install() == 1
+    assert verbs(server) == ["red"]
+
+
+def test_a_role_that_a_person_made_refuses_the_install_and_stays(painted: Colors, server: HelmApiServer) -> None:
+    theirs = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "paint-admin", "labels": {"team": "security"}},
+        "rules": [],
+    }
+    server.store.put(theirs)
+    with pytest.raises(HelmError, match=r"paint-admin.*exists and cannot be imported"):
+        painted.install()
+    assert roles(server) == ["paint-admin"]
+
+
+def test_fields_that_a_person_has_changed_are_set_again(painted: Colors, server: HelmApiServer) -> None:
+    painted.install()
+    config_maps = next(each for each in server.store.resources() if each.plural == "configmaps")
+    server.store.apply(
+        config_maps, config_maps.key("team", "colors"), {"data": {"color": "pink"}}, "kubectl-edit", force=True
+    )
+    painted.install({"color": "blue"})
+    found = server.store.get("configmaps", "colors", "team")
+    assert found is not None
+    assert found["data"] == {"color": "blue"}
+
+
+def test_a_failed_update_leaves_nothing_that_it_created(painted: Colors, server: HelmApiServer) -> None:
+    painted.install()
+    write(
+        painted.chart,
+        {
+            "templates/new.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\n",
+            "templates/refused.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: refused}\n",
+        },
+    )
+    server.fault(path="/services", method="PATCH", status=422, reason="Invalid", message="spec.ports: Required value")
+    with pytest.raises(HelmError, match=r"spec\.ports: Required value"):
+        painted.install()
+    assert server.store.get("configmaps", "new", "team") is None
+    assert server.store.get("configmaps", "colors", "team") is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        ('Get "https://x.eks.amazonaws.com/api/v1/namespaces/team/secrets": EOF', True),
+        ("http: ContentLength=517 with Body length 0", True),
+        ('template: colors/templates/map.yaml:3: function "colour" not defined', False),
+    ],
+)
+def test_answers_that_break_off_are_asked_for_again(painted: Colors, words: str, again: bool) -> None:
+    run, said = painted.helm.run, [words]
+
+    def once(arguments: Any, /) -> str:
+        if arguments[0] == "upgrade" and said:
+            raise HelmError(f"Error: {said.pop()}")
+        return run(arguments)
+
+    painted.helm.run = once  # type: ignore[method-assign]
+    if again:
+        assert painted.install() == 1
+        assert painted.pauses == [2.0]
+        return
+    with pytest.raises(HelmError, match="not defined"):
+        painted.install()
+    assert painted.pauses == []
+
+
+def test_an_api_server_that_does_not_list_roles_keeps_the_release(painted: Colors, server: HelmApiServer) -> None:
+    painted.install()
+    painted.left = 70.0
+    fault = server.fault(path="/clusterroles", method="GET", status=503, reason="ServiceUnavailable")
+    with pytest.raises(ApiError, match="503 ServiceUnavailable"):
+        painted.uninstall()
+    fault.times = 0
+    assert painted.statuses == ["deployed"]
+    assert sorted(roles(server)) == ["paint-admin", "paint-edit"]

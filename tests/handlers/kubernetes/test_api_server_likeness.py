@@ -1,0 +1,414 @@
+"""What the in-memory API server shares with a real one: each was found to differ once. Runs against KUBECONFIG too."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from kubernetes_targets import Target
+
+from hyperpod_constructs.handlers.kubernetes.client import ApiClient
+from hyperpod_constructs.handlers.kubernetes.errors import ApiError
+
+RBAC = "rbac.authorization.k8s.io/v1"
+
+
+@pytest.fixture
+def api(target: Target) -> ApiClient:
+    return target.api
+
+
+def at(target: Target, plural: str, name: str, group: str = "") -> str:
+    base = f"/apis/{group}" if group else "/api/v1"
+    return f"{base}/namespaces/{target.namespace}/{plural}/{name}"
+
+
+def body(target: Target, kind: str, name: str, api_version: str = "v1", **fields: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": target.namespace}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+
+
+def refused(action: Any, *arguments: Any, **options: Any) -> tuple[int, str]:
+    with pytest.raises(ApiError) as refusal:
+        action(*arguments, **options)
+    return refusal.value.status, refusal.value.message
+
+
+def deployment(target: Target, *containers: str, app: str = "d") -> dict[str, Any]:
+    labels = {"matchLabels": {"app": app}}
+    template = {"metadata": {"labels": {"app": app}}, "spec": {"containers": [image(name) for name in containers]}}
+    return body(target, "Deployment", "d", "apps/v1", spec={"selector": labels, "template": template, "replicas": 1})
+
+
+def image(name: str) -> dict[str, str]:
+    return {"name": name, "image": f"registry.k8s.io/{name}"}
+
+
+def test_a_namespace_is_active_and_has_its_finalizer(target: Target, api: ApiClient) -> None:
+    found = api.get(f"/api/v1/namespaces/{target.namespace}")
+    assert found["status"]["phase"] == "Active"
+    assert found["spec"]["finalizers"] == ["kubernetes"]
+
+
+@pytest.mark.parametrize("path", ["/apis/none.example.com", "/apis/none.example.com/v1"])
+def test_an_unknown_group_is_answered_with_plain_text(api: ApiClient, path: str) -> None:
+    assert refused(api.get, path) == (404, "404 page not found")
+
+
+def test_what_is_not_found(target: Target, api: ApiClient) -> None:
+    assert refused(api.get, at(target, "configmaps", "none")) == (404, 'configmaps "none" not found')
+    path = at(target, "deployments", "none", "apps/v1")
+    assert refused(api.get, path) == (404, 'deployments.apps "none" not found')
+
+
+def test_a_kind_without_spec_has_no_generation_and_managed_fields_say_the_operation(
+    target: Target, api: ApiClient
+) -> None:
+    made = api.apply(at(target, "configmaps", "a"), body(target, "ConfigMap", "a", data={"a": "1"}))
+    assert "generation" not in made["metadata"]
+    (entry,) = made["metadata"]["managedFields"]
+    assert (entry["manager"], entry["operation"]) == ("hyperpod-constructs", "Apply")
+    assert entry["fieldsV1"] == {"f:data": {"f:a": {}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            {"metadata": {"name": "a", "namespace": "other"}},
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ),
+        ({"metadata": {"name": "b"}}, "the name of the object (b) does not match the name on the URL (a)"),
+        ({"kind": "Secret"}, "invalid object type: /v1, Kind=Secret"),
+    ],
+    ids=["namespace", "name", "kind"],
+)
+def test_the_object_of_another_url(target: Target, api: ApiClient, given: dict[str, Any], expected: str) -> None:
+    status, message = refused(api.apply, at(target, "configmaps", "a"), body(target, "ConfigMap", "a") | given)
+    assert (status, message) == (400, expected)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"datum": {}}, ".datum: field not declared in schema"),
+        ({"data": {"a": 1}}, ".data.a: expected string, got &value.valueUnstructured{Value:1}"),
+    ],
+)
+def test_fields_that_apply_cannot_read(target: Target, api: ApiClient, fields: dict[str, Any], expected: str) -> None:
+    status, message = refused(api.apply, at(target, "configmaps", "u"), body(target, "ConfigMap", "u", **fields))
+    where = f"({target.namespace}/u; /v1, Kind=ConfigMap)"
+    assert (status, message) == (500, f"failed to create typed patch object {where}: {expected}")
+
+
+def test_a_name_that_no_object_can_have(target: Target, api: ApiClient) -> None:
+    status, message = refused(api.apply, at(target, "configmaps", "Bad"), body(target, "ConfigMap", "Bad"))
+    assert status == 422
+    assert message.startswith('ConfigMap "Bad" is invalid: metadata.name: Invalid value: "Bad": a lowercase RFC 1123')
+
+
+def test_a_null_in_data_is_an_empty_text(target: Target, api: ApiClient) -> None:
+    made = api.apply(at(target, "configmaps", "n"), body(target, "ConfigMap", "n", data={"a": None, "b": "1"}))
+    assert made["data"].get("a", "") == ""
+    assert made["data"]["b"] == "1"
+
+
+def test_a_deployment_gets_defaults_and_keeps_its_selector(target: Target, api: ApiClient) -> None:
+    path = at(target, "deployments", "d", "apps/v1")
+    made = api.apply(path, deployment(target, "d"))
+    wanted = {"progressDeadlineSeconds", "replicas", "revisionHistoryLimit", "selector", "strategy", "template"}
+    assert wanted <= made["spec"].keys()
+    status, message = refused(api.apply, path, deployment(target, "d", app="e"))
+    assert status == 422
+    assert message.startswith('Deployment.apps "d" is invalid: spec.')
+
+
+def test_containers_merge_by_name(target: Target, api: ApiClient) -> None:
+    path = at(target, "deployments", "d", "apps/v1")
+    api.apply(path, deployment(target, "d"))
+    side = body(target, "Deployment", "d", "apps/v1", spec={"template": {"spec": {"containers": [image("side")]}}})
+    assert names(api.apply(path, side, manager="other")) == ["d", "side"]
+    assert names(api.apply(path, deployment(target, "d"))) == ["d", "side"]
+    nothing = body(target, "Deployment", "d", "apps/v1")
+    assert names(api.apply(path, nothing, manager="other")) == ["d"]
+
+
+def names(item: dict[str, Any]) -> list[str]:
+    return [container["name"] for container in item["spec"]["template"]["spec"]["containers"]]
+
+
+def test_a_role_binding_keeps_its_role(target: Target, api: ApiClient) -> None:
+    def binding(role: str) -> dict[str, Any]:
+        ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        return body(target, "RoleBinding", "b", RBAC, roleRef=ref, subjects=[])
+
+    path = at(target, "rolebindings", "b", RBAC)
+    api.apply(path, binding("view"))
+    status, message = refused(api.apply, path, binding("edit"))
+    assert status == 422
+    assert message.startswith('RoleBinding.rbac.authorization.k8s.io "b" is invalid: roleRef: Invalid value: ')
+    assert message.endswith("cannot change roleRef")
+
+
+def test_string_data_becomes_data_and_stays_there(target: Target, api: ApiClient) -> None:
+    path = at(target, "secrets", "s")
+    made = api.apply(path, body(target, "Secret", "s", stringData={"a": "1", "b": "2"}))
+    packed = {"a": base64.b64encode(b"1").decode(), "b": base64.b64encode(b"2").decode()}
+    assert (made["data"], made.get("stringData"), made["type"]) == (packed, None, "Opaque")
+    assert api.apply(path, body(target, "Secret", "s", stringData={"a": "1"}))["data"] == packed
+
+
+def test_fields_of_others_conflict_unless_forced(target: Target, api: ApiClient) -> None:
+    path = at(target, "configmaps", "c")
+    theirs = body(target, "ConfigMap", "c", data={"a": "1", "b": "2"})
+    api.apply(path, theirs, manager="them")
+    ours = body(target, "ConfigMap", "c", data={"a": "1", "b": "3"})
+    query = {"fieldManager": "us"}
+    options = {"query": query, "body": ours, "content_type": "application/apply-patch+yaml"}
+    status, message = refused(api.request, "PATCH", path, **options)
+    assert (status, message) == (409, 'Apply failed with 1 conflict: conflict with "them": .data.b') or (
+        status == 409 and "Apply failed with 1 conflict" in message and '"them"' in message and ".data.b" in message
+    )
+    forced = api.apply(path, ours, manager="us")
+    owned = {e["manager"]: sorted(e["fieldsV1"]["f:data"]) for e in forced["metadata"]["managedFields"]}
+    assert owned == {"them": ["f:a"], "us": ["f:a", "f:b"]}
+
+
+def test_a_dry_run_changes_nothing(target: Target, api: ApiClient) -> None:
+    path = at(target, "configmaps", "dry")
+    query = {"fieldManager": "us", "force": "true", "dryRun": "All"}
+    options: dict[str, Any] = {"content_type": "application/apply-patch+yaml"}
+    item = body(target, "ConfigMap", "dry", data={"a": "1"})
+    assert api.request("PATCH", path, query=query, body=item, **options)["data"] == {"a": "1"}
+    assert api.find(path) is None
+
+
+def test_an_apply_with_an_old_version_is_refused(target: Target, api: ApiClient) -> None:
+    path = at(target, "configmaps", "v")
+    old = api.apply(path, body(target, "ConfigMap", "v", data={"a": "1"}))["metadata"]["resourceVersion"]
+    api.apply(path, body(target, "ConfigMap", "v", data={"a": "2"}))
+    item = body(target, "ConfigMap", "v", data={"a": "3"})
+    item["metadata"]["resourceVersion"] = old
+    status, message = refused(api.apply, path, item)
+    assert status == 409
+    assert "please apply your changes to the latest version" in message
+
+
+def test_managed_fields_can_be_put_back(target: Target, api: ApiClient) -> None:
+    path = at(target, "configmaps", "m")
+    before = api.apply(path, body(target, "ConfigMap", "m", data={"a": "1"}), manager="them")
+    after = api.apply(path, body(target, "ConfigMap", "m", data={"a": "1"}), manager="us")
+    assert len(after["metadata"]["managedFields"]) == 2
+    patch = {"metadata": {"managedFields": before["metadata"]["managedFields"]}}
+    content_type = "application/merge-patch+json"
+    options: dict[str, Any] = {"query": {"fieldManager": "us"}, "body": patch, "content_type": content_type}
+    back = api.request("PATCH", path, **options)
+    assert [e["manager"] for e in back["metadata"]["managedFields"]] == ["them"]
+
+
+def test_a_deletion_with_another_uid_or_an_old_version(target: Target, api: ApiClient) -> None:
+    path = at(target, "configmaps", "x")
+    old = api.apply(path, body(target, "ConfigMap", "x", data={"a": "1"}))["metadata"]["resourceVersion"]
+    api.apply(path, body(target, "ConfigMap", "x", data={"a": "2"}))
+    status, message = refused(api.delete, path, propagation="Background", uid="1-1")
+    assert status == 409
+    assert "the UID in the precondition (1-1) does not match the UID in record" in message
+    options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"resourceVersion": old}}
+    status, message = refused(api.request, "DELETE", path, body=options)
+    assert status == 409
+    assert "the ResourceVersion in the precondition" in message
+
+
+def test_a_deletion_in_the_foreground_is_not_done_at_once(target: Target, api: ApiClient) -> None:
+    path = at(target, "configmaps", "f")
+    api.apply(path, body(target, "ConfigMap", "f"))
+    api.delete(path, propagation="Foreground")
+    found = api.find(path)
+    if target.server is not None:  # a real garbage collector may be quicker than we ask
+        assert found is not None
+    if found is not None:
+        assert found["metadata"]["finalizers"] == ["foregroundDeletion"]
+    target.services.clock.sleep(1)
+    assert api.find(path) is None
+
+
+def test_a_claim_in_use_is_held(fake: Target) -> None:
+    assert fake.server is not None
+    store = fake.server.store
+    claim = at(fake, "persistentvolumeclaims", "c")
+    fake.api.apply(claim, body(fake, "PersistentVolumeClaim", "c", spec={"storageClassName": "fsx"}))
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]
+    store.put(body(fake, "Pod", "p", spec={"volumes": volumes}, status={"phase": "Running"}))
+    fake.api.delete(claim, propagation="Background")
+    found = fake.find(claim)
+    assert found is not None
+    assert found["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
+    fake.api.delete(at(fake, "pods", "p"), propagation="Background")
+    assert fake.find(claim) is None
+
+
+def test_the_rules_of_an_aggregated_role_belong_to_a_controller(fake: Target) -> None:
+    roles = f"/apis/{RBAC}/clusterroles"
+    selectors = [{"matchLabels": {"aggregate": "yes"}}]
+    admin = {
+        "apiVersion": RBAC,
+        "kind": "ClusterRole",
+        "metadata": {"name": "admin"},
+        "aggregationRule": {"clusterRoleSelectors": selectors},
+        "rules": [],
+    }
+    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+    part = {
+        "apiVersion": RBAC,
+        "kind": "ClusterRole",
+        "metadata": {"name": "part", "labels": {"aggregate": "yes"}},
+        "rules": [rule],
+    }
+    fake.api.apply(f"{roles}/admin", admin)
+    fake.api.apply(f"{roles}/part", part)
+    assert fake.api.get(f"{roles}/admin")["rules"] == [rule]
+    options: dict[str, Any] = {"content_type": "application/apply-patch+yaml"}
+    query = {"fieldManager": "hyperpod-constructs"}
+    status, message = refused(fake.api.request, "PATCH", f"{roles}/admin", query=query, body=admin, **options)
+    assert status == 409
+    assert message.startswith('Apply failed with 1 conflict: conflicts with "clusterrole-aggregation-controller"')
+
+
+def test_objects_that_are_too_large(target: Target, api: ApiClient) -> None:
+    path = at(target, "configmaps", "large")
+    status, message = refused(api.apply, path, body(target, "ConfigMap", "large", data={"a": "x" * 1_700_000}))
+    assert status in (500, 422)
+    assert "too large" in message or "must have at most" in message or "Too long" in message
+    status, _ = refused(api.apply, path, body(target, "ConfigMap", "large", data={"a": "x" * 3_300_000}))
+    assert status == 413
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"continue": "it", "limit": "1"}, "continue key is not valid"),
+        ({"labelSelector": "==a"}, "found '==', expected: !, identifier, or 'end of string'"),
+    ],
+)
+def test_bad_questions(target: Target, api: ApiClient, query: dict[str, str], expected: str) -> None:
+    status, message = refused(api.get, f"/api/v1/namespaces/{target.namespace}/configmaps", **query)
+    assert status == 400
+    assert expected in message
+
+
+WIDGET_CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "gadgets.likeness.example.com"},
+    "spec": {
+        "group": "likeness.example.com",
+        "scope": "Namespaced",
+        "names": {"kind": "Gadget", "plural": "gadgets", "singular": "gadget", "listKind": "GadgetList"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "required": ["size"],
+                                "properties": {"size": {"type": "integer", "minimum": 1}},
+                            }
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture
+def gadgets(fake: Target) -> str:
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.likeness.example.com"
+    made = fake.api.apply(path, WIDGET_CRD)
+    assert made["status"]["conditions"] == []
+    assert refused(fake.api.get, "/apis/likeness.example.com/v1") == (404, "404 page not found")
+    fake.services.clock.sleep(1)
+    return at(fake, "gadgets", "g", "likeness.example.com/v1")
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "expected"),
+    [
+        ({"size": 1, "colour": "red"}, 500, ".spec.colour: field not declared in schema"),
+        ({"size": "1"}, 500, ".spec.size: expected numeric (int or float), got string"),
+        (
+            {"size": 0},
+            422,
+            'Gadget.likeness.example.com "g" is invalid: spec.size: Invalid value: 0: spec.size in body should be greater '
+            "than or equal to 1",
+        ),
+        ({}, 422, 'Gadget.likeness.example.com "g" is invalid: spec.size: Required value'),
+    ],
+)
+def test_custom_kinds_have_their_schema(
+    fake: Target, gadgets: str, spec: dict[str, Any], status: int, expected: str
+) -> None:
+    item = body(fake, "Gadget", "g", "likeness.example.com/v1", spec=spec)
+    assert refused(fake.api.apply, gadgets, item) == (
+        status,
+        expected
+        if status == 422
+        else f"failed to create typed patch object (team/g; likeness.example.com/v1, Kind=Gadget): {expected}",
+    )
+
+
+def test_a_namespace_says_what_is_left_in_it(fake: Target) -> None:
+    held = body(fake, "ConfigMap", "held")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    fake.api.apply(at(fake, "configmaps", "held"), held)
+    fake.api.delete(f"/api/v1/namespaces/{fake.namespace}", propagation="Background")
+    found = fake.find(f"/api/v1/namespaces/{fake.namespace}")
+    assert found is not None
+    said = {c["type"]: c["message"] for c in found["status"]["conditions"]}
+    assert said == {
+        "NamespaceContentRemaining": "Some resources are remaining: configmaps. has 1 resource instances",
+        "NamespaceFinalizersRemaining": (
+            "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances"
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "plural", "api_version", "before", "after", "ends"),
+    [
+        (
+            *("Job", "jobs", "batch/v1", {"spec": {"template": {"a": 1}}}, {"spec": {"template": {"a": 2}}}),
+            'spec.template: Invalid value: {"a":2}: field is immutable',
+        ),
+        (
+            *("Pod", "pods", "v1", {"spec": {"containers": [image("a")]}}, {"spec": {"containers": [image("b")]}}),
+            "(allow it to be set to 1 if it was previously negative)",
+        ),
+        (
+            *("PersistentVolumeClaim", "persistentvolumeclaims", "v1"),
+            *({"spec": {"storageClassName": "a"}}, {"spec": {"storageClassName": "b"}}),
+            "spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for "
+            "bound claims",
+        ),
+        (
+            *("StatefulSet", "statefulsets", "apps/v1", {"spec": {"serviceName": "a"}}, {"spec": {"serviceName": "b"}}),
+            "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+        ),
+    ],
+    ids=["Job", "Pod", "Claim", "StatefulSet"],
+)
+def test_what_never_changes(
+    fake: Target, kind: str, plural: str, api_version: str, before: Any, after: Any, ends: str
+) -> None:
+    path = at(fake, plural, "x", "" if api_version == "v1" else api_version)
+    fake.api.apply(path, body(fake, kind, "x", api_version, **before))
+    status, message = refused(fake.api.apply, path, body(fake, kind, "x", api_version, **after))
+    assert status == 422
+    assert message.endswith(ends)

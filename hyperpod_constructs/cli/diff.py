@@ -59,7 +59,7 @@ def _between(old: Platform, new: Platform, output: str, *, configs_only: bool) -
     nothing = Deployment(steps=(), edits=())
     if elsewhere or configs_only or old == new:  # other stacks, which have nothing in common with those deployed
         _report(elsewhere or found, nothing, output)
-    played = deployment(*(_synthesized(platform) for platform in (old, new)))
+    played = deployment(*(synthesized(platform) for platform in (old, new)))
     if played.changes_nothing:  # such as a default that is written out
         _report([edit for edit in found if edit.change is Change.NONE], nothing, output)
     _report(found, played, output)
@@ -137,11 +137,11 @@ def _against_deployed(deployed: tuple[Path, ...], new: Path) -> tuple[Deployment
         after = _templates(new)
     else:
         platform = _platform(new)
-        after, allowed = _synthesized(platform), platform.allow_cluster_replacement
+        after, allowed = synthesized(platform), platform.allow_cluster_replacement
     return deployment(matched(before, after), after), allowed
 
 
-def _synthesized(platform: Platform) -> dict[str, dict[str, Any]]:
+def synthesized(platform: Platform) -> dict[str, dict[str, Any]]:
     """The templates of a platform by stack. CDK is started here, and nowhere else in this command."""
     from tempfile import TemporaryDirectory
 

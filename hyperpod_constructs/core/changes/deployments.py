@@ -10,7 +10,7 @@ from ..catalog import allowed
 from ..catalog._files import load
 from ..spec.base import Change
 from .edit import Edit, edit, ordered
-from .templates import Assembly, Place, Stacks, resources, same
+from .templates import Assembly, Place, Stacks, deploy_order, resources, same
 
 KEEPING = ("Retain", "RetainExceptOnCreate", "Snapshot")
 DATA = {
@@ -100,13 +100,14 @@ def deployment(old: Stacks, new: Stacks) -> Deployment:
 class _Comparison:
     def __init__(self, old: Assembly, new: Assembly) -> None:
         self._old, self._new = old, new
+        self._order = deploy_order(new, old)
         self._replaced: dict[Place, str] = {}
         self._find_replaced()
 
     def run(self) -> Deployment:
         left = [name for name in self._old.stacks if name not in self._new.stacks]
-        steps = [self._step(name) for name in self._new.order]
-        found = [*self._exports(left), *(one for name in self._new.order for one in self._resources(name))]
+        steps = [self._step(name) for name in self._order]
+        found = [*self._exports(left), *(one for name in self._order for one in self._resources(name))]
         found += [_left_behind(name) for name in left]
         return Deployment(
             steps=[*steps, *(Step(stack=name, action="stays") for name in left)],
@@ -123,7 +124,7 @@ class _Comparison:
         before = -1
         while before != len(self._replaced):
             before = len(self._replaced)
-            for stack in self._new.order:
+            for stack in self._order:
                 old, new = self._pair(stack)
                 for name in old.keys() & new.keys():
                     if (stack, name) not in self._replaced:
@@ -241,7 +242,7 @@ class _Comparison:
     def _exports(self, left: Sequence[str]) -> Iterator[Edit]:
         """Exports that go or change their value while another deployed stack still imports them, in deployment order."""
         live = dict(self._old.imports)
-        for stack in self._new.order:
+        for stack in self._order:
             if stack not in self._old.stacks:
                 continue
             blocked = {n: users for n in self._moving(stack) if (users := _users(live, n, stack))}

@@ -71,16 +71,33 @@ class Assembly:
             yield from self.references(found, self.stacks[found]["Outputs"][name].get("Value"))
 
     @cached_property
-    def order(self) -> Sequence[str]:
-        """The stacks in an order in which they can be deployed: who exports goes first, else by their names' ends."""
-        needs = {stack: {self._exporters[name][0] for name in names if name in self._exporters} - {stack}
-                 for stack, names in self.imports.items()}  # fmt: skip
-        left, done = sorted(self.stacks, key=lambda name: (rank(name), name)), list[str]()
-        while left:
-            free = next((name for name in left if needs[name] <= set(done)), left[0])
-            done.append(free)
-            left.remove(free)
-        return done
+    def needs(self) -> Mapping[str, frozenset[str]]:
+        """The stacks whose exports or outputs each stack reads."""
+        found = {}
+        for stack, names in self.imports.items():
+            read = {self._exporters[name][0] for name in names if name in self._exporters}
+            found[stack] = frozenset((read | outputs_read(self.stacks[stack])) - {stack})
+        return found
+
+
+def deploy_order(assembly: Assembly, deployed: Assembly) -> Sequence[str]:
+    """The stacks of an app in the order of deployment: what a stack reads, or read until now, goes before it.
+
+    Where that leaves it open, the ends of the names decide (`DEPLOY_ORDER`).
+    """
+    done: dict[str, None] = {}
+
+    def place(stack: str, above: frozenset[str]) -> None:
+        if stack in done or stack in above:
+            return
+        before = assembly.needs[stack] | deployed.needs.get(stack, frozenset())
+        for need in sorted(before & assembly.stacks.keys(), key=lambda name: (rank(name), name)):
+            place(need, above | {stack})
+        done[stack] = None
+
+    for stack in sorted(assembly.stacks, key=lambda name: (rank(name), name)):
+        place(stack, frozenset())
+    return list(done)
 
 
 def rank(stack: str) -> int:
@@ -110,6 +127,21 @@ def imports_of(content: Any) -> frozenset[str]:
         return own.union(*map(imports_of, content.values()))
     if isinstance(content, list | tuple):
         return frozenset().union(*map(imports_of, content))
+    return frozenset()
+
+
+def outputs_read(content: Any) -> frozenset[str]:
+    """Names of the stacks whose outputs a template reads.
+
+    >>> sorted(outputs_read({"A": {"Fn::GetStackOutput": {"StackName": "net", "OutputName": "Vpc"}}}))
+    ['net']
+    """
+    if isinstance(content, Mapping):
+        inner = content.get("Fn::GetStackOutput")
+        own = frozenset({str(inner.get("StackName"))}) if isinstance(inner, Mapping) else frozenset()
+        return own.union(*map(outputs_read, content.values()))
+    if isinstance(content, list | tuple):
+        return frozenset().union(*map(outputs_read, content))
     return frozenset()
 
 

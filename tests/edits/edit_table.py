@@ -67,6 +67,7 @@ jobs:
     instance_type: ml.p5.48xlarge
     nodes: 1
     command: [python, train.py]
+    tolerations: [{operator: Exists}]
   - name: fixed
     team: vision
     image: 210987654321.dkr.ecr.us-west-2.amazonaws.com/train:v1
@@ -74,6 +75,7 @@ jobs:
     nodes: 1
     on_change: refuse
     command: [python, train.py]
+    tolerations: [{operator: Exists}]
   - name: again
     team: speech
     image: 210987654321.dkr.ecr.us-west-2.amazonaws.com/train:v1
@@ -81,6 +83,7 @@ jobs:
     nodes: 1
     on_change: replace
     command: [python, train.py]
+    tolerations: [{operator: Exists}]
 tags: {owner: ml}
 allow_data_loss: true
 """

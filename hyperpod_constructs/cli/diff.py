@@ -84,10 +84,8 @@ def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: 
     else:
         for line in _lines(found, ours, played):
             click.echo(line)
-        if not everything and played.changes_nothing:
-            click.echo("nothing is different")
-        elif everything:
-            click.echo(_summary(len(found) or len(ours), stops=bool(stopping)))
+        nothing = not everything and played.changes_nothing
+        click.echo("nothing is different" if nothing else _summary(len(found) or len(ours), stops=bool(stopping)))
     raise SystemExit(3 if stopping else 0)
 
 
@@ -109,8 +107,8 @@ def _summary(total: int, *, stops: bool) -> str:
     >>> _summary(1, stops=False)
     '1 difference; nothing is replaced, lost, refused or left behind'
     """
-    what = "something" if stops else "nothing"
-    return f"{total} difference{'' if total == 1 else 's'}; {what} is replaced, lost, refused or left behind"
+    what = f"{'something' if stops else 'nothing'} is replaced, lost, refused or left behind"
+    return f"{total} difference{'' if total == 1 else 's'}; {what}" if total else what
 
 
 def _platform(path: Path, *, strict: bool = True) -> Platform:

@@ -15,9 +15,9 @@ from assembly import ROOT
 
 from hyperpod_constructs.cli.diff import synthesized
 from hyperpod_constructs.core.changes import REPLACING, Deployment, deployment
-from hyperpod_constructs.core.changes.templates import exports_of, imports_of
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.spec.base import Change
+from hyperpod_constructs.core.stack_templates import exports_of, imports_of
 
 Config = dict[str, Any]
 Templates = dict[str, dict[str, Any]]

@@ -5,10 +5,10 @@ that depend on more than one field in `consequences`); `deployment` compares the
 does (`deployments`).
 """
 
+from ..stack_templates import Stacks, matched
 from .configs import edits
 from .deployments import Deployment, Step, deployment
 from .edit import MEANING, REPLACING, WORST_FIRST, Edit, replaces
-from .templates import Stacks, matched
 
 __all__ = [
     "MEANING",

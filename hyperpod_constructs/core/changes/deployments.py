@@ -9,8 +9,8 @@ from typing import Any
 from ..catalog import allowed
 from ..catalog._files import load
 from ..spec.base import Change
+from ..stack_templates import Assembly, Place, Stacks, deploy_order, resources, same
 from .edit import Edit, edit, ordered
-from .templates import Assembly, Place, Stacks, deploy_order, resources, same
 
 KEEPING = ("Retain", "RetainExceptOnCreate", "Snapshot")
 DATA = {

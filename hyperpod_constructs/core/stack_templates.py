@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..stack_names import DEPLOY_ORDER
+from .stack_names import DEPLOY_ORDER
 
 Template = Mapping[str, Any]
 Stacks = Mapping[str, Template]

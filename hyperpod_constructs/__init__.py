@@ -84,6 +84,7 @@ _EXPORTS = {
         "Grafana",
         "InferenceOperator",
         "InstanceGroup",
+        "Isolation",
         "Job",
         "Kueue",
         "Lifecycle",

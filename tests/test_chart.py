@@ -118,7 +118,7 @@ def test_gaps(name: str, lacking: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("off", "values", "homeless"),
+    ("off", "values", "without_namespace"),
     [
         ({}, {}, []),
         ({"deep_health_check": False}, {}, ["health_monitoring_agent", "job_auto_restart"]),
@@ -133,10 +133,10 @@ def test_gaps(name: str, lacking: set[str]) -> None:
     ],
 )
 def test_components_whose_namespace_nobody_makes(
-    off: dict[str, bool], values: dict[str, Any], homeless: list[str]
+    off: dict[str, bool], values: dict[str, Any], without_namespace: list[str]
 ) -> None:
-    assert sorted(chart.homeless(DependencyChart(**off, values=values))) == homeless
-    assert sorted(chart.homeless(DependencyChart(**off), values=values)) == homeless
+    assert sorted(chart.without_namespace(DependencyChart(**off, values=values))) == without_namespace
+    assert sorted(chart.without_namespace(DependencyChart(**off), values=values)) == without_namespace
 
 
 def test_nothing_is_inserted_where_the_plugin_is_off() -> None:

@@ -81,7 +81,12 @@ JUSTIFIED: tuple[Justified, ...] = (
         "interfaces and instances are made by the service, any of them",
         r":(instance|network-interface)/\*",
     ),
-    Justified(_IAM5, _NODES, "describe calls, tokens and mounts have no resource-level permissions", r"Resource::\*\]"),
+    Justified(
+        _IAM5,
+        _NODES,
+        "describe calls, tokens and mounts take no resource; instances may be in the service's account",
+        r"Resource::\*\]",
+    ),
     Justified(_IAM5, _NODES, "images of the service lie in accounts of the service", r":ecr:\*:\*:repository/\*"),
     Justified(
         _IAM5,
@@ -91,7 +96,11 @@ JUSTIFIED: tuple[Justified, ...] = (
     ),
     Justified(_IAM5, _NODES, "all objects of one bucket: lifecycle scripts, storage", r"Bucket\w+\.Arn>/\*"),
     Justified(_IAM5, _NODES, "what the config names of buckets", r"arn:aws[\w-]*:s3:::[^*]+\*"),
-    Justified(_IAM5, _NODES, "reward functions are told by the prefix of their names", r":(function:)?SageMaker\*"),
+    Justified(
+        _IAM5, _NODES, "reward functions and queues are known by a word in their names", r":(function:)?\*SageMaker\*"
+    ),
+    Justified(_IAM5, _NODES, "access points of the service for gated recipes", r":accesspoint/advanced-model-"),
+    Justified(_IAM5, _NODES, "any HyperPod cluster of the account: the cluster comes after its role", r":cluster/\*"),
     # functions of ours
     Justified(_IAM5, "/Kubernetes/Role/", "any HyperPod cluster, read-only: it comes after this stack", r":cluster/\*"),
     Justified(_IAM5, "/Kubernetes/Role/", "any add-on of one EKS cluster, read-only", ":addon/"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -78,10 +79,27 @@ def build(platforms: Sequence[Platform], *, context: Mapping[str, Any], outdir: 
     if len(platforms) == 1:
         platform_stacks(app, platforms[0], prefix=f"{platforms[0].name}-")
     else:
-        for platform in platforms:
+        for stage, platform in zip(stage_names(platforms), platforms, strict=True):
             environment = Environment(account=platform.account, region=platform.region)
-            platform_stacks(Stage(app, platform.name, env=environment), platform)
+            platform_stacks(Stage(app, stage, env=environment), platform)
     return app
+
+
+def stage_names(platforms: Sequence[Platform]) -> list[str]:
+    """The stage of each of several platforms: its name, with region and account where another one has the name too.
+
+    >>> from types import SimpleNamespace as P
+    >>> stage_names([P(name="a", region="us-west-2"), P(name="a", region="us-east-1"), P(name="b", region="us-east-1")])
+    ['a-us-west-2', 'a-us-east-1', 'b']
+    """
+    found = [platform.name for platform in platforms]
+    for part in ("region", "account"):
+        several = {name for name in found if found.count(name) > 1}
+        found = [
+            f"{name}-{getattr(platform, part)}" if name in several else name
+            for name, platform in zip(found, platforms, strict=True)
+        ]
+    return found
 
 
 def cdk_context() -> dict[str, Any]:
@@ -117,12 +135,15 @@ def describe(outdir: Path, loaded: Sequence[Loaded]) -> str:
         top = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
         lines.append(f"  {template.name.removesuffix('.template.json'):<28}{len(resources):>4} resources: {top}, ...")
     findings = [finding for one in loaded for finding in one.findings]
-    names = ", ".join(one.platform.name for one in loaded if one.platform is not None)
+    platforms = [one.platform for one in loaded if one.platform is not None]
+    names = ", ".join(platform.name for platform in platforms)
+    stacks = "--all" if len(platforms) == 1 else shlex.join(f"{stage}/*" for stage in stage_names(platforms))
     return "\n".join(
         [
             f"{names}: {len(lines)} stacks, {total} resources in {outdir}/",
             *lines,
             f"findings: {summary(findings)}",
-            "next: hyperpod validate (all findings), npx cdk diff, npx cdk deploy --all",
+            f"next: hyperpod validate {shlex.join(str(one.path) for one in loaded)} (all findings)",
+            *(f"      npx cdk {verb} --app {shlex.quote(str(outdir))} {stacks}" for verb in ("diff", "deploy")),
         ]
     )

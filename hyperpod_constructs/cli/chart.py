@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,7 @@ def vendor(
         click.echo(f"sub-charts: {', '.join(made.subcharts)}")
     if made.left_out:
         click.echo(f"left out (also there as folders): {', '.join(made.left_out)}")
-    click.echo(f"name it in the config: dependencies: {{chart: {{path: {destination}}}}}")
+    click.echo(f"name it in the config: dependencies: {{chart: {{path: {json.dumps(str(destination))}}}}}")
 
 
 @chart.command()
@@ -64,7 +66,8 @@ def _values(config: Path) -> tuple[dict[str, Any], str | None]:
 
     platform = load(config).platform
     if platform is None:
-        raise click.ClickException(f"{config} is not readable as a config; `hyperpod validate {config}` says why")
+        command = shlex.join(["hyperpod", "validate", str(config)])
+        raise click.ClickException(f"{config} is not readable as a config; `{command}` says why")
     types = {name for group in platform.cluster.groups for name in group.types}
     values = chart_values(
         platform.dependencies,

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..core.terminal import paragraph, readable
 from .live import aws_options, emit, facts, in_words, output_option
 
 
@@ -36,23 +37,29 @@ def set_(
 ) -> None:
     """Add the HyperPod cluster CLUSTER to the kubeconfig and make it the current context.
 
-    Tokens come from `aws eks get-token`, as with `aws eks update-kubeconfig`. Other contexts stay as they are.
+    Tokens come from `aws eks get-token`, as with `aws eks update-kubeconfig`. Other contexts stay as they are, and a name
+    that leads to another cluster is not taken over.
     """
     from ..live.operations import kubeconfig as files
 
     with in_words():
         found, where = eks_cluster(cluster, is_eks, profile, region)
     if not found.get("endpoint"):
-        raise click.ClickException(f"EKS cluster {found['name']} is {found['status']} and has no endpoint yet")
+        raise click.ClickException(
+            readable(f"EKS cluster {found['name']} is {found['status']} and has no endpoint yet")
+        )
     new = files.entries(found, region=where, profile=profile, namespace=namespace, alias=alias)
     file = kubeconfig or files.path()
     try:
         files.write(file, files.merged(files.read(file), new))
+    except files.NameTaken as error:
+        cure = "choose another --alias, or delete that context with kubectl config delete-context"
+        raise click.ClickException(paragraph(f"{file}: {error}\n  cure: {cure}")) from error
     except files.UnusableKubeconfig as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(paragraph(str(error))) from error
     except OSError as error:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
-    click.echo(f"kubectl now talks to {found['name']} (context {new['current-context']} in {file}).")
+    click.echo(readable(f"kubectl now talks to {found['name']} (context {new['current-context']} in {file})."))
 
 
 @context.command()

@@ -90,10 +90,12 @@ def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: 
 
 
 def _lines(found: Sequence[Edit], ours: Sequence[Edit], played: Deployment) -> list[str]:
-    lines = [str(edit) for edit in found]
+    from ..core.terminal import paragraph
+
+    lines = [paragraph(str(edit)) for edit in found]
     if found and ours:
         lines += ["", "CloudFormation:"]
-    lines += [str(edit) for edit in ours[:_SHOWN]]
+    lines += [paragraph(str(edit)) for edit in ours[:_SHOWN]]
     if len(ours) > _SHOWN:
         lines.append(f"... and {len(ours) - _SHOWN} more (-o json shows all)")
     if not played.changes_nothing:

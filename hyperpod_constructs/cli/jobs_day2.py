@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..core.terminal import readable
 from .jobs_live import GOAL, KINDS, cluster_options, connected, follow, job_options, one_job
 from .live import emit, facts, output_option, table
 
@@ -148,7 +149,7 @@ def _suspend(name: str, namespace: str | None, kind: str | None, where: dict[str
     with connected(**where) as api:
         job = one_job(api, name, namespace, kind)
         how = run(api, job, suspended=suspended)
-    click.echo(f"{job['metadata']['name']}: {'suspended' if suspended else 'resumed'} by {how}")
+    click.echo(readable(f"{job['metadata']['name']}: {'suspended' if suspended else 'resumed'} by {how}"))
 
 
 @click.command()
@@ -166,7 +167,7 @@ def delete(names: tuple[str, ...], yes: bool, namespace: str | None, kind: str |
         titles = [f"{job['kind']} {job['metadata']['namespace']}/{job['metadata']['name']}" for job in found]
         if not yes:
             told = ", ".join(f"{title} ({state(job)})" for title, job in zip(titles, found, strict=True))
-            click.confirm(f"Delete {told}?", abort=True, err=True)
+            click.confirm(readable(f"Delete {told}?"), abort=True, err=True)
         for title, job in zip(titles, found, strict=True):
             run(api, job)
-            click.echo(f"{title}: deleted")
+            click.echo(readable(f"{title}: deleted"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..core.terminal import paragraph, readable
 from .live import in_words
 
 if TYPE_CHECKING:
@@ -66,10 +68,10 @@ def connected(
             found, where = eks_cluster(cluster, False, profile, region)
         yield by_eks(found, session(profile, where))
     except NoSuchJob as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(paragraph(str(error))) from error
     except KubernetesError as error:
         cure = f"\n  cure: {error.cure}" if error.cure else ""
-        raise click.ClickException(f"{error.reason}: {error}{cure}") from error
+        raise click.ClickException(paragraph(f"{error.reason}: {error}{cure}")) from error
 
 
 def one_job(api: Kubernetes, name: str, namespace: str | None, kind: str | None) -> dict[str, Any]:
@@ -88,9 +90,10 @@ def follow(api: Any, job: dict[str, Any], goal: str, timeout: float) -> None:
     name = job["metadata"]["name"]
     try:
         for state in run(api, job, goal, timeout_seconds=timeout, now=time.monotonic, sleep=time.sleep):  # type: ignore[arg-type]
-            click.echo(f"{name}: {state}", err=True)
+            click.echo(readable(f"{name}: {state}"), err=True)
     except JobFailed as error:
-        raise click.ClickException(f"{name} failed: {error}\n  cure: hyperpod jobs logs {name}") from error
+        command = shlex.join(["hyperpod", "jobs", "logs", name])
+        raise click.ClickException(paragraph(f"{name} failed: {error}\n  cure: {command}")) from error
     except TimedOut as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(readable(f"Error: {error}"), err=True)
         raise SystemExit(3) from error

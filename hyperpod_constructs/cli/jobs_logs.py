@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import queue
+import shlex
 import threading
 from collections.abc import Iterator
 
 import click
 
+from ..core.terminal import readable
 from .jobs_live import cluster_options, connected, job_options, one_job
 
 
@@ -49,14 +51,16 @@ def logs(
             found = [it for it in found if it["metadata"]["name"] == pod]
         if not found:
             what = pod or (f"pod of replica {replica}" if replica else "pod")
-            raise click.ClickException(f"job {name} has no {what}; `hyperpod jobs pods {name}` lists them")
+            listing = shlex.join(["hyperpod", "jobs", "pods", name])
+            raise click.ClickException(f"job {name} has no {what}; `{listing}` lists them")
         if not everything and not replica:
             found = found[:1]
         options = {"tail": tail, "previous": previous, "container": container, "since_seconds": since}
         streams = [(it["metadata"]["name"], asked(api, it, follow=follow, **options)) for it in found]  # type: ignore[arg-type]
         lines = _mixed(streams) if follow and len(streams) > 1 else ((p, line) for p, it in streams for line in it)
         for name_of_pod, line in lines:
-            click.echo(f"[{name_of_pod}] {line}" if len(streams) > 1 else line)
+            shown = readable(line, keep="\t")
+            click.echo(f"[{readable(name_of_pod)}] {shown}" if len(streams) > 1 else shown)
 
 
 def _mixed(streams: list[tuple[str, Iterator[str]]]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from ..core.terminal import paragraph, readable
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMATS = ("table", "json", "yaml")
@@ -52,7 +54,7 @@ def in_words() -> Iterator[None]:
         what = failure(error, getattr(error, "operation_name", ""))
         if what is None:
             raise
-        raise click.ClickException(f"{what}\n  cure: {what.cure}") from error
+        raise click.ClickException(paragraph(f"{what}\n  cure: {what.cure}")) from error
 
 
 def emit(data: Any, form: str, text: Callable[[], str]) -> None:
@@ -119,7 +121,7 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return "yes" if value is True else "no" if value is False else str(value)
+    return "yes" if value is True else "no" if value is False else readable(str(value))
 
 
 def _coloured(cell: str) -> str:

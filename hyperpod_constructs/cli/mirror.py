@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
 
     loaded = load(config)
     if loaded.platform is None:
-        raise click.ClickException(f"{config} is not readable as a config; `hyperpod validate {config}` says why")
+        command = shlex.join(["hyperpod", "validate", str(config)])
+        raise click.ClickException(f"{config} is not readable as a config; `{command}` says why")
     plan = mirror_plan(loaded.platform, registry=registry)
     try:
         if not execute:
@@ -54,6 +56,7 @@ def _check(assembly: Path) -> None:
     import json
 
     from ..core.closed import outside, outside_chart
+    from ..core.endpoint_policies import endpoints_without_policy
 
     templates = {
         path.name.removesuffix(".template.json"): json.loads(path.read_text(encoding="utf-8"))
@@ -74,7 +77,10 @@ def _check(assembly: Path) -> None:
         found += outside_chart(chart.name, files)
     for reference in found:
         click.echo(str(reference))
-    if found:
+    unheld = endpoints_without_policy(templates)
+    for endpoint in unheld:
+        click.echo(f"{endpoint}: the VPC endpoint has no policy, or an open one")
+    if found or unheld:
         raise click.exceptions.Exit(1)
     click.echo(f"nothing in {len(templates)} templates points outside of AWS")
 

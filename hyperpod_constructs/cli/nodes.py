@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..core.terminal import paragraph, readable
 from .clusters import sagemaker
 from .live import aws_options, emit, in_words, output_option
 
@@ -67,8 +68,8 @@ def _batch(
         outcome = run(sagemaker(profile, region), cluster, ids)
 
     def text() -> str:
-        lines = [f"{id_}  accepted" for id_ in outcome.done]
-        return "\n".join([*lines, *(f"{id_}  refused: {reason}" for id_, reason in outcome.failed)])
+        lines = [readable(f"{id_}  accepted") for id_ in outcome.done]
+        return "\n".join([*lines, *(readable(f"{id_}  refused: {reason}") for id_, reason in outcome.failed)])
 
     emit(outcome.as_dict(), output, text)
     raise SystemExit(1 if outcome.failed else 0)
@@ -129,6 +130,6 @@ def update(
         last: dict[str, Any] = {}
         for live in states(client, cluster, time.sleep):
             last = dict(live)
-            click.echo(f"{cluster} is {live['ClusterStatus']}", err=True)
+            click.echo(readable(f"{cluster} is {live['ClusterStatus']}"), err=True)
     if last["ClusterStatus"] != "InService":
-        raise click.ClickException(f"{cluster} is {last['ClusterStatus']}: {last.get('FailureMessage', '')}")
+        raise click.ClickException(paragraph(f"{cluster} is {last['ClusterStatus']}: {last.get('FailureMessage', '')}"))

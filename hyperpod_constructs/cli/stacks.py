@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import Any
 
 import click
 
+from ..core.terminal import paragraph, readable
 from .live import aws_options, emit, facts, in_words, output_option, table
 
 
@@ -58,7 +60,7 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
             parts.append(table(["OUTPUT", "VALUE"], list(found["outputs"].items())))
         rows = [[it["type"], it["status"], it["id"]] for it in found["resources"]]
         parts.append(table(["RESOURCE", "STATUS", "ID"], rows, empty="no resources"))
-        return "\n\n".join([*parts, *found["failures"]])
+        return "\n\n".join([*parts, *map(readable, found["failures"])])
 
     emit(found, output, text)
 
@@ -67,7 +69,10 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
-    "--retain", multiple=True, metavar="LOGICAL_ID", help="Leave this resource of a stack that failed; repeat."
+    "--retain",
+    multiple=True,
+    metavar="LOGICAL_ID",
+    help="Leave behind this resource of a stack whose deletion failed ([STACK/]LOGICAL_ID); repeat.",
 )
 @click.option("--all", "everything", is_flag=True, help="NAME may be a stack that is not of our platforms.")
 @aws_options
@@ -79,7 +84,7 @@ def delete(
     Stacks go in the order in which CloudFormation lets them go: jobs, add-ons, HyperPod, EKS, network. What stays behind
     (by its deletion policy) is shown first.
     """
-    from ..live.operations.stacks import DeletionFailed, doomed, stacks
+    from ..live.operations.stacks import DeletionFailed, doomed, left_behind, stacks
     from ..live.operations.stacks import delete as run
 
     client = _cloudformation(profile, region)
@@ -87,6 +92,8 @@ def delete(
         found = stacks(client, platform=name)
         if not found:
             found = [it for it in stacks(client, everything=everything) if it["StackName"] == name]
+        if any(it.get("ParentId") for it in found):
+            raise click.ClickException(f"{name} is nested in another stack; delete that one")
         if not found:
             hint = "" if everything else "; --all looks at stacks of others too"
             raise click.ClickException(f"there is no platform and no stack of ours named {name!r}{hint}")
@@ -95,20 +102,24 @@ def delete(
         protected = [it.name for it in plan if it.protected]
         if protected:
             command = "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name"
-            raise click.ClickException(f"{', '.join(protected)} is protected: {command} {protected[0]}")
+            raise click.ClickException(f"{', '.join(protected)} is protected: {command} {shlex.quote(protected[0])}")
+        try:
+            kept = left_behind(plan, retain)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
         if not yes:
             click.confirm(f"Delete {len(plan)} stack(s), in this order?", abort=True, err=True)
         for stack in plan:
             click.echo(f"{stack.name}: deleting", err=True)
             last = ""
             try:
-                for status in run(client, stack, sleep=time.sleep, retain=retain):
+                for status in run(client, stack, sleep=time.sleep, retain=kept.get(stack.name, ())):
                     if status != last:
-                        click.echo(f"{stack.name}: {status}", err=True)
+                        click.echo(readable(f"{stack.name}: {status}"), err=True)
                     last = status
             except DeletionFailed as error:
-                cure = "mend that and try again, or leave it behind with --retain LOGICAL_ID"
-                raise click.ClickException(f"{error}\n  cure: {cure}") from error
+                cure = "fix that and try again, or leave it behind with --retain LOGICAL_ID"
+                raise click.ClickException(paragraph(f"{error}\n  cure: {cure}")) from error
             click.echo(f"{stack.name}: deleted")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..core.terminal import paragraph
 from .live import aws_options, emit, in_words, output_option, table
 from .validate import DEFAULT
 
@@ -113,8 +114,8 @@ def upgrade_plan(
                 known = _asked(platform, source, _eks(profile, region or platform.region))
         made = plan(platform, target, **{"source": source, **known})
     except NoPlan as error:
-        raise click.ClickException(str(error)) from error
-    emit(made.as_dict(), output, lambda: render(made))
+        raise click.ClickException(paragraph(str(error))) from error
+    emit(made.as_dict(), output, lambda: paragraph(render(made)))
     raise SystemExit(1 if made.state == "blocked" else 0)
 
 

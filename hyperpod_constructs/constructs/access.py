@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aws_cdk import Aws
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct, DependencyGroup
 
 from ..core.spec import Access, Team
+from ..core.spec.base import is_token
 
 if TYPE_CHECKING:
     from .interfaces import EksCluster
@@ -84,7 +86,9 @@ class AccessEntries(Construct):
     def _grant(self, principal: str) -> _Granted:
         granted = self._granted.get(principal)
         if granted is None:
-            id = hashlib.sha256(principal.encode()).hexdigest()[:8]
+            # the text of a token holds a counter; what it resolves to names the role, whatever else is in the app
+            named = json.dumps(Stack.of(self).resolve(principal)) if is_token(principal) else principal
+            id = hashlib.sha256(named.encode()).hexdigest()[:8]
             entry = eks.CfnAccessEntry(
                 self, id, cluster_name=self._cluster.cluster_name, principal_arn=principal, access_policies=[]
             )

@@ -7,64 +7,31 @@ from typing import TYPE_CHECKING
 from aws_cdk import Duration
 from constructs import Construct
 
+from ..core.node_pools import API_GROUP, node_classes, node_pools
 from .kubernetes import KubernetesObjects, KubernetesWait, crd_established
 
 if TYPE_CHECKING:
     from .interfaces import IHyperPodCluster
 
-_GROUP = "karpenter.sagemaker.amazonaws.com"
-
 
 class NodePool(Construct):
-    """A HyperpodNodeClass that names the groups which Karpenter fills, and a NodePool of it.
+    """A HyperpodNodeClass and a NodePool for each group that Karpenter fills, named `hyperpod-<group>`.
 
     The kinds come with the cluster, some minutes after autoscaling is switched on, and are waited for. On deletion the
-    pool goes before the cluster, so that no node is added while it is torn down. `name` is that of both objects.
+    pools go before the cluster, so that no node is added while it is torn down.
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, name: str = "hyperpod") -> None:
+    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster) -> None:
         super().__init__(scope, id)
         wait = KubernetesWait(
             self,
             "KindEstablished",
             provider=cluster.kubernetes,
-            condition=crd_established(f"hyperpodnodeclasses.{_GROUP}"),
+            condition=crd_established(f"hyperpodnodeclasses.{API_GROUP}"),
             timeout=Duration.minutes(30),
         )
         wait.node.add_dependency(cluster.resource, cluster.nodes_ready)
-        node_class = KubernetesObjects(
-            self,
-            "NodeClass",
-            provider=cluster.kubernetes,
-            objects=[
-                {
-                    "apiVersion": f"{_GROUP}/v1",
-                    "kind": "HyperpodNodeClass",
-                    "metadata": {"name": name},
-                    "spec": {"instanceGroups": list(cluster.spec.karpenter_groups)},
-                }
-            ],
-        )
-        node_class.node.add_dependency(wait)
-        pool = KubernetesObjects(
-            self,
-            "NodePool",
-            provider=cluster.kubernetes,
-            objects=[
-                {
-                    "apiVersion": "karpenter.sh/v1",
-                    "kind": "NodePool",
-                    "metadata": {"name": name},
-                    "spec": {
-                        "template": {
-                            "spec": {
-                                "nodeClassRef": {"group": _GROUP, "kind": "HyperpodNodeClass", "name": name},
-                                "expireAfter": "Never",
-                                "requirements": [{"key": "node.kubernetes.io/instance-type", "operator": "Exists"}],
-                            }
-                        }
-                    },
-                }
-            ],
-        )
-        pool.node.add_dependency(node_class)
+        classes = KubernetesObjects(self, "NodeClass", provider=cluster.kubernetes, objects=node_classes(cluster.spec))
+        classes.node.add_dependency(wait)
+        pools = KubernetesObjects(self, "NodePool", provider=cluster.kubernetes, objects=node_pools(cluster.spec))
+        pools.node.add_dependency(classes)

@@ -11,7 +11,8 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from constructs import Construct, DependencyGroup, IDependable
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct, DependencyGroup, IConstruct, IDependable
 
 from ..core import catalog
 from ..core.checks import Context
@@ -24,6 +25,7 @@ from .eks import BroughtEks, EksClusterAttributes, HyperPodEks
 from .execution_roles import ExecutionRoles
 from .interfaces import EksCluster
 from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
+from .l1 import set_properties
 from .lifecycle_scripts import LifecycleScripts
 from .network import HyperPodNetwork, node_security_group
 from .restricted_nodes import RestrictedNetwork
@@ -59,8 +61,8 @@ class HyperPodCluster(Construct):
     It is a grantable: `bucket.grant_read(cluster)` lets the nodes of every group read, whichever role they run with.
     """
 
-    resource: CfnResource
-    """The `AWS::SageMaker::Cluster`, for property overrides."""
+    resource: sagemaker.CfnCluster
+    """The `AWS::SageMaker::Cluster`; property overrides are merged over what the spec says, whenever they are made."""
     nodes_ready: IDependable
     """The nodes of the system group are ready: what needs pods depends on it."""
     jobs_ready: DependencyGroup
@@ -118,7 +120,7 @@ class HyperPodCluster(Construct):
         self.lifecycle_scripts = LifecycleScripts(self, "LifecycleScripts", bucket=self._bucket(lifecycle_bucket))
         self._milestones: dict[str, DependencyGroup] = {}
         self.jobs_ready = DependencyGroup()
-        self.resource = CfnResource(self, "Resource", type="AWS::SageMaker::Cluster")
+        self.resource = sagemaker.CfnCluster(self, "Resource")
         self.cluster_arn: str = self.resource.get_att("ClusterArn").to_string()
         self._guard = ClusterGuard(self, "Guard", guarded=self.resource, allow_replacement=allow_replacement)
         self._render()
@@ -128,8 +130,9 @@ class HyperPodCluster(Construct):
             else []
         )
         for dependable in (
-            self._vpc,  # with its routes and endpoints: nodes need a way out from their first boot on
-            self.security_group,  # with its rules, when we make it
+            # the VPC with its routes and endpoints (nodes need a way out from their first boot on), and the security group
+            # with its rules; what only stands for something that exists has nothing to wait for, and maybe no stack
+            *(each for each in (self._vpc, self.security_group) if _has_resources(each)),
             self.eks_cluster.ready,
             self._roles.principal.ready,
             self.lifecycle_scripts.ready,
@@ -282,8 +285,8 @@ class HyperPodCluster(Construct):
         return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
 
     def _render(self) -> None:
-        for name, value in self._guard.watch(self._properties(), self.spec.scaled_groups).items():
-            self.resource.add_property_override(name, value)
+        values = self._guard.watch(self._properties(), self.spec.scaled_groups)
+        set_properties(self.resource, sagemaker.CfnClusterProps, values)
         if has_newer_properties(self.spec):
             accept_newer_properties(self.resource)
 
@@ -316,3 +319,7 @@ class HyperPodCluster(Construct):
         )
         wait.node.add_dependency(self.resource)
         return wait
+
+
+def _has_resources(construct: IConstruct) -> bool:
+    return any(CfnResource.is_cfn_resource(node) for node in construct.node.find_all())

@@ -23,12 +23,13 @@ from constructs import Construct, IDependable
 from ..core import catalog
 from ..core.checks import Context
 from ..core.governance_properties import compute_quota_properties, scheduler_config_properties
-from ..core.manifests import team_objects
+from ..core.isolation import isolation_objects, pod_security_labels
+from ..core.manifests import namespace, team_objects
 from ..core.spec import Governance, Job, Scheduler, Team
 from ..handlers.governance.index import POLL_SECONDS, TIMEOUT_SECONDS
 from .access import AccessEntries
 from .cluster import HyperPodCluster
-from .kubernetes import KubernetesObjects
+from .kubernetes import KubernetesFields, KubernetesObjects
 from .kubernetes.handler_code import handler_code
 from .validation import region_of, validate_with
 
@@ -103,7 +104,8 @@ class HyperPodTeam(Construct):
     """A team on the cluster: quota, namespace, queue, rights and access entries. Jobs name the team and nothing else.
 
     The service makes namespace and queue with the quota; we add a Role and bindings for the team's Kubernetes groups, and
-    access entries that put members and viewers into these groups, for the team's namespace alone.
+    access entries that put members and viewers into these groups, for the team's namespace alone. Admission policies and a
+    network policy hold the team's pods inside the namespace (`team.isolation`), before anybody gets rights in it.
 
     Args:
         cluster: the HyperPod cluster, with the task governance add-on.
@@ -131,12 +133,33 @@ class HyperPodTeam(Construct):
         self._cluster = cluster
         self.quota = ComputeQuota(self, "Quota", cluster=cluster, team=team, through=through, tags=tags)
         rights = KubernetesObjects(self, "Rights", provider=cluster.kubernetes, objects=_rights(team))
-        rights.node.add_dependency(self.quota)
+        rights.node.add_dependency(self.quota, *self._isolate())
         self.ready = rights
         cluster.jobs_ready.add(rights)
         # volumes and whatever else is made in the team's namespace
         cluster.namespace_ready(team.namespace).add(rights)
         AccessEntries.of(cluster.eks_cluster).add_team(team)
+
+    def _isolate(self) -> list[Construct]:
+        """What holds the team's pods inside its namespace: before its members get their rights, and after they lost them."""
+        isolation, kubernetes = self.team.isolation, self._cluster.kubernetes
+        objects = isolation_objects(self.team, cluster=self._cluster.spec)
+        if not objects:
+            return []
+        labels = KubernetesFields(  # the namespace is the service's: labels are all that is ours of it
+            self,
+            "PodSecurity",
+            provider=kubernetes,
+            fields=namespace(self.team.namespace, labels=pod_security_labels(isolation)),
+            rerun_on=self.team.namespace,
+        )
+        labels.node.add_dependency(self.quota)
+        policies = KubernetesObjects(self, "Isolation", provider=kubernetes, objects=objects)
+        policies.node.add_dependency(labels)  # which have waited for the namespace
+        network_addon = self._cluster.eks_cluster.network_addon
+        if isolation.network_policy and network_addon:
+            network_addon.set_default("enableNetworkPolicy", "true")
+        return [policies, labels]
 
     @property
     def namespace(self) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from aws_cdk import CfnResource
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sagemaker as sagemaker
 from constructs import DependencyGroup, IDependable, Node
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
     eks_cluster: EksCluster
     kubernetes: KubernetesProvider
     cluster_arn: str
-    resource: CfnResource
+    resource: sagemaker.CfnCluster
     security_group: ec2.ISecurityGroup
     """Security group of the nodes."""
     nodes_ready: IDependable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Annotations, Aws, Fn, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
@@ -10,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.checks import Context
+from ..core.endpoint_policies import endpoint_policy
 from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
 from .validation import region_of, validate_with
@@ -203,6 +205,7 @@ class HyperPodNetwork(Construct):
             service_name=_service_name("s3"),
             vpc_endpoint_type="Gateway",
             route_table_ids=list(route_table_ids),
+            policy_document=self._policy("s3"),
         )
         self._group.add(endpoint)
 
@@ -251,8 +254,22 @@ class HyperPodNetwork(Construct):
                     private_dns_enabled=True,
                     subnet_ids=subnet_ids,
                     security_group_ids=[group.security_group_id],
+                    policy_document=self._policy(service),
                 )
             )
+
+    def _policy(self, service: str) -> dict[str, Any] | None:
+        """The policy of an endpoint in a closed network; others take anybody's requests, as AWS makes them."""
+        if self.spec.mode != "closed" or not self.spec.endpoint_policies:
+            return None
+        return endpoint_policy(
+            service,
+            account=Aws.ACCOUNT_ID,
+            partition=Aws.PARTITION,
+            region=Aws.REGION,
+            accounts=self.spec.endpoint_accounts,
+            organization_id=self.spec.organization_id,
+        )
 
     # ---- brought ----
 

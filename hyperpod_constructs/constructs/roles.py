@@ -37,7 +37,8 @@ def execution_role(
 
     The service's documentation lists the permissions on `*`; here the network-interface ones are held to the subnets and
     security groups in use, as the official template does, in one compact statement (one policy per subnet would overflow).
-    Describe calls have no resource-level permissions.
+    Describe calls have no resource-level permissions, and interfaces are detached from instances of any account: those of
+    the service may belong to its own.
     """
     stack, fact = Stack.of(scope), catalog.role("execution")
     role = iam.Role(
@@ -57,12 +58,25 @@ def execution_role(
             *(_ec2(stack, "security-group", group) for group in security_group_ids),
         ],
     )
-    _allow(role, *_network_actions(describing=True), _TOKEN, on=["*"])
+    _allow(
+        role,
+        *_network_actions(describing=True),
+        *fact.actions["network_detach"],
+        *fact.actions["network_identity"],
+        _TOKEN,
+        on=["*"],
+    )
     # images of the service live in accounts of the service, and a job may name an image of another region
     images = [action for action in fact.actions["images"] if action != _TOKEN]
     _allow(role, *images, on=[f"arn:{stack.partition}:ecr:*:*:repository/*"])
-    interfaces = [_ec2(stack, "network-interface")]
-    allow_catalog_actions(role, "execution", network_tags=interfaces, pod_identity=[eks_cluster_arn])
+    allow_catalog_actions(
+        role,
+        "execution",
+        network_tags=[_ec2(stack, "network-interface")],
+        # the cluster comes after its role, so its ARN is not known here
+        network_attach=[stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")],
+        pod_identity=[eks_cluster_arn],
+    )
     return role
 
 
@@ -97,20 +111,27 @@ def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstance
 
 
 def _restricted_needs(role: iam.IRole, group: RestrictedInstanceGroup) -> None:
-    for buckets, object_actions in (
-        (group.input_bucket_arns, ("s3:GetObject",)),
-        (group.output_bucket_arns, ("s3:GetObject", "s3:PutObject")),
-    ):
+    for buckets, actions in ((group.input_bucket_arns, "rig_inputs"), (group.output_bucket_arns, "rig_outputs")):
         if buckets:
-            _allow(role, "s3:ListBucket", on=buckets)
-            _allow(role, *object_actions, on=[f"{bucket}/*" for bucket in buckets])
+            objects = [f"{bucket}/*" for bucket in buckets]
+            allow_catalog_actions(role, "execution", rig_list=buckets, **{actions: objects})
+    stack, facts = Stack.of(role), catalog.load("restricted_nodes")
     if group.reward_functions:
-        stack = Stack.of(role)
         function = stack.format_arn(
-            service="lambda", resource="function", resource_name="SageMaker*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+            service="lambda",
+            resource="function",
+            resource_name=facts["reward_names"],
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        _allow(role, "lambda:InvokeFunction", on=[function])
-        _allow(role, "sqs:SendMessage", on=[stack.format_arn(service="sqs", resource="SageMaker*")])
+        queue = stack.format_arn(service="sqs", resource=facts["reward_names"])
+        allow_catalog_actions(role, "execution", rig_reward_functions=[function], rig_reward_queues=[queue])
+    if group.gated_recipes:
+        names, account = facts["gated_recipes"]["names"], facts["gated_recipes"]["account"]
+        recipes = [
+            f"arn:{stack.partition}:s3:*:{account}:accesspoint/{names}-*/*",
+            f"arn:{stack.partition}:s3:::{names}*/*",
+        ]
+        allow_catalog_actions(role, "execution", rig_gated_recipes=recipes)
 
 
 def cluster_role(scope: Construct, id: str, *, key_arns: Sequence[str] = ()) -> iam.Role:

@@ -24,6 +24,7 @@ from ..core.checks import Context
 from ..core.checks.jobs import check_jobs
 from ..core.findings import Finding, Severity, errors
 from ..core.jobs import Job, compile_job
+from ..core.node_pools import not_disrupted
 from ..core.spec import Cluster
 from ..core.spec.base import is_token
 from .kubernetes import KubernetesObjects, KubernetesProvider, KubernetesWait, job_finished, job_started
@@ -82,7 +83,9 @@ class TrainingJob(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.job = job
-        self.manifest: dict[str, Any] = compile_job(job, resolve=lambda content: _resolved(self, content))
+        self.manifest: dict[str, Any] = compile_job(
+            not_disrupted(job, cluster.spec), resolve=lambda content: _resolved(self, content)
+        )
         """The Kubernetes object, exactly as it is applied."""
         if not self.node.try_get_context(CHECKED):
             _validate(self, (job,), cluster)

@@ -26,7 +26,6 @@ __all__ = [
     "content_digest",
     "fetch",
     "gaps",
-    "homeless",
     "insertions",
     "namespace",
     "pinned_chart",
@@ -34,6 +33,7 @@ __all__ = [
     "subchart_digests",
     "values_files",
     "vendor",
+    "without_namespace",
 ]
 
 
@@ -82,13 +82,13 @@ def gaps(instance_types: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {component: names for component, names in missing.items() if names}
 
 
-def homeless(spec: DependencyChart, *, values: Mapping[str, Any] | None = None) -> dict[str, tuple[str, str]]:
+def without_namespace(spec: DependencyChart, *, values: Mapping[str, Any] | None = None) -> dict[str, tuple[str, str]]:
     """Components that are on, but whose namespace is only made by a component that is off: the installation fails.
 
     Returns:
         The component to its namespace and the component that makes it. A namespace set by values is taken to exist.
 
-    >>> homeless(DependencyChart(deep_health_check=False, job_auto_restart=False))
+    >>> without_namespace(DependencyChart(deep_health_check=False, job_auto_restart=False))
     {'health_monitoring_agent': ('aws-hyperpod', 'deep_health_check')}
     """
     given = _over(spec.values, values or {})

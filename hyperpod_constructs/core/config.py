@@ -144,25 +144,48 @@ class LoadedAll:
 
 def load_all(paths: Sequence[Path]) -> LoadedAll:
     """Read, shape and check config files, and what must differ between them."""
-    configs = tuple(load(path) for path in {path.resolve(): path for path in reversed(paths)}.values())[::-1]
+    configs = tuple(load(path) for path in {_resolved(path): path for path in reversed(paths)}.values())[::-1]
     found = [finding for loaded in configs for finding in loaded.findings]
     return LoadedAll(configs=configs, findings=ordered([*found, *_collisions(configs)]))
 
 
+def _resolved(path: Path) -> Path:
+    """The file that a path leads to; the path itself where links lead in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # RuntimeError before Python 3.13
+        return path.absolute()
+
+
 def _collisions(configs: tuple[Loaded, ...]) -> Iterator[Finding]:
-    """Platforms that would have the same stacks."""
-    seen: dict[tuple[str, str, str | None], Path] = {}
+    """Platforms that would have the same stacks, the same physical name, or one EKS cluster."""
+    seen: dict[tuple[str, str, str, str | None], Path] = {}
     for loaded in configs:
-        if loaded.platform is None:
+        platform = loaded.platform
+        if platform is None:
             continue
-        identity = (loaded.platform.name, loaded.platform.region, loaded.platform.account)
-        if identity in seen:
-            message = (
-                f"{loaded.platform.name!r} is the name of {seen[identity]} already, in the same region and account"
-            )
-            finding = Finding(rule="HP026", severity=Severity.ERROR, path="name", message=message)
-            yield _documented(read(loaded.path).located(finding))
-        seen.setdefault(identity, loaded.path)
+        for rule, kind, place, name in _identities(platform):
+            identity = (kind, name, platform.region, platform.account)
+            first = seen.setdefault(identity, loaded.path)
+            if first != loaded.path:
+                message = f"{name!r} is the {kind} of {first} already, in the same region and account"
+                finding = Finding(rule=rule, severity=Severity.ERROR, path=place, message=message)
+                yield _documented(read(loaded.path).located(finding))
+
+
+def _identities(platform: Platform) -> Iterator[tuple[str, str, str, str]]:
+    """What only one platform of a region and account can have: rule, what it is, config path and value."""
+    yield "HP026", "name", "name", platform.name
+    scheduler = platform.governance.scheduler.name if platform.governance is not None else None
+    existing = platform.eks.existing
+    for kind, place, name in (
+        ("HyperPod cluster", "cluster.cluster_name", platform.cluster.cluster_name),
+        ("EKS cluster", "eks.cluster_name", platform.eks.cluster_name if existing is None else None),
+        ("EKS cluster", "eks.existing.cluster_name", existing.cluster_name if existing is not None else None),
+        ("cluster policy", "governance.scheduler.name", scheduler),
+    ):
+        if name is not None and not is_token(name):
+            yield "HP027", kind, place, name
 
 
 def _context(shape: Shape[Platform], jobs: _Jobs, *, complete: bool) -> checks.Context:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .catalog import HOURS_PER_MONTH, Price, find_kubernetes_version, find_price
+from .network_plan import nat_gateways
 from .spec.groups import InstanceGroup, RestrictedInstanceGroup
 from .spec.observability import Observability
 from .spec.platform import Platform
@@ -145,8 +146,8 @@ class _Lines:
         if network.existing is not None:
             return
         zones = len(network.availability_zone_ids)
-        if network.mode == "open" and network.nat != "none":
-            gateways = 1 if network.nat == "single" else zones
+        gateways = nat_gateways(network)
+        if gateways:
             implied = "nat" not in network.model_fields_set
             yield self._line("network", f"NAT gateways: {gateways}", "nat_gateway", gateways, by_default=implied)
             yield self._line(

@@ -6,6 +6,7 @@ A document is read from events, without recursion and within limits, so that no 
 
 from __future__ import annotations
 
+import errno
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -121,7 +122,9 @@ def read(path: Path) -> Document:
         return _refused(document, "HP002", "is a directory, not a file", "name the file in it")
     except (OSError, ValueError) as problem:  # ValueError: a NUL character in the path
         reason = getattr(problem, "strerror", None) or str(problem)
-        return _refused(document, "HP002", f"cannot be read: {reason}", "make the file readable")
+        loop = getattr(problem, "errno", None) == errno.ELOOP
+        cure = "name the file itself" if loop else "make the file readable"
+        return _refused(document, "HP002", f"cannot be read: {reason}", cure)
     if len(content) > LARGEST_FILE:
         return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "split it, or name the right file")
     if b"\0" in content:

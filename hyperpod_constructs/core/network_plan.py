@@ -282,6 +282,17 @@ def demands(cluster: Cluster, default_zone: str | None) -> Mapping[str, tuple[De
     return {zone: tuple(items) for zone, items in by_zone.items()}
 
 
+def nat_gateways(network: Network) -> int:
+    """How many NAT gateways we make for a network.
+
+    >>> nat_gateways(Network(availability_zone_ids=["usw2-az1", "usw2-az2"], nat="per-zone"))
+    2
+    """
+    if network.mode == "closed" or network.existing is not None:
+        return 0
+    return {"single": 1, "per-zone": len(network.availability_zone_ids), "none": 0}[network.nat]
+
+
 def default_zone(network: Network) -> str | None:
     """The zone of groups that name none: the network's first with node subnets."""
     if network.existing is not None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from .findings import Finding, Severity, errors, summary
+from .terminal import paragraph
 
 Format = Literal["text", "json", "sarif", "github"]
 FORMATS: tuple[Format, ...] = ("text", "json", "sarif", "github")
@@ -26,7 +27,7 @@ def render(findings: Sequence[Finding], form: Format = "text") -> str:
 
 def text(findings: Sequence[Finding]) -> str:
     """Findings for a terminal, with a summary as the last line."""
-    blocks = [str(finding) for finding in findings]
+    blocks = [paragraph(str(finding)) for finding in findings]
     last = summary(findings)
     if errors(findings):
         last += f"; `hyperpod explain {errors(findings)[0].rule}` tells more about a rule"

@@ -133,7 +133,6 @@ UNCERTAIN = [
     ("label", "fault_types", "key"),
     ("label", "instance_group_name", "key"),
     ("label", "compute_type", "values"),
-    ("label", "cluster_log_groups", "key"),
     ("service_image", "health-monitoring-agent", "tag"),
 ]
 

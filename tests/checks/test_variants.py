@@ -173,11 +173,17 @@ VARIANTS = {
         groups(workers("ml.g5.8xlarge", "count: 0"), rest=", node_recovery: None, autoscaling: {}"),
         ("HP380", "error", "cluster.node_recovery", "autoscaling needs Automatic"),
     ),
-    "eleven groups for Karpenter": (
+    "groups of Karpenter that differ in case": (
         groups(
-            *(f"{{name: g{n}, instance_type: ml.g5.8xlarge, count: 0}}" for n in range(11)), rest=", autoscaling: {}"
+            *(f"{{name: {name}, instance_type: ml.g5.8xlarge, count: 0}}" for name in ("spot", "Spot")),
+            rest=", autoscaling: {}",
         ),
-        ("HP384", "warning", "cluster.autoscaling", "has 11 groups; a node class takes 10"),
+        (
+            "HP381",
+            "error",
+            "cluster.instance_groups[2].name",
+            "'Spot' and 'spot' both give the NodePool hyperpod-spot",
+        ),
     ),
     "autoscaling of nothing": (
         groups(rest=", autoscaling: {}"),

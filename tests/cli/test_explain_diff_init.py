@@ -148,6 +148,17 @@ def test_init_writes_a_config_that_is_valid(tmp_path: Path, options: tuple[str, 
     assert all(value in text for value in options[1::2])
 
 
+def test_init_leaves_the_kubernetes_api_open_to_nobody_unasked(tmp_path: Path) -> None:
+    assert run("init", tmp_path / "private").exit_code == 0
+    assert "endpoint_access: private" in (tmp_path / "private" / "hyperpod.yaml").read_text()
+    ranges = ("--public-access-cidr", "203.0.113.0/24", "--public-access-cidr", "198.51.100.7/32")
+    assert run("init", tmp_path / "ranges", *ranges).exit_code == 0
+    text = (tmp_path / "ranges" / "hyperpod.yaml").read_text()
+    assert "public_access_cidrs: [203.0.113.0/24, 198.51.100.7/32]" in text
+    for name in ("private", "ranges"):
+        assert "HP212" not in run("validate", tmp_path / name / "hyperpod.yaml").output
+
+
 def test_init_replaces_nothing(tmp_path: Path) -> None:
     (tmp_path / "hyperpod.yaml").write_text("mine")
     assert run("init", tmp_path).exit_code == 1

@@ -13,9 +13,10 @@ from assembly import ROOT, Assembly, read_assembly
 
 from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.synth import build, cdk_context
-from hyperpod_constructs.core.catalog import endpoints_for
+from hyperpod_constructs.core.catalog import endpoints, endpoints_for
 from hyperpod_constructs.core.closed import endpoint_services, outside
 from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.endpoint_policies import endpoint_policy, endpoints_without_policy
 from hyperpod_constructs.core.spec import Platform
 
 EXAMPLE = ROOT / "examples" / "closed-network.yaml"
@@ -254,3 +255,56 @@ def test_an_open_network_and_an_existing_one_get_none_by_themselves():
     assert endpoint_services(platform(network={"mode": "open"})) == []
     existing = {"vpc_id": "vpc-1", "node_subnets": [{"subnet_id": "subnet-1", "availability_zone_id": "usw2-az1"}]}
     assert endpoint_services(platform(network={"mode": "closed", "existing": existing})) == []
+
+
+# ---- policies of endpoints ----
+
+
+def test_every_endpoint_of_a_closed_network_has_a_policy(closed: Assembly) -> None:
+    assert len(closed.resources("AWS::EC2::VPCEndpoint")) > 10
+    assert endpoints_without_policy(closed.templates) == []
+
+
+def test_an_endpoint_without_a_policy_is_found(closed: Assembly) -> None:
+    (name, endpoint), *_ = closed.resources("AWS::EC2::VPCEndpoint").items()
+    without = {**endpoint, "Properties": {k: v for k, v in endpoint["Properties"].items() if k != "PolicyDocument"}}
+    everything = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}
+    opened = {**endpoint, "Properties": {**endpoint["Properties"], "PolicyDocument": everything}}
+    for changed in (without, opened):
+        assert endpoints_without_policy({"Network": {"Resources": {name: changed}}}) == [f"Network.{name}"]
+
+
+def test_endpoints_of_an_open_network_are_as_they_were(default: Assembly) -> None:
+    endpoints = default.resources("AWS::EC2::VPCEndpoint").values()
+    assert endpoints
+    assert all("PolicyDocument" not in endpoint["Properties"] for endpoint in endpoints)
+
+
+@pytest.mark.parametrize("service", sorted(endpoints()))
+def test_a_policy_lets_own_principals_reach_own_resources(service: str) -> None:
+    policy = endpoint_policy(service, account="111122223333", region="us-west-2", accounts=["444455556666"])
+    own, services, *reading = policy["Statement"]
+    accounts = ["111122223333", "444455556666"]
+    assert own["Condition"] == {
+        "StringEquals": {"aws:PrincipalAccount": accounts},
+        "StringEqualsIfExists": {"aws:ResourceAccount": accounts},
+    }
+    assert services["Condition"] == {"Bool": {"aws:PrincipalIsAWSService": "true"}}
+    for statement in reading:  # nothing is written to what is not ours
+        words = [action.partition(":")[2] for action in statement["Action"]]
+        assert all(word.startswith(("Get", "BatchGet", "BatchCheck", "Describe", "AssumeRoleWith")) for word in words)
+        assert "*" not in statement["Resource"]
+
+
+def test_an_organization_takes_part() -> None:
+    policy = endpoint_policy("s3", account="1", region="us-west-2", organization_id="o-a1b2c3d4e5")
+    (statement,) = [one for one in policy["Statement"] if one["Sid"] == "OwnOrganization"]
+    assert statement["Condition"]["StringEquals"] == {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}
+
+
+def test_layers_of_images_and_web_identities_are_reached() -> None:
+    s3 = endpoint_policy("s3", account="1", region="us-west-2")["Statement"][-1]
+    assert "arn:aws:s3:::prod-us-west-2-starport-layer-bucket/*" in s3["Resource"]
+    assert "Condition" not in s3
+    sts = endpoint_policy("sts", account="1", region="us-west-2")["Statement"][-1]
+    assert sts["Resource"] == ["arn:aws:iam::1:role/*"]

@@ -124,8 +124,8 @@ def test_restricted_groups_may_use_their_buckets_and_reward_functions():
         lustre_size_gib=1200,
         lustre_throughput=125,
         volume=Volume(size_gib=500),
-        input_bucket_arns=("arn:aws:s3:::in",),
-        output_bucket_arns=("arn:aws:s3:::out",),
+        input_bucket_arns=("arn:aws:s3:::inputs",),
+        output_bucket_arns=("arn:aws:s3:::outputs",),
         reward_functions=True,
     )
     template = synthesize(
@@ -136,7 +136,7 @@ def test_restricted_groups_may_use_their_buckets_and_reward_functions():
     (made,) = template.one("AWS::SageMaker::Cluster")["RestrictedInstanceGroups"]
     assert made["InstanceStorageConfigs"] == [{"EbsVolumeConfig": {"VolumeSizeInGB": 500}}]
     assert made["EnvironmentConfig"] == {"FSxLustreConfig": {"SizeInGiB": 1200, "PerUnitStorageThroughput": 125}}
-    assert [s["Resource"] for s in template.allows("ExecutionRoles", "s3:PutObject")] == ["arn:aws:s3:::out/*"]
+    assert [s["Resource"] for s in template.allows("ExecutionRoles", "s3:PutObject")] == ["arn:aws:s3:::outputs/*"]
     assert template.allows("ExecutionRoles", "lambda:InvokeFunction")
 
 
@@ -171,7 +171,12 @@ def _flat(action: str | list[str]) -> list[str]:
 def test_a_node_pool_names_the_groups_and_goes_before_the_cluster(scaled: Synthesized):
     manifests = [json.loads(p["Manifest"])[0] for p in scaled.of("Custom::HyperPodKubernetesObjects").values()]
     node_class = next(one for one in manifests if one["kind"] == "HyperpodNodeClass")
-    assert node_class["spec"] == {"instanceGroups": ["scaled"]}
+    assert node_class == {
+        "apiVersion": "karpenter.sagemaker.amazonaws.com/v1",
+        "kind": "HyperpodNodeClass",
+        "metadata": {"name": "hyperpod-scaled"},
+        "spec": {"instanceGroups": ["scaled"]},
+    }
     pool = next(one for one in manifests if one["kind"] == "NodePool")
     assert pool["spec"]["template"]["spec"]["nodeClassRef"]["name"] == node_class["metadata"]["name"]
     graph = prove({"Test": scaled.template})

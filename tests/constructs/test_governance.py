@@ -310,7 +310,7 @@ def test_order_of_creation_and_deletion_is_proved(synth: Synth, through: str) ->
     assert pairs["cluster-before-quotas"] == 3
     assert pairs["scheduler-config-before-quotas"] == 2
     assert pairs["governance-before-addons"] == 1
-    assert pairs["quotas-before-contents"] == 2, "the rights of each team"
+    assert pairs["quotas-before-contents"] == 4, "the isolation and the rights of each team"
 
 
 # ---- jobs ----

@@ -88,6 +88,7 @@ def test_a_release(made: Made) -> None:
         "CreateNamespace": True,
         "Wait": False,
         "TimeoutSeconds": 300,
+        "Adopt": False,
     }
 
 

@@ -265,8 +265,8 @@ def test_reward_functions_and_queues_of_restricted_groups_are_those_of_sagemaker
 
     (call,) = made(on=True).allows("ExecutionRoles", "lambda:InvokeFunction")
     (send,) = made(on=True).allows("ExecutionRoles", "sqs:SendMessage")
-    assert json.dumps(call["Resource"]).endswith(':function:SageMaker*"]]}')
-    assert json.dumps(send["Resource"]).endswith(':SageMaker*"]]}')
+    assert json.dumps(call["Resource"]).endswith(':function:*SageMaker*"]]}')
+    assert json.dumps(send["Resource"]).endswith(':*SageMaker*"]]}')
     assert not made(on=False).allows("ExecutionRoles", "lambda:InvokeFunction")
 
 

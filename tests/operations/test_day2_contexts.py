@@ -155,3 +155,22 @@ def test_the_job_commands_use_the_context_that_was_set(api, research, run, tmp_p
     assert result.exit_code == 0, result.output
     assert "llama" in result.stdout
     assert asked.read_text() == "me --region us-west-2 eks get-token --cluster-name control --output json\n"
+
+
+def test_an_alias_of_another_cluster_is_not_taken_over(control, run):
+    control.parent.mkdir()
+    other = {"name": "prod", "context": {"cluster": "production", "user": "me"}}
+    control.write_text(yaml.safe_dump({"contexts": [other], "current-context": "prod"}))
+    before = control.read_text()
+    result = run("context", "set", "research", "--alias", "prod", "--region", "us-west-2")
+    assert result.exit_code == 1
+    assert "the context 'prod' leads to the cluster 'production'" in result.output
+    assert "kubectl config delete-context" in result.output
+    assert control.read_text() == before
+
+
+def test_an_alias_of_the_same_cluster_may_be_set_again(control, run):
+    for namespace in ("a", "b"):
+        assert run("context", "set", "research", "--alias", "mine", "--namespace", namespace).exit_code == 0
+    (context,) = yaml.safe_load(control.read_text())["contexts"]
+    assert context["context"]["namespace"] == "b"

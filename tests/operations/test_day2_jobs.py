@@ -291,6 +291,19 @@ def test_suspend_in_a_queue_goes_by_the_workload(api, run):
     assert "suspend" not in api.store.get("hyperpodpytorchjobs", "llama", "team")["spec"]
 
 
+def test_suspend_leaves_the_workload_of_another_job_of_that_name_alone(api, run):
+    put_crd(api, "workloads")
+    job(api, labels={"kueue.x-k8s.io/queue-name": "queue"})
+    workload = {
+        "name": "wl",
+        "namespace": "team",
+        "ownerReferences": [{"uid": "of-an-earlier-job", "kind": "PyTorchJob", "name": "llama"}],
+    }
+    api.store.put({"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "Workload", "metadata": workload, "spec": {}})
+    assert "by the job itself" in run("jobs", "suspend", "llama").stdout
+    assert api.store.get("workloads", "wl", "team")["spec"] == {}
+
+
 def test_delete_asks(api, run):
     job(api)
     result = run("jobs", "delete", "llama", input="n\n")

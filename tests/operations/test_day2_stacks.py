@@ -183,6 +183,57 @@ def test_stacks_delete_stops_where_one_fails(account, run, clock):
     assert account.deleted[-1] == ("research-HyperPod", ["Scripts"])
 
 
+def test_stacks_delete_takes_no_foreign_stack_with_our_tag(account, run, clock):
+    account.stacks["billing"] = stack("billing", "research")
+    account.stacks["research-Nested-Eks"] = stack("research-Eks", "research", ParentId="arn:parent") | {
+        "StackName": "research-Nested-Eks"
+    }
+    account.templates |= {"billing": needs(), "research-Nested-Eks": needs()}
+    listed = run("stacks", "list").stdout
+    assert "billing" not in listed
+    assert "research-Nested-Eks" not in listed
+    result = run("stacks", "delete", "billing", "--yes")
+    assert (result.exit_code, account.deleted) == (1, [])
+    assert run("stacks", "delete", "research", "--yes").exit_code == 0
+    assert set(account.stacks) == {"other-Network", "alien", "billing", "research-Nested-Eks"}
+
+
+def test_stacks_delete_takes_no_nested_stack_even_when_asked(account, run, clock):
+    account.stacks["nested"] = stack("nested", None, ParentId="arn:parent")
+    account.templates["nested"] = needs()
+    result = run("stacks", "delete", "nested", "--all", "--yes")
+    assert "nested is nested in another stack; delete that one" in result.output
+    assert account.deleted == []
+
+
+def test_retain_goes_to_the_stack_that_it_is_meant_for(account, run, clock):
+    account.stacks["research-HyperPod"]["StackStatus"] = "DELETE_FAILED"
+    assert run("stacks", "delete", "research", "--retain", "Scripts", "--yes").exit_code == 0
+    kept = {name: retained for name, retained in account.deleted if retained}
+    assert kept == {"research-HyperPod": ["Scripts"]}
+
+
+def test_retain_of_what_no_failed_stack_has_deletes_nothing(account, run):
+    result = run("stacks", "delete", "research", "--retain", "Scripts", "--yes")
+    assert result.exit_code == 2
+    assert "no stack of these whose deletion failed has a resource 'Scripts'" in result.output
+    assert account.deleted == []
+
+
+def test_retain_says_which_stack_where_several_have_it(account, run, clock):
+    for name in ("research-HyperPod", "research-Addons"):
+        account.stacks[name]["StackStatus"] = "DELETE_FAILED"
+    result = run("stacks", "delete", "research", "--retain", "Using", "--yes")
+    assert result.exit_code == 2
+    assert "name one: research-Addons/Using" in result.output
+    both = ("--retain", "research-Addons/Using", "--retain", "research-HyperPod/Using")
+    assert run("stacks", "delete", "research", *both, "--yes").exit_code == 0
+    assert {name: kept for name, kept in account.deleted if kept} == {
+        "research-Addons": ["Using"],
+        "research-HyperPod": ["Using"],
+    }
+
+
 def test_stacks_delete_of_protected_ones(account, run):
     account.stacks["research-Eks"]["EnableTerminationProtection"] = True
     result = run("stacks", "delete", "research", "--yes")

@@ -95,6 +95,33 @@ def test_nodes_that_are_there_have_their_addresses(aws):
     assert "HP932" not in ids(look(aws, brought()))
 
 
+def test_a_live_node_counts_for_one_group_only(aws):
+    """Two groups of one type with 4 nodes and one that is replaced each, 4 of them live: 6 more take 81 addresses each."""
+    has_network(aws, subnets=[A, {**B, "AvailableIpAddressCount": 200}])
+    ours = hyperpod("ours", [{"InstanceType": "ml.p5.48xlarge", "CurrentCount": 4, "TargetCount": 4}])
+    has_clusters(aws, ours)
+    has_stacks(aws, stack("research-HyperPod"), resources={"research-HyperPod": {"ours": "AWS::SageMaker::Cluster"}})
+    cluster = workers()
+    cluster["instance_groups"].append({**cluster["instance_groups"][1], "name": "more"})
+    finding = said(look(aws, brought(cluster=cluster)), "HP932")
+    assert "200 free addresses, the nodes take up to 486 (workers 1 x 81, more 5 x 81)" in finding.message
+
+
+def test_endpoints_of_a_network_without_a_way_out_follow_the_features_of_the_core(aws):
+    """Encrypted volumes need `kms`, file systems that groups mount need `fsx`."""
+    has_network(aws)
+    aws.on("ec2", "DescribeRouteTables", table())
+    key = "arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012"
+    aws.fail("kms", "DescribeKey", "NotFoundException")
+    aws.fail("kms", "GetKeyPolicy", "NotFoundException")
+    mount = {"dns_name": "fs-1.fsx.us-west-2.amazonaws.com", "mount_name": "abcd"}
+    changes = {"volume": {"size_gib": 500, "kms_key_arn": key}, "lustre": mount}
+    found = [f for f in look(aws, brought(cluster=workers(**changes))) if f.rule == "HP934"]
+    services = {f.message.split()[3].rpartition(".")[2] for f in found}
+    assert {"kms", "fsx"} <= services
+    assert "sqs" not in services
+
+
 def test_a_vpc_that_is_not_there(aws):
     aws.on("ec2", "DescribeVpcs", {"Vpcs": []})
     assert said(look(aws, brought()), "HP930").path == "network.existing.vpc_id"

@@ -145,7 +145,7 @@ class ApiServer:
                 key = resource.key(namespace, body["metadata"]["name"])
                 if key in self.store.objects:
                     raise Refusal(409, "AlreadyExists", f'{resource.qualified} "{key[3]}" already exists')
-                return 201, self.store.replace(resource, key, body, query.get("fieldManager", "unknown"))
+                return 201, self.store.replace(resource, key, body, _manager(query, headers))
             return 200, self._list(resource, namespace, query)
         if rest[2:] == ["log"]:
             return 200, self.logs[namespace, rest[1]]
@@ -155,7 +155,7 @@ class ApiServer:
         self, method: str, resource: Resource, key: Key, query: dict[str, str], headers: Any, body: Any
     ) -> tuple[int, Any]:
         store, content_type = self.store, headers.get("Content-Type", "")
-        manager = query.get("fieldManager", "unknown")
+        manager = _manager(query, headers)
         if method == "PATCH" and content_type == "application/apply-patch+yaml":
             item, new = store.apply(resource, key, body, manager, query.get("force") == "true")
             return 201 if new else 200, _as(item, resource)
@@ -216,6 +216,11 @@ class ApiServer:
             metadata["continue"] = str(start + limit)
         page = items[start : start + limit] if limit else items
         return {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata, "items": page}
+
+
+def _manager(query: dict[str, str], headers: Any) -> str:
+    """The field manager: what the request says, else the first part of its user agent."""
+    return query.get("fieldManager") or str(headers.get("User-Agent") or "unknown").partition("/")[0]
 
 
 def _selected(item: Json, query: dict[str, str]) -> bool:

@@ -164,8 +164,7 @@ def _before(key: str) -> list[str]:
     """
     if key == "coredns":
         return []
-    known, ours = catalog.addon(ADDON_NAMES[key]).prerequisites, PREREQUISITES.get(key, ())
-    needs = [it for it, name in ADDON_NAMES.items() if it not in CORE and (name in known or it in ours)]
+    needs = list(PREREQUISITES.get(key, ()))
     if key == "task_governance":
         needs.append("cert_manager")
     elif key != "cert_manager":

@@ -93,7 +93,7 @@ class HelmProvider(Construct):
 
 
 class HelmRelease(Construct):
-    """One Helm release.
+    """One Helm release, of which this resource is one owner: it is uninstalled with its last owner.
 
     A change of the release's name, its namespace or the cluster makes a new release and uninstalls the former one. Each
     upgrade sets exactly these values over the chart's own; what was set by hand is gone.
@@ -113,6 +113,9 @@ class HelmRelease(Construct):
         values_files: files of values in the chart itself, under the given values; later over earlier.
         subchart_digests: `NAME VERSION` of remote sub-charts to the digest (`sha256:`) of their packages, verified too.
         insertions: lines added to files of the verified chart, for lists that no value reaches; or a function.
+        adopt: take over a release of this name that exists already and that no resource of this library has installed.
+            It is upgraded to this chart and these values, and stays when the resource goes. Default: it is refused. A
+            release that another resource of this library has installed is shared without it.
 
     Raises:
         ValueError: a timeout that is too long.
@@ -137,6 +140,7 @@ class HelmRelease(Construct):
         values_files: Sequence[str] = (),
         subchart_digests: Mapping[str, str] | None = None,
         insertions: Iterable[Insertion] | Callable[[], Iterable[Insertion]] = (),
+        adopt: bool = False,
     ) -> None:
         super().__init__(scope, id)
         seconds = (timeout or Duration.minutes(5)).to_seconds()
@@ -154,6 +158,7 @@ class HelmRelease(Construct):
             "CreateNamespace": create_namespace,
             "Wait": wait,
             "TimeoutSeconds": seconds,
+            "Adopt": adopt,
             "Insertions": _late(lambda: [_line(i) for i in (insertions() if callable(insertions) else insertions)]),
         }
         if values_files:

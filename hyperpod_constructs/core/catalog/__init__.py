@@ -7,84 +7,45 @@ Facts are data, in `data/*.json`; the look-ups here read them when they are firs
 8
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from hyperpod_constructs.core.catalog._access import Label, Role, label, labels, role, roles
-    from hyperpod_constructs.core.catalog._addons import Addon, AddonVersion, addon, addons, find_addon
-    from hyperpod_constructs.core.catalog._clock import Clock, today, use_clock
-    from hyperpod_constructs.core.catalog._endpoints import Endpoint, endpoint, endpoints, endpoints_for
-    from hyperpod_constructs.core.catalog._files import load
-    from hyperpod_constructs.core.catalog._images import (
-        MirrorImage,
-        ServiceImage,
-        mirror_images,
-        service_image,
-        service_images,
-        uncopied_images,
-    )
-    from hyperpod_constructs.core.catalog._instance_types import (
-        EFA_RESOURCE,
-        Accelerator,
-        InstanceType,
-        find_instance_type,
-        instance_type,
-        instance_types,
-        mig_profiles_in_api,
-        refusal,
-    )
-    from hyperpod_constructs.core.catalog._kubernetes import (
-        KubernetesVersion,
-        SupportStatus,
-        default_kubernetes_version,
-        find_kubernetes_version,
-        kubernetes_version,
-        kubernetes_versions,
-        minor,
-    )
-    from hyperpod_constructs.core.catalog._limits import Limit, allowed, limit, limits, pattern, ports, source_of
-    from hyperpod_constructs.core.catalog._metrics import Metric, find_metric, metrics
-    from hyperpod_constructs.core.catalog._names import UnknownName, suggest
-    from hyperpod_constructs.core.catalog._prices import HOURS_PER_MONTH, Price, find_price, prices
-    from hyperpod_constructs.core.catalog._quotas import Quota, QuotaKind, instance_quota, quota, quota_name, quotas
-    from hyperpod_constructs.core.catalog._regions import Region, find_region, region, region_of_zone_id, regions
-
-_MODULES = {
-    "_access": ("Label", "Role", "label", "labels", "role", "roles"),
-    "_addons": ("Addon", "AddonVersion", "addon", "addons", "find_addon"),
-    "_clock": ("Clock", "today", "use_clock"),
-    "_endpoints": ("Endpoint", "endpoint", "endpoints", "endpoints_for"),
-    "_files": ("load",),
-    "_images": ("MirrorImage", "ServiceImage", "mirror_images", "service_image", "service_images", "uncopied_images"),
-    "_instance_types": (
-        "EFA_RESOURCE",
-        "Accelerator",
-        "InstanceType",
-        "find_instance_type",
-        "instance_type",
-        "instance_types",
-        "mig_profiles_in_api",
-        "refusal",
-    ),
-    "_kubernetes": (
-        "KubernetesVersion",
-        "SupportStatus",
-        "default_kubernetes_version",
-        "find_kubernetes_version",
-        "kubernetes_version",
-        "kubernetes_versions",
-        "minor",
-    ),
-    "_limits": ("Limit", "allowed", "limit", "limits", "pattern", "ports", "source_of"),
-    "_metrics": ("Metric", "find_metric", "metrics"),
-    "_names": ("UnknownName", "suggest"),
-    "_prices": ("HOURS_PER_MONTH", "Price", "find_price", "prices"),
-    "_quotas": ("Quota", "QuotaKind", "instance_quota", "quota", "quota_name", "quotas"),
-    "_regions": ("Region", "find_region", "region", "region_of_zone_id", "regions"),
-}
-"""Module to its public names; it is imported when one of them is first used, since few commands need all facts."""
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
+from hyperpod_constructs.core.catalog._access import Label, Role, label, labels, role, roles
+from hyperpod_constructs.core.catalog._addons import Addon, AddonVersion, addon, addons, find_addon
+from hyperpod_constructs.core.catalog._clock import Clock, today, use_clock
+from hyperpod_constructs.core.catalog._endpoints import Endpoint, endpoint, endpoints, endpoints_for
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._images import (
+    MirrorImage,
+    ServiceImage,
+    mirror_images,
+    service_image,
+    service_images,
+    uncopied_images,
+)
+from hyperpod_constructs.core.catalog._instance_types import (
+    EFA_RESOURCE,
+    Accelerator,
+    InstanceType,
+    find_instance_type,
+    instance_type,
+    instance_types,
+    mig_profiles_in_api,
+    refusal,
+)
+from hyperpod_constructs.core.catalog._kubernetes import (
+    KubernetesVersion,
+    SupportStatus,
+    default_kubernetes_version,
+    find_kubernetes_version,
+    kubernetes_version,
+    kubernetes_versions,
+    minor,
+)
+from hyperpod_constructs.core.catalog._limits import Limit, allowed, limit, limits, pattern, ports, source_of
+from hyperpod_constructs.core.catalog._metrics import Metric, find_metric, metrics
+from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+from hyperpod_constructs.core.catalog._prices import HOURS_PER_MONTH, Price, find_price, prices
+from hyperpod_constructs.core.catalog._quotas import Quota, QuotaKind, instance_quota, quota, quota_name, quotas
+from hyperpod_constructs.core.catalog._regions import Region, find_region, region, region_of_zone_id, regions
+from hyperpod_constructs.core.catalog._schemas import misfits, unread_values
 
 __all__ = [
     "EFA_RESOURCE",
@@ -135,6 +96,7 @@ __all__ = [
     "mig_profiles_in_api",
     "minor",
     "mirror_images",
+    "misfits",
     "pattern",
     "ports",
     "prices",
@@ -153,17 +115,6 @@ __all__ = [
     "suggest",
     "today",
     "uncopied_images",
+    "unread_values",
     "use_clock",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

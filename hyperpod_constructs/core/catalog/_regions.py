@@ -16,6 +16,7 @@ class Region:
     Attributes:
         name: such as "us-west-2".
         zone_id_prefix: what its zone ids start with: "usw2" of "usw2-az1".
+        zone_ids: zones that it is known to have; it may have more.
         eks_refused_zone_ids: zones in which EKS takes no subnet for a control plane; nodes may be there.
         opt_in: whether an account must enable the region before it can be used.
         hyperpod: whether HyperPod is there, by the documentation or by CloudFormation's types.
@@ -35,6 +36,7 @@ class Region:
 
     name: str
     zone_id_prefix: str
+    zone_ids: tuple[str, ...]
     eks_refused_zone_ids: tuple[str, ...]
     opt_in: bool
     hyperpod: bool
@@ -50,6 +52,15 @@ class Region:
     inference_operator_account: str | None
     gpu_operator_account: str | None
     uncertain: Mapping[str, str] = field(hash=False)
+
+    @property
+    def partition(self) -> str:
+        """What ARNs of the region begin with.
+
+        >>> find_region("us-west-2").partition, find_region("us-gov-west-1").partition
+        ('aws', 'aws-us-gov')
+        """
+        return {"us-gov": "aws-us-gov", "cn": "aws-cn"}.get(self.name.rpartition("-")[0].rpartition("-")[0], "aws")
 
     def owns_zone_id(self, zone_id: str) -> bool:
         """Whether a zone id such as "usw2-az1" is one of this region by its form.
@@ -100,7 +111,8 @@ def region_of_zone_id(zone_id: str) -> Region | None:
 def _read(name: str, entry: dict[str, object]) -> Region:
     values: dict[str, object] = dict.fromkeys(_FLAGS, False) | dict.fromkeys(_ACCOUNTS) | entry
     uncertain: Mapping[str, str] = MappingProxyType(values.pop("uncertain", {}))  # type: ignore[arg-type]
-    values["eks_refused_zone_ids"] = tuple(values.get("eks_refused_zone_ids", ()))  # type: ignore[arg-type]
+    for name_ in ("zone_ids", "eks_refused_zone_ids"):
+        values[name_] = tuple(values.get(name_, ()))  # type: ignore[arg-type]
     return Region(name=name, **values, uncertain=uncertain)  # type: ignore[arg-type]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import addon, load
+from ..catalog import addon, limit, load
 from ..catalog import minor as kubernetes_minor
 from ..findings import Severity
 from ..spec.addons import ADDON_NAMES, Addons
@@ -98,11 +98,27 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
                 cure = f"Use Kubernetes {span}, or look with `--live`{_instead(key)}."
                 yield Problem(f"addons.{key}", message, cure, why, Severity.WARNING)
             continue
+        if key == "kube_proxy" and (has := version_tuple(given)) is not None:
+            yield from _of_one_minor(f"addons.{key}.version", given, has[1], kubernetes.minor[1])
         for each in facts.versions:
             same = each.version == given or (not each.installable and given.startswith(f"{each.version}-"))
             if same and each.covers(str(kubernetes)) is False:
                 message = f"{given} is for Kubernetes {each.kubernetes_min} to {each.kubernetes_max}, not {kubernetes}"
                 yield Problem(f"addons.{key}.version", message)
+
+
+def _of_one_minor(path: str, version: str, its: int, cluster: int) -> Iterator[Problem]:
+    """kube-proxy's version against the cluster's: not newer, and three minors older at most."""
+    skew = limit("kubernetes_node_minor_skew").value
+    if not cluster - skew <= its <= cluster:
+        message = f"{version} is for Kubernetes 1.{its}, and the cluster has 1.{cluster}"
+        yield Problem(path, message, f"Use a version v1.{cluster}, or leave it out.")
+    elif its != cluster:
+        message = f"{version} is of Kubernetes 1.{its}, and the cluster has 1.{cluster}"
+        cure = f"Move to a version v1.{cluster} when the control plane is there."
+        yield Problem(
+            path, message, cure, "It works for a while: kube-proxy follows the control plane.", Severity.WARNING
+        )
 
 
 @rule(

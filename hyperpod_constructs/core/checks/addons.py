@@ -10,6 +10,7 @@ from ..documents import join
 from ..findings import Severity
 from ..placement import takes_anything
 from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES, Addons
+from ..spec.arns import ROLE, Arn
 from ..spec.base import is_token
 from ..spec.eks import Eks
 from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
@@ -136,10 +137,10 @@ def inference_role(addons: Addons, ctx: Context) -> Iterator[Problem]:
     if operator is None or not operator.enabled:
         return
     if operator.role_arn is not None:
-        name = operator.role_arn.rpartition("/")[2]
+        name, arn = operator.role_arn.rpartition("/")[2], Arn.parse(operator.role_arn)
         if is_token(operator.role_arn):
             yield skipped("addons.inference_operator.role_arn")
-        elif not name.startswith("SageMakerHyperPodInference"):
+        elif arn is not None and arn.fits(ROLE) and not name.startswith("SageMakerHyperPodInference"):
             message = f"the role's name {as_text(name)} does not begin with SageMakerHyperPodInference"
             yield Problem("addons.inference_operator.role_arn", message)
     if ctx.eks is not None and ctx.eks.existing is not None and ctx.eks.existing.oidc_provider_arn is None:
@@ -215,12 +216,6 @@ def mountpoint(addons: Addons, ctx: Context) -> Iterator[Problem]:
     buckets = ctx.storage is not None and bool(ctx.storage.buckets)
     if not driver.bucket_arns and driver.role_arn is None and not buckets:
         yield Problem("addons.mountpoint_s3_csi", "names neither bucket_arns nor role_arn")
-    for index, arn in enumerate(driver.bucket_arns):
-        if not is_token(arn) and not re.fullmatch(r"arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", arn):
-            path = f"addons.mountpoint_s3_csi.bucket_arns[{index}]"
-            yield Problem(
-                path, f"{as_text(arn)} is no ARN of a bucket", None, "IAM refuses the policy.", Severity.ERROR
-            )
 
 
 @rule(
@@ -271,3 +266,23 @@ _WAYS = "jupyter-k8s-aws-hyperpod"
 def watched_once(effective_addons: EffectiveAddons) -> Iterator[Problem]:
     if "observability" in effective_addons and "cloudwatch_observability" in effective_addons:
         yield Problem("addons.cloudwatch_observability", "is on beside observability")
+
+
+@rule(
+    "HP532",
+    title="An existing execution role lets the network add-on attach interfaces.",
+    severity=Severity.NOTE,
+    why="Releases of the VPC CNI after v1.23.1 attach network interfaces of HyperPod nodes through SageMaker: without the "
+    "permissions, pods get no addresses once the add-on is updated.",
+    cure="Allow the role sagemaker:AttachClusterNodeNetworkInterface on the cluster, and sts:GetCallerIdentity.",
+    source="github.com/aws/amazon-vpc-cni-k8s pull request 3874 (September 2026)",
+    wrong="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine}\n",
+    right="cluster: {}\n",
+)
+def network_addon_permission(groups: Groups, ctx: Context) -> Iterator[Problem]:
+    places = [(f"{path}.execution_role_arn", group.execution_role_arn) for path, group in groups]
+    if ctx.cluster is not None:
+        places.insert(0, ("cluster.execution_role_arn", ctx.cluster.execution_role_arn))
+    for path, arn in places:
+        if arn is not None:
+            yield Problem(path, "the policies of this existing role are yours: newer network add-ons need more of them")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..catalog import limit, suggest
+from ..catalog import suggest
 from ..findings import Severity
+from ..node_pools import pool_name
 from ..spec.cluster import Cluster
 from ..spec.dependencies import DependencyChart
 from ..spec.groups import InstanceGroup
@@ -71,6 +72,12 @@ def groups_exist(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             near = suggest(name, names)
             place = f"cluster.autoscaling.groups[{index}]"
             yield Problem(place, f"{as_text(name)} is no instance group", f"did you mean {near!r}?" if near else None)
+    pools: dict[str, str] = {}
+    for path, group in _filled(ctx) if cluster.scaling.node_pool else ():
+        other = pools.setdefault(pool_name(group), group.name)
+        if other != group.name:
+            message = f"{as_text(group.name)} and {as_text(other)} both give the NodePool {pool_name(group)}"
+            yield Problem(f"{path}.name", message, "Rename one of the two groups.", "Only one of the two can exist.")
     if not any(True for _ in _filled(ctx)) and not cluster.scaling.groups:
         message = "is on, but no group has count 0"
         yield Problem("cluster.autoscaling", message, "Name groups, or give one count 0.", severity=Severity.WARNING)
@@ -117,19 +124,17 @@ def plain_groups(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP384",
-    title="Karpenter leaves a group for the controllers, and has ten at most in a node class.",
+    title="Karpenter leaves a group for the controllers.",
     severity=Severity.WARNING,
-    why="Controllers need a node before Karpenter can make one; a node class with more than ten groups is refused.",
-    cure="Keep a group with a count of its own; use several node classes.",
+    why="Controllers need a node before Karpenter can make one.",
+    cure="Keep a group with a count of its own.",
     source=_DOCS,
     wrong="cluster: {autoscaling: {groups: [system]}, instance_groups: [{name: system, instance_type: ml.m5.4xlarge, "
     "count: 0}]}\n",
     right=_fragment("autoscaling: {groups: [workers]}, "),
 )
 def system_left(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
-    filled, most = list(_filled(ctx)), limit("karpenter_groups_per_node_class").value
-    if len(filled) > most:
-        yield Problem("cluster.autoscaling", f"has {len(filled)} groups; a node class takes {most}")
+    filled = list(_filled(ctx))
     if filled and len(filled) == len(cluster.instance_groups):
         yield Problem("cluster.autoscaling", "fills every group, so nothing runs Karpenter's first pods")
 
@@ -184,3 +189,37 @@ def tiered_storage(cluster: Cluster) -> Iterator[Problem]:
         yield Problem(
             "cluster.tiered_storage.memory_percent", f"is {storage.memory_percent} percent of every node's memory"
         )
+
+
+@rule(
+    "HP388",
+    title="Karpenter removes empty nodes only.",
+    severity=Severity.WARNING,
+    why="Karpenter evicts running pods to pack them on fewer nodes; training starts again from its last checkpoint. Pods of "
+    "the platform's jobs are annotated against it, other pods are not.",
+    cure='Leave consolidation at `empty`, or annotate pods with karpenter.sh/do-not-disrupt: "true".',
+    source=f"Karpenter documentation, page disruption; {_DOCS}; aws-samples/karpenter-blueprints issue 6",
+    wrong=_fragment("counts: autoscaler, autoscaling: {groups: [workers], consolidation: underutilized}, "),
+    right=_fragment("counts: autoscaler, autoscaling: {groups: [workers]}, "),
+)
+def consolidation(cluster: Cluster) -> Iterator[Problem]:
+    scaling = cluster.scaling
+    if scaling is not None and scaling.node_pool and scaling.consolidation == "underutilized":
+        yield Problem("cluster.autoscaling.consolidation", "also removes nodes that run pods")
+
+
+@rule(
+    "HP389",
+    title="A group that Karpenter fills has a limit.",
+    severity=Severity.WARNING,
+    why="Karpenter adds nodes for as long as pods are pending, up to the account's quota, and each is paid for.",
+    cure="Set max_count to the most nodes that the group may have.",
+    source="Karpenter documentation, page nodepools: spec.limits",
+    wrong=_fragment("counts: autoscaler, autoscaling: {groups: [workers]}, "),
+    right=_fragment("counts: autoscaler, autoscaling: {groups: [workers]}, ", "count: 0, max_count: 4"),
+)
+def limited(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
+    scaling = cluster.scaling
+    for path, group in _filled(ctx) if scaling is not None and scaling.node_pool else ():
+        if group.max_count is None:
+            yield Problem(f"{path}.max_count", "is not set: the NodePool of the group has no limits")

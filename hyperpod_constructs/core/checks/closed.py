@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..catalog import uncopied_images
@@ -13,7 +14,7 @@ from ..spec.dependencies import DependencyChart, FolderChart, GitChart, OciChart
 from ..spec.eks import Eks
 from ..spec.jobs import Job
 from ..spec.network import Network
-from .context import Context
+from .context import Context, as_text
 from .registry import Problem, rule
 
 _CHART = (
@@ -161,3 +162,26 @@ def grafana_inside(network: Network, addons: Addons, ctx: Context) -> Iterator[P
     parts = [str(image[key]) for key in ("registry", "repository") if image.get(key)]
     if not _is_near(ctx, "/".join(parts) or "grafana/grafana"):
         yield Problem(f"{place}.values", "leaves the image in a public registry, and the network is closed")
+
+
+@rule(
+    "HP145",
+    title="Endpoints of a closed network serve own accounts only.",
+    severity=Severity.WARNING,
+    why="Whoever brings credentials of another account, or finds an open bucket, carries data out through an endpoint.",
+    cure="Leave endpoint_policies on, and name further accounts in endpoint_accounts, or the organization_id.",
+    source="AWS data perimeter policy examples, VPC endpoint policies",
+    wrong=_CLOSED.replace("mode: closed", "mode: closed, endpoint_policies: false"),
+    right=_CLOSED,
+)
+def endpoint_policies(network: Network) -> Iterator[Problem]:
+    if network.mode == "closed" and not network.endpoint_policies:
+        yield Problem("network.endpoint_policies", "is false: the endpoints serve everybody")
+    for index, account in enumerate(network.endpoint_accounts):
+        if not is_token(account) and not re.fullmatch("[0-9]{12}", account):
+            message = f"{as_text(account)} is not a valid account id: 12 digits in quotes"
+            yield Problem(f"network.endpoint_accounts[{index}]", message, severity=Severity.ERROR)
+    named = [name for name in ("endpoint_accounts", "organization_id") if getattr(network, name)]
+    if network.mode == "open":
+        for name in named:
+            yield Problem(f"network.{name}", "does nothing: endpoints of an open network have no policy", "Remove it.")

@@ -282,30 +282,3 @@ def physical_names(ctx: Context) -> Iterator[Problem]:
         yield Problem("cluster.cluster_name", "a fixed name stands in the way of a replacement")
     if ctx.eks is not None and ctx.eks.existing is None and ctx.eks.cluster_name is not None:
         yield Problem("eks.cluster_name", "a fixed name stands in the way of a replacement")
-
-
-@rule(
-    "HP318",
-    title="Roles that exist are named by ARN.",
-    severity=Severity.ERROR,
-    why="The API refuses the role.",
-    cure="Give the role's ARN: arn:aws:iam::111122223333:role/Name.",
-    source=source_of("patterns", "role_arn"),
-    wrong="cluster: {execution_role_arn: HyperPodRole}\n",
-    right="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/HyperPodRole}\n",
-)
-def role_arns(ctx: Context) -> Iterator[Problem]:
-    places: list[tuple[str, str | None]] = []
-    if ctx.cluster is not None:
-        places.append(("cluster.execution_role_arn", ctx.cluster.execution_role_arn))
-        if ctx.cluster.autoscaling is not None:
-            places.append(("cluster.autoscaling.cluster_role_arn", ctx.cluster.autoscaling.cluster_role_arn))
-    places += [(f"{path}.execution_role_arn", group.execution_role_arn) for path, group in ctx.groups]
-    for key in ("training_operator", "inference_operator", "mountpoint_s3_csi"):
-        addon = getattr(ctx.addons, key) if ctx.addons is not None else None
-        places.append((f"addons.{key}.role_arn", addon.role_arn if addon is not None else None))
-    for path, arn in places:
-        if is_token(arn):
-            yield skipped(path)
-        elif arn is not None and not re.fullmatch(pattern("role_arn"), arn):
-            yield Problem(path, f"{as_text(arn)} is no ARN of a role")

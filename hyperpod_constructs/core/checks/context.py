@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..catalog import InstanceType, KubernetesVersion, Region
     from ..network_plan import NetworkPlan
     from ..spec.addons import Addon, Addons, Kueue
+    from ..spec.arns import Names
     from ..spec.cluster import Cluster
     from ..spec.dependencies import DependencyChart
     from ..spec.eks import Eks
@@ -86,6 +87,16 @@ class Context:
         from ..catalog import find_region
 
         return find_region(self.region) if self.region else None
+
+    @cached_property
+    def arns(self) -> tuple[tuple[str, str, Names], ...]:
+        """Every ARN of the parts that are known: config path, text, and what it must name."""
+        from ..spec.arns import POLICY, arns_in
+
+        parts = ("eks", "cluster", "addons", "governance", "storage")
+        found = [each for part in parts for each in arns_in(getattr(self, part), part)]
+        boundary = "permissions_boundary_arn"
+        return (*found, *arns_in(self.permissions_boundary_arn, boundary, POLICY))
 
     @cached_property
     def plan(self) -> NetworkPlan | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 
-from ..chart import gaps
-from ..documents import join
+from ..chart import gaps, without_namespace
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.dependencies import DependencyChart
 from ..spec.network import Network
-from .context import Context, EffectiveAddons, Groups, types_of
+from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
 from .registry import Problem, rule
 
 _CHART = "dependency chart of aws/sagemaker-hyperpod-cli, commit 011ca92 (2026-06-22)"
@@ -163,26 +163,6 @@ def _brought(ctx: Context) -> str:
 
 
 @rule(
-    "HP407",
-    title="Values of the chart are spelt as the chart spells them.",
-    severity=Severity.WARNING,
-    why="Helm ignores values that no template reads: the component silently stays as it was.",
-    cure="Use `enabled`, and the typed switches of `dependencies`.",
-    source="the official template's namespaced-role-and-bindings.enable, which stays off",
-    wrong="dependencies: {values: {namespaced-role-and-bindings: {enable: true}}}\n",
-    right="dependencies: {namespaced_role_and_bindings: true}\n",
-)
-def values(dependencies: DependencyChart) -> Iterator[Problem]:
-    for key, value in dependencies.values.items():
-        if isinstance(value, Mapping) and "enable" in value:
-            place = join(join("dependencies.values", key), "enable")
-            yield Problem(place, f"{key} has no value `enable`", "did you mean 'enabled'?")
-        if "." in key:
-            cure = "Write nested keys, as in a values file."
-            yield Problem(join("dependencies.values", key), f"{key!r} is one key with dots in it", cure)
-
-
-@rule(
     "HP408",
     title="A component that needs values has them.",
     severity=Severity.WARNING,
@@ -252,3 +232,44 @@ def placeholder_digests(ctx: Context) -> Iterator[Problem]:
         digest = getattr(chart, "digest", None)
         if isinstance(digest, str) and not is_token(digest) and not digest.removeprefix("sha256:").strip("0"):
             yield Problem(f"{path}.digest", "is all zeros, which stands for a digest and is none")
+
+
+@rule(
+    "HP411",
+    title="The namespace of each chart component is made by a component that is on",
+    why="Helm refuses to install or update the dependency chart: the namespace does not exist.",
+    cure="Turn on the component that makes the namespace, or set the namespace of the component by `values`.",
+    source=_CHART + "; tried with Helm 4.1.4",
+    wrong="dependencies: {deep_health_check: false}\n",
+    right="dependencies: {deep_health_check: false, health_monitoring_agent: false, job_auto_restart: false}\n",
+)
+def namespaces_of_components(dependencies: DependencyChart) -> Iterator[Problem]:
+    if not dependencies.enabled:
+        return
+    for component, (namespace, maker) in without_namespace(dependencies).items():
+        message = f"requires the namespace {namespace}, which only {maker} creates, and {maker} is off"
+        yield Problem(f"dependencies.{component}", message)
+
+
+@rule(
+    "HP412",
+    title="A registry of images is a host with a path.",
+    severity=Severity.ERROR,
+    why="Kubernetes refuses the images (InvalidImageName), so nothing of the chart starts.",
+    cure="Write 111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror, without a scheme, tag or slash at the end.",
+    source="The distribution project: grammar of image references",
+    wrong="dependencies: {image_registry: 'https://111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror'}\n",
+    right="dependencies: {image_registry: 111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror}\n",
+)
+def registries(dependencies: DependencyChart) -> Iterator[Problem]:
+    registry = dependencies.image_registry if dependencies is not None else None
+    if is_token(registry):
+        yield skipped("dependencies.image_registry")
+    elif registry is not None and not _REGISTRY.fullmatch(registry):
+        bare = re.sub(r"^[a-z]+://|/+$", "", registry)
+        cure = f"Write {bare}." if bare != registry and _REGISTRY.fullmatch(bare) else None
+        yield Problem("dependencies.image_registry", f"{as_text(registry)} is not a registry of images", cure)
+
+
+_PART = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
+_REGISTRY = re.compile(rf"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)*)(:[0-9]{{1,5}})?(/{_PART})*", re.ASCII)

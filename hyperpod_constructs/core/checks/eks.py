@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 
 from ..catalog import limit, pattern, source_of
 from ..findings import Severity
@@ -14,8 +15,6 @@ from ..spec.network import Network
 from .context import Context, as_text, skipped
 from .network import parsed
 from .registry import Problem, rule
-
-PRINCIPAL = r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+"
 
 
 @rule(
@@ -68,7 +67,8 @@ def private_endpoint(eks: Eks, ctx: Context) -> Iterator[Problem]:
 @rule(
     "HP212",
     title="A public endpoint is open to chosen ranges only.",
-    severity=Severity.NOTE,
+    severity=Severity.WARNING,
+    complete=("eks",),
     why="Everyone on the internet can try to log in.",
     cure="Name public_access_cidrs, or use endpoint_access: private.",
     source="EKS user guide, cluster endpoint access",
@@ -96,60 +96,65 @@ def open_endpoint(eks: Eks) -> Iterator[Problem]:
     right="eks: {public_access_cidrs: [203.0.113.0/24]}\n",
 )
 def public_ranges(eks: Eks) -> Iterator[Problem]:
+    most = limit("eks_public_access_cidrs").value
+    if len(eks.public_access_cidrs) > most:
+        message = f"has {len(eks.public_access_cidrs)} ranges, {most} at most"
+        yield Problem("eks.public_access_cidrs", message, "Join neighboring ranges, or use endpoint_access: private.")
     for index, text in enumerate(eks.public_access_cidrs):
         path, block = f"eks.public_access_cidrs[{index}]", parsed(text)
         if is_token(text):
             yield skipped(path)
         elif block is None:
             yield Problem(path, f"{as_text(text)} is no IPv4 range (CIDR)")
-        elif any(block.subnet_of(space) for space in _PRIVATE):
-            yield Problem(path, f"{block} is a private range")
+        else:
+            kind = next((kind for space, kind in _SPECIAL.items() if block.subnet_of(IPv4Network(space))), None)
+            if kind is not None:
+                yield Problem(path, f"{block} is {kind}, from which no request comes over the internet")
     if eks.public_access_cidrs and eks.endpoint_access == "private":
         message = "do nothing, since the endpoint is private"
         yield Problem("eks.public_access_cidrs", message, "Remove them.", severity=Severity.WARNING)
 
 
-_PRIVATE = [block for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16") if (block := parsed(text)) is not None]
-
-
-@rule(
-    "HP214",
-    title="Access entries name IAM roles and users by ARN.",
-    severity=Severity.ERROR,
-    why="EKS refuses the access entry.",
-    cure="Give the role itself: arn:aws:iam::111122223333:role/Name, not a session of it.",
-    source="EKS: CreateAccessEntry.principalArn",
-    wrong="eks: {admins: [arn:aws:sts::111122223333:assumed-role/Admin/me]}\n",
-    right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",
-)
-def principals(eks: Eks) -> Iterator[Problem]:
-    places = [(f"eks.admins[{i}]", arn) for i, arn in enumerate(eks.admins)]
-    places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(eks.access)]
-    for path, arn in places:
-        if is_token(arn):
-            yield skipped(path)
-        elif not re.fullmatch(PRINCIPAL, arn):
-            yield Problem(path, f"{as_text(arn)} is no ARN of an IAM role or user")
+_SPECIAL = {
+    "10.0.0.0/8": "a private range",
+    "172.16.0.0/12": "a private range",
+    "192.168.0.0/16": "a private range",
+    "100.64.0.0/10": "shared address space (carrier-grade NAT)",
+    "127.0.0.0/8": "a loopback range",
+    "169.254.0.0/16": "a link-local range",
+    "224.0.0.0/4": "a multicast range",
+    "240.0.0.0/4": "a reserved range",
+}
+"""Ranges that are not public, by IANA's registry of special-purpose addresses."""
 
 
 @rule(
     "HP215",
-    title="A principal has one access entry.",
-    severity=Severity.ERROR,
-    why="EKS takes one access entry for a principal; the second one fails with a conflict.",
-    cure="Name each principal once; cluster-admin includes the other policies.",
-    source="EKS: CreateAccessEntry, ResourceInUseException",
+    title="Each access of a principal adds something to its others.",
+    severity=Severity.WARNING,
+    why="A principal has one access entry with all its policies and scopes; this part changes nothing in it.",
+    cure="Remove it. Several policies, and one policy in several namespaces, are fine.",
+    source="EKS user guide, access policies: an access entry can have several, each with its scope",
     wrong="eks: {admins: [arn:aws:iam::111122223333:role/A], access: [{principal: arn:aws:iam::111122223333:role/A}]}\n",
-    right="eks: {admins: [arn:aws:iam::111122223333:role/A], access: [{principal: arn:aws:iam::111122223333:role/B}]}\n",
+    right="eks: {access: [{principal: arn:aws:iam::111122223333:role/A}, {principal: arn:aws:iam::111122223333:role/A, "
+    "policy: edit, namespaces: [default]}]}\n",
 )
-def one_entry_each(eks: Eks) -> Iterator[Problem]:
-    seen: dict[str, str] = {}
-    places = [(f"eks.admins[{i}]", arn) for i, arn in enumerate(eks.admins)]
-    places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(eks.access)]
-    for path, arn in places:
-        if arn in seen and not is_token(arn):
-            yield Problem(path, f"{as_text(arn)} has an access entry already, at {seen[arn]}")
-        seen.setdefault(arn, path)
+def accesses_add_something(eks: Eks) -> Iterator[Problem]:
+    whole = "cluster-admin"
+    held = [(f"eks.admins[{i}]", arn, whole, frozenset[str]()) for i, arn in enumerate(eks.admins)]
+    for i, one in enumerate(eks.access):
+        held.append((f"eks.access[{i}]", one.principal, one.policy, frozenset(one.namespaces)))
+    for index, (path, arn, policy, namespaces) in enumerate(held):
+        for other, (place, its, its_policy, its_namespaces) in enumerate(held):
+            if other == index or its != arn or is_token(arn):
+                continue
+            same = its_policy == policy and namespaces == its_namespaces
+            if same and other > index:
+                continue  # the later one of two is told
+            wider = not its_namespaces or (namespaces and namespaces <= its_namespaces)
+            if same or (wider and its_policy in (policy, whole)):
+                yield Problem(path, f"{as_text(arn)} has this already, by {place}")
+                break
 
 
 @rule(
@@ -165,33 +170,6 @@ def one_entry_each(eks: Eks) -> Iterator[Problem]:
 def someone_has_access(eks: Eks) -> Iterator[Problem]:
     if eks.existing is None and not eks.admins and not eks.access:
         yield Problem("eks.admins", "nobody has an access entry")
-
-
-@rule(
-    "HP217",
-    title="The key for Kubernetes secrets is a KMS key of the region.",
-    severity=Severity.ERROR,
-    why="EKS refuses the cluster.",
-    cure="Give the key's ARN: arn:aws:kms:us-west-2:111122223333:key/...",
-    source="EKS: Provider.keyArn, a symmetric key of the same region",
-    wrong="eks: {secrets_key_arn: alias/eks}\n",
-    right="eks: {secrets_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}\n",
-)
-def secrets_key(eks: Eks, ctx: Context) -> Iterator[Problem]:
-    arn = eks.secrets_key_arn if eks else None
-    if arn is not None:
-        yield from kms_key("eks.secrets_key_arn", arn, ctx.region)
-
-
-def kms_key(path: str, arn: str, region: str | None) -> Iterator[Problem]:
-    """What is wrong with the ARN of a KMS key."""
-    found = re.fullmatch(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:(key|alias)/.+", arn)
-    if is_token(arn):
-        yield skipped(path)
-    elif found is None:
-        yield Problem(path, f"{as_text(arn)} is no ARN of a KMS key")
-    elif region is not None and found[1] != region:
-        yield Problem(path, f"the key is in {found[1]}, the platform in {region}")
 
 
 @rule(

@@ -20,7 +20,6 @@ from ..spec.base import is_token
 from ..spec.cluster import Cluster
 from ..spec.governance import Governance, QuotaResource
 from .context import Context, EffectiveAddons, as_text, skipped
-from .eks import PRINCIPAL
 from .registry import Problem, rule
 
 _QUOTA = "service model of sagemaker: ComputeQuotaResourceConfig"
@@ -290,27 +289,3 @@ def empty_teams(governance: Governance) -> Iterator[Problem]:
             yield Problem(f"governance.teams[{index}].quota", f"the team {team.name} owns nothing")
         if not team.members:
             yield Problem(f"governance.teams[{index}].members", f"the team {team.name} has no members")
-
-
-@rule(
-    "HP611",
-    title="Members and viewers of teams are IAM roles and users.",
-    severity=Severity.ERROR,
-    why="EKS refuses the access entry.",
-    cure="Use the ARN of a role or user: arn:aws:iam::111122223333:role/Vision; of a session, that of its role.",
-    source="EKS user guide, access entries: principal ARNs",
-    wrong=_team("members: ['arn:aws:sts::111122223333:assumed-role/Vision/ada']"),
-    right=_team("members: ['arn:aws:iam::111122223333:role/Vision']"),
-)
-def people(governance: Governance) -> Iterator[Problem]:
-    for index, team in enumerate(governance.teams if governance else ()):
-        for name in ("members", "viewers"):
-            for place, arn in enumerate(getattr(team, name)):
-                path = f"governance.teams[{index}].{name}[{place}]"
-                if is_token(arn):
-                    yield skipped(path)
-                elif not re.fullmatch(PRINCIPAL, arn):
-                    yield Problem(path, f"{as_text(arn)} is no ARN of an IAM role or user")
-                elif name == "viewers" and arn in team.members:
-                    message = f"{as_text(arn)} is a member of the team as well"
-                    yield Problem(path, message, "Name them once.", "Members may look anyway.", Severity.WARNING)

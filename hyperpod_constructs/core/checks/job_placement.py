@@ -270,18 +270,23 @@ def one_zone(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     certain=False,
 )
 def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
-    known = {one.name: one for one in storage.lustre}
+    systems = {one.name: one.namespaces for one in storage.lustre}
+    claims = {one.name: one.namespaces for one in storage.buckets if one.namespaces}
+    for name, namespaces in systems.items():
+        claims[name] = (*namespaces, *claims.get(name, ()))
     for index, volume in enumerate(job.volumes):
-        if opaque(volume.fsx) or volume.fsx is None:
-            continue
-        path = f"volumes[{index}].fsx"
-        if volume.fsx not in known:
-            names = ", ".join(known) or "none"
-            yield Problem(path, f"there is no file system {volume.fsx!r}", f"the file systems are {names}")
-        elif not {job.effective_namespace, job.team} & set(known[volume.fsx].namespaces):
-            claims = ", ".join(known[volume.fsx].namespaces)
-            message = f"{volume.fsx!r} has claims in {claims}, but the job runs in {job.effective_namespace}"
-            yield Problem(path, message)
+        for field, known in (("fsx", systems), ("claim", claims)):
+            wanted, path = getattr(volume, field), f"volumes[{index}].{field}"
+            if opaque(wanted) or wanted is None:
+                continue
+            if wanted not in known:
+                if field == "fsx":  # claims of others are not in the config
+                    names = ", ".join(known) or "none"
+                    yield Problem(path, f"there is no file system {wanted!r}", f"the file systems are {names}")
+            elif not {job.effective_namespace, job.team} & set(known[wanted]):
+                where = ", ".join(known[wanted])
+                message = f"{wanted!r} has claims in {where}, but the job runs in {job.effective_namespace}"
+                yield Problem(path, message)
 
 
 @rule(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..catalog import pattern, source_of
 from ..findings import Severity
 from ..spec.addons import Addons
 from ..spec.base import is_token
@@ -16,38 +17,6 @@ from .registry import Problem, rule
 def _settings(ctx: Context) -> Observability | None:
     settings = ctx.addons.observability if ctx.addons is not None else None
     return settings if settings is not None and settings.enabled else None
-
-
-@rule(
-    "HP820",
-    title="ARNs of workspaces and topics are such.",
-    severity=Severity.ERROR,
-    why="The add-on or CloudWatch refuses it.",
-    cure="Copy the ARN from the account; workspace and topic are in the platform's region.",
-    source="Amazon Managed Prometheus and SNS: forms of ARNs",
-    wrong="addons: {observability: {workspace_arn: my-workspace}}\n",
-    right="addons: {observability: {workspace_arn: 'arn:aws:aps:us-west-2:111122223333:workspace/ws-0123'}}\n",
-)
-def arns(addons: Addons, ctx: Context) -> Iterator[Problem]:
-    settings = _settings(ctx)
-    if settings is None:
-        return
-    places = [("addons.observability.workspace_arn", "aps", ":workspace/.+", settings.workspace_arn)]
-    if settings.alarms is not None:
-        places.append(
-            ("addons.observability.alarms.topic_arn", "sns", ":[A-Za-z0-9_-]{1,256}", settings.alarms.topic_arn)
-        )
-    for path, service, rest, arn in places:
-        if arn is None:
-            continue
-        if is_token(arn):
-            yield skipped(path)
-            continue
-        found = re.fullmatch(rf"arn:aws[a-z-]*:{service}:([a-z0-9-]+):[0-9]{{12}}{rest}", arn)
-        if found is None:
-            yield Problem(path, f"{as_text(arn)} is no such ARN")
-        elif ctx.region is not None and found[1] != ctx.region:
-            yield Problem(path, f"is in {found[1]}, the platform in {ctx.region}", severity=Severity.WARNING)
 
 
 @rule(
@@ -71,6 +40,29 @@ def grafana(addons: Addons, ctx: Context) -> Iterator[Problem]:
     for name in ("chart", "values"):
         if getattr(settings.grafana, name) and settings.grafana.kind != "self-hosted":
             yield Problem(f"addons.observability.grafana.{name}", f"is ignored: the kind is {settings.grafana.kind}")
+
+
+@rule(
+    "HP826",
+    title="Grafana workspaces are named by id; new names keep to the API's pattern.",
+    severity=Severity.ERROR,
+    why="Managed Grafana refuses the request.",
+    cure="Copy the id from the workspace's address: g- and ten hexadecimal digits.",
+    source=source_of("patterns", "grafana_workspace_id"),
+    wrong="addons: {observability: {grafana: {kind: managed, workspace_id: my-grafana}}}\n",
+    right="addons: {observability: {grafana: {kind: managed, workspace_id: g-0123456789}}}\n",
+)
+def grafana_names(addons: Addons, ctx: Context) -> Iterator[Problem]:
+    settings = _settings(ctx)
+    if settings is None or settings.grafana.kind != "managed":
+        return
+    for name, cure in (("workspace_id", None), ("workspace_name", "Use letters, digits and -._~, 255 at most.")):
+        value, path = getattr(settings.grafana, name), f"addons.observability.grafana.{name}"
+        if is_token(value):
+            yield skipped(path)
+        elif value is not None and not re.fullmatch(pattern(f"grafana_{name}"), value):
+            what = "the id of a workspace" if name == "workspace_id" else "a name that a workspace may have"
+            yield Problem(path, f"{as_text(value)} is not {what}", cure)
 
 
 @rule(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..catalog import suggest
 from ..findings import Severity
 from ..placement import takes_anything
+from ..spec.addons import CORE
 from ..spec.base import is_token
 from ..spec.cluster import Cluster
 from ..spec.groups import InstanceGroup
@@ -130,12 +131,38 @@ def zones_of_subnets(ctx: Context, subnet_ids: tuple[str, ...]) -> tuple[str, ..
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, availability_zone_id: "
     "usw2-az1, subnet_ids: [subnet-0123456789abcdef0]}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
-    "subnet_ids: [subnet-0123456789abcdef0]}]}\n",
+    "availability_zone_id: usw2-az1}]}\n",
 )
 def zone_or_subnets(groups: Groups) -> Iterator[Problem]:
     for path, group in groups:
         if group.subnet_ids and group.availability_zone_id is not None:
             yield Problem(f"{path}.availability_zone_id", "is ignored, since subnet_ids are given")
+
+
+@rule(
+    "HP319",
+    title="Subnets and security groups of a group are of the network's VPC.",
+    severity=Severity.ERROR,
+    why="CreateCluster refuses them: what exists already is in another VPC than the one that is made.",
+    cure="Remove them; or describe the network that they are in as network.existing. To be acknowledged where they were "
+    "added to the VPC after its deployment.",
+    source="EC2: a subnet and a security group are of one VPC",
+    certain=False,
+    wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
+    "subnet_ids: [subnet-0123456789abcdef0]}]}\n",
+    right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
+    "availability_zone_id: usw2-az1}]}\n",
+)
+def of_the_vpc(groups: Groups, network: Network) -> Iterator[Problem]:
+    if network.existing is not None:
+        return
+    for path, group in groups:
+        for name in ("subnet_ids", "security_group_ids"):
+            for index, value in enumerate(getattr(group, name)):
+                if not is_token(value):
+                    severity = Severity.ERROR if name == "subnet_ids" else Severity.WARNING
+                    message = f"{as_text(value)} exists, and the VPC is one that is made here"
+                    yield Problem(f"{path}.{name}[{index}]", message, severity=severity)
 
 
 @rule(
@@ -158,6 +185,12 @@ def system_group(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         return
     open_groups: list[InstanceGroup] = [group for _, group in groups if takes_anything(group)]
     place = "cluster.instance_groups"
+    if not open_groups and not cluster.instance_groups:
+        wanted = [key for key in ctx.effective_addons if key not in CORE]
+        message = f"all groups are restricted, and {', '.join(wanted)} cannot run on their nodes"
+        if wanted:  # core add-ons are prepared for restricted nodes
+            yield Problem(place, message, "Add an ordinary group, or leave the add-ons out.")
+        return
     if not open_groups:
         message = (
             "every group has taints, is restricted or has no nodes at first: nothing of the platform itself can run"

@@ -124,21 +124,3 @@ def _tags(path: str, tags: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(place, f"the tag key has {len(key)} characters, 1 to {key_length.value} are allowed")
         if not value_length.allows(len(value)):
             yield Problem(place, f"the tag value has {len(value)} characters, {value_length.value} at most")
-
-
-@rule(
-    "HP025",
-    title="The permissions boundary is the ARN of a policy.",
-    severity=Severity.ERROR,
-    why="IAM refuses every role.",
-    cure="Give the ARN of a managed policy: arn:aws:iam::111122223333:policy/Boundary.",
-    source="IAM: PermissionsBoundary of CreateRole",
-    wrong="permissions_boundary_arn: Boundary\n",
-    right="permissions_boundary_arn: arn:aws:iam::111122223333:policy/Boundary\n",
-)
-def permissions_boundary(permissions_boundary_arn: str) -> Iterator[Problem]:
-    arn = permissions_boundary_arn or ""
-    if is_token(arn):
-        yield skipped("permissions_boundary_arn")
-    elif not re.fullmatch(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+", arn):
-        yield Problem("permissions_boundary_arn", f"{as_text(arn)} is no policy ARN")

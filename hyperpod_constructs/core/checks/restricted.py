@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..catalog import label, load
+from ..catalog import allowed, label, limit, load
 from ..findings import Severity
 from ..spec.addons import Addons
 from ..spec.base import is_token
@@ -111,6 +111,35 @@ def accelerated(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
 
 
 @rule(
+    "HP379",
+    title="File systems of restricted groups have a size and a throughput that FSx makes.",
+    severity=Severity.ERROR,
+    why="The service makes an FSx for Lustre file system of them, and FSx refuses it.",
+    cure="Size: 1200, 2400, or a multiple of 2400 GiB; throughput: 125, 250, 500 or 1000 MB/s per TiB.",
+    source="botocore 1.44.5, service model of fsx: StorageCapacity and PerUnitStorageThroughput of PERSISTENT_2",
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 1300, lustre_throughput: 125"),
+    right=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 2400, lustre_throughput: 125"),
+)
+def file_system_sizes(cluster: Cluster, restricted_groups: RestrictedGroups) -> Iterator[Problem]:
+    least, step = limit("fsx_capacity_min_gib").value, limit("fsx_capacity_step_gib").value
+    throughputs = allowed("fsx_throughput_persistent_2")
+    places: list[tuple[str, int | None, int | None]] = [
+        (path, group.lustre_size_gib, group.lustre_throughput) for path, group in restricted_groups
+    ]
+    shared = cluster.shared_environment if cluster is not None else None
+    if shared is not None:
+        places.append(("cluster.shared_environment", shared.lustre_size_gib, shared.lustre_throughput))
+    for path, size, throughput in places:
+        if size is not None and size != least and size % step:
+            near = -(-size // step) * step
+            cure = f"The next size that FSx makes is {near:,} GiB."
+            yield Problem(f"{path}.lustre_size_gib", f"is {size:,} GiB", cure)
+        if throughput is not None and throughput not in throughputs:
+            listed = ", ".join(map(str, throughputs))
+            yield Problem(f"{path}.lustre_throughput", f"is {throughput}; FSx has {listed}")
+
+
+@rule(
     "HP374",
     title="A restricted group has no lifecycle, image, labels or minimum of its own.",
     severity=Severity.ERROR,
@@ -191,3 +220,23 @@ def network_addon(cluster: Cluster, restricted_groups: RestrictedGroups, addons:
 
 
 _TERMS = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+
+
+@rule(
+    "HP377",
+    title="Continuous provisioning may not work with restricted groups.",
+    severity=Severity.WARNING,
+    why="The official Terraform module switches Continuous provisioning off for restricted groups, and does not mix them "
+    "with ordinary groups; the guide mixes both kinds and names no provisioning mode. The API states neither limit.",
+    cure="Set `provisioning: Request`, or acknowledge this rule once your cluster has been created.",
+    source="README of the Terraform modules of awslabs/awsome-distributed-ai at 95b939c (2026-07-23); guide page "
+    "sagemaker-hyperpod-eks-operate-cli-command-create-cluster",
+    wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125"),
+    right=_fragment(
+        "instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125",
+        ", provisioning: Request",
+    ),
+)
+def restricted_provisioning(cluster: Cluster) -> Iterator[Problem]:
+    if cluster.restricted_instance_groups and cluster.provisioning == "Continuous":
+        yield Problem("cluster.provisioning", "is Continuous with restricted_instance_groups; sources disagree on it")

@@ -133,6 +133,15 @@ describe(
     source="CloudFormation: stack names are unique in an account and region",
 )
 describe(
+    "HP027",
+    title="Configs of one fleet have clusters of their own.",
+    severity=Severity.ERROR,
+    why="CreateCluster refuses a name that is taken; an EKS cluster has one HyperPod cluster.",
+    cure="Leave physical names out, and give each platform an EKS cluster of its own.",
+    source="service model of sagemaker: CreateCluster, ResourceInUse; documentation page "
+    "sagemaker-hyperpod-eks-operate-cli-command-create-cluster: one EKS cluster for one HyperPod cluster",
+)
+describe(
     "HP030",
     title="An acknowledgement names a rule.",
     severity=Severity.WARNING,

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import allowed, limit, source_of
+from ..catalog import allowed, limit, pattern, source_of
 from ..findings import Severity
+from ..spec.arns import BUCKET_NAME
 from ..spec.base import is_token
-from ..spec.governance import Governance
-from ..spec.storage import Bucket, LustreFileSystem, Storage
-from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
+from ..spec.storage import LustreFileSystem, Storage
+from .claims import stored
+from .context import Context, Groups, as_text, skipped, types_of
 from .registry import Problem, rule
 
 _FSX = "botocore 1.44.5, service model of fsx: CreateFileSystemLustreConfiguration"
-
-
-_TEAMS = "addons: {fsx_csi: {}, task_governance: {}}\ngovernance: {teams: [{name: vision}]}\n"
 
 
 def _fs(rest: str = "") -> str:
@@ -137,41 +135,6 @@ def near_the_nodes(storage: Storage, groups: Groups, ctx: Context) -> Iterator[P
 
 
 @rule(
-    "HP806",
-    title="Names of file systems, buckets and namespaces are Kubernetes names, each once.",
-    severity=Severity.ERROR,
-    why="Kubernetes refuses the volume claim, or two of them are the same.",
-    cure="Use lower-case letters, digits and hyphens, 63 at most.",
-    source="Kubernetes: names of objects (RFC 1123)",
-    wrong="storage: {lustre: [{name: My_Data}]}\naddons: {fsx_csi: {}}\n",
-    right="storage: {lustre: [{name: my-data}]}\naddons: {fsx_csi: {}}\n",
-)
-def names(storage: Storage) -> Iterator[Problem]:
-    for base in ("storage.lustre", "storage.buckets"):
-        seen: set[str] = set()
-        for index, item in enumerate(_items(storage, base)):
-            yield from _label(f"{base}[{index}].name", item.name)
-            if item.name in seen:
-                yield Problem(f"{base}[{index}].name", f"{as_text(item.name)} is named twice")
-            seen.add(item.name)
-    for index, system in enumerate(storage.lustre):
-        for place, namespace in enumerate(system.namespaces):
-            yield from _label(f"storage.lustre[{index}].namespaces[{place}]", namespace)
-
-
-def _items(storage: Storage, base: str) -> tuple[LustreFileSystem | Bucket, ...]:
-    return storage.lustre if base == "storage.lustre" else storage.buckets
-
-
-def _label(path: str, name: str) -> Iterator[Problem]:
-    most = limit("kubernetes_name_length").value
-    if is_token(name):
-        yield skipped(path)
-    elif len(name) > most or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name):
-        yield Problem(path, f"{as_text(name)} is no Kubernetes name")
-
-
-@rule(
     "HP807",
     title="A file system that exists is named completely.",
     severity=Severity.ERROR,
@@ -193,7 +156,17 @@ def existing(storage: Storage) -> Iterator[Problem]:
             yield Problem(f"storage.lustre[{index}].{given}", f"is given without {' and '.join(missing)}")
         known = system.existing_id
         if known is not None and not is_token(known) and not re.fullmatch(r"fs-[0-9a-f]{8,17}", known):
-            yield Problem(f"storage.lustre[{index}].existing_id", f"{as_text(known)} is no id of a file system")
+            yield Problem(f"storage.lustre[{index}].existing_id", f"{as_text(known)} is not the id of a file system")
+        for name, form in (
+            ("existing_dns_name", "fsx_lustre_dns_name"),
+            ("existing_mount_name", "fsx_lustre_mount_name"),
+        ):
+            value = getattr(system, name)
+            if value is not None and not is_token(value) and not re.fullmatch(pattern(form), value):
+                message = (
+                    f"{as_text(value)} is not the {name.removeprefix('existing_').replace('_', ' ')} of a file system"
+                )
+                yield Problem(f"storage.lustre[{index}].{name}", message, "Copy it: `aws fsx describe-file-systems`.")
 
 
 @rule(
@@ -209,15 +182,14 @@ def existing(storage: Storage) -> Iterator[Problem]:
 def two_switches(storage: Storage, ctx: Context) -> Iterator[Problem]:
     if ctx.allow_data_loss or not ctx.whole:
         return
-    for base in ("storage.lustre", "storage.buckets"):
-        for index, item in enumerate(_items(storage, base)):
-            if item.removal == "destroy":
-                yield Problem(f"{base}[{index}].removal", "is destroy, but allow_data_loss is false")
+    for path, item in stored(ctx):
+        if item.removal == "destroy":
+            yield Problem(f"{path}.removal", "is destroy, but allow_data_loss is false")
 
 
 @rule(
     "HP809",
-    title="A data repository is a bucket of the platform or an S3 address, and no other one overlaps its path.",
+    title="A data repository is a bucket or an S3 address of its own, and no other one overlaps its path.",
     severity=Severity.ERROR,
     complete=("storage",),
     why="FSx refuses the link.",
@@ -233,11 +205,14 @@ def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
             place = f"{path}.data_repositories[{index}]"
             if is_token(link.bucket):
                 yield skipped(f"{place}.bucket")
-            elif link.bucket not in known and not re.fullmatch(
-                r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", link.bucket
-            ):
+            elif link.bucket not in known and not re.fullmatch(rf"s3://{BUCKET_NAME}(/.*)?", link.bucket):
                 message = f"{as_text(link.bucket)} is neither a bucket of storage.buckets nor an S3 address"
                 yield Problem(f"{place}.bucket", message)
+            earlier = [f"s3://{each.bucket.removeprefix('s3://')}" for each in system.data_repositories[:index]]
+            mine = f"s3://{link.bucket.removeprefix('s3://')}"
+            if any(each.rstrip("/") == mine.rstrip("/") for each in earlier) and not is_token(link.bucket):
+                message = f"{as_text(link.bucket)} is linked to another directory of the file system already"
+                yield Problem(f"{place}.bucket", message, "Link each bucket or prefix once.")
             if not link.path.startswith("/") and not is_token(link.path):
                 yield Problem(f"{place}.path", f"{as_text(link.path)} is not absolute")
                 continue
@@ -302,46 +277,3 @@ def version_of_linked(storage: Storage, ctx: Context) -> Iterator[Problem]:
         if system.data_repositories and version not in versions and not is_token(version):
             message = f"{as_text(version)} takes no data repositories; {' and '.join(versions)} do"
             yield Problem(f"{path}.lustre_version", message)
-
-
-@rule(
-    "HP810",
-    title="Claims have their CSI driver.",
-    severity=Severity.WARNING,
-    complete=("addons",),
-    why="The volume claims stay pending, and so do the pods that use them.",
-    cure="Add `fsx_csi: {}` to addons.",
-    source="Terraform module fsx_lustre",
-    wrong="storage: {lustre: [{name: data}]}\n",
-    right=_fs(),
-)
-def csi_driver(storage: Storage, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
-    ours = ctx.eks is None or ctx.eks.existing is None
-    if ours and storage.lustre and "fsx_csi" not in effective_addons:
-        yield Problem("storage.lustre", "has volume claims, but the add-on fsx_csi is not there")
-    mounted = any(bucket.namespaces for bucket in storage.buckets)
-    if ours and mounted and "mountpoint_s3_csi" not in effective_addons:
-        cure = "Add `mountpoint_s3_csi: {}` to addons."
-        yield Problem("storage.buckets", "has volume claims, but the add-on mountpoint_s3_csi is not there", cure)
-
-
-@rule(
-    "HP811",
-    title="Claims are in namespaces that are there.",
-    severity=Severity.WARNING,
-    complete=("governance",),
-    why="The claim is refused until somebody makes the namespace, and the deployment fails after ten minutes.",
-    cure="Name a team or `default`, or make the namespace before the deployment.",
-    source="this project: teams' namespaces come with their quotas, others are not ours",
-    wrong="storage: {lustre: [{name: data, namespaces: [nobody]}]}\n" + _TEAMS,
-    right="storage: {lustre: [{name: data, namespaces: [vision]}]}\n" + _TEAMS,
-)
-def namespaces_of_claims(storage: Storage, governance: Governance) -> Iterator[Problem]:
-    teams = governance.teams if governance else ()
-    known = {"default", *(team.name for team in teams), *(team.namespace for team in teams)}
-    for base in ("storage.lustre", "storage.buckets") if storage else ():
-        for index, item in enumerate(_items(storage, base)):
-            for place, namespace in enumerate(item.namespaces):
-                if namespace not in known and not is_token(namespace):
-                    path = f"{base}[{index}].namespaces[{place}]"
-                    yield Problem(path, f"{as_text(namespace)} is neither default nor a team's")

@@ -1,4 +1,4 @@
-"""HP814: where file systems lie."""
+"""HP819: where file systems lie."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GROUPS = (
 
 
 @rule(
-    "HP814",
+    "HP819",
     title="A file system names its zone where accelerated groups are in several.",
     severity=Severity.WARNING,
     why="By default it follows the first accelerated group: an edit of the groups can move it, and CloudFormation then "

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 
 from ..catalog import limit, pattern, source_of
 from ..findings import Severity
+from ..spec.arns import BUCKET_NAME
 from ..spec.base import is_token
 from ..spec.cluster import Cluster
 from ..spec.groups import Deployment, Lifecycle
 from .context import Context, Groups, InstanceGroups, RestrictedGroups, as_text, skipped
-from .eks import kms_key
 from .groups import fragment
 from .registry import Problem, rule
 
 _EBS = "service model of sagemaker: ClusterEbsVolumeConfig"
-_SCHEDULE = r"cron\([0-5]?[0-9] ([01]?[0-9]|2[0-3]) \S+ \S+ \S+ \S+\)"
 
 
 @rule(
@@ -44,35 +43,6 @@ def volumes(instance_groups: InstanceGroups, restricted_groups: RestrictedGroups
         if volume is not None and volume.kms_key_arn is not None:
             why = "Customer managed keys are not for restricted groups, by the documentation page smcluster-cmk."
             yield Problem(f"{path}.volume.kms_key_arn", "is in a restricted group", "Leave the key out.", why)
-
-
-@rule(
-    "HP351",
-    title="Keys of volumes and file systems are KMS keys of the region.",
-    severity=Severity.ERROR,
-    why="The service refuses the key.",
-    cure="Give the key's ARN; its policy must let the execution role and the service create grants.",
-    source="documentation page smcluster-cmk",
-    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {kms_key_arn: alias/mine}"),
-    right=fragment(
-        "instance_type: ml.p5.48xlarge, count: 2, root_volume: "
-        "{kms_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}"
-    ),
-)
-def keys(ctx: Context) -> Iterator[Problem]:
-    places: list[tuple[str, str | None]] = []
-    for path, group in ctx.instance_groups:
-        for name in ("root_volume", "volume"):
-            volume = getattr(group, name)
-            places.append((f"{path}.{name}.kms_key_arn", volume.kms_key_arn if volume is not None else None))
-    if ctx.storage is not None:
-        places += [(f"storage.lustre[{i}].kms_key_arn", each.kms_key_arn) for i, each in enumerate(ctx.storage.lustre)]
-        places += [
-            (f"storage.buckets[{i}].kms_key_arn", each.kms_key_arn) for i, each in enumerate(ctx.storage.buckets)
-        ]
-    for path, arn in places:
-        if arn is not None:
-            yield from kms_key(path, arn, ctx.region)
 
 
 @rule(
@@ -203,10 +173,24 @@ def _deployments(ctx: Context) -> Iterator[tuple[str, Deployment]]:
 def schedules(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         schedule = group.scheduled_update.schedule if group.scheduled_update is not None else None
+        place = f"{path}.scheduled_update.schedule"
+        if schedule is None:
+            continue
+        found = re.fullmatch(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)", schedule)
         if is_token(schedule):
-            yield skipped(f"{path}.scheduled_update.schedule")
-        elif schedule is not None and not re.fullmatch(_SCHEDULE, schedule):
-            yield Problem(f"{path}.scheduled_update.schedule", f"{as_text(schedule)} is no such expression")
+            yield skipped(place)
+        elif found is None:
+            yield Problem(place, f"{as_text(schedule)} is not cron(minute hour day month weekday year)")
+        elif (found[3] == "?") == (found[5] == "?"):
+            message = f"{as_text(schedule)} must have `?` for either the day of the month or the day of the week"
+            cure = "Write cron(0 3 ? * SUN *) for a day of the week, cron(0 3 1 * ? *) for a day of the month."
+            yield Problem(place, message, cure)
+        elif not re.fullmatch(pattern("schedule_expression"), schedule):
+            cure = (
+                "Minute and hour are numbers; day 1-31 or ?; month 1-12, * or */n; weekday MON-SUN, 1-7, L, 6L, 2#1 or ?; "
+                "year 2020-2099 or *."
+            )
+            yield Problem(place, f"{as_text(schedule)} has a field that CloudFormation does not take", cure)
 
 
 @rule(
@@ -280,9 +264,7 @@ def lifecycle_mode(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             yield Problem(f"{path}.source", "is ignored: the mode is bootstrap")
         if lifecycle.source is None or is_token(lifecycle.source):
             continue
-        if "://" in lifecycle.source and not re.fullmatch(
-            r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", lifecycle.source
-        ):
+        if "://" in lifecycle.source and not re.fullmatch(rf"s3://{BUCKET_NAME}(/.*)?", lifecycle.source):
             message = f"{as_text(lifecycle.source)} is neither a local folder nor s3://bucket/prefix"
             yield Problem(f"{path}.source", message, "Correct it.", "CreateCluster refuses it.", Severity.ERROR)
         if not lifecycle.script.endswith(".sh") or "/" in lifecycle.script:

@@ -90,7 +90,14 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
             for i, s in enumerate(ctx.storage.lustre)
         ]
     for path, zone in places:
-        if zone is None or region_facts.owns_zone_id(zone):
+        if zone is None:
+            continue
+        if region_facts.owns_zone_id(zone):
+            if region_facts.zone_ids and zone not in region_facts.zone_ids:
+                message = f"{as_text(zone)} is not among the zones that {region_facts.name} is known to have"
+                known = f"Use one of {', '.join(region_facts.zone_ids)}, or see that your account has this one."
+                why = "The subnets cannot be made, unless the region has gained the zone since."
+                yield Problem(path, message, known, why, Severity.WARNING)
             continue
         if is_token(zone):
             yield skipped(path)

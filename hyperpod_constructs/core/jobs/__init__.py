@@ -6,9 +6,8 @@
 'HyperPodPyTorchJob'
 """
 
-from typing import TYPE_CHECKING, Any
-
 from ..spec.jobs import HyperPodPyTorchJob, Job, Replica, ReplicaSpec
+from ..spec.jobs_kinds import BatchJob, PyTorchJob
 from ..spec.jobs_pod import (
     Container,
     EmptyDir,
@@ -22,9 +21,6 @@ from ..spec.jobs_pod import (
 from ..spec.jobs_policy import Elastic, LogRule, RestartPolicy, RunPolicy
 from .compile import compile_job, content_hash
 from .resources import Share, Step, share
-
-if TYPE_CHECKING:
-    from ..spec.jobs_kinds import BatchJob, PyTorchJob
 
 __all__ = [
     "BatchJob",
@@ -51,11 +47,3 @@ __all__ = [
     "content_hash",
     "share",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("BatchJob", "PyTorchJob"):
-        from ..spec import jobs_kinds
-
-        return getattr(jobs_kinds, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,106 +1,50 @@
-"""The spec: the vocabulary of the product as frozen pydantic models.
+"""The spec: the vocabulary of the product as frozen pydantic models."""
 
-A module is imported when one of its names is first used: making the classes takes time, and a job needs no network.
-"""
-
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .addons import (
-        ADDON_NAMES,
-        CORE,
-        PREREQUISITES,
-        Addon,
-        Addons,
-        CertManager,
-        CloudWatchObservability,
-        ControllerResources,
-        CoreDns,
-        DnsAutoscaling,
-        InferenceOperator,
-        Kueue,
-        MetricsServer,
-        MountpointS3,
-        Spaces,
-        SpacesWebUi,
-        TrainingOperator,
-        VpcCni,
-    )
-    from .base import Change, SpecModel, change_of, configuration_of, is_token
-    from .cluster import Autoscaling, Cluster, SharedEnvironment, TieredStorage
-    from .dependencies import DependencyChart
-    from .eks import Access, Eks, ExistingEks
-    from .governance import Governance, PriorityClass, QuotaResource, Scheduler, Team
-    from .groups import (
-        AutoPatch,
-        BatchSize,
-        Deployment,
-        InstanceGroup,
-        Lifecycle,
-        LustreEfaClient,
-        LustreMount,
-        OpenZfsMount,
-        RestrictedInstanceGroup,
-        ScheduledUpdate,
-        Taint,
-        Volume,
-    )
-    from .jobs import Job
-    from .network import ExistingNetwork, Network, NodeSubnet
-    from .observability import Alarms, Grafana, Metrics, Observability
-    from .platform import Acknowledgement, Platform
-    from .storage import Bucket, DataRepository, LustreFileSystem, Storage
-
-_MODULES = {
-    "addons": (
-        "ADDON_NAMES",
-        "CORE",
-        "PREREQUISITES",
-        "Addon",
-        "Addons",
-        "CertManager",
-        "CloudWatchObservability",
-        "ControllerResources",
-        "CoreDns",
-        "DnsAutoscaling",
-        "InferenceOperator",
-        "Kueue",
-        "MetricsServer",
-        "MountpointS3",
-        "Spaces",
-        "SpacesWebUi",
-        "TrainingOperator",
-        "VpcCni",
-    ),
-    "base": ("Change", "SpecModel", "change_of", "configuration_of", "is_token"),
-    "cluster": ("Autoscaling", "Cluster", "SharedEnvironment", "TieredStorage"),
-    "dependencies": ("DependencyChart",),
-    "eks": ("Access", "Eks", "ExistingEks"),
-    "governance": ("Governance", "PriorityClass", "QuotaResource", "Scheduler", "Team"),
-    "groups": (
-        "AutoPatch",
-        "BatchSize",
-        "Deployment",
-        "InstanceGroup",
-        "Lifecycle",
-        "LustreEfaClient",
-        "LustreMount",
-        "OpenZfsMount",
-        "RestrictedInstanceGroup",
-        "ScheduledUpdate",
-        "Taint",
-        "Volume",
-    ),
-    "jobs": ("Job",),
-    "network": ("ExistingNetwork", "Network", "NodeSubnet"),
-    "observability": ("Alarms", "Grafana", "Metrics", "Observability"),
-    "platform": ("Acknowledgement", "Platform"),
-    "storage": ("Bucket", "DataRepository", "LustreFileSystem", "Storage"),
-}
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
+from .addons import (
+    ADDON_NAMES,
+    CORE,
+    PREREQUISITES,
+    Addon,
+    Addons,
+    CertManager,
+    CloudWatchObservability,
+    ControllerResources,
+    CoreDns,
+    DnsAutoscaling,
+    InferenceOperator,
+    Kueue,
+    MetricsServer,
+    MountpointS3,
+    Spaces,
+    SpacesWebUi,
+    TrainingOperator,
+    VpcCni,
+)
+from .base import Change, SpecModel, change_of, configuration_of, is_token
+from .cluster import Autoscaling, Cluster, SharedEnvironment, TieredStorage
+from .dependencies import DependencyChart
+from .eks import Access, Eks, ExistingEks
+from .governance import Governance, PriorityClass, QuotaResource, Scheduler, Team
+from .groups import (
+    AutoPatch,
+    BatchSize,
+    Deployment,
+    InstanceGroup,
+    Lifecycle,
+    LustreEfaClient,
+    LustreMount,
+    OpenZfsMount,
+    RestrictedInstanceGroup,
+    ScheduledUpdate,
+    Taint,
+    Volume,
+)
+from .isolation import Isolation
+from .jobs import Job
+from .network import ExistingNetwork, Network, NodeSubnet
+from .observability import Alarms, Grafana, Metrics, Observability
+from .platform import Acknowledgement, Platform
+from .storage import Bucket, DataRepository, LustreFileSystem, Storage
 
 __all__ = [
     "ADDON_NAMES",
@@ -132,6 +76,7 @@ __all__ = [
     "Grafana",
     "InferenceOperator",
     "InstanceGroup",
+    "Isolation",
     "Job",
     "Kueue",
     "Lifecycle",
@@ -166,15 +111,3 @@ __all__ = [
     "configuration_of",
     "is_token",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from .. import catalog
+from .arns import BucketArn, CertificateArn, KeyOrAliasArn, RoleArn
 from .base import Change, SpecModel, defaults, field
 from .dependencies import ChartSource
 from .observability import Observability
@@ -117,10 +119,10 @@ class SpacesWebUi(SpecModel):
 
     enabled: bool = field(True, change=Change.IN_PLACE, at="enabled", help="Whether spaces open in a browser.")
     domain: str = field(change=Change.IN_PLACE, at="domain", help="Domain name, such as `jupyter.example.com`.")
-    certificate_arn: str = field(
+    certificate_arn: CertificateArn = field(
         change=Change.IN_PLACE, at="awsCertificateArn", help="Certificate of the domain in AWS Certificate Manager."
     )
-    signing_key_arn: str | None = field(
+    signing_key_arn: KeyOrAliasArn | None = field(
         None, change=Change.IN_PLACE, at="auth.kmsKeyId", help="KMS key that signs the tokens of sessions."
     )
     install_traefik: bool | None = field(
@@ -176,7 +178,7 @@ class ControllerResources(SpecModel):
 class TrainingOperator(Addon):
     """The HyperPod training operator: brings the HyperPodPyTorchJob kind."""
 
-    role_arn: str | None = field(
+    role_arn: RoleArn | None = field(
         None, change=Change.IN_PLACE, help="Role of its pod identity association that exists; default: one of ours."
     )
     permissions: Literal["managed", "minimal"] = field(
@@ -201,7 +203,7 @@ class TrainingOperator(Addon):
 class InferenceOperator(Addon):
     """The HyperPod inference operator, with the load balancer controller and KEDA that it brings."""
 
-    role_arn: str | None = field(
+    role_arn: RoleArn | None = field(
         None,
         change=Change.IN_PLACE,
         help="Execution role that exists; its name must start with `SageMakerHyperPodInference`.",
@@ -213,7 +215,7 @@ class InferenceOperator(Addon):
         True, change=Change.IN_PLACE, at="alb.enabled", help="Bring the AWS load balancer controller."
     )
     keda: bool = field(True, change=Change.IN_PLACE, at="keda.enabled", help="Bring KEDA for autoscaling.")
-    jumpstart_gated_role_arn: str | None = field(
+    jumpstart_gated_role_arn: RoleArn | None = field(
         None,
         change=Change.IN_PLACE,
         at="jumpstartGatedModelDownloadRoleArn",
@@ -224,10 +226,10 @@ class InferenceOperator(Addon):
 class MountpointS3(Addon):
     """The Mountpoint for Amazon S3 CSI driver."""
 
-    bucket_arns: tuple[str, ...] = field(
+    bucket_arns: tuple[BucketArn, ...] = field(
         (), change=Change.IN_PLACE, help="Buckets that may be mounted; needed unless `role_arn` is given."
     )
-    role_arn: str | None = field(None, change=Change.IN_PLACE, help="Role of the driver that exists.")
+    role_arn: RoleArn | None = field(None, change=Change.IN_PLACE, help="Role of the driver that exists.")
 
 
 class Kueue(SpecModel):
@@ -286,15 +288,23 @@ class Addons(SpecModel):
         return {key: wanted[key] for key in Addons.model_fields if key in wanted}
 
 
-CORE: tuple[str, ...] = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
+_FACTS: Mapping[str, catalog.Addon] = {fact.key: fact for fact in catalog.addons().values() if fact.key}
+
+ADDON_NAMES: Mapping[str, str] = {key: _FACTS[key].name for key in Addons.model_fields if key in _FACTS}
+"""Config key to EKS add-on name."""
+
+CORE: tuple[str, ...] = tuple(key for key in ADDON_NAMES if _FACTS[key].core)
 """The add-ons that every EKS cluster for HyperPod has: always ours on a new one, by choice on one that exists."""
 
+
+def _prerequisites(fact: catalog.Addon) -> tuple[str, ...]:
+    return tuple(key for key, name in ADDON_NAMES.items() if key not in CORE and name in fact.prerequisites)
+
+
 PREREQUISITES: Mapping[str, tuple[str, ...]] = {
-    "training_operator": ("cert_manager",),
-    "inference_operator": ("cert_manager", "metrics_server", "fsx_csi", "mountpoint_s3_csi"),
-    "spaces": ("ebs_csi", "cert_manager"),
+    key: needs for key in ADDON_NAMES if (needs := _prerequisites(_FACTS[key]))
 }
-"""Add-ons that come along with another one, unless the config switches them off."""
+"""Add-ons that come along with another one, unless the config switches them off; by the catalog."""
 
 _SETTINGS: Mapping[str, type[Addon]] = {
     "cert_manager": CertManager,
@@ -302,22 +312,3 @@ _SETTINGS: Mapping[str, type[Addon]] = {
     "mountpoint_s3_csi": MountpointS3,
 }
 """Settings of prerequisites that have more than every add-on has."""
-
-ADDON_NAMES: Mapping[str, str] = {
-    "vpc_cni": "vpc-cni",
-    "kube_proxy": "kube-proxy",
-    "coredns": "coredns",
-    "pod_identity_agent": "eks-pod-identity-agent",
-    "cert_manager": "cert-manager",
-    "metrics_server": "metrics-server",
-    "ebs_csi": "aws-ebs-csi-driver",
-    "fsx_csi": "aws-fsx-csi-driver",
-    "mountpoint_s3_csi": "aws-mountpoint-s3-csi-driver",
-    "training_operator": "amazon-sagemaker-hyperpod-training-operator",
-    "task_governance": "amazon-sagemaker-hyperpod-taskgovernance",
-    "observability": "amazon-sagemaker-hyperpod-observability",
-    "inference_operator": "amazon-sagemaker-hyperpod-inference",
-    "spaces": "amazon-sagemaker-spaces",
-    "cloudwatch_observability": "amazon-cloudwatch-observability",
-}
-"""Config key to EKS add-on name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from .arns import RoleArn
 from .base import Change, SpecModel, defaults, field
 from .groups import InstanceGroup, Lifecycle, LustreEfaClient, RestrictedInstanceGroup
 
@@ -17,7 +18,7 @@ class Autoscaling(SpecModel):
         change=Change.IN_PLACE,
         help="`false` switches Karpenter off on a cluster that has it; taking `autoscaling` away may leave it on.",
     )
-    cluster_role_arn: str | None = field(
+    cluster_role_arn: RoleArn | None = field(
         None, change=Change.REFUSED, help="Role for the autoscaler that exists; default: one of ours."
     )
     groups: tuple[str, ...] = field(
@@ -26,7 +27,16 @@ class Autoscaling(SpecModel):
     node_pool: bool = field(
         True,
         change=Change.DRAINS,
-        help="Whether we make a HyperpodNodeClass and a NodePool of these groups; `false` when you apply your own.",
+        help="Whether we make a HyperpodNodeClass and a NodePool for each of these groups; `false` when you apply your "
+        "own.",
+    )
+    consolidation: Literal["empty", "underutilized"] = field(
+        "empty",
+        change=Change.IN_PLACE,
+        help="Which nodes Karpenter removes: `empty` ones only, or also `underutilized` ones, whose pods it evicts.",
+    )
+    consolidate_after_minutes: int = field(
+        10, change=Change.IN_PLACE, help="Minutes that a node stays as it is before Karpenter removes it.", ge=0
     )
 
 
@@ -101,7 +111,7 @@ class Cluster(SpecModel):
     lifecycle_bucket_name: str | None = field(
         None, change=Change.DRAINS, help="Bucket for the lifecycle scripts that exists; default: a new one."
     )
-    execution_role_arn: str | None = field(
+    execution_role_arn: RoleArn | None = field(
         None, change=Change.REPLACES_GROUP, help="Execution role that exists, for groups that name none."
     )
     execution_roles: Literal["shared", "per-group"] = field(

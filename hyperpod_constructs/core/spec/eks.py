@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .arns import KeyOrAliasArn, OidcProviderArn, PrincipalArn
 from .base import Change, QuotedText, SpecModel, field
 
 AccessPolicy = Literal["cluster-admin", "admin", "edit", "view", "admin-view"]
@@ -15,7 +16,7 @@ ControlPlaneLog = Literal["api", "audit", "authenticator", "controllerManager", 
 class Access(SpecModel):
     """An access entry: who may do what in the Kubernetes cluster."""
 
-    principal: str = field(change=Change.REPLACES, help="ARN of an IAM role or user.")
+    principal: PrincipalArn = field(change=Change.REPLACES, help="ARN of an IAM role or user.")
     policy: AccessPolicy = field("view", change=Change.IN_PLACE, help="EKS access policy.")
     namespaces: tuple[str, ...] = field(
         (), change=Change.IN_PLACE, help="Namespaces the policy is bound to; none means the whole cluster."
@@ -34,7 +35,7 @@ class ExistingEks(SpecModel):
         change=Change.IN_PLACE,
         help="Whether we manage vpc-cni, kube-proxy, coredns and the pod identity agent on it; default: they are there.",
     )
-    oidc_provider_arn: str | None = field(
+    oidc_provider_arn: OidcProviderArn | None = field(
         None, change=Change.IN_PLACE, help="IAM OIDC provider of the cluster; add-ons that use IRSA need it."
     )
 
@@ -55,7 +56,7 @@ class Eks(SpecModel):
     cluster_name: str | None = field(
         None, change=Change.REPLACES_CLUSTER, help="Physical name; default: CloudFormation's, which can be replaced."
     )
-    admins: tuple[str, ...] = field(
+    admins: tuple[PrincipalArn, ...] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that get cluster-admin access entries."
     )
     access: tuple[Access, ...] = field((), change=Change.IN_PLACE, help="Further access entries.")
@@ -75,7 +76,7 @@ class Eks(SpecModel):
         change=Change.IN_PLACE,
         help="Control-plane logs sent to CloudWatch Logs.",
     )
-    secrets_key_arn: str | None = field(
+    secrets_key_arn: KeyOrAliasArn | None = field(
         None, change=Change.REPLACES_CLUSTER, help="KMS key for envelope encryption of Kubernetes secrets."
     )
     service_cidr: str | None = field(

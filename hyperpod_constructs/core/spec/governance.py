@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from .arns import PrincipalArn
 from .base import Change, SpecModel, defaults, field
+from .isolation import Isolation
 
 if TYPE_CHECKING:
     from .jobs import Job
@@ -75,11 +77,17 @@ class Team(SpecModel):
     fair_share_weight: int = field(0, change=Change.IN_PLACE, help="Weight for idle compute.", ge=0, le=100)
     active: bool = field(True, change=Change.IN_PLACE, help="Whether the quota is enforced.")
     priority: str | None = field(None, change=Change.REPLACES, help="Priority class of the team's jobs that name none.")
-    members: tuple[str, ...] = field(
+    members: tuple[PrincipalArn, ...] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that run jobs in the team's namespace."
     )
-    viewers: tuple[str, ...] = field(
+    viewers: tuple[PrincipalArn, ...] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that may look at the team's namespace."
+    )
+
+    isolation: Isolation = field(
+        defaults(Isolation),
+        change=Change.IN_PLACE,
+        help="Limits on what the team's pods may do to nodes and other teams; on by default.",
     )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from .arns import BucketArn, KeyArn, RoleArn, TrainingPlanArn
 from .base import Change, SpecModel, field
 
 DeepHealthCheck = Literal["InstanceStress", "InstanceConnectivity", "MultiNodeTrainingValidation"]
@@ -41,7 +42,7 @@ class Volume(SpecModel):
     size_gib: int | None = field(
         None, change=Change.DRAINS, help="Size in GiB; left out for a root volume.", ge=1, le=16384
     )
-    kms_key_arn: str | None = field(
+    kms_key_arn: KeyArn | None = field(
         None, change=Change.REPLACES_GROUP, help="Customer managed KMS key; default: the AWS managed one."
     )
 
@@ -149,7 +150,10 @@ class InstanceGroup(SpecModel):
         ge=0,
     )
     max_count: int | None = field(
-        None, change=Change.NONE, help="Most instances an autoscaler may reach; used to count addresses.", ge=0
+        None,
+        change=Change.IN_PLACE,
+        help="Most instances an autoscaler may reach: a limit of Karpenter's NodePool, and used to count addresses.",
+        ge=0,
     )
     availability_zone_id: str | None = field(
         None,
@@ -162,7 +166,7 @@ class InstanceGroup(SpecModel):
     security_group_ids: tuple[str, ...] = field(
         (), change=Change.REPLACES_GROUP, help="Security groups besides the node security group.", max_length=4
     )
-    execution_role_arn: str | None = field(
+    execution_role_arn: RoleArn | None = field(
         None, change=Change.REPLACES_GROUP, help="Execution role that exists; default: the cluster's own."
     )
     lifecycle: Lifecycle | None = field(
@@ -190,7 +194,7 @@ class InstanceGroup(SpecModel):
         help="Checks of accelerators on node start, 60 to 90 minutes. GPU and Trainium only.",
         max_length=3,
     )
-    training_plan_arn: str | None = field(
+    training_plan_arn: TrainingPlanArn | None = field(
         None, change=Change.REPLACES_GROUP, help="Training plan whose reserved capacity the group uses."
     )
     capacity: Literal["on-demand", "spot"] | None = field(
@@ -241,7 +245,7 @@ class RestrictedInstanceGroup(SpecModel):
     security_group_ids: tuple[str, ...] = field(
         (), change=Change.REPLACES_GROUP, help="Security groups besides the node security group.", max_length=4
     )
-    execution_role_arn: str | None = field(
+    execution_role_arn: RoleArn | None = field(
         None, change=Change.REPLACES_GROUP, help="Execution role that exists; default: the cluster's own."
     )
     threads_per_core: Literal[1, 2] | None = field(
@@ -260,20 +264,25 @@ class RestrictedInstanceGroup(SpecModel):
     deep_health_checks: tuple[DeepHealthCheck, ...] = field(
         (), change=Change.IN_PLACE, help="Checks on node start.", max_length=3
     )
-    training_plan_arn: str | None = field(None, change=Change.REPLACES_GROUP, help="Training plan of the group.")
+    training_plan_arn: TrainingPlanArn | None = field(
+        None, change=Change.REPLACES_GROUP, help="Training plan of the group."
+    )
     volume: Volume | None = field(
         None, change=Change.DRAINS, help="Second volume, mounted at /opt/sagemaker by the service; takes no key."
     )
-    input_bucket_arns: tuple[str, ...] = field(
+    input_bucket_arns: tuple[BucketArn, ...] = field(
         (), change=Change.IN_PLACE, help="Buckets that the group's jobs read data from."
     )
-    output_bucket_arns: tuple[str, ...] = field(
+    output_bucket_arns: tuple[BucketArn, ...] = field(
         (), change=Change.IN_PLACE, help="Buckets that the group's jobs write checkpoints and results to."
     )
     reward_functions: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Whether jobs may call Lambda reward functions whose names start with SageMaker, and send to their queues.",
+        help="Whether jobs may call Lambda reward functions, and use their SQS queues, whose names contain SageMaker.",
+    )
+    gated_recipes: bool = field(
+        False, change=Change.IN_PLACE, help="Whether jobs may read the gated recipes for advanced customization."
     )
     properties: Mapping[str, Any] = field(
         default_factory=dict, change=Change.IN_PLACE, help="CloudFormation properties merged last."

@@ -92,6 +92,21 @@ class Network(SpecModel):
         help="Further endpoints by service, such as `ecr.api`; a closed network gets those it needs by itself. "
         "An existing network gets none but these, `s3` on the route tables that are named.",
     )
+    endpoint_policies: bool = field(
+        True,
+        change=Change.IN_PLACE,
+        help="Whether the endpoints of a closed network serve own accounts only. `false`: anybody's, for anything.",
+    )
+    endpoint_accounts: tuple[str, ...] = field(
+        (),
+        change=Change.IN_PLACE,
+        help="Further accounts whose principals and resources the endpoints of a closed network serve.",
+    )
+    organization_id: str | None = field(
+        None,
+        change=Change.IN_PLACE,
+        help="Organization whose principals and resources the endpoints of a closed network serve, such as `o-a1b2c3d4e5`.",
+    )
     flow_logs: bool = field(False, change=Change.IN_PLACE, help="Write VPC flow logs to CloudWatch Logs.")
     existing: ExistingNetwork | None = field(
         None, change=Change.REPLACES_CLUSTER, help="Use a network that exists instead of making one."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from .arns import PrometheusKeyArn, TopicArn, WorkspaceArn
 from .base import Change, SpecModel, defaults, field
 from .dependencies import ChartSource
 
@@ -57,7 +58,7 @@ class Alarms(SpecModel):
     """CloudWatch alarms and EventBridge rules for node health and cluster state."""
 
     emails: tuple[str, ...] = field((), change=Change.IN_PLACE, help="E-mail addresses subscribed to the topic.")
-    topic_arn: str | None = field(
+    topic_arn: TopicArn | None = field(
         None, change=Change.IN_PLACE, help="SNS topic that exists; default: a new one, encrypted with a key of its own."
     )
     node_failures_per_hour: int = field(
@@ -77,7 +78,7 @@ class Observability(SpecModel):
         "OVERWRITE", change=Change.IN_PLACE, help="Who wins where a field was changed in the cluster."
     )
     preserve_on_delete: bool | None = field(None, change=Change.IN_PLACE, help="Keep the objects on deletion.")
-    workspace_arn: str | None = field(
+    workspace_arn: WorkspaceArn | None = field(
         None, change=Change.REPLACES, help="Amazon Managed Prometheus workspace that exists; default: a new one."
     )
     retain_workspace: bool = field(
@@ -85,7 +86,7 @@ class Observability(SpecModel):
         change=Change.IN_PLACE,
         help="Keep the Prometheus workspace when the stack is deleted; it goes only with `allow_data_loss` as well.",
     )
-    kms_key_arn: str | None = field(
+    kms_key_arn: PrometheusKeyArn | None = field(
         None, change=Change.REPLACES, help="KMS key of a new Prometheus workspace; default: AWS's own."
     )
     rules: bool = field(True, change=Change.IN_PLACE, help="Load our alert rules into the Prometheus workspace.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .addons import Addons
+from .arns import PolicyArn
 from .base import Change, SpecModel, defaults, field
 from .cluster import Cluster
 from .dependencies import DependencyChart
@@ -47,7 +48,7 @@ class Platform(SpecModel):
         (), change=Change.IN_PLACE, help="Training jobs: paths of job files (ours or the official CLI's), or jobs."
     )
     tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of all resources.")
-    permissions_boundary_arn: str | None = field(
+    permissions_boundary_arn: PolicyArn | None = field(
         None, change=Change.IN_PLACE, help="Permissions boundary of every role that we make."
     )
     allow_data_loss: bool = field(

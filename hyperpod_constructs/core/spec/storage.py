@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .arns import KeyArn, KeyOrAliasArn
 from .base import Change, QuotedText, SpecModel, field
 
 Removal = Literal["retain", "destroy"]
@@ -35,7 +36,9 @@ class LustreFileSystem(SpecModel):
     availability_zone_id: str | None = field(
         None, change=Change.LOSES_DATA, help="Zone id; default: the zone of the first accelerated group."
     )
-    kms_key_arn: str | None = field(None, change=Change.LOSES_DATA, help="KMS key; default: the AWS managed one.")
+    kms_key_arn: KeyOrAliasArn | None = field(
+        None, change=Change.LOSES_DATA, help="KMS key; default: the AWS managed one."
+    )
     data_repositories: tuple[DataRepository, ...] = field(
         (), change=Change.IN_PLACE, help="Links to S3, 8 at most, each with a directory of its own.", max_length=8
     )
@@ -65,7 +68,7 @@ class Bucket(SpecModel):
     """An S3 bucket of the platform: TLS only, versioned, encrypted, not public."""
 
     name: str = field(change=Change.LOSES_DATA, help="Name in this config; the physical name is CloudFormation's.")
-    kms_key_arn: str | None = field(None, change=Change.IN_PLACE, help="Key that exists; default: S3 managed.")
+    kms_key_arn: KeyArn | None = field(None, change=Change.IN_PLACE, help="Key that exists; default: S3 managed.")
     expire_days: int | None = field(None, change=Change.IN_PLACE, help="Delete objects after so many days.", ge=1)
     noncurrent_days: int = field(90, change=Change.IN_PLACE, help="Delete replaced versions after so many days.", ge=1)
     access: Literal["none", "read", "read-write"] = field(

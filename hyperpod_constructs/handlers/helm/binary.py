@@ -33,12 +33,19 @@ class Helm:
         executable: path of the binary.
         seconds_left: how long a run may still take; helm is told to stop when that is over, so that it can write down
             the release's state before the function itself ends.
+        redact: hides what is secret in what helm complains about.
     """
 
     def __init__(
-        self, work: Path, *, executable: str = LAYER_BINARY, seconds_left: Callable[[], float] = lambda: 300.0
+        self,
+        work: Path,
+        *,
+        executable: str = LAYER_BINARY,
+        seconds_left: Callable[[], float] = lambda: 300.0,
+        redact: Callable[[str], str] = lambda text: text,
     ) -> None:
         self._executable = executable
+        self._redact = redact
         self.seconds_left = seconds_left
         # Nothing else of the environment: helm needs no AWS credentials, and the layers' library path breaks others.
         self._environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | {
@@ -72,9 +79,9 @@ class Helm:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     output, complaint = process.communicate()
-                raise HelmError(f"{complaint}\nit was stopped: the time for it was over") from None
+                raise HelmError(f"{self._redact(complaint)}\nit was stopped: the time for it was over") from None
         if process.returncode != 0:
-            raise HelmError(complaint or output)
+            raise HelmError(self._redact(complaint or output))
         return output + complaint
 
 

@@ -13,17 +13,23 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..kubernetes.eks import reach
 from ..kubernetes.errors import ApiError
 from ..shared.eks import ClusterAccess, ClusterGone, cluster_access
+from ..shared.ownership import Foreign, owner
 from .binary import LAYER_BINARY, Helm, HelmError
 from .cluster import ClusterHelm
 from .errors import ChartError
+from .records import Event
 from .release import Release
+from .retries import Again, is_unauthorized, with_retries
+from .secrets import redactor
 from .source import obtain, pull_subchart
 from .subcharts import drop_duplicates, resolve
 from .yaml_by_helm import reader
@@ -52,6 +58,8 @@ class Properties:
     create_namespace: bool
     wait: bool
     timeout_seconds: int
+    adopt: bool | None
+    """None: a version of this library made the resource that put no marks on releases."""
 
     @classmethod
     def of(cls, properties: Mapping[str, Any]) -> Properties:
@@ -73,7 +81,12 @@ class Properties:
             create_namespace=switch("CreateNamespace"),
             wait=switch("Wait"),
             timeout_seconds=int(properties.get("TimeoutSeconds") or 300),
+            adopt=switch("Adopt") if "Adopt" in properties else None,
         )
+
+    def is_same(self, other: Properties) -> bool:
+        """Whether both name one release."""
+        return self.physical_id == other.physical_id
 
     @property
     def physical_id(self) -> str:
@@ -94,6 +107,7 @@ def handle(
     seconds_left: Callable[[], float],
     access: Callable[[str], ClusterAccess] = cluster_access,
     sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
     executable: str | None = None,
 ) -> dict[str, Any]:
     """Do what the event asks for.
@@ -102,61 +116,98 @@ def handle(
         ReleaseFailed: with the release, what was tried, and what helm or the chart's source said.
     """
     wanted = Properties.of(event["ResourceProperties"])
-    delete = event["RequestType"] == "Delete"
     work = Path(tempfile.mkdtemp(prefix="helm-"))  # readable by this process only
-    helm = Helm(work, executable=executable or os.environ.get("HELM", LAYER_BINARY), seconds_left=seconds_left)
+    former = event.get("OldResourceProperties")
+    redact = redactor({"new": wanted.values, "old": Properties.of(former).values if former else {}})
+    binary = executable or os.environ.get("HELM", LAYER_BINARY)
+    helm = Helm(work, executable=binary, seconds_left=seconds_left, redact=redact)
+    run = _Run(event, work, helm, access, sleep, now)
     try:
-        if delete:
-            return _delete(wanted, work, helm, access, sleep)
-        return _apply(wanted, work, helm, access, sleep)
-    except (ChartError, HelmError, ApiError, ClusterGone, BotoCoreError, ClientError) as error:
+        return run.delete(wanted) if event["RequestType"] == "Delete" else run.apply(wanted)
+    except (ChartError, HelmError, ApiError, Again, Foreign, ClusterGone, BotoCoreError, ClientError) as error:
         did = {"Create": "installed", "Update": "upgraded", "Delete": "uninstalled"}[event["RequestType"]]
         raise ReleaseFailed(
             _short(
                 f"Helm release {wanted.release} in namespace {wanted.namespace} of cluster {wanted.cluster} was not "
-                f"{did}: {error}"
+                f"{did}: {redact(str(error)) if isinstance(error, ApiError) else error}{_cure(error)}"
             )
         ) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _apply(
-    wanted: Properties,
-    work: Path,
-    helm: Helm,
-    access: Callable[[str], ClusterAccess],
-    sleep: Callable[[float], None],
-) -> dict[str, Any]:
-    chart = obtain(wanted.chart, work, helm, sleep=sleep)
-    values = prepare(chart, wanted, work, helm, sleep)
-    release = Release(wanted.release, wanted.namespace, ClusterHelm(helm, access(wanted.cluster), work), sleep=sleep)
-    revision = release.install(
-        chart,
-        values,
-        skip_crds=wanted.skip_crds,
-        create_namespace=wanted.create_namespace,
-        wait=wanted.wait,
-        timeout_seconds=wanted.timeout_seconds,
+@dataclass(frozen=True)
+class _Run:
+    """One event, and what it is done with."""
+
+    event: Mapping[str, Any]
+    work: Path
+    helm: Helm
+    access: Callable[[str], ClusterAccess]
+    sleep: Callable[[float], None]
+    now: Callable[[], float]
+
+    def apply(self, wanted: Properties) -> dict[str, Any]:
+        """Create and Update."""
+        chart = obtain(wanted.chart, self.work, self.helm, sleep=self.sleep)
+        values = prepare(chart, wanted, self.work, self.helm, self.sleep)
+        revision = self._release(wanted).install(
+            chart,
+            values,
+            skip_crds=wanted.skip_crds,
+            create_namespace=wanted.create_namespace,
+            wait=wanted.wait,
+            timeout_seconds=wanted.timeout_seconds,
+        )
+        before = self.event.get("OldResourceProperties")
+        if before:
+            self._let_go_of(Properties.of(before), wanted)
+        return {"PhysicalResourceId": wanted.physical_id, "Data": {"Revision": str(revision)}}
+
+    def delete(self, wanted: Properties) -> dict[str, Any]:
+        """Delete: answers the physical id that it was given, which may be one that CloudFormation has made up."""
+        try:
+            self._release(wanted).uninstall(wait=wanted.wait, timeout_seconds=wanted.timeout_seconds)
+        except ClusterGone as gone:
+            print(f"{gone}: the release is gone with it")
+        return {"PhysicalResourceId": self.event.get("PhysicalResourceId") or wanted.physical_id}
+
+    def _let_go_of(self, before: Properties, wanted: Properties) -> None:
+        """Release what an Update has made whose answer was lost: this event rolls it back, and no Delete will name it."""
+        if self.event.get("PhysicalResourceId") not in (None, before.physical_id) and not before.is_same(wanted):
+            print(f"{before.physical_id} is what an update has made that CloudFormation does not know of")
+            self.delete(before)
+
+    def _release(self, wanted: Properties) -> Release:
+        connect = partial(reach, partial(self.access, wanted.cluster))
+        access = with_retries(connect, seconds_left=self.helm.seconds_left, sleep=self.sleep)
+        event = Event(
+            me=owner(self.event.get("StackId", ""), self.event.get("LogicalResourceId", ""), wanted.physical_id),
+            request=self.event.get("RequestId", ""),
+            adopt=bool(wanted.adopt),
+            former=self._is_former(wanted),
+        )
+        helm = ClusterHelm(self.helm, access, self.work)
+        return Release(wanted.release, wanted.namespace, helm, event, sleep=self.sleep, now=self.now)
+
+    def _is_former(self, wanted: Properties) -> bool:
+        """Whether the version without marks has installed this very release for this resource.
+
+        Its properties lack `Adopt`, and it answered the release as the physical id, which CloudFormation sends back.
+        """
+        known = Properties.of(self.event.get("OldResourceProperties") or self.event["ResourceProperties"])
+        physical_id = self.event.get("PhysicalResourceId")
+        return known.adopt is None and physical_id == known.physical_id and known.is_same(wanted)
+
+
+def _cure(error: Exception) -> str:
+    """What to do when the cluster does not let the function in any more."""
+    if not is_unauthorized(error):
+        return ""
+    return (
+        ". If the access entry of the function's role was deleted before this resource, create it again (aws eks "
+        "create-access-entry, with the policy AmazonEKSClusterAdminPolicy) and repeat the operation"
     )
-    return {"PhysicalResourceId": wanted.physical_id, "Data": {"Revision": str(revision)}}
-
-
-def _delete(
-    wanted: Properties,
-    work: Path,
-    helm: Helm,
-    access: Callable[[str], ClusterAccess],
-    sleep: Callable[[float], None],
-) -> dict[str, Any]:
-    try:
-        cluster = access(wanted.cluster)
-    except ClusterGone as gone:
-        print(f"{gone}: the release is gone with it")
-    else:
-        release = Release(wanted.release, wanted.namespace, ClusterHelm(helm, cluster, work), sleep=sleep)
-        release.uninstall(wait=wanted.wait, timeout_seconds=wanted.timeout_seconds)
-    return {"PhysicalResourceId": wanted.physical_id}
 
 
 def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Callable[[float], None]) -> list[Path]:

@@ -1,60 +1,45 @@
-"""One Helm release: installed, upgraded and uninstalled, whatever state an earlier attempt has left it in."""
+"""One Helm release and its owners: installed, upgraded, given back and uninstalled, whatever an earlier attempt has left."""
 
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from ..kubernetes.client import ApiClient
 from ..kubernetes.errors import ApiError
+from ..shared import ownership
+from ..shared.ownership import Claim, seems_to_be
 from .binary import HelmError
 from .leftovers import aggregated_roles, refusing_role, remove_remade
+from .records import AT, BY, EXISTED_LABEL, ONCE_DEPLOYED, PENDING, Event, Records, Revision
+from .retries import RESERVE_SECONDS, Again, with_retries
 
 T = TypeVar("T")
 
-HISTORY = 5
-"""Revisions that are kept of a release."""
+HISTORY = 10
+"""Revisions that are kept of a release: helm's own default. What a former owner had is given back from them."""
 
-_RESERVE_SECONDS = 60.0  # kept at the end, to clean up and to answer
-_AUTHORIZATION_SECONDS = 120.0  # EKS says access entries are there at once, but the API server learns of them later
-_MAX_PAUSE = 30.0
+LONGEST_SECONDS = 900.0
+"""No operation of ours takes longer: Lambda ends our function after 14 minutes. A pending operation that is younger, and
+that no earlier event of the same resource has left, may still run."""
 
-_PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
-_ONCE_DEPLOYED = ("deployed", "superseded")
-_UNAUTHORIZED = ("unauthorized", "asked for the client to provide credentials", "is forbidden")
-_TRANSIENT = (
-    "an error on the server",
-    "another operation (install/upgrade/rollback) is in progress",
-    "cluster unreachable",
-    "connection refused",
-    "connection reset",
-    "connection timed out",
-    "etcdserver",
-    "failed calling webhook",
-    "http2: ",
-    "i/o timeout",
-    "internal error occurred",
-    "no such host",
-    "service unavailable",
-    "the server is currently unable to handle the request",
-    "tls handshake timeout",
-    "too many requests",
-    "unexpected eof",
-    " with body length 0",  # the answer broke off: "ContentLength=N with Body length 0"
-)
-_BROKEN_OFF = re.compile(r": eof\b")
+_ANSWER_SECONDS = 10.0  # kept while a failed event cleans up
+_LEFTOVERS = 50  # most roles of one release that may refuse its install, one after the other
 
 _SERVER_SIDE = ("--server-side=true", "--force-conflicts", "--cleanup-on-fail")
 """How objects are changed. A release owns the fields that its chart sets: without force, a field that a controller or a
 person has changed since (the rules of an aggregated ClusterRole, always) refuses every later change. Objects that a
 failed change has created go again: the way back compares with the last deployed revision, which lacks them. Releases of
 Helm 3 become server-side ones."""
-_LEFTOVERS = 50  # most roles of one release that may refuse its install, one after the other
+
+_CURE = (
+    "To manage it here and keep it when this resource is deleted, set adopt to true; otherwise uninstall it, or use another "
+    "release name. If an earlier version of this library installed it, deploy this version once without renaming or moving "
+    "the construct; then it is known"
+)
 
 
 class Runner(Protocol):
@@ -75,40 +60,39 @@ class Runner(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Revision:
-    """One revision of a release's history."""
-
-    number: int
-    status: str
-
-
 class Release:
-    """One release in one namespace.
+    """One release in one namespace, for one event.
 
     Args:
         name: the release.
         namespace: its namespace.
         helm: runs helm; it has the way to the cluster.
+        event: who wants the release, or no longer wants it.
         sleep: pauses between attempts.
+        now: seconds since the epoch, as the API server counts them.
     """
 
-    def __init__(self, name: str, namespace: str, helm: Runner, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        name: str,
+        namespace: str,
+        helm: Runner,
+        event: Event,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.name = name
         self.namespace = namespace
         self._helm = helm
+        self._event = event
         self._sleep = sleep
+        self._now = now
+        self._records = Records(helm.api, name, namespace)
 
     def history(self) -> list[Revision]:
-        """The release's revisions, oldest first; none when there is no such release."""
-        try:
-            output = self._run("history", self.name, "--output", "json")
-        except HelmError as error:
-            if _not_found(error):
-                return []
-            raise
-        entries = json.loads(output[output.index("[") :]) if "[" in output else []
-        return sorted((Revision(entry["revision"], entry["status"]) for entry in entries), key=lambda r: r.number)
+        """The release's revisions, oldest first; none when there is no such release. Raises `ApiError`."""
+        return self._records.history()
 
     def install(
         self,
@@ -122,11 +106,14 @@ class Release:
     ) -> int:
         """Install the release, or upgrade it to exactly this chart and these values. The revision that is deployed then.
 
-        A first install that fails is removed again, since nobody else will: CloudFormation never deletes what it could
-        not create. A failed upgrade is left to CloudFormation, which rolls back with the former properties.
+        A failed event of a resource that did not own the release before leaves it as it was: a first install is removed,
+        a release of others gets its content and marks back. A failed upgrade of a release that is ours already is left to
+        CloudFormation, which rolls back with the former properties.
 
         Raises:
+            Foreign: the release exists, is not ours, and may not be adopted.
             HelmError: what helm said last.
+            ApiError: what the API server answered last.
         """
         options = [
             *("--install", "--reset-values", f"--history-max={HISTORY}", "--output=json", *_SERVER_SIDE),
@@ -136,32 +123,166 @@ class Release:
             *(["--wait"] if wait else []),
         ]
 
+        begun = False
+
         def attempt() -> int:
-            self._recover()
-            seconds = max(1, min(timeout_seconds, int(self._helm.seconds_left() - _RESERVE_SECONDS)))
-            output = self._upgrade(str(chart), *options, f"--timeout={seconds}s")
+            nonlocal begun
+            history = self._settled()
+            marks = self._claimed(history)
+            begun = True
+            history = self._recovered(history)
+            at = self._event.at(history[-1].number + 1 if history else 1)
+            labels = {**marks, BY: self._event.me.digest, AT: at}
+            owned = ",".join(f"{key}={value}" for key, value in labels.items())
+            seconds = max(1, min(timeout_seconds, int(self._helm.seconds_left() - RESERVE_SECONDS)))
+            output = self._upgrade(str(chart), *options, f"--labels={owned}", f"--timeout={seconds}s")
             deployed, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])
             return int(deployed["version"])
 
         try:
             return self._with_retries(attempt)
-        except HelmError as error:
-            self._remove_failed_install(error)
+        except (HelmError, ApiError, Again) as error:
+            if begun:
+                self._undo(error)
             raise
 
     def uninstall(self, *, wait: bool, timeout_seconds: int) -> None:
-        """Remove the release; one that is not there is fine.
+        """Let the release go: uninstall it when it was only ours, else give it back. One that is not there is fine.
 
         Raises:
             HelmError: what helm said last; the release or some of its objects may still be there.
+            ApiError: what the API server answered last.
         """
 
         def attempt() -> None:
-            seconds = max(1, min(timeout_seconds, int(self._helm.seconds_left() - _RESERVE_SECONDS)))
-            waiting = ["--wait"] if wait else []
-            self._uninstall(*waiting, f"--timeout={seconds}s")
+            history = self._settled()
+            if not history or history[-1].status == "uninstalled":
+                print(f"there is no release {self.name}")
+                return
+            last, me = history[-1], self._event.me
+            marked = last.owners or ({me} if self._event.former else set())
+            decision = ownership.release(marked=marked, me=[me], existed_before=last.existed)
+            print(f"release {self.name}: {decision.value}")
+            if decision is ownership.Release.UNMARK:
+                self._give_back(history)
+            elif decision is ownership.Release.DELETE:
+                seconds = max(1, min(timeout_seconds, int(self._helm.seconds_left() - RESERVE_SECONDS)))
+                self._uninstall(*(["--wait"] if wait else []), f"--timeout={seconds}s")
 
         self._with_retries(attempt)
+
+    # Whose it is.
+
+    def _claimed(self, history: Sequence[Revision]) -> dict[str, str]:
+        """The marks of the release with ours among them. Raises `Foreign`."""
+        event = self._event
+        last = history[-1] if history and history[-1].status != "uninstalled" else None
+        marks = last.marks if last else {}
+        claim = ownership.claim(
+            f"Helm release {self.name} in namespace {self.namespace}",
+            exists=last is not None,
+            marked={event.me} if last and event.former and not last.owners else last.owners if last else (),
+            me=event.me,
+            adopt=event.adopt,
+            seems=seems_to_be(managers=[last.manager]) if last and last.manager else "",
+            cure=_CURE,
+        )
+        if claim is Claim.ADOPT:
+            marks[EXISTED_LABEL] = "true"
+        return {**marks, event.me.key: event.me.label_value}
+
+    def _give_back(self, history: Sequence[Revision]) -> None:
+        """Take our mark off a release that stays, and our content where the history still has that of who keeps it.
+
+        A release that existed before and now has no owner gets its former content back only while nothing but the event
+        that took it over has changed it: later, its former content is older than what depends on it.
+        """
+        last, me = history[-1], self._event.me
+        marks: dict[str, str | None] = {**last.marks, me.key: None}
+        remaining = {mark.digest for mark in last.owners - {me}}
+        if not remaining:
+            marks |= {EXISTED_LABEL: None, BY: None, AT: None}
+        if last.by == me.digest:
+            kept = [r for r in history if r.status in ONCE_DEPLOYED and (r.by in remaining if remaining else not r.by)]
+            since = {r.event for r in history if kept and r.number > kept[-1].number}
+            if kept and (remaining or len(since) == 1):
+                print(f"release {self.name} is rolled back to revision {kept[-1].number}, which {me.name} had changed")
+                self._rollback(kept[-1], last, marks)
+                last = self.history()[-1]
+        self._records.label(last.number, marks)
+
+    def _undo(self, cause: Exception) -> None:
+        """Remove what this event has done to a release that was not ours before.
+
+        Nothing is done when an earlier delivery of the event has succeeded, or our mark was there before.
+        """
+
+        def attempt() -> None:
+            history = self.history()
+            before = [revision for revision in history if revision.event != self._event.id]
+            done = [revision for revision in history if revision.event == self._event.id]
+            if not done or any(r.status in ONCE_DEPLOYED and self._event.me in r.owners for r in done):
+                return
+            if not before or before[-1].status == "uninstalled":
+                self._uninstall()
+                return
+            former = before[-1]
+            if self._event.me in former.owners or (self._event.former and not former.owners):
+                return
+            deployed = [revision for revision in before if revision.status in ONCE_DEPLOYED]
+            marks: dict[str, str | None] = {**dict.fromkeys(done[-1].marks), **former.marks}
+            if deployed:
+                self._rollback(deployed[-1], done[-1], marks)
+            by = {} if former.owners else {BY: None}
+            self._records.label(self.history()[-1].number, {**marks, **by, AT: None})
+
+        try:
+            self._with_retries(attempt, reserve=_ANSWER_SECONDS)
+        except (HelmError, ApiError, Again) as error:
+            # Helm's own words come first: they are why the install failed.
+            raise HelmError(f"{cause}\nand what was done of it could not be undone: {error}") from cause
+
+    # What an earlier attempt has left.
+
+    def _settled(self) -> list[Revision]:
+        """The history once nobody else works on the release."""
+        while True:
+            history = self.history()
+            last = history[-1] if history else None
+            if last is None or last.status not in PENDING:
+                return history
+            age = self._now() - last.created
+            mine = last.event.partition(".")[0] == self._event.me.digest and last.event != self._event.id
+            if mine or age > LONGEST_SECONDS:
+                return history
+            pause = min(15.0, LONGEST_SECONDS - age + 1)
+            if self._helm.seconds_left() < pause + RESERVE_SECONDS:
+                raise HelmError(
+                    f"Error: release {self.name} has been {last.status} for {max(0.0, age):.0f} s, and that operation may "
+                    f"still be running. Try again when it has ended, or {LONGEST_SECONDS / 60:.0f} minutes after it began"
+                )
+            print(f"release {self.name} is {last.status}, maybe by a running operation: waiting")
+            self._sleep(pause)
+
+    def _recovered(self, history: list[Revision]) -> list[Revision]:
+        """Bring a release that an interrupted attempt has left half-way into a state that helm upgrades from."""
+        if not history or history[-1].status in ("deployed", "uninstalled"):
+            return history
+        deployed = [revision for revision in history if revision.status in ONCE_DEPLOYED]
+        last = history[-1]
+        if not deployed or last.status == "uninstalling":
+            print(
+                f"release {self.name} is {last.status} and was never deployed, or half removed: it is uninstalled first"
+            )
+            self._uninstall()
+        elif last.status in PENDING:
+            back = max(deployed, key=lambda revision: (revision.status == "deployed", revision.number))
+            print(f"release {self.name} is {last.status}: it is rolled back to revision {back.number} first")
+            others = {key: value for key, value in last.marks.items() if key != self._event.me.key}
+            self._rollback(back, last, others)
+        return self.history()
+
+    # What helm is asked for.
 
     def _upgrade(self, *arguments: str) -> str:
         """Upgrade; roles that are left over from this or another release, and refuse it, are removed first."""
@@ -174,79 +295,26 @@ class Release:
                     raise
         raise HelmError(f"more than {_LEFTOVERS} ClusterRoles refused the install")
 
+    def _rollback(self, target: Revision, last: Revision, marks: Mapping[str, str | None]) -> None:
+        """Roll back; helm copies the target's labels, so they are made right before."""
+        self._records.label(target.number, {**marks, BY: target.by or None, AT: self._event.at(last.number + 1)})
+        self._run("rollback", self.name, str(target.number), f"--history-max={HISTORY}", *_SERVER_SIDE)
+
     def _uninstall(self, *options: str) -> None:
         roles = aggregated_roles(self._helm.api, self.name, self.namespace)
-        # Without --debug helm does not say why it could not delete an object.
-        self._run("uninstall", self.name, "--ignore-not-found", "--debug", *options)
+        try:
+            # Without --debug helm does not say why it could not delete an object.
+            self._run("uninstall", self.name, "--debug", *options)
+        except HelmError as error:
+            if "release: not found" not in error.output.lower():
+                raise
         for role in roles:
             remove_remade(self._helm.api, role)
-
-    def _recover(self) -> None:
-        """Bring a release that an interrupted attempt has left half-way into a state that helm upgrades from."""
-        history = self.history()
-        if not history or history[-1].status in ("deployed", "uninstalled"):
-            return
-        deployed = [revision for revision in history if revision.status in _ONCE_DEPLOYED]
-        last = history[-1].status
-        if not deployed or last == "uninstalling":
-            print(f"release {self.name} is {last} and was never deployed, or half removed: it is uninstalled first")
-            self._uninstall()
-        elif last in _PENDING:
-            back = max(deployed, key=lambda revision: (revision.status == "deployed", revision.number))
-            print(f"release {self.name} is {last}: it is rolled back to revision {back.number} first")
-            self._run("rollback", self.name, str(back.number), f"--history-max={HISTORY}", *_SERVER_SIDE)
-
-    def _remove_failed_install(self, cause: HelmError) -> None:
-        try:
-            history = self.history()
-            if history and not any(revision.status in _ONCE_DEPLOYED for revision in history):
-                self._uninstall()
-        except (HelmError, ApiError) as error:
-            # Helm's own words come first: they are why the install failed.
-            raise HelmError(f"{cause}\nand what was installed of it could not be removed: {error}") from cause
-
-    def _with_retries(self, attempt: Callable[[], T]) -> T:
-        """Try again what may pass by itself: an API server out of reach, and access that is not known there yet."""
-        pause, denied = 2.0, 0.0
-        while True:
-            try:
-                return attempt()
-            except (HelmError, ApiError) as error:
-                unauthorized = _is_unauthorized(error)
-                if not unauthorized and not _is_transient(error):
-                    raise
-                if unauthorized and denied >= _AUTHORIZATION_SECONDS:
-                    raise
-                if self._helm.seconds_left() < pause + _RESERVE_SECONDS:
-                    raise
-                print(f"tried again in {pause:.0f} s: {error}")
-            self._sleep(pause)
-            denied += pause if unauthorized else 0.0
-            pause = min(pause * 2, _MAX_PAUSE)
+        if any(revision.status != "uninstalled" for revision in self.history()):
+            raise Again(f"release {self.name} is there again after it was uninstalled")
 
     def _run(self, *arguments: str) -> str:
         return self._helm.run([*arguments, "--namespace", self.namespace])
 
-
-def _not_found(error: HelmError) -> bool:
-    return "release: not found" in error.output.lower()
-
-
-def _is_unauthorized(error: HelmError | ApiError) -> bool:
-    if isinstance(error, ApiError):
-        return error.status in (401, 403)
-    return any(mark in error.output.lower() for mark in _UNAUTHORIZED)
-
-
-def _is_transient(error: HelmError | ApiError) -> bool:
-    """Whether the same may succeed later.
-
-    >>> _is_transient(HelmError('Error: Get "https://x.eks.amazonaws.com/version": EOF'))
-    True
-    >>> _is_transient(HelmError("Error: values don't meet the specifications of the schema"))
-    False
-    """
-    if isinstance(error, ApiError):
-        return error.is_transient(0.0)
-    reason = error.output.lower()
-    return any(mark in reason for mark in _TRANSIENT) or _BROKEN_OFF.search(reason) is not None
+    def _with_retries(self, attempt: Callable[[], T], *, reserve: float = RESERVE_SECONDS) -> T:
+        return with_retries(attempt, seconds_left=self._helm.seconds_left, sleep=self._sleep, reserve=reserve)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ..shared.eks import cluster_access
+from ..shared.eks import ClusterAccess, ClusterNotReady, cluster_access
 from .errors import ApiError
 from .timing import Clock
 
@@ -28,6 +28,19 @@ def trust(ca_pem: str) -> ssl.SSLContext:
     return context
 
 
+def reach(access: Callable[[], ClusterAccess]) -> ClusterAccess:
+    """Ask EKS for the way into a cluster. Raises ``ClusterGone``; ``ApiError`` for what may pass by itself."""
+    try:
+        return access()
+    except ClusterNotReady as error:
+        raise ApiError(503, "NoEndpoint", str(error)) from None
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _NOT_YET:
+            raise ApiError(_NOT_YET[code], code, str(error)) from None
+        raise
+
+
 class EksConnection:
     """The way into one EKS cluster. Raises ``ClusterGone``; ``ApiError`` when a retry may help."""
 
@@ -35,15 +48,7 @@ class EksConnection:
         self._clock = clock
         self._token: str | None = None
         self._made_at = 0.0
-        try:
-            self._access = cluster_access(cluster_name, session=session)
-        except KeyError:
-            raise ApiError(503, "NoEndpoint", f"EKS cluster {cluster_name} has no endpoint yet") from None
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in _NOT_YET:
-                raise ApiError(_NOT_YET[code], code, str(error)) from None
-            raise
+        self._access = reach(lambda: cluster_access(cluster_name, session=session))
         self.endpoint: str = self._access.endpoint
         self.ssl_context: ssl.SSLContext | None = trust(base64.b64decode(self._access.certificate_authority).decode())
 

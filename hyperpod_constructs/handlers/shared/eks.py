@@ -20,6 +20,10 @@ class ClusterGone(Exception):
     """There is no EKS cluster of that name (any more)."""
 
 
+class ClusterNotReady(Exception):
+    """The EKS cluster has no endpoint yet: EKS is still creating it."""
+
+
 @dataclass(frozen=True)
 class ClusterAccess:
     """Where the API server is and how to be let in.
@@ -42,6 +46,7 @@ def cluster_access(cluster_name: str, *, session: Any | None = None) -> ClusterA
 
     Raises:
         ClusterGone: EKS knows no cluster of this name, or is deleting it.
+        ClusterNotReady: it has no endpoint yet.
     """
     import boto3  # only there on Lambda and in tests; the tools that share our other modules do without
 
@@ -53,10 +58,13 @@ def cluster_access(cluster_name: str, *, session: Any | None = None) -> ClusterA
         raise ClusterGone(f"there is no EKS cluster {cluster_name!r}") from error
     if cluster.get("status") == "DELETING":
         raise ClusterGone(f"EKS cluster {cluster_name!r} is being deleted")
+    endpoint, authority = cluster.get("endpoint"), cluster.get("certificateAuthority", {}).get("data")
+    if not endpoint or not authority:
+        raise ClusterNotReady(f"EKS cluster {cluster_name!r} has no endpoint yet (status {cluster.get('status')})")
     return ClusterAccess(
         name=cluster_name,
-        endpoint=cluster["endpoint"],
-        certificate_authority=cluster["certificateAuthority"]["data"],
+        endpoint=endpoint,
+        certificate_authority=authority,
         make_token=lambda: token(cluster_name, session=session),
     )
 

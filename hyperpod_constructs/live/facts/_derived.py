@@ -45,6 +45,7 @@ def derive(contents: Contents) -> list[str]:
         *_service_models(contents),
         *_regions(contents["regions"]),
         *_instance_types(contents["instance_types"], contents["regions"]["regions"]),
+        *_cluster_schema(contents["cloudformation"]),
         *_versions(contents),
     ]
 
@@ -85,7 +86,7 @@ def _service_models(contents: Contents) -> list[str]:
                 if found is None:
                     problems.append(f"limits.json: {section}.{name}: CloudFormation has no {entry['schema']} any more")
                 else:
-                    put(entry, field, found if isinstance(found, int) else list(found))
+                    put(entry, field, found if isinstance(found, int | str) else list(found))
             if "model" not in entry:
                 continue
             service, _, place = entry["model"].partition(":")
@@ -152,6 +153,35 @@ def _versions(contents: Contents) -> list[str]:
         source = re.sub(r"cfn-lint \d[\d.]*\d", f"cfn-lint {cfnlint.version.__version__}", source)
         content["source"] = re.sub(r"schemas of \d{4}-\d\d-\d\d", f"schemas of {schema_date}", source)
     return []
+
+
+def _cluster_schema(content: dict[str, Any]) -> list[str]:
+    """The properties of AWS::SageMaker::Cluster, by the definition that they are in."""
+    definitions, properties = _in_schema(f"{_CLUSTER}/definitions"), _in_schema(f"{_CLUSTER}/properties")
+    read_only = {path.rpartition("/")[2] for path in _in_schema(f"{_CLUSTER}/readOnlyProperties")}
+
+    def kind(schema: dict[str, Any]) -> str | list[str]:
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            return name if "properties" in definitions[name] else kind(definitions[name])
+        if "enum" in schema:
+            return list(schema["enum"])
+        if schema["type"] == "array":
+            inner = kind(schema["items"])
+            return f"{inner if isinstance(inner, str) else 'string'}[]"
+        return str(schema["type"])
+
+    content["cluster"] = {
+        name: {each: kind(schema) for each, schema in sorted(fields.items()) if each not in read_only}
+        for name, fields in [
+            ("Cluster", properties),
+            *sorted((name, it["properties"]) for name, it in definitions.items() if "properties" in it),
+        ]
+    }
+    return []
+
+
+_CLUSTER = "AWS::SageMaker::Cluster"
 
 
 def _in_schema(place: str) -> Any:

@@ -14,7 +14,7 @@ from hyperpod_constructs.core.catalog._clock import today
 from hyperpod_constructs.live.facts import _derived, _live
 from hyperpod_constructs.live.facts._derived import Contents
 
-FILES = ("instance_types", "regions", "kubernetes", "addons", "quotas", "limits")
+FILES = ("instance_types", "regions", "kubernetes", "addons", "quotas", "limits", "cloudformation")
 """Files with facts that can be derived. All others are written by hand from the sources that they name."""
 
 

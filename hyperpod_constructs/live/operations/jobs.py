@@ -203,8 +203,10 @@ def all_pods(api: Kubernetes, *, namespace: str | None) -> list[dict[str, Any]]:
 
 
 def _owned(pod: Json, job: Json) -> bool:
+    """Whether an object is a job's, by uid: an object of another kind, or an earlier job, may have the same name."""
     owners = pod["metadata"].get("ownerReferences") or ()
-    return any(owner.get("uid") == job.get("uid") or owner.get("name") == job["name"] for owner in owners)
+    uid = job.get("uid")
+    return uid is not None and any(owner.get("uid") == uid for owner in owners)
 
 
 def _is_replica(pod: str, job: str, replica: str) -> bool:

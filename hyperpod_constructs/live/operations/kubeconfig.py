@@ -14,6 +14,10 @@ import yaml
 API_VERSION = "client.authentication.k8s.io/v1beta1"
 
 
+class NameTaken(ValueError):
+    """The name of a context belongs to another cluster."""
+
+
 class UnusableKubeconfig(ValueError):
     """A kubeconfig file that is not one; it is left as it is."""
 
@@ -67,8 +71,15 @@ def merged(existing: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
 
     >>> merged({"users": [{"name": "a"}], "preferences": {}}, {"users": [{"name": "b"}], "current-context": "b"})
     {'users': [{'name': 'a'}, {'name': 'b'}], 'preferences': {}, 'current-context': 'b'}
+
+    Raises:
+        NameTaken: a context of the name leads to another cluster.
     """
     result = dict(existing)
+    for context in new.get("contexts", ()):
+        there = _named(existing, "contexts", context["name"], "context")
+        if there is not None and there.get("cluster") != context["context"]["cluster"]:
+            raise NameTaken(f"the context {context['name']!r} leads to the cluster {there.get('cluster')!r}")
     for key, value in new.items():
         if isinstance(value, list):
             names = {entry["name"] for entry in value}

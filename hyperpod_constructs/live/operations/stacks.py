@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.stack_names import PLATFORM_TAG
+from ...core.stack_names import DEPLOY_ORDER, PLATFORM_TAG
 from ...core.stack_templates import imports_of, rank
 from .aws import error_code, pages
 
@@ -31,12 +31,16 @@ class Doomed:
         id: ARN of the stack, which still names it when it is gone.
         protected: whether termination protection refuses the deletion.
         retained: what stays behind: type and physical id.
+        failed: whether an earlier deletion failed; only then can resources be left behind.
+        resources: logical ids of its resources.
     """
 
     name: str
     id: str
     protected: bool
     retained: tuple[tuple[str, str], ...]
+    failed: bool = False
+    resources: frozenset[str] = frozenset()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data with stable keys."""
@@ -60,12 +64,26 @@ def summary(stack: Json) -> dict[str, Any]:
     }
 
 
+def is_ours(stack: Mapping[str, Any]) -> bool:
+    """Whether a stack is one of a platform: by its tag and its name, and nested in no other stack.
+
+    A tag alone says little: tags are copied, and inherited by the nested stacks of others.
+
+    >>> tag = {"Key": "hyperpod-constructs:platform", "Value": "research"}
+    >>> is_ours({"StackName": "research-Eks", "Tags": [tag]}), is_ours({"StackName": "billing", "Tags": [tag]})
+    (True, False)
+    """
+    platform = platform_of(stack)
+    names = {f"{platform}-{end}" for end in DEPLOY_ORDER}
+    return platform is not None and stack["StackName"] in names and not stack.get("ParentId")
+
+
 def stacks(cloudformation: Any, *, everything: bool = False, platform: str | None = None) -> list[Json]:
     """Stacks of our platforms, of one of them, or all of the region."""
     found = pages(cloudformation, "describe_stacks", "Stacks")
     if platform is not None:
-        return [stack for stack in found if platform_of(stack) == platform]
-    return [stack for stack in found if everything or platform_of(stack) is not None]
+        return [stack for stack in found if is_ours(stack) and platform_of(stack) == platform]
+    return [stack for stack in found if everything or is_ours(stack)]
 
 
 def described(cloudformation: Any, name: str) -> dict[str, Any]:
@@ -99,8 +117,35 @@ def doomed(cloudformation: Any, found: Sequence[Json]) -> list[Doomed]:
             if it["LogicalResourceId"] in kept and it["ResourceStatus"] != "DELETE_COMPLETE"
         ]
         protected = bool(stack.get("EnableTerminationProtection"))
-        result.append(Doomed(name=name, id=stack.get("StackId", name), protected=protected, retained=tuple(ids)))
+        result.append(
+            Doomed(
+                name=name,
+                id=stack.get("StackId", name),
+                protected=protected,
+                retained=tuple(ids),
+                failed=stack["StackStatus"] == "DELETE_FAILED",
+                resources=frozenset(templates[name].get("Resources") or ()),
+            )
+        )
     return result
+
+
+def left_behind(plan: Sequence[Doomed], logical_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The resources to leave behind by stack: `LOGICAL_ID`, or `STACK/LOGICAL_ID` where several stacks have it.
+
+    Raises:
+        ValueError: no stack whose deletion failed has it, or several have.
+    """
+    found: dict[str, list[str]] = {}
+    for wanted in logical_ids:
+        name, _, logical = wanted.rpartition("/")
+        fitting = [it.name for it in plan if it.failed and logical in it.resources and name in ("", it.name)]
+        if not fitting:
+            raise ValueError(f"no stack of these whose deletion failed has a resource {logical!r}")
+        if len(fitting) > 1:
+            raise ValueError(f"{', '.join(fitting)} have a resource {logical!r}; name one: {fitting[0]}/{logical}")
+        found.setdefault(fitting[0], []).append(logical)
+    return found
 
 
 def template(cloudformation: Any, name: str) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -51,7 +52,7 @@ def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
     mode = live.get("accessConfig", {}).get("authenticationMode", "CONFIG_MAP")
     if mode not in catalog.allowed("eks_authentication_mode"):
         cure = (
-            f"aws eks update-cluster-config --name {live['name']} "
+            f"aws eks update-cluster-config --name {shlex.quote(live['name'])} "
             f"--access-config authenticationMode=API_AND_CONFIG_MAP --region {ask.region}"
         )
         yield "HP941", Problem(_PATH, f"EKS cluster {live['name']} authenticates by {mode}", cure)
@@ -59,7 +60,7 @@ def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
     network = live["resourcesVpcConfig"]
     if not network.get("endpointPrivateAccess"):
         cure = (
-            f"aws eks update-cluster-config --name {live['name']} "
+            f"aws eks update-cluster-config --name {shlex.quote(live['name'])} "
             f"--resources-vpc-config endpointPrivateAccess=true --region {ask.region}"
         )
         closed = platform.network.mode == "closed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,7 +52,7 @@ def names(platform: Platform, ask: Asking) -> Iterator[Found]:
         if status in _BROKEN:
             cure = "delete it (`hyperpod stacks delete`), then deploy again"
             if status == "UPDATE_ROLLBACK_FAILED":
-                cure = f"aws cloudformation continue-update-rollback --stack-name {name} --region {ask.region}"
+                cure = f"aws cloudformation continue-update-rollback --stack-name {shlex.quote(name)} --region {ask.region}"
             yield "HP957", Problem("name", f"stack {name} is {status}", cure)
         elif status.endswith("_IN_PROGRESS"):
             yield "HP957", Problem("name", f"stack {name} is {status}", "wait until it is done")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ...core import catalog
 from ...core.checks import Context, Problem
+from ...core.closed import features
 from ...core.findings import Severity
 from ...core.network_plan import demands, node_addresses, surge
 from ...core.spec.platform import Platform
@@ -124,7 +126,11 @@ def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> 
     for id_, name, nodes, each in claims:
         if id_ is None or id_ not in by_id:
             continue
-        present = min(nodes, sum(there.get(kind, 0) for kind in kinds[name]))
+        present = 0
+        for kind in kinds[name]:  # a live node counts for one group
+            taken = min(nodes - present, there.get(kind, 0))
+            there[kind] = there.get(kind, 0) - taken
+            present += taken
         if nodes > present:
             total[id_] = total.get(id_, 0) + (nodes - present) * each
             wanted.setdefault(id_, []).append(f"{name} {nodes - present} x {each}")
@@ -210,13 +216,6 @@ def _table_of(tables: Iterable[Json], subnet_id: str) -> Json | None:
     return main
 
 
-def _features(platform: Platform) -> list[str]:
-    addons = platform.addons.effective()
-    features = [name for key, name in (("observability", "observability"), ("ebs_csi", "ebs")) if key in addons]
-    features += [name for key, name in (("fsx_csi", "fsx"), ("inference_operator", "inference")) if key in addons]
-    return [*features, "rig"] if platform.cluster.restricted_instance_groups else features
-
-
 def _endpoints(
     platform: Platform, region: str, endpoints: Iterable[Json], closed: list[Any], own: Mapping[str, list[str]]
 ) -> Iterator[Found]:
@@ -245,7 +244,7 @@ def _endpoints(
             yield "HP933", Problem(path, message, cure)
     if not closed:
         return
-    for wanted in catalog.endpoints_for(_features(platform)):
+    for wanted in catalog.endpoints_for(features(platform)):
         if wanted.type == "Gateway" or wanted.service in added:
             continue
         live = there.get(wanted.service)
@@ -312,7 +311,7 @@ def security_groups(platform: Platform, ask: Asking) -> Iterator[Found]:
             hint = " (a rule for 0.0.0.0/0 does not count for EFA)" if direction == "egress" and wide else ""
             message = f"{id_} has no {direction} rule for all traffic {verb} itself{hint}"
             command = (
-                f"aws ec2 authorize-security-group-{direction} --group-id {id_} "
+                f"aws ec2 authorize-security-group-{direction} --group-id {shlex.quote(id_)} "
                 f"--ip-permissions IpProtocol=-1,UserIdGroupPairs=[{{GroupId={id_}}}] --region {ask.region}"
             )
             yield "HP935", Problem(path, message, command, severity=severity)

@@ -10,6 +10,7 @@ from ...core import catalog
 from ...core.catalog import Quota
 from ...core.checks import Problem
 from ...core.findings import Severity
+from ...core.network_plan import nat_gateways
 from ...core.spec.groups import InstanceGroup
 from ...core.spec.platform import Platform
 from .asking import Asking
@@ -77,7 +78,7 @@ def network_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
     new_network = platform.network.existing is None and "AWS::EC2::VPC" not in own
     vpc, ec2, interfaces, vpcs, gateways, addresses, clusters = ask.together(
         lambda: _limits("vpc", ask),
-        lambda: _limits("ec2", ask) if new_network and _nat_gateways(platform) else {},
+        lambda: _limits("ec2", ask) if new_network and nat_gateways(platform.network) else {},
         lambda: ask.all("ec2", "DescribeNetworkInterfaces", "NetworkInterfaces"),
         lambda: ask.all("ec2", "DescribeVpcs", "Vpcs") if new_network else [],
         lambda: ask.all("ec2", "DescribeInternetGateways", "InternetGateways") if new_network else [],
@@ -91,7 +92,7 @@ def network_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
         yield from _short(want, vpc, ask.region)
     if not new_network:
         return
-    nat = _nat_gateways(platform)
+    nat = nat_gateways(platform.network)
     open_network = 1 if platform.network.mode == "open" else 0
     for key, need, there_now, limits in (
         ("vpcs", 1, vpcs, vpc),
@@ -254,12 +255,5 @@ def _interfaces(platform: Platform, *, new: bool) -> tuple[int, int]:
     fixed = 0 if platform.eks.existing else _EKS_INTERFACES
     if new:
         zones = len(platform.network.availability_zone_ids)
-        fixed += _nat_gateways(platform) + zones * len(platform.network.interface_endpoints)
+        fixed += nat_gateways(platform.network) + zones * len(platform.network.interface_endpoints)
     return now + fixed, most + fixed
-
-
-def _nat_gateways(platform: Platform) -> int:
-    network = platform.network
-    if network.mode == "closed" or network.existing is not None:
-        return 0
-    return {"single": 1, "per-zone": len(network.availability_zone_ids), "none": 0}[network.nat]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import pairwise
+from shlex import quote
 from typing import Any
 
 from ...core import catalog
@@ -206,13 +207,13 @@ def _actions(
     eks, hyperpod = names
     region = platform.region
     days = load("kubernetes")["control_plane"]["rollback_days"]
-    update = f"aws eks update-cluster-version --name {eks} --kubernetes-version {{}} --region {region}"
+    update = f"aws eks update-cluster-version --name {quote(eks)} --kubernetes-version {{}} --region {region}"
     brought = platform.eks.existing is not None
-    wait = f"aws eks wait cluster-active --name {eks} --region {region}"
+    wait = f"aws eks wait cluster-active --name {quote(eks)} --region {region}"
     yield Action(
         part="control plane",
         what=f"Upgrade the control plane to {target}; running pods are not touched.",
-        commands=(update.format(target), wait) if brought else (f"cdk deploy {platform.name}-Eks",),
+        commands=(update.format(target), wait) if brought else (f"cdk deploy {quote(platform.name)}-Eks",),
         undo=f"within {days} days, one minor version back: {update.format(source)}, and the config back to {source}",
     )
     effective = platform.addons.effective()
@@ -225,14 +226,14 @@ def _actions(
         yield Action(
             part=part,
             what=f"Bring them to versions for {target}: {versions}.",
-            commands=(f"cdk deploy {platform.name}-{stack}",),
+            commands=(f"cdk deploy {quote(platform.name)}-{stack}",),
             undo="name the version before in `version:` of the add-on and deploy; EKS does not roll add-ons back",
         )
     if platform.dependencies.enabled:
         yield Action(
             part="dependency chart",
             what="Deploy the chart again; it changes only when its pinned commit or its values do.",
-            commands=(f"cdk deploy {platform.name}-HyperPod",),
+            commands=(f"cdk deploy {quote(platform.name)}-HyperPod",),
             undo="pin the commit before and deploy",
         )
     skew = catalog.limit("kubernetes_node_minor_skew").value
@@ -242,8 +243,8 @@ def _actions(
             f"Bring the nodes to the AMI for {target} when the rest has proved itself: jobs are interrupted. Nodes may be "
             f"up to {skew} minor versions older than the control plane, never newer."
         ),
-        commands=(f"hyperpod software update {hyperpod} --region {region}",),
-        undo=f"hyperpod software update {hyperpod} --release RELEASE_BEFORE --region {region}, per instance group",
+        commands=(f"hyperpod software update {quote(hyperpod)} --region {region}",),
+        undo=f"hyperpod software update {quote(hyperpod)} --release RELEASE_BEFORE --region {region}, per instance group",
     )
 
 

@@ -72,8 +72,8 @@ def web() -> Iterator[Web]:
             self.end_headers()
             if self.command == "HEAD":
                 return
-            self.wfile.write(answer.body[: answer.cut_at])
             try:
+                self.wfile.write(answer.body[: answer.cut_at])
                 for _ in range(answer.repeat):
                     self.wfile.write(answer.body)
             except (BrokenPipeError, ConnectionResetError):
@@ -115,4 +115,4 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         found = server.store.get("configmaps", name, "team")
         return None if found is None else found.get("data", {})
 
-    yield Cluster(access_to(server), "team", data_of)  # noqa: PT022 - the other branch has a teardown
+    yield Cluster(access_to(server), "team", data_of, server.clock.now)  # noqa: PT022 - the other branch has a teardown

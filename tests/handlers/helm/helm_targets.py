@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ class Cluster:
     namespace: str
     data_of: Callable[[str], dict[str, str] | None]
     """A ConfigMap's data by its name, None when there is none."""
+    now: Callable[[], float] = time.time
+    """The API server's clock."""
 
 
 def access_to(server: HelmApiServer) -> ClusterAccess:

@@ -9,9 +9,10 @@ import pytest
 from chart_files import write
 from helm_api_server import HelmApiServer
 from helm_targets import access_to
-from test_helm_release import Colors
+from test_helm_release import LATER, Colors
 
-from hyperpod_constructs.assembly.rehearsal.controllers import AGGREGATION_CONTROLLER, RoleAggregation
+from hyperpod_constructs.assembly.rehearsal.controllers import LateAggregation
+from hyperpod_constructs.assembly.rehearsal.store import AGGREGATION
 from hyperpod_constructs.handlers.helm.binary import Helm, HelmError
 from hyperpod_constructs.handlers.kubernetes.errors import ApiError
 
@@ -33,8 +34,8 @@ rules: [{apiGroups: [""], resources: [configmaps], verbs: [{{ .Values.color | qu
 @pytest.fixture
 def painted(server: HelmApiServer, helm: Helm, tmp_path: Path) -> Colors:
     """The small chart with an aggregated ClusterRole, as the dependency chart has six."""
-    RoleAggregation(server.store)
-    release = Colors(helm, access_to(server), "team", tmp_path)
+    LateAggregation(server.store)
+    release = Colors(helm, access_to(server), "team", tmp_path, now=server.clock.now)
     write(release.chart, {"templates/roles.yaml": ROLES})
     return release
 
@@ -62,6 +63,7 @@ def test_and_rolled_back_when_the_update_was_interrupted(painted: Colors, server
     painted.install({"color": "green"})
     painted.install({"color": "never finished"})
     server.set_status("colors", "pending-upgrade")
+    painted.event(LATER)
     assert painted.install({"color": "blue"}) == 5
     assert verbs(server) == ["blue"]
 
@@ -81,7 +83,7 @@ def test_roles_left_over_by_someone_elses_uninstall_do_not_refuse_an_install(
     painted.helm.run(["uninstall", "colors", "--namespace", "team"])
     left = server.store.get("clusterroles", "paint-admin")
     assert left is not None, "the fake controller is late, as the real one is"
-    assert [each["manager"] for each in left["metadata"]["managedFields"]] == [AGGREGATION_CONTROLLER]
+    assert [each["manager"] for each in left["metadata"]["managedFields"]] == [AGGREGATION]
     assert painted.install() == 1
     assert verbs(server) == ["red"]
 
@@ -102,9 +104,13 @@ def test_a_role_that_a_person_made_refuses_the_install_and_stays(painted: Colors
 def test_fields_that_a_person_has_changed_are_set_again(painted: Colors, server: HelmApiServer) -> None:
     painted.install()
     config_maps = next(each for each in server.store.resources() if each.plural == "configmaps")
-    server.store.apply(
-        config_maps, config_maps.key("team", "colors"), {"data": {"color": "pink"}}, "kubectl-edit", force=True
-    )
+    edited = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "colors", "namespace": "team"},
+        "data": {"color": "pink"},
+    }
+    server.store.apply(config_maps, config_maps.key("team", "colors"), edited, "kubectl-edit", force=True)
     painted.install({"color": "blue"})
     found = server.store.get("configmaps", "colors", "team")
     assert found is not None

@@ -6,11 +6,11 @@ import doctest
 
 import pytest
 
-from hyperpod_constructs.handlers.helm import binary, leftovers, release, subcharts
+from hyperpod_constructs.handlers.helm import binary, leftovers, retries, secrets, subcharts
 
 
 @pytest.mark.parametrize(
-    "module", [binary, leftovers, release, subcharts], ids=lambda module: module.__name__.rpartition(".")[2]
+    "module", [binary, leftovers, retries, secrets, subcharts], ids=lambda module: module.__name__.rpartition(".")[2]
 )
 def test_examples(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]

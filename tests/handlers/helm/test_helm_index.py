@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+import time
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,16 @@ from hyperpod_constructs.handlers.shared.eks import ClusterAccess, ClusterGone, 
 class Stack:
     """CloudFormation's part: events with properties, and the physical id of the last answer."""
 
-    def __init__(self, web: Any, access: ClusterAccess, namespace: str, binary: str, tmp_path: Path) -> None:
-        self.web, self.access, self.binary = web, access, binary
+    def __init__(
+        self,
+        web: Any,
+        access: ClusterAccess,
+        namespace: str,
+        binary: str,
+        tmp_path: Path,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.web, self.access, self.binary, self.now = web, access, binary, now
         self.source = chart(tmp_path / "source")
         self.properties: dict[str, Any] = {
             "ClusterName": "research",
@@ -35,6 +45,7 @@ class Stack:
             "SkipCrds": "false",
             "Wait": "false",
             "TimeoutSeconds": "30",
+            "Adopt": "false",
         }
         self.left = 600.0
         self.publish()
@@ -52,25 +63,32 @@ class Stack:
         def sleep(seconds: float) -> None:
             self.left -= seconds
 
-        event = {"RequestType": request, "ResourceProperties": {**self.properties, **(properties or {}), **changed}}
+        event = {
+            "RequestType": request,
+            "StackId": "arn:aws:cloudformation:us-west-2:111122223333:stack/Platform/0e1a",
+            "LogicalResourceId": "Colors",
+            "RequestId": str(uuid.uuid4()),
+            "ResourceProperties": {**self.properties, **(properties or {}), **changed},
+        }
         return handle(
             event,
             seconds_left=lambda: self.left,
             access=lambda _: self.access,
             sleep=sleep,
+            now=self.now,
             executable=self.binary,
         )
 
 
 @pytest.fixture
 def stack(web: Any, cluster: Cluster, helm_binary: str, tmp_path: Path) -> Stack:
-    return Stack(web, cluster.access, cluster.namespace, helm_binary, tmp_path)
+    return Stack(web, cluster.access, cluster.namespace, helm_binary, tmp_path, cluster.now)
 
 
 @pytest.fixture
 def fake(web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path) -> Stack:
     """For tests that look into the fake server, or inject faults."""
-    return Stack(web, access_to(server), "team", helm_binary, tmp_path)
+    return Stack(web, access_to(server), "team", helm_binary, tmp_path, server.clock.now)
 
 
 def test_create_update_delete(stack: Stack, cluster: Cluster) -> None:
@@ -187,13 +205,50 @@ def test_no_token_is_logged_or_left(
     assert repr(fake.access).count(server.token) == 0
 
 
+SECRET = 'pa"ss\\wörd<1>'
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        SECRET,
+        json.dumps(SECRET),
+        json.dumps({"stringData": {"password": SECRET}}),
+        json.dumps(json.dumps({"data": {"password": base64.b64encode(SECRET.encode()).decode()}})),
+        base64.b64encode(f"user:{SECRET}:more".encode()).decode(),
+        base64.urlsafe_b64encode(SECRET.encode()).decode(),
+    ],
+    ids=["plain", "JSON", "stringData", "JSON in JSON", "part of base64", "base64 for URLs"],
+)
+def test_no_secret_is_in_a_reason_in_any_encoding(
+    fake: Stack, server: HelmApiServer, quoted: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    message = f'Secret "db" is invalid: data[password]: {quoted} is not allowed'
+    server.fault(method="PATCH", path="/configmaps", status=422, reason="Invalid", message=message)
+    with pytest.raises(ReleaseFailed) as failed:
+        fake.send("Create", Values=json.dumps({"db": {"password": SECRET}}))
+    said = str(failed.value) + "".join(capfd.readouterr())
+    assert 'Secret "db" is invalid: data[password]: ' in said
+    for part in ("wörd", "w\\u00f6rd", quoted.strip('"'), base64.b64encode(SECRET.encode()).decode()[:-4]):
+        assert part not in said
+
+
+def test_what_a_secret_holds_is_not_quoted_even_when_no_value_says_it(fake: Stack, server: HelmApiServer) -> None:
+    message = 'Secret "db" is invalid: data[key]: Invalid value: "made by the chart": no; {"data":{"key":"bWFkZQ=="}}'
+    server.fault(method="PATCH", path="/configmaps", status=422, reason="Invalid", message=message)
+    with pytest.raises(ReleaseFailed) as failed:
+        fake.send("Create")
+    assert "made by the chart" not in str(failed.value)
+    assert "bWFkZQ==" not in str(failed.value)
+
+
 def test_a_cluster_that_is_gone(fake: Stack) -> None:
     def gone(name: str) -> ClusterAccess:
         raise ClusterGone(f"there is no EKS cluster {name!r}")
 
     def send(request: str) -> dict[str, Any]:
         event = {"RequestType": request, "ResourceProperties": fake.properties}
-        return handle(event, seconds_left=lambda: 600.0, access=gone, executable=fake.binary)
+        return handle(event, seconds_left=lambda: 600.0, access=gone, executable=fake.binary, sleep=lambda _: None)
 
     assert send("Delete") == {"PhysicalResourceId": "research/team/colors"}
     with pytest.raises(ReleaseFailed, match="there is no EKS cluster 'research'"):
@@ -206,7 +261,7 @@ def test_a_refusal_of_aws_names_the_release(fake: Stack) -> None:
 
     event = {"RequestType": "Delete", "ResourceProperties": fake.properties}
     with pytest.raises(ReleaseFailed, match=r"^Helm release colors .* was not uninstalled: .*not for research"):
-        handle(event, seconds_left=lambda: 600.0, access=refused, executable=fake.binary)
+        handle(event, seconds_left=lambda: 600.0, access=refused, executable=fake.binary, sleep=lambda _: None)
 
 
 def test_a_deletion_needs_no_chart(fake: Stack) -> None:

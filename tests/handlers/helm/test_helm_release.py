@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +17,46 @@ from helm_targets import Cluster, access_to
 from hyperpod_constructs.handlers.helm import release as release_module
 from hyperpod_constructs.handlers.helm.binary import Helm, HelmError
 from hyperpod_constructs.handlers.helm.cluster import ClusterHelm
-from hyperpod_constructs.handlers.helm.release import Release, Revision
+from hyperpod_constructs.handlers.helm.records import AT, Event, Revision
+from hyperpod_constructs.handlers.helm.release import Release
+from hyperpod_constructs.handlers.kubernetes.errors import ApiError
+from hyperpod_constructs.handlers.shared.ownership import Owner
 
 pytestmark = pytest.mark.slow
+
+
+ME = Event(Owner("Platform/Colors", "0123456789abcdef"), "the first event")
+LATER = replace(ME, request="a later event")
 
 
 class Colors:
     """A release of a small chart with one ConfigMap, and the time it has."""
 
-    def __init__(self, helm: Helm, access: Any, namespace: str, tmp_path: Path) -> None:
+    def __init__(
+        self, helm: Helm, access: Any, namespace: str, tmp_path: Path, *, now: Callable[[], float] = time.time
+    ) -> None:
         self.left = 600.0
+        self.later = 0.0
+        self.namespace = namespace
+        self.now = now
         self.pauses: list[float] = []
         helm.seconds_left = lambda: self.left
         self.tmp_path = tmp_path
         self.chart = chart(tmp_path / "colors")
         self.helm = ClusterHelm(helm, access, tmp_path / "work")
-        self.release = Release("colors", namespace, self.helm, sleep=self.sleep)
+        self.event(ME)
+
+    def event(self, event: Event) -> Release:
+        """What follows belongs to this event."""
+        self.release = Release(
+            "colors", self.namespace, self.helm, event, sleep=self.sleep, now=lambda: self.now() + self.later
+        )
+        return self.release
 
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.left -= seconds
+        self.later += seconds
 
     def install(self, values: Mapping[str, Any] | None = None, **options: Any) -> int:
         write(self.tmp_path, {"values.json": json.dumps(values or {})})
@@ -51,13 +73,13 @@ class Colors:
 
 @pytest.fixture
 def colors(cluster: Cluster, helm: Helm, tmp_path: Path) -> Colors:
-    return Colors(helm, cluster.access, cluster.namespace, tmp_path)
+    return Colors(helm, cluster.access, cluster.namespace, tmp_path, now=cluster.now)
 
 
 @pytest.fixture
 def fake(server: HelmApiServer, helm: Helm, tmp_path: Path) -> Colors:
     """For tests that inject faults."""
-    return Colors(helm, access_to(server), "team", tmp_path)
+    return Colors(helm, access_to(server), "team", tmp_path, now=server.clock.now)
 
 
 def color(server: HelmApiServer) -> str | None:
@@ -98,7 +120,7 @@ def test_few_revisions_are_kept(colors: Colors, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_namespace_is_made_where_wanted(server: HelmApiServer, helm: Helm, tmp_path: Path) -> None:
-    release = Colors(helm, access_to(server), "new", tmp_path)
+    release = Colors(helm, access_to(server), "new", tmp_path, now=server.clock.now)
     with pytest.raises(HelmError, match='namespaces "new" not found'):
         release.install(create_namespace=False)
     assert release.install() == 1
@@ -158,6 +180,7 @@ def test_a_failed_upgrade_is_left_to_cloudformation(fake: Colors, server: HelmAp
 def test_a_first_install_that_was_interrupted(fake: Colors, server: HelmApiServer, status: str) -> None:
     fake.install()
     server.set_status("colors", status)
+    fake.event(LATER)
     assert fake.install({"color": "blue"}) == 1
     assert fake.statuses == ["deployed"]
     assert color(server) == "blue"
@@ -169,6 +192,7 @@ def test_an_upgrade_that_was_interrupted(fake: Colors, server: HelmApiServer, st
     fake.install({"color": "green"})
     fake.install({"color": "never finished"})
     server.set_status("colors", status)
+    fake.event(LATER)
     assert fake.install({"color": "blue"}) == 5  # 4 is the way back to 2
     assert fake.statuses[-1] == "deployed"
     assert color(server) == "blue"
@@ -196,7 +220,7 @@ def test_access_that_never_comes(fake: Colors, server: HelmApiServer) -> None:
     server.fault(
         path="/secrets", status=403, reason="Forbidden", message='User "x" cannot list resource "secrets": is forbidden'
     )
-    with pytest.raises(HelmError, match='cannot list resource "secrets"'):
+    with pytest.raises(ApiError, match='cannot list resource "secrets"'):
         fake.install()
     assert 120 <= sum(fake.pauses) < 180
 
@@ -226,7 +250,7 @@ def test_an_api_server_that_keeps_failing(fake: Colors, server: HelmApiServer) -
     server.fault(
         status=503, reason="ServiceUnavailable", message="the server is currently unable to handle the request"
     )
-    with pytest.raises(HelmError, match="unable to handle the request"):
+    with pytest.raises(ApiError, match="unable to handle the request"):
         fake.install()
     assert 0 < fake.left < 120  # nearly all the time was used, enough is left to answer
 
@@ -239,11 +263,25 @@ def test_a_failed_uninstall_is_said(fake: Colors, server: HelmApiServer) -> None
     assert color(server) == "red"
 
 
-class NoCluster:
+class NoRelease:
     """An API server without objects."""
+
+    def __init__(self, *statuses: str) -> None:
+        self.secrets = [
+            {
+                "metadata": {
+                    "labels": {"status": status, "version": str(number), AT: ME.at(number)},
+                    "creationTimestamp": "2026-01-01T00:00:00Z",
+                }
+            }
+            for number, status in enumerate(statuses, 1)
+        ]
 
     def items(self, path: str, **query: str) -> list[Any]:
         return []
+
+    def request(self, method: str, path: str, **_: Any) -> dict[str, Any]:
+        return {"items": self.secrets}
 
 
 class Recorded:
@@ -251,7 +289,7 @@ class Recorded:
 
     def __init__(self, answer: Callable[[Sequence[str]], str]) -> None:
         self.asked: list[list[str]] = []
-        self.api: Any = NoCluster()
+        self.api: Any = NoRelease()
         self.seconds_left: Callable[[], float] = lambda: 100.0
         self._answer = answer
 
@@ -263,24 +301,26 @@ class Recorded:
 def test_the_arguments_that_helm_gets() -> None:
     helm = Recorded(lambda asked: json.dumps({"version": 7, "manifest": "..."}) if asked[0] == "upgrade" else "[]")
     options: dict[str, Any] = {"skip_crds": True, "create_namespace": True, "wait": True, "timeout_seconds": 300}
-    assert Release("r", "n", helm).install(Path("c"), [Path("a"), Path("b")], **options) == 7
+    assert Release("r", "n", helm, ME).install(Path("c"), [Path("a"), Path("b")], **options) == 7
     (upgrade,) = [asked for asked in helm.asked if asked[0] == "upgrade"]
     assert upgrade == [
-        *("upgrade", "r", "c", "--install", "--reset-values", "--history-max=5", "--output=json"),
+        *("upgrade", "r", "c", "--install", "--reset-values", "--history-max=10", "--output=json"),
         *("--server-side=true", "--force-conflicts", "--cleanup-on-fail"),
         *("--values=a", "--values=b", "--skip-crds", "--create-namespace", "--wait"),
+        "--labels=hyperpod-constructs.io/owner-0123456789abcdef=Platform.Colors,"
+        f"hyperpod-constructs.io/by=0123456789abcdef,hyperpod-constructs.io/at={ME.at(1)}",
         *("--timeout=40s", "--namespace", "n"),  # 100 s are left, of which 60 are kept to clean up
     ]
 
 
 def test_what_could_not_be_removed_is_said() -> None:
     def answer(asked: Sequence[str]) -> str:
-        if asked[0] == "history":
-            return json.dumps([{"revision": 1, "status": "failed"}])
+        helm.api.secrets = NoRelease("failed").secrets
         raise HelmError(f"Error: {asked[0]} is broken")
 
-    with pytest.raises(HelmError, match="uninstall is broken"):
-        Release("r", "n", Recorded(answer)).install(
+    helm = Recorded(answer)
+    with pytest.raises(HelmError, match=r"upgrade is broken; and what was done of it .*: Error: uninstall is broken"):
+        Release("r", "n", helm, ME).install(
             Path("c"), [], skip_crds=False, create_namespace=False, wait=False, timeout_seconds=1
         )
 

@@ -1,0 +1,80 @@
+"""Properties by their CloudFormation names on L1 constructs of CDK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from aws_cdk import CfnResource, Token
+
+_FREE_FORM = {"Labels"}
+"""Properties whose keys are the user's, not CloudFormation's."""
+
+
+def set_properties(resource: CfnResource, props: type, values: Mapping[str, Any]) -> None:
+    """Set the properties of an L1 construct from plain data with CloudFormation's names; values may hold tokens.
+
+    A property that the L1 does not have yet, at any depth, becomes a property override. Property overrides of users are
+    merged over all of it, whenever they are made. Tags go to the tag manager, where `Tags.of` finds them.
+
+    Args:
+        resource: the L1 construct.
+        props: the class of its properties, such as `aws_sagemaker.CfnClusterProps`.
+        values: CloudFormation property name to value.
+    """
+    attributes, known = _attributes(props), _names(type(resource))
+    for name, value in values.items():
+        attribute = attributes.get(name.casefold())
+        if name == "Tags":
+            for tag in value:
+                resource.cdk_tag_manager.set_tag(tag["Key"], tag["Value"])  # type: ignore[attr-defined]
+        elif attribute is None:
+            resource.add_property_override(name, value)
+        else:
+            setattr(resource, attribute, Token.as_any(_named(value, known)) if _is_data(value) else value)
+            for path, newer in _newer(value, known, name):
+                resource.add_property_override(path, newer)
+
+
+def _is_data(value: Any) -> bool:
+    return isinstance(value, list | tuple | Mapping)
+
+
+def _named(value: Any, known: Mapping[str, str]) -> Any:
+    """The value with the property names of the L1; CDK turns them back into CloudFormation's."""
+    if isinstance(value, Mapping):
+        return {
+            known[key.casefold()]: dict(inner) if key in _FREE_FORM else _named(inner, known)
+            for key, inner in value.items()
+            if key.casefold() in known
+        }
+    return [_named(inner, known) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _newer(value: Any, known: Mapping[str, str], path: str) -> Iterator[tuple[str, Any]]:
+    """Path and value of what the L1 does not know."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            place = f"{path}.{key.replace('.', chr(92) + '.')}"
+            if key.casefold() not in known:
+                yield place, inner
+            elif key not in _FREE_FORM:
+                yield from _newer(inner, known, place)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _newer(inner, known, f"{path}.{index}")
+
+
+@cache
+def _attributes(props: type) -> dict[str, str]:
+    """CloudFormation name, in lower case, to the attribute of the L1."""
+    mapping: Mapping[str, str] = props.__jsii_name_mapping__  # type: ignore[attr-defined]
+    return {name.casefold(): attribute for attribute, name in mapping.items()}
+
+
+@cache
+def _names(l1: type) -> dict[str, str]:
+    """CloudFormation name, in lower case, to the name in the property types of an L1."""
+    structs = [value for name, value in vars(l1).items() if name.endswith("Property")]
+    return {name.casefold(): name for struct in structs for name in struct.__jsii_name_mapping__.values()}

@@ -1,0 +1,80 @@
+"""What CloudFormation and charts take where a config hands values through: names, kinds and allowed values.
+
+Enough to tell a misspelt property; the whole check is CloudFormation's own.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._names import suggest
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "object": Mapping,
+}
+
+
+def misfits(definition: str, value: Any, path: str = "") -> Iterator[tuple[str, str, str | None]]:
+    """What CloudFormation does not take in a value for a definition of AWS::SageMaker::Cluster.
+
+    Yields the path below the value, what is wrong, and the property that was meant, if one is near.
+
+    >>> list(misfits("ClusterInstanceGroup", {"InstanceCont": 4}))
+    [('.InstanceCont', 'CloudFormation has no such property', 'InstanceCount')]
+    >>> list(misfits("VpcConfig", {"Subnets": "subnet-1"}))
+    [('.Subnets', 'must be a list', None)]
+    """
+    properties: Mapping[str, str | list[str]] = load("cloudformation")["cluster"][definition]
+    for name, given in value.items():
+        place = f"{path}.{name}"
+        if name not in properties:
+            yield place, "CloudFormation has no such property", suggest(name, properties)
+        else:
+            yield from _misfit(properties[name], given, place)
+
+
+def _misfit(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[str, str, str | None]]:
+    if isinstance(value, str) and ("${Token[" in value or "{{resolve:" in value):
+        return
+    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)).startswith(("Fn::", "Ref")):
+        return
+    if isinstance(kind, list):
+        if value not in kind:
+            near = suggest(value, kind) if isinstance(value, str) else None
+            yield path, f"must be one of {', '.join(kind)}", near
+    elif kind.endswith("[]"):
+        if not isinstance(value, list | tuple):
+            yield path, "must be a list", None
+            return
+        for index, each in enumerate(value):
+            yield from _misfit(kind.removesuffix("[]"), each, f"{path}[{index}]")
+    elif kind in _KINDS:
+        if isinstance(value, str) and kind in ("integer", "number", "boolean"):
+            return  # CloudFormation reads numbers and booleans in quotes
+        if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "boolean"):
+            yield path, f"must be {'an' if kind[0] in 'aeiou' else 'a'} {kind}", None
+    elif not isinstance(value, Mapping):
+        yield path, "must be an object with properties", None
+    else:
+        yield from misfits(kind, value, path)
+
+
+def unread_values(values: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str | None]]:
+    """Values that a chart does not read: their keys, and the one that was meant, if one is near.
+
+    `known` is a tree of keys as `chart_values.json` has it; `true` stands for anything.
+
+    >>> list(unread_values({"image": {"tga": "1"}, "nodeSelector": {"a": "b"}},
+    ...                    {"image": {"tag": True}, "nodeSelector": True}))
+    [(('image', 'tga'), 'tag')]
+    """
+    for key, value in values.items():
+        if key not in known:
+            yield (key,), suggest(key, known)
+        elif isinstance(known[key], Mapping) and isinstance(value, Mapping):
+            for keys, near in unread_values(value, known[key]):
+                yield (key, *keys), near

@@ -1,0 +1,228 @@
+"""HP511 to HP516: settings of add-ons that Kubernetes or the add-on refuses, typed or in `configuration`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..catalog import label, limit, pattern
+from ..documents import join
+from ..findings import Severity
+from ..jobs.amounts import amount
+from ..spec.addons import Addons
+from ..spec.base import configuration_of, is_token
+from ..spec.cluster import Cluster
+from .context import Context, EffectiveAddons, as_text, types_of
+from .registry import Problem, rule
+
+
+def _configured(ctx: Context) -> Iterator[tuple[str, Any]]:
+    """Path and value of what add-ons and charts are configured with: typed settings, and what is handed through."""
+    if ctx.addons is not None:
+        for key, settings in ctx.effective_addons.items():
+            for name in ("configuration", "values"):
+                yield f"addons.{key}.{name}", getattr(settings, name, {})
+    if ctx.dependencies is not None and ctx.dependencies.enabled:
+        yield "dependencies.values", ctx.dependencies.values
+
+
+def _named(value: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value under a key of this name, at any depth."""
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            place = join(path, str(key))
+            if key == name:
+                yield place, below
+            else:
+                yield from _named(below, name, place)
+    elif isinstance(value, list | tuple):
+        for index, below in enumerate(value):
+            yield from _named(below, name, f"{path}[{index}]")
+
+
+@rule(
+    "HP511",
+    title="CoreDNS has a number of pods, or bounds that EKS keeps it in.",
+    severity=Severity.ERROR,
+    why="The add-on refuses the bounds, and the cluster has no DNS.",
+    cure="Set min_replicas to max_replicas at most.",
+    source="EKS user guide, coredns-autoscaling",
+    wrong="addons: {coredns: {autoscaling: {min_replicas: 5, max_replicas: 2}}}\n",
+    right="addons: {coredns: {autoscaling: {min_replicas: 2, max_replicas: 5}}}\n",
+)
+def dns_replicas(addons: Addons) -> Iterator[Problem]:
+    settings = addons.coredns if addons is not None else None
+    if settings is None or settings.autoscaling is None:
+        return
+    scaling, path = settings.autoscaling, "addons.coredns.autoscaling"
+    least, most = scaling.min_replicas, scaling.max_replicas
+    if least is not None and most is not None and least > most:
+        yield Problem(f"{path}.min_replicas", f"is {least}, more than max_replicas, {most}")
+    if scaling.enabled and settings.replicas is not None:
+        message = f"is {settings.replicas}, and autoscaling chooses the number"
+        yield Problem("addons.coredns.replicas", message, "Remove one of the two.", "", Severity.WARNING)
+
+
+@rule(
+    "HP513",
+    title="The domain of Spaces is a host name.",
+    severity=Severity.ERROR,
+    why="The load balancer's rules and the certificate do not match any request.",
+    cure="Write the host name alone: jupyter.example.com.",
+    source="RFC 1123: host names",
+    wrong="addons: {spaces: {web_ui: {domain: 'https://jupyter.example.com/', certificate_arn: "
+    "'arn:aws:acm:us-west-2:111122223333:certificate/12345678-1234-1234-1234-123456789012'}}}\n",
+    right="addons: {spaces: {web_ui: {domain: jupyter.example.com, certificate_arn: "
+    "'arn:aws:acm:us-west-2:111122223333:certificate/12345678-1234-1234-1234-123456789012'}}}\n",
+)
+def domains(addons: Addons) -> Iterator[Problem]:
+    spaces = addons.spaces if addons is not None else None
+    web = spaces.web_ui if spaces is not None and spaces.enabled else None
+    if web is None or not web.enabled or is_token(web.domain):
+        return
+    part = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+    if len(web.domain) > 253 or not re.fullmatch(rf"{part}(\.{part})+", web.domain, re.ASCII):
+        bare = re.sub(r"^[a-z]+://", "", web.domain).split("/")[0].split(":")[0].lower()
+        cure = f"Write {bare}." if bare != web.domain and re.fullmatch(rf"{part}(\.{part})+", bare) else None
+        yield Problem("addons.spaces.web_ui.domain", f"{as_text(web.domain)} is not a host name", cure)
+
+
+@rule(
+    "HP514",
+    title="CPU and memory are Kubernetes quantities, and requests fit into limits.",
+    severity=Severity.ERROR,
+    why="Kubernetes refuses the pods.",
+    cure='Write `cpu: "2"` or `500m`, `memory: 4Gi` or `4G`; GB and GiB are not Kubernetes units.',
+    source="Kubernetes: resource.Quantity; validation of container resources",
+    wrong="addons: {training_operator: {resources: {requests: {memory: 2GB}}}}\n",
+    right="addons: {training_operator: {resources: {requests: {memory: 2Gi}}}}\n",
+)
+def quantities(ctx: Context) -> Iterator[Problem]:
+    operator = ctx.addons.training_operator if ctx.addons is not None else None
+    if operator is not None and operator.enabled and operator.resources is not None:
+        path = "addons.training_operator.resources"
+        yield from _resources(path, configuration_of(operator.resources))
+    for place, values in _configured(ctx):
+        for path, resources in _named(values, "resources", place):
+            if isinstance(resources, Mapping):
+                yield from _resources(path, resources)
+
+
+def _resources(path: str, resources: Mapping[str, Any]) -> Iterator[Problem]:
+    known: dict[tuple[str, str], Any] = {}
+    for kind in ("requests", "limits"):
+        given = resources.get(kind)
+        for name, value in given.items() if isinstance(given, Mapping) else ():
+            place, text = join(f"{path}.{kind}", str(name)), str(value)
+            if is_token(value):
+                continue
+            number = amount(text)
+            if number is None:
+                cure = "Write Gi instead of GB and GiB." if text.endswith("B") else None
+                yield Problem(place, f"{as_text(text)} is not a Kubernetes quantity", cure)
+            elif number < 0:
+                yield Problem(place, f"is {text}, less than 0")
+            else:
+                known[kind, str(name)] = (number, text)
+    for (kind, name), (number, text) in known.items():
+        most = known.get(("limits", name))
+        if kind == "requests" and most is not None and number > most[0]:
+            yield Problem(join(f"{path}.requests", name), f"is {text}, more than the limit of {most[1]}")
+
+
+@rule(
+    "HP515",
+    title="Tolerations are such as Kubernetes takes.",
+    severity=Severity.ERROR,
+    why="Kubernetes refuses the pods, so the add-on never starts.",
+    cure="Write {key: nvidia.com/gpu, operator: Exists}, or {key: team, value: vision, effect: NoSchedule}.",
+    source="Kubernetes: validation of tolerations",
+    wrong="addons: {cert_manager: {tolerations: [{key: gpu, operator: Exists, value: 'yes'}]}}\n",
+    right="addons: {cert_manager: {tolerations: [{key: gpu, operator: Equal, value: 'yes'}]}}\n",
+)
+def tolerations(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
+    for key, settings in effective_addons.items():
+        for index, each in enumerate(getattr(settings, "tolerations", None) or ()):
+            yield from _toleration(f"addons.{key}.tolerations[{index}]", each)
+    for place, values in _configured(ctx):
+        for path, listed in _named(values, "tolerations", place):
+            for index, each in enumerate(listed if isinstance(listed, list | tuple) else ()):
+                if isinstance(each, Mapping):
+                    yield from _toleration(f"{path}[{index}]", each)
+
+
+def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
+    key, operator, effect = it.get("key") or "", it.get("operator") or "Equal", it.get("effect") or ""
+    if any(is_token(value) for value in it.values()):
+        return
+    if operator not in ("Exists", "Equal"):
+        yield Problem(f"{path}.operator", f"{as_text(operator)} is not an operator", "Use Exists or Equal.")
+    elif operator == "Exists" and it.get("value"):
+        yield Problem(f"{path}.value", "is given with the operator Exists, which takes none", "Use Equal, or no value.")
+    elif operator == "Equal" and not key:
+        yield Problem(path, "names no key, and only the operator Exists stands for every key", "Add operator: Exists.")
+    if effect not in ("", "NoSchedule", "PreferNoSchedule", "NoExecute"):
+        yield Problem(f"{path}.effect", f"{as_text(effect)} is not an effect of taints", "Use NoSchedule or NoExecute.")
+    if it.get("tolerationSeconds") is not None:
+        seconds = str(it["tolerationSeconds"])
+        if not re.fullmatch(r"-?[0-9]+", seconds):
+            yield Problem(f"{path}.tolerationSeconds", f"{as_text(seconds)} is not a whole number")
+        elif effect != "NoExecute":
+            message = f"is given with the effect {effect or 'of every taint'}, and counts for NoExecute only"
+            yield Problem(f"{path}.tolerationSeconds", message, "Remove it, or set effect: NoExecute.")
+    for name, value, form in (
+        ("key", key, "kubernetes_taint_key"),
+        ("value", it.get("value"), "kubernetes_taint_value"),
+    ):
+        if value and not (
+            re.fullmatch(pattern(form), str(value), re.ASCII) and limit(f"{form}_length").allows(len(str(value)))
+        ):
+            yield Problem(f"{path}.{name}", f"{as_text(value)} is not the {name} of a taint")
+
+
+@rule(
+    "HP516",
+    title="Node selectors of add-ons select nodes of some group.",
+    severity=Severity.WARNING,
+    complete=("cluster",),
+    why="The pods stay pending, and the deployment waits for them until it fails.",
+    cure="Name labels that a group has, or add them to a group.",
+    source="Kubernetes: node selectors",
+    wrong="addons: {training_operator: {node_selector: {team: platform}}}\n",
+    right="addons: {training_operator: {node_selector: {node.kubernetes.io/instance-type: ml.m5.4xlarge}}}\n",
+)
+def node_selectors(addons: Addons, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
+    places: list[tuple[str, Any]] = []
+    operator = addons.training_operator if addons is not None else None
+    if operator is not None and operator.enabled:
+        places.append(("addons.training_operator.node_selector", operator.node_selector))
+    for place, values in _configured(ctx):
+        places += [each for each in _named(values, "nodeSelector", place) if isinstance(each[1], Mapping)]
+    groups = [(group, _labels(ctx, group)) for _, group in ctx.groups]
+    for path, selector in places:
+        asked = {str(key): str(value) for key, value in selector.items() if not (is_token(key) or is_token(value))}
+        told = {key: value for key, value in asked.items() if "/" not in key or key in _TOLD}
+        told |= {key: value for key, value in asked.items() if any(key in group.labels for group in _ordinary(ctx))}
+        if (
+            told
+            and groups
+            and not any(all(value in has.get(key, ()) for key, value in told.items()) for _, has in groups)
+        ):
+            text = ", ".join(f"{key}={value}" for key, value in told.items())
+            yield Problem(path, f"no instance group has nodes with {text}")
+
+
+_TOLD = (label("instance_type").key, label("instance_group_name").key, "kubernetes.io/arch", "kubernetes.io/os")
+"""Labels of nodes, other than those that groups name, whose values a config tells."""
+
+
+def _ordinary(ctx: Context) -> list[Any]:
+    return [group for _, group in ctx.instance_groups]
+
+
+def _labels(ctx: Context, group: Any) -> dict[str, set[str]]:
+    """The labels of a group's nodes, with every value that some of them may have."""
+    arches = {"amd64" if kind.architecture == "x86_64" else "arm64" for kind in types_of(group)}
+    known = {_TOLD[0]: set(group.types), _TOLD[1]: {group.name}, _TOLD[2]: arches, _TOLD[3]: {"linux"}}
+    return known | {key: {value} for key, value in getattr(group, "labels", {}).items()}

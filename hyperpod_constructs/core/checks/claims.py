@@ -1,0 +1,156 @@
+"""HP806, HP810, HP811, HP814, HP815: names and claims of storage, and buckets that exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..catalog import limit
+from ..findings import Severity
+from ..spec.arns import BUCKET_NAME
+from ..spec.base import is_token
+from ..spec.governance import Governance
+from ..spec.storage import Bucket, LustreFileSystem, Storage
+from .context import Context, EffectiveAddons, as_text, skipped
+from .registry import Problem, rule
+
+_TEAMS = "addons: {fsx_csi: {}, task_governance: {}}\ngovernance: {teams: [{name: vision}]}\n"
+
+
+def stored(ctx: Context) -> Iterator[tuple[str, LustreFileSystem | Bucket]]:
+    """Path and item of every file system and bucket."""
+    if ctx.storage is not None:
+        yield from ((f"storage.lustre[{index}]", each) for index, each in enumerate(ctx.storage.lustre))
+        yield from ((f"storage.buckets[{index}]", each) for index, each in enumerate(ctx.storage.buckets))
+
+
+@rule(
+    "HP806",
+    title="Names of file systems, buckets and namespaces are Kubernetes names, and each claim and volume is one.",
+    severity=Severity.ERROR,
+    why="Kubernetes refuses the volume claim, or two of them are the same and fight.",
+    cure="Use lower-case letters, digits and hyphens, 63 at most.",
+    source="Kubernetes: names of objects (RFC 1123); the spec of a claim is immutable",
+    wrong="storage: {lustre: [{name: My_Data}]}\naddons: {fsx_csi: {}}\n",
+    right="storage: {lustre: [{name: my-data}]}\naddons: {fsx_csi: {}}\n",
+)
+def names(storage: Storage, ctx: Context) -> Iterator[Problem]:
+    teams = ctx.governance or Governance()
+    items: dict[tuple[type, str], str] = {}
+    claims: dict[tuple[str, str], str] = {}
+    volumes: dict[str, str] = {}
+    for path, item in stored(ctx):
+        yield from _label(f"{path}.name", item.name)
+        first = items.setdefault((type(item), item.name), path)
+        if first != path:
+            yield Problem(
+                f"{path}.name", f"{as_text(item.name)} is named twice, first at {first}", "Rename one of them."
+            )
+            continue
+        for place, namespace in enumerate(item.namespaces):
+            yield from _label(f"{path}.namespaces[{place}]", namespace)
+        for namespace in dict.fromkeys(map(teams.namespace_of, item.namespaces)):
+            volume = f"{item.name}-{'s3-' if isinstance(item, Bucket) else ''}{namespace}"
+            claimed = claims.setdefault((namespace, item.name), path)
+            bound = volumes.setdefault(volume, path)
+            if claimed != path:
+                message = f"{as_text(item.name)} has a claim in {namespace} already, that of {claimed}"
+                yield Problem(f"{path}.name", message, "Rename one of them, or give them namespaces of their own.")
+            elif bound != path:
+                message = f"its volume for {namespace} has the name of another one, {volume}, that of {bound}"
+                yield Problem(f"{path}.name", message, "Rename one of them.")
+
+
+def _label(path: str, name: str) -> Iterator[Problem]:
+    most = limit("kubernetes_name_length").value
+    if is_token(name):
+        yield skipped(path)
+    elif len(name) > most or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name):
+        yield Problem(path, f"{as_text(name)} is not a Kubernetes name")
+
+
+@rule(
+    "HP810",
+    title="Claims have their CSI driver.",
+    severity=Severity.WARNING,
+    complete=("addons",),
+    why="The volume claims stay pending, and so do the pods that use them.",
+    cure="Add `fsx_csi: {}` to addons.",
+    source="Terraform module fsx_lustre",
+    wrong="storage: {lustre: [{name: data}]}\n",
+    right="storage: {lustre: [{name: data}]}\naddons: {fsx_csi: {}}\n",
+)
+def csi_driver(storage: Storage, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
+    ours = ctx.eks is None or ctx.eks.existing is None
+    if ours and storage.lustre and "fsx_csi" not in effective_addons:
+        yield Problem("storage.lustre", "has volume claims, but the add-on fsx_csi is not there")
+    mounted = any(bucket.namespaces for bucket in storage.buckets)
+    if ours and mounted and "mountpoint_s3_csi" not in effective_addons:
+        cure = "Add `mountpoint_s3_csi: {}` to addons."
+        yield Problem("storage.buckets", "has volume claims, but the add-on mountpoint_s3_csi is not there", cure)
+
+
+@rule(
+    "HP811",
+    title="Claims are in namespaces that are there.",
+    severity=Severity.WARNING,
+    complete=("governance",),
+    why="The claim is refused until somebody makes the namespace, and the deployment fails after ten minutes.",
+    cure="Name a team or `default`, or make the namespace before the deployment.",
+    source="this project: teams' namespaces come with their quotas, others are not ours",
+    wrong="storage: {lustre: [{name: data, namespaces: [nobody]}]}\n" + _TEAMS,
+    right="storage: {lustre: [{name: data, namespaces: [vision]}]}\n" + _TEAMS,
+)
+def namespaces_of_claims(storage: Storage, ctx: Context) -> Iterator[Problem]:
+    if ctx.governance is None and not ctx.whole:
+        return
+    teams = ctx.governance.teams if ctx.governance else ()
+    known = {"default", *(team.name for team in teams), *(team.namespace for team in teams)}
+    for base, item in stored(ctx):
+        for place, namespace in enumerate(item.namespaces):
+            if namespace not in known and not is_token(namespace):
+                message = f"{as_text(namespace)} is neither `default` nor a team's namespace"
+                yield Problem(f"{base}.namespaces[{place}]", message)
+
+
+@rule(
+    "HP814",
+    title="Buckets that exist are given by their names.",
+    severity=Severity.ERROR,
+    why="S3 has no bucket of that name, so the deployment fails where it is first used.",
+    cure="Give the name alone, without s3:// and ARN: 3 to 63 lower-case letters, digits, hyphens and dots.",
+    source="S3 user guide, bucketnamingrules",
+    wrong="cluster: {lifecycle_bucket_name: My_Bucket}\n",
+    right="cluster: {lifecycle_bucket_name: sagemaker-scripts}\n",
+)
+def bucket_names(ctx: Context) -> Iterator[Problem]:
+    places: list[tuple[str, str | None]] = []
+    if ctx.cluster is not None:
+        places.append(("cluster.lifecycle_bucket_name", ctx.cluster.lifecycle_bucket_name))
+    for index, bucket in enumerate(ctx.storage.buckets if ctx.storage else ()):
+        places.append((f"storage.buckets[{index}].log_bucket_name", bucket.log_bucket_name))
+    operator = ctx.addons.inference_operator if ctx.addons is not None else None
+    if operator is not None and operator.enabled:
+        places.append(("addons.inference_operator.tls_bucket_name", operator.tls_bucket_name))
+    for path, name in places:
+        if is_token(name):
+            yield skipped(path)
+        elif name is not None and not is_bucket_name(name):
+            bare = re.sub(r"^(s3://|arn:aws[a-z-]*:s3:::)", "", name).split("/")[0]
+            yield Problem(
+                path, f"{as_text(name)} is not a bucket name", f"Write {bare}." if is_bucket_name(bare) else None
+            )
+
+
+def is_bucket_name(name: str) -> bool:
+    """Whether S3 takes a name for a bucket.
+
+    >>> [name for name in ("my-bucket", "My_Bucket", "ab", "192.168.0.1", "xn--a", "a..b") if is_bucket_name(name)]
+    ['my-bucket']
+    """
+    return (
+        re.fullmatch(BUCKET_NAME, name, re.ASCII) is not None
+        and not re.fullmatch(r"[0-9]+(\.[0-9]+){3}", name)
+        and not name.startswith(("xn--", "sthree-", "amzn-s3-demo-"))
+        and not name.endswith(("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"))
+    )

@@ -1,0 +1,123 @@
+"""Escapes: what a config hands through to CloudFormation and to charts, against what those take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..catalog import load, misfits, unread_values
+from ..documents import join
+from ..findings import Severity
+from ..spec.cluster import Cluster
+from ..spec.dependencies import DependencyChart
+from .context import InstanceGroups, RestrictedGroups, as_text
+from .groups import fragment
+from .registry import Problem, rule
+
+
+@rule(
+    "HP335",
+    title="Escape properties are CloudFormation's, and do not repeat typed fields.",
+    severity=Severity.WARNING,
+    why="A typed field that is overridden was checked in vain; a misspelt property is refused by CloudFormation.",
+    cure="Use the typed field; write properties in CloudFormation's spelling, such as InstanceCount.",
+    source="CloudFormation schema of AWS::SageMaker::Cluster",
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {InstanceCount: 4}"),
+    right=fragment("instance_type: ml.p5.48xlarge, count: 4"),
+)
+def escapes(
+    cluster: Cluster, instance_groups: InstanceGroups, restricted_groups: RestrictedGroups
+) -> Iterator[Problem]:
+    places: list[tuple[str, str, Mapping[str, Any]]] = []
+    places += [(f"{path}.properties", "ClusterInstanceGroup", each.properties) for path, each in instance_groups]
+    places += [
+        (f"{path}.properties", "ClusterRestrictedInstanceGroup", each.properties) for path, each in restricted_groups
+    ]
+    if cluster is not None:
+        places.append(("cluster.properties", "Cluster", cluster.properties))
+    for path, definition, properties in places:
+        for key, value in properties.items():
+            place = join(path, key)
+            if key in _BUILT_ON and path == "cluster.properties":
+                message = f"overrides `{_TYPED[key]}`, from which roles, placement and the guard are made"
+                yield Problem(place, message, severity=Severity.ERROR)
+                continue
+            if key in _TYPED:
+                yield Problem(place, f"overrides the typed field `{_TYPED[key]}`")
+            if definition == "ClusterRestrictedInstanceGroup" and key in _TYPED:
+                continue  # HP374 says which properties restricted groups have
+            for below, wrong, near in misfits(definition, {key: value}):
+                yield _misfit(path + below, wrong, near)
+
+
+def _misfit(path: str, wrong: str, near: str | None) -> Problem:
+    if near is not None:
+        return Problem(path, wrong, f"did you mean {near!r}?", severity=Severity.ERROR)
+    if wrong.startswith("must"):
+        return Problem(path, wrong, "Write it as CloudFormation's documentation has it.", severity=Severity.ERROR)
+    schemas = load("cloudformation")["date"]
+    cure = f"Remove it; or acknowledge this, if CloudFormation gained the property after {schemas}."
+    return Problem(path, wrong, cure, "CloudFormation refuses properties that it does not have.")
+
+
+_BUILT_ON = ("InstanceGroups", "Orchestrator", "VpcConfig")
+
+_TYPED = {
+    "AutoPatchConfig": "auto_patch",
+    "AutoScaling": "cluster.autoscaling",
+    "CapacityRequirements": "capacity",
+    "ClusterName": "cluster.cluster_name",
+    "ClusterRole": "cluster.autoscaling.cluster_role_arn",
+    "EnvironmentConfig": "lustre_size_gib",
+    "ExecutionRole": "execution_role_arn",
+    "ImageId": "image_id",
+    "ImageReleaseVersion": "image_release_version",
+    "InstanceCount": "count",
+    "InstanceGroupName": "name",
+    "InstanceGroups": "cluster.instance_groups",
+    "InstanceRequirements": "instance_types",
+    "InstanceStorageConfigs": "volume",
+    "InstanceType": "instance_type",
+    "KubernetesConfig": "labels",
+    "LifeCycleConfig": "lifecycle",
+    "MinInstanceCount": "min_count",
+    "NetworkInterface": "network_interface",
+    "NodeProvisioningMode": "cluster.provisioning",
+    "NodeRecovery": "cluster.node_recovery",
+    "OnStartDeepHealthChecks": "deep_health_checks",
+    "Orchestrator": "eks",
+    "OverrideVpcConfig": "subnet_ids",
+    "RestrictedInstanceGroups": "cluster.restricted_instance_groups",
+    "RestrictedInstanceGroupsConfig": "cluster.shared_environment",
+    "ScheduledUpdateConfig": "scheduled_update",
+    "Tags": "cluster.tags",
+    "ThreadsPerCore": "threads_per_core",
+    "TieredStorageConfig": "cluster.tiered_storage",
+    "TrainingPlanArn": "training_plan_arn",
+    "VpcConfig": "network",
+}
+"""CloudFormation's properties that have a field."""
+
+
+@rule(
+    "HP407",
+    title="Values of the chart are spelt as the chart spells them.",
+    severity=Severity.WARNING,
+    why="Helm ignores values that no template reads: the component silently stays as it was.",
+    cure="Use `enabled`, and the typed switches of `dependencies`.",
+    source="the chart's own values.yaml and templates (chart_values.json); the official template's "
+    "namespaced-role-and-bindings.enable, which stays off",
+    wrong="dependencies: {values: {namespaced-role-and-bindings: {enable: true}}}\n",
+    right="dependencies: {namespaced_role_and_bindings: true}\n",
+)
+def values(dependencies: DependencyChart) -> Iterator[Problem]:
+    for keys, near in unread_values(dependencies.values, load("chart_values")["values"]):
+        path = "dependencies.values"
+        for key in keys:
+            path = join(path, key)
+        if "." in keys[-1] and near is None:
+            message, cure = f"{as_text(keys[-1])} is one key with dots in it", "Write nested keys, as in a values file."
+            yield Problem(path, message, cure)
+        elif near is not None or dependencies.chart is None:
+            message = f"the chart reads no value {as_text('.'.join(keys))}"
+            yield Problem(path, message, f"did you mean {near!r}?" if near is not None else "Remove it.")

@@ -1,0 +1,145 @@
+"""HP615 to HP617, HP749: what holds the pods of teams inside their namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..catalog import UnknownName
+from ..findings import Severity
+from ..isolation import baseline, system_nodes
+from ..isolation_preview import refused
+from ..jobs.pods import pod_template
+from ..placement import system_group
+from ..spec.cluster import Cluster
+from ..spec.governance import Governance
+from ..spec.isolation import Isolation
+from ..spec.jobs import Job
+from .context import Context
+from .job_rule import example, parts
+from .registry import Problem, rule
+
+_STANDARDS = "Kubernetes: Pod Security Standards; ValidatingAdmissionPolicy"
+_ON = "addons: {task_governance: {}}\n"
+_GROUPS = (
+    "cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}, "
+    "{name: workers, instance_type: ml.g5.8xlarge, count: 2}]}\n"
+)
+_QUOTA = "quota: [{instance_type: ml.g5.8xlarge, count: 1}], members: ['arn:aws:iam::111122223333:role/Vision']"
+
+
+def _teams(isolation: str = "") -> str:
+    more = f", isolation: {{{isolation}}}" if isolation else ""
+    return f"{_ON}{_GROUPS}governance: {{teams: [{{name: vision, {_QUOTA}{more}}}]}}\n"
+
+
+_OPENED = {
+    "enabled": "is false: its members can take over nodes, the operators on them, and the cluster",
+    "privileged": "is true: its members can take over nodes, and with them the cluster",
+    "host_network": "is true: its pods reach the instance metadata service and the services of the node",
+    "host_ipc": "is true: its pods share memory with every process of the node",
+    "system_nodes": "is true: its pods run beside the operators",
+    "network_policy": "is false: pods of other teams reach its pods",
+}
+"""Switches that open the isolation of a team, and what follows."""
+
+
+@rule(
+    "HP615",
+    title="Pods of a team are held inside the team's namespace.",
+    severity=Severity.WARNING,
+    why="What the members of the team can do reaches beyond the team.",
+    cure="Remove the switch, or acknowledge the finding with the reason.",
+    source=_STANDARDS,
+    wrong=_teams("privileged: true"),
+    right=_teams(),
+)
+def opened(governance: Governance) -> Iterator[Problem]:
+    for index, team in enumerate(governance.teams):
+        isolation, path = team.isolation, f"governance.teams[{index}].isolation"
+        for name, what in _OPENED.items():
+            if getattr(isolation, name) != Isolation.model_fields[name].default:
+                yield Problem(f"{path}.{name}", what)
+        added = set(isolation.capabilities) - {*baseline("capabilities"), *Isolation().capabilities}
+        if added:
+            yield Problem(f"{path}.capabilities", f"allows {', '.join(sorted(added))}, which the baseline does not")
+        paths = set(isolation.host_paths) - set(Isolation().host_paths)
+        if paths:
+            yield Problem(f"{path}.host_paths", f"allows {', '.join(sorted(paths))} of the node")
+
+
+@rule(
+    "HP616",
+    title="No host path of a team lies below another one.",
+    severity=Severity.WARNING,
+    why="A pod that writes to the outer path can put a symbolic link to any directory of the node at the inner one.",
+    cure="Allow the outer path only; pods mount the inner one with `sub_path`.",
+    source="Kubernetes: hostPath volumes, allowed path prefixes are not safe where they are writable",
+    wrong=_teams("host_paths: [/opt/dlami/nvme, /opt/dlami/nvme/cache]"),
+    right=_teams("host_paths: [/opt/dlami/nvme]"),
+)
+def nested_paths(governance: Governance) -> Iterator[Problem]:
+    for index, team in enumerate(governance.teams):
+        paths = [path.rstrip("/") for path in team.isolation.host_paths]
+        for place, path in enumerate(paths):
+            outer = next((one for one in paths if path != one and path.startswith(f"{one}/")), None)
+            if outer is not None:
+                at = f"governance.teams[{index}].isolation.host_paths[{place}]"
+                yield Problem(at, f"{path!r} lies below {outer or '/'!r}, which pods can write to")
+
+
+@rule(
+    "HP749",
+    title="A team's job stays inside the team's isolation",
+    why="The API server refuses the job's pods, and the job never starts.",
+    cure="change the job, or open the switch in the team's `isolation`",
+    source=_STANDARDS,
+    wrong=_teams() + example("team: vision, instance_type: ml.g5.8xlarge, host_network: true"),
+    right=_teams() + example("team: vision, instance_type: ml.g5.8xlarge"),
+)
+def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[Problem]:
+    team = next((team for team in governance.teams if team.namespace == job.effective_namespace), None)
+    if team is None or not team.isolation.enabled:
+        return
+    found: dict[str, None] = {}
+    for prefix, part, _ in parts(job):
+        try:
+            pod = pod_template(job, part)
+        except UnknownName:  # the rules about the job itself say so
+            continue
+        broken = refused(pod, team, cluster=cluster)
+        # a job in a queue gets the node selector of its quota from Kueue, unless it names a type itself
+        queued = job.effective_queue and not part.instance_type and not part.instance_group
+        found |= dict.fromkeys(f"{prefix}{name}" for name in broken if name != "system-nodes" or not queued)
+    if found:
+        yield Problem("", f"breaks limits of the team {team.name}: {', '.join(found)}")
+
+
+@rule(
+    "HP617",
+    title="Teams have nodes apart from the operators, and network policies have a network plugin that enforces them.",
+    severity=Severity.WARNING,
+    complete=("cluster",),
+    why="That part of the teams' isolation does nothing.",
+    cure="Add a group for the teams, or acknowledge the finding.",
+    source="Kubernetes: Pod Security Standards; EKS user guide, network policies of the VPC CNI",
+    wrong=_ON + f"governance: {{teams: [{{name: vision, {_QUOTA}}}]}}\n",
+    right=_teams(),
+)
+def without_effect(governance: Governance, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
+    teams = [team for team in governance.teams if team.isolation.enabled]
+    if not teams:
+        return
+    if not all(team.isolation.system_nodes for team in teams) and system_nodes(cluster) is None:
+        group = system_group(cluster)
+        where = f"of the group {group.name}, which is the only one" if group else "of any group"
+        yield Problem("governance.teams", f"pods of teams run on nodes {where}, and so do the operators")
+    if not any(team.isolation.network_policy for team in teams):
+        return
+    theirs = ctx.eks is not None and ctx.eks.existing is not None and not ctx.eks.existing.core_addons
+    cni = ctx.effective_addons.get("vpc_cni")
+    configuration = getattr(cni, "configuration", {})
+    off = str(configuration.get("enableNetworkPolicy", "true")).lower() == "false"
+    if theirs or off:
+        which = "the VPC CNI of the existing cluster is not ours" if theirs else "enableNetworkPolicy is false"
+        cure = "See that the VPC CNI has enableNetworkPolicy: true, and acknowledge the finding."
+        yield Problem("governance.teams", f"network policies of teams may do nothing: {which}", cure)

@@ -1,0 +1,102 @@
+"""Policies of VPC endpoints in closed networks: who may use them, and for whose resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .catalog import load
+
+
+def endpoint_policy(
+    service: str,
+    *,
+    account: str,
+    partition: str = "aws",
+    region: str,
+    accounts: Sequence[str] = (),
+    organization_id: str | None = None,
+) -> dict[str, Any]:
+    """The policy of one endpoint: own principals and own resources, and what AWS's own resources are read for.
+
+    A request with the credentials of another account is refused, and so is one for a resource of another account: neither
+    a key that somebody brings along nor an open bucket elsewhere is a way out.
+
+    Args:
+        service: such as `s3` or `ecr.api`.
+        account: account of the platform.
+        partition: AWS partition.
+        region: region of the endpoint.
+        accounts: further accounts whose principals and resources may take part.
+        organization_id: organization whose accounts may take part.
+
+    >>> policy = endpoint_policy("logs", account="111122223333", region="us-west-2")
+    >>> policy["Statement"][0]["Condition"]["StringEquals"]
+    {'aws:PrincipalAccount': ['111122223333']}
+    """
+    own = [account, *accounts]
+    statements = [
+        _allow(
+            "OwnAccounts",
+            StringEquals={"aws:PrincipalAccount": own},
+            # a few actions have no resource account in their context
+            StringEqualsIfExists={"aws:ResourceAccount": own},
+        ),
+        _allow("ServicesOfAws", Bool={"aws:PrincipalIsAWSService": "true"}),
+    ]
+    if organization_id:
+        statements.append(
+            _allow(
+                "OwnOrganization",
+                StringEquals={"aws:PrincipalOrgID": organization_id},
+                StringEqualsIfExists={"aws:ResourceOrgID": organization_id},
+            )
+        )
+    known = load("endpoint_policies")["read"].get(service)
+    if known:
+        whose = {} if known.get("anonymous") else {"StringEquals": {"aws:PrincipalAccount": own}}
+        resources = [one.format(partition=partition, region=region) for one in known["resources"]]
+        statements.append(_allow("ReadWhatAwsOwns", known["actions"], resources, **whose))
+    if service == "sts":  # nobody signs a request with a web identity
+        roles = [f"arn:{partition}:iam::{one}:role/*" for one in own]
+        statements.append(_allow("WebIdentities", ["sts:AssumeRoleWithWebIdentity"], roles))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _allow(
+    sid: str, actions: Sequence[str] = ("*",), resources: Sequence[str] = ("*",), **condition: Mapping[str, Any]
+) -> dict[str, Any]:
+    statement: dict[str, Any] = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": list(actions),
+        "Resource": list(resources),
+    }
+    return {**statement, "Condition": condition} if condition else statement
+
+
+def endpoints_without_policy(templates: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """VPC endpoints that anybody may use for anything, as `Stack.LogicalId`: those without a policy, or with an open one.
+
+    >>> open_one = {"Type": "AWS::EC2::VPCEndpoint", "Properties": {"ServiceName": "com.amazonaws.us-west-2.s3"}}
+    >>> endpoints_without_policy({"Network": {"Resources": {"S3": open_one}}})
+    ['Network.S3']
+    """
+    return [
+        f"{stack}.{name}"
+        for stack, template in templates.items()
+        for name, resource in template.get("Resources", {}).items()
+        if resource["Type"] == "AWS::EC2::VPCEndpoint" and _open(resource["Properties"].get("PolicyDocument"))
+    ]
+
+
+def _open(policy: Mapping[str, Any] | None) -> bool:
+    statements = policy["Statement"] if policy else []
+    return not statements or any(
+        one["Effect"] == "Allow" and "Condition" not in one and "*" in _list(one["Resource"]) for one in statements
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

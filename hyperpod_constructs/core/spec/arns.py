@@ -1,0 +1,166 @@
+"""ARNs: what each field that holds one names, so that one set of rules can look at all of them.
+
+A field is typed with what its ARN names (`RoleArn`, `KeyArn`). The type checks nothing by itself: in CDK apps a value may be
+a token, and findings are the checks' business (`checks/arns.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel
+
+_IAM_NAME = r"(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}"
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+BUCKET_NAME = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+"""S3 bucket names: 3 to 63 lowercase letters, digits, hyphens and single dots, with a letter or digit at both ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the ARN of a field names.
+
+    Attributes:
+        what: the thing, with its article, such as "an IAM role".
+        service: the ARN's service, such as "iam".
+        resource: regular expression of everything after the account.
+        example: the resource part of an example.
+        regional: whether the ARN has a region, which must be the platform's.
+        account: "own": the service takes only what is in the platform's account; "any"; "none": the ARN has no account.
+        aws_owned: whether `aws` may stand in place of the account, for what AWS provides itself.
+    """
+
+    what: str
+    service: str
+    resource: str
+    example: str
+    regional: bool = False
+    account: Literal["own", "any", "none"] = "any"
+    aws_owned: bool = False
+
+    def form(self, *, partition: str = "aws", region: str = "us-west-2", account: str = "111122223333") -> str:
+        """An ARN of this kind, for messages.
+
+        >>> ROLE.form()
+        'arn:aws:iam::111122223333:role/Name'
+        """
+        owner = "" if self.account == "none" else account
+        return f"arn:{partition}:{self.service}:{region if self.regional else ''}:{owner}:{self.example}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arn:
+    """The parts of an ARN.
+
+    >>> Arn.parse("arn:aws:iam::111122223333:role/Admin")
+    Arn(partition='aws', service='iam', region='', account='111122223333', resource='role/Admin')
+    >>> Arn.parse("Admin") is None
+    True
+    """
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    @classmethod
+    def parse(cls, text: str) -> Arn | None:
+        """The parts, or None where the text does not have those of an ARN."""
+        found = re.fullmatch(r"arn:(aws[a-z-]*):([a-z0-9-]+):([a-z0-9-]*):([0-9]{12}|aws|):(\S+)", text, re.ASCII)
+        return cls(*found.groups()) if found else None
+
+    def fits(self, names: Names) -> bool:
+        """Whether the service, the resource and the presence of region and account are as such an ARN has them."""
+        owner = {"": names.account == "none", "aws": names.aws_owned}.get(self.account, names.account != "none")
+        return (
+            self.service == names.service
+            and bool(self.region) == names.regional
+            and owner
+            and re.fullmatch(names.resource, self.resource, re.ASCII) is not None
+        )
+
+
+PRINCIPAL = Names("an IAM role or user", "iam", rf"(role|user)/{_IAM_NAME}", "role/Name")
+ROLE = Names("an IAM role", "iam", rf"role/{_IAM_NAME}", "role/Name", account="own")
+POLICY = Names("an IAM managed policy", "iam", rf"policy/{_IAM_NAME}", "policy/Name", account="own", aws_owned=True)
+KEY = Names(
+    "a KMS key", "kms", rf"key/({_UUID}|mrk-[0-9a-f]{{32}})", "key/12345678-1234-1234-1234-123456789012", regional=True
+)
+KEY_OR_ALIAS = Names("a KMS key", "kms", rf"{KEY.resource}|alias/[\w/:-]{{1,250}}", KEY.example, regional=True)
+PROMETHEUS_KEY = Names("a KMS key of one region", "kms", rf"key/{_UUID}", KEY.example, regional=True)
+BUCKET = Names("an S3 bucket", "s3", BUCKET_NAME, "my-bucket", account="none")
+PLAN = Names(
+    "a training plan", "sagemaker", r"training-plan/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}", "training-plan/name",
+    regional=True, account="own",
+)  # fmt: skip
+TOPIC = Names(
+    "an SNS topic", "sns", r"[A-Za-z0-9_-]{1,256}|[A-Za-z0-9_-]{1,251}\.fifo", "topic", regional=True, account="own"
+)
+WORKSPACE = Names(
+    "an Amazon Managed Prometheus workspace", "aps", r"workspace/ws-[0-9A-Za-z-]+", "workspace/ws-0123",
+    regional=True, account="own",
+)  # fmt: skip
+CERTIFICATE = Names(
+    "an AWS Certificate Manager certificate", "acm", rf"certificate/{_UUID}",
+    "certificate/12345678-1234-1234-1234-123456789012", regional=True, account="own",
+)  # fmt: skip
+OIDC_PROVIDER = Names(
+    "an IAM OIDC provider", "iam", r"oidc-provider/[a-z0-9.-]+(/[\w.-]+)+",
+    "oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/EXAMPLE", account="own",
+)  # fmt: skip
+
+PrincipalArn = Annotated[str, PRINCIPAL]
+RoleArn = Annotated[str, ROLE]
+PolicyArn = Annotated[str, POLICY]
+KeyArn = Annotated[str, KEY]
+KeyOrAliasArn = Annotated[str, KEY_OR_ALIAS]
+PrometheusKeyArn = Annotated[str, PROMETHEUS_KEY]
+BucketArn = Annotated[str, BUCKET]
+TrainingPlanArn = Annotated[str, PLAN]
+TopicArn = Annotated[str, TOPIC]
+WorkspaceArn = Annotated[str, WORKSPACE]
+CertificateArn = Annotated[str, CERTIFICATE]
+OidcProviderArn = Annotated[str, OIDC_PROVIDER]
+
+
+def arns_in(value: Any, path: str, names: Names | None = None) -> Iterator[tuple[str, str, Names]]:
+    """Every ARN below a value: config path, the text, and what it must name. What is switched off is left out.
+
+    >>> from hyperpod_constructs.core.spec import Eks
+    >>> [(path, names.what) for path, _, names in arns_in(Eks(admins=["arn:aws:iam::111122223333:role/A"]), "eks")]
+    [('eks.admins[0]', 'an IAM role or user')]
+    """
+    if isinstance(value, BaseModel):
+        if not getattr(value, "enabled", True):
+            return
+        for field, below in _fields_with_arns(type(value)):
+            yield from arns_in(getattr(value, field), f"{path}.{field}", below)
+    elif isinstance(value, tuple):
+        for index, each in enumerate(value):
+            yield from arns_in(each, f"{path}[{index}]", names)
+    elif isinstance(value, str) and names is not None:
+        yield path, value, names
+
+
+@cache
+def _fields_with_arns(model: type[BaseModel]) -> tuple[tuple[str, Names | None], ...]:
+    """The fields of a model that hold ARNs or models: name, and what the ARN names."""
+    found = []
+    for name, info in model.model_fields.items():
+        marks = [each for each in (*info.metadata, *_inside(info.annotation)) if isinstance(each, Names)]
+        models = [each for each in _inside(info.annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
+        if marks or models:
+            found.append((name, marks[0] if marks else None))
+    return tuple(found)
+
+
+def _inside(annotation: Any) -> Iterator[Any]:
+    """An annotation with everything that it is made of."""
+    yield annotation
+    for argument in get_args(annotation):
+        yield from _inside(argument)

@@ -1,0 +1,35 @@
+"""Text from a cluster, from AWS or from a file, made safe for a terminal."""
+
+from __future__ import annotations
+
+import re
+
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def readable(text: str, *, keep: str = "") -> str:
+    r"""The text without colours and with every other control character visible, so that it cannot act on the terminal.
+
+    Characters that reverse or hide text count as control characters, too. `keep` are those that stay, such as line breaks.
+
+    >>> readable("\x1b[31mred\x1b[0m \x1b]0;title\x07 a\nb")
+    'red \\x1b]0;title\\x07 a\\nb'
+    >>> readable("a\n\tb", keep="\n\t")
+    'a\n\tb'
+    """
+
+    def shown(match: re.Match[str]) -> str:
+        character = match[0]
+        return character if character in keep else character.encode("unicode_escape").decode()
+
+    return _CONTROL.sub(shown, _COLOUR.sub("", text))
+
+
+def paragraph(text: str) -> str:
+    r"""The same for text of several lines: line breaks and tabs stay.
+
+    >>> paragraph("a\r\nb\x1b[2J")
+    'a\\r\nb\\x1b[2J'
+    """
+    return readable(text, keep="\n\t")

@@ -1,0 +1,56 @@
+"""What of a release must not be in a message: the values that may be secret, and the content of Secrets.
+
+CloudFormation resolves references to Secrets Manager in a resource's properties, and a chart puts such values anywhere. An
+API server that refuses an object quotes them. So any longer text among the values is hidden, not only those that are
+called a password; the message names the field, and who deploys knows what is in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..shared.redaction import HIDDEN, redact
+
+_CALLED_SECRET = re.compile(r"pass|secret|token|credential|api_?key|private|auth|cert|salt|license|webhook_?url", re.I)
+_SHORTEST = 8
+"""Shorter values are hidden only where they are called a secret: the rest are words such as `info` or `1000m`."""
+
+# What follows says that the quoted text is the name of an object.
+_NAME = re.compile(
+    r'"([^"\\]+)\\?" (?:not found|is invalid|is forbidden|already exists|in namespace|exists and|is being|in the)'
+)
+_CONTENT = re.compile(r'(\\*"(?:data|stringData)\\*":\s*)\{[^{}]*\}')
+_REFUSED = re.compile(r'(Secret \\*"[^"]*" is invalid:.*?Invalid value: )"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def redactor(values: Mapping[str, Any]) -> Callable[[str], str]:
+    r"""Hide values of a release, and the content of Secrets, in what helm or an API server says.
+
+    >>> redactor({"db": {"password": "hunter2"}})('Secret "db" is invalid: data: Invalid value: "aHVudGVyMg=="')
+    'Secret "db" is invalid: data: Invalid value: "***"'
+    >>> redactor({"namespace": "aws-hyperpod"})('namespaces "aws-hyperpod" not found')
+    'namespaces "aws-hyperpod" not found'
+    """
+    secrets = frozenset(_secrets(values))
+
+    def hide(text: str) -> str:
+        names = set(_NAME.findall(text))
+        text = _REFUSED.sub(rf'\1"{HIDDEN}"', _CONTENT.sub(rf"\1{HIDDEN}", text))
+        return redact(text, secrets - names)
+
+    return hide
+
+
+def _secrets(value: Any, called_secret: bool = False) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _secrets(inner, called_secret or _CALLED_SECRET.search(str(key)) is not None)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _secrets(inner, called_secret)
+    elif isinstance(value, str) or (called_secret and isinstance(value, int) and not isinstance(value, bool)):
+        text = str(value)
+        if called_secret or len(text) >= _SHORTEST:
+            yield text

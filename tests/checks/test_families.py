@@ -1,0 +1,472 @@
+"""Families of values that services refuse: generated around one that is right, each an error at its own path.
+
+The right value of every family passes; `test_there_are_enough_cases` prints how many wrong ones there are.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from rule_configs import BASE, load_text, merged
+
+from hyperpod_constructs.core.findings import Finding, Severity
+from hyperpod_constructs.core.spec import Platform
+from hyperpod_constructs.core.spec.arns import Names, _fields_with_arns, _inside
+
+ACCOUNT = "222233334444"
+UUID = "12345678-1234-1234-1234-123456789012"
+KEY = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/{UUID}"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/team/Mine"
+RICH: dict[str, Any] = merged(
+    BASE,
+    {
+        "account": ACCOUNT,
+        "permissions_boundary_arn": f"arn:aws:iam::{ACCOUNT}:policy/Boundary",
+        "eks": {
+            "admins": [ROLE],
+            "access": [{"principal": f"arn:aws:iam::{ACCOUNT}:user/ops"}],
+            "secrets_key_arn": KEY,
+            "public_access_cidrs": ["203.0.113.0/24"],
+        },
+        "dependencies": {"image_registry": f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/mirror"},
+        "cluster": {
+            "execution_role_arn": ROLE,
+            "lifecycle_bucket_name": "sagemaker-scripts",
+            "autoscaling": {"cluster_role_arn": ROLE, "groups": ["spare"]},
+            "counts": "autoscaler",
+            "instance_groups": [
+                {"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2},
+                {
+                    "name": "gpu",
+                    "instance_type": "ml.p5.48xlarge",
+                    "count": 2,
+                    "availability_zone_id": "usw2-az1",
+                    "execution_role_arn": ROLE,
+                    "training_plan_arn": f"arn:aws:sagemaker:us-west-2:{ACCOUNT}:training-plan/mine",
+                    "volume": {"size_gib": 500, "kms_key_arn": KEY},
+                    "root_volume": {"kms_key_arn": KEY},
+                    "scheduled_update": {"schedule": "cron(0 3 ? * SUN *)"},
+                    "properties": {},
+                },
+                {"name": "spare", "instance_type": "ml.g5.48xlarge", "count": 0, "labels": {"team": "a"}},
+            ],
+            "restricted_instance_groups": [
+                {
+                    "name": "rig",
+                    "instance_type": "ml.p5.48xlarge",
+                    "count": 1,
+                    "execution_role_arn": ROLE,
+                    "training_plan_arn": f"arn:aws:sagemaker:us-west-2:{ACCOUNT}:training-plan/other",
+                    "lustre_size_gib": 4800,
+                    "lustre_throughput": 250,
+                    "input_bucket_arns": ["arn:aws:s3:::inputs"],
+                    "output_bucket_arns": ["arn:aws:s3:::outputs"],
+                }
+            ],
+        },
+        "addons": {
+            "training_operator": {
+                "role_arn": ROLE,
+                "resources": {"requests": {"memory": "2Gi"}, "limits": {"cpu": "2"}},
+            },
+            "task_governance": {},
+            "fsx_csi": {},
+            "inference_operator": {
+                "role_arn": f"arn:aws:iam::{ACCOUNT}:role/SageMakerHyperPodInferenceMine",
+                "tls_bucket_name": "tls",
+                "jumpstart_gated_role_arn": ROLE,
+            },
+            "mountpoint_s3_csi": {"bucket_arns": ["arn:aws:s3:::data"], "role_arn": ROLE},
+            "cert_manager": {"tolerations": [{"key": "gpu", "operator": "Exists"}]},
+            "coredns": {"autoscaling": {"min_replicas": 2, "max_replicas": 5}},
+            "spaces": {
+                "web_ui": {
+                    "domain": "jupyter.example.com",
+                    "certificate_arn": f"arn:aws:acm:us-west-2:{ACCOUNT}:certificate/{UUID}",
+                    "signing_key_arn": KEY,
+                }
+            },
+            "observability": {
+                "workspace_arn": f"arn:aws:aps:us-west-2:{ACCOUNT}:workspace/ws-{UUID}",
+                "kms_key_arn": KEY,
+                "grafana": {"kind": "managed", "workspace_id": "g-0123456789", "workspace_name": "mine"},
+                "alarms": {"topic_arn": f"arn:aws:sns:us-west-2:{ACCOUNT}:alarms"},
+            },
+        },
+        "governance": {
+            "teams": [{"name": "vision", "members": [ROLE], "viewers": [f"arn:aws:iam::{ACCOUNT}:user/ann"]}]
+        },
+        "storage": {
+            "lustre": [{"name": "scratch", "kms_key_arn": KEY, "data_repositories": [{"bucket": "s3://inputs/raw"}]}],
+            "buckets": [{"name": "results", "kms_key_arn": KEY, "log_bucket_name": "logs", "namespaces": ["vision"]}],
+        },
+    },
+)
+
+
+def found_in(config: dict[str, Any], folder: Path) -> list[Finding]:
+    """JSON is YAML, and much quicker to write."""
+    return load_text(json.dumps(config), folder).findings
+
+
+def places(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a config with its path."""
+    if isinstance(data, str):
+        yield path, data
+    for key, value in data.items() if isinstance(data, dict) else ():
+        yield from places(value, f"{path}.{key}" if path else key)
+    for index, value in enumerate(data if isinstance(data, list) else ()):
+        yield from places(value, f"{path}[{index}]")
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The rich config with another value at a path; keys that are not there are made."""
+    config: Any = copy.deepcopy(RICH)
+    *around, last = (int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", path))
+    current = config
+    for part, below in zip(around, [*around[1:], last], strict=False):
+        current = current[part] if isinstance(part, int) else current.setdefault(part, [] if below == 0 else {})
+    if isinstance(last, int) and last == len(current):
+        current.append(value)
+    else:
+        current[last] = value
+    return config  # type: ignore[no-any-return]
+
+
+def wrong_arns(arn: str, path: str) -> Iterator[tuple[str, str]]:
+    """What is wrong about an ARN in many ways: name of the way, and the text."""
+    partition, service, region, account, resource = arn.split(":", 5)[1:]
+    kind, _, name = resource.rpartition("/")
+
+    def made(**parts: str) -> str:
+        values = {"p": partition, "s": service, "r": region, "a": account, "n": resource, **parts}
+        return "arn:{p}:{s}:{r}:{a}:{n}".format(**values)
+
+    yield "bare name", name
+    yield "placeholder", made(n=f"{kind}/${{NAME}}")
+    yield "angle brackets", made(n=f"{kind}/<name>")
+    yield "wildcard", made(n=f"{kind}/*")
+    yield "space", made(n=f"{resource} x")
+    yield "trailing slash", made(n=f"{resource}/")
+    yield "other service", made(s="lambda")
+    yield "other partition", made(p="aws-us-gov")
+    yield "China", made(p="aws-cn")
+    yield "account of 11 digits", made(a="22223333444")
+    if region:
+        yield "other region", made(r="us-east-1")
+        yield "no region", made(r="")
+    if service in ("iam", "sagemaker", "sns", "aps", "acm") and not re.search(
+        r"admins|principal|members|viewers", path
+    ):
+        yield "other account", made(a="999988887777")
+    if service == "kms":
+        yield "key that is none", made(n="key/my-key")
+        if not re.search("secrets_key|signing_key|lustre", path):
+            yield "alias", made(n="alias/mine")
+
+
+def _bucket(name: str, *namespaces: str) -> dict[str, Any]:
+    return {"name": name, "namespaces": list(namespaces)}
+
+
+ARNS = [(path, text) for path, text in places(RICH) if text.startswith("arn:")]
+WRONG_ARNS = [(path, way, text) for path, arn in ARNS for way, text in wrong_arns(arn, path)]
+
+WRONG: list[tuple[str, Any]] = [
+    *(
+        (path, name)
+        for path in (
+            "cluster.lifecycle_bucket_name",
+            "storage.buckets[0].log_bucket_name",
+            "addons.inference_operator.tls_bucket_name",
+        )
+        for name in ("My_Bucket", "s3://bucket", "arn:aws:s3:::bucket", "ab", "a" * 64, "-a-b", "a..b", "192.168.0.1", "b/p")
+    ),
+    *(
+        ("cluster.instance_groups[1].scheduled_update.schedule", f"cron({fields})")
+        for fields in (
+            "0 3 * * SUN *", "0 3 ? * ? *", "0 3 1 * SUN *", "0 3 ? * SUN", "60 3 ? * SUN *", "0 24 ? * SUN *",
+            "*/5 3 ? * SUN *", "0 3 32 * ? *", "0 3 ? 13 SUN *", "0 3 ? * SUNDAY *", "0 3 ? * 8 *", "0 3 ? * SUN 1999",
+            "0 3 ? * MON-FRI *", "* * * * ? *",
+        )
+    ),
+    ("cluster.instance_groups[1].scheduled_update.schedule", "0 3 ? * SUN *"),
+    *(
+        ("dependencies.image_registry", text)
+        for text in (
+            "https://registry.example.com/mirror", "oci://registry.example.com", "registry.example.com/", "registry/Mirror",
+            "registry.example.com/mirror:v1", "registry.example.com/a b", "registry.example.com:port/m", "",
+        )
+    ),
+    *(
+        ("addons.spaces.web_ui.domain", text)
+        for text in (
+            "https://j.example.com/", "j.example.com/lab", "j.example.com:443", "localhost", "J.example.com",
+            "*.example.com", "j_1.example.com", "-j.example.com", "a" * 64 + ".example.com", "j..example.com",
+        )
+    ),
+    *(
+        (f"addons.training_operator.resources.requests.{name}", text)
+        for name, text in (
+            ("memory", "2GB"), ("memory", "2GiB"), ("memory", "2 Gi"), ("memory", "two"), ("cpu", "2 cores"), ("cpu", "4"),
+            ("cpu", "2001m"), ("cpu", "-1"), ("memory", "2gi"), ("memory", "2KB"),
+        )
+    ),
+    ("addons.cert_manager.configuration.resources.requests.memory", "1GB"),
+    ("dependencies.values.mpi-operator.resources.requests.cpu", "1core"),
+    *(
+        (f"addons.cert_manager.tolerations[0].{name}", value)
+        for name, value in (
+            ("operator", "Exist"), ("operator", "In"), ("value", "yes"), ("effect", "NoRun"), ("effect", "noSchedule"),
+            ("tolerationSeconds", 60), ("key", "my key"),
+        )
+    ),
+    ("addons.observability.grafana.workspace_id", "my-grafana"),
+    ("addons.observability.grafana.workspace_id", "g-012345678"),
+    ("addons.observability.grafana.workspace_id", "G-0123456789"),
+    ("addons.observability.grafana.workspace_name", "my grafana"),
+    *(("cluster.restricted_instance_groups[0].lustre_size_gib", size) for size in (1201, 1300, 3600, 5000, 100799)),
+    *(("cluster.restricted_instance_groups[0].lustre_throughput", each) for each in (126, 300, 750, 999)),
+    *(
+        ("eks.public_access_cidrs[0]", block)
+        for block in (
+            "10.0.0.0/8", "172.16.1.0/24", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.1/32", "169.254.0.0/16",
+            "224.0.0.0/4", "240.0.0.0/8", "203.0.113.0/33", "203.0.113", "::/0",
+        )
+    ),
+    ("eks.public_access_cidrs", [f"203.0.113.{n}/32" for n in range(41)]),
+    ("cluster.instance_groups[1].subnet_ids[0]", "subnet-0123456789abcdef0"),
+    ("cluster.restricted_instance_groups[0].subnet_ids[0]", "subnet-0123456789abcdef0"),
+    ("addons.coredns.autoscaling.min_replicas", 6),
+    *(("addons.kube_proxy.version", f"v1.{minor}.0-eksbuild.1") for minor in (29, 31, 36, 40)),
+    *(
+        (f"cluster.instance_groups[1].properties.{name}", value)
+        for name, value in (
+            ("InstanceCont", 4), ("LifecycleConfig", {}), ("ImageID", "ami-1"), ("ThreadsPerCores", 1),
+            ("NetworkInterfaces", {}), ("KubernetesConfig.Label", {}), ("InstanceStorageConfigs", {}),
+            ("ScheduledUpdateConfig.ScheduleExpresion", "x"), ("CapacityRequirements.Spots", {}),
+        )
+    ),
+    *(
+        (f"cluster.properties.{name}", value)
+        for name, value in (("NodeRecover", "None"), ("NodeRecovery", "Manual"), ("TieredStorageConfg", {}), ("Tags", {}))
+    ),
+    ("storage.buckets[0].namespaces[0]", "My_NS"),
+    ("storage.lustre[0].name", "My_Data"),
+    ("storage.lustre[0].data_repositories[1]", {"bucket": "s3://inputs/raw/", "path": "/other"}),
+    ("storage.lustre[0].data_repositories[0].bucket", "s3://My_Bucket/raw"),
+    ("storage.lustre[1]", {"name": "scratch"}),
+]  # fmt: skip
+
+
+def test_the_rich_config_is_right(tmp_path: Path) -> None:
+    assert [each for each in found_in(RICH, tmp_path) if each.severity is Severity.ERROR] == []
+
+
+def test_there_are_enough_cases() -> None:
+    print(f"{len(WRONG_ARNS)} wrong ARNs in {len(ARNS)} fields, {len(WRONG)} other wrong values")
+    assert len(WRONG_ARNS) + len(WRONG) >= 300
+
+
+@pytest.mark.parametrize(("path", "way", "text"), WRONG_ARNS)
+def test_a_wrong_arn_is_an_error_at_its_field(path: str, way: str, text: str, tmp_path: Path) -> None:
+    found = [each for each in found_in(changed(path, text), tmp_path) if each.path == path and each.severity != "note"]
+    assert [each.severity for each in found] == [Severity.ERROR]  # once, and nothing else about it
+    assert found[0].cure
+
+
+@pytest.mark.parametrize(("path", "value"), WRONG)
+def test_a_value_that_a_service_refuses_is_an_error_at_its_field(path: str, value: Any, tmp_path: Path) -> None:
+    found = [each for each in found_in(changed(path, value), tmp_path) if each.severity is Severity.ERROR]
+    assert found, "nothing is told"
+    assert all(each.path.startswith(path) or path.startswith(each.path) for each in found)
+    assert all(each.cure for each in found)
+
+
+def test_every_field_that_holds_an_arn_says_what_it_names() -> None:
+    seen: set[type[BaseModel]] = set()
+
+    def walk(model: type[BaseModel]) -> Iterator[tuple[str, bool]]:
+        if model in seen:
+            return
+        seen.add(model)
+        typed = {name for name, names in _fields_with_arns(model) if names is not None}
+        for name, info in model.model_fields.items():
+            if re.search(r"(^|_)arns?$", name) or name in ("admins", "principal", "members", "viewers"):
+                yield f"{model.__name__}.{name}", name in typed
+            for inner in _inside(info.annotation):
+                if isinstance(inner, type) and issubclass(inner, BaseModel):
+                    yield from walk(inner)
+
+    fields = dict(walk(Platform))
+    assert len(fields) > 25
+    assert [name for name, typed in fields.items() if not typed] == []
+
+
+def test_names_say_what_their_own_example_is() -> None:
+    from hyperpod_constructs.core.spec import arns
+
+    kinds = [value for value in vars(arns).values() if isinstance(value, Names)]
+    assert len(kinds) > 10
+    for names in kinds:
+        parsed = arns.Arn.parse(names.form())
+        assert parsed is not None
+        assert parsed.fits(names), names.what
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (
+            "eks.admins[0]",
+            f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_0a1b",
+        ),
+        ("eks.admins[0]", "arn:aws:iam::999988887777:role/Partner"),
+        ("eks.secrets_key_arn", f"arn:aws:kms:us-west-2:{ACCOUNT}:alias/eks"),
+        ("cluster.instance_groups[1].volume.kms_key_arn", f"arn:aws:kms:us-west-2:999988887777:key/mrk-{'0a' * 16}"),
+        ("permissions_boundary_arn", "arn:aws:iam::aws:policy/PowerUserAccess"),
+        ("cluster.instance_groups[1].scheduled_update.schedule", "cron(30 23 1 */3 ? 2027)"),
+        ("addons.training_operator.resources.requests.memory", "1.5Gi"),
+        ("addons.kube_proxy.version", "v1.33.0-eksbuild.1"),
+        ("dependencies.image_registry", "localhost:5000"),
+        ("cluster.instance_groups[1].properties.GainedAfterThisRelease", 1),
+        ("storage.lustre[0].data_repositories[1]", {"bucket": "s3://inputs/other", "path": "/other"}),
+    ],
+)
+def test_what_services_take_is_no_error(path: str, value: Any, tmp_path: Path) -> None:
+    assert [str(each) for each in found_in(changed(path, value), tmp_path) if each.severity is Severity.ERROR] == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "rule", "path"),
+    [
+        (  # one claim of two kinds in one namespace, by the team's name and by its namespace's
+            {
+                "lustre": [{"name": "data", "namespaces": ["hyperpod-ns-vision"]}],
+                "buckets": [_bucket("data", "vision")],
+            },
+            "HP806",
+            "storage.buckets[0].name",
+        ),
+        (  # two volumes of one name: volumes have no namespace
+            {
+                "lustre": [{"name": "a", "namespaces": ["default"]}, {"name": "a-s3"}],
+                "buckets": [_bucket("a", "default")],
+            },
+            "HP806",
+            "storage.buckets[0].name",
+        ),
+        ({"buckets": [_bucket("data", "nobody")]}, "HP811", "storage.buckets[0].namespaces[0]"),
+    ],
+)
+def test_claims_and_volumes_are_one_each(edit: dict[str, Any], rule: str, path: str, tmp_path: Path) -> None:
+    config = {**RICH, "storage": edit}
+    assert (rule, path) in [(each.rule, each.path) for each in found_in(config, tmp_path)]
+
+
+def test_a_namespace_that_nobody_makes_is_told_without_teams_too(tmp_path: Path) -> None:
+    config = merged(
+        BASE, {"addons": {"fsx_csi": {}}, "storage": {"lustre": [{"name": "data", "namespaces": ["nobody"]}]}}
+    )
+    (finding,) = [each for each in found_in(config, tmp_path) if each.rule == "HP811"]
+    assert (finding.path, finding.severity) == ("storage.lustre[0].namespaces[0]", "warning")
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [("scratch", True), ("results", True), ("their-own", False)],
+    ids=["file system", "bucket", "other"],
+)
+def test_a_job_uses_claims_of_its_own_namespace(claim: str, told: bool, tmp_path: Path) -> None:
+    job = {
+        "name": "train",
+        "image": "registry/train:v1",
+        "instance_type": "ml.p5.48xlarge",
+        "nodes": 1,
+        "volumes": [{"name": "data", "mount_path": "/data", "claim": claim}],
+    }
+    storage = {"lustre": [{"name": "scratch", "namespaces": ["vision"]}], "buckets": [_bucket("results", "vision")]}
+    config = {**RICH, "storage": storage}
+    for namespace, wrong in (({}, told), ({"team": "vision"}, False)):
+        found = [
+            each.path for each in found_in({**config, "jobs": [{**job, **namespace}]}, tmp_path) if each.rule == "HP747"
+        ]
+        assert found == (["jobs[0].volumes[0].claim"] if wrong else [])
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"mpi-operator": {"enable": True}}, ["dependencies.values.mpi-operator.enable"]),
+        ({"mpi-operater": {}}, ["dependencies.values.mpi-operater"]),
+        ({"storage": {"persistentVolumeClaim": {"storageClass": "x"}}}, None),
+        ({"health-monitoring-agent": {"hmaimage": "x", "imageTags": "y"}}, None),
+        ({"mpi-operator.enabled": False}, None),
+        ({"mpi-operator": {"mpiOperator": {"nodeSelector": {"any": "label"}}}, "global": {"region": "us-west-2"}}, []),
+        ({"nvidia-device-plugin": {"anything": 1}}, []),
+    ],
+)
+def test_values_that_the_chart_does_not_read_are_told(
+    values: dict[str, Any], told: list[str] | None, tmp_path: Path
+) -> None:
+    found = [each for each in found_in(changed("dependencies.values", values), tmp_path) if each.rule == "HP407"]
+    assert len(found) == 1 if told is None else [each.path for each in found] == told
+
+
+@pytest.mark.parametrize(
+    ("selector", "told"),
+    [
+        ({"node.kubernetes.io/instance-type": "ml.m5.4xlarge"}, False),
+        ({"node.kubernetes.io/instance-type": "ml.m5.2xlarge"}, True),
+        ({"node.kubernetes.io/instance-type": "ml.m5.4xlarge", "team": "a"}, True),
+        ({"team": "a"}, False),
+        ({"team": "b"}, True),
+        ({"kubernetes.io/arch": "arm64"}, True),
+        ({"somebody.example.com/label": "x"}, False),
+    ],
+)
+def test_selectors_that_no_group_satisfies_are_told(selector: dict[str, str], told: bool, tmp_path: Path) -> None:
+    for path in ("addons.training_operator.node_selector", "addons.cert_manager.configuration.nodeSelector"):
+        found = [each.path for each in found_in(changed(path, selector), tmp_path) if each.rule == "HP516"]
+        assert found == ([path] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("accesses", "told"),
+    [
+        ([{}, {"policy": "edit", "namespaces": ["a"]}], []),
+        ([{"namespaces": ["a"]}, {"namespaces": ["b"]}], []),
+        ([{"policy": "edit", "namespaces": ["a"]}, {"policy": "edit", "namespaces": ["a", "b"]}], ["eks.access[0]"]),
+        ([{}, {}], ["eks.access[1]"]),
+        ([{}, {"namespaces": ["a"]}], ["eks.access[1]"]),
+        ([{"policy": "cluster-admin"}, {"policy": "view"}], ["eks.access[1]"]),
+    ],
+)
+def test_a_principal_may_have_several_policies(accesses: list[dict[str, Any]], told: list[str], tmp_path: Path) -> None:
+    config = merged(BASE, {"eks": {"access": [{"principal": ROLE, **each} for each in accesses]}})
+    found = [(each.path, each.severity.value) for each in found_in(config, tmp_path) if each.rule == "HP215"]
+    assert found == [(path, "warning") for path in told]
+
+
+def test_a_cluster_of_restricted_groups_only_is_right_without_add_ons(tmp_path: Path) -> None:
+    config = copy.deepcopy(BASE)
+    config["cluster"] = {"restricted_instance_groups": [{"name": "rig", "instance_type": "ml.p5.48xlarge", "count": 2}]}
+    assert [
+        each for each in found_in(config, tmp_path) if each.rule == "HP315" or each.severity is Severity.ERROR
+    ] == []
+    config["addons"] = {"training_operator": {}}
+    (finding,) = [each for each in found_in(config, tmp_path) if each.rule == "HP315"]
+    assert finding.message == "all groups are restricted, and cert_manager, training_operator cannot run on their nodes"
+
+
+@pytest.mark.parametrize(("zone", "told"), [("usw2-az4", []), ("usw2-az5", ["warning"]), ("usw2-az9", ["warning"])])
+def test_a_zone_that_the_region_is_not_known_to_have(zone: str, told: list[str], tmp_path: Path) -> None:
+    config = merged(BASE, {"network": {"availability_zone_ids": ["usw2-az1", zone]}})
+    assert [each.severity.value for each in found_in(config, tmp_path) if each.rule == "HP112"] == told

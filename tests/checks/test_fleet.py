@@ -1,0 +1,143 @@
+"""Several configs at once, and configs that are right although little is made: what `make synth` does with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rule_configs import BASE, merged
+
+from hyperpod_constructs.assembly import synth
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.core.config import load, load_all
+
+ADMIN = "arn:aws:iam::222233334444:role/Admin"
+EXISTING: dict[str, Any] = {
+    "name": "existing",
+    "region": "us-west-2",
+    "network": {
+        "existing": {
+            "vpc_id": "vpc-0123456789abcdef0",
+            "security_group_id": "sg-0123456789abcdef0",
+            "node_subnets": [
+                {"subnet_id": "subnet-0123456789abcdef0", "availability_zone_id": "usw2-az1"},
+                {"subnet_id": "subnet-0123456789abcdef1", "availability_zone_id": "usw2-az2"},
+            ],
+        }
+    },
+    "eks": {"existing": {"cluster_name": "shared"}, "admins": [ADMIN]},
+    "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
+}
+OTHER_REGION = {"region": "us-east-1", "network": {"availability_zone_ids": ["use1-az4", "use1-az6"]}}
+
+
+def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
+    paths = [folder / f"{letter}.yaml" for letter in "abcdef"[: len(configs)]]
+    for path, config in zip(paths, configs, strict=True):
+        path.write_text(yaml.safe_dump(config))
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "found"),
+    [
+        ({"name": "b"}, {}, []),
+        ({}, {}, [("HP026", "name", "'research' is the name of {a} already, in the same region and account")]),
+        (OTHER_REGION, {}, []),
+        ({"account": "111122223333"}, {"account": "222233334444"}, []),
+        (
+            {"name": "b", "cluster": {"cluster_name": "same"}},
+            {"cluster": {"cluster_name": "same"}},
+            [
+                (
+                    "HP027",
+                    "cluster.cluster_name",
+                    "'same' is the HyperPod cluster of {a} already, in the same region and account",
+                )
+            ],
+        ),
+        (
+            {"name": "b", "eks": {"cluster_name": "same"}},
+            {"eks": {"cluster_name": "same"}},
+            [("HP027", "eks.cluster_name", "'same' is the EKS cluster of {a} already, in the same region and account")],
+        ),
+        (
+            {"cluster": {"cluster_name": "same"}},
+            {"cluster": {"cluster_name": "same"}, **OTHER_REGION},
+            [],
+        ),
+    ],
+)
+def test_what_must_be_one_between_configs(
+    one: dict[str, Any], two: dict[str, Any], found: list[tuple[str, str, str]], tmp_path: Path
+) -> None:
+    paths = written(tmp_path, merged(BASE, one), merged(BASE, two))
+    told = [each for each in load_all(paths).findings if each.severity == "error"]
+    assert [(each.rule, each.path, each.message) for each in told] == [
+        (rule, path, message.format(a=paths[0])) for rule, path, message in found
+    ]
+    assert all(each.file == str(paths[1]) and each.line is not None for each in told)
+
+
+def test_an_eks_cluster_has_one_hyperpod_cluster(tmp_path: Path) -> None:
+    made_by_other = merged(BASE, {"name": "c", "eks": {"cluster_name": "shared"}})
+    paths = written(tmp_path, EXISTING, {**EXISTING, "name": "b"}, made_by_other)
+    told = [each for each in load_all(paths).findings if each.severity == "error"]
+    assert [(each.rule, each.path, each.file) for each in told] == [
+        ("HP027", "eks.existing.cluster_name", str(paths[1])),
+        ("HP027", "eks.cluster_name", str(paths[2])),
+    ]
+
+
+def test_one_file_given_twice_is_one_config(tmp_path: Path) -> None:
+    (path,) = written(tmp_path, BASE)
+    assert len(load_all([path, tmp_path / "." / "a.yaml"]).configs) == 1
+
+
+def test_links_in_a_circle_are_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").symlink_to("b.yaml")
+    (tmp_path / "b.yaml").symlink_to("a.yaml")
+    (finding,) = load_all([tmp_path / "a.yaml"]).findings
+    assert (finding.rule, finding.cure) == ("HP002", "name the file itself")
+
+
+def test_a_stack_that_would_be_empty_is_left_out(tmp_path: Path) -> None:
+    (path,) = written(tmp_path, EXISTING)
+    platform = load(path).platform
+    assert platform is not None
+    assembly = build([platform], context=cdk_context(), outdir=str(tmp_path / "out"), validate=False).synth()
+    assert [stack.stack_name for stack in assembly.stacks] == ["existing-Eks", "existing-HyperPod"]
+
+
+def test_one_name_in_two_regions_is_two_stages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = written(tmp_path, BASE, merged(BASE, OTHER_REGION), merged(BASE, {"name": "other"}))
+    out = tmp_path / "out"
+    monkeypatch.setenv("HYPERPOD_CONFIG", ",".join(map(str, paths)))
+    monkeypatch.setenv("HYPERPOD_OUT", str(out))
+    assert synth.main() == 0
+    stages = sorted(
+        name
+        for name, it in json.loads((out / "manifest.json").read_text())["artifacts"].items()
+        if it["type"] == "cdk:cloud-assembly"
+    )
+    assert stages == ["assembly-other", "assembly-research-us-east-1", "assembly-research-us-west-2"]
+    assert capsys.readouterr().out.endswith(
+        f"next: hyperpod validate {' '.join(map(str, paths))} (all findings)\n"
+        f"      npx cdk diff --app {out} 'research-us-west-2/*' 'research-us-east-1/*' 'other/*'\n"
+        f"      npx cdk deploy --app {out} 'research-us-west-2/*' 'research-us-east-1/*' 'other/*'\n"
+    )
+
+
+def test_what_is_printed_after_synth_names_its_own_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = written(tmp_path, EXISTING)
+    monkeypatch.setenv("HYPERPOD_CONFIG", str(path))
+    monkeypatch.setenv("HYPERPOD_OUT", str(tmp_path / "my out"))
+    assert synth.main() == 0
+    assert f"npx cdk deploy --app '{tmp_path}/my out' --all\n" in capsys.readouterr().out

@@ -1,0 +1,69 @@
+"""Overrides, tags and aspects of users on the HyperPod cluster."""
+
+from __future__ import annotations
+
+import jsii
+import pytest
+from aws_cdk import Aspects, IAspect, Tags
+from aws_cdk import aws_sagemaker as sagemaker
+from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
+
+from hyperpod_constructs import Cluster, InstanceGroup
+
+WORKERS = InstanceGroup(name="workers", instance_type="ml.p5.48xlarge", count=4, availability_zone_id="usw2-az1")
+MORE = InstanceGroup(name="more", instance_type="ml.m5.4xlarge", count=1)
+
+
+@pytest.fixture(scope="module")
+def seen() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def overridden(seen: list[str]) -> Synthesized:
+    @jsii.implements(IAspect)
+    class Look:
+        def visit(self, node):
+            if isinstance(node, sagemaker.CfnCluster):
+                seen.append(node.node.path)
+
+    def build(stack):
+        spec = Cluster(instance_groups=(SYSTEM, WORKERS), tags={"team": "vision"}, properties={"GainedLater": {"A": 1}})
+        cluster = make_cluster(stack, spec)
+        cluster.resource.add_property_override("InstanceGroups.1.InstanceCount", 7)
+        cluster.resource.add_property_override("InstanceGroups.0.GainedLater", "x")
+        cluster.resource.add_property_override("NodeRecovery", "None")
+        cluster.resource.add_property_deletion_override("InstanceGroups.0.LifeCycleConfig.OnCreate")
+        cluster.add_instance_group(MORE)
+        Tags.of(stack).add("cost-center", "42")
+        Aspects.of(stack).add(Look())
+
+    return synthesize(build)
+
+
+def test_overrides_are_merged_also_when_a_group_is_added_after_them(overridden: Synthesized):
+    properties = overridden.one("AWS::SageMaker::Cluster")
+    groups = properties["InstanceGroups"]
+    assert [(group["InstanceGroupName"], group["InstanceCount"]) for group in groups] == [
+        ("system", 2),
+        ("workers", 7),
+        ("more", 1),
+    ]
+    assert groups[1]["InstanceType"] == "ml.p5.48xlarge"
+    assert groups[0]["GainedLater"] == "x"
+    assert set(groups[0]["LifeCycleConfig"]) == {"SourceS3Uri"}
+    assert properties["NodeRecovery"] == "None"
+
+
+def test_properties_that_cdk_does_not_know_yet_pass(overridden: Synthesized):
+    assert overridden.one("AWS::SageMaker::Cluster")["GainedLater"] == {"A": 1}
+
+
+def test_tags_of_the_app_reach_the_cluster(overridden: Synthesized):
+    tags = {tag["Key"]: tag["Value"] for tag in overridden.one("AWS::SageMaker::Cluster")["Tags"]}
+    assert tags == {"SageMaker": "true", "team": "vision", "cost-center": "42"}
+
+
+def test_aspects_see_the_l1(overridden: Synthesized, seen: list[str]):
+    assert overridden.template
+    assert [path.rpartition("/")[2] for path in seen] == ["Resource"]

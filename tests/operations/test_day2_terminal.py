@@ -1,0 +1,118 @@
+"""What comes from a cluster or from AWS cannot act on the terminal, and printed commands can be pasted."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+from accounts import NOW
+from day2 import job, pod
+
+from hyperpod_constructs.core.findings import Finding, Severity
+from hyperpod_constructs.core.rendering import text
+from hyperpod_constructs.core.terminal import paragraph, readable
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\x1b[1;31mred\x1b[0m\x9b31m\u202eevil\r"
+_OWN = re.compile(r"\x1b\[(3[0-9]|0)m")
+
+
+def harmless(output: str) -> bool:
+    """Whether a terminal does nothing but show the text, in our own colours."""
+    rest = _OWN.sub("", output).replace("\n", "").replace("\t", "")
+    return rest.isprintable()
+
+
+def test_the_check_can_fail():
+    assert not harmless(EVIL)
+    assert harmless("\x1b[32mRunning\x1b[0m\n")
+
+
+@pytest.mark.parametrize("made", [readable(EVIL), paragraph(EVIL), readable("a\nb")])
+def test_text_is_readable(made):
+    assert harmless(made)
+    assert "\n" not in made
+
+
+def test_what_is_printable_stays():
+    assert readable("größer, 日本語, ~/[a]") == "größer, 日本語, ~/[a]"
+
+
+def test_findings_are_readable():
+    finding = Finding(rule="HP301", severity=Severity.ERROR, path="a", message=EVIL, cure=EVIL)
+    assert harmless(text([finding]))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("jobs", "list"),
+        ("jobs", "describe", "llama"),
+        ("jobs", "pods", "llama"),
+        ("jobs", "logs", "llama"),
+        ("jobs", "logs", "llama", "--all"),
+        ("jobs", "wait", "llama"),
+    ],
+)
+def test_strings_of_the_cluster(api, run, command):
+    made = job(api, state="Failed")
+    made["status"]["conditions"][-1] |= {"message": EVIL, "reason": EVIL}
+    made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = EVIL
+    api.store.put(made)
+    status = {"containerStatuses": [{"ready": False, "restartCount": 1, "state": {"waiting": {"reason": EVIL}}}]}
+    pod(api, "llama-0", {"HPJob": "llama"}, **status)
+    pod(api, "llama-1", {"HPJob": "llama"}, **status)
+    api.store.put(
+        {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": "e", "namespace": "team"},
+            "involvedObject": {"name": "llama"},
+            "type": "Warning",
+            "reason": EVIL,
+            "message": EVIL,
+        }
+    )
+    api.logs |= dict.fromkeys((("team", "llama-0"), ("team", "llama-1")), f"{EVIL}\n")
+    result = run(*command, "--namespace", "team")
+    assert harmless(result.output), repr(result.output)
+    assert "owned" in result.output
+
+
+def test_strings_of_aws(aws, run):
+    aws.on(
+        "cloudformation",
+        "DescribeStacks",
+        lambda it: {
+            "Stacks": [
+                {
+                    "StackName": "research-Eks",
+                    "StackStatus": "CREATE_FAILED",
+                    "StackStatusReason": EVIL,
+                    "CreationTime": NOW,
+                    "Outputs": [{"OutputKey": "Evil", "OutputValue": EVIL}],
+                    "Tags": [{"Key": "hyperpod-constructs:platform", "Value": "research"}],
+                }
+            ]
+        },
+    )
+    failed = {
+        "LogicalResourceId": "Bad",
+        "PhysicalResourceId": EVIL,
+        "ResourceType": "A::B::C",
+        "ResourceStatus": "CREATE_FAILED",
+        "ResourceStatusReason": EVIL,
+        "LastUpdatedTimestamp": NOW,
+    }
+    aws.on("cloudformation", "ListStackResources", lambda it: {"StackResourceSummaries": [failed]})
+    result = run("stacks", "describe", "research-Eks")
+    assert "owned" in result.output
+    assert harmless(result.output), repr(result.output)
+
+
+def test_printed_commands_quote_their_arguments(api, run):
+    name = "my job; rm -rf ~"
+    job(api, name=name, state="Failed")
+    result = run("jobs", "wait", name, "--namespace", "team")
+    command = result.output.rpartition("cure: ")[2].strip()
+    assert shlex.split(command) == ["hyperpod", "jobs", "logs", name]

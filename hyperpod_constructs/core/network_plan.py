@@ -129,7 +129,11 @@ def control_plane_zones(network: Network) -> tuple[str, ...]:
     >>> control_plane_zones(Network(availability_zone_ids=["usw2-az1", "usw2-az2", "usw2-az3"]))
     ('usw2-az1', 'usw2-az2')
     """
-    return network.control_plane_zone_ids or zones_of(network)[: catalog.limit("eks_subnets").value]
+    zones, named = zones_of(network), network.control_plane_zone_ids
+    if not named:
+        return zones[: catalog.limit("eks_subnets").value]
+    # in the network's order: CloudFormation would take another order of the subnets for another VpcConfig
+    return tuple(zone for zone in zones if zone in named)
 
 
 def node_ranges(network: Network) -> tuple[IPv4Network, ...]:

@@ -67,7 +67,7 @@ jobs:
     instance_type: ml.p5.48xlarge
     nodes: 1
     command: [python, train.py]
-    tolerations: [{operator: Exists}]
+    tolerations: [{key: dedicated, operator: Exists}]
   - name: fixed
     team: vision
     image: 210987654321.dkr.ecr.us-west-2.amazonaws.com/train:v1
@@ -75,7 +75,7 @@ jobs:
     nodes: 1
     on_change: refuse
     command: [python, train.py]
-    tolerations: [{operator: Exists}]
+    tolerations: [{key: dedicated, operator: Exists}]
   - name: again
     team: speech
     image: 210987654321.dkr.ecr.us-west-2.amazonaws.com/train:v1
@@ -83,7 +83,7 @@ jobs:
     nodes: 1
     on_change: replace
     command: [python, train.py]
-    tolerations: [{operator: Exists}]
+    tolerations: [{key: dedicated, operator: Exists}]
 tags: {owner: ml}
 allow_data_loss: true
 """
@@ -232,9 +232,9 @@ ROWS: list[Row] = [
     row("cluster.instance_groups[2].availability_zone_id", GONE, "nothing"),
     row(f"{W}.labels.pool", "eval", "in-place"),
     row(f"{W}.labels.tier", "a", "in-place"),
-    row(f"{W}.taints", GONE, "in-place", f"{W}.taints[0]"),
-    row(f"{W}.taints", Append({"key": "x", "effect": "NoSchedule"}), "in-place", f"{W}.taints[1]"),
-    row(f"{W}.taints", Append({"key": "x", "effect": "NoExecute"}), "drains", f"{W}.taints[1]"),
+    row(f"{W}.taints", GONE, "in-place", f"{W}.taints[0]", valid=False),
+    row(f"{W}.taints", Append({"key": "x", "effect": "NoSchedule"}), "in-place", f"{W}.taints[1]", valid=False),
+    row(f"{W}.taints", Append({"key": "x", "effect": "NoExecute"}), "drains", f"{W}.taints[1]", valid=False),
     row(f"{W}.taints[0].effect", "NoExecute", "drains", f"{W}.taints[0]"),
     row(f"{W}.taints[0].value", "eval", "in-place"),
     row(f"{W}.threads_per_core", 1, "replaces-group"),
@@ -245,7 +245,7 @@ ROWS: list[Row] = [
     row(f"{W}.capacity", "spot", "replaces-group"),
     row(f"{W}.network_interface", "efa-only", "replaces-group"),
     row(f"{W}.volume.size_gib", 1000, "drains"),
-    row(f"{W}.deep_health_checks", ["InstanceStress"], "in-place"),
+    row(f"{W}.deep_health_checks", ["InstanceStress"], "in-place", valid=False),
     row(f"{W}.lifecycle", {"mode": "bootstrap"}, "in-place"),
     row(f"{W}.lifecycle", {}, "nothing"),
     row(f"{W}.image_id", "ami-0123456789abcdef0", "drains"),

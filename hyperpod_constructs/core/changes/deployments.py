@@ -19,6 +19,8 @@ DATA = {
     "AWS::APS::Workspace": "Prometheus workspace",
 }
 """Resource types that hold data of users."""
+_SCRIPTS = "LifecycleScripts"
+"""Part of the logical ids of the bucket of lifecycle scripts, which holds copies of files of the project only."""
 _CLUSTERS = ("AWS::SageMaker::Cluster", "AWS::EKS::Cluster", "AWS::EC2::VPC")
 _SERVING = {
     "AWS::EKS::Addon": "the add-on is removed with its pods",
@@ -207,7 +209,7 @@ class _Comparison:
         taken = [other for other, it in resources(self._new.stacks[stack]).items()
                  if it.get("Type") == kind and other not in resources(self._old.stacks[stack])]  # fmt: skip
         message = f"is deleted; {taken[0]} takes its place" if taken and kind in (*_CLUSTERS, *DATA) else "is deleted"
-        if kind in DATA:
+        if kind in DATA and _SCRIPTS not in name:
             yield edit(where, Change.LOSES_DATA, kind, None, message, rule="HP973", stack=stack)
         elif kind in _CLUSTERS:
             yield edit(where, Change.REPLACES_CLUSTER, kind, None, message, stack=stack)
@@ -300,7 +302,7 @@ def _left_behind(stack: str) -> Edit:
 
 def _create_only(kind: str) -> Sequence[str]:
     entry: Mapping[str, Sequence[str]] = load("replacement")["types"].get(kind, {})
-    return entry.get("create_only", ())
+    return [*entry.get("create_only", ()), *entry.get("documented", ())]
 
 
 def _property(resource: Mapping[str, Any], name: str) -> Any:

@@ -18,11 +18,11 @@ from ..core.checks import Context
 from ..core.spec import Access, Addons, Eks
 from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
-from .exports import refer_weakly
 from .interfaces import NetworkAddon, OidcIdentity
 from .kubernetes import KubernetesProvider
 from .network import HyperPodNetwork, connect_security_groups
 from .validation import region_of, validate_with
+from .weak_references import refer_weakly
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1

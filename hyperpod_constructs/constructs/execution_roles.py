@@ -11,8 +11,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, DependencyGroup
 
 from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
-from .exports import refer_weakly
 from .roles import execution_role, grant_group_needs, grant_subnet
+from .weak_references import refer_weakly
 
 
 @jsii.implements(iam.IPrincipal)

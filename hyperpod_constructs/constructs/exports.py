@@ -7,8 +7,8 @@ using it. Two mechanisms avoid that:
 - Values that live as long as their stack (cluster name and ARN, subnets, security group, service tokens) are exported
   always, whoever uses them. The references stay strong: a network or an EKS cluster in use cannot be deleted.
 - Values that an edit of the config removes together with their users (file systems, buckets, execution roles, the OIDC
-  provider) are read as stack outputs, a weak reference that never blocks. They are exported as well while they are used,
-  because stacks deployed by earlier versions import them.
+  provider) are read as stack outputs, a weak reference that never blocks (`weak_references`). They are exported as well
+  while they are used, because stacks deployed by earlier versions import them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnResource, CrossStackReferences, ReferenceStrength, Stack, Token
+from aws_cdk import Stack, Token
 from constructs import IConstruct
 
 from .kubernetes.helm_release import HelmProvider
@@ -73,10 +73,3 @@ def _is_made_here(stack: Stack, value: str) -> bool:
 def spread(scopes: Iterable[IConstruct]) -> bool:
     """Whether constructs lie in more than one stack."""
     return len({Stack.of(scope).node.path for scope in scopes}) > 1
-
-
-def refer_weakly(construct: IConstruct) -> None:
-    """Let other stacks read the attributes of a resource without blocking its removal."""
-    for child in construct.node.find_all():
-        if CfnResource.is_cfn_resource(child):
-            CrossStackReferences.of(child).produce(ReferenceStrength.BOTH)

@@ -21,10 +21,10 @@ from ..core import catalog
 from ..core.manifests import fsx_volumes
 from ..core.placement import storage_zone
 from ..core.spec import Bucket, Governance, LustreFileSystem, Storage
-from .exports import refer_weakly
 from .framework_logs import keep_emptying_logs
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
+from .weak_references import refer_weakly
 
 _EVENTS = ["NEW", "CHANGED", "DELETED"]
 

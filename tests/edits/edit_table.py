@@ -250,7 +250,7 @@ ROWS: list[Row] = [
     row(f"{W}.lifecycle", {}, "nothing"),
     row(f"{W}.image_id", "ami-0123456789abcdef0", "drains"),
     row(f"{W}.scheduled_update", {"schedule": "cron(0 3 ? * SUN *)"}, "in-place"),
-    row(f"{W}.max_count", 16, "none"),
+    row(f"{W}.max_count", 16, "in-place"),
     # the dependency chart
     row("dependencies.enabled", False, "drains"),
     row("dependencies.mpi_operator", False, "in-place"),

@@ -111,6 +111,7 @@ class HyperPodCluster(Construct):
             cluster=self.spec,
             eks_cluster_arn=self.eks_cluster.cluster_arn,
             given=execution_role,
+            vpc_id=self._vpc.vpc_id,
             shared_placement=lambda: {
                 "subnet_ids": list(dict.fromkeys([*self._cluster_subnet_ids(), *self._used_subnet_ids()])),
                 "security_group_ids": [self.security_group.security_group_id],

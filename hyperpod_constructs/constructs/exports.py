@@ -46,9 +46,13 @@ def export_shared_values(*, network: HyperPodNetwork, eks: HyperPodEks, cluster:
 
 
 def network_values(network: HyperPodNetwork) -> list[str]:
-    """Node subnets, control-plane subnets and the node security group."""
+    """The VPC, node subnets, control-plane subnets and the node security group."""
     subnets = [*network.node_subnets.values(), *network.control_plane_subnets]
-    return [*(subnet.subnet_id for subnet in subnets), network.node_security_group.security_group_id]
+    return [
+        network.vpc.vpc_id,
+        *(subnet.subnet_id for subnet in subnets),
+        network.node_security_group.security_group_id,
+    ]
 
 
 def eks_values(eks: HyperPodEks) -> list[str]:

@@ -20,6 +20,7 @@ from .eks import HyperPodEks
 from .exports import export_shared_values, spread
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
+from .trust import keep_internal
 from .validation import CHECKED
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class HyperPodPlatform(Construct):
         arn = platform.permissions_boundary_arn
         boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", arn) if arn else None
         for part in parts:
+            keep_internal(part)
             for key, value in platform.tags.items():
                 Tags.of(part).add(key, value)
             if boundary:

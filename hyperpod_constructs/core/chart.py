@@ -16,6 +16,7 @@ from ..handlers.helm.folder import content_digest, files_of
 from ..handlers.helm.subcharts import Dependency, digest_key, drop_duplicates, merge, resolve
 from .catalog import InstanceType, find_instance_type, find_region, label, mirror_images
 from .catalog._files import load
+from .overlay import overlay
 from .spec.dependencies import DependencyChart, GitChart
 
 __all__ = [
@@ -91,7 +92,7 @@ def without_namespace(spec: DependencyChart, *, values: Mapping[str, Any] | None
     >>> without_namespace(DependencyChart(deep_health_check=False, job_auto_restart=False))
     {'health_monitoring_agent': ('aws-hyperpod', 'deep_health_check')}
     """
-    given = _over(spec.values, values or {})
+    given = overlay(spec.values, values or {})
     found = {}
     for name, component in load("chart")["components"].items():
         home = component.get("lives_in")
@@ -162,7 +163,7 @@ def chart_values(
         set_by_us = merge(set_by_us, {"aws-efa-k8s-device-plugin": {"supportedInstanceLabels": {"values": every}}})
     if spec.efa_device_plugin:
         set_by_us = merge(set_by_us, {"aws-efa-k8s-device-plugin": _efa_plugin(region, restricted_nodes)})
-    return _over(_over(set_by_us, spec.values), values or {})
+    return overlay(overlay(set_by_us, spec.values), values or {})
 
 
 def _efa_plugin(region: str, restricted_nodes: bool) -> dict[str, Any]:
@@ -353,13 +354,3 @@ def _at(key: str, value: Any) -> dict[str, Any]:
     for part in reversed(key.split(".")):
         value = {part: value}
     return dict(value)
-
-
-def _over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Values over values; a null stays, since to helm it means: not even the chart's own default."""
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(below, Mapping)
-        merged[key] = _over(below, value) if both and isinstance(below, Mapping) else value
-    return merged

@@ -12,6 +12,7 @@ from . import checks
 from .documents import Document, join, read, within
 from .findings import Finding, Severity, errors, ordered
 from .jobs.files import LoadedJob, job_in, read_job
+from .jobs.foreign import foreign
 from .shape import Shape, shaped
 from .spec.base import is_token
 from .spec.dependencies import FolderChart
@@ -62,6 +63,9 @@ def load(path: Path) -> Loaded:
     document = read(path)
     if document.value is None and document.findings:
         return Loaded(path=path, platform=None, findings=[_documented(f) for f in document.findings])
+    other = foreign(document.value, file=document.file, comments=_comments(path))
+    if other is not None:
+        return Loaded(path=path, platform=None, findings=[_documented(document.located(other, key=True))])
     content = dict(document.value) if isinstance(document.value, dict) else document.value
     entries = content.pop("jobs", None) if isinstance(content, dict) else None
     _anchor(content, path.parent)
@@ -79,6 +83,10 @@ def load(path: Path) -> Loaded:
         platform=shape.value.model_copy(update={"jobs": jobs.jobs}) if shape.value and complete else None,
         findings=ordered([*map(_documented, shapes), *_empty(document, shapes), *found]),
     )
+
+
+def _comments(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig") if path.is_file() else ""
 
 
 def _anchor(content: Any, folder: Path) -> None:

@@ -109,7 +109,7 @@ def test_an_existing_network_to_which_nothing_is_added_has_no_stack(tmp_path: Pa
     platform = load(path).platform
     assert platform is not None
     assembly = build([platform], context=cdk_context(), outdir=str(tmp_path / "out"), validate=False).synth()
-    stacks = [stack.stack_name for stack in assembly.stacks]
+    stacks = sorted(stack.stack_name for stack in assembly.stacks)
     assert stacks == ["existing-Addons", "existing-Eks", "existing-HyperPod", "existing-Jobs"]  # and no Network stack
 
 

@@ -202,7 +202,7 @@ ROWS: list[Row] = [
     row("cluster.provisioning", "Request", "refused", valid=False),
     row("cluster.tiered_storage", {"memory_percent": 30}, "in-place"),
     row("cluster.tags", {"a": "b"}, "in-place", "cluster.tags.a"),
-    row("cluster.execution_roles", "per-group", "replaces-group"),
+    row("cluster.execution_roles", "shared", "replaces-group"),
     row("cluster.execution_role_arn", ROLE + "Nodes", "replaces-group"),
     row("cluster.nodes_ready_minutes", 50, "none"),
     row("cluster.lifecycle", {"mode": "bootstrap"}, "in-place"),

@@ -51,6 +51,7 @@ class Properties:
     namespace: str
     chart: Mapping[str, Any]
     subchart_digests: Mapping[str, str]
+    allow_unpinned_subcharts: bool
     values: Mapping[str, Any]
     values_files: Sequence[str]
     insertions: Sequence[Mapping[str, str]]
@@ -74,6 +75,7 @@ class Properties:
             namespace=properties["Namespace"],
             chart=properties["Chart"],
             subchart_digests=properties.get("SubchartDigests") or {},
+            allow_unpinned_subcharts=switch("AllowUnpinnedSubcharts"),
             values=json.loads(properties.get("Values") or "{}"),
             values_files=properties.get("ValuesFiles") or [],
             insertions=properties.get("Insertions") or [],
@@ -227,6 +229,7 @@ def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Call
         read_yaml=reader(chart, helm, work),
         pull=lambda dependency, into: pull_subchart(dependency, into, helm, sleep=sleep),
         digests=wanted.subchart_digests,
+        allow_unpinned=wanted.allow_unpinned_subcharts,
     )
     own = work / "values.json"
     own.touch(mode=0o600)  # values may be secret

@@ -1,34 +1,42 @@
-"""The create-only properties are those of the resource schemas that cfn-lint carries."""
+"""The create-only properties are those of the resource schemas that cfn-lint carries.
+
+With HYPERPOD_WRITE_DOCS set, the lists are written for all types that a deployment may have (deployer.json).
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import cfnlint
-import pytest
 
 from hyperpod_constructs.core.catalog import _files
 
 SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas"
-TYPES = _files.load("replacement")["types"]
+NAMES: dict[str, str] = json.loads((SCHEMAS / "providers" / "us-east-1.json").read_text())
+KINDS = {"create_only": "createOnlyProperties", "conditional": "conditionalCreateOnlyProperties"}
 
 
-@pytest.fixture(scope="module")
-def names() -> dict[str, str]:
-    """Resource type to the name of its schema's file."""
-    found: dict[str, str] = json.loads((SCHEMAS / "providers" / "us-east-1.json").read_text())
-    return found
+def of_schema(type_: str) -> dict[str, list[str]]:
+    """What the schema of a type lists."""
+    schema: dict[str, Any] = json.loads((SCHEMAS / "resources" / f"{NAMES[type_]}.json").read_text())
+    lists = {
+        ours: sorted(path.removeprefix("/properties/") for path in schema.get(name, ())) for ours, name in KINDS.items()
+    }
+    return {"create_only": lists["create_only"]} | (
+        {"conditional": lists["conditional"]} if lists["conditional"] else {}
+    )
 
 
-@pytest.mark.parametrize("type_", TYPES)
-def test_it_is_the_schemas_list(type_: str, names: dict[str, str]) -> None:
-    schema = json.loads((SCHEMAS / "resources" / f"{names[type_]}.json").read_text())
-    for key, listed in (("create_only", "createOnlyProperties"), ("conditional", "conditionalCreateOnlyProperties")):
-        wanted = sorted(path.removeprefix("/properties/") for path in schema.get(listed, ()))
-        assert TYPES[type_].get(key, []) == wanted
-
-
-def test_every_type_that_we_deploy_and_that_has_a_schema_is_listed(names: dict[str, str]) -> None:
-    deployed = {type_ for type_ in _files.load("deployer")["types"] if type_ in names}
-    assert deployed == set(TYPES)
+def test_the_lists_are_those_of_the_schemas() -> None:
+    content = _files.load("replacement")
+    wanted = {type_: of_schema(type_) for type_ in sorted(_files.load("deployer")["types"]) if type_ in NAMES}
+    documented = {type_: entry["documented"] for type_, entry in content["types"].items() if "documented" in entry}
+    for type_, properties in documented.items():
+        wanted[type_] = {**wanted[type_], "documented": properties}
+    if os.environ.get("HYPERPOD_WRITE_DOCS"):
+        (_files.DATA / "replacement.json").write_text(_files.dumps({**content, "types": wanted}))
+        return
+    assert content["types"] == wanted

@@ -13,7 +13,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct, DependencyGroup, IDependable
 
-from ..core import catalog
 from ..core.checks import Context
 from ..core.spec import Access, Addons, Eks
 from .access import add_all
@@ -21,6 +20,7 @@ from .addons import CORE_ADDONS, EksAddon
 from .interfaces import NetworkAddon, OidcIdentity
 from .kubernetes import KubernetesProvider
 from .network import HyperPodNetwork, connect_security_groups
+from .trust import hold_to_account
 from .validation import region_of, validate_with
 
 if TYPE_CHECKING:
@@ -146,9 +146,7 @@ class HyperPodEks(Construct):
         spec, addons = eks or Eks(), addons or Addons()
         validate_with(self, lambda: Context(eks=spec, network=network.spec, region=region_of(self)))
         self.spec = spec
-        self.kubernetes_version = spec.kubernetes_version
-        if self.kubernetes_version is None and not spec.existing:
-            self.kubernetes_version = catalog.default_kubernetes_version().version
+        self.kubernetes_version = spec.version
         group = DependencyGroup()
         self.ready = group
         if spec.existing:
@@ -236,6 +234,7 @@ class HyperPodEks(Construct):
         )
         resource = cluster.node.default_child
         assert isinstance(resource, eks_v2.CfnCluster)
+        hold_to_account(cluster.role)
         resource.add_property_override("AccessConfig.AuthenticationMode", spec.authentication_mode)
         resource.add_property_override("UpgradePolicy.SupportType", spec.support)
         if spec.deletion_protection:

@@ -7,6 +7,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from .trust import INTERNAL_TAG
+
 
 def framework_logs(scope: Construct) -> logs.LogGroup:
     """The log group of a stack's CDK functions, which goes with the stack.
@@ -34,3 +36,4 @@ def keep_emptying_logs(bucket: s3.Bucket) -> None:
     function = provider.node.find_child("Handler")
     assert isinstance(function, CfnResource)
     function.add_property_override("LoggingConfig.LogGroup", framework_logs(bucket).log_group_name)
+    function.add_property_override("Tags", [{"Key": INTERNAL_TAG, "Value": "true"}])  # no tags of CDK reach it

@@ -24,6 +24,7 @@ from .kubernetes import KubernetesObjects
 from .kubernetes.handler_code import handler_code
 from .kubernetes.helm_release import HelmRelease
 from .roles import pod_identity_role
+from .trust import keep_internal
 
 if TYPE_CHECKING:
     from .observability import PrometheusWorkspace
@@ -139,6 +140,7 @@ class GrafanaDashboards(Construct):
             log_group=log_group,
         )
         provider = custom_resources.Provider(self, "Provider", on_event_handler=function, log_group=log_group)
+        keep_internal(self)
         source = {**_data_source(prometheus.endpoint), "uid": _DATA_SOURCE_UID}
         boards = list(dashboards(levels).values())
         resource = CustomResource(

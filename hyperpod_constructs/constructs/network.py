@@ -14,6 +14,7 @@ from ..core.checks import Context
 from ..core.endpoint_policies import endpoint_policy
 from ..core.network_plan import PlannedSubnet, plan
 from ..core.spec import Network
+from .trust import hold_to_account
 from .validation import region_of, validate_with
 
 
@@ -101,12 +102,14 @@ class HyperPodNetwork(Construct):
         )
         if network.flow_logs:
             group = logs.LogGroup(self, "FlowLogGroup", retention=logs.RetentionDays.ONE_MONTH)
-            ec2.FlowLog(
+            flow_log = ec2.FlowLog(
                 self,
                 "FlowLog",
                 resource_type=ec2.FlowLogResourceType.from_vpc(self.vpc),
                 destination=ec2.FlowLogDestination.to_cloud_watch_logs(group),
             )
+            if flow_log.iam_role is not None:
+                hold_to_account(flow_log.iam_role)
 
     def _subnet(self, planned: PlannedSubnet) -> ec2.CfnSubnet:
         name = {"public": "Public", "control-plane": "ControlPlane", "node": "Node"}[planned.kind]

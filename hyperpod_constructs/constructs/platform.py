@@ -19,6 +19,7 @@ from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
+from .trust import keep_internal
 from .validation import CHECKED
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class HyperPodPlatform(Construct):
         arn = platform.permissions_boundary_arn
         boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", arn) if arn else None
         for part in parts:
+            keep_internal(part)
             for key, value in platform.tags.items():
                 Tags.of(part).add(key, value)
             if boundary:

@@ -43,7 +43,7 @@ catalog.default_kubernetes_version(), catalog.endpoints_for(["fsx"]), catalog.ro
 heavy = {"aws_cdk", "jsii", "cdk8s", "constructs", "boto3", "botocore", "cfnlint", "kubernetes", "pydantic", "difflib"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=600)
 
 
 FIELDS = {

@@ -287,17 +287,57 @@ def test_a_bucket_with_a_key(linked: Assembly) -> None:
         ),
     ],
 )
-def test_what_the_execution_role_may_do_with_it(synth: Synth, access: str, actions: set[str]) -> None:
-    assembly = synth({"buckets": [{"name": "datasets", "access": access}]})
+@pytest.mark.parametrize("who", [{"nodes": True}, {"used_by": ["vision"]}])
+def test_what_those_who_use_it_may_do_with_it(
+    synth: Synth, access: str, actions: set[str], who: dict[str, Any]
+) -> None:
+    assembly = synth({"buckets": [{"name": "datasets", "access": access, **who}]})
+    granted = grants_on_bucket(assembly)
+    role = "ExecutionRoles" if "nodes" in who else "StoragePods"
+    assert {action for _, action in granted} == actions
+    assert all(role in policy for policy, _ in granted)
+
+
+def grants_on_bucket(assembly: Assembly) -> set[tuple[str, str]]:
+    """Policy and action of everything that a policy of IAM allows on the bucket."""
     name, _ = bucket_of(assembly)
-    granted = {
-        action
-        for policy in assembly.resources("AWS::IAM::Policy").values()
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    return {
+        (policy, action)
+        for policy, it in assembly.resources("AWS::IAM::Policy").items()
+        for statement in it["Properties"]["PolicyDocument"]["Statement"]
         if name in json.dumps(statement["Resource"])
         for action in statement["Action"]
     }
-    assert granted == actions
+
+
+def test_no_node_may_use_a_bucket_unasked(synth: Synth) -> None:
+    assembly = synth({"buckets": [{"name": "datasets", "namespaces": ["vision"], "used_by": ["vision"]}]})
+    granted = grants_on_bucket(assembly)
+    assert granted
+    assert not [policy for policy, _ in granted if "ExecutionRoles" in policy]
+
+
+def test_the_pods_of_a_team_get_one_role_by_pod_identity(synth: Synth) -> None:
+    buckets = [
+        {"name": "datasets", "access": "read", "used_by": ["vision"]},
+        {"name": "results", "used_by": ["vision", "default"]},
+    ]
+    assembly = synth({"buckets": buckets})
+    found = {
+        it["Properties"]["Namespace"]: it["Properties"]
+        for it in assembly.resources("AWS::EKS::PodIdentityAssociation").values()
+        if it["Properties"]["ServiceAccount"] == "default"
+    }
+    assert set(found) == {"hyperpod-ns-vision", "default"}
+    (role,) = [
+        it["Properties"]
+        for name, it in assembly.resources("AWS::IAM::Role").items()
+        if name == found["default"]["RoleArn"]["Fn::GetAtt"][0]
+    ]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert set(trust["Condition"]) == {"StringEquals", "ArnEquals"}
+    assert prove(str(assembly.folder)).holds
 
 
 def test_a_bucket_mounted_by_mountpoint(synth: Synth) -> None:

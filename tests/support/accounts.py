@@ -367,7 +367,9 @@ def role(arn: str, trusted: str = "sagemaker.amazonaws.com") -> dict[str, Any]:
 def look(aws: FakeAws, platform: Platform, *, shared: bool = True, **options: Any) -> list[Finding]:
     with use_clock(TODAY):
         session = aws.session(shared=shared)
-        return preflight(platform, session=session, **{"attempts": 1, "read_seconds": 5.0, **options})
+        return preflight(
+            platform, session=session, **{"attempts": 1, "read_seconds": 120.0, "deadline_seconds": 300.0, **options}
+        )
 
 
 def said(findings: list[Finding], rule: str) -> Finding:

@@ -15,6 +15,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup
 
 from ...handlers.kubernetes.timing import POLL_SECONDS
+from ..trust import hold_to_account, keep_internal
 from .handler_code import handler_code
 
 _RUNTIME = lambda_.Runtime.PYTHON_3_14
@@ -78,6 +79,7 @@ class KubernetesProvider(Construct):
         self._in_vpc, self._create_access_entry = vpc is not None, create_access_entry
         self.role = self._create_role("Role", "Functions that talk to the EKS API server")
         self._framework_logs = self._logs("FrameworkLogs")
+        keep_internal(self)
         self.ready = DependencyGroup(self.role)
         if create_access_entry:
             self.ready.add(self._let_in("AccessEntry", self.role, "AmazonEKSClusterAdminPolicy"))
@@ -131,6 +133,9 @@ class KubernetesProvider(Construct):
             total_timeout=Duration.hours(1),
             log_group=self._framework_logs,
         )
+        waiter = provider.node.find_child("waiter-state-machine").node.find_child("Role").node.default_child
+        assert isinstance(waiter, iam.CfnRole)
+        hold_to_account(waiter)
         return provider.service_token
 
     def _place(

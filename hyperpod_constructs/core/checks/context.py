@@ -125,18 +125,13 @@ class Context:
     @cached_property
     def kubernetes_version(self) -> KubernetesVersion | None:
         """The Kubernetes version that a new control plane gets; None where it is not ours, not known or a token."""
-        from ..catalog import default_kubernetes_version, find_kubernetes_version
+        from ..catalog import find_kubernetes_version
 
-        if self.eks is None:
-            return None
-        if self.eks.kubernetes_version is not None:
-            return find_kubernetes_version(self.eks.kubernetes_version)
-        if self.eks.existing is not None:
-            return None
         try:
-            return default_kubernetes_version()
+            version = self.eks.version if self.eks is not None else None
         except LookupError:  # the catalog is too old to know one; HP202 says so
             return None
+        return find_kubernetes_version(version) if version is not None else None
 
     @cached_property
     def instance_groups(self) -> InstanceGroups:

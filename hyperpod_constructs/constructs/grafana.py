@@ -131,7 +131,7 @@ class GrafanaDashboards(Construct):
             self,
             "Handler",
             description="Puts dashboards into a Grafana workspace",
-            code=handler_code("grafana"),
+            code=handler_code("grafana", "shared"),
             handler="handlers.grafana.index.on_event",
             runtime=lambda_.Runtime.PYTHON_3_14,
             timeout=Duration.minutes(5),
@@ -152,6 +152,7 @@ class GrafanaDashboards(Construct):
                 "WorkspaceId": workspace_id,
                 "DataSource": Stack.of(self).to_json_string(source),
                 "Dashboards": json.dumps(boards, separators=(",", ":")),
+                "Marks": "tags",
             },
         )
         resource.node.add_dependency(role)

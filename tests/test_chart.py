@@ -14,7 +14,8 @@ import pytest
 from hyperpod_constructs.core import chart, spec
 from hyperpod_constructs.core.catalog import instance_types
 from hyperpod_constructs.core.catalog._files import load
-from hyperpod_constructs.core.chart import ChartError, chart_values, gaps, insertions, vendor
+from hyperpod_constructs.core.chart import ChartError, chart_values, gaps, vendor
+from hyperpod_constructs.core.chart_lines import insertions
 from hyperpod_constructs.core.closed import image_copies
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup
 from hyperpod_constructs.core.spec.dependencies import DependencyChart

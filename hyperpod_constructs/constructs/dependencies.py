@@ -7,7 +7,8 @@ from typing import Any
 
 from constructs import Construct
 
-from ..core.chart import chart_values, insertions, namespace, pinned_chart, release_name, subchart_digests, values_files
+from ..core.chart import chart_values, namespace, pinned_chart, release_name, subchart_digests, values_files
+from ..core.chart_lines import insertions
 from ..core.spec.dependencies import ChartSource, DependencyChart
 from .kubernetes.helm_release import HelmRelease
 from .kubernetes.provider import KubernetesProvider

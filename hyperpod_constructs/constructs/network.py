@@ -14,6 +14,7 @@ from ..core.checks import Context
 from ..core.endpoint_policies import endpoint_policy
 from ..core.network_plan import PlannedSubnet, plan
 from ..core.spec import Network
+from .log_groups import DEFAULT_RETENTION
 from .trust import hold_to_account
 from .validation import region_of, validate_with
 
@@ -101,7 +102,7 @@ class HyperPodNetwork(Construct):
             [*network.interface_endpoints, *endpoint_services], [network.vpc_cidr, *planned.secondary_cidrs]
         )
         if network.flow_logs:
-            group = logs.LogGroup(self, "FlowLogGroup", retention=logs.RetentionDays.ONE_MONTH)
+            group = logs.LogGroup(self, "FlowLogGroup", retention=DEFAULT_RETENTION)
             flow_log = ec2.FlowLog(
                 self,
                 "FlowLog",

@@ -24,9 +24,11 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from ...core.chart import Insertion, content_digest
+from ...core.chart import content_digest
+from ...core.chart_lines import Insertion
 from ...core.spec.base import is_token
 from ...core.spec.dependencies import ChartSource, FolderChart, GitChart, OciChart
+from ..log_groups import DEFAULT_RETENTION
 from .handler_code import handler_code
 from .provider import KubernetesProvider
 
@@ -54,7 +56,7 @@ class HelmProvider(Construct):
         *,
         kubernetes: KubernetesProvider,
         layer: lambda_.ILayerVersion | None = None,
-        log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
+        log_retention: logs.RetentionDays = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
         function_logs = self._logs("Logs", log_retention)

@@ -42,9 +42,10 @@ def answer(
         Refused: a create-only property differs from the live cluster's, and replacement is not allowed.
     """
     wanted = event["ResourceProperties"]
-    physical_id = f"{wanted['LogicalId']}-guard"
     if event["RequestType"] == "Delete":
-        return {"PhysicalResourceId": physical_id}
+        # as it was given: CloudFormation makes up an id when the answer of a Create was lost
+        return {"PhysicalResourceId": event["PhysicalResourceId"]}
+    physical_id = f"{wanted['LogicalId']}-guard"
     live = patiently(lambda: live_cluster(wanted, cloudformation, sagemaker), sleep)
     if live is not None:
         found = replacing(wanted, event.get("OldResourceProperties", {}), live)

@@ -23,6 +23,7 @@ from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
 from .kubernetes.handler_code import handler_code
 from .kubernetes.helm_release import HelmRelease
+from .log_groups import DEFAULT_RETENTION
 from .roles import pod_identity_role
 from .trust import keep_internal
 
@@ -112,9 +113,7 @@ class GrafanaDashboards(Construct):
         levels: Metrics | None = None,
     ) -> None:
         super().__init__(scope, id)
-        log_group = logs.LogGroup(
-            self, "Logs", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
-        )
+        log_group = logs.LogGroup(self, "Logs", retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
         role = iam.Role(
             self,
             "Role",
@@ -211,6 +210,7 @@ class SelfHostedGrafana(Construct):
             values=overlay(_values(prometheus.endpoint), settings.values),
             create_namespace=False,
             wait=True,
+            adopt=settings.adopt,
         )
         release.node.add_dependency(
             space, association, boards, cluster.milestone("coredns"), cluster.milestone("task_governance")

@@ -55,10 +55,8 @@ def resource_types(assembly: Path) -> set[str]:
 def actions_of(types: Iterable[str]) -> set[str]:
     """The actions that CloudFormation needs to create, read, update and delete resources of these types.
 
-    Custom resources need their functions invoked; what the functions do, their own roles allow.
-
-    Raises:
-        KeyError: the table does not know a type.
+    Custom resources need their functions invoked; what the functions do, their own roles allow. Types that the table does
+    not know are left out: see `unknown_types`.
 
     >>> sorted(actions_of(["AWS::EC2::VPCCidrBlock", "Custom::HyperPodComputeQuota"]))[:2]
     ['ec2:AllocateIpamPoolCidr', 'ec2:AssociateVpcCidrBlock']
@@ -66,8 +64,18 @@ def actions_of(types: Iterable[str]) -> set[str]:
     known: Mapping[str, list[str]] = load("deployer")["types"]
     found: set[str] = set()
     for type_ in types:
-        found.update([_INVOKE] if type_.startswith("Custom::") else known[type_])
+        found.update([_INVOKE] if type_.startswith("Custom::") else known.get(type_, []))
     return found
+
+
+def unknown_types(types: Iterable[str]) -> set[str]:
+    """The types that the table does not know.
+
+    >>> unknown_types(["AWS::EC2::VPC", "AWS::Made::Up", "Custom::Mine"])
+    {'AWS::Made::Up'}
+    """
+    known = set(load("deployer")["types"])
+    return {type_ for type_ in types if not type_.startswith("Custom::")} - known
 
 
 def name_prefixes(assembly: Path) -> list[str]:
@@ -199,6 +207,9 @@ def main() -> None:
         content["types"] = {**content["types"], **derive(types)}
         (DATA / "deployer.json").write_text(dumps(content))
         return
+    if unknown := unknown_types(types):
+        listed = ", ".join(sorted(unknown))
+        parser.error(f"no permissions are known for {listed}; add them with --refresh, which needs cfn-lint")
     if not arguments.permissions_boundary:
         parser.error("--permissions-boundary is missing: without one the deployer can make itself an administrator")
     prefixes = arguments.name_prefix or [prefix for folder in arguments.assembly for prefix in name_prefixes(folder)]

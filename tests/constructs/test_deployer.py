@@ -26,8 +26,10 @@ from hyperpod_constructs.core.deployer import (
     actions_of,
     deployer_policies,
     derive,
+    main,
     name_prefixes,
     resource_types,
+    unknown_types,
 )
 
 BOUNDARY = "arn:aws:iam::111122223333:policy/Boundary"
@@ -79,8 +81,7 @@ def role(name: str) -> str:
 
 def test_the_table_is_what_cloudformation_says(types: set[str]) -> None:
     table = load("deployer")["types"]
-    missing = {type_ for type_ in types if not type_.startswith("Custom::")} - table.keys()
-    assert not missing, "python -m hyperpod_constructs.core.deployer --refresh cdk.out"
+    assert unknown_types(types) == set(), "python -m hyperpod_constructs.core.deployer --refresh cdk.out"
     assert {type_: table[type_] for type_ in derive(types)} == derive(types)
 
 
@@ -167,6 +168,18 @@ def test_custom_resources_are_invoked() -> None:
     assert actions_of(["Custom::HyperPodComputeQuota"]) == {"lambda:InvokeFunction"}
 
 
+def test_types_that_are_not_known_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = {"Resources": {"A": {"Type": "AWS::Made::Up"}, "B": {"Type": "AWS::EC2::FlowLog"}}}
+    (tmp_path / "a.template.json").write_text(json.dumps(template))
+    monkeypatch.setattr("sys.argv", ["deployer", str(tmp_path), "--permissions-boundary", BOUNDARY])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert "no permissions are known for AWS::Made::Up; add them with --refresh" in capsys.readouterr().err
+
+
 def test_governance_needs_what_the_service_documents() -> None:
     needed = actions_of(["AWS::SageMaker::ComputeQuota", "AWS::SageMaker::Cluster"])
     assert {"eks:AssociateAccessPolicy", "eks:DisassociateAccessPolicy", "sagemaker:DeleteComputeQuota"} <= needed
@@ -191,8 +204,7 @@ def test_every_example_is_deployed_with_its_boundary(tmp_path: Path) -> None:
         build([platform], context=cdk_context(), outdir=str(out), validate=False).synth()
         assembly = read_assembly(out)
         types = resource_types(out)
-        table = load("deployer")["types"]
-        assert {type_ for type_ in types if not type_.startswith("Custom::")} <= table.keys()
+        assert unknown_types(types) == set()
         made = policies(types, *name_prefixes(out))
         for stack, template in assembly.templates.items():
             for logical_id, resource in template["Resources"].items():

@@ -15,6 +15,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup
 
 from ...handlers.kubernetes.timing import POLL_SECONDS
+from ..log_groups import DEFAULT_RETENTION
 from ..trust import hold_to_account, keep_internal
 from .handler_code import handler_code
 
@@ -65,7 +66,7 @@ class KubernetesProvider(Construct):
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
         create_access_entry: bool = True,
         permissions_boundary: iam.IManagedPolicy | None = None,
-        log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
+        log_retention: logs.RetentionDays = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
         if vpc is None and (vpc_subnets is not None or security_groups):

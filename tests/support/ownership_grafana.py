@@ -55,6 +55,7 @@ class Dashboards:
     refuse_at: int = -1
     outage_until: float = 0.0
     killed: set[str] = field(default_factory=set)
+    succeeded: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.aws, self.clock = _Aws(), FakeClock()
@@ -73,12 +74,16 @@ class Dashboards:
 
     def on_event(self, event: Event) -> Any:
         began = self.clock.time
-        if event["RequestType"] == "Delete":
-            self.refuse_at = -1  # what is refused for good stays, and CloudFormation says so
+        if event["RequestType"] == "Delete" or event["RequestId"] in self.succeeded:
+            # A deletion that is refused for good leaves what is there, and CloudFormation says so. An event that succeeded
+            # and comes again leaves it too, whatever happens: nothing tells whether the first answer arrived.
+            self.refuse_at, self.outage_until = -1, 0.0
         me = owner(event["StackId"], event["LogicalResourceId"], f"{WORKSPACE}/dashboards")
         self.killed.discard(me.tag_key)
         try:
-            return index.handle(event, self.aws, self.grafana.http, self.clock, SECONDS)  # type: ignore[arg-type]
+            answer = index.handle(event, self.aws, self.grafana.http, self.clock, SECONDS)  # type: ignore[arg-type]
+            self.succeeded.add(event["RequestId"])
+            return answer
         except Killed:
             self.grafana.accounts.clear()  # its token is over in ten minutes; the next event deletes it then
             self.killed.add(me.tag_key)

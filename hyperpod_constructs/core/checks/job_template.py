@@ -12,7 +12,9 @@ from ..jobs.manifest import manifest_of, pod_templates
 from ..jobs.pod_rules import template_flaws
 from ..jobs.pods import pod_template
 from ..jobs.schema import Flaw, flaws
+from ..spec.base import defaults
 from ..spec.jobs import Job, ReplicaSpec
+from ..spec.jobs_policy import RunPolicy
 from .job_rule import KUBERNETES, example, pods
 from .registry import Problem, rule
 
@@ -68,15 +70,27 @@ def final_object(job: Job) -> Iterator[Problem]:
 
 def _object(job: Job) -> Iterator[Flaw]:
     """What is wrong with the object after the job's own patch: around its pod templates and inside of them."""
+    if not job.job_patch:
+        yield from _numbers(job)
+        return
     manifest = manifest_of(job)
     found = list(flaws(manifest, job.kind))
-    if not job.job_patch:  # rules about our fields say the rest
-        yield from (flaw for flaw in found if flaw.message.endswith(" bits"))
-        return
     yield from found
     for place, template in [] if found else pod_templates(manifest):
         for flaw in template_flaws(template):
             yield Flaw(f"{place}.{flaw.path}", flaw.message, flaw.cure)
+
+
+def _numbers(job: Job) -> Iterator[Flaw]:
+    """Numbers of the policies that Kubernetes has no room for; rules about our fields say the rest."""
+    if job.elastic is None and job.run_policy == _NO_POLICY:
+        return
+    for flaw in flaws(manifest_of(job), job.kind):
+        if flaw.message.endswith(" bits"):
+            yield flaw
+
+
+_NO_POLICY = defaults(RunPolicy)
 
 
 def _problem(path: str, flaw: Flaw) -> Problem:

@@ -465,8 +465,8 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
             "error HP722 volumes: spec.containers[0].volumeMounts[0].mountPath: '/a:b' is not a valid mount path",
         ),
         (
-            {"volumes": [{"name": "a", "mount_path": "/a", "claim": "My Claim"}]},
-            "error HP722 volumes: spec.volumes[0].persistentVolumeClaim.claimName: 'My Claim' is not a valid Kubernetes name",
+            {"volumes": [{"name": "a", "mount_path": "/a", "claim": "C 1"}]},
+            "error HP722 volumes: spec.volumes[0].persistentVolumeClaim.claimName: 'C 1' is not a valid Kubernetes name",
         ),
         (
             {"volumes": [{"name": "a", "mount_path": "/a", "secret": "s", "files": {"k": "/etc/x"}}]},

@@ -24,7 +24,11 @@ LONGEST_SECONDS = 270.0
 """How long all calls of one event may take together; Lambda ends the function after five minutes."""
 
 GONE = "ResourceNotFoundException"
-_ACCOUNT_SECONDS = 30.0  # kept at the end, to delete the service account
+ACCOUNT_SECONDS = 30.0
+"""Kept at the end, to delete the service account."""
+UNDO_SECONDS = 60.0
+"""Kept before that, to undo what a failed Create has done."""
+
 _FRESH_SECONDS = 60.0  # a token that was just made may not be known everywhere yet
 _ANSWER_SECONDS = 30.0
 _LARGEST_ANSWER = 20 * 2**20
@@ -108,7 +112,7 @@ def session(workspace: str, client: Any, http: Http, clock: Clock, owner: str, u
 
     Accounts that a function which was killed has left of the same owner are deleted too, once their token is over.
     """
-    last = until - _ACCOUNT_SECONDS
+    last = until - ACCOUNT_SECONDS
     endpoint = _aws(lambda: client.describe_workspace(workspaceId=workspace), clock, last)["workspace"]["endpoint"]
     prefix = f"hyperpod-{owner}-"
     name = f"{prefix}{int(time.time())}-{uuid.uuid4().hex[:8]}"

@@ -62,16 +62,23 @@ def load(path: Path) -> Loaded:
     document = read(path)
     if document.value is None and document.findings:
         return Loaded(path=path, platform=None, findings=[_documented(f) for f in document.findings])
+    if isinstance(document.value, dict) and (kind := _other_kind(document.value)):
+        what, cure = kind
+        message = f"is {what}, not the config of a platform"
+        finding = Finding(rule="HP012", severity=Severity.ERROR, path="", message=message, cure=cure.format(path=path))
+        return Loaded(path=path, platform=None, findings=[_documented(document.located(finding))])
     content = dict(document.value) if isinstance(document.value, dict) else document.value
     entries = content.pop("jobs", None) if isinstance(content, dict) else None
     _anchor(content, path.parent)
     jobs = _jobs(entries, path.parent, document)  # before the platform, whose validator then takes over that of a job
     shape = shaped(Platform, content, document)
     complete = shape.value is not None and jobs.complete and not errors(document.findings)
+    cut = set(shape.cut)
+    around = {each for path in cut for each in _around(path)}
     found = [
         _placed(finding, document, jobs)
         for finding in checks.check(_context(shape, jobs, complete=complete))
-        if not any(within(finding.path, cut) or within(cut, finding.path) for cut in shape.cut)
+        if finding.path not in around and cut.isdisjoint(_around(finding.path))
     ]
     shapes = [*document.findings, *shape.findings, *jobs.findings, *_folders(shape.value, document)]
     return Loaded(
@@ -79,6 +86,31 @@ def load(path: Path) -> Loaded:
         platform=shape.value.model_copy(update={"jobs": jobs.jobs}) if shape.value and complete else None,
         findings=ordered([*map(_documented, shapes), *_empty(document, shapes), *found]),
     )
+
+
+def _other_kind(data: dict[str, Any]) -> tuple[str, str] | None:
+    """What a file is that is taken for a config, and what to do with it."""
+    if {"network", "cluster", "eks", "region"} & data.keys():
+        return None
+    if {"apiVersion", "kind"} <= data.keys():
+        return (
+            f"a Kubernetes object ({data['kind']})",
+            "apply it with kubectl, or submit a job: hyperpod jobs submit {path}",
+        )
+    if "image" in data:
+        return "a job", "check it with `hyperpod jobs render {path}`, or name it in the config: jobs: [{path}]"
+    if {"Resources", "AWSTemplateFormatVersion"} & data.keys():
+        return "a CloudFormation template", "name the config that it was made from"
+    return None
+
+
+def _around(path: str) -> list[str]:
+    """A path and all that it is in.
+
+    >>> _around("cluster.instance_groups[0]")
+    ['', 'cluster', 'cluster.instance_groups', 'cluster.instance_groups[0]']
+    """
+    return ["", *(path[: match.start()] for match in re.finditer(r"[.\[]", path) if match.start()), path]
 
 
 def _anchor(content: Any, folder: Path) -> None:

@@ -24,8 +24,9 @@ def told(error: Exception) -> tuple[str, int]:
     what = failure(error, getattr(error, "operation_name", ""))
     if what is not None:
         return paragraph(f"{what}\n  cure: {what.cure}"), 2 if what.trouble is Trouble.NO_REGION else 1
-    if isinstance(error, OSError) and error.filename is not None:
-        return paragraph(f"{os.fsdecode(error.filename)}: {error.strerror or error}"), 1
+    if isinstance(error, OSError):
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        return paragraph(f"{where}{error.strerror or error}"), 1
     if isinstance(error, RecursionError):
         return "the input is nested too deeply", 1
     try:

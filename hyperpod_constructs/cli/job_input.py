@@ -12,7 +12,8 @@ import click
 from ..core.checks.jobs import check_job
 from ..core.documents import Document
 from ..core.findings import Finding, errors, ordered, summary
-from ..core.jobs.files import LoadedJob, job_in, read_job
+from ..core.jobs.files import LoadedJob, job_in, read_jobs
+from ..core.overlay import overlay
 from ..core.spec.jobs import Job
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None
     """The jobs of the files with the flags over them, or of the flags alone; exit 1 with the findings when one is wrong."""
     if not files and not flags:
         raise click.UsageError("name a job file, or state a job by flags (--name, --image ...)")
-    loaded = [_with(read_job(file), flags) for file in files] if files else [job_in(dict(flags), Document(file=None))]
+    if files:
+        loaded = [_with(one, flags) for file in files for one in read_jobs(file)]
+    else:
+        loaded = [job_in(dict(flags), Document(file=None))]
     found = [finding for one in loaded for finding in one.findings]
     for one in loaded:
         if one.job is not None:
@@ -31,7 +35,7 @@ def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None
     if config is not None:
         loaded, more = _in_cluster(loaded, config)
         found += more
-    _tell(found)
+    tell(found)
     return [one.job for one in loaded if one.job is not None]
 
 
@@ -49,16 +53,10 @@ def _with(loaded: LoadedJob, flags: Mapping[str, Any]) -> LoadedJob:
     """The job of a file with the flags over it."""
     if not flags or loaded.job is None:
         return loaded
-    data = _merged(loaded.job.model_dump(mode="json", exclude_unset=True), flags)
+    data = overlay(loaded.job.model_dump(mode="json", exclude_unset=True), flags)
     shape = job_in(data, Document(file=None))
     findings = [*loaded.findings, *shape.findings]
     return LoadedJob(job=shape.job, findings=findings, document=loaded.document, keys=loaded.keys)
-
-
-def _merged(data: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
-    for key, value in flags.items():
-        data[key] = _merged(dict(data[key]), value) if isinstance(value, dict) and data.get(key) else value
-    return data
 
 
 def _in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob], list[Finding]]:
@@ -95,7 +93,8 @@ def _located(finding: Finding, placed: Sequence[LoadedJob]) -> Finding:
     return placed[int(index)].locate(replace(finding, path=inside.removeprefix(".")))
 
 
-def _tell(found: Sequence[Finding]) -> None:
+def tell(found: Sequence[Finding]) -> None:
+    """Print findings to standard error; exit 1 when one is an error."""
     for finding in ordered(found):
         click.echo(str(finding), err=True)
     if errors(found):

@@ -10,6 +10,8 @@ import click
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("jobs_init", "Write a commented job file."),
     "render": ("jobs_render", "Print exactly what would be applied."),
+    "import": ("jobs_import", "Turn manifests and other tools' files into job files."),
+    "diff": ("jobs_import", "Compare a job file with a manifest, field by field."),
     "submit": ("jobs_submit", "Create jobs in a cluster."),
     "list": ("jobs_day2", "List jobs of all kinds."),
     "describe": ("jobs_day2", "A job with its conditions, pods and events."),

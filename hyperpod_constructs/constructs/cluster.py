@@ -106,6 +106,7 @@ class HyperPodCluster(Construct):
             cluster=self.spec,
             eks_cluster_arn=self.eks_cluster.cluster_arn,
             given=execution_role,
+            vpc_id=self._vpc.vpc_id,
             shared_placement=lambda: {
                 "subnet_ids": [s.subnet_id for s in list(self._subnets.values()) or self._vpc.private_subnets],
                 "security_group_ids": [self.security_group.security_group_id],

@@ -12,14 +12,17 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from .kubernetes.handler_code import handler_code
+from .log_groups import DEFAULT_RETENTION
+from .trust import keep_internal
 
 
 class ClusterGuard(Construct):
     """Runs before every change of a HyperPod cluster, read-only.
 
-    It fails the deployment, before anything happens, when CloudFormation would replace the cluster; and it answers with the
-    live count of each group that an autoscaler owns, for the template to repeat. CloudFormation runs it when one of its
-    properties changes, so it is given all that can make CloudFormation update the cluster.
+    It fails the deployment, before anything happens, when CloudFormation would replace the cluster, or when the execution
+    role of a group would change, which the service refuses; and it answers with the live count of each group that an
+    autoscaler owns, for the template to repeat. CloudFormation runs it when one of its properties changes, so it is given
+    all that can make CloudFormation update the cluster.
     """
 
     def __init__(self, scope: Construct, id: str, *, guarded: CfnResource, allow_replacement: bool = False) -> None:
@@ -65,6 +68,7 @@ class ClusterGuard(Construct):
             },
         )
         self.resource.node.add_dependency(role)
+        keep_internal(self)
         guarded.node.add_dependency(self)
 
     def watch(self, properties: Mapping[str, Any], scaled_groups: Sequence[str]) -> dict[str, Any]:
@@ -95,13 +99,17 @@ class ClusterGuard(Construct):
                 else group
                 for group in properties["InstanceGroups"]
             ]
+        own["Roles"] = [
+            {"Name": group["InstanceGroupName"], "Role": group["ExecutionRole"]}
+            for group in [*properties.get("InstanceGroups", ()), *properties.get("RestrictedInstanceGroups", ())]
+        ]
         for name, value in own.items():
             if value is not None:
                 self.resource.add_property_override(name, value)
         return {**properties, "InstanceGroups": groups} if groups else dict(properties)
 
     def _logs(self, id: str) -> logs.LogGroup:
-        return logs.LogGroup(self, id, retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY)
+        return logs.LogGroup(self, id, retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
 
 
 def _minimum(group: Mapping[str, Any]) -> dict[str, Any]:

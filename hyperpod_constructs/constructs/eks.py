@@ -6,21 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_cdk import Acknowledgment, CfnOutput, Fn, Stack, Token, Validations
+from aws_cdk import Acknowledgment, CfnOutput, Fn, RemovalPolicy, Stack, Token, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
-from ..core import catalog
 from ..core.checks import Context
 from ..core.spec import Access, Addons, Eks
 from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
 from .interfaces import NetworkAddon, OidcIdentity
 from .kubernetes import KubernetesProvider
+from .log_groups import DEFAULT_RETENTION
 from .network import HyperPodNetwork, connect_security_groups
+from .trust import hold_to_account
 from .validation import region_of, validate_with
 
 if TYPE_CHECKING:
@@ -146,9 +148,7 @@ class HyperPodEks(Construct):
         spec, addons = eks or Eks(), addons or Addons()
         validate_with(self, lambda: Context(eks=spec, network=network.spec, region=region_of(self)))
         self.spec = spec
-        self.kubernetes_version = spec.kubernetes_version
-        if self.kubernetes_version is None and not spec.existing:
-            self.kubernetes_version = catalog.default_kubernetes_version().version
+        self.kubernetes_version = spec.version
         group = DependencyGroup()
         self.ready = group
         if spec.existing:
@@ -236,6 +236,17 @@ class HyperPodEks(Construct):
         )
         resource = cluster.node.default_child
         assert isinstance(resource, eks_v2.CfnCluster)
+        if spec.cluster_name and spec.logs:
+            # made first: EKS makes the group by itself where it is missing, without retention, and nobody deletes it
+            log_group = logs.LogGroup(
+                self,
+                "ControlPlaneLogs",
+                log_group_name=f"/aws/eks/{spec.cluster_name}/cluster",
+                retention=DEFAULT_RETENTION,
+                removal_policy=RemovalPolicy.DESTROY,
+            )
+            resource.node.add_dependency(log_group)
+        hold_to_account(cluster.role)
         resource.add_property_override("AccessConfig.AuthenticationMode", spec.authentication_mode)
         resource.add_property_override("UpgradePolicy.SupportType", spec.support)
         if spec.deletion_protection:

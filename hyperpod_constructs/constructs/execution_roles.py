@@ -76,11 +76,13 @@ class ExecutionRoles(Construct):
         cluster: Cluster,
         eks_cluster_arn: str,
         given: iam.IRole | None,
+        vpc_id: str,
         shared_placement: Callable[[], Mapping[str, Sequence[str]]],
     ) -> None:
         super().__init__(scope, id)
         self._spec = cluster
         self._arn = eks_cluster_arn
+        self._vpc_id = vpc_id
         self._shared_placement = shared_placement
         self._granted: set[str] = set()
         self.principal = AllRoles(self)
@@ -130,4 +132,4 @@ class ExecutionRoles(Construct):
         return self._create(group.name, placement)
 
     def _create(self, id: str, placement: Mapping[str, Sequence[str]]) -> iam.Role:
-        return execution_role(self, id, eks_cluster_arn=self._arn, **placement)
+        return execution_role(self, id, eks_cluster_arn=self._arn, vpc_id=self._vpc_id, **placement)

@@ -7,6 +7,9 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from .log_groups import DEFAULT_RETENTION
+from .trust import INTERNAL_TAG
+
 
 def framework_logs(scope: Construct) -> logs.LogGroup:
     """The log group of a stack's CDK functions, which goes with the stack.
@@ -18,9 +21,7 @@ def framework_logs(scope: Construct) -> logs.LogGroup:
     id = "HyperPodFrameworkLogs"
     found = stack.node.try_find_child(id)
     if found is None:
-        found = logs.LogGroup(
-            stack, id, retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
-        )
+        found = logs.LogGroup(stack, id, retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
     assert isinstance(found, logs.LogGroup)
     return found
 
@@ -34,3 +35,4 @@ def keep_emptying_logs(bucket: s3.Bucket) -> None:
     function = provider.node.find_child("Handler")
     assert isinstance(function, CfnResource)
     function.add_property_override("LoggingConfig.LogGroup", framework_logs(bucket).log_group_name)
+    function.add_property_override("Tags", [{"Key": INTERNAL_TAG, "Value": "true"}])  # no tags of CDK reach it

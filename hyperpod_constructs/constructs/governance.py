@@ -31,6 +31,8 @@ from .access import AccessEntries
 from .cluster import HyperPodCluster
 from .kubernetes import KubernetesFields, KubernetesObjects
 from .kubernetes.handler_code import handler_code
+from .log_groups import DEFAULT_RETENTION
+from .trust import hold_to_account, keep_internal
 from .validation import region_of, validate_with
 
 Through = Literal["auto", "native", "handler"]
@@ -247,6 +249,10 @@ class GovernanceProvider(Construct):
         )
         self.service_token = provider.service_token
         self.role = role
+        keep_internal(self)
+        waiter = provider.node.find_child("waiter-state-machine").node.find_child("Role").node.default_child
+        assert isinstance(waiter, iam.CfnRole)
+        hold_to_account(waiter)
 
     @staticmethod
     def of(scope: Construct, cluster: HyperPodCluster) -> GovernanceProvider:
@@ -273,7 +279,7 @@ class GovernanceProvider(Construct):
         )
 
     def _logs(self, id: str) -> logs.LogGroup:
-        return logs.LogGroup(self, id, retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY)
+        return logs.LogGroup(self, id, retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
 
 
 def _governed(

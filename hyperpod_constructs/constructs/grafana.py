@@ -17,13 +17,15 @@ from constructs import Construct
 from ..core import catalog
 from ..core.dashboards import dashboards
 from ..core.manifests import namespace as namespace_object
+from ..core.overlay import overlay
 from ..core.spec import Grafana, Metrics
-from .addons.base import merged
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
 from .kubernetes.handler_code import handler_code
 from .kubernetes.helm_release import HelmRelease
+from .log_groups import DEFAULT_RETENTION
 from .roles import pod_identity_role
+from .trust import keep_internal
 
 if TYPE_CHECKING:
     from .observability import PrometheusWorkspace
@@ -111,9 +113,7 @@ class GrafanaDashboards(Construct):
         levels: Metrics | None = None,
     ) -> None:
         super().__init__(scope, id)
-        log_group = logs.LogGroup(
-            self, "Logs", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
-        )
+        log_group = logs.LogGroup(self, "Logs", retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
         role = iam.Role(
             self,
             "Role",
@@ -139,6 +139,7 @@ class GrafanaDashboards(Construct):
             log_group=log_group,
         )
         provider = custom_resources.Provider(self, "Provider", on_event_handler=function, log_group=log_group)
+        keep_internal(self)
         source = {**_data_source(prometheus.endpoint), "uid": _DATA_SOURCE_UID}
         boards = list(dashboards(levels).values())
         resource = CustomResource(
@@ -206,9 +207,10 @@ class SelfHostedGrafana(Construct):
             chart=settings.chart,
             release="grafana",
             namespace=GRAFANA_NAMESPACE,
-            values=merged(_values(prometheus.endpoint), settings.values),
+            values=overlay(_values(prometheus.endpoint), settings.values),
             create_namespace=False,
             wait=True,
+            adopt=settings.adopt,
         )
         release.node.add_dependency(
             space, association, boards, cluster.milestone("coredns"), cluster.milestone("task_governance")

@@ -17,6 +17,7 @@ from constructs import Construct, DependencyGroup, IDependable
 from ..core.spec import Lifecycle
 from .framework_logs import framework_logs, keep_emptying_logs
 from .roles import grant_read_of_prefix
+from .trust import keep_copying_internal
 
 DEFAULT_SCRIPTS = Path(__file__).parent / "lifecycle"
 """Our own scripts: `on_create.sh`, which runs what is in `on_create.d/` with the settings in `settings.env`."""
@@ -93,6 +94,7 @@ class LifecycleScripts(Construct):
                 prune=False,
                 retain_on_delete=True,  # nodes of a running cluster may still start from it
             )
+            keep_copying_internal(self)
             self._group.add(upload)
             self._uploaded[digest] = f"s3://{self.bucket.bucket_name}/{prefix}/"
         return self._uploaded[digest]

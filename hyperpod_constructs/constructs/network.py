@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network
 from typing import Any
 
-from aws_cdk import Annotations, Aws, Fn, Stack, Tags
+from aws_cdk import Annotations, Aws, Fn, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
@@ -14,6 +15,8 @@ from ..core.checks import Context
 from ..core.endpoint_policies import endpoint_policy
 from ..core.network_plan import PlannedSubnet, plan
 from ..core.spec import Network
+from .log_groups import DEFAULT_RETENTION
+from .trust import hold_to_account
 from .validation import region_of, validate_with
 
 
@@ -70,10 +73,10 @@ class HyperPodNetwork(Construct):
         )
         self._vpc_id = self._vpc.ref
         Tags.of(self._vpc).add("Name", self.node.path)
-        self._secondary = [
-            ec2.CfnVPCCidrBlock(self, f"Cidr{index}", vpc_id=self._vpc_id, cidr_block=cidr)
+        self._secondary = {
+            IPv4Network(cidr): ec2.CfnVPCCidrBlock(self, f"Cidr{index}", vpc_id=self._vpc_id, cidr_block=cidr)
             for index, cidr in enumerate(planned.secondary_cidrs)
-        ]
+        }
         subnets = {
             kind: {s.availability_zone_id: self._subnet(s) for s in planned.subnets if s.kind == kind}
             for kind in ("public", "control-plane", "node")
@@ -100,13 +103,20 @@ class HyperPodNetwork(Construct):
             [*network.interface_endpoints, *endpoint_services], [network.vpc_cidr, *planned.secondary_cidrs]
         )
         if network.flow_logs:
-            group = logs.LogGroup(self, "FlowLogGroup", retention=logs.RetentionDays.ONE_MONTH)
-            ec2.FlowLog(
+            group = logs.LogGroup(
+                self,
+                "FlowLogGroup",
+                retention=DEFAULT_RETENTION,
+                removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,  # a failed creation leaves none behind
+            )
+            flow_log = ec2.FlowLog(
                 self,
                 "FlowLog",
                 resource_type=ec2.FlowLogResourceType.from_vpc(self.vpc),
                 destination=ec2.FlowLogDestination.to_cloud_watch_logs(group),
             )
+            if flow_log.iam_role is not None:
+                hold_to_account(flow_log.iam_role)
 
     def _subnet(self, planned: PlannedSubnet) -> ec2.CfnSubnet:
         name = {"public": "Public", "control-plane": "ControlPlane", "node": "Node"}[planned.kind]
@@ -117,8 +127,9 @@ class HyperPodNetwork(Construct):
             availability_zone_id=planned.availability_zone_id,
             cidr_block=planned.cidr,
         )
-        for block in self._secondary:
-            subnet.add_resource_dependency(block)  # a subnet of a secondary range needs the range first
+        for block, association in self._secondary.items():
+            if IPv4Network(planned.cidr).subnet_of(block):
+                subnet.add_resource_dependency(association)  # a subnet of a secondary range needs the range first
         tags = Tags.of(subnet)
         tags.add("Name", f"{self.node.path}/{planned.kind}/{planned.availability_zone_id}")
         role = {"public": "elb", "node": "internal-elb"}.get(planned.kind)

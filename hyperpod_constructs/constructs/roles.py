@@ -13,11 +13,15 @@ from constructs import Construct
 
 from ..core import catalog
 from ..core.spec import InstanceGroup, RestrictedInstanceGroup
+from .trust import INTERNAL_TAG
 
 if TYPE_CHECKING:
     from .interfaces import OidcIdentity
 
 _TOKEN = "ecr:GetAuthorizationToken"
+_CREATE = "ec2:CreateNetworkInterface"
+_ALSO_ELSEWHERE = ("ec2:AttachNetworkInterface", "ec2:ModifyNetworkInterfaceAttribute")
+"""Actions on interfaces that are checked against an instance, a subnet or a security group as well."""
 
 
 def _network_actions(*, describing: bool) -> list[str]:
@@ -30,15 +34,17 @@ def execution_role(
     id: str,
     *,
     eks_cluster_arn: str,
+    vpc_id: str,
     subnet_ids: Sequence[str],
     security_group_ids: Sequence[str],
 ) -> iam.Role:
     """The execution role of instance groups.
 
-    The service's documentation lists the permissions on `*`; here the network-interface ones are held to the subnets and
-    security groups in use, as the official template does, in one compact statement (one policy per subnet would overflow).
-    Describe calls have no resource-level permissions, and interfaces are detached from instances of any account: those of
-    the service may belong to its own.
+    The service's documentation lists the permissions on `*`; here interfaces are made in the subnets and with the security
+    groups in use, as the official template has it, and what is done with an interface is held to the VPC. EC2 knows the
+    VPC of an interface (`ec2:Vpc`), not of an interface that is being made, nor of an instance. Describe calls have no
+    resource-level permissions, and interfaces are detached from instances of any account: those of the service may belong
+    to its own.
     """
     stack, fact = Stack.of(scope), catalog.role("execution")
     role = iam.Role(
@@ -48,24 +54,22 @@ def execution_role(
         description="Execution role of HyperPod instance groups",
         managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in fact.managed_policies],
     )
-    _allow(
-        role,
-        *_network_actions(describing=False),
-        on=[
-            _ec2(stack, "instance"),
-            _ec2(stack, "network-interface"),
-            *(_ec2(stack, "subnet", subnet) for subnet in subnet_ids),
-            *(_ec2(stack, "security-group", group) for group in security_group_ids),
-        ],
+    changing, detaching = _network_actions(describing=False), fact.actions["network_detach"]
+    places = [
+        *(_ec2(stack, "subnet", subnet) for subnet in subnet_ids),
+        *(_ec2(stack, "security-group", group) for group in security_group_ids),
+    ]
+    _allow(role, _CREATE, on=[_ec2(stack, "network-interface"), *places])
+    _allow(role, *(it for it in changing if it in _ALSO_ELSEWHERE), on=[_ec2(stack, "instance"), *places])
+    _allow(role, *detaching, on=[f"arn:{stack.partition}:ec2:*:*:instance/*"])
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            actions=[*(it for it in changing if it != _CREATE), *detaching],
+            resources=[_ec2(stack, "network-interface")],
+            conditions={"ArnEquals": {"ec2:Vpc": _ec2(stack, "vpc", vpc_id)}},
+        )
     )
-    _allow(
-        role,
-        *_network_actions(describing=True),
-        *fact.actions["network_detach"],
-        *fact.actions["network_identity"],
-        _TOKEN,
-        on=["*"],
-    )
+    _allow(role, *_network_actions(describing=True), *fact.actions["network_identity"], _TOKEN, on=["*"])
     # images of the service live in accounts of the service, and a job may name an image of another region
     images = [action for action in fact.actions["images"] if action != _TOKEN]
     _allow(role, *images, on=[f"arn:{stack.partition}:ecr:*:*:repository/*"])
@@ -84,14 +88,11 @@ def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstance
     """What one group needs of its execution role beyond the common part: own subnets, mounts, alarms, volume keys."""
     stack = Stack.of(role)
     if group.subnet_ids or group.security_group_ids:
-        _allow(
-            role,
-            *_network_actions(describing=False),
-            on=[
-                *(_ec2(stack, "subnet", subnet) for subnet in group.subnet_ids),
-                *(_ec2(stack, "security-group", own) for own in group.security_group_ids),
-            ],
-        )
+        places = [
+            *(_ec2(stack, "subnet", subnet) for subnet in group.subnet_ids),
+            *(_ec2(stack, "security-group", own) for own in group.security_group_ids),
+        ]
+        _allow(role, _CREATE, "ec2:ModifyNetworkInterfaceAttribute", on=places)
     if isinstance(group, RestrictedInstanceGroup):
         _restricted_needs(role, group)
         return
@@ -119,7 +120,15 @@ def _restricted_needs(role: iam.IRole, group: RestrictedInstanceGroup) -> None:
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         queue = stack.format_arn(service="sqs", resource=facts["reward_names"])
-        allow_catalog_actions(role, "execution", rig_reward_functions=[function], rig_reward_queues=[queue])
+        allow_catalog_actions(role, "execution", rig_reward_queues=[queue])
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=list(catalog.role("execution").actions["rig_reward_functions"]),
+                resources=[function],
+                # a stack may be named so that the pattern fits functions of ours, whose roles administer the cluster
+                conditions={"Null": {f"aws:ResourceTag/{INTERNAL_TAG}": "true"}},
+            )
+        )
     if group.gated_recipes:
         names, account = facts["gated_recipes"]["names"], facts["gated_recipes"]["account"]
         recipes = [

@@ -11,6 +11,7 @@ from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -24,20 +25,25 @@ from ..core.spec import Bucket, Governance, LustreFileSystem, Storage
 from .framework_logs import keep_emptying_logs
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
+from .roles import pod_identity_role
 
 _EVENTS = ["NEW", "CHANGED", "DELETED"]
 
 
 def removal_policy(removal: str, *, allow_data_loss: bool) -> RemovalPolicy:
-    """Data goes only where its own policy and the global switch both say so."""
-    return RemovalPolicy.DESTROY if removal == "destroy" and allow_data_loss else RemovalPolicy.RETAIN
+    """Data goes only where its own policy and the global switch both say so.
+
+    What a failed creation made holds no data yet: it goes with the rollback, or each attempt would leave one more.
+    """
+    destroy = removal == "destroy" and allow_data_loss
+    return RemovalPolicy.DESTROY if destroy else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 class HyperPodBucket(Construct):
-    """An S3 bucket: TLS only, versioned, encrypted, never public; the cluster's nodes may use it.
+    """An S3 bucket: TLS only, versioned, encrypted, never public.
 
     Args:
-        cluster: whose execution roles are let in. Default: nobody's; use `bucket.grant_read` and the like.
+        cluster: whose execution roles are let in where `bucket.nodes` says so. Default: nobody's; use `grant`.
         bucket: the spec.
         allow_data_loss: second switch for `removal: destroy`.
     """
@@ -84,10 +90,15 @@ class HyperPodBucket(Construct):
         )
         if removal == RemovalPolicy.DESTROY:
             keep_emptying_logs(self.bucket)
-        if cluster is not None and bucket.access == "read":
-            self.bucket.grant_read(cluster)
-        elif cluster is not None and bucket.access == "read-write":
-            self.bucket.grant_read_write(cluster)
+        if cluster is not None and bucket.nodes:
+            self.grant(cluster)
+
+    def grant(self, grantee: iam.IGrantable) -> None:
+        """Let somebody do with the bucket what its `access` says."""
+        if self.spec.access == "read":
+            self.bucket.grant_read(grantee)
+        elif self.spec.access == "read-write":
+            self.bucket.grant_read_write(grantee)
 
 
 class HyperPodFileSystem(Construct):
@@ -243,6 +254,15 @@ class HyperPodStorage(Construct):
             for one in storage.lustre
         }
 
+    def _let_pods_in(self, teams: Governance) -> None:
+        """A role for each namespace that uses a bucket; it lies beside the buckets, whose policies name it."""
+        roles: dict[str, PodAccess] = {}
+        for bucket in self.buckets.values():
+            for space in _namespaces(bucket.spec.used_by, teams):
+                if space not in roles:
+                    roles[space] = PodAccess(self, f"Pods-{space}", cluster=self._cluster, namespace=space)
+                bucket.grant(roles[space].role)
+
     def claims(
         self, scope: Construct, *, governance: Governance | None = None, mountpoint: Construct | None = None
     ) -> list[Claims]:
@@ -253,6 +273,7 @@ class HyperPodStorage(Construct):
         """
         teams = governance or Governance()
         made = []
+        self._let_pods_in(teams)
         for name, each in self.file_systems.items():
             spaces = _namespaces(each.spec.namespaces, teams)
             if spaces:
@@ -261,12 +282,39 @@ class HyperPodStorage(Construct):
         for name, bucket in self.buckets.items():
             spaces = _namespaces(bucket.spec.namespaces, teams)
             if spaces:
-                _let_in(bucket, getattr(mountpoint, "role", None))
+                driver = getattr(mountpoint, "role", None)
+                if driver is not None:
+                    bucket.grant(driver)
                 objects = {space: bucket_volume(bucket, space) for space in spaces}
                 made.append(
                     Claims(scope, f"Mounts-{name}", cluster=self._cluster, driver="mountpoint_s3_csi", objects=objects)
                 )
         return made
+
+
+class PodAccess(Construct):
+    """A role that the pods of one namespace get through EKS Pod Identity, by the default service account.
+
+    Args:
+        cluster: the HyperPod cluster.
+        namespace: the namespace.
+    """
+
+    role: iam.Role
+
+    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, namespace: str) -> None:
+        super().__init__(scope, id)
+        self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
+        association = eks.CfnPodIdentityAssociation(
+            self,
+            "Association",
+            cluster_name=cluster.eks_cluster.cluster_name,
+            namespace=namespace,
+            service_account="default",
+            role_arn=self.role.role_arn,
+        )
+        association.node.add_dependency(self.role, cluster.eks_cluster.ready)
+        cluster.jobs_ready.add(association)  # pods that start before have no credentials
 
 
 def lustre_volume(file_system: HyperPodFileSystem, namespace: str) -> list[dict[str, Any]]:
@@ -317,13 +365,6 @@ def bucket_volume(bucket: HyperPodBucket, namespace: str) -> list[dict[str, Any]
             "spec": claim,
         },
     ]
-
-
-def _let_in(bucket: HyperPodBucket, driver: iam.IRole | None) -> None:
-    if driver is not None and bucket.spec.access == "read":
-        bucket.bucket.grant_read(driver)
-    elif driver is not None:
-        bucket.bucket.grant_read_write(driver)
 
 
 def _namespaces(names: Iterable[str], teams: Governance) -> list[str]:

@@ -9,6 +9,7 @@ from aws_cdk import custom_resources as cr
 from constructs import Construct
 
 from .framework_logs import framework_logs
+from .trust import keep_copying_internal
 
 
 def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequence[str]) -> str:
@@ -42,5 +43,6 @@ def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequ
                 [iam.PolicyStatement(actions=["ec2:DescribeSubnets"], resources=["*"])]
             ),
         )
+        keep_copying_internal(scope)
     assert isinstance(found, cr.AwsCustomResource)
     return found.get_response_field("Subnets.0.SubnetId")

@@ -12,6 +12,7 @@ from . import checks
 from .documents import Document, join, read, within
 from .findings import Finding, Severity, errors, ordered
 from .jobs.files import LoadedJob, job_in, read_job
+from .jobs.foreign import foreign
 from .shape import Shape, shaped
 from .spec.base import is_token
 from .spec.dependencies import FolderChart
@@ -62,6 +63,9 @@ def load(path: Path) -> Loaded:
     document = read(path)
     if document.value is None and document.findings:
         return Loaded(path=path, platform=None, findings=[_documented(f) for f in document.findings])
+    other = foreign(document.value, file=document.file, comments=_comments(path))
+    if other is not None:
+        return Loaded(path=path, platform=None, findings=[_documented(document.located(other, key=True))])
     if isinstance(document.value, dict) and (kind := _other_kind(document.value)):
         what, cure = kind
         message = f"is {what}, not the config of a platform"
@@ -88,15 +92,14 @@ def load(path: Path) -> Loaded:
     )
 
 
+def _comments(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+
+
 def _other_kind(data: dict[str, Any]) -> tuple[str, str] | None:
     """What a file is that is taken for a config, and what to do with it."""
     if {"network", "cluster", "eks", "region"} & data.keys():
         return None
-    if {"apiVersion", "kind"} <= data.keys():
-        return (
-            f"a Kubernetes object ({data['kind']})",
-            "apply it with kubectl, or submit a job: hyperpod jobs submit {path}",
-        )
     if "image" in data:
         return "a job", "check it with `hyperpod jobs render {path}`, or name it in the config: jobs: [{path}]"
     if {"Resources", "AWSTemplateFormatVersion"} & data.keys():

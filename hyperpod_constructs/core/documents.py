@@ -56,6 +56,8 @@ class Document:
     written: dict[str, str] = field(default_factory=dict)
     """Path to the text of a number, boolean or null as it stands in the file (`1.30`, which is read as 1.3)."""
     findings: list[Finding] = field(default_factory=list)
+    start: Mark | None = None
+    """Where the document begins in its file."""
 
     def mark(self, path: str, *, key: bool = False) -> Mark | None:
         """The place of a path, or of the nearest part around it that is in the file."""
@@ -110,31 +112,37 @@ def within(path: str, around: str) -> bool:
 
 def read(path: Path) -> Document:
     """The document in a file; what cannot be read becomes a finding of the document, never an exception."""
-    document = Document(file=str(path))
+    document, text = _text(Document(file=str(path)), path)
+    return document if text is None else _parsed(document, text)
+
+
+def _text(document: Document, path: Path) -> tuple[Document, str | None]:
+    """The text of a file; None where it cannot be read, which the document says."""
     try:
         if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without end
-            return _refused(document, "HP002", "is no regular file, but a pipe or device", "save it as a file first")
+            cure = "save it as a file first"
+            return _refused(document, "HP002", "is no regular file, but a pipe or device", cure), None
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        return _refused(document, "HP002", "there is no such file", "check the path")
+        return _refused(document, "HP002", "there is no such file", "check the path"), None
     except IsADirectoryError:
-        return _refused(document, "HP002", "is a directory, not a file", "name the file in it")
+        return _refused(document, "HP002", "is a directory, not a file", "name the file in it"), None
     except (OSError, ValueError) as problem:  # ValueError: a NUL character in the path
         reason = getattr(problem, "strerror", None) or str(problem)
         loop = getattr(problem, "errno", None) == errno.ELOOP
         cure = "name the file itself" if loop else "make the file readable"
-        return _refused(document, "HP002", f"cannot be read: {reason}", cure)
+        return _refused(document, "HP002", f"cannot be read: {reason}", cure), None
     if len(content) > LARGEST_FILE:
-        return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "split it, or name the right file")
+        return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "split it into several"), None
     if b"\0" in content:
-        return _refused(document, "HP003", "is a binary file, not YAML text", "name the right file, saved as UTF-8")
+        return _refused(document, "HP003", "is a binary file, not YAML text", "name the right text file"), None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         message = f"is not UTF-8 text: byte 0x{content[problem.start]:02x} at offset {problem.start}"
-        return _refused(document, "HP003", message, "save it as UTF-8")
-    return _parsed(document, text)
+        return _refused(document, "HP003", message, "save it as UTF-8"), None
+    return document, text
 
 
 def parse(text: str, *, file: str | None = None) -> Document:
@@ -145,6 +153,21 @@ def parse(text: str, *, file: str | None = None) -> Document:
     ({'name': 'research', 'version': 1.3, 'logs': ['yes']}, '1.30', Mark(line=2, column=10))
     """
     return _parsed(Document(file=file), text)
+
+
+def read_all(path: Path) -> list[Document]:
+    """The documents of a file, which `---` separates; empty ones are left out, but one remains."""
+    document, text = _text(Document(file=str(path)), path)
+    return [document] if text is None else _documents(text, document.file)
+
+
+def parse_all(text: str, *, file: str | None = None) -> list[Document]:
+    r"""The documents of a text, which `---` separates; empty ones are left out, but one remains.
+
+    >>> [document.value for document in parse_all("a: 1\n---\nb: 2\n---\n")]
+    [{'a': 1}, {'b': 2}]
+    """
+    return _documents(text, file)
 
 
 def _refused(document: Document, rule: str, message: str, cure: str, mark: Mark | None = None) -> Document:
@@ -159,9 +182,32 @@ def _problem(document: Document, rule: str, path: str, message: str, cure: str, 
 
 
 def _parsed(document: Document, text: str) -> Document:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    found = _documents(text, document.file)
+    if len(found) > 1:
+        cure = "one file, one document: remove what follows `---`"
+        return _refused(document, "HP006", "holds more than one YAML document", cure, found[1].start)
+    return found[0]
+
+
+def _documents(text: str, file: str | None) -> list[Document]:
+    """The documents of a text; one that cannot be read is the last."""
+    found: list[Document] = []
+    events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    while True:
+        document = _next(events, Document(file=file))
+        if document is None:
+            break
+        found.append(document)
+        if document.value is None and document.findings:
+            break
+    return [one for one in found if one.value is not None or one.findings] or found[:1] or [Document(file=file)]
+
+
+def _next(events: Iterator[Any], document: Document) -> Document | None:
+    """The next document of a stream; None at its end."""
     try:
-        _Builder(document).build(yaml.parse(text, Loader=loader))
+        if not _Builder(document).build(events):
+            return None
     except _Stop as stop:
         return _refused(document, stop.rule, stop.message, stop.cure, stop.mark)
     except yaml.MarkedYAMLError as problem:
@@ -206,8 +252,8 @@ class _Builder:
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.count = 0
 
-    def build(self, events: Iterator[Any]) -> None:
-        documents = 0
+    def build(self, events: Iterator[Any]) -> bool:
+        """Read one document; whether there was one."""
         for event in events:
             kind = type(event)
             if kind is yaml.ScalarEvent:
@@ -219,12 +265,10 @@ class _Builder:
             elif kind is yaml.AliasEvent:
                 self._alias(event)
             elif kind is yaml.DocumentStartEvent:
-                documents += 1
-                if documents > 1:
-                    message = "holds more than one YAML document"
-                    raise _Stop(
-                        "HP006", message, "one file, one document: remove what follows `---`", _mark(event.start_mark)
-                    )
+                self.document.start = _mark(event.start_mark)
+            elif kind is yaml.DocumentEndEvent:
+                return True
+        return False
 
     def _scalar(self, event: Any) -> None:
         mark, top = _mark(event.start_mark), self.open[-1] if self.open else None

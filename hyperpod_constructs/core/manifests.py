@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from .catalog import EFA_RESOURCE, InstanceType, instance_type, label
-from .jobs.resources import quantity, usable
+from .jobs.room import quantity, usable
 from .spec.governance import Governance, QuotaResource, Team
 
 KUEUE = "kueue.x-k8s.io/v1beta2"

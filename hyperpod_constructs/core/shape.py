@@ -6,6 +6,9 @@ Pydantic does the checking; its wording never reaches the user.
 from __future__ import annotations
 
 import json
+import math
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -43,6 +46,7 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
     "string_pattern_mismatch": ("pattern", "it must match"),
 }
 """Pydantic's error type to the key of its bound, and how to say it."""
+_PLAIN_WORD = re.compile(r"[A-Za-z/.-][-A-Za-z0-9_/.=]*")
 MOST_FINDINGS = 100
 """Problems of shape that are told one by one: a file that is something else has one in every line."""
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
@@ -212,6 +216,10 @@ def _translated(
         return _finding("HP010", text, f"unknown key {path[-1]!r}", _known_keys(model, path))
     if kind == "missing":
         return _missing(model, path, text)
+    amount = _gib(path, value)
+    if amount is not None:
+        message = f"must be a number of GiB without a unit, not the text {_shown(value)}"
+        return _finding("HP012", text, message, f"write {amount}")
     number = isinstance(value, int | float)
     written = document.written.get(text)
     texts = [p["type"] in ("string_type", "value_error") for p in problems]
@@ -232,6 +240,17 @@ def _translated(
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
     problem = next(p for p in problems if p["type"] not in _WORDS)
     return _out_of_bounds(problem, text)
+
+
+def _gib(path: Path, value: Any) -> str | None:
+    """The number of GiB that a text with a unit means, where a number of GiB is wanted."""
+    from .jobs.quantities import amount
+
+    if not str(path[-1]).endswith("_gib") or not isinstance(value, str):
+        return None
+    text = value.replace(" ", "")
+    bytes_ = amount(text.removesuffix("B")) if not text.isdecimal() else None
+    return None if bytes_ is None else f"{round(bytes_ / 2**30, 3):f}".rstrip("0").rstrip(".")
 
 
 def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
@@ -257,6 +276,8 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
         elif kind in ("string_too_short", "string_too_long"):
             size = f"{_shown(value)} has {len(value)} characters"
         return _finding("HP013", text, f"{size}: {said} {context[bound]}", "")
+    if kind == "finite_number" or (isinstance(value, float) and not math.isfinite(value)):
+        return _finding("HP013", text, f"{value} is out of bounds: it must be a finite number", "write a number")
     message = str(context["error"]) if "error" in context else f"{_shown(value)} cannot be used here"
     return _finding("HP013", text, message, "")
 
@@ -311,12 +332,23 @@ def _mended(wanted: str, value: Any) -> str:
     if wanted == "true or false" and isinstance(value, str) and value.lower() in _YES:
         return f"write {_YES[value.lower()]}"
     if wanted == "a list" and isinstance(value, str | int | float):
-        return f"write it in brackets: [{value}]"
+        words = _words(str(value))
+        each = ", one word for each entry" if len(words) > 1 else ""
+        return f"write it in brackets{each}: [{', '.join(words)}]"
     if value is None:
         return "remove the key, or give it a value"
     if wanted == "a whole number" and isinstance(value, str) and value.isdecimal():
         return f"remove the quotes: {value}"
     return f"write {wanted}"
+
+
+def _words(text: str) -> list[str]:
+    """The words of a command line, as entries of a list are written."""
+    try:
+        words = shlex.split(text)
+    except ValueError:  # a quote that does not end
+        words = text.split()
+    return [word if _PLAIN_WORD.fullmatch(word) else json.dumps(word) for word in words]
 
 
 def _kind(value: Any) -> str:

@@ -43,7 +43,7 @@ catalog.default_kubernetes_version(), catalog.endpoints_for(["fsx"]), catalog.ro
 heavy = {"aws_cdk", "jsii", "cdk8s", "constructs", "boto3", "botocore", "cfnlint", "kubernetes", "pydantic", "difflib"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=600)
 
 
 FIELDS = {
@@ -128,8 +128,8 @@ UNCERTAIN = [
     ("limit", "vpc_ipv4_cidr_blocks", "value"),
     ("limit", "eks_control_plane_subnet_free_ips", "value"),
     ("limit", "instance_connectivity_min_nodes", "value"),
+    ("role", "training_operator", "principals"),
     ("role", "execution", "managed_policies"),
-    ("role", "training_operator", "trust_actions"),
     ("label", "fault_types", "key"),
     ("label", "instance_group_name", "key"),
     ("label", "compute_type", "values"),

@@ -65,6 +65,27 @@ def test_live_counts_win_and_a_new_group_starts_with_the_configs():
     assert ask(Aws())["Data"] == {"Count0": 9, "Count1": 1}
 
 
+SHARED, OWN = "arn:aws:iam::111122223333:role/shared", "arn:aws:iam::111122223333:role/workers"
+WITH_ROLE = {**LIVE, "InstanceGroups": [{**LIVE["InstanceGroups"][0], "ExecutionRole": SHARED}]}
+
+
+def test_the_execution_role_of_a_live_group_is_not_changed():
+    roles = [{"Name": "workers", "Role": OWN}, {"Name": "new", "Role": OWN}]
+    with pytest.raises(Refused) as refused:
+        ask(Aws(live=WITH_ROLE), Roles=roles)
+    assert str(refused.value) == (
+        f"The execution role of an instance group cannot be changed: that of workers, {SHARED}, would become {OWN}. Keep "
+        "`execution_roles: shared` (or execution_role_arn) of the cluster, or make a group under a new name and delete the "
+        "old one."
+    )
+    assert ask(Aws(live=WITH_ROLE), Roles=roles, AllowReplacement="true")["Data"]
+
+
+def test_the_same_execution_role_and_that_of_a_new_group_pass():
+    roles = [{"Name": "workers", "Role": SHARED}, {"Name": "new", "Role": OWN}]
+    assert ask(Aws(live=WITH_ROLE), Roles=roles)["Data"] == {"Count0": 9, "Count1": 1}
+
+
 def test_a_raised_minimum_is_reached():
     groups = [{"Name": "workers", "Count": "4", "MinCount": "12"}]
     assert ask(Aws(), Groups=groups)["Data"] == {"Count0": 12}

@@ -27,7 +27,7 @@ def granted() -> Synthesized:
     """A shared role with grants from all sides, and a group added after them."""
 
     def build(stack):
-        cluster = make_cluster(stack)
+        cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM,), execution_roles="shared"))
         s3.Bucket(stack, "Data").grant_read(cluster)
         ecr.Repository(stack, "Images").grant_pull(cluster)
         key = kms.Key(stack, "Key")
@@ -88,7 +88,7 @@ def test_an_added_group_is_in_the_template_and_keeps_the_shared_role(granted: Sy
 def test_per_group_roles_are_held_to_their_own_subnet(per_group: Synthesized):
     groups = per_group.one("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert groups[0]["ExecutionRole"] != groups[1]["ExecutionRole"]
-    (workers,) = per_group.allows("ExecutionRolesworkers", "ec2:AttachNetworkInterface")
+    (workers,) = per_group.allows("ExecutionRolesworkers", "ec2:CreateNetworkInterface")
     assert json.dumps(workers["Resource"]).count(":subnet/") == 1
     assert groups[1]["OverrideVpcConfig"]["Subnets"][0]["Ref"] in json.dumps(workers["Resource"])
 

@@ -48,8 +48,11 @@ def resources(found: Synthesized, action: str) -> list[Any]:
 
 
 def test_interfaces_are_detached_from_instances_of_any_account(ordinary: Synthesized):
-    assert resources(ordinary, "ec2:DetachNetworkInterface") == ["*"]
-    (attach,) = resources(ordinary, "ec2:AttachNetworkInterface")
+    instances, interfaces = map(json.dumps, resources(ordinary, "ec2:DetachNetworkInterface"))
+    assert ":ec2:*:*:instance/*" in instances
+    assert ":network-interface/*" in interfaces
+    attach = resources(ordinary, "ec2:AttachNetworkInterface")
+    assert attach
     assert "*" not in attach
 
 

@@ -113,7 +113,7 @@ def test_logs_add_rights_on_the_clusters_groups_alone(synth: Synth) -> None:
 
 
 def test_restricted_nodes_write_with_their_execution_role(synth: Synth) -> None:
-    """They have no pod identity; the role that all groups share is allowed once."""
+    """They have no pod identity; the role of each group is allowed, in one policy."""
     groups = [{"name": name, "instance_type": "ml.p5.48xlarge", "count": 2} for name in ("rig-a", "rig-b")]
     system = [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]
     assembly = synth({}, cluster={"instance_groups": system, "restricted_instance_groups": groups})
@@ -124,7 +124,7 @@ def test_restricted_nodes_write_with_their_execution_role(synth: Synth) -> None:
     (statement,) = resource["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Action"] == "aps:RemoteWrite"
     assert statement["Resource"]["Fn::GetAtt"][1] == "Arn"
-    assert len(resource["Properties"]["Roles"]) == 1
+    assert len(resource["Properties"]["Roles"]) == 2
     (operator,) = [
         each for each in assembly.resources("AWS::EKS::Addon").values() if each["Properties"]["AddonName"] == ADDON
     ]
@@ -160,11 +160,11 @@ def test_the_role_is_for_this_account_and_cluster(synth: Synth) -> None:
 
 def test_a_new_workspace_is_kept(synth: Synth) -> None:
     (workspace,) = synth({}).resources(AMP).values()
-    assert workspace["DeletionPolicy"] == workspace["UpdateReplacePolicy"] == "Retain"
+    assert (workspace["DeletionPolicy"], workspace["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert "AlertManagerDefinition" not in workspace["Properties"]
 
 
-@pytest.mark.parametrize(("allow", "policy_"), [(False, "Retain"), (True, "Delete")])
+@pytest.mark.parametrize(("allow", "policy_"), [(False, "RetainExceptOnCreate"), (True, "Delete")])
 def test_it_goes_only_when_two_switches_say_so(synth: Synth, allow: bool, policy_: str) -> None:
     (workspace,) = synth({"retain_workspace": False}, allow_data_loss=allow).resources(AMP).values()
     assert workspace["DeletionPolicy"] == policy_

@@ -213,7 +213,7 @@ def test_scripts_may_go_to_a_bucket_that_exists():
     (group,) = made.one("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert group["LifeCycleConfig"]["SourceS3Uri"].startswith("s3://sagemaker-scripts/lifecycle/")
     assert made.one("Custom::CDKBucketDeployment")["DestinationBucketName"] == "sagemaker-scripts"
-    assert made.allows("ExecutionRolesShared", "s3:GetObject*")
+    assert made.allows("ExecutionRolessystem", "s3:GetObject*")
 
 
 @pytest.mark.parametrize("minutes", [40, 55])

@@ -123,7 +123,7 @@ def test_defaults_of_a_file_system(synth: Synth) -> None:
         "DeploymentType": "PERSISTENT_2",
         "PerUnitStorageThroughput": 250,
     }
-    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert len(properties["SecurityGroupIds"]) == len(properties["SubnetIds"]) == 1
 
 
@@ -158,7 +158,7 @@ def test_links_to_s3(linked: Assembly) -> None:
     assert ours["BatchImportMetaDataOnCreate"] is True
     assert links["/raw"]["Properties"]["DataRepositoryPath"] == "s3://elsewhere/raw"
     assert links["/raw"]["Properties"]["S3"] == {"AutoImportPolicy": events}
-    assert {each["DeletionPolicy"] for each in links.values()} == {"Retain"}
+    assert {each["DeletionPolicy"] for each in links.values()} == {"RetainExceptOnCreate"}
 
 
 def test_a_scratch_file_system_has_no_throughput(synth: Synth) -> None:
@@ -256,7 +256,7 @@ def test_a_bucket_is_closed_versioned_encrypted_and_kept(synth: Synth) -> None:
             "Status": "Enabled",
         }
     ]
-    assert resource["DeletionPolicy"] == "Retain"
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
     (policy,) = [
         each["Properties"]["PolicyDocument"]["Statement"]
         for each in assembly.resources("AWS::S3::BucketPolicy").values()
@@ -287,17 +287,57 @@ def test_a_bucket_with_a_key(linked: Assembly) -> None:
         ),
     ],
 )
-def test_what_the_execution_role_may_do_with_it(synth: Synth, access: str, actions: set[str]) -> None:
-    assembly = synth({"buckets": [{"name": "datasets", "access": access}]})
+@pytest.mark.parametrize("who", [{"nodes": True}, {"used_by": ["vision"]}])
+def test_what_those_who_use_it_may_do_with_it(
+    synth: Synth, access: str, actions: set[str], who: dict[str, Any]
+) -> None:
+    assembly = synth({"buckets": [{"name": "datasets", "access": access, **who}]})
+    granted = grants_on_bucket(assembly)
+    role = "ExecutionRoles" if "nodes" in who else "StoragePods"
+    assert {action for _, action in granted} == actions
+    assert all(role in policy for policy, _ in granted)
+
+
+def grants_on_bucket(assembly: Assembly) -> set[tuple[str, str]]:
+    """Policy and action of everything that a policy of IAM allows on the bucket."""
     name, _ = bucket_of(assembly)
-    granted = {
-        action
-        for policy in assembly.resources("AWS::IAM::Policy").values()
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    return {
+        (policy, action)
+        for policy, it in assembly.resources("AWS::IAM::Policy").items()
+        for statement in it["Properties"]["PolicyDocument"]["Statement"]
         if name in json.dumps(statement["Resource"])
         for action in statement["Action"]
     }
-    assert granted == actions
+
+
+def test_no_node_may_use_a_bucket_unasked(synth: Synth) -> None:
+    assembly = synth({"buckets": [{"name": "datasets", "namespaces": ["vision"], "used_by": ["vision"]}]})
+    granted = grants_on_bucket(assembly)
+    assert granted
+    assert not [policy for policy, _ in granted if "ExecutionRoles" in policy]
+
+
+def test_the_pods_of_a_team_get_one_role_by_pod_identity(synth: Synth) -> None:
+    buckets = [
+        {"name": "datasets", "access": "read", "used_by": ["vision"]},
+        {"name": "results", "used_by": ["vision", "default"]},
+    ]
+    assembly = synth({"buckets": buckets})
+    found = {
+        it["Properties"]["Namespace"]: it["Properties"]
+        for it in assembly.resources("AWS::EKS::PodIdentityAssociation").values()
+        if it["Properties"]["ServiceAccount"] == "default"
+    }
+    assert set(found) == {"hyperpod-ns-vision", "default"}
+    (role,) = [
+        it["Properties"]
+        for name, it in assembly.resources("AWS::IAM::Role").items()
+        if name == found["default"]["RoleArn"]["Fn::GetAtt"][0]
+    ]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert set(trust["Condition"]) == {"StringEquals", "ArnEquals"}
+    assert prove(str(assembly.folder)).holds
 
 
 def test_a_bucket_mounted_by_mountpoint(synth: Synth) -> None:
@@ -316,9 +356,9 @@ def test_a_bucket_mounted_by_mountpoint(synth: Synth) -> None:
 @pytest.mark.parametrize(
     ("removal", "allow", "policy"),
     [
-        ("retain", False, "Retain"),
-        ("retain", True, "Retain"),
-        ("destroy", False, "Retain"),
+        ("retain", False, "RetainExceptOnCreate"),
+        ("retain", True, "RetainExceptOnCreate"),
+        ("destroy", False, "RetainExceptOnCreate"),
         ("destroy", True, "Delete"),
     ],
 )

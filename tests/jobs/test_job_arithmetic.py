@@ -13,7 +13,8 @@ from hyperpod_constructs.core.catalog import EFA_RESOURCE, instance_type, instan
 from hyperpod_constructs.core.checks.jobs import check_job
 from hyperpod_constructs.core.findings import errors
 from hyperpod_constructs.core.jobs import Job, share
-from hyperpod_constructs.core.jobs.resources import mig_per_node, usable
+from hyperpod_constructs.core.jobs.devices import mig_per_node
+from hyperpod_constructs.core.jobs.room import offered, usable
 
 OFFICIAL = full_node_of_the_official_cli()
 ALL = sorted(instance_types())
@@ -95,7 +96,7 @@ NEURON = ["neurondevice", "neuron", "neuroncore"]
 )
 def test_what_is_stated_is_honoured_or_refused_never_trimmed(name: str, vcpu: float, memory: float):
     kind = instance_type(name)
-    fits = vcpu <= usable("vcpu", kind.vcpu) and memory <= usable("memory_gib", kind.memory_gib)
+    fits = vcpu <= offered("vcpu", kind) and memory <= offered("memory_gib", kind)
     problems = refused(instance_type=name, vcpu=vcpu, memory_gib=memory)
     assert bool(problems) != fits
     part = numbers(instance_type=name, vcpu=vcpu, memory_gib=memory)
@@ -168,17 +169,19 @@ def test_sidecars_come_out_of_the_nodes_share():
             {"instance_type": "ml.m5.large", "accelerators": 1},
             "HP713 accelerators: is 1, but ml.m5.large has no accelerators",
         ),
-        ({**P5, "vcpu": 300}, "HP714 vcpu: is 300, but ml.p5.48xlarge has 179.97 vCPU for pods (192 less 12.03)"),
+        (
+            {**P5, "vcpu": 300},
+            "HP714 vcpu: is 300, but ml.p5.48xlarge has 192 vCPU, of which a kubelet offers 191.45 at most",
+        ),
         (
             {**P5, "memory_gib": 4000},
-            "HP714 memory_gib: is 4000, but ml.p5.48xlarge has 1890.26 GiB for pods (2048 less 157.74)",
+            "HP714 memory_gib: is 4000, but ml.p5.48xlarge has 2048 GiB, of which a kubelet offers 2047.13 at most",
         ),
         ({**G5, "nodes": 1, "vcpu_limit": 8}, "HP715 vcpu_limit: is 8, below the request of 29 (a whole node's share)"),
         (
             {**G5, "nodes": 1, "memory_limit_gib": 9000},
             "HP714 memory_limit_gib: is 9000, but ml.g5.8xlarge has 128 GiB",
         ),
-        ({"accelerators": 4}, "HP711 accelerators: is 4 but no instance_type is stated"),
         (
             {**P5, "nodes": 2, "accelerators": 4},
             "HP712 accelerators: accelerators 4 asks for a part of a node, and nodes: 2 for whole ones",

@@ -113,6 +113,15 @@ EVERYTHING = {
     "init_containers": [{"name": "fetch", "image": "registry/fetch:v1", "command": ["fetch"], "volumes": ["fsx"]}],
     "labels": {"project": "x"},
     "annotations": {"note": "y"},
+    "pod_labels": {"pod": "x"},
+    "pod_annotations": {"pod": "y"},
+    "job_labels": {"job": "x"},
+    "job_annotations": {"job": "y"},
+    "dns_policy": "Default",
+    "container_name": "pytorch",
+    "topology_spread": [{"topology_key": "kubernetes.io/hostname", "when_unsatisfiable": "ScheduleAnyway"}],
+    "container_patch": {"stdin": True},
+    "job_patch": {"metadata": {"annotations": {"patched": "z"}}},
     "patch": {"spec": {"runtimeClassName": "nvidia", "containers": [{"name": "logs", "tty": True}]}},
 }
 
@@ -132,6 +141,7 @@ def test_every_field_of_the_model_is_used_in_the_example():
             "mig_count",
         ),
         *("efa", "hugepages_2mi_mib", "neuron_resource", "replica_specs"),
+        *("ephemeral_storage_gib", "ephemeral_storage_limit_gib", "accelerator_resource", "auto_resume_retries"),
     }
 
 

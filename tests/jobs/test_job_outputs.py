@@ -73,9 +73,9 @@ def test_command_chart_and_resource_carry_the_same_manifest(file: Path, kind: st
 
 def test_charts_refuse_a_bad_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     file = tmp_path / "bad.yaml"
-    file.write_text("name: bad\nimage: a\naccelerators: 4\n")
+    file.write_text("name: bad\nimage: a\ncontainer_patch: {ty: 4}\n")
     assert charts_main([str(file), "-o", str(tmp_path / "dist")]) == 1
-    assert "bad.yaml:3:15: error HP711 accelerators: is 4 but no instance_type is stated" in capsys.readouterr().err
+    assert "bad.yaml:3:23: error HP722 container_patch.ty: unknown key 'ty'" in capsys.readouterr().err
     assert not (tmp_path / "dist").exists()
 
 

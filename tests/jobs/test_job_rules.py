@@ -43,9 +43,10 @@ def test_texts(rule):
 def test_the_rules_are_these():
     assert [rule.id for rule in RULES] == [
         *(f"HP70{number}" for number in range(10)),
-        *(f"HP7{number}" for number in range(10, 22)),
+        *(f"HP7{number}" for number in range(10, 24)),
+        *(f"HP7{number}" for number in range(25, 33)),
         *(f"HP74{number}" for number in range(10)),
-        *("HP750", "HP790", "HP791"),
+        *("HP750", "HP790", "HP791", "HP792"),
     ]
 
 

@@ -84,7 +84,7 @@ class Node:
             ["bash", str(self.scripts / script), *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             env=environment,
             check=False,
         )

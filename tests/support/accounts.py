@@ -249,6 +249,7 @@ def healthy(aws: FakeAws) -> FakeAws:
         aws, {"vpc-cni": "v1.20.0-eksbuild.1", "kube-proxy": "v1.35.0-eksbuild.1", "coredns": "v1.12.0-eksbuild.1"}
     )
     aws.on("eks", "ListAccessEntries", {"accessEntries": []})
+    aws.on("logs", "DescribeLogGroups", {"logGroups": []})
     aws.on("iam", "GetRole", lambda asked: role(f"arn:aws:iam::{ACCOUNT}:role/{asked['RoleName']}"))
     return aws
 
@@ -367,7 +368,9 @@ def role(arn: str, trusted: str = "sagemaker.amazonaws.com") -> dict[str, Any]:
 def look(aws: FakeAws, platform: Platform, *, shared: bool = True, **options: Any) -> list[Finding]:
     with use_clock(TODAY):
         session = aws.session(shared=shared)
-        return preflight(platform, session=session, **{"attempts": 1, "read_seconds": 5.0, **options})
+        return preflight(
+            platform, session=session, **{"attempts": 1, "read_seconds": 120.0, "deadline_seconds": 300.0, **options}
+        )
 
 
 def said(findings: list[Finding], rule: str) -> Finding:

@@ -36,7 +36,7 @@ class Selector:
 
 # Selectors
 
-CORE_ADDONS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")
+CORE_ADDONS = tuple(addon.name for addon in catalog.addons().values() if addon.core and not addon.needs_nodes)
 AGENT_NAME, CERT_MANAGER_NAME = "eks-pod-identity-agent", "cert-manager"
 GOVERNANCE_NAME = "amazon-sagemaker-hyperpod-taskgovernance"
 OPERATOR_NAME = "amazon-sagemaker-hyperpod-training-operator"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from .kinds import check_body
 from .store import Clock, Json, Key, Refusal, Resource, Store, merged
 
 LARGEST_BODY = 3 * 1024 * 1024
@@ -157,6 +158,7 @@ class ApiServer:
         store, content_type = self.store, headers.get("Content-Type", "")
         manager = _manager(query, headers)
         if method == "PATCH" and content_type == "application/apply-patch+yaml":
+            check_body(resource, key, body)
             item, new = store.apply(resource, key, body, manager, query.get("force") == "true")
             return 201 if new else 200, _as(item, resource)
         if key not in store.objects:

@@ -143,7 +143,11 @@ def encode(owned: Owned, api_version: str, time: str, former: list[Json]) -> lis
 
 def decode(managed: list[Mapping[str, Any]]) -> Owned:
     """Who owns what, from ``metadata.managedFields``."""
-    return {(entry["manager"], entry["operation"]): set(_paths(entry.get("fieldsV1") or {})) for entry in managed}
+    return {
+        (entry["manager"], entry["operation"]): set(_paths(entry.get("fieldsV1") or {}))
+        for entry in managed
+        if entry.get("manager")  # a list of one empty entry clears them
+    }
 
 
 def merged(item: Any, patch: Any) -> Any:

@@ -147,7 +147,6 @@ class Store:
 
     def apply(self, resource: Resource, key: Key, item: Json, manager: str, force: bool) -> tuple[Json, bool]:
         """Server-side apply; whether the object is new."""
-        kinds.check_body(resource, key, item)
         kinds.check_fields(resource, key, item)
         schema = self._schema(resource)
         self._check_schema(resource, key, item, schema)
@@ -171,6 +170,9 @@ class Store:
         current = self.objects.get(key)
         item = {"apiVersion": resource.api_version, "kind": resource.kind, **copy.deepcopy(item)}
         item.setdefault("metadata", {})
+        for name in ("annotations", "labels"):
+            if not item["metadata"].get(name):
+                item["metadata"].pop(name, None)  # an empty map is written as none
         self._check_version(resource, key, current, item)
         self._check_namespace(key, creating=current is None)
         # entries that a client sends replace those that there are; none, or an empty list, leave them

@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
 
 from ...core import catalog
+from ...core.overlay import overlay
 from ...core.spec import ADDON_NAMES, CORE, PREREQUISITES, Addon, configuration_of
 from ..kubernetes import KubernetesWait, addon_active, deployment_available
 
@@ -47,7 +48,7 @@ class EksAddon(Construct):
         self.version = settings.version or known_version(self.addon_name, eks_cluster.kubernetes_version)
         # core objects stay: the cluster needs them until it is gone itself
         preserve = settings.preserve_on_delete if settings.preserve_on_delete is not None else key in CORE
-        self._settings_values = merged(merged(defaults or {}, configuration_of(settings)), settings.configuration)
+        self._settings_values = overlay(overlay(defaults or {}, configuration_of(settings)), settings.configuration)
         self.resource = eks.CfnAddon(
             self,
             "Resource",
@@ -70,7 +71,7 @@ class EksAddon(Construct):
 
     def set_default(self, key: str, value: Any) -> None:
         """Set a configuration value under what the settings say: mappings merge, anything else of theirs stays."""
-        self._settings_values = merged({key: value}, self._settings_values)
+        self._settings_values = overlay({key: value}, self._settings_values)
         self.resource.configuration_values = self._configuration()
 
     def _configuration(self) -> str | None:
@@ -164,8 +165,7 @@ def _before(key: str) -> list[str]:
     """
     if key == "coredns":
         return []
-    known, ours = catalog.addon(ADDON_NAMES[key]).prerequisites, PREREQUISITES.get(key, ())
-    needs = [it for it, name in ADDON_NAMES.items() if it not in CORE and (name in known or it in ours)]
+    needs = list(PREREQUISITES.get(key, ()))
     if key == "task_governance":
         needs.append("cert_manager")
     elif key != "cert_manager":
@@ -182,16 +182,3 @@ def known_version(addon_name: str, kubernetes_version: str | None) -> str | None
     addon = catalog.find_addon(addon_name)
     version = addon.version_for(kubernetes_version) if addon and kubernetes_version else None
     return version.version if version else None
-
-
-def merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`own` merged over `defaults`, mapping by mapping; lists and scalars of `own` replace ours.
-
-    >>> merged({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}})
-    {'a': {'x': 1, 'y': 3}}
-    """
-    result = dict(defaults)
-    for key, value in own.items():
-        ours = result.get(key)
-        result[key] = merged(ours, value) if isinstance(ours, Mapping) and isinstance(value, Mapping) else value
-    return result

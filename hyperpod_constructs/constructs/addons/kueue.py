@@ -9,11 +9,11 @@ from aws_cdk import Duration
 from constructs import Construct
 
 from ...core.catalog._files import load
+from ...core.overlay import overlay
 from ...core.spec import Kueue
 from ...core.spec.dependencies import ChartSource, GitChart
 from ..kubernetes import KubernetesWait, deployment_available
 from ..kubernetes.helm_release import HelmRelease
-from .base import merged
 
 if TYPE_CHECKING:
     from ..interfaces import IHyperPodCluster
@@ -45,8 +45,9 @@ class KueueAddon(Construct):
             chart=source or GitChart(**{key: pin[key] for key in ("repository", "path", "commit", "digest")}),
             release=pin["release"],
             namespace=pin["namespace"],
-            values=merged(kueue_values(), settings.values),
+            values=overlay(kueue_values(), settings.values),
             timeout=Duration.minutes(10),
+            adopt=settings.adopt,
         )
         self.release.node.add_dependency(
             cluster.nodes_ready, cluster.milestone("coredns"), cluster.milestone("cert_manager")

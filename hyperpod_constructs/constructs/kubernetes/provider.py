@@ -15,6 +15,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup
 
 from ...handlers.kubernetes.timing import POLL_SECONDS
+from ..log_groups import DEFAULT_RETENTION
+from ..trust import hold_to_account, keep_internal
 from .handler_code import handler_code
 
 _RUNTIME = lambda_.Runtime.PYTHON_3_14
@@ -64,7 +66,7 @@ class KubernetesProvider(Construct):
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
         create_access_entry: bool = True,
         permissions_boundary: iam.IManagedPolicy | None = None,
-        log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
+        log_retention: logs.RetentionDays = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
         if vpc is None and (vpc_subnets is not None or security_groups):
@@ -76,6 +78,7 @@ class KubernetesProvider(Construct):
         self._place(vpc, vpc_subnets, security_groups)
         self.role = self._create_role(in_vpc=vpc is not None)
         self._framework_logs = self._logs("FrameworkLogs")
+        keep_internal(self)
         self.ready = DependencyGroup(self.role)
         if create_access_entry:
             self.ready.add(self._let_in())
@@ -111,6 +114,9 @@ class KubernetesProvider(Construct):
             total_timeout=Duration.hours(1),
             log_group=self._framework_logs,
         )
+        waiter = provider.node.find_child("waiter-state-machine").node.find_child("Role").node.default_child
+        assert isinstance(waiter, iam.CfnRole)
+        hold_to_account(waiter)
         return provider.service_token
 
     def _place(

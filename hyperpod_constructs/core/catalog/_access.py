@@ -1,6 +1,6 @@
 """What the roles of a cluster may do, who assumes them, and the labels that nodes and jobs carry."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -33,34 +33,6 @@ class Role:
     actions: Mapping[str, tuple[str, ...]] = field(hash=False)
     name_prefix: str
     uncertain: Mapping[str, str] = field(hash=False)
-
-    @property
-    def trust_actions(self) -> tuple[str, ...]:
-        """What its trust policy allows: pod identity tags the session, an OIDC provider gives a web identity.
-
-        >>> role("training_operator").trust_actions
-        ('sts:AssumeRole', 'sts:TagSession')
-        """
-        if self.service_account is not None:
-            return (
-                ("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity")
-                if self.principals
-                else ("sts:AssumeRoleWithWebIdentity",)
-            )
-        return (
-            ("sts:AssumeRole", "sts:TagSession") if "pods.eks.amazonaws.com" in self.principals else ("sts:AssumeRole",)
-        )
-
-    def actions_for(self, groups: Iterable[str]) -> tuple[str, ...]:
-        """The actions of these groups, sorted and each once.
-
-        Raises:
-            KeyError: the role has no such group.
-
-        >>> role("execution").actions_for(["fsx", "kms"])
-        ('fsx:DescribeFileSystems', 'kms:CreateGrant', 'kms:DescribeKey')
-        """
-        return tuple(sorted({action for group in groups for action in self.actions[group]}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class Addon:
 
     Attributes:
         name: as EKS has it.
+        key: its key under `addons:` in the config, None for one that this project does not install.
+        core: whether every EKS cluster for HyperPod has it.
         title: as a person says it.
         provider: "hyperpod", "eks" (AWS) or "community" (EKS community add-ons).
         namespace: where it runs.
@@ -75,6 +77,8 @@ class Addon:
     """
 
     name: str
+    key: str | None
+    core: bool
     title: str
     provider: Literal["hyperpod", "eks", "community"]
     namespace: str
@@ -144,6 +148,8 @@ def _read(name: str, entry: dict[str, Any]) -> Addon:
     texts = {key: tuple(entry.get(key, ())) for key in _TUPLES}
     return Addon(
         name=name,
+        key=entry.get("key"),
+        core=entry.get("core", False),
         title=entry["title"],
         provider=entry["provider"],
         namespace=entry["namespace"],

@@ -57,7 +57,6 @@ class ServiceImage:
         tag: its tag, or None.
         account: the field of `Region` that has the account.
         needed_for: "base", or the feature that needs it.
-        min_tag_for: feature to the oldest tag that it works with.
         uncertain: field name to what is not sure.
     """
 
@@ -66,7 +65,6 @@ class ServiceImage:
     tag: str | None
     account: str
     needed_for: tuple[str, ...]
-    min_tag_for: Mapping[str, str] = field(hash=False)
     uncertain: Mapping[str, str] = field(hash=False)
 
     def account_in(self, region_name: str) -> str | None:
@@ -132,7 +130,6 @@ def service_images() -> Mapping[str, ServiceImage]:
                 tag=entry["tag"],
                 account=entry["account"],
                 needed_for=tuple(entry["needed_for"]),
-                min_tag_for=MappingProxyType(entry.get("min_tag_for", {})),
                 uncertain=MappingProxyType(entry.get("uncertain", {})),
             )
             for name, entry in load("images")["service"].items()

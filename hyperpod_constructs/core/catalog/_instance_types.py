@@ -90,11 +90,6 @@ class InstanceType:
         return None if self.ipv4_per_interface is None else self.ipv4_per_interface + self.network_cards - 1
 
     @property
-    def ips_per_node_efa_only(self) -> int | None:
-        """The same with interfaces of type `efa-only`: the first interface alone (inferred: they carry no address)."""
-        return self.ipv4_per_interface
-
-    @property
     def is_accelerated(self) -> bool:
         """Whether it has GPUs or Trainium chips."""
         return self.accelerator is not None

@@ -49,7 +49,8 @@ def suggest(name: str, candidates: Iterable[str]) -> str | None:
     def nearness(candidate: str) -> tuple[float, int]:
         return SequenceMatcher(None, candidate, wanted).ratio(), len(commonprefix((candidate, wanted)))  # noqa: RUF071
 
-    nearest = get_close_matches(wanted, plain, n=5, cutoff=0.7)
+    cutoff = 0.65 if len(wanted) < 5 else 0.7  # two letters that changed places are much of a short name
+    nearest = get_close_matches(wanted, plain, n=5, cutoff=cutoff)
     return plain[max(nearest, key=nearness)] if nearest else None
 
 

@@ -15,7 +15,7 @@ from ..spec.jobs import Job, ReplicaSpec
 from ..spec.jobs_pod import Toleration
 from ..spec.storage import Storage
 from .context import Context, EffectiveAddons, Groups
-from .job_rule import example, opaque, parts
+from .job_rule import example, opaque, parts, pods
 from .registry import Problem, rule
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def has_team(job: Job, governance: Governance) -> Iterator[Problem]:
                 "queue", f"no team has the queue {queue!r}", f"their queues are {', '.join(queues) or 'none'}"
             )
     classes = [one.name for one in governance.scheduler.priority_classes]
-    if not opaque(job.priority) and job.priority not in classes:
+    if job.priority and not opaque(job.priority) and job.priority.removesuffix("-priority") not in classes:
         message = f"the scheduler has no priority class {job.priority!r}"
         yield Problem("priority", message, f"its classes are {', '.join(classes) or 'none'}")
 
@@ -226,9 +226,9 @@ def _sum(resources: tuple[QuotaResource, ...], name: str, each: int) -> float | 
     right=_platform(f"{P5}, deep_health_check_passed_only: true", ", deep_health_checks: [InstanceStress]"),
 )
 def checked_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
-    if not job.deep_health_check_passed_only:
-        return
     for _, part, _ in parts(job):
+        if not part.deep_health_check_passed_only:
+            continue
         groups = _groups(part, ctx)
         if groups and not any(group.deep_health_checks for _, group in groups):
             names = " and ".join(group.name for _, group in groups)
@@ -276,19 +276,20 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
     claims = {one.name: one.namespaces for one in storage.buckets if one.namespaces}
     for name, namespaces in systems.items():
         claims[name] = (*namespaces, *claims.get(name, ()))
-    for index, volume in enumerate(job.volumes):
-        for field, known in (("fsx", systems), ("claim", claims)):
-            wanted, path = getattr(volume, field), f"volumes[{index}].{field}"
-            if opaque(wanted) or wanted is None:
-                continue
-            if wanted not in known:
-                if field == "fsx":  # claims of others are not in the config
-                    names = ", ".join(known) or "none"
-                    yield Problem(path, f"there is no file system {wanted!r}", f"the file systems are {names}")
-            elif not {job.effective_namespace, job.team} & set(known[wanted]):
-                where = ", ".join(known[wanted])
-                message = f"{wanted!r} has claims in {where}, but the job runs in {job.effective_namespace}"
-                yield Problem(path, message)
+    for prefix, pod in pods(job):
+        for index, volume in enumerate(pod.volumes):
+            for field, known in (("fsx", systems), ("claim", claims)):
+                wanted, path = getattr(volume, field), f"{prefix}volumes[{index}].{field}"
+                if opaque(wanted) or wanted is None:
+                    continue
+                if wanted not in known:
+                    if field == "fsx":  # claims of others are not in the config
+                        names = ", ".join(known) or "none"
+                        yield Problem(path, f"there is no file system {wanted!r}", f"the file systems are {names}")
+                elif not {job.effective_namespace, job.team} & set(known[wanted]):
+                    where = ", ".join(known[wanted])
+                    message = f"{wanted!r} has claims in {where}, but the job runs in {job.effective_namespace}"
+                    yield Problem(path, message)
 
 
 @rule(
@@ -306,19 +307,19 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
 def tolerated(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for _, part, _ in parts(job):
         groups = [group for _, group in _groups(part, ctx)]
-        closed = [(group, taint) for group in groups if (taint := _not_tolerated(group, job)) is not None]
+        closed = [(group, taint) for group in groups if (taint := _not_tolerated(group, part)) is not None]
         if groups and len(closed) == len(groups):
             group, taint = closed[0]
             shown = f"{taint.key}={taint.value or ''}:{taint.effect}"
             yield Problem("tolerations", f"no toleration for the taint {shown} of {group.name}")
 
 
-def _not_tolerated(group: Group, job: Job) -> Taint | None:
+def _not_tolerated(group: Group, part: ReplicaSpec) -> Taint | None:
     return next(
         (
             taint
             for taint in _taints(group)
-            if taint.effect != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in job.tolerations)
+            if taint.effect != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in part.tolerations)
         ),
         None,
     )

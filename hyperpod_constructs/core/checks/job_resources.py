@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from ..catalog import InstanceType
+from ..catalog import InstanceType, find_instance_type, label
+from ..catalog._files import load
 from ..findings import Severity
-from ..jobs.resources import beside, exact, job_size, mig_per_node, quantity, share, usable, wants_efa_preset
+from ..jobs.devices import accelerator_name, mig_per_node, named_types
+from ..jobs.resources import beside, has_all_accelerators, job_size, memory_limit, share, wants_efa_preset
+from ..jobs.room import exact, number, offered, quantity, usable
 from ..spec.jobs import Job, Replica
 from .job_rule import FORMULA, KUBERNETES, example, opaque, parts
 from .registry import Problem, rule
@@ -40,24 +43,31 @@ def instance_types(job: Job) -> Iterator[Problem]:
 @rule(
     "HP711",
     title="What depends on the node is asked for with an instance type",
-    why="Without it nobody knows which accelerators are meant, and the pods could land on any node.",
-    cure="state instance_type",
+    severity=Severity.WARNING,
+    why="Nothing says on which nodes the pods may land, and the numbers are not checked against any.",
+    cure="state instance_type, or accelerator_resource to say which devices are meant",
     source=FORMULA,
     wrong=example("accelerators: 4"),
     right=example(f"{P5}, accelerators: 4"),
 )
 def needs_type(job: Job) -> Iterator[Problem]:
+    key = label("instance_type").key
     for prefix, part, _ in parts(job):
         if part.instance_type is not None:
-            if part.node_selector.get("node.kubernetes.io/instance-type", part.instance_type) != part.instance_type:
-                yield Problem(f"{prefix}node_selector", f"names another type than instance_type {part.instance_type!r}")
+            if part.node_selector.get(key, part.instance_type) != part.instance_type:
+                message = f"names another type than instance_type {part.instance_type!r}"
+                yield Problem(f"{prefix}node_selector", message, severity=Severity.ERROR)
+            continue
+        if named_types(part, part.affinity):
             continue
         devices = [name for name in ("accelerators", "mig_profile", "mig_count", "efa") if getattr(part, name)]
-        for name in devices:
-            yield Problem(f"{prefix}{name}", f"is {getattr(part, name)} but no instance_type is stated")
+        if not part.accelerator_resource:
+            for name in devices:
+                meant = f" and counts {accelerator_name(part)}" if name == "accelerators" else ""
+                yield Problem(f"{prefix}{name}", f"is {getattr(part, name)}{meant}, but no instance type is stated")
         if not devices and not part.is_partial:
             message = "requests no resources: the pods may land on any node, together with others"
-            yield Problem(prefix.removesuffix("."), message, severity=Severity.WARNING)
+            yield Problem(prefix.removesuffix("."), message)
 
 
 @rule(
@@ -76,7 +86,7 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
         if part.replicas is not None:
             yield Problem(f"{prefix}replicas", f"is {part.replicas}, and nodes is {part.nodes}")
         for name in ("accelerators", "vcpu", "memory_gib", "mig_profile"):
-            if getattr(part, name) is not None:
+            if getattr(part, name) not in (None, "none"):
                 message = (
                     f"{name} {getattr(part, name)} asks for a part of a node, and nodes: {part.nodes} for whole ones"
                 )
@@ -93,57 +103,125 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, replicas: 2, accelerators: 8"),
 )
 def accelerators(job: Job) -> Iterator[Problem]:
-    for prefix, part, kind in parts(job):
-        if part.accelerators is None or kind is None:
+    for prefix, part, _ in parts(job):
+        kinds = [kind for name in named_types(part, part.affinity) if (kind := find_instance_type(name)) is not None]
+        if part.accelerators is None or not kinds:
             continue
+        names = " and ".join(kind.name for kind in kinds)
+        kind = max(kinds, key=lambda one: one.accelerator.count if one.accelerator else 0)
+        counts_chips = part.accelerator_resource is None
         if kind.accelerator is None:
-            message = f"is {part.accelerators}, but {kind.name} has no accelerators"
+            message = f"is {part.accelerators}, but {names} has no accelerators"
             yield Problem(f"{prefix}accelerators", message, "remove it, or choose a GPU or Trainium type")
-        elif part.accelerators > kind.accelerator.count:
+        elif part.accelerators > kind.accelerator.count and counts_chips:
             message = f"is {part.accelerators}, but {kind.name} has {kind.accelerator.count} x {kind.accelerator.model}"
             yield Problem(f"{prefix}accelerators", message)
 
 
 @rule(
     "HP714",
-    title="vCPU and memory fit the part of a node that pods can use",
+    title="vCPU, memory and huge pages fit the part of a node that pods can use",
     why="The scheduler never finds a node for such a pod.",
     cure="ask for less, or leave it out to get the share that fits",
-    source=FORMULA,
+    source=f"{FORMULA}; Amazon EKS AMI: what its nodes reserve",
     wrong=example(f"{P5}, vcpu: 300"),
     right=example(f"{P5}, vcpu: 150"),
 )
 def capacity(job: Job) -> Iterator[Problem]:
-    other = dict(zip(("vcpu", "memory_gib"), beside(job), strict=True))
     for prefix, part, kind in parts(job):
         if kind is None:
             continue
+        other = dict(zip(("vcpu", "memory_gib"), beside(part), strict=True))
         sized = share(part, job)
+        pages = exact(part.hugepages_2mi_mib or 0) / 1024
         for field, unit, derived in (("vcpu", "vCPU", sized.vcpu), ("memory_gib", "GiB", sized.memory_gib)):
-            total = getattr(kind, field)
-            room, stated = usable(field, total), getattr(part, field)
-            less = f"{quantity(total)} less {quantity(exact(total) - room)}"
-            has = f"{kind.name} has {quantity(room)} {unit} for pods ({less})"
-            if stated is not None and exact(stated) + other[field] > room:
-                more = f" and the other containers' {quantity(other[field])}" if other[field] else ""
-                yield Problem(
-                    f"{prefix}{field}", f"is {quantity(stated)}{more}, but {has}", f"state {_most(room - other[field])}"
-                )
-            elif stated is None and other[field] and (derived or 0) <= 0:
-                message = f"the containers beside the main one take {quantity(other[field])} {unit}, but {has}"
+            more = pages if field == "memory_gib" else Decimal()
+            stated = number(getattr(part, field))
+            needs = (derived or Decimal()) + other[field] + more
+            if stated is None and other[field] and getattr(part, field) is None and (derived or 0) <= 0:
+                room = usable(field, getattr(kind, field))
+                message = f"the containers beside the main one take {quantity(other[field])} {unit}, but "
+                message += f"{kind.name} has {quantity(room)} {unit} for pods"
                 yield Problem(f"{prefix}{field}", message, "leave something to the main container")
+            elif stated is not None or more:
+                yield from _fits(prefix, part, kind, field, unit, needs, other[field], more)
         yield from _limits_fit(prefix, part, kind)
+
+
+def _fits(
+    prefix: str,
+    part: Replica,
+    kind: InstanceType,
+    field: str,
+    unit: str,
+    needs: Decimal,
+    other: Decimal,
+    pages: Decimal,
+) -> Iterator[Problem]:
+    """A request against the estimate and against the most that a kubelet offers."""
+    total = getattr(kind, field)
+    room, most = usable(field, total), offered(field, kind)
+    stated = number(getattr(part, field))
+    path = f"{prefix}{field}" if stated is not None else f"{prefix}hugepages_2mi_mib"
+    said = quantity(stated) if stated is not None else f"{part.hugepages_2mi_mib} MiB"
+    beside_it = [f"the other containers' {quantity(other)}"] if other else []
+    if pages and stated is not None:
+        beside_it.append(f"{quantity(round(pages, 2))} of huge pages")
+    more = "".join(f" and {one}" for one in beside_it)
+    if needs > most:
+        has = f"{kind.name} has {quantity(total)} {unit}, of which a kubelet offers {quantity(round(most, 2))} at most"
+        cure = (
+            f"state {_most(room - other - pages)}" if stated is not None else "ask for fewer, or state memory_gib too"
+        )
+        yield Problem(path, f"is {said}{more}, but {has}", cure)
+    elif needs > room and stated is not None:
+        less = f"{quantity(total)} less {quantity(exact(total) - room)}"
+        has = f"the estimate for {kind.name} is {quantity(room)} {unit} for pods ({less})"
+        message = f"is {said}{more}, but {has}"
+        why = (
+            f"A kubelet of the EKS AMI offers up to {quantity(round(most, 2))} {unit}, less what DaemonSets request: "
+            "the pods may stay pending."
+        )
+        cure = f"state {_most(room - other - pages)}, or check a node's allocatable resources"
+        yield Problem(path, message, cure, why, severity=Severity.WARNING)
 
 
 def _limits_fit(prefix: str, part: Replica, kind: InstanceType) -> Iterator[Problem]:
     for field, unit, total in (("vcpu_limit", "vCPU", kind.vcpu), ("memory_limit_gib", "GiB", kind.memory_gib)):
-        stated = getattr(part, field)
+        stated = number(getattr(part, field))
         if stated is not None and stated > total:
             yield Problem(f"{prefix}{field}", f"is {quantity(stated)}, but {kind.name} has {quantity(total)} {unit}")
 
 
 def _most(room: Decimal) -> str:
     return f"{quantity(max(Decimal(), room.quantize(Decimal(1), rounding='ROUND_FLOOR')))} at most"
+
+
+@rule(
+    "HP731",
+    title="A replica with all accelerators of its node may use the node's memory",
+    severity=Severity.WARNING,
+    why="The kernel kills a process of the pod when it reaches its limit, although the node's memory is free, and a pod"
+    " far above its request is the first to be evicted.",
+    cure="leave memory_gib out for the node's share, or state memory_limit_gib: none",
+    source="Kubernetes: memory limits and node-pressure eviction; AWS examples for 70B models request 32000Mi, no limit",
+    wrong=example(f"{P5}, replicas: 2, accelerators: 8, memory_gib: 31.25, memory_limit_gib: 31.25"),
+    right=example(f"{P5}, nodes: 2"),
+)
+def small_memory(job: Job) -> Iterator[Problem]:
+    few = exact(load("jobs")["small_memory_share"])
+    for prefix, part, kind in parts(job):
+        if kind is None or not has_all_accelerators(part, kind):
+            continue
+        limit, room = number(part.memory_limit_gib), usable("memory_gib", kind.memory_gib)
+        has = f"of {quantity(room)} GiB that {kind.name} has for pods, with all of its accelerators"
+        asked = number(part.memory_gib)
+        if limit is not None and limit < few * room:
+            yield Problem(f"{prefix}memory_limit_gib", f"is {quantity(limit)} {has}")
+        elif part.memory_limit_gib is None and asked is not None and asked < few * room:
+            message = f"requests {quantity(asked)} {has}; no limit is made of it"
+            cure = "leave it out for the node's share, or state memory_limit_gib (`none` for no limit)"
+            yield Problem(f"{prefix}memory_gib", message, cure)
 
 
 @rule(
@@ -160,9 +238,9 @@ def limits(job: Job) -> Iterator[Problem]:
         sized = share(part, job)
         for field, request in (("vcpu", sized.vcpu), ("memory", sized.memory_gib)):
             name = "vcpu_limit" if field == "vcpu" else "memory_limit_gib"
-            limit = getattr(part, name)
-            if limit is not None and request is not None and exact(limit) < request:
-                stated = getattr(part, "vcpu" if field == "vcpu" else "memory_gib") is not None
+            limit = number(getattr(part, name))
+            if limit is not None and request is not None and limit < request:
+                stated = number(getattr(part, "vcpu" if field == "vcpu" else "memory_gib")) is not None
                 how = "stated" if stated else "a whole node's share" if not part.is_partial else "derived"
                 yield Problem(
                     f"{prefix}{name}", f"is {quantity(limit)}, below the request of {quantity(request)} ({how})"
@@ -188,9 +266,8 @@ def partitions(job: Job) -> Iterator[Problem]:
         if profile is None or count is None or opaque(profile):
             continue
         if part.accelerators is not None:
-            yield Problem(
-                f"{prefix}mig_profile", f"stands beside accelerators: {part.accelerators}", "keep one of the two"
-            )
+            message = f"conflicts with accelerators: {part.accelerators}"
+            yield Problem(f"{prefix}mig_profile", message, "keep one of the two")
         if kind is None:
             continue
         if profile not in kind.mig_profiles:
@@ -233,18 +310,21 @@ def efa(job: Job) -> Iterator[Problem]:
     certain=False,
 )
 def shared_memory(job: Job) -> Iterator[Problem]:
-    size: Any = job.shared_memory_gib
-    if size is None or size == "auto":
-        return
-    if size <= 0:
-        yield Problem("shared_memory_gib", f"is {size:g}, which is no size")
-    for _, part, _ in parts(job):
-        memory = share(part, job).memory_gib
-        limit = exact(part.memory_limit_gib) if part.memory_limit_gib is not None else memory
+    for prefix, part, kind in parts(job):
+        size: Any = part.shared_memory_gib
+        if size is None or size == "auto":
+            continue
+        own = prefix if prefix and "shared_memory_gib" in _stated(job, prefix) else ""
+        if size <= 0:
+            yield Problem(f"{own}shared_memory_gib", f"is {size:g}, which is not a size")
+        limit = memory_limit(part, kind, share(part, job).memory_gib)
         if limit is not None and exact(size) > limit:
-            yield Problem(
-                "shared_memory_gib", f"is {quantity(size)} GiB, above the memory limit of {quantity(limit)} GiB"
-            )
+            message = f"is {quantity(size)} GiB, above the memory limit of {quantity(limit)} GiB"
+            yield Problem(f"{own}shared_memory_gib", message)
+
+
+def _stated(job: Job, prefix: str) -> set[str]:
+    return job.replica_specs[int(prefix.removeprefix("replica_specs[").removesuffix("]."))].model_fields_set
 
 
 @rule(
@@ -294,21 +374,3 @@ def uses_efa(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}efa", f"no EFA for {part.nodes} nodes of {kind.name}, which has {has}")
     if job.efa_preset and not any(wants_efa_preset(part, job) for _, part, _ in parts(job)):
         yield Problem("efa_preset", "does nothing: the job's nodes have no EFA or it is switched off")
-
-
-@rule(
-    "HP721",
-    title="The patch leaves the resources alone",
-    severity=Severity.WARNING,
-    why="The numbers are then not those that were checked and explained.",
-    cure="state accelerators, vcpu, memory_gib or efa instead",
-    source="This project: the compiler's numbers are what is applied",
-    wrong=example("patch: {spec: {containers: [{name: pytorch-job-container, resources: {limits: {cpu: 4}}}]}}"),
-    right=example("patch: {spec: {runtimeClassName: nvidia}}"),
-)
-def patched(job: Job) -> Iterator[Problem]:
-    spec = job.patch.get("spec")
-    containers = spec.get("containers") if isinstance(spec, dict) else None
-    for index, one in enumerate(containers if isinstance(containers, list | tuple) else ()):
-        if isinstance(one, dict) and "resources" in one:
-            yield Problem(f"patch.spec.containers[{index}].resources", "changes the resources of a container")

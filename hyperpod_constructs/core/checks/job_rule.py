@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..catalog import InstanceType, find_instance_type
 from ..spec.base import is_token
 from ..spec.jobs import Job, ReplicaSpec
+from ..spec.jobs_replica import PodFields
 
 FORMULA = "The official CLI's arithmetic (sagemaker-hyperpod 3.12.0), by which quotas are sized"
 KUBERNETES = "Kubernetes API"
@@ -22,6 +23,13 @@ def parts(job: Job) -> Iterator[tuple[str, ReplicaSpec, InstanceType | None]]:
     for index, part in enumerate(job.parts):
         prefix = f"replica_specs[{index}]." if job.replica_specs else ""
         yield prefix, part, find_instance_type(part.instance_type) if part.instance_type else None
+
+
+def pods(job: Job) -> Iterator[tuple[str, PodFields]]:
+    """Path prefix and pod fields of every place where a job states them: the job itself and its replica specs."""
+    yield "", job
+    for index, spec in enumerate(job.replica_specs):
+        yield f"replica_specs[{index}].", spec
 
 
 def opaque(value: object) -> bool:

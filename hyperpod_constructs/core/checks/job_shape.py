@@ -1,4 +1,4 @@
-"""HP70x: names, kinds, environment and volumes of a job."""
+"""HP70x: names, kinds, environment and labels of a job."""
 
 from __future__ import annotations
 
@@ -6,24 +6,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..catalog import label
+from ..documents import join
 from ..findings import Severity
+from ..jobs.manifest import manifest_of
+from ..jobs.names import ENV, IMAGE, LABEL, LABEL_KEY, LABEL_VALUE, LONGEST_NAME, is_label
 from ..spec.base import is_token
 from ..spec.jobs import Job
-from .job_rule import KUBERNETES, example, opaque
+from ..spec.jobs_replica import PodFields
+from .job_rule import KUBERNETES, example, opaque, pods
 from .registry import Problem, rule
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
-_ENV = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*", re.ASCII)
-_LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 _CREDENTIAL = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY)$", re.IGNORECASE)
-_IMAGE = re.compile(
-    r"((localhost|[a-z0-9-]+(\.[a-z0-9-]+)+|[a-z0-9-]+(?=:))(:[0-9]+)?/)?"  # registry
-    r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*"  # repository
-    r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@[a-z0-9]+:[0-9a-f]{32,})?",  # tag and digest
-    re.ASCII,
-)
-LONGEST_NAME = 63
 
 
 @rule(
@@ -36,8 +30,17 @@ LONGEST_NAME = 63
     right="jobs:\n  - {name: train, image: 'registry/train:v1'}\n",
 )
 def image(job: Job) -> Iterator[Problem]:
-    if not opaque(job.image) and not _IMAGE.fullmatch(job.image):
-        yield Problem("image", f"{job.image!r} is no image reference")
+    for prefix, pod in pods(job):
+        for place, value in [(f"{prefix}image", pod.image), *_containers(prefix, pod, "image")]:
+            if not opaque(value) and not IMAGE.fullmatch(str(value)):
+                yield Problem(place, f"{value!r} is not a valid image reference")
+
+
+def _containers(prefix: str, pod: PodFields, field: str) -> Iterator[tuple[str, Any]]:
+    """A field of each sidecar and init container, with its path."""
+    for kind in ("sidecars", "init_containers"):
+        for index, one in enumerate(getattr(pod, kind)):
+            yield f"{prefix}{kind}[{index}].{field}", getattr(one, field)
 
 
 @rule(
@@ -52,9 +55,12 @@ def image(job: Job) -> Iterator[Problem]:
 def names(job: Job) -> Iterator[Problem]:
     if is_token(job.name):
         return
-    if not _LABEL.fullmatch(job.name):
-        yield Problem("name", f"{job.name!r} is no DNS label")
+    if not LABEL.fullmatch(job.name):
+        yield Problem("name", f"{job.name!r} is not a DNS label")
         return
+    if job.kind == "PyTorchJob" and job.name[0].isdecimal():
+        message = f"{job.name!r} begins with a digit, but the name of a PyTorchJob is a DNS-1035 label"
+        yield Problem("name", message, f"begin it with a letter, such as {f'job-{job.name}'!r}")
     added = {"hash": 9} if job.on_change == "new-object" else {}
     if job.kind == "PyTorchJob":
         added["pod suffix"] = len(f"-worker-{max(job.count - 2, 0)}")
@@ -75,11 +81,22 @@ def names(job: Job) -> Iterator[Problem]:
     right=example("namespace: team-a"),
 )
 def references(job: Job) -> Iterator[Problem]:
-    for field in ("namespace", "queue", "team", "workload_priority_class", "priority", "service_account"):
-        value = getattr(job, field)
-        dotted = field in ("workload_priority_class", "service_account")
-        if not opaque(value) and not all(_LABEL.fullmatch(part) for part in (value.split(".") if dotted else [value])):
-            yield Problem(field, f"{value!r} is no Kubernetes name")
+    named: list[tuple[str, Any]] = [
+        (field, getattr(job, field)) for field in ("namespace", "queue", "team", "workload_priority_class", "priority")
+    ]
+    for prefix, pod in pods(job):
+        named += [(f"{prefix}{field}", getattr(pod, field)) for field in ("service_account", "container_name")]
+        named += [(f"{prefix}pull_secrets[{index}]", name) for index, name in enumerate(pod.pull_secrets)]
+        named += _containers(prefix, pod, "name")
+    for path, value in named:
+        dotted = re.search(r"(workload_priority_class|service_account|pull_secrets\[\d+\])$", path)
+        if not opaque(value) and not all(map(is_label, value.split(".") if dotted else [value])):
+            yield Problem(path, f"{value!r} is not a valid Kubernetes name")
+    if job.kind == "PyTorchJob":
+        for prefix, pod in pods(job):
+            if pod.container_name not in (None, "pytorch"):
+                cure = "leave container_name out"
+                yield Problem(f"{prefix}container_name", "a PyTorchJob's main container is always named pytorch", cure)
 
 
 @rule(
@@ -94,25 +111,44 @@ def references(job: Job) -> Iterator[Problem]:
 def team(job: Job) -> Iterator[Problem]:
     if not opaque(job.team):
         expected = {"namespace": f"hyperpod-ns-{job.team}", "queue": f"hyperpod-ns-{job.team}-localqueue"}
-        for field, value in expected.items():
+        for field, needed in expected.items():
             stated = getattr(job, field)
-            if not opaque(stated) and stated != value:
-                yield Problem(field, f"is {stated!r}, but team {job.team!r} has {value!r}")
+            if not opaque(stated) and stated != needed:
+                yield Problem(field, f"is {stated!r}, but team {job.team!r} has {needed!r}")
     if job.priority and job.workload_priority_class:
-        yield Problem("priority", "stands beside workload_priority_class", "keep one of the two")
+        yield Problem("priority", "conflicts with workload_priority_class", "keep one of the two")
+    metadata = manifest_of(job)["metadata"] if _states_labels(job) else {}
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    for field, key, value in (
+        ("queue", label("queue_name").key, job.effective_queue),
+        ("priority", label("priority_class").key, job.effective_priority),
+    ):
+        final = labels.get(key) if isinstance(labels, Mapping) else None
+        if labels is not None and value is not None and not opaque(value) and final != value:
+            where = next((name for name in ("labels", "job_labels") if key in getattr(job, name)), "job_patch")
+            said = f"sets {key} to {final!r}" if final is not None else f"removes {key}"
+            path = f'{where}["{key}"]' if where != "job_patch" else where
+            owner = f"team {job.team!r}" if job.team else f"{field} {value!r}"
+            yield Problem(path, f"{said}, but {owner} means {value!r}", f"remove it, or state `{field}` instead")
+
+
+def _states_labels(job: Job) -> bool:
+    return bool(job.labels or job.job_labels or job.job_patch)
 
 
 _ONLY: Mapping[str, tuple[str, ...]] = {
     "HyperPodPyTorchJob": (
-        *("replica_specs", "spares", "elastic", "run_policy.startup_deadline_seconds"),
-        *(
-            "run_policy.fault_deadline_seconds",
-            "run_policy.workload_mode",
-            "run_policy.restart",
-            "run_policy.log_rules",
-        ),
+        "spares",
+        *(f"elastic.{name}" for name in ("step", "discrete_values", "scaling_timeout_seconds")),
+        *(f"elastic.{name}" for name in ("graceful_shutdown_seconds", "faulty_scale_down_seconds")),
+        *(f"run_policy.{name}" for name in ("startup_deadline_seconds", "fault_deadline_seconds", "workload_mode")),
+        *("run_policy.restart", "run_policy.log_rules"),
     ),
-    "PyTorchJob": ("auto_resume",),
+    "PyTorchJob": (
+        *("auto_resume", "auto_resume_retries", "run_policy.gang", "run_policy.managed_by"),
+        *(f"elastic.rdzv_{name}" for name in ("backend", "host", "port", "id", "conf")),
+        *(f"elastic.{name}" for name in ("max_restarts", "standalone", "processes_per_node", "metrics")),
+    ),
 }
 """Kind to the fields that only it has."""
 
@@ -133,22 +169,31 @@ def kinds(job: Job) -> Iterator[Problem]:
         for path in fields:
             value: Any = job
             for name in path.split("."):
-                value = getattr(value, name)
+                value = getattr(value, name, None)
             if value:
                 yield Problem(path, f"is a field of {kind} only, and the job is a {job.kind}")
-    if job.kind == "Job" and job.processes_per_node:
-        yield Problem("processes_per_node", "is a field of the PyTorch kinds, and the job is a Job")
-    if job.kind == "Job" and job.run_policy.clean_pods:
-        yield Problem("run_policy.clean_pods", "is a field of the PyTorch kinds, and the job is a Job")
+    if job.kind == "Job":
+        for path in ("processes_per_node", "run_policy.clean_pods", "elastic", "replica_specs"):
+            holder, _, name = path.rpartition(".")
+            if getattr(job.run_policy if holder else job, name):
+                yield Problem(path, "is a field of the PyTorch kinds, and the job is a Job")
+    clean = {"HyperPodPyTorchJob": ("All", "OnlyComplete", "None"), "PyTorchJob": ("All", "Running", "None")}
+    if job.run_policy.clean_pods and job.run_policy.clean_pods not in clean.get(job.kind, (job.run_policy.clean_pods,)):
+        message = f"{job.run_policy.clean_pods} is not a value of {job.kind}"
+        yield Problem("run_policy.clean_pods", message, f"write {' or '.join(clean[job.kind])}")
     policies = {"Job": ("Never", "OnFailure"), "HyperPodPyTorchJob": ("Never", "OnFailure", "Always")}
     allowed = policies.get(job.kind)
-    if job.restart_pods and allowed and job.restart_pods not in allowed:
-        yield Problem("restart_pods", f"{job.restart_pods} is not known to {job.kind}", f"write {' or '.join(allowed)}")
+    for prefix, pod in pods(job):
+        if pod.restart_pods and allowed and pod.restart_pods not in allowed:
+            message = f"{pod.restart_pods} is not a value of {job.kind}"
+            yield Problem(f"{prefix}restart_pods", message, f"write {' or '.join(allowed)}")
     if job.kind != "HyperPodPyTorchJob" and job.run_policy.ttl_seconds == -1:
         yield Problem("run_policy.ttl_seconds", f"-1 is not known to {job.kind}", "leave it out to keep the job")
     processes = job.processes_per_node
     if not opaque(processes) and not re.fullmatch(r"auto|cpu|gpu|[0-9]+", str(processes)):
-        yield Problem("processes_per_node", f"{processes!r} is no number", "write auto, cpu, gpu or a number in quotes")
+        yield Problem(
+            "processes_per_node", f"{processes!r} is not a valid number", "write auto, cpu, gpu or a number in quotes"
+        )
 
 
 @rule(
@@ -163,27 +208,35 @@ def kinds(job: Job) -> Iterator[Problem]:
 def environment(job: Job) -> Iterator[Problem]:
     from ..spec.jobs_pod import EnvSource
 
-    places: list[tuple[str, Any]] = [("", job)]
-    for kind in ("sidecars", "init_containers"):
-        places += [(f"{kind}[{index}].", one) for index, one in enumerate(getattr(job, kind))]
+    places: list[tuple[str, Any]] = []
+    for prefix, pod in pods(job):
+        places.append((prefix, pod))
+        for kind in ("sidecars", "init_containers"):
+            places += [(f"{prefix}{kind}[{index}].", one) for index, one in enumerate(getattr(pod, kind))]
+        for field in ("node_selector", "pod_labels"):
+            yield from _labels(f"{prefix}{field}", getattr(pod, field))
     for prefix, holder in places:
         for name, value in holder.env.items():
-            path = f"{prefix}env.{name}"
-            if not is_token(name) and not _ENV.fullmatch(name):
+            path = join(f"{prefix}env", name)
+            if not is_token(name) and not ENV.fullmatch(name):
                 cure = "use letters, digits, '_', '-' and '.', not starting with a digit"
-                yield Problem(path, f"{name!r} is no name of an environment variable", cure)
+                yield Problem(path, f"{name!r} is not a valid name of an environment variable", cure)
             if isinstance(value, EnvSource):
                 yield from _env_source(path, value)
         for index, source in enumerate(holder.env_from):
             if (source.secret is None) == (source.config_map is None):
                 yield Problem(f"{prefix}env_from[{index}]", "needs exactly one of secret and config_map")
-    for field in ("labels", "node_selector"):
-        for key, value in getattr(job, field).items():
-            if not is_token(key) and not _LABEL_KEY.fullmatch(key):
-                yield Problem(f'{field}["{key}"]', f"{key!r} is no label key", "use prefix/name")
-            if not is_token(value) and not _LABEL_VALUE.fullmatch(value):
-                cure = "use 63 characters at most: letters, digits, '-', '_' and '.'"
-                yield Problem(f'{field}["{key}"]', f"{value!r} is no label value", cure)
+    for field in ("labels", "job_labels"):
+        yield from _labels(field, getattr(job, field))
+
+
+def _labels(path: str, labels: Mapping[str, str]) -> Iterator[Problem]:
+    for key, value in labels.items():
+        if not is_token(key) and not LABEL_KEY.fullmatch(key):
+            yield Problem(f'{path}["{key}"]', f"{key!r} is not a valid label key", "use prefix/name")
+        if not is_token(value) and not LABEL_VALUE.fullmatch(value):
+            cure = "use 63 characters at most: letters, digits, '-', '_' and '.'"
+            yield Problem(f'{path}["{key}"]', f"{value!r} is not a valid label value", cure)
 
 
 def _env_source(path: str, source: Any) -> Iterator[Problem]:
@@ -192,48 +245,6 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
         yield Problem(path, f"needs exactly one source, has {' and '.join(stated) or 'none'}")
     elif (stated[0] == "pod_field") != (source.key is None):
         yield Problem(path, "a secret or config map needs a key, a pod field has none")
-
-
-@rule(
-    "HP706",
-    title="Each volume has one source, a name and a mount path of its own",
-    why="Kubernetes refuses the pods.",
-    cure="give one of host_path, claim, fsx, empty_dir, secret and config_map",
-    source=KUBERNETES,
-    wrong=example("volumes: [{name: data, mount_path: /data}]"),
-    right=example("volumes: [{name: data, mount_path: /data, claim: data}]"),
-)
-def volumes(job: Job) -> Iterator[Problem]:
-    seen: dict[str, str] = {"/dev/shm": "shared_memory_gib"} if job.shared_memory_gib is not None else {}
-    names: set[str] = set()
-    for index, volume in enumerate(job.volumes):
-        path = f"volumes[{index}]"
-        if len(volume.sources) != 1:
-            yield Problem(path, f"needs exactly one source, has {' and '.join(volume.sources) or 'none'}")
-        if not is_token(volume.name) and not _LABEL.fullmatch(volume.name):
-            yield Problem(
-                f"{path}.name", f"{volume.name!r} is no Kubernetes name", "use lower case letters and hyphens"
-            )
-        if volume.name in names or volume.name == "shared-memory":
-            yield Problem(f"{path}.name", f"{volume.name!r} is taken", "choose another name")
-        names.add(volume.name)
-        for field in ("mount_path", "host_path"):
-            value = getattr(volume, field)
-            if not opaque(value) and not value.startswith("/"):
-                yield Problem(f"{path}.{field}", f"{value!r} is not absolute", "start it with /")
-        if volume.mount_path in seen:
-            also = f"{volume.mount_path!r} is mounted twice, first by {seen[volume.mount_path]}"
-            yield Problem(f"{path}.mount_path", also, "choose another path")
-        seen[volume.mount_path] = path
-    taken: set[str] = set()
-    for kind in ("sidecars", "init_containers"):
-        for index, one in enumerate(getattr(job, kind)):
-            if one.name in taken:
-                yield Problem(f"{kind}[{index}].name", f"{one.name!r} is taken", "choose another name")
-            taken.add(one.name)
-            for missing in set(one.volumes) - names:
-                cure = f"known are {', '.join(sorted(names)) or 'none'}"
-                yield Problem(f"{kind}[{index}].volumes", f"the job has no volume {missing!r}", cure)
 
 
 @rule(
@@ -257,33 +268,7 @@ def topology(job: Job) -> Iterator[Problem]:
     for field in ("preferred_topology", "required_topology"):
         value = getattr(job, field)
         if not opaque(value) and value not in known and value != "kubernetes.io/hostname":
-            yield Problem(field, f"{value!r} is no known topology label", f"known are {', '.join(known)}")
-
-
-@rule(
-    "HP708",
-    title="An elastic job's numbers fit together",
-    why="The operator refuses the job or never scales it.",
-    cure="let min_replicas <= nodes or replicas <= max_replicas",
-    source="HyperPodPyTorchJob schema; AWS documentation of elastic training",
-    wrong=example("nodes: 4, elastic: {max_replicas: 2}"),
-    right=example("nodes: 2, elastic: {max_replicas: 4, step: 2}"),
-)
-def elastic(job: Job) -> Iterator[Problem]:
-    if job.elastic is None:
-        return
-    count = job.parts[0].count
-    least, most = job.elastic.min_replicas or count, job.elastic.max_replicas
-    if most < least:
-        yield Problem("elastic.max_replicas", f"is {most}, below the least of {least} replicas")
-    elif not least <= count <= most:
-        yield Problem("elastic", f"the job starts with {count} replicas, outside {least} to {most}")
-    values = job.elastic.discrete_values
-    if values and job.elastic.step:
-        yield Problem("elastic.discrete_values", "stands beside step", "keep one of the two")
-    outside = [value for value in values if not least <= value <= most]
-    if outside:
-        yield Problem("elastic.discrete_values", f"{outside} are outside {least} to {most}")
+            yield Problem(field, f"{value!r} is not a known topology label", f"known are {', '.join(known)}")
 
 
 @rule(
@@ -297,6 +282,7 @@ def elastic(job: Job) -> Iterator[Problem]:
     right=example("env: {HF_TOKEN: {secret: hub, key: token}}"),
 )
 def credentials(job: Job) -> Iterator[Problem]:
-    for name, value in job.env.items():
-        if isinstance(value, str) and value and not is_token(value) and _CREDENTIAL.search(name):
-            yield Problem(f"env.{name}", "has a plain value, and is named like a credential")
+    for prefix, pod in pods(job):
+        for name, value in pod.env.items():
+            if isinstance(value, str) and value and not is_token(value) and _CREDENTIAL.search(name):
+                yield Problem(f"{prefix}env.{name}", "has a plain value, and is named like a credential")

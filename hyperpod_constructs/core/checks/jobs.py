@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from ..findings import Finding, Severity, ordered
 from ..spec.jobs import Job
-from . import job_placement, job_resources, job_shape
+from . import job_containers, job_placement, job_policy, job_resources, job_shape, job_template
 from .context import Context
 from .engine import acknowledged
 from .job_rule import example
 from .registry import active, describe
 
-__all__ = ["check_job", "check_jobs", "job_placement", "job_resources", "job_shape"]
+__all__ = [
+    "check_job",
+    "check_jobs",
+    "job_containers",
+    "job_placement",
+    "job_policy",
+    "job_resources",
+    "job_shape",
+    "job_template",
+]
 
 
 def check_job(job: Job) -> list[Finding]:
@@ -39,6 +48,16 @@ describe(
     source="The official CLI (sagemaker-hyperpod 3.12.0), compared field by field",
     wrong="jobs:\n  - {job_name: train, image: registry/train:v1, max_retry: 3}\n",
     right=example("run_policy: {max_retries: 3}"),
+)
+describe(
+    "HP792",
+    title="Files of other tools are imported first",
+    severity=Severity.ERROR,
+    why="Their keys mean nothing here, and each would be an error of its own.",
+    cure="`hyperpod jobs import FILE` writes a job file",
+    source="Kubernetes manifests; the official CLI's cluster-stack, start-job and recipe files",
+    wrong="jobs:\n  - {apiVersion: kubeflow.org/v1, kind: PyTorchJob, metadata: {name: train}}\n",
+    right=example("kind: PyTorchJob"),
 )
 describe(
     "HP791",

@@ -32,6 +32,7 @@ AREAS: Mapping[str, str] = {
     "HP7": "Jobs",
     "HP8": "Storage and observability",
     "HP9": "Needs a live account",
+    "HPR": "Found by a rehearsal",
 }
 """The beginning of an id to what its rules are about."""
 

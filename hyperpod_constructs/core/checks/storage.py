@@ -277,3 +277,22 @@ def version_of_linked(storage: Storage, ctx: Context) -> Iterator[Problem]:
         if system.data_repositories and version not in versions and not is_token(version):
             message = f"{as_text(version)} takes no data repositories; {' and '.join(versions)} do"
             yield Problem(f"{path}.lustre_version", message)
+
+
+@rule(
+    "HP815",
+    title="Somebody may use a bucket.",
+    severity=Severity.WARNING,
+    why="The pods of jobs get AccessDenied. Up to now the execution roles of all nodes could use every bucket.",
+    cure="Name namespaces or teams in used_by; nodes: true keeps what a platform that is deployed has.",
+    source="this project; EKS user guide, EKS Pod Identity",
+    wrong="storage: {buckets: [{name: data}]}\n",
+    right="storage: {buckets: [{name: data, used_by: [default]}]}\n",
+)
+def used_buckets(storage: Storage) -> Iterator[Problem]:
+    for index, bucket in enumerate(storage.buckets):
+        if bucket.access != "none" and not (bucket.used_by or bucket.nodes or bucket.namespaces):
+            yield Problem(f"storage.buckets[{index}]", f"nobody may use the bucket {as_text(bucket.name)}")
+        if bucket.access == "none" and (bucket.used_by or bucket.nodes):
+            field = "used_by" if bucket.used_by else "nodes"
+            yield Problem(f"storage.buckets[{index}].{field}", "does nothing, since access is none", "Remove it.")

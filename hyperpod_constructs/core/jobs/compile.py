@@ -7,15 +7,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..catalog import label
 from ..findings import InvalidSpec, errors
 from ..spec.jobs import Job
-from ..spec.jobs_policy import Elastic, LogRule, RestartPolicy, RunPolicy
-from .pods import job_annotations, job_labels, pod_template, some
+from .manifest import manifest_of
 
 HASH_LENGTH = 8
 """Hexadecimal digits of a content-hashed name."""
-API_VERSIONS = {"HyperPodPyTorchJob": "sagemaker.amazonaws.com/v1", "PyTorchJob": "kubeflow.org/v1", "Job": "batch/v1"}
 
 
 def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dict[str, Any]:
@@ -37,7 +34,7 @@ def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dic
     found = check_job(job)
     if errors(found):
         raise InvalidSpec(found)
-    manifest = _manifest(job)
+    manifest = manifest_of(job)
     if job.on_change == "new-object":
         content = manifest if resolve is None else resolve(manifest)
         manifest["metadata"]["name"] = f"{job.name}-{content_hash(content)}"
@@ -52,129 +49,3 @@ def content_hash(content: Any) -> str:
     """
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
-
-
-def _manifest(job: Job) -> dict[str, Any]:
-    metadata = {
-        "name": job.name,
-        "namespace": job.effective_namespace,
-        **some(labels=job_labels(job), annotations=job_annotations(job) | _auto_resume(job)),
-    }
-    return {"apiVersion": API_VERSIONS[job.kind], "kind": job.kind, "metadata": metadata, "spec": _SPECS[job.kind](job)}
-
-
-def _auto_resume(job: Job) -> dict[str, str]:
-    if not job.auto_resume:
-        return {}
-    retries = job.run_policy.max_retries
-    count = {} if retries is None else {label("job_max_retry_count").key: str(retries)}
-    return {label("auto_resume").key: "true", **count}
-
-
-def _hyperpod(job: Job) -> dict[str, Any]:
-    replica_specs = []
-    for index, part in enumerate(job.parts):
-        largest = job.elastic.max_replicas if job.elastic and index == 0 else None
-        numbers = some(replicas=part.count, maxReplicas=largest, spares=part.spares)
-        replica_specs.append({"name": part.name, **numbers, "template": pod_template(job, part)})
-    return {
-        "nprocPerNode": job.processes_per_node or "auto",
-        "replicaSpecs": replica_specs,
-        **some(
-            runPolicy=_run_policy(job), elasticPolicy=_elastic(job.elastic, job.parts[0].count) if job.elastic else None
-        ),
-    }
-
-
-def _run_policy(job: Job) -> dict[str, Any]:
-    policy: RunPolicy = job.run_policy
-    return some(
-        cleanPodPolicy=policy.clean_pods,
-        jobMaxRetryCount=policy.max_retries,
-        activeDeadlineSeconds=policy.active_deadline_seconds,
-        startupDeadlineSeconds=policy.startup_deadline_seconds,
-        faultDeadlineSeconds=policy.fault_deadline_seconds,
-        ttlSecondsAfterFinished=policy.ttl_seconds,
-        suspend=job.suspend,
-        workloadMode=policy.workload_mode,
-        restartPolicy=_restart(policy.restart) if policy.restart else None,
-        logMonitoringConfiguration=[_log_rule(rule) for rule in policy.log_rules],
-    )
-
-
-def _restart(restart: RestartPolicy) -> dict[str, Any]:
-    return some(
-        evalPeriodSeconds=restart.evaluation_seconds,
-        numRestartBeforeFullJobRestart=restart.restarts_before_full_restart,
-        maxFullJobRestarts=restart.max_full_restarts,
-        maxNumRepeatOffendersToAvoid=restart.max_repeat_offenders,
-        scaleUpSnoozeTimeInSeconds=restart.scale_up_snooze_seconds,
-    )
-
-
-def _log_rule(rule: LogRule) -> dict[str, Any]:
-    return some(
-        name=rule.name,
-        logPattern=rule.pattern,
-        expectedStartCutOffInSeconds=rule.starts_within_seconds,
-        expectedRecurringFrequencyInSeconds=rule.recurs_within_seconds,
-        metricThreshold=rule.threshold,
-        operator=rule.operator,
-        metricEvaluationDataPoints=rule.data_points,
-        stopPattern=rule.stop_pattern,
-    )
-
-
-def _elastic(elastic: Elastic, count: int) -> dict[str, Any]:
-    return some(
-        minReplicas=elastic.min_replicas or count,
-        maxReplicas=elastic.max_replicas,
-        replicaIncrementStep=elastic.step,
-        replicaDiscreteValues=list(elastic.discrete_values),
-        scalingTimeoutInSeconds=elastic.scaling_timeout_seconds,
-        gracefulShutdownTimeoutInSeconds=elastic.graceful_shutdown_seconds,
-        faultyScaleDownTimeoutInSeconds=elastic.faulty_scale_down_seconds,
-    )
-
-
-def _kubeflow(job: Job) -> dict[str, Any]:
-    policy, part = job.run_policy, job.parts[0]
-    replicas = {"Master": 1, **({"Worker": part.count - 1} if part.count > 1 else {})}
-    run_policy = some(
-        cleanPodPolicy=policy.clean_pods,
-        backoffLimit=policy.max_retries,
-        activeDeadlineSeconds=policy.active_deadline_seconds,
-        ttlSecondsAfterFinished=policy.ttl_seconds,
-        suspend=job.suspend,
-    )
-    return {
-        **some(nprocPerNode=job.processes_per_node),
-        "pytorchReplicaSpecs": {
-            role: {"replicas": count, **some(restartPolicy=job.restart_pods), "template": pod_template(job, part)}
-            for role, count in replicas.items()
-        },
-        **some(runPolicy=run_policy),
-    }
-
-
-def _batch(job: Job) -> dict[str, Any]:
-    policy, part = job.run_policy, job.parts[0]
-    return {
-        "parallelism": part.count,
-        "completions": part.count,
-        **some(
-            completionMode="Indexed" if part.count > 1 else None,
-            backoffLimit=policy.max_retries,
-            activeDeadlineSeconds=policy.active_deadline_seconds,
-            ttlSecondsAfterFinished=policy.ttl_seconds,
-            suspend=job.suspend,
-        ),
-        "template": pod_template(job, part),
-    }
-
-
-_SPECS: dict[str, Callable[[Job], dict[str, Any]]] = {
-    "HyperPodPyTorchJob": _hyperpod,
-    "PyTorchJob": _kubeflow,
-    "Job": _batch,
-}

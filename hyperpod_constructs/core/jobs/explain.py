@@ -9,7 +9,8 @@ from ..catalog import find_instance_type
 from ..spec.cluster import Cluster
 from ..spec.jobs import Job, ReplicaSpec
 from .compile import compile_job
-from .resources import Share, Step, quantity, share
+from .resources import Share, Step, share
+from .room import quantity
 
 
 def explain(job: Job, cluster: Cluster | None = None) -> str:

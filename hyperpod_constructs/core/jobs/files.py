@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..documents import Document, parse, read
+from ..documents import Document, parse, read, read_all
 from ..findings import Finding, Severity, ordered
 from ..shape import shaped
 from ..spec.jobs import Job
+from .foreign import foreign
 from .hyp import is_hyp_config, job_from_mapping
 
 _PLATFORM_KEYS = ("network", "cluster", "eks")
@@ -46,8 +47,13 @@ class LoadedJob:
 
 
 def read_job(path: Path) -> LoadedJob:
-    """The job in a file."""
+    """The job in a file that holds one."""
     return _loaded(read(path))
+
+
+def read_jobs(path: Path) -> list[LoadedJob]:
+    """The jobs in a file, one in each document."""
+    return [_loaded(document) for document in read_all(path)]
 
 
 def parse_job(text: str, *, file: str | None = None) -> LoadedJob:
@@ -76,6 +82,11 @@ def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
         cure = "`hyperpod validate` checks it; name one of the job files that it lists under `jobs`"
         finding = Finding(rule="HP012", severity=Severity.ERROR, path=path, message=message, cure=cure)
         return LoadedJob(job=None, findings=[*found, document.located(finding, key=True)], document=document)
+    other = foreign(data, file=document.file, comments=_head(document))
+    if other is not None:
+        path = f"{prefix}.{other.path}" if prefix and other.path else prefix or other.path
+        finding = document.located(replace(other, path=path), key=True)
+        return LoadedJob(job=None, findings=[*found, finding], document=document)
     if is_hyp_config(data):
         start = len(prefix) + 1 if prefix else 0
         written = {path[start:]: text for path, text in document.written.items() if path.startswith(prefix)}

@@ -126,9 +126,9 @@ class _Conversion:
 
     def check_template(self, template: str, version: str) -> None:
         if template != TEMPLATE:
-            self._error("template", f"{template!r} is no template of training jobs", f"write {TEMPLATE!r}")
+            self._error("template", f"{template!r} is not a template of training jobs", f"write {TEMPLATE!r}")
         if version not in VERSIONS:
-            self._error("version", f"{version!r} is no known schema version", f"known are {', '.join(VERSIONS)}")
+            self._error("version", f"{version!r} is not a known schema version", f"known are {', '.join(VERSIONS)}")
 
     def converted(self) -> Converted:
         self._equal_limits()
@@ -136,6 +136,9 @@ class _Conversion:
             self._take(key, key)
         for theirs, ours in _RENAMED.items():
             self._take(theirs, ours)
+        self._scheduler()
+        if "memory_gib" in self.data:  # the CLI's limit is the request
+            self.data.setdefault("memory_limit_gib", self.data["memory_gib"])
         self._count()
         self._policies()
         self._volumes()
@@ -167,6 +170,16 @@ class _Conversion:
         if theirs in self.given:
             self.data[ours] = self.given[theirs]
             self.keys[ours] = theirs
+
+    def _scheduler(self) -> None:
+        """The CLI's README offers Kueue as a scheduler type; what selects Kueue is the queue."""
+        stated = str(self.data.get("scheduler_name", "")).lower()
+        if stated in ("kueue", "none", "sagemaker"):
+            del self.data["scheduler_name"], self.keys["scheduler_name"]
+            if stated != "none":
+                message = "means Kueue, which is selected by the queue: no scheduler is named"
+                cure = "state queue_name" if "queue_name" not in self.given else "remove it"
+                self._note("scheduler_type", message, cure)
 
     def _equal_limits(self) -> None:
         for limit, request in _LIMITS.items():
@@ -200,7 +213,7 @@ class _Conversion:
         most = self.given.get("max_replica_count", self.given.get("max_node_count"))
         if {"max_replica_count", "max_node_count"} <= self.given.keys():
             self._error(
-                "max_node_count", "stands beside max_replica_count, which means the same", "keep one of the two"
+                "max_node_count", "conflicts with max_replica_count, which means the same", "keep one of the two"
             )
         if elastic or most is not None:
             if most is None and elastic.get("discrete_values"):

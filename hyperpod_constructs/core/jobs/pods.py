@@ -10,8 +10,18 @@ from typing import Any
 from ..catalog import find_instance_type, label
 from ..catalog._files import load
 from ..spec.jobs import Job, ReplicaSpec
-from ..spec.jobs_pod import Container, EnvFrom, EnvSource, JobVolume, Port, SecurityContext, Toleration
-from .resources import MIG_READY, Share, exact, quantity, share, wants_efa_preset
+from ..spec.jobs_pod import (
+    Container,
+    EnvFrom,
+    EnvSource,
+    JobVolume,
+    Port,
+    SecurityContext,
+    Toleration,
+    TopologySpread,
+)
+from .resources import MIG_READY, Share, share, wants_efa_preset
+from .room import exact, number, quantity
 
 MAIN_CONTAINER = {"HyperPodPyTorchJob": "pytorch-job-container", "PyTorchJob": "pytorch", "Job": "main"}
 """Name of the main container by kind: what the official CLI calls it, and what Kubeflow insists on."""
@@ -53,42 +63,54 @@ def job_annotations(job: Job) -> dict[str, str]:
     }
 
 
+def main_container(job: Job, part: ReplicaSpec) -> str:
+    """The name of the main container."""
+    return part.container_name or MAIN_CONTAINER[job.kind]
+
+
 def pod_template(job: Job, part: ReplicaSpec) -> dict[str, Any]:
-    """The pod template of one replica spec, with the job's patch merged in last."""
+    """The pod template of one replica spec, with the patches merged in last."""
     sized = share(part, job)
-    volumes = [*(_volume(volume) for volume in job.volumes), *_shared_memory(job, part, sized)]
+    once = {volume.name: volume for volume in reversed(part.volumes)}
+    volumes = [*(_volume(one, part.volumes) for one in reversed(once.values())), *_shared_memory(job, part, sized)]
     spec = some(
-        serviceAccountName=job.service_account,
-        schedulerName=job.scheduler_name,
-        priorityClassName=job.pod_priority_class,
-        restartPolicy=job.restart_pods if job.kind == "HyperPodPyTorchJob" else None,
-        terminationGracePeriodSeconds=job.termination_grace_seconds,
-        hostNetwork=job.host_network,
-        hostIPC=job.host_ipc,
-        imagePullSecrets=[{"name": name} for name in job.pull_secrets],
-        securityContext=_pod_security(job.security),
-        nodeSelector=_node_selector(job, part),
-        affinity=dict(job.affinity),
-        tolerations=[_toleration(one) for one in job.tolerations],
-        initContainers=[_container(one, job) for one in job.init_containers],
-        containers=[_main(job, part, sized), *(_container(one, job) for one in job.sidecars)],
+        serviceAccountName=part.service_account,
+        schedulerName=part.scheduler_name,
+        priorityClassName=part.pod_priority_class,
+        restartPolicy=part.restart_pods if job.kind == "HyperPodPyTorchJob" else None,
+        terminationGracePeriodSeconds=part.termination_grace_seconds,
+        hostNetwork=part.host_network,
+        hostIPC=part.host_ipc,
+        dnsPolicy=part.dns_policy or ("ClusterFirstWithHostNet" if part.host_network else None),
+        imagePullSecrets=[{"name": name} for name in part.pull_secrets],
+        securityContext=_pod_security(part.security),
+        nodeSelector=_node_selector(part),
+        affinity=dict(part.affinity),
+        tolerations=[_toleration(one) for one in part.tolerations],
+        topologySpreadConstraints=[_spread(one, job) for one in part.topology_spread],
+        initContainers=[_container(one, part) for one in part.init_containers],
+        containers=[_main(job, part, sized), *(_container(one, part) for one in part.sidecars)],
         volumes=volumes,
     )
     if job.kind == "Job":
-        spec = {"restartPolicy": job.restart_pods or "Never", **spec}
-    labels = {"app": job.name, **(job_labels(job) if job.kind == "HyperPodPyTorchJob" else job.labels)}
-    template = {"metadata": some(labels=labels, annotations=job_annotations(job)), "spec": spec}
-    return merged(template, job.patch) if job.patch else template
+        spec = {"restartPolicy": part.restart_pods or "Never", **spec}
+    own = job_labels(job) if job.kind == "HyperPodPyTorchJob" else job.labels
+    labels = {"app": job.name, **own, **part.pod_labels}
+    template = {
+        "metadata": some(labels=labels, annotations={**job_annotations(job), **part.pod_annotations}),
+        "spec": spec,
+    }
+    return merged(template, part.patch) if part.patch else template
 
 
-def _node_selector(job: Job, part: ReplicaSpec) -> dict[str, str]:
+def _node_selector(part: ReplicaSpec) -> dict[str, str]:
     selector: dict[str, str] = {}
     if part.instance_type:
         selector[label("instance_type").key] = part.instance_type
     if part.instance_group:
         selector[label("instance_group_name").key] = part.instance_group
     selector |= part.node_selector
-    if job.deep_health_check_passed_only:
+    if part.deep_health_check_passed_only:
         selector[label("deep_health_check_status").key] = "Passed"
     if part.mig_profile:
         selector[MIG_READY[0]] = MIG_READY[1]
@@ -96,42 +118,57 @@ def _node_selector(job: Job, part: ReplicaSpec) -> dict[str, str]:
 
 
 def _main(job: Job, part: ReplicaSpec, sized: Share) -> dict[str, Any]:
-    mounts = [_mount(volume) for volume in job.volumes]
+    mounts = [_mount(volume) for volume in part.volumes if volume.mount_path is not None]
     if _shm_size(job, part, sized) is not None:
         mounts.append({"name": SHARED_MEMORY, "mountPath": "/dev/shm"})
-    return some(
-        name=MAIN_CONTAINER[job.kind],
-        image=job.image,
-        imagePullPolicy=job.pull_policy,
+    built = some(
+        name=main_container(job, part),
+        image=part.image,
+        imagePullPolicy=part.pull_policy,
         command=list(part.command),
         args=list(part.args),
-        workingDir=job.working_dir,
-        ports=_ports(job.ports),
-        env=_env({**_preset_env(job, part), **job.env}),
-        envFrom=[_env_from(one) for one in job.env_from],
+        workingDir=part.working_dir,
+        ports=_ports(part.ports),
+        env=_env({**_preset_env(job, part), **part.env}),
+        envFrom=[_env_from(one) for one in part.env_from],
         resources=sized.resources,
         volumeMounts=mounts,
-        securityContext=_security(job.security),
+        securityContext=_security(part.security),
     )
+    return merged(built, part.container_patch) if part.container_patch else built
 
 
-def _container(container: Container, job: Job) -> dict[str, Any]:
-    mounts = [_mount(volume) for volume in job.volumes if volume.name in container.volumes]
-    vcpu = {"cpu": quantity(container.vcpu)} if container.vcpu else {}
-    memory = {"memory": quantity(container.memory_gib, "Gi")} if container.memory_gib else {}
+def _container(container: Container, part: ReplicaSpec) -> dict[str, Any]:
+    mounts = [_mount(one) for one in part.volumes if one.name in container.volumes and one.mount_path is not None]
+    mounts += [
+        some(name=one.volume, mountPath=one.path, subPath=one.sub_path, readOnly=one.read_only)
+        for one in container.mounts
+    ]
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+    if container.vcpu:
+        requests["cpu"] = quantity(container.vcpu)
+    if container.memory_gib:
+        requests["memory"] = quantity(container.memory_gib, "Gi")
+    most = number(container.memory_limit_gib if container.memory_limit_gib is not None else container.memory_gib)
+    if most is not None:
+        limits["memory"] = quantity(most, "Gi")
+    if container.vcpu_limit:
+        limits["cpu"] = quantity(container.vcpu_limit)
     built = some(
         name=container.name,
         image=container.image,
         imagePullPolicy=container.pull_policy,
         command=list(container.command),
         args=list(container.args),
+        workingDir=container.working_dir,
         restartPolicy="Always" if container.restart_always else None,
         ports=_ports(container.ports),
         env=_env(container.env),
         envFrom=[_env_from(one) for one in container.env_from],
-        resources=some(requests={**vcpu, **memory}, limits=memory),
+        resources=some(requests=requests, limits=limits),
         volumeMounts=mounts,
-        securityContext=_security(container.security or job.security),
+        securityContext=_security(container.security),
     )
     return merged(built, container.patch) if container.patch else built
 
@@ -177,22 +214,44 @@ def _mount(volume: JobVolume) -> dict[str, Any]:
     return some(name=volume.name, mountPath=volume.mount_path, subPath=volume.sub_path, readOnly=volume.read_only)
 
 
-def _volume(volume: JobVolume) -> dict[str, Any]:
+def _volume(volume: JobVolume, mounts: Iterable[JobVolume]) -> dict[str, Any]:
+    """A volume; the claim is read-only where every mount of it is."""
     source: dict[str, Any] = {}
     if volume.host_path is not None:
         source["hostPath"] = some(path=volume.host_path, type=volume.host_path_type)
     elif volume.claim is not None or volume.fsx is not None:
-        source["persistentVolumeClaim"] = some(claimName=volume.claim or volume.fsx, readOnly=volume.read_only)
+        source["persistentVolumeClaim"] = some(
+            claimName=volume.claim or volume.fsx,
+            readOnly=all(one.read_only for one in mounts if one.name == volume.name),
+        )
     elif volume.empty_dir is not None:
         size = volume.empty_dir.size_gib
         source["emptyDir"] = some(
             medium="Memory" if volume.empty_dir.memory else None, sizeLimit=quantity(size, "Gi") if size else None
         )
     elif volume.secret is not None:
-        source["secret"] = {"secretName": volume.secret}
+        source["secret"] = {"secretName": volume.secret, **_files(volume)}
     elif volume.config_map is not None:
-        source["configMap"] = {"name": volume.config_map}
+        source["configMap"] = {"name": volume.config_map, **_files(volume)}
+    elif volume.nfs is not None:
+        source["nfs"] = {"server": volume.nfs.server, "path": volume.nfs.path}
     return {"name": volume.name, **source}
+
+
+def _files(volume: JobVolume) -> dict[str, Any]:
+    return some(
+        items=[{"key": key, "path": path} for key, path in volume.files.items()],
+        defaultMode=int(volume.file_mode, 8) if volume.file_mode is not None else None,
+    )
+
+
+def _spread(spread: TopologySpread, job: Job) -> dict[str, Any]:
+    return {
+        "maxSkew": spread.max_skew,
+        "topologyKey": spread.topology_key,
+        "whenUnsatisfiable": spread.when_unsatisfiable,
+        "labelSelector": {"matchLabels": dict(spread.match_labels) or {"app": job.name}},
+    }
 
 
 def _shared_memory(job: Job, part: ReplicaSpec, sized: Share) -> list[dict[str, Any]]:
@@ -205,9 +264,9 @@ def _shared_memory(job: Job, part: ReplicaSpec, sized: Share) -> list[dict[str, 
 
 def _shm_size(job: Job, part: ReplicaSpec, sized: Share) -> Decimal | None:
     """GiB of /dev/shm; None for no volume, 0 for no limit but the memory's."""
-    wanted = job.shared_memory_gib
+    wanted = part.shared_memory_gib
     if wanted is None:
-        if not wants_efa_preset(part, job) or any(volume.mount_path == "/dev/shm" for volume in job.volumes):
+        if not wants_efa_preset(part, job) or any(volume.mount_path == "/dev/shm" for volume in part.volumes):
             return None
         wanted = "auto"
     if wanted != "auto":

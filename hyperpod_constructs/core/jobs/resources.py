@@ -11,14 +11,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from ..catalog import EFA_RESOURCE, InstanceType, find_instance_type
 from ..catalog._files import load
-from ..spec.jobs import RESOURCE_FIELDS, Job, Replica
+from ..spec.jobs import Job
+from ..spec.jobs_replica import RESOURCE_FIELDS, PodFields, Replica
+from .devices import accelerator_name, accelerator_resource, mig_per_node, mig_share
+from .room import exact, number, offered, quantity, usable
 
 HUGEPAGES = "hugepages-2Mi"
+EPHEMERAL = "ephemeral-storage"
 MIG_READY = ("nvidia.com/mig.config.state", "success")
 """Node label and value of a node whose GPUs are partitioned."""
 
@@ -55,97 +59,7 @@ class Share:
         return {key: dict(part) for key, part in (("requests", self.requests), ("limits", self.limits)) if part}
 
 
-@cache
-def reserved(resource: str, capacity: float) -> Decimal:
-    """What pods cannot use of a node's `vcpu` or `memory_gib`.
-
-    >>> reserved("vcpu", 192), reserved("memory_gib", 2048)
-    (Decimal('12.03'), Decimal('157.74'))
-    """
-    facts = load("jobs")["reserved"][resource]
-    left, total = exact(capacity), exact(facts["fixed"])
-    for size, share in facts["brackets"]:
-        part = left if size is None else min(left, exact(size))
-        total += part * exact(share)
-        left -= part
-    return total
-
-
-@cache
-def usable(resource: str, capacity: float) -> Decimal:
-    """What pods can use of a node's `vcpu` or `memory_gib`.
-
-    >>> usable("vcpu", 192), usable("memory_gib", 2048)
-    (Decimal('179.97'), Decimal('1890.26'))
-    """
-    return exact(capacity) - reserved(resource, capacity)
-
-
-def exact(value: float | Decimal) -> Decimal:
-    """A number as it was written, without binary rounding."""
-    return value if isinstance(value, Decimal) else Decimal(str(value))
-
-
-def quantity(value: float | Decimal, unit: str = "") -> str:
-    """A Kubernetes quantity.
-
-    >>> quantity(4.0), quantity(0.5), quantity(16, "Gi"), quantity(1.5, "Gi")
-    ('4', '0.5', '16Gi', '1.5Gi')
-    """
-    text = f"{exact(value):f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + unit
-
-
-def accelerator_resource(kind: InstanceType, replica: Replica) -> tuple[str, int] | None:
-    """Kubernetes' name of the type's accelerators as the replica asks for them, and units per accelerator.
-
-    >>> from hyperpod_constructs.core.catalog import instance_type
-    >>> trn1 = instance_type("ml.trn1.32xlarge")
-    >>> accelerator_resource(trn1, Replica()), accelerator_resource(trn1, Replica(neuron_resource="neuroncore"))
-    (('aws.amazon.com/neurondevice', 1), ('aws.amazon.com/neuroncore', 2))
-    """
-    if kind.accelerator is None:
-        return None
-    if kind.accelerator.kind == "gpu":
-        return kind.accelerator.resource, 1
-    per_chip = (kind.accelerator.neuron_cores or 0) // kind.accelerator.count
-    name = next(name for name in kind.accelerator.resource_names if name.endswith("/" + replica.neuron_resource))
-    return name, per_chip if replica.neuron_resource == "neuroncore" else 1
-
-
-def mig_share(profile: str, count: int) -> Decimal:
-    """How many whole GPUs so many partitions of a profile make up, by compute slices.
-
-    >>> mig_share("mig-1g.10gb", 7), mig_share("mig-3g.40gb", 2) < 1
-    (Decimal('1'), True)
-    """
-    slices: int = load("jobs")["mig"]["slices_per_gpu"]
-    return Decimal(count * _slices(profile)) / slices
-
-
-def mig_per_node(profile: str, kind: InstanceType) -> int:
-    """How many partitions of a profile one node holds: its GPUs' compute slices and memory allow no more.
-
-    >>> from hyperpod_constructs.core.catalog import instance_type
-    >>> [mig_per_node(f"mig-{name}", instance_type("ml.p5.48xlarge")) for name in ("1g.10gb", "1g.20gb", "3g.40gb")]
-    [56, 32, 16]
-    """
-    if kind.accelerator is None or not kind.mig_profiles:
-        return 0
-    by_slices: int = load("jobs")["mig"]["slices_per_gpu"] // _slices(profile)
-    by_memory = round(max(map(_gigabytes, kind.mig_profiles)) / _gigabytes(profile))
-    return kind.accelerator.count * min(by_slices, by_memory)
-
-
-def _slices(profile: str) -> int:
-    return int(profile.removeprefix("mig-").partition("g.")[0])
-
-
-def _gigabytes(profile: str) -> int:
-    return int(profile.partition("g.")[2].removesuffix("gb"))
-
-
-def beside(job: Job) -> tuple[Decimal, Decimal]:
+def beside(job: PodFields) -> tuple[Decimal, Decimal]:
     """CPU and GiB that the containers beside the main one request."""
     running = [*job.sidecars, *(one for one in job.init_containers if one.restart_always)]
     vcpu = sum((exact(one.vcpu) for one in running if one.vcpu), Decimal())
@@ -162,23 +76,27 @@ def share(replica: Replica, job: Job) -> Share:
     >>> share(half, half).requests
     {'cpu': '89', 'memory': '945Gi', 'nvidia.com/gpu': 4, 'vpc.amazonaws.com/efa': 16}
     """
+    pod = replica if isinstance(replica, PodFields) else job
     asked = tuple(getattr(replica, name) for name in _ASKED)
-    return _cached_share(asked, *beside(job), _hugepages(replica, job))
+    device = accelerator_name(replica, pod.affinity)
+    return _cached_share(asked, *beside(pod), _hugepages(replica, job), device)
 
 
 _ASKED = (
     *("instance_type", *RESOURCE_FIELDS, "vcpu_limit", "memory_limit_gib", "efa", "hugepages_2mi_mib"),
-    "neuron_resource",
+    *("neuron_resource", "accelerator_resource", "ephemeral_storage_gib", "ephemeral_storage_limit_gib"),
 )
 """The fields that the numbers depend on."""
 
 
 @lru_cache(maxsize=1024)
-def _cached_share(asked: tuple[Any, ...], beside_vcpu: Decimal, beside_memory: Decimal, hugepages: int) -> Share:
+def _cached_share(
+    asked: tuple[Any, ...], beside_vcpu: Decimal, beside_memory: Decimal, hugepages: int, device: str
+) -> Share:
     """Jobs of one cluster mostly ask for the same few shares, and each is asked for by several rules."""
     replica = Replica.model_construct(None, **dict(zip(_ASKED, asked, strict=True)))
     kind = find_instance_type(replica.instance_type) if replica.instance_type else None
-    return _share(replica, kind, beside_vcpu, beside_memory, hugepages)
+    return _share(replica, kind, beside_vcpu, beside_memory, hugepages, device)
 
 
 def _hugepages(replica: Replica, job: Job) -> int:
@@ -202,11 +120,15 @@ def job_size(job: Job) -> int:
 
 
 def _share(
-    replica: Replica, kind: InstanceType | None, beside_vcpu: Decimal, beside_memory: Decimal, hugepages: int
+    replica: Replica,
+    kind: InstanceType | None,
+    beside_vcpu: Decimal,
+    beside_memory: Decimal,
+    hugepages: int,
+    device: str,
 ) -> Share:
     steps: list[Step] = []
-    vcpu = None if replica.vcpu is None else exact(replica.vcpu)
-    memory = None if replica.memory_gib is None else exact(replica.memory_gib)
+    vcpu, memory = number(replica.vcpu), number(replica.memory_gib)
     requests: dict[str, int | str] = {}
     devices: dict[str, int] = {}
     part = Decimal()
@@ -216,24 +138,30 @@ def _share(
         vcpu, memory = _derive(replica, kind, part, why, beside_vcpu, beside_memory, steps)
         devices = _devices(replica, kind, part, steps)
         efa = _efa(replica, kind, part, why, steps)
-    if replica.vcpu is not None:
-        steps.append(Step("cpu", quantity(replica.vcpu), "as stated"))
-    if replica.memory_gib is not None:
-        steps.append(Step("memory", quantity(replica.memory_gib, "Gi"), "as stated"))
+    elif replica.instance_type is None:
+        devices = _unplaced(replica, device, steps)
+    if (stated := number(replica.vcpu)) is not None:
+        steps.append(Step("cpu", quantity(stated), "as stated"))
+    if (stated := number(replica.memory_gib)) is not None:
+        steps.append(Step("memory", quantity(stated, "Gi"), "as stated"))
     if vcpu is not None:
         requests["cpu"] = quantity(vcpu)
     if memory is not None:
         requests["memory"] = quantity(memory, "Gi")
+    if replica.ephemeral_storage_gib is not None:
+        requests[EPHEMERAL] = quantity(replica.ephemeral_storage_gib, "Gi")
+        steps.append(Step(EPHEMERAL, str(requests[EPHEMERAL]), "as stated"))
     fixed: dict[str, int | str] = {**devices, **({EFA_RESOURCE: efa} if efa else {})}
     if hugepages:
         fixed[HUGEPAGES] = f"{hugepages}Mi"
         how = "as stated" if replica.hugepages_2mi_mib is not None else "EFA preset"
         steps.append(Step(HUGEPAGES, f"{hugepages}Mi", how))
     limits: dict[str, int | str] = dict(fixed)
-    if replica.memory_limit_gib is not None:
-        limits["memory"] = quantity(replica.memory_limit_gib, "Gi")
-    elif memory is not None:
-        limits["memory"] = requests["memory"]
+    most = memory_limit(replica, kind, memory)
+    if most is not None:
+        limits["memory"] = quantity(most, "Gi")
+    if replica.ephemeral_storage_limit_gib is not None:
+        limits[EPHEMERAL] = quantity(replica.ephemeral_storage_limit_gib, "Gi")
     if replica.vcpu_limit is not None:
         limits["cpu"] = quantity(replica.vcpu_limit)
     whole = _whole(kind, part)
@@ -241,6 +169,38 @@ def _share(
     if kind is not None:
         per_node = _per_node(replica, kind, (vcpu or 0) + beside_vcpu, (memory or 0) + beside_memory, whole, efa)
     return Share({**requests, **fixed}, limits, vcpu, memory, whole, efa, tuple(steps), per_node)
+
+
+def memory_limit(replica: Replica, kind: InstanceType | None, memory: Decimal | None) -> Decimal | None:
+    """GiB of the memory limit: stated, or the request; None for none.
+
+    A request that is stated for all accelerators of a node is no limit: the pod has the node to itself, and a limit far
+    below the node's memory would have the kernel kill what runs today.
+    """
+    if replica.memory_limit_gib is not None:
+        return number(replica.memory_limit_gib)
+    stated = number(replica.memory_gib) is not None
+    return None if stated and has_all_accelerators(replica, kind) else memory
+
+
+def has_all_accelerators(replica: Replica, kind: InstanceType | None) -> bool:
+    """Whether a replica leaves no accelerator to others, also where its type is not known and it may be so."""
+    if replica.accelerators is None:
+        return False
+    return kind is None or (kind.accelerator is not None and replica.accelerators >= kind.accelerator.count)
+
+
+def _unplaced(replica: Replica, device: str, steps: list[Step]) -> dict[str, int]:
+    """Devices as stated, without an instance type."""
+    devices: dict[str, int] = {}
+    if replica.mig_profile is not None:
+        devices[f"nvidia.com/{replica.mig_profile}"] = replica.mig_count or 0
+    elif replica.accelerators is not None:
+        devices[device] = replica.accelerators
+    steps += [Step(name, str(count), "as stated; limit equal") for name, count in devices.items()]
+    if replica.efa:
+        steps.append(Step(EFA_RESOURCE, str(replica.efa), "as stated; limit equal"))
+    return devices
 
 
 def _whole(kind: InstanceType | None, part: Decimal) -> Decimal:
@@ -270,23 +230,22 @@ def _derive(
     beside_vcpu: Decimal,
     beside_memory: Decimal,
     steps: list[Step],
-) -> tuple[Decimal, Decimal]:
+) -> tuple[Decimal | None, Decimal | None]:
     """CPU and memory: stated, or the share of what pods can use, less what the other containers take."""
     can_vcpu, can_memory = usable("vcpu", kind.vcpu), usable("memory_gib", kind.memory_gib)
     share_vcpu = share_memory = part
     how_vcpu = how_memory = why
+    vcpu, memory = number(replica.vcpu), number(replica.memory_gib)
     if not part:  # only vCPU or memory is stated: the other follows by its ratio
-        if replica.memory_gib is not None:
-            share_vcpu, how_vcpu = exact(replica.memory_gib) / can_memory, "share of the memory stated"
-        if replica.vcpu is not None:
-            share_memory, how_memory = exact(replica.vcpu) / can_vcpu, "share of the vCPU stated"
-    vcpu = None if replica.vcpu is None else exact(replica.vcpu)
-    memory = None if replica.memory_gib is None else exact(replica.memory_gib)
-    if vcpu is None:
+        if memory is not None:
+            share_vcpu, how_vcpu = memory / can_memory, "share of the memory stated"
+        if vcpu is not None:
+            share_memory, how_memory = vcpu / can_vcpu, "share of the vCPU stated"
+    if replica.vcpu is None:
         vcpu = _floor(can_vcpu * share_vcpu - beside_vcpu)
         how = _story("vCPU", kind, kind.vcpu, can_vcpu, share_vcpu, how_vcpu, beside_vcpu)
         steps.append(Step("cpu", quantity(vcpu), how))
-    if memory is None:
+    if replica.memory_gib is None:
         memory = _floor(can_memory * share_memory - beside_memory)
         how = _story("GiB", kind, kind.memory_gib, can_memory, share_memory, how_memory, beside_memory)
         steps.append(Step("memory", quantity(memory, "Gi"), how))
@@ -356,8 +315,8 @@ def _per_node(
     replica: Replica, kind: InstanceType, vcpu: Decimal, memory: Decimal, accelerators: Decimal, efa: int
 ) -> int | None:
     has_and_needs: list[tuple[Any, Any]] = [
-        (usable("vcpu", kind.vcpu), vcpu),
-        (usable("memory_gib", kind.memory_gib), memory),
+        (_room("vcpu", kind, vcpu), vcpu),
+        (_room("memory_gib", kind, memory), memory),
         (kind.efa_interfaces, efa),
     ]
     if replica.mig_profile is not None:
@@ -366,3 +325,9 @@ def _per_node(
         has_and_needs.append((kind.accelerator.count, accelerators))
     fits = [math.floor(has / needs) for has, needs in has_and_needs if needs and has is not None]
     return min(fits) if fits else None
+
+
+def _room(resource: str, kind: InstanceType, needs: Decimal) -> Decimal:
+    """What pods can use of a node; for a request above the estimate, what the kubelet offers at most."""
+    room = usable(resource, getattr(kind, resource))
+    return offered(resource, kind) if needs > room else room

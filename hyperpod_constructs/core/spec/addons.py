@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from .. import catalog
 from .arns import BucketArn, CertificateArn, KeyOrAliasArn, RoleArn
 from .base import Change, SpecModel, defaults, field
 from .dependencies import ChartSource
@@ -241,6 +242,11 @@ class Kueue(SpecModel):
         help="Another source of the chart, such as a vendored folder (`{path: ...}`); default: the pinned commit.",
     )
     values: Mapping[str, Any] = field(default_factory=dict, change=Change.DRAINS, help="Helm values, merged over ours.")
+    adopt: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Take over a release of the same name that this library did not install; it is kept when the stack is deleted.",
+    )
 
 
 class Addons(SpecModel):
@@ -287,15 +293,23 @@ class Addons(SpecModel):
         return {key: wanted[key] for key in Addons.model_fields if key in wanted}
 
 
-CORE: tuple[str, ...] = ("vpc_cni", "kube_proxy", "coredns", "pod_identity_agent")
+_FACTS: Mapping[str, catalog.Addon] = {fact.key: fact for fact in catalog.addons().values() if fact.key}
+
+ADDON_NAMES: Mapping[str, str] = {key: _FACTS[key].name for key in Addons.model_fields if key in _FACTS}
+"""Config key to EKS add-on name."""
+
+CORE: tuple[str, ...] = tuple(key for key in ADDON_NAMES if _FACTS[key].core)
 """The add-ons that every EKS cluster for HyperPod has: always ours on a new one, by choice on one that exists."""
 
+
+def _prerequisites(fact: catalog.Addon) -> tuple[str, ...]:
+    return tuple(key for key, name in ADDON_NAMES.items() if key not in CORE and name in fact.prerequisites)
+
+
 PREREQUISITES: Mapping[str, tuple[str, ...]] = {
-    "training_operator": ("cert_manager",),
-    "inference_operator": ("cert_manager", "metrics_server", "fsx_csi", "mountpoint_s3_csi"),
-    "spaces": ("ebs_csi", "cert_manager"),
+    key: needs for key in ADDON_NAMES if (needs := _prerequisites(_FACTS[key]))
 }
-"""Add-ons that come along with another one, unless the config switches them off."""
+"""Add-ons that come along with another one, unless the config switches them off; by the catalog."""
 
 _SETTINGS: Mapping[str, type[Addon]] = {
     "cert_manager": CertManager,
@@ -303,22 +317,3 @@ _SETTINGS: Mapping[str, type[Addon]] = {
     "mountpoint_s3_csi": MountpointS3,
 }
 """Settings of prerequisites that have more than every add-on has."""
-
-ADDON_NAMES: Mapping[str, str] = {
-    "vpc_cni": "vpc-cni",
-    "kube_proxy": "kube-proxy",
-    "coredns": "coredns",
-    "pod_identity_agent": "eks-pod-identity-agent",
-    "cert_manager": "cert-manager",
-    "metrics_server": "metrics-server",
-    "ebs_csi": "aws-ebs-csi-driver",
-    "fsx_csi": "aws-fsx-csi-driver",
-    "mountpoint_s3_csi": "aws-mountpoint-s3-csi-driver",
-    "training_operator": "amazon-sagemaker-hyperpod-training-operator",
-    "task_governance": "amazon-sagemaker-hyperpod-taskgovernance",
-    "observability": "amazon-sagemaker-hyperpod-observability",
-    "inference_operator": "amazon-sagemaker-hyperpod-inference",
-    "spaces": "amazon-sagemaker-spaces",
-    "cloudwatch_observability": "amazon-cloudwatch-observability",
-}
-"""Config key to EKS add-on name."""

@@ -69,7 +69,9 @@ class Cluster(SpecModel):
     """
 
     cluster_name: str | None = field(
-        None, change=Change.REPLACES_CLUSTER, help="Physical name; default: CloudFormation's, which can be replaced."
+        None,
+        change=Change.REPLACES_CLUSTER,
+        help="Physical name; default: the platform's. `null` leaves it to CloudFormation.",
     )
     instance_groups: tuple[InstanceGroup, ...] = field((), change=Change.IN_PLACE, help="Instance groups, 1 to 100.")
     restricted_instance_groups: tuple[RestrictedInstanceGroup, ...] = field(
@@ -115,9 +117,10 @@ class Cluster(SpecModel):
         None, change=Change.REPLACES_GROUP, help="Execution role that exists, for groups that name none."
     )
     execution_roles: Literal["shared", "per-group"] = field(
-        "shared",
+        "per-group",
         change=Change.REPLACES_GROUP,
-        help="One role of ours for all groups that name none, or one per group, each held to its own subnets.",
+        help="One role of ours per group, each held to its own subnets, or one for all groups that name none. The role of "
+        "a group that exists cannot be changed: a cluster that was made with `shared` keeps it.",
     )
     nodes_ready_minutes: int = field(
         40,

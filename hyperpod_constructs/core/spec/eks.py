@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .. import catalog
 from .arns import KeyOrAliasArn, OidcProviderArn, PrincipalArn
 from .base import Change, QuotedText, SpecModel, field
 
@@ -54,7 +55,9 @@ class Eks(SpecModel):
         "Default: the newest that HyperPod documents and that is in standard support.",
     )
     cluster_name: str | None = field(
-        None, change=Change.REPLACES_CLUSTER, help="Physical name; default: CloudFormation's, which can be replaced."
+        None,
+        change=Change.REPLACES_CLUSTER,
+        help="Physical name; default: the platform's. `null` leaves it to CloudFormation, and control-plane logs to EKS.",
     )
     admins: tuple[PrincipalArn, ...] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that get cluster-admin access entries."
@@ -93,3 +96,17 @@ class Eks(SpecModel):
     existing: ExistingEks | None = field(
         None, change=Change.REPLACES_CLUSTER, help="Use an EKS cluster that exists instead of making one."
     )
+
+    @property
+    def version(self) -> str | None:
+        """The Kubernetes version of the control plane: as given, else for a new one the catalog's default.
+
+        >>> Eks(existing={"cluster_name": "shared"}).version is None
+        True
+
+        Raises:
+            LookupError: none was given, and the catalog is too old to know one that EKS supports.
+        """
+        if self.kubernetes_version is not None or self.existing is not None:
+            return self.kubernetes_version
+        return catalog.default_kubernetes_version().version

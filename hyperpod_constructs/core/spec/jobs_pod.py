@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from .base import Change, QuotedText, SpecModel, field
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+DnsPolicy = Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]
 
 
 class EnvSource(SpecModel):
@@ -41,14 +44,30 @@ class EmptyDir(SpecModel):
     """A directory that lives as long as the pod, on disk or in memory."""
 
     memory: bool = field(False, change=Change.REPLACES, help="In memory: counts towards the memory limit.")
-    size_gib: float | None = field(None, change=Change.REPLACES, help="Limit of its size in GiB.", gt=0)
+    size_gib: float | None = field(
+        None, change=Change.REPLACES, help="Limit of its size in GiB.", gt=0, allow_inf_nan=False
+    )
+
+
+class Nfs(SpecModel):
+    """A directory of an NFS server, such as an EFS mount target or a file gateway."""
+
+    server: str = field(change=Change.REPLACES, help="Host name or address of the server.", min_length=1)
+    path: str = field("/", change=Change.REPLACES, help="Absolute path that the server exports.")
 
 
 class JobVolume(SpecModel):
-    """A volume and where it is mounted. Exactly one source: host path, claim, fsx, empty_dir, secret or config map."""
+    """A volume and where it is mounted. Exactly one source: host path, claim, fsx, nfs, empty_dir, secret or config map.
+
+    A volume that is repeated with the same name and source is one volume with several mounts.
+    """
 
     name: str = field(change=Change.REPLACES, help="Name of the volume, unique in the job.")
-    mount_path: str = field(change=Change.REPLACES, help="Absolute path in the containers.")
+    mount_path: str | None = field(
+        None,
+        change=Change.REPLACES,
+        help="Absolute path in the main container, and in containers that name the volume; default: not mounted.",
+    )
     read_only: bool = field(False, change=Change.REPLACES, help="Mounted so that nothing can be written.")
     sub_path: str | None = field(None, change=Change.REPLACES, help="Directory of the volume instead of its root.")
     host_path: str | None = field(None, change=Change.REPLACES, help="Absolute path on the node.")
@@ -62,6 +81,18 @@ class JobVolume(SpecModel):
     empty_dir: EmptyDir | None = field(None, change=Change.REPLACES, help="Directory that lives as long as the pod.")
     secret: str | None = field(None, change=Change.REPLACES, help="Secret whose keys become files.")
     config_map: str | None = field(None, change=Change.REPLACES, help="Config map whose keys become files.")
+    nfs: Nfs | None = field(None, change=Change.REPLACES, help="Directory of an NFS server.")
+    file_mode: str | None = field(
+        None,
+        change=Change.REPLACES,
+        help='Mode of the files of a secret or config map, in octal digits and quotes, such as "0755".',
+        pattern="^0?[0-7]{3}$",
+    )
+    files: Mapping[str, str] = field(
+        default_factory=dict,
+        change=Change.REPLACES,
+        help="Keys of the secret or config map to their paths in the volume; default: every key by its name.",
+    )
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -70,8 +101,42 @@ class JobVolume(SpecModel):
         >>> JobVolume(name="data", mount_path="/data", claim="data").sources
         ('claim',)
         """
-        names = ("host_path", "claim", "fsx", "empty_dir", "secret", "config_map")
-        return tuple(name for name in names if getattr(self, name) is not None)
+        return tuple(name for name in SOURCES if getattr(self, name) is not None)
+
+    def is_same_volume(self, other: JobVolume) -> bool:
+        """Whether another entry is a further mount of this volume."""
+        names = ("name", *SOURCES, "host_path_type", "file_mode", "files")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
+
+SOURCES = ("host_path", "claim", "fsx", "empty_dir", "secret", "config_map", "nfs")
+"""The fields of a volume that say where it comes from."""
+
+
+class Mount(SpecModel):
+    """A volume of the job in a sidecar or init container, at a place of its own."""
+
+    volume: str = field(change=Change.REPLACES, help="Name of one of the job's volumes, or `shared-memory`.")
+    path: str = field(change=Change.REPLACES, help="Absolute path in the container.")
+    sub_path: str | None = field(None, change=Change.REPLACES, help="Directory of the volume instead of its root.")
+    read_only: bool = field(False, change=Change.REPLACES, help="Mounted so that nothing can be written.")
+
+
+class TopologySpread(SpecModel):
+    """How evenly pods are spread over the values of a node label."""
+
+    topology_key: str = field(
+        change=Change.REPLACES, help="Node label, such as kubernetes.io/hostname or topology.kubernetes.io/zone."
+    )
+    max_skew: int = field(
+        1, change=Change.REPLACES, help="Largest difference between the numbers of pods.", ge=1, le=2**31 - 1
+    )
+    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = field(
+        "DoNotSchedule", change=Change.REPLACES, help="What happens when they cannot be spread that evenly."
+    )
+    match_labels: Mapping[str, str] = field(
+        default_factory=dict, change=Change.REPLACES, help="Labels of the pods that count; default: the job's own pods."
+    )
 
 
 class Toleration(SpecModel):
@@ -97,7 +162,7 @@ class Port(SpecModel):
 
 
 class SecurityContext(SpecModel):
-    """Rights of the containers' processes. `fs_group` and `supplemental_groups` are the pod's, the rest each container's."""
+    """Rights of a container's processes. Of a job, `fs_group` and `supplemental_groups` are the whole pod's."""
 
     run_as_user: int | None = field(None, change=Change.REPLACES, help="User id.", ge=0)
     run_as_group: int | None = field(None, change=Change.REPLACES, help="Group id.", ge=0)
@@ -130,10 +195,20 @@ class Container(SpecModel):
         (), change=Change.REPLACES, help="Whole secrets or config maps as environment."
     )
     pull_policy: PullPolicy | None = field(None, change=Change.REPLACES, help="When the image is pulled.")
-    vcpu: float | None = field(None, change=Change.REPLACES, help="vCPU requested.", gt=0)
-    memory_gib: float | None = field(None, change=Change.REPLACES, help="Memory in GiB, requested and the limit.", gt=0)
+    working_dir: str | None = field(None, change=Change.REPLACES, help="Working directory.")
+    vcpu: float | None = field(None, change=Change.REPLACES, help="vCPU requested.", gt=0, allow_inf_nan=False)
+    vcpu_limit: float | None = field(
+        None, change=Change.REPLACES, help="vCPU limit; default: none.", gt=0, allow_inf_nan=False
+    )
+    memory_gib: float | None = field(
+        None, change=Change.REPLACES, help="Memory requested in GiB.", gt=0, allow_inf_nan=False
+    )
+    memory_limit_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["none"] | None = field(
+        None, change=Change.REPLACES, help="Memory limit in GiB, `none` for no limit; default: what is requested."
+    )
     ports: tuple[Port, ...] = field((), change=Change.REPLACES, help="Ports.")
     volumes: tuple[str, ...] = field((), change=Change.REPLACES, help="Names of the job's volumes that it mounts too.")
+    mounts: tuple[Mount, ...] = field((), change=Change.REPLACES, help="Volumes mounted elsewhere than by the job.")
     restart_always: bool = field(
         False, change=Change.REPLACES, help="For init containers: keeps running beside the main container."
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from .base import Change, SpecModel, field
 
@@ -48,14 +49,40 @@ class LogRule(SpecModel):
         None, change=Change.REPLACES, help="Faulty values in a row before the job is restarted.", ge=1
     )
     stop_pattern: str | None = field(None, change=Change.REPLACES, help="Pattern that ends the watching.")
+    fault_on_match: bool = field(
+        False, change=Change.REPLACES, help="A match is a fault: the job is restarted, without any time or value."
+    )
+
+
+class Gang(SpecModel):
+    """Gang scheduling of a PyTorchJob by Volcano or the scheduler plugins (`schedulingPolicy`); not Kueue's."""
+
+    min_available: int | None = field(
+        None, change=Change.REPLACES, help="Pods that must fit before one is started.", ge=0, le=2**31 - 1
+    )
+    queue: str | None = field(None, change=Change.REPLACES, help="Queue of the gang scheduler.")
+    priority_class: str | None = field(None, change=Change.REPLACES, help="PriorityClass of the pod group.")
+    min_resources: Mapping[str, str] = field(
+        default_factory=dict, change=Change.REPLACES, help="Resources that must be free before a pod is started."
+    )
+    schedule_timeout_seconds: int | None = field(
+        None, change=Change.REPLACES, help="Seconds to wait for all pods to fit.", ge=0, le=2**31 - 1
+    )
 
 
 class RunPolicy(SpecModel):
     """Retries, deadlines and what is left behind. What is left out is left to the operator's own default."""
 
-    max_retries: int | None = field(None, change=Change.REPLACES, help="Retries before the job has failed.", ge=0)
-    clean_pods: Literal["All", "Running", "None"] | None = field(
-        None, change=Change.REPLACES, help="Pods that are deleted when the job ends; `None` keeps them for their logs."
+    max_retries: int | None = field(
+        None, change=Change.REPLACES, help="Retries before the job has failed.", ge=0, le=2**31 - 1
+    )
+    clean_pods: Literal["All", "Running", "OnlyComplete", "None"] | None = field(
+        None,
+        change=Change.REPLACES,
+        help=(
+            "Pods that are deleted when the job ends; `None` keeps them for their logs. Running is a value of PyTorchJob,"
+            " OnlyComplete of HyperPodPyTorchJob."
+        ),
     )
     active_deadline_seconds: int | None = field(
         None, change=Change.REPLACES, help="Seconds the job may be active.", ge=1
@@ -79,15 +106,25 @@ class RunPolicy(SpecModel):
     log_rules: tuple[LogRule, ...] = field(
         (), change=Change.REPLACES, help="Log patterns that are watched; HyperPodPyTorchJob only."
     )
+    gang: Gang | None = field(None, change=Change.REPLACES, help="Gang scheduling without Kueue; PyTorchJob only.")
+    managed_by: str | None = field(
+        None, change=Change.REPLACES, help="Controller that runs the job instead of the operator; PyTorchJob only."
+    )
 
 
 class Elastic(SpecModel):
-    """A job that grows and shrinks between two numbers of replicas; HyperPodPyTorchJob only."""
+    """A job that grows and shrinks between two numbers of replicas.
+
+    The rendezvous fields, `max_restarts`, `standalone`, `processes_per_node` and `metrics` are a PyTorchJob's, the step,
+    the discrete values and the times a HyperPodPyTorchJob's.
+    """
 
     min_replicas: int | None = field(
         None, change=Change.REPLACES, help="Fewest replicas; default: the job's `nodes` or `replicas`.", ge=1
     )
-    max_replicas: int = field(change=Change.REPLACES, help="Most replicas.", ge=1)
+    max_replicas: int | None = field(
+        None, change=Change.REPLACES, help="Most replicas; only a PyTorchJob works without.", ge=1, le=2**31 - 1
+    )
     step: int | None = field(None, change=Change.REPLACES, help="Replicas added or removed at a time.", ge=1)
     discrete_values: tuple[int, ...] = field(
         (), change=Change.REPLACES, help="The numbers of replicas that are allowed, instead of `step`."
@@ -103,4 +140,29 @@ class Elastic(SpecModel):
         change=Change.REPLACES,
         help="Seconds to wait for a replacement before a faulty replica is given up.",
         ge=0,
+    )
+    rdzv_backend: Literal["c10d", "etcd", "etcd-v2"] | None = field(
+        None, change=Change.REPLACES, help="Rendezvous backend of torchrun; default: the operator's, c10d."
+    )
+    rdzv_host: str | None = field(
+        None, change=Change.REPLACES, help="Host of the rendezvous; default: the first worker."
+    )
+    rdzv_port: int | None = field(None, change=Change.REPLACES, help="Port of the rendezvous.", ge=1, le=65535)
+    rdzv_id: str | None = field(None, change=Change.REPLACES, help="Id of the rendezvous; default: the job's name.")
+    rdzv_conf: Mapping[str, str] = field(
+        default_factory=dict, change=Change.REPLACES, help="Further settings of the rendezvous backend."
+    )
+    max_restarts: int | None = field(
+        None, change=Change.REPLACES, help="Restarts of the worker processes in each pod.", ge=0, le=2**31 - 1
+    )
+    standalone: bool = field(False, change=Change.REPLACES, help="A rendezvous inside each pod, for one pod.")
+    processes_per_node: int | None = field(
+        None,
+        change=Change.REPLACES,
+        help="Deprecated by Kubeflow: the job's `processes_per_node` means the same.",
+        ge=1,
+        le=2**31 - 1,
+    )
+    metrics: tuple[Mapping[str, Any], ...] = field(
+        (), change=Change.REPLACES, help="Metrics of the autoscaler that Kubeflow makes, as Kubernetes writes them."
     )

@@ -52,6 +52,12 @@ class Grafana(SpecModel):
     values: Mapping[str, Any] = field(
         default_factory=dict, change=Change.DRAINS, help="Values of the chart, merged over ours; `self-hosted` only."
     )
+    adopt: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Take over a Helm release (`self-hosted`), or dashboards and data sources with our uids (`managed`), that this "
+        "library did not make; they are kept when the stack is deleted.",
+    )
 
 
 class Alarms(SpecModel):

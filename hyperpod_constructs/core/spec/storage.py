@@ -72,7 +72,18 @@ class Bucket(SpecModel):
     expire_days: int | None = field(None, change=Change.IN_PLACE, help="Delete objects after so many days.", ge=1)
     noncurrent_days: int = field(90, change=Change.IN_PLACE, help="Delete replaced versions after so many days.", ge=1)
     access: Literal["none", "read", "read-write"] = field(
-        "read-write", change=Change.IN_PLACE, help="What the execution role may do with it."
+        "read-write", change=Change.IN_PLACE, help="What those who use it may do with it."
+    )
+    used_by: tuple[str, ...] = field(
+        (),
+        change=Change.IN_PLACE,
+        help="Namespaces whose pods may use it, by EKS Pod Identity of their default service account; a team's name means "
+        "its namespace.",
+    )
+    nodes: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Whether the execution roles of all nodes may use it as well, and with them every pod on the node's network.",
     )
     namespaces: tuple[str, ...] = field(
         (),

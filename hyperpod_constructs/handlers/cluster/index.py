@@ -54,6 +54,12 @@ def answer(
                 "Take the edit back, or say that it is meant with `allow_cluster_replacement: true` "
                 "(allow_replacement=True of HyperPodCluster)."
             )
+        roles = changed_roles(wanted.get("Roles", ()), live)
+        if roles and wanted["AllowReplacement"] != "true":
+            raise Refused(
+                f"The execution role of an instance group cannot be changed: {'; '.join(roles)}. Keep `execution_roles: "
+                "shared` (or execution_role_arn) of the cluster, or make a group under a new name and delete the old one."
+            )
     return {"PhysicalResourceId": physical_id, "Data": counts(wanted.get("Groups", ()), live)}
 
 
@@ -110,6 +116,17 @@ def replacing(wanted: Mapping[str, Any], old: Mapping[str, Any], live: Mapping[s
     elif old.get("ClusterName") == name:
         found.append(f"ClusterName {name} would become one of CloudFormation's")
     return found
+
+
+def changed_roles(roles: Any, live: Mapping[str, Any]) -> list[str]:
+    """The groups that exist and would get another execution role, in words."""
+    groups = [*live.get("InstanceGroups", ()), *live.get("RestrictedInstanceGroups", ())]
+    now = {group["InstanceGroupName"]: group.get("ExecutionRole") for group in groups}
+    return [
+        f"that of {group['Name']}, {now[group['Name']]}, would become {group['Role']}"
+        for group in roles
+        if now.get(group["Name"]) not in (None, group["Role"])
+    ]
 
 
 def counts(groups: Any, live: Mapping[str, Any] | None) -> dict[str, int]:

@@ -9,11 +9,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..shared.eks import ClusterGone
+from ..shared.ownership import Claim, Owner, owner
 from .borrowed import BorrowedFields, copied
 from .errors import MESSAGE_BYTES, ApiError, HandlerError, clip
-from .group import ObjectGroup
+from .group import Holder, ObjectGroup
 from .manifest import load, references
-from .objects import ObjectRef, owner_name, physical_id
+from .objects import ObjectRef, legacy_group_id, parse, physical_id
 from .services import Services, on_lambda
 from .timing import Deadline, GaveUp
 
@@ -42,12 +43,20 @@ def handle(event: Mapping[str, Any], services: Services, seconds_left: float) ->
     except HandlerError as error:
         log.error("%s", error)
         raise
-    except ClusterGone as error:
-        raise HandlerError(str(error)) from None
-    except (ClientError, BotoCoreError) as error:
-        raise HandlerError(f"an AWS request failed: {error}") from None
-    except (ApiError, GaveUp) as error:
-        raise HandlerError(f"EKS cluster {event['ResourceProperties']['ClusterName']}: {error}") from None
+    except _FORESEEN as error:
+        log.error("%s", error)
+        raise HandlerError(_said(error, event)) from None
+
+
+_FORESEEN = (ApiError, GaveUp, ClusterGone, ClientError, BotoCoreError)
+
+
+def _said(error: Exception, event: Mapping[str, Any]) -> str:
+    if isinstance(error, ClientError | BotoCoreError):
+        return f"an AWS request failed: {error}"
+    if isinstance(error, ApiError | GaveUp):
+        return f"EKS cluster {event['ResourceProperties']['ClusterName']}: {error}"
+    return str(error)
 
 
 def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) -> dict[str, Any]:
@@ -56,68 +65,116 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
     objects = load(properties, services, deadline)
     refs = [ObjectRef.of(item) for item in objects]
     new_id = physical_id(properties["ClusterName"], event["LogicalResourceId"], refs)
-    group = _group(event, services, new_id, deadline)
+    group = _group(event, services, _holder(event), deadline)
     try:
         if "CopyOf" in properties:
             (changes,) = objects
             objects = [copied(group.read(ObjectRef.of(properties["CopyOf"])), changes)]
         group.apply(objects)
-        if event["RequestType"] == "Update" and event["PhysicalResourceId"] == new_id and not _retains(properties):
-            kept = {ref.key for ref in refs}
-            dropped = [ref for ref in references(event["OldResourceProperties"]) if ref.key not in kept]
-            group.delete(reversed(dropped), keep=group.record.uids)
-    except HandlerError as error:
-        reserve = Deadline.after(services.clock, CLEANUP_SECONDS - ANSWER_SECONDS)
-        raise HandlerError(_after_cleanup(error, event, services, group, new_id, reserve)) from None
+        if event["RequestType"] == "Update":
+            _give_up_failed(event, services, deadline)
+    except Exception as error:
+        left = _cleaned_up(event, services, group)
+        if not isinstance(error, (HandlerError, *_FORESEEN)):
+            raise
+        said = _said(error, event)
+        raise HandlerError(
+            f"{clip(said, MESSAGE_BYTES - 350)} (and cleaning up failed: {left})" if left else said
+        ) from None
     return {
         "PhysicalResourceId": new_id,
         "Data": {"Count": str(len(refs)), "Name": refs[0].name, "Namespace": refs[0].namespace},
     }
 
 
+def _give_up_failed(event: Mapping[str, Any], services: Services, deadline: Deadline) -> None:
+    """The old properties of an Update are those of an event that failed when their id is not the one that is given.
+
+    What that event left (its own clean-up may have failed, too) goes now: no other event will name it.
+    """
+    old = event["OldResourceProperties"]
+    failed, now = owner_of(event, old), owner_of(event, event["ResourceProperties"])
+    if event["PhysicalResourceId"] != id_of(event, old) and failed != now:
+        group = _group(event, services, Holder(failed), deadline, old)
+        group.release(reversed(references(old)), {failed}, wait=False)
+
+
 def _delete(event: Mapping[str, Any], services: Services, seconds_left: float) -> dict[str, Any]:
-    properties, old_id = event["ResourceProperties"], event["PhysicalResourceId"]
-    if _retains(properties):
-        log.info("the objects are retained")
-        return {"PhysicalResourceId": old_id}
-    refs = references(properties)
+    properties, given = event["ResourceProperties"], event["PhysicalResourceId"]
+    legacy_id = legacy_group_id(properties["ClusterName"], event["LogicalResourceId"])
+    legacy = _legacy_owner(event, properties)
+    # the physical id of a group in the former version: its new properties have a mark of their own by now
+    mine = {legacy} if given == legacy_id else {owner_of(event, properties), legacy}
     try:
-        group = _group(event, services, old_id, _work_deadline(properties, services, seconds_left))
+        deadline = _work_deadline(properties, services, seconds_left)
+        group = _group(event, services, Holder(owner_of(event, properties)), deadline)
     except ClusterGone as gone:
         log.info("%s: nothing to delete", gone)
     else:
-        group.delete(reversed(refs))
-    return {"PhysicalResourceId": old_id}
+        retain = str(properties.get("DeletionPolicy", "Delete")) == "Retain"
+        group.release(reversed(references(properties)), mine, retain=retain)
+    return {"PhysicalResourceId": given}
 
 
-def _after_cleanup(
-    error: HandlerError,
+def _cleaned_up(event: Mapping[str, Any], services: Services, failed: ObjectGroup) -> str:
+    """Undo what the failed event did: no Delete follows a failed Create. What could not be done, in words."""
+    if all(claim is Claim.OURS for claim in failed.claims.values()):
+        return ""
+    deadline = Deadline.after(services.clock, CLEANUP_SECONDS - ANSWER_SECONDS)
+    try:
+        group = _group(event, services, failed.holder, deadline)
+        group.claims = failed.claims
+        group.undo()
+    except (HandlerError, *_FORESEEN) as left:
+        log.warning("clean-up: %s", left)
+        return clip(str(left), 300)
+    return ""
+
+
+def owner_of(event: Mapping[str, Any], properties: Mapping[str, Any]) -> Owner:
+    """The owner that the resource is with these properties."""
+    return owner(event["StackId"], event["LogicalResourceId"], id_of(event, properties))
+
+
+def id_of(event: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
+    """The physical id of the resource with these properties."""
+    return physical_id(properties["ClusterName"], event["LogicalResourceId"], references(properties))
+
+
+def _legacy_owner(event: Mapping[str, Any], properties: Mapping[str, Any]) -> Owner:
+    refs = references(properties)
+    if len(refs) == 1:
+        return owner_of(event, properties)
+    group_id = legacy_group_id(properties["ClusterName"], event["LogicalResourceId"])
+    return owner(event["StackId"], event["LogicalResourceId"], group_id)
+
+
+def _holder(event: Mapping[str, Any]) -> Holder:
+    properties, old = event["ResourceProperties"], event.get("OldResourceProperties")
+    also = {_legacy_owner(event, properties)}
+    held: set[tuple[str, str, str, str]] = set()
+    former: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+    if event["RequestType"] == "Update" and old:
+        also |= {owner_of(event, old), _legacy_owner(event, old)}
+        held = {ref.key for ref in references(old)} if old["ClusterName"] == properties["ClusterName"] else set()
+        if "Manifest" in old:
+            former = {ObjectRef.of(item).key: item for item in parse(str(old["Manifest"]))}
+    adopt = str(properties.get("Adopt", "")).lower() == "true"
+    return Holder(owner_of(event, properties), frozenset(also), adopt, frozenset(held), former)
+
+
+def _group(
     event: Mapping[str, Any],
     services: Services,
-    failed: ObjectGroup,
-    new_id: str,
+    holder: Holder,
     deadline: Deadline,
-) -> str:
-    """Remove what the failed event created: no Delete follows a failed Create. The message says what could not be."""
-    # An earlier run of the same Create may have stopped half-way; what it left carries our mark.
-    mark = failed.owner if event["RequestType"] == "Create" else None
-    created = failed.record.created(mark)
-    if not created:
-        return str(error)
-    try:
-        _group(event, services, new_id, deadline).delete(reversed(created))
-    except (HandlerError, ApiError, GaveUp, ClusterGone, ClientError, BotoCoreError) as left:
-        log.warning("clean-up: %s", left)
-        return f"{clip(str(error), MESSAGE_BYTES - 350)} (and cleaning up failed: {clip(str(left), 300)})"
-    return str(error)
-
-
-def _group(event: Mapping[str, Any], services: Services, resource_id: str, deadline: Deadline) -> ObjectGroup:
-    properties = event["ResourceProperties"]
+    properties: Mapping[str, Any] | None = None,
+) -> ObjectGroup:
+    properties = properties or event["ResourceProperties"]
     kind = BorrowedFields if str(properties.get("FieldsOnly", "")).lower() == "true" else ObjectGroup
     return kind(
         services.api(properties["ClusterName"], deadline),
-        owner_name(event["StackId"], event["LogicalResourceId"], resource_id),
+        holder,
         propagation=properties.get("PropagationPolicy", "Foreground"),
         replace_on_immutable=str(properties.get("ReplaceOnImmutable", "")).lower() == "true",
     )
@@ -126,7 +183,3 @@ def _group(event: Mapping[str, Any], services: Services, resource_id: str, deadl
 def _work_deadline(properties: Mapping[str, Any], services: Services, seconds_left: float) -> Deadline:
     wanted = float(properties.get("RetrySeconds", DEFAULT_RETRY_SECONDS))
     return Deadline.after(services.clock, max(1.0, min(wanted, seconds_left - CLEANUP_SECONDS)))
-
-
-def _retains(properties: Mapping[str, Any]) -> bool:
-    return str(properties.get("DeletionPolicy", "Delete")) == "Retain"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from ..shared.ownership import Claim, Owner
 from .errors import ApiError
 from .group import ObjectGroup
 from .objects import ObjectRef
-
-log = logging.getLogger(__name__)
+from .release import Wanted, release_all
 
 
 def copied(original: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,32 +51,20 @@ def _named(items: Any) -> bool:
 class BorrowedFields(ObjectGroup):
     """Fields of objects that others made: set by server-side apply, and given back instead of deleted."""
 
-    def delete(self, refs: Iterable[ObjectRef], keep: Collection[str] = ()) -> None:
-        """Give the fields back: what nobody else wants becomes what the API server takes for unset."""
-        for ref in refs:
-            self._attempt(f"the fields of {ref} were not given back", lambda ref=ref: self._give_back(ref))
+    always_recorded = True
 
-    def _give_back(self, ref: ObjectRef) -> None:
-        kind = self._discovery.find_any_version(ref)
-        path = kind.path(ref) if kind else None
-        if kind is None or path is None or self._client.find_metadata(path) is None:
-            log.info("%s: gone", ref)
-            return
-        metadata = {"name": ref.name, **({"namespace": ref.namespace} if ref.namespace else {})}
-        nothing = {"apiVersion": kind.api_version, "kind": ref.kind, "metadata": metadata}
-        self._client.apply(path, nothing, manager=self._manager)
-        log.info("%s: fields given back", ref)
+    def release(
+        self, refs: Iterable[ObjectRef], mine: Collection[Owner], *, retain: bool = False, wait: bool = True
+    ) -> None:
+        """Give the fields back: they become what they were before, or unset."""
+        if not retain:
+            release_all(self._client, self._discovery, list(refs), Wanted(frozenset(mine), fields=True))
 
-    def _apply(self, ref: ObjectRef, item: dict[str, Any]) -> None:
-        path = self._discovery.find(ref.api_version, ref.kind).path(ref)
-        if self._client.find_metadata(path) is None:
+    def _claim(self, ref: ObjectRef, current: Mapping[str, Any] | None) -> Claim:
+        if current is None:
             raise ApiError(404, "NotFound", "the object whose fields are to be set does not exist")
-        self.record.before.setdefault(ref, "")
-        applied = self._client.apply(path, item, manager=self._manager)
-        self.record.uids.add(applied["metadata"]["uid"])
-        log.info("%s: fields set", ref)
+        managers = {str(entry.get("manager")) for entry in current["metadata"].get("managedFields") or []}
+        return Claim.OURS if self._me.manager in managers else Claim.SHARE
 
-    @property
-    def _manager(self) -> str:
-        """A field manager for each resource: the fields of one manager are replaced as a whole."""
-        return f"hyperpod-constructs-{self.owner.rpartition('/')[2]}"
+    def _marked(self, item: Mapping[str, Any], current: Mapping[str, Any] | None, found: Claim) -> dict[str, Any]:
+        return dict(item)

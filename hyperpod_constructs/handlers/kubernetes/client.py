@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import queue
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -41,7 +43,9 @@ class ApiClient:
         self.connection = connection
         self.deadline = deadline
         tls: dict[str, Any] = {"ssl_context": connection.ssl_context} if connection.ssl_context else {}
-        self._pool = urllib3.PoolManager(maxsize=2, retries=False, **tls)
+        # A connection may bring a pool of its own, as that of a rehearsal does: it answers in this process.
+        self._own_pool: Any = getattr(connection, "pool", None)
+        self._pool: urllib3.PoolManager = self._own_pool or urllib3.PoolManager(maxsize=2, retries=False, **tls)
 
     def request(
         self,
@@ -59,16 +63,11 @@ class ApiClient:
         if body is not None:
             headers["Content-Type"] = content_type
         read = min(LONGEST_ANSWER_SECONDS, self.deadline.remaining + 1)
+        data = None if body is None else json.dumps(body).encode()
+
         try:
-            response = self._pool.request(
-                method,
-                url,
-                body=None if body is None else json.dumps(body).encode(),
-                headers=headers,
-                timeout=urllib3.Timeout(connect=min(5.0, read), read=read),
-                redirect=False,
-            )
-        except urllib3.exceptions.HTTPError as error:
+            response = self._answer(method, url, headers, data, read)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ApiError(0, "Unreachable", f"the API server did not answer: {_plain(error)}") from None
         if response.status == 401:
             self.connection.renew()
@@ -80,13 +79,22 @@ class ApiClient:
             raise ApiError(0, "NotJson", f"{method} {path} was not answered with JSON") from None
         return answer if isinstance(answer, dict) else {"items": answer}
 
+    def _answer(
+        self, method: str, url: str, headers: dict[str, str], data: bytes | None, seconds: float
+    ) -> urllib3.BaseHTTPResponse:
+        def ask() -> urllib3.BaseHTTPResponse:
+            timeout = urllib3.Timeout(connect=min(5.0, seconds), read=seconds)
+            return self._pool.request(method, url, body=data, headers=headers, timeout=timeout, redirect=False)
+
+        return ask() if self._own_pool else _within(seconds + 1, ask)
+
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """GET an object or a list."""
         return self.request("GET", path, query=query or None)
 
     def find(self, path: str) -> dict[str, Any] | None:
         """GET an object, ``None`` when there is none."""
-        return _none_if_absent(lambda: self.request("GET", path))
+        return _none_if_absent(lambda: _object(self.request("GET", path), path))
 
     def find_metadata(self, path: str) -> dict[str, Any] | None:
         """The ``metadata`` of an object, ``None`` when there is none; spares reading large bodies."""
@@ -105,22 +113,59 @@ class ApiClient:
                 return found
             page["continue"] = token
 
-    def apply(self, path: str, body: Mapping[str, Any], *, manager: str = FIELD_MANAGER) -> dict[str, Any]:
-        """Server-side apply, taking over fields that others own."""
-        return self.request(
-            "PATCH",
-            path,
-            query={"fieldManager": manager, "force": "true", "fieldValidation": "Strict"},
-            body=body,
-            content_type="application/apply-patch+yaml",
-        )
+    def apply(
+        self, path: str, body: Mapping[str, Any], *, manager: str = FIELD_MANAGER, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Server-side apply, taking over fields that others own. The object as it is then."""
+        query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
+        answer = self.request("PATCH", path, query=query, body=body, content_type="application/apply-patch+yaml")
+        return _object(answer, path)
 
-    def delete(self, path: str, *, propagation: str, uid: str | None = None) -> None:
-        """Ask for the deletion of an object (only if it still is the one with ``uid``)."""
+    def merge(self, path: str, patch: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
+        """A JSON merge patch. The object as it is then."""
+        query = {"fieldManager": manager}
+        answer = self.request("PATCH", path, query=query, body=patch, content_type="application/merge-patch+json")
+        return _object(answer, path)
+
+    def delete(
+        self, path: str, *, propagation: str, uid: str | None = None, resource_version: str | None = None
+    ) -> None:
+        """Ask for the deletion of an object (only if it still is the one with ``uid``, in this version)."""
         options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        conditions = {"uid": uid, "resourceVersion": resource_version}
+        if uid or resource_version:
+            options["preconditions"] = {name: value for name, value in conditions.items() if value}
         self.request("DELETE", path, body=options)
+
+
+def _object(answer: dict[str, Any], path: str) -> dict[str, Any]:
+    """An answer that must be an object; what a proxy or a broken connection makes of it is asked for again."""
+    metadata = answer.get("metadata")
+    if not isinstance(metadata, dict) or not metadata.get("uid"):
+        raise ApiError(0, "NotAnObject", f"the API server's answer for {path} is not an object")
+    return answer
+
+
+def _within(seconds: float, ask: Callable[[], urllib3.BaseHTTPResponse]) -> urllib3.BaseHTTPResponse:
+    """The answer, or ``TimeoutError``. A socket's timeout is for each piece of an answer, not for all of it."""
+    done: queue.SimpleQueue[urllib3.BaseHTTPResponse | Exception] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put(ask())
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            done.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        answer = done.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no whole answer in {seconds:.0f} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _none_if_absent(ask: Any) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ..shared.eks import ClusterAccess, ClusterNotReady, cluster_access
 from .errors import ApiError
@@ -54,8 +54,11 @@ class EksConnection:
 
     def headers(self) -> Mapping[str, str]:
         """The bearer token, renewed three minutes before it expires."""
-        if self._token is None or self._clock.now() > self._made_at + TOKEN_LIFE_SECONDS - RENEW_BEFORE_SECONDS:
-            self._token, self._made_at = self._access.make_token(), self._clock.now()
+        if self._token is None or self._clock.monotonic() > self._made_at + TOKEN_LIFE_SECONDS - RENEW_BEFORE_SECONDS:
+            try:
+                self._token, self._made_at = self._access.make_token(), self._clock.monotonic()
+            except (BotoCoreError, ClientError) as error:
+                raise ApiError(0, "NoToken", f"no token for the API server could be made: {error}") from None
         return {"Authorization": f"Bearer {self._token}"}
 
     def renew(self) -> None:

@@ -13,10 +13,13 @@ MESSAGE_BYTES = 1000
 _PERMANENT_403 = ("denied the request", "exceeded quota", "violates PodSecurity")
 _TERMINATING = "being terminated"
 _IMMUTABLE = re.compile(
-    r"immutable|may not change once set|may not be (?:changed|updated)"
-    r"|updates to .{1,200} are forbidden|cannot be changed",
+    r"immutable|may not change once set|may not be (?:changed|updated)|cannot change|cannot be changed"
+    r"|updates to .{1,400} are forbidden|updates may not change fields other than",
     re.IGNORECASE | re.DOTALL,
 )
+# etcd's limit for an object (1.5 MiB by default), and the one of a request between API server and etcd.
+_TOO_LARGE = ("request is too large", "larger than max", "Too long: must have at most")
+_LONGEST_DUMP = 120
 
 
 class HandlerError(Exception):
@@ -55,10 +58,18 @@ class ApiError(Exception):
                 return True
             permanent = any(text in self.message for text in _PERMANENT_403)
             return not permanent and waited < ACCESS_GRACE_SECONDS
+        if self.status >= 500 and any(text in self.message for text in _TOO_LARGE):
+            return False
         if self.status >= 500:
             # The API server answers 500 when a field is not in the schema (kubernetes/kubernetes#122480).
             return "failed to create typed patch object" not in self.message
         return self.status in (0, 404, 408, 409, 410, 429)
+
+
+ACCESS_HINT = (
+    "Check that the EKS access entry of the function's role, and its policy, are still there. If they were deleted before "
+    "these objects: create them again and retry, or retain this resource and delete the objects with kubectl"
+)
 
 
 class KindUnknown(ApiError):
@@ -66,6 +77,34 @@ class KindUnknown(ApiError):
 
     def __init__(self, api_version: str, kind: str) -> None:
         super().__init__(404, "KindUnknown", f"the API server knows no kind {kind} in {api_version}")
+
+
+def without_dumps(message: str) -> str:
+    """A refusal without the long dumps of objects in it, in which its end would be lost.
+
+    >>> without_dumps("spec: Invalid value: {" + "x" * 500 + "}: field is immutable")
+    'spec: Invalid value: {...}: field is immutable'
+    """
+    kept, depth, start = [], 0, 0
+    for position, character in enumerate(message):
+        if character == "{":
+            if depth == 0:
+                kept.append(message[start:position])
+                start = position
+            depth += 1
+        elif character == "}" and depth:
+            depth -= 1
+            if depth == 0:
+                dump = message[start : position + 1]
+                kept.append(dump if len(dump) <= _LONGEST_DUMP else "{...}")
+                start = position + 1
+    rest = message[start:]
+    return "".join(kept) + (rest if depth == 0 or len(rest) <= _LONGEST_DUMP else _open_dump(rest))
+
+
+def _open_dump(text: str) -> str:
+    """A dump with braces that do not match: all but its last words."""
+    return "{..." + text[-_LONGEST_DUMP:]
 
 
 def clip(text: str, limit: int = MESSAGE_BYTES) -> str:

@@ -1,16 +1,21 @@
-"""Apply and delete the objects of one resource: the part that knows what can go wrong on the way."""
+"""Apply the objects of one resource: the part that knows what can go wrong on the way. ``release`` undoes it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from ..shared.ownership import LEGACY_KEY, Claim, Foreign, Owner, claim, existed, owners, seems_to_be
 from .client import ApiClient
+from .controlled import left_alone
 from .discovery import Discovery
-from .errors import ApiError, HandlerError
-from .objects import ObjectRef, owned, owner_of, without_secrets
+from .errors import ACCESS_HINT, ApiError, HandlerError, KindUnknown, without_dumps
+from .former import LARGEST_RECORD, others, remembered, unsaid, wants_key, with_values
+from .objects import ObjectRef, without_secrets
+from .release import EXISTED_KEY, Wanted, annotations_of, bare, held_by, release_all
 from .timing import GaveUp, retrying
 
 log = logging.getLogger(__name__)
@@ -18,31 +23,43 @@ log = logging.getLogger(__name__)
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
-@dataclass
-class Record:
-    """What one event did to the API server, also when it failed half-way."""
+@dataclass(frozen=True)
+class Holder:
+    """The resource that works on objects, as an owner.
 
-    uids: set[str] = field(default_factory=set)
-    before: dict[ObjectRef, str | None] = field(default_factory=dict)
-    """Owner of each object that this event tried to apply; ``None`` where there was no such object."""
+    Attributes:
+        me: the owner that the event's properties make it.
+        also: owners that it was until now: its old properties, and what the former version called it.
+        adopt: whether objects that existed before may be taken over.
+        held: objects that CloudFormation believes to be the resource's already. One that lost its marks (somebody deleted
+            it and made it anew) is taken back, as one that existed before.
+        former: the objects of the manifest before an update.
+    """
 
-    def created(self, owner: str | None = None) -> list[ObjectRef]:
-        """Objects that came with this event (or, given ``owner``, that an earlier run of it left)."""
-        return [ref for ref, previous in self.before.items() if previous is None or (owner and previous == owner)]
+    me: Owner
+    also: frozenset[Owner] = frozenset()
+    adopt: bool = False
+    held: frozenset[tuple[str, str, str, str]] = frozenset()
+    former: Mapping[tuple[str, str, str, str], Mapping[str, Any]] = field(default_factory=dict)
 
 
 class ObjectGroup:
-    """The objects that belong to ``owner`` on one API server; works until the client's deadline."""
+    """The objects that belong to an owner on one API server; works until the client's deadline."""
+
+    always_recorded = False
+    """Whether a record is kept of nothing, too: where there is no other mark."""
 
     def __init__(
-        self, client: ApiClient, owner: str, *, propagation: str = "Foreground", replace_on_immutable: bool = False
+        self, client: ApiClient, holder: Holder, *, propagation: str = "Foreground", replace_on_immutable: bool = False
     ) -> None:
         self._client = client
-        self.owner = owner
+        self.holder = holder
+        self._me = holder.me
         self._propagation = propagation
         self._replace_on_immutable = replace_on_immutable
         self._discovery = Discovery(client)
-        self.record = Record()
+        self.claims: dict[ObjectRef, Claim] = {}
+        """What this event found of each object that it touched, also when it failed half-way."""
 
     def read(self, ref: ObjectRef) -> dict[str, Any]:
         """An object of somebody else, waited for until the deadline. Raises ``HandlerError``."""
@@ -56,47 +73,138 @@ class ObjectGroup:
 
     def apply(self, objects: Sequence[dict[str, Any]]) -> None:
         """Server-side apply each object, CRDs established before what follows. Raises ``HandlerError``."""
+        for item in objects if len(objects) > 1 else ():
+            # nothing is changed while something else of the group cannot be had
+            ref = ObjectRef.of(item)
+            self._attempt(f"{ref} was not applied", partial(self._look, ref), item)
         crds = [item for item in objects if item["kind"] == "CustomResourceDefinition"]
         for item in objects:
             ref = ObjectRef.of(item)
-            self._attempt(f"{ref} was not applied", lambda ref=ref, item=item: self._apply(ref, item), item)
+            self._attempt(f"{ref} was not applied", partial(self._apply, ref, item), item)
             if crds and item is crds[-1]:
                 self._await_established(crds)
 
-    def delete(self, refs: Iterable[ObjectRef], keep: Collection[str] = ()) -> None:
-        """Delete, and wait until each is gone; objects with a uid in ``keep`` or another owner stay."""
-        for ref in refs:
-            gone = _Deletion(self._client, self._discovery, ref, self.owner, self._propagation, keep)
-            self._attempt(f"{ref} was not deleted", gone.attempt)
+    def release(
+        self, refs: Iterable[ObjectRef], mine: Collection[Owner], *, retain: bool = False, wait: bool = True
+    ) -> None:
+        """Give up objects: delete what nobody else owns, and wait until it is gone. Raises ``HandlerError``."""
+        wanted = Wanted(frozenset(mine), self._propagation, retain=retain, wait=wait)
+        release_all(self._client, self._discovery, list(refs), wanted)
 
-    def _attempt(self, failure: str, action: Any, item: Mapping[str, Any] | None = None) -> None:
+    def undo(self) -> None:
+        """Give up what this event took or created, and nothing else: a failed Create is followed by no Delete."""
+        touched = [ref for ref, found in self.claims.items() if found is not Claim.OURS]
+        self.release(reversed(touched), {self._me})
+
+    def _attempt(self, failure: str, action: Callable[[], object], item: Mapping[str, Any] | None = None) -> None:
         try:
             retrying(action, self._client.deadline)
         except (ApiError, GaveUp) as error:
-            raise HandlerError(f"{failure}: {without_secrets(str(error), item or {})}") from None
+            said = without_dumps(without_secrets(str(error), item or {}))
+            last = error.last if isinstance(error, GaveUp) else error
+            hint = f". {ACCESS_HINT}" if last.status == 401 else ""
+            raise HandlerError(f"{failure}: {said}{hint}") from None
+
+    def _look(self, ref: ObjectRef) -> None:
+        try:
+            path = self._discovery.find(ref.api_version, ref.kind).path(ref)
+        except KindUnknown:
+            return
+        self._claim(ref, self._client.find(path))
+
+    def _claim(self, ref: ObjectRef, current: Mapping[str, Any] | None) -> Claim:
+        """Raises ``HandlerError`` for what existed before, unless it may be taken over."""
+        metadata = (current or {}).get("metadata") or {}
+        managers = [str(entry.get("manager")) for entry in metadata.get("managedFields") or []]
+        try:
+            return claim(
+                str(ref),
+                exists=current is not None and not metadata.get("deletionTimestamp"),
+                marked=owners(annotations_of(current)),
+                me=self._me,
+                adopt=self.holder.adopt or ref.key in self.holder.held,
+                seems=seems_to_be(metadata.get("labels"), annotations_of(current), managers=reversed(managers)),
+            )
+        except Foreign as foreign:
+            raise HandlerError(str(foreign)) from None
 
     def _apply(self, ref: ObjectRef, item: dict[str, Any]) -> None:
         path = self._discovery.find(ref.api_version, ref.kind).path(ref)
-        current = self._client.find_metadata(path)
-        if current and current.get("deletionTimestamp"):
-            raise ApiError(409, "Terminating", f"an object of that name is still being deleted{_held_by(current)}")
-        previous = owner_of(current) if current else None
-        if self.record.before.setdefault(ref, previous) not in (None, "", self.owner):
-            log.info("%s: taken over from %s", ref, previous)
+        current = self._client.find(path)
+        if current and current["metadata"].get("deletionTimestamp"):
+            raise ApiError(
+                409, "Terminating", f"an object of that name is still being deleted{held_by(current['metadata'])}"
+            )
+        found = self._claim(ref, current)
+        self.claims.setdefault(ref, found)
+        if found in (Claim.SHARE, Claim.ADOPT):
+            log.info(
+                "%s: %s with %s", ref, found.value, ", ".join(o.text for o in owners(annotations_of(current))) or "-"
+            )
+        item = self._marked(item, current, found)
+        if current is not None:
+            item, kept = left_alone(item, current, self.holder.former.get(ref.key))
+            for field_path in kept:
+                log.info("%s: %s is left to its controller", ref, ".".join(step[2:] for step in field_path))
         try:
-            applied = self._client.apply(path, owned(item, self.owner))
+            applied = self._put(path, item, current, found)
         except ApiError as error:
-            if error.immutable and self._replace_on_immutable:
-                log.info("%s: immutable field changed, replaced", ref)
-                self.delete([ref])
-                applied = self._client.apply(path, owned(item, self.owner))
-            elif error.immutable:
-                hint = "set replace_on_immutable to have it deleted and created again, or give it another name"
-                raise ApiError(error.status, error.reason, f"{error.message} ({hint})") from None
-            else:
+            if not error.immutable:
                 raise
-        self.record.uids.add(applied["metadata"]["uid"])
+            self._replace(ref, error, current)
+            applied = self._client.apply(path, self._marked(item, None, Claim.CREATE), manager=self._me.manager)
+        legacy = annotations_of(applied).get(LEGACY_KEY, "")
+        if legacy.endswith(f"/{self._me.digest}"):
+            self._client.apply(path, bare(applied), manager=Owner("", "", legacy=True).manager)
+            log.info("%s: the mark of the former version is replaced", ref)
         log.info("%s: applied", ref)
+
+    def _marked(self, item: Mapping[str, Any], current: Mapping[str, Any] | None, found: Claim) -> dict[str, Any]:
+        """The object with our mark."""
+        marks = {self._me.key: self._me.value}
+        if found is Claim.ADOPT or (current is not None and existed(annotations_of(current))):
+            marks[EXISTED_KEY] = "true"
+        return with_annotations(item, marks)
+
+    def _put(self, path: str, item: dict[str, Any], current: dict[str, Any] | None, found: Claim) -> dict[str, Any]:
+        """Apply, and remember what others had where we take over, so that it can be given back."""
+        alone = current is None or not (
+            found is not Claim.OURS
+            or others(current, self._me)
+            or existed(annotations_of(current))
+            or self.always_recorded
+        )
+        if current is None or alone:
+            return self._client.apply(path, item, manager=self._me.manager)
+        for other, text in unsaid(current, self._me).items():
+            said = {"annotations": {wants_key(other): text}, "resourceVersion": current["metadata"]["resourceVersion"]}
+            current = self._client.merge(path, {"metadata": said}, manager=other.manager)
+        now = self._client.apply(path, item, manager=self._me.manager, dry_run=True)
+        more, backs = remembered(current, now, self._me)
+        size = sum(map(len, more.values()))
+        if size > LARGEST_RECORD:
+            raise HandlerError(
+                "the object has other owners, and its fields are too large to be remembered for giving them back "
+                f"({size} bytes, at most {LARGEST_RECORD}): delete it, or use another name"
+            )
+        item = with_annotations(with_values(item, backs), more)
+        # only this version of it: what is remembered must be what is replaced
+        pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
+        return self._client.apply(path, pinned, manager=self._me.manager)
+
+    def _replace(self, ref: ObjectRef, error: ApiError, current: Mapping[str, Any] | None) -> None:
+        """Delete an object whose changed field is immutable, where that is allowed. Raises ``ApiError``."""
+        strangers = owners(annotations_of(current)) - {self._me, *self.holder.also}
+        if not self._replace_on_immutable:
+            hint = "set replace_on_immutable to have it deleted and created again, or give it another name"
+        elif strangers or existed(annotations_of(current)):
+            whose = ", ".join(sorted(other.name for other in strangers)) or "who created it"
+            hint = f"it also belongs to {whose}, so it cannot be replaced: give it another name"
+        else:
+            log.info("%s: immutable field changed, replaced", ref)
+            self.release([ref], {self._me, *self.holder.also})
+            return
+        raise ApiError(error.status, error.reason, f"{hint}. {without_dumps(error.message)}") from None
 
     def _await_established(self, crds: Sequence[Mapping[str, Any]]) -> None:
         for crd in crds:
@@ -110,42 +218,11 @@ class ObjectGroup:
             self._attempt(f"CustomResourceDefinition {name} was not established", check)
 
 
-class _Deletion:
-    """The deletion of one object, tried until the object is gone."""
-
-    def __init__(
-        self,
-        client: ApiClient,
-        discovery: Discovery,
-        ref: ObjectRef,
-        owner: str,
-        propagation: str,
-        keep: Collection[str],
-    ) -> None:
-        self._client, self._discovery, self._ref = client, discovery, ref
-        self._owner, self._propagation, self._keep = owner, propagation, keep
-        self._uid: str | None = None
-
-    def attempt(self) -> None:
-        """Return when the object is gone or not ours; raise a retryable ``ApiError`` while it is there."""
-        kind = self._discovery.find_any_version(self._ref)
-        current = self._client.find(kind.path(self._ref)) if kind else None
-        metadata = current["metadata"] if current else {}
-        if current is None or self._uid not in (None, metadata["uid"]):
-            log.info("%s: gone", self._ref)
-            return
-        if metadata["uid"] in self._keep or owner_of(metadata) not in ("", self._owner):
-            log.info("%s: kept, it belongs to %s", self._ref, owner_of(metadata))
-            return
-        if kind and not metadata.get("deletionTimestamp"):
-            try:
-                self._client.delete(kind.path(self._ref), propagation=self._propagation, uid=metadata["uid"])
-            except ApiError as error:
-                if error.status != 404:
-                    raise
-                return
-            self._uid = metadata["uid"]
-        raise ApiError(409, "StillThere", f"it is still there{_held_by(metadata)}{_says(current)}")
+def with_annotations(item: Mapping[str, Any], more: Mapping[str, str]) -> dict[str, Any]:
+    """``item`` with annotations added."""
+    metadata = dict(item["metadata"])
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **more}
+    return {**item, "metadata": metadata}
 
 
 def established(crd: Mapping[str, Any]) -> str | None:
@@ -157,16 +234,3 @@ def established(crd: Mapping[str, Any]) -> str | None:
     if names.get("status") == "False":
         raise HandlerError(f"CustomResourceDefinition {crd['metadata']['name']}: {names.get('message')}")
     return "not established yet"
-
-
-def _held_by(metadata: Mapping[str, Any]) -> str:
-    finalizers = metadata.get("finalizers") or []
-    return f", held by the finalizers {', '.join(finalizers)}" if finalizers else ""
-
-
-def _says(item: Mapping[str, Any]) -> str:
-    """What a Namespace says of the things in it that hold it."""
-    if item.get("kind") != "Namespace":
-        return ""
-    said = [c.get("message", "") for c in item.get("status", {}).get("conditions") or [] if c.get("status") == "True"]
-    return f" ({'; '.join(said)})" if said else ""

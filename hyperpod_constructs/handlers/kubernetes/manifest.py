@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from .errors import ApiError, HandlerError
-from .objects import ObjectRef, in_order, parse
+from .objects import ObjectRef, in_order, parse, with_data
 from .services import Services
 from .timing import Deadline, GaveUp, retrying
 
@@ -22,7 +22,8 @@ LARGEST_BYTES = 32 * 1024 * 1024
 def load(properties: Mapping[str, Any], services: Services, deadline: Deadline) -> list[dict[str, Any]]:
     """All objects, in the order in which they are applied. Raises ``HandlerError``."""
     asset = properties.get("ManifestAsset")
-    return parse(_asset(asset, services.aws("s3"), deadline) if asset else _inline(properties))
+    found = parse(_asset(asset, services.aws("s3"), deadline) if asset else _inline(properties))
+    return [with_data(item) for item in found]
 
 
 def references(properties: Mapping[str, Any]) -> list[ObjectRef]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..shared.redaction import redact
 from .errors import HandlerError
-
-OWNER_ANNOTATION = "hyperpod-constructs.io/owner"
 
 _FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
 
@@ -97,37 +97,47 @@ def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(objects, key=lambda item: _FIRST.get(item["kind"], 2))
 
 
-def owner_of(metadata: Mapping[str, Any]) -> str:
-    """The resource that applied an object; empty when unknown."""
-    return str((metadata.get("annotations") or {}).get(OWNER_ANNOTATION, ""))
-
-
-def owned(item: Mapping[str, Any], owner: str) -> dict[str, Any]:
-    """``item`` with the annotation that says whose it is."""
-    metadata = dict(item["metadata"])
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), OWNER_ANNOTATION: owner}
-    return {**item, "metadata": metadata}
-
-
-def owner_name(stack_id: str, logical_id: str, physical_id: str) -> str:
-    """A name for one physical resource of one stack: readable, and unique over accounts and regions."""
-    stack_name = stack_id.split("/")[1] if "/" in stack_id else stack_id
-    digest = hashlib.sha256("\n".join((stack_id, logical_id, physical_id)).encode()).hexdigest()[:16]
-    return f"{stack_name}/{logical_id}/{digest}"
-
-
 def physical_id(cluster_name: str, logical_id: str, refs: Sequence[ObjectRef]) -> str:
-    """One object: its own name, so that a rename replaces. A group: the logical id, so that it is updated in place."""
-    return f"{cluster_name}/{refs[0].id}" if len(refs) == 1 else f"{cluster_name}/group/{logical_id}"
+    """What a resource is: one object by its own name, a group by its logical id and the names of its objects.
+
+    Another set of names is a replacement, so that what leaves a group goes after the update succeeded.
+    """
+    if len(refs) == 1:
+        return f"{cluster_name}/{refs[0].id}"
+    digest = hashlib.sha256("\n".join(sorted(ref.id for ref in refs)).encode()).hexdigest()[:8]
+    return f"{legacy_group_id(cluster_name, logical_id)}/{digest}"
+
+
+def legacy_group_id(cluster_name: str, logical_id: str) -> str:
+    """The physical id of any group in the former version."""
+    return f"{cluster_name}/group/{logical_id}"
+
+
+def with_data(item: dict[str, Any]) -> dict[str, Any]:
+    """A Secret's ``stringData`` as ``data``: an API server writes it there, and never takes a key away again.
+
+    >>> with_data({"kind": "Secret", "stringData": {"a": "1"}})
+    {'kind': 'Secret', 'data': {'a': 'MQ=='}}
+    """
+    plain = item.get("stringData")
+    if item.get("kind") != "Secret" or not isinstance(plain, Mapping):
+        return item
+    packed = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
+    rest = {key: value for key, value in item.items() if key != "stringData"}
+    return {**rest, "data": {**(item.get("data") or {}), **packed}}
 
 
 def without_secrets(message: str, item: Mapping[str, Any]) -> str:
     """``message`` without the values of a Secret, which an API server may quote when it refuses one."""
     if item.get("kind") != "Secret":
         return message
+    values = []
     for field in ("data", "stringData"):
-        values = item.get(field)
-        for value in values.values() if isinstance(values, Mapping) else [values]:
-            if value is not None and len(str(value)) > 2:
-                message = message.replace(str(value), "***")
-    return message
+        found = item.get(field)
+        values += [str(value) for value in (found.values() if isinstance(found, Mapping) else [found]) if value]
+    for value in list(values):
+        try:
+            values.append(base64.b64decode(value, validate=True).decode())
+        except ValueError:
+            continue
+    return redact(message, values)

@@ -29,6 +29,10 @@ class Clock:
         """Seconds since the epoch."""
         return time.time()
 
+    def monotonic(self) -> float:
+        """Seconds since some moment: unlike ``now``, it never jumps."""
+        return time.monotonic()
+
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
@@ -40,7 +44,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment after which nothing new is begun."""
+    """A moment after which nothing new is begun, by a clock that never jumps."""
 
     clock: Clock
     at: float
@@ -48,12 +52,12 @@ class Deadline:
     @classmethod
     def after(cls, clock: Clock, seconds: float) -> Deadline:
         """The deadline ``seconds`` from now."""
-        return cls(clock, clock.now() + seconds)
+        return cls(clock, clock.monotonic() + seconds)
 
     @property
     def remaining(self) -> float:
         """Seconds left, never negative."""
-        return max(0.0, self.at - self.clock.now())
+        return max(0.0, self.at - self.clock.monotonic())
 
 
 class GaveUp(Exception):
@@ -75,12 +79,12 @@ def delays(clock: Clock) -> Iterator[float]:
 def retrying(action: Callable[[], T], deadline: Deadline) -> T:
     """Run ``action`` until it succeeds, is refused for good (``ApiError``) or the deadline comes (``GaveUp``)."""
     clock = deadline.clock
-    started = clock.now()
+    started = clock.monotonic()
     for attempt, delay in enumerate(delays(clock), start=1):
         try:
             return action()
         except ApiError as error:
-            waited = clock.now() - started
+            waited = clock.monotonic() - started
             if not error.is_transient(waited):
                 raise
             pause = max(delay, error.retry_after or 0.0)

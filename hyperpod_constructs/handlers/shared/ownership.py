@@ -125,22 +125,27 @@ def owner(stack_id: str, logical_id: str, *identity: str) -> Owner:
     return Owner(f"{stack_name}/{logical_id}", digest)
 
 
+def marks_of(marks: Mapping[str, str] | None) -> list[Owner]:
+    """Every mark in annotations, labels or AWS tags; an owner may have two, with the one of the former version."""
+    found = []
+    for key, value in (marks or {}).items():
+        name = next((key.removeprefix(n) for n in (NAMESPACE, TAG_NAMESPACE) if key.startswith(n)), "")
+        match = _KEY.fullmatch(name)
+        if match:
+            found.append(Owner(str(value), match[1]))
+        elif key == LEGACY_KEY:
+            legacy = _TEXT.fullmatch(str(value))
+            found.append(Owner(legacy["name"], legacy["digest"], True) if legacy else Owner(str(value), "", True))
+    return found
+
+
 def owners(marks: Mapping[str, str] | None) -> frozenset[Owner]:
     """The owners that annotations, labels or AWS tags name.
 
     >>> sorted(o.text for o in owners({"hyperpod-constructs.io/owner": "A/B/0123456789abcdef", "team": "vision"}))
     ['A/B/0123456789abcdef']
     """
-    found = set()
-    for key, value in (marks or {}).items():
-        name = next((key.removeprefix(n) for n in (NAMESPACE, TAG_NAMESPACE) if key.startswith(n)), "")
-        match = _KEY.fullmatch(name)
-        if match:
-            found.add(Owner(str(value), match[1]))
-        elif key == LEGACY_KEY:
-            legacy = _TEXT.fullmatch(str(value))
-            found.add(Owner(legacy["name"], legacy["digest"], legacy=True) if legacy else Owner(str(value), "", True))
-    return frozenset(found)
+    return frozenset(marks_of(marks))
 
 
 def owners_in(items: Iterable[str]) -> frozenset[Owner]:

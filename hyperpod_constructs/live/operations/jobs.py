@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from ...core import catalog
-from ...core.jobs.compile import API_VERSIONS
+from ...core.jobs.manifest import API_VERSIONS
 from .kubernetes import Kubernetes, KubernetesError
 
 Json = Mapping[str, Any]

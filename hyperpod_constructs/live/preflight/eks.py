@@ -30,7 +30,6 @@ def _name(platform: Platform) -> str:
 
 @probe(
     "EKS cluster",
-    rules=("HP940", "HP941", "HP942", "HP943", "HP944", "HP948"),
     services=("eks", "sagemaker", "cloudformation"),
     wanted=lambda platform: platform.eks.existing,
 )
@@ -101,7 +100,6 @@ def _version(platform: Platform, live: Json) -> Iterator[Found]:
 
 @probe(
     "add-ons and access of the EKS cluster",
-    rules=("HP945", "HP946"),
     services=("eks", "cloudformation"),
     wanted=lambda platform: platform.eks.existing,
 )
@@ -168,7 +166,6 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own: Iterable[str
 
 @probe(
     "Kueue in the EKS cluster",
-    rules=("HP947",),
     services=("eks", "sts"),
     wanted=lambda platform: platform.eks.existing and "task_governance" in platform.addons.effective(),
 )

@@ -70,7 +70,6 @@ def _buckets(platform: Platform) -> dict[str, str]:
 
 @probe(
     "roles and principals",
-    rules=("HP950", "HP951"),
     services=("iam",),
     wanted=lambda platform: _roles(platform) or _principals(platform),
 )
@@ -126,7 +125,7 @@ def _many(value: Any) -> list[Any]:
     return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
-@probe("buckets", rules=("HP952", "HP953"), services=("s3", "iam"), wanted=_buckets)
+@probe("buckets", services=("s3", "iam"), wanted=_buckets)
 def buckets(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether brought buckets exist in the region, and brought execution roles may read the scripts in them."""
     paths = _buckets(platform)
@@ -176,7 +175,7 @@ def _keys(platform: Platform) -> dict[str, str]:
     return {key: path for path, key in reversed(named) if key and not is_token(key)}
 
 
-@probe("KMS keys", rules=("HP954",), services=("kms",), wanted=_keys)
+@probe("KMS keys", services=("kms",), wanted=_keys)
 def keys(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether brought keys exist, are enabled, and their policy lets the account's roles use them."""
     paths = _keys(platform)
@@ -239,7 +238,7 @@ def _images(platform: Platform) -> dict[str, list[tuple[str, InstanceGroup]]]:
     return images
 
 
-@probe("images", rules=("HP955",), services=("ec2", "sts"), wanted=_images)
+@probe("images", services=("ec2", "sts"), wanted=_images)
 def images(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether custom AMIs exist, are ready, belong to the account, and fit the architecture of their groups."""
     wanted = _images(platform)
@@ -277,7 +276,6 @@ def images(platform: Platform, ask: Asking) -> Iterator[Found]:
 
 @probe(
     "file systems and workspaces",
-    rules=("HP959",),
     services=("fsx", "amp"),
     wanted=lambda platform: any(it.existing_id for it in platform.storage.lustre) or _workspace(platform),
 )

@@ -57,7 +57,6 @@ def _by_id(ask: Asking, operation: str, key: str, filter_: str, ids: Iterable[st
 
 @probe(
     "subnets",
-    rules=("HP930", "HP931", "HP932"),
     services=("ec2", "sagemaker", "cloudformation"),
     wanted=_subnet_ids,
 )
@@ -144,7 +143,6 @@ def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> 
 
 @probe(
     "VPC, routes and endpoints",
-    rules=("HP930", "HP933", "HP934", "HP936"),
     services=("ec2", "cloudformation"),
     wanted=lambda platform: platform.network.existing,
 )
@@ -286,7 +284,7 @@ def _admits(rule: Json, group_id: str, port: int) -> bool:
     return named or bool(rule.get("IpRanges")) or bool(rule.get("PrefixListIds"))
 
 
-@probe("security groups", rules=("HP930", "HP935"), services=("ec2",), wanted=_group_ids)
+@probe("security groups", services=("ec2",), wanted=_group_ids)
 def security_groups(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether node security groups admit all traffic from and to themselves, by explicit rules."""
     paths = _group_ids(platform)

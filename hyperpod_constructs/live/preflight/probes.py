@@ -24,14 +24,12 @@ class Probe:
 
     Attributes:
         title: what is looked at, for the progress display and for findings about looks that failed.
-        rules: ids of the rules it can report.
         services: boto3 clients that it needs.
         wanted: whether a platform has anything for it to look at.
         look: yields what it finds.
     """
 
     title: str
-    rules: tuple[str, ...]
     services: tuple[str, ...]
     wanted: Callable[[Platform], Any]
     look: Look
@@ -41,12 +39,12 @@ _PROBES: list[Probe] = []
 
 
 def probe(
-    title: str, *, rules: tuple[str, ...], services: tuple[str, ...], wanted: Callable[[Platform], Any] = lambda _: True
+    title: str, *, services: tuple[str, ...], wanted: Callable[[Platform], Any] = lambda _: True
 ) -> Callable[[Look], Look]:
     """Register a function as a probe."""
 
     def register(look: Look) -> Look:
-        _PROBES.append(Probe(title, rules, services, wanted, look))
+        _PROBES.append(Probe(title, services, wanted, look))
         return look
 
     return register

@@ -47,7 +47,6 @@ class Want:
 
 @probe(
     "quotas of HyperPod",
-    rules=("HP910", "HP911", "HP912", "HP913", "HP914", "HP915", "HP916", "HP919"),
     services=("service-quotas", "cloudformation", "sagemaker"),
     wanted=lambda platform: platform.cluster.groups,
 )
@@ -69,7 +68,6 @@ def hyperpod_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
 
 @probe(
     "quotas of the network",
-    rules=("HP917", "HP918", "HP919"),
     services=("service-quotas", "cloudformation", "ec2", "sagemaker"),
 )
 def network_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:

@@ -26,7 +26,7 @@ def catalog_date() -> date:
     return min(date.fromisoformat(load(name)["date"]) for name in ("kubernetes", "addons"))
 
 
-@probe("age of the facts", rules=("HP965",), services=())
+@probe("age of the facts", services=())
 def age(platform: Platform, ask: Asking) -> Iterator[Found]:
     """How old the catalog is."""
     collected = catalog_date()
@@ -35,7 +35,7 @@ def age(platform: Platform, ask: Asking) -> Iterator[Found]:
         yield "HP965", Problem("", f"the facts about versions are of {collected}, {days} days old")
 
 
-@probe("Kubernetes version", rules=("HP960", "HP961"), services=("eks",))
+@probe("Kubernetes version", services=("eks",))
 def kubernetes(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether EKS offers the version, in which support, and whether its calendar is the catalog's."""
     live = live_calendar(ask.all("eks", "DescribeClusterVersions", "clusterVersions", includeAll=True))
@@ -64,7 +64,7 @@ def kubernetes(platform: Platform, ask: Asking) -> Iterator[Found]:
         yield "HP961", Problem(path, message)
 
 
-@probe("add-on versions", rules=("HP962", "HP963", "HP964"), services=("eks",))
+@probe("add-on versions", services=("eks",))
 def addons(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether each add-on has a version for the Kubernetes version, named ones exist, and the catalog is up to date."""
     wanted = {
@@ -110,4 +110,4 @@ def _version(platform: Platform, ask: Asking) -> str:
         answer = ask.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name)
         if answer is not None:
             return str(answer["cluster"]["version"])
-    return platform.eks.kubernetes_version or str(catalog.default_kubernetes_version())
+    return platform.eks.version or str(catalog.default_kubernetes_version())

@@ -12,7 +12,7 @@ from .asking import Asking
 from .probes import Found, probe
 
 
-@probe("zones and instance types", rules=("HP920", "HP921"), services=("ec2",))
+@probe("zones and instance types", services=("ec2",))
 def zones(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether the account has the zones, and each group's types are offered in its zone."""
     context = Context.of(platform)
@@ -81,7 +81,6 @@ def _plans(platform: Platform) -> dict[str, list[tuple[str, Any]]]:
 
 @probe(
     "training plans",
-    rules=("HP922", "HP923", "HP924"),
     services=("sagemaker",),
     wanted=lambda platform: any(group.training_plan_arn for group in platform.cluster.groups),
 )

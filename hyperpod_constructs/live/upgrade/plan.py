@@ -134,7 +134,7 @@ def plan(
     >>> [(step.source, step.target, step.state) for step in plan(made, "1.35", today=date(2026, 11, 23)).steps]
     [('1.33', '1.34', 'ready'), ('1.34', '1.35', 'ready')]
     """
-    source = source or platform.eks.kubernetes_version or str(catalog.default_kubernetes_version())
+    source = source or platform.eks.version or str(catalog.default_kubernetes_version())
     versions = _between(source, target)
     known = {release.version: release for release in (calendar() if releases is None else releases)}
     if known and minor(target) > max(map(minor, known)):
@@ -144,9 +144,9 @@ def plan(
     supported = {support.name: support for support in (matrix(names, versions[1:]) if supports is None else supports)}
     names_of = (
         eks_name
-        or platform.eks.cluster_name
+        or platform.completed_eks.cluster_name
         or (platform.eks.existing.cluster_name if platform.eks.existing else "EKS_CLUSTER"),
-        hyperpod_name or platform.cluster.cluster_name or "HYPERPOD_CLUSTER",
+        hyperpod_name or platform.completed_cluster.cluster_name or "HYPERPOD_CLUSTER",
     )
     steps = tuple(
         _step(platform, before, after, known, supported, installed or {}, tuple(insights), names_of, config)

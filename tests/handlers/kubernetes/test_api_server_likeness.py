@@ -205,6 +205,8 @@ def test_managed_fields_can_be_put_back(target: Target, api: ApiClient) -> None:
     options: dict[str, Any] = {"query": {"fieldManager": "us"}, "body": patch, "content_type": content_type}
     back = api.request("PATCH", path, **options)
     assert [e["manager"] for e in back["metadata"]["managedFields"]] == ["them"]
+    cleared = api.request("PATCH", path, **{**options, "body": {"metadata": {"managedFields": [{}]}}})
+    assert not cleared["metadata"].get("managedFields")
 
 
 def test_a_deletion_with_another_uid_or_an_old_version(target: Target, api: ApiClient) -> None:

@@ -13,8 +13,8 @@ from kubernetes_targets import CloudFormation, Target, cluster_gone
 from hyperpod_constructs.handlers.kubernetes.apply import handle
 from hyperpod_constructs.handlers.kubernetes.borrowed import merged
 from hyperpod_constructs.handlers.kubernetes.errors import HandlerError
-from hyperpod_constructs.handlers.kubernetes.objects import OWNER_ANNOTATION
 from hyperpod_constructs.handlers.kubernetes.services import Services
+from hyperpod_constructs.handlers.shared.ownership import owners
 
 DNS = {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "team", "name": "dns"}
 SERVICE = "/api/v1/namespaces/team/services/dns"
@@ -198,7 +198,7 @@ def test_fields_are_set_beside_those_of_others_and_given_back(
     found = fake.find(SERVICE)
     assert found is not None
     assert found["spec"] == {"clusterIP": "10.0.0.10", "internalTrafficPolicy": "Local"}
-    assert OWNER_ANNOTATION not in found["metadata"].get("annotations", {}), "it is not ours"
+    assert not owners(found["metadata"].get("annotations")), "it is not ours"
     fields.delete()
     assert (fake.find(SERVICE) or {})["spec"] == {"clusterIP": "10.0.0.10"}
 

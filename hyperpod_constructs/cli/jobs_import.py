@@ -1,0 +1,176 @@
+"""`hyperpod jobs import` and `hyperpod jobs diff`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..core.findings import Finding, errors, ordered
+
+if TYPE_CHECKING:
+    from ..core.jobs.importing import Difference, Imported
+    from ..core.jobs.importing.importer import ImportedJob
+
+_FILE = click.Path(path_type=Path)
+_set = click.option(
+    "--set",
+    "stated",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Value of ${NAME} in a template; repeat it for several.",
+)
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option("-o", "--output", type=_FILE, help="Folder to write to: a file for each job, one for its companions.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@_set
+def import_(files: tuple[Path, ...], output: Path | None, force: bool, stated: tuple[str, ...]) -> None:
+    """Turn manifests of jobs, configs of `hyp` and of the old `start-job` in FILES into job files.
+
+    Templates are filled from --set and from the environment; names that stand only in commands are left for the shell in the
+    container unless --set states them. What could not be kept is listed on standard error, with exit code 1.
+    """
+    equal = True
+    texts: list[tuple[str, str]] = []
+    for file in files:
+        imported = _imported(file, stated)
+        for job in imported.jobs:
+            texts.append((f"{job.name}.yaml", job.text))
+            equal = _report(file, job) and equal
+        if imported.companions:
+            names = ", ".join(f"{one['kind']} {(one.get('metadata') or {}).get('name')}" for one in imported.companions)
+            where = f"{file.stem}-companions.yaml"
+            if output is None:
+                click.echo(f"{file}: {names}: not jobs; --output writes them to {where}", err=True)
+            else:
+                from ..core.jobs.text import to_yaml
+
+                texts.append((where, to_yaml(imported.companions)))
+                click.echo(f"{file}: {names}: written to {where}, as they are", err=True)
+    if output is None:
+        click.echo("---\n".join(text for _, text in texts), nl=False)
+    else:
+        _write(output, texts, force)
+    sys.exit(0 if equal else 1)
+
+
+@click.command()
+@click.argument("manifest", type=_FILE)
+@click.argument("jobfile", type=_FILE)
+@_set
+def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...]) -> None:
+    """Show field by field where the jobs of JOBFILE mean something else than those of MANIFEST.
+
+    Exit code: 0 when they mean the same, 1 when not. What a job of ours always has besides (the hash in the name, the label
+    `app`, the queue on the pods) is listed, and is no difference.
+    """
+    from ..core.jobs.files import read_jobs
+    from ..core.jobs.importing import compare
+    from ..core.jobs.manifest import manifest_of
+
+    ours = read_jobs(jobfile)
+    _refuse([finding for one in ours for finding in one.findings if one.job is None])
+    rendered = [manifest_of(one.job) for one in ours if one.job is not None]
+    theirs = _manifests(manifest, stated)
+    if len(theirs) != len(rendered):
+        raise click.ClickException(f"{manifest} has {len(theirs)} jobs, {jobfile} has {len(rendered)}")
+    found: list[Difference] = []
+    for before, after in zip(theirs, rendered, strict=True):
+        differences = compare(before, after)
+        found += [one for one in differences if not one.expected]
+        for one in differences:
+            click.echo(f"{'  ' if one.expected else ''}{one}{'  (expected)' if one.expected else ''}")
+    if not found:
+        click.echo("the same meaning", err=True)
+    sys.exit(1 if found else 0)
+
+
+def _manifests(file: Path, stated: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The manifests of the jobs of a file; a config of the official CLI as we render it."""
+    from ..core.documents import parse_all
+    from ..core.jobs.foreign import job_kind
+    from ..core.jobs.importing.importer import objects
+    from ..core.jobs.importing.templates import fill
+    from ..core.jobs.manifest import manifest_of
+
+    filled = fill(_text(file), _pairs(stated), os.environ)
+    found = [one for document in parse_all(filled.text, file=str(file)) for one in objects(document.value)]
+    jobs = [one for one in found if job_kind(one)]
+    return jobs or [manifest_of(one.job) for one in _imported(file, stated).jobs if one.job is not None]
+
+
+def _imported(file: Path, stated: tuple[str, ...]) -> Imported:
+    from ..core.jobs.importing import import_text
+
+    imported = import_text(_text(file), file=str(file), stated=_pairs(stated), environment=os.environ)
+    assert imported.filled is not None
+    if imported.filled.missing:
+        names = imported.filled.missing
+        options = " ".join(f"--set {name}=..." for name in names)
+        raise click.ClickException(f"{file} is a template, and {', '.join(names)} has no value\n  cure: {options}")
+    _refuse(imported.findings)
+    if imported.filled.left:
+        left = ", ".join(f"${name}" for name in imported.filled.left)
+        click.echo(f"{file}: left for the shell in the container: {left}", err=True)
+    return imported
+
+
+def _text(file: Path) -> str:
+    from ..core.documents import read_all
+
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        _refuse([finding for document in read_all(file) for finding in document.findings])
+        raise
+
+
+def _pairs(stated: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for one in stated:
+        name, equals, value = one.partition("=")
+        if not name or not equals:
+            raise click.UsageError(f"--set {one!r} is not NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+def _refuse(found: list[Finding]) -> None:
+    for finding in ordered(found):
+        click.echo(str(finding), err=True)
+    if errors(found):
+        sys.exit(1)
+
+
+def _report(file: Path, job: ImportedJob) -> bool:
+    """Tell what an import did; whether the job means the same."""
+    for finding in ordered(job.findings):
+        click.echo(f"{file}: {finding}", err=True)
+    for loss in job.losses:
+        click.echo(f"{file}: {job.name}: not kept: {loss}", err=True)
+    for one in job.differences:
+        if one.expected:
+            click.echo(f"{file}: {job.name}: {one}", err=True)
+    if job.is_equal:
+        click.echo(f"{file}: {job.name}: the same meaning", err=True)
+    return job.is_equal
+
+
+def _write(folder: Path, texts: list[tuple[str, str]], force: bool) -> None:
+    there = [folder / name for name, _ in texts if (folder / name).exists()]
+    if there and not force:
+        raise click.ClickException(f"{', '.join(map(str, there))} exists already; --force replaces it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts:
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise click.ClickException(f"{folder} cannot be written: {problem.strerror}") from problem
+    for name, _ in texts:
+        click.echo(f"wrote {folder / name}", err=True)

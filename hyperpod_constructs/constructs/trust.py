@@ -1,0 +1,33 @@
+"""Who may assume roles and invoke functions of a deployment."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, Stack, Tags
+from aws_cdk import aws_iam as iam
+from constructs import IConstruct
+
+INTERNAL_TAG = "hyperpod-constructs:internal"
+"""Tag of the functions of a deployment; no role of nodes may invoke a function that has it."""
+
+
+def keep_internal(scope: IConstruct) -> None:
+    """Tag all functions below a construct as the deployment's own, those of CDK's providers too."""
+    Tags.of(scope).add(INTERNAL_TAG, "true", include_resource_types=["AWS::Lambda::Function"])
+
+
+def keep_copying_internal(scope: IConstruct) -> None:
+    """The same for the functions of the stack that copy files to buckets and make single calls, which CDK makes itself."""
+    for child in Stack.of(scope).node.children:
+        if child.node.id.startswith(("Custom::CDKBucketDeployment", "AWS679f53fac002430cb0da5b7982bd2287")):
+            keep_internal(child)
+
+
+def hold_to_account(role: iam.IRole | iam.CfnRole) -> None:
+    """Let the service of a role's only trust statement assume it for resources of this account alone.
+
+    Only for services that are documented to send the account: others could not assume the role at all.
+    """
+    resource = role if isinstance(role, iam.CfnRole) else role.node.default_child
+    assert isinstance(resource, iam.CfnRole)
+    path = "AssumeRolePolicyDocument.Statement.0.Condition.StringEquals.aws:SourceAccount"
+    resource.add_property_override(path, Aws.ACCOUNT_ID)

@@ -1,0 +1,192 @@
+"""HP706, HP728 and HP73x: volumes, mounts, containers and what their commands hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..catalog._files import load
+from ..documents import join
+from ..findings import Severity
+from ..jobs.names import is_label
+from ..jobs.pods import SHARED_MEMORY, main_container
+from ..spec.base import is_token
+from ..spec.jobs import Job, ReplicaSpec
+from ..spec.jobs_pod import Container
+from ..spec.jobs_replica import PodFields
+from .job_rule import KUBERNETES, example, opaque, parts, pods
+from .registry import Problem, rule
+
+
+@rule(
+    "HP706",
+    title="Each volume has one source, a name and a mount path of its own",
+    why="Kubernetes refuses the pods.",
+    cure="give one of host_path, claim, fsx, empty_dir, secret, config_map and nfs",
+    source=KUBERNETES,
+    wrong=example("volumes: [{name: data, mount_path: /data}]"),
+    right=example("volumes: [{name: data, mount_path: /data, claim: data}]"),
+)
+def volumes(job: Job) -> Iterator[Problem]:
+    found: dict[Problem, None] = {}
+    for index, (_, part, _) in enumerate(parts(job)):
+        spec = job.replica_specs[index] if job.replica_specs else None
+
+        def at(field: str, spec: ReplicaSpec | None = spec, index: int = index) -> str:
+            """The field's path: in the replica spec where that states it."""
+            own = spec is not None and field in spec.model_fields_set
+            return f"replica_specs[{index}].{field}" if own else field
+
+        found |= dict.fromkeys(_volumes(part, at("volumes")))
+        found |= dict.fromkeys(_names(job, part, at("sidecars"), at("init_containers")))
+    yield from found
+
+
+def _volumes(part: ReplicaSpec, around: str) -> Iterator[Problem]:
+    seen: dict[str, str] = {"/dev/shm": "shared_memory_gib"} if part.shared_memory_gib is not None else {}
+    by_name: dict[str, int] = {}
+    for index, volume in enumerate(part.volumes):
+        path = f"{around}[{index}]"
+        if len(volume.sources) != 1:
+            yield Problem(path, f"needs exactly one source, has {' and '.join(volume.sources) or 'none'}")
+        if not is_token(volume.name) and not is_label(volume.name):
+            message = f"{volume.name!r} is not a valid volume name"
+            yield Problem(f"{path}.name", message, "use lower case letters, digits and hyphens")
+        first = by_name.setdefault(volume.name, index)
+        if volume.name == SHARED_MEMORY or (first != index and not volume.is_same_volume(part.volumes[first])):
+            cure = "choose another name, or repeat the same source for another mount of the same volume"
+            yield Problem(f"{path}.name", f"{volume.name!r} is taken", cure)
+        for field, value in (("mount_path", volume.mount_path), ("host_path", volume.host_path)):
+            if not opaque(value) and value is not None and not value.startswith("/"):
+                yield Problem(f"{path}.{field}", f"{value!r} is not absolute", "start it with /")
+        if (volume.file_mode is not None or volume.files) and volume.secret is None and volume.config_map is None:
+            field = "file_mode" if volume.file_mode is not None else "files"
+            yield Problem(f"{path}.{field}", "belongs to a secret or config map", "remove it")
+        if volume.mount_path in seen:
+            also = f"{volume.mount_path!r} is mounted twice, first by {seen[volume.mount_path]}"
+            yield Problem(f"{path}.mount_path", also, "choose another path")
+        if volume.mount_path is not None:
+            seen[volume.mount_path] = path
+
+
+def _names(job: Job, part: ReplicaSpec, sidecars: str, init_containers: str) -> Iterator[Problem]:
+    main = main_container(job, part)
+    taken = {main: "the main container"}
+    known = {volume.name for volume in part.volumes} | (
+        {SHARED_MEMORY} if part.shared_memory_gib is not None else set()
+    )
+    for around, containers in ((sidecars, part.sidecars), (init_containers, part.init_containers)):
+        for index, one in enumerate(containers):
+            path = f"{around}[{index}]"
+            if one.name in taken:
+                message = f"{one.name!r} is the name of {taken[one.name]}"
+                yield Problem(f"{path}.name", message, "choose another name")
+            taken.setdefault(one.name, path)
+            yield from _mounts(one, path, known)
+
+
+def _mounts(one: Container, path: str, known: set[str]) -> Iterator[Problem]:
+    cure = f"known are {', '.join(sorted(known)) or 'none'}"
+    for missing in sorted(set(one.volumes) - known):
+        yield Problem(f"{path}.volumes", f"the job has no volume {missing!r}", cure)
+    for index, mount in enumerate(one.mounts):
+        place = f"{path}.mounts[{index}]"
+        if mount.volume not in known and not is_token(mount.volume):
+            yield Problem(f"{place}.volume", f"the job has no volume {mount.volume!r}", cure)
+        if not is_token(mount.path) and not mount.path.startswith("/"):
+            yield Problem(f"{place}.path", f"{mount.path!r} is not absolute", "start it with /")
+
+
+@rule(
+    "HP728",
+    title="Each argument and variable fits what Linux gives to a program",
+    why="The container cannot start: `argument list too long`.",
+    cure="put the text into a config map and mount it: volumes: [{name: script, config_map: NAME, mount_path: /script}]",
+    source="Linux: execve(2), MAX_ARG_STRLEN for each argument and each variable with its name, no NUL characters",
+    wrong=example(r'command: [bash, -c, "echo \0"]'),
+    right=example("command: [bash, /script/train.sh], volumes: [{name: s, config_map: s, mount_path: /script}]"),
+)
+def argument_length(job: Job) -> Iterator[Problem]:
+    for prefix, holder in _texts(job):
+        for field in ("command", "args"):
+            for index, text in enumerate(getattr(holder, field)):
+                yield from _length(f"{prefix}{field}[{index}]", text)
+        for name, value in holder.env.items():
+            if isinstance(value, str):
+                yield from _length(join(f"{prefix}env", name), f"{name}={value}")
+
+
+def _texts(job: Job) -> Iterator[tuple[str, PodFields | Container]]:
+    for prefix, pod in pods(job):
+        yield prefix, pod
+        for kind in ("sidecars", "init_containers"):
+            for index, one in enumerate(getattr(pod, kind)):
+                yield f"{prefix}{kind}[{index}].", one
+
+
+def _length(path: str, text: str) -> Iterator[Problem]:
+    most: int = load("jobs")["longest_argument_bytes"]
+    size = len(text.encode()) + 1  # with the byte that ends it
+    if size > most:
+        yield Problem(path, f"has {size:,} bytes; Linux takes {most:,} in one argument or variable")
+    elif "\0" in text:
+        yield Problem(path, "holds a NUL character, which ends an argument", "remove it")
+
+
+_SUFFIXES = {"PyTorchJob": ("master", "worker"), "HyperPodPyTorchJob": (), "Job": ()}
+
+
+@rule(
+    "HP729",
+    title="A job that names its own pods has a fixed name",
+    severity=Severity.WARNING,
+    why="The object's name gets a hash of its content, so that no pod has the name that the command waits for.",
+    cure="state `on_change: replace` or `refuse` for a fixed name",
+    source="Kubeflow training operator: pods are named <job>-<role>-<index>; this project: names of `new-object` jobs",
+    wrong=example("kind: PyTorchJob, nodes: 2, args: ['--endpoint=train-master-0:29500']"),
+    right=example("kind: PyTorchJob, nodes: 2, on_change: replace, args: ['--endpoint=train-master-0:29500']"),
+)
+def own_pods(job: Job) -> Iterator[Problem]:
+    if job.on_change != "new-object" or is_token(job.name):
+        return
+    roles = [*_SUFFIXES[job.kind], *(part.name for part in job.parts)]
+    own = re.compile(
+        rf"(?<![-a-z0-9]){re.escape(job.name)}-({'|'.join(map(re.escape, dict.fromkeys(roles)))})(?![a-z])"
+    )
+    source = f"metadata.labels['{load('jobs')['name_labels'][job.kind]}']"
+    cure = (
+        "state `on_change: replace` or `refuse`, or take the name from the pod: "
+        f'env: {{JOB_NAME: {{pod_field: "{source}"}}}}, then ${{JOB_NAME}} in the command'
+    )
+    for prefix, holder in _texts(job):
+        texts = [(f"{prefix}{f}[{i}]", t) for f in ("command", "args") for i, t in enumerate(getattr(holder, f))]
+        texts += [(join(f"{prefix}env", name), text) for name, text in holder.env.items() if isinstance(text, str)]
+        for path, text in texts:
+            if found := own.search(text):
+                yield Problem(path, f"names the pod {found[0]!r}..., but the job's name gets a hash", cure)
+
+
+@rule(
+    "HP730",
+    title="A job holds no dynamic references of CloudFormation",
+    why="The reference is not resolved where the job is rendered or submitted by hand, and secrets are never resolved in a"
+    " custom resource: the container gets the text of the reference. A changed value would also not change the job's name.",
+    cure="put the value into a Kubernetes secret and name it: {secret: NAME, key: KEY}",
+    source="AWS CloudFormation User Guide: dynamic references for secure values are not supported in custom resources",
+    wrong=example('env: {TOKEN_FILE: "{{resolve:secretsmanager:hub:SecretString:token}}"}'),
+    right=example("env: {TOKEN_FILE: {secret: hub, key: token}}"),
+)
+def dynamic_references(job: Job) -> Iterator[Problem]:
+    yield from _references(job.model_dump(mode="python", exclude_unset=True), "")
+
+
+def _references(value: object, path: str) -> Iterator[Problem]:
+    if isinstance(value, str):
+        if found := re.search(r"\{\{resolve:[^}]*\}\}", value):
+            yield Problem(path, f"holds the dynamic reference {found[0]!r}")
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _references(one, join(path, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, one in enumerate(value):
+            yield from _references(one, join(path, index))

@@ -1,0 +1,189 @@
+"""HP708 and HP72x: elastic training, log rules, replica specs, retries and spares of a job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..catalog import label
+from ..findings import Severity
+from ..jobs.names import is_label
+from ..spec.jobs import Job
+from .job_rule import example, opaque, pods
+from .registry import Problem, rule
+
+
+@rule(
+    "HP708",
+    title="An elastic job's numbers fit together",
+    why="The operator refuses the job or never scales it.",
+    cure="let min_replicas <= nodes or replicas <= max_replicas",
+    source="HyperPodPyTorchJob schema; AWS documentation of elastic training; Kubeflow training operator: validation",
+    wrong=example("nodes: 4, elastic: {max_replicas: 2}"),
+    right=example("nodes: 2, elastic: {max_replicas: 4, step: 2}"),
+)
+def elastic(job: Job) -> Iterator[Problem]:
+    if job.elastic is None:
+        return
+    if job.kind == "PyTorchJob":
+        yield from _kubeflow(job)
+    count = sum(part.count for part in job.parts if part.name != "master") if job.kind == "PyTorchJob" else None
+    count = job.parts[0].count if count is None else count
+    values = job.elastic.discrete_values
+    most = job.elastic.max_replicas or (max(values) if values else None)
+    if most is None and job.kind == "HyperPodPyTorchJob":
+        yield Problem("elastic", "states no max_replicas", "add max_replicas, the most replicas")
+    default = (most or count) if job.kind == "PyTorchJob" else count
+    least = job.elastic.min_replicas or default
+    most = most or least
+    if most < least:
+        yield Problem("elastic.max_replicas", f"is {most}, below the least of {least} replicas")
+    elif not least <= count <= most:
+        yield Problem("elastic", f"the job starts with {count} replicas, outside {least} to {most}")
+    if values and job.elastic.step:
+        yield Problem("elastic.discrete_values", "conflicts with step", "keep one of the two")
+    outside = [value for value in values if not least <= value <= most]
+    if outside:
+        yield Problem("elastic.discrete_values", f"{outside} are outside {least} to {most}")
+
+
+def _kubeflow(job: Job) -> Iterator[Problem]:
+    assert job.elastic is not None
+    if job.replica_specs and not any(part.name == "worker" for part in job.parts):
+        yield Problem("replica_specs", "an elastic PyTorchJob has no worker", "add a replica spec named worker")
+    if job.elastic.processes_per_node and job.processes_per_node:
+        message = "conflicts with the job's processes_per_node"
+        yield Problem("elastic.processes_per_node", message, "keep the job's, which is not deprecated")
+    stated = [name for name in ("rdzv_backend", "rdzv_host", "rdzv_port", "rdzv_id") if getattr(job.elastic, name)]
+    if job.elastic.standalone and stated:
+        message = f"makes torchrun ignore {', '.join(stated)}"
+        yield Problem("elastic.standalone", message, "keep one of the two", severity=Severity.WARNING)
+
+
+@rule(
+    "HP723",
+    title="A log rule is a valid regular expression and watches something",
+    why="The agent compiles the patterns with Python's `re`; one that fails switches all monitoring of the log off, with one"
+    " line in the agent's own log.",
+    cure="correct the pattern, and state a time, a threshold or fault_on_match",
+    source="AWS page sagemaker-eks-operator-usage; the HyperPod elastic agent",
+    wrong=example('run_policy: {log_rules: [{name: loss, pattern: "([0-9", starts_within_seconds: 60}]}'),
+    right=example('run_policy: {log_rules: [{name: loss, pattern: "loss: ([0-9.]+)", starts_within_seconds: 60}]}'),
+)
+def log_rules(job: Job) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, one in enumerate(job.run_policy.log_rules):
+        path = f"run_policy.log_rules[{index}]"
+        groups = None
+        for field in ("pattern", "stop_pattern"):
+            pattern = getattr(one, field)
+            if opaque(pattern):
+                continue
+            try:
+                compiled = re.compile(pattern)
+            except re.error as problem:
+                at = "" if problem.pos is None else f" at character {problem.pos + 1}"
+                yield Problem(f"{path}.{field}", f"{pattern!r} is not a valid regular expression: {problem.msg}{at}")
+            else:
+                groups = compiled.groups if field == "pattern" else groups
+        if one.name in seen:
+            yield Problem(f"{path}.name", f"{one.name!r} is taken", "choose another name", severity=Severity.WARNING)
+        seen.add(one.name)
+        if one.threshold is not None and groups == 0:
+            message = "has no group, so that there is no value to compare with the threshold"
+            yield Problem(f"{path}.pattern", message, "put parentheses around the number")
+        watches = (one.starts_within_seconds, one.recurs_within_seconds, one.threshold)
+        if all(value is None for value in watches) and not one.fault_on_match:
+            message = "states no time, no threshold and no fault_on_match, so that it does nothing"
+            yield Problem(path, message, "state one of them", severity=Severity.WARNING)
+
+
+@rule(
+    "HP725",
+    title="Replica specs have unique names that their kind knows",
+    why="Kubernetes or the operator refuses the object.",
+    cure="use lower case letters, digits and hyphens; `master` and `worker` in a PyTorchJob",
+    source="Kubernetes: names are DNS labels; Kubeflow training operator: validation",
+    wrong=example("replica_specs: [{name: a, nodes: 1}, {name: a, nodes: 2}]"),
+    right=example("replica_specs: [{name: a, nodes: 1}, {name: b, nodes: 2}]"),
+)
+def replica_specs(job: Job) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for index, spec in enumerate(job.replica_specs):
+        path = f"replica_specs[{index}]"
+        if job.kind == "PyTorchJob":
+            if spec.name not in ("master", "worker"):
+                yield Problem(f"{path}.name", f"{spec.name!r} is not a role of a PyTorchJob", "write master or worker")
+            elif spec.name == "master" and job.parts[index].count != 1:
+                field = "nodes" if job.parts[index].nodes else "replicas"
+                message = f"a PyTorchJob has one master, not {job.parts[index].count}"
+                yield Problem(f"{path}.{field}", message, f"state {field}: 1")
+        elif not opaque(spec.name) and not is_label(spec.name):
+            yield Problem(f"{path}.name", f"{spec.name!r} is not a valid Kubernetes name")
+        if spec.name in seen:
+            message = f"{spec.name!r} is the name of replica_specs[{seen[spec.name]}] too"
+            yield Problem(f"{path}.name", message, "choose another name")
+        seen.setdefault(spec.name, index)
+
+
+@rule(
+    "HP726",
+    title="A limit of retries counts what it is meant for",
+    severity=Severity.WARNING,
+    why="Kubeflow's operator counts restarts of containers: where these do not restart, the limit is never reached, and"
+    " where auto-resume restarts pods, it ends the job.",
+    cure="state restart_pods: OnFailure, or auto_resume_retries for auto-resume",
+    source="Kubeflow training operator: PastBackoffLimit; kubeflow/training-operator issue 2045",
+    wrong=example("kind: PyTorchJob, restart_pods: ExitCode, run_policy: {max_retries: 3}"),
+    right=example("kind: PyTorchJob, restart_pods: OnFailure, run_policy: {max_retries: 3}"),
+)
+def retries(job: Job) -> Iterator[Problem]:
+    if job.kind != "PyTorchJob" or job.run_policy.max_retries is None:
+        return
+    uncounted = sorted({part.restart_pods for part in job.parts if part.restart_pods in ("ExitCode", "Never")} - {None})
+    if uncounted and all(part.restart_pods in ("ExitCode", "Never") for part in job.parts):
+        message = f"has no effect: with restart_pods {' and '.join(map(str, uncounted))} no container restarts"
+        cure = "write restart_pods: OnFailure, or remove max_retries"
+        yield Problem("run_policy.max_retries", message, cure)
+    if job.auto_resume and job.auto_resume_retries is None:
+        message = (
+            f"is {job.run_policy.max_retries} for auto-resume and for restarts of containers (backoffLimit), "
+            "which end the job together"
+        )
+        cure = "state auto_resume_retries, and max_retries only to limit restarts of containers"
+        yield Problem("run_policy.max_retries", message, cure)
+
+
+@rule(
+    "HP727",
+    title="Spare pods need a queue",
+    why="Spare nodes are asked of Kueue: without a queue the job fails.",
+    cure="state `team` or `queue`, or remove spares",
+    source="AWS page sagemaker-eks-operator-usage: spare nodes need Kueue",
+    wrong=example("nodes: 2, spares: 1"),
+    right=example("nodes: 2, spares: 1, team: vision"),
+    certain=False,
+)
+def spares(job: Job) -> Iterator[Problem]:
+    if job.kind != "HyperPodPyTorchJob" or job.effective_queue or label("queue_name").key in job.labels:
+        return
+    for index, part in enumerate(job.parts):
+        if part.spares:
+            prefix = f"replica_specs[{index}]." if job.replica_specs else ""
+            yield Problem(f"{prefix}spares", f"is {part.spares}, but the job waits in no queue")
+
+
+@rule(
+    "HP732",
+    title="A scheduler is one that runs in the cluster",
+    severity=Severity.WARNING,
+    why="Pods with the name of a scheduler that does not run stay pending for ever.",
+    cure="remove scheduler_name, and state `queue` or `team` for Kueue",
+    source="Kueue: jobs are queued by the label kueue.x-k8s.io/queue-name, pods are placed by Kubernetes' scheduler",
+    wrong=example("scheduler_name: kueue"),
+    right=example("queue: research"),
+)
+def scheduler(job: Job) -> Iterator[Problem]:
+    for prefix, pod in pods(job):
+        if pod.scheduler_name and pod.scheduler_name.lower() == "kueue":
+            yield Problem(f"{prefix}scheduler_name", "Kueue is not a scheduler of pods")

@@ -1,0 +1,148 @@
+"""HP721 and HP722: patches, and the object as it is applied in the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..documents import parent, within
+from ..findings import Severity
+from ..jobs.manifest import manifest_of, pod_templates
+from ..jobs.pod_rules import template_flaws
+from ..jobs.pods import pod_template
+from ..jobs.schema import Flaw, flaws
+from ..spec.jobs import Job, ReplicaSpec
+from .job_rule import KUBERNETES, example, pods
+from .registry import Problem, rule
+
+
+@rule(
+    "HP721",
+    title="The patch leaves the resources alone",
+    severity=Severity.WARNING,
+    why="The numbers are then not those that were checked and explained.",
+    cure="state accelerators, vcpu, memory_gib or efa instead",
+    source="This project: the compiler's numbers are what is applied",
+    wrong=example("container_patch: {resources: {limits: {cpu: 4}}}"),
+    right=example("container_patch: {tty: true}"),
+)
+def patched(job: Job) -> Iterator[Problem]:
+    for prefix, pod in pods(job):
+        spec = pod.patch.get("spec")
+        containers = spec.get("containers") if isinstance(spec, Mapping) else None
+        for index, one in enumerate(containers if isinstance(containers, list | tuple) else ()):
+            if isinstance(one, Mapping) and "resources" in one:
+                message = "changes the resources of a container"
+                yield Problem(f"{prefix}patch.spec.containers[{index}].resources", message)
+        if "resources" in pod.container_patch:
+            yield Problem(f"{prefix}container_patch.resources", "changes the resources of a container")
+
+
+@rule(
+    "HP722",
+    title="The object is valid after all patches",
+    why="The API server refuses the object, or drops the misspelt key, and what it asks for is lost.",
+    cure="correct the key or the value",
+    source=f"{KUBERNETES}: published OpenAPI and validation; CRDs of the training operators",
+    wrong=example("affinity: {nodeAfinity: {}}"),
+    right=example(
+        "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms:"
+        " [{matchExpressions: [{key: zone, operator: Exists}]}]}}}"
+    ),
+)
+def final_object(job: Job) -> Iterator[Problem]:
+    found: dict[Problem, None] = {}
+    for index, part in enumerate(job.parts):
+        spec = job.replica_specs[index] if job.replica_specs else None
+        for flaw in template_flaws(pod_template(job, part)):
+            path = _in_part(part, flaw.path)
+            if path is not None:
+                own = spec is not None and re.split(r"[.\[]", path, maxsplit=1)[0] in spec.model_fields_set
+                found[_problem(f"replica_specs[{index}].{path}" if own else path, flaw)] = None
+    if not found:
+        for flaw in _object(job):
+            found[_problem(_in_job(job, flaw.path), flaw)] = None
+    yield from found
+
+
+def _object(job: Job) -> Iterator[Flaw]:
+    """What is wrong with the object after the job's own patch: around its pod templates and inside of them."""
+    manifest = manifest_of(job)
+    found = list(flaws(manifest, job.kind))
+    if not job.job_patch:  # rules about our fields say the rest
+        yield from (flaw for flaw in found if flaw.message.endswith(" bits"))
+        return
+    yield from found
+    for place, template in [] if found else pod_templates(manifest):
+        for flaw in template_flaws(template):
+            yield Flaw(f"{place}.{flaw.path}", flaw.message, flaw.cure)
+
+
+def _problem(path: str, flaw: Flaw) -> Problem:
+    last = flaw.path.rpartition(".")[2] or "the pod template"
+    shown = "" if path.endswith(last) else f"{flaw.path}: "
+    return Problem(path, f"{shown}{flaw.message}", flaw.cure or None)
+
+
+_COVERED = ("env", "envFrom", "image", "volumeMounts", "name", "resources")
+"""Parts of a container that rules about our own fields check."""
+
+
+def _in_part(part: ReplicaSpec, path: str) -> str | None:
+    """Where the job says what stands at a path of the pod template; None where another rule says it."""
+    if (patched := _deepest(part.patch, path)) is not None:
+        return f"patch.{patched}"
+    for theirs, ours in (
+        ("spec.affinity", "affinity"),
+        ("spec.tolerations", "tolerations"),
+        ("spec.topologySpreadConstraints", "topology_spread"),
+        ("spec.containers[0].ports", "ports"),
+    ):
+        if within(path, theirs):
+            deeper = path.removeprefix(theirs)
+            entry = re.match(r"\[\d+\]", deeper)
+            return ours + (deeper if ours == "affinity" else entry[0] if entry else "")
+    found = re.match(r"spec\.(containers|initContainers)\[(\d+)\]\.?(.*)", path)
+    if found is None:
+        return None if path.startswith(("spec.volumes", "spec.nodeSelector", "metadata.labels")) else ""
+    kind, number, inside = found[1], int(found[2]), found[3]
+    first = re.split(r"[.\[]", inside, maxsplit=1)[0]
+    if kind == "containers" and number == 0:
+        if first in part.container_patch:
+            return f"container_patch.{_deepest(part.container_patch, inside) or first}"
+        return None if first in _COVERED else ""
+    around = f"init_containers[{number}]" if kind == "initContainers" else f"sidecars[{number - 1}]"
+    sequence: Sequence[Any] = part.init_containers if kind == "initContainers" else part.sidecars
+    position = number if kind == "initContainers" else number - 1
+    if position < len(sequence) and first in sequence[position].patch:
+        return f"{around}.patch.{first}"
+    covered = tuple(one for one in _COVERED if one != "resources")
+    return None if first in covered else f"{around}.ports" if first == "ports" else around
+
+
+def _in_job(job: Job, path: str) -> str:
+    deepest = _deepest(job.job_patch, path)
+    return f"job_patch.{deepest}" if deepest is not None else ""
+
+
+def _deepest(patch: Mapping[str, Any], path: str) -> str | None:
+    """The deepest part of a path that a patch states; None where it states none of it.
+
+    >>> _deepest({"spec": {"containers": [{"name": "a", "tty": 1}]}}, "spec.containers[1].tty")
+    'spec.containers'
+    >>> _deepest({"spec": {"hostPID": 1}}, "spec.hostIPC") is None
+    True
+    """
+    place = path
+    while place:
+        value: Any = patch
+        for part in re.findall(r'[^.\[\]"]+', place):
+            value = value.get(part, _MISSING) if isinstance(value, Mapping) else _MISSING
+        if value is not _MISSING and (place == path or not isinstance(value, Mapping) or not value):
+            return place
+        place = parent(place)
+    return None
+
+
+_MISSING = object()

@@ -1,0 +1,112 @@
+"""Accelerators as Kubernetes counts them: resource names, the instance types a replica can run on, MIG partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from ..catalog import InstanceType, find_instance_type, label
+from ..catalog._files import load
+from ..spec.jobs_replica import Replica
+
+
+def accelerator_resource(kind: InstanceType, replica: Replica) -> tuple[str, int] | None:
+    """Kubernetes' name of the type's accelerators as the replica asks for them, and units per accelerator.
+
+    >>> from hyperpod_constructs.core.catalog import instance_type
+    >>> trn1 = instance_type("ml.trn1.32xlarge")
+    >>> accelerator_resource(trn1, Replica()), accelerator_resource(trn1, Replica(neuron_resource="neuroncore"))
+    (('aws.amazon.com/neurondevice', 1), ('aws.amazon.com/neuroncore', 2))
+    """
+    if kind.accelerator is None:
+        return None
+    if replica.accelerator_resource is not None:
+        return replica.accelerator_resource, 1
+    if kind.accelerator.kind == "gpu":
+        return kind.accelerator.resource, 1
+    per_chip = (kind.accelerator.neuron_cores or 0) // kind.accelerator.count
+    name = next(name for name in kind.accelerator.resource_names if name.endswith("/" + replica.neuron_resource))
+    return name, per_chip if replica.neuron_resource == "neuroncore" else 1
+
+
+def named_types(replica: Replica, affinity: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """The instance types that a replica can run on, as far as it says: its type, its node selector or its affinity.
+
+    >>> named_types(Replica(node_selector={"node.kubernetes.io/instance-type": "ml.p5.48xlarge"}))
+    ('ml.p5.48xlarge',)
+    """
+    if replica.instance_type:
+        return (replica.instance_type,)
+    key = label("instance_type").key
+    if key in replica.node_selector:
+        return (replica.node_selector[key],)
+    required = _at(affinity or {}, "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    found: dict[str, None] = {}
+    for term in _list(_at(required, "nodeSelectorTerms")):
+        values = [
+            value
+            for one in _list(_at(term, "matchExpressions"))
+            if _at(one, "key") == key and _at(one, "operator") == "In"
+            for value in _list(_at(one, "values"))
+        ]
+        if not values:
+            return ()  # this term allows any type
+        found |= dict.fromkeys(str(value) for value in values)
+    return tuple(found)
+
+
+def _at(value: Any, *keys: str) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def accelerator_name(replica: Replica, affinity: Mapping[str, Any] | None = None) -> str:
+    """Kubernetes' name of the accelerators of a replica whose instance type is not stated.
+
+    >>> accelerator_name(Replica(node_selector={"node.kubernetes.io/instance-type": "ml.trn1.32xlarge"}))
+    'aws.amazon.com/neurondevice'
+    """
+    if replica.accelerator_resource is not None:
+        return replica.accelerator_resource
+    kinds = [find_instance_type(name) for name in named_types(replica, affinity)]
+    if kinds and all(kind is not None and kind.is_neuron for kind in kinds):
+        return f"aws.amazon.com/{replica.neuron_resource}"
+    return "nvidia.com/gpu"
+
+
+def mig_share(profile: str, count: int) -> Decimal:
+    """How many whole GPUs so many partitions of a profile make up, by compute slices.
+
+    >>> mig_share("mig-1g.10gb", 7), mig_share("mig-3g.40gb", 2) < 1
+    (Decimal('1'), True)
+    """
+    slices: int = load("jobs")["mig"]["slices_per_gpu"]
+    return Decimal(count * _slices(profile)) / slices
+
+
+def mig_per_node(profile: str, kind: InstanceType) -> int:
+    """How many partitions of a profile one node holds: its GPUs' compute slices and memory allow no more.
+
+    >>> from hyperpod_constructs.core.catalog import instance_type
+    >>> [mig_per_node(f"mig-{name}", instance_type("ml.p5.48xlarge")) for name in ("1g.10gb", "1g.20gb", "3g.40gb")]
+    [56, 32, 16]
+    """
+    if kind.accelerator is None or not kind.mig_profiles:
+        return 0
+    by_slices: int = load("jobs")["mig"]["slices_per_gpu"] // _slices(profile)
+    by_memory = round(max(map(_gigabytes, kind.mig_profiles)) / _gigabytes(profile))
+    return kind.accelerator.count * min(by_slices, by_memory)
+
+
+def _slices(profile: str) -> int:
+    return int(profile.removeprefix("mig-").partition("g.")[0])
+
+
+def _gigabytes(profile: str) -> int:
+    return int(profile.partition("g.")[2].removesuffix("gb"))

@@ -1,0 +1,85 @@
+"""Files that are neither a job file nor a config, told by their keys: manifests and the official CLI's other files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..findings import Finding, Severity
+from .schema import type_of
+
+_STACK_KEYS = ("hyperpod_cluster_name", "instance_group_settings", "create_eks_cluster_stack", "resource_name_prefix")
+_TEMPLATE = re.compile(r"^#\s*template\s*:\s*(\S+)", re.MULTILINE)
+JOB_KINDS = ("HyperPodPyTorchJob", "PyTorchJob", "Job")
+
+
+def job_kind(data: object) -> str | None:
+    """The kind of a job's manifest, however its letters are written; None for anything else.
+
+    >>> job_kind({"apiVersion": "sagemaker.amazonaws.com/v1", "kind": "HyperPodPytorchJob"})
+    'HyperPodPyTorchJob'
+    """
+    if not isinstance(data, Mapping) or "apiVersion" not in data:
+        return None
+    kind = str(data.get("kind")).lower()
+    return next((one for one in JOB_KINDS if one.lower() == kind), None)
+
+
+def is_manifest(data: object) -> bool:
+    """Whether data is a Kubernetes object."""
+    return isinstance(data, Mapping) and "apiVersion" in data and "kind" in data
+
+
+def is_start_job(data: object) -> bool:
+    """Whether data is a config of `hyperpod start-job`, the official CLI before version 3."""
+    return isinstance(data, Mapping) and isinstance(data.get("training_cfg"), Mapping) and "cluster" in data
+
+
+def is_recipe(data: object) -> bool:
+    """Whether data is a HyperPod recipe or a config of the official CLI's recipe jobs."""
+    if not isinstance(data, Mapping):
+        return False
+    of_recipe = {"trainer", "model", "recipes", "training_config"} & data.keys()
+    return data.get("template") == "hyp-recipe-job" or ("run" in data and bool(of_recipe)) or "recipes" in data
+
+
+def is_cluster_stack(data: object, comments: str | None = None) -> bool:
+    """Whether data is a `cluster-stack` config of the official CLI."""
+    if not isinstance(data, Mapping):
+        return False
+    stated = data.get("template") or (found[1] if (found := _TEMPLATE.search(comments or "")) else None)
+    return stated == "cluster-stack" or sum(key in data for key in _STACK_KEYS) > 1
+
+
+def foreign(data: Any, *, file: str | None = None, comments: str | None = None) -> Finding | None:
+    """One finding that says what a file is and what to do with it; None for our own files and job configs of `hyp`."""
+    name = file or "FILE"
+    if is_manifest(data):
+        kind = job_kind(data) or str(data["kind"])
+        message = f"this is a Kubernetes manifest of kind {kind}, not a file of ours"
+        if job_kind(data):
+            cure = f"`hyperpod jobs import {name}` writes a job file; `hyperpod jobs submit {name}` submits it as it is"
+        else:
+            known = "is checked and created with a job by `hyperpod jobs submit`" if type_of(kind) else "is not a job"
+            cure = f"a {kind} {known}; `kubectl apply -f {name}` creates it alone"
+        return _finding("kind", message, cure)
+    if is_cluster_stack(data, comments):
+        message = "this is a cluster-stack config of the official CLI, not a config of ours"
+        cure = "`hyperpod init` writes a hyperpod.yaml to put its values into; docs/features.md lists what is the same"
+        return _finding("", message, cure)
+    if is_start_job(data):
+        message = "this is a config of `hyperpod start-job`, the official CLI before version 3"
+        return _finding("training_cfg", message, f"`hyperpod jobs import {name}` writes a job file")
+    if is_recipe(data):
+        message = "this is a recipe, which holds no job: the official launcher makes one from it"
+        cure = (
+            "render it with the official launcher (sagemaker-hyperpod-recipes, or `hyp create hyp-recipe-job`), then"
+            " `hyperpod jobs import MANIFEST` writes a job file"
+        )
+        return _finding("template" if "template" in data else "", message, cure)
+    return None
+
+
+def _finding(path: str, message: str, cure: str) -> Finding:
+    return Finding(rule="HP792", severity=Severity.ERROR, path=path, message=message, cure=cure)

@@ -1,0 +1,237 @@
+"""What an import does with the documents of a file: jobs become data in our words, companions stay, losses are listed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...documents import Document, parse_all
+from ...findings import Finding, Severity, errors
+from ...spec.jobs import Job
+from ..files import job_in
+from ..foreign import foreign, is_manifest, is_start_job, job_kind
+from ..hyp import is_hyp_config, job_from_mapping
+from ..manifest import API_VERSIONS, manifest_of
+from .manifest import Read, read_manifest
+from .meaning import Difference, compare, meaning
+from .start_job import read_start_job
+from .templates import Filled, fill
+from .writing import job_text
+
+
+@dataclass(slots=True)
+class ImportedJob:
+    """A job that was imported.
+
+    Attributes:
+        data: of the job file, in its shortest form.
+        job: made of the data; None where the data has not the shape of a job.
+        notes: judgements by field.
+        losses: what could not be kept, one line each.
+        differences: fields of the rendered job with another meaning than in the manifest, the expected ones too.
+        findings: what the checks say about the job.
+        head: comment lines of the file.
+    """
+
+    data: dict[str, Any]
+    job: Job | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+    losses: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    head: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Name of the job."""
+        return str(self.data.get("name"))
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the rendered job means what the manifest means."""
+        return not self.losses and self.job is not None and not errors(self.findings)
+
+    @property
+    def uses_patches(self) -> bool:
+        """Whether some of it is kept in patches."""
+        parts = [self.data, *self.data.get("replica_specs", ())]
+        return any(key in part for part in parts for key in ("patch", "container_patch", "job_patch"))
+
+    @property
+    def text(self) -> str:
+        """The job file."""
+        lost = [f"Not kept: {loss}" for loss in self.losses]
+        return job_text(self.data, self.notes, [*self.head, *lost])
+
+
+@dataclass(slots=True)
+class Imported:
+    """What a file gave: jobs, Kubernetes objects besides them, and what could not be read."""
+
+    jobs: list[ImportedJob] = field(default_factory=list)
+    companions: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    filled: Filled | None = None
+
+
+def import_text(
+    text: str,
+    *,
+    file: str | None = None,
+    stated: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Imported:
+    """The jobs of a text, which may be a template.
+
+    >>> text = '''
+    ... apiVersion: batch/v1
+    ... kind: Job
+    ... metadata: {name: smoke}
+    ... spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: "${IMAGE}"}]}}}
+    ... '''
+    >>> (job,) = import_text(text, stated={"IMAGE": "registry/smoke:v1"}).jobs
+    >>> job.data["image"], job.is_equal
+    ('registry/smoke:v1', True)
+    """
+    filled = fill(text, {} if stated is None else stated, {} if environment is None else environment)
+    documents = parse_all(filled.text, file=file)
+    if "{{" in filled.text and any(one.value is None and one.findings for one in documents):
+        message = "this is a template of Helm or Jinja, which only its own tool can fill"
+        cure = "render it first, such as with `helm template` or the official launcher, then import the result"
+        finding = Finding(rule="HP792", severity=Severity.ERROR, path="", message=message, cure=cure)
+        return Imported(findings=[Document(file=file).located(finding)], filled=filled)
+    imported = import_documents(documents, comments=filled.text)
+    imported.filled = filled
+    return imported
+
+
+def import_documents(documents: Iterable[Document], *, comments: str | None = None) -> Imported:
+    """The jobs of documents: manifests, configs of `hyp` and of `start-job`."""
+    found = Imported()
+    for document in documents:
+        found.findings += document.findings
+        octal(document)
+        for data in objects(document.value):
+            kind = job_kind(data)
+            if kind is not None:
+                found.jobs.append(_from_manifest(data, kind, document))
+            elif is_manifest(data):
+                found.companions.append(data)
+            elif is_start_job(data):
+                found.jobs.append(_finished(read_start_job(data), None, document))
+            elif is_hyp_config(data) and foreign(data, file=document.file, comments=comments) is None:
+                converted = job_from_mapping(data, comments=comments)
+                read = Read(converted.data)
+                found.findings += [document.located(one) for one in errors(converted.findings)]
+                found.jobs.append(_finished(read, None, document))
+            else:
+                found.findings.append(_unknown(data, document, comments))
+    return found
+
+
+def octal(document: Document) -> None:
+    """Numbers such as 0755 as Kubernetes' tools read them, by YAML 1.1: in octal digits."""
+    for path, text in document.written.items():
+        if not re.fullmatch(r"0[0-7]+", text):
+            continue
+        *around, last = [
+            int(found[2]) if found[2] else json.loads(f'"{found[1]}"') if found[1] is not None else found[3]
+            for found in re.finditer(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)', path)
+        ]
+        place = document.value
+        for part in around:
+            place = place[part]
+        place[last] = int(text, 8)
+
+
+def objects(value: Any) -> Iterator[Any]:
+    """The objects of a document, with those of a List."""
+    if isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list):
+        yield from value["items"]
+    elif value is not None:
+        yield value
+
+
+def _unknown(data: Any, document: Document, comments: str | None) -> Finding:
+    other = foreign(data, file=document.file, comments=comments)
+    if other is not None:
+        return document.located(other, key=True)
+    message = "is not a manifest of a job, nor a job config of the official CLI"
+    finding = Finding(
+        rule="HP792", severity=Severity.ERROR, path="", message=message, cure="name a file of one of these"
+    )
+    return document.located(finding)
+
+
+def _from_manifest(data: Mapping[str, Any], kind: str, document: Document) -> ImportedJob:
+    read = read_manifest(data, kind)
+    head = []
+    if data["kind"] != kind:
+        head.append(f"The manifest writes kind {data['kind']}; the API server knows {kind}.")
+    if data["apiVersion"] != API_VERSIONS[kind]:
+        head.append(f"The manifest is of {data['apiVersion']}; {API_VERSIONS[kind]} is applied.")
+    return _finished(read, data, document, head)
+
+
+def _finished(
+    read: Read, manifest: Mapping[str, Any] | None, document: Document, head: Sequence[str] = ()
+) -> ImportedJob:
+    """The job in its shortest form, checked, and compared with the manifest."""
+    origin = [f"Imported from {document.file}." if document.file else "Imported.", *head]
+    if read.data.get("kind") == "HyperPodPyTorchJob":
+        del read.data["kind"]
+    found = ImportedJob(read.data, notes=dict(read.notes), losses=list(read.losses), head=origin)
+    loaded = job_in(read.data, Document(file=document.file))
+    found.findings += loaded.findings
+    found.job = loaded.job
+    if loaded.job is None:
+        found.losses += [f"{one.path}: {one.message}" for one in errors(loaded.findings)]
+        return found
+    found.data = shortened(read.data)
+    found.job = Job.model_validate(found.data)
+    found.notes = {key: note for key, note in found.notes.items() if key in found.data}
+    from ...checks.jobs import check_job
+
+    found.findings += check_job(found.job)
+    if manifest is not None:
+        found.differences = compare(manifest, manifest_of(found.job))
+        found.losses += [str(one) for one in found.differences if not one.expected]
+    return found
+
+
+_DROPPED = (
+    *("vcpu", "memory_gib", "memory_limit_gib", "vcpu_limit", "efa", "restart_pods", "pull_policy", "dns_policy"),
+    *("termination_grace_seconds", "scheduler_name"),
+)
+"""Fields that are left out where the job means the same without them."""
+
+
+def shortened(data: dict[str, Any]) -> dict[str, Any]:
+    """The shortest data that gives the same job: whole nodes where they are meant, nothing that is the default.
+
+    >>> shortened({"name": "a", "image": "b", "instance_type": "ml.p5.48xlarge", "replicas": 2, "accelerators": 8,
+    ...     "vcpu": 179, "memory_gib": 1890, "memory_limit_gib": 1890, "efa": 32})
+    {'name': 'a', 'image': 'b', 'instance_type': 'ml.p5.48xlarge', 'nodes': 2}
+    """
+    wanted = _meant(data)
+    short = dict(data)
+    if "replica_specs" not in data and "instance_type" in data:
+        for kept in (("vcpu", "memory_gib"), ()) if data.get("vcpu") == data.get("memory_gib") == "none" else ((),):
+            share = ("replicas", "accelerators", "vcpu", "memory_gib", "memory_limit_gib", "efa")
+            whole = {key: value for key, value in data.items() if key not in share or key in kept}
+            whole["nodes"] = data.get("replicas", 1)
+            if _meant(whole) == wanted:
+                short = whole
+    for key in _DROPPED:
+        if key in short:
+            without = {name: value for name, value in short.items() if name != key}
+            if _meant(without) == wanted:
+                short = without
+    return short
+
+
+def _meant(data: Mapping[str, Any]) -> dict[str, Any]:
+    return meaning(manifest_of(Job.model_validate(data)))

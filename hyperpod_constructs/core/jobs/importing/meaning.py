@@ -1,0 +1,327 @@
+"""What a manifest means to Kubernetes and to the operators: equal meanings are equal data, whatever is left to defaults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...catalog import label
+from ...documents import join
+from ..foreign import job_kind
+from ..quantities import amount
+
+Json = Mapping[str, Any]
+_POD_DEFAULTS: Mapping[str, Any] = {
+    "dnsPolicy": "ClusterFirst",
+    "schedulerName": "default-scheduler",
+    "terminationGracePeriodSeconds": 30,
+    "enableServiceLinks": True,
+}
+_CONTAINER_DEFAULTS: Mapping[str, Any] = {
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field with another meaning: its path, and the values of both sides (None: absent).
+
+    `expected` marks what a job of ours always has besides: the hash in its name, the label `app` and the queue of its pods.
+    """
+
+    path: str
+    before: Any
+    after: Any
+    expected: bool = False
+
+    def __str__(self) -> str:
+        what = "added" if self.before is None else "lost" if self.after is None else "changed"
+        values = [_shown(value) for value in (self.before, self.after) if value is not None]
+        return f"{self.path}: {what}: {' -> '.join(values)}"
+
+
+def compare(before: Json, after: Json) -> list[Difference]:
+    """The differences in meaning between two manifests of jobs.
+
+    >>> one = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}, "spec": {"template": {"spec": {}}}}
+    >>> two = {**one, "spec": {**one["spec"], "backoffLimit": 6, "suspend": True}}
+    >>> [str(difference) for difference in compare(one, two)]
+    ['spec.suspend: added: true']
+    """
+    name = (before.get("metadata") or {}).get("name")
+    return [_judged(one, name) for one in _differences(meaning(before), meaning(after), "")]
+
+
+def _judged(one: Difference, name: str | None) -> Difference:
+    ours = one.before is None and one.path.endswith(
+        (".labels.app", *(f'.labels["{label(key).key}"]' for key in ("queue_name", "priority_class")))
+    )
+    topology = [f'annotations["{label(f"podset_{which}_topology").key}"]' for which in ("preferred", "required")]
+    repeated = one.before is None and one.path.endswith(tuple(topology))
+    hashed = one.path == "metadata.name" and str(one.after).rpartition("-")[0] == str(name)
+    return Difference(one.path, one.before, one.after, expected=(ours and "template" in one.path) or repeated or hashed)
+
+
+def meaning(manifest: Json) -> dict[str, Any]:
+    """A manifest without what says nothing, with defaults filled in and lists of named things by their names."""
+    kind = job_kind(manifest) or str(manifest.get("kind"))
+    metadata = dict(manifest.get("metadata") or {})
+    annotations = {
+        key: value
+        for key, value in (metadata.get("annotations") or {}).items()
+        if key != "kubectl.kubernetes.io/last-applied-configuration"
+    }
+    found = {
+        "kind": kind,
+        "metadata": {
+            "name": metadata.get("name"),
+            "generateName": metadata.get("generateName"),
+            "namespace": metadata.get("namespace") or "default",
+            "labels": metadata.get("labels"),
+            "annotations": annotations,
+            "finalizers": metadata.get("finalizers"),
+            "ownerReferences": metadata.get("ownerReferences"),
+        },
+        "spec": _SPECS[kind](manifest.get("spec") or {}) if kind in _SPECS else manifest.get("spec"),
+    }
+    cleaned: dict[str, Any] = _clean(found)
+    return cleaned
+
+
+def _hyperpod(spec: Json) -> dict[str, Any]:
+    policy = dict(spec.get("runPolicy") or {})
+    if not policy.get("suspend"):
+        policy.pop("suspend", None)
+    rules = policy.pop("logMonitoringConfiguration", None) or []
+    restart = dict(policy.get("restartPolicy") or {})
+    if not restart.get("scaleUpSnoozeTimeInSeconds"):
+        restart.pop("scaleUpSnoozeTimeInSeconds", None)
+    parts = {}
+    for one in spec.get("replicaSpecs") or ():
+        part = {key: value for key, value in one.items() if key not in ("name", "template", "spares")}
+        part |= {"spares": one.get("spares") or None, "template": _template(one.get("template") or {}, "Always")}
+        part.setdefault("replicas", 0)
+        parts[one.get("name")] = part
+    elastic = dict(spec.get("elasticPolicy") or {})
+    if elastic.get("maxReplicas") is not None and spec.get("replicaSpecs"):
+        first = parts[spec["replicaSpecs"][0].get("name")]
+        first.setdefault("maxReplicas", elastic["maxReplicas"])  # the same number, which we state twice
+    return {
+        **{key: value for key, value in spec.items() if key not in ("replicaSpecs", "runPolicy", "elasticPolicy")},
+        "nprocPerNode": str(spec.get("nprocPerNode") or "auto"),
+        "replicaSpecs": parts,
+        "runPolicy": {
+            **policy,
+            "cleanPodPolicy": policy.get("cleanPodPolicy") or "All",
+            "restartPolicy": restart,
+            "logMonitoringConfiguration": {
+                str(rule.get("name")) + f"#{index}": rule for index, rule in enumerate(rules)
+            },
+        },
+        "elasticPolicy": elastic,
+    }
+
+
+def _kubeflow(spec: Json) -> dict[str, Any]:
+    roles = {str(role).capitalize(): one or {} for role, one in (spec.get("pytorchReplicaSpecs") or {}).items()}
+    policy = dict(spec.get("runPolicy") or {})
+    elastic: Any = spec.get("elasticPolicy")
+    if isinstance(elastic, Mapping):
+        workers = (roles.get("Worker") or {}).get("replicas", 1)
+        least, most = elastic.get("minReplicas"), elastic.get("maxReplicas")
+        bounds = {"minReplicas": least or most or workers, "maxReplicas": most or least or workers}
+        elastic = {**elastic, **bounds, "used": True}
+    own = elastic.get("nProcPerNode") if isinstance(elastic, Mapping) else None
+    return {
+        **{k: v for k, v in spec.items() if k not in ("pytorchReplicaSpecs", "runPolicy", "elasticPolicy")},
+        "nprocPerNode": str(spec["nprocPerNode"]) if spec.get("nprocPerNode") else None if own else "auto",
+        "elasticPolicy": elastic,
+        "runPolicy": {
+            **policy,
+            "cleanPodPolicy": policy.get("cleanPodPolicy") or "None",
+            "suspend": policy.get("suspend") or None,
+        },
+        "pytorchReplicaSpecs": {
+            role: {
+                "replicas": one.get("replicas", 1),
+                "restartPolicy": one.get("restartPolicy") or "OnFailure",
+                "template": _template(_without_restart(one.get("template") or {}), "Always"),
+            }
+            for role, one in roles.items()
+        },
+    }
+
+
+def _without_restart(template: Json) -> Json:
+    """The operator sets the restart policy of the pods from that of the replica spec."""
+    return {**template, "spec": {k: v for k, v in (template.get("spec") or {}).items() if k != "restartPolicy"}}
+
+
+def _batch(spec: Json) -> dict[str, Any]:
+    parallelism = spec.get("parallelism", 1)
+    return {
+        **{key: value for key, value in spec.items() if key not in ("template", "suspend")},
+        "parallelism": parallelism,
+        "completions": spec.get("completions", 1 if parallelism == 1 else None),
+        "backoffLimit": spec.get("backoffLimit", 6),
+        "completionMode": spec.get("completionMode") or "NonIndexed",
+        "suspend": spec.get("suspend") or None,
+        "template": _template(spec.get("template") or {}, "Always"),
+    }
+
+
+_SPECS = {"HyperPodPyTorchJob": _hyperpod, "PyTorchJob": _kubeflow, "Job": _batch}
+
+
+def _template(template: Json, restart: str) -> dict[str, Any]:
+    metadata, spec = template.get("metadata") or {}, dict(template.get("spec") or {})
+    claims = {
+        one.get("name")
+        for one in spec.get("volumes") or ()
+        if ((one.get("persistentVolumeClaim") or {}).get("readOnly"))
+    }
+    pod = {key: value for key, value in spec.items() if key not in _LISTS}
+    for key, value in _POD_DEFAULTS.items():
+        pod[key] = spec.get(key) if spec.get(key) is not None else value
+    pod["restartPolicy"] = spec.get("restartPolicy") or restart
+    pod["serviceAccountName"] = spec.get("serviceAccountName") or pod.pop("serviceAccount", None)
+    pod.pop("serviceAccount", None)
+    pod["containers"] = {str(one.get("name")): _container(one, claims) for one in spec.get("containers") or ()}
+    pod["initContainers"] = [
+        {"name": one.get("name"), **_container(one, claims)} for one in spec.get("initContainers") or ()
+    ]
+    pod["volumes"] = {str(one.get("name")): _volume(one) for one in spec.get("volumes") or ()}
+    pod["tolerations"] = sorted((_toleration(one) for one in spec.get("tolerations") or ()), key=str)
+    return {
+        "metadata": {key: metadata.get(key) for key in ("labels", "annotations", "finalizers")},
+        "spec": pod,
+    }
+
+
+_LISTS = ("containers", "initContainers", "volumes", "tolerations")
+
+
+def _container(one: Json, read_only: set[Any]) -> dict[str, Any]:
+    found = {
+        key: value for key, value in one.items() if key not in ("name", "env", "ports", "volumeMounts", "resources")
+    }
+    for key, value in _CONTAINER_DEFAULTS.items():
+        found[key] = one.get(key) or value
+    image = str(one.get("image") or "")
+    latest = "@" not in image and (":" not in image.rpartition("/")[2] or image.endswith(":latest"))
+    found["imagePullPolicy"] = one.get("imagePullPolicy") or ("Always" if latest else "IfNotPresent")
+    env = {entry.get("name"): _entry(entry) for entry in one.get("env") or ()}
+    ordered = any("$(" in str(value) for value in env.values())
+    found["env"] = [{"name": name, "value": value} for name, value in env.items()] if ordered else env
+    found["ports"] = {
+        f"{port.get('containerPort')}/{port.get('protocol') or 'TCP'}": {
+            key: value for key, value in port.items() if key not in ("containerPort", "protocol")
+        }
+        | {"open": True}
+        for port in one.get("ports") or ()
+    }
+    found["volumeMounts"] = {
+        str(mount.get("mountPath")): {
+            **{key: value for key, value in mount.items() if key not in ("mountPath", "readOnly")},
+            "readOnly": True if mount.get("readOnly") or mount.get("name") in read_only else None,
+        }
+        for mount in one.get("volumeMounts") or ()
+    }
+    resources = one.get("resources") or {}
+    limits = _quantities(resources.get("limits"))
+    requests = {**limits, **_quantities(resources.get("requests"))}
+    found["resources"] = {"limits": limits, "requests": requests, "claims": resources.get("claims")}
+    return found
+
+
+def _entry(entry: Json) -> Any:
+    source = entry.get("valueFrom")
+    if source:
+        return {
+            kind: {key: said for key, said in content.items() if said and (key, said) != ("apiVersion", "v1")}
+            for kind, content in source.items()
+            if content
+        }
+    value = entry.get("value")
+    return "" if value is None else str(value)
+
+
+def _quantities(values: Any) -> dict[str, Any]:
+    """Amounts by resource; no devices are the same as nothing."""
+    found = {name: _quantity(value) for name, value in (values or {}).items() if value is not None}
+    return {name: value for name, value in found.items() if not ("/" in name and value == "0")}
+
+
+def _quantity(value: Any) -> Any:
+    number = amount(value)
+    return value if number is None else format(number.normalize(), "f")
+
+
+def _volume(volume: Json) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for source, value in volume.items():
+        if source == "name":
+            continue
+        content = dict(value or {})
+        if source == "persistentVolumeClaim":
+            content.pop("readOnly", None)
+        if source in ("secret", "configMap", "projected", "downwardAPI") and content.get("defaultMode") == 0o644:
+            content.pop("defaultMode")
+        if "sizeLimit" in content:
+            content["sizeLimit"] = _quantity(content["sizeLimit"])
+        found[source] = {key: one for key, one in content.items() if one not in (None, "", False)} | {"used": True}
+    return found or {"emptyDir": {"used": True}}
+
+
+def _toleration(one: Json) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in {**one, "operator": one.get("operator") or "Equal"}.items()
+        if value not in (None, "")
+    }
+
+
+_SAYS_SOMETHING = frozenset(
+    {"privileged", "allowPrivilegeEscalation", "readOnlyRootFilesystem", "runAsNonRoot", "automountServiceAccountToken"}
+)
+"""Booleans whose false is not the same as nothing."""
+
+
+def _clean(value: Any, key: str = "") -> Any:
+    """Data without None, empty collections and booleans that say nothing; the empty text is kept."""
+    if isinstance(value, Mapping):
+        cleaned = {str(name): _clean(one, str(name)) for name, one in value.items()}
+        return {
+            name: one
+            for name, one in cleaned.items()
+            if one not in (None, [], {}) and (one is not False or name in _SAYS_SOMETHING)
+        }
+    if isinstance(value, list | tuple):
+        return [_clean(one) for one in value]
+    return value
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[Difference]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys((*before, *after)):
+            yield from _differences(before.get(key), after.get(key), join(path, str(key)))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(one, other, join(path, index))
+    elif before != after:
+        if isinstance(before, Mapping) and after is None and before:
+            for key, one in before.items():
+                yield from _differences(one, None, join(path, str(key)))
+        elif isinstance(after, Mapping) and before is None and after:
+            for key, one in after.items():
+                yield from _differences(None, one, join(path, str(key)))
+        else:
+            yield Difference(path, before, after)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else text[:76] + " ..."

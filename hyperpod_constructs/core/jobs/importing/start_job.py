@@ -1,0 +1,144 @@
+"""Configs of `hyperpod start-job`, the official CLI before version 3: a script and where it runs, as a PyTorchJob."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .manifest import Read
+
+_KNOWN = frozenset({"defaults", "hydra", "training_cfg", "cluster", "container", "env_vars", "base_results_dir"})
+_KNOWN_CLUSTER = frozenset(
+    {
+        *("service_account_name", "volumes", "persistent_volume_claims", "namespace", "custom_labels", "annotations"),
+        *("priority_class_name", "label_selector", "cleanPodPolicy", "restartPolicy", "pullPolicy"),
+        *("cluster_type", "instance_type", "scheduler_type", "queue_name", "priority"),
+    }
+)
+
+
+def read_start_job(config: Mapping[str, Any]) -> Read:
+    """The data of the job that a config means; torchrun takes nodes and processes from the operator's variables."""
+    training, cluster = _map(config.get("training_cfg")), _map(config.get("cluster"))
+    place = {**cluster, **_map(cluster.get("cluster_config"))}
+    place.pop("cluster_config", None)
+    run = _map(training.get("run"))
+    read = Read({"name": str(run.get("name") or "job"), "kind": "PyTorchJob"})
+    data = read.data
+    if config.get("container"):
+        data["image"] = str(config["container"])
+    else:
+        data["image"] = "image:missing"
+        read.notes["image"] = "the config states no container: write it here"
+        read.losses.append("container: the config states none")
+    for key, ours in (
+        ("instance_type", "instance_type"),
+        ("namespace", "namespace"),
+        ("service_account_name", "service_account"),
+    ):
+        if place.get(key):
+            data[ours] = place[key]
+    data["nodes"] = int(run.get("nodes") or 1)
+    if run.get("ntasks_per_node"):
+        data["processes_per_node"] = str(run["ntasks_per_node"])
+    data["command"] = ["torchrun", str(training.get("entry_script") or ""), *_arguments(training.get("script_args"))]
+    read.notes["command"] = (
+        "the launcher's own script is replaced: torchrun reads nodes and processes from PET_ variables"
+    )
+    if env := _map(config.get("env_vars")):
+        data["env"] = {str(key): str(value) for key, value in env.items() if value is not None}
+    _volumes(place, data)
+    _policies(place, read)
+    _selector(_map(place.get("label_selector")), data)
+    read.losses += [f"{key}: has no equal" for key in config if key not in _KNOWN and config[key] not in (None, {}, [])]
+    read.losses += [
+        f"cluster.cluster_config.{key}: has no equal" for key in place if key not in _KNOWN_CLUSTER and place[key]
+    ]
+    return read
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _arguments(stated: Any) -> list[str]:
+    """Arguments: a list of words, or of mappings of a flag to its value."""
+    words: list[str] = []
+    for one in stated if isinstance(stated, list) else [stated] if stated else []:
+        if isinstance(one, Mapping):
+            for key, value in one.items():
+                words += [str(key)] if value in (None, "") else [str(key), str(value)]
+        else:
+            words += str(one).split()
+    return words
+
+
+def _volumes(place: Mapping[str, Any], data: dict[str, Any]) -> None:
+    volumes = [
+        {"name": one.get("volumeName"), "mount_path": one.get("mountPath"), "host_path": one.get("hostPath")}
+        for one in place.get("volumes") or ()
+    ]
+    volumes += [
+        {"name": one.get("claimName"), "mount_path": one.get("mountPath"), "claim": one.get("claimName")}
+        for one in place.get("persistent_volume_claims") or ()
+    ]
+    if volumes:
+        data["volumes"] = volumes
+
+
+def _policies(place: Mapping[str, Any], read: Read) -> None:
+    data = read.data
+    if place.get("cleanPodPolicy"):
+        data["run_policy"] = {"clean_pods": place["cleanPodPolicy"]}
+    if place.get("restartPolicy"):
+        data["restart_pods"] = place["restartPolicy"]
+    if place.get("pullPolicy"):
+        data["pull_policy"] = place["pullPolicy"]
+    if place.get("priority_class_name"):
+        data["pod_priority_class"] = place["priority_class_name"]
+    if place.get("queue_name"):
+        data["queue"] = place["queue_name"]
+    if place.get("priority"):
+        data["workload_priority_class"] = place["priority"]
+    if labels := _map(place.get("custom_labels")):
+        data["labels"] = {str(key): str(value) for key, value in labels.items()}
+    annotations = {str(key): str(value) for key, value in _map(place.get("annotations")).items()}
+    if annotations.pop("sagemaker.amazonaws.com/enable-job-auto-resume", "").lower() == "true":
+        data["auto_resume"] = True
+        retries = annotations.pop("sagemaker.amazonaws.com/job-max-retry-count", None)
+        if retries is not None:
+            data["auto_resume_retries"] = int(retries)
+    if annotations:
+        data["annotations"] = annotations
+
+
+def _selector(selector: Mapping[str, Any], data: dict[str, Any]) -> None:
+    """Required labels with one value as a node selector, the others and the preferred ones as affinity."""
+    required = {str(key): _list(value) for key, value in _map(selector.get("required")).items()}
+    single = {key: values[0] for key, values in required.items() if len(values) == 1}
+    if single:
+        data["node_selector"] = single
+    terms = [_expression(key, values) for key, values in required.items() if len(values) != 1]
+    node: dict[str, Any] = {}
+    if terms:
+        node["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": [{"matchExpressions": terms}]}
+    weights = _list(selector.get("weights"))
+    preferred = list(_map(selector.get("preferred")).items())
+    if preferred:
+        node["preferredDuringSchedulingIgnoredDuringExecution"] = [
+            {
+                "weight": int(weights[index]) if index < len(weights) else 100,
+                "preference": {"matchExpressions": [_expression(str(key), _list(value))]},
+            }
+            for index, (key, value) in enumerate(preferred)
+        ]
+    if node:
+        data["affinity"] = {"nodeAffinity": node}
+
+
+def _list(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [] if value is None else [str(value)]
+
+
+def _expression(key: str, values: list[str]) -> dict[str, Any]:
+    return {"key": key, "operator": "In", "values": values}

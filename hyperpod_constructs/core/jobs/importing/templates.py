@@ -1,0 +1,89 @@
+"""Templates: `${NAME}` and `$NAME` in a file, filled from stated values and from the environment.
+
+A name that stands anywhere outside of commands, arguments and scripts belongs to the template. A name that stands only
+inside of them is left for the shell in the container, unless a value is stated for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...documents import parse_all
+
+_NAME = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<bare>[A-Za-z_][A-Za-z0-9_]*))", re.ASCII)
+_SCRIPTS = frozenset({"command", "args", "data", "stringData", "binaryData", "pre_script", "post_script"})
+"""Keys whose texts are read by a shell in the container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A filled template.
+
+    Attributes:
+        text: with its values.
+        values: name to the value that was filled in.
+        missing: names of the template without a value.
+        left: names that were left for the shell in the container.
+    """
+
+    text: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def fill(text: str, stated: Mapping[str, str], environment: Mapping[str, str]) -> Filled:
+    r"""A template filled; stated values go before those of the environment.
+
+    >>> text = "image: ${IMAGE}\ncommand: [bash, -c, 'echo $HOME $IMAGE']\n"
+    >>> filled = fill(text, {}, {"IMAGE": "a:1", "HOME": "/root"})
+    >>> print(filled.text, filled.left)
+    image: a:1
+    command: [bash, -c, 'echo $HOME a:1']
+     ('HOME',)
+    """
+    outside, everywhere = _names(text)
+    wanted = outside | (everywhere & stated.keys())
+    values = {
+        name: stated[name] if name in stated else environment[name]
+        for name in sorted(wanted)
+        if name in stated or name in environment
+    }
+
+    def value(found: re.Match[str]) -> str:
+        return values.get(found["braced"] or found["bare"], found[0])
+
+    return Filled(
+        text=_NAME.sub(value, text),
+        values=values,
+        missing=tuple(sorted(outside - values.keys())),
+        left=tuple(sorted(everywhere - outside - values.keys())),
+    )
+
+
+def _names(text: str) -> tuple[set[str], set[str]]:
+    """The names outside of scripts, and all names; where the text is no YAML yet, every name is the template's."""
+    everywhere = {found["braced"] or found["bare"] for found in _NAME.finditer(text)}
+    documents = parse_all(text)
+    if any(document.value is None and document.findings for document in documents):
+        return everywhere, everywhere
+    outside = {name for document in documents for name in _outside(document.value)}
+    inside = {name for document in documents for name in _outside(document.value, scripts=True)}
+    return outside, outside | inside
+
+
+def _outside(value: Any, *, scripts: bool = False) -> Iterator[str]:
+    if isinstance(value, str):
+        for found in _NAME.finditer(value):
+            yield found["braced"] or found["bare"]
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _outside(key)
+            if scripts or key not in _SCRIPTS:
+                yield from _outside(one, scripts=scripts)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _outside(one, scripts=scripts)

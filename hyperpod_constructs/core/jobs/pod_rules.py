@@ -1,0 +1,298 @@
+"""What the API server checks of a pod template beyond its shape: names, references, quantities, ports, placement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..documents import join
+from ..spec.base import is_token
+from . import names
+from .quantities import amount
+from .schema import Flaw, flaws
+
+Json = Mapping[str, Any]
+_STANDARD = ("cpu", "memory", "ephemeral-storage")
+
+
+def template_flaws(template: Any) -> list[Flaw]:
+    """Everything that Kubernetes refuses in a pod template: its shape first, then its meaning.
+
+    >>> container = {"name": "main", "image": "a", "resources": {"limits": {"cpu": "4 cores"}}}
+    >>> [flaw.message for flaw in template_flaws({"spec": {"containers": [container]}})]
+    ["'4 cores' is not a Kubernetes quantity"]
+    """
+    found = list(flaws(template))
+    return found or [*_metadata(template.get("metadata") or {}), *_pod(template.get("spec") or {})]
+
+
+def _metadata(metadata: Json) -> Iterator[Flaw]:
+    yield from _labels(metadata.get("labels"), "metadata.labels")
+    for key in metadata.get("annotations") or {}:
+        if not is_token(key) and not names.LABEL_KEY.fullmatch(str(key).lower()):
+            yield Flaw(
+                join("metadata.annotations", str(key)), f"{key!r} is not a valid annotation key", "use prefix/name"
+            )
+
+
+def _labels(labels: Json | None, path: str) -> Iterator[Flaw]:
+    for key, value in (labels or {}).items():
+        if not is_token(key) and not names.LABEL_KEY.fullmatch(str(key)):
+            yield Flaw(join(path, str(key)), f"{key!r} is not a valid label key", "use prefix/name")
+        if not is_token(value) and not names.LABEL_VALUE.fullmatch(value):
+            cure = "use 63 characters at most: letters, digits, '-', '_' and '.'"
+            yield Flaw(join(path, str(key)), f"{value!r} is not a valid label value", cure)
+
+
+def _each(value: Any) -> Iterator[tuple[int, Json]]:
+    yield from enumerate(value or ())
+
+
+def _pod(spec: Json) -> Iterator[Flaw]:
+    if not spec.get("containers"):
+        yield Flaw("spec.containers", "a pod needs at least one container", "keep the main container")
+    volumes = {volume["name"] for _, volume in _each(spec.get("volumes"))}
+    taken: dict[str, str] = {}
+    for kind in ("initContainers", "containers"):
+        for index, container in _each(spec.get(kind)):
+            path = f"spec.{kind}[{index}]"
+            yield from _name(container["name"], f"{path}.name", taken)
+            yield from _container(container, path, volumes, kind)
+    yield from _volumes(spec)
+    for index, one in _each(spec.get("tolerations")):
+        yield from _toleration(one, f"spec.tolerations[{index}]")
+    yield from _affinity(spec.get("affinity") or {})
+    yield from _labels(spec.get("nodeSelector"), "spec.nodeSelector")
+    yield from _spread(spec)
+    grace = spec.get("terminationGracePeriodSeconds")
+    if isinstance(grace, int) and grace < 0:
+        yield Flaw("spec.terminationGracePeriodSeconds", f"{grace} is negative", "write 0 or more")
+    if spec.get("dnsPolicy") == "None" and not (spec.get("dnsConfig") or {}).get("nameservers"):
+        yield Flaw("spec.dnsPolicy", "is None without dnsConfig.nameservers", "state the name servers in dnsConfig")
+    for field in ("serviceAccountName", "priorityClassName", "runtimeClassName"):
+        value = spec.get(field)
+        if value and not is_token(value) and not names.SUBDOMAIN.fullmatch(value):
+            yield Flaw(
+                f"spec.{field}", f"{value!r} is not a valid Kubernetes name", "use lower case letters and hyphens"
+            )
+
+
+def _name(name: str, path: str, taken: dict[str, str]) -> Iterator[Flaw]:
+    if is_token(name):
+        return
+    if not names.is_label(name):
+        cure = "use lower case letters, digits and hyphens, 63 at most"
+        yield Flaw(path, f"{name!r} is not a valid container name", cure)
+    if name in taken:
+        yield Flaw(path, f"the container name {name!r} is taken by {taken[name]}", "choose another name")
+    taken.setdefault(name, path.removeprefix("spec.").removesuffix(".name"))
+
+
+def _container(container: Json, path: str, volumes: set[str], kind: str) -> Iterator[Flaw]:
+    name, image = container["name"], container.get("image")
+    if not image:
+        yield Flaw(
+            f"{path}.image", f"the container {name!r} has no image", "state its image, or patch a known container"
+        )
+    elif not is_token(image) and not names.IMAGE.fullmatch(image):
+        yield Flaw(f"{path}.image", f"{image!r} is not a valid image reference", "write registry/repository:tag")
+    if kind == "initContainers" and container.get("restartPolicy") not in (None, "Always"):
+        yield Flaw(f"{path}.restartPolicy", "an init container's restart policy can only be Always", "remove it")
+    yield from _env(container, path)
+    yield from _ports(container, path)
+    yield from _mounts(container, path, volumes)
+    yield from _resources(container.get("resources") or {}, f"{path}.resources")
+
+
+def _env(container: Json, path: str) -> Iterator[Flaw]:
+    for index, one in _each(container.get("env")):
+        place, name, source = f"{path}.env[{index}]", one["name"], one.get("valueFrom")
+        if not is_token(name) and not names.ENV.fullmatch(name):
+            yield Flaw(
+                f"{place}.name",
+                f"{name!r} is not a valid name of an environment variable",
+                "use letters, digits and '_'",
+            )
+        if source is not None and one.get("value"):
+            yield Flaw(place, f"{name} has a value and a source", "keep one of the two")
+        if source is not None and len([1 for value in source.values() if value]) != 1:
+            yield Flaw(
+                f"{place}.valueFrom", f"{name} needs exactly one source", "name one secret key, config map key or field"
+            )
+    for index, one in _each(container.get("envFrom")):
+        if len([1 for key in ("configMapRef", "secretRef") if one.get(key)]) != 1:
+            yield Flaw(
+                f"{path}.envFrom[{index}]", "needs exactly one of configMapRef and secretRef", "keep one of the two"
+            )
+
+
+def _ports(container: Json, path: str) -> Iterator[Flaw]:
+    seen: set[str] = set()
+    for index, one in _each(container.get("ports")):
+        place, name = f"{path}.ports[{index}]", one.get("name")
+        for field in ("containerPort", "hostPort"):
+            port = one.get(field)
+            if isinstance(port, int) and not 1 <= port <= 65535 and not (field == "hostPort" and port == 0):
+                yield Flaw(f"{place}.{field}", f"{port} is not a valid port", "write 1 to 65535")
+        if name and not is_token(name) and not names.PORT.fullmatch(name):
+            cure = "use 15 characters at most: lower case letters, digits and single hyphens, with one letter"
+            yield Flaw(f"{place}.name", f"{name!r} is not a valid port name", cure)
+        if name in seen:
+            yield Flaw(f"{place}.name", f"the port name {name!r} is taken", "choose another name")
+        seen |= {name} if name else set()
+
+
+def _mounts(container: Json, path: str, volumes: set[str]) -> Iterator[Flaw]:
+    seen: set[str] = set()
+    for index, one in _each(container.get("volumeMounts")):
+        place, at, sub = f"{path}.volumeMounts[{index}]", one["mountPath"], one.get("subPath") or ""
+        if one["name"] not in volumes:
+            yield Flaw(
+                f"{place}.name",
+                f"the pod has no volume {one['name']!r}",
+                f"its volumes are {', '.join(sorted(volumes)) or 'none'}",
+            )
+        if not at or (not is_token(at) and ":" in at):
+            yield Flaw(f"{place}.mountPath", f"{at!r} is not a valid mount path", "write an absolute path without ':'")
+        if at in seen:
+            yield Flaw(f"{place}.mountPath", f"{at!r} is mounted twice", "choose another path")
+        seen.add(at)
+        if not is_token(sub) and (sub.startswith("/") or ".." in sub.split("/")):
+            yield Flaw(f"{place}.subPath", f"{sub!r} must stay inside the volume", "write a relative path without '..'")
+
+
+def _resources(resources: Json, path: str) -> Iterator[Flaw]:
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    for side, values in (("limits", limits), ("requests", requests)):
+        for name, value in values.items():
+            place, number = join(f"{path}.{side}", str(name)), amount(value)
+            fixed = "/" in name or name.startswith("hugepages-")
+            if "/" not in name and name not in _STANDARD and not name.startswith("hugepages-"):
+                cure = (
+                    f"known are {', '.join(_STANDARD)}, hugepages-<size> and names with a prefix such as nvidia.com/gpu"
+                )
+                yield Flaw(place, f"{name!r} is not a valid resource name", cure)
+            if number is None:
+                continue
+            if number < 0:
+                yield Flaw(place, f"{value} is negative", "write 0 or more")
+            elif "/" in name and number % 1:
+                yield Flaw(place, f"{name} is {value}, but devices are whole", "write a whole number")
+            other = amount((requests if side == "limits" else limits).get(name))
+            if side == "requests" and other is None and fixed:
+                yield Flaw(place, f"{name} has a request without a limit", "state the same limit")
+            elif side == "requests" and other is not None and (number > other or (fixed and number != other)):
+                what = "must equal its limit" if fixed else "is above its limit"
+                yield Flaw(place, f"the request {value} of {name} {what} {limits[name]}", "state one number for both")
+    pages = any(name.startswith("hugepages-") and amount(value) for name, value in {**requests, **limits}.items())
+    if pages and not any(name in {**requests, **limits} for name in ("cpu", "memory")):
+        yield Flaw(path, "huge pages need a request or limit of cpu or memory", "state memory")
+
+
+def _volumes(spec: Json) -> Iterator[Flaw]:
+    seen: set[str] = set()
+    for index, volume in _each(spec.get("volumes")):
+        path, name = f"spec.volumes[{index}]", volume["name"]
+        if not is_token(name) and not names.is_label(name):
+            yield Flaw(
+                f"{path}.name", f"{name!r} is not a valid volume name", "use lower case letters, digits and hyphens"
+            )
+        if name in seen:
+            yield Flaw(f"{path}.name", f"the volume name {name!r} is taken", "choose another name")
+        seen.add(name)
+        sources = [key for key, value in volume.items() if key != "name" and value is not None]
+        if len(sources) > 1:
+            yield Flaw(path, f"the volume {name!r} has several sources: {', '.join(sources)}", "keep one")
+
+
+def _toleration(one: Json, path: str) -> Iterator[Flaw]:
+    key, operator, value = one.get("key") or "", one.get("operator") or "Equal", one.get("value") or ""
+    if not key and operator != "Exists":
+        yield Flaw(
+            path, "has no key, which only the operator Exists can do without", "add the key, or write operator Exists"
+        )
+    if key and not is_token(key) and not names.LABEL_KEY.fullmatch(key):
+        yield Flaw(f"{path}.key", f"{key!r} is not a valid taint key", "use prefix/name")
+    if operator == "Exists" and value:
+        yield Flaw(
+            path, f"has the value {value!r}, which the operator Exists does not compare", "remove value, or write Equal"
+        )
+    elif not is_token(value) and not names.LABEL_VALUE.fullmatch(value):
+        yield Flaw(
+            f"{path}.value", f"{value!r} is not a valid taint value", "use 63 letters, digits, '-', '_' and '.' at most"
+        )
+    if one.get("tolerationSeconds") is not None and one.get("effect") != "NoExecute":
+        yield Flaw(
+            path, "has seconds, which only the effect NoExecute knows", "remove seconds, or write effect NoExecute"
+        )
+
+
+def _affinity(affinity: Json) -> Iterator[Flaw]:
+    node = affinity.get("nodeAffinity") or {}
+    required = node.get("requiredDuringSchedulingIgnoredDuringExecution")
+    base = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+    if required is not None:
+        if not required.get("nodeSelectorTerms"):
+            yield Flaw(base, "must have at least one term", "add a term, or remove the rule")
+        for index, term in _each(required.get("nodeSelectorTerms")):
+            yield from _term(term, f"{base}[{index}]")
+    base = "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution"
+    for index, one in _each(node.get("preferredDuringSchedulingIgnoredDuringExecution")):
+        yield from _weight(one, f"{base}[{index}]")
+        yield from _term(one["preference"], f"{base}[{index}].preference")
+    for kind in ("podAffinity", "podAntiAffinity"):
+        yield from _pod_affinity(affinity.get(kind) or {}, f"spec.affinity.{kind}")
+
+
+def _term(term: Json, path: str) -> Iterator[Flaw]:
+    if not term.get("matchExpressions") and not term.get("matchFields"):
+        yield Flaw(path, "is an empty term, which selects no node", "add matchExpressions, or remove the term")
+    for field in ("matchExpressions", "matchFields"):
+        for index, one in _each(term.get(field)):
+            yield from _expression(one, f"{path}.{field}[{index}]")
+
+
+def _expression(one: Json, path: str) -> Iterator[Flaw]:
+    operator, values = one.get("operator"), one.get("values") or []
+    if not is_token(one["key"]) and not names.LABEL_KEY.fullmatch(one["key"]):
+        yield Flaw(f"{path}.key", f"{one['key']!r} is not a valid label key", "use prefix/name")
+    if operator in ("In", "NotIn") and not values:
+        yield Flaw(path, f"the operator {operator} needs values", "add values, or write Exists")
+    elif operator in ("Exists", "DoesNotExist") and values:
+        yield Flaw(path, f"the operator {operator} has no values", "remove values, or write In")
+    elif operator in ("Gt", "Lt") and (len(values) != 1 or not str(values[0]).lstrip("-").isdecimal()):
+        yield Flaw(path, f"the operator {operator} needs one whole number in quotes", 'write values: ["8"]')
+
+
+def _pod_affinity(affinity: Json, base: str) -> Iterator[Flaw]:
+    for index, one in _each(affinity.get("requiredDuringSchedulingIgnoredDuringExecution")):
+        yield from _pod_term(one, f"{base}.requiredDuringSchedulingIgnoredDuringExecution[{index}]")
+    for index, one in _each(affinity.get("preferredDuringSchedulingIgnoredDuringExecution")):
+        path = f"{base}.preferredDuringSchedulingIgnoredDuringExecution[{index}]"
+        yield from _weight(one, path)
+        yield from _pod_term(one["podAffinityTerm"], f"{path}.podAffinityTerm")
+
+
+def _weight(one: Json, path: str) -> Iterator[Flaw]:
+    if isinstance(one.get("weight"), int) and not 1 <= one["weight"] <= 100:
+        yield Flaw(f"{path}.weight", f"{one['weight']} is not a valid weight", "write 1 to 100")
+
+
+def _pod_term(one: Json, path: str) -> Iterator[Flaw]:
+    if not one.get("topologyKey"):
+        yield Flaw(f"{path}.topologyKey", "is empty", "write a node label such as kubernetes.io/hostname")
+    yield from _selector(one.get("labelSelector") or {}, f"{path}.labelSelector")
+
+
+def _selector(selector: Json, path: str) -> Iterator[Flaw]:
+    yield from _labels(selector.get("matchLabels"), f"{path}.matchLabels")
+    for index, one in _each(selector.get("matchExpressions")):
+        yield from _expression(one, f"{path}.matchExpressions[{index}]")
+
+
+def _spread(spec: Json) -> Iterator[Flaw]:
+    for index, one in _each(spec.get("topologySpreadConstraints")):
+        path = f"spec.topologySpreadConstraints[{index}]"
+        if isinstance(one.get("maxSkew"), int) and one["maxSkew"] < 1:
+            yield Flaw(f"{path}.maxSkew", f"{one['maxSkew']} is not a valid skew", "write 1 or more")
+        yield from _selector(one.get("labelSelector") or {}, f"{path}.labelSelector")

@@ -1,0 +1,81 @@
+"""Exact amounts, and what pods can use of a node's vCPU and memory."""
+
+from __future__ import annotations
+
+from decimal import ROUND_FLOOR, Decimal
+from functools import cache
+
+from ..catalog import InstanceType
+from ..catalog._files import load
+
+
+@cache
+def reserved(resource: str, capacity: float) -> Decimal:
+    """What pods cannot use of a node's `vcpu` or `memory_gib`.
+
+    >>> reserved("vcpu", 192), reserved("memory_gib", 2048)
+    (Decimal('12.03'), Decimal('157.74'))
+    """
+    facts = load("jobs")["reserved"][resource]
+    left, total = exact(capacity), exact(facts["fixed"])
+    for size, share in facts["brackets"]:
+        part = left if size is None else min(left, exact(size))
+        total += part * exact(share)
+        left -= part
+    return total
+
+
+@cache
+def usable(resource: str, capacity: float) -> Decimal:
+    """What pods can use of a node's `vcpu` or `memory_gib`.
+
+    >>> usable("vcpu", 192), usable("memory_gib", 2048)
+    (Decimal('179.97'), Decimal('1890.26'))
+    """
+    return exact(capacity) - reserved(resource, capacity)
+
+
+@cache
+def offered(resource: str, kind: InstanceType) -> Decimal:
+    """The most that a kubelet offers of a node's `vcpu` or `memory_gib`: capacity less what EKS nodes reserve.
+
+    Above it no pod is ever placed; between `usable` and this it depends on the AMI and on what else runs on the node.
+
+    >>> from hyperpod_constructs.core.catalog import instance_type
+    >>> offered("vcpu", instance_type("ml.p5.48xlarge"))
+    Decimal('191.450')
+    """
+    facts = load("jobs")["kubelet"][resource]
+    if resource == "vcpu":
+        left, total = exact(kind.vcpu), Decimal()
+        for size, share in facts["brackets"]:
+            part = left if size is None else min(left, exact(size))
+            total += part * exact(share)
+            left -= part
+        return exact(kind.vcpu) - total.quantize(Decimal("0.001"), rounding=ROUND_FLOOR)
+    mib = exact(facts["fixed_mib"]) + exact(facts["mib_per_pod"]) * (kind.max_pods or 0) + exact(facts["eviction_mib"])
+    return exact(kind.memory_gib) - mib / 1024
+
+
+def number(value: float | str | None) -> Decimal | None:
+    """A stated amount; None where nothing is stated, or `none` on purpose.
+
+    >>> number(1.5), number("none"), number(None)
+    (Decimal('1.5'), None, None)
+    """
+    return None if value is None or isinstance(value, str) else exact(value)
+
+
+def exact(value: float | Decimal) -> Decimal:
+    """A number as it was written, without binary rounding."""
+    return value if isinstance(value, Decimal) else Decimal(str(value))
+
+
+def quantity(value: float | Decimal, unit: str = "") -> str:
+    """A Kubernetes quantity.
+
+    >>> quantity(4.0), quantity(0.5), quantity(16, "Gi"), quantity(1.5, "Gi")
+    ('4', '0.5', '16Gi', '1.5Gi')
+    """
+    text = f"{exact(value):f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + unit

@@ -1,0 +1,130 @@
+"""The shape of Kubernetes objects: keys, types and allowed values, by the compact facts of the catalog.
+
+A type is `str`, `bool`, `int32`, `int64`, `num`, `quantity`, `intstr`, `any`, the name of an object type, `[type]` for a
+list or `{type}` for a mapping of names; `!` behind it marks a required field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from ..catalog._files import load
+from ..documents import join
+from ..spec.base import is_token
+from .quantities import amount
+
+_INTEGERS = {"int32": 2**31, "int64": 2**63}
+_WORDS = {"str": "text", "bool": "true or false", "num": "a number", "intstr": "a whole number or text"}
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What Kubernetes refuses: where in the object, what, and what to do about it."""
+
+    path: str
+    message: str
+    cure: str = ""
+
+
+def type_of(kind: str) -> str | None:
+    """The type of a whole object by its kind; None for kinds whose shape is not known here.
+
+    >>> type_of("PyTorchJob"), type_of("Ingress")
+    ('PyTorchJob', None)
+    """
+    return kind if kind in load("kubernetes_schema")["kinds"] else None
+
+
+def flaws(value: Any, type_: str = "PodTemplateSpec", path: str = "") -> Iterator[Flaw]:
+    """Everything in a value that does not have its type's shape.
+
+    >>> [flaw.message for flaw in flaws({"spec": {"containers": [{"name": "main", "comand": ["train"]}]}})]
+    ["unknown key 'comand'"]
+    """
+    if is_token(value) or type_ == "any":
+        return
+    if type_[0] == "[":
+        if not isinstance(value, list | tuple):
+            yield Flaw(path, f"must be a list, not {_kind(value)}")
+            return
+        for index, one in enumerate(value):
+            yield from flaws(one, type_[1:-1], join(path, index))
+    elif type_[0] == "{":
+        if not isinstance(value, Mapping):
+            yield Flaw(path, f"must be a mapping of keys, not {_kind(value)}")
+            return
+        for key, one in value.items():
+            yield from flaws(one, type_[1:-1], join(path, str(key)))
+    elif type_ in _INTEGERS or type_ in _WORDS or type_ == "quantity":
+        yield from _scalar(value, type_, path)
+    else:
+        yield from _object(value, type_, path)
+
+
+def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
+    if not isinstance(value, Mapping):
+        yield Flaw(path, f"must be a mapping of keys, not {_kind(value)}")
+        return
+    facts = load("kubernetes_schema")
+    fields: Mapping[str, str] = facts["types"][type_]
+    allowed: Mapping[str, list[str]] = facts["values"]
+    for key, one in value.items():
+        place = join(path, str(key))
+        if key not in fields:
+            near = get_close_matches(str(key), fields, n=1, cutoff=0.7)
+            cure = f"did you mean {near[0]!r}?" if near else f"remove it; {type_} has {', '.join(fields)}"
+            yield Flaw(place, f"unknown key {key!r}", cure)
+            continue
+        if one is None:
+            continue  # the API server takes null for absent
+        inner = fields[key].removesuffix("!")
+        found = list(flaws(one, inner, place))
+        yield from found
+        values = allowed.get(f"{type_}.{key}")
+        if not found and values and one not in values and not is_token(one):
+            near = get_close_matches(str(one), values, n=1, cutoff=0.6)
+            yield Flaw(
+                place,
+                f"{one!r} is not one of {', '.join(values)}",
+                f"did you mean {near[0]!r}?" if near else f"write {' or '.join(values)}",
+            )
+    for key, inner in fields.items():
+        if inner.endswith("!") and value.get(key) is None:
+            yield Flaw(path, f"the required key {key!r} is missing", f"add {key}")
+
+
+def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if type_ in _INTEGERS:
+        whole = number and (isinstance(value, int) or value.is_integer())
+        if not whole:
+            yield Flaw(path, f"must be a whole number, not {_kind(value)}")
+        elif not -_INTEGERS[type_] <= value < _INTEGERS[type_]:
+            yield Flaw(path, f"{value} does not fit {type_[3:]} bits", f"write at most {_INTEGERS[type_] - 1}")
+    elif type_ == "quantity":
+        if amount(value) is None:
+            cure = "write a number with a suffix such as Mi or Gi, or m for thousandths"
+            yield Flaw(path, f"{value!r} is not a Kubernetes quantity", cure)
+    elif not (
+        (type_ == "str" and isinstance(value, str))
+        or (type_ == "bool" and isinstance(value, bool))
+        or (type_ == "num" and number)
+        or (type_ == "intstr" and (isinstance(value, str) or (number and isinstance(value, int))))
+    ):
+        cure = f'put quotes around it: "{str(value).lower() if isinstance(value, bool) else value}"'
+        yield Flaw(path, f"must be {_WORDS[type_]}, not {_kind(value)}", cure if type_ == "str" else "")
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text {value[:60]!r}"
+    return "a list" if isinstance(value, list | tuple) else "a mapping of keys"

@@ -1,0 +1,67 @@
+"""Fields that a controller sets by nature: an update of ours leaves them as they are.
+
+===================================  ==========================  ==================================
+field                                of                          set by
+===================================  ==========================  ==================================
+``spec.replicas``                    Deployment, StatefulSet,    an autoscaler, ``kubectl scale``
+                                     ReplicaSet
+``spec.suspend``                     Job                         Kueue, while a job waits
+``spec.runPolicy.suspend``           PyTorchJob,                 Kueue, while a job waits
+                                     HyperPodPyTorchJob
+===================================  ==========================  ==================================
+
+Such a field is left alone when all of this holds: another field manager than one of ours owns it, its value is not the
+manifest's, and the manifest's value is the same as before the update. A change in the manifest is applied.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from .former import ABSENT, Path, owned_by, value
+
+_REPLICAS: Path = ("f:spec", "f:replicas")
+_SUSPEND: Path = ("f:spec", "f:suspend")
+_RUN_POLICY: Path = ("f:spec", "f:runPolicy", "f:suspend")
+FIELDS: Mapping[str, tuple[Path, ...]] = {
+    "Deployment": (_REPLICAS,),
+    "ReplicaSet": (_REPLICAS,),
+    "StatefulSet": (_REPLICAS,),
+    "Job": (_SUSPEND,),
+    "PyTorchJob": (_SUSPEND, _RUN_POLICY),
+    "HyperPodPyTorchJob": (_SUSPEND, _RUN_POLICY),
+}
+
+
+def left_alone(
+    item: dict[str, Any], current: Mapping[str, Any], former: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], list[Path]]:
+    """The manifest's object without the fields that stay a controller's, and these fields.
+
+    Args:
+        item: the object as the manifest has it.
+        current: the object as it is.
+        former: the object of the manifest before this update, if there was one.
+    """
+    found = []
+    for path in FIELDS.get(item["kind"], ()):
+        wanted = value(item, path)
+        if wanted is ABSENT or value(current, path) in (ABSENT, wanted):
+            continue
+        if former is not None and value(former, path) != wanted:
+            continue
+        if any(path in owned_by(current, manager) for manager in _others(current)):
+            found.append(path)
+    if found:
+        item = copy.deepcopy(item)
+        for path in found:
+            holder = value(item, path[:-1])
+            del holder[path[-1][2:]]
+    return item, found
+
+
+def _others(current: Mapping[str, Any]) -> set[str]:
+    managed = (current.get("metadata") or {}).get("managedFields") or []
+    return {str(m.get("manager")) for m in managed if not str(m.get("manager")).startswith("hyperpod-constructs")}

@@ -1,0 +1,296 @@
+"""What an object was before us, and what each of its owners wants: kept in annotations of it, to give it back as it was.
+
+An event that takes over an object, or fields of it, may be rolled back much later, by a Delete. Only the object itself can
+remember until then:
+
+===================  ================================================================================================
+annotation           holds
+===================  ================================================================================================
+``before``           values that we replaced and that were not ours, and the entries of ``metadata.managedFields`` that
+                     lost a field by it
+``wants-DIGEST``     the fields of one owner with their values, and a number that grows with each apply
+===================  ================================================================================================
+
+They are there only while an object has several owners, or was not made by us. When an owner goes, each field that only it
+has becomes what the latest other owner wants, or what it was before us, or goes.
+
+A path is one of ``fieldsV1``: ``f:NAME`` for a field, ``k:{...}`` for an item of a list by its keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import gzip
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..shared.ownership import NAMESPACE, Owner, marks_of
+
+Json = Mapping[str, Any]
+Path = tuple[str, ...]
+Fields = Mapping[Path, Any]
+
+BEFORE_KEY = f"{NAMESPACE}before"
+LARGEST_RECORD = 128 * 1024
+"""Bytes of the annotations of one event. All annotations of an object may have 256 KiB."""
+
+ABSENT = object()
+"""The value where there is none."""
+
+_OURS = Owner("", "").manager
+_OUR_ANNOTATION = f"f:{NAMESPACE}"
+
+
+@dataclass(frozen=True)
+class Before:
+    """What an object was before us, where we changed it."""
+
+    fields: Fields = field(default_factory=dict)
+    managers: tuple[Json, ...] = ()
+    """Entries of ``managedFields`` as they were, of others who lost a field."""
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What one owner wants of an object."""
+
+    order: int = 0
+    fields: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Back:
+    """One field that gets another value because an owner no longer sets it; ``heir`` wants it so, or it was so before."""
+
+    path: Path
+    value: Any
+    heir: Owner | None
+
+
+def wants_key(me: Owner) -> str:
+    """The annotation of what an owner wants."""
+    return f"{NAMESPACE}wants-{me.digest}"
+
+
+def others(current: Json, me: Owner) -> list[Owner]:
+    """Other resources of ours with marks on an object, or fields in it."""
+    managers = {str(entry.get("manager")) for entry in _managed(current)}
+    digests = {name.removeprefix(_OURS) for name in managers if name.startswith(_OURS)}
+    return sorted({*marks_of(_annotations(current)), *(Owner("", digest) for digest in digests)} - {me})
+
+
+def unsaid(current: Json, me: Owner) -> dict[Owner, str]:
+    """The annotation that each other owner lacks: while it was alone, what it wants was what the object was."""
+    said = _annotations(current)
+    lacking = [other for other in others(current, me) if wants_key(other) not in said]
+    return {other: _pack_wants(Wants(1, _values(current, other))) for other in lacking}
+
+
+def remembered(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], list[Back]]:
+    """The annotations to apply with what makes ``now`` of ``current``, and what becomes of fields that we no longer set."""
+    before = _before(current)
+    ours_before, ours_now = owned_by(current, me.manager), owned_by(now, me.manager)
+    of_us = {path for entry in _managed(current) if _is_ours(entry) for path in _leaves(entry)}
+    fields = dict(before.fields)
+    for path in sorted(ours_now - of_us):
+        old = value(current, path)
+        if old is not ABSENT and old != value(now, path):
+            fields.setdefault(path, old)
+    managers = {_manager(entry): entry for entry in before.managers}
+    present = {_manager(entry): entry for entry in _managed(now)}
+    for was in _managed(current):
+        left = (present.get(_manager(was)) or {}).get("fieldsV1")
+        if not _is_ours(was) and left != was.get("fieldsV1"):
+            known = (managers.get(_manager(was)) or {}).get("fieldsV1") or {}
+            managers[_manager(was)] = {**was, "fieldsV1": _union(known, was.get("fieldsV1") or {})}
+    order = 1 + max([_wants(current, other).order for other in others(current, me)], default=0)
+    said = {wants_key(me): _pack_wants(Wants(order, _values(now, me)))}
+    if fields or managers:
+        said[BEFORE_KEY] = _pack([[list(path), fields[path]] for path in sorted(fields)], list(managers.values()))
+    dropped = (
+        ours_before - ours_now - {p for e in _managed(current) if e.get("manager") != me.manager for p in _leaves(e)}
+    )
+    return said, _backs(current, me, dropped, Before(fields, tuple(managers.values())))
+
+
+def given_back(current: Json, me: Owner) -> list[Back]:
+    """What becomes of the fields that only we have, when we go."""
+    others_have = {path for e in _managed(current) if e.get("manager") != me.manager for path in _leaves(e)}
+    return _backs(current, me, owned_by(current, me.manager) - others_have, _before(current))
+
+
+def with_values(item: Json, backs: Iterable[Back]) -> dict[str, Any]:
+    """``item`` with other values of fields."""
+    result: dict[str, Any] = copy.deepcopy(dict(item))
+    for back in backs:
+        _put(result, back.path, back.value)
+    return result
+
+
+def managed_fields(current: Json, me: Owner, backs: Iterable[Back]) -> list[dict[str, Any]]:
+    """``managedFields`` without us, when fields went back; one empty entry, which clears them, for none at all."""
+    backs = list(backs)
+    entries = {_manager(entry): entry for entry in _managed(current) if entry.get("manager") != me.manager}
+    ours = {path for entry in entries.values() if _is_ours(entry) for path in _leaves(entry)}
+    ours |= {back.path for back in backs if back.heir}
+    before = _before(current)
+    gained: list[tuple[Json, list[Path]]] = []
+    for was in before.managers:
+        # not a field that one of us has with another value
+        lost = [
+            p for p in _leaves(was) if p not in ours and value(current, p) == before.fields.get(p, value(current, p))
+        ]
+        gained.append((was, [p for p in lost if value(current, p) is not ABSENT]))
+    for heir in {back.heir for back in backs if back.heir}:
+        entry: Json = {"manager": heir.manager, "operation": "Apply", "apiVersion": current.get("apiVersion")}
+        gained.append(({**entry, "fieldsType": "FieldsV1"}, [back.path for back in backs if back.heir == heir]))
+    for entry, paths in gained:
+        if paths:
+            known = entries.get(_manager(entry), entry)
+            fields = (known.get("fieldsV1") or {}) if _manager(entry) in entries else {}
+            entries[_manager(entry)] = {**known, "fieldsV1": _union(fields, _tree(paths))}
+    return list(entries.values()) or [{}]
+
+
+def owned_by(item: Json, manager: str) -> set[Path]:
+    """The fields of a manager, without our own annotations."""
+    return {path for entry in _managed(item) if entry.get("manager") == manager for path in _leaves(entry)}
+
+
+def value(item: Any, path: Path) -> Any:
+    """The value at a path, or ``ABSENT``."""
+    for step in path:
+        if step.startswith("f:"):
+            if not isinstance(item, Mapping) or step[2:] not in item:
+                return ABSENT
+            item = item[step[2:]]
+        else:
+            item = _item(item, step)
+            if item is ABSENT:
+                return ABSENT
+    return item
+
+
+def _backs(current: Json, me: Owner, paths: Iterable[Path], before: Before) -> list[Back]:
+    wants = sorted(((_wants(current, other), other) for other in others(current, me)), key=lambda each: -each[0].order)
+    found = []
+    for path in sorted(paths):
+        heirs = [(wanted.fields[path], other) for wanted, other in wants if path in wanted.fields]
+        if heirs:
+            found.append(Back(path, heirs[0][0], heirs[0][1]))
+        elif path in before.fields:
+            found.append(Back(path, before.fields[path], None))
+    return found
+
+
+def _values(item: Json, me: Owner) -> dict[Path, Any]:
+    values = {path: value(item, path) for path in owned_by(item, me.manager)}
+    return {path: found for path, found in values.items() if found is not ABSENT}
+
+
+def _before(current: Json) -> Before:
+    fields, managers = _unpack(_annotations(current).get(BEFORE_KEY)) or ([], [])
+    return Before({tuple(path): found for path, found in fields}, tuple(managers))
+
+
+def _wants(current: Json, other: Owner) -> Wants:
+    order, fields = _unpack(_annotations(current).get(wants_key(other))) or (0, [])
+    return Wants(order, {tuple(path): found for path, found in fields})
+
+
+def _pack_wants(wants: Wants) -> str:
+    return _pack(wants.order, [[list(path), wants.fields[path]] for path in sorted(wants.fields)])
+
+
+def _pack(*content: Any) -> str:
+    text = json.dumps(content, separators=(",", ":"), sort_keys=True)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _unpack(packed: str | None) -> Any:
+    """What was packed; ``None`` when there is nothing, or somebody changed it."""
+    try:
+        return json.loads(gzip.decompress(base64.b64decode(packed or "")))
+    except (ValueError, OSError, EOFError):
+        return None
+
+
+def _annotations(item: Json) -> dict[str, str]:
+    return dict((item.get("metadata") or {}).get("annotations") or {})
+
+
+def _item(items: Any, step: str) -> Any:
+    if not isinstance(items, list):
+        return ABSENT
+    wanted = json.loads(step[2:])
+    if step.startswith("v:"):
+        return wanted if wanted in items else ABSENT
+    if not step.startswith("k:"):
+        return ABSENT
+    return next((item for item in items if isinstance(item, Mapping) and _has_keys(item, wanted)), ABSENT)
+
+
+def _has_keys(item: Json, wanted: Json) -> bool:
+    # the keys of a port have a default
+    return all(item.get(key, "TCP" if key == "protocol" else None) == found for key, found in wanted.items())
+
+
+def _put(item: Any, path: Path, found: Any) -> None:
+    for step, following in zip(path, [*path[1:], ""], strict=True):
+        if step.startswith("v:"):
+            if found not in item:
+                item.append(found)
+        elif step.startswith("k:"):
+            inner = _item(item, step)
+            if inner is ABSENT:
+                inner = json.loads(step[2:])
+                item.append(inner)
+            item = inner
+        elif following:
+            item = item.setdefault(step[2:], {} if following.startswith("f:") else [])
+        else:
+            item[step[2:]] = copy.deepcopy(found)
+
+
+def _managed(item: Json) -> list[dict[str, Any]]:
+    return list((item.get("metadata") or {}).get("managedFields") or [])
+
+
+def _manager(entry: Json) -> tuple[str, str, str]:
+    return str(entry.get("manager")), str(entry.get("operation")), str(entry.get("subresource") or "")
+
+
+def _is_ours(entry: Json) -> bool:
+    return str(entry.get("manager")).startswith(Owner("", "", legacy=True).manager)
+
+
+def _leaves(entry: Json) -> Iterator[Path]:
+    for path in _paths(entry.get("fieldsV1") or {}):
+        if not (path[:2] == ("f:metadata", "f:annotations") and len(path) > 2 and path[2].startswith(_OUR_ANNOTATION)):
+            yield path
+
+
+def _paths(fields: Json, path: Path = ()) -> Iterator[Path]:
+    for step, inner in fields.items():
+        if step == ".":
+            continue
+        if inner:
+            yield from _paths(inner, (*path, step))
+        else:
+            yield (*path, step)
+
+
+def _tree(paths: Iterable[Path]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for path in paths:
+        inner = fields
+        for step in path:
+            inner = inner.setdefault(step, {})
+    return fields
+
+
+def _union(fields: Json, other: Json) -> dict[str, Any]:
+    return {key: _union(fields.get(key) or {}, other.get(key) or {}) for key in {**fields, **other}}

@@ -1,0 +1,229 @@
+"""Give up objects: our mark goes, our changes go, and the object too when nobody else owns it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..shared.ownership import EXISTED, NAMESPACE, Owner, Release, existed, marks_of, owners, release
+from .client import ApiClient
+from .discovery import Discovery, Kind
+from .errors import ACCESS_HINT, ApiError, HandlerError, without_dumps
+from .former import BEFORE_KEY, given_back, managed_fields, others, wants_key, with_values
+from .objects import ObjectRef
+from .timing import GaveUp, delays
+
+log = logging.getLogger(__name__)
+
+EXISTED_KEY = f"{NAMESPACE}{EXISTED}"
+
+_TIERS = {"CustomResourceDefinition": 1, "Namespace": 2}
+_SHOWN_FAILURES = 3
+
+REFUSED_SECONDS = 30.0
+"""How long any refusal is tried again: after the clean-up of an update no other event comes for what was left."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How objects are given up.
+
+    Attributes:
+        mine: all owners that the resource is or was.
+        propagation: what a deletion does with dependents.
+        retain: whether an object that nobody else owns stays, with our mark.
+        wait: whether to wait until what is deleted is gone.
+        fields: whether only fields were set, by the field managers of ``mine``, in objects of others.
+    """
+
+    mine: frozenset[Owner]
+    propagation: str = "Foreground"
+    retain: bool = False
+    wait: bool = True
+    fields: bool = False
+
+
+def release_all(client: ApiClient, discovery: Discovery, refs: Sequence[ObjectRef], wanted: Wanted) -> None:
+    """Give up objects side by side: instances before CRDs, both before namespaces. Raises ``HandlerError``.
+
+    What cannot be given up does not keep the others from it.
+    """
+    failures: list[str] = []
+    for tier in range(3):
+        chosen = [ref for ref in refs if _TIERS.get(ref.kind, 0) == tier]
+        failures += _side_by_side(client, [_Releasing(client, discovery, ref, wanted) for ref in chosen])
+        if failures:
+            break  # a namespace would take the rest with it
+    if failures:
+        more = f" (and {len(failures) - _SHOWN_FAILURES} more)" if len(failures) > _SHOWN_FAILURES else ""
+        raise HandlerError("; ".join(failures[:_SHOWN_FAILURES]) + more)
+
+
+def _side_by_side(client: ApiClient, pending: list[_Releasing]) -> list[str]:
+    clock, deadline = client.deadline.clock, client.deadline
+    started = clock.monotonic()
+    failures: list[str] = []
+    for round_, delay in enumerate(delays(clock), start=1):
+        waited = clock.monotonic() - started
+        left: list[tuple[_Releasing, ApiError]] = []
+        for each in pending:
+            try:
+                each.attempt()
+            except ApiError as error:
+                if error.is_transient(waited) or waited < REFUSED_SECONDS:
+                    left.append((each, error))
+                else:
+                    failures.append(each.failure(error))
+        if not left:
+            return failures
+        pause = max(delay, *(error.retry_after or 0.0 for _, error in left))
+        if deadline.remaining <= pause:
+            return failures + [each.failure(GaveUp(error, round_, waited)) for each, error in left]
+        clock.sleep(pause)
+        pending = [each for each, _ in left]
+    raise AssertionError("unreachable: delays never ends")
+
+
+class _Releasing:
+    """One object, tried until it is given up."""
+
+    def __init__(self, client: ApiClient, discovery: Discovery, ref: ObjectRef, wanted: Wanted) -> None:
+        self._client, self._discovery, self._ref, self._wanted = client, discovery, ref, wanted
+        self._deleted: str | None = None
+
+    def attempt(self) -> None:
+        """Return when it is done; raise a retryable ``ApiError`` while it is not."""
+        ref = self._ref
+        kind = self._discovery.find_any_version(ref)
+        current = self._client.find(kind.path(ref)) if kind else None
+        if current is None or kind is None or self._deleted not in (None, current["metadata"]["uid"]):
+            log.info("%s: gone", ref)
+            return
+        if self._wanted.fields:
+            self._give_back_fields(kind, current)
+            return
+        metadata = current["metadata"]
+        marked = owners(annotations_of(current))
+        what = release(marked=marked, me=self._wanted.mine, existed_before=existed(annotations_of(current)))
+        if self._deleted is None and what is Release.LEAVE:
+            log.info("%s: left alone, it belongs to %s", ref, ", ".join(o.text for o in marked) or "nobody of ours")
+            return
+        if self._deleted is None and what is Release.UNMARK:
+            if not metadata.get("deletionTimestamp"):
+                self._unmark(kind, current)
+            return
+        if self._wanted.retain:
+            log.info("%s: retained", ref)
+            return
+        if not metadata.get("deletionTimestamp"):
+            try:
+                self._client.delete(
+                    kind.path(ref),
+                    propagation=self._wanted.propagation,
+                    uid=metadata["uid"],
+                    # not when somebody has put a mark on it meanwhile
+                    resource_version=metadata["resourceVersion"],
+                )
+            except ApiError as error:
+                if error.status == 404:
+                    return
+                raise
+            log.info("%s: deleted", ref)
+        self._deleted = metadata["uid"]
+        if self._wanted.wait:
+            raise ApiError(409, "StillThere", f"it is still there{held_by(metadata)}{_says(current)}")
+
+    def failure(self, error: ApiError | GaveUp) -> str:
+        """What to say when it could not be done."""
+        last = error.last if isinstance(error, GaveUp) else error
+        what = (
+            f"the fields of {self._ref} were not given back" if self._wanted.fields else f"{self._ref} was not deleted"
+        )
+        hint = f". {ACCESS_HINT}" if last.status == 401 else self._users()
+        return f"{what}: {without_dumps(str(error))}{hint}"
+
+    def _users(self) -> str:
+        """The pods that hold a claim."""
+        if self._ref.kind != "PersistentVolumeClaim" or self._deleted is None:
+            return ""
+        try:
+            pods = self._client.items(f"/api/v1/namespaces/{self._ref.namespace or 'default'}/pods")
+        except ApiError:
+            return ""
+        names = [
+            pod["metadata"]["name"]
+            for pod in pods
+            for volume in (pod.get("spec") or {}).get("volumes") or []
+            if (volume.get("persistentVolumeClaim") or {}).get("claimName") == self._ref.name
+        ]
+        return f" (used by the pods {', '.join(names[:5])}; it goes when they end)" if names else ""
+
+    def _unmark(self, kind: Kind, current: dict[str, Any]) -> None:
+        """Take our marks and changes away; the object stays, as it was for everybody else."""
+        for me in marks_of(annotations_of(current)):
+            if me in self._wanted.mine:
+                current = _give_up(self._client, kind.path(self._ref), current, me)
+        left = ", ".join(o.text for o in owners(annotations_of(current))) or "who made it"
+        log.info("%s: given up, it stays for %s", self._ref, left)
+
+    def _give_back_fields(self, kind: Kind, current: dict[str, Any]) -> None:
+        managers = {str(entry.get("manager")) for entry in current["metadata"].get("managedFields") or []}
+        for me in sorted(self._wanted.mine):
+            if me.manager in managers:
+                current = _give_up(self._client, kind.path(self._ref), current, me)
+                log.info("%s: fields given back", self._ref)
+
+
+def _give_up(client: ApiClient, path: str, current: dict[str, Any], me: Owner) -> dict[str, Any]:
+    """What only we have goes, or goes back to others; the mark last, so that it can be done again from any point."""
+    backs = given_back(current, me)
+    kept = {key: text for key, text in annotations_of(current).items() if key.startswith(NAMESPACE)}
+    mine = {key: text for key, text in kept.items() if key in (me.key, wants_key(me), BEFORE_KEY, EXISTED_KEY)}
+    if any(entry.get("manager") == me.manager for entry in current["metadata"].get("managedFields") or []):
+        body = with_values(bare(current), backs)
+        if mine:
+            body["metadata"]["annotations"] = {**(body["metadata"].get("annotations") or {}), **mine}
+        try:
+            current = client.apply(path, body, manager=me.manager)
+        except ApiError as error:
+            if not error.immutable and "Required value" not in error.message:
+                raise
+            # a field that only we own, and the kind needs: it stays, and becomes nobody's
+            log.info("%s: %s", path, without_dumps(error.message))
+    last = not others(current, me)
+    gone = [key for key in mine if last or key not in (BEFORE_KEY, EXISTED_KEY)]
+    metadata: dict[str, Any] = {
+        "resourceVersion": current["metadata"]["resourceVersion"],
+        "managedFields": managed_fields(current, me, backs),
+    }
+    if gone:
+        metadata["annotations"] = dict.fromkeys(gone)
+    return client.merge(path, {"metadata": metadata}, manager=me.manager)
+
+
+def annotations_of(item: Mapping[str, Any] | None) -> dict[str, str]:
+    """The annotations of an object."""
+    found: dict[str, str] = ((item or {}).get("metadata") or {}).get("annotations") or {}
+    return found
+
+
+def bare(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An object's name and nothing else: what to apply to own no field any more."""
+    metadata = {key: item["metadata"][key] for key in ("name", "namespace") if item["metadata"].get(key)}
+    return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata}
+
+
+def held_by(metadata: Mapping[str, Any]) -> str:
+    """The finalizers of an object, in words."""
+    finalizers = metadata.get("finalizers") or []
+    return f", held by the finalizers {', '.join(finalizers)}" if finalizers else ""
+
+
+def _says(item: Mapping[str, Any]) -> str:
+    """What a Namespace says of the things in it that hold it."""
+    if item.get("kind") != "Namespace":
+        return ""
+    said = [c.get("message", "") for c in item.get("status", {}).get("conditions") or [] if c.get("status") == "True"]
+    return f" ({'; '.join(said)})" if said else ""

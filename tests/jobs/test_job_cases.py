@@ -1,0 +1,488 @@
+"""Job files that were once rendered wrong or let through: each kind of mistake with the outcome it has now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from job_oracles import assert_valid, main_container, pod_templates
+
+from hyperpod_constructs.core.checks.jobs import check_job
+from hyperpod_constructs.core.findings import errors
+from hyperpod_constructs.core.jobs import Job, compile_job
+from hyperpod_constructs.core.jobs.files import LoadedJob, parse_job
+
+BASE = {"name": "train", "image": "registry/train:v1", "instance_type": "ml.p5.48xlarge"}
+TWO = {**BASE, "kind": "PyTorchJob", "nodes": 2}
+
+
+def found(**fields: Any) -> list[str]:
+    return [f"{one.severity} {one.rule} {one.path}: {one.message}" for one in check_job(Job(**{**BASE, **fields}))]
+
+
+def rendered(**fields: Any) -> dict[str, Any]:
+    manifest = compile_job(Job(**{**BASE, **fields}))
+    assert_valid(manifest)
+    return manifest
+
+
+def parsed(text: str) -> LoadedJob:
+    return parse_job(text, file="job.yaml")
+
+
+def test_an_elastic_pytorchjob_has_workers_only():
+    elastic = {"min_replicas": 1, "max_replicas": 8, "rdzv_backend": "c10d", "rdzv_port": 29400, "max_restarts": 9}
+    metric = {
+        "type": "Resource",
+        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
+    }
+    manifest = rendered(
+        kind="PyTorchJob",
+        nodes=3,
+        restart_pods="OnFailure",
+        processes_per_node="8",
+        elastic={**elastic, "rdzv_conf": {"last_call_timeout": "5"}, "metrics": [metric]},
+    )
+    assert manifest["spec"]["elasticPolicy"] == {
+        "minReplicas": 1,
+        "maxReplicas": 8,
+        "rdzvBackend": "c10d",
+        "rdzvPort": 29400,
+        "rdzvConf": [{"key": "last_call_timeout", "value": "5"}],
+        "maxRestarts": 9,
+        "metrics": [metric],
+    }
+    roles = manifest["spec"]["pytorchReplicaSpecs"]
+    assert {role: (one["replicas"], one["restartPolicy"]) for role, one in roles.items()} == {
+        "Worker": (3, "OnFailure")
+    }
+    assert manifest["spec"]["nprocPerNode"] == "8"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"elastic": {"min_replicas": 3}}, "error HP708 elastic: the job starts with 2 replicas, outside 3 to 3"),
+        (
+            {"elastic": {"processes_per_node": 8}, "processes_per_node": "8"},
+            "error HP708 elastic.processes_per_node: conflicts with the job's processes_per_node",
+        ),
+        (
+            {"elastic": {"max_replicas": 4, "step": 2}},
+            "error HP704 elastic.step: is a field of HyperPodPyTorchJob only, and the job is a PyTorchJob",
+        ),
+        (
+            {"kind": "HyperPodPyTorchJob", "elastic": {"max_replicas": 4, "rdzv_backend": "c10d"}},
+            "error HP704 elastic.rdzv_backend: is a field of PyTorchJob only, and the job is a HyperPodPyTorchJob",
+        ),
+        ({"kind": "HyperPodPyTorchJob", "elastic": {}}, "error HP708 elastic: states no max_replicas"),
+        (
+            {"elastic": {}, "replica_specs": [{"name": "master", "nodes": 1}]},
+            "error HP708 replica_specs: an elastic PyTorchJob has no worker",
+        ),
+    ],
+)
+def test_elastic_fields_of_the_other_kind_and_bounds(fields: dict[str, Any], said: str):
+    assert said in found(**{**TWO, **fields})
+
+
+def test_roles_of_a_pytorchjob_differ():
+    manifest = rendered(
+        kind="PyTorchJob",
+        env={"MODE": "train"},
+        replica_specs=[
+            {"name": "master", "vcpu": 4, "memory_gib": 16, "restart_pods": "Never", "command": ["coordinate"]},
+            {"name": "worker", "nodes": 3, "image": "registry/worker:v2", "env": {"MODE": "work"}},
+        ],
+    )
+    roles = manifest["spec"]["pytorchReplicaSpecs"]
+    master, worker = (roles[role]["template"]["spec"]["containers"][0] for role in ("Master", "Worker"))
+    assert (roles["Master"]["replicas"], roles["Worker"]["replicas"]) == (1, 3)
+    assert (master["image"], worker["image"]) == ("registry/train:v1", "registry/worker:v2")
+    assert (master["env"][0]["value"], worker["env"][0]["value"]) == ("train", "work")
+    assert "nvidia.com/gpu" not in master["resources"]["requests"]
+    assert worker["resources"]["requests"]["nvidia.com/gpu"] == 8
+    assert (roles["Master"]["restartPolicy"], roles["Worker"].get("restartPolicy")) == ("Never", None)
+
+
+def test_workers_only_without_elastic_training():
+    manifest = rendered(kind="PyTorchJob", replica_specs=[{"name": "worker", "nodes": 4}])
+    assert list(manifest["spec"]["pytorchReplicaSpecs"]) == ["Worker"]
+
+
+@pytest.mark.parametrize(
+    ("specs", "said"),
+    [
+        ([{"name": "ps"}], "error HP725 replica_specs[0].name: 'ps' is not a role of a PyTorchJob"),
+        (
+            [{"name": "master", "nodes": 2}],
+            "error HP725 replica_specs[0].nodes: a PyTorchJob has one master, not 2",
+        ),
+        (
+            [{"name": "worker"}, {"name": "worker"}],
+            "error HP725 replica_specs[1].name: 'worker' is the name of replica_specs[0] too",
+        ),
+    ],
+)
+def test_roles_that_kubeflow_refuses(specs: list[dict[str, Any]], said: str):
+    assert said in found(kind="PyTorchJob", replica_specs=specs)
+
+
+def test_names_of_replica_specs_are_unique_dns_labels():
+    assert found(replica_specs=[{"name": "a_b", "nodes": 1}, {"name": "c", "nodes": 1}, {"name": "c", "nodes": 1}]) == [
+        "error HP725 replica_specs[0].name: 'a_b' is not a valid Kubernetes name",
+        "error HP725 replica_specs[2].name: 'c' is the name of replica_specs[1] too",
+    ]
+
+
+def test_a_log_rule_can_be_a_fault_on_match():
+    rule = {"name": "nan", "pattern": "loss: nan", "fault_on_match": True}
+    manifest = compile_job(
+        Job(**BASE, run_policy={"log_rules": [rule]})
+    )  # a field of AWS's page, not of the CLI's model
+    assert manifest["spec"]["runPolicy"]["logMonitoringConfiguration"] == [
+        {"name": "nan", "logPattern": "loss: nan", "faultOnMatch": True}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (
+            {"pattern": "a(b", "starts_within_seconds": 1},
+            "error HP723 run_policy.log_rules[0].pattern: 'a(b' is not a valid regular expression: missing ), unterminated"
+            " subpattern at character 2",
+        ),
+        (
+            {"pattern": "a", "stop_pattern": "*", "starts_within_seconds": 1},
+            "error HP723 run_policy.log_rules[0].stop_pattern: '*' is not a valid regular expression: nothing to repeat at"
+            " character 1",
+        ),
+        (
+            {"pattern": "a"},
+            "warning HP723 run_policy.log_rules[0]: states no time, no threshold and no fault_on_match, so that it does"
+            " nothing",
+        ),
+        (
+            {"pattern": "loss", "threshold": 3, "operator": "gt"},
+            "error HP723 run_policy.log_rules[0].pattern: has no group, so that there is no value to compare with the"
+            " threshold",
+        ),
+    ],
+)
+def test_log_rules_are_regular_expressions_that_watch_something(rule: dict[str, Any], said: str):
+    assert found(run_policy={"log_rules": [{"name": "r", **rule}]}) == [said]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "fine"),
+    [
+        ("HyperPodPyTorchJob", "OnlyComplete", True),
+        ("HyperPodPyTorchJob", "Running", False),
+        ("PyTorchJob", "Running", True),
+        ("PyTorchJob", "OnlyComplete", False),
+        ("Job", "All", False),
+    ],
+)
+def test_values_of_clean_pods_by_kind(kind: str, value: str, fine: bool):
+    said = [one for one in found(kind=kind, run_policy={"clean_pods": value}) if "HP704 run_policy.clean_pods" in one]
+    assert bool(said) != fine
+
+
+def resources(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    both = main_container(rendered(**fields)).get("resources", {})
+    return both.get("requests", {}), both.get("limits", {})
+
+
+def test_a_stated_request_is_no_limit_for_a_replica_with_all_accelerators():
+    requests, limits = resources(replicas=2, accelerators=8, memory_gib=40)
+    assert requests["memory"] == "40Gi"
+    assert "memory" not in limits
+    assert found(replicas=2, accelerators=8, memory_gib=40) == [
+        "warning HP731 memory_gib: requests 40 of 1890.26 GiB that ml.p5.48xlarge has for pods, with all of its"
+        " accelerators; no limit is made of it"
+    ]
+    assert found(replicas=2, accelerators=8, memory_gib=40, memory_limit_gib="none") == []
+    assert found(replicas=2, accelerators=8, memory_gib=40, memory_limit_gib=40) == [
+        "warning HP731 memory_limit_gib: is 40 of 1890.26 GiB that ml.p5.48xlarge has for pods, with all of its accelerators"
+    ]
+
+
+def test_replicas_that_share_a_node_keep_the_request_as_limit():
+    assert resources(replicas=2, accelerators=4, memory_gib=40)[1]["memory"] == "40Gi"
+
+
+def test_requests_and_limits_can_be_left_out_on_purpose():
+    requests, limits = resources(nodes=2, vcpu="none", memory_gib="none")
+    assert requests == limits == {"nvidia.com/gpu": 8, "vpc.amazonaws.com/efa": 32}
+    assert "memory" not in resources(replicas=1, accelerators=4, memory_limit_gib="none")[1]
+    assert resources(replicas=1, vcpu=4, memory_gib="none") == ({"cpu": "4"}, {})
+
+
+def test_accelerators_without_a_type_follow_from_the_affinity_or_are_told():
+    terms = [
+        {
+            "matchExpressions": [
+                {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["ml.trn2.48xlarge"]}
+            ]
+        }
+    ]
+    required = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+    wanted = {"instance_type": None, "replicas": 2, "accelerators": 16, "efa": 16}
+    assert resources(**wanted, affinity=required)[0] == {"aws.amazon.com/neurondevice": 16, "vpc.amazonaws.com/efa": 16}
+    assert found(**wanted, affinity=required) == []
+    assert found(**wanted) == [
+        "warning HP711 accelerators: is 16 and counts nvidia.com/gpu, but no instance type is stated",
+        "warning HP711 efa: is 16, but no instance type is stated",
+    ]
+    assert resources(**wanted, accelerator_resource="aws.amazon.com/neuron")[0]["aws.amazon.com/neuron"] == 16
+    assert found(**wanted, accelerator_resource="aws.amazon.com/neuron") == []
+    over = {**wanted, "accelerators": 17, "affinity": required}
+    assert found(**over) == ["error HP713 accelerators: is 17, but ml.trn2.48xlarge has 16 x AWS Trainium2"]
+
+
+def test_requests_between_the_estimate_and_the_kubelets_offer_are_a_warning():
+    wanted = {"replicas": 1, "accelerators": 8, "memory_limit_gib": "none"}
+    assert found(**wanted, vcpu=185) == [
+        "warning HP714 vcpu: is 185, but the estimate for ml.p5.48xlarge is 179.97 vCPU for pods (192 less 12.03)"
+    ]
+    assert found(**wanted, vcpu=191.45)[0].startswith("warning HP714")
+    assert found(**wanted, vcpu=191.5)[0].startswith("error HP714 vcpu: is 191.5, but ml.p5.48xlarge has 192 vCPU")
+
+
+def test_huge_pages_count_with_the_memory():
+    assert found(nodes=1, hugepages_2mi_mib=2048 * 1024) == [
+        "error HP714 hugepages_2mi_mib: is 2097152 MiB, but ml.p5.48xlarge has 2048 GiB, of which a kubelet offers 2047.13"
+        " at most"
+    ]
+    (said,) = found(replicas=1, accelerators=8, memory_gib=1800, hugepages_2mi_mib=256 * 1024)
+    assert said.startswith("error HP714 memory_gib: is 1800 and 256 of huge pages, but ml.p5.48xlarge has 2048 GiB")
+
+
+def test_auto_resume_counts_apart_from_the_backoff_limit():
+    manifest = rendered(**TWO, auto_resume=True, auto_resume_retries=4)
+    assert manifest["metadata"]["annotations"]["sagemaker.amazonaws.com/job-max-retry-count"] == "4"
+    assert "runPolicy" not in manifest["spec"]
+    both = {**TWO, "auto_resume": True, "restart_pods": "OnFailure", "run_policy": {"max_retries": 4}}
+    assert found(**both) == [
+        "warning HP726 run_policy.max_retries: is 4 for auto-resume and for restarts of containers (backoffLimit), which end"
+        " the job together"
+    ]
+    assert found(**{**both, "auto_resume_retries": 2}) == []
+
+
+@pytest.mark.parametrize("policy", ["ExitCode", "Never"])
+def test_retries_that_nothing_counts(policy: str):
+    assert found(**TWO, restart_pods=policy, run_policy={"max_retries": 1}) == [
+        f"warning HP726 run_policy.max_retries: has no effect: with restart_pods {policy} no container restarts"
+    ]
+
+
+def test_rights_stay_with_the_container_that_states_them():
+    manifest = rendered(
+        nodes=1,
+        security={"privileged": True, "run_as_user": 0, "fs_group": 100},
+        sidecars=[{"name": "logs", "image": "registry/logs:v1", "security": {"run_as_user": 7}}],
+        init_containers=[{"name": "fetch", "image": "registry/fetch:v1"}],
+    )
+    spec = pod_templates(manifest)[0]["spec"]
+    main, sidecar = spec["containers"]
+    assert main["securityContext"] == {"runAsUser": 0, "privileged": True}
+    assert sidecar["securityContext"] == {"runAsUser": 7}
+    assert "securityContext" not in spec["initContainers"][0]
+    assert spec["securityContext"] == {"fsGroup": 100}
+
+
+def test_one_volume_has_several_mounts_and_containers_their_own():
+    manifest = rendered(
+        nodes=1,
+        volumes=[
+            {"name": "fsx", "mount_path": "/fsx", "claim": "fsx"},
+            {"name": "fsx", "mount_path": "/data", "claim": "fsx", "sub_path": "sets/one", "read_only": True},
+            {"name": "efs", "nfs": {"server": "fs-1.efs.us-west-2.amazonaws.com", "path": "/share"}},
+            {"name": "run", "mount_path": "/run/it", "config_map": "run", "file_mode": "0755", "files": {"a": "a.sh"}},
+        ],
+        sidecars=[
+            {
+                "name": "sync",
+                "image": "registry/sync:v1",
+                "volumes": ["fsx"],
+                "mounts": [{"volume": "efs", "path": "/efs", "read_only": True}],
+            }
+        ],
+    )
+    spec = pod_templates(manifest)[0]["spec"]
+    assert spec["volumes"] == [
+        {"name": "fsx", "persistentVolumeClaim": {"claimName": "fsx"}},
+        {"name": "efs", "nfs": {"server": "fs-1.efs.us-west-2.amazonaws.com", "path": "/share"}},
+        {"name": "run", "configMap": {"name": "run", "items": [{"key": "a", "path": "a.sh"}], "defaultMode": 0o755}},
+    ]
+    main, sidecar = spec["containers"]
+    twice = [
+        {"name": "fsx", "mountPath": "/fsx"},
+        {"name": "fsx", "mountPath": "/data", "subPath": "sets/one", "readOnly": True},
+    ]
+    assert main["volumeMounts"] == [*twice, {"name": "run", "mountPath": "/run/it"}]
+    assert sidecar["volumeMounts"] == [*twice, {"name": "efs", "mountPath": "/efs", "readOnly": True}]
+
+
+def test_a_volume_name_with_another_source_is_taken():
+    volumes = [
+        {"name": "fsx", "mount_path": "/a", "claim": "fsx"},
+        {"name": "fsx", "mount_path": "/b", "claim": "other"},
+    ]
+    assert found(nodes=1, volumes=volumes) == ["error HP706 volumes[1].name: 'fsx' is taken"]
+
+
+def test_pods_on_the_nodes_network_resolve_the_clusters_names():
+    assert pod_templates(rendered(**TWO, host_network=True))[0]["spec"]["dnsPolicy"] == "ClusterFirstWithHostNet"
+    assert "dnsPolicy" not in pod_templates(rendered(**TWO))[0]["spec"]
+    stated = rendered(**TWO, host_network=True, dns_policy="Default")
+    assert pod_templates(stated)[0]["spec"]["dnsPolicy"] == "Default"
+
+
+def test_ephemeral_storage_and_topology_spread():
+    requests, limits = resources(nodes=1, ephemeral_storage_gib=50, ephemeral_storage_limit_gib=100)
+    assert (requests["ephemeral-storage"], limits["ephemeral-storage"]) == ("50Gi", "100Gi")
+    spread = [{"topology_key": "kubernetes.io/hostname", "match_labels": {"a": "b"}}]
+    assert pod_templates(rendered(nodes=1, topology_spread=spread))[0]["spec"]["topologySpreadConstraints"] == [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"a": "b"}},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "pod"),
+    [
+        ({"kind": "PyTorchJob", "args": ["--to", "train-master-0:1"]}, "train-master"),
+        ({"env": {"PEER": "train-pod-0"}}, "train-pod"),
+    ],
+)
+def test_a_job_that_names_its_own_pods_is_told_how(fields: dict[str, Any], pod: str):
+    (said,) = [one for one in check_job(Job(**{**BASE, "nodes": 2, **fields})) if one.rule == "HP729"]
+    assert said.message == f"names the pod '{pod}'..., but the job's name gets a hash"
+    assert "on_change: replace" in said.cure
+    assert "pod_field" in said.cure
+    assert not [one for one in found(nodes=2, on_change="refuse", **fields) if "HP729" in one]
+
+
+def test_names_that_kubeflow_refuses():
+    assert found(**{**TWO, "name": "70b-run"}) == [
+        "error HP701 name: '70b-run' begins with a digit, but the name of a PyTorchJob is a DNS-1035 label"
+    ]
+    assert found(name="70b-run", nodes=2) == []
+
+
+def test_a_priority_may_carry_its_suffix():
+    for priority in ("high", "high-priority"):
+        labels = rendered(nodes=1, team="research", priority=priority)["metadata"]["labels"]
+        assert labels["kueue.x-k8s.io/priority-class"] == "high-priority"
+
+
+@pytest.mark.parametrize("where", ["labels", "job_labels"])
+def test_a_label_does_not_override_the_teams_queue(where: str):
+    said = found(nodes=1, team="research", **{where: {"kueue.x-k8s.io/queue-name": "other"}})
+    assert said == [
+        f"""error HP703 {where}["kueue.x-k8s.io/queue-name"]: sets kueue.x-k8s.io/queue-name to 'other', but team"""
+        " 'research' means 'hyperpod-ns-research-localqueue'"
+    ]
+
+
+def test_kueue_is_not_a_scheduler_of_pods():
+    assert found(nodes=1, scheduler_name="kueue") == ["warning HP732 scheduler_name: Kueue is not a scheduler of pods"]
+    loaded = parsed("job_name: a\nimage: b\nnode_count: 1\nscheduler_type: Kueue\nqueue_name: q\n")
+    assert loaded.job is not None
+    assert (loaded.job.scheduler_name, loaded.job.queue) == (None, "q")
+    assert "means Kueue, which is selected by the queue: no scheduler is named" in [
+        one.message for one in loaded.findings
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "cure"),
+    [
+        (
+            "command: bash -c 'echo \"a b\"'",
+            "must be a list, not the text 'bash -c \\'echo \"a b\"\\''",
+            'write it in brackets, one word for each entry: [bash, -c, "echo \\"a b\\""]',
+        ),
+        ("memory_gib: 512Mi", "must be a number of GiB without a unit, not the text '512Mi'", "write 0.5"),
+        ("shared_memory_gib: 8 GB", "must be a number of GiB without a unit, not the text '8 GB'", "write 7.451"),
+        ("vcpu: .inf", "inf is out of bounds: it must be a finite number", "write a number"),
+        ("memory_gib: .nan", "nan is out of bounds: it must be a finite number", "write a number"),
+        ("nodes: 3000000000", "3000000000 is out of bounds: the most allowed is 2147483647", ""),
+    ],
+)
+def test_messages_of_values_with_units_and_words(text: str, message: str, cure: str):
+    (finding,) = parsed(f"name: a\nimage: b\n{text}\n").findings
+    assert (finding.message, finding.cure) == (message, cure)
+    assert finding.line == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"sidecars": [{"name": "pytorch-job-container", "image": "a"}]},
+            "error HP706 sidecars[0].name: 'pytorch-job-container' is the name of the main container",
+        ),
+        (
+            {"init_containers": [{"name": "A", "image": "a"}]},
+            "error HP702 init_containers[0].name: 'A' is not a valid Kubernetes name",
+        ),
+        (
+            {"sidecars": [{"name": "a", "image": "A:"}]},
+            "error HP700 sidecars[0].image: 'A:' is not a valid image reference",
+        ),
+        (
+            {"patch": {"spec": {"containers": [{"name": "pytorch", "tty": True}]}}},
+            "error HP722 patch.spec.containers: spec.containers[1].image: the container 'pytorch' has no image",
+        ),
+        (
+            {"patch": {"spec": {"containers": None}}},
+            "error HP722 patch.spec: the required key 'containers' is missing",
+        ),
+        ({"patch": {"spec": {"hostPid": True}}}, "error HP722 patch.spec.hostPid: unknown key 'hostPid'"),
+        ({"container_patch": {"ty": True}}, "error HP722 container_patch.ty: unknown key 'ty'"),
+        (
+            {"job_patch": {"spec": {"replicaspecs": []}}},
+            "error HP722 job_patch.spec.replicaspecs: unknown key 'replicaspecs'",
+        ),
+        (
+            {"affinity": {"nodeAffinity": {"required": []}}},
+            "error HP722 affinity.nodeAffinity.required: unknown key 'required'",
+        ),
+        (
+            {"tolerations": [{"key": "a", "effect": "NoSchedule", "seconds": 1}]},
+            "error HP722 tolerations[0]: has seconds, which only the effect NoExecute knows",
+        ),
+        (
+            {"run_policy": {"restart": {"max_full_restarts": 2**31}}},
+            "error HP722 : spec.runPolicy.restartPolicy.maxFullJobRestarts: 2147483648 does not fit 32 bits",
+        ),
+        ({"nodes": 1, "spares": 1}, "error HP727 spares: is 1, but the job waits in no queue"),
+        (
+            {"env": {"BIG": "x" * 131_068}},
+            "error HP728 env.BIG: has 131,073 bytes; Linux takes 131,072 in one argument or variable",
+        ),
+        (
+            {"args": ["{{resolve:ssm:/my/name}}"]},
+            "error HP730 args[0]: holds the dynamic reference '{{resolve:ssm:/my/name}}'",
+        ),
+    ],
+)
+def test_what_kubernetes_or_linux_refuses(fields: dict[str, Any], said: str):
+    assert said in found(**fields)
+
+
+def test_an_argument_of_the_largest_size_is_fine():
+    assert not errors(check_job(Job(**BASE, args=["x" * 131_071])))
+
+
+def test_the_main_container_is_patched_whatever_its_kind():
+    for kind in ("HyperPodPyTorchJob", "PyTorchJob", "Job"):
+        assert main_container(rendered(kind=kind, nodes=1, container_patch={"tty": True}))["tty"] is True

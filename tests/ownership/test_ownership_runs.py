@@ -1,0 +1,28 @@
+"""Random runs: thousands of events over shared, renamed and adopted names; nothing lost, orphaned or touched.
+
+``HYPERPOD_OWNERSHIP_EVENTS=20000`` makes them longer, ``HYPERPOD_OWNERSHIP_SEED`` picks where they start.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+from ownership_objects import Objects
+from ownership_runs import COUNTS, Run
+
+EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_EVENTS", "3000"))
+SEED = int(os.environ.get("HYPERPOD_OWNERSHIP_SEED", "1"))
+RUNS = 6
+
+
+@pytest.mark.parametrize("run", range(RUNS))
+def test_random_deployments(run: int, capsys: pytest.CaptureFixture[str]) -> None:
+    played = Run([Objects()], random.Random(SEED * 1000 + run))
+    played.until(EVENTS // RUNS)
+    with capsys.disabled():
+        print(f"\nownership run {run}: {played.report()}")
+    assert not any(played.counts[name] for name in COUNTS), "\n".join(played.said)
+    assert played.counts["UPDATE_ROLLBACK_COMPLETE"] > 5
+    assert played.counts["UPDATE_COMPLETE"] > 5

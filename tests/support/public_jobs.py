@@ -1,0 +1,301 @@
+"""Public training jobs as features: what their manifests use, in our own words, with names and values of our own.
+
+`features` reads a manifest's features, `manifest` makes an equivalent manifest of them; the table in
+`tests/jobs/data/public_jobs.json` names the source of each row. No file is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+TYPE_KEYS = (
+    "node.kubernetes.io/instance-type",
+    "beta.kubernetes.io/instance-type",
+    "sagemaker.amazonaws.com/compute-type",
+)
+DEVICES = ("nvidia.com/gpu", "aws.amazon.com/neuron", "aws.amazon.com/neurondevice", "aws.amazon.com/neuroncore")
+SOURCES = (
+    "hostPath",
+    "persistentVolumeClaim",
+    "emptyDir",
+    "configMap",
+    "secret",
+    "nfs",
+    "csi",
+    "downwardAPI",
+    "projected",
+)
+
+
+def features(job: Json) -> dict[str, Any]:
+    """The features of a job's manifest."""
+    spec, metadata = job["spec"], job.get("metadata") or {}
+    name = metadata.get("name")
+    row: dict[str, Any] = {"kind": str(job["kind"]).replace("HyperPodPytorchJob", "HyperPodPyTorchJob")}
+    row["object"] = _some(
+        namespace=_namespace(metadata.get("namespace")),
+        labels=sorted(_label(key) for key in metadata.get("labels") or {}),
+        annotations={
+            key: str(value) for key, value in (metadata.get("annotations") or {}).items() if "sagemaker" in key
+        },
+        notes=len([key for key in metadata.get("annotations") or {} if "sagemaker" not in key]),
+        processes=str(spec["nprocPerNode"]) if spec.get("nprocPerNode") else None,
+        elastic=dict(spec["elasticPolicy"]) if spec.get("elasticPolicy") else None,
+    )
+    roles: dict[str, Any] = {}
+    if "replicaSpecs" in spec:
+        row["object"] |= _some(policy=_policy(spec.get("runPolicy") or {}))
+        roles = {one["name"]: (one.get("replicas"), {}, one["template"]) for one in spec["replicaSpecs"]}
+    elif "pytorchReplicaSpecs" in spec:
+        row["object"] |= _some(policy=_policy(spec.get("runPolicy") or {}))
+        roles = {
+            role: (one.get("replicas"), _some(restart=one.get("restartPolicy")), one["template"])
+            for role, one in spec["pytorchReplicaSpecs"].items()
+        }
+    else:
+        policy = {key: value for key, value in spec.items() if key not in ("template", "parallelism")}
+        row["object"] |= _some(policy=policy)
+        roles = {"main": (spec.get("parallelism"), {}, spec["template"])}
+    pods = []
+    for index, (role, (count, extra, template)) in enumerate(roles.items()):
+        named = role if row["kind"] == "PyTorchJob" else f"part-{index}"
+        pods.append({"role": named, "replicas": count, **extra, **_pod(template, name)})
+    row["pods"] = pods
+    return row
+
+
+def _some(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value not in (None, [], {}, False, 0, "")}
+
+
+def _namespace(namespace: str | None) -> str | None:
+    if namespace in (None, "default"):
+        return None
+    return "hyperpod-ns-team" if namespace.startswith("hyperpod-ns-") else "training"
+
+
+def _label(key: str) -> str:
+    return key if key.startswith("kueue") else "app" if key == "app" else "own"
+
+
+def _policy(policy: Json) -> dict[str, Any]:
+    found = {key: value for key, value in policy.items() if key != "logMonitoringConfiguration"}
+    rules = policy.get("logMonitoringConfiguration") or []
+    return found | _some(rules=[{key: one[key] for key in one if key not in ("name", "logPattern")} for one in rules])
+
+
+def _pod(template: Json, job: str | None) -> dict[str, Any]:
+    spec, metadata = template["spec"], template.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    selector = spec.get("nodeSelector") or {}
+    main, *others = spec["containers"]
+    simple = ("hostNetwork", "hostIPC", "hostPID", "restartPolicy", "dnsPolicy", "schedulerName", "priorityClassName")
+    return _some(
+        labels=sorted(f"{_label(key)}{'=name' if value == job else ''}" for key, value in labels.items()),
+        annotations=len(metadata.get("annotations") or {}),
+        spec={key: spec[key] for key in (*simple, "terminationGracePeriodSeconds") if spec.get(key)},
+        account=bool(spec.get("serviceAccountName")),
+        pull_secrets=len(spec.get("imagePullSecrets") or ()),
+        security=dict(spec.get("securityContext") or {}),
+        selector=[f"{key}={selector[key]}" if key in TYPE_KEYS else "own" for key in selector],
+        tolerations=[
+            {**one, "key": "dedicated"} if one.get("key") else dict(one) for one in spec.get("tolerations") or ()
+        ],
+        affinity=_affinity(spec.get("affinity")),
+        spread=[
+            {k: v for k, v in one.items() if k != "labelSelector"}
+            for one in spec.get("topologySpreadConstraints") or ()
+        ],
+        volumes=[_volume(one) for one in spec.get("volumes") or ()],
+        main=_container(main, spec),
+        sidecars=[_container(one, spec) for one in others],
+        init=[_container(one, spec) for one in spec.get("initContainers") or ()],
+    )
+
+
+def _affinity(value: Any) -> Any:
+    """An affinity with pod labels of our own."""
+    if isinstance(value, dict):
+        return {key: {"app": NAME} if key == "matchLabels" else _affinity(one) for key, one in value.items()}
+    return [_affinity(one) for one in value] if isinstance(value, list) else value
+
+
+def _volume(volume: Json) -> dict[str, Any]:
+    source = next((key for key in SOURCES if key in volume), "emptyDir")
+    content = volume.get(source) or {}
+    kept = ("type", "medium", "sizeLimit", "defaultMode", "readOnly", "optional")
+    return {"source": source} | _some(
+        **{key: content[key] for key in kept if key in content}, items=len(content.get("items") or ())
+    )
+
+
+def _container(one: Json, spec: Json) -> dict[str, Any]:
+    order = [volume["name"] for volume in spec.get("volumes") or ()]
+    env = one.get("env") or []
+    return _some(
+        name="pytorch" if one.get("name") == "pytorch" else "own",
+        words=len(one.get("command") or ()),
+        script=any("\n" in str(word) for word in (*(one.get("command") or ()), *(one.get("args") or ()))),
+        args=len(one.get("args") or ()),
+        pull=one.get("imagePullPolicy"),
+        env=[
+            "field"
+            if (s := entry.get("valueFrom")) and "fieldRef" in s
+            else next(iter(s))
+            if s
+            else "reference"
+            if "$(" in str(entry.get("value"))
+            else "text"
+            for entry in env
+        ],
+        env_from=[next(key for key in entry if key != "prefix") for entry in one.get("envFrom") or ()],
+        ports=[
+            {k: v for k, v in port.items() if k != "name"} | ({"name": "p"} if port.get("name") else {})
+            for port in one.get("ports") or ()
+        ],
+        requests=dict((one.get("resources") or {}).get("requests") or {}),
+        limits=dict((one.get("resources") or {}).get("limits") or {}),
+        security=one.get("securityContext"),
+        workdir=bool(one.get("workingDir")),
+        restart=one.get("restartPolicy"),
+        tty=bool(one.get("tty")),
+        mounts=[
+            [
+                order.index(mount["name"]) if mount["name"] in order else -1,
+                mount["mountPath"] if mount["mountPath"] == "/dev/shm" else "own",
+            ]
+            + ["sub"] * bool(mount.get("subPath"))
+            + ["read"] * bool(mount.get("readOnly"))
+            for mount in one.get("volumeMounts") or ()
+        ],
+    )
+
+
+# ----- and back
+
+
+API = {"HyperPodPyTorchJob": "sagemaker.amazonaws.com/v1", "PyTorchJob": "kubeflow.org/v1", "Job": "batch/v1"}
+NAME = "public-job"
+
+
+def manifest(row: Json) -> dict[str, Any]:
+    """A manifest that has the features of a row, with names and values of our own."""
+    kind, of = row["kind"], row["object"]
+    labels = {
+        (f"example.com/own-{index}" if key == "own" else key): _value(key)
+        for index, key in enumerate(of.get("labels", ()))
+    }
+    notes = {f"example.com/note-{index}": f"note {index}" for index in range(of.get("notes", 0))}
+    metadata = {"name": NAME} | _some(
+        namespace=of.get("namespace"), labels=labels, annotations={**of.get("annotations", {}), **notes}
+    )
+    spec: dict[str, Any] = _some(nprocPerNode=of.get("processes"), elasticPolicy=of.get("elastic"))
+    policy = dict(of.get("policy") or {})
+    rules = policy.pop("rules", None)
+    if rules:
+        policy["logMonitoringConfiguration"] = [
+            {"name": f"rule-{index}", "logPattern": "step ([0-9]+)", **rule} for index, rule in enumerate(rules)
+        ]
+    if kind == "Job":
+        (pod,) = row["pods"]
+        spec |= policy | _some(parallelism=pod.get("replicas")) | {"template": _template(pod)}
+    else:
+        spec |= _some(runPolicy=policy)
+        parts = [
+            {**_some(replicas=pod.get("replicas"), restartPolicy=pod.get("restart")), "template": _template(pod)}
+            for pod in row["pods"]
+        ]
+        names = [pod["role"] for pod in row["pods"]]
+        if kind == "HyperPodPyTorchJob":
+            spec["replicaSpecs"] = [{"name": name, **part} for name, part in zip(names, parts, strict=True)]
+        else:
+            spec["pytorchReplicaSpecs"] = dict(zip(names, parts, strict=True))
+    return {"apiVersion": API[kind], "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _value(key: str) -> str:
+    known = {
+        "kueue.x-k8s.io/queue-name": "hyperpod-ns-team-localqueue",
+        "kueue.x-k8s.io/priority-class": "high-priority",
+    }
+    return known.get(key, "value")
+
+
+def _template(pod: Json) -> dict[str, Any]:
+    labels = {}
+    for index, label in enumerate(pod.get("labels", ())):
+        key, _, named = label.partition("=")
+        labels[f"example.com/pod-{index}" if key == "own" else key] = NAME if named else _value(key)
+    selector = dict(
+        one.split("=", 1) if "=" in one else (f"example.com/{index}", "a")
+        for index, one in enumerate(pod.get("selector", ()))
+    )
+    own = [_build(one, f"side-{index}") for index, one in enumerate(pod.get("sidecars", ()))]
+    spread = [{**one, "labelSelector": {"matchLabels": {"app": NAME}}} for one in pod.get("spread", ())]
+    spec = {**pod.get("spec", {})} | _some(
+        serviceAccountName="trainer" if pod.get("account") else None,
+        imagePullSecrets=[{"name": f"pull-{index}"} for index in range(pod.get("pull_secrets", 0))],
+        securityContext=pod.get("security"),
+        nodeSelector=selector,
+        tolerations=pod.get("tolerations"),
+        affinity=pod.get("affinity"),
+        topologySpreadConstraints=spread,
+        volumes=[_source(one, index) for index, one in enumerate(pod.get("volumes", ()))],
+        containers=[_build(pod["main"], "trainer"), *own],
+        initContainers=[_build(one, f"init-{index}") for index, one in enumerate(pod.get("init", ()))],
+    )
+    annotations = {f"example.com/pod-{index}": "x" for index in range(pod.get("annotations", 0))}
+    return _some(metadata=_some(labels=labels, annotations=annotations), spec=spec)
+
+
+def _source(one: Json, index: int) -> dict[str, Any]:
+    source, content = one["source"], {key: value for key, value in one.items() if key not in ("source", "items")}
+    names = {
+        "hostPath": {"path": f"/mnt/data-{index}"},
+        "persistentVolumeClaim": {"claimName": f"claim-{index}"},
+        "configMap": {"name": f"config-{index}"},
+        "secret": {"secretName": f"secret-{index}"},
+        "nfs": {"server": "files.example.com", "path": "/export"},
+        "csi": {"driver": "csi.example.com"},
+    }
+    items = [{"key": f"key-{item}", "path": f"file-{item}"} for item in range(one.get("items", 0))]
+    return {"name": f"volume-{index}", source: {**names.get(source, {}), **content, **_some(items=items)}}
+
+
+def _build(one: Json, name: str) -> dict[str, Any]:
+    command = ["run"] * one.get("words", 0)
+    args = [f"--option-{index}=1" for index in range(one.get("args", 0))]
+    if one.get("script"):
+        words = args or command
+        words[-1] = "set -e\necho \"${NNODES:-1}\" '$HOME'\ntrain --all\n"
+    sources = {
+        "field": {"valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        "secretKeyRef": {"valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
+        "configMapKeyRef": {"valueFrom": {"configMapKeyRef": {"name": "config", "key": "mode"}}},
+        "resourceFieldRef": {"valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+        "reference": {"value": "$(VAR_0)/logs"},
+        "text": {"value": "1"},
+    }
+    env = [{"name": f"VAR_{index}", **sources[kind]} for index, kind in enumerate(one.get("env", ()))]
+    references = {"configMapRef": {"name": "defaults"}, "secretRef": {"name": "keys"}}
+    mounts = []
+    for index, (volume, place, *more) in enumerate(one.get("mounts", ())):
+        path = place if place != "own" else f"/data/{index}"
+        mount = {"name": f"volume-{volume}", "mountPath": path}
+        mounts.append(mount | _some(subPath="sub/folder" if "sub" in more else None, readOnly="read" in more))
+    return {"name": one["name"] if one["name"] == "pytorch" else name, "image": "registry/train:v1"} | _some(
+        command=command,
+        args=args,
+        imagePullPolicy=one.get("pull"),
+        env=env,
+        envFrom=[{key: references[key]} for key in one.get("env_from", ())],
+        ports=one.get("ports"),
+        resources=_some(requests=one.get("requests"), limits=one.get("limits")),
+        securityContext=one.get("security"),
+        workingDir="/work" if one.get("workdir") else None,
+        restartPolicy=one.get("restart"),
+        tty=one.get("tty"),
+        volumeMounts=mounts,
+    )

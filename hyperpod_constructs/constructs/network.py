@@ -13,7 +13,7 @@ from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.checks import Context
 from ..core.endpoint_policies import endpoint_policy
-from ..core.network_plan import PlannedSubnet, plan
+from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
 from .log_groups import DEFAULT_RETENTION
 from .trust import hold_to_account
@@ -37,6 +37,9 @@ class HyperPodNetwork(Construct):
     """Private node subnet of each zone id, in the order of the config."""
     control_plane_subnets: Sequence[ec2.ISubnet]
     """Subnets for the EKS control plane's interfaces, in two or more zones."""
+    cluster_subnets: Sequence[ec2.ISubnet]
+    """Node subnets of the same zones: the HyperPod cluster's `VpcConfig`, and where functions run. Zones that are added to
+    the network later do not join them."""
     node_security_group: ec2.ISecurityGroup
     """Security group of all nodes, shared with the control plane."""
     ready: IDependable
@@ -95,9 +98,10 @@ class HyperPodNetwork(Construct):
             isolated_subnet_route_table_ids=[private_tables[zone].ref for zone in subnets["control-plane"]],
         )
         self.node_subnets = self._as_subnets("Node", subnets["node"], private_tables)
-        self.control_plane_subnets = list(
-            self._as_subnets("ControlPlane", subnets["control-plane"], private_tables).values()
-        )
+        fixed = control_plane_zones(network)
+        control_plane = self._as_subnets("ControlPlane", subnets["control-plane"], private_tables)
+        self.control_plane_subnets = [control_plane[zone] for zone in fixed]
+        self.cluster_subnets = [self.node_subnets[zone] for zone in fixed]
         self.node_security_group = self._security_group()
         self._interface_endpoints(
             [*network.interface_endpoints, *endpoint_services], [network.vpc_cidr, *planned.secondary_cidrs]
@@ -304,10 +308,11 @@ class HyperPodNetwork(Construct):
             )
             for subnet in existing.node_subnets
         }
+        self.cluster_subnets = [self.node_subnets[zone] for zone in control_plane_zones(network)]
         self.control_plane_subnets = [
             ec2.Subnet.from_subnet_id(self, f"ControlPlaneSubnet{index}", subnet_id)
             for index, subnet_id in enumerate(existing.control_plane_subnet_ids)
-        ] or list(self.node_subnets.values())
+        ] or self.cluster_subnets
         self.node_security_group = (
             ec2.SecurityGroup.from_security_group_id(self, "NodeSecurityGroup", existing.security_group_id)
             if existing.security_group_id

@@ -241,6 +241,7 @@ def test_dashboards_are_put_into_a_managed_workspace(synth: Synth) -> None:
         "grafana:CreateWorkspaceServiceAccountToken",
         "grafana:DeleteWorkspaceServiceAccount",
         "grafana:DescribeWorkspace",
+        "grafana:ListWorkspaceServiceAccounts",
     ]
     assert "*" not in json.dumps(statement["Resource"])
     proof = prove(str(assembly.folder))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ordinary_edits import content, ordinary
+from ordinary_edits import DEFAULTS_THEN, content, ordinary
 from rehearsal_platforms import EXAMPLES, RECORDED, Platforms
 
 from hyperpod_constructs.assembly.graph import Stack, load
@@ -240,9 +240,10 @@ def test_ordinary_edits_and_back(config: str, platforms: Platforms, capsys: pyte
 @pytest.mark.parametrize("config", [name for name in EXAMPLES if name in RECORDED] if ALL else ["hyperpod.yaml"])
 def test_the_released_version_is_upgraded(config: str, platforms: Platforms):
     base = content(config)
-    # the defaults of then, which a deployed platform keeps: other names and roles are other clusters
-    base["cluster"] = {"execution_roles": "shared", "cluster_name": None, **base["cluster"]}
-    base["eks"] = {"cluster_name": None, **base.get("eks", {})}
+    for part, then in DEFAULTS_THEN.items():  # what a deployed platform keeps: other names and roles are other clusters
+        base[part] = {**then, **base.get(part, {})}
+    if "existing" in base["eks"]:
+        base["eks"].pop("cluster_name", None)
     order = sorted(RECORDED[config], key=lambda name: STACKS.index(name.rpartition("-")[2]))
     old = [Stack(name, RECORDED[config][name], depends_on=tuple(order[:index])) for index, name in enumerate(order)]
     rehearsal = Rehearsal()

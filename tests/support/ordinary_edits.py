@@ -10,6 +10,10 @@ import yaml
 from assembly import ROOT
 
 Config = dict[str, Any]
+DEFAULTS_THEN: Config = yaml.safe_load(
+    (ROOT / "docs" / "editing.md").read_text().partition("## From 0.1.0")[2].split("```")[1][5:]
+)
+"""What the page on editing tells to add to a config that was deployed by the released version."""
 
 
 def content(name: str) -> Config:

@@ -13,15 +13,13 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct, DependencyGroup, IDependable
 
-from ..core.checks import Context
-from ..core.spec import Access, Addons, Eks
+from ..core.spec import Access, Acknowledgement, Addons, Eks
 from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
 from .interfaces import NetworkAddon, OidcIdentity
 from .kubernetes import KubernetesProvider
 from .network import HyperPodNetwork, connect_security_groups
 from .trust import hold_to_account
-from .validation import region_of, validate_with
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
@@ -141,10 +139,10 @@ class HyperPodEks(Construct):
         network: HyperPodNetwork,
         eks: Eks | None = None,
         addons: Addons | None = None,
+        acknowledge: Sequence[Acknowledgement] = (),
     ) -> None:
         super().__init__(scope, id)
         spec, addons = eks or Eks(), addons or Addons()
-        validate_with(self, lambda: Context(eks=spec, network=network.spec, region=region_of(self)))
         self.spec = spec
         self.kubernetes_version = spec.version
         group = DependencyGroup()
@@ -169,6 +167,10 @@ class HyperPodEks(Construct):
             vpc_subnets=ec2.SubnetSelection(subnets=list(network.node_subnets.values())) if inside else None,
             security_groups=[network.node_security_group] if inside else None,
         )
+        parts = self.kubernetes.parts
+        parts.eks, parts.network = spec, network.spec
+        parts.acknowledge += acknowledge
+        network.is_checked_with_cluster = True
         if spec.existing:
             rules = connect_security_groups(
                 self,

@@ -15,7 +15,9 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup
 
 from ...handlers.kubernetes.timing import POLL_SECONDS
+from ..parts import Parts
 from ..trust import hold_to_account, keep_internal
+from ..validation import check_parts
 from .handler_code import handler_code
 
 _RUNTIME = lambda_.Runtime.PYTHON_3_14
@@ -48,6 +50,8 @@ class KubernetesProvider(Construct):
     """Keyword arguments that place another function beside these; empty outside of a VPC."""
     connections: ec2.Connections
     """Security groups of the functions: the cluster's must admit them."""
+    parts: Parts
+    """What the app puts on the EKS cluster; checked when the app is synthesized."""
     service_token: str
     """Service token of `Custom::HyperPodKubernetesObjects`."""
     ready: DependencyGroup
@@ -72,6 +76,8 @@ class KubernetesProvider(Construct):
             raise ValueError("vpc_subnets and security_groups of a KubernetesProvider need its vpc")
         self.cluster_name = cluster_name
         self.cluster_arn = cluster_arn
+        self.parts = Parts()
+        check_parts(self, self.parts)
         self._log_retention = log_retention
         self._code = handler_code("kubernetes", "shared")
         self._place(vpc, vpc_subnets, security_groups)

@@ -88,6 +88,7 @@ _EXPORTS = {
         "Job",
         "Kueue",
         "Lifecycle",
+        "Logs",
         "LustreEfaClient",
         "LustreFileSystem",
         "LustreMount",

@@ -14,7 +14,10 @@ import pytest
 from hyperpod_constructs.core import chart, spec
 from hyperpod_constructs.core.catalog import instance_types
 from hyperpod_constructs.core.catalog._files import load
-from hyperpod_constructs.core.chart import ChartError, chart_values, gaps, insertions, vendor
+from hyperpod_constructs.core.chart import ChartError, chart_values, gaps, vendor
+from hyperpod_constructs.core.chart_lines import insertions
+from hyperpod_constructs.core.closed import image_copies
+from hyperpod_constructs.core.spec import Cluster, InstanceGroup
 from hyperpod_constructs.core.spec.dependencies import DependencyChart
 
 COMPONENTS = load("chart")["components"]
@@ -28,12 +31,13 @@ def value_at(values: dict[str, Any], key: str) -> Any:
 
 
 def test_every_component_is_a_switch_with_the_charts_default() -> None:
-    switches = {
-        name: field.default
-        for name, field in DependencyChart.model_fields.items()
-        if name not in ("enabled", "chart", "values", "image_registry")
-    }
+    switches = {name: field.default for name, field in DependencyChart.model_fields.items() if name in COMPONENTS}
     switches["nvidia_device_plugin"] = DependencyChart().has_nvidia_device_plugin
+    others = DependencyChart.model_fields.keys() - COMPONENTS
+    assert others == {
+        *("enabled", "chart", "values", "image_registry", "pytorch_init_image"),
+        *("subchart_digests", "allow_unpinned_subcharts", "adopt"),
+    }
     assert switches == {name: component["default"] for name, component in COMPONENTS.items()}
 
 
@@ -237,6 +241,7 @@ def test_vendoring(upstream: Path, packages: Path, tmp_path: Path) -> None:
         files=4,
         subcharts=("paint 1.2.0",),
         left_out=("agent-0.1.0.tgz",),
+        unpinned={"paint 1.2.0": "sha256:" + hashlib.sha256((packages / "paint-v1.2.0.tgz").read_bytes()).hexdigest()},
     )
     assert chart.content_digest(upstream) == before
     assert (tmp_path / "made" / "Chart.yaml").read_bytes() == (upstream / "Chart.yaml").read_bytes()
@@ -303,3 +308,40 @@ def test_the_pin() -> None:
     pin = chart.pinned_chart()
     assert (pin.commit, pin.digest[:14]) == ("011ca927123e02b35a399935bbb3ab1905fe33c7", "sha256:d4bef34")
     assert all(digest.startswith("sha256:") and len(digest) == 71 for digest in chart.subchart_digests().values())
+
+
+def test_the_operator_is_told_the_image_of_its_init_containers() -> None:
+    def lines(**fields: Any) -> list[str]:
+        found = insertions(DependencyChart(**fields), instance_types=["ml.p5.48xlarge"])
+        return [one.line.strip() for one in found if "training-operator" in one.path]
+
+    assert lines() == []  # the operator's own default
+    assert lines(pytorch_init_image="registry/wait:v1") == ["- --pytorch-init-container-image=registry/wait:v1"]
+    mirrored = "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"
+    assert lines(image_registry=mirrored) == [f"- --pytorch-init-container-image={mirrored}/alpine:3.10"]
+    assert lines(image_registry=mirrored, training_operators=False) == []
+    group = InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=1)
+    own = DependencyChart(pytorch_init_image="registry/wait:v1")
+    copied = [one.component for one in image_copies(own, Cluster(instance_groups=[group]))]
+    assert copied == ["mpi-operator", "training-operator"]
+
+
+def test_seven_sub_charts_have_no_known_digest_and_are_downloaded_only_when_asked_for() -> None:
+    """Their registries could not be reached; a digest that is found goes into the catalog."""
+    subcharts = load("chart")["subcharts"]
+    without = {name for name, entry in subcharts.items() if entry["digest"] is None}
+    assert len(without) == 7
+    named = {name for component in COMPONENTS.values() for name in component.get("subcharts", ())}
+    assert named == without, "each belongs to a component, so that the rule HP413 sees it"
+    assert chart.unpinned(DependencyChart()) == {}, "the default downloads none of them"
+    every = DependencyChart(gpu_operator=True, cert_manager=True, inference_operators=True)
+    assert {name.split()[0] for names in chart.unpinned(every).values() for name in names} == without
+
+
+def test_a_digest_that_is_given_is_enough_and_has_to_be_one() -> None:
+    key = "gpu-operator v26.3.1"
+    given = DependencyChart(gpu_operator=True, subchart_digests={key: "sha256:" + "ab" * 32})
+    assert chart.unpinned(given) == {}
+    assert chart.subchart_digests(given)["gpu-operator 26.3.1"] == "sha256:" + "ab" * 32
+    with pytest.raises(ValueError, match="digest"):
+        DependencyChart(subchart_digests={key: "v26.3.1"})

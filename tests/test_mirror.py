@@ -31,6 +31,7 @@ def test_images_of_what_is_on_and_has_nodes_are_copied_under_the_registry(plan: 
         "nvcr.io/nvidia/k8s-device-plugin:v0.16.1": f"{REGISTRY}/nvidia/k8s-device-plugin:v0.16.1",
         "mpioperator/mpi-operator:0.5": f"{REGISTRY}/mpioperator/mpi-operator:0.5",
         "kubeflow/training-operator:v1-855e096": f"{REGISTRY}/kubeflow/training-operator:v1-855e096",
+        "alpine:3.10": f"{REGISTRY}/alpine:3.10",
     }
     assert plan.repositories[0] == "mirror/nvidia/k8s-device-plugin"
     assert str(plan.chart_folder).endswith("vendor/hyperpod-chart")

@@ -20,6 +20,7 @@ from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.nag import JustifiedNag
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.deployer import actions_of, resource_types, unknown_types
 from hyperpod_constructs.core.findings import Severity
 from hyperpod_constructs.core.spec import Platform
 
@@ -122,6 +123,13 @@ def test_it_synthesizes_within_cloudformations_limits(example: Path, synthesized
         assert 0 < len(template["Resources"]) <= MAX_RESOURCES, name
         assert (assembly.folder / f"{name}.template.json").stat().st_size < MAX_BYTES, name
         assert "${Token[" not in str(template), name
+
+
+@each
+def test_the_deployers_policies_know_its_resource_types(example: Path, synthesized: Synthesized):
+    types = resource_types(synthesized(example)[0].folder)
+    assert actions_of(types) >= {"lambda:InvokeFunction"}
+    assert unknown_types(types) == set()
 
 
 @each

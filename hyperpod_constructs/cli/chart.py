@@ -31,18 +31,26 @@ def vendor(
     """
     from ..core import chart as charts
 
-    values, registry = _values(config) if config else (None, None)
+    values, registry, digests = _values(config) if config else (None, None, None)
     with tempfile.TemporaryDirectory() as work:
         try:
             folder = source or charts.fetch(charts.pinned_chart(), Path(work) / "chart")
             made = charts.vendor(
-                folder, destination, values=values, packages=packages, helm=helm, image_registry=registry
+                folder,
+                destination,
+                values=values,
+                packages=packages,
+                helm=helm,
+                image_registry=registry,
+                digests=digests,
             )
         except charts.ChartError as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"{made.folder}: {made.files} files, {made.digest}")
     if made.subcharts:
         click.echo(f"sub-charts: {', '.join(made.subcharts)}")
+    for name, found in sorted(made.unpinned.items()):
+        click.echo(f"{name} was taken without a known digest: its package is {found}; compare it with the publisher's")
     if made.left_out:
         click.echo(f"left out (also there as folders): {', '.join(made.left_out)}")
     click.echo(f"name it in the config: dependencies: {{chart: {{path: {json.dumps(str(destination))}}}}}")
@@ -60,8 +68,8 @@ def digest(folder: Path) -> None:
         raise click.ClickException(str(error)) from error
 
 
-def _values(config: Path) -> tuple[dict[str, Any], str | None]:
-    from ..core.chart import chart_values
+def _values(config: Path) -> tuple[dict[str, Any], str | None, dict[str, str]]:
+    from ..core.chart import chart_values, subchart_digests
     from ..core.config import load
 
     platform = load(config).platform
@@ -75,4 +83,4 @@ def _values(config: Path) -> tuple[dict[str, Any], str | None]:
         instance_types=types,
         restricted_nodes=bool(platform.cluster.restricted_instance_groups),
     )
-    return values, platform.dependencies.image_registry
+    return values, platform.dependencies.image_registry, subchart_digests(platform.dependencies)

@@ -35,7 +35,7 @@ def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None
     if config is not None:
         loaded, more = _in_cluster(loaded, config)
         found += more
-    _tell(found)
+    tell(found)
     return [one.job for one in loaded if one.job is not None]
 
 
@@ -93,7 +93,8 @@ def _located(finding: Finding, placed: Sequence[LoadedJob]) -> Finding:
     return placed[int(index)].locate(replace(finding, path=inside.removeprefix(".")))
 
 
-def _tell(found: Sequence[Finding]) -> None:
+def tell(found: Sequence[Finding]) -> None:
+    """Print findings to standard error; exit 1 when one is an error."""
     for finding in ordered(found):
         click.echo(str(finding), err=True)
     if errors(found):

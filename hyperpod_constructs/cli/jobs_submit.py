@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .job_flags import job_flags, stated
-from .jobs_live import GOAL, KINDS, cluster_options, connected, follow
+from .jobs_live import GOAL, cluster_options, connected, follow
 from .live import emit, output_option, table
+
+if TYPE_CHECKING:
+    from ..core.jobs.importing.raw import Raw
 
 _FILE = click.Path(path_type=Path)
 
@@ -38,23 +41,31 @@ def submit(
 ) -> None:
     """Create the jobs of FILES, or a job stated by flags, exactly as `hyperpod jobs render` prints them.
 
-    FILES are ours, config.yaml of the official CLI, or Kubernetes manifests of jobs, which are taken as they are. A job
-    with a content-hashed name that is there already is left alone.
+    FILES are ours, config.yaml of the official CLI, or Kubernetes manifests: these are checked like job files and taken as
+    they are, jobs together with their companions (config maps, secrets, services, service accounts, claims, roles), which
+    are created first. A job with a content-hashed name that exists already is left alone.
     """
     from ..core.jobs import compile_job
+    from ..live.operations.companions import create
     from ..live.operations.jobs import submit as run
     from ..live.operations.jobs import summary
-    from .job_input import jobs_of
+    from .job_input import jobs_of, tell
 
-    manifests = [manifest for file in files for manifest in manifests_in(file)]
-    ours = [file for file in files if not manifests_in(file)]
+    raw = {file: found for file in files if (found := manifests_in(file)) is not None}
+    ours = [file for file in files if file not in raw]
     flags = stated(parameters)
-    if flags and manifests:
+    if flags and raw:
         raise click.UsageError("Kubernetes manifests are taken as they are: no flags go over them")
-    if ours or not manifests:
+    tell([finding for one in raw.values() for finding in one.findings])
+    manifests = [job for one in raw.values() for job in one.jobs]
+    if ours or not raw:
         manifests += [compile_job(job) for job in jobs_of(ours, flags, config)]
     done = []
     with connected(cluster, context, profile, region) as api:
+        for companion in [it for one in raw.values() for it in one.companions]:
+            new = create(api, companion, dry_run=dry_run)
+            outcome = "valid" if dry_run else "created" if new else "unchanged"
+            click.echo(f"{companion['kind']} {companion['metadata']['name']}: {outcome}", err=True)
         for manifest in manifests:
             job, new = run(api, manifest, dry_run=dry_run)
             job = {**job, "kind": manifest["kind"]}
@@ -66,22 +77,11 @@ def submit(
             follow(api, job, str(goal), timeout)
 
 
-def manifests_in(file: Path) -> list[dict[str, Any]]:
-    """The jobs of a file of Kubernetes manifests; empty where it is not one.
+def manifests_in(file: Path) -> Raw | None:
+    """The manifests of a file; None where it holds none, which is for those who read it as a job file."""
+    from ..core.documents import read_all
+    from ..core.jobs.foreign import is_manifest
+    from ..core.jobs.importing.raw import raw_manifests
 
-    Raises:
-        click.ClickException: it holds something else than jobs.
-    """
-    import yaml
-
-    try:
-        documents = [it for it in yaml.safe_load_all(file.read_text(encoding="utf-8")) if it is not None]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return []  # told by who reads it as a job file
-    if not documents or not all(isinstance(it, dict) and "apiVersion" in it for it in documents):
-        return []
-    for document in documents:
-        if document.get("kind") not in KINDS:
-            raise click.ClickException(f"{file} holds a {document.get('kind')}, which is no job: use kubectl apply")
-        document.setdefault("metadata", {}).setdefault("namespace", "default")
-    return documents
+    documents = read_all(file)
+    return raw_manifests(documents) if any(is_manifest(one.value) for one in documents) else None

@@ -126,7 +126,7 @@ def _asked(platform: Any, source: str | None, eks: Any) -> dict[str, Any]:
 
     known: dict[str, Any] = {"releases": releases(eks), "facts": f"EKS in {eks.meta.region_name}, now"}
     names = [ADDON_NAMES[key] for key in platform.addons.effective() if key in ADDON_NAMES]
-    name = platform.eks.existing.cluster_name if platform.eks.existing else platform.eks.cluster_name
+    name = platform.eks.existing.cluster_name if platform.eks.existing else platform.completed_eks.cluster_name
     if name:
         known |= {"installed": installed(eks, name), "insights": insights(eks, name)}
         names += [addon for addon in known["installed"] if addon not in names]

@@ -12,6 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from .kubernetes.handler_code import handler_code
+from .log_groups import DEFAULT_RETENTION
 from .trust import keep_internal
 
 
@@ -108,7 +109,7 @@ class ClusterGuard(Construct):
         return {**properties, "InstanceGroups": groups} if groups else dict(properties)
 
     def _logs(self, id: str) -> logs.LogGroup:
-        return logs.LogGroup(self, id, retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY)
+        return logs.LogGroup(self, id, retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
 
 
 def _minimum(group: Mapping[str, Any]) -> dict[str, Any]:

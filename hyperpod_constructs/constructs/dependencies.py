@@ -7,7 +7,8 @@ from typing import Any
 
 from constructs import Construct
 
-from ..core.chart import chart_values, insertions, namespace, pinned_chart, release_name, subchart_digests, values_files
+from ..core.chart import chart_values, namespace, pinned_chart, release_name, subchart_digests, values_files
+from ..core.chart_lines import insertions
 from ..core.spec.dependencies import ChartSource, DependencyChart
 from .kubernetes.helm_release import HelmRelease
 from .kubernetes.provider import KubernetesProvider
@@ -60,7 +61,9 @@ class HyperPodDependencies(Construct):
                 values=values,
             ),
             values_files=values_files(spec, region=region),
-            subchart_digests=subchart_digests(),
+            subchart_digests=subchart_digests(spec),
+            allow_unpinned_subcharts=spec.allow_unpinned_subcharts,
+            adopt=spec.adopt,
             insertions=lambda: insertions(spec, instance_types=self._instance_types),
         )
 

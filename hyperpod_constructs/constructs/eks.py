@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_cdk import Acknowledgment, CfnOutput, Fn, Stack, Token, Validations
+from aws_cdk import Acknowledgment, CfnOutput, Fn, RemovalPolicy, Stack, Token, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.spec import Access, Acknowledgement, Addons, Eks
@@ -18,8 +19,10 @@ from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
 from .interfaces import NetworkAddon, OidcIdentity
 from .kubernetes import KubernetesProvider
+from .log_groups import DEFAULT_RETENTION
 from .network import HyperPodNetwork, connect_security_groups
 from .trust import hold_to_account
+from .weak_references import refer_weakly
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
@@ -164,7 +167,7 @@ class HyperPodEks(Construct):
             cluster_name=self.cluster_name,
             cluster_arn=self.cluster_arn,
             vpc=network.vpc if inside else None,
-            vpc_subnets=ec2.SubnetSelection(subnets=list(network.node_subnets.values())) if inside else None,
+            vpc_subnets=ec2.SubnetSelection(subnets=list(network.cluster_subnets)) if inside else None,
             security_groups=[network.node_security_group] if inside else None,
         )
         parts = self.kubernetes.parts
@@ -198,7 +201,9 @@ class HyperPodEks(Construct):
     def oidc(self) -> OidcIdentity:
         """The OIDC provider, made when it is first asked for; that of an existing cluster has to be given."""
         if self.cluster:
-            return oidc_identity(self.cluster.open_id_connect_provider.open_id_connect_provider_arn)
+            provider = self.cluster.open_id_connect_provider
+            refer_weakly(provider)
+            return oidc_identity(provider.open_id_connect_provider_arn)
         if self.spec.existing is None or self.spec.existing.oidc_provider_arn is None:
             raise ValueError(_NO_OIDC.format(self.node.path, "eks.existing.oidc_provider_arn"))
         return oidc_identity(self.spec.existing.oidc_provider_arn)
@@ -236,6 +241,16 @@ class HyperPodEks(Construct):
         )
         resource = cluster.node.default_child
         assert isinstance(resource, eks_v2.CfnCluster)
+        if spec.cluster_name and spec.logs:
+            # made first: EKS makes the group by itself where it is missing, without retention, and nobody deletes it
+            log_group = logs.LogGroup(
+                self,
+                "ControlPlaneLogs",
+                log_group_name=f"/aws/eks/{spec.cluster_name}/cluster",
+                retention=DEFAULT_RETENTION,
+                removal_policy=RemovalPolicy.DESTROY,
+            )
+            resource.node.add_dependency(log_group)
         hold_to_account(cluster.role)
         resource.add_property_override("AccessConfig.AuthenticationMode", spec.authentication_mode)
         resource.add_property_override("UpgradePolicy.SupportType", spec.support)

@@ -7,6 +7,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from .log_groups import DEFAULT_RETENTION
 from .trust import INTERNAL_TAG
 
 
@@ -20,9 +21,7 @@ def framework_logs(scope: Construct) -> logs.LogGroup:
     id = "HyperPodFrameworkLogs"
     found = stack.node.try_find_child(id)
     if found is None:
-        found = logs.LogGroup(
-            stack, id, retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
-        )
+        found = logs.LogGroup(stack, id, retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
     assert isinstance(found, logs.LogGroup)
     return found
 

@@ -23,6 +23,7 @@ from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
 from .kubernetes.handler_code import handler_code
 from .kubernetes.helm_release import HelmRelease
+from .log_groups import DEFAULT_RETENTION
 from .roles import pod_identity_role
 from .trust import keep_internal
 
@@ -112,9 +113,7 @@ class GrafanaDashboards(Construct):
         levels: Metrics | None = None,
     ) -> None:
         super().__init__(scope, id)
-        log_group = logs.LogGroup(
-            self, "Logs", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
-        )
+        log_group = logs.LogGroup(self, "Logs", retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
         role = iam.Role(
             self,
             "Role",
@@ -131,7 +130,7 @@ class GrafanaDashboards(Construct):
             self,
             "Handler",
             description="Puts dashboards into a Grafana workspace",
-            code=handler_code("grafana"),
+            code=handler_code("grafana", "shared"),
             handler="handlers.grafana.index.on_event",
             runtime=lambda_.Runtime.PYTHON_3_14,
             timeout=Duration.minutes(5),
@@ -152,6 +151,7 @@ class GrafanaDashboards(Construct):
                 "WorkspaceId": workspace_id,
                 "DataSource": Stack.of(self).to_json_string(source),
                 "Dashboards": json.dumps(boards, separators=(",", ":")),
+                "Marks": "tags",
             },
         )
         resource.node.add_dependency(role)
@@ -211,6 +211,7 @@ class SelfHostedGrafana(Construct):
             values=overlay(_values(prometheus.endpoint), settings.values),
             create_namespace=False,
             wait=True,
+            adopt=settings.adopt,
         )
         release.node.add_dependency(
             space, association, boards, cluster.milestone("coredns"), cluster.milestone("task_governance")

@@ -17,6 +17,8 @@ from .addons import NODE_ADDONS
 from .cluster import HyperPodCluster
 from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
+from .exports import export_shared_values, spread
+from .log_groups import set_log_group, set_log_groups
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
 from .trust import keep_internal
@@ -44,7 +46,7 @@ class HyperPodPlatform(Construct):
     All parts go below this construct, in one stack, unless `scopes` spreads them (as `platform_stacks` does). The spec is
     checked as a whole first; what is wrong is an `InvalidSpec` with all findings.
 
-    Tags and the permissions boundary reach all that is made for the platform, also what a stack has once only and is made
+    Tags, log settings and the boundary reach all that is made for the platform, also what a stack has once only and is made
     beside this construct; what was in the stack before stays as it is.
     """
 
@@ -67,8 +69,13 @@ class HyperPodPlatform(Construct):
             scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
         parts = dict.fromkeys((scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
         beside = _beside(parts)
+        for part in parts:
+            set_log_groups(part, platform.logs)
         self._make(platform, scopes)
-        self._tag_and_limit([*parts, *(made for path, made in _beside(parts).items() if path not in beside)], platform)
+        made = [made for path, made in _beside(parts).items() if path not in beside]
+        for log_group in made:
+            set_log_group(log_group, platform.logs)
+        self._tag_and_limit([*parts, *made], platform)
 
     def _tag_and_limit(self, parts: Sequence[IConstruct], platform: Platform) -> None:
         arn = platform.permissions_boundary_arn
@@ -84,7 +91,9 @@ class HyperPodPlatform(Construct):
         self.network = HyperPodNetwork(
             scopes.network, "Network", network=platform.network, endpoint_services=endpoint_services(platform)
         )
-        self.eks = HyperPodEks(scopes.eks, "Eks", network=self.network, eks=platform.eks, addons=platform.addons)
+        self.eks = HyperPodEks(
+            scopes.eks, "Eks", network=self.network, eks=platform.completed_eks, addons=platform.addons
+        )
         self.dependencies = None
         if platform.dependencies.enabled:
             self.dependencies = HyperPodDependencies(
@@ -152,6 +161,8 @@ class HyperPodPlatform(Construct):
             from .training_job import TrainingJobs
 
             TrainingJobs(scopes.jobs, "Jobs", cluster=self.cluster, jobs=platform.completed_jobs)
+        if spread((scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs)):
+            export_shared_values(network=self.network, eks=self.eks, cluster=self.cluster)
 
 
 def _beside(parts: Iterable[Construct]) -> dict[str, IConstruct]:

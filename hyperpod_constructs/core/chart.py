@@ -5,6 +5,7 @@ Pure Python; nothing is deployed and nothing of AWS is asked here.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,17 +22,16 @@ from .spec.dependencies import DependencyChart, GitChart
 
 __all__ = [
     "ChartError",
-    "Insertion",
     "Vendored",
     "chart_values",
     "content_digest",
     "fetch",
     "gaps",
-    "insertions",
     "namespace",
     "pinned_chart",
     "release_name",
     "subchart_digests",
+    "unpinned",
     "values_files",
     "vendor",
     "without_namespace",
@@ -58,10 +58,30 @@ def namespace() -> str:
     return str(load("chart")["chart"]["namespace"])
 
 
-def subchart_digests() -> dict[str, str]:
-    """Digest of the package of each remote sub-chart whose digest is known, by `name version`."""
+def subchart_digests(spec: DependencyChart | None = None) -> dict[str, str]:
+    """Digest of the package of each remote sub-chart whose digest is known, or given in `spec`, by `name version`."""
     known = load("chart")["subcharts"].items()
-    return {digest_key(name, entry["version"]): entry["digest"] for name, entry in known if entry["digest"]}
+    digests = {digest_key(name, entry["version"]): entry["digest"] for name, entry in known if entry["digest"]}
+    for key, digest in (spec.subchart_digests if spec else {}).items():
+        name, _, version = key.partition(" ")
+        digests[digest_key(name, version)] = digest
+    return digests
+
+
+def unpinned(spec: DependencyChart) -> dict[str, tuple[str, ...]]:
+    """The components that are on and download sub-charts of the pinned chart without a digest, with those sub-charts.
+
+    >>> unpinned(DependencyChart(gpu_operator=True))
+    {'gpu_operator': ('gpu-operator 26.3.1',)}
+    """
+    known, digests = load("chart")["subcharts"], subchart_digests(spec)
+    found = {}
+    for name, component in load("chart")["components"].items():
+        keys = [digest_key(each, known[each]["version"]) for each in component.get("subcharts", ())]
+        missing = tuple(key for key in keys if key not in digests)
+        if missing and spec.is_on(name):
+            found[name] = missing
+    return found
 
 
 def gaps(instance_types: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -186,27 +206,6 @@ def values_files(spec: DependencyChart, *, region: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Insertion:
-    """A line that is added to a file of the verified chart, for a list that no value reaches."""
-
-    path: str
-    after: str
-    line: str
-
-
-def insertions(spec: DependencyChart, *, instance_types: Iterable[str]) -> list[Insertion]:
-    """The lines that the chart's templates lack for the instance types in use.
-
-    >>> [i.line.strip() for i in insertions(DependencyChart(), instance_types=["ml.trn2.3xlarge"])]
-    ['- ml.trn2.3xlarge']
-    """
-    template = load("chart")["neuron_template"]
-    missing = gaps(instance_types).get("neuron_device_plugin", ()) if spec.neuron_device_plugin else ()
-    indent = template["after"][: -len(template["after"].lstrip())]
-    return [Insertion(template["path"], template["after"], f"{indent}- {name}") for name in missing]
-
-
-@dataclass(frozen=True)
 class Vendored:
     """A vendored chart: a folder that needs no network but the registry of its images.
 
@@ -216,6 +215,7 @@ class Vendored:
         files: how many files it has.
         subcharts: the remote sub-charts it has got, as `name version`.
         left_out: packages that lay beside the folder of the same chart.
+        unpinned: the digests of the packages of sub-charts whose digest was not known before, by `name version`.
     """
 
     folder: Path
@@ -223,6 +223,7 @@ class Vendored:
     files: int
     subcharts: tuple[str, ...]
     left_out: tuple[str, ...]
+    unpinned: Mapping[str, str]
 
 
 def fetch(chart: GitChart, destination: Path) -> Path:
@@ -252,6 +253,7 @@ def vendor(
     packages: Path | None = None,
     helm: str | None = None,
     image_registry: str | None = None,
+    digests: Mapping[str, str] | None = None,
 ) -> Vendored:
     """Copy a chart's folder with the remote sub-charts that the values switch on.
 
@@ -262,12 +264,24 @@ def vendor(
         packages: a folder of packed sub-charts (`NAME-VERSION.tgz`), looked at first.
         helm: the helm binary, to pull what is not in `packages`; without it nothing is downloaded.
         image_registry: where copies of the images lie; templates that name an image themselves are made to name its copy.
+        digests: `name version` of sub-charts to the digests of their packages. Default: those that the catalog knows. A
+            sub-chart without one is taken as it is, and said: from then on the folder's own digest pins it.
 
     Raises:
         ChartError: the destination exists, the chart holds links, or a sub-chart is missing or not what was pinned.
     """
     _refuse_existing(destination)
     files = files_of(chart)
+    known = subchart_digests() if digests is None else digests
+    packages_of: dict[str, str] = {}
+
+    def pull(dependency: Dependency, into: Path) -> None:
+        before = set(into.glob("*.tgz"))
+        _pull(dependency, into, packages, helm)
+        for package in set(into.glob("*.tgz")) - before:
+            key = digest_key(dependency.name, dependency.version)
+            packages_of[key] = "sha256:" + hashlib.sha256(package.read_bytes()).hexdigest()
+
     try:
         for path, file in files:
             target = destination / path
@@ -278,8 +292,9 @@ def vendor(
             destination,
             values or {},
             read_yaml=_read_yaml,
-            pull=lambda dependency, into: _pull(dependency, into, packages, helm),
-            digests=subchart_digests(),
+            pull=pull,
+            digests=known,
+            allow_unpinned=True,
             prune=False,
         )
         if image_registry:
@@ -293,6 +308,7 @@ def vendor(
         files=len(files_of(destination)),
         subcharts=tuple(f"{dependency.name} {dependency.version}" for dependency in added),
         left_out=tuple(left_out),
+        unpinned={key: digest for key, digest in packages_of.items() if key not in known},
     )
 
 

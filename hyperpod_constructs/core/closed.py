@@ -61,7 +61,7 @@ def image_copies(
     >>> from hyperpod_constructs.core.spec import InstanceGroup
     >>> group = InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=1)
     >>> [copy.component for copy in image_copies(DependencyChart(), Cluster(instance_groups=[group]))]
-    ['mpi-operator', 'training-operator']
+    ['mpi-operator', 'training-operator', 'pytorch-init']
     """
     from .catalog import find_instance_type
 
@@ -72,6 +72,7 @@ def image_copies(
         ImageCopy(image.name, image.image, f"{registry}/{image.path}:{image.tag}" if registry else None)
         for image in mirror_images().values()
         if chart.is_on(image.component) and kinds.intersection(image.needed_for)
+        if not (image.name == "pytorch-init" and chart.pytorch_init_image)  # one of theirs instead
     ]
     if kueue:
         image = load("kueue")["image"]

@@ -140,6 +140,13 @@ class _Lines:
         extended = fact is not None and str(fact.status()) == "extended"
         item = "eks:extended" if extended else "eks:standard"
         yield self._line("eks", f"control plane, {item.partition(':')[2]} support", item, 1, by_default=True)
+        if eks.logs:
+            days = self._platform.logs.retention_days
+            kept = "as long as the account says" if days == "unset" else f"for {days} days"
+            what = f"control-plane logs: {', '.join(eks.logs)}"
+            note = f"by use: each GB ingested, and stored {kept}"
+            implied = "logs" not in eks.model_fields_set
+            yield Line(part="eks", what=what, count=1, usd_per_hour=None, note=note, by_default=implied)
 
     def _network(self) -> Iterator[Line]:
         network = self._platform.network

@@ -33,10 +33,8 @@ def resource_types(assembly: Path) -> set[str]:
 def actions_of(types: Iterable[str]) -> set[str]:
     """The actions that CloudFormation needs to create, read, update and delete resources of these types.
 
-    Custom resources need their functions invoked; what the functions do, their own roles allow.
-
-    Raises:
-        KeyError: the table does not know a type.
+    Custom resources need their functions invoked; what the functions do, their own roles allow. Types that the table does
+    not know are left out: see `unknown_types`.
 
     >>> sorted(actions_of(["AWS::EC2::VPCCidrBlock", "Custom::HyperPodComputeQuota"]))[:2]
     ['ec2:AllocateIpamPoolCidr', 'ec2:AssociateVpcCidrBlock']
@@ -44,8 +42,18 @@ def actions_of(types: Iterable[str]) -> set[str]:
     known: Mapping[str, list[str]] = load("deployer")["types"]
     found: set[str] = set()
     for type_ in types:
-        found.update([_INVOKE] if type_.startswith("Custom::") else known[type_])
+        found.update([_INVOKE] if type_.startswith("Custom::") else known.get(type_, []))
     return found
+
+
+def unknown_types(types: Iterable[str]) -> set[str]:
+    """The types that the table does not know.
+
+    >>> unknown_types(["AWS::EC2::VPC", "AWS::Made::Up", "Custom::Mine"])
+    {'AWS::Made::Up'}
+    """
+    known = set(load("deployer")["types"])
+    return {type_ for type_ in types if not type_.startswith("Custom::")} - known
 
 
 def deployer_policies(types: Iterable[str]) -> list[dict[str, Any]]:
@@ -116,8 +124,11 @@ def main() -> None:
         content = dict(load("deployer"))
         content["types"] = {**content["types"], **derive(types)}
         (DATA / "deployer.json").write_text(dumps(content))
-    else:
-        print(json.dumps(deployer_policies(types), indent=1))
+        return
+    if unknown := unknown_types(types):
+        listed = ", ".join(sorted(unknown))
+        parser.error(f"no permissions are known for {listed}; add them with --refresh, which needs cfn-lint")
+    print(json.dumps(deployer_policies(types), indent=1))
 
 
 if __name__ == "__main__":

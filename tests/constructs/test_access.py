@@ -21,7 +21,9 @@ from hyperpod_constructs.core.deployer import (
     actions_of,
     deployer_policies,
     derive,
+    main,
     resource_types,
+    unknown_types,
 )
 from hyperpod_constructs.core.spec import Access, Team
 
@@ -117,8 +119,7 @@ def types(assemble: Callable[[str], Assembly]) -> set[str]:
 
 def test_the_table_is_what_cloudformation_says(types: set[str]) -> None:
     table = load("deployer")["types"]
-    missing = {type_ for type_ in types if not type_.startswith("Custom::")} - table.keys()
-    assert not missing, "python -m hyperpod_constructs.core.deployer --refresh cdk.out"
+    assert unknown_types(types) == set(), "python -m hyperpod_constructs.core.deployer --refresh cdk.out"
     assert {type_: table[type_] for type_ in derive(types)} == derive(types)
 
 
@@ -150,6 +151,18 @@ def test_any_set_of_types_gives_policies_that_fit(some: set[str]) -> None:
     policies = deployer_policies(some)
     assert {a for p in policies for s in p["Statement"] for a in s["Action"]} == actions_of(some)
     assert all(len(json.dumps(p, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for p in policies)
+
+
+def test_types_that_are_not_known_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = {"Resources": {"A": {"Type": "AWS::Made::Up"}, "B": {"Type": "AWS::EC2::FlowLog"}}}
+    (tmp_path / "a.template.json").write_text(json.dumps(template))
+    monkeypatch.setattr("sys.argv", ["deployer", str(tmp_path)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert "no permissions are known for AWS::Made::Up; add them with --refresh" in capsys.readouterr().err
 
 
 def test_custom_resources_are_invoked() -> None:

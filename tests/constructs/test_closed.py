@@ -126,6 +126,11 @@ def test_the_chart_is_an_asset_and_its_images_are_the_copies(closed: Assembly):
     assert values["nvidia-device-plugin"]["image"]["repository"] == f"{REGISTRY}/nvidia/k8s-device-plugin"
     assert values["mpi-operator"]["mpiOperator"]["image"]["repository"] == f"{REGISTRY}/mpioperator/mpi-operator"
     assert values["training-operators"]["image"]["repository"] == f"{REGISTRY}/kubeflow/training-operator"
+    (operator,) = [one for one in release["Insertions"] if "training-operator" in one["Path"]]
+    assert (operator["After"], operator["Line"]) == (
+        "        - /manager",
+        f"        - --pytorch-init-container-image={REGISTRY}/alpine:3.10",
+    )
 
 
 def test_nothing_in_the_templates_points_outside(closed: Assembly):

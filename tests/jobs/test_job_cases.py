@@ -460,6 +460,10 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
             {"tolerations": [{"key": "a", "effect": "NoSchedule", "seconds": 1}]},
             "error HP722 tolerations[0]: has seconds, which only the effect NoExecute knows",
         ),
+        (
+            {"run_policy": {"restart": {"max_full_restarts": 2**31}}},
+            "error HP722 : spec.runPolicy.restartPolicy.maxFullJobRestarts: 2147483648 does not fit 32 bits",
+        ),
         ({"nodes": 1, "spares": 1}, "error HP727 spares: is 1, but the job waits in no queue"),
         (
             {"env": {"BIG": "x" * 131_068}},

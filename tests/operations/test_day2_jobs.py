@@ -102,12 +102,59 @@ def test_submit_of_the_guides_manifest_takes_it_as_it_is(api, run, tmp_path):
     assert run("jobs", "submit", file, "--image", "other").exit_code == 2
 
 
-def test_submit_takes_jobs_only(api, run, tmp_path):
+def test_submit_takes_jobs_and_their_companions_only(api, run, tmp_path):
     file = tmp_path / "pod.yaml"
     file.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n")
     result = run("jobs", "submit", file)
     assert result.exit_code == 1
-    assert "holds a Pod, which is no job: use kubectl apply" in result.output
+    assert "this is a Kubernetes manifest of kind Pod, not a file of ours" in result.output
+    assert "kubectl apply" in result.output
+
+
+COMPANION = """
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: script}
+data: {run.sh: "train"}
+"""
+
+
+def test_companions_of_a_manifest_are_created_before_it(api, run, tmp_path):
+    file = tmp_path / "job.yaml"
+    file.write_text(GUIDES_MANIFEST + COMPANION)
+    result = run("jobs", "submit", file)
+    assert result.exit_code == 0, result.output
+    assert "ConfigMap script: created" in result.stderr
+    assert [request.path.rpartition("/")[2] for request in api.asked("POST", "")] == ["configmaps", "pytorchjobs"]
+    assert api.asked("POST", "configmaps")[0].path == "/api/v1/namespaces/default/configmaps"
+
+
+def test_a_companion_that_exists_is_left_alone_and_one_with_other_content_is_told(api, run, tmp_path):
+    file, other = tmp_path / "job.yaml", tmp_path / "other.yaml"
+    file.write_text(GUIDES_MANIFEST + COMPANION)
+    other.write_text(
+        (GUIDES_MANIFEST + COMPANION).replace("my-training-job", "second").replace('"train"', '"evaluate"')
+    )
+    run("jobs", "submit", file)
+    result = run("jobs", "submit", other)
+    assert result.exit_code == 1
+    assert "ConfigMap default/script exists with other content" in result.output
+    other.write_text((GUIDES_MANIFEST + COMPANION).replace("my-training-job", "second"))
+    result = run("jobs", "submit", other)
+    assert (result.exit_code, "ConfigMap script: unchanged" in result.stderr) == (0, True)
+
+
+def test_a_manifest_is_checked_like_everything_else(api, run, tmp_path):
+    file = tmp_path / "job.yaml"
+    file.write_text(GUIDES_MANIFEST.replace("image: registry/train:v1", "imag: registry/train:v1"))
+    result = run("jobs", "submit", file)
+    assert result.exit_code == 1
+    assert "HP722" in result.output
+    assert "did you mean 'image'?" in result.output
+    file.write_text(GUIDES_MANIFEST.replace("my-training-job", "7b-training"))
+    assert "HP701" in run("jobs", "submit", file).output
+    assert api.asked("POST", "pytorchjobs") == []
 
 
 def test_submit_of_a_file_that_is_not_there(api, run, tmp_path):

@@ -64,7 +64,8 @@ class _Parts(Construct):
                 encryption=s3.BucketEncryption.S3_MANAGED,
                 block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
                 enforce_ssl=True,
-                removal_policy=RemovalPolicy.RETAIN,  # the operator fills it; an endpoint may still serve from it
+                # the operator fills it, and an endpoint may still serve from it
+                removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             )
         )
         self.role: iam.IRole = (

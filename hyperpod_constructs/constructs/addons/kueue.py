@@ -48,6 +48,7 @@ class KueueAddon(Construct):
             namespace=pin["namespace"],
             values=overlay(kueue_values(), settings.values),
             timeout=Duration.minutes(10),
+            adopt=settings.adopt,
         )
         self.release.node.add_dependency(
             cluster.nodes_ready, cluster.milestone("coredns"), cluster.milestone("cert_manager")

@@ -24,9 +24,11 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from ...core.chart import Insertion, content_digest
+from ...core.chart import content_digest
+from ...core.chart_lines import Insertion
 from ...core.spec.base import is_token
 from ...core.spec.dependencies import ChartSource, FolderChart, GitChart, OciChart
+from ..log_groups import DEFAULT_RETENTION
 from .handler_code import handler_code
 from .provider import KubernetesProvider
 
@@ -54,7 +56,7 @@ class HelmProvider(Construct):
         *,
         kubernetes: KubernetesProvider,
         layer: lambda_.ILayerVersion | None = None,
-        log_retention: logs.RetentionDays = logs.RetentionDays.THREE_MONTHS,
+        log_retention: logs.RetentionDays = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
         function_logs = self._logs("Logs", log_retention)
@@ -112,6 +114,8 @@ class HelmRelease(Construct):
         removal_policy: `RETAIN` leaves the release installed when the resource goes. Default: it is uninstalled.
         values_files: files of values in the chart itself, under the given values; later over earlier.
         subchart_digests: `NAME VERSION` of remote sub-charts to the digest (`sha256:`) of their packages, verified too.
+        allow_unpinned_subcharts: take remote sub-charts without a digest as their repository gives them. Default: they
+            are refused before anything is installed.
         insertions: lines added to files of the verified chart, for lists that no value reaches; or a function.
         adopt: take over a release of this name that exists already and that no resource of this library has installed.
             It is upgraded to this chart and these values, and stays when the resource goes. Default: it is refused. A
@@ -139,6 +143,7 @@ class HelmRelease(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
         values_files: Sequence[str] = (),
         subchart_digests: Mapping[str, str] | None = None,
+        allow_unpinned_subcharts: bool = False,
         insertions: Iterable[Insertion] | Callable[[], Iterable[Insertion]] = (),
         adopt: bool = False,
     ) -> None:
@@ -165,6 +170,8 @@ class HelmRelease(Construct):
             properties["ValuesFiles"] = list(values_files)
         if subchart_digests:
             properties["SubchartDigests"] = dict(subchart_digests)
+        if allow_unpinned_subcharts:
+            properties["AllowUnpinnedSubcharts"] = True
         self.resource = CustomResource(
             self,
             "Resource",

@@ -257,28 +257,16 @@ def all_or_nothing(instance_groups: InstanceGroups) -> Iterator[Problem]:
     title="The cluster's name keeps to the API's pattern.",
     severity=Severity.ERROR,
     why="CreateCluster refuses the name, when everything before it is there already.",
-    cure="Use letters, digits and single hyphens inside, 63 at most; or no name.",
+    cure="Use letters, digits and single hyphens inside, 63 at most.",
     source=source_of("patterns", "cluster_name"),
     wrong="cluster: {cluster_name: My_Cluster!}\n",
     right="cluster: {cluster_name: my-cluster}\n",
 )
-def cluster_name(cluster: Cluster) -> Iterator[Problem]:
+def cluster_name(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     if cluster.cluster_name is not None:
         yield from _name("cluster.cluster_name", cluster.cluster_name, "cluster_name")
-
-
-@rule(
-    "HP317",
-    title="Physical names are CloudFormation's.",
-    severity=Severity.WARNING,
-    why="An edit that replaces the cluster makes the new one first, which collides with the name of the old one.",
-    cure="Leave the name out, unless something outside must know it.",
-    source="CloudFormation: createOnly properties of AWS::SageMaker::Cluster; a name is taken until the old one is deleted",
-    wrong="cluster: {cluster_name: research}\n",
-    right="cluster: {cluster_name: }\n",
-)
-def physical_names(ctx: Context) -> Iterator[Problem]:
-    if ctx.cluster is not None and ctx.cluster.cluster_name is not None:
-        yield Problem("cluster.cluster_name", "a fixed name stands in the way of a replacement")
-    if ctx.eks is not None and ctx.eks.existing is None and ctx.eks.cluster_name is not None:
-        yield Problem("eks.cluster_name", "a fixed name stands in the way of a replacement")
+    elif ctx.name is not None and "cluster_name" not in cluster.model_fields_set and not is_token(ctx.name):
+        most = limit("cluster_name_length").value
+        if len(ctx.name) > most:
+            message = f"has {len(ctx.name)} characters; the HyperPod cluster is named after it, and {most} are allowed"
+            yield Problem("name", message, "Shorten it, or set cluster.cluster_name.")

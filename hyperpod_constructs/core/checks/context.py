@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..spec.jobs import Job
     from ..spec.network import Network
     from ..spec.observability import Observability
-    from ..spec.platform import Acknowledgement, Platform
+    from ..spec.platform import Acknowledgement, Logs, Platform
     from ..spec.storage import Storage
 
 InstanceGroups: TypeAlias = "tuple[tuple[str, InstanceGroup], ...]"
@@ -51,6 +51,7 @@ class Context:
     governance: Governance | None = None
     storage: Storage | None = None
     jobs: tuple[Job, ...] | None = None
+    logs: Logs | None = None
     tags: Mapping[str, str] | None = None
     permissions_boundary_arn: str | None = None
     allow_data_loss: bool = False
@@ -93,7 +94,7 @@ class Context:
         """Every ARN of the parts that are known: config path, text, and what it must name."""
         from ..spec.arns import POLICY, arns_in
 
-        parts = ("eks", "cluster", "addons", "governance", "storage")
+        parts = ("eks", "cluster", "addons", "governance", "storage", "logs")
         found = [each for part in parts for each in arns_in(getattr(self, part), part)]
         boundary = "permissions_boundary_arn"
         return (*found, *arns_in(self.permissions_boundary_arn, boundary, POLICY))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..chart import gaps, without_namespace
+from ..chart import gaps, unpinned, without_namespace
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.dependencies import DependencyChart
@@ -273,3 +273,22 @@ def registries(dependencies: DependencyChart) -> Iterator[Problem]:
 
 _PART = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
 _REGISTRY = re.compile(rf"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)*)(:[0-9]{{1,5}})?(/{_PART})*", re.ASCII)
+
+
+@rule(
+    "HP413",
+    title="Each sub-chart that is downloaded has a digest",
+    severity=Severity.ERROR,
+    why="What its repository gives at deploy time may not be what was reviewed. The function that installs the chart "
+    "refuses it before it installs anything.",
+    cure="Add the sha256 of the package to dependencies.subchart_digests, use a vendored chart (`hyperpod chart vendor`, "
+    "dependencies.chart.path), or set dependencies.allow_unpinned_subcharts to true.",
+    source=_CHART + ", Chart.yaml of the chart and of hyperpod-inference-operator",
+    wrong="dependencies: {gpu_operator: true}\n",
+    right="dependencies: {gpu_operator: true, subchart_digests: {gpu-operator 26.3.1: 'sha256:" + "ab" * 32 + "'}}\n",
+)
+def pinned_subcharts(dependencies: DependencyChart) -> Iterator[Problem]:
+    if not dependencies.enabled or dependencies.chart is not None or dependencies.allow_unpinned_subcharts:
+        return
+    for component, names in unpinned(dependencies).items():
+        yield Problem(f"dependencies.{component}", f"downloads {', '.join(names)}, whose digest is not known")

@@ -211,7 +211,7 @@ _OPEN_DOMAINS = ("node.kubernetes.io", "node-restriction.kubernetes.io")
     cure="Set dependencies.gpu_operator, and a MIG configuration of the type's GPU.",
     source="dependency chart, gpu-operator; sagemaker-hyperpod 3.12.0 for the types with MIG",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {nvidia.com/mig.config: all-1g.10gb}"),
-    right="dependencies: {gpu_operator: true}\n"
+    right="dependencies: {gpu_operator: true, allow_unpinned_subcharts: true}\n"
     + fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {nvidia.com/mig.config: all-1g.10gb}"),
 )
 def mig_labels(instance_groups: InstanceGroups, ctx: Context) -> Iterator[Problem]:

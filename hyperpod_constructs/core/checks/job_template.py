@@ -8,11 +8,13 @@ from typing import Any
 
 from ..documents import parent, within
 from ..findings import Severity
-from ..jobs.manifest import manifest_of
+from ..jobs.manifest import manifest_of, pod_templates
 from ..jobs.pod_rules import template_flaws
 from ..jobs.pods import pod_template
 from ..jobs.schema import Flaw, flaws
+from ..spec.base import defaults
 from ..spec.jobs import Job, ReplicaSpec
+from ..spec.jobs_policy import RunPolicy
 from .job_rule import KUBERNETES, example, pods
 from .registry import Problem, rule
 
@@ -60,7 +62,7 @@ def final_object(job: Job) -> Iterator[Problem]:
             if path is not None:
                 own = spec is not None and re.split(r"[.\[]", path, maxsplit=1)[0] in spec.model_fields_set
                 found[_problem(f"replica_specs[{index}].{path}" if own else path, flaw)] = None
-    if job.job_patch and not found:
+    if not found:
         for flaw in _object(job):
             found[_problem(_in_job(job, flaw.path), flaw)] = None
     yield from found
@@ -68,22 +70,27 @@ def final_object(job: Job) -> Iterator[Problem]:
 
 def _object(job: Job) -> Iterator[Flaw]:
     """What is wrong with the object after the job's own patch: around its pod templates and inside of them."""
+    if not job.job_patch:
+        yield from _numbers(job)
+        return
     manifest = manifest_of(job)
     found = list(flaws(manifest, job.kind))
     yield from found
-    for place, template in [] if found else _templates(manifest):
+    for place, template in [] if found else pod_templates(manifest):
         for flaw in template_flaws(template):
             yield Flaw(f"{place}.{flaw.path}", flaw.message, flaw.cure)
 
 
-def _templates(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    spec = manifest["spec"]
-    for index, one in enumerate(spec.get("replicaSpecs") or ()):
-        yield f"spec.replicaSpecs[{index}].template", one["template"]
-    for role, one in (spec.get("pytorchReplicaSpecs") or {}).items():
-        yield f"spec.pytorchReplicaSpecs.{role}.template", one.get("template") or {}
-    if "template" in spec:
-        yield "spec.template", spec["template"]
+def _numbers(job: Job) -> Iterator[Flaw]:
+    """Numbers of the policies that Kubernetes has no room for; rules about our fields say the rest."""
+    if job.elastic is None and job.run_policy == _NO_POLICY:
+        return
+    for flaw in flaws(manifest_of(job), job.kind):
+        if flaw.message.endswith(" bits"):
+            yield flaw
+
+
+_NO_POLICY = defaults(RunPolicy)
 
 
 def _problem(path: str, flaw: Flaw) -> Problem:

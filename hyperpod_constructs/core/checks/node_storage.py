@@ -42,12 +42,13 @@ def container_data_exists(instance_groups: InstanceGroups) -> Iterator[Problem]:
     "HP364",
     title="Settings of nodes are applied by our lifecycle script.",
     severity=Severity.WARNING,
+    complete=("cluster",),
     why="Your own scripts, and the modes bootstrap and extension, do not apply container_data and lustre_efa_client: the "
     "second volume stays empty while images fill the root volume.",
     cure="Use our scripts (`mode: on_create` without source), or copy bind-container-data.sh and on_create.d/ into your "
     "folder with a settings.env.",
     source=_SCRIPTS,
-    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}, lifecycle: {mode: bootstrap}"),
+    wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}, lifecycle: {source: scripts/}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
 )
 def settings_are_applied(cluster: Cluster, instance_groups: InstanceGroups) -> Iterator[Problem]:
@@ -57,9 +58,13 @@ def settings_are_applied(cluster: Cluster, instance_groups: InstanceGroups) -> I
         if settings and not lifecycle.runs_ours:
             names = {"CONTAINER_DATA": container_data(group), "LUSTRE_EFA_CLIENT": "lustre_efa_client"}
             lost = " and ".join(text for name, text in names.items() if name in settings)
-            yield Problem(
-                f"{path}.{'volume' if group.volume else 'container_data'}", f"{lost} is not set up on the nodes"
-            )
+            place = f"{path}.{'volume' if group.volume else 'container_data'}"
+            if lifecycle.mode == "on_create":
+                yield Problem(place, f"{lost} is not set up on the nodes: the scripts are yours")
+            else:
+                why = "The service's own set-up decides; no source says that it uses the volume."
+                message = f"{lost} is not set up by us in lifecycle mode {lifecycle.mode}"
+                yield Problem(place, message, consequence=why, severity=Severity.NOTE)
 
 
 @rule(

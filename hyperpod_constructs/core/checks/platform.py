@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 
-from ..catalog import Region, find_region, limit, regions, suggest
+from ..catalog import Region, allowed, find_region, limit, load, regions, suggest
 from ..findings import Severity
 from ..spec.base import is_token
+from ..spec.platform import Logs
 from .context import Context, as_text, skipped
 from .registry import Problem, rule
 
@@ -97,23 +99,30 @@ def account_id(account: str) -> Iterator[Problem]:
     title="Tags keep AWS's limits.",
     severity=Severity.ERROR,
     why="AWS refuses the tags.",
-    cure="Shorten or remove tags; keys must not begin with `aws:`.",
-    source="service model of sagemaker: Tag; at most 50 tags, keys of 1-128 and values of 0-256 characters",
+    cure="Shorten, rename or remove tags. Keys and values have letters, digits, spaces and _ . : / = + - @ only; keys must "
+    "not begin with `aws:`, and must differ in more than case.",
+    source="service model of sagemaker: Tag (patterns and lengths of TagKey and TagValue); EC2 and S3: 50 tags a resource; "
+    "IAM: tag keys are compared without regard to case",
     wrong='tags: {"aws:team": vision}\n',
     right="tags: {team: vision}\n",
 )
 def tag_limits(ctx: Context) -> Iterator[Problem]:
-    yield from _tags("tags", ctx.tags or {})
-    if ctx.cluster is not None:
-        yield from _tags("cluster.tags", ctx.cluster.tags)
+    tags, cluster_tags = ctx.tags or {}, ctx.cluster.tags if ctx.cluster is not None else {}
+    added = load("limits")["added_tags"]
+    room = limit("tags").value - len(added)
+    for path, own, all_tags in (("tags", tags, tags), ("cluster.tags", cluster_tags, {**tags, **cluster_tags})):
+        if own and len(all_tags) > room:
+            yield Problem(
+                path, f"{len(all_tags)} tags; {room} fit, as {len(added)} of our own are added to some resources"
+            )
+        yield from _tags(path, own)
+    yield from _differ_in_case(tags, cluster_tags, added)
 
 
 def _tags(path: str, tags: Mapping[str, str]) -> Iterator[Problem]:
     from ..documents import join
 
-    most, key_length, value_length = limit("tags"), limit("tag_key_length"), limit("tag_value_length")
-    if not most.allows(len(tags)):
-        yield Problem(path, f"has {len(tags)} tags, {most.value} at most")
+    key_length, value_length = limit("tag_key_length"), limit("tag_value_length")
     for key, value in tags.items():
         place = join(path, key)
         if is_token(key) or is_token(value):
@@ -124,3 +133,43 @@ def _tags(path: str, tags: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(place, f"the tag key has {len(key)} characters, 1 to {key_length.value} are allowed")
         if not value_length.allows(len(value)):
             yield Problem(place, f"the tag value has {len(value)} characters, {value_length.value} at most")
+        for what, text in (("key", key), ("value", value)):
+            if refused := "".join(dict.fromkeys(c for c in text if not _allowed(c))):
+                yield Problem(place, f"the tag {what} {as_text(text)} has characters that AWS refuses: {refused!r}")
+
+
+def _allowed(character: str) -> bool:
+    """Whether a tag may have a character: letters, separators, numbers and `_.:/=+-@` in the service's pattern."""
+    return character in "_.:/=+-@" or unicodedata.category(character)[0] in "LZN"
+
+
+def _differ_in_case(
+    tags: Mapping[str, str], cluster_tags: Mapping[str, str], added: Sequence[str]
+) -> Iterator[Problem]:
+    from ..documents import join
+
+    seen = {key.lower(): key for key in added}
+    for path, own in (("tags", tags), ("cluster.tags", cluster_tags)):
+        for key in own:
+            other = seen.setdefault(key.lower(), key)
+            if other != key and not is_token(key):
+                ours = " that we add" if other in added else ""
+                why = "IAM compares tag keys without regard to case, and refuses every role."
+                message = f"the tag keys {as_text(key)} and {as_text(other)}{ours} differ in case only"
+                yield Problem(join(path, key), message, "Keep one of the two.", why)
+
+
+@rule(
+    "HP028",
+    title="Log settings are those of CloudWatch Logs.",
+    severity=Severity.ERROR,
+    why="CloudWatch Logs refuses the retention, and the first log group fails.",
+    cure="Use one of the listed numbers of days, or `unset`.",
+    source="CloudFormation schema of AWS::Logs::LogGroup: RetentionInDays",
+    wrong="logs: {retention_days: 100}\n",
+    right="logs: {retention_days: 120}\n",
+)
+def log_settings(logs: Logs) -> Iterator[Problem]:
+    days, values = logs.retention_days, allowed("log_retention_days")
+    if days != "unset" and days not in values:
+        yield Problem("logs.retention_days", f"is {days}; allowed are {', '.join(map(str, values))} or unset")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..catalog import label
@@ -185,3 +185,18 @@ _SPECS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "PyTorchJob": _kubeflow,
     "Job": _batch,
 }
+
+
+def pod_templates(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The pod templates of a job's manifest, with their paths.
+
+    >>> [path for path, _ in pod_templates({"spec": {"pytorchReplicaSpecs": {"Worker": {"template": {}}}}})]
+    ['spec.pytorchReplicaSpecs.Worker.template']
+    """
+    spec = manifest.get("spec") or {}
+    for index, one in enumerate(spec.get("replicaSpecs") or ()):
+        yield f"spec.replicaSpecs[{index}].template", one.get("template") or {}
+    for role, one in (spec.get("pytorchReplicaSpecs") or {}).items():
+        yield f"spec.pytorchReplicaSpecs.{role}.template", (one or {}).get("template") or {}
+    if isinstance(spec.get("template"), Mapping):
+        yield "spec.template", spec["template"]

@@ -43,7 +43,7 @@ from .isolation import Isolation
 from .jobs import Job
 from .network import ExistingNetwork, Network, NodeSubnet
 from .observability import Alarms, Grafana, Metrics, Observability
-from .platform import Acknowledgement, Platform
+from .platform import Acknowledgement, Logs, Platform
 from .storage import Bucket, DataRepository, LustreFileSystem, Storage
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "Job",
     "Kueue",
     "Lifecycle",
+    "Logs",
     "LustreEfaClient",
     "LustreFileSystem",
     "LustreMount",

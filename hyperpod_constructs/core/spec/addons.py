@@ -242,6 +242,11 @@ class Kueue(SpecModel):
         help="Another source of the chart, such as a vendored folder (`{path: ...}`); default: the pinned commit.",
     )
     values: Mapping[str, Any] = field(default_factory=dict, change=Change.DRAINS, help="Helm values, merged over ours.")
+    adopt: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Take over a release of the same name that this library did not install; it is kept when the stack is deleted.",
+    )
 
 
 class Addons(SpecModel):

@@ -69,7 +69,9 @@ class Cluster(SpecModel):
     """
 
     cluster_name: str | None = field(
-        None, change=Change.REPLACES_CLUSTER, help="Physical name; default: CloudFormation's, which can be replaced."
+        None,
+        change=Change.REPLACES_CLUSTER,
+        help="Physical name; default: the platform's. `null` leaves it to CloudFormation.",
     )
     instance_groups: tuple[InstanceGroup, ...] = field((), change=Change.IN_PLACE, help="Instance groups, 1 to 100.")
     restricted_instance_groups: tuple[RestrictedInstanceGroup, ...] = field(

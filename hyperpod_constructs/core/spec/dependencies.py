@@ -172,9 +172,38 @@ class DependencyChart(SpecModel):
         help="Where copies of the chart's public images lie, such as "
         "`111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror`; `hyperpod mirror` copies them. Default: public registries.",
     )
+    pytorch_init_image: str | None = field(
+        None,
+        change=Change.IN_PLACE,
+        help="Image of the init container in which workers of a PyTorchJob wait for their master. Default: the operator's, "
+        "`alpine:3.10` of Docker Hub, or its copy in `image_registry`.",
+    )
     values: Mapping[str, Any] = field(
         default_factory=dict, change=Change.IN_PLACE, help="Values of the chart, merged over what the switches set."
     )
+    subchart_digests: Mapping[str, str] = field(
+        default_factory=dict,
+        change=Change.IN_PLACE,
+        help="`NAME VERSION` of a remote sub-chart to the sha256 of its package (`sha256:` and 64 hexadecimal digits); "
+        "verified before anything is installed.",
+    )
+    allow_unpinned_subcharts: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Install remote sub-charts without a digest as their repository gives them at deploy time.",
+    )
+    adopt: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Take over a release of the same name that this library did not install; it is kept when the stack is deleted.",
+    )
+
+    @field_validator("subchart_digests")
+    @classmethod
+    def _check_digests(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for digest in value.values():
+            _matching(_DIGEST, "digest (`sha256:` and 64 hexadecimal digits)", digest)
+        return value
 
     @model_validator(mode="after")
     def _one_gpu_plugin(self) -> DependencyChart:

@@ -55,7 +55,9 @@ class Eks(SpecModel):
         "Default: the newest that HyperPod documents and that is in standard support.",
     )
     cluster_name: str | None = field(
-        None, change=Change.REPLACES_CLUSTER, help="Physical name; default: CloudFormation's, which can be replaced."
+        None,
+        change=Change.REPLACES_CLUSTER,
+        help="Physical name; default: the platform's. `null` leaves it to CloudFormation, and control-plane logs to EKS.",
     )
     admins: tuple[PrincipalArn, ...] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that get cluster-admin access entries."

@@ -52,6 +52,12 @@ class Grafana(SpecModel):
     values: Mapping[str, Any] = field(
         default_factory=dict, change=Change.DRAINS, help="Values of the chart, merged over ours; `self-hosted` only."
     )
+    adopt: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Take over a Helm release `grafana` that this library did not install; it is kept when the stack is deleted. "
+        "`self-hosted` only.",
+    )
 
 
 class Alarms(SpecModel):

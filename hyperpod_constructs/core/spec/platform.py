@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from .addons import Addons
-from .arns import PolicyArn
+from .arns import KeyArn, PolicyArn
 from .base import Change, SpecModel, defaults, field
 from .cluster import Cluster
 from .dependencies import DependencyChart
@@ -23,6 +24,21 @@ class Acknowledgement(SpecModel):
     rule: str = field(change=Change.NONE, help="Rule id, such as `HP312`.")
     path: str = field("", change=Change.NONE, help="Config path, or its beginning; empty means everywhere.")
     reason: str = field(change=Change.NONE, help="Why it is accepted.", min_length=1)
+
+
+class Logs(SpecModel):
+    """Retention and encryption of every log group that we make."""
+
+    retention_days: int | Literal["unset"] = field(
+        90,
+        change=Change.IN_PLACE,
+        help="Days that log events are kept, a value of CloudWatch Logs; `unset` leaves the retention to the account.",
+    )
+    kms_key_arn: KeyArn | None = field(
+        None,
+        change=Change.IN_PLACE,
+        help="Customer managed KMS key, which `logs.<region>.amazonaws.com` may use; default: CloudWatch's own.",
+    )
 
 
 class Platform(SpecModel):
@@ -47,6 +63,7 @@ class Platform(SpecModel):
     jobs: tuple[Job, ...] = field(
         (), change=Change.IN_PLACE, help="Training jobs: paths of job files (ours or the official CLI's), or jobs."
     )
+    logs: Logs = field(defaults(Logs), change=Change.IN_PLACE, help="Every log group.")
     tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of all resources.")
     permissions_boundary_arn: PolicyArn | None = field(
         None, change=Change.IN_PLACE, help="Permissions boundary of every role that we make."
@@ -68,8 +85,20 @@ class Platform(SpecModel):
 
     @property
     def completed_cluster(self) -> Cluster:
-        """The cluster with the platform's tags, and with the Lustre client for EFA where a file system here has EFA."""
+        """The cluster with the platform's name and tags, and with the Lustre client for EFA where a file system has EFA.
+
+        A name that is given stays, also `null`, which leaves the name to CloudFormation.
+        """
         update: dict[str, object] = {"tags": {**self.tags, **self.cluster.tags}}
+        if "cluster_name" not in self.cluster.model_fields_set:
+            update["cluster_name"] = self.name
         if self.cluster.lustre_efa_client is None and any(system.efa for system in self.storage.lustre):
             update["lustre_efa_client"] = LustreEfaClient()
         return self.cluster.model_copy(update=update)
+
+    @property
+    def completed_eks(self) -> Eks:
+        """The EKS cluster with the platform's name, where it is ours and names none."""
+        if self.eks.existing or "cluster_name" in self.eks.model_fields_set:
+            return self.eks
+        return self.eks.model_copy(update={"cluster_name": self.name})

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from .errors import ChartError, TooLarge
 
@@ -26,6 +27,12 @@ MAX_CHART_BYTES = 64 * 2**20
 """Most bytes of all files of a chart (the pinned chart's are 4 MB)."""
 MAX_CHART_FILES = 5_000
 """Most files of a chart (the pinned chart has 147)."""
+MAX_HEADER_BYTES = 64 * 2**10
+"""Most bytes of one extended header of a tar archive. They are read into memory whole, and a path or two need few."""
+MAX_HEADERS_BYTES = 16 * 2**20
+"""Most bytes of all extended headers of a tar archive."""
+MAX_DIRECTORY_BYTES = 8 * 2**20
+"""Most bytes of a zip archive's directory, which is read into memory whole, ten times as large there."""
 
 _CHUNK = 64 * 1024
 
@@ -57,12 +64,14 @@ def files_of(folder: Path) -> list[tuple[str, Path]]:
     """The regular files below a folder, with their paths relative to it.
 
     Raises:
-        ChartError: there is no such folder, it has no file, or it holds a link or something else that is no file.
+        ChartError: there is no such folder, it has no file, it holds a link or something else that is no file, or a name
+            with control characters.
     """
     found = []
     for entry in sorted(folder.rglob("*")) if folder.is_dir() else []:
         mode = entry.lstat().st_mode
         path = entry.relative_to(folder).as_posix()
+        _check_name(path, "chart's folder")
         if stat.S_ISREG(mode):
             found.append((path, entry))
         elif not stat.S_ISDIR(mode):
@@ -102,6 +111,7 @@ def unpack_tar(stream: Readable, inside: str, destination: Path) -> None:
             for count, member in enumerate(archive, 1):
                 if count > MAX_MEMBERS:
                     raise TooLarge(f"the archive has more than {MAX_MEMBERS:,} entries")
+                archive.members.clear()  # type: ignore[attr-defined]  # else tarfile keeps them all
                 path = _safe(member.name)[1:]  # without the archive's top folder
                 if path[: len(wanted)] != wanted or member.isdir():
                     continue
@@ -120,16 +130,19 @@ def unpack_zip(file: Path, destination: Path) -> None:
     """Unpack a zip archive whose root is the chart's folder.
 
     Raises:
-        ChartError: damaged, or with unsafe paths or links.
+        ChartError: damaged, encrypted, or with unsafe paths or links.
         TooLarge: more than a chart's archive can reasonably hold.
     """
     writer = _Writer(destination)
+    _check_directory(file)
     try:
         with zipfile.ZipFile(file) as archive:
             for member in archive.infolist():
                 path = _safe(member.filename)
                 if member.is_dir():
                     continue
+                if member.flag_bits & _ENCRYPTED:
+                    raise ChartError(f"the archive holds {member.filename!r} encrypted; pack it without a password")
                 kind = stat.S_IFMT(member.external_attr >> 16)
                 if kind not in (0, stat.S_IFREG):
                     raise ChartError(f"the archive holds {member.filename!r}, a link or a device; only files are taken")
@@ -139,6 +152,28 @@ def unpack_zip(file: Path, destination: Path) -> None:
         raise ChartError(f"the archive is damaged: {error}") from error
     if not writer.files:
         raise ChartError("the archive is empty")
+
+
+_ENCRYPTED = 0x1 | 0x40
+_END, _END_64 = struct.Struct("<4s4H2LH"), struct.Struct("<4sLQL")
+
+
+def _check_directory(file: Path) -> None:
+    """Refuse a zip archive whose directory is too large before it is read: `zipfile` makes an object of each entry."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        stream.seek(max(0, size - 0xFFFF - _END.size - _END_64.size))
+        tail = stream.read()
+    at = len(tail) - _END.size
+    if at < 0 or tail[at : at + 4] != b"PK\5\6" or tail[-2:] != b"\0\0":  # no comment, or where one begins
+        at = tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) < at + _END.size:
+        raise ChartError("the archive is damaged: it has no end of a zip archive")
+    if tail[max(0, at - _END_64.size) : at].startswith(b"PK\6\7"):
+        raise TooLarge("the archive is a zip archive of the 64-bit kind, which no chart needs")
+    directory = _END.unpack(tail[at : at + _END.size])[5]
+    if directory > MAX_DIRECTORY_BYTES:
+        raise TooLarge(f"the archive's directory has {directory:,} bytes, more than {MAX_DIRECTORY_BYTES:,}")
 
 
 def top_folder(package: Path) -> str:
@@ -160,7 +195,38 @@ def top_folder(package: Path) -> str:
 
 def _tar(stream: Readable) -> tarfile.TarFile:
     packed: Any = _Gunzip(stream)  # all that a streamed archive needs of a file is `read`
-    return tarfile.open(fileobj=packed, mode="r|", encoding="utf-8", errors="strict")
+    total = 0
+
+    class Header(tarfile.TarInfo):
+        """A header of this archive. What `tarfile` would read into memory without a limit is refused first."""
+
+        @classmethod
+        def frombuf(cls, buf: Any, encoding: Any, errors: str) -> Self:
+            nonlocal total
+            header = super().frombuf(buf, encoding, errors)
+            if header.type in _EXTENDED:
+                total += header.size
+                if header.size > MAX_HEADER_BYTES or total > MAX_HEADERS_BYTES:
+                    raise TooLarge(
+                        f"the archive has an extended header of {header.size:,} bytes, {total:,} with those before: more "
+                        f"than {MAX_HEADER_BYTES:,}, or {MAX_HEADERS_BYTES:,} together"
+                    )
+            if header.type == tarfile.GNUTYPE_SPARSE:
+                raise ChartError(f"the archive holds {header.name!r}, a sparse file; only plain files are taken")
+            return header
+
+        def _refuse_sparse(self, following: tarfile.TarInfo, *_: object) -> None:
+            raise ChartError(f"the archive holds {following.name!r}, a sparse file; only plain files are taken")
+
+        _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+    return tarfile.open(fileobj=packed, mode="r|", encoding="utf-8", errors="strict", tarinfo=Header)
+
+
+_EXTENDED = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 
 
 def _safe(name: str) -> tuple[str, ...]:
@@ -168,6 +234,12 @@ def _safe(name: str) -> tuple[str, ...]:
     if name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
         raise ChartError(f"the archive holds the unsafe path {name!r}")
     return PurePosixPath(name).parts
+
+
+def _check_name(name: str, what: str) -> None:
+    """Refuse control characters: a line break in a name makes one file look like two in the list that the digest is of."""
+    if not name.isprintable():
+        raise ChartError(f"the {what} holds the name {name!r}, with characters that cannot be printed; rename the file")
 
 
 class _Writer:
@@ -186,6 +258,7 @@ class _Writer:
             raise TooLarge(f"the chart has more than {MAX_CHART_FILES:,} files")
         if self.bytes > MAX_CHART_BYTES:
             raise TooLarge(f"the chart has more than {MAX_CHART_BYTES:,} bytes")
+        _check_name("/".join(path), "archive")
         target = self.destination.joinpath(*path)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

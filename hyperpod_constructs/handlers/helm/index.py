@@ -27,7 +27,7 @@ from .binary import LAYER_BINARY, Helm, HelmError
 from .cluster import ClusterHelm
 from .errors import ChartError
 from .records import Event
-from .release import Release
+from .release import Release, Runner
 from .retries import Again, is_unauthorized, with_retries
 from .secrets import redactor
 from .source import obtain, pull_subchart
@@ -51,6 +51,7 @@ class Properties:
     namespace: str
     chart: Mapping[str, Any]
     subchart_digests: Mapping[str, str]
+    allow_unpinned_subcharts: bool
     values: Mapping[str, Any]
     values_files: Sequence[str]
     insertions: Sequence[Mapping[str, str]]
@@ -74,6 +75,7 @@ class Properties:
             namespace=properties["Namespace"],
             chart=properties["Chart"],
             subchart_digests=properties.get("SubchartDigests") or {},
+            allow_unpinned_subcharts=switch("AllowUnpinnedSubcharts"),
             values=json.loads(properties.get("Values") or "{}"),
             values_files=properties.get("ValuesFiles") or [],
             insertions=properties.get("Insertions") or [],
@@ -121,7 +123,7 @@ def handle(
     redact = redactor({"new": wanted.values, "old": Properties.of(former).values if former else {}})
     binary = executable or os.environ.get("HELM", LAYER_BINARY)
     helm = Helm(work, executable=binary, seconds_left=seconds_left, redact=redact)
-    run = _Run(event, work, helm, access, sleep, now)
+    run = Run(event, work, helm, access, sleep, now)
     try:
         return run.delete(wanted) if event["RequestType"] == "Delete" else run.apply(wanted)
     except (ChartError, HelmError, ApiError, Again, Foreign, ClusterGone, BotoCoreError, ClientError) as error:
@@ -137,7 +139,7 @@ def handle(
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """One event, and what it is done with."""
 
     event: Mapping[str, Any]
@@ -149,8 +151,7 @@ class _Run:
 
     def apply(self, wanted: Properties) -> dict[str, Any]:
         """Create and Update."""
-        chart = obtain(wanted.chart, self.work, self.helm, sleep=self.sleep)
-        values = prepare(chart, wanted, self.work, self.helm, self.sleep)
+        chart, values = self.prepared(wanted)
         revision = self._release(wanted).install(
             chart,
             values,
@@ -163,6 +164,17 @@ class _Run:
         if before:
             self._let_go_of(Properties.of(before), wanted)
         return {"PhysicalResourceId": wanted.physical_id, "Data": {"Revision": str(revision)}}
+
+    def prepared(self, wanted: Properties) -> tuple[Path, list[Path]]:
+        """The chart, verified and complete, and the files of values."""
+        chart = obtain(wanted.chart, self.work, self.helm, sleep=self.sleep)
+        return chart, prepare(chart, wanted, self.work, self.helm, self.sleep)
+
+    def runner(self, wanted: Properties) -> Runner:
+        """Helm with the way to the cluster. Raises `ClusterGone`."""
+        connect = partial(reach, partial(self.access, wanted.cluster))
+        access = with_retries(connect, seconds_left=self.helm.seconds_left, sleep=self.sleep)
+        return ClusterHelm(self.helm, access, self.work)
 
     def delete(self, wanted: Properties) -> dict[str, Any]:
         """Delete: answers the physical id that it was given, which may be one that CloudFormation has made up."""
@@ -179,15 +191,13 @@ class _Run:
             self.delete(before)
 
     def _release(self, wanted: Properties) -> Release:
-        connect = partial(reach, partial(self.access, wanted.cluster))
-        access = with_retries(connect, seconds_left=self.helm.seconds_left, sleep=self.sleep)
         event = Event(
             me=owner(self.event.get("StackId", ""), self.event.get("LogicalResourceId", ""), wanted.physical_id),
             request=self.event.get("RequestId", ""),
             adopt=bool(wanted.adopt),
             former=self._is_former(wanted),
         )
-        helm = ClusterHelm(self.helm, access, self.work)
+        helm = self.runner(wanted)
         return Release(wanted.release, wanted.namespace, helm, event, sleep=self.sleep, now=self.now)
 
     def _is_former(self, wanted: Properties) -> bool:
@@ -227,6 +237,7 @@ def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Call
         read_yaml=reader(chart, helm, work),
         pull=lambda dependency, into: pull_subchart(dependency, into, helm, sleep=sleep),
         digests=wanted.subchart_digests,
+        allow_unpinned=wanted.allow_unpinned_subcharts,
     )
     own = work / "values.json"
     own.touch(mode=0o600)  # values may be secret

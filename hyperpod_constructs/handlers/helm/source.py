@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from .binary import Helm, HelmError
 from .errors import ChartError, TooLarge
 from .folder import MAX_ARCHIVE_BYTES, unpack_tar, unpack_zip, verify
-from .subcharts import Dependency
+from .subcharts import Dependency, is_loopback
 
 _ATTEMPTS = 5
+_REDIRECTS = 3
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 30.0
 _ECR_HOST = re.compile(r"^\d{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
 _OCI_DIGEST = re.compile(r"^Digest:\s*(sha256:[0-9a-f]{64})\s*$", re.MULTILINE)
@@ -53,17 +54,16 @@ def download(url: str, inside: str, folder: Path, *, sleep: Callable[[float], No
     """
     import urllib3  # imported here: the command line shares this module and needs none of it for its other commands
 
-    if urlsplit(url).scheme != "https" and not is_loopback(url):
-        raise ChartError(f"the chart's archive has to come over https, not from {url}")
+    _check_https(url)
     timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
     problem = ""
-    with urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(False, redirect=3)) as pool:
+    with urllib3.PoolManager(timeout=timeout, retries=False) as pool:
         for attempt in range(_ATTEMPTS):
             if attempt:
                 sleep(2.0**attempt)
                 shutil.rmtree(folder, ignore_errors=True)
             try:
-                response = pool.request("GET", url, preload_content=False, decode_content=False)
+                response = _get(pool, url)
                 try:
                     if response.status == 200:
                         _refuse_large(response.headers.get("content-length"))
@@ -83,6 +83,24 @@ def download(url: str, inside: str, folder: Path, *, sleep: Callable[[float], No
         f"the chart's archive {url} cannot be downloaded: {problem}. In a network without a way to it, use a vendored "
         "chart folder"
     )
+
+
+def _check_https(url: str) -> None:
+    if urlsplit(url).scheme != "https" and not is_loopback(url):
+        raise ChartError(f"the chart's archive has to come over https, not from {url}")
+
+
+def _get(pool: Any, url: str) -> Any:
+    """The answer after at most three redirects, none of them to plain http."""
+    for _ in range(_REDIRECTS + 1):
+        response = pool.request("GET", url, preload_content=False, decode_content=False, redirect=False)
+        location = response.get_redirect_location()
+        if not location:
+            return response
+        response.close()
+        url = urljoin(url, location)
+        _check_https(url)
+    raise ChartError(f"more than {_REDIRECTS} redirects, the last one to {url}")
 
 
 def pull_subchart(
@@ -110,11 +128,6 @@ def pull_subchart(
                     f"{error}. In a network without a way to it, use a vendored chart folder"
                 ) from error
         sleep(2.0 ** (attempt + 1))
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is on this very machine, where plain http is no risk."""
-    return (urlsplit(url).hostname or "") in {"127.0.0.1", "localhost", "::1"}
 
 
 def registry_config(reference: str, work: Path) -> Path | None:

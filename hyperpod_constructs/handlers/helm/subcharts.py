@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import ChartError
 from .folder import top_folder
@@ -42,6 +43,7 @@ def resolve(
     read_yaml: ReadYaml,
     pull: Pull,
     digests: Mapping[str, str],
+    allow_unpinned: bool = False,
     prune: bool = True,
 ) -> list[Dependency]:
     """Complete a chart's folder, in place: the sub-charts that the values switch on are there afterwards.
@@ -51,7 +53,8 @@ def resolve(
         values: the release's values over the chart's own.
         read_yaml: reads the charts' metadata and values.
         pull: brings a package.
-        digests: `name version` of a sub-chart to the digest (`sha256:`) of its package, where it is known.
+        digests: `name version` of a sub-chart to the digest (`sha256:`) of its package.
+        allow_unpinned: whether a sub-chart without a digest is taken as its repository gives it.
         prune: strike the sub-charts that are switched off and not there from the chart's list, since helm refuses to
             install a chart whose list names what is not there.
 
@@ -72,19 +75,24 @@ def resolve(
         enabled = is_enabled(entry, merged)
         present = name in folders or name in packages
         if enabled and not present:
-            if not repository.startswith(("https://", "http://", "oci://")):
-                raise ChartError(
-                    f"sub-chart {name!r} is switched on, but neither in charts/ nor in a remote repository"
-                )
+            _check_repository(name, repository)
             dependency = Dependency(name, str(locked.get(name, entry["version"])), repository)
-            _bring(dependency, chart / "charts", pull, digests)
+            _bring(dependency, chart / "charts", pull, digests, allow_unpinned)
             pulled.append(dependency)
         if enabled and name in folders:
             below = merged.get(entry.get("alias") or name)
             inner = {**below} if isinstance(below, Mapping) else {}
             if isinstance(merged.get("global"), Mapping):
                 inner["global"] = merge(inner.get("global") or {}, merged["global"])
-            pulled += resolve(folders[name], inner, read_yaml=read_yaml, pull=pull, digests=digests, prune=prune)
+            pulled += resolve(
+                folders[name],
+                inner,
+                read_yaml=read_yaml,
+                pull=pull,
+                digests=digests,
+                allow_unpinned=allow_unpinned,
+                prune=prune,
+            )
         if enabled or present:
             kept.append(entry)
     if prune and len(kept) != len(metadata.get("dependencies") or []):
@@ -162,11 +170,35 @@ def _present(chart: Path, read_yaml: ReadYaml) -> tuple[dict[str, Path], dict[st
     return dict(zip(names, folders, strict=True)), packages
 
 
-def _bring(dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[str, str]) -> None:
+def _check_repository(name: str, repository: str) -> None:
+    scheme, _, rest = repository.partition("://")
+    if scheme == "http" and not is_loopback(repository):
+        raise ChartError(
+            f"sub-chart {name!r} comes over plain http, from {repository}, where anybody on the way can exchange it; use a "
+            "vendored chart folder, or a chart that names an https or oci repository"
+        )
+    if scheme not in ("https", "http", "oci") or not rest:
+        raise ChartError(f"sub-chart {name!r} is switched on, but neither in charts/ nor in a remote repository")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this very machine, where plain http is no risk."""
+    return (urlsplit(url).hostname or "") in {"127.0.0.1", "localhost", "::1"}
+
+
+def _bring(dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[str, str], allow_unpinned: bool) -> None:
     what = f"sub-chart {dependency.name} {dependency.version} of {dependency.repository}"
     if not _EXACT.match(dependency.version):
         raise ChartError(
             f"{what}: its version is no exact one, and there is no Chart.lock; use a vendored chart folder"
+        )
+    key = digest_key(dependency.name, dependency.version)
+    wanted = digests.get(key)
+    if wanted is None and not allow_unpinned:
+        raise ChartError(
+            f"{what} has no digest, so what its repository gives today may not be what was reviewed; give the digest of "
+            f"{dependency.name}-{dependency.version}.tgz as {key!r} in subchart_digests, use a vendored chart folder, or "
+            "set allow_unpinned_subcharts to take it as it is"
         )
     charts.mkdir(exist_ok=True)
     before = set(charts.glob("*.tgz"))
@@ -174,7 +206,6 @@ def _bring(dependency: Dependency, charts: Path, pull: Pull, digests: Mapping[st
     new = sorted(set(charts.glob("*.tgz")) - before)
     if len(new) != 1:
         raise ChartError(f"{what}: pulling it brought {len(new)} packages")
-    wanted = digests.get(digest_key(dependency.name, dependency.version))
     actual = "sha256:" + hashlib.sha256(new[0].read_bytes()).hexdigest()
     if wanted is not None and actual != wanted:
         raise ChartError(f"{what} is not what was pinned: its digest is {actual}, expected {wanted}")

@@ -32,19 +32,23 @@ def account(platform: Platform, ask: Asking) -> Iterator[Found]:
         yield "HP908", Problem("account", message)
 
 
-@probe("names and stacks", services=("cloudformation", "sagemaker", "eks"))
+@probe("names and stacks", services=("cloudformation", "sagemaker", "eks", "logs"))
 def names(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether the names are free, and earlier stacks are in a state that can be deployed over."""
-    found, own, hyperpod, eks = ask.together(
+    name = platform.completed_cluster.cluster_name
+    eks_name = platform.completed_eks.cluster_name if platform.eks.existing is None else None
+    log_group = f"/aws/eks/{eks_name}/cluster" if eks_name and platform.eks.logs else None
+    found, own, hyperpod, eks, logged = ask.together(
         lambda: stacks(ask),
         lambda: own_resources(platform, ask),
-        lambda: _cluster_named(platform.cluster.cluster_name, ask),
-        lambda: _eks_named(platform.eks.cluster_name if platform.eks.existing is None else None, ask),
+        lambda: _cluster_named(name, ask),
+        lambda: _eks_named(eks_name, ask),
+        lambda: _log_group_named(log_group, ask),
     )
     for stack in found or ():
-        name, status = stack["StackName"], stack["StackStatus"]
-        if name.startswith(f"{platform.name}-") and "ParentId" not in stack and platform_of(stack) is None:
-            message = f"there is a stack {name} that is not one of this platform's"
+        stack_name, status = stack["StackName"], stack["StackStatus"]
+        if stack_name.startswith(f"{platform.name}-") and "ParentId" not in stack and platform_of(stack) is None:
+            message = f"there is a stack {stack_name} that is not one of this platform's"
             cure = "choose another name, or look whether the stack is an old one of yours"
             yield "HP956", Problem("name", message, cure, severity=Severity.WARNING)
         if platform_of(stack) != platform.name:
@@ -52,21 +56,24 @@ def names(platform: Platform, ask: Asking) -> Iterator[Found]:
         if status in _BROKEN:
             cure = "delete it (`hyperpod stacks delete`), then deploy again"
             if status == "UPDATE_ROLLBACK_FAILED":
-                cure = f"aws cloudformation continue-update-rollback --stack-name {shlex.quote(name)} --region {ask.region}"
-            yield "HP957", Problem("name", f"stack {name} is {status}", cure)
+                quoted = shlex.quote(stack_name)
+                cure = f"aws cloudformation continue-update-rollback --stack-name {quoted} --region {ask.region}"
+            yield "HP957", Problem("name", f"stack {stack_name} is {status}", cure)
         elif status.endswith("_IN_PROGRESS"):
-            yield "HP957", Problem("name", f"stack {name} is {status}", "wait until it is done")
+            yield "HP957", Problem("name", f"stack {stack_name} is {status}", "wait until it is done")
     held = own or {}
     if hyperpod is not None:
         ids = held.get("AWS::SageMaker::Cluster", ())
         if not any(id_ in (hyperpod["ClusterArn"], hyperpod.get("ClusterName")) for id_ in ids):
-            message = (
-                f"there is a HyperPod cluster {platform.cluster.cluster_name!r} already ({hyperpod['ClusterStatus']})"
-            )
+            message = f"there is a HyperPod cluster {name!r} already ({hyperpod['ClusterStatus']})"
             yield "HP956", Problem("cluster.cluster_name", message)
-    if eks is not None and platform.eks.cluster_name not in held.get("AWS::EKS::Cluster", ()):
-        message = f"there is an EKS cluster {platform.eks.cluster_name!r} already ({eks['cluster']['status']})"
-        cure = "leave cluster_name out, or bring the cluster with `existing: {cluster_name: ...}`"
+    if eks is not None and eks_name not in held.get("AWS::EKS::Cluster", ()):
+        message = f"there is an EKS cluster {eks_name!r} already ({eks['cluster']['status']})"
+        cure = "set another cluster_name, or use the cluster with `existing: {cluster_name: ...}`"
+        yield "HP956", Problem("eks.cluster_name", message, cure)
+    if logged and log_group not in held.get("AWS::Logs::LogGroup", ()):
+        message = f"there is a log group {log_group} already, left by an earlier EKS cluster of this name"
+        cure = f"delete it (aws logs delete-log-group --log-group-name {log_group}), or set another eks.cluster_name"
         yield "HP956", Problem("eks.cluster_name", message, cure)
 
 
@@ -77,6 +84,11 @@ def _cluster_named(name: str | None, ask: Asking) -> Any:
 
 def _eks_named(name: str | None, ask: Asking) -> Any:
     return ask.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name) if name else None
+
+
+def _log_group_named(name: str | None, ask: Asking) -> bool:
+    found = ask.all("logs", "DescribeLogGroups", "logGroups", logGroupNamePrefix=name) if name else []
+    return any(group["logGroupName"] == name for group in found)
 
 
 @probe("permissions to deploy", services=("sts", "ssm", "iam"))

@@ -47,7 +47,10 @@ def clusters(ask: Asking) -> list[Json]:
 def clusters_and_own(platform: Platform, ask: Asking) -> tuple[list[Json], list[Json]]:
     """The HyperPod clusters of others, and those of this platform."""
     everything, held = ask.together(lambda: clusters(ask), lambda: own_resources(platform, ask))
-    names = {*(held or {}).get("AWS::SageMaker::Cluster", ()), *((platform.cluster.cluster_name,) if held else ())}
+    names = {
+        *(held or {}).get("AWS::SageMaker::Cluster", ()),
+        *((platform.completed_cluster.cluster_name,) if held else ()),
+    }
     others: list[Json] = []
     ours: list[Json] = []
     for cluster in everything or ():

@@ -139,9 +139,9 @@ def plan(
     supported = {support.name: support for support in (matrix(names, versions[1:]) if supports is None else supports)}
     names_of = (
         eks_name
-        or platform.eks.cluster_name
+        or platform.completed_eks.cluster_name
         or (platform.eks.existing.cluster_name if platform.eks.existing else "EKS_CLUSTER"),
-        hyperpod_name or platform.cluster.cluster_name or "HYPERPOD_CLUSTER",
+        hyperpod_name or platform.completed_cluster.cluster_name or "HYPERPOD_CLUSTER",
     )
     steps = tuple(
         _step(platform, before, after, known, supported, installed or {}, tuple(insights), names_of)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import stat
+import struct
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -180,6 +183,97 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     assert bomb.taken <= 64 * 1024
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "\x1b[31mred", "a\u202eb", "a\x7f", "a\u2028b"])
+def test_names_with_control_characters_are_refused(tmp_path: Path, name: str) -> None:
+    """With a line break in a name, one file could have the digest of two."""
+    with pytest.raises(ChartError, match="with characters that cannot be printed; rename the file") as refused:
+        unpack(tar([("top/charts/colors/Chart.yaml", b"1"), (f"top/charts/colors/{name}", b"2")]), tmp_path / "chart")
+    assert str(refused.value).isprintable()
+    write(tmp_path / "folder", {name: "2"})
+    with pytest.raises(ChartError, match="the chart's folder holds the name"):
+        content_digest(tmp_path / "folder")
+    unpack(tar([("top/charts/colors/Chart.yaml", b"1"), (f"top/docs/{name}", b"2")]), tmp_path / "elsewhere")
+
+
+def extended(records: dict[str, str], kind: bytes = tarfile.XHDTYPE) -> list[tarfile.TarInfo | tuple[str, bytes]]:
+    """An extended header with these records."""
+    content = b""
+    for key, value in records.items():
+        size = len(f" {key}={value}\n".encode())
+        while size != len(line := f"{size} {key}={value}\n".encode()):
+            size = len(line)
+        content += line
+    header = tarfile.TarInfo("././@PaxHeader")
+    header.type = kind
+    return [_WithContent(header, content)]
+
+
+class _WithContent(tarfile.TarInfo):
+    def __init__(self, header: tarfile.TarInfo, content: bytes) -> None:
+        super().__init__(header.name)
+        self.type, self.size, self.content = header.type, len(content), content
+
+
+def packed(entries: list[tarfile.TarInfo | tuple[str, bytes]]) -> bytes:
+    """Like `tar`, with extended headers as they are."""
+    blocks = b""
+    for entry in entries:
+        content = getattr(entry, "content", b"") if isinstance(entry, tarfile.TarInfo) else entry[1]
+        header = entry if isinstance(entry, tarfile.TarInfo) else tarfile.TarInfo(entry[0])
+        header.size = len(content) or header.size
+        blocks += header.tobuf(tarfile.USTAR_FORMAT) + content + b"\0" * (-len(content) % 512)
+    return gzip.compress(blocks + b"\0" * 1024, 1, mtime=0)
+
+
+FILE: tuple[str, bytes] = ("top/charts/colors/Chart.yaml", b"1")
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        extended({"comment": "x" * 70_000}),
+        extended({"comment": "x" * 70_000}, tarfile.XGLTYPE),
+        [_WithContent(member("././@LongLink", tarfile.GNUTYPE_LONGNAME), b"y" * 70_000)],
+        [*extended({"comment": "x" * 40_000}), ("top/a", b"")] * 6,
+    ],
+    ids=["of a file", "of all", "a long name", "many"],
+)
+def test_headers_that_alone_would_fill_the_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: list[tarfile.TarInfo | tuple[str, bytes]]
+) -> None:
+    monkeypatch.setattr(folder_module, "MAX_HEADERS_BYTES", 200_000)
+    with pytest.raises(TooLarge, match=r"extended header of [47]\d,\d+ bytes"):
+        unpack(packed([*entries, FILE]), tmp_path / "chart")
+
+
+def test_many_small_headers_stay_within_the_functions_memory(tmp_path: Path) -> None:
+    """Files elsewhere in a repository, each with a header of its own."""
+    entries = [each for n in range(1_500) for each in (*extended({"path": f"top/docs/{n}"}), ("short", b""))]
+    archive = packed([*entries, FILE])
+    tracemalloc.start()
+    unpack(archive, tmp_path / "chart")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "top/a", "GNU.sparse.realsize": "9"},
+        {"GNU.sparse.map": "0,1", "GNU.sparse.size": "1"},
+        {"GNU.sparse.size": "1", "GNU.sparse.numblocks": "1", "GNU.sparse.offset": "0", "GNU.sparse.numbytes": "1"},
+    ],
+    ids=["1.0", "0.1", "0.0"],
+)
+def test_sparse_files_are_refused(tmp_path: Path, records: dict[str, str]) -> None:
+    """Their maps have no limit."""
+    with pytest.raises(ChartError, match="a sparse file; only plain files are taken"):
+        unpack(packed([*extended(records), ("top/sparse", b"1\n0\n1\n")]), tmp_path / "chart")
+    with pytest.raises(ChartError, match="'top/sparse', a sparse file"):
+        unpack(packed([member("top/sparse", tarfile.GNUTYPE_SPARSE)]), tmp_path / "other")
+
+
 def zipped(files: dict[str, bytes], link: str | None = None) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -190,6 +284,35 @@ def zipped(files: dict[str, bytes], link: str | None = None) -> bytes:
             info.external_attr = (stat.S_IFLNK | 0o777) << 16
             archive.writestr(info, "/etc/passwd")
     return buffer.getvalue()
+
+
+def encrypted(content: bytes) -> bytes:
+    """With the flag that says so, in both places where a zip archive has it."""
+    data = bytearray(content)
+    data[data.index(b"PK\3\4") + 6] |= 1
+    data[data.index(b"PK\1\2") + 8] |= 1
+    return bytes(data)
+
+
+def sixty_four(content: bytes) -> bytes:
+    """With a 64-bit end, whose sizes count then."""
+    end = content.index(b"PK\5\6")
+    large = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 2**40, 0)
+    return content[:end] + large + struct.pack("<4sLQL", b"PK\6\7", 0, end, 1) + content[end:]
+
+
+@pytest.mark.parametrize("commented", [False, True])
+def test_a_directory_that_alone_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commented: bool
+) -> None:
+    monkeypatch.setattr(folder_module, "MAX_DIRECTORY_BYTES", 1000)
+    content = zipped({f"{n:080}": b"" for n in range(20)})
+    if commented:  # a comment that looks like the end of an archive with a small directory
+        small = content[-22:-10] + struct.pack("<LLH", 10, 0, 0)
+        content = content[:-2] + struct.pack("<H", len(small)) + small
+    write(tmp_path, {"a.zip": content})
+    with pytest.raises(ChartError, match=r"2,520 bytes, more than 1,000|damaged"):
+        unpack_zip(tmp_path / "a.zip", tmp_path / "chart")
 
 
 def test_an_asset_is_unpacked(tmp_path: Path) -> None:
@@ -207,7 +330,12 @@ def test_an_asset_is_unpacked(tmp_path: Path) -> None:
         (zipped({"a": b"1"}, link="out"), "a link or a device"),
         (zipped({"a": b"1"})[:40], "damaged"),
         (zipped({}), "empty"),
+        (encrypted(zipped({"a": b"1"})), "holds 'a' encrypted; pack it without a password"),
+        (zipped({"a\nb": b"1"}), "characters that cannot be printed"),
+        (b"", "no end of a zip archive"),
+        (sixty_four(zipped({"a": b"1"})), "64-bit kind"),
     ],
+    ids=["path", "link", "cut", "empty", "encrypted", "name", "nothing", "64 bits"],
 )
 def test_a_bad_asset_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     write(tmp_path, {"a.zip": content})

@@ -241,3 +241,15 @@ def test_a_private_ecr_registry_is_logged_in_to(tmp_path: Path) -> None:
 def test_other_registries_are_pulled_from_without_credentials(tmp_path: Path, reference: str) -> None:
     assert registry_config(reference, tmp_path) is None
     assert not list(tmp_path.iterdir())
+
+
+def test_redirects_stay_on_https(web: Any, helm: Helm, source: Path, tmp_path: Path) -> None:
+    web.serve(PATH, repository(source))
+    there = web.serve("/moved", Answer(status=302, headers={"Location": PATH}))
+    assert digest(obtain(git(there, digest(source)), tmp_path / "work", helm)) == digest(source)
+    away = web.serve("/away", Answer(status=302, headers={"Location": "http://example.com/a.tar.gz"}))
+    with pytest.raises(ChartError, match=r"has to come over https, not from http://example\.com/a\.tar\.gz"):
+        obtain(git(away, WRONG), tmp_path / "other", helm)
+    loop = web.serve("/loop", Answer(status=302, headers={"Location": "/loop"}))
+    with pytest.raises(ChartError, match="more than 3 redirects"):
+        obtain(git(loop, WRONG), tmp_path / "again", helm, sleep=Pauses())

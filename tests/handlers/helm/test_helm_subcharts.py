@@ -12,7 +12,7 @@ from chart_files import Answer, chart, package, sha256, write
 from hyperpod_constructs.handlers.helm.binary import Helm
 from hyperpod_constructs.handlers.helm.errors import ChartError
 from hyperpod_constructs.handlers.helm.source import pull_subchart
-from hyperpod_constructs.handlers.helm.subcharts import drop_duplicates, is_enabled, merge, resolve
+from hyperpod_constructs.handlers.helm.subcharts import Dependency, drop_duplicates, is_enabled, merge, resolve
 from hyperpod_constructs.handlers.helm.yaml_by_helm import reader
 
 
@@ -40,6 +40,7 @@ def complete(
         read_yaml=reader(folder, helm, tmp_path / "work"),
         pull=lambda dependency, into: pull_subchart(dependency, into, helm, sleep=lambda _: None),
         digests={key.replace("_", " "): value for key, value in digests.items()},
+        allow_unpinned=not digests,
     )
     return [f"{dependency.name} {dependency.version}" for dependency in pulled]
 
@@ -211,3 +212,40 @@ def test_values_are_merged_as_helm_merges_them(helm: Helm, tmp_path: Path) -> No
     by_helm = json.loads(output[output.index("{") : output.rindex("}") + 1])["all"]
     by_helm.pop("global", None)
     assert merge(base, over) == by_helm
+
+
+def test_a_sub_chart_without_a_digest_is_refused_before_it_is_pulled(parent: Path, helm: Helm, tmp_path: Path) -> None:
+    def pull(dependency: Dependency, into: Path) -> None:
+        raise AssertionError("nothing is pulled")
+
+    with pytest.raises(ChartError) as refused:
+        resolve(
+            parent,
+            {"paint": {"enabled": True}},
+            read_yaml=reader(parent, helm, tmp_path / "work"),
+            pull=pull,
+            digests={"paint 1.1.0": "sha256:" + "ab" * 32},
+        )
+    assert str(refused.value).partition(" has ")[2] == (
+        "no digest, so what its repository gives today may not be what was reviewed; give the digest of paint-1.2.0.tgz as "
+        "'paint 1.2.0' in subchart_digests, use a vendored chart folder, or set allow_unpinned_subcharts to take it as it is"
+    )
+
+
+@pytest.mark.parametrize(
+    ("repository", "message"),
+    [
+        (
+            "http://charts.example.com",
+            "comes over plain http, from http://charts.example.com, where anybody on the way",
+        ),
+        ("file://../other", "neither in charts/ nor in a remote repository"),
+        ("https://", "neither in charts/ nor in a remote repository"),
+    ],
+)
+def test_a_repository_that_cannot_be_trusted_is_refused(
+    helm: Helm, tmp_path: Path, repository: str, message: str
+) -> None:
+    folder = chart(tmp_path / "p", dependencies=[{"name": "paint", "version": "1.2.0", "repository": repository}])
+    with pytest.raises(ChartError, match=message):
+        complete(folder, helm, tmp_path)

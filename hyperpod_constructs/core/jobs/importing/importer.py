@@ -113,7 +113,7 @@ def import_documents(documents: Iterable[Document], *, comments: str | None = No
     found = Imported()
     for document in documents:
         found.findings += document.findings
-        _octal(document)
+        octal(document)
         for data in objects(document.value):
             kind = job_kind(data)
             if kind is not None:
@@ -132,7 +132,7 @@ def import_documents(documents: Iterable[Document], *, comments: str | None = No
     return found
 
 
-def _octal(document: Document) -> None:
+def octal(document: Document) -> None:
     """Numbers such as 0755 as Kubernetes' tools read them, by YAML 1.1: in octal digits."""
     for path, text in document.written.items():
         if not re.fullmatch(r"0[0-7]+", text):

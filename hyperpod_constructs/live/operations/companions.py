@@ -1,0 +1,62 @@
+"""Kubernetes objects that come with a job: created before it, and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .kubernetes import Kubernetes, KubernetesError
+
+Json = Mapping[str, Any]
+
+_PATHS = {
+    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
+    "PersistentVolume": "/api/v1/persistentvolumes",
+    "PersistentVolumeClaim": "/api/v1/namespaces/{namespace}/persistentvolumeclaims",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
+    "Secret": "/api/v1/namespaces/{namespace}/secrets",
+    "Service": "/api/v1/namespaces/{namespace}/services",
+    "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
+}
+"""Kind to the path of its collection."""
+
+KINDS = tuple(_PATHS)
+
+
+def create(api: Kubernetes, manifest: Json, *, dry_run: bool = False) -> bool:
+    """Create an object; whether it is new. One that exists with the same content is left alone.
+
+    Raises:
+        KubernetesError: the API server refused, or it has an object of this name with other content.
+    """
+    kind, metadata = manifest["kind"], manifest["metadata"]
+    path = _PATHS[kind].format(namespace=metadata.get("namespace", "default"))
+    query = {"fieldManager": "hyperpod-constructs", "fieldValidation": "Strict"}
+    try:
+        api.request("POST", path, query=query | ({"dryRun": "All"} if dry_run else {}), body=manifest)
+    except KubernetesError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        existing = api.get(f"{path}/{metadata['name']}")
+        if kind != "Secret" and not all(
+            _within(manifest[key], existing.get(key)) for key in manifest if key in _CONTENT
+        ):
+            name = f"{kind} {metadata.get('namespace', 'default')}/{metadata['name']}"
+            message = f"{name} exists with other content; delete it first, or rename this one"
+            raise KubernetesError(409, "AlreadyExists", message) from error
+        return False
+    return True
+
+
+_CONTENT = ("spec", "data", "rules", "roleRef", "subjects")
+
+
+def _within(wanted: Any, there: Any) -> bool:
+    """Whether what is wanted is there; the server may have added defaults."""
+    if isinstance(wanted, Mapping):
+        return isinstance(there, Mapping) and all(_within(value, there.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        same = isinstance(there, list) and len(wanted) == len(there)
+        return same and all(_within(one, other) for one, other in zip(wanted, there, strict=True))
+    return bool(wanted == there)

@@ -1,0 +1,85 @@
+"""Tags that a service would refuse, found at the tag."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from botocore.session import get_session
+from rule_configs import load_over
+
+from hyperpod_constructs.core.catalog import load
+from hyperpod_constructs.core.stack_names import PLATFORM_TAG
+
+SNAPSHOTS = Path(__file__).parents[1] / "__snapshots__" / "test_app"
+
+
+def findings(tmp_path: Path, **parts: object) -> list[tuple[str, str]]:
+    found = load_over(yaml.safe_dump(parts, allow_unicode=True), tmp_path).findings
+    return [(finding.path, finding.message) for finding in found if finding.rule == "HP024"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("team", "R&D", "the tag value 'R&D' has characters that AWS refuses: '&'"),
+        ("team", "a,b;c,d", "the tag value 'a,b;c,d' has characters that AWS refuses: ',;'"),
+        ("team(s)", "a", "the tag key 'team(s)' has characters that AWS refuses: '()'"),
+        ("team", "a\tb", r"the tag value 'a\tb' has characters that AWS refuses: '\t'"),
+    ],
+)
+def test_characters(key: str, value: str, message: str, tmp_path: Path):
+    place = f'["{key}"]' if "(" in key else f".{key}"
+    assert findings(tmp_path, tags={key: value}) == [(f"tags{place}", message)]
+    assert findings(tmp_path, cluster={"tags": {key: value}}) == [(f"cluster.tags{place}", message)]
+
+
+@pytest.mark.parametrize("value", ["", "Forschung & Entwicklung".replace("&", "und"), "研究/1:2=3+4-5@6_7.8", "größe"])
+def test_letters_of_any_language_are_allowed(value: str, tmp_path: Path):
+    assert findings(tmp_path, tags={"team": value}) == []
+
+
+def test_the_characters_are_those_of_the_service_model():
+    model = get_session().get_service_model("sagemaker")
+    for shape in ("TagKey", "TagValue"):
+        assert r"[\p{L}\p{Z}\p{N}_.:/=+\-@]" in model.shape_for(shape).metadata["pattern"]
+
+
+def test_keys_that_differ_in_case_only(tmp_path: Path):
+    assert findings(tmp_path, tags={"Owner": "ml", "owner": "platform"}) == [
+        ("tags.owner", "the tag keys 'owner' and 'Owner' differ in case only")
+    ]
+    assert findings(tmp_path, tags={"Team": "a"}, cluster={"tags": {"team": "b"}}) == [
+        ("cluster.tags.team", "the tag keys 'team' and 'Team' differ in case only")
+    ]
+    assert findings(tmp_path, tags={"Team": "a"}, cluster={"tags": {"Team": "b"}}) == []
+
+
+def test_a_key_that_differs_in_case_from_ours(tmp_path: Path):
+    key = PLATFORM_TAG.capitalize()
+    assert findings(tmp_path, tags={key: "mine"}) == [
+        (f'tags["{key}"]', f"the tag keys '{key}' and '{PLATFORM_TAG}' that we add differ in case only")
+    ]
+
+
+def test_47_tags_fit(tmp_path: Path):
+    tags = {f"k{n}": "v" for n in range(48)}
+    message = "48 tags; 47 fit, as 3 of our own are added to some resources"
+    assert findings(tmp_path, tags=tags) == [("tags", message)]
+    tags.pop("k0")
+    assert findings(tmp_path, tags=tags) == []
+    assert findings(tmp_path, tags=tags, cluster={"tags": {"more": "v"}}) == [("cluster.tags", message)]
+
+
+def test_what_we_add_is_what_the_templates_have():
+    added = load("limits")["added_tags"]
+    assert PLATFORM_TAG in added
+    most: set[str] = set()
+    for file in SNAPSHOTS.glob("*.json"):
+        for resource in json.loads(file.read_text())["Resources"].values():
+            tags = resource.get("Properties", {}).get("Tags", [])
+            keys = {tag["Key"] for tag in tags} if isinstance(tags, list) else set(tags)
+            most = max(most, keys, key=len)
+    assert most == set(added)

@@ -1,0 +1,130 @@
+"""Log groups: every one has the retention and the key of the config, and the control plane's is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assembly import ROOT, UNCOPIED
+from aws_cdk import App, Environment, Stack, assertions
+from platform_parts import KEY as OTHER_KEY
+
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.constructs.platform import HyperPodPlatform
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.cost import estimate
+from hyperpod_constructs.core.spec import Logs, Platform
+
+KEY = OTHER_KEY.replace("us-west-2", "us-east-1")
+EXAMPLE = ROOT / "examples" / "everything.yaml"
+
+
+def platform(**update: Any) -> Platform:
+    made = load(EXAMPLE).platform
+    assert made is not None
+    return made.model_copy(update=update)
+
+
+def in_one_stack(platform: Platform) -> dict[str, Any]:
+    app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
+    stack = Stack(app, "Test", env=Environment(region=platform.region))
+    HyperPodPlatform(stack, "Platform", platform=platform)
+    template: dict[str, Any] = assertions.Template.from_stack(stack).to_json()
+    return template
+
+
+def log_groups(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Logs::LogGroup":
+            yield resource["Properties"]
+
+
+@pytest.fixture(scope="module")
+def default() -> dict[str, Any]:
+    return in_one_stack(platform())
+
+
+def test_every_log_group_has_a_retention(default: dict[str, Any]):
+    groups = list(log_groups(default))
+    assert len(groups) > 8
+    assert {group["RetentionInDays"] for group in groups} == {90}
+    assert not any("KmsKeyId" in group for group in groups)
+
+
+@pytest.mark.parametrize(("days", "found"), [(365, {365}), ("unset", {None})])
+def test_the_setting_reaches_every_log_group_also_those_of_cdk(days: Any, found: set[int | None], default: Any):
+    made = in_one_stack(platform(logs=Logs(retention_days=days, kms_key_arn=KEY)))
+    groups = list(log_groups(made))
+    assert len(groups) == len(list(log_groups(default)))
+    assert {group.get("RetentionInDays") for group in groups} == found
+    assert {group["KmsKeyId"] for group in groups} == {KEY}
+
+
+def test_it_reaches_every_stack(tmp_path: Path):
+    app = build([platform(logs=Logs(retention_days=7))], context=cdk_context() | UNCOPIED, outdir=str(tmp_path))
+    stacks = [child for child in app.node.children if isinstance(child, Stack)]
+    templates = [assertions.Template.from_stack(stack).to_json() for stack in stacks]
+    groups = [group for template in templates for group in log_groups(template)]
+    assert len(groups) > 8
+    assert {group["RetentionInDays"] for group in groups} == {7}
+
+
+def test_the_control_planes_log_group_is_ours_and_comes_before_the_cluster(default: dict[str, Any]):
+    name = platform().name
+    ours = [
+        (id, resource)
+        for id, resource in default["Resources"].items()
+        if resource.get("Properties", {}).get("LogGroupName") == f"/aws/eks/{name}/cluster"
+    ]
+    ((id, log_group),) = ours
+    assert log_group["DeletionPolicy"] == "Delete"
+    (cluster,) = [one for one in default["Resources"].values() if one["Type"] == "AWS::EKS::Cluster"]
+    assert cluster["Properties"]["Name"] == name
+    assert id in cluster["DependsOn"]
+    assert prove({"Test": default}).holds
+
+
+@pytest.fixture
+def small() -> Callable[..., Platform]:
+    def make(**parts: dict[str, Any]) -> Platform:
+        base: dict[str, Any] = {
+            "name": "research",
+            "region": "us-west-2",
+            "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
+            "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},
+        }
+        return Platform.model_validate({key: base.get(key, {}) for key in parts} | base | _merged(base, parts))
+
+    return make
+
+
+def _merged(base: dict[str, Any], parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {key: {**base.get(key, {}), **part} for key, part in parts.items()}
+
+
+def test_both_clusters_are_named_after_the_platform(small: Callable[..., Platform]):
+    made = small()
+    assert (made.completed_cluster.cluster_name, made.completed_eks.cluster_name) == ("research", "research")
+
+
+@pytest.mark.parametrize("name", ["own", None])
+def test_a_name_that_is_given_stays_also_null(small: Callable[..., Platform], name: str | None):
+    made = small(cluster={"cluster_name": name}, eks={"cluster_name": name})
+    assert (made.completed_cluster.cluster_name, made.completed_eks.cluster_name) == (name, name)
+
+
+def test_without_a_name_or_without_logs_there_is_no_log_group_of_ours(small: Callable[..., Platform]):
+    for eks in ({"cluster_name": None}, {"logs": []}):
+        made = in_one_stack(small(eks=eks))
+        assert not [group for group in log_groups(made) if "LogGroupName" in group]
+
+
+def test_control_plane_logs_are_in_the_cost_table(small: Callable[..., Platform]):
+    lines = [line for line in estimate(small()).lines if "control-plane logs" in line.what]
+    assert [(line.part, line.usd_per_hour, line.note) for line in lines] == [
+        ("eks", None, "by use: each GB ingested, and stored for 90 days")
+    ]
+    assert not [line for line in estimate(small(eks={"logs": []})).lines if "control-plane logs" in line.what]

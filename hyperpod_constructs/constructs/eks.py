@@ -91,7 +91,7 @@ class BroughtEks(Construct):
                 nodes=node_security_group.security_group_id,
                 control_plane=_cluster_security_group_id(eks_cluster),
             )
-            self.kubernetes.ready.add(rules)
+            self.kubernetes.reachable.add(rules)
         group = DependencyGroup()
         group.add(self.kubernetes.ready)
         if not isinstance(eks_cluster, EksClusterAttributes):
@@ -180,7 +180,7 @@ class HyperPodEks(Construct):
                 nodes=network.node_security_group.security_group_id,
                 control_plane=spec.existing.security_group_id,
             )
-            self.kubernetes.ready.add(rules)
+            self.kubernetes.reachable.add(rules)
         group.add(self.kubernetes.ready)
         add_all(self, [*(Access(principal=arn, policy="cluster-admin") for arn in spec.admins), *spec.access])
         core: dict[str, EksAddon] = {}

@@ -56,6 +56,8 @@ class KubernetesProvider(Construct):
     """What the app puts on the EKS cluster; checked when the app is synthesized."""
     service_token: str
     """Service token of `Custom::HyperPodKubernetesObjects`."""
+    reachable: DependencyGroup
+    """What lets the functions reach the Kubernetes API, such as security group rules; all that they do comes after it."""
     ready: DependencyGroup
     """The access entry and the role with its policies: manifests come after it and go before it."""
 
@@ -87,7 +89,8 @@ class KubernetesProvider(Construct):
         self.role = self._create_role("Role", "Functions that talk to the EKS API server")
         self._framework_logs = self._logs("FrameworkLogs")
         keep_internal(self)
-        self.ready = DependencyGroup(self.role)
+        self.reachable = DependencyGroup()
+        self.ready = DependencyGroup(self.role, self.reachable)
         if create_access_entry:
             self.ready.add(self._let_in("AccessEntry", self.role, "AmazonEKSClusterAdminPolicy"))
         self.service_token = custom_resources.Provider(
@@ -109,10 +112,12 @@ class KubernetesProvider(Construct):
     @cached_property
     def wait_ready(self) -> DependencyGroup:
         """The access entry and the role of the functions that wait: waits come after it and go before it."""
-        group = DependencyGroup(self.wait_role)
+        group = DependencyGroup(self.wait_role, self.reachable)
         if self._create_access_entry:
             # nodes, CustomResourceDefinitions and custom kinds are outside of what AmazonEKSViewPolicy shows
-            group.add(self._let_in("WaitAccessEntry", self.wait_role, "AmazonEKSAdminViewPolicy"))
+            entry = self._let_in("WaitAccessEntry", self.wait_role, "AmazonEKSAdminViewPolicy")
+            group.add(entry)
+            self.ready.add(entry)  # all callers are let in before anything is applied, and until all of it is deleted
         return group
 
     @cached_property

@@ -144,7 +144,9 @@ def test_components_whose_namespace_nobody_makes(
 
 
 def test_nothing_is_inserted_where_the_plugin_is_off() -> None:
-    off = DependencyChart(neuron_device_plugin=False)
+    off = DependencyChart(
+        neuron_device_plugin=False, deep_health_check=False, job_auto_restart=False, health_monitoring_agent=False
+    )
     assert insertions(off, instance_types=["ml.trn2.3xlarge"]) == []
 
 

@@ -227,7 +227,8 @@ def _late(make: Callable[[], Any]) -> IResolvable:
 
 
 def _line(insertion: Insertion) -> dict[str, str]:
-    return {"Path": insertion.path, "After": insertion.after, "Line": insertion.line}
+    line = {"Path": insertion.path, "After": insertion.after, "Line": insertion.line}
+    return {**line, "Optional": "true"} if insertion.optional else line
 
 
 def _ecr_statements(scope: Construct, reference: str) -> list[iam.PolicyStatement]:

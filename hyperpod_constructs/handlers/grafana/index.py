@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..shared.ownership import Owner, owner
-from .api import GONE, LONGEST_SECONDS, Clock, GrafanaError, Http, requests, session
+from .api import ACCOUNT_SECONDS, GONE, LONGEST_SECONDS, UNDO_SECONDS, Clock, GrafanaError, Http, requests, session
 from .things import Thing, Things
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,7 @@ class _Run:
         """Create and Update."""
         me = self._me(wanted)
         with session(wanted.workspace, self.client, self.http, self.clock, me.digest, self.until) as api:
+            api.until -= UNDO_SECONDS
             things = Things(api, me)
             suffix = self._suffix(things, wanted)
             source = {**wanted.source, "uid": wanted.uid(wanted.source["uid"], suffix)}
@@ -104,16 +105,19 @@ class _Run:
                 things.put_source(source, suffix)
                 for board in boards:
                     things.put_board(_on_source(board, source), suffix)
+                self._let_go_of_others(things, {source["uid"], *(board["uid"] for board in boards)})
             except (GrafanaError, ClientError, BotoCoreError) as error:
                 self._undo(things, error)
                 raise
-            kept = {source["uid"], *(board["uid"] for board in boards)}
-            stale = [thing for thing in things.mine() if thing.uid not in kept]
-            for thing in stale:
+
+    def _let_go_of_others(self, things: Things, kept: set[str]) -> None:
+        """What was ours and left the list."""
+        for thing in things.mine():
+            if thing.uid not in kept:
                 things.let_go(thing)
-            for thing in self._former_things(things):
-                if thing.uid not in kept:
-                    things.let_go(thing, former=True)
+        for thing in self._former_things(things):
+            if thing.uid not in kept:
+                things.let_go(thing, former=True)
 
     def delete(self, wanted: _Properties) -> None:
         """Delete; also of what an Update has made that CloudFormation does not know of."""
@@ -139,6 +143,7 @@ class _Run:
     def _undo(self, things: Things, cause: Exception) -> None:
         if self.event["RequestType"] != "Create":
             return  # CloudFormation rolls back with the old properties
+        things.api.until = self.until - ACCOUNT_SECONDS
         try:
             things.undo()
         except (GrafanaError, ClientError, BotoCoreError) as error:

@@ -223,7 +223,12 @@ def _cure(error: Exception) -> str:
 def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Callable[[float], None]) -> list[Path]:
     """Complete a verified chart with its sub-charts, and write down the values; the values' files, later over earlier."""
     for insertion in wanted.insertions:
-        insert_line(chart, insertion["Path"], after=insertion["After"], line=insertion["Line"])
+        try:
+            insert_line(chart, insertion["Path"], after=insertion["After"], line=insertion["Line"])
+        except ChartError as error:
+            if str(insertion.get("Optional", "")).lower() != "true":
+                raise
+            print(f"left out: {error}")
     files = [_inside(chart, name) for name in wanted.values_files]
     missing = [name for name, file in zip(wanted.values_files, files, strict=True) if not file.is_file()]
     if missing:

@@ -11,6 +11,7 @@ import click
 from .validate import DEFAULT
 
 if TYPE_CHECKING:
+    from ..assembly.graph import Stack
     from ..assembly.rehearsal import Fault, Timing
     from ..assembly.rehearsal.report import Report
 
@@ -94,6 +95,7 @@ def _play(
             _assembly(path, Path(scratch) / str(index))
             for index, path in enumerate([*([old] if old else []), config, *following])
         ]
+        _check_names(faults, load(apps[1 if old else 0]))
         rehearsal = Rehearsal(timing)
         for index, app in enumerate(apps):
             begun, first = rehearsal.world.now, len(rehearsal.steps)
@@ -119,6 +121,12 @@ def _play(
                     rehearsal.record.find("HPR03", one.path, f"{one.kind} {one.id} is left behind")
         report.close(rehearsal)
     return report
+
+
+def _check_names(faults: list[Fault], stacks: tuple[Stack, ...]) -> None:
+    for fault in faults:
+        if not any(fault.hits(one.deployed_name, name, fault.action) for one in stacks for name in one.resources):
+            raise click.UsageError(f"the app has no resource {fault.resource}; name it as Stack.LogicalId")
 
 
 def _assembly(path: Path, folder: Path) -> Path:

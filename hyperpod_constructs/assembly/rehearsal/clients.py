@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from botocore.exceptions import ClientError
 
@@ -124,6 +125,10 @@ class Grafana(_Client):
         """Its token."""
         return {"serviceAccountToken": {"key": "token"}}
 
+    def list_workspace_service_accounts(self, **_: Any) -> dict[str, Any]:
+        """None is left: each is deleted at once."""
+        return {"serviceAccounts": []}
+
     def delete_workspace_service_account(self, **_: Any) -> dict[str, Any]:
         """Delete one."""
         return {}
@@ -131,22 +136,29 @@ class Grafana(_Client):
 
 def grafana_answers(call: Call) -> Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]:
     """Grafana's own API: dashboards and data sources by uid."""
-    kept: dict[str, Any] = call.services.dashboards
+    kept: dict[str, dict[str, Any]] = call.services.dashboards
 
     def answer(method: str, url: str, _: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
         content = json.loads(body) if body else {}
+        path, __, query = url.partition("?")
+        asked = dict(parse_qsl(query))
+        kind = "boards" if "/dashboards" in path or "/search" in path else "sources"
+        things: dict[str, Any] = kept.setdefault(kind, {})
+        uid = path.rpartition("/uid/")[2]
         if method == "POST":
-            inner = content.get("dashboard", content)
-            kept[str(inner.get("uid"))] = inner
+            new = content.get("dashboard", content)
+            things[str(new.get("uid"))] = new
             return 200, b"{}"
-        uid = url.rpartition("/")[2].partition("?")[0]
-        if uid not in kept:
+        if "/uid/" not in path:
+            found = [one for one in things.values() if asked.get("tag") in (None, *one.get("tags", ()))]
+            return 200, json.dumps(found).encode()
+        if uid not in things:
             return 404, b"{}"
         if method == "DELETE":
-            return 200, json.dumps(kept.pop(uid)).encode()
+            return 200, json.dumps(things.pop(uid)).encode()
         if method == "PUT":
-            kept[uid] = content
-        return 200, json.dumps({"dashboard": kept[uid], **kept[uid]}).encode()
+            things[uid] = content
+        return 200, json.dumps({"dashboard": things[uid], "meta": {}} if kind == "boards" else things[uid]).encode()
 
     return answer
 

@@ -24,7 +24,8 @@ KUEUE = "amazon-sagemaker-hyperpod-taskgovernance"
 _KUEUE_WATCHES = (("apps", "deployments"), ("batch", "jobs"), ("sagemaker.amazonaws.com", "hyperpodpytorchjobs"))
 _FREE_NAMESPACES = ("kube-system", "kueue-system")
 TEAM_PREFIX = "hyperpod-ns-"
-_ADMIN_POLICIES = ("AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy")
+_WRITERS = ("AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy")
+_READERS = ("AmazonEKSAdminViewPolicy", "AmazonEKSViewPolicy")
 
 
 class Surroundings(Protocol):
@@ -81,7 +82,7 @@ class ClusterServer(ApiServer):
         """One request of somebody with this role."""
         if self.cluster.gone:
             raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is gone")
-        trouble = self.cluster.denies(role)
+        trouble = self.cluster.denies(role, reads=method == "GET")
         if trouble is not None:
             return _refusal(trouble)
         target = url.partition(".eks.amazonaws.com")[2] or url
@@ -110,6 +111,9 @@ class _Watched(dict[Key, Json]):
         super().__setitem__(key, item)
         if new:
             self._cluster.appeared(key, item)
+
+    def __copy__(self) -> _Watched:
+        return _Watched(dict(self), self._cluster)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Watched:
         """For a dry run: a copy that the same cluster watches, to be put back."""
@@ -142,14 +146,15 @@ class KubernetesCluster:
 
     # Who may ask
 
-    def denies(self, role: str) -> Refusal | None:
-        """Why a role is refused; None when an access entry lets it in."""
+    def denies(self, role: str, *, reads: bool = False) -> Refusal | None:
+        """Why a role is refused; None when an access entry lets it in, to write or only to read."""
         if not self.owned:
             return None
         for entry in self.services.account.of_kind("AWS::EKS::AccessEntry"):
             if entry.properties["ClusterName"] == self.name and entry.properties["PrincipalArn"] == role:
                 policies = [one["PolicyArn"].rpartition("/")[2] for one in entry.properties.get("AccessPolicies") or ()]
-                if any(policy in _ADMIN_POLICIES for policy in policies) or entry.properties.get("KubernetesGroups"):
+                enough = (*_WRITERS, *_READERS) if reads else _WRITERS
+                if any(policy in enough for policy in policies) or entry.properties.get("KubernetesGroups"):
                     return None
                 return Refusal(403, "Forbidden", f"{role} has no access policy for this")
         return Refusal(401, "Unauthorized", "Unauthorized")

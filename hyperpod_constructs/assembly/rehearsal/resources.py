@@ -103,8 +103,8 @@ class Resources:
         """Scheduler configs and compute quotas that our function made."""
         self.changing: set[tuple[str, str]] = set()
         """HyperPod clusters that were made since their stack's last operation began, as stack and logical id."""
-        self.dashboards: dict[str, Any] = {}
-        """Dashboards and data sources in Grafana, by uid."""
+        self.dashboards: dict[str, dict[str, Any]] = {}
+        """Boards and sources in Grafana, by kind and uid."""
 
     # CloudFormation's three verbs
 

@@ -120,6 +120,19 @@ def test_a_replaced_file_system_is_kept_or_lost(policy: str, change: Change, wor
     assert edit.impact == f"a new, empty file system is created; {words}"
 
 
+def test_who_reads_a_replaced_file_system_is_told() -> None:
+    """CDK does not deploy a stack whose template is the same: it goes on with the old file system until it changes."""
+    out = {"Id": {"Value": {"Ref": "Fs"}}}
+    claims = stack(
+        Rule=resource("AWS::Events::Rule", Name={"Fn::GetStackOutput": {"StackName": "s", "OutputName": "Id"}})
+    )
+    old, new = (stack(out, Fs=resource("AWS::FSx::FileSystem", "Retain", SubnetIds=[subnet])) for subnet in ("a", "b"))
+    told = next(
+        it for it in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits if it.rule == "HP973"
+    )
+    assert "which app will point to from its next change on" in told.impact
+
+
 @pytest.mark.parametrize("kind", ["AWS::FSx::FileSystem", "AWS::S3::Bucket", "AWS::APS::Workspace"])
 def test_removed_data_is_kept_or_lost(kind: str) -> None:
     kept = only(deployment({"s": stack(It=resource(kind, "Retain"))}, {"s": stack()}).edits)

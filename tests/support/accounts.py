@@ -249,6 +249,7 @@ def healthy(aws: FakeAws) -> FakeAws:
         aws, {"vpc-cni": "v1.20.0-eksbuild.1", "kube-proxy": "v1.35.0-eksbuild.1", "coredns": "v1.12.0-eksbuild.1"}
     )
     aws.on("eks", "ListAccessEntries", {"accessEntries": []})
+    aws.on("logs", "DescribeLogGroups", {"logGroups": []})
     aws.on("iam", "GetRole", lambda asked: role(f"arn:aws:iam::{ACCOUNT}:role/{asked['RoleName']}"))
     return aws
 

@@ -191,13 +191,20 @@ class _Comparison:
         message = "refers to a resource that is replaced" if same(before, after) else ""
         if kind in DATA:
             kept = new.get("UpdateReplacePolicy", "Delete") in KEEPING
-            what = f"a new, empty {DATA[kind]} is created; "
+            what = f"a new, empty {DATA[kind]} is created"
+            readers = [it for it in self._order if it != stack and (stack, name) in self._read(it)]
+            what += f", which {', '.join(readers)} will point to from its next change on; " if readers else "; "
             what += "the old one is kept, outside of the stack, and billed" if kept else "the old one is deleted"
             return edit(path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=what,
                         advice=f"restore the value, or create a second {DATA[kind]} and copy the data", rule="HP973",
                         stack=stack)  # fmt: skip
         change = Change.REPLACES_CLUSTER if kind in _CLUSTERS else Change.REPLACES
         return edit(path, change, before, after, message, stack=stack)
+
+    def _read(self, stack: str) -> set[Place]:
+        """The resources of other stacks that a stack refers to."""
+        found = self._new.references(stack, self._new.stacks[stack].get("Resources", {}))
+        return {place for place in found if place[0] != stack}
 
     def _removed(self, stack: str, name: str, resource: Mapping[str, Any]) -> Iterator[Edit]:
         kind = str(resource.get("Type"))

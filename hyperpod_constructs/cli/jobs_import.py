@@ -97,7 +97,8 @@ def _manifests(file: Path, stated: tuple[str, ...]) -> list[Mapping[str, Any]]:
     from ..core.jobs.manifest import manifest_of
 
     jobs = _imported(file, stated).jobs
-    return [one.manifest or manifest_of(one.job) for one in jobs if one.manifest is not None or one.job is not None]
+    manifests = [one.manifest or (manifest_of(one.job) if one.job is not None else None) for one in jobs]
+    return [one for one in manifests if one is not None]
 
 
 def _imported(file: Path, stated: tuple[str, ...]) -> Imported:

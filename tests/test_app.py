@@ -91,7 +91,8 @@ def test_no_physical_name_is_chosen_by_us(default: Assembly):
         for name in names
         if isinstance(resource.get("Properties", {}).get(name), str)
     }
-    assert {type_ for type_, _ in chosen} <= {"AWS::IAM::Policy", "AWS::SSM::Parameter"}, chosen
+    named = {"AWS::EKS::Cluster", "AWS::SageMaker::Cluster", "Custom::HyperPodClusterGuard"}  # after the platform
+    assert {type_ for type_, _ in chosen} <= {"AWS::IAM::Policy", "AWS::SSM::Parameter", *named}, chosen
 
 
 def test_addons_are_the_catalogs_versions(default: Assembly):

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from hyperpod_constructs.core.changes import MEANING, WORST_FIRST, edits, replaces, resources_of, template_edits
+from hyperpod_constructs.core.changes import MEANING, WORST_FIRST, Edit, deployment, edits, replaces
 from hyperpod_constructs.core.spec import (
     Addons,
     Cluster,
@@ -114,11 +114,15 @@ def test_the_worst_comes_first_and_groups_are_told_apart_by_name() -> None:
 
 
 def test_removing_storage_says_whether_data_goes() -> None:
-    def with_system(removal: str, size: int = 2400) -> Platform:
-        return platform(storage=Storage(lustre=[LustreFileSystem(name="a", removal=removal, size_gib=size)]))
+    def with_system(removal: str, size: int = 2400, **more: Any) -> Platform:
+        return platform(storage=Storage(lustre=[LustreFileSystem(name="a", removal=removal, size_gib=size)]), **more)
 
-    assert edits(with_system("destroy"), platform())[0].change is Change.LOSES_DATA
-    assert edits(with_system("retain"), platform())[0].change is Change.IN_PLACE
+    gone = edits(with_system("destroy", allow_data_loss=True), platform(allow_data_loss=True))[0]
+    assert (gone.change, gone.path) == (Change.LOSES_DATA, "storage.lustre[0]")
+    for kept in (with_system("destroy"), with_system("retain", allow_data_loss=True), with_system("retain")):
+        edit = next(edit for edit in edits(kept, platform()) if edit.path == "storage.lustre[0]")
+        assert edit.change is Change.DRAINS  # its claims go
+        assert edit.impact == "its claims are removed; it is kept, outside of the stacks, and billed"
     assert edits(with_system("retain"), with_system("retain", 1200))[0].change is Change.REFUSED
 
 
@@ -132,6 +136,10 @@ def template(**changed: Any) -> dict[str, Any]:
     return {"Resources": {"C": {"Type": "AWS::SageMaker::Cluster", "Properties": {**cluster, **changed}}}}
 
 
+def template_edits(old: dict[str, Any], new: dict[str, Any]) -> list[Edit]:
+    return list(deployment({"s": old}, {"s": new}).edits)
+
+
 @pytest.mark.parametrize(
     ("changed", "path", "change"),
     [
@@ -143,32 +151,31 @@ def template(**changed: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_templates_are_held_against_each_other(changed: dict[str, Any], path: str, change: Change) -> None:
-    [edit] = template_edits(resources_of([template()]), resources_of([template(**changed)]))
+    [edit] = template_edits(template(), template(**changed))
     assert (edit.path, edit.change) == (path, change)
 
 
-def test_updates_in_place_are_not_told_from_templates() -> None:
-    assert template_edits(resources_of([template()]), resources_of([template(NodeRecovery="None")])) == []
+def test_updates_in_place_are_counted_only() -> None:
+    found = deployment({"s": template()}, {"s": template(NodeRecovery="None")})
+    assert (list(found.edits), [str(step) for step in found.steps]) == ([], ["s: updated (1 changed)"])
 
 
 def test_a_moved_cluster_is_replaced() -> None:
-    moved = {"Resources": {"D": template()["Resources"]["C"]}}
-    [edit] = template_edits(resources_of([template()]), resources_of([moved]))
-    assert edit.change is Change.REPLACES_CLUSTER
-    assert "D" in edit.message
+    [edit] = template_edits(template(), {"Resources": {"D": template()["Resources"]["C"]}})
+    assert (edit.change, edit.message) == (Change.REPLACES_CLUSTER, "is deleted; D takes its place")
 
 
 def test_of_large_values_the_part_that_differs_is_named() -> None:
     subnets = [{"Ref": f"Network{number}Subnet{number:017x}"} for number in range(4)]
     old, new = ({"VpcConfig": {"SecurityGroupIds": ["a"], "Subnets": [*subnets, last]}} for last in ("b", "c"))
-    [edit] = template_edits(resources_of([template(**old)]), resources_of([template(**new)]))
-    assert edit.message == "Subnets[4]: 'b' becomes 'c'"
+    [edit] = template_edits(template(**old), template(**new))
+    assert edit.message == 'Subnets[4]: "b" becomes "c"'
 
 
 def test_long_texts_are_cut_from_where_they_differ() -> None:
     old, new = ({"ClusterName": "x" * 100 + last} for last in "ab")
-    [edit] = template_edits(resources_of([template(**old)]), resources_of([template(**new)]))
-    assert edit.message == f"...{'x' * 20}a' becomes ...{'x' * 20}b'"
+    [edit] = template_edits(template(**old), template(**new))
+    assert edit.message == f'...{"x" * 20}a" becomes ...{"x" * 20}b"'
 
 
 def test_an_addon_that_goes_is_told_with_those_that_came_along() -> None:

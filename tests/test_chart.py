@@ -14,7 +14,8 @@ import pytest
 from hyperpod_constructs.core import chart, spec
 from hyperpod_constructs.core.catalog import instance_types
 from hyperpod_constructs.core.catalog._files import load
-from hyperpod_constructs.core.chart import ChartError, chart_values, gaps, insertions, vendor
+from hyperpod_constructs.core.chart import ChartError, chart_values, gaps, vendor
+from hyperpod_constructs.core.chart_lines import insertions
 from hyperpod_constructs.core.closed import image_copies
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup
 from hyperpod_constructs.core.spec.dependencies import DependencyChart
@@ -143,7 +144,9 @@ def test_components_whose_namespace_nobody_makes(
 
 
 def test_nothing_is_inserted_where_the_plugin_is_off() -> None:
-    off = DependencyChart(neuron_device_plugin=False)
+    off = DependencyChart(
+        neuron_device_plugin=False, deep_health_check=False, job_auto_restart=False, health_monitoring_agent=False
+    )
     assert insertions(off, instance_types=["ml.trn2.3xlarge"]) == []
 
 

@@ -1,4 +1,4 @@
-"""The pages on constructs, add-ons, closed networks and features: configs load, code runs, evidence exists."""
+"""The pages on constructs, add-ons, closed networks, editing and features: configs load, code runs, evidence exists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from hyperpod_constructs.core.findings import errors
 from hyperpod_constructs.core.spec import Addon, Addons, SpecModel
 
 PAGES = {
-    name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("constructs", "addons", "closed-network", "features")
+    name: (ROOT / "docs" / f"{name}.md").read_text()
+    for name in ("constructs", "addons", "closed-network", "features", "editing")
 }
 BASE: dict[str, Any] = {
     "name": "research",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnElement, Environment, Stack, Tags
-from constructs import Construct
+from aws_cdk import CfnResource, CfnWaitConditionHandle, Environment, Stack, Tags
+from constructs import Construct, IConstruct
 
 from ..constructs.platform import HyperPodPlatform, Scopes
 from ..constructs.validation import CHECKED
@@ -24,8 +24,9 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
     """Make the stacks of a platform under an app or a stage.
 
     References between stacks are exports (a feature flag in cdk.json), so that CloudFormation refuses to delete a network
-    or an EKS cluster in use.
-    A platform without jobs has no jobs stack, and a stack that would be empty is left out: CloudFormation takes none.
+    or an EKS cluster in use. All stacks exist whatever the config says, so that what an edit removes from a stack is
+    removed by the next deployment: a stack that leaves the app stays deployed as it is. Only an existing network to which
+    nothing is added has no stack.
     """
     environment = Environment(account=platform.account, region=platform.region)
     stacks = {
@@ -38,7 +39,6 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
             tags={PLATFORM_TAG: platform.name},  # `Tags.of` below reaches resources only (explicitStackTags)
         )
         for name, holds in STACKS.items()
-        if name != "Jobs" or platform.jobs
     }
     for stack in stacks.values():
         stack.node.set_context(CHECKED, True)
@@ -52,10 +52,17 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
             eks=stacks["Eks"],
             hyperpod=stacks["HyperPod"],
             addons=stacks["Addons"],
-            jobs=stacks.get("Jobs", stacks["Addons"]),
+            jobs=stacks["Jobs"],
         ),
     )
     for stack in stacks.values():
-        if not any(CfnElement.is_cfn_element(node) for node in stack.node.find_all()):
-            scope.node.try_remove_child(stack.node.id)
+        if not _has_resource(stack):
+            if stack is stacks["Network"]:
+                scope.node.try_remove_child(stack.node.id)
+            else:
+                CfnWaitConditionHandle(stack, "Empty")  # CloudFormation requires a resource; this one makes nothing
     return made
+
+
+def _has_resource(scope: IConstruct) -> bool:
+    return any(CfnResource.is_cfn_resource(child) or _has_resource(child) for child in scope.node.children)

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("explain", "Print a rule, a job's numbers or the cost."),
     "schema": ("validate", "Print the JSON Schema of the config."),
     "diff": ("diff", "Say in words what an edit does to a live cluster."),
+    "rehearse": ("rehearse", "Play a deployment on this machine, before AWS sees it."),
     "catalog": ("catalog", "Show and refresh the facts."),
     "preflight": ("preflight", "Ask the live account whether a config can be deployed."),
     "versions": ("versions", "Kubernetes versions: support, dates, days left."),

@@ -1,21 +1,24 @@
-"""`hyperpod diff`: what an edit does to a live cluster, in words."""
+"""`hyperpod diff`: what an edit does to a live platform, in words."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from ..core.changes import Edit
+    from ..core.changes import Deployment, Edit
     from ..core.spec.platform import Platform
 
 _FILE = click.Path(path_type=Path)
+_SHOWN = 15
+"""Changes by CloudFormation that are shown; the others are counted."""
 
 
-@click.command(short_help="Say in words what an edit does to a live cluster.")
+@click.command(short_help="Say in words what an edit does to a live platform.")
 @click.argument("old", required=False, type=_FILE)
 @click.argument("new", required=False, type=_FILE)
 @click.option(
@@ -24,40 +27,90 @@ _FILE = click.Path(path_type=Path)
     type=_FILE,
     help="A deployed template (JSON), or a folder of templates, instead of OLD; the new config is synthesized. Repeatable.",
 )
-def diff(old: Path | None, new: Path | None, deployed: tuple[Path, ...]) -> None:
+@click.option("--configs-only", is_flag=True, help="Compare the configs only, without synthesizing them: fast, but blind "
+              "for what CloudFormation makes of them.")  # fmt: skip
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def diff(old: Path | None, new: Path | None, deployed: tuple[Path, ...], configs_only: bool, output: str) -> None:
     """Compare two configs, OLD and NEW, or with --deployed what is deployed with NEW (a config, template or folder).
 
-    Worst first, with what to do instead. Exit code: 0 when nothing is replaced, 3 when something is replaced, refused or
-    lost, 1 for a config with errors, 2 for wrong use.
+    Both configs are synthesized, and their templates are compared as CloudFormation does: what it refuses, replaces,
+    deletes and retains, stack by stack in the order of deployment.
+
+    Worst first, with what to do instead. Exit code: 0 when nothing is replaced, 3 when something is replaced, refused,
+    lost or left behind, 1 for a config with errors, 2 for wrong use.
     """
     if deployed:
-        if old is None or new is not None:
+        if old is None or new is not None or configs_only:
             raise click.UsageError("with --deployed, name one config: hyperpod diff --deployed TEMPLATE NEW")
         found, allowed = _against_deployed(deployed, old)
-        _report(found, allowed=allowed)
+        _report([], found, output, allowed=allowed)
     elif old is None or new is None:
         raise click.UsageError("name two configs: hyperpod diff OLD NEW")
     else:
-        from ..core.changes import edits
-
-        _report(edits(_platform(old, strict=False), _platform(new)))
+        _between(_platform(old, strict=False), _platform(new), output, configs_only=configs_only)
 
 
-def _report(found: list[Edit], *, allowed: bool = False) -> None:
+def _between(old: Platform, new: Platform, output: str, *, configs_only: bool) -> None:
+    from ..core.changes import Deployment, deployment, edits
+    from ..core.spec.base import Change
+
+    found = edits(old, new)
+    elsewhere = [edit for edit in found if edit.change is Change.LEAVES_BEHIND]
+    nothing = Deployment(steps=(), edits=())
+    if elsewhere or configs_only or old == new:  # other stacks, which have nothing in common with those deployed
+        _report(elsewhere or found, nothing, output)
+    played = deployment(*(synthesized(platform) for platform in (old, new)))
+    if played.changes_nothing:  # such as a default that is written out
+        _report([edit for edit in found if edit.change is Change.NONE], nothing, output)
+    _report(found, played, output)
+
+
+def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: bool = False) -> None:
+    """Print what is different and end with the exit code."""
     from ..core.changes import REPLACING
     from ..core.spec.base import Change
-    from ..core.terminal import paragraph
 
-    for edit in found:
-        click.echo(paragraph(str(edit)))
-    stopping = [edit for edit in found if edit.change in REPLACING]
+    ours = [edit for edit in played.edits if not found or edit.change in REPLACING]
+    everything = [*found, *ours]
+    stopping = [edit for edit in everything if edit.change in REPLACING]
     if allowed:
         stopping = [edit for edit in stopping if edit.change is not Change.REPLACES_CLUSTER]
-    if not found:
-        click.echo("nothing is different")
+    if output == "json":
+        steps = [
+            {"stack": it.stack, "action": it.action, "added": it.added, "changed": it.changed, "replaced": it.replaced,
+             "deleted": it.deleted, "retained": it.retained} for it in played.steps
+        ]  # fmt: skip
+        click.echo(json.dumps({"edits": [edit.as_dict() for edit in everything], "deployment": steps}, indent=2))
     else:
-        click.echo(f"{len(found)} differences, {len(stopping)} of them replace, lose or are refused")
+        for line in _lines(found, ours, played):
+            click.echo(line)
+        nothing = not everything and played.changes_nothing
+        click.echo("nothing is different" if nothing else _summary(len(found) or len(ours), stops=bool(stopping)))
     raise SystemExit(3 if stopping else 0)
+
+
+def _lines(found: Sequence[Edit], ours: Sequence[Edit], played: Deployment) -> list[str]:
+    from ..core.terminal import paragraph
+
+    lines = [paragraph(str(edit)) for edit in found]
+    if found and ours:
+        lines += ["", "CloudFormation:"]
+    lines += [paragraph(str(edit)) for edit in ours[:_SHOWN]]
+    if len(ours) > _SHOWN:
+        lines.append(f"... and {len(ours) - _SHOWN} more (-o json shows all)")
+    if not played.changes_nothing:
+        lines += ["", "deployment, in this order:", *(f"  {n}. {it}" for n, it in enumerate(played.steps, 1)), ""]
+    return lines
+
+
+def _summary(total: int, *, stops: bool) -> str:
+    """The last line.
+
+    >>> _summary(1, stops=False)
+    '1 difference; nothing is replaced, lost, refused or left behind'
+    """
+    what = f"{'something' if stops else 'nothing'} is replaced, lost, refused or left behind"
+    return f"{total} difference{'' if total == 1 else 's'}; {what}" if total else what
 
 
 def _platform(path: Path, *, strict: bool = True) -> Platform:
@@ -73,20 +126,23 @@ def _platform(path: Path, *, strict: bool = True) -> Platform:
     return loaded.platform
 
 
-def _against_deployed(deployed: tuple[Path, ...], new: Path) -> tuple[list[Edit], bool]:
-    from ..core.changes import resources_of, template_edits
+def _against_deployed(deployed: tuple[Path, ...], new: Path) -> tuple[Deployment, bool]:
+    from ..core.changes import deployment, matched
 
-    before = resources_of([template for path in deployed for template in _templates(path)])
-    if not before:
-        raise click.UsageError("the deployed templates hold no cluster, VPC, subnet or file system")
+    before = {name: content for path in deployed for name, content in _templates(path).items()}
+    if not any(template.get("Resources") for template in before.values()):
+        raise click.UsageError("the deployed templates hold no resources")
+    allowed = False
     if new.is_dir() or new.suffix == ".json":
-        return template_edits(before, resources_of(_templates(new))), False
-    platform = _platform(new)
-    return template_edits(before, resources_of(_synthesized(platform))), platform.allow_cluster_replacement
+        after = _templates(new)
+    else:
+        platform = _platform(new)
+        after, allowed = synthesized(platform), platform.allow_cluster_replacement
+    return deployment(matched(before, after), after), allowed
 
 
-def _synthesized(platform: Platform) -> list[dict[str, Any]]:
-    """The templates of a platform. CDK is started here, and nowhere else in this command."""
+def synthesized(platform: Platform) -> dict[str, dict[str, Any]]:
+    """The templates of a platform by stack. CDK is started here, and nowhere else in this command."""
     from tempfile import TemporaryDirectory
 
     from ..assembly.synth import build, cdk_context
@@ -94,27 +150,28 @@ def _synthesized(platform: Platform) -> list[dict[str, Any]]:
 
     use_packaged_node()
     with TemporaryDirectory() as folder:
-        build([platform], context=cdk_context(), outdir=folder, validate=False).synth()
+        context = {**cdk_context(), "aws:cdk:disable-asset-staging": True}  # templates alone, without copies of assets
+        build([platform], context=context, outdir=folder, validate=False).synth()
         return _templates(Path(folder))
 
 
-def _templates(path: Path) -> list[dict[str, Any]]:
-    """The templates in a file or a folder."""
+def _templates(path: Path) -> dict[str, dict[str, Any]]:
+    """The templates in a file or a folder, by the name of their stack."""
     files = sorted(path.rglob("*.template.json")) if path.is_dir() else [path]
     if not files:
         raise click.UsageError(f"{path} holds no *.template.json")
-    return [_template(file) for file in files]
+    return {file.name.removesuffix(".json").removesuffix(".template"): _template(file) for file in files}
 
 
 def _template(file: Path) -> dict[str, Any]:
     if file.exists() and not file.is_file():  # a pipe would be waited for without end
-        raise click.UsageError(f"{file} is no regular file")
+        raise click.UsageError(f"{file} is not a regular file")
     try:
         content = json.loads(file.read_bytes())
     except OSError as problem:
         raise click.UsageError(f"{file} cannot be read: {problem.strerror}") from problem
     except ValueError as problem:  # JSONDecodeError and UnicodeDecodeError
-        raise click.UsageError(f"{file} is no JSON template: {problem}") from problem
+        raise click.UsageError(f"{file} is not a JSON template: {problem}") from problem
     if not isinstance(content, dict) or not isinstance(content.get("Resources", {}), dict):
-        raise click.UsageError(f"{file} is no CloudFormation template")
+        raise click.UsageError(f"{file} is not a CloudFormation template")
     return content

@@ -51,6 +51,10 @@ class HyperPodCluster(Construct):
     endpoint needs them (a `HyperPodEks` places its functions itself). The node security group and the cluster security
     group of a brought EKS cluster are let into each other.
 
+    `cluster_subnets` are the subnets of the cluster's `VpcConfig`, whose edit replaces the cluster although every group has
+    subnets of its own: name them where zones may be added to a VPC later. Default: those of the first two zones of a
+    `HyperPodNetwork` (`control_plane_zone_ids`), all of `node_subnets`, or all private subnets of another VPC.
+
     `cluster` is the whole spec; `instance_groups` is the short way for a cluster with defaults. An edit that would make
     CloudFormation replace the cluster fails the deployment before anything happens, unless `allow_replacement` is set.
 
@@ -78,6 +82,7 @@ class HyperPodCluster(Construct):
         execution_role: iam.IRole | None = None,
         lifecycle_bucket: s3.IBucket | None = None,
         handler_subnets: Sequence[ec2.ISubnet] = (),
+        cluster_subnets: Sequence[ec2.ISubnet] = (),
         allow_replacement: bool = False,
         after: Sequence[IDependable] = (),
     ) -> None:
@@ -86,7 +91,7 @@ class HyperPodCluster(Construct):
         self.spec = spec.model_copy(update={"instance_groups": (*spec.instance_groups, *instance_groups)})
         network = vpc.spec if isinstance(vpc, HyperPodNetwork) else None
         validate_with(self, lambda: Context(cluster=self.spec, network=network, region=region_of(self)))
-        self._place(vpc, node_subnets, security_group)
+        self._place(vpc, node_subnets, security_group, cluster_subnets)
         self.eks_cluster: EksCluster = (
             eks_cluster
             if isinstance(eks_cluster, HyperPodEks)
@@ -108,7 +113,7 @@ class HyperPodCluster(Construct):
             given=execution_role,
             vpc_id=self._vpc.vpc_id,
             shared_placement=lambda: {
-                "subnet_ids": [s.subnet_id for s in list(self._subnets.values()) or self._vpc.private_subnets],
+                "subnet_ids": list(dict.fromkeys([*self._cluster_subnet_ids(), *self._used_subnet_ids()])),
                 "security_group_ids": [self.security_group.security_group_id],
             },
         )
@@ -178,6 +183,8 @@ class HyperPodCluster(Construct):
         """Add an instance group; it takes part in the same checks."""
         self.spec = self.spec.model_copy(update={"instance_groups": (*self.spec.instance_groups, group)})
         self._render()
+        if self._subnets and not group.subnet_ids:
+            self._roles.admit(self.subnet_id(group.availability_zone_id))
 
     @property
     def prepares_restricted_nodes(self) -> bool:
@@ -223,15 +230,29 @@ class HyperPodCluster(Construct):
         vpc: ec2.IVpc | HyperPodNetwork,
         node_subnets: Mapping[str, ec2.ISubnet] | None,
         security_group: ec2.ISecurityGroup | None,
+        cluster_subnets: Sequence[ec2.ISubnet],
     ) -> None:
+        self._cluster_subnets = list(cluster_subnets or (node_subnets or {}).values())
         if isinstance(vpc, HyperPodNetwork):
             self._vpc = vpc.vpc
             self._subnets = dict(node_subnets or vpc.node_subnets)
+            self._cluster_subnets = self._cluster_subnets or list(vpc.cluster_subnets)
             self.security_group: ec2.ISecurityGroup = security_group or vpc.node_security_group
             return
         self._vpc = vpc
         self._subnets = dict(node_subnets or {})
         self.security_group = security_group or node_security_group(self, "NodeSecurityGroup", vpc)
+
+    def _cluster_subnet_ids(self) -> list[str]:
+        """Subnets of the cluster's `VpcConfig`."""
+        private = ec2.SubnetType.PRIVATE_WITH_EGRESS
+        return [s.subnet_id for s in self._cluster_subnets] or self._vpc.select_subnets(subnet_type=private).subnet_ids
+
+    def _used_subnet_ids(self) -> list[str]:
+        """Subnets of zones that groups name; those that groups name by id are granted to their own role."""
+        if not self._subnets:
+            return []
+        return [self.subnet_id(group.availability_zone_id) for group in self.spec.groups if not group.subnet_ids]
 
     def _subnet_ids(self, group: InstanceGroup | RestrictedInstanceGroup) -> list[str]:
         return list(group.subnet_ids) or [self.subnet_id(group.availability_zone_id)]
@@ -272,11 +293,10 @@ class HyperPodCluster(Construct):
 
     def _properties(self) -> dict[str, object]:
         placements = {group.name: self._placement(group) for group in self.spec.groups}
-        subnets = [subnet.subnet_id for subnet in self._subnets.values()]
         return cluster_properties(
             self.spec,
             eks_cluster_arn=self.eks_cluster.cluster_arn,
-            subnet_ids=subnets or self._vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids,
+            subnet_ids=self._cluster_subnet_ids(),
             security_group_ids=[self.security_group.security_group_id],
             placements=placements,
             cluster_role_arn=self.cluster_role.role_arn if self.cluster_role else None,

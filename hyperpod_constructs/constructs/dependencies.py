@@ -9,7 +9,6 @@ from constructs import Construct
 
 from ..core.chart import (
     chart_values,
-    insertions,
     namespace,
     patching_node_permissions,
     pinned_chart,
@@ -17,6 +16,7 @@ from ..core.chart import (
     subchart_digests,
     values_files,
 )
+from ..core.chart_lines import insertions
 from ..core.spec.dependencies import ChartSource, DependencyChart
 from .kubernetes.helm_release import HelmRelease
 from .kubernetes.objects import KubernetesObjects

@@ -24,6 +24,7 @@ from .log_groups import DEFAULT_RETENTION
 from .network import HyperPodNetwork, connect_security_groups
 from .trust import hold_to_account
 from .validation import region_of, validate_with
+from .weak_references import refer_weakly
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
@@ -168,7 +169,7 @@ class HyperPodEks(Construct):
             cluster_name=self.cluster_name,
             cluster_arn=self.cluster_arn,
             vpc=network.vpc if inside else None,
-            vpc_subnets=ec2.SubnetSelection(subnets=list(network.node_subnets.values())) if inside else None,
+            vpc_subnets=ec2.SubnetSelection(subnets=list(network.cluster_subnets)) if inside else None,
             security_groups=[network.node_security_group] if inside else None,
         )
         if spec.existing:
@@ -199,7 +200,9 @@ class HyperPodEks(Construct):
     def oidc(self) -> OidcIdentity:
         """The OIDC provider, made when it is first asked for; that of an existing cluster has to be given."""
         if self.cluster:
-            return oidc_identity(self.cluster.open_id_connect_provider.open_id_connect_provider_arn)
+            provider = self.cluster.open_id_connect_provider
+            refer_weakly(provider)
+            return oidc_identity(provider.open_id_connect_provider_arn)
         if self.spec.existing is None or self.spec.existing.oidc_provider_arn is None:
             raise ValueError(_NO_OIDC.format(self.node.path, "eks.existing.oidc_provider_arn"))
         return oidc_identity(self.spec.existing.oidc_provider_arn)

@@ -11,7 +11,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, DependencyGroup
 
 from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
-from .roles import execution_role, grant_group_needs
+from .roles import execution_role, grant_group_needs, grant_subnet
+from .weak_references import refer_weakly
 
 
 @jsii.implements(iam.IPrincipal)
@@ -85,6 +86,8 @@ class ExecutionRoles(Construct):
         self._vpc_id = vpc_id
         self._shared_placement = shared_placement
         self._granted: set[str] = set()
+        self._shared_subnets: set[str] | None = None
+        """Subnets that a shared role made here may use; None where it is not made (yet)."""
         self.principal = AllRoles(self)
         self.per_group = cluster.execution_roles == "per-group" and not given and not cluster.execution_role_arn
         self._shared = given
@@ -106,7 +109,9 @@ class ExecutionRoles(Construct):
                 "grant to the cluster itself, or take execution_role_of(group_name)"
             )
         if self._shared is None:
-            self._shared = self._create("Shared", self._shared_placement())
+            placement = self._shared_placement()
+            self._shared = self._create("Shared", placement)
+            self._shared_subnets = set(placement["subnet_ids"])
             self.principal.include(self._shared)
         return self._shared
 
@@ -118,6 +123,12 @@ class ExecutionRoles(Construct):
             self._granted.add(group.name)
             grant_group_needs(role, group)
         return role
+
+    def admit(self, subnet_id: str) -> None:
+        """Let the shared role use a further subnet, for a group that was added after the role was made."""
+        if self._shared is not None and self._shared_subnets is not None and subnet_id not in self._shared_subnets:
+            self._shared_subnets.add(subnet_id)
+            grant_subnet(self._shared, subnet_id)
 
     def _find(
         self, group: InstanceGroup | RestrictedInstanceGroup, placement: Mapping[str, Sequence[str]]
@@ -132,4 +143,6 @@ class ExecutionRoles(Construct):
         return self._create(group.name, placement)
 
     def _create(self, id: str, placement: Mapping[str, Sequence[str]]) -> iam.Role:
-        return execution_role(self, id, eks_cluster_arn=self._arn, vpc_id=self._vpc_id, **placement)
+        role = execution_role(self, id, eks_cluster_arn=self._arn, vpc_id=self._vpc_id, **placement)
+        refer_weakly(role)
+        return role

@@ -48,6 +48,7 @@ class ClusterSchedulerConfig(Construct):
         through: `native` is CloudFormation's own type, `handler` a function of ours that sends the same request. Default:
             native where the stack's region is known to have the type.
         tags: tags of the resource.
+        adopt: take over one of this name that exists already; it is as it was when ours goes. By our handler only.
     """
 
     resource: CfnResource
@@ -62,13 +63,14 @@ class ClusterSchedulerConfig(Construct):
         scheduler: Scheduler | None = None,
         through: Through = "auto",
         tags: Mapping[str, str] | None = None,
+        adopt: bool = False,
     ) -> None:
         super().__init__(scope, id)
         scheduler = scheduler or Scheduler()
         properties = scheduler_config_properties(
             scheduler, name=scheduler.name or _name(self), cluster_arn=cluster.cluster_arn, tags=tags
         )
-        self.resource = _governed(self, "ClusterSchedulerConfig", properties, cluster, through)
+        self.resource = _governed(self, "ClusterSchedulerConfig", properties, cluster, through, adopt)
         self.resource.node.add_dependency(cluster.milestone("task_governance"))
         cluster.milestone("scheduler_config").add(self)
         cluster.jobs_ready.add(self)
@@ -93,10 +95,11 @@ class ComputeQuota(Construct):
         team: Team,
         through: Through = "auto",
         tags: Mapping[str, str] | None = None,
+        adopt: bool = False,
     ) -> None:
         super().__init__(scope, id)
         properties = compute_quota_properties(team, name=_name(self), cluster_arn=cluster.cluster_arn, tags=tags)
-        self.resource = _governed(self, "ComputeQuota", properties, cluster, through)
+        self.resource = _governed(self, "ComputeQuota", properties, cluster, through, adopt)
         # with its scheduler config, so that priority classes are there before the first team
         self.resource.node.add_dependency(cluster.milestone("task_governance"), cluster.milestone("scheduler_config"))
         cluster.jobs_ready.add(self)
@@ -114,6 +117,7 @@ class HyperPodTeam(Construct):
         team: the team.
         through: see `ClusterSchedulerConfig`.
         tags: tags of the quota.
+        adopt: take over a quota and rights of these names that exist already; they are as they were when ours go.
     """
 
     quota: ComputeQuota
@@ -129,12 +133,13 @@ class HyperPodTeam(Construct):
         team: Team,
         through: Through = "auto",
         tags: Mapping[str, str] | None = None,
+        adopt: bool = False,
     ) -> None:
         super().__init__(scope, id)
         self.team = team
         self._cluster = cluster
-        self.quota = ComputeQuota(self, "Quota", cluster=cluster, team=team, through=through, tags=tags)
-        rights = KubernetesObjects(self, "Rights", provider=cluster.kubernetes, objects=_rights(team))
+        self.quota = ComputeQuota(self, "Quota", cluster=cluster, team=team, through=through, tags=tags, adopt=adopt)
+        rights = KubernetesObjects(self, "Rights", provider=cluster.kubernetes, objects=_rights(team), adopt=adopt)
         rights.node.add_dependency(self.quota, *self._isolate())
         self.ready = rights
         cluster.jobs_ready.add(rights)
@@ -202,10 +207,24 @@ class HyperPodGovernance(Construct):
         validate_with(self, lambda: Context(governance=governance, cluster=cluster.spec, region=region_of(self)))
         through = governance.through
         self.scheduler_config = ClusterSchedulerConfig(
-            self, "Scheduler", cluster=cluster, scheduler=governance.scheduler, through=through, tags=tags
+            self,
+            "Scheduler",
+            cluster=cluster,
+            scheduler=governance.scheduler,
+            through=through,
+            tags=tags,
+            adopt=governance.adopt,
         )
         self.teams = {
-            team.name: HyperPodTeam(self, f"Team-{team.name}", cluster=cluster, team=team, through=through, tags=tags)
+            team.name: HyperPodTeam(
+                self,
+                f"Team-{team.name}",
+                cluster=cluster,
+                team=team,
+                through=through,
+                tags=tags,
+                adopt=governance.adopt,
+            )
             for team in governance.teams
         }
 
@@ -269,7 +288,7 @@ class GovernanceProvider(Construct):
             self,
             id,
             description=description,
-            code=handler_code("governance"),
+            code=handler_code("governance", "shared"),
             handler=f"handlers.governance.index.{handler}",
             runtime=lambda_.Runtime.PYTHON_3_14,
             timeout=Duration.minutes(10),
@@ -283,7 +302,12 @@ class GovernanceProvider(Construct):
 
 
 def _governed(
-    construct: Construct, kind: Kind, properties: dict[str, Any], cluster: HyperPodCluster, through: Through
+    construct: Construct,
+    kind: Kind,
+    properties: dict[str, Any],
+    cluster: HyperPodCluster,
+    through: Through,
+    adopt: bool,
 ) -> CfnResource:
     if is_native(construct, kind, through):
         native = CfnResource(construct, "Resource", type=f"AWS::SageMaker::{kind}", properties=properties)
@@ -308,6 +332,7 @@ def _governed(
             # text, because CloudFormation would turn numbers into strings
             "Request": Stack.of(construct).to_json_string(properties),
             **({"TeamName": team} if team else {}),
+            **({"Adopt": "true"} if adopt else {}),
         },
     )
     resource.node.add_dependency(provider.role)

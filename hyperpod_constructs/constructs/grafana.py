@@ -130,7 +130,7 @@ class GrafanaDashboards(Construct):
             self,
             "Handler",
             description="Puts dashboards into a Grafana workspace",
-            code=handler_code("grafana"),
+            code=handler_code("grafana", "shared"),
             handler="handlers.grafana.index.on_event",
             runtime=lambda_.Runtime.PYTHON_3_14,
             timeout=Duration.minutes(5),
@@ -151,6 +151,7 @@ class GrafanaDashboards(Construct):
                 "WorkspaceId": workspace_id,
                 "DataSource": Stack.of(self).to_json_string(source),
                 "Dashboards": json.dumps(boards, separators=(",", ":")),
+                "Marks": "tags",
             },
         )
         resource.node.add_dependency(role)

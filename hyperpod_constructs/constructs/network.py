@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network
 from typing import Any
 
-from aws_cdk import Annotations, Aws, Fn, Stack, Tags
+from aws_cdk import Annotations, Aws, Fn, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.checks import Context
 from ..core.endpoint_policies import endpoint_policy
-from ..core.network_plan import PlannedSubnet, plan
+from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
 from .log_groups import DEFAULT_RETENTION
 from .trust import hold_to_account
@@ -36,6 +37,9 @@ class HyperPodNetwork(Construct):
     """Private node subnet of each zone id, in the order of the config."""
     control_plane_subnets: Sequence[ec2.ISubnet]
     """Subnets for the EKS control plane's interfaces, in two or more zones."""
+    cluster_subnets: Sequence[ec2.ISubnet]
+    """Node subnets of the same zones: the HyperPod cluster's `VpcConfig`, and where functions run. Zones that are added to
+    the network later do not join them."""
     node_security_group: ec2.ISecurityGroup
     """Security group of all nodes, shared with the control plane."""
     ready: IDependable
@@ -72,10 +76,10 @@ class HyperPodNetwork(Construct):
         )
         self._vpc_id = self._vpc.ref
         Tags.of(self._vpc).add("Name", self.node.path)
-        self._secondary = [
-            ec2.CfnVPCCidrBlock(self, f"Cidr{index}", vpc_id=self._vpc_id, cidr_block=cidr)
+        self._secondary = {
+            IPv4Network(cidr): ec2.CfnVPCCidrBlock(self, f"Cidr{index}", vpc_id=self._vpc_id, cidr_block=cidr)
             for index, cidr in enumerate(planned.secondary_cidrs)
-        ]
+        }
         subnets = {
             kind: {s.availability_zone_id: self._subnet(s) for s in planned.subnets if s.kind == kind}
             for kind in ("public", "control-plane", "node")
@@ -94,15 +98,21 @@ class HyperPodNetwork(Construct):
             isolated_subnet_route_table_ids=[private_tables[zone].ref for zone in subnets["control-plane"]],
         )
         self.node_subnets = self._as_subnets("Node", subnets["node"], private_tables)
-        self.control_plane_subnets = list(
-            self._as_subnets("ControlPlane", subnets["control-plane"], private_tables).values()
-        )
+        fixed = control_plane_zones(network)
+        control_plane = self._as_subnets("ControlPlane", subnets["control-plane"], private_tables)
+        self.control_plane_subnets = [control_plane[zone] for zone in fixed]
+        self.cluster_subnets = [self.node_subnets[zone] for zone in fixed]
         self.node_security_group = self._security_group()
         self._interface_endpoints(
             [*network.interface_endpoints, *endpoint_services], [network.vpc_cidr, *planned.secondary_cidrs]
         )
         if network.flow_logs:
-            group = logs.LogGroup(self, "FlowLogGroup", retention=DEFAULT_RETENTION)
+            group = logs.LogGroup(
+                self,
+                "FlowLogGroup",
+                retention=DEFAULT_RETENTION,
+                removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,  # a failed creation leaves none behind
+            )
             flow_log = ec2.FlowLog(
                 self,
                 "FlowLog",
@@ -121,8 +131,9 @@ class HyperPodNetwork(Construct):
             availability_zone_id=planned.availability_zone_id,
             cidr_block=planned.cidr,
         )
-        for block in self._secondary:
-            subnet.add_resource_dependency(block)  # a subnet of a secondary range needs the range first
+        for block, association in self._secondary.items():
+            if IPv4Network(planned.cidr).subnet_of(block):
+                subnet.add_resource_dependency(association)  # a subnet of a secondary range needs the range first
         tags = Tags.of(subnet)
         tags.add("Name", f"{self.node.path}/{planned.kind}/{planned.availability_zone_id}")
         role = {"public": "elb", "node": "internal-elb"}.get(planned.kind)
@@ -297,10 +308,11 @@ class HyperPodNetwork(Construct):
             )
             for subnet in existing.node_subnets
         }
+        self.cluster_subnets = [self.node_subnets[zone] for zone in control_plane_zones(network)]
         self.control_plane_subnets = [
             ec2.Subnet.from_subnet_id(self, f"ControlPlaneSubnet{index}", subnet_id)
             for index, subnet_id in enumerate(existing.control_plane_subnet_ids)
-        ] or list(self.node_subnets.values())
+        ] or self.cluster_subnets
         self.node_security_group = (
             ec2.SecurityGroup.from_security_group_id(self, "NodeSecurityGroup", existing.security_group_id)
             if existing.security_group_id

@@ -17,6 +17,7 @@ from .addons import NODE_ADDONS
 from .cluster import HyperPodCluster
 from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
+from .exports import export_shared_values, spread
 from .log_groups import set_log_group, set_log_groups
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
@@ -160,6 +161,8 @@ class HyperPodPlatform(Construct):
             from .training_job import TrainingJobs
 
             TrainingJobs(scopes.jobs, "Jobs", cluster=self.cluster, jobs=platform.completed_jobs)
+        if spread((scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs)):
+            export_shared_values(network=self.network, eks=self.eks, cluster=self.cluster)
 
 
 def _beside(parts: Iterable[Construct]) -> dict[str, IConstruct]:

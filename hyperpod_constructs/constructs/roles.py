@@ -84,6 +84,11 @@ def execution_role(
     return role
 
 
+def grant_subnet(role: iam.IRole, subnet_id: str) -> None:
+    """Let an execution role place network interfaces in a further subnet."""
+    _allow(role, *_network_actions(describing=False), on=[_ec2(Stack.of(role), "subnet", subnet_id)])
+
+
 def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstanceGroup) -> None:
     """What one group needs of its execution role beyond the common part: own subnets, mounts, alarms, volume keys."""
     stack = Stack.of(role)

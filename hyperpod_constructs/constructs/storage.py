@@ -26,13 +26,18 @@ from .framework_logs import keep_emptying_logs
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
 from .roles import pod_identity_role
+from .weak_references import refer_weakly
 
 _EVENTS = ["NEW", "CHANGED", "DELETED"]
 
 
 def removal_policy(removal: str, *, allow_data_loss: bool) -> RemovalPolicy:
-    """Data goes only where its own policy and the global switch both say so."""
-    return RemovalPolicy.DESTROY if removal == "destroy" and allow_data_loss else RemovalPolicy.RETAIN
+    """Data goes only where its own policy and the global switch both say so.
+
+    What a failed creation made holds no data yet: it goes with the rollback, or each attempt would leave one more.
+    """
+    destroy = removal == "destroy" and allow_data_loss
+    return RemovalPolicy.DESTROY if destroy else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 class HyperPodBucket(Construct):
@@ -84,6 +89,7 @@ class HyperPodBucket(Construct):
             removal_policy=removal,
             auto_delete_objects=removal == RemovalPolicy.DESTROY,
         )
+        refer_weakly(self.bucket)
         if removal == RemovalPolicy.DESTROY:
             keep_emptying_logs(self.bucket)
         if cluster is not None and bucket.nodes:
@@ -156,6 +162,7 @@ class HyperPodFileSystem(Construct):
         )
         self._removal = removal_policy(file_system.removal, allow_data_loss=allow_data_loss)
         self.resource.apply_removal_policy(self._removal)
+        refer_weakly(self.resource)
         self.file_system_id = self.resource.ref
         self.dns_name = self.resource.attr_dns_name
         self.mount_name = self.resource.attr_lustre_mount_name

@@ -22,13 +22,11 @@ from .spec.dependencies import DependencyChart, GitChart
 
 __all__ = [
     "ChartError",
-    "Insertion",
     "Vendored",
     "chart_values",
     "content_digest",
     "fetch",
     "gaps",
-    "insertions",
     "namespace",
     "pinned_chart",
     "release_name",
@@ -205,44 +203,6 @@ def _efa_plugin(region: str, restricted_nodes: bool) -> dict[str, Any]:
 def values_files(spec: DependencyChart, *, region: str) -> list[str]:
     """Files of values in the chart itself that apply: the GPU operator's images are mirrored per region."""
     return [f"regional-values/values-{region}.yaml"] if spec.gpu_operator else []
-
-
-@dataclass(frozen=True)
-class Insertion:
-    """A line that is added to a file of the verified chart, for a list that no value reaches."""
-
-    path: str
-    after: str
-    line: str
-
-
-def insertions(spec: DependencyChart, *, instance_types: Iterable[str]) -> list[Insertion]:
-    """The lines that the chart's templates lack for the instance types in use, and for the init container's image.
-
-    >>> [i.line.strip() for i in insertions(DependencyChart(), instance_types=["ml.trn2.3xlarge"])]
-    ['- ml.trn2.3xlarge']
-    """
-    template = load("chart")["neuron_template"]
-    missing = gaps(instance_types).get("neuron_device_plugin", ()) if spec.neuron_device_plugin else ()
-    indent = template["after"][: -len(template["after"].lstrip())]
-    found = [Insertion(template["path"], template["after"], f"{indent}- {name}") for name in missing]
-    image = pytorch_init_image(spec)
-    if image is not None and spec.training_operators:
-        template = load("chart")["init_image_template"]
-        found.append(Insertion(template["path"], template["after"], template["line"].format(image=image)))
-    return found
-
-
-def pytorch_init_image(spec: DependencyChart) -> str | None:
-    """The image that Kubeflow's operator is told for its init containers; None where its default can be pulled.
-
-    >>> pytorch_init_image(DependencyChart(image_registry="111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"))
-    '111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror/alpine:3.10'
-    """
-    if spec.pytorch_init_image or not spec.image_registry:
-        return spec.pytorch_init_image
-    image = mirror_images()["pytorch-init"]
-    return f"{spec.image_registry}/{image.path}:{image.tag}"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 CDK deploys with the CloudFormation execution role of its bootstrap, which is an administrator unless told otherwise:
 `cdk bootstrap --cloudformation-execution-policies ARN,...` takes the policies that this module makes.
 
-    $ python -m hyperpod_constructs.core.deployer cdk.out
+    $ python -m hyperpod_constructs.core.deployer cdk.out --permissions-boundary arn:aws:iam::111122223333:policy/Boundary
 """
 
 from __future__ import annotations
@@ -21,7 +21,29 @@ MANAGED_POLICY_CHARACTERS = 6144
 _INVOKE = "lambda:InvokeFunction"
 _PASS_ROLE = "iam:PassRole"
 _LINKED_ROLE = "iam:CreateServiceLinkedRole"
-_PASSED_TO = ("eks", "events", "grafana", "lambda", "pods.eks", "sagemaker", "hyperpod.sagemaker", "states")
+_LIST_PROVIDERS = "iam:ListOpenIDConnectProviders"
+_PASSED_TO = (
+    *("eks", "events", "grafana", "hyperpod.sagemaker", "lambda", "pods.eks", "sagemaker", "states", "vpc-flow-logs"),
+)
+_LINKED_TO = ("eks", "fsx", "*.fsx", "grafana", "*.sagemaker")
+_LIMITED = ("AttachRolePolicy", "CreateRole", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary")
+_HELD_TO_BOUNDARY = frozenset(f"iam:{name}" for name in (*_LIMITED, "PutRolePolicy"))
+"""Actions that IAM checks against the boundary of the role (condition key iam:PermissionsBoundary)."""
+DROPPED: Mapping[str, str] = {
+    "iam:AddRoleToInstanceProfile": "no example makes instance profiles",
+    "iam:CreateInstanceProfile": "no example makes instance profiles",
+    "iam:DeleteGroupPolicy": "policies are attached to roles only",
+    "iam:DeleteInstanceProfile": "no example makes instance profiles",
+    "iam:DeleteRolePermissionsBoundary": "a role without its boundary may do anything",
+    "iam:DeleteUserPolicy": "policies are attached to roles only",
+    "iam:GetGroupPolicy": "policies are attached to roles only",
+    "iam:GetUserPolicy": "policies are attached to roles only",
+    "iam:PutGroupPolicy": "policies are attached to roles only",
+    "iam:PutUserPolicy": "policies are attached to roles only",
+    "iam:RemoveRoleFromInstanceProfile": "no example makes instance profiles",
+    "iam:TagInstanceProfile": "no example makes instance profiles",
+}
+"""Actions that CloudFormation's schemas list and that these policies leave out, with the reason."""
 
 
 def resource_types(assembly: Path) -> set[str]:
@@ -56,28 +78,84 @@ def unknown_types(types: Iterable[str]) -> set[str]:
     return {type_ for type_ in types if not type_.startswith("Custom::")} - known
 
 
-def deployer_policies(types: Iterable[str]) -> list[dict[str, Any]]:
+def name_prefixes(assembly: Path) -> list[str]:
+    """What the names of roles, functions and buckets of an assembly begin with.
+
+    CloudFormation makes names of the stack's name; names of the templates' own count up to their first reference.
+    """
+    found: dict[str, None] = {}
+    for file in sorted(assembly.rglob("manifest.json")):
+        for id, artifact in json.loads(file.read_text()).get("artifacts", {}).items():
+            if artifact["type"] == "aws:cloudformation:stack":
+                name = artifact.get("properties", {}).get("stackName", id)
+                found[f"{name.rpartition('-')[0] or name}-"] = None
+    for path in sorted(assembly.rglob("*.template.json")):
+        for resource in json.loads(path.read_text()).get("Resources", {}).values():
+            if resource["Type"] == "AWS::IAM::Role" and "RoleName" in resource.get("Properties", {}):
+                name = resource["Properties"]["RoleName"]
+                found[name if isinstance(name, str) else name["Fn::Join"][1][0]] = None
+    return list(found)
+
+
+def deployer_policies(
+    types: Iterable[str], *, name_prefixes: Iterable[str], permissions_boundary_arn: str, partition: str = "aws"
+) -> list[dict[str, Any]]:
     """Policy documents for a deployment of these types, each short enough for a managed policy.
 
-    Roles may be passed to the services in use only, and linked roles be made for services of AWS only.
+    Roles are made, changed and passed only if their names begin with a prefix, and only with the permissions boundary;
+    nothing is attached to users and groups. Functions are held to the prefixes as well, and so are buckets.
+
+    Args:
+        types: resource types of the deployment.
+        name_prefixes: what names of roles, functions and buckets begin with, such as `research-`.
+        permissions_boundary_arn: the boundary that each role must have; `permissions_boundary_arn` of the platform.
+        partition: AWS partition.
+
+    Raises:
+        ValueError: no prefix is given, or one that holds a wildcard.
     """
-    actions = actions_of(types)
-    plain = sorted(actions - {_PASS_ROLE, _LINKED_ROLE})
-    statements: list[dict[str, Any]] = []
-    if _PASS_ROLE in actions:
-        services = [f"{name}.amazonaws.com" for name in _PASSED_TO]
-        condition: dict[str, Any] = {"StringEquals": {"iam:PassedToService": services}}
-        statements.append(_statement([_PASS_ROLE], Condition=condition))
-    if _LINKED_ROLE in actions:
-        condition = {"StringLike": {"iam:AWSServiceName": "*.amazonaws.com"}}
-        statements.append(_statement([_LINKED_ROLE], Condition=condition))
-    documents, current = [], [*statements, _statement([])]
-    for action in plain:
+    prefixes = list(name_prefixes)
+    if not prefixes or any(not prefix or "*" in prefix for prefix in prefixes):
+        raise ValueError(f"name prefixes must be given, without wildcards: {prefixes}")
+    actions = actions_of(types) - DROPPED.keys()
+    roles = [f"arn:{partition}:iam::*:role/{prefix}*" for prefix in prefixes]
+    boundary = {"StringEquals": {"iam:PermissionsBoundary": permissions_boundary_arn}}
+    passed = {"StringEquals": {"iam:PassedToService": [f"{name}.amazonaws.com" for name in _PASSED_TO]}}
+    linked = {"StringLike": {"iam:AWSServiceName": [f"{name}.amazonaws.com" for name in _LINKED_TO]}}
+    linked_roles = [f"arn:{partition}:iam::*:role/aws-service-role/*"]
+    functions = [f"arn:{partition}:lambda:*:*:function:{prefix}*" for prefix in prefixes]
+    buckets = [f"arn:{partition}:s3:::{prefix.lower()}*" for prefix in prefixes]
+    of_roles = {it for it in actions if it.startswith("iam:") and it not in (_LINKED_ROLE, "iam:ListRoles")}
+    of_providers = {it for it in of_roles if "OpenIDConnectProvider" in it}
+    of_roles -= of_providers
+    of_functions = {it for it in actions if it.startswith("lambda:") and "Layer" not in it and "List" not in it}
+    of_buckets = {it for it in actions if it.startswith("s3:") and it != "s3:ListAllMyBuckets"}
+    held = [
+        _statement(sorted(of_roles & _HELD_TO_BOUNDARY), roles, Condition=boundary),
+        _statement(sorted(of_roles - _HELD_TO_BOUNDARY - {_PASS_ROLE}), roles),
+        _statement(sorted(of_roles & {_PASS_ROLE}), roles, Condition=passed),
+        _statement(sorted(actions & {_LINKED_ROLE}), linked_roles, Condition=linked),
+        _statement(sorted(actions & {"iam:GetRole"}), linked_roles),
+        _statement(sorted(of_providers - {_LIST_PROVIDERS}), [f"arn:{partition}:iam::*:oidc-provider/oidc.eks.*"]),
+        _statement(sorted(of_providers & {_LIST_PROVIDERS}), ["*"]),
+        _statement(sorted(of_functions), functions),
+        _statement(sorted(of_buckets), buckets),
+        _statement(["iam:DeleteRolePermissionsBoundary"], ["*"], Effect="Deny"),
+    ]
+    documents: list[dict[str, Any]] = []
+    current: list[dict[str, Any]] = []
+    for statement in held:
+        if _length([*current, statement]) > MANAGED_POLICY_CHARACTERS:
+            documents.append(_document(current))
+            current = []
+        current.append(statement)
+    current.append(_statement([], ["*"]))
+    for action in sorted(actions - of_roles - of_providers - of_functions - of_buckets - {_LINKED_ROLE}):
         current[-1]["Action"].append(action)
         if _length(current) > MANAGED_POLICY_CHARACTERS:
             current[-1]["Action"].pop()
             documents.append(_document(current))
-            current = [_statement([action])]
+            current = [_statement([action], ["*"])]
     return [*documents, _document(current)]
 
 
@@ -101,8 +179,8 @@ def derive(types: Iterable[str]) -> dict[str, list[str]]:
     return table
 
 
-def _statement(actions: list[str], **more: Any) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": actions, "Resource": "*", **more}
+def _statement(actions: list[str], resources: list[str], **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
 
 
 def _document(statements: list[dict[str, Any]]) -> dict[str, Any]:
@@ -117,6 +195,10 @@ def main() -> None:
     """Print the policies for an assembly, or rewrite the table for its types."""
     parser = argparse.ArgumentParser(prog="python -m hyperpod_constructs.core.deployer", description=__doc__)
     parser.add_argument("assembly", type=Path, nargs="+", help="folders of synthesized apps")
+    parser.add_argument("--permissions-boundary", metavar="ARN", help="boundary that each role must have")
+    parser.add_argument(
+        "--name-prefix", action="append", help="what names begin with; repeat (default: what the assembly says)"
+    )
     parser.add_argument("--refresh", action="store_true", help="derive the table anew for the types in them")
     arguments = parser.parse_args()
     types = {type_ for assembly in arguments.assembly for type_ in resource_types(assembly)}
@@ -128,7 +210,17 @@ def main() -> None:
     if unknown := unknown_types(types):
         listed = ", ".join(sorted(unknown))
         parser.error(f"no permissions are known for {listed}; add them with --refresh, which needs cfn-lint")
-    print(json.dumps(deployer_policies(types), indent=1))
+    if not arguments.permissions_boundary:
+        parser.error("--permissions-boundary is missing: without one the deployer can make itself an administrator")
+    prefixes = arguments.name_prefix or [prefix for folder in arguments.assembly for prefix in name_prefixes(folder)]
+    partition = arguments.permissions_boundary.split(":")[1]
+    made = deployer_policies(
+        types,
+        name_prefixes=dict.fromkeys(prefixes),
+        permissions_boundary_arn=arguments.permissions_boundary,
+        partition=partition,
+    )
+    print(json.dumps(made, indent=1))
 
 
 if __name__ == "__main__":

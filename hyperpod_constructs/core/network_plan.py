@@ -113,6 +113,29 @@ def plan(network: Network) -> NetworkPlan:
     )
 
 
+def zones_of(network: Network) -> tuple[str, ...]:
+    """The zone ids of a network's node subnets, in order."""
+    if network.existing is not None:
+        return tuple(dict.fromkeys(subnet.availability_zone_id for subnet in network.existing.node_subnets))
+    return network.availability_zone_ids
+
+
+def control_plane_zones(network: Network) -> tuple[str, ...]:
+    """Zones of the EKS control plane's interfaces and of the HyperPod cluster's `VpcConfig`.
+
+    EKS refuses another set of zones later, and CloudFormation replaces a HyperPod cluster whose `VpcConfig` changes.
+    Therefore a zone that is appended to the network does not join them.
+
+    >>> control_plane_zones(Network(availability_zone_ids=["usw2-az1", "usw2-az2", "usw2-az3"]))
+    ('usw2-az1', 'usw2-az2')
+    """
+    zones, named = zones_of(network), network.control_plane_zone_ids
+    if not named:
+        return zones[: catalog.limit("eks_subnets").value]
+    # in the network's order: CloudFormation would take another order of the subnets for another VpcConfig
+    return tuple(zone for zone in zones if zone in named)
+
+
 def node_ranges(network: Network) -> tuple[IPv4Network, ...]:
     """The range of each zone's node subnet: as given, or one /16 a zone that a VPC with this primary range takes.
 

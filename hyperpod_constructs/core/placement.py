@@ -24,15 +24,16 @@ def system_group(cluster: Cluster) -> InstanceGroup | None:
     CPU groups go before accelerated ones, then the one with the most instances; None when there is none.
     """
     candidates = [g for g in cluster.instance_groups if takes_anything(g) and not g.deep_health_checks]
-    return max(candidates, key=lambda group: (not _accelerated(group), group.count), default=None)
+    return max(candidates, key=lambda group: (not is_accelerated(group), group.count), default=None)
 
 
 def storage_zone(cluster: Cluster) -> str | None:
     """The zone id of the first accelerated group that names one: file systems belong beside it."""
-    zones = (g.availability_zone_id for g in cluster.instance_groups if _accelerated(g))
+    zones = (g.availability_zone_id for g in cluster.instance_groups if is_accelerated(g))
     return next((zone for zone in zones if zone), None)
 
 
-def _accelerated(group: InstanceGroup) -> bool:
+def is_accelerated(group: InstanceGroup) -> bool:
+    """Whether a group has accelerators, or a type that the catalog does not know."""
     types = [catalog.find_instance_type(name) for name in group.types]
     return any(type_ is None or type_.is_accelerated for type_ in types)

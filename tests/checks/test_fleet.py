@@ -104,12 +104,13 @@ def test_links_in_a_circle_are_a_finding(tmp_path: Path) -> None:
     assert (finding.rule, finding.cure) == ("HP002", "name the file itself")
 
 
-def test_a_stack_that_would_be_empty_is_left_out(tmp_path: Path) -> None:
+def test_an_existing_network_to_which_nothing_is_added_has_no_stack(tmp_path: Path) -> None:
     (path,) = written(tmp_path, EXISTING)
     platform = load(path).platform
     assert platform is not None
     assembly = build([platform], context=cdk_context(), outdir=str(tmp_path / "out"), validate=False).synth()
-    assert [stack.stack_name for stack in assembly.stacks] == ["existing-Eks", "existing-HyperPod"]
+    stacks = sorted(stack.stack_name for stack in assembly.stacks)
+    assert stacks == ["existing-Addons", "existing-Eks", "existing-HyperPod", "existing-Jobs"]  # and no Network stack
 
 
 def test_one_name_in_two_regions_is_two_stages(

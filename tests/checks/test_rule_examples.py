@@ -46,11 +46,11 @@ def test_the_right_example_has_no_errors_at_all(rule: Rule, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_every_rule_is_documented(rule: Rule) -> None:
-    assert re.fullmatch(r"HP[0-9]{3}", rule.id)
+    assert re.fullmatch(r"HP[0-9R][0-9]{2}", rule.id)
     assert rule.id[:3] in AREAS
     for text in (rule.title, rule.why, rule.cure, rule.source):
         assert text
         assert text == text.strip()
-    if not rule.id.startswith("HP9") and rule.id not in WITHOUT_EXAMPLE:
+    if not rule.id.startswith(("HP9", "HPR")) and rule.id not in WITHOUT_EXAMPLE:
         assert rule.wrong
         assert rule.right

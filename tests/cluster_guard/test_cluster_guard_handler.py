@@ -154,6 +154,7 @@ def test_the_rollback_of_a_refused_edit_passes():
     assert ask(Aws(), old=refused)["PhysicalResourceId"] == "HyperPod-guard"
 
 
-def test_deletion_asks_nothing():
+def test_deletion_asks_nothing_and_answers_with_the_id_that_it_was_given():
     aws = Aws(live=error("AccessDenied", "no"), resource=error("AccessDenied", "no"))
-    assert ask(aws, kind="Delete") == {"PhysicalResourceId": "HyperPod-guard"}
+    event = {"RequestType": "Delete", "ResourceProperties": WANTED, "PhysicalResourceId": "Platform-Guard-1A2B3C"}
+    assert answer(event, cloudformation=aws, sagemaker=aws) == {"PhysicalResourceId": "Platform-Guard-1A2B3C"}

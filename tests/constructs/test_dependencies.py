@@ -56,7 +56,14 @@ def test_the_pinned_chart(made: Made) -> None:
     assert (found["Release"], found["Namespace"]) == ("hyperpod-dependencies", "kube-system")
     assert (found["Wait"], found["SkipCrds"]) == (False, False)
     assert set(found["SubchartDigests"]) == {"nvidia-device-plugin 0.16.1", "aws-efa-k8s-device-plugin 0.5.20"}
-    assert "Insertions" not in found
+    assert found["Insertions"] == [
+        {
+            "Path": "charts/deep-health-check/templates/aws-hyperpod-namespace.yaml",
+            "After": "metadata:",
+            "Line": "  annotations: {helm.sh/resource-policy: keep}",
+            "Optional": "true",
+        }
+    ], "the training operator lives in this namespace, too"
     assert "ValuesFiles" not in found
 
 
@@ -77,7 +84,7 @@ def test_instance_types_that_the_chart_lacks(made: Made) -> None:
         assert listed[-1] == "ml.g4dn.12xlarge"
         assert "ml.p5.48xlarge" in listed
         assert len(listed) == len(set(listed))
-    (insertion,) = made.properties["Insertions"]
+    insertion, _ = made.properties["Insertions"]
     assert insertion["Line"].strip() == "- ml.trn2.3xlarge"
     assert insertion["Path"].startswith("charts/neuron-device-plugin/templates/")
 

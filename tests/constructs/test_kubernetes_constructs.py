@@ -61,7 +61,10 @@ def test_the_role_may_do_what_the_functions_need_and_no_more(app: App) -> None:
 
 def test_waits_add_what_they_ask(app: App) -> None:
     assert app.provider.wait_service_token == app.provider.wait_service_token
-    added = statements(app.template())[2:]
+    policies = resources(app.template(), "AWS::IAM::Policy")
+    (waiting,) = (policy for name, policy in policies.items() if "WaitRole" in name)
+    described, *added = waiting["Properties"]["PolicyDocument"]["Statement"]
+    assert described == {"Action": "eks:DescribeCluster", "Effect": "Allow", "Resource": ARN}
     region = "${AWS::Region}:${AWS::AccountId}"
     assert added[:2] == [
         {
@@ -147,7 +150,7 @@ def test_a_permissions_boundary_limits_every_role(tmp_path: Path) -> None:
     )
     provider.wait_service_token  # noqa: B018 - makes the functions
     roles = resources(app.synth().get_stack_by_name("Platform").template, "AWS::IAM::Role")
-    assert len(roles) == 6
+    assert len(roles) == 7
     assert {role["Properties"]["PermissionsBoundary"] for role in roles.values()} == {boundary.managed_policy_arn}
 
 
@@ -172,10 +175,39 @@ def test_objects_come_after_access_and_permissions_and_so_go_before_them(app: Ap
         app.stack, "Wait", provider=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
     )
     template = app.template()
-    wanted = {*resources(template, "AWS::EKS::AccessEntry"), "KubernetesRoleB851EC21"}
-    wanted |= {name for name in resources(template, "AWS::IAM::Policy") if name.startswith("KubernetesRoleDefault")}
-    for kind in (OBJECTS, WAIT):
+    kinds = ("AWS::EKS::AccessEntry", "AWS::IAM::Role", "AWS::IAM::Policy")
+    found = [name for kind in kinds for name in resources(template, kind)]
+    for kind, prefixes in (
+        (OBJECTS, ("KubernetesAccessEntry", "KubernetesRole")),
+        (WAIT, ("KubernetesWaitAccessEntry", "KubernetesWaitRole")),
+    ):
+        wanted = {name for name in found if name.startswith(prefixes)}
+        assert len(wanted) == 3
         assert set(only(template, kind)["DependsOn"]) == wanted
+
+
+def test_waiting_only_reads(app: App) -> None:
+    KubernetesWait(
+        app.stack, "Wait", provider=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
+    )
+    template = app.template()
+    policies = {
+        name: str(entry["Properties"]["AccessPolicies"])
+        for name, entry in resources(template, "AWS::EKS::AccessEntry").items()
+    }
+    assert len(policies) == 2
+    for name, policy in policies.items():
+        assert ("AmazonEKSAdminViewPolicy" if "Wait" in name else "AmazonEKSClusterAdminPolicy") in policy
+    functions = resources(template, "AWS::Lambda::Function")
+    roles = {name: function["Properties"]["Role"]["Fn::GetAtt"][0] for name, function in functions.items()}
+    waiting = {role for name, role in roles.items() if name.startswith(("KubernetesWaiter", "KubernetesWaitStarter"))}
+    assert len(waiting) == 1
+    assert next(iter(waiting)).startswith("KubernetesWaitRole")
+
+
+def test_adopting_is_said_to_the_functions(app: App) -> None:
+    KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[config_map("a")], adopt=True)
+    assert only(app.template(), OBJECTS)["Properties"]["Adopt"] == "true"
 
 
 def test_objects_of_another_stack_come_after_the_providers_stack(app: App) -> None:

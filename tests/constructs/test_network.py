@@ -55,9 +55,12 @@ def test_load_balancers_find_their_subnets_by_tag(default: Synthesized):
 
 
 def test_a_subnet_of_a_secondary_range_waits_for_the_range(default: Synthesized):
-    blocks = set(default.of("AWS::EC2::VPCCidrBlock"))
-    nodes = [r for n, r in default.template["Resources"].items() if r["Type"] == "AWS::EC2::Subnet" and "Node" in n]
-    assert all(blocks <= set(node["DependsOn"]) for node in nodes)
+    blocks = {properties["CidrBlock"]: name for name, properties in default.of("AWS::EC2::VPCCidrBlock").items()}
+    assert len(blocks) == len(ZONES)
+    subnets = [body for body in default.template["Resources"].values() if body["Type"] == "AWS::EC2::Subnet"]
+    for subnet in subnets:  # and one of the VPC's first range waits for none
+        own = blocks.get(subnet["Properties"]["CidrBlock"])
+        assert subnet.get("DependsOn") == ([own] if own else None)
 
 
 def test_the_public_route_waits_for_the_gateways_attachment(default: Synthesized):

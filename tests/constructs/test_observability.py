@@ -160,11 +160,11 @@ def test_the_role_is_for_this_account_and_cluster(synth: Synth) -> None:
 
 def test_a_new_workspace_is_kept(synth: Synth) -> None:
     (workspace,) = synth({}).resources(AMP).values()
-    assert workspace["DeletionPolicy"] == workspace["UpdateReplacePolicy"] == "Retain"
+    assert (workspace["DeletionPolicy"], workspace["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert "AlertManagerDefinition" not in workspace["Properties"]
 
 
-@pytest.mark.parametrize(("allow", "policy_"), [(False, "Retain"), (True, "Delete")])
+@pytest.mark.parametrize(("allow", "policy_"), [(False, "RetainExceptOnCreate"), (True, "Delete")])
 def test_it_goes_only_when_two_switches_say_so(synth: Synth, allow: bool, policy_: str) -> None:
     (workspace,) = synth({"retain_workspace": False}, allow_data_loss=allow).resources(AMP).values()
     assert workspace["DeletionPolicy"] == policy_
@@ -241,6 +241,7 @@ def test_dashboards_are_put_into_a_managed_workspace(synth: Synth) -> None:
         "grafana:CreateWorkspaceServiceAccountToken",
         "grafana:DeleteWorkspaceServiceAccount",
         "grafana:DescribeWorkspace",
+        "grafana:ListWorkspaceServiceAccounts",
     ]
     assert "*" not in json.dumps(statement["Resource"])
     proof = prove(str(assembly.folder))

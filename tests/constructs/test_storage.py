@@ -123,7 +123,7 @@ def test_defaults_of_a_file_system(synth: Synth) -> None:
         "DeploymentType": "PERSISTENT_2",
         "PerUnitStorageThroughput": 250,
     }
-    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert len(properties["SecurityGroupIds"]) == len(properties["SubnetIds"]) == 1
 
 
@@ -158,7 +158,7 @@ def test_links_to_s3(linked: Assembly) -> None:
     assert ours["BatchImportMetaDataOnCreate"] is True
     assert links["/raw"]["Properties"]["DataRepositoryPath"] == "s3://elsewhere/raw"
     assert links["/raw"]["Properties"]["S3"] == {"AutoImportPolicy": events}
-    assert {each["DeletionPolicy"] for each in links.values()} == {"Retain"}
+    assert {each["DeletionPolicy"] for each in links.values()} == {"RetainExceptOnCreate"}
 
 
 def test_a_scratch_file_system_has_no_throughput(synth: Synth) -> None:
@@ -256,7 +256,7 @@ def test_a_bucket_is_closed_versioned_encrypted_and_kept(synth: Synth) -> None:
             "Status": "Enabled",
         }
     ]
-    assert resource["DeletionPolicy"] == "Retain"
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
     (policy,) = [
         each["Properties"]["PolicyDocument"]["Statement"]
         for each in assembly.resources("AWS::S3::BucketPolicy").values()
@@ -356,9 +356,9 @@ def test_a_bucket_mounted_by_mountpoint(synth: Synth) -> None:
 @pytest.mark.parametrize(
     ("removal", "allow", "policy"),
     [
-        ("retain", False, "Retain"),
-        ("retain", True, "Retain"),
-        ("destroy", False, "Retain"),
+        ("retain", False, "RetainExceptOnCreate"),
+        ("retain", True, "RetainExceptOnCreate"),
+        ("destroy", False, "RetainExceptOnCreate"),
         ("destroy", True, "Delete"),
     ],
 )

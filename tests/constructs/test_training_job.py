@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from aws_cdk import App, Aws, CfnResource, Duration, RemovalPolicy, Stack
+from aws_cdk import App, Aws, CfnResource, Duration, RemovalPolicy, SecretValue, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Annotations, Match, Template
@@ -100,6 +100,13 @@ def test_tokens_pass_and_the_name_does_not_depend_on_their_numbering():
     assert "unresolved-token" not in manifest
     assert '"Fn::GetAtt": ["Role' in manifest
     assert "AWS::Region" in manifest
+
+
+@pytest.mark.parametrize("on_change", ["new-object", "refuse"])
+def test_a_token_that_stands_for_a_dynamic_reference_is_refused(on_change: str):
+    token = SecretValue.secrets_manager("hub").unsafe_unwrap()
+    with pytest.raises(InvalidSpec, match=r"HP730 .*holds the dynamic reference '\{\{resolve:secretsmanager:hub"):
+        synthesized(llama(env={"MODE": token}, on_change=on_change))
 
 
 def test_tokens_of_another_stack_pass_too():

@@ -97,7 +97,8 @@ class GovernanceService:
             del self.things[thing.id]
             raise AwsFault("ResourceNotFound", "no such thing")
         failed = thing.status.endswith("Failed")
-        more = {"ComputeQuotaTarget": thing.request["ComputeQuotaTarget"]} if self.kind == "ComputeQuota" else {}
+        names = ("ComputeQuotaTarget", "ComputeQuotaConfig", "ActivationState", "SchedulerConfig", "Description")
+        more = {name: thing.request[name] for name in names if name in thing.request}
         return {
             **self._named(thing),
             "Name": thing.request["Name"],

@@ -13,9 +13,11 @@ from governance_service import CLUSTER, GovernanceService
 
 from hyperpod_constructs.core.governance_properties import compute_quota_properties, scheduler_config_properties
 from hyperpod_constructs.core.spec import QuotaResource, Scheduler, Team
-from hyperpod_constructs.handlers.governance.api import OWNER_TAG, GovernanceError
+from hyperpod_constructs.handlers.governance.api import GovernanceError
 from hyperpod_constructs.handlers.governance.index import TIMEOUT_SECONDS, begin, poll
+from hyperpod_constructs.handlers.governance.owned import LEGACY_TAG, legacy_digest
 from hyperpod_constructs.handlers.governance.settle import RETRY_SECONDS, Step, next_step
+from hyperpod_constructs.handlers.shared.ownership import owners
 
 STACK = "arn:aws:cloudformation:us-west-2:111122223333:stack/Addons/1"
 P5 = "ml.p5.48xlarge"
@@ -28,6 +30,9 @@ class FakeClock:
         self.time = 1_000_000.0
 
     def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
         return self.time
 
     def sleep(self, seconds: float) -> None:
@@ -298,9 +303,15 @@ def test_an_answer_that_got_lost_makes_no_second(aws: FakeAws, service: Governan
 
 
 def test_somebody_elses_quota_is_not_taken_over(service: GovernanceService, cfn: CloudFormation) -> None:
-    service.put(quota(1), tags={OWNER_TAG: "somebody else"})
-    with pytest.raises(GovernanceError, match="exists on the cluster and was not made by this resource"):
+    before = service.put(quota(1), tags={"aws:cloudformation:stack-name": "Theirs"})
+    with pytest.raises(GovernanceError) as refusal:
         cfn.begin("Create", quota())
+    assert str(refusal.value) == (
+        f"ComputeQuota 'vision-quota' ({before.id}) already exists and was not created by this library (it seems to belong "
+        "to the CloudFormation stack Theirs). To manage it here and keep it when this resource is deleted, set adopt to "
+        "true; otherwise delete it, or use another name."
+    )
+    assert (before.version, len(before.tags)) == (1, 1)
 
 
 def test_somebody_elses_quota_is_not_deleted(service: GovernanceService, cfn: CloudFormation) -> None:
@@ -361,9 +372,20 @@ def test_another_name_is_a_replacement(service: GovernanceService, cfn: CloudFor
 def test_tags_follow(service: GovernanceService, cfn: CloudFormation) -> None:
     cfn.run("Create", quota() | {"Tags": [{"Key": "cost", "Value": "a"}, {"Key": "old", "Value": "x"}]})
     cfn.run("Update", quota() | {"Tags": [{"Key": "cost", "Value": "b"}]})
-    tags = service.only.tags
-    assert tags.pop(OWNER_TAG)
+    tags = dict(service.only.tags)
+    (mark,) = owners(tags)
+    assert tags.pop(mark.tag_key) == "Addons/Quota"
     assert tags == {"cost": "b"}
+
+
+def test_what_the_former_version_made_is_updated_and_deleted(service: GovernanceService, cfn: CloudFormation) -> None:
+    made = service.put(quota(1), tags={LEGACY_TAG: legacy_digest(STACK, "Quota")})
+    cfn.properties, cfn.physical_id = cfn.properties_of(quota(1)), f"{CLUSTER}/ComputeQuota/vision-quota/vision"
+    cfn.run("Update", quota(8))
+    assert LEGACY_TAG not in made.tags
+    assert [o.name for o in owners(made.tags)] == ["Addons/Quota"]
+    cfn.run("Delete")
+    assert not service.things
 
 
 def test_many_pages_are_read(aws: FakeAws, service: GovernanceService, cfn: CloudFormation) -> None:

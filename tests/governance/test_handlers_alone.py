@@ -19,7 +19,8 @@ def test_the_entry_points_load(source: str, tmp_path: Path) -> None:
     target = tmp_path / "handlers"
     target.mkdir()
     shutil.copy(FOLDER / "__init__.py", target)
-    shutil.copytree(FOLDER / source, target / source, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (source, "shared"):
+        shutil.copytree(FOLDER / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     code = f"""
 import sys
 class Block:

@@ -24,6 +24,28 @@ def _crd() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads((DATA / "hyperpodpytorchjob.schema.json").read_text()))
 
 
+@cache
+def _kubeflow() -> jsonschema.Draft202012Validator:
+    """The shape of a PyTorchJob by its CRD; pods are judged by Kubernetes' own schema."""
+    types = json.loads((DATA / "pytorchjob_fields.json").read_text())["fields"]
+    plain = {"str": "string", "bool": "boolean", "int32": "integer", "int64": "integer"}
+
+    def schema(type_: str) -> dict[str, Any]:
+        if type_ in plain:
+            return {"type": plain[type_]}
+        if type_[0] == "[":
+            return {"type": "array", "items": schema(type_[1:-1])}
+        if type_[0] == "{":
+            return {"type": "object", "additionalProperties": schema(type_[1:-1])}
+        if type_ not in types:
+            return {}
+        fields = {name: schema(inner.removesuffix("!")) for name, inner in types[type_].items()}
+        required = [name for name, inner in types[type_].items() if inner.endswith("!")]
+        return {"type": "object", "properties": fields, "required": required, "additionalProperties": False}
+
+    return jsonschema.Draft202012Validator(schema("PyTorchJobSpec"))
+
+
 def full_node_of_the_official_cli() -> dict[str, Any]:
     return json.loads((DATA / "official_full_node.json").read_text())
 
@@ -46,6 +68,8 @@ def assert_valid(manifest: dict[str, Any]) -> None:
     json.dumps(manifest, allow_nan=False)
     if manifest["kind"] == "HyperPodPyTorchJob":
         _crd().validate(manifest)
+    elif manifest["kind"] == "PyTorchJob":
+        _kubeflow().validate(manifest["spec"])
     elif manifest["kind"] == "Job":
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
     for template in pod_templates(manifest):

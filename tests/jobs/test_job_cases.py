@@ -463,6 +463,39 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
             "error HP722 tolerations[0]: has seconds, which only the effect NoExecute knows",
         ),
         (
+            {"volumes": [{"name": "a", "mount_path": "/a:b", "claim": "c"}]},
+            "error HP722 volumes: spec.containers[0].volumeMounts[0].mountPath: '/a:b' is not a valid mount path",
+        ),
+        (
+            {"volumes": [{"name": "a", "mount_path": "/a", "claim": "C 1"}]},
+            "error HP722 volumes: spec.volumes[0].persistentVolumeClaim.claimName: 'C 1' is not a valid Kubernetes name",
+        ),
+        (
+            {"volumes": [{"name": "a", "mount_path": "/a", "secret": "s", "files": {"k": "/etc/x"}}]},
+            "error HP722 volumes: spec.volumes[0].secret.items[0].path: '/etc/x' must stay inside the volume",
+        ),
+        (
+            {"env": {"A": {"secret": "My_S", "key": "k"}}},
+            "error HP705 env.A: 'My_S' is not a valid Kubernetes name",
+        ),
+        (
+            {"security": {"privileged": True, "allow_privilege_escalation": False}},
+            "error HP722 : spec.containers[0].securityContext.allowPrivilegeEscalation: is false for a privileged container",
+        ),
+        (
+            {"nodes": 1, "vcpu": "none", "memory_gib": "none", "hugepages_2mi_mib": 4},
+            "error HP722 : spec.containers[0].resources: huge pages need a request or limit of cpu or memory",
+        ),
+        (
+            {"topology_spread": [{"topology_key": ""}]},
+            "error HP722 topology_spread[0]: spec.topologySpreadConstraints[0].topologyKey: is empty",
+        ),
+        ({"job_patch": {"kind": "Pod"}}, "error HP722 job_patch.kind: changes the kind of the object"),
+        (
+            {"job_patch": {"metadata": {"namespace": "other"}}},
+            "error HP722 job_patch.metadata.namespace: changes the namespace of the object",
+        ),
+        (
             {"run_policy": {"restart": {"max_full_restarts": 2**31}}},
             "error HP722 : spec.runPolicy.restartPolicy.maxFullJobRestarts: 2147483648 does not fit 32 bits",
         ),

@@ -48,9 +48,14 @@ def folder(tmp_path: Path) -> Path:
 COMMANDS = [line for block in blocks("bash") for line in block.splitlines()]
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_commands(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("block", blocks("bash"), ids=lambda block: block.split("\n", 1)[0][:60])
+def test_commands(block: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(folder)
+    for line in block.splitlines():
+        run(line)
+
+
+def run(line: str) -> None:
     program, *arguments = shlex.split(line)
     if program == "python":
         done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
@@ -61,11 +66,25 @@ def test_commands(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch):
         assert result.exit_code == 0, result.output
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.split("\n", 1)[0])
+JOB_FILES = [block for block in blocks("yaml") if "apiVersion:" not in block]
+
+
+@pytest.mark.parametrize("block", JOB_FILES, ids=lambda block: block.split("\n", 1)[0])
 def test_job_files(block: str):
     loaded = parse_job(block)
     assert loaded.job is not None, loaded.findings
     assert_valid(compile_job(loaded.job))
+
+
+def test_the_imported_job_is_what_the_page_says(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(folder)
+    values = ["--set", "NUM_NODES=4", "--set", "IMAGE_URI=registry/fsdp:v1"]
+    result = CliRunner().invoke(main, ["jobs", "import", "fsdp.yaml", *values])
+    assert result.exit_code == 0, result.output
+    assert "left for the shell in the container: $OUTPUT" in result.stderr
+    assert "memory_gib: requests 31.25 of 1890.26 GiB" in result.stderr
+    data = yaml.safe_load(result.stdout)
+    assert (data["replicas"], data["accelerators"], data["on_change"]) == (4, 8, "refuse")
 
 
 def test_the_python_example():
@@ -88,7 +107,7 @@ def test_the_python_example():
 
 
 def test_the_guides_config_file_gives_the_guides_job():
-    manifest = compile_job(parse_job(blocks("yaml")[0]).job)
+    manifest = compile_job(parse_job(JOB_FILES[0]).job)
     container = main_container(manifest)
     assert container["command"][:2] == ["python3", "-c"]
     assert container["command"][2].endswith("# Your training code here\n")
@@ -102,7 +121,7 @@ def test_the_guides_config_file_gives_the_guides_job():
 
 def test_the_repositorys_job_is_the_guides():
     ours = compile_job(read_job(ROOT / "jobs" / "neuron-hello.yaml").job)
-    guides = compile_job(parse_job(blocks("yaml")[0]).job)
+    guides = compile_job(parse_job(JOB_FILES[0]).job)
     for manifest in (ours, guides):
         manifest["metadata"]["name"] = manifest["metadata"]["name"].rpartition("-")[0]
         container = main_container(manifest)

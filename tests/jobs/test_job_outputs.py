@@ -96,8 +96,11 @@ TEAM = Team(name="vision", quota=[{"instance_type": "ml.p5.48xlarge", "count": 2
 def test_a_teams_chart_has_namespace_rights_and_queue():
     alone = k8s_charts.TeamChart(cdk8s.App(), "Team", team=TEAM)
     governed = k8s_charts.TeamChart(cdk8s.App(), "Team", team=TEAM, task_governance=True)
-    assert kinds(alone) == ["Namespace", "Role", "RoleBinding", "LocalQueue"]
-    assert kinds(governed) == ["Role", "RoleBinding"]  # the service makes namespace and queue
+    policy = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
+    isolation = [*policy, *policy, "NetworkPolicy"]
+    assert kinds(alone) == ["Namespace", *isolation, "Role", "RoleBinding", "LocalQueue"]
+    assert kinds(governed) == [*isolation, "Role", "RoleBinding"]  # the service makes namespace and queue
+    assert "pod-security.kubernetes.io/audit" in alone.to_json()[0]["metadata"]["labels"]
     job = compile_job(Job(name="a", image="b", team="vision", vcpu=1, memory_gib=1))
     queue = alone.to_json()[-1]["metadata"]
     assert queue["namespace"] == job["metadata"]["namespace"]

@@ -3,102 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from cloudformation import FAILS, Cloud, Delivery, Killed, Provider, Resource, Stack
 from fake_aws import AwsFault, FakeAws
+from grafana_server import WORKSPACE, FakeClock, Grafana
 
 from hyperpod_constructs.core.dashboards import dashboards
-from hyperpod_constructs.handlers.grafana.index import RETRY_SECONDS, GrafanaError, handle
+from hyperpod_constructs.handlers.grafana.api import LONGEST_SECONDS
+from hyperpod_constructs.handlers.grafana.index import GrafanaError, handle
 
-WORKSPACE = "g-0123456789"
-SOURCE = {"uid": "hyperpod", "name": "HyperPod", "type": "prometheus"}
-_DAY = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
-@dataclass
-class Grafana:
-    """Grafana's API, and the part of AWS that lets somebody in."""
-
-    aws: FakeAws
-    boards: dict[str, Any] = field(default_factory=dict)
-    sources: dict[str, Any] = field(default_factory=dict)
-    accounts: set[str] = field(default_factory=set)
-    faults: list[int] = field(default_factory=list)
-    made: int = 0
-
-    def __post_init__(self) -> None:
-        workspace = {
-            "id": WORKSPACE,
-            "endpoint": f"{WORKSPACE}.grafana-workspace.us-west-2.amazonaws.com",
-            "authentication": {"providers": ["AWS_SSO"]},
-            "created": _DAY,
-            "modified": _DAY,
-            "dataSources": [],
-            "grafanaVersion": "10.4",
-            "status": "ACTIVE",
-        }
-        self.aws.on("grafana", "DescribeWorkspace", {"workspace": workspace})
-        self.aws.on("grafana", "CreateWorkspaceServiceAccount", self._create)
-        self.aws.on("grafana", "CreateWorkspaceServiceAccountToken", self._token)
-        self.aws.on("grafana", "DeleteWorkspaceServiceAccount", self._delete)
-
-    def _create(self, asked: dict[str, Any]) -> dict[str, Any]:
-        self.made += 1
-        self.accounts.add(str(self.made))
-        role = asked["grafanaRole"]
-        return {"id": str(self.made), "name": asked["name"], "grafanaRole": role, "workspaceId": WORKSPACE}
-
-    def _token(self, asked: dict[str, Any]) -> dict[str, Any]:
-        token = {"id": "1", "name": asked["name"], "key": f"key-{asked['serviceAccountId']}"}
-        return {
-            "serviceAccountToken": token,
-            "serviceAccountId": asked["serviceAccountId"],
-            "workspaceId": WORKSPACE,
-        }
-
-    def _delete(self, asked: dict[str, Any]) -> dict[str, Any]:
-        self.accounts.discard(asked["serviceAccountId"])
-        return {"serviceAccountId": asked["serviceAccountId"], "workspaceId": WORKSPACE}
-
-    def http(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
-        assert headers["Authorization"].removeprefix("Bearer key-") in self.accounts
-        if self.faults:
-            fault = self.faults.pop(0)
-            if fault == 0:
-                raise OSError("connection refused")
-            return fault, b'{"message":"no"}'
-        path = url.partition(".amazonaws.com")[2]
-        content = json.loads(body) if body else {}
-        uid = path.rpartition("/")[2]
-        match method, path:
-            case "GET", _:
-                return (200, b"{}") if uid in self.sources else (404, b"{}")
-            case "POST", "/api/datasources":
-                self.sources[content["uid"]] = content
-            case "PUT", _:
-                self.sources[uid] = content
-            case "POST", "/api/dashboards/db":
-                assert content["overwrite"] is True
-                self.boards[content["dashboard"]["uid"]] = content["dashboard"]
-            case "DELETE", _:
-                return (200, b"{}") if self.boards.pop(uid, None) else (404, b"{}")
-        return 200, b"{}"
+SOURCE = {"uid": "hyperpod", "name": "HyperPod", "type": "prometheus", "url": "https://aps/ws-1", "isDefault": True}
 
 
 @pytest.fixture(scope="module")
@@ -117,11 +36,21 @@ def grafana(server: FakeAws) -> Grafana:
 
 
 def properties(boards: list[dict[str, Any]], workspace: str = WORKSPACE) -> dict[str, str]:
-    return {"WorkspaceId": workspace, "DataSource": json.dumps(SOURCE), "Dashboards": json.dumps(boards)}
+    return {
+        "WorkspaceId": workspace,
+        "DataSource": json.dumps(SOURCE),
+        "Dashboards": json.dumps(boards),
+        "Marks": "tags",
+    }
 
 
 def run(grafana: Grafana, type_: str, new: dict[str, str], old: dict[str, str] | None = None) -> dict[str, Any]:
-    event: dict[str, Any] = {"RequestType": type_, "LogicalResourceId": "Boards", "ResourceProperties": new}
+    event: dict[str, Any] = {
+        "RequestType": type_,
+        "StackId": "arn:aws:cloudformation:us-west-2:111122223333:stack/Platform/0e1a",
+        "LogicalResourceId": "Boards",
+        "ResourceProperties": new,
+    }
     if old is not None:
         event["OldResourceProperties"] = old
     client = grafana.aws.client  # type: ignore[attr-defined]
@@ -141,7 +70,7 @@ def test_a_whole_life(grafana: Grafana) -> None:
     assert grafana.boards.keys() == {BOARDS[0]["uid"], BOARDS[1]["uid"], "theirs"}
     run(grafana, "Delete", properties(BOARDS[:2]))
     assert grafana.boards.keys() == {"theirs"}, "what is not ours stays"
-    assert grafana.accounts == set()
+    assert grafana.accounts == {}
 
 
 def test_each_event_may_come_twice(grafana: Grafana) -> None:
@@ -162,23 +91,28 @@ def test_what_passes_is_tried_again(grafana: Grafana, fault: int) -> None:
 
 def test_refusals_are_told_and_leave_no_account(grafana: Grafana) -> None:
     grafana.faults = [403]
-    with pytest.raises(GrafanaError, match=r'Grafana answers 403 to GET /api/datasources/uid/hyperpod: .*"no"'):
+    with pytest.raises(
+        GrafanaError, match=r'Grafana answers 403 to GET /api/datasources/uid/hyperpod-62c859fa: .*"no"'
+    ):
         run(grafana, "Create", properties(BOARDS))
-    assert grafana.accounts == set()
+    assert grafana.accounts == {}
 
 
 def test_a_grafana_that_never_answers_ends(grafana: Grafana) -> None:
-    grafana.faults = [503] * int(RETRY_SECONDS)
+    grafana.faults = [503] * 1000
+    clock = FakeClock()
+    event = {"RequestType": "Create", "LogicalResourceId": "Boards", "ResourceProperties": properties(BOARDS)}
     with pytest.raises(GrafanaError, match="answers 503"):
-        run(grafana, "Create", properties(BOARDS))
-    assert grafana.accounts == set()
+        handle(event, grafana.aws.client, grafana.http, clock)  # type: ignore[attr-defined,arg-type]
+    assert LONGEST_SECONDS - 150 < clock.time < LONGEST_SECONDS, "one deadline for all calls, and time for the account"
+    assert grafana.accounts == {}
 
 
 def test_a_token_that_is_refused_leaves_no_account(grafana: Grafana) -> None:
     grafana.aws.fail("grafana", "CreateWorkspaceServiceAccountToken", "AccessDeniedException", status=403)
     with pytest.raises(ClientError):
         run(grafana, "Create", properties(BOARDS))
-    assert grafana.accounts == set()
+    assert grafana.accounts == {}
 
 
 def test_the_token_lives_ten_minutes(grafana: Grafana) -> None:
@@ -195,3 +129,205 @@ def test_deleting_in_a_workspace_that_is_gone_is_done(grafana: Grafana) -> None:
     run(grafana, "Delete", properties(BOARDS))
     with pytest.raises(ClientError):
         run(grafana, "Create", properties(BOARDS))
+
+
+def test_an_account_whose_creation_was_not_answered_is_found_and_deleted(grafana: Grafana) -> None:
+    create = grafana._create
+
+    def lost(asked: dict[str, Any]) -> dict[str, Any]:
+        create(asked)
+        raise AwsFault("InternalServerException", "lost", 500)
+
+    grafana.aws.on("grafana", "CreateWorkspaceServiceAccount", lost)
+    with pytest.raises(ClientError):
+        run(grafana, "Create", properties(BOARDS))
+    assert grafana.made >= 1
+    assert grafana.accounts == {}
+
+
+def test_an_account_that_a_killed_function_left_is_deleted_by_the_next_event(grafana: Grafana) -> None:
+    def kill(method: str, path: str) -> None:
+        raise Killed
+
+    grafana.hook = kill
+    with pytest.raises(Killed):
+        run(grafana, "Create", properties(BOARDS))
+    grafana.hook = lambda method, path: None
+    prefix = "-".join(grafana.aws.asked("grafana", "CreateWorkspaceServiceAccount")[0]["name"].split("-")[:2])
+    grafana.accounts = {"9": f"{prefix}-{int(time.time()) - 700}-0a1b2c3d", "10": f"{prefix}-{int(time.time())}-0a"}
+    run(grafana, "Create", properties(BOARDS))
+    assert grafana.accounts.keys() == {"10"}, "a younger one may be in use"
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerException"])
+def test_an_account_is_deleted_although_aws_is_busy(grafana: Grafana, code: str) -> None:
+    grafana.aws.fail("grafana", "DeleteWorkspaceServiceAccount", code, status=500, times=8)
+    run(grafana, "Create", properties(BOARDS))
+    assert grafana.accounts == {}
+
+
+# Owners: as CloudFormation sends events.
+
+
+class Platforms:
+    """Stacks whose dashboards go to one workspace."""
+
+    def __init__(self, grafana: Grafana) -> None:
+        self.grafana, self.clock = grafana, FakeClock()
+        self.cloud = Cloud({"Grafana": Provider(self.on_event)})
+
+    def on_event(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        client = self.grafana.aws.client  # type: ignore[attr-defined]
+        return handle(event, client, self.grafana.http, self.clock)  # type: ignore[arg-type]
+
+    def boards(self, prometheus: str = "ws-1", count: int = 2, **more: str | None) -> Resource:
+        made = {
+            **properties(BOARDS[:count]),
+            "DataSource": json.dumps({**SOURCE, "url": f"https://aps/{prometheus}"}),
+            **more,
+        }
+        return Resource("Grafana", {key: value for key, value in made.items() if value is not None})
+
+    def shown(self) -> dict[str, str]:
+        """Each dashboard's uid, and what its data source reads."""
+        shown = {}
+        for uid, board in self.grafana.boards.items():
+            if "templating" in board:
+                (variable,) = board["templating"]["list"]
+                shown[uid] = self.grafana.sources[variable["current"]["value"]]["url"].rpartition("/")[2]
+        return shown
+
+    def stack(self, name: str = "One") -> Stack:
+        return self.cloud.stack(name)
+
+
+@pytest.fixture
+def platforms(grafana: Grafana) -> Platforms:
+    return Platforms(grafana)
+
+
+FIRST, SECOND = (board["uid"] for board in BOARDS[:2])
+
+
+def test_two_platforms_on_one_workspace_have_dashboards_of_their_own(platforms: Platforms) -> None:
+    one, two = platforms.stack("One"), platforms.stack("Two")
+    one.deploy({"Boards": platforms.boards("ws-1")})
+    assert two.deploy({"Boards": platforms.boards("ws-2")}) == "CREATE_COMPLETE"
+    assert platforms.shown() == {
+        FIRST: "ws-1",
+        SECOND: "ws-1",
+        f"{FIRST}-f6ce2252": "ws-2",
+        f"{SECOND}-f6ce2252": "ws-2",
+    }
+    titles = [board["title"] for board in platforms.grafana.boards.values()]
+    assert len(set(titles)) == 4, "else some versions of Grafana take one for the other"
+    assert platforms.grafana.sources["hyperpod"]["isDefault"], "the default is not taken from it"
+    assert one.delete() == "DELETE_COMPLETE"
+    assert set(platforms.shown().values()) == {"ws-2"}
+    assert two.deploy({"Boards": platforms.boards("ws-2", count=1)}) == "UPDATE_COMPLETE"
+    assert platforms.shown() == {f"{FIRST}-f6ce2252": "ws-2"}, "uids stay what they are"
+    assert two.delete() == "DELETE_COMPLETE"
+    assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
+
+
+def test_two_stacks_with_one_prometheus_share_the_dashboards(platforms: Platforms) -> None:
+    one, two = platforms.stack("One"), platforms.stack("Two")
+    one.deploy({"Boards": platforms.boards()})
+    two.deploy({"Boards": platforms.boards()})
+    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    one.delete()
+    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    two.delete()
+    assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
+
+
+def test_a_renamed_construct_keeps_its_dashboards(platforms: Platforms) -> None:
+    stack = platforms.stack()
+    stack.deploy({"Old": platforms.boards()})
+    assert stack.deploy({"New": platforms.boards()}) == "UPDATE_COMPLETE"
+    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    assert stack.deploy({"Again": platforms.boards(), "Bad": FAILS}) == "UPDATE_ROLLBACK_COMPLETE"
+    assert platforms.shown() == {FIRST: "ws-1", SECOND: "ws-1"}
+    stack.delete()
+    assert platforms.grafana.boards == {}
+
+
+def test_what_people_made_is_never_touched(platforms: Platforms) -> None:
+    theirs = {"uid": FIRST, "title": BOARDS[0]["title"], "tags": ["mine"], "version": 3}
+    platforms.grafana.boards[FIRST] = dict(theirs)
+    platforms.grafana.sources["x"] = {"uid": "x", "name": "HyperPod", "url": "https://theirs", "isDefault": True}
+    before = json.dumps(platforms.grafana.sources["x"])
+    stack = platforms.stack()
+    assert stack.deploy({"Boards": platforms.boards()}) == "CREATE_COMPLETE"
+    assert platforms.grafana.boards[FIRST] == theirs
+    assert json.dumps(platforms.grafana.sources["x"]) == before
+    assert len(platforms.shown()) == 2
+    stack.delete()
+    assert platforms.grafana.boards == {FIRST: theirs}
+    assert platforms.grafana.sources.keys() == {"x"}
+
+
+@pytest.mark.parametrize("at", range(1, 14))
+def test_a_failed_create_leaves_nothing_and_changes_nothing(platforms: Platforms, at: int) -> None:
+    one, two = platforms.stack("One"), platforms.stack("Two")
+    one.deploy({"Boards": platforms.boards()})
+    before = json.dumps([platforms.grafana.boards, platforms.grafana.sources], sort_keys=True)
+    calls = 0
+
+    def refuse(method: str, path: str) -> None:
+        nonlocal calls
+        calls += 1
+        platforms.grafana.faults = [403] if calls == at else []
+
+    platforms.grafana.hook = refuse
+    status = two.deploy({"Boards": platforms.boards()})
+    platforms.grafana.hook = lambda method, path: None
+    if status == "ROLLBACK_COMPLETE":
+        without_versions = json.loads(json.dumps([platforms.grafana.boards, platforms.grafana.sources]))
+        wanted = json.loads(before)
+        for things in (*without_versions, *wanted):
+            for thing in things.values():
+                thing.pop("version", None)
+                thing.pop("id", None)
+        assert without_versions == wanted
+    assert platforms.grafana.accounts == {}
+
+
+def test_a_create_whose_answer_is_lost_goes_by_an_id_of_cloudformation(platforms: Platforms) -> None:
+    platforms.cloud.deliver = lambda event: Delivery.LOST if event["RequestType"] == "Create" else Delivery.ONCE
+    stack = platforms.stack()
+    assert stack.deploy({"Boards": platforms.boards()}) == "ROLLBACK_COMPLETE"
+    assert (platforms.grafana.boards, platforms.grafana.sources) == ({}, {})
+
+
+def test_dashboards_of_the_former_version_are_kept_and_marked(platforms: Platforms) -> None:
+    stack = platforms.stack()
+    stack.deploy({"Boards": platforms.boards()})
+    for board in platforms.grafana.boards.values():
+        board["tags"] = ["hyperpod"]
+    platforms.grafana.sources["hyperpod"].pop("jsonData")
+    former = platforms.boards(Marks=None)
+    stack.live["Boards"].resource = former
+    assert stack.deploy({"Boards": platforms.boards(count=1)}) == "UPDATE_COMPLETE"
+    assert platforms.shown() == {FIRST: "ws-1"}, "with the uid that it had; the other one left the list"
+    stack.delete()
+    assert platforms.grafana.boards == {}
+
+
+def test_dashboards_of_the_former_version_that_another_platform_has_taken_stay(platforms: Platforms) -> None:
+    one = platforms.stack("One")
+    one.deploy({"Boards": platforms.boards("ws-1")})
+    for board in platforms.grafana.boards.values():
+        board["tags"] = ["hyperpod"]
+    platforms.grafana.sources["hyperpod"] = {**SOURCE, "url": "https://aps/ws-2"}
+    one.live["Boards"].resource = platforms.boards("ws-1", Marks=None)
+    assert one.delete() == "DELETE_COMPLETE"
+    assert platforms.grafana.boards.keys() == {FIRST, SECOND}
+
+
+def test_a_dashboard_that_was_put_into_a_folder_stays_there(platforms: Platforms) -> None:
+    stack = platforms.stack()
+    stack.deploy({"Boards": platforms.boards()})
+    platforms.grafana.folders[FIRST] = "platform-team"
+    stack.deploy({"Boards": platforms.boards(count=1)})
+    assert platforms.grafana.folders[FIRST] == "platform-team"

@@ -12,6 +12,8 @@ from fake_aws import AwsFault
 
 from hyperpod_constructs.cli import nodes as nodes_cli
 from hyperpod_constructs.cli import stacks as stacks_cli
+from hyperpod_constructs.core.stack_names import DEPLOY_ORDER
+from hyperpod_constructs.core.stack_templates import imports_of
 from hyperpod_constructs.live.operations import stacks as stacks_module
 
 
@@ -255,7 +257,7 @@ def test_the_stacks_that_we_synthesize_go_in_the_right_order(default):
 def test_the_order_of_deployment_is_the_constructs():
     from hyperpod_constructs.assembly.stacks import STACKS
 
-    assert tuple(STACKS) == stacks_module.DEPLOY_ORDER
+    assert tuple(STACKS) == DEPLOY_ORDER
 
 
 def test_imports_go_before_the_order_of_deployment():
@@ -280,7 +282,7 @@ def test_templates_with_short_tags():
 
     content = stacks_module.template(Client(), "s")
     assert stacks_module.retained(content) == {"A"}
-    assert stacks_module.imports(content) == {"x"}
+    assert imports_of(content) == {"x"}
 
 
 def test_against_moto_stacks(moto, run, clock):

@@ -9,7 +9,9 @@ import os
 import random
 
 import pytest
+from ownership_guards import Guards
 from ownership_objects import Objects
+from ownership_quotas import Quotas
 from ownership_runs import COUNTS, Run
 
 EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_EVENTS", "3000"))
@@ -19,7 +21,7 @@ RUNS = 6
 
 @pytest.mark.parametrize("run", range(RUNS))
 def test_random_deployments(run: int, capsys: pytest.CaptureFixture[str]) -> None:
-    played = Run([Objects()], random.Random(SEED * 1000 + run))
+    played = Run([Objects(), Quotas(), Guards()], random.Random(SEED * 1000 + run))
     played.until(EVENTS // RUNS)
     with capsys.disabled():
         print(f"\nownership run {run}: {played.report()}")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudformation import Cloud, Event, Killed, Provider, Resource, Stack
+from cloudformation import Cloud, Delivery, Event, Killed, Provider, Resource, Stack
 
 from hyperpod_constructs.assembly.rehearsal.api_server import ApiServer
 from hyperpod_constructs.handlers.kubernetes import apply
@@ -162,3 +162,38 @@ def deployment(name: str, image: str = "a", replicas: int = 1) -> dict[str, Any]
             "template": {"metadata": {"labels": labels}, "spec": spec},
         },
     }
+
+
+def lose(cloud: Cloud, request: str, how: Delivery = Delivery.LOST) -> None:
+    """The next event of this type is delivered in another way."""
+    left = [how]
+    cloud.deliver = lambda event: left.pop() if left and event["RequestType"] == request else Delivery.ONCE
+
+
+def image(world: World) -> str:
+    found = world.find("deployments", "web")
+    return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def as_before(item: dict[str, Any] | None, before: dict[str, Any]) -> bool:
+    """The same object, with the same fields and the same owners of fields."""
+    assert item is not None
+    changing = ("resourceVersion", "generation", "managedFields")
+    managed = [
+        sorted(
+            (e["manager"], e["operation"], json.dumps(e["fieldsV1"])) for e in i["metadata"].get("managedFields", [])
+        )
+        for i in (item, before)
+    ]
+    assert managed[0] == managed[1]
+    strip = [{**i, "metadata": {k: v for k, v in i["metadata"].items() if k not in changing}} for i in (item, before)]
+    assert strip[0] == strip[1]
+    return True
+
+
+def remove(world: World, name: str) -> None:
+    world.server.store.delete(("", "configmaps", "team", name), {})
+
+
+def scale(world: World, count: int) -> None:
+    world.server.store.edit("deployments", "web", "team", manager="kube-controller-manager", spec={"replicas": count})

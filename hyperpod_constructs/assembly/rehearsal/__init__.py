@@ -2,3 +2,9 @@
 
 Nothing here reaches AWS or a cluster. What AWS does is a model, and what is not modelled is reported.
 """
+
+from .plan import Fault, Step, Timing
+from .play import Rehearsal
+from .stack import Outcome
+
+__all__ = ["Fault", "Outcome", "Rehearsal", "Step", "Timing"]

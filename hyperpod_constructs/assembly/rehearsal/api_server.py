@@ -112,7 +112,7 @@ class ApiServer:
                     raise Refusal(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
                 self.store.settle()
                 if query.get("dryRun") == "All" and method != "GET":
-                    with self.store.dry_run():
+                    with self.store.dry_run(deletes=method == "DELETE"):
                         status, answer = self._serve(method, unquote(url.path), query, headers, body)
                 else:
                     status, answer = self._serve(method, unquote(url.path), query, headers, body)

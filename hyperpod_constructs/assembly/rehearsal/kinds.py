@@ -42,6 +42,10 @@ rbac.authorization.k8s.io/v1 Role roles ns
 rbac.authorization.k8s.io/v1 RoleBinding rolebindings ns
 scheduling.k8s.io/v1 PriorityClass priorityclasses -
 storage.k8s.io/v1 StorageClass storageclasses -
+admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy validatingadmissionpolicies -
+admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings -
+admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration validatingwebhookconfigurations -
+admissionregistration.k8s.io/v1 MutatingWebhookConfiguration mutatingwebhookconfigurations -
 apiextensions.k8s.io/v1 CustomResourceDefinition customresourcedefinitions -
 """
 

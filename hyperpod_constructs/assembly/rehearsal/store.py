@@ -122,9 +122,10 @@ class Store:
             controller()
 
     @contextmanager
-    def dry_run(self) -> Iterator[None]:
-        """Undo what is done inside."""
-        objects, scheduled = copy.deepcopy(self.objects), list(self._scheduled)
+    def dry_run(self, *, deletes: bool = False) -> Iterator[None]:
+        """Undo what is done inside. What is written is a new object; only a deletion marks the objects themselves."""
+        objects = copy.deepcopy(self.objects) if deletes else copy.copy(self.objects)
+        scheduled = list(self._scheduled)
         try:
             yield
         finally:

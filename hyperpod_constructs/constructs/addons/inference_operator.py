@@ -35,7 +35,7 @@ class InferenceOperatorAddon(NodeAddon):
         self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: InferenceOperator | None = None
     ) -> None:
         settings = settings or InferenceOperator()
-        parts = _Parts(scope, f"{id}Access", cluster, settings)
+        parts = InferenceOperatorAccess(scope, f"{id}Access", cluster, settings)
         self.role, self.tls_bucket = parts.role, parts.tls_bucket
         super().__init__(
             scope,
@@ -49,7 +49,7 @@ class InferenceOperatorAddon(NodeAddon):
         self.ready = self.wait_for_deployments(catalog.addon(self.addon_name).deployments[0])
 
 
-class _Parts(Construct):
+class InferenceOperatorAccess(Construct):
     """Roles and bucket, which come before the add-on."""
 
     def __init__(self, scope: Construct, id: str, cluster: IHyperPodCluster, settings: InferenceOperator) -> None:
@@ -64,7 +64,8 @@ class _Parts(Construct):
                 encryption=s3.BucketEncryption.S3_MANAGED,
                 block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
                 enforce_ssl=True,
-                removal_policy=RemovalPolicy.RETAIN,  # the operator fills it; an endpoint may still serve from it
+                # the operator fills it, and an endpoint may still serve from it
+                removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             )
         )
         self.role: iam.IRole = (
@@ -82,7 +83,9 @@ class _Parts(Construct):
             self.values["alb"] = {"serviceAccount": {"create": True, "roleArn": role.role_arn}}
         if settings.keda:
             role = self._account_role("KedaRole", "keda")
-            allow_catalog_actions(role, "keda", metrics=["*"])  # no narrower resource for most of them
+            # metrics of CloudWatch take no resource; any workspace of the account: which one is written in each scaler
+            workspaces = Stack.of(self).format_arn(service="aps", resource="workspace", resource_name="*")
+            allow_catalog_actions(role, "keda", metrics=["*"], prometheus=[workspaces])
             self.values["keda"] = {"auth": {"aws": {"irsa": {"enabled": True, "roleArn": role.role_arn}}}}
 
     def _execution_role(self) -> iam.Role:

@@ -50,3 +50,20 @@ def load_balancer_statements(stack: Stack) -> list[iam.PolicyStatement]:
         iam.PolicyStatement(actions=list(actions[group]), resources=on, conditions=conditions or None)
         for group, (on, conditions) in where.items()
     ]
+
+
+UNHELD = frozenset(
+    action
+    for group in (
+        "service_linked_role",
+        "describe",
+        "certificates_and_firewalls",
+        "security_groups",
+        "own_security_groups",
+        "create",
+        "listeners",
+        "own",
+    )
+    for action in catalog.role("load_balancer_controller").actions[group]
+)
+"""Actions that the controller's policy has on any resource; those of `create` and `own...` are held to its tag."""

@@ -24,7 +24,8 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from ...core.chart import Insertion, content_digest
+from ...core.chart import content_digest
+from ...core.chart_lines import Insertion
 from ...core.spec.base import is_token
 from ...core.spec.dependencies import ChartSource, FolderChart, GitChart, OciChart
 from ..log_groups import DEFAULT_RETENTION
@@ -226,7 +227,8 @@ def _late(make: Callable[[], Any]) -> IResolvable:
 
 
 def _line(insertion: Insertion) -> dict[str, str]:
-    return {"Path": insertion.path, "After": insertion.after, "Line": insertion.line}
+    line = {"Path": insertion.path, "After": insertion.after, "Line": insertion.line}
+    return {**line, "Optional": "true"} if insertion.optional else line
 
 
 def _ecr_statements(scope: Construct, reference: str) -> list[iam.PolicyStatement]:

@@ -44,8 +44,9 @@ class KubernetesObjects(Construct):
     """One Kubernetes object, or a tight group, applied server-side as one resource.
 
     Another name, namespace or cluster of a single object makes the new one first and deletes the old one after; an object
-    that leaves a group is deleted. Namespaces come first, then CRDs, which are waited for. A kind or a webhook that is not
-    there yet is waited for too. Keep a group small: it succeeds or fails as one.
+    that leaves a group is deleted after everything else of the update has succeeded. Namespaces come first, then CRDs,
+    which are waited for. A kind or a webhook that is not there yet is waited for too. Keep a group small: it succeeds or
+    fails as one.
 
     CDK tokens may stand for strings, parts of strings and numbers anywhere. More than 200 KB go as an asset, where no token
     can stand. The objects are readable in the template: no credentials belong here.
@@ -57,6 +58,9 @@ class KubernetesObjects(Construct):
             are deleted.
         replace_on_immutable: delete and create again an object whose changed field is immutable. Default: that fails.
         retry_seconds: how long a refusal that may pass is retried, 1-780. Default: 600.
+        adopt: take over objects of these names that exist already and that no resource of this library has made. They are
+            never deleted: when this goes, they are as they were before. Default: that fails. Objects that other resources
+            of this library own are shared either way, and deleted with the last of them. See docs/ownership.md.
 
     Raises:
         ValueError: an object without apiVersion, kind or name, one that comes twice, one that is not JSON or has lost a
@@ -73,6 +77,7 @@ class KubernetesObjects(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
         replace_on_immutable: bool = False,
         retry_seconds: int | None = None,
+        adopt: bool = False,
     ) -> None:
         super().__init__(scope, id)
         items, self.refs = _checked(self, objects)
@@ -91,6 +96,8 @@ class KubernetesObjects(Construct):
             properties["DeletionPolicy"] = "Retain"
         if replace_on_immutable:
             properties["ReplaceOnImmutable"] = "true"
+        if adopt:
+            properties["Adopt"] = "true"
         if retry_seconds is not None:
             properties["RetrySeconds"] = retry_seconds
         text, has_tokens = _json(items)

@@ -36,7 +36,8 @@ class KubernetesProvider(Construct):
         vpc: where the functions run. Default: outside of any VPC, through the cluster's public endpoint.
         vpc_subnets: subnets of the functions. Default: the VPC's private ones.
         security_groups: what the cluster must admit on port 443. Default: a new one, see `connections`.
-        create_access_entry: let the functions into the cluster as administrators. False when that is done elsewhere.
+        create_access_entry: let the functions into the cluster: those that apply as administrators, those that wait with
+            a policy that only reads. False when that is done elsewhere, for `role` and `wait_role`.
         permissions_boundary: limits all roles made here. Default: none.
         log_retention: how long logs are kept. Default: three months.
     """
@@ -44,7 +45,7 @@ class KubernetesProvider(Construct):
     cluster_name: str
     cluster_arn: str
     role: iam.Role
-    """Role of the functions; the Helm provider shares it."""
+    """Role of the functions that apply; the Helm provider shares it."""
     function_placement: dict[str, Any]
     """Keyword arguments that place another function beside these; empty outside of a VPC."""
     connections: ec2.Connections
@@ -76,12 +77,13 @@ class KubernetesProvider(Construct):
         self._log_retention = log_retention
         self._code = handler_code("kubernetes", "shared")
         self._place(vpc, vpc_subnets, security_groups)
-        self.role = self._create_role(in_vpc=vpc is not None)
+        self._in_vpc, self._create_access_entry = vpc is not None, create_access_entry
+        self.role = self._create_role("Role", "Functions that talk to the EKS API server")
         self._framework_logs = self._logs("FrameworkLogs")
         keep_internal(self)
         self.ready = DependencyGroup(self.role)
         if create_access_entry:
-            self.ready.add(self._let_in())
+            self.ready.add(self._let_in("AccessEntry", self.role, "AmazonEKSClusterAdminPolicy"))
         self.service_token = custom_resources.Provider(
             self,
             "Apply",
@@ -94,6 +96,20 @@ class KubernetesProvider(Construct):
             iam.PermissionsBoundary.of(self).apply(permissions_boundary)
 
     @cached_property
+    def wait_role(self) -> iam.Role:
+        """Role of the functions that wait: it reads the cluster, and changes nothing. Made when it is first asked for."""
+        return self._create_role("WaitRole", "Functions that wait for what is in an EKS cluster")
+
+    @cached_property
+    def wait_ready(self) -> DependencyGroup:
+        """The access entry and the role of the functions that wait: waits come after it and go before it."""
+        group = DependencyGroup(self.wait_role)
+        if self._create_access_entry:
+            # nodes, CustomResourceDefinitions and custom kinds are outside of what AmazonEKSViewPolicy shows
+            group.add(self._let_in("WaitAccessEntry", self.wait_role, "AmazonEKSAdminViewPolicy"))
+        return group
+
+    @cached_property
     def wait_service_token(self) -> str:
         """Service token of `Custom::HyperPodKubernetesWait`; its functions are made when it is first asked for."""
         stack = Stack.of(self)
@@ -101,15 +117,19 @@ class KubernetesProvider(Construct):
         # Any HyperPod cluster: it comes after this stack, which therefore can't refer to it.
         clusters = stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")
         addons = stack.format_arn(service="eks", resource="addon", resource_name=f"{self.cluster_name}/*")
-        self.role.add_to_policy(
+        self.wait_role.add_to_policy(
             iam.PolicyStatement(actions=[f"sagemaker:{action}" for action in reasons], resources=[clusters])
         )
-        self.role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeAddon"], resources=[addons]))
+        self.wait_role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeAddon"], resources=[addons]))
         provider = custom_resources.Provider(
             self,
             "Wait",
-            on_event_handler=self._function("WaitStarter", "wait.on_event", "Begins a wait for Kubernetes", 1),
-            is_complete_handler=self._function("Waiter", "wait.is_complete", "Asks whether Kubernetes is ready", 3),
+            on_event_handler=self._function(
+                "WaitStarter", "wait.on_event", "Begins a wait for Kubernetes", 1, role=self.wait_role
+            ),
+            is_complete_handler=self._function(
+                "Waiter", "wait.is_complete", "Asks whether Kubernetes is ready", 3, role=self.wait_role
+            ),
             query_interval=Duration.seconds(POLL_SECONDS),
             total_timeout=Duration.hours(1),
             log_group=self._framework_logs,
@@ -136,15 +156,10 @@ class KubernetesProvider(Construct):
             self.function_placement = {"vpc": vpc, "vpc_subnets": subnets, "security_groups": groups}
         self.connections = ec2.Connections(security_groups=groups)
 
-    def _create_role(self, *, in_vpc: bool) -> iam.Role:
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description="Functions that talk to the EKS API server",
-        )
+    def _create_role(self, id: str, description: str) -> iam.Role:
+        role = iam.Role(self, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description)
         role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeCluster"], resources=[self.cluster_arn]))
-        if in_vpc:
+        if self._in_vpc:
             # Lambda's own requirement for functions in a VPC; these actions take no narrower resource.
             role.add_to_policy(
                 iam.PolicyStatement(
@@ -161,21 +176,29 @@ class KubernetesProvider(Construct):
             )
         return role
 
-    def _let_in(self) -> eks.CfnAccessEntry:
-        policy = f"arn:{Aws.PARTITION}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+    def _let_in(self, id: str, role: iam.Role, policy: str) -> eks.CfnAccessEntry:
+        arn = f"arn:{Aws.PARTITION}:eks::aws:cluster-access-policy/{policy}"
         return eks.CfnAccessEntry(
             self,
-            "AccessEntry",
+            id,
             cluster_name=self.cluster_name,
-            principal_arn=self.role.role_arn,
-            access_policies=[{"policyArn": policy, "accessScope": {"type": "cluster"}}],
+            principal_arn=role.role_arn,
+            access_policies=[{"policyArn": arn, "accessScope": {"type": "cluster"}}],
         )
 
     def _function(
-        self, id: str, handler: str, description: str, minutes: int, *, memory: int = 256
+        self,
+        id: str,
+        handler: str,
+        description: str,
+        minutes: int,
+        *,
+        memory: int = 256,
+        role: iam.Role | None = None,
     ) -> lambda_.Function:
+        role = role or self.role
         log_group = self._logs(f"{id}Logs")
-        log_group.grant_write(self.role)
+        log_group.grant_write(role)
         return lambda_.Function(
             self,
             id,
@@ -185,7 +208,7 @@ class KubernetesProvider(Construct):
             runtime=_RUNTIME,
             timeout=Duration.minutes(minutes),
             memory_size=memory,
-            role=self.role,
+            role=role,
             log_group=log_group,
             **self.function_placement,
         )

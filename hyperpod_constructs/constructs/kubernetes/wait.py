@@ -53,4 +53,4 @@ class KubernetesWait(Construct):
         if rerun_on is not None:
             properties["RerunOn"] = rerun_on
         self.resource = CfnResource(self, "Resource", type="Custom::HyperPodKubernetesWait", properties=properties)
-        self.resource.node.add_dependency(provider.ready)
+        self.resource.node.add_dependency(provider.wait_ready)

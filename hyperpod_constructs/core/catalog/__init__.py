@@ -10,6 +10,7 @@ Facts are data, in `data/*.json`; the look-ups here read them when they are firs
 from hyperpod_constructs.core.catalog._access import Label, Role, label, labels, role, roles
 from hyperpod_constructs.core.catalog._addons import Addon, AddonVersion, addon, addons, find_addon
 from hyperpod_constructs.core.catalog._clock import Clock, today, use_clock
+from hyperpod_constructs.core.catalog._deployment import DeployedKind, Duration, deployed_kinds, deployment_wait
 from hyperpod_constructs.core.catalog._endpoints import Endpoint, endpoint, endpoints, endpoints_for
 from hyperpod_constructs.core.catalog._files import load
 from hyperpod_constructs.core.catalog._images import (
@@ -54,6 +55,8 @@ __all__ = [
     "Addon",
     "AddonVersion",
     "Clock",
+    "DeployedKind",
+    "Duration",
     "Endpoint",
     "InstanceType",
     "KubernetesVersion",
@@ -73,6 +76,8 @@ __all__ = [
     "addons",
     "allowed",
     "default_kubernetes_version",
+    "deployed_kinds",
+    "deployment_wait",
     "endpoint",
     "endpoints",
     "endpoints_for",

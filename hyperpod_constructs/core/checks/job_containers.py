@@ -171,22 +171,24 @@ def own_pods(job: Job) -> Iterator[Problem]:
     title="A job holds no dynamic references of CloudFormation",
     why="The reference is not resolved where the job is rendered or submitted by hand, and secrets are never resolved in a"
     " custom resource: the container gets the text of the reference. A changed value would also not change the job's name.",
-    cure="put the value into a Kubernetes secret and name it: {secret: NAME, key: KEY}",
+    cure="put the value into a Kubernetes secret and name it: {secret: NAME, key: KEY}; in CDK, a parameter of the template"
+    " (StringParameter.value_for_string_parameter) is resolved before the job is applied",
     source="AWS CloudFormation User Guide: dynamic references for secure values are not supported in custom resources",
     wrong=example('env: {TOKEN_FILE: "{{resolve:secretsmanager:hub:SecretString:token}}"}'),
     right=example("env: {TOKEN_FILE: {secret: hub, key: token}}"),
 )
-def dynamic_references(job: Job) -> Iterator[Problem]:
-    yield from _references(job.model_dump(mode="python", exclude_unset=True), "")
+def dynamicreferences(job: Job) -> Iterator[Problem]:
+    yield from references(job.model_dump(mode="python", exclude_unset=True), "")
 
 
-def _references(value: object, path: str) -> Iterator[Problem]:
+def references(value: object, path: str) -> Iterator[Problem]:
+    """Dynamic references in the texts of plain data, with their paths."""
     if isinstance(value, str):
         if found := re.search(r"\{\{resolve:[^}]*\}\}", value):
             yield Problem(path, f"holds the dynamic reference {found[0]!r}")
     elif isinstance(value, dict):
         for key, one in value.items():
-            yield from _references(one, join(path, str(key)))
+            yield from references(one, join(path, str(key)))
     elif isinstance(value, list | tuple):
         for index, one in enumerate(value):
-            yield from _references(one, join(path, index))
+            yield from references(one, join(path, index))

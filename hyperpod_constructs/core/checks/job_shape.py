@@ -10,7 +10,7 @@ from ..catalog import label
 from ..documents import join
 from ..findings import Severity
 from ..jobs.manifest import manifest_of
-from ..jobs.names import ENV, IMAGE, LABEL, LABEL_KEY, LABEL_VALUE, LONGEST_NAME, is_label
+from ..jobs.names import ENV, IMAGE, LABEL, LABEL_KEY, LABEL_VALUE, LONGEST_NAME, SUBDOMAIN, is_label
 from ..spec.base import is_token
 from ..spec.jobs import Job
 from ..spec.jobs_replica import PodFields
@@ -245,6 +245,9 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
         yield Problem(path, f"needs exactly one source, has {' and '.join(stated) or 'none'}")
     elif (stated[0] == "pod_field") != (source.key is None):
         yield Problem(path, "a secret or config map needs a key, a pod field has none")
+    name = source.secret or source.config_map
+    if not opaque(name) and not SUBDOMAIN.fullmatch(str(name)):
+        yield Problem(path, f"{name!r} is not a valid Kubernetes name", "use lower case letters, digits and hyphens")
 
 
 @rule(

@@ -8,11 +8,13 @@ from typing import Any
 
 from ..documents import parent, within
 from ..findings import Severity
-from ..jobs.manifest import manifest_of, pod_templates
+from ..jobs.manifest import API_VERSIONS, manifest_of, pod_templates
 from ..jobs.pod_rules import template_flaws
 from ..jobs.pods import pod_template
 from ..jobs.schema import Flaw, flaws
+from ..spec.base import defaults
 from ..spec.jobs import Job, ReplicaSpec
+from ..spec.jobs_policy import RunPolicy
 from .job_rule import KUBERNETES, example, pods
 from .registry import Problem, rule
 
@@ -56,6 +58,8 @@ def final_object(job: Job) -> Iterator[Problem]:
     for index, part in enumerate(job.parts):
         spec = job.replica_specs[index] if job.replica_specs else None
         for flaw in template_flaws(pod_template(job, part)):
+            if flaw.message.endswith("is mounted twice") or "above its limit" in flaw.message:
+                continue  # HP706 and HP715 say it with our fields
             path = _in_part(part, flaw.path)
             if path is not None:
                 own = spec is not None and re.split(r"[.\[]", path, maxsplit=1)[0] in spec.model_fields_set
@@ -68,15 +72,41 @@ def final_object(job: Job) -> Iterator[Problem]:
 
 def _object(job: Job) -> Iterator[Flaw]:
     """What is wrong with the object after the job's own patch: around its pod templates and inside of them."""
-    manifest = manifest_of(job)
-    found = list(flaws(manifest, job.kind))
-    if not job.job_patch:  # rules about our fields say the rest
-        yield from (flaw for flaw in found if flaw.message.endswith(" bits"))
+    if not job.job_patch:
+        yield from _numbers(job)
         return
+    manifest = manifest_of(job)
+    found = [*_identity(job, manifest), *flaws(manifest, job.kind)]
     yield from found
     for place, template in [] if found else pod_templates(manifest):
         for flaw in template_flaws(template):
             yield Flaw(f"{place}.{flaw.path}", flaw.message, flaw.cure)
+
+
+def _identity(job: Job, manifest: Mapping[str, Any]) -> Iterator[Flaw]:
+    """What names the object, which the job's own fields say."""
+    metadata = manifest.get("metadata")
+    if manifest.get("kind") != job.kind or manifest.get("apiVersion") != API_VERSIONS[job.kind]:
+        yield Flaw(
+            "kind" if manifest.get("kind") != job.kind else "apiVersion",
+            "changes the kind of the object",
+            "state `kind`",
+        )
+    for key, said in (("name", job.name), ("namespace", job.effective_namespace)):
+        if isinstance(metadata, Mapping) and metadata.get(key) != said:
+            yield Flaw(f"metadata.{key}", f"changes the {key} of the object", f"state `{key}`")
+
+
+def _numbers(job: Job) -> Iterator[Flaw]:
+    """Numbers of the policies that Kubernetes has no room for; rules about our fields say the rest."""
+    if job.elastic is None and job.run_policy == _NO_POLICY:
+        return
+    for flaw in flaws(manifest_of(job), job.kind):
+        if flaw.message.endswith(" bits"):
+            yield flaw
+
+
+_NO_POLICY = defaults(RunPolicy)
 
 
 def _problem(path: str, flaw: Flaw) -> Problem:
@@ -85,7 +115,7 @@ def _problem(path: str, flaw: Flaw) -> Problem:
     return Problem(path, f"{shown}{flaw.message}", flaw.cure or None)
 
 
-_COVERED = ("env", "envFrom", "image", "volumeMounts", "name", "resources")
+_COVERED = ("env", "envFrom", "image", "name")
 """Parts of a container that rules about our own fields check."""
 
 
@@ -104,21 +134,22 @@ def _in_part(part: ReplicaSpec, path: str) -> str | None:
             entry = re.match(r"\[\d+\]", deeper)
             return ours + (deeper if ours == "affinity" else entry[0] if entry else "")
     found = re.match(r"spec\.(containers|initContainers)\[(\d+)\]\.?(.*)", path)
+    if found is None and path.startswith("spec.volumes"):
+        return None if path.endswith(".name") and path.count(".") == 2 else "volumes"
     if found is None:
-        return None if path.startswith(("spec.volumes", "spec.nodeSelector", "metadata.labels")) else ""
+        return None if path.startswith(("spec.nodeSelector", "metadata.labels")) else ""
     kind, number, inside = found[1], int(found[2]), found[3]
     first = re.split(r"[.\[]", inside, maxsplit=1)[0]
     if kind == "containers" and number == 0:
         if first in part.container_patch:
             return f"container_patch.{_deepest(part.container_patch, inside) or first}"
-        return None if first in _COVERED else ""
+        return None if first in _COVERED else "volumes" if first == "volumeMounts" else ""
     around = f"init_containers[{number}]" if kind == "initContainers" else f"sidecars[{number - 1}]"
     sequence: Sequence[Any] = part.init_containers if kind == "initContainers" else part.sidecars
     position = number if kind == "initContainers" else number - 1
     if position < len(sequence) and first in sequence[position].patch:
         return f"{around}.patch.{first}"
-    covered = tuple(one for one in _COVERED if one != "resources")
-    return None if first in covered else f"{around}.ports" if first == "ports" else around
+    return None if first in _COVERED else f"{around}.ports" if first == "ports" else around
 
 
 def _in_job(job: Job, path: str) -> str:

@@ -31,7 +31,8 @@ AREAS: Mapping[str, str] = {
     "HP6": "Governance",
     "HP7": "Jobs",
     "HP8": "Storage and observability",
-    "HP9": "Needs a live account",
+    "HP9": "Needs a live account, or what is deployed",
+    "HPR": "Found by a rehearsal",
 }
 """The beginning of an id to what its rules are about."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..catalog import Region, limit, region_of_zone_id
 from ..findings import Severity
+from ..network_plan import control_plane_zones, zones_of
 from ..spec.base import is_token
 from ..spec.network import Network
 from .context import Context, as_text, skipped
@@ -120,7 +121,7 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
     title="Subnets of the control plane are in zones that EKS takes.",
     severity=Severity.ERROR,
     why="EKS refuses the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the roles were made.",
-    cure="Name other zones: every zone of a network that is made gets a subnet for the control plane.",
+    cure="Begin with two other zones, or name them in network.control_plane_zone_ids.",
     source="EKS user guide, network-reqs: zones in which the cluster's subnets can't be",
     wrong="network: {availability_zone_ids: [use1-az3, use1-az4]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az2, use1-az4]}\nregion: us-east-1\n",
@@ -133,6 +134,51 @@ def zones_for_control_plane(network: Network, region_facts: Region, ctx: Context
         if network.existing.control_plane_subnet_ids:
             return
         cure = "Name control_plane_subnet_ids in other zones; node subnets can be in this one."
+    used = control_plane_zones(network)
     for path, zone in _zone_ids(ctx):
-        if zone in region_facts.eks_refused_zone_ids:
+        if zone in region_facts.eks_refused_zone_ids and zone in used:
             yield Problem(path, f"EKS has no control planes in {zone}", cure)
+
+
+@rule(
+    "HP124",
+    title="The zones of the control plane are two or more zones of the network.",
+    severity=Severity.ERROR,
+    why="There is no subnet in another zone, and EKS requires two zones.",
+    cure="Name two or more of the network's zones, or leave control_plane_zone_ids out.",
+    source="EKS CreateCluster, resourcesVpcConfig: at least two subnets, in different zones",
+    wrong="network: {availability_zone_ids: [usw2-az1, usw2-az2], control_plane_zone_ids: [usw2-az1]}\n",
+    right="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3], control_plane_zone_ids: [usw2-az1, usw2-az3]}\n",
+)
+def zones_of_control_plane_exist(network: Network, ctx: Context) -> Iterator[Problem]:
+    if not network.control_plane_zone_ids:
+        return
+    known, need = zones_of(network), limit("eks_subnets").value
+    named = network.control_plane_zone_ids
+    for index, zone in enumerate(named):
+        path = f"network.control_plane_zone_ids[{index}]"
+        if zone not in known and not any(map(is_token, (zone, *known))):
+            yield Problem(path, f"{zone} is not a zone of the network: {', '.join(known)}")
+        elif zone in named[:index]:
+            yield Problem(path, f"{zone} is named twice")
+    if len(set(named)) < need and not (ctx.eks and ctx.eks.existing):
+        yield Problem("network.control_plane_zone_ids", f"{len(set(named))} zone; EKS requires {need}")
+
+
+@rule(
+    "HP125",
+    title="With three or more zones, the config says which of them the control plane uses.",
+    severity=Severity.NOTE,
+    why="EKS refuses another set of zones after creation, and another VpcConfig replaces the HyperPod cluster. Version "
+    "0.1.0 of this library used all zones; later versions use the first two.",
+    cure="For a platform that was deployed with 0.1.0, name all zones it had then in network.control_plane_zone_ids.",
+    source="EKS UpdateClusterConfig: `should belong to the exact set of AZs ... provided during cluster creation`, and the "
+    "CloudFormation schema of AWS::SageMaker::Cluster (VpcConfig is create-only)",
+    wrong="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3]}\n",
+    right="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3], control_plane_zone_ids: [usw2-az1, usw2-az2]}\n",
+)
+def zones_of_control_plane_are_named(network: Network) -> Iterator[Problem]:
+    if network.control_plane_zone_ids or len(zones_of(network)) <= limit("eks_subnets").value:
+        return
+    place = "network.existing.node_subnets" if network.existing else "network.availability_zone_ids"
+    yield Problem(place, f"the control plane and the cluster's VpcConfig use {', '.join(control_plane_zones(network))}")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..findings import InvalidSpec, errors
+from ..findings import Finding, InvalidSpec, errors
 from ..spec.jobs import Job
 from .manifest import manifest_of
 
@@ -35,10 +35,21 @@ def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dic
     if errors(found):
         raise InvalidSpec(found)
     manifest = manifest_of(job)
+    content = manifest if resolve is None else resolve(manifest)
+    if resolve is not None and (hidden := _dynamic_references(content)):
+        raise InvalidSpec(hidden)  # those that a token stood for
     if job.on_change == "new-object":
-        content = manifest if resolve is None else resolve(manifest)
         manifest["metadata"]["name"] = f"{job.name}-{content_hash(content)}"
     return manifest
+
+
+def _dynamic_references(content: Any) -> list[Finding]:
+    from ..checks.job_containers import references
+    from ..checks.registry import find
+
+    rule = find("HP730")
+    assert rule is not None
+    return [rule.finding(problem) for problem in references(content, "")]
 
 
 def content_hash(content: Any) -> str:

@@ -38,16 +38,17 @@ def named_types(replica: Replica, affinity: Mapping[str, Any] | None = None) -> 
     """
     if replica.instance_type:
         return (replica.instance_type,)
-    key = label("instance_type").key
-    if key in replica.node_selector:
-        return (replica.node_selector[key],)
+    keys = (label("instance_type").key, "beta.kubernetes.io/instance-type")  # the second is deprecated, and in use
+    for key in keys:
+        if key in replica.node_selector:
+            return (replica.node_selector[key],)
     required = _at(affinity or {}, "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
     found: dict[str, None] = {}
     for term in _list(_at(required, "nodeSelectorTerms")):
         values = [
             value
             for one in _list(_at(term, "matchExpressions"))
-            if _at(one, "key") == key and _at(one, "operator") == "In"
+            if _at(one, "key") in keys and _at(one, "operator") == "In"
             for value in _list(_at(one, "values"))
         ]
         if not values:

@@ -99,9 +99,18 @@ def _container(container: Json, path: str, volumes: set[str], kind: str) -> Iter
     if kind == "initContainers" and container.get("restartPolicy") not in (None, "Always"):
         yield Flaw(f"{path}.restartPolicy", "an init container's restart policy can only be Always", "remove it")
     yield from _env(container, path)
+    yield from _rights(container.get("securityContext") or {}, f"{path}.securityContext")
     yield from _ports(container, path)
     yield from _mounts(container, path, volumes)
     yield from _resources(container.get("resources") or {}, f"{path}.resources")
+
+
+def _rights(security: Json, path: str) -> Iterator[Flaw]:
+    if security.get("privileged") and security.get("allowPrivilegeEscalation") is False:
+        message = "is false for a privileged container"
+        yield Flaw(f"{path}.allowPrivilegeEscalation", message, "remove one of the two")
+    if security.get("runAsNonRoot") and security.get("runAsUser") == 0:
+        yield Flaw(f"{path}.runAsUser", "is root, and runAsNonRoot refuses to start as root", "write another user id")
 
 
 def _env(container: Json, path: str) -> Iterator[Flaw]:
@@ -167,7 +176,8 @@ def _resources(resources: Json, path: str) -> Iterator[Flaw]:
         for name, value in values.items():
             place, number = join(f"{path}.{side}", str(name)), amount(value)
             fixed = "/" in name or name.startswith("hugepages-")
-            if "/" not in name and name not in _STANDARD and not name.startswith("hugepages-"):
+            qualified = "/" in name and names.LABEL_KEY.fullmatch(name)
+            if not qualified and name not in _STANDARD and not name.startswith("hugepages-"):
                 cure = (
                     f"known are {', '.join(_STANDARD)}, hugepages-<size> and names with a prefix such as nvidia.com/gpu"
                 )
@@ -203,6 +213,25 @@ def _volumes(spec: Json) -> Iterator[Flaw]:
         sources = [key for key, value in volume.items() if key != "name" and value is not None]
         if len(sources) > 1:
             yield Flaw(path, f"the volume {name!r} has several sources: {', '.join(sources)}", "keep one")
+        yield from _source(volume, path)
+
+
+_REFERENCES = (("persistentVolumeClaim", "claimName"), ("secret", "secretName"), ("configMap", "name"))
+
+
+def _source(volume: Json, path: str) -> Iterator[Flaw]:
+    for source, field in _REFERENCES:
+        name = (volume.get(source) or {}).get(field)
+        if name and not is_token(name) and not names.SUBDOMAIN.fullmatch(name):
+            cure = "use lower case letters, digits, hyphens and dots"
+            yield Flaw(f"{path}.{source}.{field}", f"{name!r} is not a valid Kubernetes name", cure)
+        for index, item in _each((volume.get(source) or {}).get("items")):
+            if item["path"].startswith("/") or ".." in item["path"].split("/"):
+                place = f"{path}.{source}.items[{index}].path"
+                yield Flaw(place, f"{item['path']!r} must stay inside the volume", "write a relative path without '..'")
+    exported = (volume.get("nfs") or {}).get("path")
+    if exported and not is_token(exported) and not exported.startswith("/"):
+        yield Flaw(f"{path}.nfs.path", f"{exported!r} is not absolute", "start it with /")
 
 
 def _toleration(one: Json, path: str) -> Iterator[Flaw]:
@@ -293,6 +322,8 @@ def _selector(selector: Json, path: str) -> Iterator[Flaw]:
 def _spread(spec: Json) -> Iterator[Flaw]:
     for index, one in _each(spec.get("topologySpreadConstraints")):
         path = f"spec.topologySpreadConstraints[{index}]"
+        if not one.get("topologyKey"):
+            yield Flaw(f"{path}.topologyKey", "is empty", "write a node label such as kubernetes.io/hostname")
         if isinstance(one.get("maxSkew"), int) and one["maxSkew"] < 1:
             yield Flaw(f"{path}.maxSkew", f"{one['maxSkew']} is not a valid skew", "write 1 or more")
         yield from _selector(one.get("labelSelector") or {}, f"{path}.labelSelector")

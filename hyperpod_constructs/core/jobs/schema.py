@@ -6,9 +6,10 @@ list or `{type}` for a mapping of names; `!` behind it marks a required field.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from ..catalog._files import load
@@ -64,35 +65,42 @@ def flaws(value: Any, type_: str = "PodTemplateSpec", path: str = "") -> Iterato
         yield from _object(value, type_, path)
 
 
+@cache
+def _fields(type_: str) -> tuple[Mapping[str, str], tuple[str, ...], Mapping[str, Sequence[str]]]:
+    """The fields of an object type with their types, the required ones, and the values that some are limited to."""
+    facts = load("kubernetes_schema")
+    fields: Mapping[str, str] = facts["types"][type_]
+    limited = {key: facts["values"][f"{type_}.{key}"] for key in fields if f"{type_}.{key}" in facts["values"]}
+    required = tuple(key for key, inner in fields.items() if inner.endswith("!"))
+    return {key: inner.removesuffix("!") for key, inner in fields.items()}, required, limited
+
+
 def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
     if not isinstance(value, Mapping):
         yield Flaw(path, f"must be a mapping of keys, not {_kind(value)}")
         return
-    facts = load("kubernetes_schema")
-    fields: Mapping[str, str] = facts["types"][type_]
-    allowed: Mapping[str, list[str]] = facts["values"]
+    fields, required, limited = _fields(type_)
     for key, one in value.items():
+        inner = fields.get(key)
+        if one is None and inner is not None:
+            continue  # the API server takes null for absent
+        if type(one) is str and inner == "str" and key not in limited:
+            continue  # what most fields are
         place = join(path, str(key))
-        if key not in fields:
+        if inner is None:
             near = get_close_matches(str(key), fields, n=1, cutoff=0.7)
             cure = f"did you mean {near[0]!r}?" if near else f"remove it; {type_} has {', '.join(fields)}"
             yield Flaw(place, f"unknown key {key!r}", cure)
             continue
-        if one is None:
-            continue  # the API server takes null for absent
-        inner = fields[key].removesuffix("!")
         found = list(flaws(one, inner, place))
         yield from found
-        values = allowed.get(f"{type_}.{key}")
+        values = limited.get(key)
         if not found and values and one not in values and not is_token(one):
             near = get_close_matches(str(one), values, n=1, cutoff=0.6)
-            yield Flaw(
-                place,
-                f"{one!r} is not one of {', '.join(values)}",
-                f"did you mean {near[0]!r}?" if near else f"write {' or '.join(values)}",
-            )
-    for key, inner in fields.items():
-        if inner.endswith("!") and value.get(key) is None:
+            cure = f"did you mean {near[0]!r}?" if near else f"write {' or '.join(values)}"
+            yield Flaw(place, f"{one!r} is not one of {', '.join(values)}", cure)
+    for key in required:
+        if value.get(key) is None:
             yield Flaw(path, f"the required key {key!r} is missing", f"add {key}")
 
 

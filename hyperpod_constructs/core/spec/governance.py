@@ -119,6 +119,12 @@ class Governance(SpecModel):
 
     scheduler: Scheduler = field(defaults(Scheduler), change=Change.IN_PLACE, help="The cluster policy.")
     teams: tuple[Team, ...] = field((), change=Change.IN_PLACE, help="Teams with their quotas.")
+    adopt: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Take over quotas, the scheduler config and rights of these names that exist already and were not made by this "
+        "library; they are kept when ours go. By our handler only: CloudFormation's own types never take anything over.",
+    )
     through: Literal["auto", "native", "handler"] = field(
         "auto",
         change=Change.REPLACES,

@@ -35,7 +35,8 @@ class ExistingNetwork(SpecModel):
     control_plane_subnet_ids: tuple[str, ...] = field(
         (),
         change=Change.DRAINS,
-        help="Subnets for the EKS control plane's interfaces, in two or more zones; default: the node subnets.",
+        help="Subnets for the EKS control plane's interfaces, in two or more zones; default: the node subnets of the first "
+        "two zones.",
     )
     security_group_id: str | None = field(
         None,
@@ -53,8 +54,16 @@ class Network(SpecModel):
 
     availability_zone_ids: tuple[str, ...] = field(
         (),
-        change=Change.REPLACES_CLUSTER,
-        help="Zone ids of the VPC's subnets, two or more (EKS needs two); the order decides the address ranges.",
+        change=Change.IN_PLACE,
+        help="Zone ids of the VPC's subnets, two or more (EKS needs two); the order decides the address ranges, and the "
+        "first two are those of the control plane: append zones at the end.",
+        examples=[["usw2-az1", "usw2-az2"]],
+    )
+    control_plane_zone_ids: tuple[str, ...] = field(
+        (),
+        change=Change.REFUSED,
+        help="Zone ids of the EKS control plane's interfaces and of the HyperPod cluster's `VpcConfig`, two or more. Both "
+        "are fixed when the clusters are created: zones that are added later stay out. Default: the first two zones.",
         examples=[["usw2-az1", "usw2-az2"]],
     )
     vpc_cidr: str = field(

@@ -42,9 +42,10 @@ def answer(
         Refused: a create-only property differs from the live cluster's, and replacement is not allowed.
     """
     wanted = event["ResourceProperties"]
-    physical_id = f"{wanted['LogicalId']}-guard"
     if event["RequestType"] == "Delete":
-        return {"PhysicalResourceId": physical_id}
+        # as it was given: CloudFormation makes up an id when the answer of a Create was lost
+        return {"PhysicalResourceId": event["PhysicalResourceId"]}
+    physical_id = f"{wanted['LogicalId']}-guard"
     live = patiently(lambda: live_cluster(wanted, cloudformation, sagemaker), sleep)
     if live is not None:
         found = replacing(wanted, event.get("OldResourceProperties", {}), live)
@@ -106,6 +107,11 @@ def replacing(wanted: Mapping[str, Any], old: Mapping[str, Any], live: Mapping[s
     for name, was in (("Subnets", vpc.get("Subnets")), ("SecurityGroupIds", vpc.get("SecurityGroupIds"))):
         if was is not None and set(was) != set(wanted[name]):
             found.append(f"VpcConfig.{name} {_list(was)} would become {_list(wanted[name])}")
+            if name == "Subnets":
+                found[-1] += (
+                    " (name the zones of the former in network.control_plane_zone_ids, "
+                    "or the subnets in cluster_subnets of HyperPodCluster)"
+                )
     eks = live.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
     if eks != wanted["EksClusterArn"]:
         found.append(f"Orchestrator.Eks.ClusterArn {eks} would become {wanted['EksClusterArn']}")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..shared.ownership import TAG_NAMESPACE, Owner, owner
+from .owned import LEGACY_TAG, legacy_digest, marks
 from .timing import code
 
-OWNER_TAG = "hyperpod-constructs:owner"
 _NOT_FOUND = {"ResourceNotFound", "ResourceNotFoundException"}
 _CREATE_ONLY = ("Name", "ClusterArn", "Tags")
+_CONTENT = {
+    "ClusterSchedulerConfig": ("Description", "SchedulerConfig"),
+    "ComputeQuota": ("ActivationState", "ComputeQuotaConfig", "ComputeQuotaTarget", "Description"),
+}
 
 
 class GovernanceError(Exception):
@@ -28,18 +32,25 @@ class Live:
     version: int
     status: str
     reason: str
+    content: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Api:
     """Calls of one kind, for one resource: `kind` is `ClusterSchedulerConfig` or `ComputeQuota`."""
 
-    def __init__(self, client: Any, kind: str, request: Mapping[str, Any], owner: str) -> None:
+    def __init__(
+        self, client: Any, kind: str, request: Mapping[str, Any], *, stack_id: str, logical_id: str, adopt: bool = False
+    ) -> None:
         if kind not in ("ClusterSchedulerConfig", "ComputeQuota"):
             raise GovernanceError(f"there is no kind {kind!r}")
         self._client = client
         self.kind = kind
         self.request = dict(request)
-        self._owner = owner
+        self.adopt = adopt
+        self.me: Owner = owner(stack_id, logical_id, self.physical_id)
+        self.legacy = legacy_digest(stack_id, logical_id)
+        """The former version's mark of this resource."""
         self._word = "cluster_scheduler_config" if kind == "ClusterSchedulerConfig" else "compute_quota"
 
     @property
@@ -57,28 +68,48 @@ class Api:
         """What identifies it to CloudFormation; what can't be changed in place is part of it."""
         return "/".join(part for part in (self.request["ClusterArn"], self.kind, self.name, self.team) if part)
 
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What can be changed in place."""
+        return {key: value for key, value in self.request.items() if key not in _CREATE_ONLY}
+
+    def marks(self, live: Live) -> frozenset[Owner]:
+        """Its owners; the former version's mark of this resource is one of ours."""
+        found = marks(live.tags, self.legacy)
+        return found | {self.me} if live.tags.get(LEGACY_TAG) == self.legacy else found
+
     def create(self) -> str:
         """Create it, marked as ours; its id."""
-        tags = [*self.request.get("Tags", []), {"Key": OWNER_TAG, "Value": self._owner}]
+        tags = [*self.request.get("Tags", []), {"Key": self.me.tag_key, "Value": self.me.value}]
         answer = self._call("create", **{**self.request, "Tags": tags})
         return str(answer[f"{self.kind}Id"])
 
-    def update(self, live: Live) -> int:
-        """Update it from the version it has; the version it will have."""
-        changes = {key: value for key, value in self.request.items() if key not in _CREATE_ONLY}
+    def update(self, live: Live, content: Mapping[str, Any] | None = None) -> int:
+        """Update it from the version it has to what is wanted (or to other content); the version it will have."""
+        changes = dict(self.wanted if content is None else content)
         answer = self._call("update", **{f"{self.kind}Id": live.id, "TargetVersion": live.version}, **changes)
         return int(answer[f"{self.kind}Version"])
 
     def tag(self, live: Live) -> None:
         """Make its tags those of the request, and ours."""
-        wanted = {tag["Key"]: tag["Value"] for tag in self.request.get("Tags", [])} | {OWNER_TAG: self._owner}
-        present = self._tags(live.arn)
-        # tags that CloudFormation or a tag policy put there are not ours to take away
-        stale = [key for key in present if key not in wanted and not key.startswith("aws:")]
-        if any(present.get(key) != value for key, value in wanted.items()):
-            self._client.add_tags(ResourceArn=live.arn, Tags=[{"Key": k, "Value": v} for k, v in wanted.items()])
-        if stale:
-            self._client.delete_tags(ResourceArn=live.arn, TagKeys=stale)
+        wanted = {tag["Key"]: tag["Value"] for tag in self.request.get("Tags", [])} | {self.me.tag_key: self.me.value}
+        # tags that CloudFormation or a tag policy put there are not ours to take away, nor are other owners' marks
+        stale = [key for key in live.tags if key not in wanted and not key.startswith(("aws:", TAG_NAMESPACE))]
+        if live.tags.get(LEGACY_TAG) == self.legacy:
+            stale.append(LEGACY_TAG)
+        self.add_tags(live, {key: value for key, value in wanted.items() if live.tags.get(key) != value})
+        self.remove_tags(live, stale)
+
+    def add_tags(self, live: Live, tags: Mapping[str, str]) -> None:
+        """Add tags, or change them."""
+        if tags:
+            self._client.add_tags(ResourceArn=live.arn, Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+
+    def remove_tags(self, live: Live, keys: Iterable[str]) -> None:
+        """Remove tags."""
+        keys = list(keys)
+        if keys:
+            self._client.delete_tags(ResourceArn=live.arn, TagKeys=keys)
 
     def delete(self, live: Live) -> None:
         """Delete it; gone already is fine."""
@@ -89,18 +120,9 @@ class Api:
                 raise
 
     def find(self) -> Live | None:
-        """The one of this name (and team) on the cluster; None when there is none.
-
-        Raises:
-            GovernanceError: there is one that this resource did not make.
-        """
+        """The one of this name (and team) on the cluster, with its tags; None when there is none."""
         live = self._find()
-        if live is not None and self._tags(live.arn).get(OWNER_TAG) != self._owner:
-            raise GovernanceError(
-                f"{self.kind} {self.name!r} ({live.id}) exists on the cluster and was not made by this resource: "
-                "delete it, or choose another name"
-            )
-        return live
+        return None if live is None else replace(live, tags=self._tags(live.arn))
 
     def _find(self) -> Live | None:
         plural = f"list_{self._word}s"
@@ -134,6 +156,7 @@ class Api:
             version=int(answer[f"{self.kind}Version"]),
             status=answer["Status"],
             reason=reason or "the service gives no reason",
+            content={key: answer[key] for key in _CONTENT[self.kind] if key in answer},
         )
 
     def _tags(self, arn: str) -> dict[str, str]:
@@ -148,5 +171,11 @@ class Api:
 def api_of(event: Mapping[str, Any], client: Any, *, old: bool = False) -> Api:
     """The calls for the resource of an event, or for what it was before an update."""
     properties = event["OldResourceProperties" if old else "ResourceProperties"]
-    owner = hashlib.sha256(f"{event['StackId']} {event['LogicalResourceId']}".encode()).hexdigest()
-    return Api(client, properties["Kind"], json.loads(properties["Request"]), owner)
+    return Api(
+        client,
+        properties["Kind"],
+        json.loads(properties["Request"]),
+        stack_id=event["StackId"],
+        logical_id=event["LogicalResourceId"],
+        adopt=str(properties.get("Adopt", "")).lower() == "true",
+    )

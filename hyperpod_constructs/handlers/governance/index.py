@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .api import Api, GovernanceError, Live, api_of
 from .settle import Step, advice, next_step
-from .timing import Clock, code, is_transient, retrying
-
-T = TypeVar("T")
+from .taking import Taking, give_up, patiently, said
+from .timing import Clock, code, is_transient
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
@@ -21,8 +20,6 @@ POLL_SECONDS = 15
 """Time between two calls of `is_complete`; the construct gives the framework the same number."""
 TIMEOUT_SECONDS = 1500.0
 """When an event fails by itself, with a reason; the construct lets the framework wait longer than this."""
-_CALL_SECONDS = 240.0
-"""How long one call of ours may retry; the function's timeout is longer."""
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -44,13 +41,25 @@ def begin(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]
     if event["RequestType"] == "Delete":
         return {"PhysicalResourceId": event["PhysicalResourceId"], "StartedAt": started}
     api = api_of(event, client)
-    version = 0
-    if event["RequestType"] == "Update" and api.physical_id == event["PhysicalResourceId"]:
-        version = _update(api, clock)
-    else:
-        _create(api, clock)
+    in_place = event["RequestType"] == "Update" and api.physical_id == event["PhysicalResourceId"]
+    taking = Taking(api, clock, held=in_place)
+    try:
+        version = taking.update() if in_place else taking.create()
+        if event["RequestType"] == "Update":
+            _give_up_failed(event, client, clock)
+    except (GovernanceError, ClientError, BotoCoreError) as error:
+        if event["RequestType"] == "Create" or not in_place:
+            taking.undo()
+        raise GovernanceError(str(error)) from None
     log.info("%s: begun", api.physical_id)
     return {"PhysicalResourceId": api.physical_id, "StartedAt": started, "WantedVersion": str(version)}
+
+
+def _give_up_failed(event: Mapping[str, Any], client: Any, clock: Clock) -> None:
+    """The old properties of an update are those of an event that failed when their id is not the one that is given."""
+    failed, api = api_of(event, client, old=True), api_of(event, client)
+    if failed.physical_id not in (event["PhysicalResourceId"], api.physical_id):
+        patiently(failed, lambda: give_up(failed, failed.find()), clock)
 
 
 def poll(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]:
@@ -60,15 +69,18 @@ def poll(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]:
     try:
         return _poll(event, api, waited, clock)
     except ClientError as error:
-        if not is_transient(error) or waited >= TIMEOUT_SECONDS:
-            raise GovernanceError(_said(api, error)) from None
+        passes = is_transient(error) or code(error) == "ConflictException"  # somebody else is at it
+        if not passes or waited >= TIMEOUT_SECONDS:
+            raise GovernanceError(said(api, error)) from None
         log.info("%s: asked in vain: %s", api.name, code(error))
         return {"IsComplete": False}
 
 
 def _poll(event: Mapping[str, Any], api: Api, waited: float, clock: Clock) -> dict[str, Any]:
     kind = "Create" if _replaces(event, api) else str(event["RequestType"])
-    live = _mine_or_none(api) if kind == "Delete" else api.find()
+    live = api.find()
+    if kind == "Delete":
+        live = _still_ours(api, live)
     up_to_date = live is not None and live.version >= int(event.get("WantedVersion") or 0)
     step = next_step(kind, live.status if live else None, up_to_date=up_to_date, waited=waited)
     log.info("%s: %s after %.0f s: %s", api.name, live.status if live else "gone", waited, step.value)
@@ -76,13 +88,22 @@ def _poll(event: Mapping[str, Any], api: Api, waited: float, clock: Clock) -> di
         return {"IsComplete": True, **({"Data": {"Id": live.id, "Arn": live.arn}} if live else {})}
     if step is Step.FAIL or waited >= TIMEOUT_SECONDS:
         raise GovernanceError(_state(api, live, waited))
+    taking = Taking(api, clock, held=True)
     if step is Step.CREATE:
-        _create(api, clock)
+        taking.create()
     elif live is not None and step is Step.UPDATE:
-        _update(api, clock)
+        taking.update()
     elif live is not None and step is Step.DELETE:
-        _delete(api, live)
+        give_up(api, live)
     return {"IsComplete": False}
+
+
+def _still_ours(api: Api, live: Live | None) -> Live | None:
+    """For a deletion: what does not carry our mark (any more) is left alone, which is the same as gone."""
+    if live is not None and api.me not in api.marks(live):
+        log.info("%s: left alone, it is not ours (any more)", api.name)
+        return None
+    return live
 
 
 def _replaces(event: Mapping[str, Any], api: Api) -> bool:
@@ -90,63 +111,6 @@ def _replaces(event: Mapping[str, Any], api: Api) -> bool:
     if event["RequestType"] != "Update":
         return False
     return api_of(event, None, old=True).physical_id != api.physical_id
-
-
-def _mine_or_none(api: Api) -> Live | None:
-    """For a deletion: what is not ours is left alone, which is the same as gone."""
-    try:
-        return api.find()
-    except GovernanceError as error:
-        log.info("left alone: %s", error)
-        return None
-
-
-def _create(api: Api, clock: Clock) -> None:
-    """Create it, unless an earlier delivery of this event did. Raises `GovernanceError`."""
-
-    def attempt() -> None:
-        if api.find() is None:
-            log.info("%s: created as %s", api.name, api.create())
-
-    _try(api, attempt, clock)
-
-
-def _update(api: Api, clock: Clock) -> int:
-    """Update it, from whatever version it has when nobody else is at it; 0 when it had to be made again."""
-
-    def attempt() -> int:
-        live = api.find()
-        if live is None:  # deleted behind our back: an update makes it again
-            api.create()
-            return 0
-        version = api.update(live)
-        api.tag(live)
-        return version
-
-    return _try(api, attempt, clock)
-
-
-def _delete(api: Api, live: Live) -> None:
-    try:
-        api.delete(live)
-    except ClientError as error:
-        # it is busy, or another deletion is on its way: the next poll sees
-        if code(error) != "ConflictException" and not is_transient(error):
-            raise
-
-
-def _try(api: Api, attempt: Callable[[], T], clock: Clock) -> T:
-    try:
-        # a conflict is another change of the same cluster, or a version that moved on: read again, try again
-        return retrying(
-            attempt, clock, clock.now() + _CALL_SECONDS, also=lambda error: code(error) == "ConflictException"
-        )
-    except ClientError as error:
-        raise GovernanceError(_said(api, error)) from None
-
-
-def _said(api: Api, error: ClientError) -> str:
-    return f"{api.kind} {api.name!r}: {error.response.get('Error', {}).get('Message') or error} ({code(error)})"
 
 
 def _state(api: Api, live: Live | None, waited: float) -> str:

@@ -32,6 +32,10 @@ class Clock:
         """Seconds since the epoch."""
         return time.time()
 
+    def monotonic(self) -> float:
+        """Seconds since some moment: unlike `now`, it never jumps."""
+        return time.monotonic()
+
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
@@ -57,7 +61,7 @@ def is_transient(error: Exception) -> bool:
 def retrying(action: Callable[[], T], clock: Clock, until: float, *, also: Callable[[Exception], bool]) -> T:
     """Run `action` until it works, fails for good, or the time is up; then the last error is raised.
 
-    `also` says which further errors are worth another try.
+    `until` is a time of the clock that never jumps. `also` says which further errors are worth another try.
     """
     pause = 1.0
     while True:
@@ -65,7 +69,7 @@ def retrying(action: Callable[[], T], clock: Clock, until: float, *, also: Calla
             return action()
         except (ClientError, BotoCoreError) as error:
             wait = pause * clock.jitter()
-            if not (is_transient(error) or also(error)) or clock.now() + wait >= until:
+            if not (is_transient(error) or also(error)) or clock.monotonic() + wait >= until:
                 raise
         clock.sleep(wait)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

@@ -2,155 +2,203 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..shared.ownership import Owner, owner
+from .api import ACCOUNT_SECONDS, GONE, LONGEST_SECONDS, UNDO_SECONDS, Clock, GrafanaError, Http, requests, session
+from .things import Thing, Things
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
 
-TOKEN_SECONDS = 600
-RETRY_SECONDS = 180.0
-"""How long refusals that may pass are tried again: a new workspace needs a while until it answers."""
+__all__ = ["Clock", "GrafanaError", "handle", "on_event"]
 
-_GONE = "ResourceNotFoundException"
-_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
-
-Http = Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]
-"""Method, URL, headers and body to status and body."""
-
-
-class GrafanaError(Exception):
-    """What CloudFormation shows the user."""
-
-
-class Clock:
-    """Real time."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
+_ANSWER_SECONDS = 15.0  # the function's own time to answer
+_VARIABLE = "datasource"
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Lambda entry point."""
     import boto3
+    from botocore.config import Config
 
-    return handle(event, boto3.client("grafana"), _http, Clock())
+    left = context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS
+    clock, seconds = Clock(), min(LONGEST_SECONDS, left)
+    config = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "max_attempts": 2})
+    http = requests(clock, clock.now() + seconds)
+    return handle(event, boto3.client("grafana", config=config), http, clock, seconds)
 
 
-def handle(event: Mapping[str, Any], client: Any, http: Http, clock: Clock) -> dict[str, Any]:
-    """One event. Raises `GrafanaError`."""
-    properties = event["ResourceProperties"]
-    workspace = properties["WorkspaceId"]
-    wanted = _uids(properties)
-    old = event.get("OldResourceProperties") or {}
-    moved = bool(old) and old["WorkspaceId"] != workspace
-    stale = [] if moved or not old else [uid for uid in _uids(old) if uid not in wanted]
+def handle(
+    event: Mapping[str, Any], client: Any, http: Http, clock: Clock, seconds: float = LONGEST_SECONDS
+) -> dict[str, Any]:
+    """One event, within `seconds`. Raises `GrafanaError`, and what AWS refuses."""
+    wanted, run = _Properties(event["ResourceProperties"]), _Run(event, client, http, clock, clock.now() + seconds)
     if event["RequestType"] == "Delete":
-        _delete(workspace, client, http, clock, wanted)
-    else:
-        with _session(workspace, client, http, clock, event["LogicalResourceId"]) as api:
-            source = json.loads(properties["DataSource"])
-            api.put_data_source(source)
-            for board in json.loads(properties["Dashboards"]):
-                api.put_dashboard(board)
-            for uid in stale:
-                api.delete_dashboard(uid)
-    return {"PhysicalResourceId": f"{workspace}/dashboards", "Data": {"Count": str(len(wanted))}}
+        run.delete(wanted)
+        return {"PhysicalResourceId": event.get("PhysicalResourceId") or wanted.physical_id}
+    run.put(wanted)
+    old = event.get("OldResourceProperties")
+    if old:
+        former = _Properties(old)
+        unknown = event.get("PhysicalResourceId") not in (None, former.physical_id)
+        if unknown and former.physical_id != wanted.physical_id:
+            # what an update has made whose answer was lost: this event rolls it back, and no Delete will name it
+            run.delete(former)
+    return {"PhysicalResourceId": wanted.physical_id, "Data": {"Count": str(len(wanted.boards))}}
 
 
-def _delete(workspace: str, client: Any, http: Http, clock: Clock, uids: list[str]) -> None:
-    try:
-        with _session(workspace, client, http, clock, "delete") as api:
-            for uid in uids:
-                api.delete_dashboard(uid)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != _GONE:
-            raise
-        log.info("%s is gone, and its dashboards with it", workspace)
+class _Properties:
+    """The resource's properties."""
+
+    def __init__(self, properties: Mapping[str, Any]) -> None:
+        self.workspace: str = properties["WorkspaceId"]
+        self.source: dict[str, Any] = json.loads(properties["DataSource"])
+        self.boards: list[dict[str, Any]] = json.loads(properties["Dashboards"])
+        self.has_marks = "Marks" in properties
+        """Whether a version of this library made the resource that puts marks on things."""
+
+    @property
+    def physical_id(self) -> str:
+        return f"{self.workspace}/dashboards"
+
+    @property
+    def url(self) -> str:
+        """What the data source reads."""
+        return str(self.source.get("url") or "")
+
+    @property
+    def suffix(self) -> str:
+        """What tells the things of this data source from those of another."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:8]
+
+    def uid(self, plain: str, suffix: str) -> str:
+        """The uid of a thing; at most 40 characters, as Grafana wants."""
+        return f"{plain[: 39 - len(suffix)]}-{suffix}" if suffix else plain
 
 
-@dataclass
-class _Api:
-    url: str
-    token: str
+@dataclass(frozen=True)
+class _Run:
+    event: Mapping[str, Any]
+    client: Any
     http: Http
     clock: Clock
+    until: float
 
-    def put_data_source(self, source: Mapping[str, Any]) -> None:
-        """Create the data source, or make it what it should be."""
-        status, _ = self._call("GET", f"/api/datasources/uid/{source['uid']}", allowed=(404,))
-        if status == 404:
-            self._call("POST", "/api/datasources", source)
-        else:
-            self._call("PUT", f"/api/datasources/uid/{source['uid']}", source)
-
-    def put_dashboard(self, board: Mapping[str, Any]) -> None:
-        """Create or overwrite a dashboard of ours."""
-        body = {"dashboard": {**board, "id": None}, "overwrite": True, "message": "hyperpod-constructs"}
-        self._call("POST", "/api/dashboards/db", body)
-
-    def delete_dashboard(self, uid: str) -> None:
-        """Delete a dashboard; gone already is fine."""
-        self._call("DELETE", f"/api/dashboards/uid/{uid}", allowed=(404,))
-
-    def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, allowed: tuple[int, ...] = ()
-    ) -> tuple[int, bytes]:
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        until, pause = self.clock.now() + RETRY_SECONDS, 2.0
-        while True:
+    def put(self, wanted: _Properties) -> None:
+        """Create and Update."""
+        me = self._me(wanted)
+        with session(wanted.workspace, self.client, self.http, self.clock, me.digest, self.until) as api:
+            api.until -= UNDO_SECONDS
+            things = Things(api, me)
+            suffix = self._suffix(things, wanted)
+            source = {**wanted.source, "uid": wanted.uid(wanted.source["uid"], suffix)}
+            boards = [{**board, "uid": wanted.uid(board["uid"], suffix)} for board in wanted.boards]
             try:
-                status, answer = self.http(method, self.url + path, headers, data)
-            except OSError as error:
-                status, answer = 503, str(error).encode()
-            if status < 300 or status in allowed:
-                log.info("%s %s: %s", method, path, status)
-                return status, answer
-            if status not in _TRANSIENT or self.clock.now() + pause >= until:
-                raise GrafanaError(
-                    f"Grafana answers {status} to {method} {path}: {answer[:300].decode(errors='replace')}"
-                )
-            self.clock.sleep(pause)
-            pause = min(pause * 2, 20.0)
+                things.put_source(source, suffix)
+                for board in boards:
+                    things.put_board(_on_source(board, source), suffix)
+                self._let_go_of_others(things, {source["uid"], *(board["uid"] for board in boards)})
+            except (GrafanaError, ClientError, BotoCoreError) as error:
+                self._undo(things, error)
+                raise
+
+    def _let_go_of_others(self, things: Things, kept: set[str]) -> None:
+        """What was ours and left the list."""
+        for thing in things.mine():
+            if thing.uid not in kept:
+                things.let_go(thing)
+        for thing in self._former_things(things):
+            if thing.uid not in kept:
+                things.let_go(thing, former=True)
+
+    def delete(self, wanted: _Properties) -> None:
+        """Delete; also of what an Update has made that CloudFormation does not know of."""
+        me = self._me(wanted)
+        try:
+            with session(wanted.workspace, self.client, self.http, self.clock, me.digest, self.until) as api:
+                things = Things(api, me)
+                former = self._former_things(things)
+                found = {(thing.kind, thing.uid): thing for thing in [*things.mine(), *self._named(things, wanted)]}
+                for thing in sorted(found.values(), key=lambda each: each.kind):  # dashboards first
+                    things.let_go(thing)
+                for thing in former:
+                    things.let_go(thing, former=True)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != GONE:
+                raise
+            log.info("%s is gone, and its dashboards with it", wanted.workspace)
+
+    def _me(self, properties: _Properties) -> Owner:
+        event = self.event
+        return owner(event.get("StackId", ""), event.get("LogicalResourceId", ""), properties.physical_id)
+
+    def _undo(self, things: Things, cause: Exception) -> None:
+        if self.event["RequestType"] != "Create":
+            return  # CloudFormation rolls back with the old properties
+        things.api.until = self.until - ACCOUNT_SECONDS
+        try:
+            things.undo()
+        except (GrafanaError, ClientError, BotoCoreError) as error:
+            raise GrafanaError(f"{cause}; and what was done of it could not be undone: {error}") from cause
+
+    def _suffix(self, things: Things, wanted: _Properties) -> str:
+        """Nothing where the plain uids are free or ours, or of an owner with the same data source; else a suffix."""
+        if not wanted.url or (wanted.has_marks and self._is_mine(things, wanted, wanted.suffix)):
+            return wanted.suffix if wanted.url else ""
+        source, former = things.source(wanted.source["uid"]), self._former()
+        if source.content is not None:
+            same = source.content.get("url") == wanted.url
+            known = source.owners == {things.me} or (same and source.owners)
+            if not known and not (former is not None and source.content.get("url") == former.url):
+                return wanted.suffix
+        for board in wanted.boards:
+            found = things.board(board["uid"])
+            if found.content is None or things.me in found.owners or found.owners & source.owners:
+                continue
+            if found.owners or former is None:
+                return wanted.suffix
+        return ""
+
+    @staticmethod
+    def _is_mine(things: Things, wanted: _Properties, suffix: str) -> bool:
+        return things.me in things.source(wanted.uid(wanted.source["uid"], suffix)).owners
+
+    def _named(self, things: Things, wanted: _Properties) -> list[Thing]:
+        """The things that the properties name, with and without a suffix: a search may not know the newest ones yet."""
+        suffixes = ["", wanted.suffix] if wanted.url else [""]
+        boards = [things.board(wanted.uid(board["uid"], s)) for board in wanted.boards for s in suffixes]
+        return [*boards, *(things.source(wanted.uid(wanted.source["uid"], s)) for s in suffixes)]
+
+    def _former(self) -> _Properties | None:
+        """The properties of the version without marks, when it made this very resource."""
+        old = _Properties(self.event.get("OldResourceProperties") or self.event["ResourceProperties"])
+        known = self.event.get("PhysicalResourceId") == old.physical_id and not old.has_marks
+        return old if known else None
+
+    def _former_things(self, things: Things) -> list[Thing]:
+        """What the version without marks has put there, unless another platform's data source is there by now."""
+        former = self._former()
+        if former is None:
+            return []
+        source = things.source(former.source["uid"])
+        if source.content is not None and source.content.get("url") not in (None, former.url):
+            return []
+        return [each for b in former.boards if (each := things.board(b["uid"])).content is not None and not each.owners]
 
 
-@contextmanager
-def _session(workspace: str, client: Any, http: Http, clock: Clock, name: str) -> Iterator[_Api]:
-    endpoint = client.describe_workspace(workspaceId=workspace)["workspace"]["endpoint"]
-    account = client.create_workspace_service_account(
-        workspaceId=workspace, grafanaRole="ADMIN", name=f"hyperpod-{name}-{int(clock.now())}"[:128]
-    )["id"]
-    try:
-        key = client.create_workspace_service_account_token(
-            workspaceId=workspace, serviceAccountId=account, name="deployment", secondsToLive=TOKEN_SECONDS
-        )["serviceAccountToken"]["key"]
-        yield _Api(f"https://{endpoint}", key, http, clock)
-    finally:
-        client.delete_workspace_service_account(workspaceId=workspace, serviceAccountId=account)
-
-
-def _uids(properties: Mapping[str, Any]) -> list[str]:
-    return [board["uid"] for board in json.loads(properties["Dashboards"])]
-
-
-def _http(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
-    import urllib3
-
-    try:
-        answer = urllib3.request(method, url, headers=dict(headers), body=body, timeout=30.0, retries=False)
-    except urllib3.exceptions.HTTPError as error:
-        raise OSError(str(error)) from None
-    return answer.status, answer.data
+def _on_source(board: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
+    """A dashboard that opens on its own data source."""
+    templating = dict(board.get("templating") or {})
+    if not templating.get("list"):
+        return dict(board)
+    current = {"current": {"text": source.get("name", ""), "value": source["uid"]}}
+    templating["list"] = [{**each, **(current if each.get("name") == _VARIABLE else {})} for each in templating["list"]]
+    return {**board, "templating": templating}

@@ -27,7 +27,7 @@ from .binary import LAYER_BINARY, Helm, HelmError
 from .cluster import ClusterHelm
 from .errors import ChartError
 from .records import Event
-from .release import Release
+from .release import Release, Runner
 from .retries import Again, is_unauthorized, with_retries
 from .secrets import redactor
 from .source import obtain, pull_subchart
@@ -123,7 +123,7 @@ def handle(
     redact = redactor({"new": wanted.values, "old": Properties.of(former).values if former else {}})
     binary = executable or os.environ.get("HELM", LAYER_BINARY)
     helm = Helm(work, executable=binary, seconds_left=seconds_left, redact=redact)
-    run = _Run(event, work, helm, access, sleep, now)
+    run = Run(event, work, helm, access, sleep, now)
     try:
         return run.delete(wanted) if event["RequestType"] == "Delete" else run.apply(wanted)
     except (ChartError, HelmError, ApiError, Again, Foreign, ClusterGone, BotoCoreError, ClientError) as error:
@@ -139,7 +139,7 @@ def handle(
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """One event, and what it is done with."""
 
     event: Mapping[str, Any]
@@ -151,8 +151,7 @@ class _Run:
 
     def apply(self, wanted: Properties) -> dict[str, Any]:
         """Create and Update."""
-        chart = obtain(wanted.chart, self.work, self.helm, sleep=self.sleep)
-        values = prepare(chart, wanted, self.work, self.helm, self.sleep)
+        chart, values = self.prepared(wanted)
         revision = self._release(wanted).install(
             chart,
             values,
@@ -165,6 +164,17 @@ class _Run:
         if before:
             self._let_go_of(Properties.of(before), wanted)
         return {"PhysicalResourceId": wanted.physical_id, "Data": {"Revision": str(revision)}}
+
+    def prepared(self, wanted: Properties) -> tuple[Path, list[Path]]:
+        """The chart, verified and complete, and the files of values."""
+        chart = obtain(wanted.chart, self.work, self.helm, sleep=self.sleep)
+        return chart, prepare(chart, wanted, self.work, self.helm, self.sleep)
+
+    def runner(self, wanted: Properties) -> Runner:
+        """Helm with the way to the cluster. Raises `ClusterGone`."""
+        connect = partial(reach, partial(self.access, wanted.cluster))
+        access = with_retries(connect, seconds_left=self.helm.seconds_left, sleep=self.sleep)
+        return ClusterHelm(self.helm, access, self.work)
 
     def delete(self, wanted: Properties) -> dict[str, Any]:
         """Delete: answers the physical id that it was given, which may be one that CloudFormation has made up."""
@@ -181,15 +191,13 @@ class _Run:
             self.delete(before)
 
     def _release(self, wanted: Properties) -> Release:
-        connect = partial(reach, partial(self.access, wanted.cluster))
-        access = with_retries(connect, seconds_left=self.helm.seconds_left, sleep=self.sleep)
         event = Event(
             me=owner(self.event.get("StackId", ""), self.event.get("LogicalResourceId", ""), wanted.physical_id),
             request=self.event.get("RequestId", ""),
             adopt=bool(wanted.adopt),
             former=self._is_former(wanted),
         )
-        helm = ClusterHelm(self.helm, access, self.work)
+        helm = self.runner(wanted)
         return Release(wanted.release, wanted.namespace, helm, event, sleep=self.sleep, now=self.now)
 
     def _is_former(self, wanted: Properties) -> bool:
@@ -215,7 +223,12 @@ def _cure(error: Exception) -> str:
 def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Callable[[float], None]) -> list[Path]:
     """Complete a verified chart with its sub-charts, and write down the values; the values' files, later over earlier."""
     for insertion in wanted.insertions:
-        insert_line(chart, insertion["Path"], after=insertion["After"], line=insertion["Line"])
+        try:
+            insert_line(chart, insertion["Path"], after=insertion["After"], line=insertion["Line"])
+        except ChartError as error:
+            if str(insertion.get("Optional", "")).lower() != "true":
+                raise
+            print(f"left out: {error}")
     files = [_inside(chart, name) for name in wanted.values_files]
     missing = [name for name, file in zip(wanted.values_files, files, strict=True) if not file.is_file()]
     if missing:

@@ -16,6 +16,7 @@ Objects              with ManifestAsset: the list's ``{apiVersion, kind, namespa
 RetrySeconds         how long a retryable refusal is retried, 1-780 (default 600)
 DeletionPolicy       ``Delete`` (default) or ``Retain``: leave the objects when the resource, or their place in it, goes
 PropagationPolicy    ``Foreground`` (default), ``Background`` or ``Orphan``: what a deletion does with dependents
+Adopt                ``true``: objects that exist and carry no mark of ours may be taken over
 ReplaceOnImmutable   ``true``: an object whose changed field is immutable is deleted and created again
 CopyOf               ``{apiVersion, kind, namespace, name}`` of an object in the cluster: the one object of the manifest
                      is a copy of it whose ``spec`` has the manifest's changes (null removes, named items merge by name)
@@ -23,13 +24,19 @@ FieldsOnly           ``true``: the manifest holds some fields of an object that 
 RerunOn              any text; a change of it applies the objects again
 ===================  ==========================================================================================
 
-* The physical id names the cluster and the object (or the logical id of a group): a rename, another namespace or
-  another cluster is a replacement, so CloudFormation makes the new object first and deletes the old one after.
-* Every object carries the annotation ``hyperpod-constructs.io/owner``. A deletion skips an object that meanwhile belongs
-  to another resource, so objects may move between construct ids.
-* An in-place update deletes the objects that left the group, after the others are applied.
-* After a failed Create the framework sends no Delete, so a failed event removes what it created before it reports
-  (also with ``Retain``: nothing was there before).
+* The physical id names the cluster and the object, or the logical id of a group and its names: another set of names is a
+  replacement, so CloudFormation makes the new objects first and deletes the old ones after everything else succeeded.
+* Every object carries a mark for each of its owners (``shared.ownership``). Create and Update add a mark, Delete takes it
+  away, and deletes the object when no other is left. An owner is derived from stack, logical id and properties, never from
+  a physical id; a Delete answers with the id that it was given.
+* Each owner has a field manager of its own. What an object was before us, and what each of several owners wants, is
+  remembered in it (``former``), so that a field goes back to whoever wants it.
+* After a failed Create the framework sends no Delete, so a failed event undoes what it did before it reports: what it
+  created goes (also with ``Retain``: nothing was there before), what it took over is as it was. What carried its mark
+  already is left: an earlier delivery of the same event may have succeeded.
+* An Update that is given another physical id than its old properties make is the rollback of an event that failed: what
+  that one left goes.
+* Fields that a controller sets by nature are left to it (``controlled``).
 * Answers: ``Data`` is ``{Count, Name, Namespace}`` (name and namespace of the first object).
 
 ``Custom::HyperPodKubernetesWait`` (handlers ``kubernetes.wait.on_event`` and ``kubernetes.wait.is_complete``):
@@ -46,8 +53,9 @@ RerunOn              any text; a change of it runs the wait again
 ===================  ==========================================================================================
 
 Modules, lowest first: ``errors`` (what an API refusal is, and whether to retry), ``timing`` (clock, deadline, back-off),
-``client`` (HTTP), ``eks`` (endpoint and token), ``discovery`` (kinds), ``objects`` (references, order, ownership),
-``manifest`` (bodies), ``group`` (apply and delete), ``borrowed`` (copies and fields of what others made), ``apply`` (the
+``client`` (HTTP), ``eks`` (endpoint and token), ``discovery`` (kinds), ``objects`` (references, order, identity),
+``manifest`` (bodies), ``former`` (what to give back), ``controlled`` (fields of controllers), ``release`` (give up),
+``group`` (apply), ``borrowed`` (copies and fields of what others made), ``apply`` (the
 events); ``diagnosis`` (what pods say), ``conditions``, ``jobs``, ``nodes``, ``addons``, ``wait`` (the events);
 ``services`` (what the handlers are given, and tests replace).
 """

@@ -43,7 +43,9 @@ class ApiClient:
         self.connection = connection
         self.deadline = deadline
         tls: dict[str, Any] = {"ssl_context": connection.ssl_context} if connection.ssl_context else {}
-        self._pool = urllib3.PoolManager(maxsize=2, retries=False, **tls)
+        # A connection may bring a pool of its own, as that of a rehearsal does: it answers in this process.
+        self._own_pool: Any = getattr(connection, "pool", None)
+        self._pool: urllib3.PoolManager = self._own_pool or urllib3.PoolManager(maxsize=2, retries=False, **tls)
 
     def request(
         self,
@@ -84,7 +86,7 @@ class ApiClient:
             timeout = urllib3.Timeout(connect=min(5.0, seconds), read=seconds)
             return self._pool.request(method, url, body=data, headers=headers, timeout=timeout, redirect=False)
 
-        return _within(seconds + 1, ask)
+        return ask() if self._own_pool else _within(seconds + 1, ask)
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """GET an object or a list."""

@@ -168,13 +168,7 @@ class ObjectGroup:
 
     def _put(self, path: str, item: dict[str, Any], current: dict[str, Any] | None, found: Claim) -> dict[str, Any]:
         """Apply, and remember what others had where we take over, so that it can be given back."""
-        alone = current is None or not (
-            found is not Claim.OURS
-            or others(current, self._me)
-            or existed(annotations_of(current))
-            or self.always_recorded
-        )
-        if current is None or alone:
+        if current is None or (found is Claim.OURS and self._is_alone(current)):
             return self._client.apply(path, item, manager=self._me.manager)
         for other, text in unsaid(current, self._me).items():
             said = {"annotations": {wants_key(other): text}, "resourceVersion": current["metadata"]["resourceVersion"]}
@@ -191,6 +185,11 @@ class ObjectGroup:
         # only this version of it: what is remembered must be what is replaced
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
         return self._client.apply(path, pinned, manager=self._me.manager)
+
+    def _is_alone(self, current: dict[str, Any]) -> bool:
+        """Whether nobody else has anything in an object of ours, nor had since it was made."""
+        said = annotations_of(current)
+        return not (self.always_recorded or existed(said) or wants_key(self._me) in said or others(current, self._me))
 
     def _replace(self, ref: ObjectRef, error: ApiError, current: Mapping[str, Any] | None) -> None:
         """Delete an object whose changed field is immutable, where that is allowed. Raises ``ApiError``."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.stack_names import DEPLOY_ORDER, PLATFORM_TAG
+from ...core.stack_templates import imports_of, rank
 from .aws import error_code, pages
 
 Json = Mapping[str, Any]
@@ -180,20 +181,6 @@ def retained(content: Json) -> set[str]:
     return {id_ for id_, it in (content.get("Resources") or {}).items() if it.get("DeletionPolicy") in keep}
 
 
-def imports(content: Any) -> set[str]:
-    """Names of the exports that a template imports.
-
-    >>> imports({"Resources": {"A": {"Properties": {"Vpc": {"Fn::ImportValue": "net:Vpc"}}}}})
-    {'net:Vpc'}
-    """
-    if isinstance(content, Mapping):
-        own = {str(value) for key, value in content.items() if key == "Fn::ImportValue"}
-        return own.union(*(imports(value) for value in content.values()))
-    if isinstance(content, list | tuple):
-        return set().union(*(imports(value) for value in content))
-    return set()
-
-
 def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list[Json]:
     """Stacks in an order in which CloudFormation lets them go.
 
@@ -206,8 +193,8 @@ def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list
         for output in stack.get("Outputs") or ()
         if "ExportName" in output
     }
-    needs = {name: {exports[it] for it in imports(content) if it in exports} for name, content in templates.items()}
-    left = sorted(found, key=lambda stack: (_rank(stack["StackName"]), stack["CreationTime"]), reverse=True)
+    needs = {name: {exports[it] for it in imports_of(content) if it in exports} for name, content in templates.items()}
+    left = sorted(found, key=lambda stack: (rank(stack["StackName"]), stack["CreationTime"]), reverse=True)
     order: list[Json] = []
     while left:
         free = next(
@@ -216,12 +203,6 @@ def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list
         order.append(free)
         left.remove(free)
     return order
-
-
-def _rank(name: str) -> int:
-    """Place in the order of deployment; other stacks come last, so that they go first."""
-    end = name.rpartition("-")[2].rstrip("0123456789")
-    return DEPLOY_ORDER.index(end) if end in DEPLOY_ORDER else len(DEPLOY_ORDER)
 
 
 def delete(

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fake_api_server import FakeApiServer
@@ -24,6 +25,15 @@ class HelmApiServer(FakeApiServer):
         found = super()._group(group)
         found["versions"] = [{**each, "version": each["groupVersion"].rpartition("/")[2]} for each in found["versions"]]
         return found
+
+    @contextmanager
+    def no_faults(self) -> Iterator[None]:
+        """Without the faults, for what a test looks at."""
+        faults, self._faults = self._faults, []
+        try:
+            yield
+        finally:
+            self._faults = faults
 
     def set_status(self, release: str, status: str, namespace: str = "team") -> None:
         """Give the newest revision of a release another status, as an interrupted helm leaves it."""

@@ -89,11 +89,19 @@ class HelmCloud:
         self.by_hand("upgrade", "--install", release, str(self.work / "source"), *values)
 
     def history(self, release: str = "colors") -> list[Revision]:
-        """The release's revisions."""
+        """The release's revisions, read past the faults."""
+        with self.server.no_faults():
+            return self._records(release).history()
+
+    def label(self, release: str, revision: int, labels: Mapping[str, str | None]) -> None:
+        """Change labels of a revision's record."""
+        self._records(release).label(revision, labels)
+
+    def _records(self, release: str) -> Records:
         folder = self.work / "by-hand"
         folder.mkdir(exist_ok=True)
         api = ClusterHelm(Helm(folder, executable=self.binary), access_to(self.server), folder).api
-        return Records(api, release, "team").history()
+        return Records(api, release, "team")
 
     def owners(self, release: str = "colors") -> list[str]:
         """Names of the release's owners."""

@@ -146,6 +146,28 @@ def test_subcharts_values_files_and_insertions(fake: Stack, server: HelmApiServe
     assert data("types") == {"a": "1", "b": "2"}
 
 
+def test_a_namespace_that_helm_keeps_survives_an_update_without_it(fake: Stack, server: HelmApiServer) -> None:
+    """As the dependency chart's namespace does, in which the HyperPod training operator lives, too."""
+    space = "{{- if .Values.create }}\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: agents\n{{- end }}\n"
+    write(fake.source, {"templates/space.yaml": space})
+    fake.publish()
+    lines = [
+        {
+            "Path": "templates/space.yaml",
+            "After": "metadata:",
+            "Line": "  annotations: {helm.sh/resource-policy: keep}",
+        },
+        {"Path": "templates/none.yaml", "After": "metadata:", "Line": "  x: y"},
+    ]
+    optional = [{**line, "Optional": "true"} for line in lines]
+    fake.send("Create", Values='{"create":true}', Insertions=optional)
+    server.store.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "operator", "namespace": "agents"}})
+    fake.send("Update", Values='{"create":false}', Insertions=optional)
+    assert server.store.get("configmaps", "operator", "agents")
+    fake.send("Delete", Values='{"create":false}', Insertions=optional)
+    assert server.store.get("configmaps", "operator", "agents")
+
+
 def test_a_values_file_that_the_chart_lacks(fake: Stack) -> None:
     with pytest.raises(ReleaseFailed, match=r"the chart has no file 'regional-values/values-mars-1\.yaml'"):
         fake.send("Create", ValuesFiles=["regional-values/values-mars-1.yaml"])

@@ -124,7 +124,11 @@ def import_documents(documents: Iterable[Document], *, comments: str | None = No
                 found.jobs.append(_finished(read_start_job(data), None, document))
             elif is_hyp_config(data) and foreign(data, file=document.file, comments=comments) is None:
                 converted = job_from_mapping(data, comments=comments)
+                ours = {theirs: name for name, theirs in converted.keys.items()}
                 read = Read(converted.data)
+                for one in converted.findings:
+                    if one.severity is Severity.NOTE:
+                        read.notes[ours.get(one.path, one.path)] = f"{one.message}; {one.cure}"
                 found.findings += [document.located(one) for one in errors(converted.findings)]
                 found.jobs.append(_finished(read, None, document))
             else:

@@ -1,0 +1,429 @@
+"""Findings of cdk-nag that are accepted, each with the construct that makes it, what is found, and a reason."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from aws_cdk import Stack, custom_resources
+from constructs import Construct
+
+from ..constructs.addons.cloudwatch_observability import CloudWatchObservabilityAddon
+from ..constructs.addons.ebs_csi import EbsCsiAddon
+from ..constructs.addons.fsx_csi import FsxCsiAddon
+from ..constructs.addons.inference_operator import InferenceOperatorAccess
+from ..constructs.addons.load_balancer_policy import UNHELD
+from ..constructs.addons.mountpoint_s3_csi import MountpointS3CsiAddon
+from ..constructs.addons.observability import ObservabilityAddon
+from ..constructs.addons.spaces import SpacesAddon
+from ..constructs.addons.training_operator import TrainingOperatorAddon
+from ..constructs.cluster import HyperPodCluster
+from ..constructs.cluster_guard import ClusterGuard
+from ..constructs.eks import HyperPodEks
+from ..constructs.execution_roles import ExecutionRoles
+from ..constructs.governance import GovernanceProvider
+from ..constructs.grafana import ManagedGrafana
+from ..constructs.kubernetes import KubernetesProvider
+from ..constructs.kubernetes.helm_release import HelmRelease
+from ..constructs.lifecycle_scripts import LifecycleScripts
+from ..constructs.network import HyperPodNetwork
+from ..constructs.storage import HyperPodBucket, PodAccess
+from ..core import catalog
+
+ANY_ACTIONS: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Justified:
+    """Findings that are accepted.
+
+    Attributes:
+        rule: such as `AwsSolutions-IAM5`.
+        made_by: class of the construct that makes the resource.
+        below: path of the resource below that construct, a regular expression for the whole of it.
+        reason: why that is as it should be.
+        finding: what the rule found, a regular expression for the whole of it; empty where the rule says nothing more.
+        actions: the only actions that statements on the resource `*` may have; required for that finding.
+        beside: the resource is made beside the construct, under an id that begins with the construct's.
+    """
+
+    rule: str
+    made_by: type[Construct]
+    below: str
+    reason: str
+    finding: str = ""
+    actions: frozenset[str] = ANY_ACTIONS
+    beside: bool = False
+    used: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a row that takes every statement on `*`.
+
+        Raises:
+            ValueError: the finding may be the resource `*`, and no actions are named.
+        """
+        if self.rule == _IAM5 and re.fullmatch(self.finding, "Resource::*") and not self.actions:
+            raise ValueError(f"{self.made_by.__name__}/{self.below}: name the actions that may be on any resource")
+
+
+_IAM4, _IAM5 = "AwsSolutions-IAM4", "AwsSolutions-IAM5"
+_POLICY = r"Policy::arn:<AWS::Partition>:iam::aws:policy/"
+_ARN = r"Resource::arn:(?:aws|<AWS::Partition>)"
+_OWN = r"[\w-]*(?:<AWS::Region>)?:(?:<AWS::AccountId>|\d{12})"
+_COPY = "Custom::CDKBucketDeployment8693BB64968944B69AAFB0CC9EB8756C"
+_CALL = "AWS679f53fac002430cb0da5b7982bd2287"
+_ROLE = "Role/DefaultPolicy/Resource"
+_NODES = r"[^/]+/(?:DefaultPolicy|Policy\w*)/Resource"
+_S3 = r"Action::s3:(?:Abort|DeleteObject|GetBucket|GetObject|List)\*"
+_OBJECTS = r"Resource::(?:<\w+\.Arn>|arn:(?:aws|<AWS::Partition>):s3:::[^*]+)/\*"
+_LAMBDA_VPC = frozenset(
+    f"ec2:{action}"
+    for action in (
+        "AssignPrivateIpAddresses",
+        "CreateNetworkInterface",
+        "DeleteNetworkInterface",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "UnassignPrivateIpAddresses",
+    )
+)
+
+
+def _actions(role: str, *groups: str) -> frozenset[str]:
+    fact = catalog.role(role).actions
+    return frozenset(action for group in groups for action in fact[group])
+
+
+def _describing() -> frozenset[str]:
+    looked_up = {it for it in catalog.role("execution").actions["network"] if it.startswith("ec2:Describe")}
+    others = _actions("execution", "network_identity", "fsx", "rolling_update_alarms")
+    return frozenset({*looked_up, *others, "ecr:GetAuthorizationToken"})
+
+
+def _managed(made_by: type[Construct], below: str, name: str, reason: str) -> Justified:
+    return Justified(_IAM4, made_by, below, reason, _POLICY + re.escape(name))
+
+
+JUSTIFIED: tuple[Justified, ...] = (
+    # CDK's own functions
+    _managed(
+        custom_resources.Provider,
+        r"framework-\w+/ServiceRole/Resource",
+        "service-role/AWSLambdaBasicExecutionRole",
+        "CDK gives its functions this policy, to write their logs",
+    ),
+    Justified(
+        _IAM5,
+        custom_resources.Provider,
+        r"(?:framework-\w+/ServiceRole|waiter-state-machine/Role)/DefaultPolicy/Resource",
+        "CDK allows every version of the one function that is invoked",
+        r"Resource::<\w+\.Arn>:\*",
+    ),
+    Justified(
+        "AwsSolutions-SF1",
+        custom_resources.Provider,
+        "waiter-state-machine/Resource",
+        "CDK's waiter logs its errors; each of its polls is no event",
+    ),
+    Justified(
+        "AwsSolutions-SF2",
+        custom_resources.Provider,
+        "waiter-state-machine/Resource",
+        "CDK's waiter is a poll of one function: nothing to trace",
+    ),
+    _managed(
+        Stack,
+        rf"(?:{_COPY}|{_CALL})/ServiceRole/Resource",
+        "service-role/AWSLambdaBasicExecutionRole",
+        "CDK gives its functions this policy, to write their logs",
+    ),
+    Justified(
+        _IAM5,
+        Stack,
+        rf"{_COPY}/ServiceRole/DefaultPolicy/Resource",
+        "CDK's function copies from the bootstrap bucket of the account to one bucket",
+        _S3,
+    ),
+    Justified(
+        _IAM5,
+        Stack,
+        rf"{_COPY}/ServiceRole/DefaultPolicy/Resource",
+        "all objects of the bootstrap bucket and of the bucket that is copied to",
+        _OBJECTS,
+    ),
+    Justified(
+        "AwsSolutions-L1", Stack, rf"(?:{_COPY}|{_CALL})/Resource", "the runtime of CDK's own function is CDK's choice"
+    ),
+    Justified(
+        _IAM5,
+        custom_resources.AwsCustomResource,
+        "CustomResourcePolicy/Resource",
+        "looking up a subnet takes no resource",
+        r"Resource::\*",
+        frozenset({"ec2:DescribeSubnets"}),
+    ),
+    # roles that have to have AWS's own policies
+    _managed(HyperPodEks, "Cluster/Role/Resource", "AmazonEKSClusterPolicy", "EKS asks for this policy"),
+    _managed(
+        ExecutionRoles,
+        r"[^/]+/Resource",
+        "AmazonSageMakerClusterInstanceRolePolicy",
+        "documented for execution roles of HyperPod",
+    ),
+    _managed(
+        TrainingOperatorAddon,
+        "Role/Resource",
+        "AmazonSageMakerHyperPodTrainingOperatorAccess",
+        "documented for the add-on",
+    ),
+    _managed(
+        InferenceOperatorAccess, "Role/Resource", "AmazonSageMakerHyperPodInferenceAccess", "documented for the add-on"
+    ),
+    _managed(
+        SpacesAddon,
+        "ControllerRole/Resource",
+        "AmazonSageMakerSpacesControllerPolicy",
+        "made by AWS for the add-on's controller",
+    ),
+    _managed(
+        SpacesAddon, "RouterRole/Resource", "AmazonSageMakerSpacesRouterPolicy", "made by AWS for the add-on's router"
+    ),
+    _managed(EbsCsiAddon, "Role/Resource", "service-role/AmazonEBSCSIDriverPolicy", "made by AWS for the driver"),
+    _managed(CloudWatchObservabilityAddon, "Role/Resource", "CloudWatchAgentServerPolicy", "made by AWS for the agent"),
+    # nodes
+    Justified(
+        _IAM5,
+        ExecutionRoles,
+        _NODES,
+        "interfaces get their ids when they are made; what is done with one is held to the VPC by a condition",
+        rf"{_ARN}:ec2:{_OWN}:network-interface/\*",
+    ),
+    Justified(
+        _IAM5,
+        ExecutionRoles,
+        _NODES,
+        "instances get their ids when nodes start, and may be in an account of the service",
+        rf"{_ARN}:ec2:(?:{_OWN}|\*:\*):instance/\*",
+    ),
+    Justified(
+        _IAM5,
+        ExecutionRoles,
+        _NODES,
+        "IAM defines no resource for these actions; alarms of rolling updates, for which it does, are described only",
+        r"Resource::\*",
+        _describing(),
+    ),
+    Justified(
+        _IAM5,
+        ExecutionRoles,
+        _NODES,
+        "images of the service are in accounts of the service, by region; they are pulled only",
+        rf"{_ARN}:ecr:\*:\*:repository/\*",
+    ),
+    Justified(_IAM5, ExecutionRoles, _NODES, "what CDK grants on one bucket: scripts, storage", _S3),
+    Justified(
+        _IAM5,
+        ExecutionRoles,
+        _NODES,
+        "objects of one bucket: lifecycle scripts, storage, what the config names",
+        _OBJECTS,
+    ),
+    Justified(
+        _IAM5,
+        ExecutionRoles,
+        _NODES,
+        "objects below the one prefix of the lifecycle scripts",
+        rf"{_ARN}:s3:::[^*/]+/[^*]+\*",
+    ),
+    Justified(
+        _IAM5,
+        ExecutionRoles,
+        _NODES,
+        "reward functions and queues have a word in their names; functions of the deployment are excepted by their tag",
+        rf"{_ARN}:(?:lambda:{_OWN}:function|sqs:{_OWN}):\*SageMaker\*",
+    ),
+    Justified(
+        _IAM5,
+        ExecutionRoles,
+        _NODES,
+        "access points and buckets of the service for gated recipes, by region; they are read only",
+        rf"{_ARN}:s3:(?:\*:\d+:accesspoint/|::)advanced-model-customization-recipes[\w-]*\*/\*",
+    ),
+    Justified(
+        _IAM5,
+        ExecutionRoles,
+        _NODES,
+        "any HyperPod cluster of the account: the cluster comes after its roles",
+        rf"{_ARN}:sagemaker:{_OWN}:cluster/\*",
+    ),
+    Justified(
+        _IAM5,
+        HyperPodCluster,
+        f"Cluster{_ROLE}",
+        "any HyperPod cluster of the role's own account: the cluster comes after its role",
+        rf"{_ARN}:sagemaker:{_OWN}:cluster/\*",
+    ),
+    # functions of ours
+    Justified(
+        _IAM5,
+        KubernetesProvider,
+        rf"(?:Wait)?{_ROLE}",
+        "any HyperPod cluster, read-only: it comes after this stack",
+        rf"{_ARN}:sagemaker:{_OWN}:cluster/\*",
+    ),
+    Justified(
+        _IAM5,
+        KubernetesProvider,
+        rf"(?:Wait)?{_ROLE}",
+        "any add-on of one EKS cluster, read-only",
+        rf"{_ARN}:eks:{_OWN}:addon/[^*]+/\*",
+    ),
+    Justified(
+        _IAM5,
+        KubernetesProvider,
+        rf"(?:Wait)?{_ROLE}",
+        "Lambda demands these for functions in a VPC before it makes their interfaces, and documents them on any resource",
+        r"Resource::\*",
+        _LAMBDA_VPC,
+    ),
+    Justified(
+        _IAM5,
+        HelmRelease,
+        "ChartAccess/Resource",
+        "IAM defines no resource for a token of ECR",
+        r"Resource::\*",
+        frozenset({"ecr:GetAuthorizationToken"}),
+    ),
+    Justified(
+        _IAM5,
+        ClusterGuard,
+        _ROLE,
+        "any HyperPod cluster, read-only: the guard comes before this one",
+        rf"{_ARN}:sagemaker:{_OWN}:cluster/\*",
+    ),
+    # add-ons
+    Justified(
+        _IAM5,
+        FsxCsiAddon,
+        _ROLE,
+        "IAM defines no resource for describing file systems",
+        r"Resource::\*",
+        frozenset({"fsx:DescribeFileSystems"}),
+    ),
+    Justified(
+        _IAM5,
+        InferenceOperatorAccess,
+        f"Keda{_ROLE}",
+        "which metrics of CloudWatch are read is written in each scaler; they are read only",
+        r"Resource::\*",
+        _actions("keda", "metrics"),
+    ),
+    Justified(
+        _IAM5,
+        InferenceOperatorAccess,
+        f"Keda{_ROLE}",
+        "each scaler names the workspace whose metrics it reads",
+        rf"{_ARN}:aps:{_OWN}:workspace/\*",
+    ),
+    Justified(
+        _IAM5,
+        InferenceOperatorAccess,
+        f"LoadBalancer{_ROLE}",
+        "the controller's own policy: what it makes gets its tag and is changed by its tag; listeners, ingress rules of "
+        "security groups, certificates and firewalls are not held to the tag",
+        r"Resource::\*",
+        UNHELD,
+    ),
+    Justified(
+        _IAM5,
+        InferenceOperatorAccess,
+        f"LoadBalancer{_ROLE}",
+        "the controller's own policy: names are made up by the controller",
+        rf"{_ARN}:(?:ec2:{_OWN}:security-group/\*|elasticloadbalancing:{_OWN}:"
+        r"(?:targetgroup/\*/\*|loadbalancer/(?:app|net)/\*/\*|listener(?:-rule)?/(?:app|net)/\*/\*/\*))",
+    ),
+    Justified(_IAM5, InferenceOperatorAccess, _ROLE, "all objects of the bucket for TLS certificates", _OBJECTS),
+    Justified(
+        _IAM5,
+        InferenceOperatorAccess,
+        _ROLE,
+        "certificates get their ids when the operator makes them; tags are added only",
+        rf"{_ARN}:acm:{_OWN}:certificate/\*",
+    ),
+    Justified(_IAM5, MountpointS3CsiAddon, _ROLE, "all objects of the buckets that are mounted", _OBJECTS, beside=True),
+    Justified(_IAM5, MountpointS3CsiAddon, _ROLE, "what CDK grants on one bucket", _S3, beside=True),
+    # teams, storage, observability
+    Justified(
+        _IAM5,
+        GovernanceProvider,
+        _ROLE,
+        "IAM defines no resource for the lists",
+        r"Resource::\*",
+        _actions("governance_handler", "list"),
+    ),
+    Justified(
+        _IAM5,
+        GovernanceProvider,
+        _ROLE,
+        "the service makes up the ids of quotas and scheduler configs",
+        rf"{_ARN}:sagemaker:{_OWN}:(?:compute-quota|cluster-scheduler-config)/\*",
+    ),
+    Justified(
+        _IAM5,
+        GovernanceProvider,
+        _ROLE,
+        "the access entries of one EKS cluster",
+        rf"{_ARN}:eks:{_OWN}:access-entry/[^*]+/\*",
+    ),
+    Justified(_IAM5, PodAccess, _ROLE, "what CDK grants on one bucket", _S3),
+    Justified(_IAM5, PodAccess, _ROLE, "all objects of one bucket", _OBJECTS),
+    Justified(
+        "AwsSolutions-S1",
+        HyperPodBucket,
+        "Bucket/Resource",
+        "access logs go to the bucket that the config names, if any",
+    ),
+    Justified(
+        _IAM5,
+        ObservabilityAddon,
+        _ROLE,
+        "results of queries are read by ids that only who starts the query knows",
+        r"Resource::\*",
+        _actions("observability", "log_queries"),
+    ),
+    Justified(
+        _IAM5,
+        ObservabilityAddon,
+        _ROLE,
+        "log groups of HyperPod clusters have ids of the service",
+        rf"{_ARN}:logs:{_OWN}:log-group:/aws/sagemaker/Clusters/\*",
+    ),
+    Justified(
+        _IAM5,
+        ManagedGrafana,
+        _ROLE,
+        "metrics, alarms, tags and results of queries, which ones is the user's choice in Grafana; they are read only",
+        r"Resource::\*",
+        _actions("grafana", "cloudwatch", "log_queries", "tags") | {"aps:ListWorkspaces", "logs:DescribeLogGroups"},
+    ),
+    Justified(
+        _IAM5,
+        ManagedGrafana,
+        _ROLE,
+        "log groups of HyperPod clusters have ids of the service",
+        rf"{_ARN}:logs:{_OWN}:log-group:/aws/sagemaker/Clusters/\*",
+    ),
+    # choices of the config
+    Justified("AwsSolutions-S1", LifecycleScripts, "Bucket/Resource", "an access log needs a bucket of its own"),
+    Justified(
+        "AwsSolutions-S1", InferenceOperatorAccess, "TlsBucket/Resource", "an access log needs a bucket of its own"
+    ),
+    Justified("AwsSolutions-VPC7", HyperPodNetwork, "Vpc", "`network.flow_logs` is a switch: flow logs cost by volume"),
+    Justified(
+        "AwsSolutions-EKS1",
+        HyperPodEks,
+        "Cluster/Resource",
+        "`eks.endpoint_access` is a choice of the config; an endpoint that is open to everybody is finding HP212",
+    ),
+)
+"""What a platform of ours is known to have; a test keeps every row in use."""

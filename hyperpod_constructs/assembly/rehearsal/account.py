@@ -1,0 +1,222 @@
+"""One AWS account in one region, as a rehearsal knows it: what exists, what refers to what, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...core.catalog import DeployedKind, deployed_kinds
+
+_SHAPES = {
+    "AWS::EC2::VPC": r"vpc-[0-9a-f]{8,17}",
+    "AWS::EC2::Subnet": r"subnet-[0-9a-f]{8,17}",
+    "AWS::EC2::SecurityGroup": r"sg-[0-9a-f]{8,17}",
+    "AWS::EC2::RouteTable": r"rtb-[0-9a-f]{8,17}",
+    "AWS::EC2::InternetGateway": r"igw-[0-9a-f]{8,17}",
+    "AWS::EC2::NatGateway": r"nat-[0-9a-f]{8,17}",
+    "AWS::EC2::EIP": r"eipalloc-[0-9a-f]{8,17}",
+    "AWS::IAM::Role": r"arn:[\w-]+:iam::\d{12}:role/.+|[\w+=,.@-]+",
+    "AWS::Logs::LogGroup": r"[\w./#-]+",
+    "AWS::Lambda::LayerVersion": r"arn:[\w-]+:lambda:.+:layer:.+:\d+",
+    "AWS::KMS::Key": r"arn:[\w-]+:kms:.+|[0-9a-f-]{36}",
+    "AWS::EKS::Cluster": r"(?:arn:[\w-]+:eks:[\w-]+:\d{12}:cluster/)?[0-9A-Za-z][\w-]{0,99}",
+    "AWS::SageMaker::Cluster": r"arn:[\w-]+:sagemaker:[\w-]+:\d{12}:cluster/\w{12}",
+    "AWS::SNS::Topic": r"arn:[\w-]+:sns:.+",
+    "AWS::APS::Workspace": r"arn:[\w-]+:aps:.+",
+    "AWS::FSx::FileSystem": r"fs-[0-9a-f]{8,17}",
+}
+"""How the name of an existing resource looks, which the app did not make; the kinds not listed take any text."""
+
+CUT = "cut-reference"
+ANYTHING = "*"
+"""In the place of a file's name: an asset whose files are not known has any of them."""
+
+
+class Refused(Exception):
+    """AWS would refuse this."""
+
+
+class NotModelled(Exception):
+    """Nothing is known about this."""
+
+
+@dataclass(eq=False)
+class Thing:
+    """Something that exists: made by a stack, or by another thing (an add-on's Deployment is not one of these)."""
+
+    kind: str
+    id: str
+    name: str
+    stack: str
+    properties: dict[str, Any]
+    attributes: dict[str, Any]
+    since: float = 0.0
+    state: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> set[str]:
+        """What others may call it by."""
+        return {self.id, *(value for value in self.attributes.values() if isinstance(value, str) and value)}
+
+
+class Account:
+    """Everything that exists in one account and region."""
+
+    def __init__(self, account: str, region: str, partition: str = "aws") -> None:
+        self.account, self.region, self.partition = account, region, partition
+        self.things: dict[tuple[str, str], Thing] = {}
+        self.ever: set[str] = set()
+        """Every name that anything of the rehearsal ever had: who refers to one of these must find it."""
+        self.objects: dict[str, set[str]] = {}
+        """Bucket name to the keys in it."""
+        self._names: dict[tuple[str, str], Thing] = {}
+        self._made: dict[str, int] = {}
+
+    # What exists
+
+    def of_kind(self, kind: str) -> Iterator[Thing]:
+        """Everything of a kind."""
+        return (thing for thing in list(self.things.values()) if thing.kind == kind)
+
+    def find(self, kind: str, name: Any) -> Thing | None:
+        """The thing of a kind that has this id, ARN or other identifier."""
+        return self._names.get((kind, name)) if isinstance(name, str) else None
+
+    def exists(self, kind: str, name: Any) -> bool:
+        """Whether a name can be referred to: ours that is there, or one that the app did not make and that looks right."""
+        if self.find(kind, name) is not None:
+            return True
+        if not isinstance(name, str) or name in self.ever or name == CUT:
+            return False
+        shape = _SHAPES.get(kind)
+        return CUT not in name and (shape is None or re.fullmatch(shape, name) is not None)
+
+    def add(self, thing: Thing) -> None:
+        """It exists now."""
+        self.things[thing.kind, thing.id] = thing
+        for name in thing.names:
+            self._names[thing.kind, name] = thing
+        self.ever |= thing.names
+
+    def remove(self, thing: Thing) -> None:
+        """It is gone."""
+        self.things.pop((thing.kind, thing.id), None)
+        for name in thing.names:
+            if self._names.get((thing.kind, name)) is thing:
+                del self._names[thing.kind, name]
+
+    # What the catalog knows of a kind
+
+    def check_references(self, kind: str, properties: Mapping[str, Any]) -> None:
+        """Refuse properties that name something that does not exist (any more, or yet)."""
+        model = deployed_kinds().get(kind)
+        for path, target in (model.refers if model else {}).items():
+            for name in values_at(properties, path):
+                if not self.exists(target, name):
+                    short = target.rpartition("::")[2]
+                    raise Refused(f"{path.replace('[]', '')}: the {short} {name!r} does not exist")
+
+    def check_unused(self, thing: Thing) -> None:
+        """Refuse the deletion of what something else still uses."""
+        model = deployed_kinds().get(thing.kind)
+        for kind in model.held_by if model else ():
+            for other in self.of_kind(kind):
+                if other is not thing and any(name in thing.names for name in _references_of(other, thing.kind)):
+                    raise Refused(
+                        f"{thing.id} is still used by {kind.rpartition('::')[2]} {other.id} ({other.stack}.{other.name})"
+                    )
+
+    def check_name_free(self, kind: str, id: str) -> None:
+        """Refuse a name that is taken."""
+        taken = self.things.get((kind, id))
+        if taken is not None:
+            raise Refused(f"{id} already exists ({taken.stack}.{taken.name})")
+
+    def identify(self, kind: str, stack: str, name: str, properties: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """A physical id and attributes that look like those of the service; a second one has another id."""
+        model = deployed_kinds().get(kind)
+        seed = f"{self.account}/{self.region}/{stack}/{name}/{kind}"
+        count = self._made[seed] = self._made.get(seed, 0) + 1
+        fields = _Fields(self, stack, name, properties, f"{seed}/{count}")
+        if model is None:
+            return fields.text("{name64}"), {}
+        explicit = _explicit_name(model, properties)
+        identity = explicit or fields.text(model.id)
+        fields.given["id"] = identity
+        return identity, {key: fields.text(text) for key, text in model.attributes.items()}
+
+
+class _Fields(dict[str, str]):
+    """The fields of an id's or attribute's format."""
+
+    def __init__(self, account: Account, stack: str, name: str, properties: Mapping[str, Any], seed: str) -> None:
+        super().__init__()
+        self._digest = hashlib.sha256(seed.encode()).hexdigest()
+        self._properties = properties
+        suffix = self._digest[:12].upper()
+        full = f"{stack}-{name}"
+        self.given = {
+            "account": account.account,
+            "region": account.region,
+            "partition": account.partition,
+            "stack": stack,
+            "logical": name,
+            "stack5": stack[:5],
+            "logical5": name[:5],
+            "ip": ".".join(["52", *(str(int(self._digest[i : i + 2], 16)) for i in (0, 2, 4))]),
+            "uuid": "-".join(self._digest[a:b] for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))),
+            "name64": f"{full[:51]}-{suffix}",
+            "name100": f"{full[:87]}-{suffix}",
+            "lower63": f"{re.sub('[^a-z0-9-]', '', full.lower())[:50]}-{suffix.lower()}",
+        }
+
+    def text(self, format_: str) -> str:
+        return string.Formatter().vformat(format_, (), self)
+
+    def __missing__(self, key: str) -> str:
+        if key in self.given:
+            return self.given[key]
+        digits = re.fullmatch(r"(hex|HEX)(\d+)", key)
+        if digits:
+            text = self._digest[: int(digits[2])]
+            return text if digits[1] == "hex" else text.upper()
+        value = self._properties.get(key, "")
+        return value if isinstance(value, str) else str(value)
+
+
+def _explicit_name(model: DeployedKind, properties: Mapping[str, Any]) -> str:
+    """A name that the template gives by itself, where the service takes one and it is the id."""
+    if model.id not in ("{name64}", "{name100}", "{lower63}"):
+        return ""
+    short = model.name.rpartition("::")[2]
+    named = ("Name", f"{short}Name")
+    return next((str(properties[key]) for key in named if isinstance(properties.get(key), str)), "")
+
+
+def values_at(properties: Any, path: str) -> Iterator[Any]:
+    """The values at a path such as `Groups[].Subnets[]`.
+
+    >>> list(values_at({"A": [{"B": 1}, {"B": 2}, {}]}, "A[].B"))
+    [1, 2]
+    """
+    head, _, rest = path.partition(".")
+    name = head.removesuffix("[]")
+    if not isinstance(properties, Mapping) or name not in properties:
+        return
+    found = properties[name]
+    for item in (found if isinstance(found, list) else [found]) if head.endswith("[]") else [found]:
+        if rest:
+            yield from values_at(item, rest)
+        else:
+            yield item
+
+
+def _references_of(thing: Thing, kind: str) -> Iterator[Any]:
+    model = deployed_kinds().get(thing.kind)
+    for path, target in (model.refers if model else {}).items():
+        if target == kind:
+            yield from values_at(thing.properties, path)

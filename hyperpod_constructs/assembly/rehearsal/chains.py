@@ -1,0 +1,74 @@
+"""Chains in time: what a deployment waits for, and the longest chain that AWS itself imposes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from ..graph import ORDER_RULES, Graph, Source, prove
+from ..graph._references import references
+from .plan import Step
+
+
+def critical_path(steps: Sequence[Step]) -> list[Step]:
+    """The steps that the end waits for, first to last: each begins when the one before it is done."""
+    if not steps:
+        return []
+    by_name = {(step.stack, step.logical_id): step for step in steps}
+    path = [max(steps, key=lambda step: step.end)]
+    while True:
+        now = path[-1]
+        before = by_name.get(now.after) if now.after else None
+        if before is None:  # the stack began here: it waited for another one
+            earlier = [step for step in steps if step.stack != now.stack and step.end <= now.start + 0.001]
+            before = max(earlier, key=lambda step: step.end, default=None)
+        if before is None or before in path:
+            return path[::-1]
+        path.append(before)
+
+
+def imposed_chain(source: Source, steps: Sequence[Step]) -> list[Step]:
+    """The longest chain of resources that need each other, whatever stacks they lie in.
+
+    What imposes an order: a reference, since the value is not there before; and each pair that a rule of the deploy order
+    is about, with the wait between the two where the rule wants one.
+    """
+    proof = prove(source, ORDER_RULES)
+    graph = proof.graph
+    before: dict[str, set[str]] = defaultdict(set)
+    for resource in graph.resources.values():
+        for reference in references(resource.properties):
+            before[resource.id] |= set(graph.targets(resource.stack, reference)) - {resource.id}
+    for pair in proof.pairs:
+        for gate in pair.gates:
+            before[gate].add(pair.first)
+            before[pair.then].add(gate)
+        if not pair.gates:
+            before[pair.then].add(pair.first)
+    done = {f"{_name(graph, step)}": step for step in steps if not step.failed}
+    best: dict[str, tuple[float, str | None]] = {}
+    order = [graph._names[node] for node in graph.order if graph._names[node] in graph.resources]
+    for name in order:
+        step = done.get(name)
+        took = step.end - step.start if step else 0.0
+        longest = max(((best[one][0], one) for one in before[name] if one in best), default=(0.0, None))
+        best[name] = (longest[0] + took, longest[1])
+    if not best:
+        return []
+    last: str | None = max(best, key=lambda name: best[name][0])
+    chain: list[Step] = []
+    while last is not None:
+        if last in done:
+            chain.append(done[last])
+        last = best[last][1]
+    return chain[::-1]
+
+
+def _name(graph: Graph, step: Step) -> str:
+    stack = next((one for one in graph.stacks if one.deployed_name == step.stack), None)
+    return f"{stack.name if stack else step.stack}.{step.logical_id}"
+
+
+def minutes(chain: Sequence[Step]) -> float:
+    """The time that a chain takes."""
+    return sum(step.end - step.start for step in chain) / 60

@@ -1,0 +1,319 @@
+"""boto3 clients of a rehearsal: the few operations that our functions call, answered from the account's state."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from botocore.exceptions import ClientError
+
+from ...core.catalog import deployment_wait
+from .call import Call
+from .eks import cluster_of
+from .iam import allowed
+from .kubernetes import KUEUE
+from .resources import Resources
+
+_ids = itertools.count(1)
+
+
+def error(code: str, operation: str, message: str = "") -> ClientError:
+    """A refusal as botocore raises it."""
+    answer: Any = {"Error": {"Code": code, "Message": message or code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    return ClientError(answer, operation)
+
+
+class Clients:
+    """Makes a client for a service name, for the role of one invocation."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __call__(self, service: str) -> Any:
+        """The client."""
+        return {"eks": Eks, "sagemaker": SageMaker, "cloudformation": Stacks, "s3": S3, "grafana": Grafana}[service](
+            self._call
+        )
+
+
+class _Client:
+    class exceptions:
+        ClientError = ClientError
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.services: Resources = call.services
+
+    def _may(self, action: str, resource: str = "*") -> None:
+        account = self.services.account
+        if not allowed(account, self.call.role, action, resource):
+            raise error("AccessDeniedException", action, f"{self.call.role} is not authorized to perform: {action}")
+
+    def get_paginator(self, operation: str) -> Any:
+        """Everything on one page."""
+        client = self
+
+        class Paginator:
+            def paginate(self, **given: Any) -> Iterator[Any]:
+                yield getattr(client, operation)(**given)
+
+        return Paginator()
+
+
+class Eks(_Client):
+    """EKS."""
+
+    def describe_addon(self, clusterName: str, addonName: str) -> dict[str, Any]:
+        """Status of an add-on."""
+        account = self.services.account
+        base = f"arn:{account.partition}:eks:{account.region}:{account.account}"
+        self._may("eks:DescribeAddon", f"{base}:addon/{clusterName}/{addonName}/x")
+        cluster = self.services.clusters.get(clusterName)
+        addon = cluster.addons.get(addonName) if cluster else None
+        if addon is None:
+            raise error("ResourceNotFoundException", "DescribeAddon")
+        issues = [{"code": "InsufficientNumberOfReplicas", "message": addon.issue}] if addon.issue else []
+        return {"addon": {"status": addon.status, "health": {"issues": issues}}}
+
+
+class Stacks(_Client):
+    """CloudFormation."""
+
+    def describe_stack_resource(self, StackName: str, LogicalResourceId: str) -> dict[str, Any]:
+        """The physical id of a resource."""
+        account = self.services.account
+        self._may("cloudformation:DescribeStackResource", StackName)
+        for thing in account.of_kind("AWS::SageMaker::Cluster"):
+            if thing.name == LogicalResourceId and f"/{thing.stack}/" in StackName:
+                return {"StackResourceDetail": {"PhysicalResourceId": thing.id}}
+        raise error("ValidationError", "DescribeStackResource", f"Resource {LogicalResourceId} does not exist")
+
+
+class S3(_Client):
+    """S3: published assets."""
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        """The content of an asset."""
+        self._may("s3:GetObject", f"arn:aws:s3:::{Bucket}/{Key}")
+        file = self.services.assets.get(Key)
+        if file is None:
+            raise error("NoSuchKey", "GetObject")
+        return {"Body": io.BytesIO(file.read_bytes())}
+
+
+class Grafana(_Client):
+    """Managed Grafana: service accounts."""
+
+    def describe_workspace(self, workspaceId: str) -> dict[str, Any]:
+        """Its endpoint."""
+        thing = self.services.account.find("AWS::Grafana::Workspace", workspaceId)
+        if thing is None and not workspaceId.startswith("g-"):
+            raise error("ResourceNotFoundException", "DescribeWorkspace")
+        if thing is None and workspaceId in self.services.account.ever:
+            raise error("ResourceNotFoundException", "DescribeWorkspace")
+        return {"workspace": {"endpoint": f"{workspaceId}.grafana-workspace.amazonaws.com"}}
+
+    def create_workspace_service_account(self, **_: Any) -> dict[str, Any]:
+        """Make one."""
+        return {"id": str(next(_ids))}
+
+    def create_workspace_service_account_token(self, **_: Any) -> dict[str, Any]:
+        """Its token."""
+        return {"serviceAccountToken": {"key": "token"}}
+
+    def list_workspace_service_accounts(self, **_: Any) -> dict[str, Any]:
+        """None is left: each is deleted at once."""
+        return {"serviceAccounts": []}
+
+    def delete_workspace_service_account(self, **_: Any) -> dict[str, Any]:
+        """Delete one."""
+        return {}
+
+
+def grafana_answers(call: Call) -> Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]:
+    """Grafana's own API: dashboards and data sources by uid."""
+    kept: dict[str, dict[str, Any]] = call.services.dashboards
+
+    def answer(method: str, url: str, _: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
+        content = json.loads(body) if body else {}
+        path, __, query = url.partition("?")
+        asked = dict(parse_qsl(query))
+        kind = "boards" if "/dashboards" in path or "/search" in path else "sources"
+        things: dict[str, Any] = kept.setdefault(kind, {})
+        uid = path.rpartition("/uid/")[2]
+        if method == "POST":
+            new = content.get("dashboard", content)
+            things[str(new.get("uid"))] = new
+            return 200, b"{}"
+        if "/uid/" not in path:
+            found = [one for one in things.values() if asked.get("tag") in (None, *one.get("tags", ()))]
+            return 200, json.dumps(found).encode()
+        if uid not in things:
+            return 404, b"{}"
+        if method == "DELETE":
+            return 200, json.dumps(things.pop(uid)).encode()
+        if method == "PUT":
+            things[uid] = content
+        return 200, json.dumps({"dashboard": things[uid], "meta": {}} if kind == "boards" else things[uid]).encode()
+
+    return answer
+
+
+class SageMaker(_Client):
+    """SageMaker: clusters, and what task governance keeps of them."""
+
+    def describe_cluster(self, ClusterName: str) -> dict[str, Any]:
+        """A cluster with its groups."""
+        thing = self.services.account.find("AWS::SageMaker::Cluster", ClusterName)
+        if thing is None:
+            raise error("ResourceNotFound", "DescribeCluster")
+        groups = []
+        for group in thing.properties.get("InstanceGroups") or ():
+            name = group["InstanceGroupName"]
+            there = len(thing.state.get("nodes", {}).get(name, ())) if name not in thing.state.get("trouble", {}) else 0
+            counts = {"CurrentCount": there, "TargetCount": int(group.get("InstanceCount", 0))}
+            groups.append({"InstanceGroupName": name, "Status": "InService", **counts})
+            if "InstanceType" in group:
+                groups[-1]["InstanceType"] = group["InstanceType"]
+        live = {
+            "ClusterName": thing.properties.get("ClusterName") or thing.id.rpartition("/")[2],
+            "ClusterArn": thing.id,
+            "ClusterStatus": "InService",
+            "InstanceGroups": groups,
+            "Orchestrator": thing.properties.get("Orchestrator", {}),
+        }
+        if "VpcConfig" in thing.properties:
+            live["VpcConfig"] = thing.properties["VpcConfig"]
+        return live
+
+    def list_cluster_nodes(self, ClusterName: str, **_: Any) -> dict[str, Any]:
+        """Nodes in trouble."""
+        thing = self.services.account.find("AWS::SageMaker::Cluster", ClusterName)
+        trouble = thing.state.get("trouble", {}) if thing else {}
+        return {
+            "ClusterNodeSummaries": [
+                {"InstanceGroupName": name, "InstanceStatus": {"Status": "Failure", "Message": text}}
+                for name, text in trouble.items()
+            ]
+        }
+
+    def list_cluster_events(self, **_: Any) -> dict[str, Any]:
+        """None."""
+        return {"Events": []}
+
+    # Task governance, by the operations of both kinds.
+
+    def __getattr__(self, operation: str) -> Any:
+        for word, kind in (("cluster_scheduler_config", "ClusterSchedulerConfig"), ("compute_quota", "ComputeQuota")):
+            verb = operation.partition("_")[0]
+            if operation in (f"{verb}_{word}", f"list_{word}s"):
+                return lambda **given: getattr(Governed(self, kind), verb)(**given)
+        raise AttributeError(operation)
+
+    def list_tags(self, ResourceArn: str) -> dict[str, Any]:
+        """Tags of a config or quota."""
+        return {"Tags": next((one["Tags"] for one in self.services.governed if one["Arn"] == ResourceArn), [])}
+
+    def add_tags(self, ResourceArn: str, Tags: list[dict[str, str]]) -> None:
+        """Set tags."""
+        for one in self.services.governed:
+            if one["Arn"] == ResourceArn:
+                kept = [tag for tag in one["Tags"] if tag["Key"] not in {new["Key"] for new in Tags}]
+                one["Tags"] = kept + Tags
+
+    def delete_tags(self, ResourceArn: str, TagKeys: list[str]) -> None:
+        """Take tags away."""
+        for one in self.services.governed:
+            if one["Arn"] == ResourceArn:
+                one["Tags"] = [tag for tag in one["Tags"] if tag["Key"] not in TagKeys]
+
+
+class Governed:
+    """Scheduler configs or compute quotas, as SageMaker keeps them."""
+
+    def __init__(self, client: SageMaker, kind: str) -> None:
+        self._services, self._kind = client.services, kind
+        self._all: list[dict[str, Any]] = client.services.governed
+
+    def create(self, **given: Any) -> dict[str, Any]:
+        """Begin a creation."""
+        id_ = f"g{next(_ids):011d}"
+        self._cluster(given["ClusterArn"])
+        arn = f"{given['ClusterArn']}/{self._kind}/{id_}"
+        one = {"Kind": self._kind, "Id": id_, "Arn": arn, "Status": "Creating", "Version": 1, "Tags": [], **given}
+        self._all.append(one)
+        self._later(one, "Created")
+        return {f"{self._kind}Id": id_, f"{self._kind}Arn": arn}
+
+    def update(self, TargetVersion: int, **given: Any) -> dict[str, Any]:
+        """Begin an update."""
+        one = self._find(given[f"{self._kind}Id"])
+        if one["Version"] != TargetVersion:
+            raise error("ConflictException", "Update")
+        one |= {**given, "Status": "Updating", "Version": TargetVersion + 1}
+        self._later(one, "Updated")
+        return {f"{self._kind}Version": one["Version"]}
+
+    def describe(self, **given: Any) -> dict[str, Any]:
+        """As it is."""
+        one = self._find(given[f"{self._kind}Id"])
+        return {f"{self._kind}Arn": one["Arn"], f"{self._kind}Version": one["Version"], "Status": one["Status"]}
+
+    def list(self, ClusterArn: str, NameContains: str = "", **_: Any) -> dict[str, Any]:
+        """Those of a cluster."""
+        found = [
+            {**one, f"{self._kind}Id": one["Id"]}
+            for one in self._all
+            if one["Kind"] == self._kind and one["ClusterArn"] == ClusterArn and NameContains in one["Name"]
+        ]
+        return {f"{self._kind}Summaries": found}
+
+    def delete(self, **given: Any) -> dict[str, Any]:
+        """Delete one."""
+        one = self._find(given[f"{self._kind}Id"])
+        self._all.remove(one)
+        self._team(one, there=False)
+        return {}
+
+    def _find(self, id_: str) -> dict[str, Any]:
+        for one in self._all:
+            if one["Id"] == id_:
+                return one
+        raise error("ResourceNotFound", "Describe")
+
+    def _later(self, one: dict[str, Any], status: str) -> None:
+        def settle() -> None:
+            cluster = self._cluster(one["ClusterArn"])
+            addon = cluster.addons.get(KUEUE) if cluster else None
+            if addon is None or not addon.ready:
+                one["Status"] = status.removesuffix("d") + "Failed"
+                return
+            one["Status"] = status
+            self._team(one, there=True)
+
+        self._services.world.after(self._services.timing.seconds(deployment_wait("kueue")), settle)
+
+    def _team(self, one: Mapping[str, Any], *, there: bool) -> None:
+        team = (one.get("ComputeQuotaTarget") or {}).get("TeamName")
+        cluster = self._cluster(one["ClusterArn"])
+        if team and cluster:
+            cluster.team(team, there)
+
+    def _cluster(self, arn: str) -> Any:
+        thing = self._services.account.find("AWS::SageMaker::Cluster", arn)
+        if thing is None:
+            raise error("ResourceNotFound", "DescribeCluster", f"there is no cluster {arn}")
+        return cluster_of(self._services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
+
+
+_SERVICES: dict[str, type[_Client]] = {
+    "eks": Eks,
+    "sagemaker": SageMaker,
+    "cloudformation": Stacks,
+    "s3": S3,
+    "grafana": Grafana,
+}

@@ -1,0 +1,60 @@
+"""The way of a function into a cluster, without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from urllib3.exceptions import ProtocolError
+
+from ...handlers.kubernetes.errors import ApiError
+from ...handlers.shared.eks import ClusterGone
+from .call import Call
+from .eks import cluster_of
+from .iam import allowed
+from .kubernetes import Answer, KubernetesCluster
+
+
+@dataclass
+class Pool:
+    """Stands where urllib3's pool stands: requests go to the cluster in this process."""
+
+    cluster: KubernetesCluster
+    role: str
+
+    def request(self, method: str, url: str, **given: Any) -> Answer:
+        """One request."""
+        try:
+            return self.cluster.server.request(method, url, self.role, given.get("body"), given.get("headers") or {})
+        except OSError as error:
+            raise ProtocolError(str(error)) from None
+
+
+class Connection:
+    """The way into a cluster, for one role."""
+
+    ssl_context = None
+
+    def __init__(self, cluster: KubernetesCluster, role: str) -> None:
+        self.endpoint = f"https://{cluster.name}.eks.amazonaws.com"
+        self.pool = Pool(cluster, role)
+
+    def headers(self) -> Mapping[str, str]:
+        """Nothing: who asks is known here."""
+        return {}
+
+    def renew(self) -> None:
+        """There is nothing to renew."""
+
+
+def connect(call: Call, name: str) -> Connection:
+    """Ask EKS for a cluster. Raises `ClusterGone`, and `ApiError` while the role may not ask."""
+    account = call.services.account
+    thing = account.find("AWS::EKS::Cluster", name)
+    if thing is None and name in account.ever:
+        raise ClusterGone(f"there is no EKS cluster {name!r}")
+    arn = f"arn:{account.partition}:eks:{account.region}:{account.account}:cluster/{name}"
+    if not allowed(account, call.role, "eks:DescribeCluster", arn):
+        raise ApiError(403, "AccessDeniedException", f"{call.role} is not authorized to perform: eks:DescribeCluster")
+    return Connection(cluster_of(call.services, name), call.role)

@@ -1,0 +1,76 @@
+"""Faults, one at a time: a deployment fails at a resource, is rolled back, and is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..graph import Stack
+from .plan import Fault
+from .play import Rehearsal
+from .resources import Left
+from .stack import Outcome
+
+_TODO = {
+    "ROLLBACK_COMPLETE": "deploy again: the CDK CLI deletes the rolled-back stack first",
+    "UPDATE_ROLLBACK_COMPLETE": "deploy again: the stack is as it was before the update",
+    "ROLLBACK_FAILED": "delete the stack, by hand what it does not delete, and deploy again",
+    "UPDATE_ROLLBACK_FAILED": "run `aws cloudformation continue-update-rollback`, then deploy again",
+    "DELETE_FAILED": "remove the cause, and delete the stack again",
+    "REFUSED": "nothing was changed: mend the app, and deploy again",
+}
+"""Status of a stack to what a user has to do."""
+
+
+@dataclass(frozen=True)
+class Drill:
+    """What one fault leads to.
+
+    Attributes:
+        fault: what went wrong.
+        failed: the stack's outcome, None when the fault did not stop the deployment.
+        left: what is left after the rollback and belongs to no stack.
+        paying: what costs money while the user looks for the cause.
+        again: outcomes of the next deployment, without the fault.
+    """
+
+    fault: Fault
+    failed: Outcome | None
+    left: tuple[Left, ...]
+    paying: tuple[str, ...]
+    again: tuple[Outcome, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing unexpected was left behind, and the next deployment went through."""
+        return all(outcome.ok for outcome in self.again) and not self.left_behind
+
+    @property
+    def left_behind(self) -> list[Left]:
+        """What the rollback left that nobody owns, also by a deletion policy that keeps what was just made."""
+        return [one for one in self.left if one.why == "left behind" or one.why.startswith("creation rolled back")]
+
+    @property
+    def todo(self) -> str:
+        """What the user has to do."""
+        return _TODO.get(self.failed.status, "") if self.failed is not None else "nothing"
+
+
+def drill(stacks: list[Stack], fault: Fault, start: Rehearsal) -> Drill:
+    """Deploy with a fault, look at what is left, and deploy again."""
+    rehearsal = start
+    rehearsal.faults_left.append(fault)
+    outcomes = rehearsal.deploy(stacks)
+    failed = next((outcome for outcome in outcomes if not outcome.ok), None)
+    left, paying = tuple(rehearsal.left()), tuple(rehearsal.paying())
+    rehearsal.faults_left.clear()
+    again = tuple(rehearsal.deploy(stacks)) if failed is not None else ()
+    return Drill(fault, failed, left, paying, again)
+
+
+def fail_each(stacks: list[Stack], like: Rehearsal, how: str = "fails") -> Iterator[tuple[Drill, Rehearsal]]:
+    """Let each resource of an app fail in turn while it is created; the rehearsal goes on afterwards as it stands."""
+    for stack in stacks:
+        for name in stack.resources:
+            rehearsal = like.another()
+            yield drill(stacks, Fault(f"{stack.deployed_name}.{name}", "create", how), rehearsal), rehearsal

@@ -1,0 +1,143 @@
+"""EKS: clusters, access entries, add-ons and pod identity associations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .account import Refused, Thing
+from .iam import has_managed, trusts
+from .kubernetes import Installed, KubernetesCluster
+from .resources import MODELS, Model, Request, Resources
+from .world import Steps
+
+_CLUSTER = "AWS::EKS::Cluster"
+
+
+def cluster_of(services: Resources, name: Any) -> KubernetesCluster:
+    """The inside of an EKS cluster; one that the app did not make is taken to work. Raises `Refused`."""
+    thing = services.account.find(_CLUSTER, name)
+    key = thing.id if thing is not None else str(name).rpartition("/")[2]
+    if key not in services.clusters:
+        if not services.account.exists(_CLUSTER, name):
+            raise Refused(f"No cluster found for name: {name}")
+        existing = services.clusters[key] = KubernetesCluster(key, services, owned=False)
+        for addon in ("vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"):
+            existing.addons[addon] = Installed(addon, ready=True, status="ACTIVE")
+    return services.clusters[key]
+
+
+def _before_cluster(services: Resources, request: Request) -> None:
+    role = request.properties.get("RoleArn")
+    if not trusts(services.account, str(role), "eks.amazonaws.com"):
+        raise Refused(f"Role {role} can't be taken on by eks.amazonaws.com")
+    if not has_managed(services.account, str(role), "AmazonEKSClusterPolicy"):
+        raise Refused(f"Role {role} lacks AmazonEKSClusterPolicy")
+    subnets = request.properties["ResourcesVpcConfig"]["SubnetIds"]
+    zones = set()
+    for subnet in subnets:
+        thing = services.account.find("AWS::EC2::Subnet", subnet)
+        zones.add(subnet if thing is None else str(thing.properties.get("AvailabilityZoneId", thing.id)))
+    if len(zones) < 2:
+        raise Refused("Subnets specified must be in at least two different AZs")
+
+
+def _cluster_made(services: Resources, thing: Thing, _: Request) -> None:
+    services.clusters[thing.id] = KubernetesCluster(thing.id, services)
+
+
+def _before_cluster_deletion(services: Resources, thing: Thing) -> None:
+    if str(thing.properties.get("DeletionProtection", "")).lower() == "true":
+        raise Refused(f"cluster {thing.id} has deletion protection")
+    for hyperpod in services.account.of_kind("AWS::SageMaker::Cluster"):
+        arn = hyperpod.properties.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
+        if arn in thing.names:
+            path = f"{hyperpod.stack}.{hyperpod.name}"
+            services.record.find("HPR02", path, f"EKS cluster {thing.id} is deleted under the HyperPod cluster {path}")
+
+
+def _cluster_gone(services: Resources, thing: Thing) -> None:
+    services.clusters.pop(thing.id).gone = True
+    for kind in ("AWS::EKS::AccessEntry", "AWS::EKS::Addon", "AWS::EKS::PodIdentityAssociation"):
+        for part in services.account.of_kind(kind):
+            if part.properties["ClusterName"] == thing.id:
+                services.account.remove(part)
+
+
+def _before_addon(services: Resources, request: Request) -> None:
+    cluster = cluster_of(services, request.properties["ClusterName"])
+    trouble = cluster.missing(str(request.properties["AddonName"]))
+    if trouble:
+        services.record.find("HPR02", request.path, trouble)
+    cluster.trouble[request.path] = trouble
+
+
+def _addon(services: Resources, thing: Thing, request: Request) -> Steps:
+    cluster = cluster_of(services, thing.properties["ClusterName"])
+    trouble = cluster.trouble.pop(request.path, "")
+    yield from cluster.install(Installed(str(thing.properties["AddonName"])), request.path, trouble)
+
+
+def _addon_updated(services: Resources, thing: Thing, _: Request) -> Steps:
+    cluster = cluster_of(services, thing.properties["ClusterName"])
+    installed = cluster.addons.get(str(thing.properties["AddonName"]))
+    if installed is not None:
+        installed.status = "ACTIVE" if installed.ready else installed.status
+    yield 1.0
+
+
+def _addon_gone(services: Resources, thing: Thing) -> None:
+    name = str(thing.properties["AddonName"])
+    cluster = services.clusters.get(str(thing.properties["ClusterName"]))
+    if cluster is not None:
+        cluster.remove(name, str(thing.properties.get("PreserveOnDelete", "")).lower() == "true")
+
+
+def _before_addon_deletion(services: Resources, thing: Thing) -> None:
+    name = str(thing.properties["AddonName"])
+    cluster = services.clusters.get(str(thing.properties["ClusterName"]))
+    path = f"{thing.stack}.{thing.name}"
+    if cluster is None:
+        return
+    if name == "amazon-sagemaker-hyperpod-training-operator":
+        for key in cluster.store.objects:
+            if key[1] == "hyperpodpytorchjobs":
+                services.record.find(
+                    "HPR04", path, f"the training operator goes while the job {key[2]}/{key[3]} is there"
+                )
+    for other in services.account.of_kind("AWS::EKS::Addon"):
+        if other is not thing and other.properties["ClusterName"] == thing.properties["ClusterName"]:
+            from ...core.catalog import find_addon
+
+            known = find_addon(str(other.properties["AddonName"]))
+            if known is not None and name in known.prerequisites:
+                services.record.find("HPR02", path, f"{name} is deleted while {known.name}, which needs it, is there")
+
+
+def _association(services: Resources, request: Request) -> None:
+    role = str(request.properties["RoleArn"])
+    thing = services.account.find(_CLUSTER, request.properties["ClusterName"])
+    source = str(thing.attributes["Arn"]) if thing is not None else ""
+    if not trusts(services.account, role, "pods.eks.amazonaws.com", source):
+        raise Refused(f"Trust policy of role {role} doesn't let pods.eks.amazonaws.com take it on for {source}")
+    for other in services.account.of_kind("AWS::EKS::PodIdentityAssociation"):
+        same = ("ClusterName", "Namespace", "ServiceAccount")
+        if all(other.properties[name] == request.properties[name] for name in same):
+            raise Refused("Association already exists: " + "/".join(str(request.properties[name]) for name in same))
+
+
+MODELS |= {
+    _CLUSTER: Model(
+        before_create=_before_cluster,
+        after_create=_cluster_made,
+        before_delete=_before_cluster_deletion,
+        after_delete=_cluster_gone,
+    ),
+    "AWS::EKS::Addon": Model(
+        before_create=_before_addon,
+        after_create=_addon,
+        after_update=_addon_updated,
+        before_delete=_before_addon_deletion,
+        after_delete=_addon_gone,
+    ),
+    "AWS::EKS::PodIdentityAssociation": Model(before_create=_association),
+}

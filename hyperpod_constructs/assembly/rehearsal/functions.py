@@ -1,0 +1,282 @@
+"""Custom resources: the events that CloudFormation sends, CDK's provider framework, and the code of our own functions."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...core.catalog import deployment_wait
+from . import handlers
+from .account import Refused, Thing
+from .call import Call
+from .iam import allowed, has_managed, trusts
+from .network import ways_out
+from .plan import Fault
+from .resources import Live, Request, Resources
+from .world import Blocking, Steps
+
+LARGEST_ANSWER = 4096
+"""Bytes of a custom resource's answer to CloudFormation (CloudFormation user guide, response objects)."""
+LONGEST_SECONDS = 3600.0
+"""How long CloudFormation waits for a custom resource, unless its ServiceTimeout says less."""
+CREATE_FAILED = "AWSCDK::CustomResourceProviderFramework::CREATE_FAILED"
+"""The physical id that CDK's framework answers when a creation failed; it ignores the deletion of it."""
+_FUNCTION = "AWS::Lambda::Function"
+_requests = itertools.count(1)
+
+
+Handler = Callable[[Mapping[str, Any], Call], dict[str, Any]]
+
+
+@dataclass
+class Functions:
+    """All functions of an account. `sent` counts the events that were delivered."""
+
+    services: Resources
+    sent: int = 0
+    own: dict[str, Handler] = field(default_factory=lambda: dict(handlers.OWN))
+    """End of a function's handler name to the code that is run for it."""
+
+    # CloudFormation's three verbs
+
+    def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
+        """Send a Create."""
+        if fault is not None and fault.how == "refused":
+            raise Refused("the function can't be invoked (injected)")
+        live = Live(request.kind, "", request.properties, request.body, {})
+        event = self._event("Create", request.stack_id, request.name, request.kind, request.properties)
+        try:
+            answer = yield from self._deliver(event, request, fault, live, made)
+        finally:
+            if live.id and live.id != CREATE_FAILED:
+                made[request.name] = live
+        self._answered(live, answer)
+        if fault is not None:
+            raise Refused("the function did its work, and another failure is reported (injected)")
+        return live
+
+    def update(self, request: Request, live: Live, fault: Fault | None, made: dict[str, Live]) -> Steps:
+        """Send an Update; another physical id in the answer makes CloudFormation delete the old one later."""
+        if request.properties.get("ServiceToken") != live.properties.get("ServiceToken"):
+            raise Refused("Modifying service token is not allowed.")
+        if fault is not None and fault.how == "refused":
+            raise Refused("the function can't be invoked (injected)")
+        new = Live(request.kind, live.id, request.properties, request.body, live.attributes)
+        event = self._event("Update", request.stack_id, request.name, request.kind, request.properties)
+        event |= {"PhysicalResourceId": live.id, "OldResourceProperties": _texts(live.properties)}
+        answer = yield from self._deliver(event, request, fault, new, made)
+        self._answered(new, answer)
+        if new.id != live.id:
+            made[request.name] = new
+        if fault is not None:
+            raise Refused("the function did its work, and another failure is reported (injected)")
+        return new
+
+    def back(self, request: Request, now: Live, then: Live) -> Steps:
+        """Send the Update that undoes an update: new and old properties have changed places."""
+        event = self._event("Update", request.stack_id, request.name, request.kind, then.properties)
+        event |= {"PhysicalResourceId": now.id, "OldResourceProperties": _texts(now.properties)}
+        live = Live(then.kind, now.id, then.properties, then.body, then.attributes)
+        answer = yield from self._deliver(event, request, None, live, {})
+        self._answered(live, answer)
+        return live
+
+    def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
+        """Send a Delete."""
+        if live.id == CREATE_FAILED:
+            return
+        event = self._event("Delete", stack_id, name, live.kind, live.properties)
+        event["PhysicalResourceId"] = live.id
+        request = Request(stack, stack_id, name, live.kind, live.properties, live.body)
+        if fault is not None:
+            raise Refused("the function refuses the deletion (injected)")
+        yield from self._deliver(event, request, fault, live, {})
+
+    # One event
+
+    def _event(self, type_: str, stack_id: str, name: str, kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+        self.sent += 1
+        return {
+            "RequestType": type_,
+            "RequestId": f"request-{next(_requests)}",
+            "StackId": stack_id,
+            "LogicalResourceId": name,
+            "ResourceType": kind,
+            "ResponseURL": "https://example.com/response",
+            "ServiceToken": properties.get("ServiceToken"),
+            "ResourceProperties": _texts(properties),
+        }
+
+    def _deliver(
+        self, event: dict[str, Any], request: Request, fault: Fault | None, live: Live, made: dict[str, Live]
+    ) -> Steps:
+        """Send an event and wait for the answer. Raises `Refused` with the reason of a failure."""
+        world, token = self.services.world, request.properties.get("ServiceToken")
+        limit = float(request.properties.get("ServiceTimeout", LONGEST_SECONDS))
+        function = self.services.account.find(_FUNCTION, token)
+        if function is None:
+            if not self.services.account.exists(_FUNCTION, token) or not str(token).startswith("arn:"):
+                raise Refused(f"Function not found: {token}")
+            self._say_unknown(request, f"the function {token}, which the app did not make")
+            yield 5.0
+            return {"PhysicalResourceId": live.id or f"{request.name}-existing"}
+        started = world.now
+        try:
+            answer = yield from self._invoke(event, request, function, live)
+        except Refused as refusal:
+            if world.now - started > limit:
+                raise Refused(_NO_ANSWER) from refusal
+            raise
+        if fault is not None and fault.how == "lost":
+            yield max(0.0, limit - (world.now - started))
+            # CloudFormation never learned the id: it deletes with one of its own.
+            live.id = live.id if event["RequestType"] != "Create" else f"{request.stack}-{request.name}-LOST"
+            raise Refused(_NO_ANSWER)
+        if world.now - started > limit:
+            raise Refused(_NO_ANSWER)
+        whole = {"Status": "SUCCESS", "RequestId": event["RequestId"], **answer, "StackId": event["StackId"]}
+        if len(json.dumps(whole).encode()) > LARGEST_ANSWER:
+            raise Refused("Response object is too long.")
+        return answer
+
+    def _invoke(self, event: dict[str, Any], request: Request, function: Thing, live: Live) -> Steps:
+        variables = (function.properties.get("Environment") or {}).get("Variables") or {}
+        yield self.services.timing.seconds(deployment_wait("function"))
+        if function.properties.get("Handler") != "framework.onEvent":
+            return (yield from self._call(event, request, function))
+        user = self._user(request, function, variables["USER_ON_EVENT_FUNCTION_ARN"])
+        answer = {"PhysicalResourceId": event.get("PhysicalResourceId")} | (yield from self._call(event, request, user))
+        if not answer["PhysicalResourceId"]:
+            answer["PhysicalResourceId"] = event["RequestId"]
+        if "USER_IS_COMPLETE_FUNCTION_ARN" not in variables:
+            return answer
+        live.id = str(answer["PhysicalResourceId"]) if event["RequestType"] == "Create" else live.id
+        return (yield from self._poll(event, request, function, variables, answer))
+
+    def _poll(
+        self,
+        event: dict[str, Any],
+        request: Request,
+        function: Thing,
+        variables: Mapping[str, str],
+        answer: dict[str, Any],
+    ) -> Steps:
+        account = self.services.account
+        machine = account.find("AWS::StepFunctions::StateMachine", variables.get("WAITER_STATE_MACHINE_ARN"))
+        if machine is None:
+            raise Refused("State Machine Does Not Exist")
+        role = str(function.properties["Role"])
+        if not allowed(account, role, "states:StartExecution", machine.id):
+            raise Refused(f"{role} is not authorized to perform: states:StartExecution")
+        definition = json.loads(machine.properties["DefinitionString"])
+        first = definition["States"][definition["StartAt"]]
+        waiter, retry = account.find(_FUNCTION, first["Resource"]), first["Retry"][0]
+        if waiter is None or not allowed(
+            account, str(machine.properties["RoleArn"]), "lambda:InvokeFunction", waiter.attributes["Arn"]
+        ):
+            raise Refused("the waiter's state machine may not invoke its function")
+        waits = (waiter.properties.get("Environment") or {}).get("Variables") or {}
+        user = self._user(request, waiter, waits["USER_IS_COMPLETE_FUNCTION_ARN"])
+        for _ in range(int(retry["MaxAttempts"]) + 1):
+            found = yield from self._call({**event, **answer}, request, user)
+            if found.get("IsComplete"):
+                return {**answer, "Data": {**answer.get("Data", {}), **found.get("Data", {})}}
+            yield float(retry["IntervalSeconds"])
+        raise Refused("Operation timed out")
+
+    def _user(self, request: Request, framework: Thing, arn: str) -> Thing:
+        """The function behind CDK's framework, which must be allowed to invoke it."""
+        user = self.services.account.find(_FUNCTION, arn)
+        if user is None:
+            raise Refused(f"Function not found: {arn}")
+        self._check_role(framework)
+        if not allowed(self.services.account, str(framework.properties["Role"]), "lambda:InvokeFunction", arn):
+            raise Refused(
+                f"User: {framework.properties['Role']} is not authorized to perform: lambda:InvokeFunction on {arn}: "
+                f"{request.name} was sent its event before the framework's policy was there"
+            )
+        return user
+
+    def _check_role(self, function: Thing) -> None:
+        role = str(function.properties["Role"])
+        if not trusts(self.services.account, role, "lambda.amazonaws.com"):
+            raise Refused(f"The role {role} cannot be assumed by Lambda.")
+
+    def _check_logs(self, function: Thing) -> None:
+        """A function that may not write its log leaves nobody a trace of what it did."""
+        account, role = self.services.account, str(function.properties["Role"])
+        if has_managed(account, role, *_LOGGING):
+            return
+        name = (function.properties.get("LoggingConfig") or {}).get("LogGroup")
+        group = account.find("AWS::Logs::LogGroup", name)
+        if group is not None and not allowed(account, role, "logs:PutLogEvents", str(group.attributes["Arn"])):
+            path = f"{function.stack}.{function.name}"
+            self.services.record.find(
+                "HPR02", path, f"the function {path} may not write to its log group {group.id} (yet)"
+            )
+
+    def _call(self, event: Mapping[str, Any], request: Request, function: Thing) -> Steps:
+        """Run the code of one function."""
+        self._check_role(function)
+        self._check_logs(function)
+        trouble = self._way_out(function)
+        limit = float(function.properties.get("Timeout", 3))
+        if trouble:
+            self.services.record.find("HPR02", request.path, trouble)
+            yield limit
+            raise Refused(f"Task timed out after {limit:.2f} seconds: {trouble}")
+        name = str(function.properties.get("Handler", ""))
+        code = next((code for end, code in self.own.items() if name.endswith(end)), None)
+        if code is None:
+            code = handlers.OF_CDK.get(request.kind)
+        if code is None:
+            self._say_unknown(request, f"the code of {function.stack}.{function.name} ({name or 'no handler'})")
+            yield 5.0
+            return {
+                "PhysicalResourceId": event.get("PhysicalResourceId") or f"{request.name}-unknown",
+                "IsComplete": True,
+            }
+        call = Call(self.services, function, self._role_arn(function), limit)
+        try:
+            answer = yield Blocking(lambda: code(event, call), limit)
+        except (Refused, TimeoutError):
+            raise
+        except Exception as failure:  # the framework turns whatever a handler raises into the reason
+            raise Refused(str(failure)) from failure
+        return answer or {}
+
+    def _way_out(self, function: Thing) -> str:
+        """Why a function inside of a VPC reaches nothing; empty where it does, or where it is outside."""
+        for subnet in (function.properties.get("VpcConfig") or {}).get("SubnetIds") or ():
+            ways = ways_out(self.services.account, subnet)
+            if ways is not None and "internet" not in ways and not {"eks", "sts"} & ways:
+                return f"the function {function.name} in subnet {subnet} reaches no AWS API (yet)"
+        return ""
+
+    def _role_arn(self, function: Thing) -> str:
+        role = str(function.properties["Role"])
+        thing = self.services.account.find("AWS::IAM::Role", role)
+        return role if thing is None else str(thing.attributes["Arn"])
+
+    def _answered(self, live: Live, answer: Mapping[str, Any]) -> None:
+        live.id = str(answer.get("PhysicalResourceId") or live.id)
+        live.attributes = dict(answer.get("Data") or {})
+
+    def _say_unknown(self, request: Request, what: str) -> None:
+        self.services.record.find("HPR05", request.path, f"{request.kind} was taken to succeed: {what} is not run here")
+
+
+_LOGGING = ("AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole")
+_NO_ANSWER = "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId"
+
+
+def _texts(value: Any) -> Any:
+    """Properties as a function gets them: CloudFormation makes every plain value a text."""
+    if isinstance(value, Mapping):
+        return {key: _texts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_texts(item) for item in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,146 @@
+"""Helm, played: our function's own decisions (`release.py`) on a model of the binary and of what a chart brings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...core.catalog import deployment_wait, load
+from ...handlers.helm.binary import HelmError
+from ...handlers.helm.index import Properties, Run
+from ...handlers.helm.release import Runner
+from ...handlers.helm.retries import with_retries
+from ...handlers.kubernetes.client import ApiClient
+from ...handlers.kubernetes.timing import Deadline
+from .call import Call
+from .connection import connect
+from .kinds import Json
+from .kubernetes import KubernetesCluster
+
+
+class ModelledHelm:
+    """Runs what the function asks helm for, on the state of a cluster; a revision is a Secret, as helm keeps it."""
+
+    def __init__(self, call: Call, cluster: KubernetesCluster, connection: Any, chart: Mapping[str, Any]) -> None:
+        self._call, self._cluster, self._chart, self._role = call, cluster, chart, call.role
+        clock: Any = call.services.world.clock
+        self._clock = clock
+        self.api = ApiClient(connection, Deadline.after(clock, call.limit))
+        self.seconds_left: Callable[[], float] = call.left
+
+    def run(self, arguments: Sequence[str], /) -> str:
+        """What helm would print. Raises `HelmError`."""
+        if self._cluster.denies(self._role) is not None:
+            raise HelmError(
+                "Error: Kubernetes cluster unreachable: the server has asked for the client to provide credentials"
+            )
+        namespace = arguments[arguments.index("--namespace") + 1]
+        verb, name = arguments[0], arguments[1]
+        history = self._records(namespace, name)
+        self._clock.sleep(self._call.services.timing.seconds(deployment_wait("helm")))
+        if verb == "uninstall":
+            if not history:
+                raise HelmError("Error: uninstall: Release not loaded: release: not found")
+            self._uninstall(namespace, name)
+            return "release uninstalled"
+        if verb == "rollback":
+            target = history[int(arguments[2]) - 1]["metadata"]["labels"]
+            self._write(namespace, name, len(history) + 1, "deployed", target)
+            return "Rollback was a success!"
+        return self._upgrade(namespace, name, history, arguments)
+
+    def _upgrade(self, namespace: str, name: str, history: list[Json], arguments: Sequence[str]) -> str:
+        store = self._cluster.store
+        if ("", "namespaces", "", namespace) not in store.objects:
+            if "--create-namespace" not in arguments:
+                raise HelmError(f'Error: create: failed to create: namespaces "{namespace}" not found')
+            store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        number = len(history) + 1
+        given = next((one[9:] for one in arguments if one.startswith("--labels=")), "")
+        former = history[-1]["metadata"]["labels"] if history else {}
+        labels = {**former, **dict(pair.split("=", 1) for pair in given.split(",") if pair)}
+        self._write(namespace, name, number, "pending-upgrade" if history else "pending-install", labels)
+        self._bring(namespace, name)
+        timeout = next(float(one[10:-1]) for one in arguments if one.startswith("--timeout="))
+        waited = 0.0
+        while "--wait" in arguments and not self._cluster.nodes():
+            if waited >= timeout:
+                self._write(namespace, name, number, "failed", labels)
+                raise HelmError("Error: context deadline exceeded: no node takes the release's pods")
+            self._clock.sleep(10.0)
+            waited += 10.0
+        for one in history:
+            one["metadata"]["labels"]["status"] = "superseded"
+        self._write(namespace, name, number, "deployed", labels)
+        return json.dumps({"name": name, "version": number})
+
+    def _records(self, namespace: str, name: str) -> list[Json]:
+        wanted = {"owner": "helm", "name": name}.items()
+        found = [
+            item
+            for key, item in self._cluster.store.objects.items()
+            if key[:3] == ("", "secrets", namespace) and wanted <= (item["metadata"].get("labels") or {}).items()
+        ]
+        return sorted(found, key=lambda item: int(item["metadata"]["labels"]["version"]))
+
+    def _write(self, namespace: str, name: str, number: int, status: str, labels: Mapping[str, str]) -> None:
+        own = {"owner": "helm", "name": name, "status": status, "version": str(number)}
+        metadata = {
+            "name": f"sh.helm.release.v1.{name}.v{number}",
+            "namespace": namespace,
+            "labels": {**labels, **own},
+        }
+        secret = {"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata}
+        self._cluster.store.put(secret, "helm")
+
+    def _bring(self, namespace: str, name: str) -> None:
+        labels = {"app.kubernetes.io/managed-by": "Helm", "release": name}
+        brought = load("deployment")["charts"].get(str(self._chart.get("Path", "")).rpartition("/")[2])
+        if brought is None:
+            self._cluster.workload("Deployment", namespace, name, labels)
+            return
+        for other in brought["namespaces"]:
+            if ("", "namespaces", "", other) not in self._cluster.store.objects:
+                metadata = {"name": other, "labels": labels}
+                self._cluster.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        for crd in brought["crds"]:
+            self._cluster.define(crd, labels)
+        for where, workload in brought["daemonsets"]:
+            self._cluster.workload("DaemonSet", where, workload, labels)
+        for where, workload in brought["deployments"]:
+            self._cluster.workload("Deployment", where, workload, labels)
+
+    def _uninstall(self, namespace: str, name: str) -> None:
+        store = self._cluster.store
+        for key, item in list(store.objects.items()):
+            labels = item["metadata"].get("labels") or {}
+            ours = labels.get("release") == name and labels.get("app.kubernetes.io/managed-by") == "Helm"
+            if ours and key in store.objects and key[1] != "namespaces":
+                store.delete(key, {})
+        for record in self._records(namespace, name):
+            store.delete(("", "secrets", namespace, record["metadata"]["name"]), {})
+
+
+class ModelledRun(Run):
+    """Our function's run of one event, without the download and the digest of its chart."""
+
+    def prepared(self, wanted: Properties) -> tuple[Path, list[Path]]:
+        """No chart: what it brings is a list."""
+        return Path("chart"), []
+
+    def runner(self, wanted: Properties) -> Runner:
+        """The model of helm, on the cluster in memory."""
+        call: Call = self.helm  # type: ignore[assignment]
+        sleep = call.services.world.clock.sleep
+        connection = with_retries(lambda: connect(call, wanted.cluster), seconds_left=call.left, sleep=sleep)
+        return ModelledHelm(call, connection.pool.cluster, connection, wanted.chart)
+
+
+def run_helm(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """The function of a Helm release."""
+    wanted = Properties.of(event["ResourceProperties"])
+    clock: Any = call.services.world.clock
+    run = ModelledRun(event, Path(), call, None, clock.sleep, clock.now)  # type: ignore[arg-type]
+    return run.delete(wanted) if event["RequestType"] == "Delete" else run.apply(wanted)

@@ -1,0 +1,229 @@
+"""HyperPod: the cluster, the nodes that join if they can, scheduler configs and compute quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...core.catalog import deployment_wait
+from .account import ANYTHING, Refused, Thing
+from .brought import KARPENTER
+from .eks import cluster_of
+from .iam import allowed, attached, has_managed, trusts
+from .kubernetes import KubernetesCluster
+from .network import ways_out
+from .resources import MODELS, Model, Request, Resources
+from .world import Steps
+
+CLUSTER = "AWS::SageMaker::Cluster"
+_INSTANCE_POLICY = "AmazonSageMakerClusterInstanceRolePolicy"
+_NODE_ADDONS = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")
+
+
+def groups(properties: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Instance groups and restricted instance groups."""
+    yield from properties.get("InstanceGroups") or ()
+    yield from properties.get("RestrictedInstanceGroups") or ()
+
+
+def _count(group: Mapping[str, Any]) -> int:
+    return int(group.get("InstanceCount", 0))
+
+
+def _before(services: Resources, request: Request) -> None:
+    services.changing.add((request.stack, request.name))
+    eks = request.properties["Orchestrator"]["Eks"]["ClusterArn"]
+    cluster = cluster_of(services, eks)
+    if cluster.owned and not cluster.has_release:
+        services.record.find(
+            "HPR02", request.path, "the HyperPod cluster is created before its dependency chart is installed"
+        )
+    for group in groups(request.properties):
+        role = str(group["ExecutionRole"])
+        if not trusts(services.account, role, "sagemaker.amazonaws.com"):
+            raise Refused(f"SageMaker can't take on the execution role {role} of group {group['InstanceGroupName']}")
+
+
+def _made(services: Resources, thing: Thing, _: Request) -> None:
+    thing.state |= {"nodes": {}, "trouble": {}}
+    _scale(services, thing)
+    _autoscaling(services, thing)
+
+
+def _updated(services: Resources, thing: Thing, _: Request) -> None:
+    _scale(services, thing)
+    _autoscaling(services, thing)
+
+
+def _autoscaling(services: Resources, thing: Thing) -> None:
+    """Karpenter's kinds come with the cluster's autoscaling, some time after it is in service."""
+    if (thing.properties.get("AutoScaling") or {}).get("Mode") != "Enable":
+        return
+    cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
+
+    def bring() -> None:
+        for name in KARPENTER:
+            cluster.define(name, {})
+
+    services.world.after(services.timing.seconds(deployment_wait("autoscaling")), bring)
+
+
+def _type_of(group: Mapping[str, Any]) -> str:
+    """The instance type of a group's nodes; of a flexible group the first that it takes."""
+    if "InstanceType" in group:
+        return str(group["InstanceType"])
+    return str(group["InstanceRequirements"]["InstanceTypes"][0])
+
+
+def _scale(services: Resources, thing: Thing) -> None:
+    """Bring each group to its count."""
+    cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
+    nodes: dict[str, list[str]] = thing.state["nodes"]
+    wanted = {str(group["InstanceGroupName"]): group for group in groups(thing.properties)}
+    for name in [name for name in nodes if name not in wanted]:
+        for node in nodes.pop(name):
+            cluster.leave(node)
+    for name, group in wanted.items():
+        there = nodes.setdefault(name, [])
+        while len(there) > _count(group):
+            cluster.leave(there.pop())
+        for _ in range(_count(group) - len(there)):
+            node = f"hyperpod-i-{len(services.account.ever):05d}{len(there):03d}{name[:4]}"
+            services.account.ever.add(node)
+            there.append(node)
+            services.world.start(_boot(services, thing, cluster, group, node))
+
+
+def _boot(services: Resources, thing: Thing, cluster: KubernetesCluster, group: Mapping[str, Any], node: str) -> Steps:
+    """One node: it needs its network, its role and its scripts when it starts, and the node add-ons to become ready."""
+    name = str(group["InstanceGroupName"])
+    trouble = next(_trouble(services, thing, group), "")
+    if name in services.timing.no_nodes:
+        trouble = "there is no capacity (injected)"
+    yield services.timing.seconds(deployment_wait("node"), "node")
+    if node not in thing.state["nodes"].get(name, ()):
+        return
+    if trouble:
+        thing.state["trouble"][name] = trouble
+        services.record.find("HPR02", f"{thing.stack}.{thing.name}", f"no node of group {name} can join: {trouble}")
+        return
+    missing = [one for one in _NODE_ADDONS if one not in cluster.addons]
+    if missing:
+        text = f"the nodes of group {name} are not ready: the add-ons {', '.join(missing)} are not there"
+        thing.state["trouble"][name] = text
+        services.record.find("HPR02", f"{thing.stack}.{thing.name}", text)
+        while any(one not in cluster.addons for one in _NODE_ADDONS):
+            yield 30.0
+            if cluster.gone or thing.state.get("deleted"):
+                return
+    thing.state["trouble"].pop(name, None)
+    cluster.join(node, _type_of(group), thing.id)
+
+
+def _trouble(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Iterator[str]:
+    account, role = services.account, str(group["ExecutionRole"])
+    owner = account.find("AWS::IAM::Role", role)
+    if owner is not None and not has_managed(account, role, _INSTANCE_POLICY) and not attached(account, owner):
+        yield f"its execution role {owner.name} has no policy (yet)"
+    vpc = group.get("OverrideVpcConfig") or thing.properties.get("VpcConfig") or {}
+    for subnet in vpc.get("Subnets") or ():
+        arn = f"arn:{account.partition}:ec2:{account.region}:{account.account}:subnet/{subnet}"
+        if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn):
+            yield f"its execution role may not create network interfaces in {subnet} (yet)"
+        ways = ways_out(account, subnet)
+        if ways is not None and "internet" not in ways and not {"s3", "ecr.api"} <= ways:
+            yield f"its subnet {subnet} has no way to ECR and S3 (yet)"
+    for security_group in vpc.get("SecurityGroupIds") or ():
+        arn = f"arn:{account.partition}:ec2:{account.region}:{account.account}:security-group/{security_group}"
+        if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn):
+            yield f"its execution role may not create network interfaces with {security_group} (yet)"
+        if not _talks_to_itself(services, security_group):
+            yield f"its security group {security_group} does not let nodes talk to each other (yet)"
+    eks = str(thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
+    if owner is not None and not allowed(account, role, "eks-auth:AssumeRoleForPodIdentity", eks):
+        yield "its execution role may not give pods credentials by pod identity (yet)"
+    yield from _scripts(services, group, role)
+
+
+def _talks_to_itself(services: Resources, group: str) -> bool:
+    thing = services.account.find("AWS::EC2::SecurityGroup", group)
+    if thing is None:
+        return True
+
+    def inside(kind: str, other: str) -> bool:
+        return any(
+            rule.properties["GroupId"] == group and rule.properties.get(other) == group
+            for rule in services.account.of_kind(kind)
+        )
+
+    return inside("AWS::EC2::SecurityGroupIngress", "SourceSecurityGroupId") and inside(
+        "AWS::EC2::SecurityGroupEgress", "DestinationSecurityGroupId"
+    )
+
+
+def _scripts(services: Resources, group: Mapping[str, Any], role: str) -> Iterator[str]:
+    config = group.get("LifeCycleConfig") or {}
+    place, script = config.get("SourceS3Uri"), config.get("OnCreate")
+    if not place or not script:
+        return
+    bucket, _, prefix = str(place).removeprefix("s3://").partition("/")
+    key = f"{prefix.rstrip('/')}/{script}".lstrip("/")
+    if not services.account.exists("AWS::S3::Bucket", bucket):
+        yield f"the bucket of its lifecycle scripts, {bucket}, is not there (yet)"
+    if bucket in services.account.objects:
+        if not {key, f"{prefix.rstrip('/')}/{ANYTHING}"} & services.account.objects[bucket]:
+            yield f"its lifecycle script s3://{bucket}/{key} is not there (yet)"
+        elif not allowed(services.account, role, "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"):
+            yield f"its execution role may not read its lifecycle script s3://{bucket}/{key} (yet)"
+
+
+def _before_deletion(services: Resources, thing: Thing) -> None:
+    for kind in ("AWS::SageMaker::ComputeQuota", "AWS::SageMaker::ClusterSchedulerConfig"):
+        for part in services.account.of_kind(kind):
+            if part.properties["ClusterArn"] == thing.id:
+                raise Refused(f"the cluster has the {kind.rpartition('::')[2]} {part.id}: delete it first")
+
+
+def _gone(services: Resources, thing: Thing) -> None:
+    thing.state["deleted"] = True
+    for cluster in services.clusters.values():
+        for nodes in thing.state.get("nodes", {}).values():
+            for node in nodes:
+                cluster.leave(node)
+
+
+def _governed(services: Resources, thing: Thing, _: Request) -> Steps:
+    yield from govern(services, thing, there=True)
+
+
+def govern(services: Resources, thing: Thing, *, there: bool) -> Steps:
+    """A scheduler config or a quota reaches Kueue: only where its webhook serves. Raises `Refused`."""
+    hyperpod = services.account.find(CLUSTER, thing.properties["ClusterArn"])
+    if hyperpod is None:
+        return
+    cluster = cluster_of(services, hyperpod.properties["Orchestrator"]["Eks"]["ClusterArn"])
+    addon = cluster.addons.get("amazon-sagemaker-hyperpod-taskgovernance")
+    if there and (addon is None or not addon.ready):
+        raise Refused(f"{thing.name}: CreateFailed: Kueue's webhook does not serve (yet)")
+    yield services.timing.seconds(deployment_wait("kueue"))
+    team = (thing.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
+    if team:
+        cluster.team(str(team), there)
+
+
+def _quota_gone(services: Resources, thing: Thing) -> None:
+    for _ in govern(services, thing, there=False):
+        pass
+
+
+MODELS |= {
+    CLUSTER: Model(
+        before_create=_before,
+        after_create=_made,
+        after_update=_updated,
+        before_delete=_before_deletion,
+        after_delete=_gone,
+    ),
+    "AWS::SageMaker::ComputeQuota": Model(after_create=_governed, after_delete=_quota_gone),
+    "AWS::SageMaker::ClusterSchedulerConfig": Model(after_create=_governed),
+}

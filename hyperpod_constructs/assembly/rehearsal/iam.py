@@ -1,0 +1,140 @@
+"""IAM, and what else is small: who may do what, roles with policies, buckets with objects."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .account import Account, Refused, Thing
+from .resources import MODELS, Model, Request, Resources
+
+
+def attached(account: Account, role: Thing) -> list[Thing]:
+    """The `AWS::IAM::Policy` resources of a role."""
+    return [one for one in account.of_kind("AWS::IAM::Policy") if role.id in one.properties.get("Roles", ())]
+
+
+def statements(account: Account, role: Thing) -> Iterator[Mapping[str, Any]]:
+    """The statements of a role's own policies; managed ones are known by name only."""
+    documents = [one.properties["PolicyDocument"] for one in attached(account, role)]
+    documents += [one["PolicyDocument"] for one in role.properties.get("Policies") or ()]
+    for document in documents:
+        yield from _listed(document.get("Statement"))
+
+
+def allowed(account: Account, role: str, action: str, resource: str) -> bool:
+    """Whether a role's policies allow an action; conditions are taken for true, roles of others for able.
+
+    Managed policies are AWS's to know: they allow nothing here, so whoever relies on one asks for it by name.
+    """
+    thing = account.find("AWS::IAM::Role", role)
+    if thing is None:
+        return account.exists("AWS::IAM::Role", role)
+    granted = False
+    for statement in statements(account, thing):
+        if _matches(statement.get("Action"), action, fold=True) and _matches(statement.get("Resource"), resource):
+            if statement["Effect"] == "Deny" and "Condition" not in statement:
+                return False
+            granted = granted or statement["Effect"] == "Allow"
+    return granted
+
+
+def has_managed(account: Account, role: str, *names: str) -> bool:
+    """Whether a role has one of some managed policies; true for a role of somebody else."""
+    thing = account.find("AWS::IAM::Role", role)
+    if thing is None:
+        return account.exists("AWS::IAM::Role", role)
+    arns = thing.properties.get("ManagedPolicyArns") or ()
+    return any(arn.rpartition("/")[2] in names for arn in arns)
+
+
+def trusts(account: Account, role: str, service: str, source: str = "") -> bool:
+    """Whether a service may take on a role, on behalf of a source (an ARN); true for a role of somebody else."""
+    thing = account.find("AWS::IAM::Role", role)
+    if thing is None:
+        return account.exists("AWS::IAM::Role", role)
+    for statement in _listed(thing.properties["AssumeRolePolicyDocument"].get("Statement")):
+        principal = statement.get("Principal")
+        if isinstance(principal, Mapping) and service in _listed(principal.get("Service")):
+            equals = (statement.get("Condition") or {}).get("ArnEquals") or {}
+            wanted = _listed(equals.get("aws:SourceArn"))
+            return not source or not wanted or source in wanted
+    return False
+
+
+def _matches(patterns: Any, value: str, fold: bool = False) -> bool:
+    text = value.lower() if fold else value
+    return any(
+        fnmatch.fnmatchcase(text, (str(one).lower() if fold else str(one)).replace("[", "[[]"))
+        for one in _listed(patterns)
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _role_free(services: Resources, thing: Thing) -> None:
+    policies = attached(services.account, thing)
+    if policies:
+        raise Refused(f"Cannot delete entity, must delete policies first: {', '.join(one.name for one in policies)}")
+
+
+def _bucket_made(services: Resources, thing: Thing, _: Any) -> None:
+    services.account.objects[thing.id] = set()
+
+
+def _bucket_empty(services: Resources, thing: Thing) -> None:
+    inside = services.account.objects.get(thing.id)
+    if inside:
+        raise Refused(f"The bucket you tried to delete is not empty: {sorted(inside)[0]} and {len(inside) - 1} more")
+
+
+def _policy_document(_: Resources, request: Request) -> None:
+    for statement in _listed(request.properties["PolicyDocument"].get("Statement")):
+        for resource in _listed(statement.get("Resource")):
+            if resource != "*" and not str(resource).startswith("arn:"):
+                raise Refused(f'MalformedPolicyDocument: Resource {resource} must be in ARN format or "*".')
+
+
+def _bucket_policy(_: Resources, request: Request) -> None:
+    for statement in _listed(request.properties["PolicyDocument"].get("Statement")):
+        principal = statement.get("Principal")
+        for one in _listed(principal.get("AWS") if isinstance(principal, Mapping) else principal):
+            if one != "*" and not str(one).startswith("arn:") and not str(one).isdigit():
+                raise Refused(f"Invalid principal in policy: {one}")
+
+
+def bucket_lets(account: Account, bucket: str, role: str, action: str) -> bool:
+    """Whether a bucket's own policy lets a role do something."""
+    for policy in account.of_kind("AWS::S3::BucketPolicy"):
+        if policy.properties["Bucket"] != bucket:
+            continue
+        for statement in _listed(policy.properties["PolicyDocument"].get("Statement")):
+            principal = statement.get("Principal")
+            named = _listed(principal.get("AWS")) if isinstance(principal, Mapping) else []
+            if (
+                statement["Effect"] == "Allow"
+                and role in named
+                and _matches(statement.get("Action"), action, fold=True)
+            ):
+                return True
+    return False
+
+
+def _state_machine(_: Resources, request: Request) -> None:
+    definition = request.properties.get("DefinitionString")
+    for name, state in json.loads(definition)["States"].items() if isinstance(definition, str) else ():
+        if "Resource" in state and not str(state["Resource"]).startswith("arn:"):
+            raise Refused(f"Invalid State Machine Definition: the resource {state['Resource']} of {name} is not an ARN")
+
+
+MODELS |= {
+    "AWS::IAM::Policy": Model(before_create=_policy_document),
+    "AWS::IAM::Role": Model(before_delete=_role_free),
+    "AWS::S3::Bucket": Model(after_create=_bucket_made, before_delete=_bucket_empty),
+    "AWS::S3::BucketPolicy": Model(before_create=_bucket_policy),
+    "AWS::StepFunctions::StateMachine": Model(before_create=_state_machine),
+}

@@ -1,0 +1,400 @@
+"""One EKS cluster from the inside: nodes that join, add-ons that start, webhooks that refuse until they are ready."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ...core.catalog import deployment_wait, find_addon
+from . import brought
+from .account import Account
+from .api_server import ApiServer
+from .plan import Record, Timing
+from .store import Json, Key, Refusal, Resource
+from .world import Steps, World
+
+JOB_KINDS = {
+    ("sagemaker.amazonaws.com", "hyperpodpytorchjobs"): "amazon-sagemaker-hyperpod-training-operator",
+}
+"""Kinds whose admission asks a webhook of an add-on."""
+KUEUE = "amazon-sagemaker-hyperpod-taskgovernance"
+_KUEUE_WATCHES = (("apps", "deployments"), ("batch", "jobs"), ("sagemaker.amazonaws.com", "hyperpodpytorchjobs"))
+_FREE_NAMESPACES = ("kube-system", "kueue-system")
+TEAM_PREFIX = "hyperpod-ns-"
+_WRITERS = ("AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy")
+_READERS = ("AmazonEKSAdminViewPolicy", "AmazonEKSViewPolicy")
+
+
+class Surroundings(Protocol):
+    """What a cluster lies in: an account, and a rehearsal's time and record."""
+
+    @property
+    def world(self) -> World:
+        """Virtual time."""
+
+    @property
+    def account(self) -> Account:
+        """What exists around it."""
+
+    @property
+    def timing(self) -> Timing:
+        """How long things take."""
+
+    @property
+    def record(self) -> Record:
+        """Where findings go."""
+
+
+@dataclass
+class Installed:
+    """An add-on in the cluster."""
+
+    name: str
+    ready: bool = False
+    status: str = "CREATING"
+    issue: str = ""
+    since: float = 0.0
+    available: set[str] = field(default_factory=set)
+    """Deployments of it that have ready pods."""
+
+
+@dataclass
+class Answer:
+    """What urllib3 would give."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+class ClusterServer(ApiServer):
+    """An API server that knows who asks, and that asks webhooks before it takes an object."""
+
+    def __init__(self, cluster: KubernetesCluster) -> None:
+        super().__init__(cluster.services.world.clock)  # type: ignore[arg-type]
+        self.cluster = cluster
+        self.store.objects = _Watched(self.store.objects, cluster)  # jobs run, namespaces of teams stay watched
+
+    def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """One request of somebody with this role."""
+        if self.cluster.gone:
+            raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is gone")
+        trouble = self.cluster.denies(role, reads=method == "GET")
+        if trouble is not None:
+            return _refusal(trouble)
+        target = url.partition(".eks.amazonaws.com")[2] or url
+        given = {**headers, "Authorization": f"Bearer {self.token}"}
+        status, answer, more = self.answer(method, target, given, body or b"")
+        data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+        return Answer(status, more, data)
+
+    def _object(
+        self, method: str, resource: Resource, key: Key, query: dict[str, str], headers: Any, body: Any
+    ) -> tuple[int, Any]:
+        if method in ("PATCH", "PUT"):
+            self.cluster.admit(resource, key)
+        return super()._object(method, resource, key, query, headers, body)
+
+
+class _Watched(dict[Key, Json]):
+    """The objects; jobs that are written begin to run."""
+
+    def __init__(self, objects: dict[Key, Json], cluster: KubernetesCluster) -> None:
+        super().__init__(objects)
+        self._cluster = cluster
+
+    def __setitem__(self, key: Key, item: Json) -> None:
+        new = key not in self
+        super().__setitem__(key, item)
+        if new:
+            self._cluster.appeared(key, item)
+
+    def __copy__(self) -> _Watched:
+        return _Watched(dict(self), self._cluster)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Watched:
+        """For a dry run: a copy that the same cluster watches, to be put back."""
+        return _Watched(copy.deepcopy(dict(self), memo), self._cluster)
+
+
+@dataclass(eq=False)
+class KubernetesCluster:
+    """The state of one EKS cluster. `owned` is false for one that the app did not make."""
+
+    name: str
+    services: Surroundings
+    owned: bool = True
+    gone: bool = False
+    addons: dict[str, Installed] = field(default_factory=dict)
+    trouble: dict[str, str] = field(default_factory=dict)
+    """What was missing when an add-on was asked for, by the path of its resource."""
+
+    def __post_init__(self) -> None:
+        self.server = ClusterServer(self)
+        self.store = self.server.store
+
+    @property
+    def has_release(self) -> bool:
+        """Whether a Helm release is deployed in it."""
+        return any(
+            key[1] == "secrets" and (item["metadata"].get("labels") or {}).get("status") == "deployed"
+            for key, item in self.store.objects.items()
+        )
+
+    # Who may ask
+
+    def denies(self, role: str, *, reads: bool = False) -> Refusal | None:
+        """Why a role is refused; None when an access entry lets it in, to write or only to read."""
+        if not self.owned:
+            return None
+        for entry in self.services.account.of_kind("AWS::EKS::AccessEntry"):
+            if entry.properties["ClusterName"] == self.name and entry.properties["PrincipalArn"] == role:
+                policies = [one["PolicyArn"].rpartition("/")[2] for one in entry.properties.get("AccessPolicies") or ()]
+                enough = (*_WRITERS, *_READERS) if reads else _WRITERS
+                if any(policy in enough for policy in policies) or entry.properties.get("KubernetesGroups"):
+                    return None
+                return Refusal(403, "Forbidden", f"{role} has no access policy for this")
+        return Refusal(401, "Unauthorized", "Unauthorized")
+
+    # Nodes
+
+    def nodes(self) -> list[Json]:
+        """Nodes that are ready."""
+        return [item for key, item in self.store.objects.items() if key[1] == "nodes"]
+
+    def join(self, name: str, kind: str, cluster: str) -> None:
+        """A node joins, with the labels that are documented."""
+        labels = {
+            "node.kubernetes.io/instance-type": kind,
+            "sagemaker.amazonaws.com/node-health-status": "Schedulable",
+            "sagemaker.amazonaws.com/cluster-name": cluster,
+        }
+        self.store.put(
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {"name": name, "labels": labels},
+                "spec": {},
+                "status": {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]},
+            }
+        )
+        self.settle()
+
+    def leave(self, name: str) -> None:
+        """A node is gone."""
+        key = ("", "nodes", "", name)
+        if key in self.store.objects:
+            self.store.delete(key, {})
+        self.settle()
+
+    # Add-ons
+
+    def install(self, addon: Installed, path: str, trouble: str) -> Steps:
+        """What EKS does for an add-on: objects at once, pods when there are nodes. Ends when CloudFormation is told.
+
+        `trouble` says what was missing when it was asked for: its pods then never become ready.
+        """
+        self.addons[addon.name] = addon
+        addon.since = self.services.world.now
+        known = find_addon(addon.name)
+        if trouble:
+            addon.status, addon.issue = "DEGRADED", trouble
+            return
+        self._objects(addon.name)
+        if known is not None and known.kind == "daemonset":
+            self.services.world.start(self._become_ready(addon))
+            addon.status = "ACTIVE"
+            return
+        if self.nodes():
+            addon.status = "ACTIVE"
+            self.services.world.start(self._become_ready(addon))
+            return
+        # CloudFormation takes DEGRADED for success, after EKS has waited for pods.
+        self.services.world.start(self._become_ready(addon))
+        yield self.services.timing.seconds(deployment_wait("addon_degraded"))
+        if not addon.ready:
+            addon.status, addon.issue = "DEGRADED", "InsufficientNumberOfReplicas: no node takes its pods"
+            self.services.record.find("HPR02", path, f"{addon.name} was installed without a node")
+
+    def _become_ready(self, addon: Installed) -> Steps:
+        while not (self.nodes() or _is_daemon_set(addon.name)):
+            yield 15.0
+            if self.addons.get(addon.name) is not addon:
+                return
+        # ACTIVE comes with the first pods; a deployment after the other answers some time later.
+        seconds = self.services.timing.seconds(deployment_wait("addon_ready"), "addon_ready")
+        yield seconds / 2
+        if self.addons.get(addon.name) is not addon:
+            return
+        addon.status, addon.issue = "ACTIVE", ""
+        self._crds(addon.name)
+        known = find_addon(addon.name)
+        names = known.deployments if known else ()
+        for name in names or ("",):
+            yield seconds / 2 / max(1, len(names))
+            addon.available.add(name)
+            self.settle()
+        if self.addons.get(addon.name) is addon:
+            addon.ready = True
+            self.settle()
+
+    def remove(self, name: str, preserve: bool) -> None:
+        """EKS removes an add-on; its objects stay where that was asked for."""
+        self.addons.pop(name, None)
+        known = find_addon(name)
+        if preserve or known is None:
+            return
+        for key, item in list(self.store.objects.items()):
+            if (item["metadata"].get("labels") or {}).get("eks.amazonaws.com/addon") == name:
+                self.store.delete(key, {})
+
+    def missing(self, name: str) -> str:
+        """Which prerequisite of an add-on is not ready: its webhook or its credentials would be missing."""
+        known = find_addon(name)
+        for other in known.prerequisites if known else ():
+            installed = self.addons.get(other)
+            if self.owned and (installed is None or not installed.ready):
+                return f"{name} was installed before {other} was ready"
+        kueue = self.addons.get(KUEUE)
+        if kueue is not None and name != KUEUE and not kueue.ready and not _in_kube_system(name):
+            return (
+                f"{name} was installed while Kueue's webhook was starting: "
+                'no endpoints available for service "kueue-webhook-service"'
+            )
+        if known is not None and known.standalone_association and self.owned and not self._association(name):
+            return f"{name} was installed before its pod identity association: its pods start without credentials"
+        return ""
+
+    def _association(self, name: str) -> bool:
+        known = find_addon(name)
+        accounts = known.service_accounts if known else ()
+        return any(
+            one.properties["ClusterName"] == self.name and one.properties["ServiceAccount"] in accounts
+            for one in self.services.account.of_kind("AWS::EKS::PodIdentityAssociation")
+        )
+
+    def _objects(self, name: str) -> None:
+        known = find_addon(name)
+        if known is None:
+            return
+        labels = {"eks.amazonaws.com/addon": name}
+        namespace = known.namespace or "kube-system"
+        if ("", "namespaces", "", namespace) not in self.store.objects:
+            self.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        for workload in known.deployments:
+            self.workload("Deployment", namespace, workload, labels)
+        if name == "coredns":
+            self.store.put(brought.service("kube-system", "kube-dns", labels))
+        if name == "vpc-cni":
+            self.workload("DaemonSet", namespace, "aws-node", labels)
+
+    def _crds(self, name: str) -> None:
+        known = find_addon(name)
+        for crd in known.crds if known else ():
+            self.define(crd, {"eks.amazonaws.com/addon": name})
+
+    # Objects that others bring
+
+    def workload(self, kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> None:
+        """A Deployment or a DaemonSet that somebody brings along; its pods come with nodes."""
+        self.store.put(brought.workload(kind, namespace, name, labels))
+        self.settle()
+
+    def define(self, name: str, labels: Mapping[str, str]) -> None:
+        """A CustomResourceDefinition that somebody brings along."""
+        self.store.put(brought.definition(name, labels))
+
+    def settle(self) -> None:
+        """Pods of workloads run where there are nodes, and where their add-on is ready."""
+        count = len(self.nodes())
+        for key, item in list(self.store.objects.items()):
+            if key[1] not in ("deployments", "daemonsets"):
+                continue
+            addon = self.addons.get((item["metadata"].get("labels") or {}).get("eks.amazonaws.com/addon", ""))
+            running = count if addon is None or addon.ready or key[3] in addon.available else 0
+            generation = item["metadata"].get("generation", 1)
+            if key[1] == "deployments":
+                ready = int(item["spec"].get("replicas", 1)) if running else 0
+                state = "True" if ready else "False"
+                item["status"] = {
+                    "observedGeneration": generation,
+                    "updatedReplicas": ready,
+                    "availableReplicas": ready,
+                    "conditions": [{"type": "Available", "status": state}],
+                }
+            else:
+                item["status"] = {
+                    "observedGeneration": generation,
+                    "desiredNumberScheduled": running,
+                    "updatedNumberScheduled": running,
+                    "numberReady": running,
+                }
+
+    def appeared(self, key: Key, item: Json) -> None:
+        """Controllers look at a new object."""
+        if key[:2] in JOB_KINDS or key[:2] == ("kubeflow.org", "pytorchjobs"):
+            if key[:2] in JOB_KINDS:
+                item["metadata"].setdefault("finalizers", [])
+            seconds = self.services.timing.seconds(deployment_wait("job_start"))
+            self.services.world.after(seconds, lambda: self._run(key))
+        elif key[1] in ("deployments", "daemonsets"):
+            self.services.world.after(20.0, self.settle)
+
+    def _run(self, key: Key) -> None:
+        item = self.store.objects.get(key)
+        if item is not None and self.nodes():
+            item["status"] = {
+                "conditions": [{"type": "Running", "status": "True"}, {"type": "PodsRunning", "status": "True"}]
+            }
+
+    # Admission
+
+    def admit(self, resource: Resource, key: Key) -> None:
+        """Ask the webhooks of add-ons. Raises `Refusal`."""
+        where = (resource.group, resource.plural)
+        operator = JOB_KINDS.get(where)
+        if operator is not None:
+            self._serving(operator, "hp-training-operator-webhook-service")
+        kueue = self.addons.get(KUEUE)
+        if kueue is not None and where in _KUEUE_WATCHES and key[2] not in _FREE_NAMESPACES:
+            self._serving(KUEUE, "kueue-webhook-service")
+
+    def _serving(self, addon: str, service: str) -> None:
+        installed = self.addons.get(addon)
+        if self.owned and (installed is None or not installed.ready):
+            raise Refusal(
+                500, "InternalError", f'failed calling webhook: no endpoints available for service "{service}"'
+            )
+
+    # Teams
+
+    def team(self, name: str, there: bool) -> None:
+        """Task governance makes a team's namespace and queue, and takes them away."""
+        namespace = f"{TEAM_PREFIX}{name}"
+        if there:
+            self.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        elif ("", "namespaces", "", namespace) in self.store.objects:
+            inside = [key for key in self.store.objects if key[2] == namespace and key[:2] in JOB_KINDS]
+            for key in inside:
+                self.services.record.find(
+                    "HPR04", f"{namespace}/{key[3]}", "a job was deleted with its team's namespace"
+                )
+            self.store.delete(("", "namespaces", "", namespace), {})
+
+
+def _is_daemon_set(name: str) -> bool:
+    known = find_addon(name)
+    return known is not None and known.kind == "daemonset"
+
+
+def _in_kube_system(name: str) -> bool:
+    known = find_addon(name)
+    return known is not None and known.namespace == "kube-system"
+
+
+def _refusal(refusal: Refusal) -> Answer:
+    body = {"kind": "Status", "status": "Failure", "reason": refusal.reason, "message": refusal.message}
+    return Answer(refusal.status, {}, json.dumps({**body, "code": refusal.status}).encode())

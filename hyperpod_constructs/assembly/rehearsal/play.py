@@ -1,0 +1,296 @@
+"""A whole app: its stacks deployed, changed and destroyed, in one or several accounts and regions."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from ...core.findings import Finding
+from ..graph import Source, Stack, load
+from . import eks, hyperpod, iam, network  # each adds its models
+from .account import Account
+from .cloudformation import CloudFormation
+from .functions import Functions, Handler
+from .handlers import OWN
+from .plan import Fault, Record, Step, Timing
+from .resources import PAYING, Left, Resources
+from .stack import Outcome
+from .world import Signal, Steps, World
+
+MODELLED = (network, iam, eks, hyperpod)
+"""Modules that add models of their services' kinds."""
+SETTLE_SECONDS = 1800.0
+"""How long a rehearsal goes on after a deployment: nodes join, pods start."""
+
+
+@dataclass
+class Site:
+    """One account and region."""
+
+    cloudformation: CloudFormation
+    resources: Resources
+
+
+@dataclass
+class Rehearsal:
+    """A deployment played in virtual time.
+
+    >>> from hyperpod_constructs.assembly.rehearsal import Rehearsal
+    >>> app = {"Net": {"Resources": {"Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}}}}
+    >>> rehearsal = Rehearsal()
+    >>> [(outcome.stack, outcome.status) for outcome in rehearsal.deploy(app)]
+    [('Net', 'CREATE_COMPLETE')]
+    >>> [(step.logical_id, step.action) for step in rehearsal.steps]
+    [('Vpc', 'create')]
+
+    Attributes:
+        timing: durations and order; the default takes typical times.
+        faults: what goes wrong, each once.
+        concurrency: stacks that are deployed at the same time where their order allows it (`cdk deploy --concurrency`).
+        account: account id for stacks whose environment leaves it open.
+        region: region for stacks whose environment leaves it open.
+        own_functions: end of a function's handler name to code that is run for it, beside the functions of this library.
+    """
+
+    timing: Timing = field(default_factory=Timing)
+    faults: Sequence[Fault] = ()
+    concurrency: int = 5
+    account: str = "111122223333"
+    region: str = "us-west-2"
+
+    own_functions: dict[str, Handler] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.world = World()
+        self.record = Record()
+        self.sites: dict[tuple[str, str], Site] = {}
+        self.faults_left = list(self.faults)
+
+    @property
+    def steps(self) -> list[Step]:
+        """What was done, in the order of its end."""
+        return self.record.steps
+
+    def another(self) -> Rehearsal:
+        """A fresh rehearsal with the same settings and assets."""
+        timing = replace(self.timing)
+        other = Rehearsal(timing, (), self.concurrency, self.account, self.region, self.own_functions)
+        other._assets, other._sources = self._assets, self._sources
+        return other
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was refused, lost, left behind or not modelled."""
+        return self.record.findings
+
+    # What a user does
+
+    def deploy(self, source: Source) -> list[Outcome]:
+        """`cdk deploy --all`: stacks in their order; what follows a failed stack is not started."""
+        stacks = list(load(source))
+        if isinstance(source, (str, Path)) and Path(source).is_dir():
+            self.publish(Path(source))
+        outcomes = self._run(self._deploy(stacks))
+        for outcome in outcomes:
+            if not outcome.ok:
+                self.record.find("HPR01", outcome.stack, f"{outcome.status}: {outcome.reason}")
+        named = {(self._site(stack).resources.account.region, stack.deployed_name) for stack in stacks}
+        for (_, region), site in self.sites.items():
+            for name in site.cloudformation.stacks:
+                if (region, name) not in named:
+                    self.record.find("HPR07", name, f"stack {name} is deployed, and no longer in the app")
+        return outcomes
+
+    def destroy(self) -> list[Outcome]:
+        """`cdk destroy --all`: the stacks in reverse order."""
+        return self._run(self._destroy())
+
+    def settle(self, seconds: float = SETTLE_SECONDS) -> None:
+        """Let time pass."""
+
+        def wait() -> Steps:
+            yield seconds
+
+        with _quietly():
+            self.world.run(until=self.world.start(wait()))
+
+    # What is there
+
+    def stacks(self) -> Iterator[str]:
+        """Names of the deployed stacks."""
+        return (name for site in self.sites.values() for name in site.cloudformation.stacks)
+
+    def left(self) -> list[Left]:
+        """What exists and belongs to no stack: kept by its deletion policy, or left behind."""
+        found: list[Left] = []
+        for site in self.sites.values():
+            owned = {
+                id(live.thing)
+                for deployed in site.cloudformation.stacks.values()
+                for live in deployed.live.values()
+                if live.thing is not None
+            }
+            kept = {(one.kind, one.id): one for one in site.resources.left}
+            for thing in site.resources.account.things.values():
+                if id(thing) not in owned:
+                    path = f"{thing.stack}.{thing.name}"
+                    by_us = kept.get((thing.kind, thing.id))
+                    found.append(by_us or Left(path, thing.kind, thing.id, "left behind"))
+            if not site.cloudformation.stacks:
+                found += [
+                    Left(one["Name"], f"SageMaker {one['Kind']}", one["Id"], "left behind")
+                    for one in site.resources.governed
+                ]
+                for cluster in site.resources.clusters.values():
+                    found += [
+                        Left(f"{key[2]}/{key[3]}", f"Kubernetes {item['kind']}", key[3], "left behind")
+                        for key, item in cluster.store.objects.items()
+                        if _ours(item)
+                    ]
+        return found
+
+    def paying(self) -> list[str]:
+        """Kinds of what exists and costs money by the hour, with how many."""
+        counts: dict[str, int] = {}
+        for site in self.sites.values():
+            for thing in site.resources.account.things.values():
+                if thing.kind in PAYING:
+                    counts[thing.kind] = counts.get(thing.kind, 0) + 1
+            for cluster in site.resources.clusters.values():
+                for node in cluster.nodes():
+                    kind = node["metadata"]["labels"]["node.kubernetes.io/instance-type"]
+                    counts[kind] = counts.get(kind, 0) + 1
+        return [f"{count} {kind}" for kind, count in sorted(counts.items())]
+
+    # How
+
+    def _run(self, steps: Steps) -> list[Outcome]:
+        process = self.world.start(steps)
+        with _quietly():
+            self.world.run(until=process)
+        if process.error is not None:
+            raise process.error
+        outcomes: list[Outcome] = process.value
+        return outcomes
+
+    def _deploy(self, stacks: list[Stack]) -> Steps:
+        done: dict[str, Signal] = {stack.name: self.world.signal() for stack in stacks}
+        outcomes: list[Outcome] = []
+        state = {"running": 0, "failed": 0}
+
+        def one(stack: Stack) -> Steps:
+            for other in stack.depends_on:
+                if other in done:
+                    yield done[other]
+            while state["running"] >= self.concurrency:
+                yield 1.0
+            if not state["failed"]:
+                state["running"] += 1
+                outcome = yield from self._site(stack).cloudformation.deploy(stack)
+                state["running"] -= 1
+                outcomes.append(outcome)
+                state["failed"] += not outcome.ok
+            done[stack.name].set()
+
+        names = self.timing.shuffled([stack.name for stack in stacks])
+        by_name = {stack.name: stack for stack in stacks}
+        processes = [self.world.start(one(by_name[name])) for name in names]
+        yield from _all(processes)
+        return outcomes
+
+    def _destroy(self) -> Steps:
+        outcomes: list[Outcome] = []
+        everything = [
+            (site, deployed) for site in self.sites.values() for deployed in site.cloudformation.stacks.values()
+        ]
+        done: dict[str, Signal] = {deployed.source.name: self.world.signal() for _, deployed in everything}
+        followers: dict[str, set[str]] = {name: set() for name in done}
+        for _, deployed in everything:
+            for other in deployed.source.depends_on:
+                if other in followers:
+                    followers[other].add(deployed.source.name)
+        state = {"failed": 0}
+
+        def one(site: Site, name: str, deployed_name: str) -> Steps:
+            for other in sorted(followers[name]):
+                yield done[other]
+            if not state["failed"]:
+                outcome = yield from site.cloudformation.delete(deployed_name)
+                outcomes.append(outcome)
+                state["failed"] += not outcome.ok
+                if not outcome.ok:
+                    self.record.find("HPR01", outcome.stack, f"{outcome.status}: {outcome.reason}")
+            done[name].set()
+
+        yield from _all([self.world.start(one(site, one_.source.name, one_.name)) for site, one_ in everything])
+        return outcomes
+
+    def _site(self, stack: Stack) -> Site:
+        account, _, region = stack.environment.removeprefix("aws://").partition("/")
+        account = account if account.isdigit() else self.account
+        region = region if region and "unknown" not in region else self.region
+        key = (account, region)
+        if key not in self.sites:
+            partition = (
+                "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+            )
+            resources = Resources(self.world, Account(account, region, partition), self.timing, self.record)
+            resources.functions = Functions(resources, own={**self.own_functions, **OWN})
+            site = Site(CloudFormation(self.world, resources, self.timing, self.record), resources)
+            site.cloudformation.faults = self.faults_left
+            self.sites[key] = site
+        self.sites[key].resources.assets.update(self._assets)
+        self.sites[key].resources.sources.update(self._sources)
+        return self.sites[key]
+
+    _assets: dict[str, Path] = field(default_factory=dict, init=False)
+    _sources: dict[str, set[str]] = field(default_factory=dict, init=False)
+
+    def publish(self, folder: Path) -> None:
+        """What `cdk deploy` uploads: keys of assets to their files, and to the names in them where they are folders."""
+        for manifest in folder.rglob("*.assets.json"):
+            for asset in json.loads(manifest.read_bytes()).get("files", {}).values():
+                path = manifest.parent / asset["source"].get("path", "")
+                for destination in asset.get("destinations", {}).values():
+                    key = destination["objectKey"]
+                    if path.is_file():
+                        self._assets[key] = path
+                    self._sources[key] = _names_in(path)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what our functions write into their logs."""
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@cache
+def _names_in(path: Path) -> set[str]:
+    if path.is_dir():
+        return {one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()}
+    if path.suffix == ".zip" and path.is_file() and path.stat().st_size < 2**20:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist())
+    return set()
+
+
+def _all(processes: Iterable[Signal]) -> Steps:
+    yield from processes
+
+
+def _ours(item: dict[str, object]) -> bool:
+    metadata = item["metadata"]
+    annotations = metadata.get("annotations") or {} if isinstance(metadata, dict) else {}
+    return any(str(key).startswith("hyperpod-constructs.io/") for key in annotations)

@@ -1,0 +1,189 @@
+"""A rehearsal as a report: the timeline, the critical path, what is left, what it costs, and the findings."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ...core.findings import Finding, errors, ordered, summary
+from ...core.rendering import text as findings_text
+from .chains import critical_path
+from .drills import Drill
+from .plan import Step
+from .play import Rehearsal
+from .resources import Left
+
+
+@dataclass
+class Act:
+    """One part of a rehearsal: a creation, an update, a deletion or a drill."""
+
+    title: str
+    minutes: float
+    outcomes: list[tuple[str, str, str]]
+    steps: list[Step]
+
+
+@dataclass
+class Report:
+    """Everything that a rehearsal has to say. `imposed` is the longest chain that AWS imposes, in minutes."""
+
+    app: str
+    acts: list[Act] = field(default_factory=list)
+    drills: list[Drill] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    paying: list[str] = field(default_factory=list)
+    imposed: float = 0.0
+
+    def add(self, title: str, rehearsal: Rehearsal, begun: float, first: int, outcomes: Sequence[Any]) -> None:
+        """Write down what happened since `begun` (in seconds) and since the step `first`."""
+        minutes = (rehearsal.world.now - begun) / 60
+        told = [(outcome.stack, outcome.status, outcome.reason) for outcome in outcomes]
+        self.acts.append(Act(title, minutes, told, rehearsal.steps[first:]))
+
+    def close(self, rehearsal: Rehearsal) -> None:
+        """Take over findings and what is there in the end."""
+        self.findings = ordered([*self.findings, *rehearsal.record.findings])
+        self.left, self.paying = rehearsal.left(), rehearsal.paying()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was refused, lost or left behind."""
+        return not errors(self.findings) and all(drill.ok for drill in self.drills)
+
+    # For people
+
+    def as_text(self) -> str:
+        """For a terminal."""
+        lines = [f"{self.app}: rehearsed on this machine, with typical durations; AWS promises none of them"]
+        for act in self.acts:
+            lines += ["", f"{act.title}: {act.minutes:.0f} minutes, {len(act.steps)} resources"]
+            lines += [
+                f"  {stack:<40} {status}{f': {reason}' if reason and status != 'UNCHANGED' else ''}"
+                for stack, status, reason in act.outcomes
+            ]
+            if act is self.acts[0] and act.steps:
+                lines += self._path(act)
+        if self.drills:
+            lines += ["", *self._drill_lines()]
+        if self.left:
+            lines += ["", "what no stack owns in the end:"]
+            lines += [f"  {one.kind} {one.id} ({one.path}): {one.why}" for one in self.left]
+        lines += ["", f"what costs money by the hour in the end: {', '.join(self.paying) or 'nothing'}", ""]
+        lines.append(findings_text(self.findings))
+        return "\n".join(lines)
+
+    def _path(self, act: Act) -> list[str]:
+        path = critical_path(act.steps)
+        lines = ["  critical path (what the deployment waits for, one after the other):"]
+        for step in path:
+            took = (step.end - step.start) / 60
+            if took >= 0.25:
+                lines.append(
+                    f"    {step.start / 60:6.1f} min  {took:5.1f} min  {step.stack}.{step.logical_id} ({step.kind})"
+                )
+        if self.imposed:
+            lines.append(f"  the longest chain that AWS imposes takes {self.imposed:.0f} minutes of these")
+        return lines
+
+    def _drill_lines(self) -> list[str]:
+        bad = [drill for drill in self.drills if not drill.ok]
+        lines = [f"{len(self.drills)} faults: after {len(self.drills) - len(bad)} the next deployment goes through"]
+        shown = self.drills if len(self.drills) <= 5 else bad
+        for drill in shown:
+            status = drill.failed.status if drill.failed else "not noticed"
+            lines.append(f"  {drill.fault.resource} {drill.fault.how}: {status}; to do: {drill.todo}")
+            if drill.failed:
+                lines.append(f"    reason: {drill.failed.reason}")
+            lines.append(f"    meanwhile you pay for: {', '.join(drill.paying) or 'nothing'}")
+            lines += [f"    left: {one.kind} {one.id} ({one.path}): {one.why}" for one in drill.left]
+            lines += [
+                f"    next deployment: {one.stack} {one.status}: {one.reason}" for one in drill.again if not one.ok
+            ]
+        return lines
+
+    # For machines
+
+    def as_json(self) -> str:
+        """One JSON object."""
+        acts = [
+            {
+                "title": act.title,
+                "minutes": round(act.minutes, 2),
+                "outcomes": [dict(zip(("stack", "status", "reason"), told, strict=True)) for told in act.outcomes],
+                "steps": [asdict(step) for step in act.steps],
+                "critical_path": [step.name for step in critical_path(act.steps)],
+            }
+            for act in self.acts
+        ]
+        drills = [
+            {
+                "resource": drill.fault.resource,
+                "how": drill.fault.how,
+                "ok": drill.ok,
+                "status": drill.failed.status if drill.failed else None,
+                "reason": drill.failed.reason if drill.failed else "",
+                "todo": drill.todo,
+                "left": [asdict(one) for one in drill.left],
+                "paying": list(drill.paying),
+                "again": [asdict(one) for one in drill.again],
+            }
+            for drill in self.drills
+        ]
+        return json.dumps(
+            {
+                "app": self.app,
+                "ok": self.ok,
+                "acts": acts,
+                "imposed_minutes": round(self.imposed, 2),
+                "drills": drills,
+                "left": [asdict(one) for one in self.left],
+                "paying": self.paying,
+                "findings": [finding.as_dict() for finding in self.findings],
+            }
+        )
+
+    def as_html(self) -> str:
+        """One page by itself: bars over time, the critical path in another color."""
+        parts = [_HEAD.format(title=html.escape(self.app))]
+        for act in self.acts:
+            parts.append(f"<h2>{html.escape(act.title)}: {act.minutes:.0f} minutes</h2>")
+            parts += [f"<p>{html.escape(' '.join(told))}</p>" for told in act.outcomes]
+            parts.append(_bars(act.steps))
+        if self.drills:
+            parts.append(f"<h2>Faults</h2><pre>{html.escape(chr(10).join(self._drill_lines()))}</pre>")
+        left = "\n".join(f"{one.kind} {one.id} ({one.path}): {one.why}" for one in self.left) or "nothing"
+        parts.append(f"<h2>Left in the end</h2><pre>{html.escape(left)}</pre>")
+        parts.append(f"<h2>Findings: {html.escape(summary(self.findings))}</h2>")
+        parts += [f"<pre>{html.escape(str(finding))}</pre>" for finding in self.findings]
+        return "\n".join([*parts, "</body></html>"])
+
+
+_HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body{{font:14px sans-serif;margin:2em}} .row{{position:relative;height:18px;white-space:nowrap}}
+.bar{{position:absolute;height:14px;background:#7aa6da;min-width:2px}} .on{{background:#d9534f}} .bad{{background:#333}}
+.name{{position:absolute;font-size:11px}} pre{{white-space:pre-wrap}}
+</style></head><body><h1>{title}</h1>
+<p>Rehearsed with typical durations; AWS promises none of them. Red: the critical path. Black: failed.</p>"""
+
+
+def _bars(steps: list[Step]) -> str:
+    if not steps:
+        return ""
+    first, last = min(step.start for step in steps), max(step.end for step in steps)
+    scale = 70.0 / max(1.0, last - first)
+    on = {(step.name, step.start) for step in critical_path(steps)}
+    rows = []
+    for step in sorted(steps, key=lambda one: (one.start, one.end)):
+        left, width = (step.start - first) * scale, (step.end - step.start) * scale
+        css = "bad" if step.failed else "on" if (step.name, step.start) in on else ""
+        label = html.escape(f"{step.action} {step.name} {(step.end - step.start) / 60:.1f} min {step.failed}")
+        rows.append(
+            f'<div class="row"><span class="bar {css}" style="left:{left:.2f}%;width:{width:.2f}%"></span>'
+            f'<span class="name" style="left:{left + width + 0.5:.2f}%">{label}</span></div>'
+        )
+    return "\n".join(rows)

@@ -1,0 +1,245 @@
+"""Creation, update and deletion of single resources: what the catalog knows of a kind, and what the models add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ...core.catalog import deployed_kinds
+from .account import Account, Refused, Thing
+from .kubernetes import KubernetesCluster
+from .plan import Fault, Record, Timing
+from .schemas import schema
+from .values import Unresolved
+from .world import Steps, World
+
+
+@dataclass
+class Request:
+    """What CloudFormation asks a service for."""
+
+    stack: str
+    stack_id: str
+    name: str
+    kind: str
+    properties: dict[str, Any]
+    body: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        """`Stack.LogicalId`."""
+        return f"{self.stack}.{self.name}"
+
+
+@dataclass(eq=False)
+class Live:
+    """One resource as CloudFormation remembers it; `thing` is what AWS has, None for a custom resource."""
+
+    kind: str
+    id: str
+    properties: dict[str, Any]
+    body: Mapping[str, Any]
+    attributes: dict[str, Any]
+    thing: Thing | None = None
+
+
+@dataclass
+class Model:
+    """What is special about a kind. Each hook may raise `Refused`; those after may be generators that take time."""
+
+    before_create: Callable[[Resources, Request], None] | None = None
+    after_create: Callable[[Resources, Thing, Request], Steps | None] | None = None
+    before_update: Callable[[Resources, Thing, Request], None] | None = None
+    after_update: Callable[[Resources, Thing, Request], Steps | None] | None = None
+    before_delete: Callable[[Resources, Thing], None] | None = None
+    after_delete: Callable[[Resources, Thing], None] | None = None
+
+
+class CustomResources(Protocol):
+    """Who sends the events of custom resources."""
+
+    def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
+        """Send a Create."""
+
+    def update(self, request: Request, live: Live, fault: Fault | None, made: dict[str, Live]) -> Steps:
+        """Send an Update."""
+
+    def back(self, request: Request, now: Live, then: Live) -> Steps:
+        """Send the Update that undoes one."""
+
+    def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
+        """Send a Delete."""
+
+
+MODELS: dict[str, Model] = {}
+"""Kind to what is special about it; filled by the modules of the services."""
+
+
+@dataclass
+class Left:
+    """Something that outlives its stack on purpose, or that nobody could delete."""
+
+    path: str
+    kind: str
+    id: str
+    why: str
+
+
+class Resources:
+    """The services of one account, as CloudFormation's handlers reach them."""
+
+    def __init__(self, world: World, account: Account, timing: Timing, record: Record) -> None:
+        self.world, self.account, self.timing, self.record = world, account, timing, record
+        self.functions: CustomResources
+        self.clusters: dict[str, KubernetesCluster] = {}
+        self.left: list[Left] = []
+        self.sources: dict[str, set[str]] = {}
+        """Key of a published asset to the names of the files in it."""
+        self.assets: dict[str, Path] = {}
+        """Key of a published asset to its file, for those that a function reads."""
+        self.governed: list[dict[str, Any]] = []
+        """Scheduler configs and compute quotas that our function made."""
+        self.changing: set[tuple[str, str]] = set()
+        """HyperPod clusters that were made since their stack's last operation began, as stack and logical id."""
+        self.dashboards: dict[str, dict[str, Any]] = {}
+        """Boards and sources in Grafana, by kind and uid."""
+
+    # CloudFormation's three verbs
+
+    def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
+        """Make it. A fault that strikes afterwards leaves it in `made`, for the rollback."""
+        if is_custom(request.kind):
+            return (yield from self.functions.create(request, fault, made))
+        self._check(request)
+        self.account.check_references(request.kind, request.properties)
+        model = MODELS.get(request.kind, Model())
+        if model.before_create:
+            model.before_create(self, request)
+        known = deployed_kinds().get(request.kind)
+        id, attributes = self.account.identify(request.kind, request.stack, request.name, request.properties)
+        self.account.check_name_free(request.kind, id)
+        if fault is not None and fault.how == "refused":
+            raise Refused("the service refuses it (injected)")
+        yield self.timing.seconds(known.create) if known else 5.0
+        thing = Thing(request.kind, id, request.name, request.stack, request.properties, attributes, self.world.now)
+        self.account.add(thing)
+        live = Live(request.kind, id, request.properties, request.body, attributes, thing)
+        made[request.name] = live
+        steps = model.after_create(self, thing, request) if model.after_create else None
+        if steps is not None:
+            yield from steps
+        if fault is not None:
+            raise Refused("the service made it, and reports a failure (injected)")
+        return live
+
+    def update(self, request: Request, live: Live, fault: Fault | None, made: dict[str, Live]) -> Steps:
+        """Change it in place, or make another one where that is not possible."""
+        if is_custom(request.kind):
+            return (yield from self.functions.update(request, live, fault, made))
+        self._check(request)
+        known = schema(request.kind, self.account.region)
+        if known is not None and known.replacing(live.properties, request.properties):
+            return (yield from self.create(request, fault, made))
+        self.account.check_references(request.kind, request.properties)
+        assert live.thing is not None
+        model, kind = MODELS.get(request.kind, Model()), deployed_kinds().get(request.kind)
+        if model.before_update:
+            model.before_update(self, live.thing, request)
+        if fault is not None and fault.how == "refused":
+            raise Refused("the service refuses the update (injected)")
+        yield self.timing.seconds(kind.update) if kind else 5.0
+        if fault is not None:
+            raise Refused("the service reports a failed update (injected)")
+        live.thing.properties = request.properties
+        steps = model.after_update(self, live.thing, request) if model.after_update else None
+        if steps is not None:
+            yield from steps
+        return Live(request.kind, live.id, request.properties, request.body, live.attributes, live.thing)
+
+    def back(self, request: Request, now: Live, then: Live) -> Steps:
+        """Undo an update: the former resource where it was replaced, else the former properties."""
+        if is_custom(request.kind):
+            return (yield from self.functions.back(request, now, then))
+        if now.thing is not then.thing:
+            yield 1.0
+            return then
+        return (yield from self.update(request, now, None, {}))
+
+    def delete(self, live: Live, stack: str, stack_id: str, name: str, fault: Fault | None) -> Steps:
+        """Delete it."""
+        if is_custom(live.kind):
+            yield from self.functions.delete(live, stack, stack_id, name, fault)
+            return
+        thing = live.thing
+        if thing is None or (thing.kind, thing.id) not in self.account.things:
+            return  # deleted behind CloudFormation's back: that is fine
+        model, known = MODELS.get(live.kind, Model()), deployed_kinds().get(live.kind)
+        self.account.check_unused(thing)
+        if model.before_delete:
+            model.before_delete(self, thing)
+        if fault is not None:
+            raise Refused("the service refuses the deletion (injected)")
+        yield self.timing.seconds(known.delete) if known else 5.0
+        self.account.check_unused(thing)
+        self.account.remove(thing)
+        if model.after_delete:
+            model.after_delete(self, thing)
+
+    def retained(self, live: Live, stack: str, name: str, why: str) -> None:
+        """A deletion policy keeps it."""
+        self.left.append(Left(f"{stack}.{name}", live.kind, live.id, f"{why}; its deletion policy keeps it"))
+
+    # Values
+
+    def attribute(self, live: Live, name: str) -> Any:
+        """The value of `Fn::GetAtt`. Raises `Unresolved`."""
+        if name in live.attributes:
+            return live.attributes[name]
+        if is_custom(live.kind):
+            raise Unresolved(f"CustomResource attribute error: Vendor response doesn't contain {name} attribute")
+        known = schema(live.kind, self.account.region)
+        if known is not None and not known.has_attribute(name):
+            raise Unresolved(f"Requested attribute {name} does not exist in schema for {live.kind}")
+        self.record.find("HPR05", live.kind, f"the attribute {name} of {live.kind} is not modelled")
+        return f"{live.id}-{name}"
+
+    def _check(self, request: Request) -> None:
+        known = schema(request.kind, self.account.region)
+        if request.kind not in deployed_kinds():
+            self.record.find(
+                "HPR05", request.path, f"{request.kind} is not modelled: nothing of it is checked but its schema"
+            )
+        if known is None:
+            if request.kind not in deployed_kinds():
+                raise Refused(f"CloudFormation has no resource type {request.kind} in {self.account.region}")
+            return
+        problems = known.problems(request.properties)
+        if problems:
+            raise Refused("; ".join(problems[:5]))
+
+
+def is_custom(kind: str) -> bool:
+    """Whether a function of the template's makes it."""
+    return kind.startswith("Custom::") or kind == "AWS::CloudFormation::CustomResource"
+
+
+PAYING = (
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::EIP",
+    "AWS::EC2::VPCEndpoint",
+    "AWS::EKS::Cluster",
+    "AWS::FSx::FileSystem",
+    "AWS::Grafana::Workspace",
+)
+"""Kinds that cost money by the hour while they exist; nodes of a HyperPod cluster are counted by themselves."""
+LOSSES = {
+    "AWS::FSx::FileSystem": "its files go with it",
+    "AWS::S3::Bucket": "its objects go with it",
+    "AWS::APS::Workspace": "its metrics go with it",
+    "AWS::KMS::Key": "what it encrypts can't be read any more",
+    "AWS::EKS::Cluster": "everything that runs on it ends",
+    "AWS::SageMaker::Cluster": "all its nodes go, with everything that runs on them",
+}
+"""Kind to what an update that deletes one of them loses."""

@@ -1,0 +1,80 @@
+"""One stack: what CloudFormation remembers of it, and the order of its resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..graph import Stack
+from ..graph._references import references
+from .resources import Live
+from .schemas import as_text
+from .values import Scope
+
+
+@dataclass
+class Deployed:
+    """One stack as CloudFormation knows it."""
+
+    name: str
+    id: str
+    source: Stack
+    live: dict[str, Live] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    exports: dict[str, Any] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set)
+    status: str = "CREATE_IN_PROGRESS"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an operation on a stack ended."""
+
+    stack: str
+    status: str
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is what was asked for."""
+        return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "UNCHANGED")
+
+
+def wanted_of(stack: Stack, scope: Scope) -> dict[str, Mapping[str, Any]]:
+    """The resources whose conditions hold."""
+    return {
+        name: body
+        for name, body in stack.resources.items()
+        if "Condition" not in body or scope.condition(body["Condition"])
+    }
+
+
+def dependencies(stack: Stack, names: Iterable[str]) -> dict[str, set[str]]:
+    """What each resource waits for, among `names`."""
+    known = set(names)
+    return {name: set(_needs(stack.resources.get(name, {}))) & known - {name} for name in known}
+
+
+def _needs(body: Mapping[str, Any]) -> Iterator[str]:
+    depends_on = body.get("DependsOn") or ()
+    yield from [depends_on] if isinstance(depends_on, str) else depends_on
+    for reference in references(body.get("Properties")):
+        if reference.kind in ("Ref", "Fn::GetAtt") and isinstance(reference.target, str):
+            yield reference.target
+
+
+def not_after(name: str, names: list[str], needs: Mapping[str, set[str]]) -> set[str]:
+    """Everything that does not wait for `name`, at once or through others."""
+    after = {name}
+    grown = True
+    while grown:
+        more = {one for one in names if one not in after and needs[one] & after}
+        grown = bool(more)
+        after |= more
+    return set(names) - after
+
+
+def same(old: Any, new: Any) -> bool:
+    """Whether CloudFormation sees no change between two values."""
+    return bool(as_text(old) == as_text(new))

@@ -1,0 +1,215 @@
+"""Virtual time: processes that wait without waiting, and ordinary blocking code that sleeps without sleeping.
+
+A process is a generator. It yields a number (sleep that many seconds), a `Process` or a `Signal` (wait for its end), or a
+`Blocking` (run a function whose `Clock.sleep` moves virtual time; the result comes back). Exactly one thing runs at any
+moment, so a rehearsal with the same seed is the same rehearsal.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Steps: TypeAlias = Generator[Any, Any, Any]
+
+EPOCH = 1_800_000_000.0
+"""What the clock of a rehearsal says at its start, in seconds since the Unix epoch."""
+
+
+class Abandoned(BaseException):
+    """Raised inside a function that is cut off: its time limit came, or the rehearsal ended."""
+
+
+class Signal:
+    """Something that happens once; `value` is what came of it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._waiting: list[Callable[[], None]] = []
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def set(self, value: Any = None, error: BaseException | None = None) -> None:
+        """It happened."""
+        self.done, self.value, self.error = True, value, error
+        for resume in self._waiting:
+            self._world.after(0.0, resume)
+        self._waiting.clear()
+
+    def on_done(self, resume: Callable[[], None]) -> None:
+        """Call `resume` when it has happened."""
+        if self.done:
+            self._world.after(0.0, resume)
+        else:
+            self._waiting.append(resume)
+
+
+class Process(Signal):
+    """A running generator; waiting for it gives its return value or raises its error."""
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """A function to run in virtual time; it is cut off after `limit` seconds of it."""
+
+    function: Callable[[], Any]
+    limit: float = float("inf")
+
+
+class Clock:
+    """Time as our functions ask for it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return EPOCH + self._world.now
+
+    def monotonic(self) -> float:
+        """The same: virtual time never jumps."""
+        return self.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Let virtual time pass; other processes run meanwhile."""
+        self._world.sleep(max(0.0, seconds))
+
+    def jitter(self) -> float:
+        """Factor of each delay: none, so that a rehearsal can be repeated."""
+        return 1.0
+
+    def advance(self, seconds: float) -> None:
+        """The same as `sleep`: how an answer that takes long is modelled."""
+        self.sleep(seconds)
+
+
+class World:
+    """The event queue; `now` is in seconds since the rehearsal began."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.clock = Clock(self)
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._baton: _Worker | None = None
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Run `action` that much later."""
+        heapq.heappush(self._queue, (self.now + seconds, next(self._order), action))
+
+    def signal(self) -> Signal:
+        """Something to wait for."""
+        return Signal(self)
+
+    def start(self, steps: Steps) -> Process:
+        """Begin a process; it takes its first step when the queue comes to it."""
+        process = Process(self)
+        self.after(0.0, lambda: self._step(process, steps, None, None))
+        return process
+
+    def run(self, until: Signal | None = None) -> None:
+        """Play everything that is due, in order, to the end or until a signal is set."""
+        while self._queue and not (until is not None and until.done):
+            self.now, _, action = heapq.heappop(self._queue)
+            action()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep inside of a `Blocking` function; outside of one it is an error of ours."""
+        worker = self._baton
+        if worker is None:
+            raise RuntimeError("only a function that the world runs can sleep")
+        worker.pause(seconds)
+
+    def _step(self, process: Process, steps: Steps, value: Any, error: BaseException | None) -> None:
+        try:
+            wanted = steps.throw(error) if error is not None else steps.send(value)
+        except StopIteration as stop:
+            process.set(stop.value)
+            return
+        except Exception as failure:  # noqa: BLE001 - whoever waits for the process gets it
+            process.set(None, failure)
+            return
+        if isinstance(wanted, (int, float)):
+            self.after(max(0.0, wanted), lambda: self._step(process, steps, None, None))
+        elif isinstance(wanted, Signal):
+            wanted.on_done(lambda: self._step(process, steps, wanted.value, wanted.error))
+        elif isinstance(wanted, Blocking):
+            done = Signal(self)
+            done.on_done(lambda: self._step(process, steps, done.value, done.error))
+            _worker().begin(self, wanted, done)
+        else:
+            raise TypeError(f"a process yielded {wanted!r}")
+
+
+class _Worker(threading.Thread):
+    """Runs one blocking function at a time; hands the baton to the scheduler whenever it sleeps."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True, name="rehearsal")
+        self._go = threading.Semaphore(0)
+        self._back = threading.Semaphore(0)
+        self._world: World | None = None
+        self._job: Blocking | None = None
+        self._done: Signal | None = None
+        self._limit = float("inf")
+        self._free = False
+
+    def begin(self, world: World, job: Blocking, done: Signal) -> None:
+        """Run a job until it ends or sleeps (called by the scheduler)."""
+        self._world, self._job, self._done = world, job, done
+        self._limit = world.now + job.limit
+        self._free = False
+        self._resume()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep (called inside the job)."""
+        world = self._world
+        assert world is not None
+        cut = world.now + seconds > self._limit
+        world.after(min(seconds, max(0.0, self._limit - world.now)), self._resume)
+        self._back.release()
+        self._go.acquire()
+        if cut:
+            raise Abandoned
+
+    def _resume(self) -> None:
+        world = self._world
+        assert world is not None
+        before, world._baton = world._baton, self
+        self._go.release()
+        self._back.acquire()
+        world._baton = before
+        if self._free:
+            _IDLE.append(self)
+
+    def run(self) -> None:
+        """Jobs, one after the other."""
+        while True:
+            self._go.acquire()
+            job, done = self._job, self._done
+            assert job is not None
+            assert done is not None
+            try:
+                done.set(job.function())
+            except Abandoned:
+                done.set(None, TimeoutError("the function was stopped at its time limit"))
+            except Exception as error:  # noqa: BLE001 - whoever called the function gets it
+                done.set(None, error)
+            self._free = True
+            self._back.release()
+
+
+_IDLE: list[_Worker] = []
+
+
+def _worker() -> _Worker:
+    if _IDLE:
+        return _IDLE.pop()
+    worker = _Worker()
+    worker.start()
+    return worker

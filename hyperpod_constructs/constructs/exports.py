@@ -1,0 +1,79 @@
+"""What the stacks of a platform give to each other.
+
+CloudFormation refuses to remove an export that a deployed stack imports, and the stack that exports is always updated
+before the stack that imports. An export that exists only while something uses it therefore blocks the edit that stops
+using it. Two mechanisms avoid that:
+
+- Values that live as long as their stack (cluster name and ARN, subnets, security group, service tokens) are exported
+  always, whoever uses them. The references stay strong: a network or an EKS cluster in use cannot be deleted.
+- Values that an edit of the config removes together with their users (file systems, buckets, execution roles, the OIDC
+  provider) are read as stack outputs, a weak reference that never blocks (`weak_references`). They are exported as well
+  while they are used, because stacks deployed by earlier versions import them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from aws_cdk import Stack, Token
+from constructs import IConstruct
+
+from .kubernetes.helm_release import HelmProvider
+
+if TYPE_CHECKING:
+    from .cluster import HyperPodCluster
+    from .eks import HyperPodEks
+    from .network import HyperPodNetwork
+
+
+def export_shared_values(*, network: HyperPodNetwork, eks: HyperPodEks, cluster: HyperPodCluster) -> None:
+    """Export the fixed set of values that later stacks may use, under the names that CDK gives them by itself.
+
+    `HyperPodPlatform` does this whenever its parts lie in more than one stack. Call it yourself when you put
+    `HyperPodNetwork`, `HyperPodEks` and `HyperPodCluster` into stacks of your own. Values that are not made by the
+    construct (an existing VPC or EKS cluster) have nothing to export.
+    """
+    for owner, values in (
+        (network, network_values(network)),
+        (eks, eks_values(eks)),
+        (cluster, [cluster.cluster_arn]),
+    ):
+        stack = Stack.of(owner)
+        for value in values:
+            if _is_made_here(stack, value):
+                stack.export_value(value)
+
+
+def network_values(network: HyperPodNetwork) -> list[str]:
+    """The VPC, node subnets, control-plane subnets and the node security group."""
+    subnets = [*network.node_subnets.values(), *network.control_plane_subnets]
+    return [
+        network.vpc.vpc_id,
+        *(subnet.subnet_id for subnet in subnets),
+        network.node_security_group.security_group_id,
+    ]
+
+
+def eks_values(eks: HyperPodEks) -> list[str]:
+    """Name and ARN of the cluster, the service tokens, and the name of the role that their functions share.
+
+    The functions behind the service tokens exist whether they are used or not: a custom resource cannot be deleted after
+    its function.
+    """
+    provider = eks.kubernetes
+    tokens = [provider.service_token, provider.wait_service_token, HelmProvider.of(provider).service_token]
+    return [eks.cluster_name, eks.cluster_arn, *tokens, provider.role.role_name]
+
+
+def _is_made_here(stack: Stack, value: str) -> bool:
+    """Whether a value is one attribute of one resource of this stack; only such values can be exported."""
+    if not Token.is_unresolved(value):
+        return False
+    resolved = stack.resolve(value)
+    return isinstance(resolved, dict) and next(iter(resolved)) in ("Ref", "Fn::GetAtt")
+
+
+def spread(scopes: Iterable[IConstruct]) -> bool:
+    """Whether constructs lie in more than one stack."""
+    return len({Stack.of(scope).node.path for scope in scopes}) > 1

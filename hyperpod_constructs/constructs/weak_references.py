@@ -1,0 +1,13 @@
+"""References between stacks that do not block the removal of what they refer to; why and for what: see `exports`."""
+
+from __future__ import annotations
+
+from aws_cdk import CfnResource, CrossStackReferences, ReferenceStrength
+from constructs import IConstruct
+
+
+def refer_weakly(construct: IConstruct) -> None:
+    """Let other stacks read the attributes of a resource without blocking its removal."""
+    for child in construct.node.find_all():
+        if CfnResource.is_cfn_resource(child):
+            CrossStackReferences.of(child).produce(ReferenceStrength.BOTH)

@@ -1,0 +1,12 @@
+"""Edits whose consequence depends on more than the field: on direction, value, or other parts of the config."""
+
+from . import cluster as _cluster
+from . import storage as _storage
+from . import workloads as _workloads
+from .members import added, removed
+from .platform import of_platforms
+from .registry import Both, special
+
+_RULES = (_cluster, _storage, _workloads)  # they register themselves
+
+__all__ = ["Both", "added", "of_platforms", "removed", "special"]

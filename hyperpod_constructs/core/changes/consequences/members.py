@@ -1,0 +1,69 @@
+"""Members that are added to lists or removed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...spec.base import Change
+from ...spec.groups import InstanceGroup, RestrictedInstanceGroup
+from ...spec.jobs import Job
+from ...spec.storage import Bucket, LustreFileSystem
+from ..edit import Edit, edit
+from .registry import Both
+
+
+def added(both: Both, path: str, item: Any, name: str) -> Iterator[Edit]:
+    """A member that is new."""
+    name = str(getattr(item, "name", name))
+    if ".taints[" in path and item.effect == "NoExecute":
+        impact = "Kubernetes evicts every pod on these nodes that does not tolerate the taint"
+        yield edit(path, Change.DRAINS, None, item, f'"{name}" is new', impact=impact)
+    else:
+        yield edit(path, Change.IN_PLACE, None, item, f'"{name}" is new')
+
+
+def removed(both: Both, path: str, item: Any, name: str) -> Iterator[Edit]:
+    """A member that is gone."""
+    message = f'"{getattr(item, "name", name)}" is removed'
+    if isinstance(item, InstanceGroup | RestrictedInstanceGroup):
+        loses = getattr(item, "lustre_size_gib", None) is not None
+        impact = "its nodes are removed; the file system of the group is deleted" if loses else ""
+        yield edit(
+            path, Change.LOSES_DATA if loses else Change.DRAINS, item, None, f"{message} with its nodes", impact=impact
+        )
+    elif isinstance(item, LustreFileSystem | Bucket):
+        yield _storage_removed(path, item, message)
+    elif isinstance(item, Job):
+        yield edit(path, Change.DRAINS, item, None, message, impact="the job is deleted: if it runs, it is stopped",
+                   advice="wait until it has finished")  # fmt: skip
+    elif path.startswith("governance.teams"):
+        yield edit(path, Change.DRAINS, item, None, message, impact="quota, queue and rights go; its work is stopped",
+                   advice="wait until its jobs have finished")  # fmt: skip
+    elif ".data_repositories[" in path:
+        yield edit(
+            path,
+            Change.IN_PLACE,
+            item,
+            None,
+            message,
+            impact="the directory is no longer kept in step with S3; files stay",
+        )
+    elif ".taints[" in path or path.startswith(("eks.access", "acknowledge")):
+        change = Change.NONE if path.startswith("acknowledge") else Change.IN_PLACE
+        yield edit(path, change, item, None, message)
+    else:
+        yield edit(path, Change.DRAINS, item, None, message)
+
+
+def _storage_removed(path: str, item: LustreFileSystem | Bucket, message: str) -> Edit:
+    if isinstance(item, LustreFileSystem) and item.existing_id is not None:
+        return edit(
+            path, Change.DRAINS, item, None, message, impact="its claims are removed; the file system itself stays"
+        )
+    if item.removal == "destroy":
+        return edit(path, Change.LOSES_DATA, item, None, message)
+    impact = "it is kept, outside of the stacks, and billed"
+    if item.namespaces:
+        return edit(path, Change.DRAINS, item, None, message, impact=f"its claims are removed; {impact}")
+    return edit(path, Change.IN_PLACE, item, None, message, impact=impact)

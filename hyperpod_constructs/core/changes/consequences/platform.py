@@ -1,0 +1,149 @@
+"""Edits of the platform as a whole and of its network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Any
+
+from ...network_plan import control_plane_zones, plan, zones_of
+from ...spec.base import Change
+from ...spec.network import Network
+from ...spec.platform import Platform
+from ..edit import Edit, edit, ordered
+from .registry import Both, on
+
+
+@on("name", "region")
+def _other_stacks(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    impact = f"the stacks of {both.old.name} in {both.old.region} stay deployed, keep running and are billed; "
+    yield edit(path, Change.LEAVES_BEHIND, before, after, impact=impact + "a second platform is created")
+
+
+@on("account")
+def _account(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    if before is None or after is None:
+        impact = (
+            "nothing changes if this is the account that the platform is deployed in; otherwise a second one is created"
+        )
+        yield edit(path, Change.NONE, before, after, impact=impact)
+    else:
+        yield from _other_stacks(both, path, before, after)
+
+
+@on("network.nat")
+def _nat(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    if after == "none":
+        impact = "nodes and pods lose their route out: pulling images and calling AWS APIs without a VPC endpoint fail"
+        yield edit(
+            path, Change.DRAINS, before, after, impact=impact, advice="add VPC endpoints for all that is needed first"
+        )
+    else:
+        impact = "running work continues; connections through a NAT gateway that is removed are cut"
+        yield edit(path, Change.IN_PLACE, before, after, impact=impact)
+
+
+@on("network.mode")
+def _mode(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    closed = "internet gateway, NAT gateways and public subnets are removed: nodes and pods lose their route out"
+    opened = "an internet gateway and public subnets are added, NAT gateways by network.nat; running work continues"
+    yield edit(
+        path,
+        Change.DRAINS if after == "closed" else Change.IN_PLACE,
+        before,
+        after,
+        impact=closed if after == "closed" else opened,
+    )
+
+
+@on(
+    "network.availability_zone_ids",
+    "network.node_cidrs",
+    "network.control_plane_zone_ids",
+    "network.existing.node_subnets",
+)
+def _later(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    """Told by `of_platforms`, which looks at all zones and ranges together."""
+    yield from ()
+
+
+def _network(old: Platform, new: Platform) -> Iterator[Edit]:
+    before, after = old.network, new.network
+    if (before.existing is None) != (after.existing is None) or before.vpc_cidr != after.vpc_cidr:
+        return  # told by the field: everything is replaced
+    field = "network.existing.node_subnets" if after.existing else "network.availability_zone_ids"
+    zones, wanted = zones_of(before), zones_of(after)
+    added, gone = [z for z in wanted if z not in zones], [z for z in zones if z not in wanted]
+    if added:
+        impact = "subnets, routes and endpoints of the zone are added; running work continues"
+        yield edit(field, Change.IN_PLACE, list(zones), list(wanted), f"{', '.join(added)} is added", impact=impact)
+    fixed, fixed_after = control_plane_zones(before), control_plane_zones(after)
+    if set(fixed) != set(fixed_after):
+        yield _fixed_zones(old, new, fixed, fixed_after)
+    for zone in gone:
+        if zone not in fixed:
+            yield _zone_removed(old, new, field, zone)
+    yield from _ranges(before, after)
+
+
+def _fixed_zones(old: Platform, new: Platform, before: tuple[str, ...], after: tuple[str, ...]) -> Edit:
+    path = "network.control_plane_zone_ids"
+    zones = ", ".join(before)
+    if new.eks.existing is not None:
+        advice = f"set network.control_plane_zone_ids to {zones}"
+        return edit(path, Change.REPLACES_CLUSTER, list(before), list(after), advice=advice)
+    impact = "EKS refuses another set of zones for the control plane; the Eks stack rolls back"
+    kept = all(zone in zones_of(new.network) for zone in before)
+    advice = f"set network.control_plane_zone_ids to {zones}" if kept else f"keep {zones} in the network"
+    return edit(path, Change.REFUSED, list(before), list(after), impact=impact, advice=advice)
+
+
+def _zone_removed(old: Platform, new: Platform, field: str, zone: str) -> Edit:
+    users = [group.name for group in old.cluster.groups if group.availability_zone_id == zone]
+    users += [system.name for system in old.storage.lustre if system.availability_zone_id == zone]
+    if users:
+        names = ", ".join(users)
+        message = f"{zone} is removed while {names} {'is' if len(users) == 1 else 'are'} deployed there"
+        impact = "CloudFormation refuses: the Network stack is updated first, and its subnets are in use"
+        advice = f"two deployments: first remove {names}, then the zone"
+        return edit(field, Change.REFUSED, zone, None, message, impact=impact, advice=advice)
+    return edit(
+        field, Change.IN_PLACE, zone, None, f"{zone} is removed", impact="its subnets, which nothing uses, are deleted"
+    )
+
+
+def _ranges(before: Network, after: Network) -> Iterator[Edit]:
+    """Subnets of zones that stay, whose range changes."""
+    try:
+        old = {(s.kind, s.availability_zone_id): s.cidr for s in plan(before).subnets}
+        new = {(s.kind, s.availability_zone_id): s.cidr for s in plan(after).subnets}
+    except ValueError:  # ranges that the checks report
+        return
+    moved = {key: (cidr, new[key]) for key, cidr in old.items() if key in new and new[key] != cidr}
+    if not moved or after.existing is not None:
+        return
+    path = "network.node_cidrs" if before.node_cidrs != after.node_cidrs else "network.availability_zone_ids"
+    (kind, zone), (cidr, wanted) = next(iter(moved.items()))
+    message = f"the {kind} subnet of {zone} moves from {cidr} to {wanted}"
+    message += f", and {len(moved) - 1} more" if len(moved) > 1 else ""
+    taken = any(ip_network(one).overlaps(ip_network(other)) for _, one in moved.values() for other in old.values())
+    if taken:
+        impact = "EC2 refuses: CloudFormation creates the new subnet while another one has its range"
+        yield edit(path, Change.REFUSED, cidr, wanted, message, impact=impact,
+                   advice="keep the order of the zones, and append new ones at the end")  # fmt: skip
+    elif any(kind != "public" and zone in control_plane_zones(before) for kind, zone in moved):
+        yield edit(path, Change.REPLACES_CLUSTER, cidr, wanted, message)
+    else:
+        node = any(kind == "node" for kind, _ in moved)
+        yield edit(path, Change.REPLACES_GROUP if node else Change.REPLACES, cidr, wanted, message)
+
+
+@on("network.existing.control_plane_subnet_ids")
+def _control_plane_subnets(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    impact = "EKS moves its interfaces; it refuses subnets in other zones than at creation"
+    yield edit(path, Change.IN_PLACE, list(before), list(after), impact=impact)
+
+
+def of_platforms(old: Platform, new: Platform) -> list[Edit]:
+    """Edits of zones and address ranges, which no single field tells."""
+    return ordered(_network(old, new))

@@ -1,0 +1,40 @@
+"""The rules for edits whose consequence depends on more than the field, by config path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ...spec.platform import Platform
+from ..edit import Edit
+
+
+@dataclass(frozen=True)
+class Both:
+    """The deployed platform and the wanted one, both with their defaults filled in."""
+
+    old: Platform
+    new: Platform
+
+
+Special = Callable[[Both, str, Any, Any], Iterator[Edit]]
+_SPECIAL: dict[str, Special] = {}
+_INDEX = re.compile(r"\[\d+\]")
+
+
+def special(both: Both, path: str, before: Any, after: Any) -> list[Edit] | None:
+    """The edits of a field that has a rule of its own; None where the field's change policy says it all."""
+    found = _SPECIAL.get(_INDEX.sub("[]", path))
+    return None if found is None else list(found(both, path, before, after))
+
+
+def on(*paths: str) -> Callable[[Special], Special]:
+    """Register the rule of config paths; `[]` stands for any index."""
+
+    def register(function: Special) -> Special:
+        _SPECIAL.update(dict.fromkeys(paths, function))
+        return function
+
+    return register

@@ -1,0 +1,105 @@
+"""Edits of file systems and buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...catalog import minor
+from ...spec.base import Change
+from ...spec.storage import LustreFileSystem
+from ..edit import Edit, edit
+from .cluster import is_version
+from .registry import Both, on
+
+
+@on("storage.lustre[].lustre_version")
+def _lustre_version(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    if is_version(before) and is_version(after) and minor(after) < minor(before):
+        yield edit(path, Change.REFUSED, before, after, impact="FSx refuses: the new version must be newer",
+                   advice="keep the version, or create a second file system")  # fmt: skip
+    else:
+        impact = "FSx upgrades the file system; pods that mount it are interrupted, data is kept"
+        yield edit(path, Change.DRAINS, before, after, impact=impact, advice="stop the pods that mount it first")
+
+
+@on("storage.lustre[].throughput")
+def _throughput(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    if _system(both, path).deployment_type != _system(both, path, old=True).deployment_type:
+        return  # told by the deployment type
+    impact = "FSx exchanges the file servers: the file system is unavailable for some minutes, then I/O continues"
+    yield edit(path, Change.DRAINS, before, after, impact=impact)
+
+
+@on("storage.lustre[].size_gib")
+def _size(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    if after < before:
+        yield edit(path, Change.REFUSED, before, after, impact="FSx refuses: capacity only grows",
+                   advice="create a smaller file system and move the data")  # fmt: skip
+    else:
+        impact = "the file system grows; it may be unavailable for some minutes, and I/O then continues"
+        yield edit(path, Change.IN_PLACE, before, after, impact=impact)
+
+
+@on(*(f"storage.lustre[].{name}" for name in ("deployment_type", "efa", "availability_zone_id", "kms_key_arn")))
+def _replaced_system(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    system = _system(both, path)
+    if system.existing_id or _system(both, path, old=True).existing_id:
+        return  # an existing file system is not ours to change
+    kept = system.removal == "retain"
+    impact = "a new, empty file system is created; "
+    impact += (
+        "the old one is kept, outside of the stacks, and billed" if kept else "the old one is deleted with its data"
+    )
+    index = path.rpartition("]")[0].rpartition("[")[2]
+    named = both.new.storage.lustre[int(index)]
+    follows = path.endswith("availability_zone_id")
+    advice = (
+        f"set {path} to {before}" if follows else "restore the value, or create a second file system and copy the data"
+    )
+    message = f"the file system {named.name!r} moves from {before} to {after}".replace("'", '"') if follows else ""
+    yield edit(
+        path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=impact, advice=advice
+    )
+
+
+def _system(both: Both, path: str, *, old: bool = False) -> LustreFileSystem:
+    """The file system of a path; paths have the index of the new config."""
+    name = both.new.storage.lustre[int(path.partition("[")[2].partition("]")[0])].name
+    return next(it for it in (both.old if old else both.new).storage.lustre if it.name == name)
+
+
+@on("storage.lustre[].existing_id")
+def _existing_system(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    impact = "the volumes and claims point to another file system; Kubernetes refuses to change them in place"
+    yield edit(path, Change.REFUSED, before, after, impact=impact, advice="use a new name for the other file system")
+
+
+@on("storage.lustre[].namespaces", "storage.buckets[].namespaces")
+def _claims(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    added, gone = [n for n in after if n not in before], [n for n in before if n not in after]
+    if added:
+        yield edit(path, Change.IN_PLACE, None, added, f"claims are added in {', '.join(added)}")
+    if gone:
+        impact = "pods that mount the claim keep it until they end; new pods cannot be started with it"
+        yield edit(path, Change.DRAINS, gone, None, f"claims are removed from {', '.join(gone)}", impact=impact)
+
+
+@on("storage.lustre[].removal", "storage.buckets[].removal")
+def _removal(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    later = "deleted with its data" if after == "destroy" else "kept"
+    yield edit(
+        path,
+        Change.NONE,
+        before,
+        after,
+        impact=f"nothing now; when it is removed or its stack is deleted, it is {later}",
+    )
+
+
+@on("storage.buckets[].access")
+def _bucket_access(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    order = ("none", "read", "read-write")
+    less = order.index(after) < order.index(before)
+    impact = "jobs that use the removed rights fail" if less else ""
+    yield edit(path, Change.DRAINS if less else Change.IN_PLACE, before, after, impact=impact)

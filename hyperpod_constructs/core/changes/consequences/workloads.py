@@ -1,0 +1,76 @@
+"""Edits of governance and of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...jobs import compile_job
+from ...spec.base import Change
+from ...spec.jobs import Job
+from ..edit import Edit, edit
+from .members import removed
+from .registry import Both, on
+
+
+@on("governance")
+def _governance(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    if before is None:
+        yield edit(path, Change.IN_PLACE, before, after, "the cluster policy and the teams are added")
+        return
+    if after is None:
+        yield edit(path, Change.DRAINS, before, None, "the cluster policy is removed",
+                   impact="priorities and fair share no longer apply; what is queued by them waits or fails")  # fmt: skip
+        for index, team in enumerate(before.teams):
+            yield from removed(both, f"{path}.teams[{index}]", team, team.name)
+        return
+    from ..configs import Walk
+
+    yield from Walk(both).compared(path, before, after)
+
+
+@on("governance.through")
+def _through(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    impact = "CloudFormation refuses to change the type of a resource in place"
+    yield edit(path, Change.REFUSED, before, after, impact=impact,
+               advice="remove governance in one deployment, and add it with the new value in the next")  # fmt: skip
+
+
+@on("governance.teams[].quota", "governance.teams[].borrow_limits", "governance.teams[].borrow_limit")
+def _quota(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    def total(value: Any) -> dict[str, float]:
+        if not isinstance(value, tuple):
+            return {"": float(value) if value is not None else 0.0}
+        fields = ("count", "accelerators", "vcpu", "memory_gib", "mig_count")
+        return {f"{it.instance_type} {name}": float(getattr(it, name) or 0) for it in value for name in fields}
+
+    old, new = total(before), total(after)
+    less = any(new.get(key, 0.0) < amount for key, amount in old.items())
+    impact = "running work beyond the smaller quota may be preempted" if less else ""
+    yield edit(path, Change.DRAINS if less else Change.IN_PLACE, before, after, impact=impact)
+
+
+@on("jobs[]")
+def _job(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    old, new = _manifest(before), _manifest(after)
+    if old is not None and old == new:
+        return  # a default is written out, or the file is arranged another way
+    fields = [name for name in type(after).model_fields if getattr(before, name, None) != getattr(after, name)]
+    message = f"{', '.join(fields)} of {after.name} changed"
+    if after.on_change == "refuse":
+        yield edit(path, Change.REFUSED, before, after, message, impact="on_change: refuse fails the deployment",
+                   advice="give the job another name, or set on_change")  # fmt: skip
+        return
+    impact = {
+        "new-object": "a new job is created, then the old one is deleted: if it runs, it is stopped",
+        "replace": "the old job is deleted: if it runs, it is stopped; then the new one is created",
+    }[after.on_change]
+    yield edit(path, Change.DRAINS, before, after, message, impact=impact,
+               advice="wait until it has finished, or give the new one another name and keep both")  # fmt: skip
+
+
+def _manifest(job: Job) -> Mapping[str, Any] | None:
+    try:
+        return compile_job(job)
+    except ValueError:  # findings of the job, which `validate` reports
+        return None

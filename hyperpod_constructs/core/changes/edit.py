@@ -1,0 +1,191 @@
+"""One difference between what is deployed and what is wanted, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..documents import join
+from ..spec.base import Change, SpecModel
+
+WORST_FIRST = (
+    *(Change.LOSES_DATA, Change.REPLACES_CLUSTER, Change.LEAVES_BEHIND, Change.REFUSED, Change.REPLACES_GROUP),
+    *(Change.REPLACES, Change.DRAINS, Change.IN_PLACE, Change.NONE),
+)
+REPLACING = frozenset(WORST_FIRST[:6])
+"""Changes after which something is not what it was, or that do not go through at all."""
+
+MEANING: Mapping[Change, str] = {
+    Change.LOSES_DATA: "the resource is deleted or replaced, and its data is lost",
+    Change.REPLACES_CLUSTER: "CloudFormation replaces the HyperPod or the EKS cluster, with all nodes and what runs on them",
+    Change.LEAVES_BEHIND: "what is deployed stays as it is, keeps running and is billed; nothing manages it any more",
+    Change.REFUSED: "the deployment fails: CloudFormation or the service refuses the change on what is deployed",
+    Change.REPLACES_GROUP: "an instance group cannot be changed this way: its nodes are removed and new ones are created",
+    Change.REPLACES: "CloudFormation replaces this one resource",
+    Change.DRAINS: "nodes or pods are restarted, drained or removed; running work is interrupted",
+    Change.IN_PLACE: "changed in place; running work continues",
+    Change.NONE: "changes nothing that is deployed",
+}
+"""Policy to what it means for somebody who has work running."""
+
+ADVICE: Mapping[Change, str] = {
+    Change.LOSES_DATA: "copy the data first, or create a second one and move",
+    Change.REPLACES_CLUSTER: "deploy a second platform, move the work, then delete the first",
+    Change.LEAVES_BEHIND: "to keep the deployed platform, restore the value; to move, delete the old one with "
+    "`hyperpod stacks delete` afterwards",
+    Change.REFUSED: "restore the value, or deploy a second platform",
+    Change.REPLACES_GROUP: "add a group under a new name, move the work, then remove the old group",
+    Change.REPLACES: "check that nothing depends on the old one in the meantime",
+    Change.DRAINS: "do it when no job runs, or after a checkpoint",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One difference and what it does.
+
+    Attributes:
+        path: config path, or logical id and property of a template.
+        change: what it does.
+        before: the old value, None where there was none.
+        after: the new value, None where there is none.
+        message: the difference in words.
+        impact: what it means for running work.
+        advice: what to do instead, or before; empty where there is nothing to do.
+        rule: rule id, for what is found by comparing templates.
+        stack: the stack it happens in, for what is found by comparing templates.
+    """
+
+    path: str
+    change: Change
+    before: Any
+    after: Any
+    message: str
+    impact: str
+    advice: str = ""
+    rule: str = ""
+    stack: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.stack}: {self.path}" if self.stack else self.path
+        head = f"{self.change}{f' {self.rule}' if self.rule else ''}: {where}: {self.message}"
+        return "\n".join([head, f"  impact: {self.impact}", *([f"  instead: {self.advice}"] if self.advice else [])])
+
+    def as_dict(self) -> dict[str, str]:
+        """Plain data with stable keys."""
+        return {
+            "change": str(self.change),
+            "path": self.path,
+            "stack": self.stack,
+            "rule": self.rule,
+            "message": self.message,
+            "impact": self.impact,
+            "advice": self.advice,
+        }
+
+
+def edit(
+    path: str,
+    change: Change,
+    before: Any,
+    after: Any,
+    message: str = "",
+    *,
+    impact: str = "",
+    advice: str | None = None,
+    rule: str = "",
+    stack: str = "",
+) -> Edit:
+    """An edit with the texts of its change policy, unless it has texts of its own."""
+    return Edit(
+        path=path,
+        change=change,
+        before=before,
+        after=after,
+        message=message or difference(before, after),
+        impact=impact or MEANING[change],
+        advice=ADVICE.get(change, "") if advice is None else advice,
+        rule=rule,
+        stack=stack,
+    )
+
+
+def ordered(found: Iterable[Edit]) -> list[Edit]:
+    """Worst first."""
+    return sorted(found, key=lambda one: (WORST_FIRST.index(one.change), one.stack, one.path))
+
+
+def replaces(found: Iterable[Edit]) -> bool:
+    """Whether something is replaced, refused or lost."""
+    return any(one.change in REPLACING for one in found)
+
+
+_LONGEST = 80
+"""Characters of a value that are shown whole."""
+
+
+def difference(before: Any, after: Any) -> str:
+    """What becomes what; of large values the parts that differ, by name.
+
+    >>> rest = {str(number): "x" * 20 for number in range(5)}
+    >>> difference({**rest, "b": [{"c": 1}]}, {**rest, "b": [{"c": 2}]})
+    'b[0].c: 1 becomes 2'
+    >>> difference("single", None)
+    '"single" becomes not set'
+    """
+    if max(len(text(before)), len(text(after))) <= _LONGEST:
+        return f"{text(before)} becomes {text(after)}"
+    parts = list(_parts("", before, after))
+    shown = [f"{f'{path}: ' if path else ''}{_around(one, other)}" for path, one, other in parts[:3]]
+    return "; ".join([*shown, f"and {len(parts) - 3} more"] if len(parts) > 3 else shown)
+
+
+def text(value: Any) -> str:
+    """A value on one line: JSON, of models only what is set.
+
+    >>> from ..spec import Taint
+    >>> text(Taint(key="a", effect="NoExecute")), text(("x", None)), text(None)
+    ('{"key": "a", "effect": "NoExecute"}', '["x", null]', 'not set')
+    """
+    return "not set" if value is None else json.dumps(_plain(value), default=str)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SpecModel):
+        return {
+            name: _plain(getattr(value, name)) for name in type(value).model_fields if name in value.model_fields_set
+        }
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _parts(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The smallest parts of two values that differ, with their place."""
+    before, after = _plain(before), _plain(after)
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in dict.fromkeys([*before, *after]):
+            yield from _parts(join(path, str(key)), before.get(key), after.get(key))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _parts(join(path, index), one, other)
+    elif before != after:
+        yield path, before, after
+
+
+def _around(before: Any, after: Any) -> str:
+    """Two values, cut from where they begin to differ when they are long."""
+    one, other = text(before), text(after)
+    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    start = max(0, same - 20) if max(len(one), len(other)) > _LONGEST else 0
+    return f"{_cut(one, start)} becomes {_cut(other, start)}"
+
+
+def _cut(value: str, start: int) -> str:
+    """A window of a text."""
+    window = value[start : start + _LONGEST - 4]
+    return ("..." if start else "") + window + ("..." if start + len(window) < len(value) else "")

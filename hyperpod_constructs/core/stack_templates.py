@@ -1,0 +1,180 @@
+"""The stacks of an app as their templates have them: exports, imports, references, and the order of deployment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .stack_names import DEPLOY_ORDER
+
+Template = Mapping[str, Any]
+Stacks = Mapping[str, Template]
+"""Templates by the name of their stack."""
+Place = tuple[str, str]
+"""Stack and logical id of a resource."""
+
+_SUB = re.compile(r"\$\{([A-Za-z0-9]+)(?:\.[^}]*)?\}")
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The stacks of one app, with what connects them."""
+
+    stacks: Stacks
+    exports: Mapping[str, Mapping[str, Any]] = field(init=False)
+    """Export name to its value, by stack."""
+    imports: Mapping[str, frozenset[str]] = field(init=False)
+    """Names of the exports that each stack imports."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "exports", {name: exports_of(template) for name, template in self.stacks.items()})
+        object.__setattr__(self, "imports", {name: imports_of(template) for name, template in self.stacks.items()})
+
+    @cached_property
+    def _exporters(self) -> Mapping[str, tuple[str, Any]]:
+        return {name: (stack, value) for stack, values in self.exports.items() for name, value in values.items()}
+
+    def references(self, stack: str, value: Any) -> Iterator[Place]:
+        """The resources that a value refers to, in its own stack or behind exports and outputs of others."""
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                yield from self._function(stack, key, inner)
+        elif isinstance(value, list | tuple):
+            for inner in value:
+                yield from self.references(stack, inner)
+
+    def _function(self, stack: str, key: str, inner: Any) -> Iterator[Place]:
+        if key == "Ref" and isinstance(inner, str):
+            yield stack, inner
+        elif key == "Fn::GetAtt":
+            yield stack, inner[0] if isinstance(inner, list) else str(inner).partition(".")[0]
+        elif key == "Fn::ImportValue" and isinstance(inner, str):
+            if inner in self._exporters:
+                yield from self.references(*self._exporters[inner])
+        elif key == "Fn::GetStackOutput" and isinstance(inner, Mapping):
+            yield from self._output(inner)
+        else:
+            if key == "Fn::Sub":
+                text = inner[0] if isinstance(inner, list) else inner
+                yield from ((stack, name) for name in _SUB.findall(str(text)))
+            yield from self.references(stack, inner)
+
+    def _output(self, inner: Mapping[str, Any]) -> Iterator[Place]:
+        name = str(inner.get("OutputName"))
+        named = [str(inner.get("StackName")), *self.stacks]
+        found = next((s for s in named if s in self.stacks and name in self.stacks[s].get("Outputs", {})), None)
+        if found is not None:
+            yield from self.references(found, self.stacks[found]["Outputs"][name].get("Value"))
+
+    @cached_property
+    def needs(self) -> Mapping[str, frozenset[str]]:
+        """The stacks whose exports or outputs each stack reads."""
+        found = {}
+        for stack, names in self.imports.items():
+            read = {self._exporters[name][0] for name in names if name in self._exporters}
+            found[stack] = frozenset((read | outputs_read(self.stacks[stack])) - {stack})
+        return found
+
+
+def deploy_order(assembly: Assembly, deployed: Assembly) -> Sequence[str]:
+    """The stacks of an app in the order of deployment: what a stack reads, or read until now, goes before it.
+
+    Where that leaves it open, the ends of the names decide (`DEPLOY_ORDER`).
+    """
+    done: dict[str, None] = {}
+
+    def place(stack: str, above: frozenset[str]) -> None:
+        if stack in done or stack in above:
+            return
+        before = assembly.needs[stack] | deployed.needs.get(stack, frozenset())
+        for need in sorted(before & assembly.stacks.keys(), key=lambda name: (rank(name), name)):
+            place(need, above | {stack})
+        done[stack] = None
+
+    for stack in sorted(assembly.stacks, key=lambda name: (rank(name), name)):
+        place(stack, frozenset())
+    return list(done)
+
+
+def rank(stack: str) -> int:
+    """Place of a stack in the order of deployment, by the end of its name; other stacks come last."""
+    end = stack.rpartition("-")[2].rstrip("0123456789")
+    return DEPLOY_ORDER.index(end) if end in DEPLOY_ORDER else len(DEPLOY_ORDER)
+
+
+def exports_of(template: Template) -> dict[str, Any]:
+    """Export name to value.
+
+    >>> exports_of({"Outputs": {"A": {"Value": {"Ref": "Vpc"}, "Export": {"Name": "net:Vpc"}}}})
+    {'net:Vpc': {'Ref': 'Vpc'}}
+    """
+    outputs = template.get("Outputs", {}).values()
+    return {str(it["Export"]["Name"]): it.get("Value") for it in outputs if isinstance(it, Mapping) and "Export" in it}
+
+
+def imports_of(content: Any) -> frozenset[str]:
+    """Names of the exports that a template imports.
+
+    >>> sorted(imports_of({"Resources": {"A": {"Properties": {"Vpc": {"Fn::ImportValue": "net:Vpc"}}}}}))
+    ['net:Vpc']
+    """
+    if isinstance(content, Mapping):
+        own = frozenset(str(value) for key, value in content.items() if key == "Fn::ImportValue")
+        return own.union(*map(imports_of, content.values()))
+    if isinstance(content, list | tuple):
+        return frozenset().union(*map(imports_of, content))
+    return frozenset()
+
+
+def outputs_read(content: Any) -> frozenset[str]:
+    """Names of the stacks whose outputs a template reads.
+
+    >>> sorted(outputs_read({"A": {"Fn::GetStackOutput": {"StackName": "net", "OutputName": "Vpc"}}}))
+    ['net']
+    """
+    if isinstance(content, Mapping):
+        inner = content.get("Fn::GetStackOutput")
+        own = frozenset({str(inner.get("StackName"))}) if isinstance(inner, Mapping) else frozenset()
+        return own.union(*map(outputs_read, content.values()))
+    if isinstance(content, list | tuple):
+        return frozenset().union(*map(outputs_read, content))
+    return frozenset()
+
+
+def resources(template: Template) -> Mapping[str, Mapping[str, Any]]:
+    """Resources by logical id, without CDK's own."""
+    found = template.get("Resources", {}).items()
+    return {name: it for name, it in found if isinstance(it, Mapping) and it.get("Type") != "AWS::CDK::Metadata"}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of templates are equal as JSON."""
+    return json.dumps(one, sort_keys=True, default=str) == json.dumps(other, sort_keys=True, default=str)
+
+
+def matched(old: Stacks, new: Stacks) -> dict[str, Template]:
+    """The old templates under the names that the new stacks have, where files were named otherwise.
+
+    A template is the one of its name, else the one that shares most of its resources, else the only one on both sides.
+    """
+    taken = {name for name in old if name in new}
+    result: dict[str, Template] = {}
+    for name, template in old.items():
+        match = name
+        if name not in new:
+            mine = {(id_, str(it.get("Type"))) for id_, it in resources(template).items()}
+            shared = {
+                other: len(mine & {(id_, str(it.get("Type"))) for id_, it in resources(content).items()})
+                for other, content in new.items()
+                if other not in taken
+            }
+            best = max(shared, key=lambda other: shared[other], default=None)
+            if best is not None and (shared[best] or len(old) == len(new) == 1):
+                match = best
+                taken.add(best)
+        result[match] = template
+    return result

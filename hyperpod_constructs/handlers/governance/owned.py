@@ -1,0 +1,132 @@
+"""Owners of a quota or a scheduler config, and what each of them wants: in its tags.
+
+=============================================  =====================================================================
+tag                                            holds
+=============================================  =====================================================================
+``hyperpod-constructs:owner-DIGEST``           one owner, see ``shared.ownership``
+``hyperpod-constructs:existed``                it existed before any of us
+``hyperpod-constructs:wants-DIGEST-N``         part N of what an owner wants, while there are several
+``hyperpod-constructs:before-N``               part N of what it was before us
+``hyperpod-constructs:owner``                  the one owner of the former version: a hash of stack and logical id
+=============================================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..shared.ownership import EXISTED, TAG_NAMESPACE, Owner, existed, owners
+
+LEGACY_TAG = f"{TAG_NAMESPACE}owner"
+EXISTED_TAG = f"{TAG_NAMESPACE}{EXISTED}"
+
+_CHUNK = 240
+"""Characters of a tag's value; a value has 256 at most."""
+_MOST_CHUNKS = 8
+
+Content = Mapping[str, Any]
+
+
+class TooLarge(Exception):
+    """What is to be remembered does not fit into tags."""
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What an owner wants; the latest has the highest number."""
+
+    order: int
+    content: Content
+
+
+def legacy_digest(stack_id: str, logical_id: str) -> str:
+    """The former version's mark of a resource."""
+    return hashlib.sha256(f"{stack_id} {logical_id}".encode()).hexdigest()
+
+
+def marks(tags: Mapping[str, str], mine: str) -> frozenset[Owner]:
+    """All owners; ``mine`` is the former version's mark of this resource."""
+    found = set(owners(tags))
+    if LEGACY_TAG in tags and tags[LEGACY_TAG] != mine:
+        found.add(Owner("another resource", tags[LEGACY_TAG][:16], legacy=True))
+    return frozenset(found)
+
+
+def joining(
+    tags: Mapping[str, str], me: Owner, others: Iterable[Owner], now: Content, wanted: Content
+) -> dict[str, str]:
+    """The tags to add when another owner comes, or one of several changes what it wants."""
+    added = {me.tag_key: me.value}
+    said = [wants(tags, other) for other in others]
+    for other, known in zip(others, said, strict=True):
+        if known is None:
+            added |= _parts(f"wants-{other.digest}", [1, now])
+    if existed(tags) or not said:
+        added[EXISTED_TAG] = "true"
+        if before(tags) is None:
+            added |= _parts("before", now)
+    order = 1 + max((known.order for known in said if known), default=1)
+    return added | _parts(f"wants-{me.digest}", [order, wanted])
+
+
+def leaving(tags: Mapping[str, str], me: Owner, others: Iterable[Owner]) -> tuple[list[str], Content | None]:
+    """The tags to remove when an owner goes, and what the thing becomes (``None``: it stays as it is)."""
+    others = list(others)
+    gone = [key for key in tags if key == me.tag_key or key.startswith(f"{TAG_NAMESPACE}wants-{me.digest}-")]
+    if not others:
+        gone += [key for key in tags if key == EXISTED_TAG or key.startswith(f"{TAG_NAMESPACE}before-")]
+    mine = wants(tags, me)
+    rest = [known for known in (wants(tags, other) for other in others) if known]
+    if mine is None or any(known.order > mine.order for known in rest):
+        return gone, None
+    latest = max(rest, key=lambda known: known.order, default=None)
+    return gone, latest.content if latest else before(tags)
+
+
+def wants(tags: Mapping[str, str], me: Owner) -> Wants | None:
+    """What an owner wants, where that is remembered."""
+    found = _joined(tags, f"wants-{me.digest}")
+    return Wants(found[0], found[1]) if found else None
+
+
+def before(tags: Mapping[str, str]) -> Content | None:
+    """What the thing was before us, where that is remembered."""
+    found: Content | None = _joined(tags, "before")
+    return found
+
+
+def same(wanted: Any, live: Any) -> bool:
+    """Whether what is live has everything that is wanted; the service adds defaults."""
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(same(value, live.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(live, list) and len(wanted) == len(live) and all(map(same, wanted, live))
+    return bool(wanted == live)
+
+
+def _parts(name: str, content: Any) -> dict[str, str]:
+    text = base64.b64encode(gzip.compress(json.dumps(content, sort_keys=True).encode(), mtime=0)).decode()
+    parts = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
+    if len(parts) > _MOST_CHUNKS:
+        raise TooLarge
+    # a shorter text must not be read with the end of a longer one
+    return {f"{TAG_NAMESPACE}{name}-{n}": part for n, part in enumerate([*parts, "."])}
+
+
+def _joined(tags: Mapping[str, str], name: str) -> Any:
+    text = ""
+    for n in range(_MOST_CHUNKS + 1):
+        part = tags.get(f"{TAG_NAMESPACE}{name}-{n}")
+        if part is None or part == ".":
+            break
+        text += part
+    try:
+        return json.loads(gzip.decompress(base64.b64decode(text)))
+    except (ValueError, OSError, EOFError):
+        return None

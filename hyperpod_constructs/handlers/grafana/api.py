@@ -1,0 +1,225 @@
+"""Grafana's HTTP API within one deadline, and the service account that lets the function in."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+TOKEN_SECONDS = 600
+LONGEST_SECONDS = 270.0
+"""How long all calls of one event may take together; Lambda ends the function after five minutes."""
+
+GONE = "ResourceNotFoundException"
+ACCOUNT_SECONDS = 30.0
+"""Kept at the end, to delete the service account."""
+UNDO_SECONDS = 60.0
+"""Kept before that, to undo what a failed Create has done."""
+
+_FRESH_SECONDS = 60.0  # a token that was just made may not be known everywhere yet
+_ANSWER_SECONDS = 30.0
+_LARGEST_ANSWER = 20 * 2**20
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+_TRANSIENT_CODES = {"ThrottlingException", "TooManyRequestsException", "InternalServerException", "ConflictException"}
+
+Http = Callable[[str, str, Mapping[str, str], "bytes | None"], tuple[int, bytes]]
+"""Method, URL, headers and body to status and body."""
+
+
+class GrafanaError(Exception):
+    """What CloudFormation shows the user."""
+
+
+class Clock:
+    """Real time."""
+
+    def now(self) -> float:
+        """Seconds that never jump."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+@dataclass
+class Api:
+    """Grafana's API in one workspace; every call is tried again until the deadline."""
+
+    url: str
+    token: str
+    http: Http
+    clock: Clock
+    until: float
+
+    def __post_init__(self) -> None:
+        self._began = self.clock.now()
+
+    def get(self, path: str, **query: str) -> Any:
+        """The decoded answer; None when there is no such thing."""
+        status, answer = self.call("GET", path + (f"?{urlencode(query)}" if query else ""), allowed=(404,))
+        if status == 404:
+            return None
+        try:
+            return json.loads(answer)
+        except ValueError:
+            raise GrafanaError(f"Grafana did not answer GET {path} with JSON") from None
+
+    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """A list of objects."""
+        found = self.get(path, **query)
+        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+    def call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, allowed: tuple[int, ...] = ()
+    ) -> tuple[int, bytes]:
+        """Status and body. Raises `GrafanaError`."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        pause = 2.0
+        while True:
+            try:
+                status, answer = self.http(method, self.url + path, headers, data)
+            except OSError as error:
+                status, answer = 503, str(error).encode()
+            if status < 300 or status in allowed:
+                log.info("%s %s: %s", method, path, status)
+                return status, answer
+            fresh = status == 401 and self.clock.now() - self._began < _FRESH_SECONDS
+            if not (fresh or status in _TRANSIENT) or self.clock.now() + pause >= self.until:
+                said = answer[:300].decode(errors="replace").replace(self.token, "***")
+                raise GrafanaError(f"Grafana answers {status} to {method} {path}: {said}")
+            self.clock.sleep(pause)
+            pause = min(pause * 2, 20.0)
+
+
+@contextmanager
+def session(workspace: str, client: Any, http: Http, clock: Clock, owner: str, until: float) -> Iterator[Api]:
+    """Make a service account with a token, and delete the account again, whatever happens.
+
+    Accounts that a function which was killed has left of the same owner are deleted too, once their token is over.
+    """
+    last = until - ACCOUNT_SECONDS
+    endpoint = _aws(lambda: client.describe_workspace(workspaceId=workspace), clock, last)["workspace"]["endpoint"]
+    prefix = f"hyperpod-{owner}-"
+    name = f"{prefix}{int(time.time())}-{uuid.uuid4().hex[:8]}"
+    account: str | None = None
+    try:
+        account = _aws(
+            lambda: client.create_workspace_service_account(workspaceId=workspace, grafanaRole="ADMIN", name=name),
+            clock,
+            last,
+            again=False,
+        )["id"]
+        key = _aws(
+            lambda: client.create_workspace_service_account_token(
+                workspaceId=workspace, serviceAccountId=account, name="deployment", secondsToLive=TOKEN_SECONDS
+            ),
+            clock,
+            last,
+        )["serviceAccountToken"]["key"]
+        yield Api(f"https://{endpoint}", key, http, clock, last)
+    finally:
+        _delete_accounts(workspace, client, clock, until, account, name, prefix)
+
+
+def _delete_accounts(
+    workspace: str, client: Any, clock: Clock, until: float, account: str | None, name: str, prefix: str
+) -> None:
+    try:
+        if account is not None:
+            _delete_account(workspace, client, clock, until, account)
+    except (ClientError, BotoCoreError) as error:
+        raise GrafanaError(
+            f"the service account {name} of the Grafana workspace {workspace} could not be deleted: {error}. Delete it by "
+            "hand; its token is valid for ten minutes only"
+        ) from error
+    try:
+        for each in _accounts(workspace, client, clock, until):
+            left = each["name"].startswith(prefix) and _is_over(each["name"], prefix)
+            if left or (account is None and each["name"] == name):
+                _delete_account(workspace, client, clock, until, each["id"])
+    except (ClientError, BotoCoreError):
+        log.exception("service accounts of workspace %s could not be listed; %s* may be left", workspace, prefix)
+
+
+def _accounts(workspace: str, client: Any, clock: Clock, until: float) -> Iterator[Mapping[str, Any]]:
+    more: dict[str, str] = {"workspaceId": workspace}
+    while True:
+        page = _aws(partial(client.list_workspace_service_accounts, **more), clock, until)
+        yield from page.get("serviceAccounts") or []
+        if not page.get("nextToken"):
+            return
+        more["nextToken"] = page["nextToken"]
+
+
+def _delete_account(workspace: str, client: Any, clock: Clock, until: float, account: str) -> None:
+    try:
+        _aws(
+            lambda: client.delete_workspace_service_account(workspaceId=workspace, serviceAccountId=account),
+            clock,
+            until,
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != GONE:
+            raise
+
+
+def _is_over(name: str, prefix: str) -> bool:
+    made = name.removeprefix(prefix).partition("-")[0]
+    return made.isdigit() and time.time() - int(made) > TOKEN_SECONDS
+
+
+def _aws(call: Callable[[], T], clock: Clock, until: float, *, again: bool = True) -> T:
+    """Call, again while AWS is busy and there is time."""
+    pause = 1.0
+    while True:
+        try:
+            return call()
+        except (ClientError, BotoCoreError) as error:
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+            busy = not code or code in _TRANSIENT_CODES
+            # a second service account is not made where the first may be there
+            if not busy or not (again or code) or clock.now() + pause >= until:
+                raise
+        clock.sleep(pause)
+        pause = min(pause * 2, 10.0)
+
+
+def requests(clock: Clock, until: float) -> Http:
+    """Real requests; an answer has to be there as a whole in time."""
+    import urllib3
+
+    pool = urllib3.PoolManager(retries=False)
+
+    def http(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
+        end = min(until, clock.now() + _ANSWER_SECONDS)
+        timeout = urllib3.Timeout(connect=5.0, read=max(1.0, end - clock.now()))
+        content = b""
+        try:
+            answer = pool.request(
+                method, url, headers=dict(headers), body=body, timeout=timeout, preload_content=False, redirect=False
+            )
+            while chunk := answer.read1(64 * 1024):
+                content += chunk
+                if len(content) > _LARGEST_ANSWER or clock.now() > end:
+                    answer.close()
+                    raise OSError("the answer is too large, or did not end in time")
+        except urllib3.exceptions.HTTPError as error:
+            raise OSError(str(error)) from None
+        return answer.status, content
+
+    return http

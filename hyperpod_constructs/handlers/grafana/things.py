@@ -1,0 +1,167 @@
+"""Dashboards and data sources with owners.
+
+A dashboard carries its owners as tags, a data source in a list among its settings (``jsonData``). A tag has at most 50
+characters in Grafana's database, so a mark is the owner's digest alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from ..shared.ownership import EXISTED, TAG_NAMESPACE, Owner, Release, existed, owners, release
+from .api import Api
+
+_MARKS = "hyperpodConstructsOwners"
+_EXISTED = f"{TAG_NAMESPACE}{EXISTED}"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A dashboard or a data source.
+
+    Attributes:
+        kind: ``board`` or ``source``.
+        uid: its uid.
+        content: as Grafana's API takes it; None when there is none.
+        folder: uid of a dashboard's folder; empty for the topmost one.
+    """
+
+    kind: str
+    uid: str
+    content: Mapping[str, Any] | None
+    folder: str = ""
+
+    @property
+    def marks(self) -> list[str]:
+        """Its tags, or what stands for them."""
+        content = self.content or {}
+        found = content.get("tags") if self.kind == "board" else (content.get("jsonData") or {}).get(_MARKS)
+        return [str(each) for each in found or []]
+
+    @property
+    def owners(self) -> frozenset[Owner]:
+        """Whose it is."""
+        return owners(dict.fromkeys(self.marks, ""))
+
+    @property
+    def existed(self) -> bool:
+        """Whether it was there before us."""
+        return existed(self.marks)
+
+    def marked(self, marks: Iterable[str]) -> dict[str, Any]:
+        """Its content with these marks instead of its own; what else is in the list stays."""
+        content = dict(self.content or {})
+        ours = {mark.tag_key for mark in self.owners} | {_EXISTED}
+        every = [*(each for each in self.marks if each not in ours), *marks]
+        if self.kind == "board":
+            return {**content, "tags": every}
+        return {**content, "jsonData": {**(content.get("jsonData") or {}), _MARKS: every}}
+
+
+@dataclass
+class Things:
+    """The things of one workspace, for one owner.
+
+    Attributes:
+        done: what was there before each change, newest last.
+    """
+
+    api: Api
+    me: Owner
+    done: list[Thing] = field(default_factory=list)
+
+    def board(self, uid: str) -> Thing:
+        """A dashboard by its uid."""
+        found = self.api.get(f"/api/dashboards/uid/{quote(uid, safe='')}")
+        if not isinstance(found, dict):
+            return Thing("board", uid, None)
+        return Thing("board", uid, found.get("dashboard"), str((found.get("meta") or {}).get("folderUid") or ""))
+
+    def source(self, uid: str) -> Thing:
+        """A data source by its uid."""
+        found = self.api.get(f"/api/datasources/uid/{quote(uid, safe='')}")
+        return Thing("source", uid, found if isinstance(found, dict) else None)
+
+    def mine(self) -> list[Thing]:
+        """All that carries our mark."""
+        boards = [
+            self.board(each["uid"]) for each in self.api.items("/api/search", type="dash-db", tag=self.me.tag_key)
+        ]
+        sources = [Thing("source", each["uid"], each) for each in self.api.items("/api/datasources") if each.get("uid")]
+        return [each for each in (*boards, *sources) if self.me in each.owners]
+
+    def put_source(self, source: Mapping[str, Any], suffix: str) -> None:
+        """Make the data source what it should be, and ours too."""
+        before = self.source(source["uid"])
+        self.done.append(before)
+        others = {each["name"] for each in self.api.items("/api/datasources") if each.get("uid") != before.uid}
+        default = any(each.get("isDefault") for each in self.api.items("/api/datasources"))
+        wanted = dict(source)
+        if wanted.get("name") in others:
+            wanted["name"] = f"{wanted['name']} ({suffix or before.uid})"
+        if wanted.get("isDefault"):  # a workspace has one, and it is not taken from another
+            wanted["isDefault"] = bool(before.content.get("isDefault")) if before.content else not default
+        self._write_source(before, Thing("source", before.uid, wanted).marked(self._with_mine(before)))
+
+    def put_board(self, board: Mapping[str, Any], suffix: str) -> None:
+        """Make a dashboard what it should be, and ours too."""
+        before = self.board(board["uid"])
+        self.done.append(before)
+        wanted = dict(board)
+        same = self.api.items("/api/search", type="dash-db", query=str(wanted.get("title", "")))
+        if any(each.get("title") == wanted.get("title") and each.get("uid") != before.uid for each in same):
+            # in one folder, some versions of Grafana take a dashboard of the same title for the same one
+            wanted["title"] = f"{wanted['title']} ({suffix or before.uid})"
+        self._write_board(before, Thing("board", before.uid, wanted).marked(self._with_mine(before)))
+
+    def let_go(self, thing: Thing, *, former: bool = False) -> None:
+        """Take our mark off, and delete what nobody else owns. ``former``: without any mark it is ours all the same."""
+        if thing.content is None:
+            return
+        marked = thing.owners or ({self.me} if former else set())
+        decision = release(marked=marked, me=[self.me], existed_before=thing.existed)
+        if decision is Release.UNMARK:
+            self.put_back(thing, thing.marked(mark for mark in self._marks(thing) if mark != self.me.tag_key))
+        elif decision is Release.DELETE:
+            path = "dashboards" if thing.kind == "board" else "datasources"
+            self.api.call("DELETE", f"/api/{path}/uid/{quote(thing.uid, safe='')}", allowed=(404,))
+
+    def undo(self) -> None:
+        """Give back what was there before this event, where it was not ours."""
+        while self.done:
+            before = self.done.pop()
+            if before.content is None:
+                self.let_go(self.board(before.uid) if before.kind == "board" else self.source(before.uid))
+            elif self.me not in before.owners:
+                self.put_back(before, before.content)
+
+    def put_back(self, thing: Thing, content: Mapping[str, Any]) -> None:
+        """Write a content as it is."""
+        if thing.kind == "board":
+            self._write_board(thing, content)
+        else:
+            self._write_source(thing, content)
+
+    def _with_mine(self, before: Thing) -> list[str]:
+        return sorted({*self._marks(before), self.me.tag_key})
+
+    @staticmethod
+    def _marks(thing: Thing) -> list[str]:
+        return [*(mark.tag_key for mark in thing.owners), *([_EXISTED] if thing.existed else [])]
+
+    def _write_board(self, before: Thing, content: Mapping[str, Any]) -> None:
+        body = {"dashboard": {**content, "id": None}, "overwrite": True, "message": "hyperpod-constructs"}
+        if before.folder:
+            body["folderUid"] = before.folder
+        self.api.call("POST", "/api/dashboards/db", body)
+
+    def _write_source(self, before: Thing, content: Mapping[str, Any]) -> None:
+        current = self.source(before.uid)
+        if current.content is None:
+            self.api.call("POST", "/api/datasources", content)
+        else:
+            more = {"version": current.content["version"]} if "version" in current.content else {}
+            self.api.call("PUT", f"/api/datasources/uid/{quote(before.uid, safe='')}", {**content, **more})

@@ -1,0 +1,42 @@
+"""The create-only properties are those of the resource schemas that cfn-lint carries.
+
+With HYPERPOD_WRITE_DOCS set, the lists are written for all types that a deployment may have (deployer.json).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cfnlint
+
+from hyperpod_constructs.core.catalog import _files
+
+SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas"
+NAMES: dict[str, str] = json.loads((SCHEMAS / "providers" / "us-east-1.json").read_text())
+KINDS = {"create_only": "createOnlyProperties", "conditional": "conditionalCreateOnlyProperties"}
+
+
+def of_schema(type_: str) -> dict[str, list[str]]:
+    """What the schema of a type lists."""
+    schema: dict[str, Any] = json.loads((SCHEMAS / "resources" / f"{NAMES[type_]}.json").read_text())
+    lists = {
+        ours: sorted(path.removeprefix("/properties/") for path in schema.get(name, ())) for ours, name in KINDS.items()
+    }
+    return {"create_only": lists["create_only"]} | (
+        {"conditional": lists["conditional"]} if lists["conditional"] else {}
+    )
+
+
+def test_the_lists_are_those_of_the_schemas() -> None:
+    content = _files.load("replacement")
+    wanted = {type_: of_schema(type_) for type_ in sorted(_files.load("deployer")["types"]) if type_ in NAMES}
+    documented = {type_: entry["documented"] for type_, entry in content["types"].items() if "documented" in entry}
+    for type_, properties in documented.items():
+        wanted[type_] = {**wanted[type_], "documented": properties}
+    if os.environ.get("HYPERPOD_WRITE_DOCS"):
+        (_files.DATA / "replacement.json").write_text(_files.dumps({**content, "types": wanted}))
+        return
+    assert content["types"] == wanted

@@ -1,0 +1,250 @@
+"""The policies of the role that deploys: derived from the examples, held to a boundary and to name prefixes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assembly import ROOT, Assembly, read_assembly
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.config import load as load_config
+from hyperpod_constructs.core.deployer import (
+    DROPPED,
+    MANAGED_POLICY_CHARACTERS,
+    actions_of,
+    deployer_policies,
+    derive,
+    main,
+    name_prefixes,
+    resource_types,
+    unknown_types,
+)
+
+BOUNDARY = "arn:aws:iam::111122223333:policy/Boundary"
+CONFIGS = [
+    "hyperpod.yaml",
+    *(f"examples/{name}.yaml" for name in ("teams", "lustre", "observability-managed", "observability-self-hosted")),
+]
+Statement = Mapping[str, Any]
+
+
+@pytest.fixture(scope="module")
+def types(assemble: Callable[[str], Assembly]) -> set[str]:
+    """Resource types of some examples."""
+    return {type_ for config in CONFIGS for type_ in resource_types(assemble(config).folder)}
+
+
+def policies(types: set[str], *prefixes: str) -> list[dict[str, Any]]:
+    return deployer_policies(types, name_prefixes=prefixes or ("research-",), permissions_boundary_arn=BOUNDARY)
+
+
+def statements(made: list[dict[str, Any]]) -> list[Statement]:
+    return [statement for policy in made for statement in policy["Statement"]]
+
+
+def allowed(made: list[dict[str, Any]], action: str, resource: str, **context: str) -> bool:
+    """Whether IAM would allow a request, as far as these policies go: no deny, and one statement that allows it."""
+    fitting = [
+        one
+        for one in statements(made)
+        if action in one["Action"]
+        and any(fnmatchcase(resource, pattern) for pattern in one["Resource"])
+        and _met(one.get("Condition", {}), context)
+    ]
+    return bool(fitting) and all(one["Effect"] == "Allow" for one in fitting)
+
+
+def _met(condition: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
+    for test in condition.values():
+        for key, wanted in test.items():
+            values = wanted if isinstance(wanted, list) else [wanted]
+            if not any(fnmatchcase(context.get(key.partition(":")[2], ""), value) for value in values):
+                return False
+    return True
+
+
+def role(name: str) -> str:
+    return f"arn:aws:iam::111122223333:role/{name}"
+
+
+def test_the_table_is_what_cloudformation_says(types: set[str]) -> None:
+    table = load("deployer")["types"]
+    assert unknown_types(types) == set(), "python -m hyperpod_constructs.core.deployer --refresh cdk.out"
+    assert {type_: table[type_] for type_ in derive(types)} == derive(types)
+
+
+def test_policies_fit_and_hold_every_action_but_those_that_are_dropped(types: set[str]) -> None:
+    made = policies(types)
+    given_ = {action for one in statements(made) if one["Effect"] == "Allow" for action in one["Action"]}
+    assert given_ == actions_of(types) - DROPPED.keys()
+    assert all(len(json.dumps(one, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for one in made)
+    assert len(made) <= 10, "a role takes ten managed policies"
+    assert not [one for one in statements(made) if "*" in "".join(one["Action"])]
+
+
+# ---- what the deployer cannot do ----
+
+
+def test_a_role_is_made_and_changed_with_the_boundary_and_a_prefix_only(types: set[str]) -> None:
+    made = policies(types)
+    for action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary"):
+        assert allowed(made, action, role("research-Eks-Role-1"), PermissionsBoundary=BOUNDARY), action
+        assert not allowed(made, action, role("research-Eks-Role-1")), action
+        assert not allowed(
+            made, action, role("research-Eks-Role-1"), PermissionsBoundary="arn:aws:iam::aws:policy/x"
+        ), action
+        assert not allowed(made, action, role("Admin"), PermissionsBoundary=BOUNDARY), action
+
+
+def test_a_boundary_is_never_taken_off(types: set[str]) -> None:
+    (deny,) = [one for one in statements(policies(types)) if one["Effect"] == "Deny"]
+    assert deny["Action"] == ["iam:DeleteRolePermissionsBoundary"]
+    assert deny["Resource"] == ["*"]
+
+
+def test_users_and_groups_are_out_of_reach(types: set[str]) -> None:
+    given_ = {action for one in statements(policies(types)) for action in one["Action"]}
+    assert not [action for action in given_ if re.search("User|Group", action) and action.startswith("iam:")]
+
+
+def test_roles_are_passed_to_services_in_use_and_only_own_ones(types: set[str]) -> None:
+    made = policies(types)
+    own = role("research-HyperPod-Role-1")
+    assert allowed(made, "iam:PassRole", own, PassedToService="sagemaker.amazonaws.com")
+    assert not allowed(made, "iam:PassRole", own, PassedToService="ec2.amazonaws.com")
+    assert not allowed(made, "iam:PassRole", role("Admin"), PassedToService="sagemaker.amazonaws.com")
+
+
+def test_functions_and_buckets_of_others_are_out_of_reach(types: set[str]) -> None:
+    made = policies(types)
+    function = "arn:aws:lambda:us-west-2:111122223333:function:{}"
+    for action in ("lambda:InvokeFunction", "lambda:UpdateFunctionCode"):
+        assert allowed(made, action, function.format("research-Eks-Applier-1")), action
+        assert not allowed(made, action, function.format("payroll")), action
+    assert allowed(made, "s3:CreateBucket", "arn:aws:s3:::research-hyperpod-scripts-1")
+    assert not allowed(made, "s3:DeleteBucket", "arn:aws:s3:::payroll")
+
+
+def test_identity_providers_are_those_of_eks() -> None:
+    made = policies({"AWS::IAM::OIDCProvider"})
+    provider = "arn:aws:iam::111122223333:oidc-provider/{}"
+    assert allowed(made, "iam:CreateOpenIDConnectProvider", provider.format("oidc.eks.us-west-2.amazonaws.com/id/A"))
+    assert not allowed(made, "iam:CreateOpenIDConnectProvider", provider.format("token.actions.example.com"))
+
+
+def test_a_prefix_is_demanded(types: set[str]) -> None:
+    for prefixes in ((), ("",), ("*",)):
+        with pytest.raises(ValueError, match="name prefixes must be given"):
+            deployer_policies(types, name_prefixes=prefixes, permissions_boundary_arn=BOUNDARY)
+
+
+def test_every_action_that_is_dropped_is_one_that_schemas_list() -> None:
+    listed = {action for actions in load("deployer")["types"].values() for action in actions}
+    assert DROPPED.keys() <= listed
+    assert all(len(reason.split()) > 3 for reason in DROPPED.values())
+
+
+@given(st.sets(st.sampled_from(sorted(load("deployer")["types"])), max_size=40))
+def test_any_set_of_types_gives_policies_that_fit(some: set[str]) -> None:
+    made = policies(some, "a-", "b-")
+    found = {action for one in statements(made) if one["Effect"] == "Allow" for action in one["Action"]}
+    assert found == actions_of(some) - DROPPED.keys()
+    assert all(len(json.dumps(one, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for one in made)
+
+
+def test_custom_resources_are_invoked() -> None:
+    assert actions_of(["Custom::HyperPodComputeQuota"]) == {"lambda:InvokeFunction"}
+
+
+def test_types_that_are_not_known_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = {"Resources": {"A": {"Type": "AWS::Made::Up"}, "B": {"Type": "AWS::EC2::FlowLog"}}}
+    (tmp_path / "a.template.json").write_text(json.dumps(template))
+    monkeypatch.setattr("sys.argv", ["deployer", str(tmp_path), "--permissions-boundary", BOUNDARY])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    assert "no permissions are known for AWS::Made::Up; add them with --refresh" in capsys.readouterr().err
+
+
+def test_governance_needs_what_the_service_documents() -> None:
+    needed = actions_of(["AWS::SageMaker::ComputeQuota", "AWS::SageMaker::Cluster"])
+    assert {"eks:AssociateAccessPolicy", "eks:DisassociateAccessPolicy", "sagemaker:DeleteComputeQuota"} <= needed
+
+
+# ---- all examples ----
+
+
+@pytest.mark.slow
+def test_every_example_is_deployed_with_its_boundary(tmp_path: Path) -> None:
+    folder = tmp_path / "examples"
+    shutil.copytree(ROOT / "examples", folder)
+    chart = folder / "vendor" / "hyperpod-chart"
+    chart.mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")
+    roles = 0
+    for config in sorted(folder.glob("*.yaml")):
+        loaded = load_config(config).platform
+        assert loaded is not None
+        platform = loaded.model_copy(update={"permissions_boundary_arn": BOUNDARY})
+        out = tmp_path / f"{config.stem}.out"
+        build([platform], context=cdk_context(), outdir=str(out), validate=False).synth()
+        assembly = read_assembly(out)
+        types = resource_types(out)
+        assert unknown_types(types) == set()
+        made = policies(types, *name_prefixes(out))
+        for stack, template in assembly.templates.items():
+            for logical_id, resource in template["Resources"].items():
+                if resource["Type"] != "AWS::IAM::Role":
+                    continue
+                roles += 1
+                boundary = resource["Properties"].get("PermissionsBoundary")
+                assert boundary == BOUNDARY, f"{config.name}: {logical_id}"
+                given_name = resource["Properties"].get("RoleName")
+                name = f"{stack}-{logical_id}-1" if given_name is None else _literal(given_name)
+                assert allowed(made, "iam:CreateRole", role(name), PermissionsBoundary=BOUNDARY), (
+                    f"{config.name}: {name}"
+                )
+    print(f"{roles} roles of the examples can be made")
+    assert roles > 100
+
+
+def _literal(name: Any) -> str:
+    return name if isinstance(name, str) else "".join(p if isinstance(p, str) else "x" for p in name["Fn::Join"][1])
+
+
+# ---- the command ----
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hyperpod_constructs.core.deployer", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+def test_the_command_demands_a_boundary_and_finds_the_prefixes(default: Assembly) -> None:
+    refused = run(default.folder)
+    assert refused.returncode == 2
+    assert "--permissions-boundary is missing" in refused.stderr
+    done = run(default.folder, "--permissions-boundary", BOUNDARY)
+    assert done.returncode == 0, done.stderr
+    assert allowed(json.loads(done.stdout), "iam:CreateRole", role("research-Eks-A"), PermissionsBoundary=BOUNDARY)
+    assert name_prefixes(default.folder) == ["research-"]
+
+
+def test_the_page_says_how_and_what_is_left() -> None:
+    page = (ROOT / "docs" / "access.md").read_text()
+    assert "python -m hyperpod_constructs.core.deployer cdk.out --permissions-boundary" in page
+    assert "What is left" in page

@@ -1,0 +1,158 @@
+"""Templates compared as CloudFormation does: what is refused, replaced, deleted, retained, and in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hyperpod_constructs.core.changes import Edit, deployment, matched
+from hyperpod_constructs.core.spec.base import Change
+
+Json = dict[str, Any]
+
+
+def stack(outputs: Json | None = None, **resources: Json) -> Json:
+    return {"Resources": resources, "Outputs": outputs or {}}
+
+
+def resource(kind: str, policy: str | None = None, **properties: Any) -> Json:
+    policies = {"DeletionPolicy": policy, "UpdateReplacePolicy": policy} if policy else {}
+    return {"Type": kind, "Properties": properties, **policies}
+
+
+def exported(name: str, value: Any) -> Json:
+    return {name: {"Value": value, "Export": {"Name": f"net:{name}"}}}
+
+
+def imported(name: str) -> Json:
+    return {"Fn::ImportValue": f"net:{name}"}
+
+
+VPC = resource("AWS::EC2::VPC", CidrBlock="10.0.0.0/16")
+SUBNET = resource("AWS::EC2::Subnet", CidrBlock="10.0.0.0/24", VpcId={"Ref": "Vpc"})
+NET = stack(exported("Subnet", {"Ref": "Subnet"}), Vpc=VPC, Subnet=SUBNET)
+APP = stack(Rule=resource("AWS::Events::Rule", Description=imported("Subnet")))
+
+
+def only(edits: Any) -> Edit:
+    [edit] = edits
+    return edit
+
+
+def test_an_export_in_use_is_not_removed() -> None:
+    new_net, new_app = stack(Vpc=VPC, Subnet=SUBNET), stack(Rule=resource("AWS::Events::Rule"))
+    edit = only(deployment({"net": NET, "app": APP}, {"net": new_net, "app": new_app}).edits)
+    assert str(edit) == (
+        "refused HP970: net: removes 1 export that app imports: Subnet\n"
+        "  impact: CloudFormation refuses to update the stack, and the deployment ends there\n"
+        "  instead: two deployments: first `npx cdk deploy --exclusively app` (the stacks that stop importing), "
+        "then `npx cdk deploy --all`"
+    )
+
+
+def test_the_two_deployments_go_through() -> None:
+    new_net, new_app = stack(Vpc=VPC, Subnet=SUBNET), stack(Rule=resource("AWS::Events::Rule"))
+    assert not deployment({"net": NET, "app": APP}, {"net": NET, "app": new_app}).edits
+    assert not deployment({"net": NET, "app": new_app}, {"net": new_net, "app": new_app}).edits
+
+
+def test_an_export_that_nothing_imports_may_go() -> None:
+    found = deployment({"net": NET}, {"net": stack(Vpc=VPC, Subnet=SUBNET)})
+    assert (list(found.edits), str(found.steps[0])) == ([], "net: updated (no changes to resources)")
+
+
+def test_an_export_in_use_keeps_its_value_also_when_what_it_refers_to_is_replaced() -> None:
+    moved = {**NET, "Resources": {**NET["Resources"], "Vpc": resource("AWS::EC2::VPC", CidrBlock="10.1.0.0/16")}}
+    found = deployment({"net": NET, "app": APP}, {"net": moved, "app": APP})
+    assert [(edit.change, edit.path) for edit in found.edits] == [
+        (Change.REPLACES_CLUSTER, "Vpc (AWS::EC2::VPC).CidrBlock"),
+        (Change.REFUSED, "net"),
+        (Change.REPLACES, "Subnet (AWS::EC2::Subnet).VpcId"),
+    ]
+    assert found.edits[1].message == "changes 1 export that app imports: Subnet"
+    assert found.edits[1].advice == "restore the value, or deploy a second platform"
+    assert found.edits[2].message == "refers to a resource that is replaced"
+
+
+def test_a_stack_that_leaves_the_app_is_told_and_still_imports() -> None:
+    found = deployment({"net": NET, "app": APP}, {"net": stack(Vpc=VPC, Subnet=SUBNET)})
+    assert [(edit.change, edit.rule) for edit in found.edits] == [
+        (Change.LEAVES_BEHIND, "HP971"),
+        (Change.REFUSED, "HP970"),
+    ]
+    assert found.edits[1].advice == "delete app first (`hyperpod stacks delete app`), then deploy"
+    assert str(found.steps[-1]) == "app: not in the app, stays deployed"
+
+
+def test_a_weak_reference_never_blocks() -> None:
+    out = {"Id": {"Value": {"Ref": "Subnet"}}}
+    weak = stack(
+        Rule=resource("AWS::Events::Rule", Name={"Fn::GetStackOutput": {"StackName": "net", "OutputName": "Id"}})
+    )
+    old = {"net": stack(out, Vpc=VPC, Subnet=SUBNET), "app": weak}
+    found = deployment(old, {"net": stack(Vpc=VPC), "app": stack()})
+    assert [str(step) for step in found.steps] == ["net: updated (1 deleted)", "app: updated (1 deleted)"]
+    assert not found.edits
+
+
+def test_another_way_to_refer_to_the_same_resource_replaces_nothing() -> None:
+    """As when a strong reference becomes a weak one."""
+    plain = exported("Subnet", {"Ref": "Subnet"}) | {"Id": {"Value": {"Ref": "Subnet"}}}
+    net = stack(plain, Vpc=VPC, Subnet=SUBNET)
+    old = {"net": net, "app": stack(Rule=resource("AWS::Events::Rule", Name=imported("Subnet")))}
+    weak = {"Fn::GetStackOutput": {"StackName": "net", "OutputName": "Id"}}
+    new = {"net": net, "app": stack(Rule=resource("AWS::Events::Rule", Name=weak))}
+    assert [str(step) for step in deployment(old, new).steps] == ["net: unchanged", "app: updated (1 changed)"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "change", "words"),
+    [
+        ("Retain", Change.REPLACES, "the old one is kept, outside of the stack, and billed"),
+        ("Delete", Change.LOSES_DATA, "the old one is deleted"),
+    ],
+)
+def test_a_replaced_file_system_is_kept_or_lost(policy: str, change: Change, words: str) -> None:
+    old, new = (stack(Fs=resource("AWS::FSx::FileSystem", policy, SubnetIds=[subnet])) for subnet in ("a", "b"))
+    edit = only(deployment({"s": old}, {"s": new}).edits)
+    assert (edit.change, edit.rule) == (change, "HP973")
+    assert edit.impact == f"a new, empty file system is created; {words}"
+
+
+@pytest.mark.parametrize("kind", ["AWS::FSx::FileSystem", "AWS::S3::Bucket", "AWS::APS::Workspace"])
+def test_removed_data_is_kept_or_lost(kind: str) -> None:
+    kept = only(deployment({"s": stack(It=resource(kind, "Retain"))}, {"s": stack()}).edits)
+    lost = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
+    assert (kept.change, kept.impact) == (Change.IN_PLACE, "it is kept, outside of the stack, and billed")
+    assert (lost.change, lost.rule) == (Change.LOSES_DATA, "HP973")
+
+
+def test_types_and_service_tokens_cannot_change() -> None:
+    old = stack(A=resource("Custom::A", ServiceToken="x"), B=resource("Custom::B", ServiceToken="x"))
+    new = stack(A=resource("AWS::SNS::Topic"), B=resource("Custom::B", ServiceToken="y"))
+    found = deployment({"s": old}, {"s": new}).edits
+    assert [(edit.change, edit.rule, edit.path) for edit in found] == [
+        (Change.REFUSED, "HP972", "A (Custom::A)"),
+        (Change.REFUSED, "HP972", "B (Custom::B).ServiceToken"),
+    ]
+
+
+def test_what_serves_jobs_is_missed() -> None:
+    old = stack(
+        Addon=resource("AWS::EKS::Addon"), Kept=resource("Custom::HyperPodKubernetesObjects", DeletionPolicy="Retain")
+    )
+    edit = only(deployment({"s": old}, {"s": stack()}).edits)
+    assert (edit.path, edit.change, edit.impact) == (
+        "Addon (AWS::EKS::Addon)", Change.DRAINS, "the add-on is removed with its pods")  # fmt: skip
+
+
+def test_stacks_are_deployed_in_the_order_of_imports_and_names() -> None:
+    stacks = {"p-Jobs": stack(), "p-Addons": APP, "p-Network": stack(), "z": NET}
+    assert [step.stack for step in deployment(stacks, stacks).steps] == ["p-Network", "z", "p-Addons", "p-Jobs"]
+    assert deployment(stacks, stacks).changes_nothing
+
+
+def test_templates_are_found_under_other_file_names() -> None:
+    found = matched({"mine": NET, "p-Jobs": stack()}, {"p-Network": NET, "p-Jobs": stack()})
+    assert list(found) == ["p-Network", "p-Jobs"]

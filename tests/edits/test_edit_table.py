@@ -1,0 +1,76 @@
+"""`hyperpod diff` tells the right consequence of each edit of the table, and CloudFormation's comparison agrees."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from edit_table import BASE, ROWS, Row, edited
+
+from hyperpod_constructs.core.changes import REPLACING, Deployment, deployment, edits
+from hyperpod_constructs.core.spec import Platform
+from hyperpod_constructs.core.spec.base import Change
+
+each = pytest.mark.parametrize("row", ROWS, ids=str)
+
+
+def test_the_table_is_large_and_varied(capsys: pytest.CaptureFixture[str]) -> None:
+    counted = Counter(row.change for row in ROWS)
+    with capsys.disabled():
+        print(f"\n{len(ROWS)} edits: {', '.join(f'{count} {change}' for change, count in sorted(counted.items()))}")
+    assert len(ROWS) >= 120
+    assert set(counted) == {str(change) for change in Change} | {"nothing"}
+
+
+@each
+def test_the_consequence_of_an_edit(row: Row) -> None:
+    old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
+    found = [(edit.path, str(edit.change)) for edit in edits(old, new)]
+    if row.change == "nothing":
+        assert found == []
+    else:
+        assert (row.at, row.change) in found
+
+
+@each
+def test_no_edit_is_told_in_pythons_own_words(row: Row) -> None:
+    old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
+    for edit in edits(old, new):
+        assert not any(odd in str(edit) for odd in ("a setting", " None", "('", "True", "False", "Platform("))
+        assert edit.impact
+
+
+Played = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def synthesize() -> Any:
+    """The templates of a config, from one jsii process."""
+    from hyperpod_constructs.cli.diff import synthesized
+
+    done: dict[str, Any] = {}
+
+    def make(platform: Platform) -> Any:
+        key = platform.model_dump_json()
+        if key not in done:
+            done[key] = synthesized(platform)
+        return done[key]
+
+    return make
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [row for row in ROWS if row.valid], ids=str)
+def test_cloudformations_comparison_agrees(row: Row, synthesize: Any) -> None:
+    """What is told from the config alone is never milder than what the templates say, and never worse without reason."""
+    old, new = Platform.model_validate(BASE), Platform.model_validate(edited(row.path, row.value))
+    if row.change == "leaves-behind":
+        return  # other stacks
+    told = [edit.change for edit in edits(old, new)]
+    played: Deployment = deployment(synthesize(old), synthesize(new))
+    stopping = [edit for edit in played.edits if edit.change in REPLACING and edit.change is not Change.REPLACES]
+    if not any(change in REPLACING for change in told):
+        assert not stopping, [str(edit) for edit in stopping]
+    if row.change in ("replaces-cluster", "loses-data"):
+        assert stopping

@@ -1,0 +1,40 @@
+"""docs/editing.md: its words are those of `hyperpod diff`, and its commands run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from assembly import ROOT, Assembly
+from click.testing import CliRunner
+from edit_table import BASE
+
+from hyperpod_constructs.cli import main
+from hyperpod_constructs.core.changes import MEANING
+
+PAGE = (ROOT / "docs" / "editing.md").read_text()
+
+
+def test_the_table_of_words_is_that_of_the_command() -> None:
+    assert dict(re.findall(r"^\| `([\w-]+)` \| (.*) \|$", PAGE, re.M)) == {
+        str(it): text for it, text in MEANING.items()
+    }
+
+
+def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, default: Assembly) -> None:
+    commands = [line for line in PAGE.splitlines() if line.startswith("hyperpod diff")]
+    assert commands == [
+        "hyperpod diff deployed.yaml hyperpod.yaml",
+        "hyperpod diff --deployed deployed hyperpod.yaml",
+    ]
+    monkeypatch.chdir(tmp_path)
+    Path("deployed.yaml").write_text(yaml.safe_dump(BASE))
+    Path("hyperpod.yaml").write_text(yaml.safe_dump({**BASE, "tags": {"owner": "platform"}}))
+    done = CliRunner().invoke(main, [*commands[0].split()[1:], "--configs-only"])
+    assert (done.exit_code, done.output.splitlines()[0]) == (0, 'in-place: tags.owner: "ml" becomes "platform"')
+    monkeypatch.chdir(ROOT)  # with the app's own cdk.json, as it was deployed
+    arguments = commands[1].replace(" deployed ", f" {default.folder} ").split()[1:]
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, done.output) == (0, "nothing is different\n")

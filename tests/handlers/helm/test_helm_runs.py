@@ -1,0 +1,35 @@
+"""Random runs of releases: shared, renamed, adopted, killed and refused, with the real helm.
+
+``HYPERPOD_OWNERSHIP_HELM_EVENTS`` makes them longer, ``HYPERPOD_OWNERSHIP_SEED`` picks where they start.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helm_api_server import HelmApiServer
+from helm_cloud import HelmCloud
+from helm_runs import Releases
+from ownership_runs import COUNTS, Run
+
+pytestmark = pytest.mark.slow
+
+EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_HELM_EVENTS", "120"))
+SEED = int(os.environ.get("HYPERPOD_OWNERSHIP_SEED", "1"))
+RUNS = 2
+
+
+@pytest.mark.parametrize("run", range(RUNS))
+def test_random_deployments_of_releases(
+    web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path, run: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played = Run([Releases(HelmCloud(web, server, helm_binary, tmp_path))], random.Random(SEED * 1000 + run))
+    played.until(EVENTS // RUNS)
+    with capsys.disabled():
+        print(f"\nownership of releases, run {run}: {played.report()}")
+    assert not any(played.counts[name] for name in COUNTS), "\n".join(played.said)
+    assert played.counts["UPDATE_COMPLETE"] > 0

@@ -1,0 +1,225 @@
+"""Objects that existed before, and events that fail half-way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import NoCredentialsError
+from cloudformation import FAILS, Delivery
+from ownership_world import (
+    World,
+    as_before,
+    config_map,
+    deployment,
+    image,
+    lose,
+    namespace,
+    objects,
+    remove,
+)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+# What existed before.
+
+
+def test_what_existed_is_refused_without_adopt(world: World) -> None:
+    before = world.put(config_map("x", v="theirs"))
+    stack = world.stack()
+    assert stack.deploy({"X": objects(config_map("x", v="ours"))}) == "ROLLBACK_COMPLETE"
+    assert stack.reasons[0] == (
+        "ConfigMap team/x already exists and was not created by this library (it was last changed by kubectl-create). To "
+        "manage it here and keep it when this resource is deleted, set adopt to true; otherwise delete it, or use another "
+        "name."
+    )
+    assert world.config_map("x") == before
+
+
+def test_the_refusal_says_whose_it_seems_to_be(world: World) -> None:
+    theirs = namespace("kueue-system")
+    theirs["metadata"]["annotations"] = {"meta.helm.sh/release-name": "kueue"}
+    world.put(theirs)
+    stack = world.stack()
+    stack.deploy({"X": objects(namespace("kueue-system"))})
+    assert "(it seems to belong to the Helm release kueue)" in stack.reasons[0]
+
+
+def test_what_was_adopted_is_given_back_and_never_deleted(world: World) -> None:
+    before = world.put(config_map("x", v="theirs", kept="1"))
+    stack = world.stack()
+    assert stack.deploy({"X": objects(config_map("x", v="ours", new="2"), Adopt="true")}) == "CREATE_COMPLETE"
+    assert world.config_map("x")["data"] == {"v": "ours", "kept": "1", "new": "2"}
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert as_before(world.config_map("x"), before)
+
+
+def test_the_rollback_of_a_first_deployment_gives_back_what_it_adopted(world: World) -> None:
+    before = world.put(namespace("theirs", team="vision"))
+    world.put(config_map("data", "theirs"))
+    template = {"X": objects(namespace("theirs", team="ours"), Adopt="true"), "Bad": FAILS}
+    assert world.stack().deploy(template) == "ROLLBACK_COMPLETE"
+    assert as_before(world.find("namespaces", "theirs", ""), before)
+    assert world.find("configmaps", "data", "theirs")
+
+
+def test_an_adopted_deployment_gets_its_image_back(world: World) -> None:
+    before = world.put(deployment("web", "theirs"))
+    stack = world.stack()
+    stack.deploy({"X": objects(deployment("web", "ours"), Adopt="true")})
+    stack.deploy({"X": objects(deployment("web", "ours-2"), Adopt="true")})
+    assert image(world) == "ours-2"
+    stack.delete()
+    assert as_before(world.find("deployments", "web"), before)
+
+
+def test_an_adopted_object_that_two_share_is_as_before_after_the_last(world: World) -> None:
+    before = world.put(config_map("x", v="theirs"))
+    a, b = world.stack("A"), world.stack("B")
+    a.deploy({"X": objects(config_map("x", v="a"), Adopt="true")})
+    b.deploy({"X": objects(config_map("x", v="b"))})
+    a.delete()
+    assert world.config_map("x")["data"] == {"v": "b"}
+    b.delete()
+    assert as_before(world.config_map("x"), before)
+
+
+def test_a_value_that_somebody_changed_since_is_left(world: World) -> None:
+    world.put(config_map("x", v="theirs"))
+    stack = world.stack()
+    stack.deploy({"X": objects(config_map("x", v="ours"), Adopt="true")})
+    world.server.store.edit("configmaps", "x", "team", manager="kubectl-edit", data={"v": "newer"})
+    stack.delete()
+    assert world.config_map("x")["data"] == {"v": "newer"}
+
+
+def test_an_update_that_no_longer_sets_a_field_of_an_adopted_object(world: World) -> None:
+    world.put(config_map("x", a="1", b="1"))
+    stack = world.stack()
+    stack.deploy({"X": objects(config_map("x", a="2", b="2"), Adopt="true")})
+    stack.deploy({"X": objects(config_map("x", a="2"), Adopt="true")})
+    assert world.config_map("x")["data"] == {"a": "2", "b": "1"}
+
+
+def test_our_object_was_deleted_by_hand_and_made_anew_by_somebody(world: World) -> None:
+    stack = world.stack()
+    stack.deploy({"X": objects(config_map("x"))})
+    remove(world, "x")
+    world.put(config_map("x", theirs="1"))
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert world.config_map("x")["data"] == {"theirs": "1"}
+
+
+def test_our_object_was_made_anew_by_somebody_and_is_updated(world: World) -> None:
+    """CloudFormation says that it is ours: it is taken back, as one that existed before."""
+    stack = world.stack()
+    stack.deploy({"X": objects(config_map("x", v="1"))})
+    remove(world, "x")
+    before = world.put(config_map("x", v="theirs"))
+    assert stack.deploy({"X": objects(config_map("x", v="2"))}) == "UPDATE_COMPLETE"
+    assert world.config_map("x")["data"] == {"v": "2"}
+    stack.delete()
+    assert as_before(world.config_map("x"), before)
+
+
+def test_our_object_was_deleted_by_hand_and_an_update_makes_it_again(world: World) -> None:
+    stack = world.stack()
+    stack.deploy({"X": objects(config_map("x", v="1"))})
+    remove(world, "x")
+    assert stack.deploy({"X": objects(config_map("x", v="2"))}) == "UPDATE_COMPLETE"
+    stack.delete()
+    assert world.config_map("x") is None
+
+
+# Events that fail half-way.
+
+
+def test_a_group_with_one_object_of_somebody_changes_nothing(world: World) -> None:
+    world.put(config_map("b"))
+    world.stack().deploy({"X": objects(config_map("a"), config_map("b"))})
+    assert world.config_map("a") is None
+    assert not [r for r in world.server.requests if r.method == "PATCH"]
+
+
+def test_a_create_overwrites_fields_of_somebody_and_fails_on_its_second_object(world: World) -> None:
+    before = world.put(config_map("theirs", v="1"))
+    with world.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="no"):
+        world.stack().deploy({"X": objects(config_map("theirs", v="2"), config_map("z"), Adopt="true")})
+    assert as_before(world.config_map("theirs"), before)
+
+
+def test_fields_of_somebody_are_given_back_when_the_second_object_refuses(world: World) -> None:
+    before = world.put(config_map("one", v="1"))
+    world.put(config_map("two"))
+    with world.fault(method="PATCH", path="/configmaps/two", status=422, reason="Invalid", message="no"):
+        group = objects(config_map("one", v="2", w="3"), config_map("two", w="3"), FieldsOnly="true")
+        world.stack().deploy({"X": group})
+    assert as_before(world.config_map("one"), before)
+
+
+def test_fields_whose_answer_was_lost_are_given_back_by_the_next_event(world: World) -> None:
+    before = world.put(config_map("one", v="1"))
+    lose(world.cloud, "Create")
+    assert world.stack().deploy({"X": objects(config_map("one", v="2"), FieldsOnly="true")}) == "ROLLBACK_COMPLETE"
+    assert as_before(world.config_map("one"), before)
+
+
+def test_two_resources_set_fields_of_one_object_and_one_goes(world: World) -> None:
+    world.put(config_map("one", v="1"))
+    stack = world.stack()
+    a, b = (objects(config_map("one", **{key: "2"}), FieldsOnly="true") for key in "ab")
+    stack.deploy({"A": a, "B": b})
+    stack.deploy({"B": b})
+    assert world.config_map("one")["data"] == {"v": "1", "b": "2"}
+
+
+def test_an_aws_error_after_the_first_object(world: World) -> None:
+    asked: list[str] = []
+
+    def fails_once(method: str, url: str) -> None:
+        if "/configmaps/b" in url and method == "PATCH" and not asked:
+            asked.append(url)
+            raise NoCredentialsError
+
+    world.hook = fails_once
+    assert world.stack().deploy({"X": objects(config_map("a"), config_map("b"))}) == "ROLLBACK_COMPLETE"
+    assert world.config_map("a") is None
+
+
+def test_an_answer_without_metadata_is_asked_for_again(world: World) -> None:
+    answer = world.server.answer
+    spoilt: list[str] = []
+
+    def odd(method: str, target: str, headers: Any, data: bytes) -> Any:
+        status, found, more = answer(method, target, headers, data)
+        if method == "PATCH" and not spoilt:
+            spoilt.append(target)
+            return 200, {"kind": "ConfigMap"}, more
+        return status, found, more
+
+    world.server.answer = odd  # type: ignore[method-assign]
+    stack = world.stack()
+    assert stack.deploy({"X": objects(config_map("a"))}) == "CREATE_COMPLETE"
+    assert spoilt
+    stack.delete()
+    assert world.config_map("a") is None
+
+
+def test_running_out_of_time_removes_what_was_made(world: World) -> None:
+    with world.fault(method="PATCH", path="/configmaps/b", status=503, reason="ServiceUnavailable"):
+        stack = world.stack()
+        assert stack.deploy({"X": objects(config_map("a"), config_map("b"))}) == "ROLLBACK_COMPLETE"
+    assert world.config_map("a") is None
+    assert world.server.clock.elapsed < 840
+
+
+def test_two_failing_creates_in_a_row_keep_what_the_first_took_over(world: World) -> None:
+    before = world.put(config_map("theirs", v="1"))
+    lose(world.cloud, "Create", Delivery.RETRIED)
+    with world.fault(method="PATCH", path="/configmaps/z", status=422, reason="Invalid", message="no"):
+        world.stack().deploy({"X": objects(config_map("theirs", v="2"), config_map("z"), Adopt="true")})
+    assert as_before(world.config_map("theirs"), before)

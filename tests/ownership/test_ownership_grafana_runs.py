@@ -1,0 +1,25 @@
+"""Random runs of dashboards: platforms that share, move and rename, people's dashboards between them, and faults."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+from ownership_grafana import Dashboards
+from ownership_runs import COUNTS, Run
+
+EVENTS = int(os.environ.get("HYPERPOD_OWNERSHIP_EVENTS", "3000"))
+SEED = int(os.environ.get("HYPERPOD_OWNERSHIP_SEED", "1"))
+RUNS = 3
+
+
+@pytest.mark.parametrize("run", range(RUNS))
+def test_random_deployments_of_dashboards(run: int, capsys: pytest.CaptureFixture[str]) -> None:
+    played = Run([Dashboards()], random.Random(SEED * 1000 + run))
+    played.until(EVENTS // RUNS)
+    with capsys.disabled():
+        print(f"\nownership of dashboards, run {run}: {played.report()}")
+    assert not any(played.counts[name] for name in COUNTS), "\n".join(played.said)
+    assert played.counts["UPDATE_ROLLBACK_COMPLETE"] > 5
+    assert played.counts["UPDATE_COMPLETE"] > 5

@@ -1,0 +1,138 @@
+"""Cutting any one dependency of the shipped platform makes a rehearsal fail, but for those that are listed with the reason.
+
+Each edge is cut alone. The resource that is no longer waited for then starts only when nothing else is left, and in a second
+rehearsal the one that no longer waits is the last (which is the other way round on deletion).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rehearsal_platforms import Platforms
+
+from hyperpod_constructs.assembly.graph import Edge, Graph, Stack, load, without_edge
+from hyperpod_constructs.assembly.rehearsal import Rehearsal, Timing
+from hyperpod_constructs.core.findings import errors
+
+EC2, IAM, LAMBDA = "AWS::EC2::", "AWS::IAM::", "AWS::Lambda::"
+GUARD, WAIT = "Custom::HyperPodClusterGuard", "Custom::HyperPodKubernetesWait"
+HARMLESS = {
+    ("AWS::EKS::Cluster", "AWS::SSM::Parameter"): "CDK's own barrier for kubectl, which nothing waits for",
+    (
+        f"{IAM}Policy",
+        f"{LAMBDA}Function",
+    ): "nobody invokes the function before the stack is complete, or the policy's own users wait",
+    (f"{IAM}Policy", "AWS::StepFunctions::StateMachine"): "nobody starts it before the stack is complete",
+    (f"{LAMBDA}Function", f"{LAMBDA}Function"): "a variable of CDK's framework that this function of it does not read",
+    ("AWS::S3::Bucket", f"{LAMBDA}Function"): "the function's description",
+    (f"{EC2}Subnet", f"{IAM}Policy"): "no instance group lies in the subnet",
+    (WAIT, "AWS::EKS::Addon"): "CoreDNS before cert-manager, whose pods would try again",
+    (WAIT, WAIT): "several waits for one add-on, each of which holds by itself",
+    ("AWS::CloudFormation::WaitConditionHandle", "Custom::HyperPodKubernetesObjects"): "the stacks' order carries it",
+}
+"""Types of the two resources to why the platform works without the edge."""
+
+
+def touched(stacks: tuple[Stack, ...]) -> list[Stack]:
+    """The app after an edit that makes the cluster's guard compare."""
+    found = []
+    for stack in stacks:
+        resources = {
+            name: _with_text(body) if body["Type"] == GUARD else body for name, body in stack.resources.items()
+        }
+        found.append(Stack(**{**vars_of(stack), "template": {**stack.template, "Resources": resources}}))
+    return found
+
+
+def _with_text(body: Any) -> Any:
+    return {**body, "Properties": {**body["Properties"], "Edit": "1"}}
+
+
+def vars_of(stack: Stack) -> dict[str, Any]:
+    return {name: getattr(stack, name) for name in stack.__dataclass_fields__}
+
+
+def noticed(stacks: tuple[Stack, ...], late: list[str], folder: Path) -> bool:
+    rehearsal = Rehearsal(Timing(late=late, slow={"addon_ready": 8.0}))
+    rehearsal.publish(folder)
+    for app in (list(stacks), touched(stacks)):
+        if not all(outcome.ok for outcome in rehearsal.deploy(app)):
+            return True
+        rehearsal.settle()
+    well = all(outcome.ok for outcome in rehearsal.destroy())
+    return not well or bool(errors(rehearsal.findings) or [one for one in rehearsal.left() if one.why == "left behind"])
+
+
+def path_of(graph: Graph, id: str) -> str:
+    resource = graph.resources[id]
+    return f"{resource.stack.deployed_name}.{resource.logical_id}"
+
+
+def kinds(graph: Graph, edge: Edge) -> tuple[str, str]:
+    return tuple(graph.resources[id].type if id in graph.resources else id for id in (edge.first, edge.then))
+
+
+@pytest.mark.slow
+def test_every_edge_of_the_shipped_platform_is_needed(platforms: Platforms, capsys: pytest.CaptureFixture[str]):
+    folder = platforms("hyperpod.yaml")
+    stacks = load(folder)
+    graph = Graph(stacks)
+    for late in ([], ["nothing"]):
+        assert not noticed(stacks, late, folder), "the whole app does not pass"
+    counts: Counter[str] = Counter()
+    unexplained, explained = [], set()
+    for edge in graph.edges():
+        if edge.inherent:
+            continue
+        cut = without_edge(stacks, edge)
+        redundant = Graph(cut).before(edge.first, edge.then)
+        if redundant and edge.reason in ("DependsOn", "stack dependency"):
+            counts["held by other edges too"] += 1
+            continue
+        ends = [path_of(graph, id) for id in (edge.first, edge.then) if id in graph.resources]
+        if any(noticed(cut, [late], folder) for late in ends or ["nothing"]):
+            counts[f"noticed ({edge.reason})"] += 1
+        elif kinds(graph, edge) in HARMLESS:
+            counts["harmless"] += 1
+            explained.add(kinds(graph, edge))
+        else:
+            unexplained.append(f"{edge.reason}: {edge.first} -> {edge.then}")
+    with capsys.disabled():
+        print(f"\nedges of the shipped platform: {dict(counts)}")
+    assert unexplained == []
+    assert explained == set(HARMLESS), "an explanation that no edge needs any more"
+    assert counts["harmless"] < sum(count for what, count in counts.items() if what.startswith("noticed")) / 4
+
+
+def test_an_export_that_depends_on_its_use_blocks_the_next_edit(platforms: Platforms):
+    before, after = (load(platforms.edited("hyperpod.yaml", jobs)) for jobs in ({}, {"jobs": None}))
+    strong_before, strong_after = by_use(before), by_use(after)
+    rehearsal = Rehearsal()
+    assert all(outcome.ok for outcome in rehearsal.deploy(strong_before))
+    outcomes = rehearsal.deploy([*strong_after])
+    assert any("cannot be deleted as it is in use by" in outcome.reason for outcome in outcomes)
+
+
+def by_use(stacks: tuple[Stack, ...]) -> list[Stack]:
+    """The stacks with only those exports that another one imports, as CDK's strong references leave them."""
+    from hyperpod_constructs.assembly.graph._references import references
+
+    used = {
+        str(ref.target)
+        for stack in stacks
+        for body in stack.resources.values()
+        for ref in references(body)
+        if ref.kind == "Fn::ImportValue"
+    }
+    found = []
+    for stack in stacks:
+        outputs = {
+            key: out
+            for key, out in (stack.template.get("Outputs") or {}).items()
+            if str((out.get("Export") or {}).get("Name")) in used
+        }
+        found.append(Stack(**{**vars_of(stack), "template": {**stack.template, "Outputs": outputs}}))
+    return found

@@ -1,0 +1,287 @@
+"""CloudFormation as a rehearsal plays it: order, exports, replacement, rollback, retention, custom resources."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assembly import ROOT
+from rehearsal_apps import custom, export, function, resource, stack, subnet, vpc
+
+from hyperpod_constructs.assembly.rehearsal import Fault, Rehearsal, Timing
+
+pytest_plugins = ["hyperpod_constructs.assembly.rehearsal.pytest_plugin"]
+
+
+def statuses(outcomes: list[Any]) -> list[str]:
+    return [outcome.status for outcome in outcomes]
+
+
+def test_values_are_resolved(rehearsal: Rehearsal):
+    template = {
+        "Parameters": {"Block": {"Type": "String", "Default": "10.7.0.0/16"}},
+        "Conditions": {"Here": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-west-2"]}},
+        "Mappings": {"Sizes": {"us-west-2": {"Bits": "10.7.1.0/24"}}},
+        "Resources": {
+            "Vpc": resource("AWS::EC2::VPC", CidrBlock={"Ref": "Block"}),
+            "Subnet": resource(
+                "AWS::EC2::Subnet",
+                VpcId={"Fn::Select": [0, {"Fn::Split": ["|", {"Fn::Sub": "${Vpc}|${AWS::StackName}"}]}]},
+                CidrBlock={"Fn::FindInMap": ["Sizes", {"Ref": "AWS::Region"}, "Bits"]},
+                Tags={
+                    "Fn::If": [
+                        "Here",
+                        [{"Key": "a", "Value": {"Fn::GetAtt": ["Vpc", "VpcId"]}}],
+                        {"Ref": "AWS::NoValue"},
+                    ]
+                },
+            ),
+            "Never": {**vpc(), "Condition": "Not"},
+        },
+        "Outputs": {"Id": {"Value": {"Fn::Join": ["/", [{"Ref": "Vpc"}, {"Ref": "Subnet"}]]}}},
+    }
+    template["Conditions"]["Not"] = {"Fn::Not": [{"Condition": "Here"}]}
+    assert statuses(rehearsal.deploy({"Net": template})) == ["CREATE_COMPLETE"]
+    (deployed,) = (site.cloudformation.stacks["Net"] for site in rehearsal.sites.values())
+    made = deployed.live
+    assert set(made) == {"Vpc", "Subnet"}
+    assert re.fullmatch(r"vpc-[0-9a-f]{17}", made["Vpc"].id)
+    assert made["Subnet"].properties == {
+        "VpcId": made["Vpc"].id,
+        "CidrBlock": "10.7.1.0/24",
+        "Tags": [{"Key": "a", "Value": made["Vpc"].id}],
+    }
+    assert deployed.outputs == {"Id": f"{made['Vpc'].id}/{made['Subnet'].id}"}
+
+
+@pytest.mark.parametrize(
+    ("resources", "reason"),
+    [
+        (
+            {"Vpc": resource("AWS::EC2::VPC", CidrBlok="10.0.0.0/16")},
+            r"Additional properties are not allowed .'CidrBlok' was unexpected",
+        ),
+        ({"Subnet": subnet("10.0.0.0/24", of="Nowhere")}, "Nowhere does not exist"),
+        (
+            {"Vpc": vpc(), "Subnet": subnet("10.1.0.0/24")},
+            "The CIDR '10.1.0.0/24' is invalid: it is in none of the VPC's blocks",
+        ),
+        ({"A": resource("AWS::EC2::Subnet", VpcId="x", CidrBlock="10.0.0.0/24")}, "VpcId: the VPC 'x' does not exist"),
+        ({"A": resource("AWS::No::Such")}, "CloudFormation has no resource type AWS::No::Such in us-west-2"),
+        ({"A": {**vpc(), "Properties": {"CidrBlock": {"Fn::Cidr": ["10.0.0.0/8", 2]}}}}, "Fn::Cidr is not modelled"),
+    ],
+)
+def test_what_is_refused(rehearsal: Rehearsal, resources: dict[str, Any], reason: str):
+    (outcome,) = rehearsal.deploy({"Net": {"Resources": resources}})
+    assert outcome.status == "ROLLBACK_COMPLETE"
+    assert re.search(reason, outcome.reason), outcome.reason
+    assert [finding.rule for finding in rehearsal.findings if finding.rule == "HPR01"] == ["HPR01"]
+    assert rehearsal.left() == []
+
+
+def test_a_kind_that_is_not_modelled_is_told(rehearsal: Rehearsal):
+    assert statuses(rehearsal.deploy({"A": {"Resources": {"Q": resource("AWS::SQS::Queue")}}})) == ["CREATE_COMPLETE"]
+    (finding,) = rehearsal.findings
+    assert (finding.rule, finding.severity.value, finding.path) == ("HPR05", "note", "A.Q")
+
+
+def test_what_depends_waits_and_what_does_not_runs_at_once(rehearsal: Rehearsal):
+    nets = {"A": vpc(), "B": vpc("10.1.0.0/16"), "C": resource("AWS::EC2::VPC", ["A"], CidrBlock="10.2.0.0/16")}
+    rehearsal.deploy({"Net": {"Resources": nets}})
+    begun = {step.logical_id: step.start for step in rehearsal.steps}
+    ended = {step.logical_id: step.end for step in rehearsal.steps}
+    assert begun["A"] == begun["B"] == 0
+    assert begun["C"] == ended["A"]
+
+
+def test_a_late_resource_shows_a_missing_dependency():
+    block = resource("AWS::EC2::VPCCidrBlock", VpcId={"Ref": "Vpc"}, CidrBlock="10.1.0.0/16")
+    lucky = {"Net": {"Resources": {"Vpc": vpc(), "Block": block, "Subnet": subnet("10.1.0.0/24")}}}
+    right = {"Net": {"Resources": {"Vpc": vpc(), "Block": block, "Subnet": subnet("10.1.0.0/24", "Block")}}}
+    late = Timing(late=["Net.Block"])
+    assert statuses(Rehearsal(late).deploy(lucky)) == ["ROLLBACK_COMPLETE"]
+    assert statuses(Rehearsal(Timing(late=["Net.Block"])).deploy(right)) == ["CREATE_COMPLETE"]
+
+
+def test_deletion_runs_backwards_and_is_refused_while_something_is_used(rehearsal: Rehearsal):
+    rehearsal.deploy(
+        {"Net": {"Resources": {"Vpc": vpc(), "Subnet": {**subnet("10.0.0.0/24"), "DeletionPolicy": "Retain"}}}}
+    )
+    (outcome,) = rehearsal.destroy()
+    assert outcome.status == "DELETE_FAILED"
+    assert re.fullmatch(
+        r"Vpc \(AWS::EC2::VPC\): vpc-\w+ is still used by Subnet subnet-\w+ \(Net.Subnet\)", outcome.reason
+    )
+
+
+# Exports
+
+
+def _two(exports: dict[str, Any], uses: Any) -> list[Any]:
+    first = stack("One", {"Vpc": vpc(), "Other": vpc("10.9.0.0/16")}, exports)
+    second = stack(
+        "Two", {"Subnet": subnet("10.0.0.0/24") | {"Properties": {"VpcId": uses, "CidrBlock": "10.0.0.0/24"}}}
+    )
+    return [first, stack("Two", second.template["Resources"], depends_on=("One",))]
+
+
+def test_an_export_in_use_can_neither_go_nor_change(rehearsal: Rehearsal):
+    using = {"Fn::ImportValue": "one:vpc"}
+    vpc_export = {"V": export({"Ref": "Vpc"}, "one:vpc")}
+    assert statuses(rehearsal.deploy(_two(vpc_export, using))) == ["CREATE_COMPLETE"] * 2
+    gone, _ = _two({}, using)
+    (outcome,) = rehearsal.deploy([gone])
+    assert outcome.status == "UPDATE_ROLLBACK_COMPLETE"
+    assert outcome.reason == "Export one:vpc cannot be deleted as it is in use by Two"
+    (outcome,) = rehearsal.deploy([_two({"V": export({"Ref": "Other"}, "one:vpc")}, using)[0]])
+    assert outcome.reason == "Export one:vpc cannot be updated as it is in use by Two"
+
+
+def test_the_last_use_goes_in_one_deployment_and_the_export_in_the_next(rehearsal: Rehearsal):
+    vpc_export = {"V": export({"Ref": "Vpc"}, "one:vpc")}
+    rehearsal.deploy(_two(vpc_export, {"Fn::ImportValue": "one:vpc"}))
+    own = {"Vpc": vpc("10.4.0.0/16"), "Subnet": subnet("10.4.0.0/24")}
+    first, second = stack("One", {"Vpc": vpc()}, {}), stack("Two", own, depends_on=("One",))
+    outcomes = rehearsal.deploy([first, second])
+    assert [outcome.reason for outcome in outcomes] == ["Export one:vpc cannot be deleted as it is in use by Two"]
+    first = stack("One", {"Vpc": vpc()}, vpc_export)
+    assert statuses(rehearsal.deploy([first, second])) == ["UPDATE_COMPLETE", "UPDATE_COMPLETE"]
+    assert statuses(rehearsal.deploy([stack("One", {"Vpc": vpc()}, {}), second])) == ["UPDATE_COMPLETE", "UNCHANGED"]
+
+
+def test_a_stack_that_left_the_app_is_told(rehearsal: Rehearsal):
+    rehearsal.deploy([stack("One", {"Vpc": vpc()}), stack("Two", {"Vpc": vpc()})])
+    rehearsal.deploy([stack("One", {"Vpc": vpc()})])
+    (finding,) = rehearsal.findings
+    assert (finding.rule, finding.message) == ("HPR07", "stack Two is deployed, and no longer in the app")
+
+
+# Updates
+
+
+def test_a_create_only_property_replaces_and_the_old_one_goes_afterwards(rehearsal: Rehearsal):
+    rehearsal.deploy([stack("Net", {"Vpc": vpc(), "Subnet": subnet("10.0.0.0/24")})])
+    rehearsal.deploy([stack("Net", {"Vpc": vpc(), "Subnet": subnet("10.0.1.0/24")})])
+    told = [(step.logical_id, step.action) for step in rehearsal.steps]
+    assert told == [("Vpc", "create"), ("Subnet", "create"), ("Subnet", "update"), ("Subnet", "delete")]
+    (site,) = rehearsal.sites.values()
+    assert [one.properties["CidrBlock"] for one in site.resources.account.of_kind("AWS::EC2::Subnet")] == [
+        "10.0.1.0/24"
+    ]
+
+
+def test_a_failed_update_leaves_everything_as_it_was(rehearsal: Rehearsal):
+    before = stack("Net", {"Vpc": vpc(), "Subnet": subnet("10.0.0.0/24")})
+    rehearsal.deploy([before])
+    (site,) = rehearsal.sites.values()
+    was = {name: live.id for name, live in site.cloudformation.stacks["Net"].live.items()}
+    after = stack("Net", {"Vpc": vpc(), "Subnet": subnet("10.0.1.0/24"), "New": subnet("10.0.2.0/24", "Subnet")})
+    rehearsal.faults_left.append(Fault("Net.New"))
+    assert statuses(rehearsal.deploy([after])) == ["UPDATE_ROLLBACK_COMPLETE"]
+    assert {name: live.id for name, live in site.cloudformation.stacks["Net"].live.items()} == was
+    assert [one.id for one in site.resources.account.of_kind("AWS::EC2::Subnet")] == [was["Subnet"]]
+    assert statuses(rehearsal.deploy([after])) == ["UPDATE_COMPLETE"]
+
+
+def test_an_update_that_deletes_data_is_told(rehearsal: Rehearsal):
+    bucket = {"Data": resource("AWS::S3::Bucket"), "Vpc": vpc()}
+    rehearsal.deploy([stack("A", bucket)])
+    rehearsal.deploy([stack("A", {"Vpc": vpc()})])
+    (finding,) = rehearsal.findings
+    assert (finding.rule, finding.path) == ("HPR04", "A.Data")
+    assert finding.message.endswith("is deleted by the update (replaced or removed): its objects go with it")
+
+
+@pytest.mark.parametrize(("policy", "left"), [("Retain", True), ("RetainExceptOnCreate", False), ("Delete", False)])
+def test_what_a_failed_creation_leaves_depends_on_the_deletion_policy(policy: str, left: bool):
+    rehearsal = Rehearsal(faults=[Fault("A.Vpc")])
+    bucket = {**resource("AWS::S3::Bucket"), "DeletionPolicy": policy}
+    rehearsal.deploy(
+        [stack("A", {"Data": bucket, "Vpc": resource("AWS::EC2::VPC", ["Data"], CidrBlock="10.0.0.0/16")})]
+    )
+    assert [one.why for one in rehearsal.left()] == ["creation rolled back; its deletion policy keeps it"] * left
+
+
+# Custom resources
+
+
+def _with(code: Any, *events: str) -> tuple[Rehearsal, list[Any]]:
+    seen: list[Any] = []
+
+    def handle(event: Any, call: Any) -> Any:
+        seen.append((event["RequestType"], event.get("PhysicalResourceId")))
+        return code(event)
+
+    return Rehearsal(own_functions={"mine.handler": handle}), seen
+
+
+def test_events_of_a_custom_resource():
+    rehearsal, seen = _with(
+        lambda event: {"PhysicalResourceId": event["ResourceProperties"]["Name"], "Data": {"A": "1"}}
+    )
+    for name in ("a", "a", "b"):
+        rehearsal.deploy([stack("S", {**function(), "Thing": custom(Name=name, Wait=len(seen))})])
+    rehearsal.destroy()
+    assert seen == [("Create", None), ("Update", "a"), ("Update", "a"), ("Delete", "a"), ("Delete", "b")]
+
+
+def test_a_failed_update_is_undone_with_another_update():
+    rehearsal, seen = _with(lambda event: {"PhysicalResourceId": event["ResourceProperties"]["Name"]})
+    rehearsal.deploy([stack("S", {**function(), "Thing": custom(Name="a")})])
+    rehearsal.faults_left.append(Fault("S.Vpc"))
+    after = {
+        **function(),
+        "Thing": custom(Name="b"),
+        "Vpc": resource("AWS::EC2::VPC", ["Thing"], CidrBlock="10.0.0.0/16"),
+    }
+    assert statuses(rehearsal.deploy([stack("S", after)])) == ["UPDATE_ROLLBACK_COMPLETE"]
+    assert seen == [("Create", None), ("Update", "a"), ("Update", "b"), ("Delete", "b")]
+
+
+def test_an_answer_is_too_large_and_an_answer_never_comes():
+    rehearsal, _ = _with(lambda event: {"PhysicalResourceId": "a", "Data": {"X": "x" * 4000}})
+    (outcome,) = rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])
+    assert outcome.reason == "Thing (Custom::Thing): Response object is too long."
+    rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a"})
+    rehearsal.faults_left.append(Fault("S.Thing", how="lost"))
+    (outcome,) = rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])
+    assert "did not receive a response" in outcome.reason
+    assert seen == [("Create", None), ("Delete", "S-Thing-LOST")]
+    assert 3600 <= rehearsal.world.now < 3800
+
+
+def test_a_function_may_only_run_with_its_role():
+    rehearsal, seen = _with(lambda event: {})
+    parts = function()
+    parts["Role"]["Properties"]["AssumeRolePolicyDocument"] = {"Statement": []}
+    (outcome,) = rehearsal.deploy([stack("S", {**parts, "Thing": custom()})])
+    assert outcome.reason.endswith("cannot be assumed by Lambda.")
+    assert seen == []
+
+
+def test_the_same_seed_is_the_same_rehearsal():
+    def times(seed: int) -> list[float]:
+        rehearsal = Rehearsal(Timing(seed))
+        rehearsal.deploy([stack("Net", {f"V{index}": vpc() for index in range(5)})])
+        return [step.end for step in rehearsal.steps]
+
+    assert times(3) == times(3)
+    assert times(3) != times(4)
+
+
+# The page
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", (ROOT / "docs/rehearsal.md").read_text(), re.S))
+def test_the_examples_of_the_page_run(
+    block: str, rehearsal: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scope: dict[str, Any] = {}
+    exec(compile(block, "rehearsal.md", "exec"), scope)
+    if "test_my_app_can_be_deployed" in scope:
+        (tmp_path / "cdk.out").mkdir()
+        (tmp_path / "cdk.out/manifest.json").write_text('{"artifacts": {}}')
+        monkeypatch.chdir(tmp_path)
+        scope["test_my_app_can_be_deployed"](rehearsal)

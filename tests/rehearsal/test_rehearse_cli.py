@@ -1,0 +1,124 @@
+"""`hyperpod rehearse`: output, exit codes, wrong use."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from rehearsal_platforms import Platforms
+
+from hyperpod_constructs.assembly.graph import load
+from hyperpod_constructs.assembly.rehearsal import schemas
+from hyperpod_constructs.cli import main
+
+
+@pytest.fixture(scope="module")
+def app(platforms: Platforms) -> Path:
+    return platforms("hyperpod.yaml")
+
+
+def rehearse(*arguments: Any) -> Result:
+    result = CliRunner().invoke(main, ["rehearse", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def count(app: Path) -> int:
+    return sum(len(stack.resources) for stack in load(app))
+
+
+def test_text_tells_the_timeline_and_what_it_costs(app: Path, count: int):
+    result = rehearse(app, "--delete")
+    assert result.exit_code == 0, result.output
+    assert re.search(rf"^creation: [34]\d minutes, {count} resources$", result.output, re.M)
+    assert re.search(rf"^deletion: [23]\d minutes, {count} resources$", result.output, re.M)
+    assert re.search(r"^  the longest chain that AWS imposes takes 3\d minutes of these$", result.output, re.M)
+    for line in (
+        "  research-Jobs                            CREATE_COMPLETE",
+        "critical path (what the deployment waits for, one after the other):",
+        "research-HyperPod.HyperPodNodesReady345B42B8 (Custom::HyperPodKubernetesWait)",
+        "what costs money by the hour in the end: nothing",
+        "no findings",
+    ):
+        assert line in result.output, result.output
+
+
+def test_json_is_the_whole_rehearsal(app: Path, count: int):
+    report = json.loads(rehearse(app, "-o", "json").output)
+    assert report["ok"] is True
+    (act,) = report["acts"]
+    assert [outcome["status"] for outcome in act["outcomes"]] == ["CREATE_COMPLETE"] * 5
+    assert len(act["steps"]) == count
+    assert act["critical_path"][-1].startswith("research-Jobs.")
+    assert "1 AWS::EKS::Cluster" in report["paying"]
+    assert report["findings"] == []
+
+
+def test_html_stands_by_itself(app: Path, count: int):
+    page = rehearse(app, "-o", "html").output
+    found: list[str] = []
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+            found.append(tag)
+            assert not {"src", "href"} & {name for name, _ in attributes}
+
+    Tags().feed(page)
+    assert found.count("div") == count
+    assert "research-HyperPod.HyperPodED6AB1C4 8.0 min" in page
+
+
+def test_an_edit_after_the_creation(app: Path, platforms: Platforms):
+    after = platforms.edited("hyperpod.yaml", {"tags": {"owner": "ml"}})
+    for arguments in ((app, "--then", after), (after, "--from", app)):
+        result = rehearse(*arguments, "-o", "json")
+        report = json.loads(result.output)
+        assert [act["title"] for act in report["acts"]] == ["creation", "update"]
+        assert {outcome["status"] for outcome in report["acts"][1]["outcomes"]} <= {"UPDATE_COMPLETE", "UNCHANGED"}
+        assert result.exit_code == 0, report["findings"]
+
+
+def test_a_fault_is_told_with_what_to_do(app: Path):
+    result = rehearse(app, "--fail", "research-HyperPod.HyperPodED6AB1C4")
+    assert result.exit_code == 0, result.output
+    assert "1 faults: after 1 the next deployment goes through" in result.output
+    assert (
+        "  research-HyperPod.HyperPodED6AB1C4 fails: ROLLBACK_COMPLETE; to do: deploy again: the CDK CLI deletes the "
+        "rolled-back stack first"
+    ) in result.output
+
+
+def test_what_is_refused_ends_with_1(app: Path):
+    result = rehearse(app, "--no-nodes", "system")
+    assert result.exit_code == 1
+    assert "error HPR01 research-HyperPod: ROLLBACK_COMPLETE" in result.output
+    assert "there is no capacity (injected)" in result.output
+
+
+def test_a_resource_that_is_not_there_cannot_fail(app: Path):
+    result = rehearse(app, "--fail", "research-HyperPod.Nothing")
+    assert result.exit_code == 2
+    assert "the app has no resource research-HyperPod.Nothing" in result.output
+
+
+def test_a_factor_has_to_be_a_number(app: Path):
+    result = rehearse(app, "--slow", "node")
+    assert result.exit_code == 2
+    assert "'node' is not of the form WHAT=FACTOR" in result.output
+
+
+def test_without_the_extra_it_says_what_to_install(app: Path, monkeypatch: pytest.MonkeyPatch):
+    for cached in (schemas.schema, schemas._names, schemas._folder):
+        cached.cache_clear()
+    monkeypatch.setattr(schemas.importlib.util, "find_spec", lambda name: None)
+    result = rehearse(app)
+    monkeypatch.undo()
+    schemas._folder.cache_clear()
+    assert result.exit_code == 1
+    assert "pip install 'hyperpod-constructs[rehearse]'" in result.output

@@ -1,0 +1,27 @@
+"""The threat model names a test for each line, and the tests are there."""
+
+from __future__ import annotations
+
+import re
+
+from assembly import ROOT
+
+PAGE = (ROOT / "docs" / "threat-model.md").read_text()
+ROWS = [line for line in PAGE.splitlines() if re.match(r"\| \d+ \|", line)]
+
+
+def test_every_boundary_names_a_test_that_is_there():
+    assert len(ROWS) >= 15
+    for row in ROWS:
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row)
+        assert named, row
+        for file, test in named:
+            text = (ROOT / file).read_text()
+            assert not test or f"def {test}(" in text, f"{file} has no {test}"
+
+
+def test_the_page_names_the_services_that_are_not_held_to_the_account():
+    text = (ROOT / "tests" / "constructs" / "test_trust.py").read_text()
+    services = re.findall(r'^    "([\w.]+\.amazonaws\.com)":', text, re.MULTILINE)
+    assert len(services) == 3
+    assert all(f"`{service}`" in PAGE for service in services)

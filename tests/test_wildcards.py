@@ -1,0 +1,159 @@
+"""Every IAM statement with `*` of every example is in a table, with its reason; a new one fails.
+
+The oracle is AWS's service authorization reference, as cfn-lint has it: an action on the resource `*` either has no resource
+type there, or is named here with the reason why it is not held to one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assembly import ROOT
+
+from hyperpod_constructs.assembly.justified import JUSTIFIED
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.assembly.wildcards import Wildcard, normalized, reasons, wildcards
+from hyperpod_constructs.constructs.addons.load_balancer_policy import UNHELD
+from hyperpod_constructs.core.config import load
+
+pytestmark = pytest.mark.slow
+PAGE = ROOT / "docs" / "iam.md"
+
+HELD_OTHERWISE: Mapping[str, str] = {
+    "ec2:AssignPrivateIpAddresses": "Lambda documents it on any resource, for functions in a VPC",
+    "ec2:CreateNetworkInterface": "Lambda documents it on any resource, for functions in a VPC",
+    "ec2:DeleteNetworkInterface": "Lambda documents it on any resource, for functions in a VPC",
+    "ec2:UnassignPrivateIpAddresses": "Lambda documents it on any resource, for functions in a VPC",
+    "cloudwatch:DescribeAlarms": "alarms are the user's, named in the config or in Grafana; described only",
+    "cloudwatch:DescribeAlarmHistory": "alarms are the user's; described only",
+    "cloudwatch:GetInsightRuleReport": "rules are the user's; read only",
+    "cloudwatch:GetMetricData": "which metrics is the user's choice, in Grafana or in a scaler; read only",
+    "cloudwatch:ListMetrics": "a list of metrics; nothing of their values",
+    "logs:GetLogRecord": "by an id that only who starts the query knows; read only",
+    "logs:GetQueryResults": "by an id that only who starts the query knows; read only",
+}
+"""Actions on the resource `*` for which AWS defines a resource type, and why they are not held to one. The load balancer
+controller's are those of its own policy, and are told apart by the class that makes them."""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[Wildcard]:
+    folder = tmp_path_factory.mktemp("wildcards") / "examples"
+    shutil.copytree(ROOT / "examples", folder)
+    shutil.copyfile(ROOT / "hyperpod.yaml", folder / "hyperpod.yaml")
+    shutil.copytree(ROOT / "jobs", folder / "jobs", dirs_exist_ok=True)
+    chart = folder / "vendor" / "hyperpod-chart"
+    chart.mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: hyperpod-helm-chart\nversion: 0.1.0\n")
+    statements, regions = [], set()
+    for config in sorted(folder.glob("*.yaml")):
+        loaded = load(config)
+        assert loaded.platform is not None, config.name
+        app = build([loaded.platform], context=cdk_context(), outdir=str(folder / f"{config.stem}.out"), validate=False)
+        statements += list(wildcards(app))
+        regions.add(loaded.platform.region)
+    return normalized(statements, regions)
+
+
+@cache
+def resource_types(action: str) -> tuple[str, ...]:
+    """Resource types that AWS's service authorization reference has for an action."""
+    import cfnlint
+
+    file = Path(cfnlint.__file__).parent / "data" / "AdditionalSpecs" / "Policies.json"
+    service, _, name = action.partition(":")
+    known: dict[str, Any] = _reference(file)[service]["Actions"]
+    return tuple(known[name.lower()].get("Resources", ()))
+
+
+@cache
+def _reference(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text())
+    return content
+
+
+def test_the_reference_tells_actions_with_a_resource_from_those_without() -> None:
+    assert resource_types("ecr:GetAuthorizationToken") == ()
+    assert resource_types("ec2:DeleteNetworkInterface") == ("network-interface",)
+
+
+def test_every_statement_has_a_reason(found: list[Wildcard]) -> None:
+    assert [one for one in found if not reasons(one)] == []
+
+
+def test_what_is_on_any_resource_has_no_resource_or_is_explained(found: list[Wildcard]) -> None:
+    unexplained = [
+        (one.made_by, action)
+        for one in found
+        if "*" in one.resources
+        for action in one.actions
+        if resource_types(action) and action not in HELD_OTHERWISE
+        if not (one.made_by == "InferenceOperatorAccess" and action in UNHELD)
+    ]
+    assert unexplained == []
+
+
+def test_no_explanation_is_left_over(found: list[Wildcard]) -> None:
+    used = {action for one in found if "*" in one.resources for action in one.actions if resource_types(action)}
+    assert [action for action in HELD_OTHERWISE if action not in used] == []
+
+
+def test_a_new_statement_is_not_in_the_table(found: list[Wildcard]) -> None:
+    new = Wildcard("ExecutionRoles", ("iam:PassRole",), ("*",), ())
+    assert new not in found
+    assert reasons(new) == []
+    assert resource_types("iam:PassRole") == ("role",)
+
+
+def test_the_page_has_the_table(found: list[Wildcard]) -> None:
+    text = page(found)
+    if os.environ.get("HYPERPOD_WRITE_DOCS"):
+        PAGE.write_text(text)
+    assert PAGE.read_text() == text, "HYPERPOD_WRITE_DOCS=1 pytest tests/test_wildcards.py; then read the diff"
+
+
+def page(found: list[Wildcard]) -> str:
+    lines = [
+        "# IAM statements with `*`",
+        "",
+        "Every statement of `hyperpod.yaml` and of all examples that has `*` in an action or a resource. This page is",
+        "written by `tests/test_wildcards.py`, and a statement that is not here fails CI. *No resource type* means that",
+        "AWS's service authorization reference (as in cfn-lint) defines none for the action: `*` is its only resource.",
+        "Reasons are those with which findings of cdk-nag are accepted (`hyperpod_constructs/assembly/justified.py`).",
+        "",
+        "| made by | actions | resources | condition on | reason |",
+        "|---|---|---|---|---|",
+    ]
+    for one in found:
+        anywhere = [action for action in one.actions if "*" not in action and "*" in one.resources]
+        free = [action for action in anywhere if not resource_types(action)]
+        actions = ", ".join(f"`{action}`" for action in one.actions)
+        note = f" No resource type: all but {_but(one, free)}." if free and len(free) < len(one.actions) else ""
+        note = " No resource type." if free and len(free) == len(one.actions) else note
+        cells = [
+            f"`{one.made_by}`",
+            actions,
+            ", ".join(f"`{resource}`" for resource in one.resources if "*" in resource) or "one resource",
+            ", ".join(f"`{key}`" for key in one.condition) or "",
+            "; ".join(reasons(one)) + "." + note,
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _but(one: Wildcard, free: list[str]) -> str:
+    rest = [action for action in one.actions if action not in free]
+    return ", ".join(
+        f"`{action}` ({HELD_OTHERWISE[action]})" if action in HELD_OTHERWISE else f"`{action}`" for action in rest
+    )
+
+
+def test_every_accepted_finding_on_any_resource_names_its_actions() -> None:
+    assert all(one.actions for one in JUSTIFIED if one.finding == r"Resource::\*")

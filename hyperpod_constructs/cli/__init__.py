@@ -55,6 +55,21 @@ class LazyGroup(click.Group):
         command: Any = getattr(import_module(f"{__name__}.{COMMANDS[cmd_name][0]}"), cmd_name.replace("-", "_"))
         return command  # type: ignore[no-any-return]
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line. What no command handles is told in a sentence; HYPERPOD_DEBUG=1 shows the traceback."""
+        try:
+            return super().main(*args, **kwargs)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("HYPERPOD_DEBUG"):
+                raise
+            from .faults import told
+
+            message, code = told(error)
+            click.echo(f"Error: {message}", err=True)
+            raise SystemExit(code) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -63,5 +78,12 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hyperpod-constructs")
-def main() -> None:
-    """Amazon SageMaker HyperPod clusters on Amazon EKS: check, explain, render, operate."""
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Amazon SageMaker HyperPod clusters on Amazon EKS: check, explain, render, operate.
+
+    Exit codes: 0 done, 1 errors or a failure, 2 wrong use, 3 the answer is that you should look (a difference that replaces,
+    a question that AWS did not answer, a time that ran out), 70 a bug.
+    """
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False  # also on a terminal, see no-color.org

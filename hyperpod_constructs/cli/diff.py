@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -52,6 +52,7 @@ def diff(old: Path | None, new: Path | None, deployed: tuple[Path, ...], configs
 
 def _between(old: Platform, new: Platform, output: str, *, configs_only: bool) -> None:
     from ..core.changes import Deployment, deployment, edits
+    from ..core.findings import InvalidSpec, errors
     from ..core.spec.base import Change
 
     found = edits(old, new)
@@ -59,13 +60,19 @@ def _between(old: Platform, new: Platform, output: str, *, configs_only: bool) -
     nothing = Deployment(steps=(), edits=())
     if elsewhere or configs_only or old == new:  # other stacks, which have nothing in common with those deployed
         _report(elsewhere or found, nothing, output)
-    played = deployment(*(synthesized(platform) for platform in (old, new)))
+    try:
+        deployed = synthesized(old)
+    except InvalidSpec as problem:  # deployed by an earlier version, or on an earlier day
+        click.echo(f"OLD is not synthesized, so that only the configs are compared: {len(errors(problem.findings))} errors "
+                   "by today's checks. Compare with what is deployed instead: --deployed", err=True)  # fmt: skip
+        _report(found, nothing, output)
+    played = deployment(deployed, synthesized(new))
     if played.changes_nothing:  # such as a default that is written out
         _report([edit for edit in found if edit.change is Change.NONE], nothing, output)
     _report(found, played, output)
 
 
-def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: bool = False) -> None:
+def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: bool = False) -> NoReturn:
     """Print what is different and end with the exit code."""
     from ..core.changes import REPLACING
     from ..core.spec.base import Change

@@ -25,7 +25,7 @@ def explain(ctx: click.Context, topic: str | None, rest: tuple[str, ...]) -> Non
     """
     if topic in TOPICS:
         command: click.Command = getattr(import_module(f"{__package__}.{TOPICS[topic]}"), TOPICS[topic])
-        command.main(list(rest), prog_name=f"{ctx.command_path} {topic}")
+        command.main(list(rest), prog_name=f"{ctx.command_path} {topic}", help_option_names=["-h", "--help"])
     elif rest:
         raise click.UsageError(f"{rest[0]!r} is one argument too many")
     else:

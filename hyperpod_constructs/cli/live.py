@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from ..core.terminal import paragraph, readable
+from .faults import WrongUse
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FORMATS = ("table", "json", "yaml")
+FORMATS = ("text", "json", "yaml", "markdown")
 
 _COLOURS = {
     **dict.fromkeys(("InService", "Running", "ACTIVE", "Ready", "Succeeded", "Complete", "standard", "yes"), "green"),
@@ -33,18 +34,24 @@ def aws_options(function: Function) -> Function:
     return click.option("--profile", help="Profile of your AWS configuration.")(function)
 
 
+class Format(click.Choice[str]):
+    """Formats of answers; `table` is another word for `text`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The format that a word stands for."""
+        return super().convert("text" if value == "table" else value, param, ctx)
+
+
 def output_option(function: Function) -> Function:
-    """`-o table|json|yaml`."""
-    option = click.option(
-        "-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="Format."
-    )
+    """`-o text|json|yaml|markdown`."""
+    option = click.option("-o", "--output", type=Format(FORMATS), default="text", show_default=True, help="Format.")
     return option(function)
 
 
 @contextmanager
 def in_words() -> Iterator[None]:
     """Turns failed calls to AWS into a message with its cure and exit code 1; anything else is a bug and stays one."""
-    from ..live.operations.aws import failure
+    from ..live.operations.aws import Trouble, failure
 
     try:
         yield
@@ -54,7 +61,8 @@ def in_words() -> Iterator[None]:
         what = failure(error, getattr(error, "operation_name", ""))
         if what is None:
             raise
-        raise click.ClickException(paragraph(f"{what}\n  cure: {what.cure}")) from error
+        kind = WrongUse if what.trouble is Trouble.NO_REGION else click.ClickException
+        raise kind(paragraph(f"{what}\n  cure: {what.cure}")) from error
 
 
 def emit(data: Any, form: str, text: Callable[[], str]) -> None:
@@ -67,8 +75,47 @@ def emit(data: Any, form: str, text: Callable[[], str]) -> None:
         import yaml
 
         click.echo(yaml.safe_dump(plain(data), sort_keys=False, default_flow_style=False), nl=False)
+    elif form == "markdown":
+        click.echo(markdown(plain(data)))
     else:
         click.echo(text())
+
+
+def markdown(data: Any) -> str:
+    r"""Data as Markdown: a list of records is a table, a record a list of its values, and what is nested comes below.
+
+    >>> print(markdown([{"name": "a", "nodes": 2}, {"name": "b|c", "nodes": None}]))
+    | name | nodes |
+    | --- | --- |
+    | a | 2 |
+    | b\|c | - |
+    """
+    if isinstance(data, list):
+        if not data:
+            return "nothing found"
+        if not all(isinstance(each, dict) for each in data):
+            return "\n".join(f"- {_md(each)}" for each in data)
+        keys = list(dict.fromkeys(key for each in data for key in each))
+        rows = [[_md(each.get(key)) for key in keys] for each in data]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in [keys, ["---"] * len(keys), *rows])
+    if not isinstance(data, dict):
+        return _md(data)
+    flat = [f"- **{key}**: {_md(value)}" for key, value in data.items() if not _nested(value)]
+    parts = ["\n".join(flat)] if flat else []
+    parts += [f"**{key}**\n\n{markdown(value)}" for key, value in data.items() if _nested(value)]
+    return "\n\n".join(parts)
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
+
+
+def _md(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_md, value)) or "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_md(each)}" for key, each in value.items()) or "-"
+    return readable(_cell(value)).replace("|", "\\|").replace("\n", " ")
 
 
 def plain(value: Any) -> Any:

@@ -111,8 +111,8 @@ def update(
     if not yes:
         how = f"{batch} at a time" if batch else "all nodes at once"
         click.confirm(f"Update {which} of {cluster}, {how}? Running jobs are interrupted.", abort=True, err=True)
-    client = sagemaker(profile, region)
     with in_words():
+        client = sagemaker(profile, region)
         try:
             update_software(
                 *(client, cluster),

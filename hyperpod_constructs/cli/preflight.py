@@ -10,24 +10,31 @@ from typing import cast
 
 import click
 
-from ..core.rendering import FORMATS, Format, render
+from ..core.rendering import Format, render
 from ..core.terminal import paragraph
-from .validate import DEFAULT
+from .validate import DEFAULT, findings_option
 
 
 @click.command(short_help="Ask the live account whether a config can be deployed.")
 @click.argument("config", default=DEFAULT, type=click.Path(path_type=Path))
 @click.option("--profile", help="Profile of your AWS configuration.")
 @click.option("--region", help="Where to ask; default: the config's region.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Output format.")
-@click.option("--timeout", default=120.0, show_default=True, help="Seconds that one check may take.")
-def preflight(config: Path, profile: str | None, region: str | None, form: str, timeout: float) -> None:
+@findings_option
+@click.option(
+    "--timeout",
+    type=click.IntRange(1, 3600),
+    default=120,
+    show_default=True,
+    help="Seconds that one check may take.",
+)
+def preflight(config: Path, profile: str | None, region: str | None, form: str, timeout: int) -> None:
     """Ask the live account, read-only, whether CONFIG (default: hyperpod.yaml) can be deployed.
 
     Quotas with what is in use, zones and capacity, training plans, networks, EKS clusters, roles, buckets, keys and images
     that the config brings, names, permissions, and versions against the catalog. Each failed call is told; the rest goes on.
 
-    Exit code: 0 without errors, 1 with errors, 2 for wrong use.
+    Exit code: 0 without errors, 1 with errors, 2 for wrong use, 3 without errors where something could not be looked at, so
+    that a pipeline does not go on blindly. `acknowledge` in the config accepts what cannot be asked (HP901 to HP907).
     """
     from ..core.config import load
     from ..core.findings import errors
@@ -35,7 +42,7 @@ def preflight(config: Path, profile: str | None, region: str | None, form: str, 
     loaded = load(config)
     if not loaded.ok or loaded.platform is None:
         click.echo(render(loaded.findings, cast(Format, form)))
-        click.echo("hyperpod: the account was not asked; mend the config first", err=True)
+        click.echo("hyperpod: the account was not asked; fix the config first", err=True)
         raise SystemExit(1)
     from ..core.documents import read
     from ..live.operations.aws import failure, session
@@ -56,7 +63,15 @@ def preflight(config: Path, profile: str | None, region: str | None, form: str, 
     click.echo(render(findings, cast(Format, form)))
     if form == "text":
         click.echo(f"hyperpod: facts of {catalog_date()}; asked in {region or loaded.platform.region}", err=True)
-    raise SystemExit(1 if errors(findings) else 0)
+    if errors(findings):
+        raise SystemExit(1)
+    if any(finding.rule in UNANSWERED and finding.acknowledged is None for finding in findings):
+        click.echo("hyperpod: not everything could be looked at", err=True)
+        raise SystemExit(3)
+
+
+UNANSWERED = tuple(f"HP90{number}" for number in range(1, 8))
+"""Findings about questions that AWS did not answer."""
 
 
 @contextmanager

@@ -87,8 +87,8 @@ def delete(
     from ..live.operations.stacks import DeletionFailed, doomed, left_behind, stacks
     from ..live.operations.stacks import delete as run
 
-    client = _cloudformation(profile, region)
     with in_words():
+        client = _cloudformation(profile, region)
         found = stacks(client, platform=name)
         if not found:
             found = [it for it in stacks(client, everything=everything) if it["StackName"] == name]

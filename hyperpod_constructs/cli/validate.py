@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import click
 
 from ..core.rendering import FORMATS, Format, render
 
 DEFAULT = "hyperpod.yaml"
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def findings_option(function: Function) -> Function:
+    """`-o text|json|yaml|markdown|sarif|github`, for commands whose answer is findings; `--format` is the same."""
+    option = click.option(
+        "-o",
+        "--output",
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default="text",
+        show_default=True,
+        help="Output format.",
+    )
+    return option(function)
 
 
 @click.command(short_help="Check configs; every problem at once.")
 @click.argument("configs", nargs=-1, metavar="[CONFIG]...", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Output format.")
+@findings_option
 def validate(configs: tuple[Path, ...], form: str) -> None:
     """Check one or more configs, by default hyperpod.yaml. Everything that is wrong is told at once.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from ..core.terminal import paragraph
+from .faults import WrongUse
 from .live import aws_options, emit, in_words, output_option, table
 from .validate import DEFAULT
 
@@ -66,6 +67,8 @@ def addons(
     from ..core import catalog
     from ..live.upgrade.versions import calendar, matrix
 
+    for version in kubernetes:
+        _check_version(version, "--kubernetes")
     names = [name for name, addon in catalog.addons().items() if everything or addon.provider == "hyperpod"]
     wanted = kubernetes or tuple(release.version for release in reversed(calendar()) if release.status != "ended")
     if live:
@@ -77,6 +80,15 @@ def addons(
         found = matrix(names, wanted)
     rows = [[support.name, *(support.versions[version] for version in wanted)] for support in found]
     emit([support.as_dict() for support in found], output, lambda: table(["ADD-ON", *wanted], rows))
+
+
+def _check_version(text: str, option: str) -> None:
+    from ..core.catalog import minor
+
+    try:
+        minor(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not a Kubernetes version such as 1.35", param_hint=option) from error
 
 
 @click.command("upgrade-plan", short_help="The way to another Kubernetes version, step by step.")
@@ -99,22 +111,23 @@ def upgrade_plan(
     blocked.
     """
     from ..core.config import load
-    from ..core.rendering import text
+    from ..core.rendering import Format as FindingsFormat
+    from ..core.rendering import render as render_findings
     from ..live.upgrade.plan import NoPlan, plan
     from ..live.upgrade.text import render
 
     loaded = load(config)
     if loaded.platform is None:
-        click.echo(text(loaded.findings))
+        click.echo(render_findings(loaded.findings, cast(FindingsFormat, output)))
         raise SystemExit(1)
     platform, known = loaded.platform, dict[str, Any]()
     try:
         if live:
             with in_words():
                 known = _asked(platform, source, _eks(profile, region or platform.region))
-        made = plan(platform, target, **{"source": source, **known})
+        made = plan(platform, target, config=str(config), **{"source": source, **known})
     except NoPlan as error:
-        raise click.ClickException(paragraph(str(error))) from error
+        raise WrongUse(paragraph(str(error))) from error
     emit(made.as_dict(), output, lambda: paragraph(render(made)))
     raise SystemExit(1 if made.state == "blocked" else 0)
 

@@ -53,6 +53,7 @@ class HyperPodDependencies(Construct):
         super().__init__(scope, id)
         spec = components if isinstance(components, DependencyChart) else DependencyChart(**(components or {}))
         self._instance_types = set(instance_types)
+        kubernetes.parts.dependencies = spec if chart is None else spec.model_copy(update={"chart": chart})
         self.release = HelmRelease(
             self,
             "Release",

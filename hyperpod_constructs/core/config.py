@@ -66,16 +66,23 @@ def load(path: Path) -> Loaded:
     other = foreign(document.value, file=document.file, comments=_comments(path))
     if other is not None:
         return Loaded(path=path, platform=None, findings=[_documented(document.located(other, key=True))])
+    if isinstance(document.value, dict) and (kind := _other_kind(document.value)):
+        what, cure = kind
+        message = f"is {what}, not the config of a platform"
+        finding = Finding(rule="HP012", severity=Severity.ERROR, path="", message=message, cure=cure.format(path=path))
+        return Loaded(path=path, platform=None, findings=[_documented(document.located(finding))])
     content = dict(document.value) if isinstance(document.value, dict) else document.value
     entries = content.pop("jobs", None) if isinstance(content, dict) else None
     _anchor(content, path.parent)
     jobs = _jobs(entries, path.parent, document)  # before the platform, whose validator then takes over that of a job
     shape = shaped(Platform, content, document)
     complete = shape.value is not None and jobs.complete and not errors(document.findings)
+    cut = set(shape.cut)
+    around = {each for path in cut for each in _around(path)}
     found = [
         _placed(finding, document, jobs)
         for finding in checks.check(_context(shape, jobs, complete=complete))
-        if not any(within(finding.path, cut) or within(cut, finding.path) for cut in shape.cut)
+        if finding.path not in around and cut.isdisjoint(_around(finding.path))
     ]
     shapes = [*document.findings, *shape.findings, *jobs.findings, *_folders(shape.value, document)]
     return Loaded(
@@ -87,6 +94,26 @@ def load(path: Path) -> Loaded:
 
 def _comments(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+
+
+def _other_kind(data: dict[str, Any]) -> tuple[str, str] | None:
+    """What a file is that is taken for a config, and what to do with it."""
+    if {"network", "cluster", "eks", "region"} & data.keys():
+        return None
+    if "image" in data:
+        return "a job", "check it with `hyperpod jobs render {path}`, or name it in the config: jobs: [{path}]"
+    if {"Resources", "AWSTemplateFormatVersion"} & data.keys():
+        return "a CloudFormation template", "name the config that it was made from"
+    return None
+
+
+def _around(path: str) -> list[str]:
+    """A path and all that it is in.
+
+    >>> _around("cluster.instance_groups[0]")
+    ['', 'cluster', 'cluster.instance_groups', 'cluster.instance_groups[0]']
+    """
+    return ["", *(path[: match.start()] for match in re.finditer(r"[.\[]", path) if match.start()), path]
 
 
 def _anchor(content: Any, folder: Path) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from .findings import Finding, Severity, errors, summary
-from .terminal import paragraph
+from .terminal import paragraph, readable
 
-Format = Literal["text", "json", "sarif", "github"]
-FORMATS: tuple[Format, ...] = ("text", "json", "sarif", "github")
+Format = Literal["text", "json", "yaml", "markdown", "sarif", "github"]
+FORMATS: tuple[Format, ...] = ("text", "json", "yaml", "markdown", "sarif", "github")
 
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -21,7 +21,7 @@ def render(findings: Sequence[Finding], form: Format = "text") -> str:
     >>> render([]), render([], "json")
     ('no findings', '{"findings": [], "summary": {"error": 0, "warning": 0, "note": 0, "acknowledged": 0}}')
     """
-    renderers = {"text": text, "json": as_json, "sarif": sarif, "github": github}
+    renderers = dict(zip(FORMATS, (text, as_json, as_yaml, markdown, sarif, github), strict=True))
     return renderers[form](findings)
 
 
@@ -40,6 +40,27 @@ def as_json(findings: Sequence[Finding]) -> str:
     for finding in findings:
         counts["acknowledged" if finding.acknowledged is not None else str(finding.severity)] += 1
     return json.dumps({"findings": [finding.as_dict() for finding in findings], "summary": counts})
+
+
+def as_yaml(findings: Sequence[Finding]) -> str:
+    """The same as `as_json`, as YAML."""
+    import yaml
+
+    return str(yaml.safe_dump(json.loads(as_json(findings)), sort_keys=False)).rstrip("\n")
+
+
+def markdown(findings: Sequence[Finding]) -> str:
+    """A table, for comments on pull requests."""
+    rows = []
+    for finding in findings:
+        fix = f"Fix: {finding.cure}" if finding.cure else ""
+        said = " ".join(filter(None, (f"{finding.message}.", finding.consequence, fix)))
+        level = "acknowledged" if finding.acknowledged is not None else str(finding.severity)
+        cells = (level, finding.rule, f"`{finding.path}`", finding.place, said)
+        rows.append([readable(cell).replace("|", "\\|") for cell in cells])
+    head = [["Severity", "Rule", "Path", "Place", "What"], ["---"] * 5] if rows else []
+    lines = [f"| {' | '.join(cells)} |" for cells in [*head, *rows]]
+    return "\n".join([*lines, *([""] if rows else []), summary(findings)])
 
 
 def sarif(findings: Sequence[Finding]) -> str:

@@ -47,6 +47,8 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
 }
 """Pydantic's error type to the key of its bound, and how to say it."""
 _PLAIN_WORD = re.compile(r"[A-Za-z/.-][-A-Za-z0-9_/.=]*")
+MOST_FINDINGS = 100
+"""Problems of shape that are told one by one: a file that is something else has one in every line."""
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
@@ -95,14 +97,22 @@ def _broken(
     shape: Shape[Model] = Shape(None, {})
     remaining = deepcopy(data)
     lost: set[str] = set()
+    more = 0
     for path, problems in _by_place(data, problem):
-        finding = _translated(model, path, problems, document, _text_of(prefix, path))
-        key = finding.rule in ("HP010", "HP011")
-        shape.findings.append(document.located(finding, key=key))
+        unknown = problems[0]["type"] == "extra_forbidden"
+        if len(shape.findings) < MOST_FINDINGS:
+            finding = _translated(model, path, problems, document, _text_of(prefix, path))
+            key = finding.rule in ("HP010", "HP011")
+            shape.findings.append(document.located(finding, key=key))
+        else:
+            more += 1
         cut = _cut(model, remaining, path)
         shape.cut.append(_text_of(prefix, cut))
-        if len(cut) == 1 and finding.rule != "HP010":
+        if len(cut) == 1 and not unknown:
             lost.add(str(cut[0]))
+    if more:
+        message = f"has {more:,} more problems of shape, which are not listed"
+        shape.findings.append(document.located(_finding("HP012", prefix, message, "fix those that are listed first")))
     for name, info in model.model_fields.items():
         if name in lost:
             continue
@@ -130,9 +140,9 @@ def _by_place(data: Any, problem: ValidationError) -> Iterator[tuple[Path, list[
         if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
             continue  # pydantic counts only the entries that fit; what is wrong with the others is told by itself
         grouped.setdefault(_in_data(data, error["loc"], missing=error["type"] == "missing"), []).append(error)
+    around = {path[:length] for path in grouped for length in range(len(path))}
     for path, errors in grouped.items():
-        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in grouped)
-        if not (deeper and all(error["type"] in _WORDS for error in errors)):
+        if not (path in around and all(error["type"] in _WORDS for error in errors)):
             yield path, errors
 
 
@@ -212,14 +222,22 @@ def _translated(
         return _finding("HP012", text, message, f"write {amount}")
     number = isinstance(value, int | float)
     written = document.written.get(text)
-    if number and written is not None and all(p["type"] in ("string_type", "value_error") for p in problems):
+    texts = [p["type"] in ("string_type", "value_error") for p in problems]
+    others = [p["type"] in _WORDS for p in problems]
+    if number and written is not None and any(texts) and all(map(any, zip(texts, others, strict=True))):
         read_as = str(value).lower() if isinstance(value, bool) else value
         what = "true or false" if isinstance(value, bool) else "a number"
         message = f"{written} without quotes is read as {what} ({read_as}), but text is needed"
         return _finding("HP014", text, message, f'put quotes around it: "{written}"')
     if all(p["type"] in _WORDS for p in problems):
         wanted = " or ".join(dict.fromkeys(_WORDS[p["type"]] for p in problems))
-        return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", _mended(wanted, value))
+        switch = isinstance(value, bool) and any("enabled" in each.model_fields for each in models_at(model, path))
+        cure = _mended(wanted, value)
+        if switch:
+            cure = (
+                "write `{}` to switch it on with its defaults" if value else "write `{enabled: false}`, or leave it out"
+            )
+        return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
     problem = next(p for p in problems if p["type"] not in _WORDS)
     return _out_of_bounds(problem, text)
 
@@ -281,21 +299,29 @@ def _known_keys(model: type[BaseModel], path: Path) -> str:
     near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
     if near:
         return f"did you mean {known[near[0]]!r}?"
-    elsewhere = next((place for place in _places_of(model, key) if place != _text_of("", path)), None)
+    elsewhere = next((place for place in _places(model).get(key, ()) if place != _text_of("", path)), None)
     if elsewhere is not None:
         return f"it belongs at `{elsewhere}`"
     return f"remove it; known here: {', '.join(known.values())}" if known else "remove it"
 
 
-def _places_of(model: type[BaseModel], key: str, path: str = "", depth: int = 3) -> Iterator[str]:
+@cache
+def _places(model: type[BaseModel]) -> dict[str, list[str]]:
+    """Where each key of a model belongs, down to a few levels."""
+    found: dict[str, list[str]] = {}
+    for name, place in _keys_below(model, "", 3):
+        found.setdefault(name, []).append(place)
+    return found
+
+
+def _keys_below(model: type[BaseModel], path: str, depth: int) -> Iterator[tuple[str, str]]:
     for name, info in model.model_fields.items():
         place = join(path, name)
-        if name == key:
-            yield place
+        yield name, place
         inner = _models_in(info.annotation)
         if inner and depth:
             many = "tuple" in str(info.annotation)
-            yield from _places_of(inner[0], key, place + ("[...]" if many else ""), depth - 1)
+            yield from _keys_below(inner[0], place + ("[...]" if many else ""), depth - 1)
 
 
 def _plain(key: str) -> str:

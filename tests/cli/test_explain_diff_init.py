@@ -101,6 +101,16 @@ def test_diff_with_a_wrong_config(config: Path, tmp_path: Path) -> None:
     assert run("diff", config, tmp_path / "missing.yaml").exit_code == 1
 
 
+def test_diff_with_an_old_config_that_no_longer_passes(config: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new.yaml"
+    new.write_text(GOOD)
+    config.write_text(GOOD.replace("[usw2-az1, usw2-az2]", "[usw2-az1]"))
+    result = run("diff", config, new)
+    assert "OLD is not synthesized, so that only the configs are compared" in result.output
+    assert "network.availability_zone_ids" in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
 def test_diff_wrong_use(config: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     assert run("diff", config).exit_code == 2

@@ -96,7 +96,14 @@ def test_types_of_groups_that_are_added_later(made: Made) -> None:
 
 
 def test_switches(made: Made) -> None:
-    made.dependencies(components={"mpi_operator": False, "gpu_operator": True, "cluster_role_and_bindings": True})
+    made.dependencies(
+        components={
+            "mpi_operator": False,
+            "gpu_operator": True,
+            "allow_unpinned_subcharts": True,
+            "cluster_role_and_bindings": True,
+        }
+    )
     values = made.values
     assert values["mpi-operator"] == {"enabled": False}
     assert values["gpu-operator"] == {"enabled": True}

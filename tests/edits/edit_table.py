@@ -181,6 +181,7 @@ ROWS: list[Row] = [
     row("eks.kubernetes_version", "1.33", "refused"),
     row("eks.kubernetes_version", "1.36", "refused", valid=False),
     row("eks.cluster_name", "fixed", "replaces-cluster"),
+    row("eks.cluster_name", "research", "nothing"),
     row("eks.service_cidr", "172.21.0.0/16", "replaces-cluster"),
     row("eks.secrets_key_arn", KEY, "replaces-cluster"),
     row("eks.admins", Append(ROLE + "Second"), "in-place"),
@@ -198,6 +199,8 @@ ROWS: list[Row] = [
     row("eks.authentication_mode", "API", "in-place"),
     # the HyperPod cluster
     row("cluster.cluster_name", "fixed", "replaces-cluster"),
+    row("cluster.cluster_name", "research", "nothing"),
+    row("cluster.cluster_name", None, "replaces-cluster"),
     row("cluster.node_recovery", "None", "in-place"),
     row("cluster.provisioning", "Request", "refused", valid=False),
     row("cluster.tiered_storage", {"memory_percent": 30}, "in-place"),

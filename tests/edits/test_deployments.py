@@ -57,6 +57,16 @@ def test_the_two_deployments_go_through() -> None:
     assert not deployment({"net": NET, "app": new_app}, {"net": new_net, "app": new_app}).edits
 
 
+def test_a_stack_that_needs_more_than_is_deployed_cannot_go_first() -> None:
+    weak = {"Fn::GetStackOutput": {"StackName": "net", "OutputName": "New"}}
+    new_net = stack({"New": {"Value": {"Ref": "Vpc"}}}, Vpc=VPC, Subnet=SUBNET)
+    edit = only(
+        deployment({"net": NET, "app": APP}, {"net": new_net, "app": stack(Rule=resource("X", Name=weak))}).edits[:1]
+    )
+    assert edit.rule == "HP970"
+    assert edit.advice.startswith("two deployments: first the version or the part of the edit that keeps")
+
+
 def test_an_export_that_nothing_imports_may_go() -> None:
     found = deployment({"net": NET}, {"net": stack(Vpc=VPC, Subnet=SUBNET)})
     assert (list(found.edits), str(found.steps[0])) == ([], "net: updated (no changes to resources)")
@@ -118,6 +128,19 @@ def test_a_replaced_file_system_is_kept_or_lost(policy: str, change: Change, wor
     edit = only(deployment({"s": old}, {"s": new}).edits)
     assert (edit.change, edit.rule) == (change, "HP973")
     assert edit.impact == f"a new, empty file system is created; {words}"
+
+
+def test_who_reads_a_replaced_file_system_is_told() -> None:
+    """CDK does not deploy a stack whose template is the same: it goes on with the old file system until it changes."""
+    out = {"Id": {"Value": {"Ref": "Fs"}}}
+    claims = stack(
+        Rule=resource("AWS::Events::Rule", Name={"Fn::GetStackOutput": {"StackName": "s", "OutputName": "Id"}})
+    )
+    old, new = (stack(out, Fs=resource("AWS::FSx::FileSystem", "Retain", SubnetIds=[subnet])) for subnet in ("a", "b"))
+    told = next(
+        it for it in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits if it.rule == "HP973"
+    )
+    assert "which app will point to from its next change on" in told.impact
 
 
 @pytest.mark.parametrize("kind", ["AWS::FSx::FileSystem", "AWS::S3::Bucket", "AWS::APS::Workspace"])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import lzma
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from assembly import ROOT
+from ordinary_edits import Config, content, kept, ordinary
 
 from hyperpod_constructs.cli.diff import synthesized
 from hyperpod_constructs.core.changes import REPLACING, Deployment, deployment
@@ -19,7 +19,6 @@ from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.spec.base import Change
 from hyperpod_constructs.core.stack_templates import exports_of, imports_of
 
-Config = dict[str, Any]
 Templates = dict[str, dict[str, Any]]
 RELEASED = "5809d46"
 """The version whose assemblies are recorded: every config of the repository, as that version synthesized it."""
@@ -47,99 +46,6 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | Con
         return done[key]
 
     return make
-
-
-def content(name: str) -> Config:
-    """A config with absolute paths of what lies beside it."""
-    file = ROOT / name
-    config: Config = yaml.safe_load(file.read_text())
-    config["jobs"] = [str(file.parent / job) if isinstance(job, str) else job for job in config.get("jobs", [])]
-    for lifecycle in (
-        config["cluster"].get("lifecycle"),
-        *(g.get("lifecycle") for g in config["cluster"]["instance_groups"]),
-    ):
-        if lifecycle and "source" in lifecycle:
-            lifecycle["source"] = str(file.parent / lifecycle["source"])
-    if not config["jobs"]:
-        del config["jobs"]
-    return config
-
-
-JOB = {
-    "name": "extra",
-    "kind": "Job",
-    "image": "public.ecr.aws/docker/library/busybox:1.36.1",
-    "command": ["true"],
-    "instance_type": None,
-}
-
-
-def ordinary(config: Config) -> Iterator[tuple[str, Config]]:
-    """The ordinary edits that a config allows, by name."""
-
-    def edit() -> Config:
-        return copy.deepcopy(config)
-
-    groups = config["cluster"].get("instance_groups") or []
-    system = groups[0] if groups else None
-    if config.get("jobs"):
-        yield "all jobs removed", {key: value for key, value in edit().items() if key != "jobs"}
-    if system:
-        new = edit()
-        new["cluster"]["instance_groups"].append({**system, "name": "added-group", "count": 1})
-        yield "group added", new
-        new = edit()
-        new["cluster"]["instance_groups"][0]["count"] = system["count"] + 1
-        yield "group resized", new
-    addons = config.get("addons") or {}
-    free = {"metrics_server", "ebs_csi", "cloudwatch_observability"} - set(addons)
-    for name in sorted(free)[:2]:
-        new = edit()
-        new["addons"] = {**addons, name: {}}
-        yield f"{name} added", new
-    needed = {"training_operator": "jobs", "task_governance": "governance", "fsx_csi": "storage",
-              "mountpoint_s3_csi": "storage"}  # fmt: skip
-    for name in addons:
-        new = edit()
-        del new["addons"][name]
-        part = needed.get(name)
-        if part:
-            new.pop(part, None)
-            new.pop("jobs", None)
-        yield f"{name} removed", new
-    if config.get("governance", {}).get("teams"):
-        new = edit()
-        gone = new["governance"]["teams"].pop()["name"]
-        _forget_team(new, gone)
-        yield "team removed", new
-        new = {key: value for key, value in edit().items() if key not in ("governance", "jobs")}
-        for team in config["governance"]["teams"]:
-            _forget_team(new, team["name"])
-        yield "governance removed", new
-    if config.get("storage"):
-        yield "storage removed", {key: value for key, value in edit().items() if key not in ("storage", "jobs")}
-    zones = config["network"].get("availability_zone_ids")
-    if zones and not config["network"].get("node_cidrs"):
-        new = edit()
-        prefix = zones[0].rpartition("-")[0]
-        free_zone = next(f"{prefix}-az{n}" for n in (1, 2, 4, 5, 6) if f"{prefix}-az{n}" not in zones)
-        new["network"]["availability_zone_ids"] = [*zones, free_zone]
-        yield "zone added", new
-    new = edit()
-    new["dependencies"] = {**(config.get("dependencies") or {}), "mpi_operator": False}
-    yield "chart values changed", new
-    new = edit()
-    new["tags"] = {**(config.get("tags") or {}), "edited": "yes"}
-    yield "tag added", new
-
-
-def _forget_team(config: Config, name: str) -> None:
-    """Remove what names a team: claims and jobs."""
-    for kind in ("lustre", "buckets"):
-        for item in config.get("storage", {}).get(kind, []):
-            if name in item.get("namespaces", []):
-                item["namespaces"] = [space for space in item["namespaces"] if space != name]
-    config.pop("jobs", None)
 
 
 _BY_CONTENT = "HyperPodLifecycleScriptsUpload"
@@ -179,10 +85,8 @@ def test_the_first_deployment_after_an_upgrade_goes_through(
     name: str, synthesize: Callable[[Path | Config], Templates]
 ) -> None:
     """From the recorded assembly of the released version: nothing refused, replaced, lost or left behind."""
-    config = content(name)
-    config["cluster"].setdefault("execution_roles", "shared")  # its default then, which a deployed cluster keeps
-    old, new = RECORDED[name], synthesize(config)
-    assert not any(edit.change in REPLACING for edit in deployment(old, new).edits)
+    old, new = RECORDED[name], synthesize(kept(content(name)))
+    assert [str(edit) for edit in deployment(old, new).edits if edit.change in REPLACING] == []
     for stack, template in old.items():
         assert exports_of(template).keys() <= exports_of(new[stack]).keys()  # what is imported is exported still
         gone = {
@@ -194,12 +98,26 @@ def test_the_first_deployment_after_an_upgrade_goes_through(
 
 
 @pytest.mark.slow
-def test_an_upgrade_together_with_an_edit_is_told(synthesize: Callable[[Path | Config], Templates]) -> None:
-    """The released version had use-dependent exports: removing the last use needs two deployments, and diff says which."""
-    config = content("hyperpod.yaml")
+def test_the_last_job_goes_with_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
+    """The stack of the jobs stays in the app, and nothing that it imports goes."""
+    config = kept(content("hyperpod.yaml"))
     del config["jobs"]
-    found = deployment(RECORDED["hyperpod.yaml"], synthesize(config))
-    assert stopping(found) == []  # the stack of the jobs stays in the app, and nothing that it imports goes
+    assert stopping(deployment(RECORDED["hyperpod.yaml"], synthesize(config))) == []
+
+
+@pytest.mark.slow
+def test_a_file_system_that_goes_with_the_upgrade_takes_two_deployments(
+    synthesize: Callable[[Path | Config], Templates],
+) -> None:
+    """The released version imports its id: after one deployment of this version it is read weakly."""
+    config = kept(content("examples/lustre.yaml"))
+    first = synthesize(config)
+    gone = synthesize({key: value for key, value in config.items() if key not in ("storage", "jobs")})
+    refused = deployment(RECORDED["examples/lustre.yaml"], gone).edits[0]
+    assert (refused.rule, refused.path) == ("HP970", "fed-HyperPod")
+    assert refused.advice.startswith("two deployments: first `npx cdk deploy --exclusively fed-Addons`")
+    assert stopping(deployment(RECORDED["examples/lustre.yaml"], first)) == []
+    assert stopping(deployment(first, gone)) == []
 
 
 CASE = yaml.safe_load("""

@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError
 from cloudformation import FAILS, Cloud, Delivery, Killed, Provider, Resource, Stack
 from fake_aws import AwsFault, FakeAws
 from grafana_server import WORKSPACE, FakeClock, Grafana
+from trickle import trickling
 
 from hyperpod_constructs.core.dashboards import dashboards
-from hyperpod_constructs.handlers.grafana.api import LONGEST_SECONDS
+from hyperpod_constructs.handlers.grafana.api import LONGEST_SECONDS, Clock, requests
 from hyperpod_constructs.handlers.grafana.index import GrafanaError, handle
 
 SOURCE = {"uid": "hyperpod", "name": "HyperPod", "type": "prometheus", "url": "https://aps/ws-1", "isDefault": True}
@@ -331,3 +332,10 @@ def test_a_dashboard_that_was_put_into_a_folder_stays_there(platforms: Platforms
     platforms.grafana.folders[FIRST] = "platform-team"
     stack.deploy({"Boards": platforms.boards(count=1)})
     assert platforms.grafana.folders[FIRST] == "platform-team"
+
+
+def test_an_answer_that_trickles_in_has_an_end() -> None:
+    """One byte at a time, each sooner than a socket's timeout."""
+    clock = Clock()
+    with trickling() as url, pytest.raises(OSError, match="no whole answer"):
+        requests(clock, clock.now() + 1)("GET", url, {}, None)

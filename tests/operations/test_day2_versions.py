@@ -91,7 +91,7 @@ def test_the_plan_goes_one_minor_version_at_a_time(run, config):
     result = run("upgrade-plan", config, "--to", "1.35", "-o", "json")
     assert result.exit_code == 0, result.output
     made = json.loads(result.stdout)
-    assert (made["platform"], made["source"], made["target"], made["state"]) == ("research", "1.33", "1.35", "unknown")
+    assert (made["platform"], made["source"], made["target"], made["state"]) == ("research", "1.33", "1.35", "ready")
     assert [(step["source"], step["target"]) for step in made["steps"]] == [("1.33", "1.34"), ("1.34", "1.35")]
     step = made["steps"][0]
     assert step["change"] == {"eks.kubernetes_version": '"1.34"'}
@@ -109,9 +109,9 @@ def test_the_plan_goes_one_minor_version_at_a_time(run, config):
 def test_the_plan_as_text(run, config):
     text = run("upgrade-plan", config, "--to", "1.34").stdout
     first = text.splitlines()[0]
-    assert first == "Upgrade of research from Kubernetes 1.33 to 1.34: 1 step, unknown. (catalog of 2026-11-23)"
+    assert first == "Upgrade of research from Kubernetes 1.33 to 1.34: 1 step, ready. (catalog of 2026-11-23)"
     for part in (
-        "$ cdk deploy research-Eks",
+        f"$ npx cdk deploy --context config={config} research-Eks",
         'eks.kubernetes_version: "1.34"',
         "hyperpod software update",
         "Staying on 1.33:",
@@ -244,13 +244,18 @@ def test_nothing_to_do(run, config):
         ("1.35", "1.33", "EKS goes back one minor version within 7 days of an upgrade"),
         ("1.35", "latest", "not a Kubernetes version: 'latest'"),
         ("1.35", "2.1", "no way is known from 1.35 to 2.1"),
+        (
+            "1.35",
+            "1.99",
+            "no Kubernetes 1.99 of EKS is known, only 1.29, 1.30, 1.31, 1.32, 1.33, 1.34, 1.35, 1.36, 1.37",
+        ),
     ],
 )
 def test_no_way(run, config, source, target, text):
     with pytest.raises(NoPlan):
         plan(new(), target, source=source)
     result = run("upgrade-plan", config, "--from", source, "--to", target)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert text in result.output
 
 
@@ -278,6 +283,23 @@ def test_preflight_findings_have_their_place_in_the_file(aws, run, tmp_path):
     assert aws.profiles == ["me"]
     assert f"{file}:9" in run("preflight", file).stdout
     assert "::error file=" in run("preflight", file, "--format", "github").stdout
+
+
+def test_preflight_that_could_not_ask_is_no_success(aws, run, tmp_path):
+    """A pipeline that goes on with exit code 0 would go on blindly."""
+    healthy(aws)
+    aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
+    aws.fail("ec2", "DescribeAvailabilityZones", "UnauthorizedOperation", status=403)
+    file = tmp_path / "hyperpod.yaml"
+    file.write_text(CONFIG.replace('"1.33"', '"1.35"'))
+    result = run("preflight", file)
+    assert result.exit_code == 3, result.output
+    assert "HP903" in result.stdout
+    assert "not everything could be looked at" in result.stderr
+    file.write_text(file.read_text() + "acknowledge: [{rule: HP903, reason: our role may not}]\n")
+    assert run("preflight", file).exit_code == 0
+    for seconds in ("0", "-1", "nan", "soon"):
+        assert run("preflight", file, "--timeout", seconds).exit_code == 2
 
 
 def test_preflight_of_a_wrong_config_asks_nothing(aws, run, tmp_path):

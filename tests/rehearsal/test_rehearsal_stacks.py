@@ -185,6 +185,17 @@ def test_a_failed_update_leaves_everything_as_it_was(rehearsal: Rehearsal):
     assert statuses(rehearsal.deploy([after])) == ["UPDATE_COMPLETE"]
 
 
+def test_what_a_failed_update_made_goes_in_the_reverse_of_its_order(rehearsal: Rehearsal):
+    rehearsal.deploy([stack("Net", {"Other": vpc("10.9.0.0/16")})])
+    parts = {"Vpc": vpc(), "Subnet": subnet("10.0.0.0/24"), "Last": subnet("10.0.1.0/24", "Subnet")}
+    rehearsal.faults_left.append(Fault("Net.Last"))
+    assert statuses(rehearsal.deploy([stack("Net", {"Other": vpc("10.9.0.0/16"), **parts})])) == [
+        "UPDATE_ROLLBACK_COMPLETE"
+    ]
+    deleted = [step.logical_id for step in rehearsal.steps if step.action == "delete"]
+    assert deleted == ["Last", "Subnet", "Vpc"]
+
+
 def test_an_update_that_deletes_data_is_told(rehearsal: Rehearsal):
     bucket = {"Data": resource("AWS::S3::Bucket"), "Vpc": vpc()}
     rehearsal.deploy([stack("A", bucket)])

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from rehearsal_platforms import EXAMPLES, Platforms
+from ordinary_edits import DEFAULTS_THEN, content, ordinary
+from rehearsal_platforms import EXAMPLES, RECORDED, Platforms
 
-from hyperpod_constructs.assembly.graph import load
+from hyperpod_constructs.assembly.graph import Stack, load
 from hyperpod_constructs.assembly.rehearsal import Fault, Rehearsal, Timing
 from hyperpod_constructs.assembly.rehearsal.chains import imposed_chain, minutes
 from hyperpod_constructs.assembly.rehearsal.drills import drill, fail_each
@@ -30,6 +31,7 @@ HOLDS = {
 """Examples whose deletion stops on purpose: at data that is kept, and at a protected cluster."""
 QUICK = ["hyperpod.yaml", "examples/teams.yaml", "examples/restricted-groups.yaml"]
 
+STACKS = ["Network", "Eks", "HyperPod", "Addons", "Jobs"]
 slow = pytest.mark.slow
 
 
@@ -210,6 +212,45 @@ def test_edits_one_after_the_other(config: str, platforms: Platforms, capsys: py
     deleted(rehearsal, config, HOLDS.get(config) or r"still used by FileSystem fs-\w+ \(")  # it was taken out, and kept
     with capsys.disabled():
         print(f"\n{config}: {len(done)} edits, {len(rehearsal.steps)} operations")
+
+
+@slow
+@pytest.mark.parametrize("config", EXAMPLES if ALL else ["examples/teams.yaml", "examples/lustre.yaml"])
+def test_ordinary_edits_and_back(config: str, platforms: Platforms, capsys: pytest.CaptureFixture[str]):
+    base = content(config)
+    deployed, tried = platforms.of(base), []
+    for what, edited in ordinary(base):
+        try:
+            after = platforms.of(edited)
+        except AssertionError:
+            continue  # a combination that the checks refuse before anything is deployed
+        rehearsal = Rehearsal()
+        for app in (deployed, after) if what == "zone added" else (deployed, after, deployed):
+            outcomes = rehearsal.deploy(app)
+            assert [outcome for outcome in outcomes if not outcome.ok] == [], what
+            rehearsal.settle()
+        assert [str(finding) for finding in errors(rehearsal.findings)] == [], what
+        tried.append(what)
+    with capsys.disabled():
+        print(f"\n{config}: {len(tried)} edits and back: {', '.join(tried)}")
+    assert len(tried) >= 5
+
+
+@slow
+@pytest.mark.parametrize("config", [name for name in EXAMPLES if name in RECORDED] if ALL else ["hyperpod.yaml"])
+def test_the_released_version_is_upgraded(config: str, platforms: Platforms):
+    base = content(config)
+    for part, then in DEFAULTS_THEN.items():  # what a deployed platform keeps: other names and roles are other clusters
+        base[part] = {**then, **base.get(part, {})}
+    if "existing" in base["eks"]:
+        base["eks"].pop("cluster_name", None)
+    order = sorted(RECORDED[config], key=lambda name: STACKS.index(name.rpartition("-")[2]))
+    old = [Stack(name, RECORDED[config][name], depends_on=tuple(order[:index])) for index, name in enumerate(order)]
+    rehearsal = Rehearsal()
+    assert all(outcome.ok for outcome in rehearsal.deploy(old))
+    rehearsal.settle()
+    assert [outcome for outcome in rehearsal.deploy(platforms.of(base)) if not outcome.ok] == []
+    assert [str(finding) for finding in errors(rehearsal.findings)] == []
 
 
 def test_fail_each_takes_every_resource(platforms: Platforms):

@@ -123,7 +123,7 @@ class CloudFormation:
         if not failure:
             failure = self._publish(deployed, stack, scope, imports)
         if failure:
-            return (yield from self._roll_back(deployed, before, created, failure))
+            return (yield from self._roll_back(deployed, stack, before, created, failure))
         deployed.source, deployed.imports = stack, imports
         gone = {
             name: live for name, live in before.items() if deployed.live.get(name) is not live or name not in wanted
@@ -155,7 +155,10 @@ class CloudFormation:
             return False
         deployed.live[name] = yield from self.resources.update(request, live, fault, created)
 
-    def _roll_back(self, deployed: Deployed, before: dict[str, Live], created: dict[str, Live], failure: str) -> Steps:
+    def _roll_back(
+        self, deployed: Deployed, stack: Stack, before: dict[str, Live], created: dict[str, Live], failure: str
+    ) -> Steps:
+        """Undo an update to `stack`: changed resources in the old template's order, new ones in the reverse of the new."""
         failures: list[str] = []
         scope = self._scope(deployed, deployed.source, set())
         changed = {name: live for name, live in before.items() if deployed.live.get(name) is not live}
@@ -172,7 +175,7 @@ class CloudFormation:
         for name in [name for name in deployed.live if name not in before]:
             del deployed.live[name]
         extra = {name: live for name, live in created.items() if all(live is not one for one in deployed.live.values())}
-        failures += yield from self._remove(deployed, extra, deployed.source, "update rolled back", {})
+        failures += yield from self._remove(deployed, extra, stack, "update rolled back", {})
         deployed.status = "UPDATE_ROLLBACK_FAILED" if failures else "UPDATE_ROLLBACK_COMPLETE"
         if failures:
             self._stuck(deployed, failures)

@@ -9,7 +9,7 @@ from typing import Any
 from ..catalog import allowed
 from ..catalog._files import load
 from ..spec.base import Change
-from ..stack_templates import Assembly, Place, Stacks, deploy_order, resources, same
+from ..stack_templates import Assembly, Place, Stacks, deploy_order, outputs_read, resources, same
 from .edit import Edit, edit, ordered
 
 KEEPING = ("Retain", "RetainExceptOnCreate", "Snapshot")
@@ -191,13 +191,20 @@ class _Comparison:
         message = "refers to a resource that is replaced" if same(before, after) else ""
         if kind in DATA:
             kept = new.get("UpdateReplacePolicy", "Delete") in KEEPING
-            what = f"a new, empty {DATA[kind]} is created; "
+            what = f"a new, empty {DATA[kind]} is created"
+            readers = [it for it in self._order if it != stack and (stack, name) in self._read(it)]
+            what += f", which {', '.join(readers)} will point to from its next change on; " if readers else "; "
             what += "the old one is kept, outside of the stack, and billed" if kept else "the old one is deleted"
             return edit(path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=what,
                         advice=f"restore the value, or create a second {DATA[kind]} and copy the data", rule="HP973",
                         stack=stack)  # fmt: skip
         change = Change.REPLACES_CLUSTER if kind in _CLUSTERS else Change.REPLACES
         return edit(path, change, before, after, message, stack=stack)
+
+    def _read(self, stack: str) -> set[Place]:
+        """The resources of other stacks that a stack refers to."""
+        found = self._new.references(stack, self._new.stacks[stack].get("Resources", {}))
+        return {place for place in found if place[0] != stack}
 
     def _removed(self, stack: str, name: str, resource: Mapping[str, Any]) -> Iterator[Edit]:
         kind = str(resource.get("Type"))
@@ -268,7 +275,11 @@ class _Comparison:
         if behind:
             advice = f"delete {', '.join(behind)} first (`hyperpod stacks delete {behind[0]}`), then deploy"
         elif not gone or not self._can_go_first(users):
-            advice = "restore the value, or deploy a second platform"
+            advice = (
+                "two deployments: first the version or the part of the edit that keeps what is imported, then the rest"
+            )
+            if len(gone) < len(names):
+                advice = "restore the value, or deploy a second platform"
         else:
             advice = (
                 f"two deployments: first `npx cdk deploy --exclusively {' '.join(users)}` (the stacks that stop importing), "
@@ -279,8 +290,14 @@ class _Comparison:
 
     def _can_go_first(self, users: Sequence[str]) -> bool:
         """Whether stacks can be deployed before the others: what they import and read is deployed already."""
-        deployed = {name for values in self._old.exports.values() for name in values}
-        return all(user in self._new.stacks and self._new.imports[user] <= deployed for user in users)
+        exported = {name for values in self._old.exports.values() for name in values}
+        outputs = {(stack, name) for stack, it in self._old.stacks.items() for name in it.get("Outputs", {})}
+        return all(
+            user in self._new.stacks
+            and self._new.imports[user] <= exported
+            and outputs_read(self._new.stacks[user]) <= outputs
+            for user in users
+        )
 
 
 def _users(live: Mapping[str, frozenset[str]], name: str, stack: str) -> list[str]:

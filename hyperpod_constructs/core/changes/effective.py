@@ -27,14 +27,15 @@ def effective(platform: Platform) -> Platform:
     """
     zone = default_zone(platform.network)
     updated: dict[str, Any] = {
-        "cluster": _cluster(platform.cluster, zone),
+        "cluster": _cluster(platform, zone),
         "storage": _storage(platform, zone),
         "addons": _addons(platform),
         "jobs": platform.completed_jobs,
     }
-    if platform.eks.existing is None and platform.eks.kubernetes_version is None:
+    updated["eks"] = eks = platform.completed_eks
+    if eks.existing is None and eks.kubernetes_version is None:
         version = catalog.default_kubernetes_version().version
-        updated["eks"] = platform.eks.model_copy(update={"kubernetes_version": version})
+        updated["eks"] = eks.model_copy(update={"kubernetes_version": version})
     chart = platform.dependencies
     update: dict[str, Any] = {"nvidia_device_plugin": chart.has_nvidia_device_plugin}
     if chart.chart == pinned_chart():
@@ -43,7 +44,9 @@ def effective(platform: Platform) -> Platform:
     return platform.model_copy(update=updated)
 
 
-def _cluster(cluster: Cluster, zone: str | None) -> Cluster:
+def _cluster(platform: Platform, zone: str | None) -> Cluster:
+    cluster = platform.cluster
+
     def filled(group: InstanceGroup | RestrictedInstanceGroup) -> Any:
         update: dict[str, Any] = {}
         if group.availability_zone_id is None and not group.subnet_ids:
@@ -54,6 +57,7 @@ def _cluster(cluster: Cluster, zone: str | None) -> Cluster:
 
     return cluster.model_copy(
         update={
+            "cluster_name": platform.completed_cluster.cluster_name,
             "instance_groups": tuple(map(filled, cluster.instance_groups)),
             "restricted_instance_groups": tuple(map(filled, cluster.restricted_instance_groups)),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import addon, limit, load
+from ..catalog import addon, kubernetes_versions, limit, load
 from ..catalog import minor as kubernetes_minor
 from ..findings import Severity
 from ..spec.addons import ADDON_NAMES, Addons
@@ -94,7 +94,9 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
                     f"{newest.kubernetes_max}"
                 )
                 why = "The newest version does not install; EKS may have an older one."
-                span = f"{newest.kubernetes_min} to {newest.kubernetes_max}"
+                known_to_hyperpod = (str(it) for it in kubernetes_versions().values() if it.hyperpod_documented)
+                documented = [version for version in known_to_hyperpod if newest.covers(version)]
+                span = f"{documented[0]} to {documented[-1]}" if documented else f"from {newest.kubernetes_min} on"
                 cure = f"Use Kubernetes {span}, or look with `--live`{_instead(key)}."
                 yield Problem(f"addons.{key}", message, cure, why, Severity.WARNING)
             continue

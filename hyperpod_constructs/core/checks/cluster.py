@@ -57,7 +57,7 @@ def unknown_instance_type(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
 )
 def type_in_region(cluster: Cluster, region: str, ctx: Context) -> Iterator[Problem]:
-    if ctx.region_facts is None:
+    if ctx.region_facts is None or not ctx.region_facts.hyperpod:  # HP022 says it once
         return
     for path, name in _typed(ctx):
         kind = find_instance_type(name)

@@ -81,6 +81,8 @@ def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             continue
         nodes = sum(group.most for group in groups)
         per_node = share(part, job).per_node or 0
+        if not per_node:
+            continue  # no node can ever hold one: HP713, HP714 and HP717 say so
         count = part.count + (part.spares or 0)
         if count > nodes * per_node:
             field = "nodes" if part.nodes else "replicas"

@@ -15,6 +15,8 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..shared.within import within
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -31,7 +33,6 @@ UNDO_SECONDS = 60.0
 
 _FRESH_SECONDS = 60.0  # a token that was just made may not be known everywhere yet
 _ANSWER_SECONDS = 30.0
-_LARGEST_ANSWER = 20 * 2**20
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _TRANSIENT_CODES = {"ThrottlingException", "TooManyRequestsException", "InternalServerException", "ConflictException"}
 
@@ -207,19 +208,16 @@ def requests(clock: Clock, until: float) -> Http:
 
     def http(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
         end = min(until, clock.now() + _ANSWER_SECONDS)
-        timeout = urllib3.Timeout(connect=5.0, read=max(1.0, end - clock.now()))
-        content = b""
+        seconds = max(1.0, end - clock.now())
+
+        def ask() -> urllib3.BaseHTTPResponse:
+            timeout = urllib3.Timeout(connect=5.0, read=seconds)
+            return pool.request(method, url, headers=dict(headers), body=body, timeout=timeout, redirect=False)
+
         try:
-            answer = pool.request(
-                method, url, headers=dict(headers), body=body, timeout=timeout, preload_content=False, redirect=False
-            )
-            while chunk := answer.read1(64 * 1024):
-                content += chunk
-                if len(content) > _LARGEST_ANSWER or clock.now() > end:
-                    answer.close()
-                    raise OSError("the answer is too large, or did not end in time")
+            answer = within(seconds + 1, ask)
         except urllib3.exceptions.HTTPError as error:
             raise OSError(str(error)) from None
-        return answer.status, content
+        return answer.status, answer.data
 
     return http

@@ -278,7 +278,8 @@ class Release:
         elif last.status in PENDING:
             back = max(deployed, key=lambda revision: (revision.status == "deployed", revision.number))
             print(f"release {self.name} is {last.status}: it is rolled back to revision {back.number} first")
-            others = {key: value for key, value in last.marks.items() if key != self._event.me.key}
+            me = self._event.me
+            others = {key: value for key, value in last.marks.items() if key != me.key or me in back.owners}
             self._rollback(back, last, others)
         return self.history()
 
@@ -296,8 +297,9 @@ class Release:
         raise HelmError(f"more than {_LEFTOVERS} ClusterRoles refused the install")
 
     def _rollback(self, target: Revision, last: Revision, marks: Mapping[str, str | None]) -> None:
-        """Roll back; helm copies the target's labels, so they are made right before."""
-        self._records.label(target.number, {**marks, BY: target.by or None, AT: self._event.at(last.number + 1)})
+        """Roll back; helm copies the target's labels, so they are made right before: owners of then may be gone by now."""
+        labels = {**dict.fromkeys(target.marks), **marks, BY: target.by or None, AT: self._event.at(last.number + 1)}
+        self._records.label(target.number, labels)
         self._run("rollback", self.name, str(target.number), f"--history-max={HISTORY}", *_SERVER_SIDE)
 
     def _uninstall(self, *options: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from ..shared.within import within
 from .binary import Helm, HelmError
 from .errors import ChartError, TooLarge
 from .folder import MAX_ARCHIVE_BYTES, unpack_tar, unpack_zip, verify
@@ -32,7 +33,7 @@ def obtain(chart: Mapping[str, Any], work: Path, helm: Helm, *, sleep: Callable[
     folder = work / "chart"
     kind = chart["Kind"]
     if kind == "git":
-        download(chart["ArchiveUrl"], chart["Path"], folder, sleep=sleep)
+        download(chart["ArchiveUrl"], chart["Path"], folder, sleep=sleep, seconds_left=helm.seconds_left)
     elif kind == "asset":
         _asset(chart["Bucket"], chart["Key"], folder)
     elif kind == "oci":
@@ -44,14 +45,30 @@ def obtain(chart: Mapping[str, Any], work: Path, helm: Helm, *, sleep: Callable[
     return folder
 
 
-def download(url: str, inside: str, folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
+def download(
+    url: str,
+    inside: str,
+    folder: Path,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    seconds_left: Callable[[], float] = lambda: 600.0,
+) -> None:
     """Download a repository's archive over https and unpack one folder of it; nothing else is written.
 
-    A server's errors and broken connections are tried again, a few times; a refusal (404) is not.
+    A server's errors and broken connections are tried again, a few times; a refusal (404) is not. However slowly it comes,
+    it has half of the time that is left, in all.
 
     Raises:
         ChartError: with the address and what happened.
     """
+    seconds = max(1.0, seconds_left() / 2)
+    try:
+        within(seconds, lambda: _download(url, inside, folder, sleep))
+    except TimeoutError:
+        raise ChartError(f"the chart's archive {url} did not come within {seconds:.0f} s; try again later") from None
+
+
+def _download(url: str, inside: str, folder: Path, sleep: Callable[[float], None]) -> None:
     import urllib3  # imported here: the command line shares this module and needs none of it for its other commands
 
     _check_https(url)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import queue
 import ssl
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import urllib3
 
+from ..shared.within import within
 from .errors import ApiError
 from .timing import Deadline
 
@@ -86,7 +85,7 @@ class ApiClient:
             timeout = urllib3.Timeout(connect=min(5.0, seconds), read=seconds)
             return self._pool.request(method, url, body=data, headers=headers, timeout=timeout, redirect=False)
 
-        return ask() if self._own_pool else _within(seconds + 1, ask)
+        return ask() if self._own_pool else within(seconds + 1, ask)
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """GET an object or a list."""
@@ -145,26 +144,6 @@ def _object(answer: dict[str, Any], path: str) -> dict[str, Any]:
     metadata = answer.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("uid"):
         raise ApiError(0, "NotAnObject", f"the API server's answer for {path} is not an object")
-    return answer
-
-
-def _within(seconds: float, ask: Callable[[], urllib3.BaseHTTPResponse]) -> urllib3.BaseHTTPResponse:
-    """The answer, or ``TimeoutError``. A socket's timeout is for each piece of an answer, not for all of it."""
-    done: queue.SimpleQueue[urllib3.BaseHTTPResponse | Exception] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            done.put(ask())
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            done.put(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        answer = done.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"no whole answer in {seconds:.0f} s") from None
-    if isinstance(answer, Exception):
-        raise answer
     return answer
 
 

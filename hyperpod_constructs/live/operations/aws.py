@@ -37,6 +37,7 @@ _THROTTLED = {
     ),
     *("ProvisionedThroughputExceededException", "TransactionInProgressException", "EC2ThrottledException", "429"),
 }
+_NOT_FOUND = {"ResourceNotFound", "ResourceNotFoundException", "NotFoundException", "NoSuchEntity"}
 _CLOCK = ("Signature expired", "Signature not yet current", "not yet valid")
 
 
@@ -50,6 +51,8 @@ class Trouble(StrEnum):
     THROTTLED = "throttled"
     NETWORK = "no answer"
     REGION = "region not enabled"
+    NO_REGION = "no region"
+    NOT_FOUND = "not found"
     SERVICE = "error of the service"
 
 
@@ -78,6 +81,8 @@ class Failure:
             Trouble.THROTTLED: "try again in a minute",
             Trouble.NETWORK: "check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoint",
             Trouble.REGION: "enable the region in the account's settings, or choose another one",
+            Trouble.NO_REGION: "give --region, set AWS_REGION, or set a region in your AWS configuration",
+            Trouble.NOT_FOUND: "check the name, and whether --region and --profile are those of the account that has it",
             Trouble.SERVICE: "try again later",
         }[self.trouble]
 
@@ -110,6 +115,8 @@ def error_code(error: Exception) -> str:
 def _trouble_of_client(name: str, message: str) -> Trouble:
     if name in _CREDENTIALS or "credential" in name.lower():
         return Trouble.CREDENTIALS
+    if name == "NoRegionError":
+        return Trouble.NO_REGION
     if name in _LOGIN or name.startswith(("SSO", "Login")):
         return Trouble.EXPIRED
     return Trouble.SERVICE if name == "ParamValidationError" else Trouble.NETWORK
@@ -120,6 +127,8 @@ def _trouble_of_answer(code: str, message: str) -> Trouble:
         return Trouble.CLOCK
     if code == "OptInRequired":
         return Trouble.REGION
+    if code in _NOT_FOUND or (code == "ValidationError" and "does not exist" in message):
+        return Trouble.NOT_FOUND
     for codes, trouble in (
         (_EXPIRED | _INVALID, Trouble.EXPIRED),
         (_DENIED, Trouble.DENIED),
@@ -131,14 +140,16 @@ def _trouble_of_answer(code: str, message: str) -> Trouble:
 
 
 def session(profile: str | None = None, region: str | None = None) -> Any:
-    """A boto3 session.
+    """A boto3 session. Its region is the one given, else AWS_REGION's, else the AWS configuration's, as in the AWS CLI.
 
     Raises:
         botocore.exceptions.ProfileNotFound: there is no such profile.
     """
+    import os
+
     import boto3
 
-    return boto3.Session(profile_name=profile, region_name=region)
+    return boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None)
 
 
 def config(*, attempts: int = ATTEMPTS, read_seconds: float = READ_SECONDS) -> Any:

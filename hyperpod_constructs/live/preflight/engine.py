@@ -36,6 +36,8 @@ _RULES = {
     Trouble.CLOCK: "HP906",
     Trouble.SERVICE: "HP907",
     Trouble.REGION: "HP907",
+    Trouble.NO_REGION: "HP907",
+    Trouble.NOT_FOUND: "HP907",
 }
 _STOPPING = (Trouble.CREDENTIALS, Trouble.EXPIRED, Trouble.CLOCK)
 """Troubles with which no call can succeed: one of them says it all."""

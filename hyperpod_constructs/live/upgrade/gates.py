@@ -117,6 +117,9 @@ def _addon_gates(platform: Platform, target: str, supports: Mapping[str, Support
                 detail=f"no version for {target}",
                 meanwhile=_meanwhile(key, support, target),
             )
+        elif version == UNKNOWN and pinned is None and _chosen_by_eks(name):
+            detail = f"no version is named, so EKS installs its default for {target}"
+            yield Gate(name=name, state="ready", detail=detail)
         elif version == UNKNOWN:
             yield Gate(name=name, state="unknown", detail=f"no source says which version fits {target}; use --live")
         elif pinned and _fits(name, pinned, target, support) is False:
@@ -125,6 +128,12 @@ def _addon_gates(platform: Platform, target: str, supports: Mapping[str, Support
             )
         else:
             yield Gate(name=name, state="ready", detail=f"{version} installs on {target}")
+
+
+def _chosen_by_eks(name: str) -> bool:
+    """Whether an add-on is of EKS itself, which has a default version of those for every Kubernetes version it offers."""
+    facts = catalog.find_addon(name)
+    return facts is not None and facts.provider != "hyperpod"
 
 
 def _other_addon_gates(

@@ -106,6 +106,7 @@ def plan(
     insights: Iterable[Insight] = (),
     eks_name: str | None = None,
     hyperpod_name: str | None = None,
+    config: str = "hyperpod.yaml",
     facts: str = "",
     today: date | None = None,
 ) -> Plan:
@@ -121,6 +122,7 @@ def plan(
         insights: what EKS says about the live cluster and newer versions.
         eks_name: name of the EKS cluster in commands; default: the config's, else a placeholder.
         hyperpod_name: name of the HyperPod cluster in commands; default: the same way.
+        config: file that the platform is described in, for commands.
         facts: where calendar and support are from; default: the catalog with its date.
         today: for support and cost; default: the catalog's clock.
 
@@ -130,11 +132,14 @@ def plan(
     >>> from hyperpod_constructs.core.spec import Platform
     >>> made = Platform(name="a", region="us-west-2", network={}, cluster={}, eks={"kubernetes_version": "1.33"})
     >>> [(step.source, step.target, step.state) for step in plan(made, "1.35", today=date(2026, 11, 23)).steps]
-    [('1.33', '1.34', 'unknown'), ('1.34', '1.35', 'unknown')]
+    [('1.33', '1.34', 'ready'), ('1.34', '1.35', 'ready')]
     """
     source = source or platform.eks.version or str(catalog.default_kubernetes_version())
     versions = _between(source, target)
     known = {release.version: release for release in (calendar() if releases is None else releases)}
+    if known and minor(target) > max(map(minor, known)):
+        offered = ", ".join(sorted(known, key=minor))
+        raise NoPlan(f"no Kubernetes {target} of EKS is known, only {offered}; --live asks EKS")
     names = [ADDON_NAMES[key] for key in platform.addons.effective() if key in ADDON_NAMES]
     supported = {support.name: support for support in (matrix(names, versions[1:]) if supports is None else supports)}
     names_of = (
@@ -144,7 +149,7 @@ def plan(
         hyperpod_name or platform.completed_cluster.cluster_name or "HYPERPOD_CLUSTER",
     )
     steps = tuple(
-        _step(platform, before, after, known, supported, installed or {}, tuple(insights), names_of)
+        _step(platform, before, after, known, supported, installed or {}, tuple(insights), names_of, config)
         for before, after in pairwise(versions)
     )
     return Plan(
@@ -183,6 +188,7 @@ def _step(
     installed: Mapping[str, str],
     insights: tuple[Insight, ...],
     names: tuple[str, str],
+    config: str,
 ) -> Step:
     checked = gates(platform, target, releases.get(target), supports, installed, insights)
     change = {} if platform.eks.existing else {"eks.kubernetes_version": f'"{target}"'}
@@ -193,7 +199,7 @@ def _step(
         state=worst(gate.state for gate in checked),
         gates=checked,
         change=change,
-        actions=tuple(_actions(platform, source, target, supports, names)),
+        actions=tuple(_actions(platform, source, target, supports, names, config)),
         final=(
             "Node software: HyperPod nodes that run the newer AMI must go back before the control plane can.",
             "Objects stored in APIs that only the newer version has; look for removed APIs before (EKS upgrade insights).",
@@ -202,10 +208,16 @@ def _step(
 
 
 def _actions(
-    platform: Platform, source: str, target: str, supports: Mapping[str, Support], names: tuple[str, str]
+    platform: Platform,
+    source: str,
+    target: str,
+    supports: Mapping[str, Support],
+    names: tuple[str, str],
+    config: str,
 ) -> Iterator[Action]:
     eks, hyperpod = names
     region = platform.region
+    deploy = f"npx cdk deploy --context config={quote(config)} {quote(platform.name)}"
     days = load("kubernetes")["control_plane"]["rollback_days"]
     update = f"aws eks update-cluster-version --name {quote(eks)} --kubernetes-version {{}} --region {region}"
     brought = platform.eks.existing is not None
@@ -213,7 +225,7 @@ def _actions(
     yield Action(
         part="control plane",
         what=f"Upgrade the control plane to {target}; running pods are not touched.",
-        commands=(update.format(target), wait) if brought else (f"cdk deploy {quote(platform.name)}-Eks",),
+        commands=(update.format(target), wait) if brought else (f"{deploy}-Eks",),
         undo=f"within {days} days, one minor version back: {update.format(source)}, and the config back to {source}",
     )
     effective = platform.addons.effective()
@@ -226,14 +238,14 @@ def _actions(
         yield Action(
             part=part,
             what=f"Bring them to versions for {target}: {versions}.",
-            commands=(f"cdk deploy {quote(platform.name)}-{stack}",),
+            commands=(f"{deploy}-{stack}",),
             undo="name the version before in `version:` of the add-on and deploy; EKS does not roll add-ons back",
         )
     if platform.dependencies.enabled:
         yield Action(
             part="dependency chart",
             what="Deploy the chart again; it changes only when its pinned commit or its values do.",
-            commands=(f"cdk deploy {quote(platform.name)}-HyperPod",),
+            commands=(f"{deploy}-HyperPod",),
             undo="pin the commit before and deploy",
         )
     skew = catalog.limit("kubernetes_node_minor_skew").value

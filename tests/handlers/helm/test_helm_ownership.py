@@ -128,6 +128,19 @@ def test_a_failed_take_over_leaves_the_release_as_it_was(helm_cloud: HelmCloud, 
     assert helm_cloud.history() == []
 
 
+def test_an_owner_of_before_does_not_come_back_with_the_revision_that_it_owned(helm_cloud: HelmCloud) -> None:
+    first, second, third = (helm_cloud.cloud.stack(name) for name in ("First", "Second", "Third"))
+    first.deploy({"Colors": helm_cloud.release("red")})
+    second.deploy({"Colors": helm_cloud.release("green")})
+    first.delete()
+    third.deploy({"Colors": helm_cloud.release("blue")})
+    third.delete()
+    assert helm_cloud.color() == "green"
+    assert helm_cloud.owners() == ["Second.Colors"], "although that revision was First's too"
+    second.delete()
+    assert helm_cloud.history() == []
+
+
 # Made by somebody else.
 
 

@@ -1,0 +1,44 @@
+"""What a command says where something else than its own findings ends it: one place, no traceback, an exit code."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from ..core.terminal import paragraph
+
+BUG = 70
+"""Exit code of an error that no command knows: a bug of ours (`EX_SOFTWARE` of sysexits.h)."""
+
+
+def told(error: Exception) -> tuple[str, int]:
+    """What to say about an exception that reached the top, and the exit code.
+
+    >>> told(PermissionError(13, "Permission denied", "hyperpod.yaml"))
+    ('hyperpod.yaml: Permission denied', 1)
+    """
+    from ..live.operations.aws import Trouble, failure
+
+    what = failure(error, getattr(error, "operation_name", ""))
+    if what is not None:
+        return paragraph(f"{what}\n  cure: {what.cure}"), 2 if what.trouble is Trouble.NO_REGION else 1
+    if isinstance(error, OSError):
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        return paragraph(f"{where}{error.strerror or error}"), 1
+    if isinstance(error, RecursionError):
+        return "the input is nested too deeply", 1
+    try:
+        release = version("hyperpod-constructs")
+    except PackageNotFoundError:
+        release = "unknown"
+    said = str(error).splitlines()[0] if str(error) else ""
+    cure = "report this with what the same command prints when HYPERPOD_DEBUG=1 is set"
+    return paragraph(f"unexpected {type(error).__name__} in hyperpod-constructs {release}: {said}\n  cure: {cure}"), BUG
+
+
+class WrongUse(click.ClickException):
+    """What the person who types can correct, without the usage of the command: exit code 2."""
+
+    exit_code = 2

@@ -1,0 +1,37 @@
+"""An answer as a whole in time: a socket's timeout is for each piece of an answer, not for all of it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def within(seconds: float, ask: Callable[[], T]) -> T:
+    """What ``ask`` returns or raises; it is left to itself when that takes too long.
+
+    Raises:
+        TimeoutError: it took longer.
+
+    >>> within(5, lambda: "an answer")
+    'an answer'
+    """
+    done: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put((ask(), None))
+        except Exception as error:  # noqa: BLE001 - raised again for who waits
+            done.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        answer, error = done.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no whole answer in {seconds:.0f} s") from None
+    if error is not None:
+        raise error
+    return answer  # type: ignore[return-value]

@@ -15,10 +15,9 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, DependencyGroup, IConstruct, IDependable
 
 from ..core import catalog
-from ..core.checks import Context
 from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties, lifecycle_settings
 from ..core.placement import system_group
-from ..core.spec import ADDON_NAMES, Cluster, InstanceGroup, RestrictedInstanceGroup
+from ..core.spec import ADDON_NAMES, Acknowledgement, Cluster, InstanceGroup, RestrictedInstanceGroup
 from .autoscaling import NodePool
 from .cluster_guard import ClusterGuard
 from .eks import BroughtEks, EksClusterAttributes, HyperPodEks
@@ -31,7 +30,7 @@ from .network import HyperPodNetwork, node_security_group
 from .restricted_nodes import RestrictedNetwork
 from .roles import cluster_role, grant_volume_key
 from .subnet_lookup import subnet_in_zone
-from .validation import accept_newer_properties, region_of, validate_with
+from .validation import accept_newer_properties
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
@@ -85,12 +84,11 @@ class HyperPodCluster(Construct):
         cluster_subnets: Sequence[ec2.ISubnet] = (),
         allow_replacement: bool = False,
         after: Sequence[IDependable] = (),
+        acknowledge: Sequence[Acknowledgement] = (),
     ) -> None:
         super().__init__(scope, id)
         spec = cluster or Cluster()
         self.spec = spec.model_copy(update={"instance_groups": (*spec.instance_groups, *instance_groups)})
-        network = vpc.spec if isinstance(vpc, HyperPodNetwork) else None
-        validate_with(self, lambda: Context(cluster=self.spec, network=network, region=region_of(self)))
         self._place(vpc, node_subnets, security_group, cluster_subnets)
         self.eks_cluster: EksCluster = (
             eks_cluster
@@ -105,6 +103,12 @@ class HyperPodCluster(Construct):
             )
         )
         self.kubernetes: KubernetesProvider = self.eks_cluster.kubernetes
+        parts = self.kubernetes.parts
+        parts.clusters.append(self)
+        parts.acknowledge += acknowledge
+        if isinstance(vpc, HyperPodNetwork):
+            parts.network = parts.network or vpc.spec
+            vpc.is_checked_with_cluster = True
         self._roles = ExecutionRoles(
             self,
             "ExecutionRoles",

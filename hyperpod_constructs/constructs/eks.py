@@ -14,8 +14,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
-from ..core.checks import Context
-from ..core.spec import Access, Addons, Eks
+from ..core.spec import Access, Acknowledgement, Addons, Eks
 from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
 from .interfaces import NetworkAddon, OidcIdentity
@@ -23,7 +22,6 @@ from .kubernetes import KubernetesProvider
 from .log_groups import DEFAULT_RETENTION
 from .network import HyperPodNetwork, connect_security_groups
 from .trust import hold_to_account
-from .validation import region_of, validate_with
 from .weak_references import refer_weakly
 
 if TYPE_CHECKING:
@@ -93,7 +91,7 @@ class BroughtEks(Construct):
                 nodes=node_security_group.security_group_id,
                 control_plane=_cluster_security_group_id(eks_cluster),
             )
-            self.kubernetes.ready.add(rules)
+            self.kubernetes.reachable.add(rules)
         group = DependencyGroup()
         group.add(self.kubernetes.ready)
         if not isinstance(eks_cluster, EksClusterAttributes):
@@ -144,10 +142,10 @@ class HyperPodEks(Construct):
         network: HyperPodNetwork,
         eks: Eks | None = None,
         addons: Addons | None = None,
+        acknowledge: Sequence[Acknowledgement] = (),
     ) -> None:
         super().__init__(scope, id)
         spec, addons = eks or Eks(), addons or Addons()
-        validate_with(self, lambda: Context(eks=spec, network=network.spec, region=region_of(self)))
         self.spec = spec
         self.kubernetes_version = spec.version
         group = DependencyGroup()
@@ -172,15 +170,20 @@ class HyperPodEks(Construct):
             vpc_subnets=ec2.SubnetSelection(subnets=list(network.cluster_subnets)) if inside else None,
             security_groups=[network.node_security_group] if inside else None,
         )
+        parts = self.kubernetes.parts
+        parts.eks, parts.network = spec, network.spec
+        parts.acknowledge += acknowledge
+        network.is_checked_with_cluster = True
         if spec.existing:
             rules = connect_security_groups(
                 self,
                 nodes=network.node_security_group.security_group_id,
                 control_plane=spec.existing.security_group_id,
             )
-            self.kubernetes.ready.add(rules)
+            self.kubernetes.reachable.add(rules)
         group.add(self.kubernetes.ready)
-        add_all(self, [*(Access(principal=arn, policy="cluster-admin") for arn in spec.admins), *spec.access])
+        admins = spec.admins if spec.existing is None or spec.existing.admin_entries else ()
+        add_all(self, [*(Access(principal=arn, policy="cluster-admin") for arn in admins), *spec.access])
         core: dict[str, EksAddon] = {}
         if not spec.existing or spec.existing.core_addons:
             effective = addons.effective()

@@ -21,7 +21,6 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
 from ..core import catalog
-from ..core.checks import Context
 from ..core.governance_properties import compute_quota_properties, scheduler_config_properties
 from ..core.isolation import isolation_objects, pod_security_labels
 from ..core.manifests import namespace, team_objects
@@ -33,7 +32,7 @@ from .kubernetes import KubernetesFields, KubernetesObjects
 from .kubernetes.handler_code import handler_code
 from .log_groups import DEFAULT_RETENTION
 from .trust import hold_to_account, keep_internal
-from .validation import region_of, validate_with
+from .validation import region_of
 
 Through = Literal["auto", "native", "handler"]
 Kind = Literal["ClusterSchedulerConfig", "ComputeQuota"]
@@ -70,6 +69,7 @@ class ClusterSchedulerConfig(Construct):
         properties = scheduler_config_properties(
             scheduler, name=scheduler.name or _name(self), cluster_arn=cluster.cluster_arn, tags=tags
         )
+        cluster.kubernetes.parts.schedulers.append(scheduler)
         self.resource = _governed(self, "ClusterSchedulerConfig", properties, cluster, through, adopt)
         self.resource.node.add_dependency(cluster.milestone("task_governance"))
         cluster.milestone("scheduler_config").add(self)
@@ -138,6 +138,7 @@ class HyperPodTeam(Construct):
         super().__init__(scope, id)
         self.team = team
         self._cluster = cluster
+        cluster.kubernetes.parts.teams.append(team)
         self.quota = ComputeQuota(self, "Quota", cluster=cluster, team=team, through=through, tags=tags, adopt=adopt)
         rights = KubernetesObjects(self, "Rights", provider=cluster.kubernetes, objects=_rights(team), adopt=adopt)
         rights.node.add_dependency(self.quota, *self._isolate())
@@ -204,7 +205,6 @@ class HyperPodGovernance(Construct):
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, id)
-        validate_with(self, lambda: Context(governance=governance, cluster=cluster.spec, region=region_of(self)))
         through = governance.through
         self.scheduler_config = ClusterSchedulerConfig(
             self,

@@ -11,8 +11,9 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
-from ..core.checks import Context
+from ..core.checks import Context, check
 from ..core.endpoint_policies import endpoint_policy
+from ..core.findings import Finding
 from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
 from .log_groups import DEFAULT_RETENTION
@@ -54,7 +55,8 @@ class HyperPodNetwork(Construct):
         endpoint_services: Sequence[str] = (),
     ) -> None:
         super().__init__(scope, id)
-        validate_with(self, lambda: Context(network=network, region=region_of(self)))
+        self.is_checked_with_cluster = False
+        validate_with(self, self._findings)
         self.spec = network
         self._group = DependencyGroup()
         self.ready = self._group
@@ -66,6 +68,10 @@ class HyperPodNetwork(Construct):
     def node_subnet(self, availability_zone_id: str | None) -> ec2.ISubnet:
         """The node subnet of a zone; of the first zone when none is named."""
         return self.node_subnets[availability_zone_id or next(iter(self.node_subnets))]
+
+    def _findings(self) -> list[Finding]:
+        """Findings of a network that no EKS cluster of the app uses; others are checked with their cluster."""
+        return [] if self.is_checked_with_cluster else check(Context(network=self.spec, region=region_of(self)))
 
     # ---- made ----
 

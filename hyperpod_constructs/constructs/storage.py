@@ -62,6 +62,8 @@ class HyperPodBucket(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.spec = bucket
+        if cluster is not None:
+            cluster.kubernetes.parts.buckets.append(bucket)
         removal = removal_policy(bucket.removal, allow_data_loss=allow_data_loss)
         key = kms.Key.from_key_arn(self, "Key", bucket.kms_key_arn) if bucket.kms_key_arn else None
         logs = bucket.log_bucket_name
@@ -140,6 +142,7 @@ class HyperPodFileSystem(Construct):
         super().__init__(scope, id)
         self.spec = file_system
         self.cluster = cluster
+        cluster.kubernetes.parts.lustre.append(file_system)
         self.resource = None
         if file_system.existing_id:
             self.file_system_id = file_system.existing_id

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
-import jsii
 from aws_cdk import (
-    Annotations,
     CfnWaitConditionHandle,
     Duration,
     Environment,
@@ -18,17 +16,13 @@ from aws_cdk import (
     Stack,
     Token,
 )
-from constructs import Construct, DependencyGroup, IValidation
+from constructs import Construct, DependencyGroup
 
-from ..core.checks import Context
-from ..core.checks.jobs import check_jobs
-from ..core.findings import Finding, Severity, errors
 from ..core.jobs import Job, compile_job
 from ..core.node_pools import not_disrupted
 from ..core.spec import Cluster
 from ..core.spec.base import is_token
 from .kubernetes import KubernetesObjects, KubernetesProvider, KubernetesWait, job_finished, job_started
-from .validation import CHECKED, region_of
 
 WaitFor = Literal["start", "completion"]
 
@@ -87,8 +81,9 @@ class TrainingJob(Construct):
             not_disrupted(job, cluster.spec), resolve=lambda content: _resolved(self, content)
         )
         """The Kubernetes object, exactly as it is applied."""
-        if not self.node.try_get_context(CHECKED):
-            _validate(self, (job,), cluster)
+        parts = cluster.kubernetes.parts
+        parts.jobs.append((self, job))
+        parts.told = cluster
         self.objects = KubernetesObjects(
             self,
             "Job",
@@ -150,9 +145,6 @@ class TrainingJobs(Construct):
         super().__init__(scope, id)
         if shards is not None and (shards < 1 or shards & (shards - 1)):
             raise ValueError(f"{self.node.path}: shards must be a power of two, got {shards}")
-        checked = bool(self.node.try_get_context(CHECKED))
-        if jobs and not checked:
-            _validate(self, tuple(jobs), cluster)
         count = shards or _shards(jobs)
         self.stacks: tuple[Stack, ...] = self._stacks(count, cluster)
         """The stacks that hold the jobs, this construct's own first."""
@@ -190,12 +182,9 @@ class TrainingJobs(Construct):
     def _holder(self, shard: int, cluster: JobCluster) -> tuple[Construct, JobCluster]:
         """The scope of a shard's jobs, and the cluster behind one barrier, so that dependencies do not multiply."""
         scope: Construct = self if shard == 0 else self.stacks[shard]
-        if shard:
-            scope.node.set_context(CHECKED, True)  # all jobs are checked together above
         barrier = CfnWaitConditionHandle(scope, "Ready")
         barrier.node.add_dependency(cluster.jobs_ready)
         holder = Construct(scope, "All")
-        holder.node.set_context(CHECKED, True)
         return holder, _Behind(cluster.kubernetes, cluster.spec, DependencyGroup(barrier))
 
 
@@ -244,30 +233,6 @@ def _shard(job: Job, count: int) -> int:
 def _resolved(scope: Construct, content: Any) -> Any:
     """Content with its tokens as the template will hold them; without tokens nothing crosses to Node."""
     return Stack.of(scope).resolve(content) if is_token(json.dumps(content)) else content
-
-
-@jsii.implements(IValidation)
-class _JobChecks:
-    def __init__(self, jobs: tuple[Job, ...], cluster: JobCluster, region: str | None) -> None:
-        self._jobs, self._cluster, self._region = jobs, cluster, region
-
-    def findings(self) -> list[Finding]:
-        """All findings about the jobs, with what is known of their cluster by now."""
-        return check_jobs(Context(cluster=self._cluster.spec, jobs=self._jobs, region=self._region))
-
-    def validate(self) -> list[str]:
-        """Error texts, asked for by CDK when the app is synthesized."""
-        return [str(finding) for finding in errors(self.findings())]
-
-
-def _validate(scope: Construct, jobs: tuple[Job, ...], cluster: JobCluster) -> None:
-    """Check the jobs against their cluster when the app is synthesized; warnings about the jobs are told at once."""
-    checks = _JobChecks(jobs, cluster, region_of(scope))
-    scope.node.add_validation(checks)
-    for finding in checks.findings():
-        if finding.severity is Severity.WARNING:
-            text = f"{finding.path}: {finding.message}. {finding.consequence} Cure: {finding.cure}"
-            Annotations.of(scope).add_warning_v2(f"hyperpod-constructs:{finding.rule}:{finding.path}", text)
 
 
 __all__ = ["JobCluster", "TrainingJob", "TrainingJobs"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import jsii
 from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Token, Validations
 from constructs import Construct, IValidation
 
-from ..core.checks import Context, check, error_texts
-from ..core.findings import Severity
+from ..core.findings import Finding, Severity, errors
+from .parts import Parts
 
 CHECKED = "hyperpod-constructs:checked"
 """Node context that says: a whole platform above was checked as one, its parts need not be checked again."""
@@ -17,27 +17,38 @@ CHECKED = "hyperpod-constructs:checked"
 
 @jsii.implements(IValidation)
 class _Checks:
-    def __init__(self, context: Callable[[], Context]) -> None:
-        self._context = context
+    """Asks for findings when the tree is complete: errors fail the synth, warnings become annotations."""
+
+    def __init__(self, construct: Construct, findings: Callable[[], Iterable[Finding]]) -> None:
+        self._construct, self._findings = construct, findings
 
     def validate(self) -> list[str]:
         """Error texts, asked for by CDK when the app is synthesized."""
-        return error_texts(self._context())
+        if self._construct.node.try_get_context(CHECKED):
+            return []
+        found = list(self._findings())
+        annotations = Annotations.of(self._construct)
+        for finding in found:
+            if finding.severity is Severity.WARNING and not finding.acknowledged:
+                text = f"{finding.path}: {finding.message}. {finding.consequence} Cure: {finding.cure}"
+                annotations.add_warning_v2(f"hyperpod-constructs:{finding.rule}", text)
+        return [str(finding) for finding in errors(found)]
 
 
-def validate_with(construct: Construct, context: Callable[[], Context]) -> None:
-    """Check what a construct knows when the app is synthesized, unless a platform above it was checked as a whole.
+def validate_with(construct: Construct, findings: Callable[[], Iterable[Finding]]) -> None:
+    """Check a construct when the app is synthesized, unless a platform above it was checked as a whole."""
+    construct.node.add_validation(_Checks(construct, findings))
 
-    `context` is called again at synth time, when groups may have been added. Warnings are told at once.
-    """
-    if construct.node.try_get_context(CHECKED):
-        return
-    construct.node.add_validation(_Checks(context))
-    annotations = Annotations.of(construct)
-    for finding in check(context()):
-        if finding.severity is Severity.WARNING:
-            text = f"{finding.path}: {finding.message}. {finding.consequence} Cure: {finding.cure}"
-            annotations.add_warning_v2(f"hyperpod-constructs:{finding.rule}", text)
+
+def check_parts(construct: Construct, parts: Parts) -> None:
+    """Check all that stands on the EKS cluster of a construct when the app is synthesized."""
+    stack = Stack.of(construct)
+
+    def findings() -> list[Finding]:
+        account = None if Token.is_unresolved(stack.account) else stack.account
+        return parts.findings(region=region_of(construct), account=account)
+
+    validate_with(construct, findings)
 
 
 def accept_newer_properties(resource: CfnResource) -> None:

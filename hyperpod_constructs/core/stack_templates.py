@@ -76,7 +76,7 @@ class Assembly:
         found = {}
         for stack, names in self.imports.items():
             read = {self._exporters[name][0] for name in names if name in self._exporters}
-            found[stack] = frozenset((read | outputs_read(self.stacks[stack])) - {stack})
+            found[stack] = frozenset((read | {name for name, _ in outputs_read(self.stacks[stack])}) - {stack})
         return found
 
 
@@ -130,16 +130,16 @@ def imports_of(content: Any) -> frozenset[str]:
     return frozenset()
 
 
-def outputs_read(content: Any) -> frozenset[str]:
-    """Names of the stacks whose outputs a template reads.
+def outputs_read(content: Any) -> frozenset[tuple[str, str]]:
+    """The outputs of other stacks that a template reads: stack name and output name.
 
     >>> sorted(outputs_read({"A": {"Fn::GetStackOutput": {"StackName": "net", "OutputName": "Vpc"}}}))
-    ['net']
+    [('net', 'Vpc')]
     """
     if isinstance(content, Mapping):
         inner = content.get("Fn::GetStackOutput")
-        own = frozenset({str(inner.get("StackName"))}) if isinstance(inner, Mapping) else frozenset()
-        return own.union(*map(outputs_read, content.values()))
+        found = {(str(inner.get("StackName")), str(inner.get("OutputName")))} if isinstance(inner, Mapping) else set()
+        return frozenset(found).union(*map(outputs_read, content.values()))
     if isinstance(content, list | tuple):
         return frozenset().union(*map(outputs_read, content))
     return frozenset()

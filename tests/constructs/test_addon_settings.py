@@ -34,8 +34,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "pod_watching": True,
         "web_ui": {
             "domain": "jupyter.example.com",
-            "certificate_arn": "arn:aws:acm:us-west-2:111122223333:certificate/a",
-            "signing_key_arn": "arn:aws:kms:us-west-2:111122223333:key/a",
+            "certificate_arn": "arn:aws:acm:us-west-2:111122223333:certificate/12345678-1234-1234-1234-123456789012",
+            "signing_key_arn": "arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012",
             "install_traefik": True,
             "scheme": "internal",
         },
@@ -71,8 +71,8 @@ ARRIVES: dict[str, dict[str, Any]] = {
             "clusterWebUI": {
                 "enabled": True,
                 "domain": "jupyter.example.com",
-                "awsCertificateArn": "arn:aws:acm:us-west-2:111122223333:certificate/a",
-                "auth": {"kmsKeyId": "arn:aws:kms:us-west-2:111122223333:key/a"},
+                "awsCertificateArn": "arn:aws:acm:us-west-2:111122223333:certificate/12345678-1234-1234-1234-123456789012",
+                "auth": {"kmsKeyId": "arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012"},
                 "traefik": {"shouldInstall": True},
                 "alb": {"scheme": "internal"},
             }

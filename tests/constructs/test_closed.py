@@ -226,7 +226,7 @@ def test_what_would_be_fetched_from_outside_is_an_error(
 
 # ---- endpoints by feature ----
 
-KEY = "arn:aws:kms:us-west-2:111122223333:key/a"
+KEY = "arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012"
 ENCRYPTED = {"name": "a", "instance_type": "ml.m5.xlarge", "count": 1, "volume": {"size_gib": 1, "kms_key_arn": KEY}}
 
 

@@ -256,7 +256,7 @@ def test_sharded_jobs_are_checked_together():
     app, _ = sharded(
         [llama(on_change="replace"), llama(name="other"), llama(name="third", instance_type="ml.g5.8xlarge")]
     )
-    with pytest.raises(RuntimeError, match=r"HP740 jobs\[2\]\.instance_type"):
+    with pytest.raises(RuntimeError, match=r"HP740 Jobs/Training/All/third\.instance_type"):
         app.synth()
 
 

@@ -57,6 +57,16 @@ def test_the_two_deployments_go_through() -> None:
     assert not deployment({"net": NET, "app": new_app}, {"net": new_net, "app": new_app}).edits
 
 
+def test_a_stack_that_needs_more_than_is_deployed_cannot_go_first() -> None:
+    weak = {"Fn::GetStackOutput": {"StackName": "net", "OutputName": "New"}}
+    new_net = stack({"New": {"Value": {"Ref": "Vpc"}}}, Vpc=VPC, Subnet=SUBNET)
+    edit = only(
+        deployment({"net": NET, "app": APP}, {"net": new_net, "app": stack(Rule=resource("X", Name=weak))}).edits[:1]
+    )
+    assert edit.rule == "HP970"
+    assert edit.advice.startswith("two deployments: first the version or the part of the edit that keeps")
+
+
 def test_an_export_that_nothing_imports_may_go() -> None:
     found = deployment({"net": NET}, {"net": stack(Vpc=VPC, Subnet=SUBNET)})
     assert (list(found.edits), str(found.steps[0])) == ([], "net: updated (no changes to resources)")

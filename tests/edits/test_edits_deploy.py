@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from assembly import ROOT
-from ordinary_edits import DEFAULTS_THEN, Config, content, ordinary
+from ordinary_edits import Config, content, kept, ordinary
 
 from hyperpod_constructs.cli.diff import synthesized
 from hyperpod_constructs.core.changes import REPLACING, Deployment, deployment
@@ -85,12 +85,7 @@ def test_the_first_deployment_after_an_upgrade_goes_through(
     name: str, synthesize: Callable[[Path | Config], Templates]
 ) -> None:
     """From the recorded assembly of the released version: nothing refused, replaced, lost or left behind."""
-    config = content(name)
-    for part, then in DEFAULTS_THEN.items():  # what a deployed cluster keeps
-        config[part] = {**then, **config.get(part, {})}
-    if "existing" in config["eks"]:
-        config["eks"].pop("cluster_name", None)
-    old, new = RECORDED[name], synthesize(config)
+    old, new = RECORDED[name], synthesize(kept(content(name)))
     assert [str(edit) for edit in deployment(old, new).edits if edit.change in REPLACING] == []
     for stack, template in old.items():
         assert exports_of(template).keys() <= exports_of(new[stack]).keys()  # what is imported is exported still
@@ -103,12 +98,26 @@ def test_the_first_deployment_after_an_upgrade_goes_through(
 
 
 @pytest.mark.slow
-def test_an_upgrade_together_with_an_edit_is_told(synthesize: Callable[[Path | Config], Templates]) -> None:
-    """The released version had use-dependent exports: removing the last use needs two deployments, and diff says which."""
-    config = content("hyperpod.yaml")
+def test_the_last_job_goes_with_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
+    """The stack of the jobs stays in the app, and nothing that it imports goes."""
+    config = kept(content("hyperpod.yaml"))
     del config["jobs"]
-    found = deployment(RECORDED["hyperpod.yaml"], synthesize(config))
-    assert stopping(found) == []  # the stack of the jobs stays in the app, and nothing that it imports goes
+    assert stopping(deployment(RECORDED["hyperpod.yaml"], synthesize(config))) == []
+
+
+@pytest.mark.slow
+def test_a_file_system_that_goes_with_the_upgrade_takes_two_deployments(
+    synthesize: Callable[[Path | Config], Templates],
+) -> None:
+    """The released version imports its id: after one deployment of this version it is read weakly."""
+    config = kept(content("examples/lustre.yaml"))
+    first = synthesize(config)
+    gone = synthesize({key: value for key, value in config.items() if key not in ("storage", "jobs")})
+    refused = deployment(RECORDED["examples/lustre.yaml"], gone).edits[0]
+    assert (refused.rule, refused.path) == ("HP970", "fed-HyperPod")
+    assert refused.advice.startswith("two deployments: first `npx cdk deploy --exclusively fed-Addons`")
+    assert stopping(deployment(RECORDED["examples/lustre.yaml"], first)) == []
+    assert stopping(deployment(first, gone)) == []
 
 
 CASE = yaml.safe_load("""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 from cloudformation import FAILS, Delivery
 from ownership_world import (
@@ -175,3 +178,25 @@ def test_an_owner_that_joins_while_another_deletes_keeps_the_object(world: World
     assert a.delete() == "DELETE_COMPLETE"
     assert joined
     assert world.owners("configmaps", "x") == ["B/X"]
+
+
+def large(**more: str) -> dict[str, Any]:
+    """300 KB that no compression makes smaller."""
+    return config_map("large", a=random.Random(1).randbytes(150_000).hex(), **more)
+
+
+def test_a_large_object_is_renamed_while_it_stays_the_same(world: World) -> None:
+    stack = world.stack()
+    stack.deploy({"Old": objects(large())})
+    assert stack.deploy({"New": objects(large())}) == "UPDATE_COMPLETE"
+    assert world.owners("configmaps", "large") == ["Platform/New"]
+    stack.delete()
+    assert world.config_map("large") is None
+
+
+def test_a_large_object_is_not_renamed_and_changed_at_once(world: World) -> None:
+    stack = world.stack()
+    stack.deploy({"Old": objects(large())})
+    assert stack.deploy({"New": objects(large(b="2"))}) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "its fields are too large to be remembered for giving them back" in stack.reasons[0]
+    assert world.owners("configmaps", "large") == ["Platform/Old"]

@@ -32,13 +32,12 @@ def content(name: str) -> Config:
     return config
 
 
-JOB = {
-    "name": "extra",
-    "kind": "Job",
-    "image": "public.ecr.aws/docker/library/busybox:1.36.1",
-    "command": ["true"],
-    "instance_type": None,
-}
+def kept(config: Config) -> Config:
+    """The config with the lines that keep the clusters of the released version."""
+    result = {**config, **{part: {**then, **config.get(part, {})} for part, then in DEFAULTS_THEN.items()}}
+    if "existing" in result["eks"]:
+        del result["eks"]["cluster_name"]
+    return result
 
 
 def ordinary(config: Config) -> Iterator[tuple[str, Config]]:

@@ -12,7 +12,7 @@ from constructs import Construct, IDependable
 
 from ...core import catalog
 from ...core.overlay import overlay
-from ...core.spec import ADDON_NAMES, CORE, PREREQUISITES, Addon, configuration_of
+from ...core.spec import ADDON_NAMES, CORE, PREREQUISITES, Addon, Addons, configuration_of
 from ..kubernetes import KubernetesWait, addon_active, deployment_available
 
 if TYPE_CHECKING:
@@ -41,10 +41,11 @@ class EksAddon(Construct):
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, id)
-        settings = settings or Addon()
+        settings = settings or getattr(Addons.model_validate({key: {}}), key)
         self.key = key
         self.addon_name = ADDON_NAMES[key]
         self.eks_cluster = eks_cluster
+        eks_cluster.kubernetes.parts.addons[key] = settings
         self.version = settings.version or known_version(self.addon_name, eks_cluster.kubernetes_version)
         # core objects stay: the cluster needs them until it is gone itself
         preserve = settings.preserve_on_delete if settings.preserve_on_delete is not None else key in CORE

@@ -37,6 +37,7 @@ class KueueAddon(Construct):
     ) -> None:
         super().__init__(scope, id)
         settings, pin = settings or Kueue(), load("kueue")
+        cluster.kubernetes.parts.addons["kueue"] = settings
         source = chart or settings.chart
         self.release = HelmRelease(
             self,

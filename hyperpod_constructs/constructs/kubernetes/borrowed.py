@@ -22,6 +22,7 @@ class KubernetesCopy(KubernetesObjects):
         copy: the new object; its `spec` holds the changes only. Null removes a field, lists of named items (containers,
             environment) merge by name, other lists are replaced.
         rerun_on: any text, such as the version of what brings the original; a change of it copies again.
+        adopt: take over an object of the copy's name that exists already, see `KubernetesObjects`.
     """
 
     def __init__(
@@ -33,8 +34,9 @@ class KubernetesCopy(KubernetesObjects):
         original: Mapping[str, Any],
         copy: Mapping[str, Any],
         rerun_on: str,
+        adopt: bool = False,
     ) -> None:
-        super().__init__(scope, id, provider=provider, objects=[copy])
+        super().__init__(scope, id, provider=provider, objects=[copy], adopt=adopt)
         self.resource.add_property_override("CopyOf", reference(ObjectRef.of(original)))
         self.resource.add_property_override("RerunOn", rerun_on)
 

@@ -16,7 +16,9 @@ from constructs import Construct, DependencyGroup
 
 from ...handlers.kubernetes.timing import POLL_SECONDS
 from ..log_groups import DEFAULT_RETENTION
+from ..parts import Parts
 from ..trust import hold_to_account, keep_internal
+from ..validation import check_parts
 from .handler_code import handler_code
 
 _RUNTIME = lambda_.Runtime.PYTHON_3_14
@@ -50,8 +52,12 @@ class KubernetesProvider(Construct):
     """Keyword arguments that place another function beside these; empty outside of a VPC."""
     connections: ec2.Connections
     """Security groups of the functions: the cluster's must admit them."""
+    parts: Parts
+    """What the app puts on the EKS cluster; checked when the app is synthesized."""
     service_token: str
     """Service token of `Custom::HyperPodKubernetesObjects`."""
+    reachable: DependencyGroup
+    """What lets the functions reach the Kubernetes API, such as security group rules; all that they do comes after it."""
     ready: DependencyGroup
     """The access entry and the role with its policies: manifests come after it and go before it."""
 
@@ -74,6 +80,8 @@ class KubernetesProvider(Construct):
             raise ValueError("vpc_subnets and security_groups of a KubernetesProvider need its vpc")
         self.cluster_name = cluster_name
         self.cluster_arn = cluster_arn
+        self.parts = Parts()
+        check_parts(self, self.parts)
         self._log_retention = log_retention
         self._code = handler_code("kubernetes", "shared")
         self._place(vpc, vpc_subnets, security_groups)
@@ -81,7 +89,8 @@ class KubernetesProvider(Construct):
         self.role = self._create_role("Role", "Functions that talk to the EKS API server")
         self._framework_logs = self._logs("FrameworkLogs")
         keep_internal(self)
-        self.ready = DependencyGroup(self.role)
+        self.reachable = DependencyGroup()
+        self.ready = DependencyGroup(self.role, self.reachable)
         if create_access_entry:
             self.ready.add(self._let_in("AccessEntry", self.role, "AmazonEKSClusterAdminPolicy"))
         self.service_token = custom_resources.Provider(
@@ -103,10 +112,12 @@ class KubernetesProvider(Construct):
     @cached_property
     def wait_ready(self) -> DependencyGroup:
         """The access entry and the role of the functions that wait: waits come after it and go before it."""
-        group = DependencyGroup(self.wait_role)
+        group = DependencyGroup(self.wait_role, self.reachable)
         if self._create_access_entry:
             # nodes, CustomResourceDefinitions and custom kinds are outside of what AmazonEKSViewPolicy shows
-            group.add(self._let_in("WaitAccessEntry", self.wait_role, "AmazonEKSAdminViewPolicy"))
+            entry = self._let_in("WaitAccessEntry", self.wait_role, "AmazonEKSAdminViewPolicy")
+            group.add(entry)
+            self.ready.add(entry)  # all callers are let in before anything is applied, and until all of it is deleted
         return group
 
     @cached_property

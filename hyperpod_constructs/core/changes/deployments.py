@@ -9,7 +9,7 @@ from typing import Any
 from ..catalog import allowed
 from ..catalog._files import load
 from ..spec.base import Change
-from ..stack_templates import Assembly, Place, Stacks, deploy_order, resources, same
+from ..stack_templates import Assembly, Place, Stacks, deploy_order, outputs_read, resources, same
 from .edit import Edit, edit, ordered
 
 KEEPING = ("Retain", "RetainExceptOnCreate", "Snapshot")
@@ -275,7 +275,11 @@ class _Comparison:
         if behind:
             advice = f"delete {', '.join(behind)} first (`hyperpod stacks delete {behind[0]}`), then deploy"
         elif not gone or not self._can_go_first(users):
-            advice = "restore the value, or deploy a second platform"
+            advice = (
+                "two deployments: first the version or the part of the edit that keeps what is imported, then the rest"
+            )
+            if len(gone) < len(names):
+                advice = "restore the value, or deploy a second platform"
         else:
             advice = (
                 f"two deployments: first `npx cdk deploy --exclusively {' '.join(users)}` (the stacks that stop importing), "
@@ -286,8 +290,14 @@ class _Comparison:
 
     def _can_go_first(self, users: Sequence[str]) -> bool:
         """Whether stacks can be deployed before the others: what they import and read is deployed already."""
-        deployed = {name for values in self._old.exports.values() for name in values}
-        return all(user in self._new.stacks and self._new.imports[user] <= deployed for user in users)
+        exported = {name for values in self._old.exports.values() for name in values}
+        outputs = {(stack, name) for stack, it in self._old.stacks.items() for name in it.get("Outputs", {})}
+        return all(
+            user in self._new.stacks
+            and self._new.imports[user] <= exported
+            and outputs_read(self._new.stacks[user]) <= outputs
+            for user in users
+        )
 
 
 def _users(live: Mapping[str, frozenset[str]], name: str, stack: str) -> list[str]:

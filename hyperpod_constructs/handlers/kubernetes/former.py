@@ -34,8 +34,8 @@ Path = tuple[str, ...]
 Fields = Mapping[Path, Any]
 
 BEFORE_KEY = f"{NAMESPACE}before"
-LARGEST_RECORD = 128 * 1024
-"""Bytes of the annotations of one event. All annotations of an object may have 256 KiB."""
+LARGEST_RECORD = 200 * 1024
+"""Bytes of all annotations with what is remembered. Kubernetes takes 256 KiB for an object."""
 
 ABSENT = object()
 """The value where there is none."""
@@ -172,6 +172,14 @@ def value(item: Any, path: Path) -> Any:
             if item is ABSENT:
                 return ABSENT
     return item
+
+
+def content(item: Json) -> dict[str, Any]:
+    """What an apply can change of an object: all but its status, its marks and what the API server writes."""
+    metadata = item.get("metadata") or {}
+    said = {key: text for key, text in _annotations(item).items() if not key.startswith(NAMESPACE)}
+    rest = {key: found for key, found in item.items() if key not in ("metadata", "status")}
+    return {**rest, "labels": metadata.get("labels") or {}, "annotations": said}
 
 
 def _backs(current: Json, me: Owner, paths: Iterable[Path], before: Before) -> list[Back]:

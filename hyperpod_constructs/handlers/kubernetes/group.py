@@ -13,7 +13,7 @@ from .client import ApiClient
 from .controlled import left_alone
 from .discovery import Discovery
 from .errors import ACCESS_HINT, ApiError, HandlerError, KindUnknown, without_dumps
-from .former import LARGEST_RECORD, others, remembered, unsaid, wants_key, with_values
+from .former import LARGEST_RECORD, content, others, remembered, unsaid, wants_key, with_values
 from .objects import ObjectRef, without_secrets
 from .release import EXISTED_KEY, Wanted, annotations_of, bare, held_by, release_all
 from .timing import GaveUp, retrying
@@ -170,17 +170,20 @@ class ObjectGroup:
         """Apply, and remember what others had where we take over, so that it can be given back."""
         if current is None or (found is Claim.OURS and self._is_alone(current)):
             return self._client.apply(path, item, manager=self._me.manager)
-        for other, text in unsaid(current, self._me).items():
-            said = {"annotations": {wants_key(other): text}, "resourceVersion": current["metadata"]["resourceVersion"]}
-            current = self._client.merge(path, {"metadata": said}, manager=other.manager)
         now = self._client.apply(path, item, manager=self._me.manager, dry_run=True)
+        lacking = unsaid(current, self._me)
         more, backs = remembered(current, now, self._me)
-        size = sum(map(len, more.values()))
+        size = sum(map(len, [*more.values(), *lacking.values(), *annotations_of(current).values()]))
+        if size > LARGEST_RECORD and not backs and content(now) == content(current):
+            return self._client.apply(path, item, manager=self._me.manager)  # nothing changes: nothing to give back
         if size > LARGEST_RECORD:
             raise HandlerError(
                 "the object has other owners, and its fields are too large to be remembered for giving them back "
-                f"({size} bytes, at most {LARGEST_RECORD}): delete it, or use another name"
+                f"({size} bytes, at most {LARGEST_RECORD}): leave it as it is, delete it, or use another name"
             )
+        for other, text in lacking.items():
+            said = {"annotations": {wants_key(other): text}, "resourceVersion": current["metadata"]["resourceVersion"]}
+            current = self._client.merge(path, {"metadata": said}, manager=other.manager)
         item = with_annotations(with_values(item, backs), more)
         # only this version of it: what is remembered must be what is replaced
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}

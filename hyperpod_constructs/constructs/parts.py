@@ -1,0 +1,128 @@
+"""What an app puts on one EKS cluster, gathered so that the checks see it as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..core.checks import Context, Problem, check, find
+from ..core.findings import Finding, Severity, ordered
+from ..core.spec import Acknowledgement, Addon, Addons, DependencyChart, Governance, Scheduler, Storage, Team
+from ..core.spec.addons import PREREQUISITES
+
+if TYPE_CHECKING:
+    from constructs import Construct, Node
+
+    from ..core.spec import Bucket, Cluster, Eks, Job, LustreFileSystem, Network
+
+
+class _HasSpec(Protocol):
+    spec: Cluster
+
+
+class _HyperPodCluster(_HasSpec, Protocol):
+    @property
+    def node(self) -> Node: ...
+
+
+@dataclass
+class Parts:
+    """The parts of one EKS cluster, in whatever order and stack the constructs are made.
+
+    Each construct adds what it was given; `findings` is asked for when the tree is complete. Where the EKS cluster is
+    made in this app, what is not in the tree is not on the cluster; on an existing one it may be there.
+    """
+
+    network: Network | None = None
+    eks: Eks | None = None
+    clusters: list[_HyperPodCluster] = field(default_factory=list)
+    dependencies: DependencyChart | None = None
+    addons: dict[str, Any] = field(default_factory=dict)
+    schedulers: list[Scheduler] = field(default_factory=list)
+    teams: list[Team] = field(default_factory=list)
+    lustre: list[LustreFileSystem] = field(default_factory=list)
+    buckets: list[Bucket] = field(default_factory=list)
+    jobs: list[tuple[Construct, Job]] = field(default_factory=list)
+    told: _HasSpec | None = None
+    """What jobs were told about a HyperPod cluster that this app may not make."""
+    acknowledge: list[Acknowledgement] = field(default_factory=list)
+
+    @property
+    def is_made_here(self) -> bool:
+        """Whether this app makes the EKS cluster, so that everything on it is known."""
+        return self.eks is not None and self.eks.existing is None
+
+    def findings(self, *, region: str | None, account: str | None) -> list[Finding]:
+        """Every finding about the parts, each once; findings about a job name its construct.
+
+        What is wrong only because something is not in this app is a warning: another app or a person may install it.
+        """
+        specs: list[Cluster | None] = [each.spec for each in self.clusters]
+        found: dict[tuple[str, str, str], Finding] = {}
+        for spec in specs or [self.told.spec if self.told is not None else None]:
+            whole = Context(
+                region=region,
+                account=account,
+                network=self.network,
+                eks=self.eks,
+                cluster=spec,
+                dependencies=self._dependencies() if spec is not None else None,
+                addons=self._addons() if spec is not None else None,
+                governance=self._governance(),
+                storage=self._storage(),
+                jobs=tuple(job for _, job in self.jobs) or None,
+                acknowledge=tuple(self.acknowledge),
+            )
+            there = Addons().model_copy(update=self.addons) if self.addons else None
+            alone = replace(whole, addons=there, dependencies=self.dependencies, governance=None, jobs=None)
+            others = replace(whole, addons=None, dependencies=None)
+            certain = [*check(alone), *check(others)]
+            for finding in (*certain, *map(_uncertain, check(whole))):
+                if specs or finding.rule.startswith("HP7") or self.told is None:
+                    found.setdefault((finding.rule, finding.path, finding.message), finding)
+        return ordered(map(self._named, [*found.values(), *self._one_cluster()]))
+
+    def _one_cluster(self) -> Iterator[Finding]:
+        rule = find("HP027")
+        if rule is not None and len(self.clusters) > 1:
+            paths = " and ".join(each.node.path for each in self.clusters)
+            yield rule.finding(
+                Problem("cluster", f"{len(self.clusters)} HyperPod clusters on one EKS cluster: {paths}")
+            )
+
+    def _named(self, finding: Finding) -> Finding:
+        for index, (construct, _) in enumerate(self.jobs):
+            around = f"jobs[{index}]"
+            if finding.path == around or finding.path.startswith((f"{around}.", f"{around}[")):
+                return replace(finding, path=construct.node.path + finding.path[len(around) :])
+        return finding
+
+    def _dependencies(self) -> DependencyChart | None:
+        if self.dependencies is None and self.is_made_here:
+            return DependencyChart(enabled=False)
+        return self.dependencies
+
+    def _addons(self) -> Addons:
+        there = Addons().model_copy(update=self.addons)
+        if not self.is_made_here:
+            return there
+        wanted = {*Addons().effective(), *(need for key in self.addons for need in PREREQUISITES.get(key, ()))}
+        absent = {key: (getattr(there, key) or Addon()).model_copy(update={"enabled": False}) for key in wanted}
+        return there.model_copy(update={key: value for key, value in absent.items() if key not in self.addons})
+
+    def _governance(self) -> Governance | None:
+        if not self.teams and not self.schedulers:
+            return None
+        scheduler = self.schedulers[-1] if self.schedulers else Scheduler()
+        return Governance().model_copy(update={"teams": tuple(self.teams), "scheduler": scheduler})
+
+    def _storage(self) -> Storage | None:
+        if not self.lustre and not self.buckets:
+            return None
+        return Storage().model_copy(update={"lustre": tuple(self.lustre), "buckets": tuple(self.buckets)})
+
+
+def _uncertain(finding: Finding) -> Finding:
+    """A finding that rests on what is not in the app."""
+    return replace(finding, severity=Severity.WARNING) if finding.severity is Severity.ERROR else finding

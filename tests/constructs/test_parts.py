@@ -1,0 +1,163 @@
+"""What constructs put on one EKS cluster is checked as a whole when the app is synthesized."""
+
+from __future__ import annotations
+
+import pytest
+from aws_cdk import App, Environment, Stack
+from platform_parts import SYSTEM, ZONES
+
+from hyperpod_constructs import (
+    CertManagerAddon,
+    Cluster,
+    CoreDnsAddon,
+    Eks,
+    HyperPodCluster,
+    HyperPodDependencies,
+    HyperPodEks,
+    HyperPodFileSystem,
+    HyperPodNetwork,
+    HyperPodTeam,
+    InstanceGroup,
+    Job,
+    KueueAddon,
+    LustreFileSystem,
+    Network,
+    TaskGovernanceAddon,
+    Team,
+    TrainingJob,
+    TrainingOperatorAddon,
+)
+from hyperpod_constructs.assembly.synth import cdk_context
+from hyperpod_constructs.core.spec import Acknowledgement
+
+GPU = InstanceGroup(name="gpu", instance_type="ml.p5.48xlarge", count=2, availability_zone_id="usw2-az1")
+JOB = Job(
+    name="train", image="registry/train:v1", instance_type="ml.p5.48xlarge", nodes=2, command=["torchrun", "a.py"]
+)
+
+
+def app(build, *, acknowledge=(), version=None):
+    """Errors and warnings, by rule id, of an app with a cluster and what `build` adds."""
+    made = App(context=cdk_context())
+    stack = Stack(made, "Test", env=Environment(account="222233334444", region="us-west-2"))
+    network = HyperPodNetwork(stack, "Network", network=Network(availability_zone_ids=ZONES))
+    spec = Eks(admins=["arn:aws:iam::222233334444:role/Admin"], kubernetes_version=version)
+    eks = HyperPodEks(stack, "Eks", network=network, eks=spec)
+    cluster = HyperPodCluster(
+        stack,
+        "HyperPod",
+        vpc=network,
+        eks_cluster=eks,
+        cluster=Cluster(instance_groups=(SYSTEM, GPU)),
+        acknowledge=acknowledge,
+    )
+    build(stack, cluster)
+    errors = ""
+    try:
+        made.synth()
+    except RuntimeError as refused:
+        errors = str(refused)
+        return errors, []
+    entries = [entry for construct in stack.node.find_all() for entry in construct.node.metadata]
+    return errors, [str(entry.data) for entry in entries if entry.type.endswith("warning")]
+
+
+def warned(warnings, text):
+    return [warning for warning in warnings if text in warning]
+
+
+def complete(stack, cluster):
+    HyperPodDependencies(
+        stack, "Chart", kubernetes=cluster.kubernetes, region="us-west-2", instance_types=["ml.p5.48xlarge"]
+    )
+    for addon in (CoreDnsAddon, CertManagerAddon, TaskGovernanceAddon, TrainingOperatorAddon):
+        addon(stack, addon.__name__, cluster=cluster)
+
+
+def test_what_is_missing_is_a_warning_since_another_app_may_bring_it():
+    errors, warnings = app(lambda stack, cluster: TrainingOperatorAddon(stack, "Operator", cluster=cluster))
+    assert errors == ""
+    assert len(warned(warnings, "addons.coredns.enabled")) == 1
+    assert len(warned(warnings, "addons.cert_manager")) == 1
+    assert len(warned(warnings, "dependencies")) >= 1
+
+
+def test_a_complete_app_has_none_of_these():
+    errors, warnings = app(complete)
+    assert errors == ""
+    assert warned(warnings, "addons.") == []
+    assert warned(warnings, "dependencies") == []
+
+
+def test_a_job_without_its_operator():
+    errors, warnings = app(lambda stack, cluster: TrainingJob(stack, "Train", cluster=cluster, job=JOB))
+    assert errors == ""
+    assert len(warned(warnings, "Test/Train.kind: HyperPodPyTorchJob needs addons.training_operator")) == 1
+
+
+@pytest.mark.parametrize(
+    ("build", "version", "text"),
+    [
+        (
+            lambda stack, cluster: [
+                TaskGovernanceAddon(stack, "Governance", cluster=cluster),
+                KueueAddon(stack, "Kueue", cluster=cluster),
+            ],
+            None,
+            "HP503",
+        ),
+        (
+            lambda stack, cluster: HyperPodTeam(stack, "Team", cluster=cluster, team=Team(name="Vision Team!")),
+            None,
+            "governance.teams[0].name",
+        ),
+        (
+            lambda stack, cluster: HyperPodTeam(
+                stack,
+                "Team",
+                cluster=cluster,
+                team=Team(name="vision", quota=[{"instance_type": "ml.p5.48xlage", "count": 1}]),
+            ),
+            None,
+            "did you mean 'ml.p5.48xlarge'?",
+        ),
+        (
+            lambda stack, cluster: HyperPodFileSystem(
+                stack, "Data", cluster=cluster, file_system=LustreFileSystem(name="data", size_gib=1000)
+            ),
+            None,
+            "HP801",
+        ),
+        (
+            lambda stack, cluster: [
+                HyperPodTeam(stack, f"Team{n}", cluster=cluster, team=Team(name="vision")) for n in (1, 2)
+            ],
+            None,
+            "governance.teams[1].name",
+        ),
+        (
+            lambda stack, cluster: HyperPodCluster(
+                stack,
+                "Second",
+                vpc=stack.node.find_child("Network"),
+                eks_cluster=stack.node.find_child("Eks"),
+                instance_groups=[SYSTEM],
+            ),
+            None,
+            "2 HyperPod clusters on one EKS cluster: Test/HyperPod and Test/Second",
+        ),
+    ],
+    ids=["kueue twice", "name of a team", "type of a quota", "size of a file system", "same team", "two clusters"],
+)
+def test_what_is_certainly_wrong_fails_the_synth(build, version, text):
+    errors, _ = app(build, version=version)
+    assert text in errors
+
+
+def test_findings_can_be_acknowledged_in_code():
+    accepted = Acknowledgement(rule="HP502", path="addons.coredns", reason="CoreDNS is installed by our GitOps tool")
+    build = lambda stack, cluster: TrainingOperatorAddon(stack, "Operator", cluster=cluster)  # noqa: E731
+    _, before = app(build)
+    _, after = app(build, acknowledge=[accepted])
+    assert len(warned(before, "addons.coredns.enabled")) == 1
+    assert warned(after, "addons.coredns.enabled") == []

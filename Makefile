@@ -37,6 +37,9 @@ lint: .venv/installed-dev
 types: .venv/installed-dev
 	@$(BIN)/mypy
 
+bootstrap: .venv/installed node_modules/installed  ## prepare the account and region of your credentials for CDK, once
+	@$(WITH_NODE) npx cdk bootstrap -c config="$(CONFIG)"
+
 diff: .venv/installed node_modules/installed  ## what a deploy of CONFIG would change (needs AWS credentials)
 	@$(WITH_NODE) npx cdk diff -c config="$(CONFIG)"
 

@@ -56,7 +56,13 @@ def test_what_is_not_known_is_not_guessed() -> None:
     workers = line(found, "group workers")
     assert workers.usd_per_hour is None
     assert workers.usd_per_month is None
-    assert workers.note == "unknown: no list price of ml.g5.8xlarge in eu-west-1 at hand"
+    assert workers.note == (
+        "unknown: no list price of ml.g5.8xlarge in eu-west-1 at hand; "
+        "EC2 asked 2.73 USD an hour for one on 2025-11-30, HyperPod's own price differs"
+    )
+    assert workers.ec2_usd_per_hour == pytest.approx(4 * 2.7327)
+    assert found.ec2_usd_per_hour == workers.ec2_usd_per_hour
+    assert found.usd_per_hour == pytest.approx(0.1 + 0.005), "no part of the sum"
     assert workers in found.unknown
     assert line(found, "control plane").usd_per_hour == 0.10, "one price for every region"
 
@@ -161,6 +167,24 @@ def test_the_sum_is_linear_in_the_count(count: int, price: float) -> None:
     assert found.usd_per_hour == pytest.approx(rest.usd_per_hour + count * price)
 
 
+def test_endpoints_of_an_existing_network_and_flow_logs_are_counted() -> None:
+    subnets = [{"subnet_id": f"subnet-0123456789abcdef{n}", "availability_zone_id": f"use1-az{n}"} for n in (1, 2)]
+    existing = {"vpc_id": "vpc-0123456789abcdef0", "node_subnets": subnets}
+    found = estimate(platform(network={"existing": existing, "interface_endpoints": ["ecr.api", "logs", "s3"]}))
+    assert line(found, "interface endpoints: 2 in 2 zones").usd_per_hour == pytest.approx(4 * 0.01)
+    zones = {"availability_zone_ids": ["use1-az1", "use1-az6"]}
+    assert line(estimate(platform(network={**zones, "flow_logs": True})), "VPC flow logs").is_known
+
+
+def test_prices_of_ec2_are_of_accelerated_hyperpod_types() -> None:
+    prices = catalog.load("ec2_prices")["prices"]
+    assert len(prices) > 40
+    for name, by_region in prices.items():
+        kind = catalog.find_instance_type(name)
+        assert kind is not None
+        assert all(catalog.region(region).hyperpod and usd > 0 for region, usd in by_region.items())
+
+
 # ---- the table of prices ----
 
 
@@ -189,6 +213,7 @@ def test_the_command_prints_a_table() -> None:
     assert "unknown" in result.output
     assert "known, together" in result.output
     assert "give prices of your own with --price" in result.output
+    assert "EC2 asks 43.00 USD an hour, 31,390.00 a month for such instances: an orientation" in result.output
 
 
 def test_the_command_takes_prices_and_speaks_json() -> None:

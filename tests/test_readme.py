@@ -49,3 +49,9 @@ def test_the_example_app_synthesizes():
 def test_files_that_are_linked_exist():
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_it_says_which_systems_are_meant() -> None:
+    """cdk.json runs `.venv/bin/python`, which native Windows does not have (aws/aws-cdk issue 2181)."""
+    before_commands = README.partition("```bash")[0]
+    assert "Linux, macOS or Windows Subsystem for Linux" in before_commands

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.cdk_context import cdk_context as cdk_context
 from ..core.config import Loaded, load_all
 from ..core.findings import Severity, errors, summary
 from ..core.packaged_node import use_packaged_node
@@ -100,16 +101,6 @@ def stage_names(platforms: Sequence[Platform]) -> list[str]:
             for name, platform in zip(found, platforms, strict=True)
         ]
     return found
-
-
-def cdk_context() -> dict[str, Any]:
-    """CDK context: given by the CLI, else that of the cdk.json beside us, so that both ways give the same templates."""
-    given = os.environ.get("CDK_CONTEXT_JSON")
-    if given:
-        return dict(json.loads(given))
-    file = Path("cdk.json")
-    flags = json.loads(file.read_text())["context"] if file.is_file() else {}
-    return {**flags, "aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
 
 
 def _synth_into(outdir: Path, platforms: Sequence[Platform], context: Mapping[str, Any]) -> None:

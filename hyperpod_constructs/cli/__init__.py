@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("project", "Write a commented hyperpod.yaml."),
     "validate": ("validate", "Check configs; every problem at once."),
     "explain": ("explain", "Print a rule, a job's numbers or the cost."),
+    "show": ("show", "Print the effective config: subnets, versions, roles, groups."),
     "schema": ("validate", "Print the JSON Schema of the config."),
     "diff": ("diff", "Say in words what an edit does to a live cluster."),
     "rehearse": ("rehearse", "Play a deployment on this machine, before AWS sees it."),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from .live import emit, output_option
 
 if TYPE_CHECKING:
     from ..core.cost import Estimate
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     metavar="ITEM=USD",
     help="A price of yours for an hour, such as ml.p5.48xlarge=40.5 or nat_gateway=0.05. Repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, hidden=True, help="The same as -o json.")
+@output_option
 @click.option("--sources", is_flag=True, help="Say where each price is from.")
-def explain_cost(config: Path, own: tuple[str, ...], as_json: bool, sources: bool) -> None:
+def explain_cost(config: Path, own: tuple[str, ...], as_json: bool, output: str, sources: bool) -> None:
     """What CONFIG costs in an hour and a month, with every group at its full count all the time.
 
-    List prices in USD before tax and discounts, from a small dated table. What is not in it is shown as unknown.
+    List prices in USD before tax and discounts, from a small dated table. What is not in it is shown as unknown, for
+    accelerated instances with what EC2 asks for them, which is an orientation and no part of the sum.
     """
     from ..core.config import load
     from ..core.cost import estimate
@@ -37,11 +40,13 @@ def explain_cost(config: Path, own: tuple[str, ...], as_json: bool, sources: boo
             click.echo(str(finding), err=True)
         raise click.exceptions.Exit(1)
     found = estimate(loaded.platform, own_prices=dict(map(_price, own)))
-    click.echo(_as_json(found) if as_json else as_text(found, sources=sources))
+    emit(_data(found), "json" if as_json else output, lambda: as_text(found, sources=sources))
 
 
 def as_text(estimate: Estimate, *, sources: bool = False) -> str:
     """A table for a terminal."""
+    from ..core.catalog import HOURS_PER_MONTH
+
     lines = [f"{'':<10}{'':<56}{'USD/hour':>12}{'USD/month':>14}"]
     part = ""
     for line in estimate.lines:
@@ -59,32 +64,40 @@ def as_text(estimate: Estimate, *, sources: bool = False) -> str:
     if estimate.unknown:
         lines += ["", f"not in the sum, because the price is unknown ({len(estimate.unknown)}):"]
         lines += [f"  {line.what}: {line.note.removeprefix('unknown: ')}" for line in estimate.unknown]
+        if estimate.ec2_usd_per_hour:
+            month = _usd(estimate.ec2_usd_per_hour * HOURS_PER_MONTH)
+            asked = f"{_usd(estimate.ec2_usd_per_hour)} USD an hour, {month} a month"
+            lines.append(f"  EC2 asks {asked} for such instances: an orientation, HyperPod's own prices differ")
         lines.append("  give prices of your own with --price ITEM=USD")
     return "\n".join(lines)
 
 
-def _as_json(estimate: Estimate) -> str:
-    return json.dumps(
-        {
-            "usd_per_hour": estimate.usd_per_hour,
-            "usd_per_month": estimate.usd_per_month,
-            "complete": not estimate.unknown,
-            "lines": [
-                {
-                    "part": line.part,
-                    "what": line.what,
-                    "count": line.count,
-                    "usd_per_hour": line.usd_per_hour,
-                    "usd_per_month": line.usd_per_month,
-                    "note": line.note,
-                    "source": line.source,
-                    "by_default": line.by_default,
-                }
-                for line in estimate.lines
-            ],
-        },
-        indent=2,
-    )
+def _data(estimate: Estimate) -> dict[str, Any]:
+    """Plain data; amounts to a hundredth of a cent."""
+    return {
+        "usd_per_hour": _rounded(estimate.usd_per_hour),
+        "usd_per_month": _rounded(estimate.usd_per_month),
+        "complete": not estimate.unknown,
+        "ec2_usd_per_hour_of_unknown_instances": _rounded(estimate.ec2_usd_per_hour),
+        "lines": [
+            {
+                "part": line.part,
+                "what": line.what,
+                "count": line.count,
+                "usd_per_hour": _rounded(line.usd_per_hour),
+                "usd_per_month": _rounded(line.usd_per_month),
+                "ec2_usd_per_hour": _rounded(line.ec2_usd_per_hour),
+                "note": line.note,
+                "source": line.source,
+                "by_default": line.by_default,
+            }
+            for line in estimate.lines
+        ],
+    }
+
+
+def _rounded(usd: float | None) -> float | None:
+    return None if usd is None else round(usd, 4)
 
 
 def _usd(value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,18 +92,13 @@ def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...]) -> None:
     sys.exit(1 if found else 0)
 
 
-def _manifests(file: Path, stated: tuple[str, ...]) -> list[dict[str, Any]]:
+def _manifests(file: Path, stated: tuple[str, ...]) -> list[Mapping[str, Any]]:
     """The manifests of the jobs of a file; a config of the official CLI as we render it."""
-    from ..core.documents import parse_all
-    from ..core.jobs.foreign import job_kind
-    from ..core.jobs.importing.importer import objects
-    from ..core.jobs.importing.templates import fill
     from ..core.jobs.manifest import manifest_of
 
-    filled = fill(_text(file), _pairs(stated), os.environ)
-    found = [one for document in parse_all(filled.text, file=str(file)) for one in objects(document.value)]
-    jobs = [one for one in found if job_kind(one)]
-    return jobs or [manifest_of(one.job) for one in _imported(file, stated).jobs if one.job is not None]
+    jobs = _imported(file, stated).jobs
+    manifests = [one.manifest or (manifest_of(one.job) if one.job is not None else None) for one in jobs]
+    return [one for one in manifests if one is not None]
 
 
 def _imported(file: Path, stated: tuple[str, ...]) -> Imported:

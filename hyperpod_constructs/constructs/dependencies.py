@@ -7,10 +7,19 @@ from typing import Any
 
 from constructs import Construct
 
-from ..core.chart import chart_values, namespace, pinned_chart, release_name, subchart_digests, values_files
+from ..core.chart import (
+    chart_values,
+    namespace,
+    patching_node_permissions,
+    pinned_chart,
+    release_name,
+    subchart_digests,
+    values_files,
+)
 from ..core.chart_lines import insertions
 from ..core.spec.dependencies import ChartSource, DependencyChart
 from .kubernetes.helm_release import HelmRelease
+from .kubernetes.objects import KubernetesObjects
 from .kubernetes.provider import KubernetesProvider
 
 
@@ -66,6 +75,9 @@ class HyperPodDependencies(Construct):
             adopt=spec.adopt,
             insertions=lambda: insertions(spec, instance_types=self._instance_types),
         )
+
+        if spec.hyperpod_patching:
+            KubernetesObjects(self, "PatchingNodes", provider=kubernetes, objects=patching_node_permissions())
 
     def add_instance_types(self, instance_types: Iterable[str]) -> None:
         """Let the chart serve further instance types, those of a group that is added later."""

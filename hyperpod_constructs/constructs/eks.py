@@ -182,7 +182,8 @@ class HyperPodEks(Construct):
             )
             self.kubernetes.reachable.add(rules)
         group.add(self.kubernetes.ready)
-        add_all(self, [*(Access(principal=arn, policy="cluster-admin") for arn in spec.admins), *spec.access])
+        admins = spec.admins if spec.existing is None or spec.existing.admin_entries else ()
+        add_all(self, [*(Access(principal=arn, policy="cluster-admin") for arn in admins), *spec.access])
         core: dict[str, EksAddon] = {}
         if not spec.existing or spec.existing.core_addons:
             effective = addons.effective()

@@ -370,3 +370,28 @@ def _at(key: str, value: Any) -> dict[str, Any]:
     for part in reversed(key.split(".")):
         value = {part: value}
     return dict(value)
+
+
+def patching_node_permissions() -> list[dict[str, Any]]:
+    """What the service's patching may do with nodes, which the pinned chart's role lacks (see the catalog).
+
+    >>> [one["kind"] for one in patching_node_permissions()]
+    ['ClusterRole', 'ClusterRoleBinding']
+    """
+    fact = load("chart")["patching_nodes"]
+    api, name = "rbac.authorization.k8s.io", fact["name"]
+    return [
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": name},
+            "rules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": fact["verbs"]}],
+        },
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": api, "kind": "User", "name": fact["user"]}],
+        },
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .catalog import HOURS_PER_MONTH, Price, find_kubernetes_version, find_price
+from .catalog import HOURS_PER_MONTH, Price, ec2_price, find_kubernetes_version, find_price, load
 from .network_plan import nat_gateways
 from .spec.groups import InstanceGroup, RestrictedInstanceGroup
 from .spec.observability import Observability
@@ -26,6 +26,7 @@ class Line:
         note: why there is no number, or what else to know.
         source: where the price is from, with its date.
         by_default: whether it comes without being written in the config.
+        ec2_usd_per_hour: what EC2 asks for the same instances where HyperPod's price is not known: an orientation.
     """
 
     part: str
@@ -35,6 +36,7 @@ class Line:
     note: str = ""
     source: str = ""
     by_default: bool = False
+    ec2_usd_per_hour: float | None = None
 
     @property
     def usd_per_month(self) -> float | None:
@@ -62,6 +64,11 @@ class Estimate:
     def usd_per_month(self) -> float:
         """The sum of what is known, for a month of 730 hours."""
         return self.usd_per_hour * HOURS_PER_MONTH
+
+    @property
+    def ec2_usd_per_hour(self) -> float:
+        """What EC2 asks for the instances whose price is not known; no part of the sum."""
+        return sum(line.ec2_usd_per_hour or 0.0 for line in self.lines)
 
     @property
     def unknown(self) -> tuple[Line, ...]:
@@ -103,7 +110,21 @@ class _Lines:
             return Line(part=part, what=what, count=count, usd_per_hour=_times(each, count), source="your own price")
         if found is None:
             note = f"unknown: no list price of {item.removeprefix('instance:')} in {self._platform.region} at hand"
-            return Line(part=part, what=what, count=count, usd_per_hour=None, note=note, by_default=by_default)
+            orientation = ec2_price(item.removeprefix("instance:"), self._platform.region)
+            if orientation is not None:
+                collected = load("ec2_prices")["collected"]
+                note += (
+                    f"; EC2 asked {orientation:,.2f} USD an hour for one on {collected}, HyperPod's own price differs"
+                )
+            return Line(
+                part=part,
+                what=what,
+                count=count,
+                usd_per_hour=None,
+                note=note,
+                by_default=by_default,
+                ec2_usd_per_hour=_times(orientation, count),
+            )
         return Line(
             part=part,
             what=what,
@@ -150,7 +171,15 @@ class _Lines:
 
     def _network(self) -> Iterator[Line]:
         network = self._platform.network
+        if network.flow_logs and network.existing is None:
+            note = "by use: each GB of flow logs ingested and stored"
+            yield Line(part="network", what="VPC flow logs", count=1, usd_per_hour=None, note=note)
         if network.existing is not None:
+            zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
+            endpoints = len(set(network.interface_endpoints) - {"s3"})
+            if endpoints:
+                what = f"interface endpoints: {endpoints} in {zones} zones"
+                yield self._line("network", what, "interface_endpoint", endpoints * zones)
             return
         zones = len(network.availability_zone_ids)
         gateways = nat_gateways(network)

@@ -124,7 +124,12 @@ def rules_reference() -> str:
         "Errors are what AWS or Kubernetes certainly refuses, or what is certainly broken; those marked certain cannot be\n"
         "acknowledged. To acknowledge others: `acknowledge: [{rule: HP212, path: eks, reason: a lab}]` in the config.\n"
     )
-    parts = [head]
+    contents = [
+        f"- {area}: " + ", ".join(f"[{rule.id}](#{rule.id.lower()})" for rule in rules() if rule.id.startswith(start))
+        for start, area in AREAS.items()
+        if any(rule.id.startswith(start) for rule in rules())
+    ]
+    parts = [head, "\n", "\n".join(contents), "\n"]
     for start, area in AREAS.items():
         of_area = [rule for rule in rules() if rule.id.startswith(start)]
         if of_area:
@@ -136,7 +141,12 @@ def _rule_markdown(rule: Any) -> str:
     severity = (
         f"{rule.severity}, certain" if rule.is_certain and rule.severity is Severity.ERROR else str(rule.severity)
     )
-    lines = [f"\n### {rule.id}: {rule.title.rstrip('.')}\n", f"{severity}. {rule.why}\n", f"- Cure: {rule.cure}"]
+    lines = [
+        f'\n<a id="{rule.id.lower()}"></a>\n',
+        f"### {rule.id}: {rule.title.rstrip('.')}\n",
+        f"{severity}. {rule.why}\n",
+        f"- Cure: {rule.cure}",
+    ]
     lines.append(f"- Source: {rule.source}")
     for title, example in (("Wrong", rule.wrong), ("Right", rule.right)):
         if example:

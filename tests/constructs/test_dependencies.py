@@ -11,6 +11,7 @@ import pytest
 
 from hyperpod_constructs.constructs.dependencies import HyperPodDependencies
 from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
+from hyperpod_constructs.core.chart import patching_node_permissions
 from hyperpod_constructs.core.spec.dependencies import DependencyChart, FolderChart
 
 
@@ -147,3 +148,13 @@ def test_two_syntheses_are_identical(tmp_path: Path) -> None:
         made.app.synth()
         texts.append((tmp_path / name / "Test.template.json").read_bytes())
     assert texts[0] == texts[1]
+
+
+def test_patching_may_do_with_nodes_what_the_charts_role_lacks():
+    """Pull request 423 of sagemaker-hyperpod-cli; whether the service uses it is uncertain."""
+    role, binding = patching_node_permissions()
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "patch"]}]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == [
+        {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "hyperpod-service-linked-role"}
+    ]

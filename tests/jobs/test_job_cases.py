@@ -17,7 +17,9 @@ TWO = {**BASE, "kind": "PyTorchJob", "nodes": 2}
 
 
 def found(**fields: Any) -> list[str]:
-    return [f"{one.severity} {one.rule} {one.path}: {one.message}" for one in check_job(Job(**{**BASE, **fields}))]
+    findings = check_job(Job(**{**BASE, **fields}))
+    # the cases are not about the note on /dev/shm, which whole nodes without a size for it get
+    return [f"{one.severity} {one.rule} {one.path}: {one.message}" for one in findings if one.rule != "HP733"]
 
 
 def rendered(**fields: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def test_the_rules_are_these():
     assert [rule.id for rule in RULES] == [
         *(f"HP70{number}" for number in range(10)),
         *(f"HP7{number}" for number in range(10, 24)),
-        *(f"HP7{number}" for number in range(25, 33)),
+        *(f"HP7{number}" for number in range(25, 36)),
         *(f"HP74{number}" for number in range(10)),
         *("HP750", "HP790", "HP791", "HP792"),
     ]
@@ -75,7 +75,10 @@ def platform(*jobs: dict, **parts: object) -> list[str]:
         "region": "us-west-2",
         "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
         "cluster": {"instance_groups": [group]},
-        "jobs": [{"name": "train", "image": "a", "instance_type": "ml.p5.48xlarge", **job} for job in jobs],
+        "jobs": [
+            {"name": "train", "image": "a", "instance_type": "ml.p5.48xlarge", "shared_memory_gib": "auto", **job}
+            for job in jobs
+        ],
         **parts,
     }
     found = check_jobs(Context.of(Platform.model_validate(data)))

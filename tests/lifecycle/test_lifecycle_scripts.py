@@ -340,3 +340,15 @@ def test_a_changed_script_or_setting_has_another_address(bare: Node) -> None:
     assert content_hash(bare.scripts, "CONTAINER_DATA=/opt/sagemaker\n") != before
     (bare.scripts / "on_create.d" / "10-more.sh").write_text("true\n")
     assert content_hash(bare.scripts) != before
+
+
+def test_the_proxy_script_of_the_page_sets_both_services(node: Node) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "closed-network.md").read_text()
+    script = page.partition("## Behind an HTTP proxy")[2].partition("```bash\n")[2].partition("```")[0]
+    (node.scripts / "on_create.d" / "05-proxy.sh").write_text(script)
+    code, log = node.run()
+    assert code == 0, log
+    for unit in ("containerd", "kubelet"):
+        override = (node.root / f"etc/systemd/system/{unit}.service.d/05-proxy.conf").read_text()
+        assert override.startswith('[Service]\nEnvironment="HTTPS_PROXY=http://proxy.corp.example:3128" "HTTP_PROXY=')
+        assert "169.254.169.254" in override

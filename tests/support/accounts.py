@@ -132,6 +132,7 @@ def has_clusters(aws: FakeAws, *clusters: dict[str, Any]) -> None:
 
     aws.on("sagemaker", "ListClusters", {"ClusterSummaries": summaries})
     aws.on("sagemaker", "DescribeCluster", describe)
+    aws.on("sagemaker", "ListClusterNodes", {"ClusterNodeSummaries": []})
 
 
 def stack(
@@ -223,6 +224,12 @@ def eks(name: str = "shared", **more: Any) -> dict[str, Any]:
     }
 
 
+def _shared(asked: dict[str, Any]) -> dict[str, Any]:
+    if asked["name"] != "shared":
+        raise AwsFault("ResourceNotFoundException", "no such cluster")
+    return eks()
+
+
 def healthy(aws: FakeAws) -> FakeAws:
     """Answers with which nothing is found, for both platforms."""
     aws.on("sts", "GetCallerIdentity", {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/me", "UserId": "A"})
@@ -244,7 +251,7 @@ def healthy(aws: FakeAws) -> FakeAws:
     has_network(aws)
     aws.on("eks", "DescribeClusterVersions", calendar())
     aws.on("eks", "DescribeAddonVersions", addon_versions(ADDONS))
-    aws.on("eks", "DescribeCluster", eks())
+    aws.on("eks", "DescribeCluster", _shared)
     installed(
         aws, {"vpc-cni": "v1.20.0-eksbuild.1", "kube-proxy": "v1.35.0-eksbuild.1", "coredns": "v1.12.0-eksbuild.1"}
     )

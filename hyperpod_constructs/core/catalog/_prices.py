@@ -64,3 +64,13 @@ def find_price(item: str, region: str | None) -> Price | None:
     (0.1, True)
     """
     return prices().get(f"{item}/{region}") or prices().get(f"{item}/*")
+
+
+def ec2_price(instance_type: str, region: str | None) -> float | None:
+    """What EC2 asks for an hour of the instance, on demand: an orientation where HyperPod's own price is not known.
+
+    >>> ec2_price("ml.p5.48xlarge", "us-west-2"), ec2_price("ml.m5.4xlarge", "us-west-2") is None
+    (55.04, True)
+    """
+    found: float | None = load("ec2_prices")["prices"].get(instance_type, {}).get(region)
+    return found

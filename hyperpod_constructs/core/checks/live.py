@@ -256,6 +256,13 @@ _error(
     source="eks:DescribeAddonVersions",
 )
 _warning(
+    "HP966",
+    title="No deep health check runs while the cluster is changed",
+    why="Updates of a cluster are documented not to work while deep health checks run on its nodes.",
+    cure="wait until the checks are done: 60 to 90 minutes after a node starts",
+    source="documentation page sagemaker-hyperpod-eks-resiliency-deep-health-checks",
+)
+_warning(
     "HP965",
     title="The catalog of facts is recent",
     why="Versions, types and quotas may have changed since.",

@@ -10,7 +10,7 @@ from ..cluster_properties import container_data, lifecycle_settings
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.cluster import Cluster
-from .context import InstanceGroups, as_text, types_of
+from .context import Groups, InstanceGroups, as_text, types_of
 from .groups import fragment
 from .registry import Problem, rule
 
@@ -108,3 +108,21 @@ def lustre_client_package(cluster: Cluster) -> Iterator[Problem]:
         yield Problem(f"{path}.{missing}", "is missing: package_url and package_sha256 are given together")
     if digest is not None and not is_token(digest) and not re.fullmatch(r"[0-9a-f]{64}", digest):
         yield Problem(f"{path}.package_sha256", f"{as_text(digest)} is not 64 hexadecimal digits")
+
+
+@rule(
+    "HP329",
+    title="No problem is known with an instance type.",
+    severity=Severity.WARNING,
+    why="Faulty nodes may not be found and replaced, or nodes may not become ready.",
+    cure="Try one node first, or use another type of the family.",
+    source="catalog: known_problems of nodes.json, with the source of each",
+    wrong=fragment("instance_type: ml.trn2.3xlarge, count: 1"),
+    right=fragment("instance_type: ml.trn2.48xlarge, count: 1"),
+)
+def known_problems(groups: Groups) -> Iterator[Problem]:
+    problems = load("nodes")["known_problems"]
+    for path, group in groups:
+        for name in group.types:
+            if name in problems:
+                yield Problem(f"{path}.instance_type", f"{name}: {problems[name]}")

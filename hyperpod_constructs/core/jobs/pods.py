@@ -133,7 +133,7 @@ def _main(job: Job, part: ReplicaSpec, sized: Share) -> dict[str, Any]:
         envFrom=[_env_from(one) for one in part.env_from],
         resources=sized.resources,
         volumeMounts=mounts,
-        securityContext=_security(part.security),
+        securityContext=_security(part.security, _preset_capabilities(job, part)),
     )
     return merged(built, part.container_patch) if part.container_patch else built
 
@@ -291,9 +291,14 @@ def _pod_security(security: SecurityContext | None) -> dict[str, Any]:
     return some(fsGroup=security.fs_group, supplementalGroups=list(security.supplemental_groups))
 
 
-def _security(security: SecurityContext | None) -> dict[str, Any]:
+def _preset_capabilities(job: Job, part: ReplicaSpec) -> tuple[str, ...]:
+    """What EFA needs of the kernel: registered memory is locked."""
+    return tuple(load("jobs")["efa_preset"]["capabilities"]) if wants_efa_preset(part, job) else ()
+
+
+def _security(security: SecurityContext | None, preset: tuple[str, ...] = ()) -> dict[str, Any]:
     if security is None:
-        return {}
+        return some(capabilities=some(add=list(preset)))
     stated = {  # False says something here
         "runAsUser": security.run_as_user,
         "runAsGroup": security.run_as_group,
@@ -303,7 +308,9 @@ def _security(security: SecurityContext | None) -> dict[str, Any]:
         "readOnlyRootFilesystem": security.read_only_root_filesystem,
     }
     return {key: value for key, value in stated.items() if value is not None} | some(
-        capabilities=some(add=list(security.add_capabilities), drop=list(security.drop_capabilities)),
+        capabilities=some(
+            add=list(dict.fromkeys((*preset, *security.add_capabilities))), drop=list(security.drop_capabilities)
+        ),
         seccompProfile={"type": security.seccomp_profile} if security.seccomp_profile else None,
     )
 

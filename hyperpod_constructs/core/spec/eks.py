@@ -36,6 +36,11 @@ class ExistingEks(SpecModel):
         change=Change.IN_PLACE,
         help="Whether we manage vpc-cni, kube-proxy, coredns and the pod identity agent on it; default: they are there.",
     )
+    admin_entries: bool = field(
+        True,
+        change=Change.IN_PLACE,
+        help="Whether we make access entries for eks.admins; `false` where they have theirs, which stay as they are.",
+    )
     oidc_provider_arn: OidcProviderArn | None = field(
         None, change=Change.IN_PLACE, help="IAM OIDC provider of the cluster; add-ons that use IRSA need it."
     )

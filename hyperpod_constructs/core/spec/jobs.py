@@ -106,7 +106,7 @@ class Job(PodFields):
     efa_preset: bool = field(
         False,
         change=Change.REPLACES,
-        help="For jobs over several nodes: libfabric and NCCL environment, huge pages and /dev/shm for EFA.",
+        help="For jobs over several nodes: libfabric and NCCL environment, huge pages, IPC_LOCK and /dev/shm for EFA.",
     )
     labels: Mapping[str, str] = field(default_factory=dict, change=Change.REPLACES, help="Labels of job and pods.")
     annotations: Mapping[str, str] = field(

@@ -116,14 +116,17 @@ def addons_and_access(platform: Platform, ask: Asking) -> Iterator[Found]:
         yield from _addons(platform, installed, held.get("AWS::EKS::Addon", ()))
     if entries is not None:
         mine = held.get("AWS::EKS::AccessEntry", ())
-        named = [(f"eks.admins[{index}]", arn) for index, arn in enumerate(platform.eks.admins)]
+        existing = platform.eks.existing
+        admins = platform.eks.admins if existing is not None and existing.admin_entries else ()
+        named = [(f"eks.admins[{index}]", arn) for index, arn in enumerate(admins)]
         named += [
             (f"eks.access[{index}].principal", entry.principal) for index, entry in enumerate(platform.eks.access)
         ]
         for path, arn in named:
             if arn in entries and not any(arn in id_ for id_ in mine):
                 message = f"{arn} has an access entry in {name} already; EKS refuses to create a second one"
-                yield "HP946", Problem(path, message)
+                cure = "eks.existing.admin_entries: false leaves the entries of all admins as they are"
+                yield "HP946", Problem(path, message, cure if path.startswith("eks.admins") else None)
 
 
 def _installed(name: str, ask: Asking) -> dict[str, Json]:

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...core import catalog
+from ...core.cdk_context import DEFAULT_QUALIFIER, bootstrap_qualifier
 from ...core.checks import Problem
 from ...core.findings import Severity
 from ...core.spec.platform import Platform
 from ..operations.stacks import platform_of
 from .asking import Asked, Asking
-from .own import own_resources, stacks
+from .own import clusters_and_own, own_resources, stacks
 from .probes import Found, probe
 
-_QUALIFIER = "hnb659fds"
 """CDK's default bootstrap qualifier."""
 _BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
 
@@ -91,30 +91,46 @@ def _log_group_named(name: str | None, ask: Asking) -> bool:
     return any(group["logGroupName"] == name for group in found)
 
 
+@probe("deep health checks", services=("sagemaker", "cloudformation"))
+def deep_health_checks(platform: Platform, ask: Asking) -> Iterator[Found]:
+    """Whether nodes of the platform's own cluster are being checked."""
+    _, ours = clusters_and_own(platform, ask)
+    for cluster in ours:
+        nodes = ask.all("sagemaker", "ListClusterNodes", "ClusterNodeSummaries", ClusterName=cluster["ClusterArn"])
+        checked = [node for node in nodes if node["InstanceStatus"]["Status"] == "DeepHealthCheckInProgress"]
+        if checked:
+            groups = ", ".join(sorted({node["InstanceGroupName"] for node in checked}))
+            message = f"deep health checks run on {len(checked)} nodes of {cluster.get('ClusterName')} ({groups})"
+            yield "HP966", Problem("cluster", message)
+
+
 @probe("permissions to deploy", services=("sts", "ssm", "iam"))
 def permissions(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether the environment is bootstrapped, and whoever deploys may do what the deployment needs."""
+    qualifier = bootstrap_qualifier()
     caller, bootstrap = ask.together(
         lambda: ask.one("sts", "GetCallerIdentity"),
         lambda: (
-            ask.find("ssm", "GetParameter", ("ParameterNotFound",), Name=f"/cdk-bootstrap/{_QUALIFIER}/version") or {}
+            ask.find("ssm", "GetParameter", ("ParameterNotFound",), Name=f"/cdk-bootstrap/{qualifier}/version") or {}
         ),
     )
     if caller is None:
         return
     partition, number = caller["Arn"].split(":")[1], caller["Account"]
     if bootstrap == {}:
-        message = f"account {number} is not bootstrapped for CDK in {ask.region} (with the default qualifier)"
-        cure = f"cdk bootstrap aws://{number}/{ask.region}"
+        default = qualifier == DEFAULT_QUALIFIER
+        named = "the default qualifier" if default else f"the qualifier {qualifier} of the CDK context"
+        message = f"account {number} is not bootstrapped for CDK in {ask.region} (with {named})"
+        cure = f"cdk bootstrap aws://{number}/{ask.region}" + ("" if default else f" --qualifier {qualifier}")
         yield "HP909", Problem("", message, cure)
     iam = f"arn:{partition}:iam::{number}:role"
-    executor = f"{iam}/cdk-{_QUALIFIER}-cfn-exec-role-{number}-{ask.region}"
+    executor = f"{iam}/cdk-{qualifier}-cfn-exec-role-{number}-{ask.region}"
     actions = sorted({action for group in _needed(platform) for action in catalog.role("deployer").actions[group]})
     checks: list[tuple[str, str, list[str], list[str]]] = []
     principal = _principal(caller["Arn"], ask)
     if bootstrap:
         checks.append((executor, "CloudFormation's execution role", actions, ["*"]))
-        deploy = f"{iam}/cdk-{_QUALIFIER}-deploy-role-{number}-{ask.region}"
+        deploy = f"{iam}/cdk-{qualifier}-deploy-role-{number}-{ask.region}"
         if principal:
             checks.append((principal, "the caller", ["sts:AssumeRole"], [deploy]))
     elif principal:

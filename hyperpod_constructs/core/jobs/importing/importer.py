@@ -15,6 +15,7 @@ from ..files import job_in
 from ..foreign import foreign, is_manifest, is_start_job, job_kind
 from ..hyp import is_hyp_config, job_from_mapping
 from ..manifest import API_VERSIONS, manifest_of
+from ..schema import Flaw, flaws
 from .manifest import Read, read_manifest
 from .meaning import Difference, compare, meaning
 from .start_job import read_start_job
@@ -34,6 +35,7 @@ class ImportedJob:
         differences: fields of the rendered job with another meaning than in the manifest, the expected ones too.
         findings: what the checks say about the job.
         head: comment lines of the file.
+        manifest: that it was imported from; None for other files.
     """
 
     data: dict[str, Any]
@@ -43,6 +45,7 @@ class ImportedJob:
     differences: list[Difference] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     head: list[str] = field(default_factory=list)
+    manifest: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -116,7 +119,9 @@ def import_documents(documents: Iterable[Document], *, comments: str | None = No
         octal(document)
         for data in objects(document.value):
             kind = job_kind(data)
-            if kind is not None:
+            if kind is not None and (broken := _broken(data, kind, document)):
+                found.findings += broken
+            elif kind is not None:
                 found.jobs.append(_from_manifest(data, kind, document))
             elif is_manifest(data):
                 found.companions.append(data)
@@ -170,6 +175,29 @@ def _unknown(data: Any, document: Document, comments: str | None) -> Finding:
     return document.located(finding)
 
 
+def _broken(data: Mapping[str, Any], kind: str, document: Document) -> list[Finding]:
+    """What keeps a manifest from being read: parts of the wrong kind, and without the keys that they need.
+
+    Unknown keys are kept in patches, and numbers where Kubernetes wants text are read as text.
+    """
+    return [
+        document.located(
+            Finding(rule="HP722", severity=Severity.ERROR, path=flaw.path, message=flaw.message, cure=flaw.cure)
+        )
+        for flaw in flaws(data, kind)
+        if flaw.message.startswith(("must be", "the required key")) and not _is_plain_text(flaw)
+    ]
+
+
+_TEXTS = re.compile(r"\.value$|\.(labels|annotations|nodeSelector|matchLabels)[.\[]|\.(command|args)\[\d+\]$")
+
+
+def _is_plain_text(flaw: Flaw) -> bool:
+    """Whether a number or boolean stands where its text is meant: as a value, a label or a word of a command."""
+    said = flaw.message.removeprefix("must be text, not ")
+    return said.startswith(("the number", "true", "false")) and _TEXTS.search(flaw.path) is not None
+
+
 def _from_manifest(data: Mapping[str, Any], kind: str, document: Document) -> ImportedJob:
     read = read_manifest(data, kind)
     head = []
@@ -187,7 +215,7 @@ def _finished(
     origin = [f"Imported from {document.file}." if document.file else "Imported.", *head]
     if read.data.get("kind") == "HyperPodPyTorchJob":
         del read.data["kind"]
-    found = ImportedJob(read.data, notes=dict(read.notes), losses=list(read.losses), head=origin)
+    found = ImportedJob(read.data, notes=dict(read.notes), losses=list(read.losses), head=origin, manifest=manifest)
     loaded = job_in(read.data, Document(file=document.file))
     found.findings += loaded.findings
     found.job = loaded.job

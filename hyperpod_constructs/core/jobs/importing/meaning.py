@@ -243,7 +243,7 @@ def _entry(entry: Json) -> Any:
         return {
             kind: {key: said for key, said in content.items() if said and (key, said) != ("apiVersion", "v1")}
             for kind, content in source.items()
-            if content
+            if isinstance(content, Mapping) and content
         }
     value = entry.get("value")
     return "" if value is None else str(value)

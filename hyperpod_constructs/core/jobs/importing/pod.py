@@ -122,10 +122,10 @@ def _toleration(one: Data) -> Data:
 
 
 def _is_plain_spread(one: Data) -> bool:
-    selector = one.get("labelSelector") or {}
-    return set(one) <= {"maxSkew", "topologyKey", "whenUnsatisfiable", "labelSelector"} and set(selector) == {
-        "matchLabels"
-    }
+    """Whether a constraint has what the field has: one selector by labels."""
+    labels = (one.get("labelSelector") or {}).get("matchLabels")
+    known = {"maxSkew", "topologyKey", "whenUnsatisfiable", "labelSelector"}
+    return set(one) <= known and bool(labels) and set(one["labelSelector"]) == {"matchLabels"}
 
 
 def _spread(one: Data) -> Data:

@@ -1,0 +1,104 @@
+"""HP733 to HP735: what a job needs that no API asks for: shared memory, a launcher, memory that the service leaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+
+from ..findings import Severity
+from ..jobs.resources import share
+from ..jobs.room import exact
+from ..spec.cluster import Cluster
+from ..spec.jobs import Job, ReplicaSpec
+from .job_rule import example, parts
+from .registry import Problem, rule
+
+_P5 = "instance_type: ml.p5.48xlarge"
+_LAUNCHERS = re.compile(
+    r"\b(hyperpodrun|torchrun|torch\.distributed\.(run|launch)|accelerate|deepspeed|mpirun|mpiexec|horovodrun|ray|colossalai)\b"
+)
+_SCRIPT = re.compile(r"\.(sh|bash)\b")
+
+
+@rule(
+    "HP733",
+    title="Jobs with several accelerators have more shared memory than 64 MiB",
+    severity=Severity.NOTE,
+    why="Data loaders and NCCL exchange data in /dev/shm; the container runtime gives it 64 MiB, and the job fails with "
+    "'Bus error' or 'No space left on device'.",
+    cure="set shared_memory_gib: auto (half of the container's memory), or mount a volume at /dev/shm",
+    source="PyTorch documentation, DataLoader (shared memory); NCCL documentation, troubleshooting",
+    wrong=example(f"{_P5}, nodes: 1"),
+    right=example(f"{_P5}, nodes: 1, shared_memory_gib: auto"),
+)
+def shared_memory(job: Job) -> Iterator[Problem]:
+    for prefix, part, _ in parts(job):
+        mounted = any(volume.mount_path == "/dev/shm" for volume in part.volumes)
+        if part.shared_memory_gib is not None or mounted or job.efa_preset:
+            continue
+        count = share(part, job).accelerators
+        if count > 1:
+            message = f"is not set: {count} accelerators share a /dev/shm of 64 MiB"
+            yield Problem(f"{prefix}shared_memory_gib", message)
+
+
+@rule(
+    "HP734",
+    title="A HyperPodPyTorchJob over several pods starts a launcher",
+    severity=Severity.WARNING,
+    why="The HyperPod training operator works with the elastic agent in the image: without hyperpodrun or another launcher "
+    "the pods get no rendezvous, and each trains alone or fails.",
+    cure="start hyperpodrun (pip package hyperpod-elastic-agent), torchrun or another launcher, or use `kind: PyTorchJob`, "
+    "whose operator sets MASTER_ADDR and WORLD_SIZE",
+    source="documentation page sagemaker-eks-operator-usage (hyperpodrun and the elastic agent); the guide's samples",
+    wrong=example(f"{_P5}, nodes: 2, command: [python, train.py]"),
+    right=example(f"{_P5}, nodes: 2, command: [hyperpodrun, --nnodes=2, --nproc-per-node=8, train.py]"),
+)
+def launcher(job: Job) -> Iterator[Problem]:
+    if job.kind != "HyperPodPyTorchJob":
+        return
+    for prefix, part, _ in parts(job):
+        words = [str(word) for word in (*part.command, *part.args)]
+        text = " ".join(words)
+        # an image's own command and a script may start a launcher: nothing can be said about them
+        if not words or _LAUNCHERS.search(text) or _SCRIPT.search(text) or "${Token[" in text:
+            continue
+        pods = _pods(part)
+        if pods > 1:
+            yield Problem(f"{prefix}command", f"starts no launcher in {pods} pods")
+
+
+@rule(
+    "HP735",
+    title="Jobs leave the memory that tiered storage takes",
+    severity=Severity.WARNING,
+    why="Checkpoints in memory take a share of every node, which is not subtracted from what Kubernetes offers: together "
+    "with the job's pods it exceeds the node, and pods are killed.",
+    cure="state memory_gib, or use a smaller cluster.tiered_storage.memory_percent",
+    source="documentation page managed-tier-checkpointing; service model of sagemaker: InstanceMemoryAllocationPercentage; "
+    "uncertain: whether the service reserves the memory for the kubelet",
+    wrong=example(f"{_P5}, nodes: 2", "cluster: {tiered_storage: {memory_percent: 20}}\n"),
+    right=example(f"{_P5}, nodes: 2, memory_gib: 1500", "cluster: {tiered_storage: {memory_percent: 20}}\n"),
+)
+def tiered_memory(job: Job, cluster: Cluster) -> Iterator[Problem]:
+    tiered = cluster.tiered_storage
+    if tiered is None or not tiered.enabled:
+        return
+    for prefix, part, kind in parts(job):
+        sized = share(part, job)
+        if kind is None or kind.memory_gib is None or sized.memory_gib is None:
+            continue
+        taken = exact(kind.memory_gib) * tiered.memory_percent / 100
+        left = exact(kind.memory_gib) - taken
+        asked = sized.memory_gib * Decimal(1 if part.nodes else sized.per_node or 1)
+        if asked > left:
+            yield Problem(
+                f"{prefix}memory_gib",
+                f"pods request {asked} GiB of a node's {kind.memory_gib}, tiered storage takes "
+                f"{taken:.0f} ({tiered.memory_percent} percent): {left:.0f} are left",
+            )
+
+
+def _pods(part: ReplicaSpec) -> int:
+    return int(part.nodes or part.replicas or 1)

@@ -1,0 +1,78 @@
+"""What the platform left or still has: log groups of an earlier cluster, checks that run, a bootstrap of one's own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from accounts import ACCOUNT, NOW, REGION, has_clusters, has_stacks, hyperpod, look, said, stack
+from fake_aws import AwsFault
+from preflight_platforms import brought, new
+
+ADMIN = "arn:aws:iam::111122223333:role/PlatformAdmin"
+
+
+def test_a_log_group_of_an_earlier_cluster_is_in_the_way(aws):
+    name = f"/aws/eks/{new().name}/cluster"
+    aws.on("logs", "DescribeLogGroups", {"logGroups": [{"logGroupName": f"{name}-other"}, {"logGroupName": name}]})
+    finding = said(look(aws, new()), "HP956")
+    assert finding.message == f"there is a log group {name} already, left by an earlier EKS cluster of this name"
+    assert f"aws logs delete-log-group --log-group-name {name}" in finding.cure
+
+
+def test_deep_health_checks_that_run_are_reported(aws):
+    name = new().name
+    has_stacks(aws, stack(f"{name}-HyperPod"), resources={f"{name}-HyperPod": {"AWS::SageMaker::Cluster": name}})
+    has_clusters(aws, hyperpod(name, []))
+    nodes = [
+        {
+            "InstanceGroupName": group,
+            "InstanceId": f"i-{n:017}",
+            "InstanceType": "ml.p5.48xlarge",
+            "LaunchTime": NOW,
+            "InstanceStatus": {"Status": status},
+        }
+        for n, (group, status) in enumerate(
+            [("workers", "DeepHealthCheckInProgress"), ("workers", "DeepHealthCheckInProgress"), ("system", "Running")]
+        )
+    ]
+    aws.on("sagemaker", "ListClusterNodes", {"ClusterNodeSummaries": nodes})
+    finding = said(look(aws, new()), "HP966")
+    assert finding.message == f"deep health checks run on 2 nodes of {name} (workers)"
+
+
+@pytest.fixture
+def corp1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDK_CONTEXT_JSON", json.dumps({"@aws-cdk/core:bootstrapQualifier": "corp1"}))
+
+
+@pytest.mark.usefixtures("corp1")
+def test_the_bootstrap_is_the_one_that_the_synth_uses(aws):
+    def parameter(asked):
+        if "/corp1/" in asked["Name"]:
+            return {"Parameter": {"Value": "28"}}
+        raise AwsFault("ParameterNotFound")
+
+    aws.on("ssm", "GetParameter", parameter)
+    assert [finding for finding in look(aws, new()) if finding.rule == "HP909"] == []
+    asked = {it["PolicySourceArn"] for it in aws.asked("iam", "SimulatePrincipalPolicy")}
+    assert f"arn:aws:iam::{ACCOUNT}:role/cdk-corp1-cfn-exec-role-{ACCOUNT}-{REGION}" in asked
+
+
+@pytest.mark.usefixtures("corp1")
+def test_a_qualifier_without_a_bootstrap_is_named(aws):
+    aws.fail("ssm", "GetParameter", "ParameterNotFound")
+    finding = said(look(aws, new()), "HP909")
+    assert finding.message.endswith("(with the qualifier corp1 of the CDK context)")
+    assert finding.cure == f"cdk bootstrap aws://{ACCOUNT}/{REGION} --qualifier corp1"
+
+
+def test_administrators_with_an_access_entry_can_be_left_alone(aws):
+    platform = brought()
+    (admin, *_) = platform.eks.admins or (ADMIN,)
+    platform = platform.model_copy(update={"eks": platform.eks.model_copy(update={"admins": (admin,)})})
+    aws.on("eks", "ListAccessEntries", {"accessEntries": [admin]})
+    assert "eks.existing.admin_entries: false" in said(look(aws, platform), "HP946").cure
+    existing = platform.eks.existing.model_copy(update={"admin_entries": False})
+    left = platform.model_copy(update={"eks": platform.eks.model_copy(update={"existing": existing})})
+    assert [finding for finding in look(aws, left) if finding.rule == "HP946"] == []

@@ -1,0 +1,92 @@
+"""Every page is in the index and its links lead somewhere; every `hyperpod` command of every page is one that exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from assembly import ROOT
+from click.testing import CliRunner
+
+from hyperpod_constructs.cli import main
+from hyperpod_constructs.cli.explain import TOPICS
+from hyperpod_constructs.core.rendering import FORMATS
+
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+}
+INDEX = PAGES["docs/README.md"]
+
+
+def commands() -> list[tuple[str, str]]:
+    """Page and command of every line of a block that begins with `hyperpod`."""
+    found: dict[tuple[str, str], None] = {}
+    for page, text in PAGES.items():
+        for language, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S):
+            for line in (
+                () if language not in ("", "bash", "console", "text") else block.replace("\\\n", " ").splitlines()
+            ):
+                command = line.strip().removeprefix("$ ")
+                if command.startswith("hyperpod "):
+                    found[page, command.split("  #")[0].split(" | ")[0].split(" && ")[0].strip()] = None
+    return list(found)
+
+
+def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that words name, and the words after it."""
+    command: click.Command = main
+    while isinstance(command, click.Group):
+        below = command.get_command(click.Context(command), words[0])
+        assert below is not None, f"no command {words[0]}"
+        command, words = below, words[1:]
+    return command, words
+
+
+def test_there_are_commands_in_the_pages() -> None:
+    print(f"{len(commands())} commands in {len(PAGES)} pages")
+    assert len(commands()) > 40
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_a_command_of_a_page_can_be_typed(page: str, command: str) -> None:
+    words = shlex.split(re.sub(r"\.\.\.|\[[^]]*\]", "", command))[1:]
+    if words[0] == "explain" and len(words) > 1 and words[1] in TOPICS:
+        assert CliRunner().invoke(main, ["explain", words[1], "-h"]).exit_code == 0
+        return
+    if words[0].startswith("-"):
+        return
+    found, rest = resolved(words)
+    options = {name: each for each in found.params for name in each.opts if isinstance(each, click.Option)}
+    for word in rest:
+        if word.startswith("-") and word != "-" and found.name != "explain":
+            assert word.partition("=")[0] in {*options, "-h", "--help"}, f"{found.name} has no option {word}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    linked = {f"docs/{target}" for target in re.findall(r"\]\(([^)#:]+\.md)\)", INDEX)}
+    assert {page for page in PAGES if page.startswith("docs/") and page != "docs/README.md"} <= linked
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)]+))?\)", PAGES[page]):
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), f"{page}: {target}"
+        if anchor and path.suffix == ".md":
+            assert anchor in anchors(path), f"{page}: {target}#{anchor}"
+
+
+def anchors(path: Path) -> set[str]:
+    text = path.read_text()
+    heads = re.findall(r"^#+ (.+)$", text, re.M)
+    return {
+        *re.findall(r'id="([^"]+)"', text),
+        *(re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads),
+    }
+
+
+def test_the_index_tells_the_formats_that_there_are() -> None:
+    assert all(form in INDEX for form in FORMATS)

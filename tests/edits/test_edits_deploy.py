@@ -49,7 +49,7 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | Con
 
 
 _BY_CONTENT = ("HyperPodLifecycleScriptsUpload", "JobsAll")
-"""Ids that follow the content: other lifecycle scripts are another upload, and the jobs of the examples have changed since."""
+"""Ids that follow the content: other lifecycle scripts are another upload, and jobs of the examples changed."""
 
 
 def stopping(found: Deployment) -> list[str]:

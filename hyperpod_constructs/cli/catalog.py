@@ -11,7 +11,7 @@ from hyperpod_constructs.core.catalog import UnknownName
 _KINDS = ["instance-type", "region", "kubernetes", "addon", "endpoint"]
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def catalog() -> None:
     """Show and refresh the facts: instance types, regions, Kubernetes versions, add-ons, endpoints."""
 
@@ -53,22 +53,25 @@ def list_(kind: str, region: str | None) -> None:
 
 @catalog.command()
 @click.option("--live", is_flag=True, help="Ask AWS too, read-only, with your credentials.")
+@click.option("--prices", is_flag=True, help="Ask the AWS price list for HyperPod's instances, with your credentials.")
 @click.option("--region", help="Where to ask with --live; default: the region of your AWS configuration.")
 @click.option("--profile", help="Profile of your AWS configuration to ask with.")
 @click.option("--write", is_flag=True, help="Write the files; without it, only print what would change.")
-def refresh(live: bool, region: str | None, profile: str | None, write: bool) -> None:
+def refresh(live: bool, prices: bool, region: str | None, profile: str | None, write: bool) -> None:
     """Derive what can be derived, and print what differs from the shipped facts.
 
     Reads botocore's service models and cfn-lint's schemas (install the `dev` extra). Exit code 0 when nothing differs or
     the files were written, 1 when something differs.
     """
-    if not live and (region or profile):
-        raise click.UsageError("--region and --profile go with --live")
+    if not live and (region or (profile and not prices)):
+        raise click.UsageError("--region and --profile go with --live, --profile with --prices too")
     from hyperpod_constructs.live.facts import refresh as module
+    from hyperpod_constructs.live.operations.aws import session as aws_session
 
     try:
         session = _session(region, profile) if live else None
-        outcome = module.refresh(session, session.region_name if session else None)
+        prices_from = aws_session(profile, region) if prices else None
+        outcome = module.refresh(session, session.region_name if session else None, prices_from=prices_from)
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error.name} is not installed: pip install 'hyperpod-constructs[dev]'") from error
     except Exception as error:
@@ -90,9 +93,9 @@ def refresh(live: bool, region: str | None, profile: str | None, write: bool) ->
 
 
 def _session(region: str | None, profile: str | None) -> Any:
-    import boto3
+    from hyperpod_constructs.live.operations.aws import session as aws_session
 
-    session = boto3.Session(profile_name=profile, region_name=region)
+    session = aws_session(profile, region)
     if session.region_name is None:
-        raise click.UsageError("no region: give --region, or set one in your AWS configuration")
+        raise click.UsageError("no region: give --region, set AWS_REGION, or set one in your AWS configuration")
     return session

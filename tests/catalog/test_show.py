@@ -173,7 +173,7 @@ def differs(monkeypatch: pytest.MonkeyPatch) -> list[Refreshed]:
         written.append(refreshed)
         return ("limits",)
 
-    monkeypatch.setattr(refresh_module, "refresh", lambda *_: outcome)
+    monkeypatch.setattr(refresh_module, "refresh", lambda *_, **__: outcome)
     monkeypatch.setattr(refresh_module, "write", write)
     return written
 
@@ -192,7 +192,7 @@ def test_refresh_writes_when_asked(differs: list[Refreshed]) -> None:
 
 
 def test_refresh_without_cfn_lint_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> Refreshed:
+    def fail(*_: object, **__: object) -> Refreshed:
         raise ModuleNotFoundError("No module named 'cfnlint'", name="cfnlint")
 
     monkeypatch.setattr(refresh_module, "refresh", fail)
@@ -203,7 +203,7 @@ def test_refresh_without_cfn_lint_says_what_to_install(monkeypatch: pytest.Monke
 def test_refresh_live_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     from botocore.exceptions import NoCredentialsError
 
-    def fail(session: object, region: str) -> Refreshed:
+    def fail(session: object, region: str, **__: object) -> Refreshed:
         assert region == "eu-west-1"
         raise NoCredentialsError
 

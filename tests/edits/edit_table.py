@@ -257,7 +257,7 @@ ROWS: list[Row] = [
     # the dependency chart
     row("dependencies.enabled", False, "drains"),
     row("dependencies.mpi_operator", False, "in-place"),
-    row("dependencies.gpu_operator", True, "drains"),
+    row("dependencies.gpu_operator", True, "drains", valid=False),
     row("dependencies.nvidia_device_plugin", True, "nothing"),
     row("dependencies.efa_device_plugin", False, "drains", valid=False),
     row("dependencies.image_registry", "210987654321.dkr.ecr.us-west-2.amazonaws.com/mirror", "drains"),

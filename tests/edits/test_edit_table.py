@@ -52,7 +52,7 @@ def synthesize() -> Any:
     done: dict[str, Any] = {}
 
     def make(platform: Platform) -> Any:
-        key = platform.model_dump_json()
+        key = platform.model_dump_json(exclude_unset=True)
         if key not in done:
             done[key] = synthesized(platform)
         return done[key]

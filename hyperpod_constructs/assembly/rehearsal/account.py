@@ -73,6 +73,8 @@ class Account:
         """Every name that anything of the rehearsal ever had: who refers to one of these must find it."""
         self.objects: dict[str, set[str]] = {}
         """Bucket name to the keys in it."""
+        self.taken: dict[tuple[str, str], str] = {}
+        """Kind and name of what a service made by itself, to who did."""
         self._names: dict[tuple[str, str], Thing] = {}
         self._made: dict[str, int] = {}
 
@@ -132,6 +134,8 @@ class Account:
 
     def check_name_free(self, kind: str, id: str) -> None:
         """Refuse a name that is taken."""
+        if (kind, id) in self.taken:
+            raise Refused(f"{id} already exists: {self.taken[kind, id]} made it")
         taken = self.things.get((kind, id))
         if taken is not None:
             raise Refused(f"{id} already exists ({taken.stack}.{taken.name})")

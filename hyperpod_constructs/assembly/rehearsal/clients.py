@@ -177,6 +177,7 @@ class SageMaker(_Client):
             there = len(thing.state.get("nodes", {}).get(name, ())) if name not in thing.state.get("trouble", {}) else 0
             counts = {"CurrentCount": there, "TargetCount": int(group.get("InstanceCount", 0))}
             groups.append({"InstanceGroupName": name, "Status": "InService", **counts})
+            groups[-1]["ExecutionRole"] = group["ExecutionRole"]
             if "InstanceType" in group:
                 groups[-1]["InstanceType"] = group["InstanceType"]
         live = {

@@ -43,6 +43,9 @@ def _before_cluster(services: Resources, request: Request) -> None:
 
 def _cluster_made(services: Resources, thing: Thing, _: Request) -> None:
     services.clusters[thing.id] = KubernetesCluster(thing.id, services)
+    group = ("AWS::Logs::LogGroup", f"/aws/eks/{thing.id}/cluster")
+    if thing.properties.get("Logging") and group not in services.account.things:
+        services.account.taken[group] = f"EKS cluster {thing.id}"
 
 
 def _before_cluster_deletion(services: Resources, thing: Thing) -> None:

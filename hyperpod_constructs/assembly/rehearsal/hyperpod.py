@@ -128,7 +128,10 @@ def _trouble(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Ite
     vpc = group.get("OverrideVpcConfig") or thing.properties.get("VpcConfig") or {}
     for subnet in vpc.get("Subnets") or ():
         arn = f"arn:{account.partition}:ec2:{account.region}:{account.account}:subnet/{subnet}"
-        if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn):
+        lies = account.find("AWS::EC2::Subnet", subnet)
+        prefix = arn.partition(":subnet/")[0]
+        context = {} if lies is None else {"ec2:Vpc": f"{prefix}:vpc/{lies.properties['VpcId']}"}
+        if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn, context):
             yield f"its execution role may not create network interfaces in {subnet} (yet)"
         ways = ways_out(account, subnet)
         if ways is not None and "internet" not in ways and not {"s3", "ecr.api"} <= ways:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from .account import Account, Refused, Thing
@@ -24,8 +25,10 @@ def statements(account: Account, role: Thing) -> Iterator[Mapping[str, Any]]:
         yield from _listed(document.get("Statement"))
 
 
-def allowed(account: Account, role: str, action: str, resource: str) -> bool:
-    """Whether a role's policies allow an action; conditions are taken for true, roles of others for able.
+def allowed(
+    account: Account, role: str, action: str, resource: str, context: Mapping[str, str] = MappingProxyType({})
+) -> bool:
+    """Whether a role's policies allow an action; conditions on keys that are not given hold, and roles of others may.
 
     Managed policies are AWS's to know: they allow nothing here, so whoever relies on one asks for it by name.
     """
@@ -34,11 +37,22 @@ def allowed(account: Account, role: str, action: str, resource: str) -> bool:
         return account.exists("AWS::IAM::Role", role)
     granted = False
     for statement in statements(account, thing):
-        if _matches(statement.get("Action"), action, fold=True) and _matches(statement.get("Resource"), resource):
+        fits = _matches(statement.get("Action"), action, fold=True) and _matches(statement.get("Resource"), resource)
+        if fits and _holds(statement.get("Condition") or {}, context):
             if statement["Effect"] == "Deny" and "Condition" not in statement:
                 return False
             granted = granted or statement["Effect"] == "Allow"
     return granted
+
+
+def _holds(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
+    return all(
+        _matches(wanted, context[key])
+        for operator, keys in conditions.items()
+        if operator in ("StringEquals", "StringLike", "ArnEquals", "ArnLike")
+        for key, wanted in keys.items()
+        if key in context
+    )
 
 
 def has_managed(account: Account, role: str, *names: str) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 
 from hyperpod_constructs.core.catalog import _files
 from hyperpod_constructs.core.catalog._clock import today
-from hyperpod_constructs.live.facts import _derived, _live
+from hyperpod_constructs.live.facts import _derived, _live, _prices
 from hyperpod_constructs.live.facts._derived import Contents
 
-FILES = ("instance_types", "regions", "kubernetes", "addons", "quotas", "limits", "cloudformation")
+FILES = ("instance_types", "regions", "kubernetes", "addons", "quotas", "limits", "cloudformation", "prices")
 """Files with facts that can be derived. All others are written by hand from the sources that they name."""
 
 
@@ -50,13 +50,16 @@ class Refreshed:
     remarks: tuple[str, ...]
 
 
-def refresh(session: Any = None, region: str | None = None, contents: Contents | None = None) -> Refreshed:
+def refresh(
+    session: Any = None, region: str | None = None, contents: Contents | None = None, *, prices_from: Any = None
+) -> Refreshed:
     """Derive all that can be derived, without writing anything.
 
     Args:
         session: a boto3 session for read-only calls to AWS (`CALLS`), or None for the installed libraries only.
         region: where to ask AWS; needed with a session.
         contents: the files to start from; by default the shipped ones.
+        prices_from: a boto3 session to ask the AWS price list with, or None to leave the prices as they are.
 
     Raises:
         ValueError: a session without a region.
@@ -69,6 +72,8 @@ def refresh(session: Any = None, region: str | None = None, contents: Contents |
         if region is None:
             raise ValueError("a refresh from AWS needs a region to ask in")
         remarks += _live.ask(new, session, region)
+    if prices_from is not None:
+        remarks += _prices.ask(new, prices_from)
     remarks += _derived.derive(new)
     return Refreshed(new, tuple(differences(old, new)), tuple(remarks))
 

@@ -10,7 +10,7 @@ from ...core import catalog
 from ...core.checks import Context, Problem
 from ...core.closed import features
 from ...core.findings import Severity
-from ...core.network_plan import demands, node_addresses, surge
+from ...core.network_plan import control_plane_zones, demands, node_addresses, surge
 from ...core.spec.platform import Platform
 from .asking import Asking
 from .own import clusters_and_own, counts, own_resources
@@ -91,7 +91,10 @@ def subnets(platform: Platform, ask: Asking) -> Iterator[Found]:
         if subnet.cidr and live["CidrBlock"] != subnet.cidr:
             message = f"{subnet.subnet_id} has {live['CidrBlock']}, not {subnet.cidr}"
             yield "HP931", Problem(f"{path}.cidr", message, f"cidr: {live['CidrBlock']}", severity=Severity.WARNING)
-    plane = existing.control_plane_subnet_ids or [subnet.subnet_id for subnet in existing.node_subnets]
+    fixed = control_plane_zones(platform.network)
+    plane = existing.control_plane_subnet_ids or [
+        subnet.subnet_id for subnet in existing.node_subnets if subnet.availability_zone_id in fixed
+    ]
     zones = {by_id[id_]["AvailabilityZoneId"] for id_ in plane if id_ in by_id}
     least = catalog.limit(_CONTROL_PLANE_IPS).value
     if platform.eks.existing is None:

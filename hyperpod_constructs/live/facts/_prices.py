@@ -1,0 +1,59 @@
+"""List prices of HyperPod's instances, from the AWS price list. Only `refresh` imports this."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from hyperpod_constructs.core.catalog._clock import today
+from hyperpod_constructs.live.facts._derived import Contents
+
+PRICES_REGION = "us-east-1"
+"""The price list is answered in few regions; what it says is of all of them."""
+CALLS = ("pricing:GetProducts",)
+"""What the caller must be allowed to do."""
+
+_USAGE = re.compile(r"(?:[A-Z0-9]+-)?Cluster:(ml\.[a-z0-9.-]+)")
+"""Usage types of HyperPod nodes, such as `USW2-Cluster:ml.p4d.24xlarge`."""
+
+
+def ask(contents: Contents, session: Any) -> list[str]:
+    """Put the on-demand prices of HyperPod's instances into `prices.json`, for the types and regions that the catalog has.
+
+    Returns:
+        What else the answers say, one sentence each.
+    """
+    client = session.client("pricing", region_name=PRICES_REGION)
+    types, regions = contents["instance_types"]["instance_types"], contents["regions"]["regions"]
+    filters = [{"Type": "TERM_MATCH", "Field": "productFamily", "Value": "ML Instance"}]
+    pages = client.get_paginator("get_products").paginate(ServiceCode="AmazonSageMaker", Filters=filters)
+    found = 0
+    for page in pages:
+        for text in page["PriceList"]:
+            for name, region, entry in _prices(json.loads(text)):
+                if name in types and regions.get(region, {}).get("hyperpod"):
+                    key = f"instance:{name}/{region}"
+                    known = contents["prices"]["prices"].get(key)
+                    if known is None or known["usd"] != entry["usd"]:
+                        contents["prices"]["prices"][key] = entry
+                    found += 1
+    return [] if found else ["prices.json: the price list has no usage type of HyperPod nodes (Cluster:ml...)"]
+
+
+def _prices(product: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    attributes = product["product"]["attributes"]
+    usage = _USAGE.fullmatch(attributes.get("usagetype", ""))
+    if usage is None:
+        return
+    for term in product.get("terms", {}).get("OnDemand", {}).values():
+        for dimension in term["priceDimensions"].values():
+            usd = float(dimension["pricePerUnit"].get("USD", 0))
+            if usd > 0 and dimension["unit"] in ("Hrs", "Hours", "hour"):
+                since = date.fromisoformat(term["effectiveDate"][:10])
+                source = f"AWS Price List, usage type {attributes['usagetype']}, in force since {since}"
+                entry = {"usd": usd, "per": "hour", "date": today().isoformat(), "source": source}
+                yield usage[1], attributes["regionCode"], entry
+
+
+__all__ = ["CALLS", "PRICES_REGION", "ask"]

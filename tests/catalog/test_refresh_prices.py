@@ -1,0 +1,83 @@
+"""`hyperpod catalog refresh --prices`, against answers that botocore checks with its model of the price list."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import boto3
+from botocore.stub import Stubber
+
+from hyperpod_constructs.core import catalog
+from hyperpod_constructs.live.facts import _prices
+from hyperpod_constructs.live.facts.refresh import load_all, refresh
+
+
+def product(usage: str, region: str, usd: str, unit: str = "Hrs") -> str:
+    """A product as the price list has it: JSON in a text."""
+    dimension = {"unit": unit, "pricePerUnit": {"USD": usd}}
+    term = {"effectiveDate": "2026-11-01T00:00:00Z", "priceDimensions": {"a": dimension}}
+    attributes = {"usagetype": usage, "regionCode": region}
+    return json.dumps({"product": {"attributes": attributes}, "terms": {"OnDemand": {"t": term}}})
+
+
+class Session:
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def client(self, service: str, region_name: str) -> Any:
+        assert (service, region_name) == ("pricing", _prices.PRICES_REGION)
+        return self._client
+
+
+def asked(*pages: list[str]) -> Session:
+    client = boto3.client("pricing", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    stub = Stubber(client)
+    for number, page in enumerate(pages):
+        more = {"NextToken": str(number)} if number + 1 < len(pages) else {}
+        stub.add_response("get_products", {"FormatVersion": "aws_v1", "PriceList": page, **more})
+    stub.activate()
+    return Session(client)
+
+
+def test_prices_of_known_types_and_regions_are_taken() -> None:
+    contents = copy.deepcopy(load_all())
+    session = asked(
+        [
+            product("USW2-Cluster:ml.p5.48xlarge", "us-west-2", "60.5"),
+            product("USW2-Train:ml.p5.48xlarge", "us-west-2", "99"),
+            product("USW2-Cluster:ml.p99.48xlarge", "us-west-2", "1"),
+        ],
+        [
+            product("Cluster:ml.m5.4xlarge", "us-east-1", "1.1"),
+            product("EUW3-Cluster:ml.m5.4xlarge", "eu-west-3", "1.2"),
+            product("USE1-Cluster:ml.g5.8xlarge", "us-east-1", "3.06"),
+            product("USE2-Cluster:ml.g5.8xlarge", "us-east-2", "5", unit="GB"),
+        ],
+    )
+    assert _prices.ask(contents, session) == []
+    found = contents["prices"]["prices"]
+    before = load_all()["prices"]["prices"]
+    assert {key for key in found if found[key] != before.get(key)} == {
+        "instance:ml.p5.48xlarge/us-west-2",
+        "instance:ml.m5.4xlarge/us-east-1",
+    }
+    assert found["instance:ml.p5.48xlarge/us-west-2"] == {
+        "usd": 60.5,
+        "per": "hour",
+        "date": catalog.today().isoformat(),
+        "source": "AWS Price List, usage type USW2-Cluster:ml.p5.48xlarge, in force since 2026-11-01",
+    }
+
+
+def test_a_refresh_with_prices_tells_what_differs() -> None:
+    session = asked([product("USW2-Cluster:ml.p5.48xlarge", "us-west-2", "60.5")])
+    paths = [each.path for each in refresh(prices_from=session).differences if each.file == "prices"]
+    assert paths
+    assert all(path.startswith("prices.instance:ml.p5.48xlarge/us-west-2") for path in paths)
+
+
+def test_an_empty_answer_is_told() -> None:
+    (remark,) = _prices.ask(copy.deepcopy(load_all()), asked([]))
+    assert remark == "prices.json: the price list has no usage type of HyperPod nodes (Cluster:ml...)"

@@ -74,7 +74,7 @@ def test_tiered_storage_is_told_with_both_numbers():
     assert findings() == [
         "pods request 1890 GiB of a node's 2048, tiered storage takes 410 (20 percent): 1638 are left"
     ]
-    assert findings(memory_gib=1500) == []
+    assert findings(nodes=None, replicas=2, accelerators=8, memory_gib=1500) == []
 
 
 def test_the_preset_for_efa_locks_memory():

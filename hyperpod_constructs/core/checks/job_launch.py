@@ -75,11 +75,14 @@ def launcher(job: Job) -> Iterator[Problem]:
     severity=Severity.WARNING,
     why="Checkpoints in memory take a share of every node, which is not subtracted from what Kubernetes offers: together "
     "with the job's pods it exceeds the node, and pods are killed.",
-    cure="state memory_gib, or use a smaller cluster.tiered_storage.memory_percent",
+    cure="take replicas with all accelerators and a memory_gib instead of nodes, or use a smaller "
+    "cluster.tiered_storage.memory_percent",
     source="documentation page managed-tier-checkpointing; service model of sagemaker: InstanceMemoryAllocationPercentage; "
     "uncertain: whether the service reserves the memory for the kubelet",
     wrong=example(f"{_P5}, nodes: 2", "cluster: {tiered_storage: {memory_percent: 20}}\n"),
-    right=example(f"{_P5}, nodes: 2, memory_gib: 1500", "cluster: {tiered_storage: {memory_percent: 20}}\n"),
+    right=example(
+        f"{_P5}, replicas: 2, accelerators: 8, memory_gib: 1500", "cluster: {tiered_storage: {memory_percent: 20}}\n"
+    ),
 )
 def tiered_memory(job: Job, cluster: Cluster) -> Iterator[Problem]:
     tiered = cluster.tiered_storage

@@ -205,8 +205,7 @@ class KubernetesCluster:
             return
         self._objects(addon.name)
         if known is not None and known.kind == "daemonset":
-            # Without a node there is nothing to wait for.
-            addon.status = "CREATING" if self.nodes() else "ACTIVE"
+            addon.status = "CREATING" if self.nodes() else "ACTIVE"  # without a node there is nothing to wait for
             self.services.world.start(self._become_ready(addon))
             return
         if self.nodes():

@@ -11,7 +11,7 @@ from hyperpod_constructs.core.catalog import UnknownName
 _KINDS = ["instance-type", "region", "kubernetes", "addon", "endpoint"]
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def catalog() -> None:
     """Show and refresh the facts: instance types, regions, Kubernetes versions, add-ons, endpoints."""
 

@@ -9,7 +9,7 @@ import click
 _FILE = click.Path(path_type=Path)
 
 
-@click.command("job")
+@click.command("job", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("--cluster", "config", type=_FILE, help="Config of the cluster, to say what its groups can hold.")
 def explain_job(files: tuple[Path, ...], config: Path | None) -> None:

@@ -45,9 +45,9 @@ def _named(value: Any, known: Mapping[str, str]) -> Any:
     """The value with the property names of the L1; CDK turns them back into CloudFormation's."""
     if isinstance(value, Mapping):
         return {
-            known[key.casefold()]: dict(inner) if key in _FREE_FORM else _named(inner, known)
+            name: dict(inner) if key in _FREE_FORM else _named(inner, known)
             for key, inner in value.items()
-            if key.casefold() in known
+            if (name := _name(key, known)) is not None
         }
     return [_named(inner, known) for inner in value] if isinstance(value, list | tuple) else value
 
@@ -57,7 +57,7 @@ def _newer(value: Any, known: Mapping[str, str], path: str) -> Iterator[tuple[st
     if isinstance(value, Mapping):
         for key, inner in value.items():
             place = f"{path}.{key.replace('.', chr(92) + '.')}"
-            if key.casefold() not in known:
+            if _name(key, known) is None:
                 yield place, inner
             elif key not in _FREE_FORM:
                 yield from _newer(inner, known, place)
@@ -73,8 +73,18 @@ def _attributes(props: type) -> dict[str, str]:
     return {name.casefold(): attribute for attribute, name in mapping.items()}
 
 
+def _name(key: str, known: Mapping[str, str]) -> str | None:
+    """The L1's name of a property; None where it has none.
+
+    CloudFormation has both `FSxLustreConfig` and `FsxLustreConfig`: the exact name goes before the one that differs in
+    case (`VolumeSizeInGB` is `volumeSizeInGb`).
+    """
+    return known.get(key[:1].lower() + key[1:]) or known.get(key.casefold())
+
+
 @cache
 def _names(l1: type) -> dict[str, str]:
-    """CloudFormation name, in lower case, to the name in the property types of an L1."""
+    """Names in the property types of an L1, by themselves and in lower case."""
     structs = [value for name, value in vars(l1).items() if name.endswith("Property")]
-    return {name.casefold(): name for struct in structs for name in struct.__jsii_name_mapping__.values()}
+    names = {name for struct in structs for name in struct.__jsii_name_mapping__.values()}
+    return {**{name.casefold(): name for name in names}, **{name: name for name in names}}

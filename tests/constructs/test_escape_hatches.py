@@ -59,6 +59,18 @@ def test_properties_that_cdk_does_not_know_yet_pass(overridden: Synthesized):
     assert overridden.one("AWS::SageMaker::Cluster")["GainedLater"] == {"A": 1}
 
 
+def test_no_property_is_lost_between_names_that_differ_in_case():
+    """`FSxLustreConfig` of an environment and `FsxLustreConfig` of a mount are two properties."""
+    lustre = {"dns_name": "fs-0123456789abcdef0.fsx.us-west-2.amazonaws.com", "mount_name": "abcdefgh"}
+    zfs = {"dns_name": "fs-0123456789abcdef1.fsx.us-west-2.amazonaws.com"}
+    group = WORKERS.model_validate({**WORKERS.model_dump(exclude_unset=True), "lustre": lustre, "open_zfs": zfs})
+    spec = Cluster(instance_groups=(SYSTEM, group))
+    made = synthesize(lambda stack: make_cluster(stack, spec) and None)
+    storage = made.one("AWS::SageMaker::Cluster")["InstanceGroups"][1]["InstanceStorageConfigs"]
+    assert {"FsxLustreConfig": {"DnsName": lustre["dns_name"], "MountName": "abcdefgh", "MountPath": "/fsx"}} in storage
+    assert {"FsxOpenZfsConfig": {"DnsName": zfs["dns_name"], "MountPath": "/home"}} in storage
+
+
 def test_tags_of_the_app_reach_the_cluster(overridden: Synthesized):
     tags = {tag["Key"]: tag["Value"] for tag in overridden.one("AWS::SageMaker::Cluster")["Tags"]}
     assert tags == {"SageMaker": "true", "team": "vision", "cost-center": "42"}

@@ -48,8 +48,8 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | Con
     return make
 
 
-_BY_CONTENT = "HyperPodLifecycleScriptsUpload"
-"""Ids that hold a hash of the lifecycle scripts: other scripts are another upload, made before the cluster changes."""
+_BY_CONTENT = ("HyperPodLifecycleScriptsUpload", "JobsAll")
+"""Ids that follow the content: other lifecycle scripts are another upload, and jobs of the examples changed."""
 
 
 def stopping(found: Deployment) -> list[str]:

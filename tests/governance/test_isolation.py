@@ -10,6 +10,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 from assembly import ROOT, Assembly
+from cel_expr_python import cel
 from pod_escapes import ESCAPES, NEEDED, pod
 
 from hyperpod_constructs.core.checks.isolation import refused_job
@@ -20,7 +21,6 @@ from hyperpod_constructs.core.jobs.pods import pod_template
 from hyperpod_constructs.core.manifests import team_objects
 from hyperpod_constructs.core.spec import Cluster, Governance, Isolation, Job, Team
 
-cel = pytest.importorskip("cel_expr_python.cel")  # a development requirement
 P5, SYSTEM = "ml.p5.48xlarge", "ml.m5.4xlarge"
 CLUSTER = Cluster.model_validate(
     {

@@ -205,8 +205,8 @@ class KubernetesCluster:
             return
         self._objects(addon.name)
         if known is not None and known.kind == "daemonset":
+            addon.status = "CREATING" if self.nodes() else "ACTIVE"  # without a node there is nothing to wait for
             self.services.world.start(self._become_ready(addon))
-            addon.status = "ACTIVE"
             return
         if self.nodes():
             addon.status = "ACTIVE"
@@ -229,16 +229,16 @@ class KubernetesCluster:
         yield seconds / 2
         if self.addons.get(addon.name) is not addon:
             return
-        addon.status, addon.issue = "ACTIVE", ""
+        names = getattr(find_addon(addon.name), "deployments", ())
+        if names:
+            addon.status, addon.issue = "ACTIVE", ""
         self._crds(addon.name)
-        known = find_addon(addon.name)
-        names = known.deployments if known else ()
         for name in names or ("",):
             yield seconds / 2 / max(1, len(names))
             addon.available.add(name)
             self.settle()
         if self.addons.get(addon.name) is addon:
-            addon.ready = True
+            addon.ready, addon.status, addon.issue = True, "ACTIVE", ""
             self.settle()
 
     def remove(self, name: str, preserve: bool) -> None:

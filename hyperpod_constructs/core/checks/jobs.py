@@ -26,7 +26,7 @@ def check_job(job: Job) -> list[Finding]:
     """Every finding about a job by itself, with paths inside the job.
 
     >>> [f.rule for f in check_job(Job(name="a", image="b", instance_type="ml.p5.48xlarge", accelerators=9))]
-    ['HP713']
+    ['HP713', 'HP733']
     """
     alone = (rule for rule in active() if rule.about_a_job_alone)
     return ordered(rule.finding(problem) for rule in alone for problem in rule.problems_of_job(job))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from assembly import ROOT, Assembly, read_assembly
+from hypothesis import HealthCheck, settings
 
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.core.packaged_node import use_packaged_node
@@ -19,6 +20,8 @@ from hyperpod_constructs.core.packaged_node import use_packaged_node
 os.environ["CDK_VALIDATION"] = "false"
 os.environ.pop("CDK_CONTEXT_JSON", None)
 use_packaged_node()
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no timed tests
+settings.load_profile("busy")
 collect_ignore_glob = ["**/conftest.py"]  # doctests are not looked for in them: several folders at once would clash
 
 

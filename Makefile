@@ -17,8 +17,9 @@ synth: .venv/installed  ## check CONFIG and synthesize it into OUT
 
 test: lint types check  ## everything that CI runs
 
-check: .venv/installed-dev node_modules/installed  # the tests alone
-	@$(BIN)/python -m pytest
+check: .venv/installed-dev node_modules/installed  # the tests alone: the quick ones, then those that take whole processes
+	@$(MAKE) --no-print-directory unit
+	@$(BIN)/python -m pytest -m slow
 
 # Two halves at the same time, each with a jsii process of its own; together they are all quick tests.
 HALF := tests/constructs tests/graph tests/handlers tests/jobs

@@ -19,10 +19,13 @@ test: lint types check  ## everything that CI runs
 
 check: .venv/installed-dev node_modules/installed  # the tests alone: the quick ones, then those that take whole processes
 	@$(MAKE) --no-print-directory unit
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m slow $(SLOW)
+	@$(BIN)/python -m pytest -m slow $(SLOW:%=--ignore=%)
 
 # Two halves at the same time, each with a jsii process of its own; together they are all quick tests.
 HALF := tests/constructs tests/graph tests/handlers tests/jobs
+# Each jsii process keeps all apps that its tests make: two processes for the slow tests too.
+SLOW := tests/matrix tests/edits tests/ownership $(HALF)
 unit: .venv/installed-dev  ## the quick tests
 	@$(MAKE) --no-print-directory -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) unit-half unit-rest
 unit-half:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration
 from constructs import Construct
 
 from ..core.node_pools import API_GROUP, node_classes, node_pools
+from ..core.spec import InstanceGroup
+from .arguments import checked
 from .kubernetes import KubernetesObjects, KubernetesWait, crd_established
 
 if TYPE_CHECKING:
-    from .interfaces import IHyperPodCluster
+    from .cluster import HyperPodCluster
 
 
 class NodePool(Construct):
@@ -19,19 +22,25 @@ class NodePool(Construct):
 
     The kinds come with the cluster, some minutes after autoscaling is switched on, and are waited for. On deletion the
     pools go before the cluster, so that no node is added while it is torn down.
+
+    Args:
+        cluster: the HyperPod cluster.
+        groups: the groups that Karpenter fills.
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster) -> None:
+    @checked
+    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, groups: Sequence[InstanceGroup]) -> None:
         super().__init__(scope, id)
+        filled = cluster.spec.model_copy(update={"instance_groups": tuple(groups)})
         wait = KubernetesWait(
             self,
             "KindEstablished",
-            provider=cluster.kubernetes,
+            kubernetes=cluster.kubernetes,
             condition=crd_established(f"hyperpodnodeclasses.{API_GROUP}"),
             timeout=Duration.minutes(30),
         )
         wait.node.add_dependency(cluster.resource, cluster.nodes_ready)
-        classes = KubernetesObjects(self, "NodeClass", provider=cluster.kubernetes, objects=node_classes(cluster.spec))
+        classes = KubernetesObjects(self, "NodeClass", kubernetes=cluster.kubernetes, objects=node_classes(filled))
         classes.node.add_dependency(wait)
-        pools = KubernetesObjects(self, "NodePool", provider=cluster.kubernetes, objects=node_pools(cluster.spec))
+        pools = KubernetesObjects(self, "NodePool", kubernetes=cluster.kubernetes, objects=node_pools(filled))
         pools.node.add_dependency(classes)

@@ -11,6 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from .arguments import checked
 from .kubernetes.handler_code import handler_code
 from .log_groups import DEFAULT_RETENTION
 from .trust import keep_internal
@@ -25,6 +26,7 @@ class ClusterGuard(Construct):
     all that can make CloudFormation update the cluster.
     """
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, guarded: CfnResource, allow_replacement: bool = False) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)

@@ -18,6 +18,7 @@ from ..core.chart import (
 )
 from ..core.chart_lines import insertions
 from ..core.spec.dependencies import ChartSource, DependencyChart
+from .arguments import checked
 from .kubernetes.helm_release import HelmRelease
 from .kubernetes.objects import KubernetesObjects
 from .kubernetes.provider import KubernetesProvider
@@ -37,6 +38,7 @@ class HyperPodDependencies(Construct):
         values: values of the chart, merged last, over those of `components`.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -77,7 +79,7 @@ class HyperPodDependencies(Construct):
         )
 
         if spec.hyperpod_patching:
-            KubernetesObjects(self, "PatchingNodes", provider=kubernetes, objects=patching_node_permissions())
+            KubernetesObjects(self, "PatchingNodes", kubernetes=kubernetes, objects=patching_node_permissions())
 
     def add_instance_types(self, instance_types: Iterable[str]) -> None:
         """Let the chart serve further instance types, those of a group that is added later."""

@@ -17,6 +17,7 @@ from constructs import Construct, DependencyGroup, IDependable
 from ..core.spec import Access, Acknowledgement, Addons, Eks
 from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
+from .arguments import checked
 from .interfaces import NetworkAddon, OidcIdentity
 from .kubernetes import KubernetesProvider
 from .log_groups import DEFAULT_RETENTION
@@ -55,6 +56,7 @@ class BroughtEks(Construct):
     kubernetes_version: str | None
     network_addon: NetworkAddon | None = None
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -134,6 +136,7 @@ class HyperPodEks(Construct):
     network_addon: NetworkAddon | None
     """The Amazon VPC CNI, None where it is not ours."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,

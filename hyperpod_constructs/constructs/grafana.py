@@ -19,6 +19,7 @@ from ..core.dashboards import dashboards
 from ..core.manifests import namespace as namespace_object
 from ..core.overlay import overlay
 from ..core.spec import Grafana, Metrics
+from .arguments import checked
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
 from .kubernetes.handler_code import handler_code
@@ -42,6 +43,7 @@ class ManagedGrafana(Construct):
     url: str
     workspace_id: str
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -102,6 +104,7 @@ class ManagedGrafana(Construct):
 class GrafanaDashboards(Construct):
     """Our data source and dashboards in a managed Grafana workspace, put there by a function through Grafana's API."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -165,6 +168,7 @@ class SelfHostedGrafana(Construct):
     password, in the secret `grafana`. Dashboards and data sources come from the configuration, so nothing is kept.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -179,7 +183,7 @@ class SelfHostedGrafana(Construct):
         if settings.chart is None:
             raise ValueError(f"{self.node.path}: grafana.chart is missing: a chart pinned by digest, or a folder")
         space = KubernetesObjects(
-            self, "Namespace", provider=cluster.kubernetes, objects=[namespace_object(GRAFANA_NAMESPACE)]
+            self, "Namespace", kubernetes=cluster.kubernetes, objects=[namespace_object(GRAFANA_NAMESPACE)]
         )
         space.node.add_dependency(cluster.nodes_ready)
         self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
@@ -197,7 +201,7 @@ class SelfHostedGrafana(Construct):
         boards = KubernetesObjects(
             self,
             "Dashboards",
-            provider=cluster.kubernetes,
+            kubernetes=cluster.kubernetes,
             objects=[_config_map(name, board) for name, board in dashboards(levels).items()],
         )
         boards.node.add_dependency(space)

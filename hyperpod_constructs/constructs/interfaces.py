@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sagemaker as sagemaker
 from constructs import DependencyGroup, IDependable, Node
 
 if TYPE_CHECKING:
@@ -69,9 +68,6 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
     eks_cluster: EksCluster
     kubernetes: KubernetesProvider
     cluster_arn: str
-    resource: sagemaker.CfnCluster
-    security_group: ec2.ISecurityGroup
-    """Security group of the nodes."""
     nodes_ready: IDependable
     """The nodes of the system group are ready: what needs pods depends on it."""
     jobs_ready: DependencyGroup
@@ -80,6 +76,16 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
     @property
     def node(self) -> Node:
         """Its node in the construct tree."""
+        ...
+
+    @property
+    def cluster_name(self) -> str:
+        """The cluster's name, or its ARN where the name is not known."""
+        ...
+
+    @property
+    def security_group(self) -> ec2.ISecurityGroup:
+        """Security group of the nodes."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from ..core.endpoint_policies import endpoint_policy
 from ..core.findings import Finding
 from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
+from .arguments import checked
 from .log_groups import DEFAULT_RETENTION
 from .trust import hold_to_account
 from .validation import region_of, validate_with
@@ -46,6 +47,7 @@ class HyperPodNetwork(Construct):
     ready: IDependable
     """Routes, endpoints and security-group rules: whatever must talk to the cluster or the internet depends on it."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,

@@ -20,6 +20,7 @@ from constructs import Construct
 
 from ..core.dashboards import alert_rules
 from ..core.spec import Alarms, Metrics
+from .arguments import checked
 from .interfaces import IHyperPodCluster
 from .storage import removal_policy
 
@@ -43,6 +44,7 @@ class PrometheusWorkspace(Construct):
     endpoint: str
     """URL of the workspace, ending in a slash."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -96,6 +98,7 @@ class HyperPodAlarms(Construct):
 
     topic: sns.ITopic
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, alarms: Alarms | None = None) -> None:
         super().__init__(scope, id)
         alarms = alarms or Alarms()

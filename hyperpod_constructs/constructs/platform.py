@@ -14,6 +14,7 @@ from ..core.checks import Context, ensure
 from ..core.closed import endpoint_services
 from ..core.spec import CORE, Platform
 from .addons import NODE_ADDONS
+from .arguments import checked
 from .cluster import HyperPodCluster
 from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
@@ -61,6 +62,7 @@ class HyperPodPlatform(Construct):
     governance: HyperPodGovernance | None
     """Cluster policy and teams."""
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, platform: Platform, scopes: Scopes | None = None) -> None:
         super().__init__(scope, id)
         ensure(Context.of(platform))

@@ -16,6 +16,7 @@ from aws_cdk import Duration
 from constructs import Construct, IDependable
 
 from ..core.catalog import label, load
+from .arguments import checked
 from .kubernetes import KubernetesCopy, KubernetesFields, KubernetesWait, daemon_set_ready
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class RestrictedNetwork(Construct):
     It has to be there before the HyperPod cluster is, and the add-on's own agent must keep off its nodes.
     """
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster) -> None:
         super().__init__(scope, id)
         addon = eks_cluster.network_addon
@@ -41,7 +43,7 @@ class RestrictedNetwork(Construct):
         self.agent = KubernetesCopy(
             self,
             "Agent",
-            provider=eks_cluster.kubernetes,
+            kubernetes=eks_cluster.kubernetes,
             original=_workload("DaemonSet", "aws-node"),
             copy=_workload("DaemonSet", name) | {"spec": _network_agent(name)},
             rerun_on=addon.fingerprint if addon else "brought",
@@ -60,6 +62,7 @@ class RestrictedDns(Construct):
     and a change of `version`, a text, has the copies made anew.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -73,8 +76,10 @@ class RestrictedDns(Construct):
         ready = KubernetesWait(
             self,
             "NodeServersReady",
-            provider=cluster.kubernetes,
-            condition=daemon_set_ready(NAMESPACE, "node-coredns", minimum_ready=cluster.system_nodes, all_nodes=False),
+            kubernetes=cluster.kubernetes,
+            condition=lambda: daemon_set_ready(
+                NAMESPACE, "node-coredns", minimum_ready=cluster.system_nodes, all_nodes=False
+            ),
             timeout=Duration.minutes(15),
             rerun_on=version,
         )
@@ -82,7 +87,7 @@ class RestrictedDns(Construct):
             servers = KubernetesCopy(
                 self,
                 name,
-                provider=cluster.kubernetes,
+                kubernetes=cluster.kubernetes,
                 original=_workload("Deployment", "coredns"),
                 copy=_workload("DaemonSet", name) | {"spec": _dns_servers(name, restricted=restricted)},
                 rerun_on=version,
@@ -92,7 +97,7 @@ class RestrictedDns(Construct):
         self.policy = KubernetesFields(
             self,
             "Policy",
-            provider=cluster.kubernetes,
+            kubernetes=cluster.kubernetes,
             fields=service | {"spec": {"internalTrafficPolicy": "Local"}},
             rerun_on=version,
         )

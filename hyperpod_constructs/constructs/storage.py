@@ -22,6 +22,7 @@ from ..core import catalog
 from ..core.manifests import fsx_volumes
 from ..core.placement import storage_zone
 from ..core.spec import Bucket, Governance, LustreFileSystem, Storage
+from .arguments import checked
 from .framework_logs import keep_emptying_logs
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
@@ -51,6 +52,7 @@ class HyperPodBucket(Construct):
 
     bucket: s3.Bucket
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -127,6 +129,7 @@ class HyperPodFileSystem(Construct):
     resource: fsx.CfnFileSystem | None
     """The file system, None for one that exists."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -206,6 +209,7 @@ class Claims(Construct):
         objects: volume and claim by namespace.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -217,7 +221,7 @@ class Claims(Construct):
     ) -> None:
         super().__init__(scope, id)
         for namespace, pair in objects.items():
-            applied = KubernetesObjects(self, namespace, provider=cluster.kubernetes, objects=list(pair))
+            applied = KubernetesObjects(self, namespace, kubernetes=cluster.kubernetes, objects=list(pair))
             applied.node.add_dependency(cluster.milestone(driver), cluster.namespace_ready(namespace))
             cluster.jobs_ready.add(applied)
 
@@ -230,6 +234,7 @@ class HyperPodStorage(Construct):
     buckets: Mapping[str, HyperPodBucket]
     """By name."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -308,6 +313,7 @@ class PodAccess(Construct):
 
     role: iam.Role
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, namespace: str) -> None:
         super().__init__(scope, id)
         self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)

@@ -9,6 +9,7 @@ from aws_cdk import custom_resources as cr
 from constructs import Construct
 
 from .framework_logs import framework_logs
+from .ids import known_id
 from .trust import keep_copying_internal
 
 
@@ -19,7 +20,7 @@ def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequ
     `use1-az6`. The look-up is one read-only EC2 call per zone; the deployment fails when no subnet lies there. Passing
     `node_subnets` to the cluster avoids it.
     """
-    id = f"SubnetIn-{availability_zone_id}"
+    id = f"SubnetIn-{known_id(scope, availability_zone_id)}"
     found = scope.node.try_find_child(id)
     if found is None:
         call = cr.AwsSdkCall(

@@ -13,6 +13,7 @@ from constructs import Construct, IDependable
 from ...core import catalog
 from ...core.overlay import overlay
 from ...core.spec import ADDON_NAMES, CORE, PREREQUISITES, Addon, Addons, configuration_of
+from ..arguments import checked
 from ..kubernetes import KubernetesWait, addon_active, deployment_available
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class EksAddon(Construct):
     The settings' typed fields are merged over them, and their `configuration` over both.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -87,7 +89,7 @@ class EksAddon(Construct):
         wait = KubernetesWait(
             self,
             "Active",
-            provider=self.eks_cluster.kubernetes,
+            kubernetes=self.eks_cluster.kubernetes,
             condition=addon_active(self.addon_name),
             timeout=timeout,
             rerun_on=self.version,
@@ -98,7 +100,7 @@ class EksAddon(Construct):
             next_wait = KubernetesWait(
                 self,
                 f"{name}Available",
-                provider=self.eks_cluster.kubernetes,
+                kubernetes=self.eks_cluster.kubernetes,
                 condition=deployment_available(namespace, name),
                 timeout=timeout,
                 rerun_on=self.version,
@@ -115,6 +117,7 @@ class NodeAddon(EksAddon):
     and refuses them while it starts.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,

@@ -15,6 +15,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup
 
 from ...handlers.kubernetes.timing import POLL_SECONDS
+from ..arguments import checked
 from ..log_groups import DEFAULT_RETENTION
 from ..parts import Parts
 from ..trust import hold_to_account, keep_internal
@@ -61,6 +62,7 @@ class KubernetesProvider(Construct):
     ready: DependencyGroup
     """The access entry and the role with its policies: manifests come after it and go before it."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,

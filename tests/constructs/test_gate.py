@@ -6,13 +6,29 @@ import json
 
 from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
 
-from hyperpod_constructs import Cluster, CoreDnsAddon, Eks, ExistingEks, InstanceGroup, RestrictedInstanceGroup
+from hyperpod_constructs import (
+    Cluster,
+    CoreDnsAddon,
+    Eks,
+    ExistingEks,
+    ExistingNetwork,
+    InstanceGroup,
+    Network,
+    NodeSubnet,
+    RestrictedInstanceGroup,
+)
 from hyperpod_constructs.core.spec.cluster import Autoscaling
 
 GPU = InstanceGroup(name="gpu", instance_type="ml.p5.48xlarge", count=2, availability_zone_id="usw2-az1")
 BIG = InstanceGroup(name="big", instance_type="ml.m5.8xlarge", count=5)
 TAINTED = InstanceGroup(
     name="tainted", instance_type="ml.g5.8xlarge", count=2, taints=({"key": "a", "effect": "NoSchedule"},)
+)
+THEIRS = Network(
+    existing=ExistingNetwork(
+        vpc_id="vpc-0123456789abcdef0",
+        node_subnets=(NodeSubnet(subnet_id="subnet-0123456789abcdef0", availability_zone_id="usw2-az1"),),
+    )
 )
 
 
@@ -55,7 +71,7 @@ def test_a_better_group_that_is_added_later_is_the_one_waited_for():
 def test_without_a_group_to_wait_for_the_cluster_itself_comes_first():
     def build(stack):
         there = Eks(existing=ExistingEks(cluster_name="mine", security_group_id="sg-0123456789abcdef0"))
-        cluster = make_cluster(stack, Cluster(instance_groups=(TAINTED,)), eks=there)
+        cluster = make_cluster(stack, Cluster(instance_groups=(TAINTED,)), eks=there, network=THEIRS)
         CoreDnsAddon(stack, "Dns", cluster=cluster)
 
     made = synthesize(build)

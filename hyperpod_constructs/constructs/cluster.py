@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, CfnResource, Duration
+from aws_cdk import CfnOutput, Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct, DependencyGroup, IConstruct, IDependable
+from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties, lifecycle_settings
 from ..core.placement import system_group
 from ..core.spec import Acknowledgement, Cluster, InstanceGroup, RestrictedInstanceGroup
 from .arguments import checked
 from .autoscaling import NodePool
-from .cluster_base import HyperPodClusterBase
+from .cluster_base import HyperPodClusterBase, eks_cluster_of
 from .cluster_guard import ClusterGuard
-from .eks import BroughtEks, EksClusterAttributes, HyperPodEks
+from .eks import HyperPodEks
 from .execution_roles import ExecutionRoles
+from .existing_network import has_resources
 from .ids import known_id
+from .imported_eks import EksClusterAttributes, ImportedEks
 from .interfaces import EksCluster
 from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
 from .l1 import set_properties
@@ -69,7 +71,7 @@ class HyperPodCluster(HyperPodClusterBase):
         scope: Construct,
         id: str,
         *,
-        eks_cluster: HyperPodEks | eks.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        eks_cluster: HyperPodEks | ImportedEks | eks.ICluster | eks_v1.ICluster | EksClusterAttributes,
         vpc: ec2.IVpc | HyperPodNetwork,
         instance_groups: Sequence[InstanceGroup] = (),
         cluster: Cluster | None = None,
@@ -91,17 +93,8 @@ class HyperPodCluster(HyperPodClusterBase):
         )
         self._vpc = self._placement.vpc
         validate_with(self, lambda: self._placement.findings(self.spec, region=region_of(self)))
-        self.eks_cluster: EksCluster = (
-            eks_cluster
-            if isinstance(eks_cluster, HyperPodEks)
-            else BroughtEks(
-                self,
-                "Eks",
-                eks_cluster=eks_cluster,
-                vpc=self._vpc,
-                node_security_group=self.security_group,
-                handler_subnets=handler_subnets,
-            )
+        self.eks_cluster: EksCluster = eks_cluster_of(
+            self, eks_cluster, vpc=self._vpc, nodes=self.security_group, handler_subnets=handler_subnets
         )
         self.kubernetes: KubernetesProvider = self.eks_cluster.kubernetes
         parts = self.kubernetes.parts
@@ -110,6 +103,8 @@ class HyperPodCluster(HyperPodClusterBase):
         if isinstance(vpc, HyperPodNetwork):
             parts.network = parts.network or vpc.spec
             vpc.is_checked_with_cluster = True
+            if isinstance(self.eks_cluster, ImportedEks):  # ours comes after the network itself
+                after = [*after, vpc.ready]
         self._roles = ExecutionRoles(
             self,
             "ExecutionRoles",
@@ -141,7 +136,7 @@ class HyperPodCluster(HyperPodClusterBase):
         for dependable in (
             # the VPC with its routes and endpoints (nodes need a way out from their first boot on), and the security group
             # with its rules; what only stands for something that exists has nothing to wait for, and maybe no stack
-            *(each for each in (self._vpc, self.security_group) if _has_resources(each)),
+            *(each for each in (self._vpc, self.security_group) if has_resources(each)),
             self.eks_cluster.ready,
             self._roles.principal.ready,
             self.lifecycle_scripts.ready,
@@ -154,6 +149,60 @@ class HyperPodCluster(HyperPodClusterBase):
             self._nodes_ready.add(self.resource)
         self._make_node_pools()
         CfnOutput(self, "ClusterArn", value=self.cluster_arn)
+
+    @staticmethod
+    def from_attributes(
+        scope: Construct,
+        id: str,
+        *,
+        eks_cluster: HyperPodEks | ImportedEks | eks.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        cluster_arn: str | None = None,
+        cluster_name: str | None = None,
+        cluster: Cluster | None = None,
+        instance_groups: Sequence[InstanceGroup] = (),
+        vpc: ec2.IVpc | HyperPodNetwork | None = None,
+        node_subnets: Mapping[str, ec2.ISubnet] | None = None,
+        security_group: ec2.ISecurityGroup | None = None,
+        execution_role: iam.IRole | None = None,
+        execution_roles: Mapping[str, iam.IRole] | None = None,
+        handler_subnets: Sequence[ec2.ISubnet] = (),
+    ) -> HyperPodClusterBase:
+        """A HyperPod cluster that exists, made by another stack, app or tool: for add-ons, teams, storage and jobs.
+
+        Nothing of it is changed. Jobs and teams are checked against its groups where these are told.
+
+        Args:
+            scope: where what is needed for it is made.
+            id: construct id.
+            eks_cluster: its EKS cluster, as for `HyperPodCluster`.
+            cluster_arn: ARN of the HyperPod cluster.
+            cluster_name: its name. One of the two is needed, the ARN for teams and operators.
+            cluster: what is known of its spec. Default: nothing.
+            instance_groups: its groups, the short way.
+            vpc: its VPC, for file systems and for functions in private subnets.
+            node_subnets: subnets of its nodes by zone id. Default: the network's, or looked up in `vpc`.
+            security_group: security group of its nodes, for file systems and `connections`.
+            execution_role: role of its groups, for grants.
+            execution_roles: roles by group, where groups have their own.
+            handler_subnets: as for `HyperPodCluster`.
+        """
+        from .imported_cluster import ImportedCluster
+
+        return ImportedCluster(
+            scope,
+            id,
+            eks_cluster=eks_cluster,
+            cluster_arn=cluster_arn,
+            cluster_name=cluster_name,
+            cluster=cluster,
+            instance_groups=instance_groups,
+            vpc=vpc,
+            node_subnets=node_subnets,
+            security_group=security_group,
+            execution_role=execution_role,
+            execution_roles=execution_roles,
+            handler_subnets=handler_subnets,
+        )
 
     @property
     def execution_role(self) -> iam.IRole:
@@ -283,7 +332,3 @@ class HyperPodCluster(HyperPodClusterBase):
             id = f"NodePool-{known_id(self, groups[0].name)}" if self._pooled else "NodePool"
             self.jobs_ready.add(NodePool(self, id, cluster=self, groups=groups))
             self._pooled |= {group.name for group in groups}
-
-
-def _has_resources(construct: IConstruct) -> bool:
-    return any(CfnResource.is_cfn_resource(node) for node in construct.node.find_all())

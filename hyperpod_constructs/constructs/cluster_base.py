@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsii
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -15,9 +15,15 @@ from constructs import Construct, DependencyGroup, IDependable
 from ..core import catalog
 from ..core.placement import system_group
 from ..core.spec import ADDON_NAMES, Cluster
+from .eks import HyperPodEks
+from .imported_eks import EksClusterAttributes, ImportedEks
 from .interfaces import EksCluster
 from .kubernetes import KubernetesProvider
 from .node_placement import NodePlacement
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_eks as eks_v1
+    from aws_cdk import aws_eks_v2 as eks_v2
 
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
@@ -173,3 +179,28 @@ def cluster_rule(
         source=["aws.sagemaker"], detail_type=[detail_type], resources=[cluster_arn], detail=detail
     )
     return events.Rule(scope, id, description=description, event_pattern=pattern, targets=list(targets))
+
+
+def eks_cluster_of(
+    scope: Construct,
+    eks_cluster: HyperPodEks | ImportedEks | eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes,
+    *,
+    vpc: ec2.IVpc | None,
+    nodes: ec2.ISecurityGroup | None,
+    handler_subnets: Sequence[ec2.ISubnet],
+) -> EksCluster:
+    """An EKS cluster in the form that all constructs use; `nodes` and its security group are let into each other."""
+    if isinstance(eks_cluster, HyperPodEks):
+        return eks_cluster
+    if isinstance(eks_cluster, ImportedEks):
+        if nodes is not None:
+            eks_cluster.let_in(scope, nodes)
+        return eks_cluster
+    return ImportedEks(
+        scope,
+        "Eks",
+        eks_cluster=eks_cluster,
+        vpc=vpc,
+        node_security_group=nodes,
+        handler_subnets=handler_subnets,
+    )

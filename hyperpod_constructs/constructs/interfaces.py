@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from aws_cdk import Fn, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import DependencyGroup, IDependable, Node
@@ -21,6 +22,21 @@ class OidcIdentity:
     provider_arn: str
     issuer: str
     """Address of the issuer without `https://`."""
+
+
+def oidc_identity(provider_arn: str) -> OidcIdentity:
+    """A provider by its ARN, which ends with its issuer; the ARN may be a token.
+
+    >>> oidc_identity("arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A").issuer
+    'oidc.eks.us-west-2.amazonaws.com/id/A'
+    """
+    after = "oidc-provider/"
+    issuer = (
+        Fn.select(1, Fn.split(after, provider_arn))
+        if Token.is_unresolved(provider_arn)
+        else provider_arn.partition(after)[2]
+    )
+    return OidcIdentity(provider_arn=provider_arn, issuer=issuer)
 
 
 class NetworkAddon(Protocol):

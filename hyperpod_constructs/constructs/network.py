@@ -18,6 +18,7 @@ from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
 from .arguments import checked
 from .log_groups import DEFAULT_RETENTION
+from .security_groups import node_security_group
 from .trust import hold_to_account
 from .validation import region_of, validate_with
 
@@ -56,16 +57,59 @@ class HyperPodNetwork(Construct):
         network: Network,
         endpoint_services: Sequence[str] = (),
     ) -> None:
-        super().__init__(scope, id)
-        self.is_checked_with_cluster = False
-        validate_with(self, self._findings)
+        self._start(scope, id)
         self.spec = network
-        self._group = DependencyGroup()
-        self.ready = self._group
         if network.existing:
             self._import(network)
         else:
             self._create(network, endpoint_services)
+
+    def _start(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self.is_checked_with_cluster = False
+        validate_with(self, self._findings)
+        self._group = DependencyGroup()
+        self.ready = self._group
+
+    @staticmethod
+    def from_vpc(
+        scope: Construct,
+        id: str,
+        *,
+        vpc: ec2.IVpc,
+        zones: Sequence[str] = (),
+        node_subnets: Mapping[str, ec2.ISubnet] | None = None,
+        control_plane_subnets: Sequence[ec2.ISubnet] = (),
+        security_group: ec2.ISecurityGroup | None = None,
+        interface_endpoints: Sequence[str] = (),
+    ) -> HyperPodNetwork:
+        """The network of a platform in any VPC: of CDK's own class, looked up, or by attributes.
+
+        What comes after the network comes after the VPC's routes, NAT gateways and endpoints, where the app makes them.
+
+        Args:
+            scope: where what is needed for it is made.
+            id: construct id.
+            vpc: the VPC.
+            zones: ids of the zones of its private subnets. The subnet of each is looked up when the stack is deployed,
+                because zone names differ per account and ids do not.
+            node_subnets: zone id to private subnet, where it is known; instead of `zones`.
+            control_plane_subnets: subnets of the EKS control plane's interfaces. Default: those of the first two zones.
+            security_group: of the nodes; it must admit all traffic from and to itself. Default: a new one.
+            interface_endpoints: services that get an interface endpoint, such as `ecr.api`. Default: none.
+        """
+        from .existing_network import VpcNetwork
+
+        return VpcNetwork(
+            scope,
+            id,
+            vpc=vpc,
+            zones=zones,
+            node_subnets=node_subnets,
+            control_plane_subnets=control_plane_subnets,
+            security_group=security_group,
+            interface_endpoints=interface_endpoints,
+        )
 
     def node_subnet(self, availability_zone_id: str | None) -> ec2.ISubnet:
         """The node subnet of a zone; of the first zone when none is named."""
@@ -343,53 +387,3 @@ _GATEWAYS = ("s3",)
 
 def _service_name(service: str) -> str:
     return Fn.join(".", ["com.amazonaws", Aws.REGION, service])
-
-
-def node_security_group(scope: Construct, id: str, vpc: ec2.IVpc) -> ec2.SecurityGroup:
-    """A security group for HyperPod nodes: everything from itself, everything to itself, and out.
-
-    The rule to itself is a resource of its own: EFA health checks fail on the open rule alone, and CDK drops added egress
-    rules from a group that allows all outbound traffic.
-    """
-    group = ec2.SecurityGroup(scope, id, vpc=vpc, description="HyperPod nodes and EKS control plane")
-    group_id, why = group.security_group_id, "EFA and pods: all traffic inside the group"
-    ec2.CfnSecurityGroupIngress(
-        group, "SelfIngress", group_id=group_id, source_security_group_id=group_id, ip_protocol="-1", description=why
-    )
-    ec2.CfnSecurityGroupEgress(
-        group,
-        "SelfEgress",
-        group_id=group_id,
-        destination_security_group_id=group_id,
-        ip_protocol="-1",
-        description=why,
-    )
-    return group
-
-
-def connect_security_groups(scope: Construct, *, nodes: str, control_plane: str | None) -> DependencyGroup:
-    """Rules that let the nodes and the control plane of an EKS cluster that exists talk to each other, by group id.
-
-    Both groups may be imported, so each rule is a resource of its own. Nothing is needed where both are one group; where
-    the control plane's is not known, a warning says what is missing.
-    """
-    rules = DependencyGroup()
-    if control_plane is None:
-        Annotations.of(scope).add_warning_v2("hyperpod-constructs:cluster-security-group", _NOT_CONNECTED)
-        return rules
-    stack = Stack.of(scope)
-    if stack.resolve(nodes) == stack.resolve(control_plane):
-        return rules
-    for id, to, source in (("FromNodes", control_plane, nodes), ("FromCluster", nodes, control_plane)):
-        rules.add(
-            ec2.CfnSecurityGroupIngress(
-                scope, id, group_id=to, source_security_group_id=source, ip_protocol="-1", description="HyperPod"
-            )
-        )
-    return rules
-
-
-_NOT_CONNECTED = (
-    "The cluster security group of the EKS cluster is not known, so nodes are not let in and out of it: without such rules "
-    "they never join. Give security_group_id, or see that the rules are there."
-)

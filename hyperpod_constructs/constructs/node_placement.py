@@ -11,7 +11,8 @@ from ..core.checks import Context, check
 from ..core.findings import Finding
 from ..core.spec import Cluster, ExistingNetwork, Network, NodeSubnet
 from ..core.spec.base import is_token
-from .network import HyperPodNetwork, node_security_group
+from .network import HyperPodNetwork
+from .security_groups import node_security_group
 from .subnet_lookup import subnet_in_zone
 
 

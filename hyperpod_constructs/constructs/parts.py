@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.checks import Context, Problem, check, find
+from ..core.checks import Context, Problem, acknowledged, check, find
 from ..core.findings import Finding, Severity, ordered
 from ..core.spec import Acknowledgement, Addon, Addons, DependencyChart, Governance, Scheduler, Storage, Team
-from ..core.spec.addons import PREREQUISITES
+from ..core.spec.addons import CORE, PREREQUISITES
 
 if TYPE_CHECKING:
     from constructs import Construct, Node
@@ -47,6 +47,8 @@ class Parts:
     told: _HasSpec | None = None
     """What jobs were told about a HyperPod cluster that this app may not make."""
     acknowledge: list[Acknowledgement] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)
+    """Findings of constructs themselves, about what no spec says."""
 
     @property
     def is_made_here(self) -> bool:
@@ -59,13 +61,14 @@ class Parts:
         What is wrong only because something is not in this app is a warning: another app or a person may install it.
         """
         specs: list[Cluster | None] = [each.spec for each in self.clusters]
+        told = self.told.spec if self.told is not None and self.told.spec.groups else None
         found: dict[tuple[str, str, str], Finding] = {}
-        for spec in specs or [self.told.spec if self.told is not None else None]:
+        for spec in specs or [told]:
             whole = Context(
                 region=region,
                 account=account,
                 network=self.network,
-                eks=self.eks,
+                eks=self._eks(),
                 cluster=spec,
                 dependencies=self._dependencies() if spec is not None else None,
                 addons=self._addons() if spec is not None else None,
@@ -81,7 +84,8 @@ class Parts:
             for finding in (*certain, *map(_uncertain, check(whole))):
                 if specs or finding.rule.startswith("HP7") or self.told is None:
                     found.setdefault((finding.rule, finding.path, finding.message), finding)
-        return ordered(map(self._named, [*found.values(), *self._one_cluster()]))
+        own = acknowledged([*self.found, *self._one_cluster()], tuple(self.acknowledge), stale=False)
+        return ordered(map(self._named, [*found.values(), *own]))
 
     def _one_cluster(self) -> Iterator[Finding]:
         rule = find("HP027")
@@ -90,6 +94,13 @@ class Parts:
             yield rule.finding(
                 Problem("cluster", f"{len(self.clusters)} HyperPod clusters on one EKS cluster: {paths}")
             )
+
+    def _eks(self) -> Eks | None:
+        """The EKS cluster; core add-ons of an existing one are ours where the app makes one of them."""
+        existing = self.eks.existing if self.eks is not None else None
+        if self.eks is None or existing is None or not set(CORE) & set(self.addons):
+            return self.eks
+        return self.eks.model_copy(update={"existing": existing.model_copy(update={"core_addons": True})})
 
     def _named(self, finding: Finding) -> Finding:
         for index, (construct, _) in enumerate(self.jobs):

@@ -24,7 +24,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two versions, built with a proxy that nobody listens on."""
     out = tmp_path_factory.mktemp("docs") / "out"
     out.mkdir()
-    nowhere = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     for version in ("1.0.0", "1.1.0"):
         done = subprocess.run(
             [sys.executable, BUILD, out, version], capture_output=True, text=True, check=False, env=nowhere

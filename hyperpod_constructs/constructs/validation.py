@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from weakref import WeakKeyDictionary
 
 import jsii
 from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Token, Validations
-from constructs import Construct, IValidation
+from constructs import Construct, IConstruct, IValidation
 
 from ..core.findings import Finding, Severity, errors
 from .parts import Parts
 
 CHECKED = "hyperpod-constructs:checked"
 """Node context that says: a whole platform above was checked as one, its parts need not be checked again."""
+
+
+_PARTS: WeakKeyDictionary[IConstruct, list[tuple[str, Parts]]] = WeakKeyDictionary()
+"""Of each app, the parts of every EKS cluster with the environment (account and region) that it is in."""
 
 
 @jsii.implements(IValidation)
@@ -43,10 +48,14 @@ def validate_with(construct: Construct, findings: Callable[[], Iterable[Finding]
 def check_parts(construct: Construct, parts: Parts) -> None:
     """Check all that stands on the EKS cluster of a construct when the app is synthesized."""
     stack = Stack.of(construct)
+    app = _PARTS.setdefault(construct.node.root, [])
+    app.append((stack.environment, parts))
 
     def findings() -> list[Finding]:
         account = None if Token.is_unresolved(stack.account) else stack.account
-        return parts.findings(region=region_of(construct), account=account)
+        later = app[next(index for index, (_, each) in enumerate(app) if each is parts) + 1 :]
+        others = [each for place, each in later if place == stack.environment and each.is_on_same(parts)]
+        return parts.findings(region=region_of(construct), account=account, others=others)
 
     validate_with(construct, findings)
 

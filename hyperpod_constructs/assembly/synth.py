@@ -109,6 +109,7 @@ def stage_names(platforms: Sequence[Platform]) -> list[str]:
 
 
 def _synth_into(outdir: Path, platforms: Sequence[Platform], context: Mapping[str, Any]) -> None:
+    outdir = outdir.absolute()  # jsii's process keeps the working folder that it was started in
     outdir.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{outdir.name}-", dir=outdir.parent))
     try:

@@ -209,7 +209,7 @@ def _pool(configuration: Any, tls: ssl.SSLContext | None = None) -> urllib3.Pool
     """The `kubernetes` client's connections: certificates, TLS server name and proxy are as the configuration says."""
     from kubernetes.client.rest import RESTClientObject
 
-    pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager  # type: ignore[no-untyped-call]
+    pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
     if configuration.host.startswith("https"):
         if tls is None:
             needed = ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE

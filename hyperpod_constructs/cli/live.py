@@ -62,7 +62,7 @@ def in_words() -> Iterator[None]:
         if what is None:
             raise
         kind = WrongUse if what.trouble is Trouble.NO_REGION else click.ClickException
-        raise kind(paragraph(f"{what}\n  cure: {what.cure}")) from error
+        raise kind(paragraph(f"{what}\n  fix: {what.cure}")) from error
 
 
 def emit(data: Any, form: str, text: Callable[[], str]) -> None:

@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ atexit.register(gc.disable)
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("project", "Write a commented hyperpod.yaml."),
+    "import": ("imports", "Write a hyperpod.yaml from another tool's config, or from what is deployed."),
     "validate": ("validate", "Check configs; every problem at once."),
     "explain": ("explain", "Print a rule, a job's numbers or the cost."),
     "show": ("show", "Print the effective config: subnets, versions, roles, groups."),
@@ -53,7 +55,8 @@ class LazyGroup(click.Group):
         """The command, imported now; `--help` of the top level needs none of them."""
         if cmd_name not in COMMANDS:
             return None
-        command: Any = getattr(import_module(f"{__name__}.{COMMANDS[cmd_name][0]}"), cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_") + ("_" if iskeyword(cmd_name) else "")
+        command: Any = getattr(import_module(f"{__name__}.{COMMANDS[cmd_name][0]}"), name)
         return command  # type: ignore[no-any-return]
 
     def main(self, *args: Any, **kwargs: Any) -> Any:

@@ -47,7 +47,13 @@ def _stated_options(function: Function) -> Function:
     """What foreign files do not say."""
     for option in (
         click.option("--admin", "admins", multiple=True, metavar="ARN", help="Role or user that administers; repeat."),
-        click.option("--zone", "zones", multiple=True, metavar="ID", help="Zone id of the network; repeat."),
+        click.option(
+            "--zone",
+            "zones",
+            multiple=True,
+            metavar="ID",
+            help="Zone id of the network, or of each existing subnet in turn; repeat.",
+        ),
         click.option("--account", help="AWS account id; default: that of the credentials at deployment."),
         click.option("--region", help="AWS region; default: what the source says."),
     ):

@@ -62,7 +62,8 @@ def load(path: Path) -> Loaded:
     """
     if path.suffix == ".tfvars" and (terraform := foreign(None, file=str(path))):  # not YAML
         return Loaded(path=path, platform=None, findings=[_documented(replace(terraform, file=str(path)))])
-    return loaded(read(path), path, comments=_comments(path))
+    document = read(path)
+    return loaded(document, path, comments="" if document.value is None else _comments(path))
 
 
 def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:

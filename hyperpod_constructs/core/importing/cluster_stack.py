@@ -28,13 +28,12 @@ def import_cluster_stack(
     ours = {entry["cli"]: name for name, entry in entries.items() if "cli" in entry}
     outputs = set(catalog.load("importing")["outputs"])
     found: dict[str, Any] = {}
-    shown: dict[str, str] = {}
+    spelled = {name: cli for cli, name in ours.items()}
     draft = Draft()
     for key, value in given.items():
         if key in ("template", "version") or key in outputs:
             continue
         name = ours.get(str(key)) or ours.get(re.sub(r"\d+$", "", str(key)), str(key))
-        shown[name] = str(key)
         if isinstance(value, int | float) and not isinstance(value, bool) and key in (written or {}):
             value = (written or {})[key]
         if name in found and name in ("InstanceGroupSettings", "RigSettings"):
@@ -43,7 +42,7 @@ def import_cluster_stack(
             found[name] = [value] if re.search(r"settings\d+$", str(key)) else value
         if value is None:  # the CLI sends nothing then, so that the template's own default applies
             found[name] = entries.get(name, {}).get("default")
-    values = Values(names("parameters", default="cli_default"), found, shown)
+    values = Values(names("parameters", default="cli_default"), found, spelled)
     from_parameters(values, draft, stated or Stated(), cli=True)
     values.account_for(draft)
     if told := sorted(outputs & given.keys()):

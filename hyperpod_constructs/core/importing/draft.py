@@ -87,13 +87,15 @@ def names(section: str, *, default: str = "default") -> Mapping[str, Name]:
 class Values:
     """The values of a foreign document by the names of its format; it remembers which were asked for.
 
-    `given` are the values that the document has. `shown` maps names to how the document writes them.
+    `given` are the values that the document has. `spelled` maps names to how the format writes them.
     """
 
-    def __init__(self, known: Mapping[str, Name], given: Mapping[str, Any], shown: Mapping[str, str]) -> None:
+    def __init__(
+        self, known: Mapping[str, Name], given: Mapping[str, Any], spelled: Mapping[str, str] | None = None
+    ) -> None:
         self._known = known
         self._given = given
-        self._shown = shown
+        self._spelled = spelled or {}
         self._read: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
@@ -107,8 +109,8 @@ class Values:
         return self._given.get(name) not in (None, "")
 
     def shown(self, name: str) -> str:
-        """How the document writes a name."""
-        return self._shown.get(name, name)
+        """How the format writes a name."""
+        return self._spelled.get(name, name)
 
     def on(self, name: str) -> bool:
         """A switch, which may be text."""
@@ -138,14 +140,14 @@ class Values:
         """Tell of every value that was not used: what it was, and why it is not kept."""
         unused: dict[str, list[str]] = {}
         for name, value in self._given.items():
-            shown = self._shown.get(name, name)
+            shown = self.shown(name)
             if name not in self._known:
-                near = catalog.suggest(shown, self._known)
+                near = catalog.suggest(shown, map(self.shown, self._known))
                 meant = f"; did you mean {near}?" if near else ""
                 draft.losses.append(f"{shown} ({_short(value)}): is not a name of this format{meant}")
                 continue
             entry = self._known[name]
-            if name in self._read or value in (None, "", []):
+            if name in self._read or value in (None, "", []) or _is_placeholder(value):
                 continue
             if str(value).lower() == str(entry.default).lower():
                 if entry.why:
@@ -202,6 +204,12 @@ def pairs(items: Iterator[str]) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in (item.partition("=") for item in items) if key.strip()}
 
 
+def _is_placeholder(value: Any) -> bool:
+    """Whether a value is nothing but ids that the official templates have as defaults."""
+    items = value if isinstance(value, list) else str(value).split(",")
+    return all(_PLACEHOLDER.fullmatch(str(item).strip()) for item in items)
+
+
 def _short(value: Any) -> str:
-    text = str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -32,20 +32,19 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
     """Fill the draft. `cli`: the values are those of the official CLI, which has defaults of its own."""
     prefix = values.text("ResourceNamePrefix")
     name = platform_name(prefix)
-    draft.put("name", name, f"{prefix} in the source" if name != prefix else "")
+    draft.put("name", name, f"the source writes {prefix}" if name != prefix else "")
     groups = _groups(values, draft, "InstanceGroupSettings")
     zones = stated.zones or tuple(values.many("AvailabilityZoneIds") if values.said("AvailabilityZoneIds") else ())
     targets = [group["TargetAvailabilityZoneId"] for group in groups if group.get("TargetAvailabilityZoneId")]
     region = stated.region or region_of(zones or targets)
     draft.put("region", region)
     stated.put(draft)
-    _network(values, draft, zones)
+    _network(values, draft, zones, stated.zones)
     _eks(values, draft, prefix)
     _dependencies(values, draft)
     _cluster(values, draft, name, stated, region)
-    around = Around(
-        security_group_ids=values.many("SecurityGroupIds"), execution_role_arn=draft.get("cluster.execution_role_arn")
-    )
+    own = [] if values.on("CreateSecurityGroupStack") else values.many("SecurityGroupIds")
+    around = Around(security_group_ids=own, execution_role_arn=draft.get("cluster.execution_role_arn"))
     found = [group_of(group, around) for group in groups]
     draft.put("cluster.instance_groups", [group.data for group in found] or None)
     _restricted(values, draft, around)
@@ -61,9 +60,10 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
         draft.told.append("the official CLI adds four random characters to resource_name_prefix at each creation")
 
 
-def _network(values: Values, draft: Draft, zones: tuple[str, ...]) -> None:
+def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple[str, ...]) -> None:
     if values.on("CreateVPCStack"):
-        values["CreatePrivateSubnetStack"]
+        if not values.on("CreatePrivateSubnetStack"):
+            draft.losses.append("create_private_subnet_stack (false): a new VPC gets new private subnets here")
         draft.put("network.availability_zone_ids", list(zones))
         draft.put("network.vpc_cidr", values.text("VpcCIDR") or None)
         if not values.on("CreateS3EndpointStack"):
@@ -87,9 +87,11 @@ def _network(values: Values, draft: Draft, zones: tuple[str, ...]) -> None:
                 f"create_s3_endpoint_stack (true): {len(tables)} route tables for {len(subnets)} subnets; "
                 "name the route_table_id of each subnet, then interface_endpoints: [s3]"
             )
-    for index, node in enumerate(nodes):
-        if index < len(zones) == len(nodes):
-            node["availability_zone_id"] = zones[index]
+    if zones and not stated:
+        draft.told.append(f"availability_zone_ids ({', '.join(zones)}): used only when a VPC is created")
+    if len(stated) == len(nodes):
+        for node, zone in zip(nodes, stated, strict=True):
+            node["availability_zone_id"] = zone
     draft.put("network.existing.vpc_id", values.text("VpcId") or None)
     draft.put("network.existing.node_subnets", nodes or None)
     draft.put("network.existing.control_plane_subnet_ids", values.many("EksPrivateSubnetIds") or None)

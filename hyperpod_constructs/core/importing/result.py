@@ -42,14 +42,14 @@ _CURES = {
 }
 _SUBNETS = (
     "`aws ec2 describe-subnets --subnet-ids ... --query 'Subnets[].[SubnetId,AvailabilityZoneId]'` prints the zone id of "
-    "each; `hyperpod import live` reads them itself"
+    "each; state them in the order of the subnets: --zone usw2-az1 --zone usw2-az2"
 )
 
 
 def finished(draft: Draft, *, origin: str, file: str = "hyperpod.yaml") -> Imported:
     """The draft as a file, checked. `origin` is what it was imported from, `file` what it will be called."""
     data = shortened(draft.data)
-    head = [f"Imported from {origin}.", *draft.head, *(f"Not kept: {loss}." for loss in draft.losses)]
+    head = [f"Imported from {origin}.", *draft.head, *(f"Not kept: {loss}" for loss in draft.losses)]
     text = config_text(data, draft.notes, head)
     checked = loaded(parse(text, file=file), Path(file))
     return Imported(

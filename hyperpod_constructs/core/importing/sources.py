@@ -96,7 +96,9 @@ def variables(texts: Sequence[tuple[str, Mapping[str, Any]]], stated: Stated | N
         InvalidSpec: they are something else.
     """
     merged: dict[str, Any] = {}
-    for _, content in texts:
+    for name, content in texts:
+        if format_of(content) not in (None, "tfvars"):
+            raise InvalidSpec([_other(Path(name), content, "tfvars")])
         merged |= content
     draft = import_variables(merged, stated)
     unknown = [loss for loss in draft.losses if "is not a name of this format" in loss]

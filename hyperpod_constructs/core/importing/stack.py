@@ -49,7 +49,7 @@ def import_stack(given: Mapping[str, Any], stated: Stated | None = None) -> Draf
         ordered = [numbered[name] for name in sorted(numbered, key=lambda name: int(name.removeprefix(kind)))]
         if ordered:
             found[kind] = [*([found[kind]] if kind in found else []), *ordered]
-    values = Values(known, found, {})
+    values = Values(known, found)
     draft = Draft()
     from_parameters(values, draft, stated or Stated())
     values.account_for(draft)

@@ -52,13 +52,13 @@ def import_variables(given: Mapping[str, Any], stated: Stated | None = None) -> 
     draft = Draft()
     stated = stated or Stated()
     computed = {name: value for name, value in given.items() if "${" in str(value)}
-    values = Values(names("variables"), {name: given[name] for name in given if name not in computed}, {})
+    values = Values(names("variables"), {name: given[name] for name in given if name not in computed})
     draft.losses += [
         f"{name} ({value}): is an expression, whose value only Terraform knows" for name, value in computed.items()
     ]
     prefix = values.text("resource_name_prefix")
     name = platform_name(prefix)
-    draft.put("name", name, f"{prefix} in the source" if name != prefix else "")
+    draft.put("name", name, f"the source writes {prefix}" if name != prefix else "")
     region = stated.region or values.text("aws_region")
     draft.put("region", region, "" if stated.region or values.said("aws_region") else "the default of the module")
     stated.put(draft)
@@ -112,6 +112,9 @@ def _network(values: Values, draft: Draft, stated: Stated, groups: Sequence[Mapp
             "network.existing.node_subnets"
         )
     nodes: list[dict[str, Any]] = [{"subnet_id": one} for one in values.many("existing_private_subnet_ids")]
+    if len(stated.zones) == len(nodes):
+        for node, zone in zip(nodes, stated.zones, strict=True):
+            node["availability_zone_id"] = zone
     tables = values.many("existing_private_route_table_ids")
     if values.on("create_vpc_endpoints_module") and values.on("create_s3_endpoint") and tables:
         if len(tables) in (1, len(nodes)):
@@ -186,6 +189,10 @@ def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: st
         draft.put("cluster.execution_role_arn", role_arn(role, stated.account, region))
     own_bucket = not values.on("create_s3_bucket_module")
     uploads = values.on("create_lifecycle_script_module")
+    if own_bucket and not values.text("existing_s3_bucket_name"):
+        draft.losses.append(
+            "create_s3_bucket_module (false): no bucket of yours is named; a new one is made for the scripts"
+        )
     if own_bucket and values.text("existing_s3_bucket_name"):
         draft.put("cluster.lifecycle", {"source": f"s3://{values.text('existing_s3_bucket_name')}"})
     elif not uploads:
@@ -258,11 +265,14 @@ def _addons(values: Values, draft: Draft) -> None:
         for key, name in (("load_balancer", "enable_alb_controller"), ("keda", "enable_keda")):
             if not values.on(name):
                 draft.put(f"addons.inference_operator.{key}", False)
-        for key, name in (("mountpoint_s3_csi", "enable_s3_csi_driver"), ("metrics_server", "enable_metrics_server")):
-            if not values.on(name):
-                draft.put(f"addons.{key}", {"enabled": False})
-    if (training or inference) and not values.on("enable_cert_manager"):
-        draft.put("addons.cert_manager", {"enabled": False})
+    needed = {"cert_manager": "enable_cert_manager"} if training or inference else {}
+    if inference:
+        needed |= {"mountpoint_s3_csi": "enable_s3_csi_driver", "metrics_server": "enable_metrics_server"}
+    for key, name in needed.items():
+        if not values.on(name) and values.on("create_eks_module"):
+            draft.losses.append(f"{name} (false): the operator needs it, and a new EKS cluster does not have it")
+        elif not values.on(name):
+            draft.put(f"addons.{key}", {"enabled": False})
     if values.on("create_task_governance_module"):
         draft.put("addons.task_governance", {})
     if values.on("create_fsx_module"):

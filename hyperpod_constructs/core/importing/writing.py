@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from ..documents import join
 from ..jobs.importing.writing import comment
-from ..jobs.text import inline
+from ..jobs.text import inline, to_yaml
 from ..spec import Platform
 
 _WIDTH = 118
@@ -44,8 +44,10 @@ def _block(data: Mapping[str, Any], path: str, notes: Mapping[str, str]) -> Iter
             yield f"{key}:"
             for index, item in enumerate(value):
                 yield from (f"  {line}" for line in _item(item, join(place, index), notes))
-        else:
+        elif isinstance(value, dict | list):
             yield f"{inline(key)}: {inline(value)}"
+        else:
+            yield from to_yaml([{key: value}]).splitlines()
 
 
 def _item(item: Mapping[str, Any], path: str, notes: Mapping[str, str]) -> Iterator[str]:

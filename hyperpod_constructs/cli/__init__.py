@@ -19,9 +19,10 @@ gc.set_threshold(100_000)
 atexit.register(gc.disable)
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("project", "Write a commented hyperpod.yaml."),
+    "init": ("project", "Write an app: config, CDK app, test."),
     "import": ("imports", "Write a hyperpod.yaml from another tool's config, or from what is deployed."),
     "validate": ("validate", "Check configs; every problem at once."),
+    "synth": ("synth", "Check configs and write the CloudFormation templates."),
     "explain": ("explain", "Print a rule, a job's numbers or the cost."),
     "show": ("show", "Print the effective config: subnets, versions, roles, groups."),
     "schema": ("validate", "Print the JSON Schema of the config."),

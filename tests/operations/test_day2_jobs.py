@@ -367,7 +367,7 @@ def test_refusals_have_a_cure(api, run):
     result = run("jobs", "list")
     assert result.exit_code == 1
     assert "Forbidden: not you" in result.output
-    assert "cure: ask for an access entry" in result.output
+    assert "fix: ask for an access entry" in result.output
 
 
 def test_credentials_are_asked_for_again_when_they_are_refused(api, run):

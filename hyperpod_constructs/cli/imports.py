@@ -116,7 +116,7 @@ def _variables(file: Path) -> Mapping[str, Any]:
         from lark.exceptions import LarkError
     except ImportError as missing:
         cure = "pip install 'hyperpod-constructs[import]'"
-        raise click.ClickException(f"the extra `import` reads Terraform's language\n  cure: {cure}") from missing
+        raise click.ClickException(f"the extra `import` reads Terraform's language\n  fix: {cure}") from missing
     options = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False)
     try:
         text = file.read_text(encoding="utf-8-sig")

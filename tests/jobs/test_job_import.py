@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_oracles import assert_valid
+from job_texts import parse_job
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.jobs import Job, compile_job
-from hyperpod_constructs.core.jobs.files import parse_job
 from hyperpod_constructs.core.jobs.importing import import_text
 from hyperpod_constructs.core.jobs.importing.importer import ImportedJob
 

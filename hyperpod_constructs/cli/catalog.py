@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from hyperpod_constructs.core.catalog import UnknownName
+from hyperpod_constructs.core.catalog import UnknownName, _files
 
 _KINDS = ["instance-type", "region", "kubernetes", "addon", "endpoint"]
 
@@ -57,7 +58,12 @@ def list_(kind: str, region: str | None) -> None:
 @click.option("--region", help="Where to ask with --live; default: the region of your AWS configuration.")
 @click.option("--profile", help="Profile of your AWS configuration to ask with.")
 @click.option("--write", is_flag=True, help="Write the files; without it, only print what would change.")
-def refresh(live: bool, prices: bool, region: str | None, profile: str | None, write: bool) -> None:
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write what differs into this folder instead, for facts.folder of a config; what it holds is the beginning.",
+)
+def refresh(live: bool, prices: bool, region: str | None, profile: str | None, write: bool, into: Path | None) -> None:
     """Derive what can be derived, and print what differs from the shipped facts.
 
     Reads botocore's service models and cfn-lint's schemas (install the `refresh` extra). Exit code 0 when nothing differs or
@@ -65,9 +71,20 @@ def refresh(live: bool, prices: bool, region: str | None, profile: str | None, w
     """
     if not live and (region or (profile and not prices)):
         raise click.UsageError("--region and --profile go with --live, --profile with --prices too")
+    from hyperpod_constructs.core.facts import InvalidFacts, use_facts
+    from hyperpod_constructs.core.spec import Facts
     from hyperpod_constructs.live.facts import refresh as module
     from hyperpod_constructs.live.operations.aws import session as aws_session
 
+    if write and into is None and not _is_checkout():
+        raise click.UsageError(
+            "--write would change the files of the installed package; write your own with --into FOLDER"
+        )
+    if into is not None and any(into.glob("*.json")):
+        try:
+            use_facts(Facts(folder=str(into)))
+        except InvalidFacts as problem:
+            raise click.ClickException(str(problem)) from problem
     try:
         session = _session(region, profile) if live else None
         prices_from = aws_session(profile, region) if prices else None
@@ -86,12 +103,18 @@ def refresh(live: bool, prices: bool, region: str | None, profile: str | None, w
         click.echo(f"note: {remark}", err=True)
     if not outcome.differences:
         click.echo("The facts are as their sources have them.")
-    elif write:
-        click.echo("Wrote " + ", ".join(f"{name}.json" for name in module.write(outcome)) + ".")
+    elif write or into is not None:
+        names = ", ".join(f"{name}.json" for name in module.write(outcome, into))
+        click.echo(f"Wrote {names}{f' into {into}; name it as facts.folder in the config' if into else ''}.")
     else:
         count = len(outcome.differences)
         click.echo(f"{count} fact{'s differ' if count > 1 else ' differs'}. Write with --write.")
         raise click.exceptions.Exit(1)
+
+
+def _is_checkout() -> bool:
+    """Whether the data files are those of a checkout, not of an installed package."""
+    return (_files.DATA.parents[3] / "pyproject.toml").is_file()
 
 
 def _session(region: str | None, profile: str | None) -> Any:

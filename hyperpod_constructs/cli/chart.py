@@ -32,13 +32,15 @@ def vendor(
 
     Without --from, the pinned commit is downloaded and verified. With --config, its switches and its image_registry apply.
     """
-    from ..core import chart as charts
+    from ..core.chart import pinned_chart
+    from ..handlers.helm.errors import ChartError
+    from ..live import vendoring
 
     values, registry, digests = _values(config) if config else (None, None, None)
     with tempfile.TemporaryDirectory() as work:
         try:
-            folder = source or charts.fetch(charts.pinned_chart(), Path(work) / "chart")
-            made = charts.vendor(
+            folder = source or vendoring.fetch(pinned_chart(), Path(work) / "chart")
+            made = vendoring.vendor(
                 folder,
                 destination,
                 values=values,
@@ -47,7 +49,7 @@ def vendor(
                 image_registry=registry,
                 digests=digests,
             )
-        except charts.ChartError as error:
+        except ChartError as error:
             raise click.ClickException(str(error)) from error
 
     def text() -> str:
@@ -69,7 +71,8 @@ def vendor(
 @output_option
 def digest(folder: Path, output: str) -> None:
     """Print the content digest of a chart's FOLDER, as `dependencies.chart.digest` wants it."""
-    from ..core.chart import ChartError, content_digest
+    from ..handlers.helm.errors import ChartError
+    from ..handlers.helm.folder import content_digest
 
     try:
         found = content_digest(folder)

@@ -95,7 +95,7 @@ def rule_text(rule: Rule) -> str:
     """One rule for a terminal."""
     from ..core.rendering import rule_page
 
-    lines = [f"{rule.id} ({rule.severity}, {rule.area})", rule.title, "", f"Why:    {rule.why}", f"Cure:   {rule.cure}"]
+    lines = [f"{rule.id} ({rule.severity}, {rule.area})", rule.title, "", f"Impact: {rule.why}", f"Fix:    {rule.cure}"]
     lines += [f"Source: {rule.source}", f"Page:   {rule_page(rule.id)}"]
     if rule.severity == "error":
         accepted = "cannot be acknowledged" if rule.is_certain else "can be acknowledged with a reason"

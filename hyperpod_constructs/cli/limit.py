@@ -83,7 +83,7 @@ def cut(seconds: float) -> Iterator[None]:
     except TimeRanOut:
         raise Late(
             f"no answer within {seconds:g} seconds; what was asked for may still be carried out\n"
-            "  cure: check the network, proxy (HTTPS_PROXY) and VPN, or wait longer with HYPERPOD_TIMEOUT=SECONDS"
+            "  fix: check the network, proxy (HTTPS_PROXY) and VPN, or wait longer with HYPERPOD_TIMEOUT=SECONDS"
         ) from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from ..core.terminal import paragraph, readable
+from .click_types import Choice
 from .faults import WrongUse
 from .limit import limited
 
@@ -38,7 +39,7 @@ def aws_options(function: Function) -> Function:
     return click.option("--profile", help="Profile of your AWS configuration.")(function)
 
 
-class Format(click.Choice[str]):
+class Format(Choice):
     """Formats of answers; `table` is another word for `text`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -66,7 +67,7 @@ def in_words() -> Iterator[None]:
         if what is None:
             raise
         kind = WrongUse if what.trouble is Trouble.NO_REGION else click.ClickException
-        raise kind(paragraph(f"{what}\n  cure: {what.cure}")) from error
+        raise kind(paragraph(f"{what}\n  fix: {what.cure}")) from error
 
 
 def emit(data: Any, form: str, text: Callable[[], str]) -> None:

@@ -130,7 +130,7 @@ def delete(
                                    "same command waits again")  # fmt: skip
             except DeletionFailed as error:
                 cure = "fix that and try again, or leave it behind with --retain LOGICAL_ID"
-                raise click.ClickException(paragraph(f"{error}\n  cure: {cure}")) from error
+                raise click.ClickException(paragraph(f"{error}\n  fix: {cure}")) from error
             click.echo(f"{stack.name}: deleted")
 
 

@@ -67,7 +67,7 @@ def test_a_command_that_is_never_answered_ends(words: list[str], silent: str) ->
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 3, result.output
     assert "no answer within 0.5 seconds" in result.stderr
-    assert "cure: check the network" in result.stderr
+    assert "fix: check the network" in result.stderr
 
 
 def test_what_waits_by_request_has_its_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.cli.explain import TOPICS
-from hyperpod_constructs.core.chart import ChartError
+from hyperpod_constructs.handlers.helm.errors import ChartError
 
 CODES = {0, 1, 2, 3}
 """Exit codes that commands document; 70 is a bug."""
@@ -79,7 +79,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "KUBECONFIG", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "no" / name))
-    monkeypatch.setattr("hyperpod_constructs.core.chart.fetch", unreachable)
+    monkeypatch.setattr("hyperpod_constructs.live.vendoring.fetch", unreachable)
     monkeypatch.chdir(tmp_path)
     for name, content in FILES.items():
         if content is not None:
@@ -192,7 +192,17 @@ def test_no_color_counts_on_a_terminal_too(monkeypatch: pytest.MonkeyPatch, plac
 
 
 ACTIONS = {
-    *("init", "jobs init", "jobs import", "jobs logs", "jobs wait", "jobs suspend", "jobs resume", "jobs delete"),
+    *(
+        "init",
+        "synth",
+        "jobs init",
+        "jobs import",
+        "jobs logs",
+        "jobs wait",
+        "jobs suspend",
+        "jobs resume",
+        "jobs delete",
+    ),
     *("context set", "stacks delete", "software update", "explain", "schema", "jobs render"),
 }
 """Commands that do something instead of answering, write or print files; `explain` passes -o on."""

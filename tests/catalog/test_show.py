@@ -197,7 +197,7 @@ def test_refresh_without_cfn_lint_says_what_to_install(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(refresh_module, "refresh", fail)
     code, _, err = run("refresh")
-    assert (code, err) == (1, "Error: cfnlint is not installed: pip install 'hyperpod-constructs[dev]'\n")
+    assert (code, err) == (1, "Error: cfnlint is not installed: pip install 'hyperpod-constructs[refresh]'\n")
 
 
 def test_refresh_live_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ from hyperpod_constructs.cli import main
 from hyperpod_constructs.cli.limit import LIMIT_SECONDS, Late, cut, limit_seconds, limited
 
 ROOT = Path(__file__).parents[2]
+# the alarm may ring while an object is finalized; it rings again until it is heard
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from hyperpod_constructs.core.catalog import UnknownName
+from hyperpod_constructs.core.catalog import UnknownName, _files
 
 from .limit import cut, limit_seconds
 from .live import emit, output_option, plain
@@ -67,8 +68,21 @@ def list_(kind: str, region: str | None, output: str) -> None:
 @click.option("--region", help="Where to ask with --live; default: the region of your AWS configuration.")
 @click.option("--profile", help="Profile of your AWS configuration to ask with.")
 @click.option("--write", is_flag=True, help="Write the files; without it, only print what would change.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write what differs into this folder instead, for facts.folder of a config; what it holds is the beginning.",
+)
 @output_option
-def refresh(live: bool, prices: bool, region: str | None, profile: str | None, write: bool, output: str) -> None:
+def refresh(
+    live: bool,
+    prices: bool,
+    region: str | None,
+    profile: str | None,
+    write: bool,
+    into: Path | None,
+    output: str,
+) -> None:
     """Derive what can be derived, and print what differs from the shipped facts.
 
     Reads botocore's service models and cfn-lint's schemas (install the `refresh` extra). Exit code 0 when nothing differs or
@@ -76,9 +90,20 @@ def refresh(live: bool, prices: bool, region: str | None, profile: str | None, w
     """
     if not live and (region or (profile and not prices)):
         raise click.UsageError("--region and --profile go with --live, --profile with --prices too")
+    from hyperpod_constructs.core.facts import InvalidFacts, use_facts
+    from hyperpod_constructs.core.spec import Facts
     from hyperpod_constructs.live.facts import refresh as module
     from hyperpod_constructs.live.operations.aws import session as aws_session
 
+    if write and into is None and not _is_checkout():
+        raise click.UsageError(
+            "--write would change the files of the installed package; write your own with --into FOLDER"
+        )
+    if into is not None and any(into.glob("*.json")):
+        try:
+            use_facts(Facts(folder=str(into)))
+        except InvalidFacts as problem:
+            raise click.ClickException(str(problem)) from problem
     try:
         session = _session(region, profile) if live else None
         prices_from = aws_session(profile, region) if prices else None
@@ -94,19 +119,27 @@ def refresh(live: bool, prices: bool, region: str | None, profile: str | None, w
         raise
     for remark in outcome.remarks:
         click.echo(f"note: {remark}", err=True)
-    written = [f"{name}.json" for name in module.write(outcome)] if write and outcome.differences else []
+    wanted = bool(outcome.differences) and (write or into is not None)
+    written = [f"{name}.json" for name in module.write(outcome, into)] if wanted else []
     count = len(outcome.differences)
 
     def text() -> str:
         if not count:
             return "The facts are as their sources have them."
-        differ = f"{count} fact{'s differ' if count > 1 else ' differs'}. Write with --write."
-        last = f"Wrote {', '.join(written)}." if written else differ
+        last = f"{count} fact{'s differ' if count > 1 else ' differs'}. Write with --write."
+        if written:
+            where = f" into {into}; name it as facts.folder in the config" if into else ""
+            last = f"Wrote {', '.join(written)}{where}."
         return f"{module.table(outcome.differences)}\n{last}"
 
     emit({"differences": outcome.differences, "written": written}, output, text)
     if count and not written:
         raise click.exceptions.Exit(1)
+
+
+def _is_checkout() -> bool:
+    """Whether the data files are those of a checkout, not of an installed package."""
+    return (_files.DATA.parents[3] / "pyproject.toml").is_file()
 
 
 def _session(region: str | None, profile: str | None) -> Any:

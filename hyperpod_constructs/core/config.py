@@ -10,6 +10,7 @@ from typing import Any
 
 from . import checks
 from .documents import Document, join, read, within
+from .facts import InvalidFacts, use_facts
 from .findings import Finding, Severity, errors, ordered
 from .first_defaults import completed
 from .jobs.files import LoadedJob, job_in, read_job
@@ -17,6 +18,7 @@ from .jobs.foreign import foreign
 from .shape import Shape, shaped
 from .spec.base import is_token
 from .spec.dependencies import FolderChart
+from .spec.facts import NO_FACTS, Facts
 from .spec.jobs import Job
 from .spec.platform import Platform
 
@@ -59,7 +61,8 @@ class _Jobs:
 def load(path: Path) -> Loaded:
     """Read, shape and check a config file.
 
-    Job files that it names are read relative to its folder; their findings carry their own file and line.
+    Job files that it names are read relative to its folder; their findings carry their own file and line. Facts that it
+    states are used from then on (`use_facts`).
     """
     document = read(path)
     if document.value is None and document.findings:
@@ -79,6 +82,7 @@ def load(path: Path) -> Loaded:
         completed(content)
     jobs = _jobs(entries, path.parent, document)  # before the platform, whose validator then takes over that of a job
     shape = shaped(Platform, content, document)
+    _use(shape.parts.get("facts") or NO_FACTS)
     complete = shape.value is not None and jobs.complete and not errors(document.findings)
     cut = set(shape.cut)
     around = {each for path in cut for each in _around(path)}
@@ -93,6 +97,14 @@ def load(path: Path) -> Loaded:
         platform=shape.value.model_copy(update={"jobs": jobs.jobs}) if shape.value and complete else None,
         findings=ordered([*map(_documented, shapes), *_empty(document, shapes), *found]),
     )
+
+
+def _use(*facts: Facts) -> None:
+    """Use stated facts; those that cannot be used are left out, and HP034 says why."""
+    try:
+        use_facts(*facts)
+    except InvalidFacts:
+        use_facts()
 
 
 def _comments(path: Path) -> str:
@@ -132,6 +144,7 @@ def _anchor(content: Any, folder: Path) -> None:
 
     anchor(content, "dependencies", "chart", "path")
     anchor(content, "cluster", "lifecycle", "source")
+    anchor(content, "facts", "folder")
     cluster = content.get("cluster") if isinstance(content, dict) else None
     groups = cluster.get("instance_groups") if isinstance(cluster, dict) else None
     for group in groups if isinstance(groups, list) else ():
@@ -184,6 +197,7 @@ def load_all(paths: Sequence[Path]) -> LoadedAll:
     """Read, shape and check config files, and what must differ between them."""
     configs = tuple(load(path) for path in {_resolved(path): path for path in reversed(paths)}.values())[::-1]
     found = [finding for loaded in configs for finding in loaded.findings]
+    _use(*(loaded.platform.facts for loaded in configs if loaded.platform is not None))
     return LoadedAll(configs=configs, findings=ordered([*found, *_collisions(configs)]))
 
 

@@ -169,7 +169,7 @@ def differs(monkeypatch: pytest.MonkeyPatch) -> list[Refreshed]:
     outcome = Refreshed({}, (Difference("limits", "limits.tags.value", 50, 51),), ("a remark",))
     written: list[Refreshed] = []
 
-    def write(refreshed: Refreshed) -> tuple[str, ...]:
+    def write(refreshed: Refreshed, into: object = None) -> tuple[str, ...]:
         written.append(refreshed)
         return ("limits",)
 

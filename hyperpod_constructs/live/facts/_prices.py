@@ -16,8 +16,8 @@ CALLS = ("pricing:GetProducts",)
 
 FILTERS = ({"Type": "TERM_MATCH", "Field": "component", "Value": "Cluster"},)
 """What the products of HyperPod have in common: the offer file of AmazonSageMaker gives them `component` Cluster and an
-`instanceType` such as ml.g5.8xlarge-Cluster, as two public programs read it (2026-09-16). Reserved capacity has it too, under
-usage types of `ReservedCluster`, which `_USAGE` leaves out. No call of this project has confirmed it."""
+`instanceType` such as ml.g5.8xlarge-Cluster, as two public programs read it (2026-09-16). Reserved capacity has it too,
+under usage types of `ReservedCluster`, which `_USAGE` leaves out. No call of this project has confirmed it."""
 _USAGE = re.compile(r"(?:[A-Z0-9]+-)?Cluster:(ml\.[a-z0-9.-]+)")
 """Usage types of HyperPod nodes, such as `USW2-Cluster:ml.p4d.24xlarge`."""
 

@@ -24,7 +24,7 @@ from .log_groups import set_log_group, set_log_groups
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
 from .trust import keep_internal
-from .validation import CHECKED
+from .validation import CHECKED, ensure_place
 
 if TYPE_CHECKING:
     from .governance import HyperPodGovernance
@@ -71,6 +71,7 @@ class HyperPodPlatform(Construct):
         if scopes is None:
             self.node.set_context(CHECKED, True)
             scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
+        ensure_place(platform, (scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
         parts = dict.fromkeys((scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
         beside = _beside(parts)
         for part in parts:

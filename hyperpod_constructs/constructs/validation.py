@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import jsii
-from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Token, Validations
+from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Stage, Token, Validations
 from constructs import Construct, IConstruct, IValidation
 
-from ..core.findings import Finding, Severity, errors
+from ..core.checks import Problem, find
+from ..core.findings import Finding, InvalidSpec, Severity, errors
+from ..core.spec.base import is_token
 from .parts import Parts
+
+if TYPE_CHECKING:
+    from ..core.spec import Platform
 
 CHECKED = "hyperpod-constructs:checked"
 """Node context that says: a whole platform above was checked as one, its parts need not be checked again."""
@@ -58,6 +64,28 @@ def check_parts(construct: Construct, parts: Parts) -> None:
         return parts.findings(region=region_of(construct), account=account, others=others)
 
     validate_with(construct, findings)
+
+
+def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
+    """Refuse a platform whose region or account differs from that of a stack or stage that holds it.
+
+    Raises:
+        InvalidSpec: there is such a stack or stage.
+    """
+    rule = find("HP035")
+    assert rule is not None
+    problems: dict[str, Problem] = {}
+    for scope in scopes:
+        around = [each for each in scope.node.scopes if Stack.is_stack(each) or Stage.is_stage(each)]
+        holder: Any = around[-1]
+        kind = "stage" if Stage.is_stage(holder) else "stack"
+        for part in ("region", "account"):
+            wanted, there = getattr(platform, part), getattr(holder, part)
+            if wanted and there and not Token.is_unresolved(there) and not is_token(wanted) and wanted != there:
+                name = holder.node.path or "the app"
+                problems.setdefault(part, Problem(part, f"is {wanted}, and the {kind} {name} is in {there}"))
+    if problems:
+        raise InvalidSpec([rule.finding(problem) for problem in problems.values()])
 
 
 def accept_newer_properties(resource: CfnResource) -> None:

@@ -64,10 +64,17 @@ def load(path: Path) -> Loaded:
     Job files that it names are read relative to its folder; their findings carry their own file and line. Facts that it
     states are used from then on (`use_facts`).
     """
+    if path.suffix == ".tfvars" and (terraform := foreign(None, file=str(path))):  # not YAML
+        return Loaded(path=path, platform=None, findings=[_documented(replace(terraform, file=str(path)))])
     document = read(path)
+    return loaded(document, path, comments="" if document.value is None else _comments(path))
+
+
+def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
+    """Shape and check a config that was read from `path`, or that will be written there."""
     if document.value is None and document.findings:
         return Loaded(path=path, platform=None, findings=[_documented(f) for f in document.findings])
-    other = foreign(document.value, file=document.file, comments=_comments(path))
+    other = foreign(document.value, file=document.file, comments=comments)
     if other is not None:
         return Loaded(path=path, platform=None, findings=[_documented(document.located(other, key=True))])
     if isinstance(document.value, dict) and (kind := _other_kind(document.value)):

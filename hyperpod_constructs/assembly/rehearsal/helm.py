@@ -80,8 +80,8 @@ class ModelledHelm:
         wanted = {"owner": "helm", "name": name}.items()
         found = [
             item
-            for key, item in self._cluster.store.objects.items()
-            if key[:3] == ("", "secrets", namespace) and wanted <= (item["metadata"].get("labels") or {}).items()
+            for key, item in self._cluster.store.objects.of("", "secrets")
+            if key[2] == namespace and wanted <= (item["metadata"].get("labels") or {}).items()
         ]
         return sorted(found, key=lambda item: int(item["metadata"]["labels"]["version"]))
 

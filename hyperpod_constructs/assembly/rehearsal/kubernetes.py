@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from ...core.catalog import deployment_wait, find_addon
 from . import brought
 from .account import Account
 from .api_server import ApiServer
+from .objects import Objects
 from .plan import Record, Timing
 from .store import Json, Key, Refusal, Resource
 from .world import Steps, World
@@ -99,25 +99,19 @@ class ClusterServer(ApiServer):
         return super()._object(method, resource, key, query, headers, body)
 
 
-class _Watched(dict[Key, Json]):
+class _Watched(Objects):
     """The objects; jobs that are written begin to run."""
 
-    def __init__(self, objects: dict[Key, Json], cluster: KubernetesCluster) -> None:
-        super().__init__(objects)
+    def __init__(self, objects: Objects, cluster: KubernetesCluster) -> None:
+        self._cluster: KubernetesCluster | None = None
+        super().__init__(objects.items())
         self._cluster = cluster
 
     def __setitem__(self, key: Key, item: Json) -> None:
         new = key not in self
         super().__setitem__(key, item)
-        if new:
+        if new and self._cluster is not None and not self.is_dry:
             self._cluster.appeared(key, item)
-
-    def __copy__(self) -> _Watched:
-        return _Watched(dict(self), self._cluster)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Watched:
-        """For a dry run: a copy that the same cluster watches, to be put back."""
-        return _Watched(copy.deepcopy(dict(self), memo), self._cluster)
 
 
 @dataclass(eq=False)
@@ -140,8 +134,8 @@ class KubernetesCluster:
     def has_release(self) -> bool:
         """Whether a Helm release is deployed in it."""
         return any(
-            key[1] == "secrets" and (item["metadata"].get("labels") or {}).get("status") == "deployed"
-            for key, item in self.store.objects.items()
+            (item["metadata"].get("labels") or {}).get("status") == "deployed"
+            for _, item in self.store.objects.of("", "secrets")
         )
 
     # Who may ask
@@ -163,7 +157,7 @@ class KubernetesCluster:
 
     def nodes(self) -> list[Json]:
         """Nodes that are ready."""
-        return [item for key, item in self.store.objects.items() if key[1] == "nodes"]
+        return [item for _, item in self.store.objects.of("", "nodes")]
 
     def join(self, name: str, kind: str, cluster: str) -> None:
         """A node joins, with the labels that are documented."""
@@ -220,7 +214,7 @@ class KubernetesCluster:
             self.services.record.find("HPR02", path, f"{addon.name} was installed without a node")
 
     def _become_ready(self, addon: Installed) -> Steps:
-        while not (self.nodes() or _is_daemon_set(addon.name)):
+        while not (self.store.objects.count("", "nodes") or _is_daemon_set(addon.name)):
             yield 15.0
             if self.addons.get(addon.name) is not addon:
                 return
@@ -309,10 +303,8 @@ class KubernetesCluster:
 
     def settle(self) -> None:
         """Pods of workloads run where there are nodes, and where their add-on is ready."""
-        count = len(self.nodes())
-        for key, item in list(self.store.objects.items()):
-            if key[1] not in ("deployments", "daemonsets"):
-                continue
+        count = self.store.objects.count("", "nodes")
+        for key, item in [*self.store.objects.of("apps", "deployments"), *self.store.objects.of("apps", "daemonsets")]:
             addon = self.addons.get((item["metadata"].get("labels") or {}).get("eks.amazonaws.com/addon", ""))
             running = count if addon is None or addon.ready or key[3] in addon.available else 0
             generation = item["metadata"].get("generation", 1)
@@ -345,7 +337,7 @@ class KubernetesCluster:
 
     def _run(self, key: Key) -> None:
         item = self.store.objects.get(key)
-        if item is not None and self.nodes():
+        if item is not None and self.store.objects.count("", "nodes"):
             item["status"] = {
                 "conditions": [{"type": "Running", "status": "True"}, {"type": "PodsRunning", "status": "True"}]
             }

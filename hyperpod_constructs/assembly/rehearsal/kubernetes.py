@@ -76,30 +76,35 @@ class ClusterServer(ApiServer):
     def __init__(self, cluster: KubernetesCluster) -> None:
         super().__init__(cluster.services.world.clock)  # type: ignore[arg-type]
         self.cluster = cluster
-        self.store.objects = _Watched(self.store.objects, cluster)  # jobs run, namespaces of teams stay watched
+        self.store.objects = Watched(self.store.objects, cluster)  # jobs run, namespaces of teams stay watched
 
     def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """One request of somebody with this role."""
-        if self.cluster.gone:
-            raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is gone")
-        trouble = self.cluster.denies(role, reads=method == "GET")
-        if trouble is not None:
-            return _refusal(trouble)
+        turned_away = self.turned_away(method, role)
+        if turned_away is not None:
+            return turned_away
         target = url.partition(".eks.amazonaws.com")[2] or url
         given = {**headers, "Authorization": f"Bearer {self.token}"}
         status, answer, more = self.answer(method, target, given, body or b"")
         data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
         return Answer(status, more, data)
 
+    def turned_away(self, method: str, role: str) -> Answer | None:
+        """The answer to somebody who is not let in. Raises `OSError` when the endpoint is gone."""
+        if self.cluster.gone:
+            raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is gone")
+        trouble = self.cluster.denies(role, reads=method == "GET")
+        return None if trouble is None else refused(trouble)
+
     def _object(
         self, method: str, resource: Resource, key: Key, query: dict[str, str], headers: Any, body: Any
     ) -> tuple[int, Any]:
         if method in ("PATCH", "PUT"):
-            self.cluster.admit(resource, key)
+            self.cluster.admit(key)
         return super()._object(method, resource, key, query, headers, body)
 
 
-class _Watched(Objects):
+class Watched(Objects):
     """The objects; jobs that are written begin to run."""
 
     def __init__(self, objects: Objects, cluster: KubernetesCluster) -> None:
@@ -127,7 +132,7 @@ class KubernetesCluster:
     """What was missing when an add-on was asked for, by the path of its resource."""
 
     def __post_init__(self) -> None:
-        self.server = ClusterServer(self)
+        self.server: ClusterServer = ClusterServer(self)
         self.store = self.server.store
 
     @property
@@ -344,9 +349,9 @@ class KubernetesCluster:
 
     # Admission
 
-    def admit(self, resource: Resource, key: Key) -> None:
+    def admit(self, key: Key) -> None:
         """Ask the webhooks of add-ons. Raises `Refusal`."""
-        where = (resource.group, resource.plural)
+        where = key[:2]
         operator = JOB_KINDS.get(where)
         if operator is not None:
             self._serving(operator, "hp-training-operator-webhook-service")
@@ -387,6 +392,7 @@ def _in_kube_system(name: str) -> bool:
     return known is not None and known.namespace == "kube-system"
 
 
-def _refusal(refusal: Refusal) -> Answer:
+def refused(refusal: Refusal) -> Answer:
+    """A refusal as an answer over HTTP."""
     body = {"kind": "Status", "status": "Failure", "reason": refusal.reason, "message": refusal.message}
     return Answer(refusal.status, {}, json.dumps({**body, "code": refusal.status}).encode())

@@ -38,6 +38,7 @@ class Report:
     left: list[Left] = field(default_factory=list)
     paying: list[str] = field(default_factory=list)
     imposed: float = 0.0
+    not_run: list[str] = field(default_factory=list)
 
     def add(self, title: str, rehearsal: Rehearsal, begun: float, first: int, outcomes: Sequence[Any]) -> None:
         """Write down what happened since `begun` (in seconds) and since the step `first`."""
@@ -49,6 +50,7 @@ class Report:
         """Take over findings and what is there in the end."""
         self.findings = ordered([*self.findings, *rehearsal.record.findings])
         self.left, self.paying = rehearsal.left(), rehearsal.paying()
+        self.not_run = list(rehearsal.record.not_run)
 
     @property
     def ok(self) -> bool:
@@ -73,7 +75,10 @@ class Report:
         if self.left:
             lines += ["", "what no stack owns in the end:"]
             lines += [f"  {one.kind} {one.id} ({one.path}): {one.why}" for one in self.left]
-        lines += ["", f"what costs money by the hour in the end: {', '.join(self.paying) or 'nothing'}", ""]
+        lines += ["", f"what costs money by the hour in the end: {', '.join(self.paying) or 'nothing'}"]
+        if self.not_run:
+            lines += ["", "not modelled, but taken to succeed:", *(f"  {one}" for one in self.not_run)]
+        lines.append("")
         lines.append(findings_text(self.findings))
         return "\n".join(lines)
 
@@ -143,6 +148,7 @@ class Report:
                 "drills": drills,
                 "left": [asdict(one) for one in self.left],
                 "paying": self.paying,
+                "not_modelled": self.not_run,
                 "findings": [finding.as_dict() for finding in self.findings],
             }
         )
@@ -158,6 +164,9 @@ class Report:
             parts.append(f"<h2>Faults</h2><pre>{html.escape(chr(10).join(self._drill_lines()))}</pre>")
         left = "\n".join(f"{one.kind} {one.id} ({one.path}): {one.why}" for one in self.left) or "nothing"
         parts.append(f"<h2>Left in the end</h2><pre>{html.escape(left)}</pre>")
+        if self.not_run:
+            told = html.escape("\n".join(self.not_run))
+            parts.append(f"<h2>Not modelled, but taken to succeed</h2><pre>{told}</pre>")
         parts.append(f"<h2>Findings: {html.escape(summary(self.findings))}</h2>")
         parts += [f"<pre>{html.escape(str(finding))}</pre>" for finding in self.findings]
         return "\n".join([*parts, "</body></html>"])

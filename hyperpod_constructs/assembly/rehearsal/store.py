@@ -26,8 +26,7 @@ from .objects import Objects
 
 __all__ = ["Clock", "Json", "Key", "Refusal", "Resource", "Store", "merged"]
 
-CRD_GROUP = "apiextensions.k8s.io"
-CRDS = (CRD_GROUP, "customresourcedefinitions")
+CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")
 CLUSTER_ROLES = ("rbac.authorization.k8s.io", "clusterroles")
 CRD_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
@@ -104,8 +103,8 @@ class Store:
 
     def settle(self) -> None:
         """Let scheduled controllers run, and finish deletions that nothing holds any more."""
-        now, due = self.clock.now(), []
-        while self._scheduled and self._scheduled[0][0] <= now:
+        due = []
+        while self._scheduled and self._scheduled[0][0] <= self.clock.now():
             due.append(heapq.heappop(self._scheduled)[2])
         for action in due:
             action()
@@ -137,8 +136,7 @@ class Store:
                 yield
         finally:
             if self._order > first:
-                self._scheduled = [entry for entry in self._scheduled if entry[1] <= first]
-                heapq.heapify(self._scheduled)
+                self._scheduled = sorted(entry for entry in self._scheduled if entry[1] <= first)  # a heap, too
 
     # Discovery.
 
@@ -301,7 +299,7 @@ class Store:
             )
 
     def _schema(self, resource: Resource) -> Json:
-        crd = self.objects.get((CRD_GROUP, "customresourcedefinitions", "", f"{resource.plural}.{resource.group}"))
+        crd = self.objects.get((*CRDS, "", f"{resource.plural}.{resource.group}"))
         if crd is None:
             return {}
         version = next(v for v in crd["spec"]["versions"] if v["name"] == resource.version)
@@ -344,9 +342,8 @@ class Store:
 
     def _holders(self, key: Key, item: Json) -> bool:
         metadata = item["metadata"]
-        if FOREGROUND in (metadata.get("finalizers") or []):
-            if not self.objects.dependents(metadata["uid"]):
-                metadata["finalizers"].remove(FOREGROUND)
+        if FOREGROUND in (metadata.get("finalizers") or []) and not self.objects.dependents(metadata["uid"]):
+            metadata["finalizers"].remove(FOREGROUND)
         if item["kind"] == "Namespace":
             left = self.objects.inside(key[3])
             if not left:

@@ -11,6 +11,7 @@ from typing import Any
 from . import checks
 from .documents import Document, join, read, within
 from .findings import Finding, Severity, errors, ordered
+from .first_defaults import completed
 from .jobs.files import LoadedJob, job_in, read_job
 from .jobs.foreign import foreign
 from .shape import Shape, shaped
@@ -74,6 +75,8 @@ def load(path: Path) -> Loaded:
     content = dict(document.value) if isinstance(document.value, dict) else document.value
     entries = content.pop("jobs", None) if isinstance(content, dict) else None
     _anchor(content, path.parent)
+    if isinstance(content, dict):
+        completed(content)
     jobs = _jobs(entries, path.parent, document)  # before the platform, whose validator then takes over that of a job
     shape = shaped(Platform, content, document)
     complete = shape.value is not None and jobs.complete and not errors(document.findings)

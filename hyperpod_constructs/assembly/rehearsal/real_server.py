@@ -9,7 +9,6 @@ functions write needs them. All of it is deleted in the end.
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -48,8 +47,8 @@ class Way(Protocol):
         """Its URL."""
 
     @property
-    def tls(self) -> ssl.SSLContext | None:
-        """TLS that trusts it; None for plain HTTP."""
+    def pool(self) -> urllib3.PoolManager:
+        """Connections that trust it."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -72,18 +71,20 @@ class RealKubernetes:
     way: Way
     stands_for: KubernetesCluster | None = None
 
-    def __post_init__(self) -> None:
-        tls: dict[str, Any] = {"ssl_context": self.way.tls} if self.way.tls else {}
-        self._pool = urllib3.PoolManager(maxsize=2, retries=False, **tls)
-
     def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Any = None) -> Answer:
         """One request. Raises `OSError` when there is no answer."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         given = {"Accept": "application/json", "User-Agent": MANAGER, **(headers or {}), **self.way.headers}
         timeout = urllib3.Timeout(connect=5.0, read=65.0)
         try:
-            response = self._pool.request(
-                method, f"{self.way.host}{target}", body=data, headers=given, timeout=timeout, redirect=False
+            response = self.way.pool.request(
+                method,
+                f"{self.way.host}{target}",
+                body=data,
+                headers=given,
+                timeout=timeout,
+                redirect=False,
+                retries=False,
             )
         except urllib3.exceptions.HTTPError as error:
             raise OSError(f"{self.way.host} does not answer: {error}") from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
 
+from .live import FORMATS, emit
 from .validate import DEFAULT
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ _PATH = click.Path(path_type=Path)
     help="Use the API server of this file's current context, one that can be thrown away, instead of the one in memory.",
 )
 @click.option("--seed", type=int, help="Another legal order, with other durations.")
-@click.option("-o", "--output", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
+@click.option("-o", "--output", "form", type=click.Choice([*FORMATS, "html"]), default="text", show_default=True)
 def rehearse(
     config: Path,
     old: Path | None,
@@ -91,7 +93,10 @@ def rehearse(
         raise click.ClickException(str(error)) from error
     finally:
         rehearsal.close()
-    click.echo({"text": report.as_text, "json": report.as_json, "html": report.as_html}[form]())
+    if form == "html":
+        click.echo(report.as_html())
+    else:
+        emit(json.loads(report.as_json()), form, report.as_text)
     raise SystemExit(0 if report.ok else 1)
 
 

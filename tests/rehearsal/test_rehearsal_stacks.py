@@ -307,7 +307,7 @@ def test_an_answer_is_too_large_and_an_answer_never_comes():
     rehearsal.faults_left.append(Fault("S.Thing", how="lost"))
     (outcome,) = rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])
     assert "did not receive a response" in outcome.reason
-    assert seen == [("Create", None), ("Delete", "S-Thing-LOST")]
+    assert seen == [("Create", None), ("Delete", "S-Thing-000000000001")]
     assert 3600 <= rehearsal.world.now < 3800
 
 

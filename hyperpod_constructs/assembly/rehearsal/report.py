@@ -92,8 +92,14 @@ class Report:
                     f"    {step.start / 60:6.1f} min  {took:5.1f} min  {step.stack}.{step.logical_id} ({step.kind})"
                 )
         if self.imposed:
-            lines.append(f"  the longest chain that AWS imposes takes {self.imposed:.0f} minutes of these")
+            lines.append(f"  {self._distance(act)}")
         return lines
+
+    def _distance(self, act: Act) -> str:
+        return (
+            f"the longest chain that AWS imposes takes {self.imposed:.0f} minutes; "
+            f"this takes {act.minutes / self.imposed:.2f} times as long"
+        )
 
     def _drill_lines(self) -> list[str]:
         bad = [drill for drill in self.drills if not drill.ok]
@@ -157,8 +163,11 @@ class Report:
         """One page by itself: bars over time, the critical path in another color."""
         parts = [_HEAD.format(title=html.escape(self.app))]
         for act in self.acts:
-            parts.append(f"<h2>{html.escape(act.title)}: {act.minutes:.0f} minutes</h2>")
-            parts += [f"<p>{html.escape(' '.join(told))}</p>" for told in act.outcomes]
+            parts.append(f"<h2>{html.escape(act.title)}: {act.minutes:.0f} minutes, {len(act.steps)} resources</h2>")
+            told = "\n".join(" ".join(outcome) for outcome in act.outcomes)
+            parts.append(f"<pre>{html.escape(told)}</pre>")
+            if act is self.acts[0] and self.imposed:
+                parts.append(f"<p>{html.escape(self._distance(act))}</p>")
             parts.append(_bars(act.steps))
         if self.drills:
             parts.append(f"<h2>Faults</h2><pre>{html.escape(chr(10).join(self._drill_lines()))}</pre>")
@@ -176,6 +185,7 @@ _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{ti
 body{{font:14px sans-serif;margin:2em}} .row{{position:relative;height:18px;white-space:nowrap}}
 .bar{{position:absolute;height:14px;background:#7aa6da;min-width:2px}} .on{{background:#d9534f}} .bad{{background:#333}}
 .name{{position:absolute;font-size:11px}} pre{{white-space:pre-wrap}}
+.axis{{position:relative;height:18px;border-bottom:1px solid #999;font-size:11px}} .axis span{{position:absolute}}
 </style></head><body><h1>{title}</h1>
 <p>Rehearsed with typical durations; AWS promises none of them. Red: the critical path. Black: failed.</p>"""
 
@@ -184,15 +194,20 @@ def _bars(steps: list[Step]) -> str:
     if not steps:
         return ""
     first, last = min(step.start for step in steps), max(step.end for step in steps)
-    scale = 70.0 / max(1.0, last - first)
+    scale = 100.0 / max(1.0, last - first)
     on = {(step.name, step.start) for step in critical_path(steps)}
-    rows = []
+    every = next(minutes for minutes in (1, 2, 5, 10, 20, 60, 24 * 60) if (last - first) / 60 / minutes <= 12)
+    ticks = range(0, int((last - first) / 60) + 1, every)
+    marks = "".join(f'<span style="left:{minute * 60 * scale:.2f}%">{minute} min</span>' for minute in ticks)
+    rows = [f'<section class="axis">{marks}</section>']
     for step in sorted(steps, key=lambda one: (one.start, one.end)):
         left, width = (step.start - first) * scale, (step.end - step.start) * scale
         css = "bad" if step.failed else "on" if (step.name, step.start) in on else ""
         label = html.escape(f"{step.action} {step.name} {(step.end - step.start) / 60:.1f} min {step.failed}")
+        end = left + width  # names lie beside the bars, where there is room
+        beside = f"left:{end + 0.5:.2f}%" if end < 55 else f"right:{100.5 - left:.2f}%"
         rows.append(
             f'<div class="row"><span class="bar {css}" style="left:{left:.2f}%;width:{width:.2f}%"></span>'
-            f'<span class="name" style="left:{left + width + 0.5:.2f}%">{label}</span></div>'
+            f'<span class="name" style="{beside}">{label}</span></div>'
         )
     return "\n".join(rows)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 _ENDINGS = {".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markdown", ".json": "json"}
-_ONLY = "It was made with --configs-only, without synthesizing."
-_SEVERAL = "Several configs are reported from their configs only; a report of one has everything."
+_ONLY = "This report was made with --configs-only: what only the synthesized templates say is left out."
+_SEVERAL = "A report of several configs has no synthesized templates: what only they say is in a report of one config."
 
 
 @click.command(short_help="Write a report for reviewers: drawings, changes, cost, access.")
@@ -107,15 +107,14 @@ def _write(text: str, output: Path | None) -> None:
     if output is None or str(output) == "-":
         click.echo(text, nl=False)
         return
+    scratch = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=output.parent, prefix=f".{output.name}-", delete=False, encoding="utf-8"
-        ) as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        os.replace(file.name, output)  # noqa: PTH105
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(output)
     except OSError as problem:
         raise click.ClickException(f"{output} cannot be written: {problem.strerror}") from problem
+    finally:
+        scratch.unlink(missing_ok=True)
     click.echo(f"wrote {output}", err=True)
 
 
@@ -246,6 +245,7 @@ def _job_report(configs: Sequence[Path], files: Sequence[Path]) -> tuple[Report,
     from ..core.jobs.files import read_jobs
     from ..core.rendering import text
     from ..core.report import Report, job_part, unreadable_part
+    from .job_input import in_cluster
 
     platform = None
     if configs:
@@ -255,13 +255,16 @@ def _job_report(configs: Sequence[Path], files: Sequence[Path]) -> tuple[Report,
             raise SystemExit(1)
         platform = loaded.platform
     parts, code = [], 0
-    for number, (file, one) in enumerate(((file, one) for file in files for one in read_jobs(file)), 1):
+    read = [(file, one) for file in files for one in read_jobs(file)]
+    for number, (path, one) in enumerate(read, 1):
         found = list(one.findings)
         if one.job is None:
-            parts.append(unreadable_part(str(file), str(file), found, id=f"j{number}"))
+            parts.append(unreadable_part(str(path), str(path), found, id=f"j{number}"))
             code = 1
             continue
-        found = ordered([*found, *map(one.locate, check_job(one.job))])
+        found += map(one.locate, check_job(one.job))
+        if platform is not None:
+            found += in_cluster([one], configs[0])[1]
         code = 1 if errors(found) else code
-        parts.append(job_part(one.job, platform, found, id=f"j{number}"))
+        parts.append(job_part(one.job, platform, ordered(found), id=f"j{number}"))
     return Report(parts[0].title if len(parts) == 1 else f"{len(parts)} jobs", tuple(parts)), code

@@ -36,7 +36,7 @@ def fitted(text: str, width: float, kind: str = "") -> str:
     """A text cut to a width, in the middle, so that beginnings and numbered ends of names both stay.
 
     >>> fitted("research", 100), fitted("a-very-long-name-of-a-group-12", 100)
-    ('research', 'a-very…up-12')
+    ('research', 'a-very…oup-12')
     """
     if len(text) < 4 or len(text) * 7 < width or (wide := text_width(text, kind)) <= width:
         return text

@@ -39,10 +39,13 @@ def section(subject: Subject, before: Before) -> Section:
 
 
 def everything(before: Before) -> list[Edit]:
-    """The edits of the config, and those that only CloudFormation's comparison shows, worst first."""
+    """The edits of the config, and what only CloudFormation's comparison shows, worst first."""
     found = list(before.edits)
     ours = before.deployment.edits if before.deployment else ()
-    further = [edit for edit in ours if edit not in found and (not found or edit.change in REPLACING)]
+    told = {(edit.change, edit.message) for edit in found}
+    further = [
+        edit for edit in ours if (not found or edit.change in REPLACING) and (edit.change, edit.message) not in told
+    ]
     return sorted([*found, *further], key=lambda edit: WORST_FIRST.index(edit.change))
 
 

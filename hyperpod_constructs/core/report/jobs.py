@@ -159,8 +159,10 @@ def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | Non
     shown = min(per_node, 16)
     each = (_WIDTH - 8) / shown
     for number in range(shown):
-        canvas.box(2 + number * each, 26, each - 4, 40, f"share s{number % 2}", f"replica: {_requests(sized)}")
-        canvas.text(2 + number * each + 8, 51, _requests(sized) if shown < 5 else "replica", "on", width=each - 16)
+        canvas.box(2 + number * each, 26, each - 4, 40, "share s0", f"replica {number + 1}: {_requests(sized)}")
+        canvas.text(
+            2 + number * each + 8, 51, _requests(sized) if shown < 5 else str(number + 1), "on", width=each - 16
+        )
     if kind and kind.accelerator:
         used = quantity(round(sized.accelerators * per_node, 2))
         said = f"{used} of {kind.accelerator.count} {kind.accelerator.model} of the node are used"

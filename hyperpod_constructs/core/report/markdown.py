@@ -56,7 +56,8 @@ def _block(block: Block) -> str:
         return f"> {_SIGNS.get(block.tone, '')} {_plain(block.text)}\n"
     if isinstance(block, Figures):
         return "".join(
-            f"- **{_plain(name)}**: {_plain(f'{value} {remark}'.strip())}\n" for name, value, remark in block.items
+            f"- **{_plain(name)}**: {_plain(value)}{f' ({_plain(remark)})' if remark else ''}\n"
+            for name, value, remark in block.items
         )
     if isinstance(block, Code):
         return f"{_plain(block.caption)}:\n\n{fenced(block.text)}\n"

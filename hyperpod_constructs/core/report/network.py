@@ -185,7 +185,7 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
         x = _LEFT + 8 + number * (column + _GAP)
         canvas.box(x, top + 24, column, y - top - 26, "zone", f"Availability zone {zone}")
         canvas.text(x + 10, top + 42, zone, "zone")
-        canvas.say(1, f"zone {zone}")
+        canvas.say(1, f"zone {zone}" + (", with a NAT gateway" if zone in zones[: nat_gateways(network)] else ""))
         seen: dict[str, int] = {}
         for one in (each for each in found if each.zone == zone):
             place = seen[one.kind] = seen.get(one.kind, -1) + 1
@@ -272,7 +272,6 @@ def _ways_out(
         if zone in with_nat:
             canvas.box(x + column - 72, rows["public"] + 6, 56, 22, "gateway", f"NAT gateway in {zone}")
             canvas.text(x + column - 58, rows["public"] + 21, "NAT")
-            canvas.say(2, f"NAT gateway in {zone}")
             out = x + column - 44
             canvas.line(
                 (out, rows["public"] + 6),

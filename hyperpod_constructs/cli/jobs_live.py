@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..core.terminal import paragraph, readable
+from .limit import limited
 from .live import in_words
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ KINDS = ("HyperPodPyTorchJob", "PyTorchJob", "Job")
 
 
 def cluster_options(function: Function) -> Function:
-    """`--cluster-name`, `--context`, `--profile` and `--region`, given to the function as one `where`."""
+    """`--cluster-name`, `--context`, `--profile` and `--region`, given to the function as one `where`.
+
+    The time of the command is limited (`limit.limited`).
+    """
+    function = limited(function)
     for option in (
         click.option("--region", help="AWS region, with --cluster-name."),
         click.option("--profile", help="Profile of your AWS configuration, with --cluster-name."),
@@ -70,7 +75,7 @@ def connected(
     except NoSuchJob as error:
         raise click.ClickException(paragraph(str(error))) from error
     except KubernetesError as error:
-        cure = f"\n  cure: {error.cure}" if error.cure else ""
+        cure = f"\n  fix: {error.cure}" if error.cure else ""
         raise click.ClickException(paragraph(f"{error.reason}: {error}{cure}")) from error
 
 
@@ -93,7 +98,7 @@ def follow(api: Any, job: dict[str, Any], goal: str, timeout: float) -> None:
             click.echo(readable(f"{name}: {state}"), err=True)
     except JobFailed as error:
         command = shlex.join(["hyperpod", "jobs", "logs", name])
-        raise click.ClickException(paragraph(f"{name} failed: {error}\n  cure: {command}")) from error
+        raise click.ClickException(paragraph(f"{name} failed: {error}\n  fix: {command}")) from error
     except TimedOut as error:
         click.echo(readable(f"Error: {error}"), err=True)
         raise SystemExit(3) from error

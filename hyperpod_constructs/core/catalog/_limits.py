@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 
 
@@ -39,6 +39,7 @@ class Limit:
         return self.minimum <= value <= self.value
 
 
+@follows_facts
 @cache
 def limits() -> Mapping[str, Limit]:
     """Every limit by name."""

@@ -11,6 +11,7 @@ from .base import Change, SpecModel, defaults, field
 from .cluster import Cluster
 from .dependencies import DependencyChart
 from .eks import Eks
+from .facts import Facts
 from .governance import Governance
 from .groups import LustreEfaClient
 from .jobs import Job
@@ -68,6 +69,9 @@ class Platform(SpecModel):
     permissions_boundary_arn: PolicyArn | None = field(
         None, change=Change.IN_PLACE, help="Permissions boundary of every role that we make."
     )
+    facts: Facts = field(
+        defaults(Facts), change=Change.NONE, help="Facts over those of the catalog: new instance types and regions."
+    )
     allow_data_loss: bool = field(
         False,
         change=Change.NONE,
@@ -77,6 +81,13 @@ class Platform(SpecModel):
         False, change=Change.NONE, help="Whether `--deployed` accepts edits that replace the cluster."
     )
     acknowledge: tuple[Acknowledgement, ...] = field((), change=Change.NONE, help="Findings that were accepted.")
+    defaults: Literal[1, 2] = field(
+        2,
+        change=Change.NONE,
+        help="Generation of the default settings of a config file. `2`: the current defaults. A file without it has "
+        "generation `1`, the defaults of version 0.1.0, so that an upgrade of this library changes no deployed platform. "
+        "Objects that are made in code have the current defaults.",
+    )
 
     @property
     def completed_jobs(self) -> tuple[Job, ...]:

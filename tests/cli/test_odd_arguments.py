@@ -203,7 +203,7 @@ ACTIONS = {
         "jobs resume",
         "jobs delete",
     ),
-    *("context set", "stacks delete", "software update", "explain", "schema", "jobs render"),
+    *("context set", "stacks delete", "software update", "explain", "schema", "jobs render", "report"),
 }
 """Commands that do something instead of answering, write or print files; `explain` passes -o on."""
 OFFLINE = [

@@ -204,6 +204,7 @@ ACTIONS = {
         "jobs delete",
     ),
     *("context set", "stacks delete", "software update", "explain", "schema", "jobs render", "report"),
+    *("import cluster-stack", "import stack", "import tfvars"),
 }
 """Commands that do something instead of answering, write or print files; `explain` passes -o on."""
 OFFLINE = [

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from aws_cdk import CfnOutput, Duration
-=======
-import jsii
-from aws_cdk import CfnOutput, CfnResource, Duration, Stack
->>>>>>> main
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
@@ -44,6 +39,8 @@ from .validation import accept_newer_properties, region_of, validate_with
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
     from aws_cdk import aws_eks_v2 as eks
+
+    from .imported_cluster import ImportedCluster
 
 
 class HyperPodCluster(HyperPodClusterBase):
@@ -172,7 +169,7 @@ class HyperPodCluster(HyperPodClusterBase):
         execution_role: iam.IRole | None = None,
         execution_roles: Mapping[str, iam.IRole] | None = None,
         handler_subnets: Sequence[ec2.ISubnet] = (),
-    ) -> HyperPodClusterBase:
+    ) -> ImportedCluster:
         """A HyperPod cluster that exists, made by another stack, app or tool: for add-ons, teams, storage and jobs.
 
         Nothing of it is changed. Jobs and teams are checked against its groups where these are told.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
 from constructs import Construct, DependencyGroup
 
@@ -127,6 +128,9 @@ class ImportedCluster(HyperPodClusterBase):
         if self._nodes is None:
             raise ValueError(self._missing("vpc and security_group"))
         return self._nodes.subnet_id(availability_zone_id)
+
+    def keep_in_place(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
+        """Nothing: the guard that looks at file systems runs in the stack of a cluster that is made."""
 
     def _missing(self, what: str) -> str:
         return f"{self.node.path}: the imported cluster needs {what}; give it to HyperPodCluster.from_attributes"

@@ -35,6 +35,7 @@ NOT_RUN = {
     "installs the requirements first; app.py, which it runs, has its own tests": r"make synth",
     "is CI itself": r"make test",
     "reads the history of the user's repository": r"git show",
+    "sets the shell's search path": r"export PATH=",
 }
 """Why a command is not run, and which."""
 ELSEWHERE = {

@@ -17,6 +17,7 @@ from constructs import Construct, DependencyGroup, IDependable
 from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties, lifecycle_settings
 from ..core.placement import system_group
 from ..core.spec import Acknowledgement, Cluster, InstanceGroup, RestrictedInstanceGroup
+from ..core.spec.base import deployed
 from .arguments import checked
 from .autoscaling import NodePool
 from .cluster_base import HyperPodClusterBase, eks_cluster_of
@@ -59,7 +60,8 @@ class HyperPodCluster(HyperPodClusterBase):
     subnets of its own: name them where zones may be added to a VPC later. Default: those of the first two zones of a
     `HyperPodNetwork` (`control_plane_zone_ids`), all of `node_subnets`, or all private subnets of another VPC.
 
-    `cluster` is the whole spec; `instance_groups` is the short way for a cluster with defaults. An edit that would make
+    `cluster` is the whole spec; `instance_groups`, `cluster_name` and `nodes_ready_timeout` (at most one hour) are the short
+    way for a cluster with defaults, and go before it. `outputs` makes a stack output of the ARN. An edit that would make
     CloudFormation replace the cluster fails the deployment before anything happens, unless `allow_replacement` is set.
 
     It is a grantable: `bucket.grant_read(cluster)` lets the nodes of every group read, whichever role they run with.
@@ -87,10 +89,18 @@ class HyperPodCluster(HyperPodClusterBase):
         allow_replacement: bool = False,
         after: Sequence[IDependable] = (),
         acknowledge: Sequence[Acknowledgement] = (),
+        cluster_name: str | None = None,
+        nodes_ready_timeout: Duration | None = None,
+        outputs: bool = False,
     ) -> None:
         super().__init__(scope, id)
         spec = cluster or Cluster()
-        self.spec = spec.model_copy(update={"instance_groups": (*spec.instance_groups, *instance_groups)})
+        given: dict[str, object] = {"instance_groups": (*spec.instance_groups, *instance_groups)}
+        if cluster_name is not None:
+            given["cluster_name"] = cluster_name
+        if nodes_ready_timeout is not None:
+            given["nodes_ready_minutes"] = int(nodes_ready_timeout.to_minutes())
+        self.spec = spec.model_copy(update=given)
         self._placement = NodePlacement(
             self, vpc=vpc, node_subnets=node_subnets, security_group=security_group, cluster_subnets=cluster_subnets
         )
@@ -145,13 +155,15 @@ class HyperPodCluster(HyperPodClusterBase):
             self.lifecycle_scripts.ready,
             *([self.cluster_role] if self.cluster_role else []),
             *restricted,  # restricted nodes never become ready without
+            self.kubernetes.before_clusters,
             *after,
         ):
             self.resource.node.add_dependency(dependable)
         if self._gate is None:  # it comes with the first group that it can wait for
             self._nodes_ready.add(self.resource)
         self._make_node_pools()
-        CfnOutput(self, "ClusterArn", value=self.cluster_arn)
+        if outputs:
+            CfnOutput(self, "ClusterArn", value=self.cluster_arn)
 
     @staticmethod
     def from_attributes(
@@ -321,7 +333,7 @@ class HyperPodCluster(HyperPodClusterBase):
             "NodesReady",
             kubernetes=self.kubernetes,
             condition=lambda: nodes_ready(
-                count=self.system_nodes,
+                count=deployed(self.system_nodes),
                 cluster_arn=self.cluster_arn,
                 instance_types=group.types if (group := system_group(self.spec)) else (),
             ),

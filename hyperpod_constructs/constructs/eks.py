@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Acknowledgment, CfnOutput, CfnResource, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
@@ -62,9 +62,21 @@ class HyperPodEks(Construct):
         addons: Addons | None = None,
         log_settings: Logs | None = None,
         acknowledge: Sequence[Acknowledgement] = (),
+        kubernetes_version: str | None = None,
+        admins: Sequence[iam.IRole | str] = (),
+        endpoint_access: EndpointAccess | None = None,
+        secrets_key: kms.IKey | None = None,
+        outputs: bool = False,
     ) -> None:
         super().__init__(scope, id)
-        spec, addons = eks or Eks(), addons or Addons()
+        given = {
+            "kubernetes_version": kubernetes_version,
+            "admins": tuple(admin if isinstance(admin, str) else admin.role_arn for admin in admins),
+            "endpoint_access": endpoint_access,
+        }
+        spec = (eks or Eks()).model_copy(update={key: value for key, value in given.items() if value})
+        self._secrets_key = secrets_key
+        addons = addons or Addons()
         self.spec = spec
         self.kubernetes_version = spec.version
         group = DependencyGroup()
@@ -117,8 +129,9 @@ class HyperPodEks(Construct):
         group.add(*core.values())
         self.network_addon = core.get("vpc_cni")
         self.node.add_dependency(network.ready)
-        command = f"aws eks update-kubeconfig --region {Stack.of(self).region} --name {self.cluster_name}"
-        CfnOutput(self, "KubeconfigCommand", value=command)
+        if outputs:
+            command = f"aws eks update-kubeconfig --region {Stack.of(self).region} --name {self.cluster_name}"
+            CfnOutput(self, "KubeconfigCommand", value=command)
 
     @staticmethod
     def from_cluster(
@@ -170,6 +183,24 @@ class HyperPodEks(Construct):
         return ImportedEks(scope, id, eks_cluster=attributes)
 
     @property
+    def connections(self) -> ec2.Connections:
+        """The network connections of the control plane, by its cluster security group.
+
+        Raises:
+            ValueError: the cluster exists, and its cluster security group is not known.
+        """
+        existing = self.spec.existing
+        if self.cluster is not None:
+            return self.cluster.connections
+        if existing is None or existing.security_group_id is None:
+            raise ValueError(f"{self.node.path}: eks.existing.security_group_id is needed for connections")
+        id = "ClusterSecurityGroup"
+        group: Any = self.node.try_find_child(id) or ec2.SecurityGroup.from_security_group_id(
+            self, id, existing.security_group_id
+        )
+        return ec2.Connections(security_groups=[group])
+
+    @property
     def oidc(self) -> OidcIdentity:
         """The OIDC provider, made when it is first asked for; that of an existing cluster has to be given."""
         if self.cluster:
@@ -213,9 +244,8 @@ class HyperPodEks(Construct):
             bootstrap_self_managed_addons=False,  # we manage vpc-cni, kube-proxy and coredns
             bootstrap_cluster_creator_admin_permissions=False,
             service_ipv4_cidr=spec.service_cidr,
-            secrets_encryption_key=(
-                kms.Key.from_key_arn(self, "SecretsKey", spec.secrets_key_arn) if spec.secrets_key_arn else None
-            ),
+            secrets_encryption_key=self._secrets_key
+            or (kms.Key.from_key_arn(self, "SecretsKey", spec.secrets_key_arn) if spec.secrets_key_arn else None),
         )
         # the network tags its node subnets for load balancers; control-plane subnets are not for them
         Validations.of(cluster).acknowledge(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, Literal
 
 from aws_cdk import Annotations, Aws, Fn, RemovalPolicy, Tags
 from aws_cdk import aws_ec2 as ec2
@@ -17,6 +17,7 @@ from ..core.findings import Finding
 from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
 from .arguments import checked
+from .ids import ensure_known, known_id
 from .log_groups import DEFAULT_RETENTION
 from .security_groups import node_security_group
 from .trust import hold_to_account
@@ -30,7 +31,8 @@ class HyperPodNetwork(Construct):
     Each zone gets a large private node subnet and a small subnet for the control plane's interfaces; an open network also
     gets public subnets and NAT. The node security group has explicit rules from and to itself, which EFA needs.
 
-    `network` is the spec; with `network.existing` everything is imported and only a missing security group is made.
+    `network` is the spec; `zones` (zone ids), `vpc_cidr` and `nat` are the short way for a network with defaults, and go
+    before it. With `network.existing` everything is imported and only a missing security group is made.
     `endpoint_services` are the interface endpoints wanted besides those of the spec (a closed network needs many).
     """
 
@@ -54,10 +56,15 @@ class HyperPodNetwork(Construct):
         scope: Construct,
         id: str,
         *,
-        network: Network,
+        network: Network | None = None,
+        zones: Sequence[str] = (),
+        vpc_cidr: str | None = None,
+        nat: Literal["single", "per-zone", "none"] | None = None,
         endpoint_services: Sequence[str] = (),
     ) -> None:
         self._start(scope, id)
+        given = {"availability_zone_ids": tuple(zones), "vpc_cidr": vpc_cidr, "nat": nat}
+        network = (network or Network()).model_copy(update={key: value for key, value in given.items() if value})
         self.spec = network
         if network.existing:
             self._import(network)
@@ -118,6 +125,8 @@ class HyperPodNetwork(Construct):
     # ---- made ----
 
     def _create(self, network: Network, endpoint_services: Sequence[str]) -> None:
+        ensure_known(self, "network.vpc_cidr", "subnets are cut from it", network.vpc_cidr)
+        ensure_known(self, "network.node_cidrs", "subnets are cut from it", *(network.node_cidrs or ()))
         planned = plan(network)
         self._vpc = ec2.CfnVPC(
             self, "Vpc", cidr_block=network.vpc_cidr, enable_dns_hostnames=True, enable_dns_support=True
@@ -174,7 +183,7 @@ class HyperPodNetwork(Construct):
         name = {"public": "Public", "control-plane": "ControlPlane", "node": "Node"}[planned.kind]
         subnet = ec2.CfnSubnet(
             self,
-            f"{name}{planned.availability_zone_id}",
+            f"{name}{known_id(self, planned.availability_zone_id)}",
             vpc_id=self._vpc_id,
             availability_zone_id=planned.availability_zone_id,
             cidr_block=planned.cidr,
@@ -210,24 +219,27 @@ class HyperPodNetwork(Construct):
             route.add_resource_dependency(attachment)  # else the route races the attachment and the stack rolls back
             self._group.add(route)
             for zone, subnet in subnets["public"].items():
-                self._associate(f"Public{zone}", subnet, table)
+                self._associate(f"Public{known_id(self, zone)}", subnet, table)
                 if network.nat == "per-zone" or (network.nat == "single" and not gateways):
-                    address = ec2.CfnEIP(self, f"NatAddress{zone}", domain="vpc")
+                    address = ec2.CfnEIP(self, f"NatAddress{known_id(self, zone)}", domain="vpc")
                     gateways[zone] = ec2.CfnNatGateway(
-                        self, f"Nat{zone}", subnet_id=subnet.ref, allocation_id=address.attr_allocation_id
+                        self,
+                        f"Nat{known_id(self, zone)}",
+                        subnet_id=subnet.ref,
+                        allocation_id=address.attr_allocation_id,
                     )
                     gateways[zone].add_resource_dependency(route)
         tables: dict[str, ec2.CfnRouteTable] = {}
         for zone, subnet in subnets["node"].items():
-            tables[zone] = ec2.CfnRouteTable(self, f"PrivateRoutes{zone}", vpc_id=self._vpc_id)
-            self._associate(f"Node{zone}", subnet, tables[zone])
-            self._associate(f"ControlPlane{zone}", subnets["control-plane"][zone], tables[zone])
+            tables[zone] = ec2.CfnRouteTable(self, f"PrivateRoutes{known_id(self, zone)}", vpc_id=self._vpc_id)
+            self._associate(f"Node{known_id(self, zone)}", subnet, tables[zone])
+            self._associate(f"ControlPlane{known_id(self, zone)}", subnets["control-plane"][zone], tables[zone])
             if gateways:
                 gateway = gateways.get(zone) or next(iter(gateways.values()))
                 self._group.add(
                     ec2.CfnRoute(
                         self,
-                        f"PrivateRoute{zone}",
+                        f"PrivateRoute{known_id(self, zone)}",
                         route_table_id=tables[zone].ref,
                         destination_cidr_block="0.0.0.0/0",
                         nat_gateway_id=gateway.ref,
@@ -248,7 +260,7 @@ class HyperPodNetwork(Construct):
         return {
             zone: ec2.Subnet.from_subnet_attributes(
                 self,
-                f"{name}Subnet{zone}",
+                f"{name}Subnet{known_id(self, zone)}",
                 subnet_id=subnet.ref,
                 availability_zone=subnet.attr_availability_zone,
                 route_table_id=tables[zone].ref,
@@ -349,7 +361,7 @@ class HyperPodNetwork(Construct):
         self.node_subnets = {
             subnet.availability_zone_id: ec2.Subnet.from_subnet_attributes(
                 self,
-                f"NodeSubnet{subnet.availability_zone_id}",
+                f"NodeSubnet{known_id(self, subnet.availability_zone_id)}",
                 subnet_id=subnet.subnet_id,
                 availability_zone=subnet.availability_zone_id,
                 route_table_id=subnet.route_table_id,

@@ -103,6 +103,7 @@ class HyperPodPlatform(Construct):
             eks=platform.completed_eks,
             addons=platform.addons,
             log_settings=platform.logs,
+            outputs=True,
         )
         self.dependencies = None
         if platform.dependencies.enabled:
@@ -110,9 +111,6 @@ class HyperPodPlatform(Construct):
                 scopes.hyperpod,
                 "Dependencies",
                 kubernetes=self.eks.kubernetes,
-                region=platform.region,
-                instance_types=sorted({name for group in platform.cluster.groups for name in group.types}),
-                restricted_nodes=bool(platform.cluster.restricted_instance_groups),
                 components=platform.dependencies,
             )
             self.dependencies.node.add_dependency(self.eks.ready)
@@ -123,7 +121,7 @@ class HyperPodPlatform(Construct):
             vpc=self.network,
             cluster=platform.completed_cluster,
             allow_replacement=platform.allow_cluster_replacement,
-            after=[self.dependencies] if self.dependencies else [],
+            outputs=True,
         )
         self.storage = None
         if platform.storage.lustre or platform.storage.buckets:

@@ -16,6 +16,7 @@ from aws_cdk import Duration
 from constructs import Construct, IDependable
 
 from ..core.catalog import label, load
+from ..core.spec.base import deployed
 from .arguments import checked
 from .kubernetes import KubernetesCopy, KubernetesFields, KubernetesWait, daemon_set_ready
 
@@ -78,7 +79,7 @@ class RestrictedDns(Construct):
             "NodeServersReady",
             kubernetes=cluster.kubernetes,
             condition=lambda: daemon_set_ready(
-                NAMESPACE, "node-coredns", minimum_ready=cluster.system_nodes, all_nodes=False
+                NAMESPACE, "node-coredns", minimum_ready=deployed(cluster.system_nodes), all_nodes=False
             ),
             timeout=Duration.minutes(15),
             rerun_on=version,

@@ -26,19 +26,11 @@ from .arguments import checked
 from .framework_logs import keep_emptying_logs
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
+from .removal import removal_policy
 from .roles import pod_identity_role
 from .weak_references import refer_weakly
 
 _EVENTS = ["NEW", "CHANGED", "DELETED"]
-
-
-def removal_policy(removal: str, *, allow_data_loss: bool) -> RemovalPolicy:
-    """Data goes only where its own policy and the global switch both say so.
-
-    What a failed creation made holds no data yet: it goes with the rollback, or each attempt would leave one more.
-    """
-    destroy = removal == "destroy" and allow_data_loss
-    return RemovalPolicy.DESTROY if destroy else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 class HyperPodBucket(Construct):

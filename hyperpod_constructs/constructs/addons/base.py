@@ -13,6 +13,7 @@ from constructs import Construct, IDependable
 from ...core import catalog
 from ...core.overlay import overlay
 from ...core.spec import ADDON_NAMES, CORE, PREREQUISITES, Addon, Addons, configuration_of
+from ...core.spec.base import is_token
 from ..arguments import checked
 from ..kubernetes import KubernetesWait, addon_active, deployment_available
 
@@ -184,5 +185,6 @@ def known_version(addon_name: str, kubernetes_version: str | None) -> str | None
     'v1.3.0-eksbuild.1'
     """
     addon = catalog.find_addon(addon_name)
-    version = addon.version_for(kubernetes_version) if addon and kubernetes_version else None
+    known = kubernetes_version and not is_token(kubernetes_version)
+    version = addon.version_for(str(kubernetes_version)) if addon and known else None
     return version.version if version else None

@@ -53,6 +53,8 @@ class KubernetesProvider(Construct):
     """Security groups of the functions: the cluster's must admit them."""
     parts: Parts
     """What the app puts on the EKS cluster; checked when the app is synthesized."""
+    before_clusters: DependencyGroup
+    """What HyperPod clusters on the EKS cluster come after, such as the dependency chart."""
     service_token: str
     """Service token of `Custom::HyperPodKubernetesObjects`."""
     reachable: DependencyGroup
@@ -89,6 +91,7 @@ class KubernetesProvider(Construct):
         self._framework_logs = function_logs(self, "FrameworkLogs", log_retention)
         keep_internal(self)
         self.reachable = DependencyGroup()
+        self.before_clusters = DependencyGroup()
         self.ready = DependencyGroup(self.role, self.reachable)
         if create_access_entry:
             self.ready.add(self._let_in("AccessEntry", self.role, "AmazonEKSClusterAdminPolicy"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -17,7 +17,6 @@ from pydantic import (
     Field,
     ValidatorFunctionWrapHandler,
     field_validator,
-    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -89,16 +88,17 @@ class SpecModel(BaseModel):
     takes_tokens: ClassVar[tuple[str, ...]] = ()
     """Numeric fields that may be CDK tokens."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _known_numbers(cls, values: Any) -> Any:
-        for name, value in values.items() if isinstance(values, dict) else ():
-            if isinstance(value, float) and is_token(value) and name not in cls.takes_tokens:
-                raise ValueError(
-                    f"{name} is known only at deploy time (a CDK token), and the number is needed at synthesis: "
-                    "give the number itself"
-                )
-        return values
+    if not TYPE_CHECKING:  # a validator before all others would turn JSON into Python, whose lists are no tuples
+
+        def __new__(cls, *args: Any, **values: Any) -> Any:
+            """Refuse tokens for numbers that are needed at synthesis."""
+            for name, value in values.items():
+                if isinstance(value, float) and is_token(value) and name not in cls.takes_tokens:
+                    raise ValueError(
+                        f"{cls.__name__}: {name} is known only at deploy time (a CDK token), and the number is needed at "
+                        "synthesis: give the number itself"
+                    )
+            return super().__new__(cls)
 
 
 Model = TypeVar("Model", bound=SpecModel)

@@ -210,7 +210,7 @@ def test_functions_are_inside_where_the_attributes_say_that_the_endpoint_is_priv
 def test_an_authentication_mode_that_hyperpod_refuses_fails_the_synth():
     text = refused(on(v1, authentication_mode=None))  # the default of CDK's older class
     assert "error HP941 eks_cluster: authentication mode is CONFIG_MAP" in text
-    assert "cure: authentication_mode=AuthenticationMode.API_AND_CONFIG_MAP" in text
+    assert "fix: authentication_mode=AuthenticationMode.API_AND_CONFIG_MAP" in text
 
 
 def test_auto_mode_and_a_public_endpoint_are_warnings():

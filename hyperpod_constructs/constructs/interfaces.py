@@ -84,7 +84,6 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
     spec: Cluster
     eks_cluster: EksCluster
     kubernetes: KubernetesProvider
-    cluster_arn: str
     nodes_ready: IDependable
     """The nodes of the system group are ready: what needs pods depends on it."""
     jobs_ready: DependencyGroup
@@ -93,6 +92,11 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
     @property
     def node(self) -> Node:
         """Its node in the construct tree."""
+        ...
+
+    @property
+    def cluster_arn(self) -> str:
+        """ARN of the HyperPod cluster."""
         ...
 
     @property

@@ -75,11 +75,34 @@ def _tags(tags: Any) -> dict[str, str]:
 
 
 def _node_subnets(found: Deployed) -> list[Json]:
-    """The subnets of the nodes, one per zone, in the order of their ranges."""
+    """The subnets of the nodes, one per zone: those of the cluster's `VpcConfig` in its order first, then by range."""
+    fixed = found.cluster.get("VpcConfig", {}).get("Subnets", [])
+
+    def place(subnet: Json) -> tuple[int, list[int]]:
+        known = fixed.index(subnet["SubnetId"]) if subnet["SubnetId"] in fixed else len(fixed)
+        return known, [int(part) for part in re.findall(r"\d+", subnet["CidrBlock"])]
+
     by_zone: dict[str, Json] = {}
-    for subnet in sorted(found.subnets, key=lambda one: [int(part) for part in re.findall(r"\d+", one["CidrBlock"])]):
+    for subnet in sorted(found.subnets, key=place):
         by_zone.setdefault(subnet["AvailabilityZoneId"], subnet)
     return list(by_zone.values())
+
+
+def _vpc_config(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
+    """The cluster's `VpcConfig`, which replaces it when it changes: by default it is made of the first two zones."""
+    given = found.cluster.get("VpcConfig") or {}
+    subnets, groups = given.get("Subnets", []), given.get("SecurityGroupIds", [])
+    zones = {subnet["SubnetId"]: subnet["AvailabilityZoneId"] for subnet in nodes}
+    usual = catalog.limit("eks_subnets").value
+    if all(subnet in zones for subnet in subnets) and len(subnets) >= usual and len(groups) == 1:
+        if len(subnets) > usual:
+            note = "the zones of the cluster's VpcConfig, which cannot change"
+            draft.put("network.control_plane_zone_ids", [zones[subnet] for subnet in subnets], note)
+    elif given:
+        draft.losses.append(
+            f"VpcConfig ({', '.join([*subnets, *groups])}): this config makes one of a subnet in each of two or more "
+            "zones and one security group; `hyperpod adopt` refuses, since a changed one replaces the cluster"
+        )
 
 
 def _network(draft: Draft, found: Deployed) -> None:
@@ -108,6 +131,7 @@ def _network(draft: Draft, found: Deployed) -> None:
         entry["route_table_id"] = tables.get(subnet["SubnetId"], main)
         described.append({key: value for key, value in entry.items() if value})
     draft.put("network.existing.node_subnets", described)
+    _vpc_config(draft, found, nodes)
     control = found.eks.get("resourcesVpcConfig", {}).get("subnetIds")
     draft.put("network.existing.control_plane_subnet_ids", list(control) if control else None)
     groups = found.cluster.get("VpcConfig", {}).get("SecurityGroupIds", ())
@@ -124,6 +148,7 @@ def _is_main(table: Json) -> bool:
 
 
 def _own_network(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
+    nodes = sorted(nodes, key=lambda one: [int(part) for part in re.findall(r"\d+", one["CidrBlock"])])
     zones = [subnet["AvailabilityZoneId"] for subnet in nodes]
     draft.put("network.availability_zone_ids", zones)
     draft.put("network.vpc_cidr", found.vpc["CidrBlock"])

@@ -64,10 +64,17 @@ def load(path: Path) -> Loaded:
     Job files that it names are read relative to its folder; their findings carry their own file and line. Facts that it
     states are used from then on (`use_facts`).
     """
+    if path.suffix == ".tfvars" and (terraform := foreign(None, file=str(path))):  # not YAML
+        return Loaded(path=path, platform=None, findings=[_documented(replace(terraform, file=str(path)))])
     document = read(path)
+    return loaded(document, path, comments="" if document.value is None else _comments(path))
+
+
+def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
+    """Shape and check a config that was read from `path`, or that will be written there."""
     if document.value is None and document.findings:
         return Loaded(path=path, platform=None, findings=[_documented(f) for f in document.findings])
-    other = foreign(document.value, file=document.file, comments=_comments(path))
+    other = foreign(document.value, file=document.file, comments=comments)
     if other is not None:
         return Loaded(path=path, platform=None, findings=[_documented(document.located(other, key=True))])
     if isinstance(document.value, dict) and (kind := _other_kind(document.value)):
@@ -211,23 +218,31 @@ def _resolved(path: Path) -> Path:
 
 def _collisions(configs: tuple[Loaded, ...]) -> Iterator[Finding]:
     """Platforms that would have the same stacks, the same physical name, or one EKS cluster."""
-    seen: dict[tuple[str, str, str, str | None], Path] = {}
+    seen: dict[tuple[str, str, str, str | None], tuple[Path, str]] = {}
     for loaded in configs:
         platform = loaded.platform
         if platform is None:
             continue
         for rule, kind, place, name in _identities(platform):
             identity = (kind, name, platform.region, platform.account)
-            first = seen.setdefault(identity, loaded.path)
-            if first != loaded.path:
+            first, other = seen.setdefault(identity, (loaded.path, place))
+            both_by_default = rule != "HP026" and place == other == "name"  # HP026 says it
+            if first != loaded.path and not both_by_default:
                 message = f"{name!r} is the {kind} of {first} already, in the same region and account"
                 finding = Finding(rule=rule, severity=Severity.ERROR, path=place, message=message)
                 yield _documented(read(loaded.path).located(finding))
 
 
 def _identities(platform: Platform) -> Iterator[tuple[str, str, str, str]]:
-    """What only one platform of a region and account can have: rule, what it is, config path and value."""
+    """What only one platform of a region and account can have: rule, what it is, config path and value.
+
+    Clusters are named after the platform where they are given no name.
+    """
     yield "HP026", "name", "name", platform.name
+    if "cluster_name" not in platform.cluster.model_fields_set:
+        yield "HP027", "HyperPod cluster", "name", platform.name
+    if platform.eks.existing is None and "cluster_name" not in platform.eks.model_fields_set:
+        yield "HP027", "EKS cluster", "name", platform.name
     scheduler = platform.governance.scheduler.name if platform.governance is not None else None
     existing = platform.eks.existing
     for kind, place, name in (

@@ -40,7 +40,7 @@ from hyperpod_constructs.core.catalog._kubernetes import (
     kubernetes_versions,
     minor,
 )
-from hyperpod_constructs.core.catalog._limits import Limit, allowed, limit, limits, pattern, ports, source_of
+from hyperpod_constructs.core.catalog._limits import Limit, allowed, limit, limits, matches, pattern, ports, source_of
 from hyperpod_constructs.core.catalog._metrics import Metric, find_metric, metrics
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 from hyperpod_constructs.core.catalog._prices import HOURS_PER_MONTH, Price, ec2_price, find_price, prices
@@ -99,6 +99,7 @@ __all__ = [
     "limit",
     "limits",
     "load",
+    "matches",
     "metrics",
     "mig_profiles_in_api",
     "minor",

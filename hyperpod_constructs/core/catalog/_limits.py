@@ -1,5 +1,6 @@
 """Numbers, patterns and allowed values of the services, so that rules hold none of their own."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -84,6 +85,18 @@ def pattern(name: str) -> str:
     """
     regex: str = _entry("patterns", "pattern", name)["regex"]
     return regex
+
+
+def matches(name: str, text: str) -> bool:
+    """Whether a whole text has the form that the API wants.
+
+    Raises:
+        UnknownName: there is no pattern of this name.
+
+    >>> matches("account_id", "111122223333"), matches("account_id", "1111-2222-3333")
+    (True, False)
+    """
+    return re.fullmatch(pattern(name), text, re.ASCII) is not None
 
 
 def allowed(name: str) -> tuple[Any, ...]:

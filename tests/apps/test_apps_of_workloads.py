@@ -147,7 +147,7 @@ def resources_of_the_app() -> list[dict[str, Any]]:
         )
         cluster = HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, instance_groups=[group])
         cluster.grant_volume_key(key)
-        templates.append(Template.from_stack(stack).to_json())
+        templates.append(dict(Template.from_stack(stack).to_json()))
     return templates
 
 

@@ -13,7 +13,7 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 from .errors import ChartError, TooLarge
 
@@ -251,7 +251,7 @@ class _Writer:
         self.bytes = 0
         destination.mkdir(parents=True)
 
-    def write(self, path: tuple[str, ...], content: Readable, size: int) -> None:
+    def write(self, path: tuple[str, ...], content: IO[bytes], size: int) -> None:
         self.files += 1
         self.bytes += size
         if self.files > MAX_CHART_FILES:

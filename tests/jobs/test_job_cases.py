@@ -392,13 +392,3 @@ def test_a_label_does_not_override_the_teams_queue(where: str):
         f"""error HP703 {where}["kueue.x-k8s.io/queue-name"]: sets kueue.x-k8s.io/queue-name to 'other', but team"""
         " 'research' means 'hyperpod-ns-research-localqueue'"
     ]
-
-
-def test_kueue_is_not_a_scheduler_of_pods():
-    assert found(nodes=1, scheduler_name="kueue") == ["warning HP732 scheduler_name: Kueue is not a scheduler of pods"]
-    loaded = parsed("job_name: a\nimage: b\nnode_count: 1\nscheduler_type: Kueue\nqueue_name: q\n")
-    assert loaded.job is not None
-    assert (loaded.job.scheduler_name, loaded.job.queue) == (None, "q")
-    assert "means Kueue, which is selected by the queue: no scheduler is named" in [
-        one.message for one in loaded.findings
-    ]

@@ -13,6 +13,16 @@ from hyperpod_constructs.core.findings import errors
 from hyperpod_constructs.core.jobs import Job
 
 
+def test_kueue_is_not_a_scheduler_of_pods():
+    assert found(nodes=1, scheduler_name="kueue") == ["warning HP732 scheduler_name: Kueue is not a scheduler of pods"]
+    loaded = parsed("job_name: a\nimage: b\nnode_count: 1\nscheduler_type: Kueue\nqueue_name: q\n")
+    assert loaded.job is not None
+    assert (loaded.job.scheduler_name, loaded.job.queue) == (None, "q")
+    assert "means Kueue, which is selected by the queue: no scheduler is named" in [
+        one.message for one in loaded.findings
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message", "cure"),
     [

@@ -6,14 +6,14 @@ Standard library only: the function and the command line share it.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import stat
 import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 from .errors import ChartError, TooLarge
 
@@ -251,7 +251,7 @@ class _Writer:
         self.bytes = 0
         destination.mkdir(parents=True)
 
-    def write(self, path: tuple[str, ...], content: IO[bytes], size: int) -> None:
+    def write(self, path: tuple[str, ...], content: Readable, size: int) -> None:
         self.files += 1
         self.bytes += size
         if self.files > MAX_CHART_FILES:
@@ -263,9 +263,22 @@ class _Writer:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as file:  # x: an archive that names a file twice is no chart of ours
-                shutil.copyfileobj(content, file, _CHUNK)
+                for chunk in _chunks(content, size):
+                    file.write(chunk)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise ChartError(f"the archive holds {'/'.join(path)!r} twice") from error
+
+
+def _chunks(content: Readable, size: int) -> Iterator[bytes]:
+    """Exactly `size` bytes of a stream: an archive's header may promise less than it unpacks to."""
+    while size > 0:
+        chunk = content.read(min(size, _CHUNK))
+        if not chunk:
+            raise EOFError("a file ends early")
+        size -= len(chunk)
+        yield chunk
+    if content.read(1):
+        raise TooLarge("a file of the archive is larger than its header says")
 
 
 class _Gunzip:

@@ -49,3 +49,10 @@ def actions_of(role: str, *groups: str) -> frozenset[str]:
     """The actions of groups of a role of the catalog."""
     fact = catalog.role(role).actions
     return frozenset(action for group in groups for action in fact[group])
+
+
+def describing() -> frozenset[str]:
+    """The actions of an execution role that look something up, for which no resource can be named."""
+    looked_up = {it for it in catalog.role("execution").actions["network"] if it.startswith("ec2:Describe")}
+    others = actions_of("execution", "network_identity", "fsx", "rolling_update_alarms")
+    return frozenset({*looked_up, *others, "ecr:GetAuthorizationToken"})

@@ -28,8 +28,7 @@ from ..constructs.kubernetes.provider import VPC_ACTIONS
 from ..constructs.lifecycle_scripts import LifecycleScripts
 from ..constructs.network import HyperPodNetwork
 from ..constructs.storage import HyperPodBucket, PodAccess
-from ..core import catalog
-from .justification import IAM5, Justified, actions_of
+from .justification import IAM5, Justified, actions_of, describing
 
 _IAM4, _IAM5 = "AwsSolutions-IAM4", IAM5
 _POLICY = r"Policy::arn:<AWS::Partition>:iam::aws:policy/"
@@ -42,12 +41,6 @@ _ROLE = "Role/DefaultPolicy/Resource"
 _NODES = r"[^/]+/(?:DefaultPolicy|Policy\w*)/Resource"
 _S3 = r"Action::s3:(?:Abort|DeleteObject|GetBucket|GetObject|List)\*"
 _OBJECTS = r"Resource::(?:<\w+\.Arn>|arn:(?:aws|<AWS::Partition>):s3:::[^*]+)/\*"
-
-
-def _describing() -> frozenset[str]:
-    looked_up = {it for it in catalog.role("execution").actions["network"] if it.startswith("ec2:Describe")}
-    others = actions_of("execution", "network_identity", "fsx", "rolling_update_alarms")
-    return frozenset({*looked_up, *others, "ecr:GetAuthorizationToken"})
 
 
 def _managed(made_by: type[Construct], below: str, name: str, reason: str) -> Justified:
@@ -175,7 +168,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _NODES,
         "IAM defines no resource for these actions; alarms of rolling updates, for which it does, are described only",
         r"Resource::\*",
-        _describing(),
+        describing(),
     ),
     Justified(
         _IAM5,

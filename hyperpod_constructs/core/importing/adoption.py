@@ -15,7 +15,8 @@ from typing import Any
 from .. import catalog
 from ..stack_names import DEPLOY_ORDER
 from ..stack_templates import same
-from .deployed import Deployed, settings_of
+from .deployed import settings_of
+from .deployed_parts import Deployed
 
 Json = Mapping[str, Any]
 Stacks = Mapping[str, Json]

@@ -29,7 +29,7 @@ pytestmark = [
 ]
 WIDTHS = (380, 1280, 2560)
 SCHEMES = ("light", "dark")
-PAGES = ("small", "default", "gpu", "sixty", "changes", "whole", "errors", "job", "fleet")
+PAGES = ("small", "gpu", "sixty", "changes", "whole", "errors", "job", "fleet")
 
 
 @pytest.fixture(scope="module")

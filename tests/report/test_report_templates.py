@@ -32,7 +32,7 @@ def texts(row: list[Any]) -> list[str]:
 def test_whole_reports_leave_nothing_out(whole: Whole, name: str):
     found = read(whole, name)
     assert "left out" not in words(list(found.values()))
-    assert found["order"][1]["title"] == "Order of deployment"
+    assert found["order"][1]["title"] == "Drawing of the order of deployment"
 
 
 def test_every_statement_of_every_role_is_told(whole: Whole):

@@ -143,7 +143,7 @@ def _content(content: Content) -> Node:
 
 
 def _literal(cell: Cell) -> Node:
-    return el("code", *_breakable(cell.text)) if cell.code else cell.text
+    return el("code", *_breakable(cell.text), class_="short" if len(cell.text) < 20 else "") if cell.code else cell.text
 
 
 _BREAKS = re.compile(r"(?<=[./:])(?=[^./:])|(?=\[)")

@@ -1,6 +1,7 @@
 """Reports in a real browser: no error, no request, no overflow, nothing that axe finds; with screenshots.
 
-`HYPERPOD_SCREENSHOTS=FOLDER` keeps them, at every width. Needs Chromium (`apt-get install chromium`) and axe-core (`npm ci`).
+`HYPERPOD_SCREENSHOTS=FOLDER` keeps them, at every width.
+Needs Chromium (`apt-get install chromium`) and axe-core (`npm ci`).
 """
 
 from __future__ import annotations

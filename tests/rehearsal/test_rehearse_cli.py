@@ -99,8 +99,8 @@ def test_an_interrupted_deployment_is_deployed_again(app: Path):
     result = rehearse(app, "--interrupt", "research-Eks.EksClusterB2BDED5B")
     assert result.exit_code == 0, result.output
     assert (
-        "  research-Eks.EksClusterB2BDED5B interrupted: INTERRUPTED; to do: deploy again: CloudFormation goes on with the "
-        "stack by itself, and the CDK CLI waits until it is stable"
+        "  research-Eks.EksClusterB2BDED5B interrupted: INTERRUPTED; to do: wait until CloudFormation is done with the "
+        "stack (until then it refuses updates), and deploy again"
     ) in result.output
     assert re.search(r"^    meanwhile you pay for: .*1 AWS::EC2::NatGateway", result.output, re.M)
 

@@ -21,6 +21,8 @@ from hyperpod_constructs.core.findings import errors
 ORDERS = 20 if ALL else 3
 EACH = 1 if ALL else 29
 """Of how many faults one is played."""
+NOTES = {"examples/observability-self-hosted.yaml": ["HPR05"]}
+"""Examples with something that is not modelled: a chart of the user's own."""
 QUICK = ["hyperpod.yaml", "examples/teams.yaml", "examples/restricted-groups.yaml"]
 
 slow = pytest.mark.slow
@@ -34,7 +36,7 @@ def test_orders(config: str, platforms: Platforms, capsys: pytest.CaptureFixture
         rehearsal = Rehearsal(Timing(seed))
         outcomes = rehearsal.deploy(folder)
         assert [outcome for outcome in outcomes if not outcome.ok] == [], f"seed {seed}"
-        assert [str(finding) for finding in rehearsal.findings] == [], f"seed {seed}"
+        assert [finding.rule for finding in rehearsal.findings] == NOTES.get(config, []), f"seed {seed}"
         rehearsal.settle()
         deleted(rehearsal, config)
         counts += len(rehearsal.steps)

@@ -34,11 +34,12 @@ class CloudFormation:
     def deploy(self, stack: Stack) -> Steps:
         """Create a stack, or update the deployed one. Returns an `Outcome`."""
         self.resources.changing -= {one for one in self.resources.changing if one[0] == stack.deployed_name}
-        while stack.deployed_name in self.stacks and self.stacks[stack.deployed_name].in_progress:
-            yield 5.0  # an interrupted deployment: the CDK CLI waits until the stack is stable
         deployed = self.stacks.get(stack.deployed_name)
-        if deployed is not None and deployed.status in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"):
-            yield from self.delete(deployed.name)  # the CDK CLI does that by itself
+        if deployed is not None and deployed.in_progress:
+            said = f"Stack:{deployed.id} is in {deployed.status} state and can not be updated."
+            return Outcome(deployed.name, "REFUSED", said)
+        if deployed is not None and deployed.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"):
+            yield from self.delete(deployed.name)  # the CDK CLI does that by itself (2.1148)
             deployed = self.stacks.get(stack.deployed_name)
         if deployed is None:
             return (yield from self._create(stack))

@@ -17,7 +17,7 @@ _TODO = {
     "ROLLBACK_FAILED": "delete the stack, by hand what it does not delete, and deploy again",
     "UPDATE_ROLLBACK_FAILED": "run `aws cloudformation continue-update-rollback`, then deploy again",
     "DELETE_FAILED": "remove the cause, and delete the stack again",
-    INTERRUPTED: "deploy again: CloudFormation goes on with the stack by itself, and the CDK CLI waits until it is stable",
+    INTERRUPTED: "wait until CloudFormation is done with the stack (until then it refuses updates), and deploy again",
     "REFUSED": "nothing was changed: fix the app, and deploy again",
 }
 """Status of a stack to what a user has to do."""
@@ -65,6 +65,7 @@ def drill(stacks: list[Stack], fault: Fault, start: Rehearsal) -> Drill:
     failed = next((outcome for outcome in outcomes if not outcome.ok), None)
     left, paying = tuple(rehearsal.left()), tuple(rehearsal.paying())
     rehearsal.faults_left.clear()
+    rehearsal.stabilize()
     again = tuple(rehearsal.deploy(stacks)) if failed is not None else ()
     return Drill(fault, failed, left, paying, again)
 

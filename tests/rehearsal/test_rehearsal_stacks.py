@@ -258,6 +258,16 @@ def test_an_update_that_deletes_data_is_told(rehearsal: Rehearsal):
     assert finding.message.endswith("is deleted by the update (replaced or removed): its objects go with it")
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_key_is_lost_when_something_stays_that_it_encrypts(rehearsal: Rehearsal, kept: bool):
+    key = resource("AWS::KMS::Key", KeyPolicy={"Statement": []})
+    topic = resource("AWS::SNS::Topic", KmsMasterKeyId={"Fn::GetAtt": ["Key", "Arn"]})
+    policy = {"DeletionPolicy": "Retain"} if kept else {}
+    rehearsal.deploy([stack("A", {"Key": key, "Topic": {**topic, **policy}, "Vpc": vpc()})])
+    assert statuses(rehearsal.deploy([stack("A", {"Vpc": vpc()})])) == ["UPDATE_COMPLETE"]
+    assert [(finding.rule, finding.path) for finding in rehearsal.findings] == [("HPR04", "A.Key")] * kept
+
+
 @pytest.mark.parametrize(("policy", "left"), [("Retain", True), ("RetainExceptOnCreate", False), ("Delete", False)])
 def test_what_a_failed_creation_leaves_depends_on_the_deletion_policy(policy: str, left: bool):
     rehearsal = Rehearsal(faults=[Fault("A.Vpc")])

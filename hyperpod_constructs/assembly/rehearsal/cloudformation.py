@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ...core.changes.deployments import DATA, holds_data
 from ..graph import Stack
 from .account import NotModelled, Refused
 from .plan import Fault, Record, Step, Timing
-from .resources import LOSSES, Live, Request, Resources
+from .resources import Live, Request, Resources
 from .stack import Deployed, Outcome, dependencies, not_after, same, wanted_of
 from .values import Scope, Unresolved
 from .world import Signal, Steps, World
@@ -219,10 +218,10 @@ class CloudFormation:
                 self.resources.retained(live, deployed.name, name, why)
                 deployed.live.pop(name, None) if deployed.live.get(name) is live else None
                 return False
-            data = holds_data(live.kind, name)
-            if policy and live.kind in LOSSES and live.thing is not None and (data or live.kind not in DATA):
-                message = f"{live.kind} {live.id} is deleted by the update ({why}): {LOSSES[live.kind]}"
-                self.record.find("HP973" if data else "HPR04", f"{deployed.name}.{name}", message)
+            lost = self.resources.loss(live, name) if policy else None
+            if lost is not None:
+                message = f"{live.kind} {live.id} is deleted by the update ({why}): {lost.what}"
+                self.record.find(lost.rule, f"{deployed.name}.{name}", message)
             try:
                 fault = self._fault(deployed.name, name, "delete")
                 yield from self.resources.delete(live, deployed.name, deployed.id, name, fault)

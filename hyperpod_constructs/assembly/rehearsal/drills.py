@@ -57,8 +57,8 @@ class Drill:
         return _TODO.get(self.failed.status, "") if self.failed is not None else "nothing"
 
 
-def drill(stacks: list[Stack], fault: Fault, start: Rehearsal) -> Drill:
-    """Deploy with a fault, look at what is left, and deploy again."""
+def drill(stacks: list[Stack], fault: Fault, start: Rehearsal, *, again: bool = True) -> Drill:
+    """Deploy with a fault, look at what is left, and deploy `again`: without, the next drill in `start` is the next try."""
     rehearsal = start
     rehearsal.faults_left.append(fault)
     outcomes = rehearsal.deploy(stacks)
@@ -66,8 +66,8 @@ def drill(stacks: list[Stack], fault: Fault, start: Rehearsal) -> Drill:
     left, paying = tuple(rehearsal.left()), tuple(rehearsal.paying())
     rehearsal.faults_left.clear()
     rehearsal.stabilize()
-    again = tuple(rehearsal.deploy(stacks)) if failed is not None else ()
-    return Drill(fault, failed, left, paying, again)
+    then = tuple(rehearsal.deploy(stacks)) if failed is not None and again else ()
+    return Drill(fault, failed, left, paying, then)
 
 
 def fail_each(stacks: list[Stack], like: Rehearsal, how: str = "fails") -> Iterator[tuple[Drill, Rehearsal]]:

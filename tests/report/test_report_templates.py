@@ -32,7 +32,7 @@ def texts(row: list[Any]) -> list[str]:
 def test_whole_reports_leave_nothing_out(whole: Whole, name: str):
     found = read(whole, name)
     assert "left out" not in words(list(found.values()))
-    assert found["order"][1]["title"] == "Order of deployment"
+    assert found["order"][1]["title"] == "Drawing of the order of deployment"
 
 
 def test_every_statement_of_every_role_is_told(whole: Whole):
@@ -66,7 +66,13 @@ def test_every_statement_of_every_role_is_told(whole: Whole):
 
 def test_statements_are_sentences(whole: Whole):
     rows = [texts(row) for row in captions(read(whole, "hyperpod")["access"])["IAM statements of roles"]]
-    assert ["Eks/Kubernetes/Role", "may", "eks:DescribeCluster", "<Eks/Cluster>", ""] in rows
+    assert [
+        "Eks/Kubernetes/Apply/framework-onEvent/ServiceRole",
+        "may",
+        "lambda:GetFunction",
+        "<Eks/Kubernetes/Applier>",
+        "",
+    ] in rows
     buckets = [
         texts(row) for row in captions(read(whole, "hyperpod")["access"])["Policies of buckets, keys and topics"]
     ]
@@ -133,6 +139,9 @@ def test_deployed_templates_are_a_former_state_too(tmp_path: Path):
     assert platform is not None
     for name, template in synthesized(platform).items():
         text = json.dumps(template).replace('"InstanceGroupName": "workers"', '"InstanceGroupName": "former"')
+        text = text.replace('"AddonName": "cert-manager"', '"AddonName": "another"').replace(
+            "v1.3.0-eksbuild.1", "v1.2.0-eksbuild.1"
+        )
         (tmp_path / f"{name}.template.json").write_text(text)
     made = json.loads(report(ROOT / "hyperpod.yaml", "--deployed", tmp_path, "--format", "json", code=3).stdout)
     found = sections(made)
@@ -140,4 +149,8 @@ def test_deployed_templates_are_a_former_state_too(tmp_path: Path):
     assert "2 x ml.trn1.32xlarge (removed)" in words(found["cluster"][0])
     assert "group workers: " in words(found["cluster"][0])
     assert words(found["cluster"][0]).count("(new)") == 1
+    addons = words(found["workloads"][0])
+    assert "v1.3.0-eksbuild.1 in aws-hyperpod (other version)" in addons
+    assert "cert-manager EKS's default in cert-manager (new)" in addons
+    assert "another EKS's default (removed)" in addons
     assert "Known cost before and after, in USD an hour" in captions(found["changes"])

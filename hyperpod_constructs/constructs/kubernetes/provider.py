@@ -22,6 +22,16 @@ from ..parts import Parts
 from ..trust import keep_internal
 from ..validation import check_parts
 
+VPC_ACTIONS = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""What Lambda requires of the role of a function in a VPC."""
+
 
 class KubernetesProvider(Construct):
     """The way into one EKS cluster for `KubernetesObjects`, `KubernetesWait` and `HelmRelease`, in this stack or others.
@@ -172,19 +182,7 @@ class KubernetesProvider(Construct):
         role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeCluster"], resources=[self.cluster_arn]))
         if self._in_vpc:
             # Lambda's own requirement for functions in a VPC; these actions take no narrower resource.
-            role.add_to_policy(
-                iam.PolicyStatement(
-                    actions=[
-                        "ec2:AssignPrivateIpAddresses",
-                        "ec2:CreateNetworkInterface",
-                        "ec2:DeleteNetworkInterface",
-                        "ec2:DescribeNetworkInterfaces",
-                        "ec2:DescribeSubnets",
-                        "ec2:UnassignPrivateIpAddresses",
-                    ],
-                    resources=["*"],
-                )
-            )
+            role.add_to_policy(iam.PolicyStatement(actions=list(VPC_ACTIONS), resources=["*"]))
         return role
 
     def _let_in(self, id: str, role: iam.Role, policy: str) -> eks.CfnAccessEntry:

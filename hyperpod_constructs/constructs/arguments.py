@@ -148,9 +148,8 @@ class _Names(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         if hasattr(builtins, name):
             return getattr(builtins, name)
-        from . import interfaces
-
-        return getattr(interfaces, name, _Later)
+        # not imported: it stands on modules that stand on this one
+        return getattr(sys.modules.get(f"{__package__}.interfaces"), name, _Later)
 
 
 class _Unloaded:

@@ -15,6 +15,7 @@ from constructs import Construct, DependencyGroup, IDependable
 from ..core import catalog
 from ..core.placement import system_group
 from ..core.spec import ADDON_NAMES, Cluster
+from .cluster_events import CLUSTER_EVENT, NODE_HEALTH, STATE_CHANGE, cluster_rule
 from .eks import HyperPodEks
 from .imported_eks import EksClusterAttributes, ImportedEks
 from .interfaces import EksCluster
@@ -157,28 +158,6 @@ class HyperPodClusterBase(Construct):
     def metric_failed_node_count(self, **options: Any) -> cloudwatch.Metric:
         """Nodes of the EKS cluster with a failed node condition (Container Insights, maximum)."""
         return self.metric("cluster_failed_node_count", **{"statistic": "Maximum", **options})
-
-
-STATE_CHANGE = "SageMaker HyperPod Cluster State Change"
-NODE_HEALTH = "SageMaker HyperPod Cluster Node Health Event"
-CLUSTER_EVENT = "SageMaker HyperPod Cluster Event"
-
-
-def cluster_rule(
-    scope: Construct,
-    id: str,
-    cluster_arn: str,
-    detail_type: str,
-    detail: Mapping[str, Any] | None = None,
-    *,
-    description: str | None = None,
-    targets: Sequence[events.IRuleTarget] = (),
-) -> events.Rule:
-    """A rule for the events of one HyperPod cluster."""
-    pattern = events.EventPattern(
-        source=["aws.sagemaker"], detail_type=[detail_type], resources=[cluster_arn], detail=detail
-    )
-    return events.Rule(scope, id, description=description, event_pattern=pattern, targets=list(targets))
 
 
 def eks_cluster_of(

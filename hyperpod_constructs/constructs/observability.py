@@ -21,7 +21,7 @@ from constructs import Construct
 from ..core.dashboards import alert_rules
 from ..core.spec import Alarms, Metrics
 from .arguments import checked
-from .cluster_base import CLUSTER_EVENT, NODE_HEALTH, STATE_CHANGE, cluster_rule
+from .cluster_events import CLUSTER_EVENT, NODE_HEALTH, STATE_CHANGE, cluster_rule
 from .interfaces import IHyperPodCluster
 from .removal import removal_policy
 

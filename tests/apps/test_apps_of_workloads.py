@@ -52,7 +52,7 @@ def objects(template: Template, name: str) -> dict[str, Any]:
 def test_manifests_of_ones_own_wait_for_the_cluster_and_jobs_wait_for_them() -> None:
     _, stack, cluster = one_stack()
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tools"}}
-    tools = KubernetesObjects(stack, "Tools", provider=cluster.kubernetes, objects=[namespace])
+    tools = KubernetesObjects(stack, "Tools", kubernetes=cluster.kubernetes, objects=[namespace])
     ready = KubernetesWait(
         stack,
         "Ready",

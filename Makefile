@@ -6,7 +6,7 @@ BIN    := .venv/bin
 # our Node and npm before any other
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: synth test unit unit-half unit-rest lint types check diff deploy destroy bench lock clean help
+.PHONY: synth test unit unit-half unit-rest lint types check bootstrap diff deploy destroy bench docs lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -56,6 +56,9 @@ destroy: .venv/installed node_modules/installed  ## delete what CONFIG deployed
 bench: .venv/installed-dev  ## measure against the floor, on this machine
 	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
 
+docs: .venv/installed-dev  ## the pages as a site in build/docs, links checked; VERSION=1.2.3 names its version
+	@$(BIN)/python docs/site/build.py build/docs $(VERSION)
+
 lock: .venv/installed-dev  ## refresh the pinned requirements from pyproject.toml (needs uv on PATH)
 	@uv pip compile pyproject.toml --extra test-runner --universal --python-version 3.11 --no-annotate --no-header \
 	  --generate-hashes --quiet --upgrade --output-file requirements.txt
@@ -63,7 +66,7 @@ lock: .venv/installed-dev  ## refresh the pinned requirements from pyproject.tom
 	  --generate-hashes --quiet --upgrade --constraint requirements.txt --output-file requirements-dev.txt
 
 clean:  ## remove what the other commands made
-	@rm -rf .venv node_modules cdk.out dist
+	@rm -rf .venv node_modules cdk.out dist build
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'

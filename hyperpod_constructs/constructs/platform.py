@@ -157,6 +157,17 @@ class HyperPodPlatform(Construct):
         if self.storage:
             mountpoint = self.addons.get("mountpoint_s3_csi")
             self.storage.claims(scopes.addons, governance=platform.governance, mountpoint=mountpoint)
+        if platform.manifests:
+            from .manifests import Manifests
+
+            Manifests(
+                scopes.addons,
+                "Manifests",
+                cluster=self.cluster,
+                objects=platform.manifests,
+                adopt=platform.adopt_manifests,
+                allow_data_loss=platform.allow_data_loss,
+            )
         if platform.jobs:
             from .training_job import TrainingJobs
 

@@ -37,14 +37,14 @@ def fields_named_adopt(annotation: Any, path: str = "") -> Iterator[str]:
         yield from fields_named_adopt(inner, path + many)
     if isinstance(annotation, type) and issubclass(annotation, SpecModel):
         for name, info in annotation.model_fields.items():
-            if name == "adopt":
-                yield f"{path}.adopt".lstrip(".")
+            if name.startswith("adopt"):
+                yield f"{path}.{name}".lstrip(".")
             yield from fields_named_adopt(info.annotation, f"{path}.{name}")
 
 
 def test_the_page_names_every_field_that_adopts() -> None:
     (table,) = re.findall(r"^\| what \| field of the config .*?\n\n", PAGE, re.M | re.S)
-    named = set(re.findall(r"`([\w.\[\]]*\.adopt)`", table))
+    named = set(re.findall(r"`([\w.\[\]]+\.adopt|adopt_\w+)`", table))
     assert named | {"jobs[].adopt"} == set(fields_named_adopt(Platform))
 
 

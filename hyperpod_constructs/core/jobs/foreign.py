@@ -66,7 +66,7 @@ def foreign(data: Any, *, file: str | None = None, comments: str | None = None) 
         return _finding("kind", message, cure)
     if is_cluster_stack(data, comments):
         message = "this is a cluster-stack config of the official CLI, not a config of ours"
-        cure = "`hyperpod init` writes a hyperpod.yaml to put its values into; docs/features.md lists what is the same"
+        cure = f"`hyperpod import cluster-stack {name}` writes a hyperpod.yaml and lists what has no equivalent"
         return _finding("", message, cure)
     if is_start_job(data):
         message = "this is a config of `hyperpod start-job`, the official CLI before version 3"

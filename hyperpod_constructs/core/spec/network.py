@@ -102,6 +102,13 @@ class Network(SpecModel):
         change=Change.IN_PLACE,
         help="Further accounts whose principals and resources the endpoints of a closed network serve.",
     )
+    image_accounts: tuple[str, ...] | None = field(
+        None,
+        change=Change.IN_PLACE,
+        help="Accounts from whose ECR repositories the endpoints of a closed network let images be pulled, besides the "
+        "platform's own, `endpoint_accounts` and those that AWS publishes for the region; `[]` for these alone. Default: "
+        "any account, because those of several HyperPod add-ons are not published.",
+    )
     organization_id: str | None = field(
         None,
         change=Change.IN_PLACE,

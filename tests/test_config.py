@@ -308,3 +308,64 @@ jobs: [{name: train, image: "registry/train:v1", instance_type: ml.g5.48xlarge, 
     )
     found = {(f.rule, f.path) for f in errors(load(tmp_path / "hyperpod.yaml").findings)}
     assert found == {("HP012", "cluster.instance_groups[1].count")}
+
+
+OLD = """\
+name: research
+region: us-west-2
+network: {availability_zone_ids: [usw2-az1, usw2-az2]}
+eks: {kubernetes_version: "1.35", admins: ["arn:aws:iam::111122223333:role/Admin"]}
+cluster:
+  autoscaling: {groups: [burst]}
+  counts: autoscaler
+  instance_groups:
+    - {name: system, instance_type: ml.m5.4xlarge, count: 2}
+    - {name: burst, instance_type: ml.g5.8xlarge, count: 0, max_count: 4}
+storage: {buckets: [{name: data}]}
+"""
+
+
+def test_a_config_keeps_the_defaults_of_the_first_version(tmp_path: Path) -> None:
+    """AWS changes none of these settings on a cluster that exists."""
+    old, new = (load(write(tmp_path, text)).platform for text in (OLD, OLD + "defaults: 2\n"))
+    assert old is not None
+    assert new is not None
+    assert (old.completed_cluster.cluster_name, old.completed_eks.cluster_name) == (None, None)
+    assert (new.completed_cluster.cluster_name, new.completed_eks.cluster_name) == ("research", "research")
+    for platform, settings in ((old, ("shared", "shared", True)), (new, ("per-group", "per-group", False))):
+        assert platform.cluster.autoscaling is not None
+        found = (
+            platform.cluster.execution_roles,
+            platform.cluster.autoscaling.pools,
+            platform.storage.buckets[0].nodes,
+        )
+        assert found == settings
+
+
+def test_settings_of_a_config_stay_whatever_its_defaults(tmp_path: Path) -> None:
+    text = OLD.replace("cluster:\n", "cluster:\n  cluster_name: own\n  execution_roles: per-group\n", 1)
+    text = text.replace("{name: data}", "{name: data, nodes: false}").replace("[burst]}", "[burst], pools: per-group}")
+    platform = load(write(tmp_path, text.replace("eks: {", "eks: {cluster_name: mine, "))).platform
+    assert platform is not None
+    assert platform.cluster.autoscaling is not None
+    assert (platform.completed_cluster.cluster_name, platform.completed_eks.cluster_name) == ("own", "mine")
+    assert (platform.cluster.execution_roles, platform.cluster.autoscaling.pools) == ("per-group", "per-group")
+    assert not platform.storage.buckets[0].nodes
+
+
+def test_old_defaults_are_told(tmp_path: Path) -> None:
+    (finding,) = [one for one in load(write(tmp_path, GOOD)).findings if one.rule == "HP029"]
+    assert finding.severity == "note"
+    assert finding.message == "is 1 or missing: settings that are left out have the defaults of version 0.1.0"
+    assert not [one for one in load(write(tmp_path, GOOD + "defaults: 2\n")).findings if one.rule == "HP029"]
+
+
+@pytest.mark.parametrize(
+    "part", ["cluster: 3", "cluster: {autoscaling: 3}", "storage: {buckets: {name: a}}", "eks: []"]
+)
+def test_odd_shapes_are_findings_also_where_a_default_would_go(tmp_path: Path, part: str) -> None:
+    key = part.partition(":")[0]
+    text = "".join(line for line in GOOD.splitlines(keepends=True) if not line.startswith(key))
+    loaded = load(write(tmp_path, f"{part}\n" + (text if key != "cluster" else text.partition("  instance_groups")[0])))
+    assert loaded.platform is None
+    assert "HP012" in {one.rule for one in loaded.findings}

@@ -11,9 +11,9 @@ from assembly import ROOT
 from click.testing import CliRunner
 
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.core.chart import content_digest
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.mirror import TOOLS, MirrorPlan, commands, describe, mirror_plan, run
+from hyperpod_constructs.handlers.helm.folder import content_digest
 
 EXAMPLE = ROOT / "examples" / "closed-network.yaml"
 REGISTRY = "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"

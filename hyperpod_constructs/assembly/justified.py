@@ -72,6 +72,7 @@ _ARN = r"Resource::arn:(?:aws|<AWS::Partition>)"
 _OWN = r"[\w-]*(?:<AWS::Region>)?:(?:<AWS::AccountId>|\d{12})"
 _COPY = "Custom::CDKBucketDeployment8693BB64968944B69AAFB0CC9EB8756C"
 _CALL = "AWS679f53fac002430cb0da5b7982bd2287"
+_RETENTION = "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8a"
 _ROLE = "Role/DefaultPolicy/Resource"
 _NODES = r"[^/]+/(?:DefaultPolicy|Policy\w*)/Resource"
 _S3 = r"Action::s3:(?:Abort|DeleteObject|GetBucket|GetObject|List)\*"
@@ -153,6 +154,20 @@ JUSTIFIED: tuple[Justified, ...] = (
     ),
     Justified(
         "AwsSolutions-L1", Stack, rf"(?:{_COPY}|{_CALL})/Resource", "the runtime of CDK's own function is CDK's choice"
+    ),
+    _managed(
+        Stack,
+        rf"{_RETENTION}/ServiceRole/Resource",
+        "service-role/AWSLambdaBasicExecutionRole",
+        "CDK gives its functions this policy, to write their logs",
+    ),
+    Justified(
+        _IAM5,
+        Stack,
+        rf"{_RETENTION}/ServiceRole/DefaultPolicy/Resource",
+        "CDK's function sets the retention of log groups that services make",
+        r"Resource::\*",
+        frozenset({"logs:DeleteRetentionPolicy", "logs:PutRetentionPolicy"}),
     ),
     Justified(
         _IAM5,

@@ -60,7 +60,7 @@ def list_(kind: str, region: str | None) -> None:
 def refresh(live: bool, prices: bool, region: str | None, profile: str | None, write: bool) -> None:
     """Derive what can be derived, and print what differs from the shipped facts.
 
-    Reads botocore's service models and cfn-lint's schemas (install the `dev` extra). Exit code 0 when nothing differs or
+    Reads botocore's service models and cfn-lint's schemas (install the `refresh` extra). Exit code 0 when nothing differs or
     the files were written, 1 when something differs.
     """
     if not live and (region or (profile and not prices)):
@@ -73,7 +73,9 @@ def refresh(live: bool, prices: bool, region: str | None, profile: str | None, w
         prices_from = aws_session(profile, region) if prices else None
         outcome = module.refresh(session, session.region_name if session else None, prices_from=prices_from)
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error.name} is not installed: pip install 'hyperpod-constructs[dev]'") from error
+        raise click.ClickException(
+            f"{error.name} is not installed: pip install 'hyperpod-constructs[refresh]'"
+        ) from error
     except Exception as error:
         if type(error).__module__.startswith("botocore."):
             raise click.ClickException(f"AWS did not answer: {error}") from error

@@ -29,13 +29,15 @@ def vendor(
 
     Without --from, the pinned commit is downloaded and verified. With --config, its switches and its image_registry apply.
     """
-    from ..core import chart as charts
+    from ..core.chart import pinned_chart
+    from ..handlers.helm.errors import ChartError
+    from ..live import vendoring
 
     values, registry, digests = _values(config) if config else (None, None, None)
     with tempfile.TemporaryDirectory() as work:
         try:
-            folder = source or charts.fetch(charts.pinned_chart(), Path(work) / "chart")
-            made = charts.vendor(
+            folder = source or vendoring.fetch(pinned_chart(), Path(work) / "chart")
+            made = vendoring.vendor(
                 folder,
                 destination,
                 values=values,
@@ -44,7 +46,7 @@ def vendor(
                 image_registry=registry,
                 digests=digests,
             )
-        except charts.ChartError as error:
+        except ChartError as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"{made.folder}: {made.files} files, {made.digest}")
     if made.subcharts:
@@ -60,7 +62,8 @@ def vendor(
 @click.argument("folder", type=click.Path(path_type=Path))
 def digest(folder: Path) -> None:
     """Print the content digest of a chart's FOLDER, as `dependencies.chart.digest` wants it."""
-    from ..core.chart import ChartError, content_digest
+    from ..handlers.helm.errors import ChartError
+    from ..handlers.helm.folder import content_digest
 
     try:
         click.echo(content_digest(folder))

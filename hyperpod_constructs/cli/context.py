@@ -54,7 +54,7 @@ def set_(
         files.write(file, files.merged(files.read(file), new))
     except files.NameTaken as error:
         cure = "choose another --alias, or delete that context with kubectl config delete-context"
-        raise click.ClickException(paragraph(f"{file}: {error}\n  cure: {cure}")) from error
+        raise click.ClickException(paragraph(f"{file}: {error}\n  fix: {cure}")) from error
     except files.UnusableKubeconfig as error:
         raise click.ClickException(paragraph(str(error))) from error
     except OSError as error:

@@ -60,7 +60,7 @@ def rule_text(id: str) -> str:
         near = suggest(id.upper().replace("O", "0"), (each.id for each in rules()))
         hint = f"did you mean {near}?" if near else "`hyperpod explain` lists them"
         raise click.UsageError(f"{id!r} is no rule, nor `job` or `cost`; {hint}")
-    lines = [f"{rule.id} ({rule.severity}, {rule.area})", rule.title, "", f"Why:    {rule.why}", f"Cure:   {rule.cure}"]
+    lines = [f"{rule.id} ({rule.severity}, {rule.area})", rule.title, "", f"Impact: {rule.why}", f"Fix:    {rule.cure}"]
     lines += [f"Source: {rule.source}"]
     if rule.severity == "error":
         accepted = "cannot be acknowledged" if rule.is_certain else "can be acknowledged with a reason"

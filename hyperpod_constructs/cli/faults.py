@@ -23,7 +23,7 @@ def told(error: Exception) -> tuple[str, int]:
 
     what = failure(error, getattr(error, "operation_name", ""))
     if what is not None:
-        return paragraph(f"{what}\n  cure: {what.cure}"), 2 if what.trouble is Trouble.NO_REGION else 1
+        return paragraph(f"{what}\n  fix: {what.cure}"), 2 if what.trouble is Trouble.NO_REGION else 1
     if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         return paragraph(f"{where}{error.strerror or error}"), 1
@@ -35,7 +35,7 @@ def told(error: Exception) -> tuple[str, int]:
         release = "unknown"
     said = str(error).splitlines()[0] if str(error) else ""
     cure = "report this with what the same command prints when HYPERPOD_DEBUG=1 is set"
-    return paragraph(f"unexpected {type(error).__name__} in hyperpod-constructs {release}: {said}\n  cure: {cure}"), BUG
+    return paragraph(f"unexpected {type(error).__name__} in hyperpod-constructs {release}: {said}\n  fix: {cure}"), BUG
 
 
 class WrongUse(click.ClickException):

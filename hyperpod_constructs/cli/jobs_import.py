@@ -111,7 +111,7 @@ def _imported(file: Path, stated: tuple[str, ...]) -> Imported:
     if imported.filled.missing:
         names = imported.filled.missing
         options = " ".join(f"--set {name}=..." for name in names)
-        raise click.ClickException(f"{file} is a template, and {', '.join(names)} has no value\n  cure: {options}")
+        raise click.ClickException(f"{file} is a template, and {', '.join(names)} has no value\n  fix: {options}")
     _refuse(imported.findings)
     if imported.filled.left:
         left = ", ".join(f"${name}" for name in imported.filled.left)

@@ -70,7 +70,7 @@ def connected(
     except NoSuchJob as error:
         raise click.ClickException(paragraph(str(error))) from error
     except KubernetesError as error:
-        cure = f"\n  cure: {error.cure}" if error.cure else ""
+        cure = f"\n  fix: {error.cure}" if error.cure else ""
         raise click.ClickException(paragraph(f"{error.reason}: {error}{cure}")) from error
 
 
@@ -93,7 +93,7 @@ def follow(api: Any, job: dict[str, Any], goal: str, timeout: float) -> None:
             click.echo(readable(f"{name}: {state}"), err=True)
     except JobFailed as error:
         command = shlex.join(["hyperpod", "jobs", "logs", name])
-        raise click.ClickException(paragraph(f"{name} failed: {error}\n  cure: {command}")) from error
+        raise click.ClickException(paragraph(f"{name} failed: {error}\n  fix: {command}")) from error
     except TimedOut as error:
         click.echo(readable(f"Error: {error}"), err=True)
         raise SystemExit(3) from error

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from ..core.terminal import paragraph, readable
+from .click_types import Choice
 from .faults import WrongUse
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,7 +35,7 @@ def aws_options(function: Function) -> Function:
     return click.option("--profile", help="Profile of your AWS configuration.")(function)
 
 
-class Format(click.Choice[str]):
+class Format(Choice):
     """Formats of answers; `table` is another word for `text`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -62,7 +63,7 @@ def in_words() -> Iterator[None]:
         if what is None:
             raise
         kind = WrongUse if what.trouble is Trouble.NO_REGION else click.ClickException
-        raise kind(paragraph(f"{what}\n  cure: {what.cure}")) from error
+        raise kind(paragraph(f"{what}\n  fix: {what.cure}")) from error
 
 
 def emit(data: Any, form: str, text: Callable[[], str]) -> None:

@@ -55,7 +55,7 @@ def preflight(config: Path, profile: str | None, region: str | None, form: str, 
         what = failure(error)
         if what is None:
             raise
-        raise click.ClickException(paragraph(f"{what}\n  cure: {what.cure}")) from error
+        raise click.ClickException(paragraph(f"{what}\n  fix: {what.cure}")) from error
     with _progress() as progress:
         found = run(loaded.platform, session=live, region=region, progress=progress, deadline_seconds=timeout)
     document = read(config)

@@ -119,7 +119,7 @@ def delete(
                     last = status
             except DeletionFailed as error:
                 cure = "fix that and try again, or leave it behind with --retain LOGICAL_ID"
-                raise click.ClickException(paragraph(f"{error}\n  cure: {cure}")) from error
+                raise click.ClickException(paragraph(f"{error}\n  fix: {cure}")) from error
             click.echo(f"{stack.name}: deleted")
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class NodePool(Construct):
     """A HyperpodNodeClass and a NodePool for each group that Karpenter fills, named `hyperpod-<group>`.
 
+    With `pools: shared` there is one of each, named `hyperpod`, for all these groups.
+
     The kinds come with the cluster, some minutes after autoscaling is switched on, and are waited for. On deletion the
     pools go before the cluster, so that no node is added while it is torn down.
     """

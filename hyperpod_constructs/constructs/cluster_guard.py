@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Aws, CfnResource, Duration, RemovalPolicy, Stack, custom_resources
+from aws_cdk import Aws, CfnResource, Duration, Stack, custom_resources
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from .kubernetes.handler_code import handler_code
-from .log_groups import DEFAULT_RETENTION
+from .functions import function_logs, function_role, handler_function
 from .trust import keep_internal
 
 
@@ -28,33 +25,26 @@ class ClusterGuard(Construct):
     def __init__(self, scope: Construct, id: str, *, guarded: CfnResource, allow_replacement: bool = False) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description="Looks at the HyperPod cluster before it changes",
-        )
+        description = "Looks at the HyperPod cluster before it changes"
+        role = function_role(self, "Role", description)
         role.add_to_policy(
             iam.PolicyStatement(actions=["cloudformation:DescribeStackResource"], resources=[Aws.STACK_ID])
         )
         clusters = stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")
         # any cluster: the function runs before this one, so that nothing of it can be referred to
         role.add_to_policy(iam.PolicyStatement(actions=["sagemaker:DescribeCluster"], resources=[clusters]))
-        log_group = self._logs("Logs")
-        log_group.grant_write(role)
-        function = lambda_.Function(
+        function = handler_function(
             self,
             "Handler",
-            description="Looks at the HyperPod cluster before it changes",
-            code=handler_code("cluster"),
-            handler="handlers.cluster.index.on_event",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            timeout=Duration.minutes(2),
+            "cluster.index.on_event",
+            description=description,
             role=role,
-            log_group=log_group,
+            log_group=function_logs(self, "Logs"),
+            timeout=Duration.minutes(2),
+            sources=(),
         )
         provider = custom_resources.Provider(
-            self, "Provider", on_event_handler=function, log_group=self._logs("FrameworkLogs")
+            self, "Provider", on_event_handler=function, log_group=function_logs(self, "FrameworkLogs")
         )
         self.resource = CfnResource(
             self,
@@ -107,9 +97,6 @@ class ClusterGuard(Construct):
             if value is not None:
                 self.resource.add_property_override(name, value)
         return {**properties, "InstanceGroups": groups} if groups else dict(properties)
-
-    def _logs(self, id: str) -> logs.LogGroup:
-        return logs.LogGroup(self, id, retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
 
 
 def _minimum(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_cdk import Acknowledgment, CfnOutput, Fn, RemovalPolicy, Stack, Token, Validations
+from aws_cdk import Acknowledgment, CfnOutput, CfnResource, Fn, RemovalPolicy, Stack, Token, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_iam as iam
@@ -14,7 +14,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
-from ..core.spec import Access, Acknowledgement, Addons, Eks
+from ..core.spec import Access, Acknowledgement, Addons, Eks, Logs
 from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
 from .interfaces import NetworkAddon, OidcIdentity
@@ -142,6 +142,7 @@ class HyperPodEks(Construct):
         network: HyperPodNetwork,
         eks: Eks | None = None,
         addons: Addons | None = None,
+        log_settings: Logs | None = None,
         acknowledge: Sequence[Acknowledgement] = (),
     ) -> None:
         super().__init__(scope, id)
@@ -155,7 +156,7 @@ class HyperPodEks(Construct):
             self.cluster_name = spec.existing.cluster_name
             self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
         else:
-            made = self._create(spec, network)
+            made = self._create(spec, network, log_settings or Logs())
             self.cluster = made
             self.cluster_name, self.cluster_arn = made.cluster_name, made.cluster_arn
         # inside the VPC only where the API cannot be reached from outside: functions there are slow to make and to delete
@@ -209,7 +210,19 @@ class HyperPodEks(Construct):
             raise ValueError(_NO_OIDC.format(self.node.path, "eks.existing.oidc_provider_arn"))
         return oidc_identity(self.spec.existing.oidc_provider_arn)
 
-    def _create(self, spec: Eks, network: HyperPodNetwork) -> eks_v2.Cluster:
+    def _keep_control_plane_logs_for(self, days: int, cluster: eks_v2.Cluster) -> None:
+        """Set the retention of the log group that EKS makes for a cluster whose name CloudFormation chooses."""
+        retention = logs.LogRetention(
+            self,
+            "ControlPlaneLogRetention",
+            log_group_name=f"/aws/eks/{cluster.cluster_name}/cluster",
+            retention=DEFAULT_RETENTION,
+        )
+        resource = retention.node.default_child
+        assert isinstance(resource, CfnResource)
+        resource.add_property_override("RetentionInDays", days)
+
+    def _create(self, spec: Eks, network: HyperPodNetwork, log_settings: Logs) -> eks_v2.Cluster:
         access = {
             "public-and-private": eks_v2.EndpointAccess.PUBLIC_AND_PRIVATE,
             "private": eks_v2.EndpointAccess.PRIVATE,
@@ -252,6 +265,8 @@ class HyperPodEks(Construct):
                 removal_policy=RemovalPolicy.DESTROY,
             )
             resource.node.add_dependency(log_group)
+        elif spec.logs and log_settings.retention_days != "unset":
+            self._keep_control_plane_logs_for(log_settings.retention_days, cluster)
         hold_to_account(cluster.role)
         resource.add_property_override("AccessConfig.AuthenticationMode", spec.authentication_mode)
         resource.add_property_override("UpgradePolicy.SupportType", spec.support)

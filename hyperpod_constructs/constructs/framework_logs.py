@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnResource, RemovalPolicy, Stack
+from aws_cdk import CfnResource, Stack
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from .log_groups import DEFAULT_RETENTION
+from .functions import function_logs
 from .trust import INTERNAL_TAG
 
 
@@ -21,7 +21,7 @@ def framework_logs(scope: Construct) -> logs.LogGroup:
     id = "HyperPodFrameworkLogs"
     found = stack.node.try_find_child(id)
     if found is None:
-        found = logs.LogGroup(stack, id, retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
+        found = function_logs(stack, id)
     assert isinstance(found, logs.LogGroup)
     return found
 

@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from aws_cdk import (
-    Acknowledgment,
-    CfnResource,
-    Duration,
-    Names,
-    RemovalPolicy,
-    Stack,
-    Validations,
-    custom_resources,
-)
+from aws_cdk import Acknowledgment, CfnResource, Duration, Names, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
 from ..core import catalog
@@ -28,10 +18,9 @@ from ..core.spec import Governance, Job, Scheduler, Team
 from ..handlers.governance.index import POLL_SECONDS, TIMEOUT_SECONDS
 from .access import AccessEntries
 from .cluster import HyperPodCluster
+from .functions import function_logs, function_role, handler_function, waiting_provider
 from .kubernetes import KubernetesFields, KubernetesObjects
-from .kubernetes.handler_code import handler_code
-from .log_groups import DEFAULT_RETENTION
-from .trust import hold_to_account, keep_internal
+from .trust import keep_internal
 from .validation import region_of
 
 Through = Literal["auto", "native", "handler"]
@@ -248,16 +237,10 @@ class GovernanceProvider(Construct):
 
     def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster) -> None:
         super().__init__(scope, id)
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description="Functions that make scheduler configs and compute quotas",
-        )
+        self.role = function_role(self, "Role", "Functions that make scheduler configs and compute quotas")
         for statement in _statements(Stack.of(self), cluster):
-            role.add_to_policy(statement)
-        self._role = role
-        provider = custom_resources.Provider(
+            self.role.add_to_policy(statement)
+        provider = waiting_provider(
             self,
             "Provider",
             on_event_handler=self._function("Starter", "on_event", "Makes scheduler configs and compute quotas"),
@@ -265,14 +248,10 @@ class GovernanceProvider(Construct):
             query_interval=Duration.seconds(POLL_SECONDS),
             # longer than the handler's own time, which ends with a reason
             total_timeout=Duration.seconds(int(TIMEOUT_SECONDS) + 20 * POLL_SECONDS),
-            log_group=self._logs("FrameworkLogs"),
+            log_group=function_logs(self, "FrameworkLogs"),
         )
         self.service_token = provider.service_token
-        self.role = role
         keep_internal(self)
-        waiter = provider.node.find_child("waiter-state-machine").node.find_child("Role").node.default_child
-        assert isinstance(waiter, iam.CfnRole)
-        hold_to_account(waiter)
 
     @staticmethod
     def of(scope: Construct, cluster: HyperPodCluster) -> GovernanceProvider:
@@ -283,23 +262,16 @@ class GovernanceProvider(Construct):
         return found if isinstance(found, GovernanceProvider) else GovernanceProvider(stack, id, cluster=cluster)
 
     def _function(self, id: str, handler: str, description: str) -> lambda_.Function:
-        log_group = self._logs(f"{id}Logs")
-        log_group.grant_write(self._role)
-        return lambda_.Function(
+        return handler_function(
             self,
             id,
+            f"governance.index.{handler}",
             description=description,
-            code=handler_code("governance", "shared"),
-            handler=f"handlers.governance.index.{handler}",
-            runtime=lambda_.Runtime.PYTHON_3_14,
+            role=self.role,
+            log_group=function_logs(self, f"{id}Logs"),
             timeout=Duration.minutes(10),
             memory_size=256,
-            role=self._role,
-            log_group=log_group,
         )
-
-    def _logs(self, id: str) -> logs.LogGroup:
-        return logs.LogGroup(self, id, retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
 
 
 def _governed(

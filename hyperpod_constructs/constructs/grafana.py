@@ -6,12 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import ArnFormat, Aws, CfnOutput, CustomResource, Duration, RemovalPolicy, Stack, custom_resources
+from aws_cdk import ArnFormat, Aws, CfnOutput, CustomResource, Duration, Stack, custom_resources
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_grafana as grafana
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from ..core import catalog
@@ -19,11 +17,10 @@ from ..core.dashboards import dashboards
 from ..core.manifests import namespace as namespace_object
 from ..core.overlay import overlay
 from ..core.spec import Grafana, Metrics
+from .functions import function_logs, function_role, handler_function
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
-from .kubernetes.handler_code import handler_code
 from .kubernetes.helm_release import HelmRelease
-from .log_groups import DEFAULT_RETENTION
 from .roles import pod_identity_role
 from .trust import keep_internal
 
@@ -113,30 +110,22 @@ class GrafanaDashboards(Construct):
         levels: Metrics | None = None,
     ) -> None:
         super().__init__(scope, id)
-        log_group = logs.LogGroup(self, "Logs", retention=DEFAULT_RETENTION, removal_policy=RemovalPolicy.DESTROY)
-        role = iam.Role(
+        log_group = function_logs(self, "Logs")
+        role = function_role(self, "Role", "Function that puts dashboards into a Grafana workspace")
+        function = handler_function(
             self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description="Function that puts dashboards into a Grafana workspace",
+            "Handler",
+            "grafana.index.on_event",
+            description="Puts dashboards into a Grafana workspace",
+            role=role,
+            log_group=log_group,
+            timeout=Duration.minutes(5),
+            memory_size=256,
         )
-        log_group.grant_write(role)
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=list(catalog.role("grafana_dashboards").actions["workspace"]), resources=[workspace_arn]
             )
-        )
-        function = lambda_.Function(
-            self,
-            "Handler",
-            description="Puts dashboards into a Grafana workspace",
-            code=handler_code("grafana", "shared"),
-            handler="handlers.grafana.index.on_event",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            timeout=Duration.minutes(5),
-            memory_size=256,
-            role=role,
-            log_group=log_group,
         )
         provider = custom_resources.Provider(self, "Provider", on_event_handler=function, log_group=log_group)
         keep_internal(self)

@@ -92,7 +92,12 @@ class HyperPodPlatform(Construct):
             scopes.network, "Network", network=platform.network, endpoint_services=endpoint_services(platform)
         )
         self.eks = HyperPodEks(
-            scopes.eks, "Eks", network=self.network, eks=platform.completed_eks, addons=platform.addons
+            scopes.eks,
+            "Eks",
+            network=self.network,
+            eks=platform.completed_eks,
+            addons=platform.addons,
+            log_settings=platform.logs,
         )
         self.dependencies = None
         if platform.dependencies.enabled:

@@ -18,7 +18,9 @@ def keep_internal(scope: IConstruct) -> None:
 def keep_copying_internal(scope: IConstruct) -> None:
     """The same for the functions of the stack that copy files to buckets and make single calls, which CDK makes itself."""
     for child in Stack.of(scope).node.children:
-        if child.node.id.startswith(("Custom::CDKBucketDeployment", "AWS679f53fac002430cb0da5b7982bd2287")):
+        if child.node.id.startswith(
+            ("Custom::CDKBucketDeployment", "AWS679f53fac002430cb0da5b7982bd2287", "LogRetention")
+        ):
             keep_internal(child)
 
 

@@ -30,7 +30,7 @@ class _Checks:
         annotations = Annotations.of(self._construct)
         for finding in found:
             if finding.severity is Severity.WARNING and not finding.acknowledged:
-                text = f"{finding.path}: {finding.message}. {finding.consequence} Cure: {finding.cure}"
+                text = f"{finding.path}: {finding.message}. {finding.consequence} Fix: {finding.cure}"
                 annotations.add_warning_v2(f"hyperpod-constructs:{finding.rule}", text)
         return [str(finding) for finding in errors(found)]
 

@@ -1,41 +1,15 @@
-"""The HyperPod dependency chart as data: its pin, its values for a cluster, its digest, and a vendored copy of it.
-
-Pure Python; nothing is deployed and nothing of AWS is asked here.
-"""
+"""The HyperPod dependency chart as data: its pin, its values for a cluster, its gaps. `live.vendoring` downloads it."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..handlers.helm.errors import ChartError
-from ..handlers.helm.folder import content_digest, files_of
-from ..handlers.helm.subcharts import Dependency, digest_key, drop_duplicates, merge, resolve
+from ..handlers.helm.subcharts import digest_key
 from .catalog import InstanceType, find_instance_type, find_region, label, mirror_images
 from .catalog._files import load
 from .overlay import overlay
 from .spec.dependencies import DependencyChart, GitChart
-
-__all__ = [
-    "ChartError",
-    "Vendored",
-    "chart_values",
-    "content_digest",
-    "fetch",
-    "gaps",
-    "namespace",
-    "pinned_chart",
-    "release_name",
-    "subchart_digests",
-    "unpinned",
-    "values_files",
-    "vendor",
-    "without_namespace",
-]
 
 
 def pinned_chart() -> GitChart:
@@ -165,11 +139,11 @@ def chart_values(
     set_by_us: dict[str, Any] = {"global": {"region": region}, "health-monitoring-agent": {"region": region}}
     for name, component in load("chart")["components"].items():
         on = spec.has_nvidia_device_plugin if name == "nvidia_device_plugin" else getattr(spec, name)
-        set_by_us = merge(set_by_us, _at(component["key"], on))
+        set_by_us = overlay(set_by_us, _at(component["key"], on))
     if spec.image_registry:
         for image in mirror_images().values():
             if image.values_key and spec.is_on(image.component):
-                set_by_us = merge(set_by_us, _at(image.values_key, f"{spec.image_registry}/{image.path}"))
+                set_by_us = overlay(set_by_us, _at(image.values_key, f"{spec.image_registry}/{image.path}"))
     missing = gaps(instance_types)
     lists = load("chart")["instance_types"]
     if "nvidia_device_plugin" in missing:
@@ -177,12 +151,12 @@ def chart_values(
         expression = {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": every}
         terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
         affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
-        set_by_us = merge(set_by_us, {"nvidia-device-plugin": {"affinity": affinity}})
+        set_by_us = overlay(set_by_us, {"nvidia-device-plugin": {"affinity": affinity}})
     if "efa_device_plugin" in missing:
         every = [*lists["efa_device_plugin"], *missing["efa_device_plugin"]]
-        set_by_us = merge(set_by_us, {"aws-efa-k8s-device-plugin": {"supportedInstanceLabels": {"values": every}}})
+        set_by_us = overlay(set_by_us, {"aws-efa-k8s-device-plugin": {"supportedInstanceLabels": {"values": every}}})
     if spec.efa_device_plugin:
-        set_by_us = merge(set_by_us, {"aws-efa-k8s-device-plugin": _efa_plugin(region, restricted_nodes)})
+        set_by_us = overlay(set_by_us, {"aws-efa-k8s-device-plugin": _efa_plugin(region, restricted_nodes)})
     return overlay(overlay(set_by_us, spec.values), values or {})
 
 
@@ -203,166 +177,6 @@ def _efa_plugin(region: str, restricted_nodes: bool) -> dict[str, Any]:
 def values_files(spec: DependencyChart, *, region: str) -> list[str]:
     """Files of values in the chart itself that apply: the GPU operator's images are mirrored per region."""
     return [f"regional-values/values-{region}.yaml"] if spec.gpu_operator else []
-
-
-@dataclass(frozen=True)
-class Vendored:
-    """A vendored chart: a folder that needs no network but the registry of its images.
-
-    Attributes:
-        folder: where it is.
-        digest: its content digest.
-        files: how many files it has.
-        subcharts: the remote sub-charts it has got, as `name version`.
-        left_out: packages that lay beside the folder of the same chart.
-        unpinned: the digests of the packages of sub-charts whose digest was not known before, by `name version`.
-    """
-
-    folder: Path
-    digest: str
-    files: int
-    subcharts: tuple[str, ...]
-    left_out: tuple[str, ...]
-    unpinned: Mapping[str, str]
-
-
-def fetch(chart: GitChart, destination: Path) -> Path:
-    """Download a pinned chart's folder, and verify it.
-
-    Raises:
-        ChartError: the destination exists, or the chart cannot be had or is not what was pinned.
-    """
-    from ..handlers.helm.folder import verify
-    from ..handlers.helm.source import download
-
-    _refuse_existing(destination)
-    try:
-        download(chart.archive, chart.path, destination)
-        verify(destination, chart.digest)
-    except ChartError:
-        shutil.rmtree(destination, ignore_errors=True)
-        raise
-    return destination
-
-
-def vendor(
-    chart: Path,
-    destination: Path,
-    *,
-    values: Mapping[str, Any] | None = None,
-    packages: Path | None = None,
-    helm: str | None = None,
-    image_registry: str | None = None,
-    digests: Mapping[str, str] | None = None,
-) -> Vendored:
-    """Copy a chart's folder with the remote sub-charts that the values switch on.
-
-    Args:
-        chart: a local folder, such as one in a checkout of the upstream repository.
-        destination: a new folder.
-        values: the release's values (`chart_values`); default: the chart's own.
-        packages: a folder of packed sub-charts (`NAME-VERSION.tgz`), looked at first.
-        helm: the helm binary, to pull what is not in `packages`; without it nothing is downloaded.
-        image_registry: where copies of the images lie; templates that name an image themselves are made to name its copy.
-        digests: `name version` of sub-charts to the digests of their packages. Default: those that the catalog knows. A
-            sub-chart without one is taken as it is, and said: from then on the folder's own digest pins it.
-
-    Raises:
-        ChartError: the destination exists, the chart holds links, or a sub-chart is missing or not what was pinned.
-    """
-    _refuse_existing(destination)
-    files = files_of(chart)
-    known = subchart_digests() if digests is None else digests
-    packages_of: dict[str, str] = {}
-
-    def pull(dependency: Dependency, into: Path) -> None:
-        before = set(into.glob("*.tgz"))
-        _pull(dependency, into, packages, helm)
-        for package in set(into.glob("*.tgz")) - before:
-            key = digest_key(dependency.name, dependency.version)
-            packages_of[key] = "sha256:" + hashlib.sha256(package.read_bytes()).hexdigest()
-
-    try:
-        for path, file in files:
-            target = destination / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-        left_out = drop_duplicates(destination, read_yaml=_read_yaml)
-        added = resolve(
-            destination,
-            values or {},
-            read_yaml=_read_yaml,
-            pull=pull,
-            digests=known,
-            allow_unpinned=True,
-            prune=False,
-        )
-        if image_registry:
-            _name_copies(destination, image_registry)
-    except ChartError:
-        shutil.rmtree(destination, ignore_errors=True)
-        raise
-    return Vendored(
-        folder=destination,
-        digest=content_digest(destination),
-        files=len(files_of(destination)),
-        subcharts=tuple(f"{dependency.name} {dependency.version}" for dependency in added),
-        left_out=tuple(left_out),
-        unpinned={key: digest for key, digest in packages_of.items() if key not in known},
-    )
-
-
-def _name_copies(folder: Path, registry: str) -> None:
-    for image in mirror_images().values():
-        file = folder / image.template if image.template else None
-        if file is None or not file.is_file():
-            continue
-        text = file.read_text(encoding="utf-8")
-        if image.image not in text:
-            raise ChartError(f"{image.template} of the chart does not name {image.image}: it is not the chart we know")
-        copy = f"{registry}/{image.path}:{image.tag}"
-        file.write_text(text.replace(image.image, copy), encoding="utf-8")
-
-
-def _pull(dependency: Dependency, into: Path, packages: Path | None, helm: str | None) -> None:
-    plain = dependency.version.removeprefix("v")
-    for version in (plain, f"v{plain}"):
-        package = packages / f"{dependency.name}-{version}.tgz" if packages else None
-        if package is not None and package.is_file():
-            shutil.copyfile(package, into / package.name)
-            return
-    if helm is None:
-        raise ChartError(
-            f"sub-chart {dependency.name} {dependency.version} of {dependency.repository} is missing: put "
-            f"{dependency.name}-{plain}.tgz into the folder of packages, or name a helm binary that can pull it"
-        )
-    import tempfile
-
-    from ..handlers.helm.binary import Helm
-    from ..handlers.helm.source import pull_subchart
-
-    with tempfile.TemporaryDirectory() as work:
-        pull_subchart(dependency, into, Helm(Path(work), executable=helm))
-
-
-def _read_yaml(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    import yaml
-
-    read = []
-    for path in paths:
-        try:
-            content = yaml.safe_load(path.read_bytes()) if path.is_file() else None
-        except yaml.YAMLError as error:
-            raise ChartError(f"{path} is no YAML: {error}") from error
-        if content is not None and not isinstance(content, dict):
-            raise ChartError(f"{path} is no YAML mapping")
-        read.append(content or {})
-    return read
-
-
-def _refuse_existing(destination: Path) -> None:
-    if destination.exists():
-        raise ChartError(f"{destination} exists; name a new folder, or remove it first")
 
 
 def _at(key: str, value: Any) -> dict[str, Any]:

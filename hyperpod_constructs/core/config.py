@@ -11,6 +11,7 @@ from typing import Any
 from . import checks
 from .documents import Document, join, read, within
 from .findings import Finding, Severity, errors, ordered
+from .first_defaults import completed
 from .jobs.files import LoadedJob, job_in, read_jobs
 from .jobs.foreign import foreign
 from .manifest_files import Manifests
@@ -77,6 +78,8 @@ def load(path: Path) -> Loaded:
     entries = content.pop("jobs", None) if isinstance(content, dict) else None
     manifests = _manifests(content.pop("manifests", None) if isinstance(content, dict) else None, path.parent, document)
     _anchor(content, path.parent)
+    if isinstance(content, dict):
+        completed(content)
     jobs = _jobs(entries, path.parent, document)  # before the platform, whose validator then takes over that of a job
     shape = shaped(Platform, content, document)
     complete = shape.value is not None and jobs.complete and manifests.complete and not errors(document.findings)

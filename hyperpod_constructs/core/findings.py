@@ -33,8 +33,8 @@ class Finding:
     ...             cure="did you mean 'ml.p5.48xlarge'?")
     >>> print(f)
     error HP301 cluster.instance_groups[0].instance_type: 'ml.p5.48xlage' is no HyperPod instance type
-      then: CreateCluster refuses it.
-      cure: did you mean 'ml.p5.48xlarge'?
+      impact: CreateCluster refuses it.
+      fix: did you mean 'ml.p5.48xlarge'?
     """
 
     rule: str
@@ -77,9 +77,9 @@ class Finding:
         place = f"{self.place}: " if self.place else ""
         lines = [f"{place}{self.severity} {f'{self.rule} {self.path}'.strip()}: {self.message}"]
         if self.consequence:
-            lines.append(f"  then: {self.consequence}")
+            lines.append(f"  impact: {self.consequence}")
         if self.cure:
-            lines.append(f"  cure: {self.cure}")
+            lines.append(f"  fix: {self.cure}")
         if self.acknowledged:
             lines.append(f"  acknowledged: {self.acknowledged}")
         return "\n".join(lines)

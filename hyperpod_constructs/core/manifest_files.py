@@ -46,7 +46,7 @@ class Manifests:
             self._places.append((document, path))
         else:
             self._lost(
-                document, path, "must be a Kubernetes object", "write a mapping with apiVersion, kind and metadata"
+                document, path, "must be a Kubernetes object", "Write a mapping with apiVersion, kind and metadata."
             )
 
     def _lost(self, document: Document, path: str, message: str, cure: str) -> None:
@@ -61,7 +61,9 @@ def read(entries: Any, folder: Path, document: Document) -> Manifests:
     if entries is None:
         return made
     if not isinstance(entries, list):
-        cure = f"write it in brackets: [{entries}]" if isinstance(entries, str) else "write a list of paths or objects"
+        cure = (
+            f"Write it in brackets: [{entries}]." if isinstance(entries, str) else "Write a list of paths or objects."
+        )
         made._lost(document, "manifests", "must be a list of paths of manifests, or of objects", cure)
         return made
     for index, entry in enumerate(entries):

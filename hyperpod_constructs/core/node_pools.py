@@ -10,52 +10,66 @@ from .spec import Cluster, InstanceGroup, Job, Taint
 API_GROUP = "karpenter.sagemaker.amazonaws.com"
 
 
+SHARED = "hyperpod"
+"""Name of the node class and the NodePool that all groups share, as version 0.1.0 named them."""
+
+
 def node_classes(cluster: Cluster) -> list[dict[str, Any]]:
-    """A HyperpodNodeClass for each group that Karpenter fills."""
+    """The HyperpodNodeClass of each NodePool."""
     return [
         {
             "apiVersion": f"{API_GROUP}/v1",
             "kind": "HyperpodNodeClass",
-            "metadata": {"name": pool_name(group)},
-            "spec": {"instanceGroups": [group.name]},
+            "metadata": {"name": name},
+            "spec": {"instanceGroups": [group.name for group in groups]},
         }
-        for group in _filled(cluster)
+        for name, groups in _pools(cluster).items()
     ]
 
 
 def node_pools(cluster: Cluster) -> list[dict[str, Any]]:
-    """A NodePool for each group that Karpenter fills, limited to the group's `max_count`.
+    """The NodePools of the groups that Karpenter fills, limited to what `max_count` of their groups allows.
 
-    Karpenter's own default, WhenEmptyOrUnderutilized after 0 seconds, evicts running pods to pack them on fewer nodes.
+    A NodePool of one group has the group's labels and taints. The shared one has none: Karpenter replaces the nodes of a
+    NodePool whose template changes. Karpenter's own default for `disruption`, WhenEmptyOrUnderutilized after 0 seconds,
+    evicts running pods to pack them on fewer nodes.
     """
     scaling = cluster.autoscaling
     if scaling is None:
         return []
     policy = {"empty": "WhenEmpty", "underutilized": "WhenEmptyOrUnderutilized"}[scaling.consolidation]
+    disruption = {"consolidationPolicy": policy, "consolidateAfter": f"{scaling.consolidate_after_minutes}m"}
     return [
         {
             "apiVersion": "karpenter.sh/v1",
             "kind": "NodePool",
-            "metadata": {"name": pool_name(group)},
+            "metadata": {"name": name},
             "spec": {
-                "template": {
-                    **({"metadata": {"labels": dict(group.labels)}} if group.labels else {}),
-                    "spec": {
-                        "nodeClassRef": {"group": API_GROUP, "kind": "HyperpodNodeClass", "name": pool_name(group)},
-                        "expireAfter": "Never",
-                        "requirements": [{"key": "node.kubernetes.io/instance-type", "operator": "Exists"}],
-                        **({"taints": list(map(_taint, group.taints))} if group.taints else {}),
-                    },
-                },
-                **_limits(group),
-                "disruption": {
-                    "consolidationPolicy": policy,
-                    "consolidateAfter": f"{scaling.consolidate_after_minutes}m",
-                },
+                "template": _template(name, groups[0] if scaling.pools == "per-group" else None),
+                **_limits(groups),
+                "disruption": disruption,
             },
         }
-        for group in _filled(cluster)
+        for name, groups in _pools(cluster).items()
     ]
+
+
+def _pools(cluster: Cluster) -> dict[str, list[InstanceGroup]]:
+    filled = [group for group in cluster.instance_groups if group.name in cluster.karpenter_groups]
+    if cluster.autoscaling is not None and cluster.autoscaling.pools == "shared":
+        return {SHARED: filled} if filled else {}
+    return {pool_name(group): [group] for group in filled}
+
+
+def _template(name: str, group: InstanceGroup | None) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "nodeClassRef": {"group": API_GROUP, "kind": "HyperpodNodeClass", "name": name},
+        "expireAfter": "Never",
+        "requirements": [{"key": "node.kubernetes.io/instance-type", "operator": "Exists"}],
+    }
+    if group and group.taints:
+        spec["taints"] = list(map(_taint, group.taints))
+    return {**({"metadata": {"labels": dict(group.labels)}} if group and group.labels else {}), "spec": spec}
 
 
 def not_disrupted(job: Job, cluster: Cluster) -> Job:
@@ -95,14 +109,13 @@ def limits(group: InstanceGroup) -> dict[str, int]:
     return {resource: group.max_count * each for resource, each in most.items()}
 
 
-def _limits(group: InstanceGroup) -> dict[str, Any]:
-    most = limits(group)
-    return {"limits": {resource: str(amount) for resource, amount in most.items()}} if most else {}
+def _limits(groups: list[InstanceGroup]) -> dict[str, Any]:
+    each = list(map(limits, groups))
+    if not all(each):
+        return {}
+    names = sorted({name for one in each for name in one}, key=lambda name: (name != "cpu", name))
+    return {"limits": {name: str(sum(one.get(name, 0) for one in each)) for name in names}}
 
 
 def _taint(taint: Taint) -> dict[str, str]:
     return {"key": taint.key, **({"value": taint.value} if taint.value else {}), "effect": taint.effect}
-
-
-def _filled(cluster: Cluster) -> list[InstanceGroup]:
-    return [group for group in cluster.instance_groups if group.name in cluster.karpenter_groups]

@@ -77,7 +77,7 @@ def sarif(findings: Sequence[Finding]) -> str:
 def _sarif_rule(rule: Any) -> dict[str, Any]:
     return {
         "id": rule.id,
-        "shortDescription": {"text": rule.title},
+        "shortDescription": {"text": f"Requirement not met: {rule.title}"},
         "fullDescription": {"text": rule.why},
         "help": {"text": f"{rule.cure}\nSource: {rule.source}"},
         "defaultConfiguration": {"level": str(rule.severity)},
@@ -107,7 +107,7 @@ def github(findings: Sequence[Finding]) -> str:
         place = {"file": finding.file, "line": finding.line, "col": finding.column, "title": finding.rule}
         properties = ",".join(f"{key}={_property(value)}" for key, value in place.items() if value is not None)
         said = f"{finding.path}: {finding.message}"
-        details = [finding.consequence, finding.cure and f"cure: {finding.cure}"]
+        details = [finding.consequence, finding.cure and f"fix: {finding.cure}"]
         details.append(f"acknowledged: {finding.acknowledged}" if finding.acknowledged is not None else "")
         message = "\n".join([said, *(detail for detail in details if detail)])
         lines.append(f"::{'notice' if level == 'note' else level} {properties}::{_data(message)}")
@@ -145,7 +145,7 @@ def _rule_markdown(rule: Any) -> str:
         f'\n<a id="{rule.id.lower()}"></a>\n',
         f"### {rule.id}: {rule.title.rstrip('.')}\n",
         f"{severity}. {rule.why}\n",
-        f"- Cure: {rule.cure}",
+        f"- Fix: {rule.cure}",
     ]
     lines.append(f"- Source: {rule.source}")
     for title, example in (("Wrong", rule.wrong), ("Right", rule.right)):

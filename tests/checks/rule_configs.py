@@ -17,6 +17,7 @@ TODAY = date(2026, 11, 23)
 BASE: dict[str, Any] = {
     "name": "research",
     "region": "us-west-2",
+    "defaults": 2,
     "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
     "eks": {"kubernetes_version": "1.35", "admins": ["arn:aws:iam::111122223333:role/Admin"]},
     "cluster": {"instance_groups": [{"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2}]},

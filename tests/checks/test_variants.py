@@ -218,7 +218,7 @@ VARIANTS = {
             "HP521",
             "note",
             "addons.spaces",
-            "no source says that a version of it installs on Kubernetes 1.35; the newest version seen is "
+            "no known source lists a version for Kubernetes 1.35; the newest version seen is "
             "v0.2.1-eksbuild.1, on 2026-10-05",
         ),
     ),

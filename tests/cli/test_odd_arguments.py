@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.cli.explain import TOPICS
-from hyperpod_constructs.core.chart import ChartError
+from hyperpod_constructs.handlers.helm.errors import ChartError
 
 CODES = {0, 1, 2, 3}
 """Exit codes that commands document; 70 is a bug."""
@@ -77,7 +77,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "KUBECONFIG", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "no" / name))
-    monkeypatch.setattr("hyperpod_constructs.core.chart.fetch", unreachable)
+    monkeypatch.setattr("hyperpod_constructs.live.vendoring.fetch", unreachable)
     monkeypatch.chdir(tmp_path)
     for name, content in FILES.items():
         if content is not None:

@@ -357,7 +357,7 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
     [
         (
             {},
-            ("note", "network.image_accounts", "is not set: the endpoints let images of any account in ECR be pulled"),
+            ("note", "network.image_accounts", "is not set: the endpoints allow images of any account in ECR"),
         ),
         ({"network": {"image_accounts": ["abc"]}}, ("error", "network.image_accounts[0]", "is not a valid account id")),
         (
@@ -365,7 +365,7 @@ def test_the_accounts_of_the_config_and_of_aws_reach_the_endpoints() -> None:
             (
                 "warning",
                 "network.image_accounts",
-                "does nothing: only endpoints of a closed network of ours have policies",
+                "has no effect: only endpoints of a closed network that this project creates have policies",
             ),
         ),
         (

@@ -50,7 +50,7 @@ def test_the_functions_need_nothing_but_the_lambda_runtime() -> None:
 
 
 def test_the_assets_hash_depends_on_the_sources_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hyperpod_constructs.constructs.kubernetes import handler_code
+    from hyperpod_constructs.constructs import functions
 
     names = []
     for round_ in ("first", "second"):
@@ -63,6 +63,6 @@ def test_the_assets_hash_depends_on_the_sources_alone(tmp_path: Path, monkeypatc
             (package / "handlers" / "kubernetes" / "__pycache__").mkdir()
             (package / "handlers" / "kubernetes" / "__pycache__" / "x.pyc").write_text("")
             (package / "handlers" / "shared" / "y.pyc").write_text("")
-        monkeypatch.setattr(handler_code, "_PACKAGE", package)
+        monkeypatch.setattr(functions, "_PACKAGE", package)
         names.append(_handler_asset(App(tmp_path / round_ / "out"), tmp_path / round_ / "out").name)
     assert names[0] == names[1]

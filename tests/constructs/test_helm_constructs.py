@@ -21,8 +21,9 @@ from hyperpod_constructs.constructs.kubernetes.helm_release import (
     HelmRelease,
     OciChart,
 )
-from hyperpod_constructs.core.chart import ChartError, content_digest
 from hyperpod_constructs.core.chart_lines import Insertion
+from hyperpod_constructs.handlers.helm.errors import ChartError
+from hyperpod_constructs.handlers.helm.folder import content_digest
 from hyperpod_constructs.handlers.helm.index import Properties
 
 DIGEST = "sha256:" + "0" * 64

@@ -39,7 +39,7 @@ def in_one_stack(platform: Platform) -> dict[str, Any]:
 def log_groups(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Logs::LogGroup":
-            yield resource["Properties"]
+            yield resource.get("Properties", {})
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +116,27 @@ def test_a_name_that_is_given_stays_also_null(small: Callable[..., Platform], na
     assert (made.completed_cluster.cluster_name, made.completed_eks.cluster_name) == (name, name)
 
 
-def test_without_a_name_or_without_logs_there_is_no_log_group_of_ours(small: Callable[..., Platform]):
-    for eks in ({"cluster_name": None}, {"logs": []}):
-        made = in_one_stack(small(eks=eks))
+def retentions(template: dict[str, Any]) -> list[tuple[Any, int]]:
+    return [
+        (one["Properties"]["LogGroupName"], one["Properties"]["RetentionInDays"])
+        for one in template["Resources"].values()
+        if one["Type"] == "Custom::LogRetention"
+    ]
+
+
+@pytest.mark.parametrize("days", [90, 365])
+def test_the_retention_of_a_log_group_that_eks_names_is_set(small: Callable[..., Platform], days: int):
+    made = in_one_stack(small(eks={"cluster_name": None}, logs={"retention_days": days}))
+    assert not [group for group in log_groups(made) if "LogGroupName" in group]
+    (cluster,) = [id for id, one in made["Resources"].items() if one["Type"] == "AWS::EKS::Cluster"]
+    assert retentions(made) == [({"Fn::Join": ["", ["/aws/eks/", {"Ref": cluster}, "/cluster"]]}, days)]
+
+
+def test_without_logs_or_with_the_accounts_retention_nothing_is_set(small: Callable[..., Platform]):
+    for parts in ({"eks": {"logs": []}}, {"eks": {"cluster_name": None}, "logs": {"retention_days": "unset"}}):
+        made = in_one_stack(small(**parts))
         assert not [group for group in log_groups(made) if "LogGroupName" in group]
+        assert retentions(made) == []
 
 
 def test_control_plane_logs_are_in_the_cost_table(small: Callable[..., Platform]):

@@ -11,7 +11,7 @@ from platform_parts import SYSTEM, make_cluster, synthesize
 from hyperpod_constructs.constructs.training_job import TrainingJob
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.jobs import Job
-from hyperpod_constructs.core.node_pools import limits, node_classes, node_pools, not_disrupted
+from hyperpod_constructs.core.node_pools import API_GROUP, limits, node_classes, node_pools, not_disrupted
 from hyperpod_constructs.core.spec import Autoscaling, Cluster, InstanceGroup, Taint
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "karpenter-spot.yaml"
@@ -43,6 +43,29 @@ def test_the_example_has_a_pool_for_each_group():
         "limits": {"cpu": "512", "nvidia.com/gpu": "16"},
         "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"},
     }
+
+
+def test_groups_can_share_the_pool_of_version_0_1_0():
+    """Karpenter drains the nodes of a NodePool that is deleted, and replaces those whose template changes."""
+    other = InstanceGroup(
+        name="other", instance_type="ml.g5.8xlarge", count=0, max_count=2, taints=(Taint(key="a", effect="NoSchedule"),)
+    )
+    scaling = Autoscaling(groups=("burst", "other"), pools="shared")
+    shared = CLUSTER.model_copy(update={"instance_groups": (SYSTEM, BURST, other), "autoscaling": scaling})
+    (node_class,), (pool,) = node_classes(shared), node_pools(shared)
+    assert node_class["metadata"] == pool["metadata"] == {"name": "hyperpod"}
+    assert node_class["spec"] == {"instanceGroups": ["burst", "other"]}
+    assert pool["spec"]["template"] == {
+        "spec": {
+            "nodeClassRef": {"group": API_GROUP, "kind": "HyperpodNodeClass", "name": "hyperpod"},
+            "expireAfter": "Never",
+            "requirements": [{"key": "node.kubernetes.io/instance-type", "operator": "Exists"}],
+        }
+    }
+    assert pool["spec"]["limits"] == {"cpu": "320", "nvidia.com/gpu": "10"}
+    unlimited = other.model_copy(update={"max_count": None})
+    shared = shared.model_copy(update={"instance_groups": (SYSTEM, BURST, unlimited)})
+    assert "limits" not in node_pools(shared)[0]["spec"]
 
 
 def test_consolidation_is_a_setting():

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import lzma
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from assembly import ROOT
-from ordinary_edits import Config, content, kept, ordinary
+from ordinary_edits import RECORDED, RELEASED, Config, content, ordinary
 
 from hyperpod_constructs.cli.diff import synthesized
 from hyperpod_constructs.core.changes import REPLACING, Deployment, deployment
@@ -20,11 +18,6 @@ from hyperpod_constructs.core.spec.base import Change
 from hyperpod_constructs.core.stack_templates import exports_of, imports_of
 
 Templates = dict[str, dict[str, Any]]
-RELEASED = "5809d46"
-"""The version whose assemblies are recorded: every config of the repository, as that version synthesized it."""
-RECORDED: Mapping[str, Templates] = json.loads(
-    lzma.decompress((ROOT / "tests" / "data" / "released" / f"{RELEASED}.json.xz").read_bytes())
-)
 CONFIGS = sorted(set(RECORDED) - {"examples/closed-network.yaml"})  # that one needs a vendored chart
 
 
@@ -85,7 +78,7 @@ def test_the_first_deployment_after_an_upgrade_goes_through(
     name: str, synthesize: Callable[[Path | Config], Templates]
 ) -> None:
     """From the recorded assembly of the released version: nothing refused, replaced, lost or left behind."""
-    old, new = RECORDED[name], synthesize(kept(content(name)))
+    old, new = RECORDED[name], synthesize(content(name, RELEASED))
     assert [str(edit) for edit in deployment(old, new).edits if edit.change in REPLACING] == []
     for stack, template in old.items():
         assert exports_of(template).keys() <= exports_of(new[stack]).keys()  # what is imported is exported still
@@ -98,9 +91,27 @@ def test_the_first_deployment_after_an_upgrade_goes_through(
 
 
 @pytest.mark.slow
+def test_no_node_of_karpenter_is_drained_by_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
+    """Its NodePool and node class keep their names, and the template of the NodePool stays as it was."""
+    name = "examples/karpenter-spot.yaml"
+
+    def manifest(templates: Templates, logical_id: str) -> dict[str, Any]:
+        (only,) = json.loads(templates["elastic-HyperPod"]["Resources"][logical_id]["Properties"]["Manifest"])
+        result: dict[str, Any] = only
+        return result
+
+    new = synthesize(content(name, RELEASED))
+    node_class, pool = "HyperPodNodePoolNodeClass2918CF57", "HyperPodNodePool8ED5821B"
+    assert manifest(new, node_class) == manifest(RECORDED[name], node_class)
+    was, now = manifest(RECORDED[name], pool), manifest(new, pool)
+    assert {**now, "spec": {"template": now["spec"]["template"]}} == was
+    assert now["spec"]["disruption"] == {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"}
+
+
+@pytest.mark.slow
 def test_the_last_job_goes_with_the_upgrade(synthesize: Callable[[Path | Config], Templates]) -> None:
     """The stack of the jobs stays in the app, and nothing that it imports goes."""
-    config = kept(content("hyperpod.yaml"))
+    config = content("hyperpod.yaml", RELEASED)
     del config["jobs"]
     assert stopping(deployment(RECORDED["hyperpod.yaml"], synthesize(config))) == []
 
@@ -110,7 +121,7 @@ def test_a_file_system_that_goes_with_the_upgrade_takes_two_deployments(
     synthesize: Callable[[Path | Config], Templates],
 ) -> None:
     """The released version imports its id: after one deployment of this version it is read weakly."""
-    config = kept(content("examples/lustre.yaml"))
+    config = content("examples/lustre.yaml", RELEASED)
     first = synthesize(config)
     gone = synthesize({key: value for key, value in config.items() if key not in ("storage", "jobs")})
     refused = deployment(RECORDED["examples/lustre.yaml"], gone).edits[0]

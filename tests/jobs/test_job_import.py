@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_oracles import assert_valid
+from job_texts import parse_job
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.jobs import Job, compile_job
-from hyperpod_constructs.core.jobs.files import parse_job
 from hyperpod_constructs.core.jobs.importing import import_text
 from hyperpod_constructs.core.jobs.importing.importer import ImportedJob
 
@@ -152,7 +152,7 @@ def test_missing_values_are_asked_for(tmp_path: Path):
     stated = [f"--set={name}={VALUES[name]}" for name in ("NAME", "GPUS")]
     result = hyperpod("import", file, *stated, env={"NODES": "", "IMAGE": "a"} | dict.fromkeys(("NODES",)))
     assert result.exit_code == 1
-    assert f"{file} is a template, and NODES has no value\n  cure: --set NODES=...\n" in result.output
+    assert f"{file} is a template, and NODES has no value\n  fix: --set NODES=...\n" in result.output
     result = hyperpod("import", file, *stated, "--set", "NODES=2", env={"IMAGE": "registry/a:v1"})
     assert result.exit_code == 0, result.output
     assert "left for the shell in the container: $HOME, $RUN_ID" in result.stderr

@@ -60,7 +60,7 @@ def test_a_failed_call_has_a_cure(aws, run):
     result = run("clusters", "list")
     assert result.exit_code == 1
     assert "access denied" in result.output
-    assert "cure: allow ListClusters" in result.output
+    assert "fix: allow ListClusters" in result.output
 
 
 NODES = {

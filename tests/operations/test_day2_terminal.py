@@ -114,5 +114,5 @@ def test_printed_commands_quote_their_arguments(api, run):
     name = "my job; rm -rf ~"
     job(api, name=name, state="Failed")
     result = run("jobs", "wait", name, "--namespace", "team")
-    command = result.output.rpartition("cure: ")[2].strip()
+    command = result.output.rpartition("fix: ")[2].strip()
     assert shlex.split(command) == ["hyperpod", "jobs", "logs", name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import lzma
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,6 @@ from hyperpod_constructs.core.config import load
 EXAMPLES = ["hyperpod.yaml", *sorted(f"examples/{path.name}" for path in (ROOT / "examples").glob("*.yaml"))]
 EXAMPLES.remove("examples/closed-network.yaml")  # its vendored chart is made by a command; this one stands for it:
 EXAMPLES.append("tests/configs/closed-control-plane.yaml")
-
-
-RECORDED: dict[str, dict[str, Any]] = json.loads(
-    lzma.decompress((ROOT / "tests" / "data" / "released" / "5809d46.json.xz").read_bytes())
-)
-"""Config to the templates that the released version made of it."""
 
 
 class Platforms:

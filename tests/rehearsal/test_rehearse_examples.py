@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ordinary_edits import DEFAULTS_THEN, content, ordinary
-from rehearsal_platforms import EXAMPLES, RECORDED, Platforms
+from ordinary_edits import RECORDED, RELEASED, content, ordinary
+from rehearsal_platforms import EXAMPLES, Platforms
 
 from hyperpod_constructs.assembly.graph import Stack, load
 from hyperpod_constructs.assembly.rehearsal import Fault, Rehearsal, Timing
@@ -245,11 +245,7 @@ def test_ordinary_edits_and_back(config: str, platforms: Platforms, capsys: pyte
 @slow
 @pytest.mark.parametrize("config", [name for name in EXAMPLES if name in RECORDED] if ALL else ["hyperpod.yaml"])
 def test_the_released_version_is_upgraded(config: str, platforms: Platforms):
-    base = content(config)
-    for part, then in DEFAULTS_THEN.items():  # what a deployed platform keeps: other names and roles are other clusters
-        base[part] = {**then, **base.get(part, {})}
-    if "existing" in base["eks"]:
-        base["eks"].pop("cluster_name", None)
+    base = content(config, RELEASED)
     order = sorted(RECORDED[config], key=lambda name: STACKS.index(name.rpartition("-")[2]))
     old = [Stack(name, RECORDED[config][name], depends_on=tuple(order[:index])) for index, name in enumerate(order)]
     rehearsal = Rehearsal()

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import copy
+import json
+import lzma
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
 from assembly import ROOT
 
 Config = dict[str, Any]
-DEFAULTS_THEN: Config = yaml.safe_load(
-    (ROOT / "docs" / "editing.md").read_text().partition("## From 0.1.0")[2].split("```")[1][5:]
+RELEASED = ROOT / "tests" / "data" / "released" / "5809d46"
+"""Version 0.1.0: the configs of the repository as they were, and the templates that it synthesized from them."""
+RECORDED: dict[str, dict[str, dict[str, Any]]] = json.loads(
+    lzma.decompress((RELEASED / "templates.json.xz").read_bytes())
 )
-"""What the page on editing tells to add to a config that was deployed by the released version."""
+"""Config to the name of its stacks to their templates."""
 
 
-def content(name: str) -> Config:
-    """A config with absolute paths of what lies beside it."""
-    file = ROOT / name
+def content(name: str, folder: Path = ROOT) -> Config:
+    """A config with absolute paths of the files that it names."""
+    file = folder / name
     config: Config = yaml.safe_load(file.read_text())
     config["jobs"] = [str(file.parent / job) if isinstance(job, str) else job for job in config.get("jobs", [])]
     for lifecycle in (
@@ -30,14 +35,6 @@ def content(name: str) -> Config:
     if not config["jobs"]:
         del config["jobs"]
     return config
-
-
-def kept(config: Config) -> Config:
-    """The config with the lines that keep the clusters of the released version."""
-    result = {**config, **{part: {**then, **config.get(part, {})} for part, then in DEFAULTS_THEN.items()}}
-    if "existing" in result["eks"]:
-        del result["eks"]["cluster_name"]
-    return result
 
 
 def ordinary(config: Config) -> Iterator[tuple[str, Config]]:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ...handlers.shared.merge import merge_patch
 from .kinds import check_body
-from .store import Clock, Json, Key, Refusal, Resource, Store, merged
+from .store import Clock, Json, Key, Refusal, Resource, Store
 
 LARGEST_BODY = 3 * 1024 * 1024
 
@@ -178,7 +179,7 @@ class ApiServer:
         if method == "PUT":
             return 200, store.replace(resource, key, body, manager)
         if method == "PATCH" and content_type == "application/merge-patch+json":
-            return 200, store.replace(resource, key, merged(store.objects[key], body), manager)
+            return 200, store.replace(resource, key, merge_patch(store.objects[key], body), manager)
         raise Refusal(405, "MethodNotAllowed", f"{method} with {content_type} is not served")
 
     def _resource(self, group: str, version: str, plural: str) -> Resource:

@@ -150,19 +150,6 @@ def decode(managed: list[Mapping[str, Any]]) -> Owned:
     }
 
 
-def merged(item: Any, patch: Any) -> Any:
-    """A JSON merge patch."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(item) if isinstance(item, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = merged(result.get(name), value)
-    return result
-
-
 _MISSING = object()
 
 

@@ -112,8 +112,17 @@ def _empty(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
     return {"PhysicalResourceId": event.get("PhysicalResourceId") or f"empty-{bucket}"}
 
 
+def _keep_for(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """CDK's LogRetention, which makes a log group where it is missing, and keeps it when it is deleted itself."""
+    name = event["ResourceProperties"]["LogGroupName"]
+    if not allowed(call.services.account, call.role, "logs:PutRetentionPolicy", f"arn:aws:logs:::log-group:{name}:*"):
+        raise RuntimeError(f"AccessDenied: {call.role} may not set the retention of {name}")
+    return {"PhysicalResourceId": name, "Data": {"LogGroupName": name}}
+
+
 OF_CDK: dict[str, Callable[[Mapping[str, Any], Call], dict[str, Any]]] = {
     "Custom::CDKBucketDeployment": _upload,
     "Custom::S3AutoDeleteObjects": _empty,
+    "Custom::LogRetention": _keep_for,
 }
 """Resource types whose functions come with CDK."""

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from ...handlers.shared.merge import merge_patch
 from . import fields, kinds
 from .clock import Clock
-from .fields import merged
 from .kinds import Json, Key, Refusal, Resource
 
-__all__ = ["Clock", "Json", "Key", "Refusal", "Resource", "Store", "merged"]
+__all__ = ["Clock", "Json", "Key", "Refusal", "Resource", "Store"]
 
 CRD_GROUP = "apiextensions.k8s.io"
 CRD_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
@@ -77,7 +77,7 @@ class Store:
         """A merge patch by somebody else: a person, an autoscaler, another controller."""
         key, item = next((k, i) for k, i in self.objects.items() if k[1:] == (plural, namespace, name))
         resource = next(r for r in self.resources() if r.key("", "")[:2] == key[:2])
-        return self.replace(resource, key, merged(item, changes), manager)
+        return self.replace(resource, key, merge_patch(item, changes), manager)
 
     def get(self, plural: str, name: str, namespace: str = "") -> Json | None:
         """An object by plural and name."""

@@ -24,18 +24,17 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from ...core.chart import content_digest
 from ...core.chart_lines import Insertion
 from ...core.spec.base import is_token
 from ...core.spec.dependencies import ChartSource, FolderChart, GitChart, OciChart
+from ...handlers.helm.folder import content_digest
+from ..functions import FUNCTION_MINUTES, function_logs, handler_function
 from ..log_groups import DEFAULT_RETENTION
-from .handler_code import handler_code
 from .provider import KubernetesProvider
 
 __all__ = ["ChartSource", "FolderChart", "GitChart", "HelmProvider", "HelmRelease", "OciChart"]
 
 _MAX_TIMEOUT_MINUTES = 12  # of the function's 14, which leave the framework's function a minute to hear of them
-_FUNCTION_MINUTES = 14
 
 
 class HelmProvider(Construct):
@@ -60,26 +59,23 @@ class HelmProvider(Construct):
         log_retention: logs.RetentionDays = DEFAULT_RETENTION,
     ) -> None:
         super().__init__(scope, id)
-        function_logs = self._logs("Logs", log_retention)
-        function_logs.grant_write(kubernetes.role)
-        function = lambda_.Function(
+        function = handler_function(
             self,
             "Handler",
+            "helm.index.handler",
             description="Installs, upgrades and uninstalls Helm releases",
-            code=handler_code("helm", "kubernetes", "shared"),
-            handler="handlers.helm.index.handler",
-            runtime=lambda_.Runtime.PYTHON_3_14,
+            role=kubernetes.role,
+            log_group=function_logs(self, "Logs", log_retention),
+            timeout=Duration.minutes(FUNCTION_MINUTES),
+            sources=("kubernetes", "shared"),
             architecture=lambda_.Architecture.X86_64,  # the layer's binary is built for it
             layers=[layer or _kubectl_layer(self)],
-            timeout=Duration.minutes(_FUNCTION_MINUTES),
             memory_size=1024,
             ephemeral_storage_size=Size.gibibytes(1),
-            role=kubernetes.role,
-            log_group=function_logs,
             **kubernetes.function_placement,
         )
         provider = custom_resources.Provider(
-            self, "Provider", on_event_handler=function, log_group=self._logs("FrameworkLogs", log_retention)
+            self, "Provider", on_event_handler=function, log_group=function_logs(self, "FrameworkLogs", log_retention)
         )
         self.function: lambda_.IFunction = function
         self.service_token: str = provider.service_token
@@ -90,9 +86,6 @@ class HelmProvider(Construct):
         """The Helm provider that belongs to a Kubernetes provider, made when it is first asked for."""
         found = kubernetes.node.try_find_child("Helm")
         return found if isinstance(found, HelmProvider) else HelmProvider(kubernetes, "Helm", kubernetes=kubernetes)
-
-    def _logs(self, id: str, retention: logs.RetentionDays) -> logs.LogGroup:
-        return logs.LogGroup(self, id, retention=retention, removal_policy=RemovalPolicy.DESTROY)
 
 
 class HelmRelease(Construct):
@@ -178,7 +171,7 @@ class HelmRelease(Construct):
             "Resource",
             resource_type="Custom::HyperPodHelmRelease",
             service_token=HelmProvider.of(kubernetes).service_token,
-            service_timeout=Duration.minutes(_FUNCTION_MINUTES + 2),
+            service_timeout=Duration.minutes(FUNCTION_MINUTES + 2),
             properties=properties,
             removal_policy=removal_policy,
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from aws_cdk import Aws, Duration, RemovalPolicy, Stack, custom_resources
+from aws_cdk import Aws, Duration, Stack, custom_resources
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks as eks
 from aws_cdk import aws_iam as iam
@@ -15,14 +15,11 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup
 
 from ...handlers.kubernetes.timing import POLL_SECONDS
+from ..functions import FUNCTION_MINUTES, function_logs, function_role, handler_function, waiting_provider
 from ..log_groups import DEFAULT_RETENTION
 from ..parts import Parts
-from ..trust import hold_to_account, keep_internal
+from ..trust import keep_internal
 from ..validation import check_parts
-from .handler_code import handler_code
-
-_RUNTIME = lambda_.Runtime.PYTHON_3_14
-_FUNCTION_MINUTES = 14  # CDK's framework function waits for ours and has 15
 
 
 class KubernetesProvider(Construct):
@@ -83,11 +80,10 @@ class KubernetesProvider(Construct):
         self.parts = Parts()
         check_parts(self, self.parts)
         self._log_retention = log_retention
-        self._code = handler_code("kubernetes", "shared")
         self._place(vpc, vpc_subnets, security_groups)
         self._in_vpc, self._create_access_entry = vpc is not None, create_access_entry
         self.role = self._create_role("Role", "Functions that talk to the EKS API server")
-        self._framework_logs = self._logs("FrameworkLogs")
+        self._framework_logs = function_logs(self, "FrameworkLogs", log_retention)
         keep_internal(self)
         self.reachable = DependencyGroup()
         self.ready = DependencyGroup(self.role, self.reachable)
@@ -97,7 +93,7 @@ class KubernetesProvider(Construct):
             self,
             "Apply",
             on_event_handler=self._function(
-                "Applier", "apply.on_event", "Applies and deletes Kubernetes objects", _FUNCTION_MINUTES, memory=512
+                "Applier", "apply.on_event", "Applies and deletes Kubernetes objects", FUNCTION_MINUTES, memory=512
             ),
             log_group=self._framework_logs,
         ).service_token
@@ -132,7 +128,7 @@ class KubernetesProvider(Construct):
             iam.PolicyStatement(actions=[f"sagemaker:{action}" for action in reasons], resources=[clusters])
         )
         self.wait_role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeAddon"], resources=[addons]))
-        provider = custom_resources.Provider(
+        return waiting_provider(
             self,
             "Wait",
             on_event_handler=self._function(
@@ -144,11 +140,7 @@ class KubernetesProvider(Construct):
             query_interval=Duration.seconds(POLL_SECONDS),
             total_timeout=Duration.hours(1),
             log_group=self._framework_logs,
-        )
-        waiter = provider.node.find_child("waiter-state-machine").node.find_child("Role").node.default_child
-        assert isinstance(waiter, iam.CfnRole)
-        hold_to_account(waiter)
-        return provider.service_token
+        ).service_token
 
     def _place(
         self,
@@ -168,7 +160,7 @@ class KubernetesProvider(Construct):
         self.connections = ec2.Connections(security_groups=groups)
 
     def _create_role(self, id: str, description: str) -> iam.Role:
-        role = iam.Role(self, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description)
+        role = function_role(self, id, description)
         role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeCluster"], resources=[self.cluster_arn]))
         if self._in_vpc:
             # Lambda's own requirement for functions in a VPC; these actions take no narrower resource.
@@ -207,22 +199,14 @@ class KubernetesProvider(Construct):
         memory: int = 256,
         role: iam.Role | None = None,
     ) -> lambda_.Function:
-        role = role or self.role
-        log_group = self._logs(f"{id}Logs")
-        log_group.grant_write(role)
-        return lambda_.Function(
+        return handler_function(
             self,
             id,
+            f"kubernetes.{handler}",
             description=description,
-            code=self._code,
-            handler=f"handlers.kubernetes.{handler}",
-            runtime=_RUNTIME,
+            role=role or self.role,
+            log_group=function_logs(self, f"{id}Logs", self._log_retention),
             timeout=Duration.minutes(minutes),
             memory_size=memory,
-            role=role,
-            log_group=log_group,
             **self.function_placement,
         )
-
-    def _logs(self, id: str) -> logs.LogGroup:
-        return logs.LogGroup(self, id, retention=self._log_retention, removal_policy=RemovalPolicy.DESTROY)

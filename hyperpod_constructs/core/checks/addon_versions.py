@@ -118,10 +118,10 @@ def _unstated(key: str, facts: Addon, kubernetes: str) -> Problem:
     seen += f", on {newest.date}" if newest and newest.date else ""
     return Problem(
         f"addons.{key}",
-        f"no source says that a version of it installs on Kubernetes {kubernetes}{seen}",
-        f"Look before the deployment: `hyperpod preflight` asks EKS, as does `aws eks describe-addon-versions --addon-name "
-        f"{facts.name} --kubernetes-version {kubernetes}`; state the version where one is listed.",
-        "EKS chooses the version; where it has none, it refuses the add-on when the cluster is there already.",
+        f"no known source lists a version for Kubernetes {kubernetes}{seen}",
+        f"Run `hyperpod preflight`, or `aws eks describe-addon-versions --addon-name {facts.name} --kubernetes-version "
+        f"{kubernetes}`, before the deployment, and set the version that it lists.",
+        "EKS chooses the version; where it has none, it rejects the add-on after the cluster is created.",
         Severity.NOTE,
     )
 

@@ -73,7 +73,7 @@ def groups_exist(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             place = f"cluster.autoscaling.groups[{index}]"
             yield Problem(place, f"{as_text(name)} is no instance group", f"did you mean {near!r}?" if near else None)
     pools: dict[str, str] = {}
-    for path, group in _filled(ctx) if cluster.scaling.node_pool else ():
+    for path, group in _filled(ctx) if cluster.scaling.node_pool and cluster.scaling.pools == "per-group" else ():
         other = pools.setdefault(pool_name(group), group.name)
         if other != group.name:
             message = f"{as_text(group.name)} and {as_text(other)} both give the NodePool {pool_name(group)}"

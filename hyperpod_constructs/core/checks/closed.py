@@ -193,12 +193,12 @@ _KNOWN_IMAGES = _CLOSED.replace("mode: closed", "mode: closed, image_accounts: [
 
 @rule(
     "HP146",
-    title="Images of a closed network come from known accounts",
+    title="Images of a closed network come from known accounts.",
     severity=Severity.NOTE,
-    why="A node can pull from a repository of anybody in ECR: a foreign image comes in, and names of repositories and tags "
-    "go out to its owner.",
-    cure="set `network.image_accounts` to the accounts of your images; add those of HyperPod add-ons, which the events of a "
-    "node name",
+    why="A node can pull from a repository of any account in ECR: foreign images come in, and the owner of the repository "
+    "sees the names of repositories and tags.",
+    cure="Set network.image_accounts to the accounts of your images, and add those of HyperPod add-ons, which the events of "
+    "a node name.",
     source="Amazon ECR user guide, VPC endpoints; EKS user guide, add-ons-images",
     wrong=_CLOSED,
     right=_KNOWN_IMAGES,
@@ -209,15 +209,15 @@ def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
         if not is_token(account) and not re.fullmatch("[0-9]{12}", account):
             message = f"{as_text(account)} is not a valid account id"
             yield Problem(
-                f"network.image_accounts[{index}]", message, "write 12 digits in quotes", None, Severity.ERROR
+                f"network.image_accounts[{index}]", message, "Write 12 digits in quotes.", None, Severity.ERROR
             )
     if not _is_closed(ctx) or not network.endpoint_policies:
         if accounts is not None:
-            message = "does nothing: only endpoints of a closed network of ours have policies"
-            yield Problem("network.image_accounts", message, "remove it", None, Severity.WARNING)
+            message = "has no effect: only endpoints of a closed network that this project creates have policies"
+            yield Problem("network.image_accounts", message, "Remove it.", None, Severity.WARNING)
         return
     if accounts is None:
-        yield Problem("network.image_accounts", "is not set: the endpoints let images of any account in ECR be pulled")
+        yield Problem("network.image_accounts", "is not set: the endpoints allow images of any account in ECR")
         return
     if ctx.account is None:
         return  # the platform's own account is not known here
@@ -227,8 +227,8 @@ def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
         if account not in served:
             yield Problem(
                 path,
-                f"comes from account {account}, whose images the endpoints do not let be pulled",
-                f'add "{account}" to `network.image_accounts`',
+                f"comes from account {account}, whose images the endpoints reject",
+                f'Add "{account}" to network.image_accounts.',
                 "The pods stay in ImagePullBackOff.",
                 Severity.ERROR,
             )

@@ -56,6 +56,7 @@ class Context:
     tags: Mapping[str, str] | None = None
     permissions_boundary_arn: str | None = None
     allow_data_loss: bool = False
+    defaults: int | None = None
     acknowledge: tuple[Acknowledgement, ...] = ()
     whole: bool = field(default=False, repr=False)
     """Whether these are all parts of a platform, so that an acknowledgement that matches nothing is stale."""

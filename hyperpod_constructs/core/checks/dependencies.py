@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..chart import gaps, unpinned, without_namespace
 from ..findings import Severity
 from ..spec.base import is_token
-from ..spec.dependencies import DependencyChart
+from ..spec.dependencies import DependencyChart, GitChart
 from ..spec.network import Network
 from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
 from .registry import Problem, rule
@@ -202,8 +202,7 @@ def vendored(network: Network, dependencies: DependencyChart) -> Iterator[Proble
     chart = dependencies
     if not chart.enabled or network.existing is not None or network.mode != "closed":
         return
-    source = type(chart.chart).__name__
-    if source in ("NoneType", "GitChart"):
+    if chart.chart is None or isinstance(chart.chart, GitChart):
         yield Problem("dependencies.chart", "is downloaded from a git host, and the network is closed")
 
 

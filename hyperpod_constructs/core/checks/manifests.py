@@ -23,10 +23,10 @@ def _sound(manifests: tuple[Mapping[str, Any], ...]) -> Iterator[tuple[str, dict
 
 @rule(
     "HP737",
-    title="Manifests are Kubernetes objects, each once, and no jobs",
+    title="Manifests are Kubernetes objects other than jobs, each once.",
     severity=Severity.ERROR,
-    why="The API server refuses the object, or two entries overwrite each other.",
-    cure="write a Kubernetes object, with apiVersion, kind and metadata.name",
+    why="The API server rejects the object, or two entries overwrite each other.",
+    cure="Write a Kubernetes object with apiVersion, kind and metadata.name.",
     source="Kubernetes API",
     wrong="manifests: [{apiVersion: v1, kind: ConfigMap, metadata: {name: scripts}, dat: {run.sh: echo}}]\n",
     right=f"manifests: [{_MAP % ''}]\n",
@@ -41,16 +41,16 @@ def objects(manifests: tuple[Mapping[str, Any], ...]) -> Iterator[Problem]:
         metadata = manifest["metadata"]
         key = (manifest["apiVersion"], manifest["kind"], metadata.get("namespace", ""), metadata["name"])
         if seen.setdefault(key, path) != path:
-            yield Problem(path, f"{manifest['kind']} {metadata['name']} is in {seen[key]} too", "remove one of them")
+            yield Problem(path, f"{manifest['kind']} {metadata['name']} is in {seen[key]} too", "Remove one of them.")
 
 
 @rule(
     "HP738",
-    title="Manifests are in namespaces that are there",
+    title="Namespaces of manifests exist.",
     severity=Severity.WARNING,
     complete=("governance",),
-    why="The object is refused until somebody creates the namespace, and the deployment fails after ten minutes.",
-    cure="use a team's namespace or `default`, or add the namespace to `manifests`",
+    why="The API server rejects the object until the namespace exists, and the deployment fails after ten minutes.",
+    cure="Use a team's namespace or `default`, or add the namespace to `manifests`.",
     source="this project: teams' namespaces come with their quotas, others are not ours",
     wrong=f"manifests: [{_MAP % ', namespace: nobody'}]\n",
     right=f"manifests: [{_MAP % ', namespace: default'}]\n",
@@ -71,10 +71,10 @@ def namespaces(manifests: tuple[Mapping[str, Any], ...], ctx: Context) -> Iterat
 
 @rule(
     "HP739",
-    title="Secrets stand in templates",
+    title="Manifests hold no values of Secrets.",
     severity=Severity.WARNING,
-    why="Who may read the template or its assets in S3 can read the values, long after the Secret is deleted.",
-    cure="create the Secret with kubectl or from AWS Secrets Manager (Secrets Store CSI driver), and name it in the job",
+    why="Whoever can read the template or its assets in S3 can read the values, also after the Secret is deleted.",
+    cure="Create the Secret with kubectl or from AWS Secrets Manager (Secrets Store CSI driver), and name it in the job.",
     source="CloudFormation user guide: do not embed credentials in templates",
     wrong="manifests: [{apiVersion: v1, kind: Secret, metadata: {name: token}, stringData: {token: abc}}]\n",
     right=f"manifests: [{_MAP % ''}]\n",

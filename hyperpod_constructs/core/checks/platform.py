@@ -160,6 +160,24 @@ def _differ_in_case(
 
 
 @rule(
+    "HP029",
+    title="The config of a new platform uses the current defaults.",
+    severity=Severity.NOTE,
+    why="With the defaults of version 0.1.0, CloudFormation names both clusters, all instance groups share one execution "
+    "role, every node may use every bucket, and groups that Karpenter fills share one NodePool.",
+    cure="New platform: add `defaults: 2`. Deployed platform: leave it out, because these settings cannot be changed on "
+    "clusters that exist, and acknowledge this finding.",
+    source="documentation page sagemaker-hyperpod-eks-operate-cli-command-update-cluster (what UpdateCluster can change); "
+    "create-only properties in the CloudFormation schemas of AWS::EKS::Cluster and AWS::SageMaker::Cluster",
+    wrong="defaults: 1\n",
+    right="defaults: 2\n",
+)
+def current_defaults(defaults: int) -> Iterator[Problem]:
+    if defaults == 1:
+        yield Problem("defaults", "is 1 or missing: settings that are left out have the defaults of version 0.1.0")
+
+
+@rule(
     "HP028",
     title="Log settings are those of CloudWatch Logs.",
     severity=Severity.ERROR,

@@ -33,16 +33,18 @@ def companion_flaws(manifest: Mapping[str, Any]) -> Iterator[Flaw]:
     """What Kubernetes refuses about an object; of kinds whose shape is not known here only what all objects have."""
     for key in ("apiVersion", "kind"):
         if not isinstance(manifest.get(key), str) or not manifest[key]:
-            yield Flaw("", f"has no {key}", "write a Kubernetes object, with apiVersion, kind and metadata.name")
+            yield Flaw("", f"has no {key}", "Write a Kubernetes object with apiVersion, kind and metadata.name.")
             return
     metadata = manifest.get("metadata")
     if not isinstance(metadata, Mapping) or not metadata.get("name"):
-        yield Flaw("", f"this {manifest['kind']} has no name", "state metadata.name")
+        yield Flaw("", f"this {manifest['kind']} has no name", "State metadata.name.")
         return
     known = type_of(str(manifest["kind"]))
     if job_kind(manifest):
         yield Flaw(
-            "", f"{manifest['kind']} {metadata['name']} is a job", "`hyperpod jobs import` makes an entry of `jobs`"
+            "",
+            f"{manifest['kind']} {metadata['name']} is a job",
+            "Turn it into a job file with `hyperpod jobs import`, and name that file in `jobs`.",
         )
     elif known:
         yield from (flaw for flaw in flaws(manifest, known) if not flaw.path.startswith("status"))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ...handlers.shared.merge import merge_patch
 from ..catalog import label
 from ..spec.jobs import Job, ReplicaSpec
 from ..spec.jobs_policy import Elastic, Gang, LogRule, RestartPolicy, RunPolicy
-from .pods import job_annotations, job_labels, merged, pod_template, some
+from .pods import job_annotations, job_labels, pod_template, some
 
 API_VERSIONS = {"HyperPodPyTorchJob": "sagemaker.amazonaws.com/v1", "PyTorchJob": "kubeflow.org/v1", "Job": "batch/v1"}
 """Kind to its API version."""
@@ -28,7 +29,7 @@ def manifest_of(job: Job) -> dict[str, Any]:
         "metadata": metadata,
         "spec": _SPECS[job.kind](job),
     }
-    return merged(built, job.job_patch) if job.job_patch else built
+    return merge_patch(built, job.job_patch, by_name=True) if job.job_patch else built
 
 
 def _auto_resume(job: Job) -> dict[str, str]:

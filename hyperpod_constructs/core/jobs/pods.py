@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
+from ...handlers.shared.merge import merge_patch
 from ..catalog import find_instance_type, label
 from ..catalog._files import load
 from ..spec.jobs import Job, ReplicaSpec
@@ -100,7 +100,7 @@ def pod_template(job: Job, part: ReplicaSpec) -> dict[str, Any]:
         "metadata": some(labels=labels, annotations={**job_annotations(job), **part.pod_annotations}),
         "spec": spec,
     }
-    return merged(template, part.patch) if part.patch else template
+    return merge_patch(template, part.patch, by_name=True) if part.patch else template
 
 
 def _node_selector(part: ReplicaSpec) -> dict[str, str]:
@@ -135,7 +135,7 @@ def _main(job: Job, part: ReplicaSpec, sized: Share) -> dict[str, Any]:
         volumeMounts=mounts,
         securityContext=_security(part.security, _preset_capabilities(job, part)),
     )
-    return merged(built, part.container_patch) if part.container_patch else built
+    return merge_patch(built, part.container_patch, by_name=True) if part.container_patch else built
 
 
 def _container(container: Container, part: ReplicaSpec) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _container(container: Container, part: ReplicaSpec) -> dict[str, Any]:
         volumeMounts=mounts,
         securityContext=_security(container.security),
     )
-    return merged(built, container.patch) if container.patch else built
+    return merge_patch(built, container.patch, by_name=True) if container.patch else built
 
 
 def _preset_env(job: Job, part: ReplicaSpec) -> dict[str, str]:
@@ -313,29 +313,3 @@ def _security(security: SecurityContext | None, preset: tuple[str, ...] = ()) ->
         ),
         seccompProfile={"type": security.seccomp_profile} if security.seccomp_profile else None,
     )
-
-
-def merged(base: Any, patch: Any) -> Any:
-    """A merge patch applied: mappings merge, null deletes, lists of named things merge by name, the rest is replaced.
-
-    >>> merged({"a": 1, "b": [{"name": "x", "v": 1}]}, {"a": None, "b": [{"name": "x", "v": 2}, {"name": "y"}]})
-    {'b': [{'name': 'x', 'v': 2}, {'name': 'y'}]}
-    """
-    if isinstance(patch, Mapping):
-        result = dict(base) if isinstance(base, Mapping) else {}
-        for key, value in patch.items():
-            if value is None:
-                result.pop(key, None)
-            else:
-                result[key] = merged(result.get(key), value)
-        return result
-    if isinstance(base, list) and isinstance(patch, list | tuple) and _named(base) and _named(patch):
-        by_name = {item["name"]: item for item in base}
-        for item in patch:
-            by_name[item["name"]] = merged(by_name.get(item["name"]), item)
-        return list(by_name.values())
-    return copy.deepcopy(list(patch) if isinstance(patch, tuple) else patch)
-
-
-def _named(items: Iterable[Any]) -> bool:
-    return all(isinstance(item, Mapping) and "name" in item for item in items)

@@ -30,6 +30,12 @@ class Autoscaling(SpecModel):
         help="Whether we make a HyperpodNodeClass and a NodePool for each of these groups; `false` when you apply your "
         "own.",
     )
+    pools: Literal["per-group", "shared"] = field(
+        "per-group",
+        change=Change.DRAINS,
+        help="One NodePool for each of these groups, limited to the group's `max_count`, or one NodePool `hyperpod` that "
+        "all of them share. Karpenter removes the nodes of a NodePool that is deleted.",
+    )
     consolidation: Literal["empty", "underutilized"] = field(
         "empty",
         change=Change.IN_PLACE,

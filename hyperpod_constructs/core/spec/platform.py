@@ -90,6 +90,13 @@ class Platform(SpecModel):
         False, change=Change.NONE, help="Whether `--deployed` accepts edits that replace the cluster."
     )
     acknowledge: tuple[Acknowledgement, ...] = field((), change=Change.NONE, help="Findings that were accepted.")
+    defaults: Literal[1, 2] = field(
+        2,
+        change=Change.NONE,
+        help="Generation of the default settings of a config file. `2`: the current defaults. A file without it has "
+        "generation `1`, the defaults of version 0.1.0, so that an upgrade of this library changes no deployed platform. "
+        "Objects that are made in code have the current defaults.",
+    )
 
     @property
     def completed_jobs(self) -> tuple[Job, ...]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..shared.merge import merge_patch
 from .errors import ChartError
 from .folder import top_folder
 
@@ -65,7 +66,7 @@ def resolve(
         ChartError: a sub-chart cannot be had, is not pinned, or is not what was pinned.
     """
     metadata, lock, defaults = read_yaml([chart / "Chart.yaml", chart / "Chart.lock", chart / "values.yaml"])
-    merged = merge(defaults, values)
+    merged = merge_patch(defaults, values)  # which is how helm merges values
     folders, packages = _present(chart, read_yaml)
     locked = {entry["name"]: entry["version"] for entry in lock.get("dependencies") or []}
     pulled: list[Dependency] = []
@@ -83,7 +84,7 @@ def resolve(
             below = merged.get(entry.get("alias") or name)
             inner = {**below} if isinstance(below, Mapping) else {}
             if isinstance(merged.get("global"), Mapping):
-                inner["global"] = merge(inner.get("global") or {}, merged["global"])
+                inner["global"] = merge_patch(inner.get("global") or {}, merged["global"])
             pulled += resolve(
                 folders[name],
                 inner,
@@ -130,24 +131,6 @@ def is_enabled(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     tags = values.get("tags")
     switches = [tags[tag] for tag in entry.get("tags") or [] if isinstance(tags, Mapping) and tag in tags]
     return True in switches or False not in switches
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Values over values as helm merges them: mappings merge, null removes, all else replaces.
-
-    >>> merge({"a": {"x": 1, "y": 2}, "b": 1}, {"a": {"y": 3}, "b": None})
-    {'a': {'x': 1, 'y': 3}}
-    """
-    merged = dict(base)
-    for key, value in over.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, Mapping):
-            below = merged.get(key)
-            merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def digest_key(name: str, version: str) -> str:

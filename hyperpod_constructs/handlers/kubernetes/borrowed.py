@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from ..shared.merge import merge_patch
 from ..shared.ownership import Claim, Owner
 from .errors import ApiError
 from .group import ObjectGroup
@@ -18,34 +19,7 @@ def copied(original: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     >>> copied({"spec": {"a": 1, "b": 2}}, {"kind": "DaemonSet", "spec": {"b": None, "c": 3}})
     {'kind': 'DaemonSet', 'spec': {'a': 1, 'c': 3}}
     """
-    return {**changes, "spec": merged(original.get("spec"), changes.get("spec") or {})}
-
-
-def merged(base: Any, changes: Any) -> Any:
-    """``changes`` over ``base`` as a JSON merge patch has it (null removes), but lists of named items merge by name.
-
-    That is what Kubernetes does with containers and their environment; any other list is replaced.
-
-    >>> merged({"env": [{"name": "A", "value": "1"}]}, {"env": [{"name": "B", "value": "2"}]})
-    {'env': [{'name': 'A', 'value': '1'}, {'name': 'B', 'value': '2'}]}
-    """
-    if isinstance(changes, Mapping):
-        result = dict(base) if isinstance(base, Mapping) else {}
-        for key, change in changes.items():
-            if change is None:
-                result.pop(key, None)
-            else:
-                result[key] = merged(result.get(key), change)
-        return result
-    if _named(base) and _named(changes):
-        over = {item["name"]: item for item in changes}
-        kept = [merged(item, over.pop(item["name"], {})) for item in base]
-        return [*kept, *over.values()]
-    return changes
-
-
-def _named(items: Any) -> bool:
-    return isinstance(items, list) and all(isinstance(item, Mapping) and "name" in item for item in items)
+    return {**changes, "spec": merge_patch(original.get("spec"), changes.get("spec") or {}, by_name=True)}
 
 
 class BorrowedFields(ObjectGroup):

@@ -56,7 +56,7 @@ def refresh(
     """Derive all that can be derived, without writing anything.
 
     Args:
-        session: a boto3 session for read-only calls to AWS (`CALLS`), or None for the installed libraries only.
+        session: a boto3 session for read-only calls to AWS (`_live.CALLS`), or None for the installed libraries only.
         region: where to ask AWS; needed with a session.
         contents: the files to start from; by default the shipped ones.
         prices_from: a boto3 session to ask the AWS price list with, or None to leave the prices as they are.

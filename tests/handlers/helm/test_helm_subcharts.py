@@ -12,8 +12,9 @@ from chart_files import Answer, chart, package, sha256, write
 from hyperpod_constructs.handlers.helm.binary import Helm
 from hyperpod_constructs.handlers.helm.errors import ChartError
 from hyperpod_constructs.handlers.helm.source import pull_subchart
-from hyperpod_constructs.handlers.helm.subcharts import Dependency, drop_duplicates, is_enabled, merge, resolve
+from hyperpod_constructs.handlers.helm.subcharts import Dependency, drop_duplicates, is_enabled, resolve
 from hyperpod_constructs.handlers.helm.yaml_by_helm import reader
+from hyperpod_constructs.handlers.shared.merge import merge_patch
 
 
 def publish(web: Any, tmp_path: Path, name: str, version: str, *, as_version: str | None = None) -> bytes:
@@ -211,7 +212,7 @@ def test_values_are_merged_as_helm_merges_them(helm: Helm, tmp_path: Path) -> No
     output = rendered(folder, helm, f"--values={tmp_path / 'v.json'}")
     by_helm = json.loads(output[output.index("{") : output.rindex("}") + 1])["all"]
     by_helm.pop("global", None)
-    assert merge(base, over) == by_helm
+    assert merge_patch(base, over) == by_helm
 
 
 def test_a_sub_chart_without_a_digest_is_refused_before_it_is_pulled(parent: Path, helm: Helm, tmp_path: Path) -> None:

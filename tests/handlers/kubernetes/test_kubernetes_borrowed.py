@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 from fake_api_server import FakeApiServer
-from hypothesis import given
-from hypothesis import strategies as st
 from kubernetes_targets import CloudFormation, Target, cluster_gone
 
 from hyperpod_constructs.handlers.kubernetes.apply import handle
-from hyperpod_constructs.handlers.kubernetes.borrowed import merged
 from hyperpod_constructs.handlers.kubernetes.errors import HandlerError
 from hyperpod_constructs.handlers.kubernetes.services import Services
 from hyperpod_constructs.handlers.shared.ownership import owners
@@ -156,35 +153,6 @@ def test_a_failed_copy_removes_what_it_made(copies: CloudFormation, fake: Target
     with pytest.raises(HandlerError, match="DaemonSet team/node-dns was not applied"):
         copies.create([CHANGES])
     assert fake.find(SERVERS) is None
-
-
-_NAMES = st.sampled_from("abc")
-_LEAVES = st.integers() | st.text(max_size=3) | st.booleans()
-_VALUES = st.recursive(
-    _LEAVES,
-    lambda inner: (
-        st.dictionaries(_NAMES, inner, max_size=3)
-        | st.lists(
-            st.builds(lambda name, value: {"name": name, "value": value}, _NAMES, inner), max_size=3, unique_by=str
-        )
-    ),
-    max_leaves=8,
-)
-
-
-@given(st.dictionaries(_NAMES, _VALUES, max_size=3))
-def test_no_change_is_the_original_and_every_change_holds(base: dict[str, Any]) -> None:
-    assert merged(base, {}) == base
-    assert merged({}, base) == base
-    assert merged(base, dict.fromkeys(base)) == {}
-    once = merged(base, {"a": {"b": 1}})
-    assert once["a"]["b"] == 1
-    assert merged(once, {"a": {"b": 1}}) == once
-
-
-def test_unnamed_lists_are_replaced() -> None:
-    assert merged({"a": [{"key": "x"}]}, {"a": [{"key": "y"}]}) == {"a": [{"key": "y"}]}
-    assert merged({"a": 1}, {"a": {"b": {"c": None, "d": 2}}}) == {"a": {"b": {"d": 2}}}
 
 
 # Fields

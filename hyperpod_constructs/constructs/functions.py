@@ -1,0 +1,95 @@
+"""Lambda functions of a deployment: code, role, log groups and CDK's provider in front of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import Duration, IgnoreMode, RemovalPolicy, custom_resources
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from .log_groups import DEFAULT_RETENTION
+from .trust import hold_to_account
+
+FUNCTION_MINUTES = 14
+"""Timeout of functions that work until they are done: CDK's framework function waits for them and has 15 minutes."""
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def handler_code(*sources: str) -> lambda_.AssetCode:
+    """The asset that holds these packages of `hyperpod_constructs.handlers`, importable as `handlers.<source>`.
+
+    Its hash depends on the sources alone: what Python or a tool writes beside them is left out.
+    """
+    return lambda_.Code.from_asset(
+        str(_PACKAGE),
+        ignore_mode=IgnoreMode.GIT,
+        exclude=[
+            *("/*", "!/handlers", "/handlers/*", "!/handlers/__init__.py"),
+            *(f"!/handlers/{source}" for source in sources),
+            *("__pycache__", "*.pyc", ".*"),
+        ],
+    )
+
+
+def function_role(scope: Construct, id: str, description: str) -> iam.Role:
+    """A role for functions. It has no managed policy: `handler_function` lets it write to the function's log group."""
+    return iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description)
+
+
+def function_logs(scope: Construct, id: str, retention: logs.RetentionDays = DEFAULT_RETENTION) -> logs.LogGroup:
+    """A log group that is deleted with its stack."""
+    return logs.LogGroup(scope, id, retention=retention, removal_policy=RemovalPolicy.DESTROY)
+
+
+def handler_function(
+    scope: Construct,
+    id: str,
+    handler: str,
+    *,
+    description: str,
+    role: iam.Role,
+    log_group: logs.LogGroup,
+    timeout: Duration,
+    sources: tuple[str, ...] = ("shared",),
+    **options: Any,
+) -> lambda_.Function:
+    """A function from `hyperpod_constructs.handlers`, which may write to its log group.
+
+    Args:
+        scope: where the function is made.
+        id: its construct id.
+        handler: path of the handler below `handlers`: `kubernetes.apply.on_event`.
+        description: what the function does.
+        role: its role; see `function_role`.
+        log_group: where it logs; see `function_logs`.
+        timeout: how long one call may take.
+        sources: the packages of `handlers` that it imports, besides the handler's own.
+        **options: further arguments of `aws_lambda.Function`, such as a VPC or layers.
+    """
+    log_group.grant_write(role)
+    return lambda_.Function(
+        scope,
+        id,
+        description=description,
+        code=handler_code(handler.partition(".")[0], *sources),
+        handler=f"handlers.{handler}",
+        runtime=lambda_.Runtime.PYTHON_3_14,
+        timeout=timeout,
+        role=role,
+        log_group=log_group,
+        **options,
+    )
+
+
+def waiting_provider(scope: Construct, id: str, **options: Any) -> custom_resources.Provider:
+    """CDK's provider with an `is_complete_handler`; only state machines of this account may assume its waiter's role."""
+    provider = custom_resources.Provider(scope, id, **options)
+    role = provider.node.find_child("waiter-state-machine").node.find_child("Role").node.default_child
+    assert isinstance(role, iam.CfnRole)
+    hold_to_account(role)
+    return provider

@@ -1,0 +1,40 @@
+"""The defaults of version 0.1.0, which a config file keeps unless it sets `defaults: 2`.
+
+AWS changes neither the name nor the execution roles of a cluster that exists, and Karpenter drains the nodes of a NodePool
+that is deleted. A new default for one of these settings would break the first deployment after an upgrade of this library.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def completed(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a config file, with the defaults of version 0.1.0 filled in unless it sets `defaults: 2`.
+
+    Settings that the file has stay as they are, and so does everything that does not have the expected shape.
+
+    >>> completed({"cluster": {"execution_roles": "per-group"}})["cluster"]
+    {'execution_roles': 'per-group', 'cluster_name': None}
+    >>> completed({"defaults": 2, "cluster": {}})
+    {'defaults': 2, 'cluster': {}}
+    """
+    if content.setdefault("defaults", 1) != 1:
+        return content
+    eks = content.setdefault("eks", {})
+    if not (isinstance(eks, dict) and "existing" in eks):
+        _fill(eks, cluster_name=None)
+    cluster = content.get("cluster")
+    _fill(cluster, cluster_name=None, execution_roles="shared")
+    _fill(cluster.get("autoscaling") if isinstance(cluster, dict) else None, pools="shared")
+    storage = content.get("storage")
+    buckets = storage.get("buckets") if isinstance(storage, dict) else None
+    for bucket in buckets if isinstance(buckets, list) else ():
+        _fill(bucket, nodes=True)
+    return content
+
+
+def _fill(part: Any, **settings: Any) -> None:
+    if isinstance(part, dict):
+        for name, value in settings.items():
+            part.setdefault(name, value)

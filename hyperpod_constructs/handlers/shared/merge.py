@@ -1,0 +1,41 @@
+"""Merge patches, for manifests, values of charts and live objects alike.
+
+They are here because functions run without the rest of the package, and a job's manifest and a function have to merge alike.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+
+def merge_patch(base: Any, patch: Any, *, by_name: bool = False) -> Any:
+    """A JSON merge patch (RFC 7386) applied: mappings merge, null removes, everything else replaces.
+
+    With `by_name`, lists of mappings that all have a `name` merge by it, as Kubernetes merges containers and their
+    environment. Neither argument is changed, and nothing of `patch` is shared with the result.
+
+    >>> merge_patch({"a": {"x": 1, "y": 2}, "b": [1]}, {"a": {"y": None}, "b": [2]})
+    {'a': {'x': 1}, 'b': [2]}
+    >>> merge_patch([{"name": "x", "v": 1}], [{"name": "x", "v": 2}, {"name": "y"}], by_name=True)
+    [{'name': 'x', 'v': 2}, {'name': 'y'}]
+    """
+    if isinstance(patch, Mapping):
+        result = dict(base) if isinstance(base, Mapping) else {}
+        for key, value in patch.items():
+            if value is None:
+                result.pop(key, None)
+            else:
+                result[key] = merge_patch(result.get(key), value, by_name=by_name)
+        return result
+    if by_name and _named(base) and _named(patch):
+        items = {item["name"]: item for item in base}
+        for item in patch:
+            items[item["name"]] = merge_patch(items.get(item["name"]), item, by_name=True)
+        return list(items.values())
+    return copy.deepcopy(list(patch) if isinstance(patch, tuple) else patch)
+
+
+def _named(items: Any) -> bool:
+    return isinstance(items, list | tuple) and all(isinstance(item, Mapping) and "name" in item for item in items)

@@ -121,6 +121,14 @@ def test_a_job_file_that_is_missing_is_reported_in_the_config(tmp_path: Path) ->
     assert "missing.yaml" in finding.message
 
 
+@pytest.mark.parametrize("key", ["http_proxy", "no_proxy"])
+def test_a_proxy_is_not_a_setting_and_the_fix_names_the_page(tmp_path: Path, key: str) -> None:
+    loaded = load(write(tmp_path, GOOD.replace("network: {", f"network: {{{key}: \"http://proxy.example:3128\", ", 1)))
+    (finding,) = [f for f in loaded.findings if f.rule == "HP010"]
+    assert finding.path == f"network.{key}"
+    assert "docs/closed-network.md" in finding.cure
+
+
 def test_every_document_of_a_job_file_is_a_job(tmp_path: Path) -> None:
     first = "name: train\nimage: registry/train:v1\ninstance_type: ml.p5.48xlarge\nnodes: 1\n"
     second = "name: other\nimage: registry/train:v1\ninstance_type: ml.p5.48xlage\nnodes: 1\n"

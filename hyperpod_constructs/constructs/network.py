@@ -285,6 +285,7 @@ class HyperPodNetwork(Construct):
             image_accounts=None
             if self.spec.image_accounts is None
             else [*published_image_accounts(region_of(self)), *self.spec.image_accounts],
+            plain_region=Fn.join("", Fn.split("-", Aws.REGION)) if self.spec.functions_in_vpc else None,
         )
 
     # ---- brought ----

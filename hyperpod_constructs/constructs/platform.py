@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Stack, Tags
 from aws_cdk import aws_iam as iam
@@ -18,6 +18,7 @@ from .cluster import HyperPodCluster
 from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
 from .exports import export_shared_values, spread
+from .functions_in_vpc import put_functions_into_vpc
 from .log_groups import set_log_group, set_log_groups
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
@@ -76,6 +77,14 @@ class HyperPodPlatform(Construct):
         for log_group in made:
             set_log_group(log_group, platform.logs)
         self._tag_and_limit([*parts, *made], platform)
+        if platform.network.functions_in_vpc:
+            for part in [*parts, *made]:
+                put_functions_into_vpc(
+                    cast(Construct, part),
+                    subnet_ids=[subnet.subnet_id for subnet in self.network.cluster_subnets],
+                    security_group_ids=[self.network.node_security_group.security_group_id],
+                    after=[self.network.ready],
+                )
 
     def _tag_and_limit(self, parts: Sequence[IConstruct], platform: Platform) -> None:
         arn = platform.permissions_boundary_arn

@@ -17,6 +17,7 @@ def endpoint_policy(
     accounts: Sequence[str] = (),
     organization_id: str | None = None,
     image_accounts: Sequence[str] | None = None,
+    plain_region: str | None = None,
 ) -> dict[str, Any]:
     """The policy of one endpoint: own principals and own resources, and what AWS's own resources are read for.
 
@@ -31,6 +32,8 @@ def endpoint_policy(
         accounts: further accounts whose principals and resources may take part.
         organization_id: organization whose accounts may take part.
         image_accounts: accounts whose images may be pulled besides; None for any account.
+        plain_region: the region without hyphens, where functions respond to CloudFormation through the endpoint of S3: the
+            name of the bucket has it so.
 
     >>> policy = endpoint_policy("logs", account="111122223333", region="us-west-2")
     >>> policy["Statement"][0]["Condition"]["StringEquals"]
@@ -63,6 +66,10 @@ def endpoint_policy(
             sid, pulled = "PullFromKnownAccounts", dict.fromkeys([*own, *image_accounts])
             resources = [f"arn:{partition}:ecr:*:{one}:repository/*" for one in pulled]
         statements.append(_allow(sid, known["actions"], resources, **whose))
+    if service == "s3" and plain_region is not None:
+        response = load("endpoint_policies")["respond"]["s3"]
+        resources = [one.format(partition=partition, plain_region=plain_region) for one in response["resources"]]
+        statements.append(_allow("RespondToCloudFormation", response["actions"], resources))
     if service == "sts":  # nobody signs a request with a web identity
         roles = [f"arn:{partition}:iam::{one}:role/*" for one in own]
         statements.append(_allow("WebIdentities", ["sts:AssumeRoleWithWebIdentity"], roles))

@@ -16,6 +16,7 @@ from constructs import Construct, DependencyGroup
 
 from ...handlers.kubernetes.timing import POLL_SECONDS
 from ..functions import FUNCTION_MINUTES, function_logs, function_role, handler_function, waiting_provider
+from ..functions_in_vpc import FUNCTION_ACTIONS
 from ..log_groups import DEFAULT_RETENTION
 from ..parts import Parts
 from ..trust import keep_internal
@@ -166,14 +167,7 @@ class KubernetesProvider(Construct):
             # Lambda's own requirement for functions in a VPC; these actions take no narrower resource.
             role.add_to_policy(
                 iam.PolicyStatement(
-                    actions=[
-                        "ec2:AssignPrivateIpAddresses",
-                        "ec2:CreateNetworkInterface",
-                        "ec2:DeleteNetworkInterface",
-                        "ec2:DescribeNetworkInterfaces",
-                        "ec2:DescribeSubnets",
-                        "ec2:UnassignPrivateIpAddresses",
-                    ],
+                    actions=list(FUNCTION_ACTIONS),
                     resources=["*"],
                 )
             )

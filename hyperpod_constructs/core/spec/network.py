@@ -114,6 +114,12 @@ class Network(SpecModel):
         change=Change.IN_PLACE,
         help="Organization whose principals and resources the endpoints of a closed network serve, such as `o-a1b2c3d4e5`.",
     )
+    functions_in_vpc: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Put all functions of the deployment into the VPC, also those of CDK, for organizations that reject functions "
+        "outside of one. Default: only those that reach the Kubernetes API inside it.",
+    )
     flow_logs: bool = field(False, change=Change.IN_PLACE, help="Write VPC flow logs to CloudWatch Logs.")
     existing: ExistingNetwork | None = field(
         None, change=Change.REPLACES_CLUSTER, help="Use a network that exists instead of making one."

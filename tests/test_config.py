@@ -123,7 +123,7 @@ def test_a_job_file_that_is_missing_is_reported_in_the_config(tmp_path: Path) ->
 
 @pytest.mark.parametrize("key", ["http_proxy", "no_proxy"])
 def test_a_proxy_is_not_a_setting_and_the_fix_names_the_page(tmp_path: Path, key: str) -> None:
-    loaded = load(write(tmp_path, GOOD.replace("network: {", f"network: {{{key}: \"http://proxy.example:3128\", ", 1)))
+    loaded = load(write(tmp_path, GOOD.replace("network: {", f'network: {{{key}: "http://proxy.example:3128", ', 1)))
     (finding,) = [f for f in loaded.findings if f.rule == "HP010"]
     assert finding.path == f"network.{key}"
     assert "docs/closed-network.md" in finding.cure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import uncopied_images
+from ..catalog import matches, uncopied_images
 from ..endpoint_policies import published_image_accounts
 from ..findings import Severity
 from ..spec.addons import Addons
@@ -179,7 +179,7 @@ def endpoint_policies(network: Network) -> Iterator[Problem]:
     if network.mode == "closed" and not network.endpoint_policies:
         yield Problem("network.endpoint_policies", "is false: the endpoints serve everybody")
     for index, account in enumerate(network.endpoint_accounts):
-        if not is_token(account) and not re.fullmatch("[0-9]{12}", account):
+        if not is_token(account) and not matches("account_id", account):
             message = f"{as_text(account)} is not a valid account id: 12 digits in quotes"
             yield Problem(f"network.endpoint_accounts[{index}]", message, severity=Severity.ERROR)
     named = [name for name in ("endpoint_accounts", "organization_id") if getattr(network, name)]
@@ -206,7 +206,7 @@ _KNOWN_IMAGES = _CLOSED.replace("mode: closed", "mode: closed, image_accounts: [
 def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
     accounts = network.image_accounts
     for index, account in enumerate(accounts or ()):
-        if not is_token(account) and not re.fullmatch("[0-9]{12}", account):
+        if not is_token(account) and not matches("account_id", account):
             message = f"{as_text(account)} is not a valid account id"
             yield Problem(
                 f"network.image_accounts[{index}]", message, "Write 12 digits in quotes.", None, Severity.ERROR

@@ -30,7 +30,7 @@ def _typed(ctx: Context) -> Iterator[tuple[str, str]]:
     title="Instance types are those that HyperPod takes.",
     severity=Severity.ERROR,
     why="CreateCluster refuses it, 20 to 30 minutes into the deployment.",
-    cure="`hyperpod catalog show instance-type` lists them.",
+    cure="`hyperpod catalog list instance-type` lists them; a newer one is stated in `facts.instance_types`.",
     source="service model of sagemaker: ClusterInstanceType",
     wrong="cluster: {instance_groups: [{name: system, instance_type: m5.4xlarge, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",

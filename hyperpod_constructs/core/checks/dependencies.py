@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..catalog import matches
 from ..chart import gaps, unpinned, without_namespace
 from ..findings import Severity
 from ..spec.base import is_token
@@ -264,14 +265,10 @@ def registries(dependencies: DependencyChart) -> Iterator[Problem]:
     registry = dependencies.image_registry if dependencies is not None else None
     if is_token(registry):
         yield skipped("dependencies.image_registry")
-    elif registry is not None and not _REGISTRY.fullmatch(registry):
+    elif registry is not None and not matches("image_registry", registry):
         bare = re.sub(r"^[a-z]+://|/+$", "", registry)
-        cure = f"Write {bare}." if bare != registry and _REGISTRY.fullmatch(bare) else None
+        cure = f"Write {bare}." if bare != registry and matches("image_registry", bare) else None
         yield Problem("dependencies.image_registry", f"{as_text(registry)} is not a registry of images", cure)
-
-
-_PART = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
-_REGISTRY = re.compile(rf"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)*)(:[0-9]{{1,5}})?(/{_PART})*", re.ASCII)
 
 
 @rule(

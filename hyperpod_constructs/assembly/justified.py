@@ -316,6 +316,14 @@ JUSTIFIED: tuple[Justified, ...] = (
         "any HyperPod cluster, read-only: the guard comes before this one",
         rf"{_ARN}:sagemaker:{_OWN}:cluster/\*",
     ),
+    Justified(
+        _IAM5,
+        ClusterGuard,
+        _ROLE,
+        "IAM defines no resource for describing file systems",
+        r"Resource::\*",
+        frozenset({"fsx:DescribeFileSystems"}),
+    ),
     # add-ons
     Justified(
         _IAM5,

@@ -136,6 +136,19 @@ def test_it_lies_in_the_zone_of_the_accelerated_group(linked: Assembly) -> None:
     assert system["Properties"]["SecurityGroupIds"] == workers["OverrideVpcConfig"]["SecurityGroupIds"]
 
 
+def test_the_guard_keeps_it_where_it_is_unless_it_names_its_zone(synth: Synth) -> None:
+    systems = [{"name": "follows"}, {"name": "named", "availability_zone_id": "usw2-az2"}]
+    assembly = synth({"lustre": systems})
+    (guard_name,) = assembly.resources("Custom::HyperPodClusterGuard")
+    guard = assembly.one("Custom::HyperPodClusterGuard")
+    follows, named = assembly.resources(FSX).items()
+    assert guard["FileSystems"] == [
+        {"Name": "follows", "LogicalId": follows[0], "SubnetId": follows[1]["Properties"]["SubnetIds"][0]}
+    ]
+    assert guard_name in follows[1]["DependsOn"]
+    assert guard_name not in named[1].get("DependsOn", [])
+
+
 def test_every_option_of_a_file_system(linked: Assembly) -> None:
     properties = linked.one(FSX)
     assert properties["KmsKeyId"] == KEY

@@ -32,7 +32,8 @@ class KubernetesProvider(Construct):
 
     Args:
         cluster_name: name of the EKS cluster.
-        cluster_arn: its ARN.
+        cluster_arn: its ARN. Made of a known name rather than read from the cluster, it lets the functions be created while
+            the cluster is.
         vpc: where the functions run. Default: outside of any VPC, through the cluster's public endpoint.
         vpc_subnets: subnets of the functions. Default: the VPC's private ones.
         security_groups: what the cluster must admit on port 443. Default: a new one, see `connections`.
@@ -125,6 +126,8 @@ class KubernetesProvider(Construct):
         # Any HyperPod cluster: it comes after this stack, which therefore can't refer to it.
         clusters = stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")
         addons = stack.format_arn(service="eks", resource="addon", resource_name=f"{self.cluster_name}/*")
+        if ":cluster/" in self.cluster_arn:  # without a reference to the cluster, for which the functions would wait
+            addons = f"{self.cluster_arn.replace(':cluster/', ':addon/')}/*"
         self.wait_role.add_to_policy(
             iam.PolicyStatement(actions=[f"sagemaker:{action}" for action in reasons], resources=[clusters])
         )

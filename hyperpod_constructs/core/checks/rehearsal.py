@@ -33,10 +33,10 @@ describe(
 )
 describe(
     "HPR04",
-    title="An edit deletes neither data nor running work",
+    title="An edit ends no running work",
     severity=Severity.ERROR,
-    why="What is deleted with the resource cannot be restored by a rollback.",
-    cure="take the edit back, or move the data or the job first",
+    why="Jobs, nodes and keys that are deleted with a resource cannot be restored by a rollback.",
+    cure="revert the edit, or let the work end or move it first",
     source=_SOURCE,
 )
 describe(
@@ -53,13 +53,5 @@ describe(
     severity=Severity.ERROR,
     why="CloudFormation accepts no further update of the stack until somebody repairs it.",
     cure="remove the cause and run `aws cloudformation continue-update-rollback`; after a failed creation delete the stack",
-    source=_SOURCE,
-)
-describe(
-    "HPR07",
-    title="Every deployed stack is in the app",
-    severity=Severity.ERROR,
-    why="`cdk deploy --all` no longer sees the stack: its resources stay, and its imports hold other stacks back.",
-    cure="keep the stack in the app, or delete it by name (`aws cloudformation delete-stack`) before the deployment",
     source=_SOURCE,
 )

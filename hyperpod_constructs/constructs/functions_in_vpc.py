@@ -9,7 +9,7 @@ import jsii
 from aws_cdk import Aspects, CfnResource, IAspect, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, IConstruct, IDependable
+from constructs import IConstruct, IDependable
 
 FUNCTION_ACTIONS = (
     "ec2:AssignPrivateIpAddresses",
@@ -23,7 +23,7 @@ FUNCTION_ACTIONS = (
 
 
 def put_functions_into_vpc(
-    scope: Construct,
+    scope: IConstruct,
     *,
     subnet_ids: Sequence[str],
     security_group_ids: Sequence[str],

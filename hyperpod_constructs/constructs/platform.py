@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aws_cdk import Stack, Tags
 from aws_cdk import aws_iam as iam
@@ -80,9 +80,9 @@ class HyperPodPlatform(Construct):
             set_log_group(log_group, platform.logs)
         self._tag_and_limit([*parts, *made], platform)
         if platform.network.functions_in_vpc:
-            for part in [*parts, *made]:
+            for each in [*parts, *made]:
                 put_functions_into_vpc(
-                    cast(Construct, part),
+                    each,
                     subnet_ids=[subnet.subnet_id for subnet in self.network.cluster_subnets],
                     security_group_ids=[self.network.node_security_group.security_group_id],
                     after=[self.network.ready],

@@ -177,6 +177,8 @@ class Releases:
         history = self.helm.history(thing)
         last = history[-1]
         left = [mark for mark in last.owners if mark.digest not in self.killed]
+        if thing in self.theirs and (color := self.helm.color(thing)):
+            self.theirs[thing].add(color)  # what a function that was killed had set stays
         if left or thing in self.theirs:
             if last.status != "deployed":
                 number = max(r.number for r in history if r.status in ("deployed", "superseded"))

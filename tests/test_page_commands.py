@@ -69,6 +69,11 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+def expanded(word: str) -> list[str]:
+    """The files that a pattern names, as the shell has it; the word itself where it is none."""
+    return sorted(map(str, Path().glob(word))) or [word] if "*" in word else [word]
+
+
 def reason(command: str) -> str | None:
     return next((why for why, pattern in NOT_RUN.items() if re.match(pattern, command)), None)
 
@@ -116,8 +121,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, default: Assembly) ->
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("hyperpod.yaml", "old.yaml", "new.yaml", "deployed.yaml"):
         shutil.copy(ROOT / "hyperpod.yaml", tmp_path / name)
-    edited = (ROOT / "hyperpod.yaml").read_text().replace("jobs: [jobs/neuron-hello.yaml]", "jobs: []")
+    edited = (ROOT / "hyperpod.yaml").read_text().partition("\njobs:")[0] + "\njobs: []\n"
     (tmp_path / "edited.yaml").write_text(edited)
+    (tmp_path / "clusters").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "clusters" / f"{name}.yaml").write_text(edited.replace("name: research", f"name: {name}"))
     (tmp_path / "cdk.out").symlink_to(default.folder)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -137,7 +145,7 @@ def test_the_commands_of_a_page_run_as_they_are_written(
             continue
         ran += 1
         words, _, target = (part.strip() for part in command.partition(" > "))
-        program, *arguments = shlex.split(words)
+        program, *arguments = (name for word in shlex.split(words) for name in expanded(word))
         if program == "cd":
             monkeypatch.chdir(arguments[0])
             continue

@@ -11,15 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct, IDependable
 
-FUNCTION_ACTIONS = (
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:CreateNetworkInterface",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:UnassignPrivateIpAddresses",
-)
-"""What Lambda requires of the role of a function in a VPC; these actions support no narrower resource there."""
+from .kubernetes.provider import VPC_ACTIONS
 
 
 def put_functions_into_vpc(
@@ -80,5 +72,5 @@ def _beside_a_function(role: CfnResource) -> bool:
 
 
 def _policy() -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Action": list(FUNCTION_ACTIONS), "Resource": "*"}
+    statement = {"Effect": "Allow", "Action": list(VPC_ACTIONS), "Resource": "*"}
     return {"Version": "2012-10-17", "Statement": [statement]}

@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.synth import build, cdk_context
-from hyperpod_constructs.constructs.functions_in_vpc import FUNCTION_ACTIONS
+from hyperpod_constructs.constructs.kubernetes.provider import VPC_ACTIONS
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.core.closed import endpoint_services
 from hyperpod_constructs.core.config import load
@@ -59,7 +59,7 @@ def test_every_role_of_a_function_may_have_interfaces(inside: Assembly) -> None:
     assert len(roles) > 10
     for name, properties in roles.items():
         inline = [one["PolicyDocument"]["Statement"] for one in properties.get("Policies", [])]
-        assert [list(FUNCTION_ACTIONS)] == [one["Action"] for statements in inline for one in statements], name
+        assert [list(VPC_ACTIONS)] == [one["Action"] for statements in inline for one in statements], name
 
 
 def test_functions_have_their_way_out_before_they_are_called_and_after(inside: Assembly) -> None:

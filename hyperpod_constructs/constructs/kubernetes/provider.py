@@ -16,11 +16,20 @@ from constructs import Construct, DependencyGroup
 
 from ...handlers.kubernetes.timing import POLL_SECONDS
 from ..functions import FUNCTION_MINUTES, function_logs, function_role, handler_function, waiting_provider
-from ..functions_in_vpc import FUNCTION_ACTIONS
 from ..log_groups import DEFAULT_RETENTION
 from ..parts import Parts
 from ..trust import keep_internal
 from ..validation import check_parts
+
+VPC_ACTIONS = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""What Lambda requires of the role of a function in a VPC."""
 
 
 class KubernetesProvider(Construct):
@@ -168,12 +177,7 @@ class KubernetesProvider(Construct):
         role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeCluster"], resources=[self.cluster_arn]))
         if self._in_vpc:
             # Lambda's own requirement for functions in a VPC; these actions take no narrower resource.
-            role.add_to_policy(
-                iam.PolicyStatement(
-                    actions=list(FUNCTION_ACTIONS),
-                    resources=["*"],
-                )
-            )
+            role.add_to_policy(iam.PolicyStatement(actions=list(VPC_ACTIONS), resources=["*"]))
         return role
 
     def _let_in(self, id: str, role: iam.Role, policy: str) -> eks.CfnAccessEntry:

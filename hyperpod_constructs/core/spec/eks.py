@@ -115,3 +115,15 @@ class Eks(SpecModel):
         if self.kubernetes_version is not None or self.existing is not None:
             return self.kubernetes_version
         return catalog.default_kubernetes_version().version
+
+    @property
+    def assumed_version(self) -> str:
+        """The same, and the catalog's default where nothing says the version of a cluster that exists.
+
+        >>> Eks(existing={"cluster_name": "shared"}).assumed_version == Eks().version
+        True
+
+        Raises:
+            LookupError: see `version`.
+        """
+        return self.version or catalog.default_kubernetes_version().version

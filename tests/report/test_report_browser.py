@@ -1,6 +1,7 @@
 """Reports in a real browser: no error, no request, no overflow, nothing that axe finds; with screenshots.
 
-`HYPERPOD_SCREENSHOTS=FOLDER` keeps the screenshots. Needs Chromium (`apt-get install chromium`) and axe-core (`npm ci`).
+`HYPERPOD_SCREENSHOTS=FOLDER` keeps them, at every width.
+Needs Chromium (`apt-get install chromium`) and axe-core (`npm ci`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ pytestmark = [
 ]
 WIDTHS = (380, 1280, 2560)
 SCHEMES = ("light", "dark")
-PAGES = ("small", "default", "gpu", "sixty", "changes", "whole", "errors", "job", "fleet")
+PAGES = ("small", "gpu", "sixty", "changes", "whole", "errors", "job", "fleet")
 
 
 @pytest.fixture(scope="module")
@@ -121,12 +122,15 @@ def test_a_page_is_quiet_alone_and_fits(name: str, browser: Any, page_of: Callab
                 page.evaluate(f"document.querySelectorAll('details').forEach(one => one.open = {str(opened).lower()})")
                 inside = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
                 assert inside[0] <= inside[1], (scheme, width, opened)
-                if not opened:
+                if not opened and (width == 1280 or os.environ.get("HYPERPOD_SCREENSHOTS")):
                     shot = shots / f"{name}-{scheme}-{width}.png"
                     page.screenshot(path=shot, full_page=True)
                     assert shot.stat().st_size > 5_000
-            if width == 1280 or (width, scheme) == (380, "light"):
-                violations = page.evaluate("axe.run()")["violations"]
+            if (
+                width == 1280
+            ):  # everything once, with each fold open; in the dark the colors are different, nothing else
+                rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}
+                violations = page.evaluate("rules => axe.run(rules)", rules)["violations"]
                 told = [(one["id"], one["nodes"][0]["html"][:200]) for one in violations]
                 assert told == [], (scheme, width)
     assert said == []

@@ -32,7 +32,7 @@ def texts(row: list[Any]) -> list[str]:
 def test_whole_reports_leave_nothing_out(whole: Whole, name: str):
     found = read(whole, name)
     assert "left out" not in words(list(found.values()))
-    assert found["order"][1]["title"] == "Order of deployment"
+    assert found["order"][1]["title"] == "Drawing of the order of deployment"
 
 
 def test_every_statement_of_every_role_is_told(whole: Whole):
@@ -66,7 +66,13 @@ def test_every_statement_of_every_role_is_told(whole: Whole):
 
 def test_statements_are_sentences(whole: Whole):
     rows = [texts(row) for row in captions(read(whole, "hyperpod")["access"])["IAM statements of roles"]]
-    assert ["Eks/Kubernetes/Role", "may", "eks:DescribeCluster", "<Eks/Cluster>", ""] in rows
+    assert [
+        "Eks/Kubernetes/Apply/framework-onEvent/ServiceRole",
+        "may",
+        "lambda:GetFunction",
+        "<Eks/Kubernetes/Applier>",
+        "",
+    ] in rows
     buckets = [
         texts(row) for row in captions(read(whole, "hyperpod")["access"])["Policies of buckets, keys and topics"]
     ]
@@ -134,7 +140,7 @@ def test_deployed_templates_are_a_former_state_too(tmp_path: Path):
     for name, template in synthesized(platform).items():
         text = json.dumps(template).replace('"InstanceGroupName": "workers"', '"InstanceGroupName": "former"')
         (tmp_path / f"{name}.template.json").write_text(text)
-    made = json.loads(report(ROOT / "hyperpod.yaml", "--deployed", tmp_path, "--format", "json", code=3).stdout)
+    made = json.loads(report(ROOT / "hyperpod.yaml", "--deployed", tmp_path, "--format", "json").stdout)
     found = sections(made)
     assert next(iter(found)) == "changes"
     assert "2 x ml.trn1.32xlarge (removed)" in words(found["cluster"][0])

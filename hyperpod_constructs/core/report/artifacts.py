@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..catalog import service_images
 from ..chart import pinned_chart, subchart_digests
 from ..closed import image_copies
 from ..spec.dependencies import GitChart
@@ -79,6 +80,14 @@ def _images(subject: Subject) -> Iterator[tuple[Content, ...]]:
     kueue = platform.addons.kueue
     for one in image_copies(platform.dependencies, platform.cluster, kueue=kueue is not None and kueue.enabled):
         yield one.component, code(one.target or one.source), _image_digest(one.target or one.source)
+    for service in service_images().values():
+        if "base" in service.needed_for and platform.dependencies.enabled:
+            image = service.reference(platform.region)
+            yield (
+                f"{service.name} (of the service)",
+                code(image or f"not known in {platform.region}"),
+                _image_digest(image) if image else "not known",
+            )
     for job in platform.completed_jobs:
         yield f"job {job.name}", code(job.image), _image_digest(job.image)
 

@@ -16,7 +16,7 @@ _EM = {
     "w": 0.83,
 }
 """Width of characters in parts of the font size, as the widest of the usual fonts has them."""
-_CAPITAL, _OTHER, _MONO = 0.72, 0.64, 0.61
+_CAPITAL, _OTHER, _MONO = 0.7, 0.62, 0.61
 _BADGE_HEIGHT = 16
 
 

@@ -230,7 +230,9 @@ def drawing(platform: Platform, found: Sequence[Card]) -> Drawing:
     )
     legend = [("card accelerated", "accelerated group"), ("card", "CPU group"), ("card restricted", "restricted group")]
     used = {_kind(card) for card in found}
-    return canvas.drawing("drawing", "Cluster", desc, width, y, [one for one in legend if one[0] in used])
+    return canvas.drawing(
+        "drawing", "Drawing of the cluster", desc, width, y, [one for one in legend if one[0] in used]
+    )
 
 
 def _by_place(platform: Platform, found: Sequence[Card]) -> dict[str, list[Card]]:

@@ -35,6 +35,10 @@ def el(tag: str, *children: Node | None, **attributes: str) -> Element:
     return element
 
 
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""What the page may load: nothing but the style inside it."""
+
+
 def html(report: Report) -> str:
     """The whole document."""
     style = Element("style")
@@ -53,7 +57,7 @@ def html(report: Report) -> str:
         el("meta", charset="utf-8"),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
-        el("meta", name="referrer", content="no-referrer"),
+        el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         el("title", f"{report.title} - hyperpod report"),
         style,
     )
@@ -143,7 +147,7 @@ def _content(content: Content) -> Node:
 
 
 def _literal(cell: Cell) -> Node:
-    return el("code", *_breakable(cell.text)) if cell.code else cell.text
+    return el("code", *_breakable(cell.text), class_="short" if len(cell.text) < 20 else "") if cell.code else cell.text
 
 
 _BREAKS = re.compile(r"(?<=[./:])(?=[^./:])|(?=\[)")

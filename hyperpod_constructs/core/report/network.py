@@ -208,7 +208,7 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
         ("bar", "addresses that nodes can take"),
     ]
     shown = [one for one in legend if one[0].removeprefix("subnet ") in kinds or one[0] == "bar"]
-    return canvas.drawing("drawing", "Network", desc, width, height, shown)
+    return canvas.drawing("drawing", "Drawing of the network", desc, width, height, shown)
 
 
 def _frame(canvas: Canvas, platform: Platform, width: float, top: float, end: float, *, is_open: bool) -> None:

@@ -10,6 +10,7 @@ from .subject import Bar, Subject
 from .words import Words
 
 _NAME, _WIDTH, _ROW = 330.0, 980.0, 22.0
+_CHECKS = " Deep health checks take 60 to 90 minutes more, after the deployment."
 _SHORTEST = 45.0
 """Seconds from which a resource off the critical path has a line of its own."""
 _MOST = 60
@@ -48,7 +49,7 @@ def section(subject: Subject, words: Words | None) -> Section:
     blocks: list[Block] = [
         Prose(
             f"A first deployment takes about {minutes:.0f} minutes: played on this machine with typical durations, of which "
-            "AWS promises none. Deep health checks of accelerated groups take 60 to 90 minutes more, after the deployment."
+            f"AWS promises none.{_CHECKS if any(g.deep_health_checks for g in subject.platform.cluster.groups) else ''}"
         ),
         _drawing(bars, begin, end, words),
         *table(
@@ -97,7 +98,7 @@ def _drawing(bars: Sequence[Bar], begin: float, end: float, words: Words) -> Dra
     )
     return canvas.drawing(
         "drawing",
-        "Order of deployment",
+        "Drawing of the order of deployment",
         desc,
         _WIDTH,
         height,

@@ -210,7 +210,7 @@ def drawing(subject: Subject, shown: Mapping[str, Any], found: list[Addon]) -> D
     teams = platform.governance.teams if platform.governance else ()
     desc = f"{eks}: {len(found)} add-ons, {len(teams)} teams, {len(platform.jobs)} jobs."
     legend = [("share s0", "owned by teams"), ("bar-room", "not owned")] if claims else []
-    return canvas.drawing("drawing", "What runs on it", desc, _WIDTH, y, legend)
+    return canvas.drawing("drawing", "Drawing of what runs on it", desc, _WIDTH, y, legend)
 
 
 def _cards(canvas: Canvas, found: list[Addon], y: float) -> float:

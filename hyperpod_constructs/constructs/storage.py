@@ -387,16 +387,13 @@ def _namespaces(names: Iterable[str], teams: Governance) -> list[str]:
 
 
 def _lustre(file_system: LustreFileSystem) -> fsx.CfnFileSystem.LustreConfigurationProperty:
-    persistent_2 = file_system.deployment_type == "PERSISTENT_2"
+    # EFA needs a metadata configuration, which in turn needs PERSISTENT_2
+    with_metadata = file_system.efa and file_system.deployment_type == "PERSISTENT_2"
+    automatic = fsx.CfnFileSystem.MetadataConfigurationProperty(mode="AUTOMATIC")
     return fsx.CfnFileSystem.LustreConfigurationProperty(
         deployment_type=file_system.deployment_type,
         per_unit_storage_throughput=file_system.effective_throughput,
         data_compression_type=file_system.compression,
         efa_enabled=True if file_system.efa else None,
-        # EFA needs a metadata configuration, which in turn needs PERSISTENT_2
-        metadata_configuration=(
-            fsx.CfnFileSystem.MetadataConfigurationProperty(mode="AUTOMATIC")
-            if persistent_2 and file_system.efa
-            else None
-        ),
+        metadata_configuration=automatic if with_metadata else None,
     )

@@ -42,7 +42,10 @@ class NodePool(Construct):
             timeout=Duration.minutes(30),
         )
         wait.node.add_dependency(cluster.resource, cluster.nodes_ready)
-        classes = KubernetesObjects(self, "NodeClass", kubernetes=cluster.kubernetes, objects=node_classes(filled))
+        spec, kubernetes = cluster.spec, cluster.kubernetes
+        classes = KubernetesObjects(
+            self, "NodeClass", kubernetes=kubernetes, objects=node_classes(filled), adopt=spec.adopt
+        )
         classes.node.add_dependency(wait)
-        pools = KubernetesObjects(self, "NodePool", kubernetes=cluster.kubernetes, objects=node_pools(filled))
+        pools = KubernetesObjects(self, "NodePool", kubernetes=kubernetes, objects=node_pools(filled), adopt=spec.adopt)
         pools.node.add_dependency(classes)

@@ -142,7 +142,7 @@ class HyperPodCluster(HyperPodClusterBase):
         self._pooled: set[str] = set()
         self._render()
         restricted = (
-            [RestrictedNetwork(self, "RestrictedNetwork", eks_cluster=self.eks_cluster)]
+            [RestrictedNetwork(self, "RestrictedNetwork", eks_cluster=self.eks_cluster, adopt=spec.adopt)]
             if self.prepares_restricted_nodes
             else []
         )

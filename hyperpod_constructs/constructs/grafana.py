@@ -172,7 +172,11 @@ class SelfHostedGrafana(Construct):
         if settings.chart is None:
             raise ValueError(f"{self.node.path}: grafana.chart is missing: a chart pinned by digest, or a folder")
         space = KubernetesObjects(
-            self, "Namespace", kubernetes=cluster.kubernetes, objects=[namespace_object(GRAFANA_NAMESPACE)]
+            self,
+            "Namespace",
+            kubernetes=cluster.kubernetes,
+            objects=[namespace_object(GRAFANA_NAMESPACE)],
+            adopt=settings.adopt,
         )
         space.node.add_dependency(cluster.nodes_ready)
         self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
@@ -192,6 +196,7 @@ class SelfHostedGrafana(Construct):
             "Dashboards",
             kubernetes=cluster.kubernetes,
             objects=[_config_map(name, board) for name, board in dashboards(levels).items()],
+            adopt=settings.adopt,
         )
         boards.node.add_dependency(space)
         release = HelmRelease(

@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.checks import Context, check
-from ..core.endpoint_policies import endpoint_policy
+from ..core.endpoint_policies import endpoint_policy, published_image_accounts
 from ..core.findings import Finding
 from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
@@ -98,8 +98,7 @@ class HyperPodNetwork(Construct):
             scope: where what is needed for it is made.
             id: construct id.
             vpc: the VPC.
-            zones: ids of the zones of its private subnets. The subnet of each is looked up when the stack is deployed,
-                because zone names differ per account and ids do not.
+            zones: ids of the zones of its private subnets; the subnet of each is looked up when the stack is deployed.
             node_subnets: zone id to private subnet, where it is known; instead of `zones`.
             control_plane_subnets: subnets of the EKS control plane's interfaces. Default: those of the first two zones.
             security_group: of the nodes; it must admit all traffic from and to itself. Default: a new one.
@@ -340,6 +339,10 @@ class HyperPodNetwork(Construct):
             region=Aws.REGION,
             accounts=self.spec.endpoint_accounts,
             organization_id=self.spec.organization_id,
+            image_accounts=None
+            if self.spec.image_accounts is None
+            else [*published_image_accounts(region_of(self)), *self.spec.image_accounts],
+            plain_region=Fn.join("", Fn.split("-", Aws.REGION)) if self.spec.functions_in_vpc else None,
         )
 
     # ---- brought ----

@@ -16,6 +16,7 @@ from hyperpod_constructs import use_facts
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs import validation
 from hyperpod_constructs.constructs.platform import HyperPodPlatform, Scopes
+from hyperpod_constructs.core.chart import ChartError
 from hyperpod_constructs.core.checks import Rule
 from hyperpod_constructs.core.findings import Finding, InvalidSpec, errors
 from hyperpod_constructs.core.spec import Platform
@@ -85,7 +86,7 @@ def fired(platform: Platform, found: list[Finding]) -> set[str]:
         Parts(stack, "Parts", platform=platform)
     except InvalidSpec as refused:
         return {finding.rule for finding in refused.findings}
-    except (LookupError, ValueError, RuntimeError):
+    except (ChartError, LookupError, ValueError, RuntimeError):
         return {"refused"}
     for construct in stack.node.find_all():
         construct.node.validate()

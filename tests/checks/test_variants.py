@@ -212,6 +212,20 @@ VARIANTS = {
         'eks: {kubernetes_version: "1.31", support: EXTENDED}\naddons: {observability: {}}\n',
         ("HP521", "warning", "addons.observability", "v1.2.0-eksbuild.3 is for 1.32 to 1.37"),
     ),
+    "an add-on of HyperPod whose versions no source lists by Kubernetes version": (
+        "addons: {spaces: {}, ebs_csi: {}, cert_manager: {}}\n",
+        (
+            "HP521",
+            "note",
+            "addons.spaces",
+            "no known source lists a version for Kubernetes 1.35; the newest version seen is "
+            "v0.2.1-eksbuild.1, on 2026-10-05",
+        ),
+    ),
+    "Spaces before 1.30": (
+        'eks: {kubernetes_version: "1.29"}\naddons: {spaces: {}, ebs_csi: {}, cert_manager: {}}\n',
+        ("HP521", "error", "addons.spaces", "needs Kubernetes 1.30, and the cluster has 1.29"),
+    ),
     "a key for a restricted group's volume": (
         "cluster: {restricted_instance_groups: [{name: rig, instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 9, "
         "kms_key_arn: 'arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012'}}]}\n",

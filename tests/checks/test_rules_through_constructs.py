@@ -16,10 +16,10 @@ from hyperpod_constructs import use_facts
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs import validation
 from hyperpod_constructs.constructs.platform import HyperPodPlatform, Scopes
-from hyperpod_constructs.core.chart import ChartError
 from hyperpod_constructs.core.checks import Rule
 from hyperpod_constructs.core.findings import Finding, InvalidSpec, errors
 from hyperpod_constructs.core.spec import Platform
+from hyperpod_constructs.handlers.helm.errors import ChartError
 
 _FILE = "about the text of a config file; in an app there is none"
 _PYDANTIC = "a wrong shape is pydantic's ValidationError when the object of the spec is made"

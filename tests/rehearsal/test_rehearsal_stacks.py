@@ -314,9 +314,17 @@ def test_a_failed_update_is_undone_with_another_update():
     assert seen == [("Create", None), ("Update", "a"), ("Update", "b"), ("Delete", "b")]
 
 
+def test_what_a_function_made_before_a_failure_was_reported_is_deleted():
+    rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a"})
+    rehearsal.faults_left.append(Fault("S.Thing"))
+    assert statuses(rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])) == ["ROLLBACK_COMPLETE"]
+    assert seen == [("Create", None), ("Delete", "a")]
+
+
 def test_an_answer_is_too_large_and_an_answer_never_comes():
-    rehearsal, _ = _with(lambda event: {"PhysicalResourceId": "a", "Data": {"X": "x" * 4000}})
+    rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a", "Data": {"X": "x" * 4000}})
     (outcome,) = rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])
+    assert [request for request, _ in seen] == ["Create", "Delete"]
     assert outcome.reason == "Thing (Custom::Thing): Response object is too long."
     rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a"})
     rehearsal.faults_left.append(Fault("S.Thing", how="lost"))

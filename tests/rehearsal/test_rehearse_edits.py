@@ -130,7 +130,11 @@ def test_ordinary_edits_and_back(config: str, platforms: Platforms, capsys: pyte
 def test_the_released_version_is_upgraded(config: str, platforms: Platforms):
     base = content(config, RELEASED)
     order = sorted(RECORDED[config], key=lambda name: STACKS.index(name.rpartition("-")[2]))
-    old = [Stack(name, RECORDED[config][name], depends_on=tuple(order[:index])) for index, name in enumerate(order)]
+    where = f"aws://unknown-account/{base['region']}"
+    old = [
+        Stack(name, RECORDED[config][name], environment=where, depends_on=tuple(order[:index]))
+        for index, name in enumerate(order)
+    ]
     rehearsal = Rehearsal()
     assert all(outcome.ok for outcome in rehearsal.deploy(old))
     rehearsal.settle()

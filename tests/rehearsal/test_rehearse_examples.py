@@ -56,6 +56,8 @@ def test_each_resource_fails(config: str, platforms: Platforms, capsys: pytest.C
     every = list(faults(stacks))
     for fault in every if ALL else [one for index, one in enumerate(every) if one.how != "fails" or index % EACH == 0]:
         result = drill(stacks, fault, rehearsal, again=False)
+        if result.failed is None:  # an empty stack waits for no other and was deployed with the first one
+            result = drill(stacks, fault, like.another(), again=False)
         assert result.failed is not None, fault
         assert result.todo
         counts[fault.how] += 1

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
-from aws_cdk import App, Environment, Stack, Stage
+from aws_cdk import App, Environment, Stack, Stage, cx_api
 
 from hyperpod_constructs import (
     Eks,
@@ -20,8 +24,8 @@ from hyperpod_constructs.core.spec import Cluster
 HERE = Environment(account="222233334444", region="us-west-2")
 
 
-def platform(**values) -> Platform:
-    given = {
+def platform(**values: Any) -> Platform:
+    given: dict[str, Any] = {
         "name": "research",
         "region": "us-west-2",
         "account": "222233334444",
@@ -33,11 +37,11 @@ def platform(**values) -> Platform:
     return Platform(**given)
 
 
-def in_stack(env):
+def in_stack(env: Environment) -> Callable[[], object]:
     return lambda: HyperPodPlatform(Stack(App(analytics_reporting=False), "S", env=env), "P", platform=platform())
 
 
-def in_stage(env):
+def in_stage(env: Environment) -> Callable[[], object]:
     return lambda: platform_stacks(Stage(App(analytics_reporting=False), "Prod", env=env), platform())
 
 
@@ -62,7 +66,9 @@ def in_stage(env):
         (in_stage(Environment(region="us-east-2")), ["region: is us-west-2, and the stage Prod is in us-east-2"]),
     ],
 )
-def test_another_region_or_account_than_the_stacks_or_stages_is_refused(make, messages: list[str]):
+def test_another_region_or_account_than_the_stacks_or_stages_is_refused(
+    make: Callable[[], object], messages: list[str]
+) -> None:
     with pytest.raises(InvalidSpec) as refused:
         make()
     assert [f"{finding.path}: {finding.message}" for finding in refused.value.findings] == messages
@@ -71,12 +77,12 @@ def test_another_region_or_account_than_the_stacks_or_stages_is_refused(make, me
 
 
 @pytest.mark.parametrize("env", [None, HERE, Environment(region="us-west-2")])
-def test_an_environment_that_is_the_same_or_not_known_is_taken(env):
+def test_an_environment_that_is_the_same_or_not_known_is_taken(env: Environment) -> None:
     stack = Stack(App(analytics_reporting=False), "S", env=env)
     HyperPodPlatform(stack, "P", platform=platform(account=None if env is None else "222233334444"))
 
 
-def names(assembly) -> dict[str, list[str]]:
+def names(assembly: cx_api.CloudAssembly) -> dict[str, list[str]]:
     return {
         stack.stack_name: [
             resource["Properties"][key]
@@ -88,7 +94,7 @@ def names(assembly) -> dict[str, list[str]]:
     }
 
 
-def test_dev_and_prod_live_in_one_account():
+def test_dev_and_prod_live_in_one_account() -> None:
     app = App(context=cdk_context())
     for stage in ("Dev", "Prod"):
         platform_stacks(Stage(app, stage, env=HERE), platform())
@@ -102,26 +108,29 @@ def test_dev_and_prod_live_in_one_account():
     assert found["Prod-research-HyperPod"] == ["Prod-research"]
 
 
-def test_a_name_with_the_stage_in_it_stays_and_so_does_one_that_is_asked_for():
+def test_a_name_with_the_stage_in_it_stays_and_so_does_one_that_is_asked_for() -> None:
     app = App(context=cdk_context())
     platform_stacks(Stage(app, "prod", env=HERE), platform(name="prod-research"))
     platform_stacks(Stage(app, "Other", env=HERE), platform(), name="mine")
     stacks = [stack.node.id for stage in app.node.children for stack in stage.node.children]
     assert len(stacks) == 10
-    found = [stack.stack_name for stage in app.node.children for stack in stage.node.children]
+    found = [stack.stack_name for stack in app.node.find_all() if isinstance(stack, Stack)]
     assert [name for name in found if name.endswith("Eks")] == ["prod-research-Eks", "mine-Eks"]
 
 
-def test_names_outside_of_a_stage_and_of_several_configs_are_what_they_were(tmp_path):
+def test_names_outside_of_a_stage_and_of_several_configs_are_what_they_were(tmp_path: Path) -> None:
     app = App(context=cdk_context())
     platform_stacks(app, platform())
-    assert [stack.stack_name for stack in app.node.children][:2] == ["research-Network", "research-Eks"]
+    assert [stack.stack_name for stack in app.node.children if isinstance(stack, Stack)][:2] == [
+        "research-Network",
+        "research-Eks",
+    ]
     several = build([platform(), platform(name="other")], context=cdk_context(), outdir=str(tmp_path), validate=False)
-    found = [stack.stack_name for stage in several.node.children for stack in stage.node.children]
+    found = [stack.stack_name for stack in several.node.find_all() if isinstance(stack, Stack)]
     assert [name for name in found if name.endswith("Eks")] == ["research-Eks", "other-Eks"]
 
 
-def test_a_stage_whose_name_makes_the_platforms_too_long_is_a_finding():
+def test_a_stage_whose_name_makes_the_platforms_too_long_is_a_finding() -> None:
     stage = Stage(App(analytics_reporting=False), "A" * 120, env=HERE)
     with pytest.raises(InvalidSpec, match="name: "):
         platform_stacks(stage, platform())

@@ -24,10 +24,10 @@ def findings(tmp_path: Path, **parts: object) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("team", "R&D", "the tag value 'R&D' has characters that AWS refuses: '&'"),
-        ("team", "a,b;c,d", "the tag value 'a,b;c,d' has characters that AWS refuses: ',;'"),
-        ("team(s)", "a", "the tag key 'team(s)' has characters that AWS refuses: '()'"),
-        ("team", "a\tb", r"the tag value 'a\tb' has characters that AWS refuses: '\t'"),
+        ("team", "R&D", "the tag value 'R&D' has characters that AWS rejects: '&'"),
+        ("team", "a,b;c,d", "the tag value 'a,b;c,d' has characters that AWS rejects: ',;'"),
+        ("team(s)", "a", "the tag key 'team(s)' has characters that AWS rejects: '()'"),
+        ("team", "a\tb", r"the tag value 'a\tb' has characters that AWS rejects: '\t'"),
     ],
 )
 def test_characters(key: str, value: str, message: str, tmp_path: Path):

@@ -21,7 +21,7 @@ from .registry import Problem, rule
     "HP210",
     title="The EKS cluster's name keeps to EKS's pattern.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster.",
+    why="EKS rejects the cluster.",
     cure="Use letters, digits, hyphens and underscores, beginning with a letter or digit, 100 at most; or no name.",
     source=source_of("patterns", "eks_cluster_name"),
     wrong="eks: {cluster_name: my.cluster}\n",
@@ -70,7 +70,7 @@ def private_endpoint(eks: Eks, ctx: Context) -> Iterator[Problem]:
     severity=Severity.WARNING,
     complete=("eks",),
     why="Everyone on the internet can try to log in.",
-    cure="Name public_access_cidrs, or use endpoint_access: private.",
+    cure="Specify public_access_cidrs, or use endpoint_access: private.",
     source="EKS user guide, cluster endpoint access",
     wrong="eks: {endpoint_access: public-and-private}\n",
     right="eks: {public_access_cidrs: [203.0.113.0/24]}\n",
@@ -88,8 +88,8 @@ def open_endpoint(eks: Eks) -> Iterator[Problem]:
     "HP213",
     title="Ranges that may reach a public endpoint are public IPv4 ranges.",
     severity=Severity.ERROR,
-    why="EKS refuses private and malformed ranges; with a private endpoint the ranges do nothing.",
-    cure="Name public ranges, as the internet sees you.",
+    why="EKS rejects private and malformed ranges; with a private endpoint the ranges do nothing.",
+    cure="Specify public ranges, as the internet sees you.",
     source="EKS: VpcConfigRequest.publicAccessCidrs",
     certain=False,
     wrong="eks: {public_access_cidrs: [10.0.0.0/8]}\n",
@@ -105,7 +105,7 @@ def public_ranges(eks: Eks) -> Iterator[Problem]:
         if is_token(text):
             yield skipped(path)
         elif block is None:
-            yield Problem(path, f"{as_text(text)} is no IPv4 range (CIDR)")
+            yield Problem(path, f"{as_text(text)} is not an IPv4 range (CIDR)")
         else:
             kind = next((kind for space, kind in _SPECIAL.items() if block.subnet_of(IPv4Network(space))), None)
             if kind is not None:
@@ -161,8 +161,8 @@ def accesses_add_something(eks: Eks) -> Iterator[Problem]:
     "HP216",
     title="Somebody has access to the Kubernetes cluster.",
     severity=Severity.WARNING,
-    why="Only our deployment's own functions can use the API; kubectl is refused for everyone.",
-    cure="Name a role in eks.admins.",
+    why="Only our deployment's own functions can use the API; kubectl is rejected for everyone.",
+    cure="Specify a role in eks.admins.",
     source="EKS user guide, access entries",
     wrong="eks: {admins: []}\n",
     right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",

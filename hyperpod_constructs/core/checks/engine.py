@@ -89,7 +89,7 @@ def _about(accepted: Acknowledgement, path: str) -> Finding:
 
     near = suggest(accepted.rule, (rule.id for rule in rules()))
     cure = f"did you mean {near}?" if near else "`hyperpod explain` lists the rules"
-    return replace(_found("HP030", path, f"{accepted.rule!r} is no rule"), cure=cure)
+    return replace(_found("HP030", path, f"{accepted.rule!r} is not a rule"), cure=cure)
 
 
 def _found(id: str, path: str, message: str) -> Finding:

@@ -19,7 +19,7 @@ from .registry import Problem, rule
     "HP335",
     title="Escape properties are CloudFormation's, and do not repeat typed fields.",
     severity=Severity.WARNING,
-    why="A typed field that is overridden was checked in vain; a misspelt property is refused by CloudFormation.",
+    why="A typed field that is overridden was checked in vain; a misspelt property is rejected by CloudFormation.",
     cure="Use the typed field; write properties in CloudFormation's spelling, such as InstanceCount.",
     source="CloudFormation schema of AWS::SageMaker::Cluster",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {InstanceCount: 4}"),
@@ -57,7 +57,7 @@ def _misfit(path: str, wrong: str, near: str | None) -> Problem:
         return Problem(path, wrong, "Write it as CloudFormation's documentation has it.", severity=Severity.ERROR)
     schemas = load("cloudformation")["date"]
     cure = f"Remove it; or acknowledge this, if CloudFormation gained the property after {schemas}."
-    return Problem(path, wrong, cure, "CloudFormation refuses properties that it does not have.")
+    return Problem(path, wrong, cure, "CloudFormation rejects properties that it does not have.")
 
 
 _BUILT_ON = ("InstanceGroups", "Orchestrator", "VpcConfig")

@@ -36,7 +36,7 @@ def existing_or_new(network: Network) -> Iterator[Problem]:
     "HP117",
     title="Ids of what exists have the form of ids.",
     severity=Severity.ERROR,
-    why="EC2 refuses the id.",
+    why="EC2 rejects the id.",
     cure="Copy the id from the account.",
     source="EC2: resource ids are a prefix and 8 or 17 hexadecimal digits",
     wrong="network: {availability_zone_ids: [], existing: {vpc_id: my-vpc, node_subnets: [{subnet_id: "
@@ -68,7 +68,7 @@ def ids_of_existing(ctx: Context) -> Iterator[Problem]:
         if is_token(value):
             yield skipped(path)
         elif value is not None and not re.fullmatch(rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})", value):
-            yield Problem(path, f"{as_text(value)} is no id of the form {prefix}-0123456789abcdef0")
+            yield Problem(path, f"{as_text(value)} is not an id of the form {prefix}-0123456789abcdef0")
 
 
 _EXISTING = (
@@ -117,7 +117,7 @@ def rules_of_security_group(network: Network, cluster: Cluster, ctx: Context) ->
     "HP131",
     title="A subnet that exists is listed for one zone, once.",
     severity=Severity.ERROR,
-    why="A subnet lies in one zone: groups of the other zone get nodes in the wrong one, or the cluster is refused.",
+    why="A subnet lies in one zone: groups of the other zone get nodes in the wrong one, or the cluster is rejected.",
     cure="Give each zone a subnet of its own.",
     source="EC2: a subnet lies in one availability zone; the constructs know one node subnet per zone",
     wrong=_EXISTING.replace("EXTRA ", "").replace("subnet-0123456789abcdef1", "subnet-0123456789abcdef0"),

@@ -35,7 +35,7 @@ def _team(rest: str, scheduler: str = "") -> str:
     title="Governance has the task governance add-on.",
     severity=Severity.ERROR,
     complete=("addons",),
-    why="Quotas and the scheduler configuration are refused: their webhook and queues are not there.",
+    why="Quotas and the scheduler configuration are rejected: their webhook and queues are not there.",
     cure="Add `task_governance: {}` to addons.",
     source="documentation page …-governance-setup-task-governance",
     wrong="governance: {teams: [{name: vision}]}\n",
@@ -51,7 +51,7 @@ def needs_addon(governance: Governance, effective_addons: EffectiveAddons, ctx: 
     "HP602",
     title="CloudFormation's governance types are in the region, or our handler is used.",
     severity=Severity.ERROR,
-    why="CloudFormation refuses the template.",
+    why="CloudFormation rejects the template.",
     cure="Use `through: auto` or `through: handler`.",
     source="CloudFormation's resource types by region (2026-10-20)",
     wrong=_ON + "governance: {through: native, teams: []}\n",
@@ -71,7 +71,7 @@ def types_in_region(governance: Governance, region_facts: Region) -> Iterator[Pr
     "HP603",
     title="Names of teams, priorities and the scheduler keep to the API's patterns, each once.",
     severity=Severity.ERROR,
-    why="The API refuses the name.",
+    why="The API rejects the name.",
     cure="Use lower-case letters, digits and hyphens, 40 at most, beginning and ending with a letter or digit.",
     source=source_of("patterns", "team_name"),
     wrong=_ON + "governance: {teams: [{name: Vision_Team, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
@@ -89,14 +89,14 @@ def names(governance: Governance) -> Iterator[Problem]:
             if is_token(each):
                 yield skipped(path)
             elif not re.fullmatch(pattern(what), each) or len(each) > limit(f"{what}_length").value:
-                yield Problem(path, f"{as_text(each)} is no name that the API takes")
+                yield Problem(path, f"{as_text(each)} is not a name that the API takes")
             elif each in given[:index]:
-                yield Problem(path, f"{as_text(each)} is named twice", "Name each once.")
+                yield Problem(path, f"{as_text(each)} is named twice", "Specify each once.")
     name = governance.scheduler.name
     if is_token(name):
         yield skipped("governance.scheduler.name")
     elif name is not None and not (re.fullmatch(pattern("governance_name"), name) and len(name) <= 63):
-        yield Problem("governance.scheduler.name", f"{as_text(name)} is no name that the API takes")
+        yield Problem("governance.scheduler.name", f"{as_text(name)} is not a name that the API takes")
 
 
 @rule(
@@ -104,7 +104,7 @@ def names(governance: Governance) -> Iterator[Problem]:
     title="A team's priority is one of the scheduler's.",
     severity=Severity.ERROR,
     complete=("governance",),
-    why="Kueue refuses the team's jobs: there is no such priority class.",
+    why="Kueue rejects the team's jobs: there is no such priority class.",
     cure="Add it to governance.scheduler.priority_classes.",
     source="documentation page …-governance-policies",
     certain=False,
@@ -138,7 +138,7 @@ def _resources(ctx: Context) -> Iterator[tuple[str, QuotaResource]]:
     severity=Severity.WARNING,
     complete=("cluster",),
     why="A quota of a type that no group has gives the team nothing.",
-    cure="Name an instance type of cluster.instance_groups.",
+    cure="Specify an instance type of cluster.instance_groups.",
     source=_QUOTA,
     wrong=_team("quota: [{instance_type: ml.p5.48xlarge, count: 1}]"),
     right=_team("quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
@@ -152,8 +152,8 @@ def types_of_quotas(governance: Governance, cluster: Cluster, ctx: Context) -> I
         elif find_instance_type(name) is None:
             near = suggest(name, instance_types())
             cure = f"did you mean {near!r}?" if near else None
-            message = f"{as_text(name)} is no HyperPod instance type"
-            yield Problem(place, message, cure, "The API refuses the quota.", Severity.ERROR)
+            message = f"{as_text(name)} is not a HyperPod instance type"
+            yield Problem(place, message, cure, "The API rejects the quota.", Severity.ERROR)
         elif name not in types:
             yield Problem(place, f"no group has {name}")
 
@@ -200,7 +200,7 @@ def _instances(resource: QuotaResource) -> float:
     "HP607",
     title="A quota is in whole instances, or in accelerators, vCPU and memory.",
     severity=Severity.ERROR,
-    why="The API refuses a quota that is both, or nothing.",
+    why="The API rejects a quota that is both, or nothing.",
     cure="Give count, or some of accelerators, vcpu and memory_gib.",
     source=_QUOTA,
     wrong=_team("quota: [{instance_type: ml.m5.4xlarge, count: 1, vcpu: 8}]"),
@@ -222,8 +222,8 @@ def one_measure(governance: Governance, ctx: Context) -> Iterator[Problem]:
     "HP608",
     title="A MIG quota has a profile of its type, and a number.",
     severity=Severity.ERROR,
-    why="The API refuses the quota.",
-    cure="Name a profile such as mig-1g.10gb, and mig_count.",
+    why="The API rejects the quota.",
+    cure="Specify a profile such as mig-1g.10gb, and mig_count.",
     source="service model of sagemaker: MIGProfileType; sagemaker-hyperpod 3.12.0 for the profiles of each type",
     wrong=_team("quota: [{instance_type: ml.p5.48xlarge, mig_profile: mig-1g.5gb, mig_count: 2}]"),
     right=_team("quota: [{instance_type: ml.p5.48xlarge, mig_profile: mig-1g.10gb, mig_count: 2}]"),
@@ -242,7 +242,7 @@ def mig(governance: Governance, ctx: Context) -> Iterator[Problem]:
         kind = find_instance_type(resource.instance_type)
         if profile not in known:
             near = suggest(profile, known)
-            message = f"{as_text(profile)} is no profile that the API takes"
+            message = f"{as_text(profile)} is not a profile that the API takes"
             yield Problem(place, message, f"did you mean {near!r}?" if near else None)
         elif kind is not None and profile not in kind.mig_profiles:
             has = ", ".join(kind.mig_profiles) or "none"

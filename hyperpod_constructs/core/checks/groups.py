@@ -24,7 +24,7 @@ def fragment(group: str) -> str:
     "HP320",
     title="Threads per core are a number that the type has.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the value: types without simultaneous multithreading have one thread a core.",
+    why="CreateCluster rejects the value: types without simultaneous multithreading have one thread a core.",
     cure="Leave threads_per_core out.",
     source="EC2 DescribeInstanceTypes: ValidThreadsPerCore",
     wrong=fragment("instance_type: ml.c7g.4xlarge, count: 1, threads_per_core: 2"),
@@ -44,7 +44,7 @@ def threads(groups: Groups) -> Iterator[Problem]:
     "HP321",
     title="Deep health checks run on accelerators.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses them for other types.",
+    why="CreateCluster rejects them for other types.",
     cure="Remove deep_health_checks from the group.",
     source="documentation: deep health checks are for GPU and Trainium instances",
     wrong=fragment("instance_type: ml.m5.4xlarge, count: 2, deep_health_checks: [InstanceStress]"),
@@ -61,7 +61,7 @@ def health_checks_on_accelerators(groups: Groups) -> Iterator[Problem]:
     "HP322",
     title="Deep health checks are those that CloudFormation has.",
     severity=Severity.ERROR,
-    why="CloudFormation refuses the template; the API alone has the check.",
+    why="CloudFormation rejects the template; the API alone has the check.",
     cure="Remove it, and start it with StartClusterHealthCheck when the cluster is there.",
     source=source_of("allowed", "deep_health_checks_cfn"),
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [MultiNodeTrainingValidation]"),
@@ -75,7 +75,7 @@ def health_checks_of_cloudformation(groups: Groups) -> Iterator[Problem]:
                 yield Problem(place, f"{name} is not in CloudFormation's resource type yet")
             if name in group.deep_health_checks[:index]:
                 yield Problem(
-                    place, f"{name} is listed twice", "Remove it.", "It runs once all the same, or is refused."
+                    place, f"{name} is listed twice", "Remove it.", "It runs once all the same, or is rejected."
                 )
 
 
@@ -106,7 +106,7 @@ def connectivity_check(groups: Groups) -> Iterator[Problem]:
     "HP324",
     title="Groups with deep health checks have no taints of their own.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the combination.",
+    why="CreateCluster rejects the combination.",
     cure="Remove the taints, or the checks; accelerators are kept free by their resource names anyway.",
     source="documentation of deep health checks and custom taints",
     wrong=fragment(
@@ -125,7 +125,7 @@ def health_checks_or_taints(instance_groups: InstanceGroups) -> Iterator[Problem
     "HP325",
     title="Labels are Kubernetes labels.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses them; CloudFormation does not look.",
+    why="CreateCluster rejects them; CloudFormation does not look.",
     cure="Keys: an optional lower-case domain and a slash, then a name; values: 1-63 letters, digits, `-`, `_`, `.`.",
     source=source_of("patterns", "kubernetes_label_key"),
     wrong=fragment('instance_type: ml.p5.48xlarge, count: 2, labels: {team: "vision & speech"}'),
@@ -153,14 +153,14 @@ def _key_and_value(path: str, what: str, key: str, value: str | None) -> Iterato
                 f"the {part} {as_text(text)} has {len(text)} characters, {bound.minimum} to {bound.value} are allowed",
             )
         elif not re.fullmatch(pattern(f"kubernetes_{what}_{part}"), text):
-            yield Problem(path, f"the {part} {as_text(text)} is no Kubernetes {what} {part}")
+            yield Problem(path, f"the {part} {as_text(text)} is not a Kubernetes {what} {part}")
 
 
 @rule(
     "HP326",
     title="Taints are Kubernetes taints, each once.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses them.",
+    why="CreateCluster rejects them.",
     cure="Write keys and values as those of labels.",
     source=source_of("patterns", "kubernetes_taint_key"),
     wrong=fragment('instance_type: ml.p5.48xlarge, count: 2, taints: [{key: "no space", effect: NoSchedule}]'),
@@ -184,7 +184,7 @@ def taints(instance_groups: InstanceGroups) -> Iterator[Problem]:
     "HP327",
     title="Labels leave the service's own domains alone.",
     severity=Severity.WARNING,
-    why="The service and the kubelet set these labels; yours are refused or overwritten.",
+    why="The service and the kubelet set these labels; yours are rejected or overwritten.",
     cure="Use a domain of your own.",
     source="documentation page sagemaker-hyperpod-eks-resiliency-node-labels; Kubernetes NodeRestriction",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {sagemaker.amazonaws.com/team: vision}"),
@@ -221,7 +221,7 @@ def mig_labels(instance_groups: InstanceGroups, ctx: Context) -> Iterator[Proble
             continue
         place = join(f"{path}.labels", "nvidia.com/mig.config")
         if ctx.dependencies is not None and not ctx.dependencies.gpu_operator:
-            yield Problem(place, "asks for MIG partitions, but the GPU operator is off")
+            yield Problem(place, "asks for MIG partitions, but the GPU operator is disabled")
         for kind in types_of(group):
             if not kind.mig_profiles:
                 yield Problem(place, f"asks for MIG partitions, which {kind.name} has not")
@@ -229,4 +229,4 @@ def mig_labels(instance_groups: InstanceGroups, ctx: Context) -> Iterator[Proble
             profile = wanted.removeprefix("all-")
             sizes = {each.removeprefix("mig-") for each in kind.mig_profiles}
             if wanted.startswith("all-") and re.match(r"[0-9]+g\.", profile) and profile not in sizes:
-                yield Problem(place, f"{as_text(wanted)} is no profile of {kind.name}: {', '.join(sorted(sizes))}")
+                yield Problem(place, f"{as_text(wanted)} is not a profile of {kind.name}: {', '.join(sorted(sizes))}")

@@ -90,7 +90,7 @@ def nested_paths(governance: Governance) -> Iterator[Problem]:
 @rule(
     "HP749",
     title="A team's job stays inside the team's isolation",
-    why="The API server refuses the job's pods, and the job never starts.",
+    why="The API server rejects the job's pods, and the job never starts.",
     cure="change the job, or open the switch in the team's `isolation`",
     source=_STANDARDS,
     wrong=_teams() + example("team: vision, instance_type: ml.g5.8xlarge, host_network: true"),

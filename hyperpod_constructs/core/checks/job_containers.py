@@ -21,7 +21,7 @@ from .registry import Problem, rule
 @rule(
     "HP706",
     title="Each volume has one source, a name and a mount path of its own",
-    why="Kubernetes refuses the pods.",
+    why="Kubernetes rejects the pods.",
     cure="give one of host_path, claim, fsx, empty_dir, secret, config_map and nfs",
     source=KUBERNETES,
     wrong=example("volumes: [{name: data, mount_path: /data}]"),

@@ -43,7 +43,7 @@ def _groups(part: ReplicaSpec, ctx: Context) -> list[tuple[str, Group]]:
 @rule(
     "HP740",
     title="The cluster has nodes of the job's instance type",
-    why="The pods stay pending for ever.",
+    why="The pods stay pending indefinitely.",
     cure="add an instance group of the type, or take a type that the cluster has",
     source="Kubernetes: node selectors",
     wrong=_platform("instance_type: ml.trn1.32xlarge"),
@@ -114,7 +114,7 @@ def _open_ended(group: Group) -> bool:
 def has_team(job: Job, governance: Governance) -> Iterator[Problem]:
     teams = [team.name for team in governance.teams]
     if not opaque(job.team) and job.team not in teams:
-        yield Problem("team", f"there is no team {job.team!r}", f"the teams are {', '.join(teams) or 'none'}")
+        yield Problem("team", f"no team {job.team!r}", f"the teams are {', '.join(teams) or 'none'}")
     queue = job.effective_queue
     if job.team is None and queue and queue.startswith("hyperpod-ns-") and not opaque(queue):
         queues = [team.queue for team in governance.teams]
@@ -285,7 +285,7 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
                 if wanted not in known:
                     if field == "fsx":  # claims of others are not in the config
                         names = ", ".join(known) or "none"
-                        yield Problem(path, f"there is no file system {wanted!r}", f"the file systems are {names}")
+                        yield Problem(path, f"no file system {wanted!r}", f"the file systems are {names}")
                 elif not {job.effective_namespace, job.team} & set(known[wanted]):
                     where = ", ".join(known[wanted])
                     message = f"{wanted!r} has claims in {where}, but the job runs in {job.effective_namespace}"
@@ -344,7 +344,7 @@ def _tolerates(toleration: Toleration, taint: Taint) -> bool:
     "HP750",
     title="No two jobs have one name in a namespace",
     severity=Severity.ERROR,
-    why="The second would overwrite the first, or be refused.",
+    why="The second would overwrite the first, or be rejected.",
     cure="give each job a name of its own",
     source="Kubernetes: names are unique in a namespace and kind",
     wrong="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: a, image: c, on_change: replace}\n",

@@ -16,7 +16,7 @@ from .registry import Problem, rule
 @rule(
     "HP708",
     title="An elastic job's numbers fit together",
-    why="The operator refuses the job or never scales it.",
+    why="The operator rejects the job or never scales it.",
     cure="let min_replicas <= nodes or replicas <= max_replicas",
     source="HyperPodPyTorchJob schema; AWS documentation of elastic training; Kubeflow training operator: validation",
     wrong=example("nodes: 4, elastic: {max_replicas: 2}"),
@@ -90,7 +90,7 @@ def log_rules(job: Job) -> Iterator[Problem]:
             yield Problem(f"{path}.name", f"{one.name!r} is taken", "choose another name", severity=Severity.WARNING)
         seen.add(one.name)
         if one.threshold is not None and groups == 0:
-            message = "has no group, so that there is no value to compare with the threshold"
+            message = "has no group, so that no value to compare with the threshold"
             yield Problem(f"{path}.pattern", message, "put parentheses around the number")
         watches = (one.starts_within_seconds, one.recurs_within_seconds, one.threshold)
         if all(value is None for value in watches) and not one.fault_on_match:
@@ -101,7 +101,7 @@ def log_rules(job: Job) -> Iterator[Problem]:
 @rule(
     "HP725",
     title="Replica specs have unique names that their kind knows",
-    why="Kubernetes or the operator refuses the object.",
+    why="Kubernetes or the operator rejects the object.",
     cure="use lower case letters, digits and hyphens; `master` and `worker` in a PyTorchJob",
     source="Kubernetes: names are DNS labels; Kubeflow training operator: validation",
     wrong=example("replica_specs: [{name: a, nodes: 1}, {name: a, nodes: 2}]"),
@@ -177,7 +177,7 @@ def spares(job: Job) -> Iterator[Problem]:
     "HP732",
     title="A scheduler is one that runs in the cluster",
     severity=Severity.WARNING,
-    why="Pods with the name of a scheduler that does not run stay pending for ever.",
+    why="Pods with the name of a scheduler that does not run stay pending indefinitely.",
     cure="remove scheduler_name, and state `queue` or `team` for Kueue",
     source="Kueue: jobs are queued by the label kueue.x-k8s.io/queue-name, pods are placed by Kubernetes' scheduler",
     wrong=example("scheduler_name: kueue"),

@@ -226,8 +226,8 @@ def small_memory(job: Job) -> Iterator[Problem]:
 
 @rule(
     "HP715",
-    title="A limit is no less than the request",
-    why="Kubernetes refuses the pods.",
+    title="A limit is not a less than the request",
+    why="Kubernetes rejects the pods.",
     cure="raise the limit, or state a smaller request",
     source=KUBERNETES,
     wrong=example("instance_type: ml.g5.8xlarge, memory_limit_gib: 64"),

@@ -44,7 +44,7 @@ def patched(job: Job) -> Iterator[Problem]:
 @rule(
     "HP722",
     title="The object is valid after all patches",
-    why="The API server refuses the object, or drops the misspelt key, and what it asks for is lost.",
+    why="The API server rejects the object, or drops the misspelt key, and what it asks for is lost.",
     cure="correct the key or the value",
     source=f"{KUBERNETES}: published OpenAPI and validation; CRDs of the training operators",
     wrong=example("affinity: {nodeAfinity: {}}"),

@@ -31,8 +31,8 @@ def _newest() -> str:
     "HP201",
     title="The Kubernetes version is one that EKS has.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster, after the VPC, the bucket and the roles were made.",
-    cure="Name a minor version in quotes.",
+    why="EKS rejects the cluster, after the VPC, the bucket and the roles were made.",
+    cure="Specify a minor version in quotes.",
     source=_CALENDAR,
     wrong='eks: {kubernetes_version: "9.99"}\n',
     right='eks: {kubernetes_version: "1.35"}\n',
@@ -49,7 +49,7 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
     if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", version):
         near = suggest(version.removeprefix("v"), kubernetes_versions())
         cure = f"did you mean {near!r}?" if near else f'Write it as "{_newest()}".'
-        yield Problem(path, f"{as_text(version)} is no Kubernetes minor version", cure)
+        yield Problem(path, f"{as_text(version)} is not a Kubernetes minor version", cure)
         return
     newest = max(kubernetes_versions(), key=minor)
     oldest = min(kubernetes_versions(), key=minor)

@@ -28,7 +28,7 @@ _error(
 _error(
     "HP902",
     title="AWS credentials are valid",
-    why="Every call is refused.",
+    why="Every call is rejected.",
     cure="renew them, for example with `aws sso login`",
     source=_BOTO,
 )
@@ -56,7 +56,7 @@ _warning(
 _error(
     "HP906",
     title="The clock of this machine is right",
-    why="AWS refuses requests whose time is more than five minutes off.",
+    why="AWS rejects requests whose time is more than five minutes off.",
     cure="set the clock (NTP)",
     source=_BOTO,
 )
@@ -70,14 +70,14 @@ _warning(
 _error(
     "HP908",
     title="The credentials are those of the config's account",
-    why="The deployment would go to another account, or be refused.",
+    why="The deployment would go to another account, or be rejected.",
     cure="use the profile of that account, or correct `account`",
     source="sts:GetCallerIdentity",
 )
 _error(
     "HP909",
     title="The account and region are bootstrapped for CDK",
-    why="`cdk deploy` stops: there is no bucket for assets and no role to deploy with.",
+    why="`cdk deploy` stops: no bucket for assets and no role to deploy with.",
     cure="cdk bootstrap",
     source="AWS CDK guide, bootstrapping",
 )
@@ -87,7 +87,7 @@ _error(
 _error(
     "HP910",
     title="The quota of each instance type is enough",
-    why="With Continuous provisioning nodes never come and the service retries for ever; otherwise CreateCluster fails.",
+    why="With Continuous provisioning nodes never come and the service retries indefinitely; otherwise CreateCluster fails.",
     cure="request an increase",
     source=_QUOTAS,
 )
@@ -205,7 +205,7 @@ _error(
 _error(
     "HP957",
     title="Earlier stacks of the platform can be deployed over",
-    why="CloudFormation refuses to update the stack.",
+    why="CloudFormation rejects to update the stack.",
     cure="delete or repair the stack first",
     source="cloudformation:DescribeStacks",
 )
@@ -251,7 +251,7 @@ _note(
 _error(
     "HP964",
     title="Add-on versions that are named exist for the Kubernetes version",
-    why="CreateAddon refuses the version.",
+    why="CreateAddon rejects the version.",
     cure="leave `version` out, or name one of those",
     source="eks:DescribeAddonVersions",
 )

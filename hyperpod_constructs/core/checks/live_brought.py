@@ -37,7 +37,7 @@ _error(
 _error(
     "HP933",
     title="Brought node subnets are private and have a way out or to S3",
-    why="HyperPod refuses public subnets; without a way to S3 and ECR nodes fail their bootstrap.",
+    why="HyperPod rejects public subnets; without a way to S3 and ECR nodes fail their bootstrap.",
     cure="use private subnets with a NAT gateway, or endpoints",
     source=_EKS,
 )
@@ -96,21 +96,21 @@ _error(
 _error(
     "HP944",
     title="The brought EKS cluster is in the network of the nodes",
-    why="HyperPod refuses a cluster whose subnets are in another VPC.",
+    why="HyperPod rejects a cluster whose subnets are in another VPC.",
     cure="bring the VPC of the EKS cluster",
     source="documentation page sagemaker-hyperpod-eks-operate-cli-command-create-cluster",
 )
 _error(
     "HP945",
     title="Add-ons of the brought EKS cluster do not collide with ours",
-    why="CreateAddon refuses an add-on that is there; one that is too old or broken does not work.",
+    why="CreateAddon rejects an add-on that is there; one that is too old or broken does not work.",
     cure="leave the add-on out of the config, or remove it from the cluster first",
     source="eks:ListAddons, DescribeAddon",
 )
 _error(
     "HP946",
     title="Principals have no access entry in the brought EKS cluster yet",
-    why="CreateAccessEntry refuses a second one for the same principal.",
+    why="CreateAccessEntry rejects a second one for the same principal.",
     cure="remove it from the config, or delete the entry first",
     source="eks:ListAccessEntries",
 )
@@ -134,7 +134,7 @@ _error(
 _error(
     "HP950",
     title="Brought roles and principals exist",
-    why="IAM and EKS refuse what does not exist.",
+    why="IAM and EKS reject what does not exist.",
     cure="correct the ARN, or create the role or user",
     source="iam:GetRole, GetUser",
 )

@@ -10,7 +10,7 @@ _error = partial(describe, severity=Severity.ERROR, certain=False)
 _error(
     "HP970",
     title="An export that a deployed stack imports stays as it is",
-    why="CloudFormation refuses to remove or change an export in use. The stack that exports is updated before the stack "
+    why="CloudFormation rejects to remove or change an export in use. The stack that exports is updated before the stack "
     "that stops importing, so the deployment fails there and rolls back.",
     cure="deploy the stacks that stop importing first (`npx cdk deploy --exclusively STACK`), then all",
     source="CloudFormation user guide, using-cfn-stack-exports: exports cannot be deleted or modified while in use",
@@ -25,7 +25,7 @@ _error(
 _error(
     "HP972",
     title="A logical id keeps its resource type, and a custom resource its service token",
-    why="CloudFormation refuses to change either in place.",
+    why="CloudFormation rejects to change either in place.",
     cure="remove the resource in one deployment, and add the new one in the next",
     source="CloudFormation: `Update of resource type is not permitted`, `Modifying service token is not allowed`",
 )

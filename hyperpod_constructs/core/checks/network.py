@@ -46,7 +46,7 @@ def parsed(text: str) -> IPv4Network | None:
     "HP101",
     title="Ranges are IPv4 CIDR blocks.",
     severity=Severity.ERROR,
-    why="EC2 refuses the VPC or the subnet.",
+    why="EC2 rejects the VPC or the subnet.",
     cure="Write an address, a slash and a prefix length: 10.192.0.0/16.",
     source="EC2 CreateVpc and CreateSubnet: CidrBlock",
     wrong="network: {vpc_cidr: ten-dot}\n",
@@ -57,7 +57,7 @@ def ranges_parse(network: Network, ctx: Context) -> Iterator[Problem]:
         if is_token(text):
             yield skipped(path)
         elif parsed(text) is None:
-            yield Problem(path, f"{as_text(text)} is no IPv4 range (CIDR)")
+            yield Problem(path, f"{as_text(text)} is not an IPv4 range (CIDR)")
 
 
 @rule(
@@ -81,7 +81,7 @@ def host_bits(network: Network, ctx: Context) -> Iterator[Problem]:
     "HP103",
     title="VPC ranges and subnets are /16 to /28.",
     severity=Severity.ERROR,
-    why="EC2 refuses the VPC or the subnet.",
+    why="EC2 rejects the VPC or the subnet.",
     cure="Choose a prefix length from 16 to 28.",
     source=_VPC,
     wrong="network: {vpc_cidr: 10.0.0.0/8}\n",
@@ -140,7 +140,7 @@ def node_ranges_per_zone(network: Network) -> Iterator[Problem]:
     "HP106",
     title="No two subnets overlap.",
     severity=Severity.ERROR,
-    why="EC2 refuses the second of them, or the secondary block.",
+    why="EC2 rejects the second of them, or the secondary block.",
     cure="Choose ranges that do not overlap.",
     source=_VPC,
     wrong="network: {node_cidrs: [10.1.0.0/16, 10.1.128.0/17]}\n",
@@ -187,7 +187,7 @@ _BESIDE = {
     "HP107",
     title="Secondary blocks are of a kind that AWS allows beside the primary range.",
     severity=Severity.ERROR,
-    why="EC2 refuses to associate the block, after the VPC was made.",
+    why="EC2 rejects to associate the block, after the VPC was made.",
     cure="Use blocks of 100.64.0.0/10, which go beside every primary range, or leave node_cidrs out.",
     source=_VPC,
     wrong="network: {vpc_cidr: 172.31.0.0/16, node_cidrs: [10.1.0.0/16, 10.2.0.0/16]}\n",
@@ -206,9 +206,9 @@ def secondary_blocks(network: Network) -> Iterator[Problem]:
             continue
         refused = next((space for space in _BESIDE[home] if block.overlaps(IPv4Network(space))), None)
         if refused is not None:
-            yield Problem(path, f"{block} lies in {refused}, which AWS refuses beside the primary range {primary}")
+            yield Problem(path, f"{block} is in {refused}, which AWS rejects together with the primary CIDR {primary}")
         elif block.overlaps(IPv4Network("10.0.0.0/16")) and primary.subnet_of(IPv4Network("10.0.0.0/15")):
-            yield Problem(path, f"{block} lies in 10.0.0.0/16, which AWS refuses beside {primary}")
+            yield Problem(path, f"{block} is in 10.0.0.0/16, which AWS rejects together with {primary}")
 
 
 @rule(

@@ -46,7 +46,7 @@ def grafana(addons: Addons, ctx: Context) -> Iterator[Problem]:
     "HP826",
     title="Grafana workspaces are named by id; new names keep to the API's pattern.",
     severity=Severity.ERROR,
-    why="Managed Grafana refuses the request.",
+    why="Managed Grafana rejects the request.",
     cure="Copy the id from the workspace's address: g- and ten hexadecimal digits.",
     source=source_of("patterns", "grafana_workspace_id"),
     wrong="addons: {observability: {grafana: {kind: managed, workspace_id: my-grafana}}}\n",
@@ -70,7 +70,7 @@ def grafana_names(addons: Addons, ctx: Context) -> Iterator[Problem]:
     title="A Grafana in the cluster has a pinned chart.",
     severity=Severity.ERROR,
     why="There is nothing to install: we choose no chart of a third party for you, and invent no digest.",
-    cure="Name grafana.chart: a vendored folder (`{path: charts/grafana}`), or OCI reference, version and digest.",
+    cure="Specify grafana.chart: a vendored folder (`{path: charts/grafana}`), or OCI reference, version and digest.",
     source="this project: charts are pinned by their content",
     wrong="addons: {observability: {grafana: {kind: self-hosted}}}\n",
     right="addons: {observability: {grafana: {kind: self-hosted, chart: {path: charts/grafana}}}}\n",
@@ -107,8 +107,8 @@ def samples(addons: Addons, ctx: Context) -> Iterator[Problem]:
     "HP822",
     title="Alarms reach somebody.",
     severity=Severity.ERROR,
-    why="SNS refuses the subscription; alarms that reach nobody are no use.",
-    cure="Name emails or a topic_arn.",
+    why="SNS rejects the subscription; alarms that reach nobody are no use.",
+    cure="Specify emails or a topic_arn.",
     source="SNS: Subscribe with protocol email",
     certain=False,
     wrong="addons: {observability: {alarms: {emails: [ops]}}}\n",
@@ -120,7 +120,7 @@ def alarms(addons: Addons, ctx: Context) -> Iterator[Problem]:
         return
     for index, email in enumerate(settings.alarms.emails):
         if not is_token(email) and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
-            yield Problem(f"addons.observability.alarms.emails[{index}]", f"{as_text(email)} is no e-mail address")
+            yield Problem(f"addons.observability.alarms.emails[{index}]", f"{as_text(email)} is not an e-mail address")
     if not settings.alarms.emails and settings.alarms.topic_arn is None:
         yield Problem("addons.observability.alarms", "reach nobody", severity=Severity.NOTE)
 

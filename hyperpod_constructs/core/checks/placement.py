@@ -55,7 +55,7 @@ def zone_in_network(network: Network, groups: Groups, ctx: Context) -> Iterator[
         near = suggest(zone, zones)
         listed = f"the network's zones are {', '.join(zones)}" if zones else "the network has no zones"
         yield Problem(
-            path, f"{as_text(zone)} is no zone of the network; {listed}", f"did you mean {near!r}?" if near else None
+            path, f"{as_text(zone)} is not a zone of the network; {listed}", f"did you mean {near!r}?" if near else None
         )
 
 
@@ -92,7 +92,7 @@ def efa_zones(groups: Groups, ctx: Context) -> Iterator[Problem]:
     title="The subnets of a group with EFA are in one zone.",
     severity=Severity.WARNING,
     why="EFA health checks fail between nodes of two zones.",
-    cure="Give the group subnets of one zone.",
+    cure="Specify the group subnets of one zone.",
     source=_EFA,
     wrong="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
     "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}, {subnet_id: subnet-0123456789abcdef1, "
@@ -143,7 +143,7 @@ def zone_or_subnets(groups: Groups) -> Iterator[Problem]:
     "HP319",
     title="Subnets and security groups of a group are of the network's VPC.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses them: what exists already is in another VPC than the one that is made.",
+    why="CreateCluster rejects them: what exists already is in another VPC than the one that is made.",
     cure="Remove them; or describe the network that they are in as network.existing. To be acknowledged where they were "
     "added to the VPC after its deployment.",
     source="EC2: a subnet and a security group are of one VPC",

@@ -21,7 +21,7 @@ _LONGEST_STACK_SUFFIX = len("-Jobs-99")
     "HP020",
     title="The platform's name can be the beginning of stack names.",
     severity=Severity.ERROR,
-    why="CloudFormation refuses the stack names made from it.",
+    why="CloudFormation rejects the stack names made from it.",
     cure="Use letters, digits and hyphens, beginning with a letter.",
     source="CloudFormation: stack names match [a-zA-Z][-a-zA-Z0-9]*, 128 characters",
     wrong='name: "my_platform!"\n',
@@ -47,7 +47,7 @@ def platform_name(name: str, ctx: Context) -> Iterator[Problem]:
     title="The region is one of AWS.",
     severity=Severity.ERROR,
     why="Nothing can be deployed there.",
-    cure="Name a region such as us-west-2.",
+    cure="Specify a region such as us-west-2.",
     source="region list of the catalog",
     wrong="region: us-wset-2\n",
     right="region: us-west-2\n",
@@ -56,7 +56,7 @@ def known_region(region: str) -> Iterator[Problem]:
     name = region or ""
     if find_region(name) is None:
         near = suggest(name, regions())
-        yield Problem("region", f"{as_text(name)} is no region of AWS", f"did you mean {near!r}?" if near else None)
+        yield Problem("region", f"{as_text(name)} is not a region of AWS", f"did you mean {near!r}?" if near else None)
 
 
 @rule(
@@ -98,7 +98,7 @@ def account_id(account: str) -> Iterator[Problem]:
     "HP024",
     title="Tags keep AWS's limits.",
     severity=Severity.ERROR,
-    why="AWS refuses the tags.",
+    why="AWS rejects the tags.",
     cure="Shorten, rename or remove tags. Keys and values have letters, digits, spaces and _ . : / = + - @ only; keys must "
     "not begin with `aws:`, and must differ in more than case.",
     source="service model of sagemaker: Tag (patterns and lengths of TagKey and TagValue); EC2 and S3: 50 tags a resource; "
@@ -135,7 +135,7 @@ def _tags(path: str, tags: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(place, f"the tag value has {len(value)} characters, {value_length.value} at most")
         for what, text in (("key", key), ("value", value)):
             if refused := "".join(dict.fromkeys(c for c in text if not _allowed(c))):
-                yield Problem(place, f"the tag {what} {as_text(text)} has characters that AWS refuses: {refused!r}")
+                yield Problem(place, f"the tag {what} {as_text(text)} has characters that AWS rejects: {refused!r}")
 
 
 def _allowed(character: str) -> bool:
@@ -154,7 +154,7 @@ def _differ_in_case(
             other = seen.setdefault(key.lower(), key)
             if other != key and not is_token(key):
                 ours = " that we add" if other in added else ""
-                why = "IAM compares tag keys without regard to case, and refuses every role."
+                why = "IAM compares tag keys without regard to case, and rejects every role."
                 message = f"the tag keys {as_text(key)} and {as_text(other)}{ours} differ in case only"
                 yield Problem(join(path, key), message, "Keep one of the two.", why)
 
@@ -181,7 +181,7 @@ def current_defaults(defaults: int) -> Iterator[Problem]:
     "HP028",
     title="Log settings are those of CloudWatch Logs.",
     severity=Severity.ERROR,
-    why="CloudWatch Logs refuses the retention, and the first log group fails.",
+    why="CloudWatch Logs rejects the retention, and the first log group fails.",
     cure="Use one of the listed numbers of days, or `unset`.",
     source="CloudFormation schema of AWS::Logs::LogGroup: RetentionInDays",
     wrong="logs: {retention_days: 100}\n",

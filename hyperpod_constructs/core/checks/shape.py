@@ -13,7 +13,7 @@ describe(
     title="A config is valid YAML.",
     severity=Severity.ERROR,
     why="Nothing in the file can be used.",
-    cure="Mend the syntax at the place named; the mistake is often in the line above.",
+    cure="Fix the syntax at the place named; the mistake is often in the line above.",
     source=_YAML,
     wrong="name: [research\n",
     right="name: research\n",
@@ -40,7 +40,7 @@ describe(
     "HP004",
     title="A config stays within limits: 1 MiB, 50 levels, 100,000 values.",
     severity=Severity.ERROR,
-    why="Larger files are refused unread, so that no file can stall the check.",
+    why="Larger files are rejected unread, so that no file can stall the check.",
     cure="Use fewer aliases and less nesting, or split the file.",
     source=_YAML,
 )
@@ -78,7 +78,7 @@ describe(
     "HP011",
     title="Every key without a default is given.",
     severity=Severity.ERROR,
-    why="There is no value that would be right for everyone.",
+    why="There is not a value that would be right for everyone.",
     cure="Add the key.",
     source=_SPEC,
     wrong="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge}]}\n",
@@ -136,7 +136,7 @@ describe(
     "HP027",
     title="Configs of one fleet have clusters of their own.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses a name that is taken; an EKS cluster has one HyperPod cluster.",
+    why="CreateCluster rejects a name that is taken; an EKS cluster has one HyperPod cluster.",
     cure="Leave physical names out, and give each platform an EKS cluster of its own.",
     source="service model of sagemaker: CreateCluster, ResourceInUse; documentation page "
     "sagemaker-hyperpod-eks-operate-cli-command-create-cluster: one EKS cluster for one HyperPod cluster",
@@ -153,10 +153,10 @@ describe(
 )
 describe(
     "HP031",
-    title="An error that AWS is certain to refuse is not acknowledged.",
+    title="An error that AWS is certain to reject is not acknowledged.",
     severity=Severity.ERROR,
     why="The deployment would fail whatever the reason is.",
-    cure="Mend the error, and remove the acknowledgement.",
+    cure="Fix the error, and remove the acknowledgement.",
     source="this project",
     wrong="network: {availability_zone_ids: [usw2-az1]}\nacknowledge: [{rule: HP110, reason: one is enough}]\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",

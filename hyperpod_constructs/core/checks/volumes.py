@@ -22,7 +22,7 @@ _EBS = "service model of sagemaker: ClusterEbsVolumeConfig"
     "HP350",
     title="A root volume names a key and no size; a second volume names its size.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the volume: the root volume's size is the service's.",
+    why="CreateCluster rejects the volume: the root volume's size is the service's.",
     cure="root_volume: {kms_key_arn: ...}; volume: {size_gib: ...}.",
     source=_EBS,
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {size_gib: 500}"),
@@ -91,7 +91,7 @@ def volume_quota(instance_groups: InstanceGroups) -> Iterator[Problem]:
     "HP354",
     title="Mounts of groups keep to the API's patterns, and apart.",
     severity=Severity.ERROR,
-    why="CreateCluster or CloudFormation refuses the mount.",
+    why="CreateCluster or CloudFormation rejects the mount.",
     cure="Copy DNS and mount name from the file system; mount at an absolute path without trailing or double slash.",
     source=source_of("patterns", "fsx_mount_path"),
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, lustre: {dns_name: my-fs, mount_name: abcdefgh}"),
@@ -164,7 +164,7 @@ def _deployments(ctx: Context) -> Iterator[tuple[str, Deployment]]:
     "HP357",
     title="A schedule is a cron expression with a fixed minute and hour.",
     severity=Severity.ERROR,
-    why="CloudFormation refuses the template.",
+    why="CloudFormation rejects the template.",
     cure="Write cron(0 3 ? * SUN *).",
     source="CloudFormation schema of AWS::SageMaker::Cluster: ScheduledUpdateConfig.ScheduleExpression",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: rate(1 day)}"),
@@ -197,8 +197,8 @@ def schedules(instance_groups: InstanceGroups) -> Iterator[Problem]:
     "HP358",
     title="Alarms of a rolling update can exist.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the list.",
-    cure="Name each alarm once, with 1 to 255 characters.",
+    why="CreateCluster rejects the list.",
+    cure="Specify each alarm once, with 1 to 255 characters.",
     source="service model of sagemaker: AlarmDetails",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: ['']}}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: [errors]}}"),
@@ -266,7 +266,7 @@ def lifecycle_mode(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             continue
         if "://" in lifecycle.source and not re.fullmatch(rf"s3://{BUCKET_NAME}(/.*)?", lifecycle.source):
             message = f"{as_text(lifecycle.source)} is neither a local folder nor s3://bucket/prefix"
-            yield Problem(f"{path}.source", message, "Correct it.", "CreateCluster refuses it.", Severity.ERROR)
+            yield Problem(f"{path}.source", message, "Correct it.", "CreateCluster rejects it.", Severity.ERROR)
         if not lifecycle.script.endswith(".sh") or "/" in lifecycle.script:
             yield Problem(
                 f"{path}.script", f"{as_text(lifecycle.script)} is not the name of a shell script in the folder"

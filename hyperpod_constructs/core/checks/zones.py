@@ -18,8 +18,8 @@ from .registry import Problem, rule
     "HP110",
     title="The network has two zones, since EKS needs two.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster, after the VPC, the bucket and the roles were made. HyperPod itself needs one zone only.",
-    cure="Name a second zone id; groups can still be in one zone.",
+    why="EKS rejects the cluster, after the VPC, the bucket and the roles were made. HyperPod itself needs one zone only.",
+    cure="Specify a second zone id; groups can still be in one zone.",
     source="EKS CreateCluster, resourcesVpcConfig: at least two subnets, in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
@@ -40,7 +40,7 @@ def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
     else:
         zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
         if zones < need:
-            cure = "Name control_plane_subnet_ids in two zones; the node subnets can stay in one."
+            cure = "Specify control_plane_subnet_ids in two zones; the node subnets can stay in one."
             message = f"are in {zones} availability zone, and EKS, which uses them too, needs {need}"
             yield Problem("network.existing.node_subnets", message, cure)
 
@@ -59,7 +59,7 @@ def _zone_ids(ctx: Context) -> Iterator[tuple[str, str]]:
     title="Each zone is named once.",
     severity=Severity.ERROR,
     why="Groups find their subnet by the zone; with two of one zone that is ambiguous, and one zone is not two.",
-    cure="Name another zone, or remove it.",
+    cure="Specify another zone, or remove it.",
     source="this project; EKS needs subnets in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
@@ -112,7 +112,7 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
                 f"Use ids such as {example}.",
             )
         else:
-            said, cure = f"{as_text(zone)} is no zone id of {region_facts.name}", f"Use ids such as {example}."
+            said, cure = f"{as_text(zone)} is not a zone id of {region_facts.name}", f"Use ids such as {example}."
         yield Problem(path, said, cure)
 
 
@@ -120,7 +120,7 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
     "HP113",
     title="Subnets of the control plane are in zones that EKS takes.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the roles were made.",
+    why="EKS rejects the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the roles were made.",
     cure="Begin with two other zones, or name them in network.control_plane_zone_ids.",
     source="EKS user guide, network-reqs: zones in which the cluster's subnets can't be",
     wrong="network: {availability_zone_ids: [use1-az3, use1-az4]}\nregion: us-east-1\n",
@@ -133,7 +133,7 @@ def zones_for_control_plane(network: Network, region_facts: Region, ctx: Context
     if network.existing is not None:
         if network.existing.control_plane_subnet_ids:
             return
-        cure = "Name control_plane_subnet_ids in other zones; node subnets can be in this one."
+        cure = "Specify control_plane_subnet_ids in other zones; node subnets can be in this one."
     used = control_plane_zones(network)
     for path, zone in _zone_ids(ctx):
         if zone in region_facts.eks_refused_zone_ids and zone in used:
@@ -144,8 +144,8 @@ def zones_for_control_plane(network: Network, region_facts: Region, ctx: Context
     "HP124",
     title="The zones of the control plane are two or more zones of the network.",
     severity=Severity.ERROR,
-    why="There is no subnet in another zone, and EKS requires two zones.",
-    cure="Name two or more of the network's zones, or leave control_plane_zone_ids out.",
+    why="There is not a subnet in another zone, and EKS requires two zones.",
+    cure="Specify two or more of the network's zones, or leave control_plane_zone_ids out.",
     source="EKS CreateCluster, resourcesVpcConfig: at least two subnets, in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az2], control_plane_zone_ids: [usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3], control_plane_zone_ids: [usw2-az1, usw2-az3]}\n",
@@ -169,7 +169,7 @@ def zones_of_control_plane_exist(network: Network, ctx: Context) -> Iterator[Pro
     "HP125",
     title="With three or more zones, the config says which of them the control plane uses.",
     severity=Severity.NOTE,
-    why="EKS refuses another set of zones after creation, and another VpcConfig replaces the HyperPod cluster. Version "
+    why="EKS rejects another set of zones after creation, and another VpcConfig replaces the HyperPod cluster. Version "
     "0.1.0 of this library used all zones; later versions use the first two.",
     cure="For a platform that was deployed with 0.1.0, name all zones it had then in network.control_plane_zone_ids.",
     source="EKS UpdateClusterConfig: `should belong to the exact set of AZs ... provided during cluster creation`, and the "

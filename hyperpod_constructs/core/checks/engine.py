@@ -76,10 +76,12 @@ def acknowledged(
             else:
                 done[place] = replace(finding, acknowledged=accepted.reason)
         if refused:
-            extra.append(_found("HP031", path, f"{accepted.rule} is an error that AWS is certain to refuse"))
+            extra.append(
+                _found("HP031", path, f"{accepted.rule} is an error that AWS rejects; it cannot be acknowledged")
+            )
         elif stale and not matched and not accepted.rule.startswith("HP9"):
             where = f" at {accepted.path!r}" if accepted.path else ""
-            extra.append(_found("HP032", path, f"there is no {accepted.rule} finding{where} (any more)"))
+            extra.append(_found("HP032", path, f"unused acknowledgement: {accepted.rule} is not reported{where}"))
     return ordered([*done, *extra])
 
 
@@ -88,8 +90,8 @@ def _about(accepted: Acknowledgement, path: str) -> Finding:
     from .registry import rules
 
     near = suggest(accepted.rule, (rule.id for rule in rules()))
-    cure = f"did you mean {near}?" if near else "`hyperpod explain` lists the rules"
-    return replace(_found("HP030", path, f"{accepted.rule!r} is not a rule"), cure=cure)
+    cure = f"did you mean {near}?" if near else "`hyperpod explain` lists the rules."
+    return replace(_found("HP030", path, f"unknown rule id {accepted.rule!r}"), cure=cure)
 
 
 def _found(id: str, path: str, message: str) -> Finding:

@@ -331,7 +331,7 @@ def shared_memory(job: Job) -> Iterator[Problem]:
             yield Problem(f"{own}shared_memory_gib", f"{size:g} is not a valid size")
         limit = memory_limit(part, kind, share(part, job).memory_gib)
         if limit is not None and exact(size) > limit:
-            message = f"is {quantity(size)} GiB, above the memory limit of {quantity(limit)} GiB"
+            message = f"{quantity(size)} GiB exceeds the memory limit of {quantity(limit)} GiB"
             yield Problem(f"{own}shared_memory_gib", message)
 
 
@@ -341,10 +341,10 @@ def _stated(job: Job, prefix: str) -> set[str]:
 
 @rule(
     "HP719",
-    title="A Trainium job says which resource name it requests",
+    title="A Trainium job requests the resource name that nodes advertise.",
     severity=Severity.NOTE,
-    why="A device plugin that advertises another name leaves the pods pending.",
-    cure="nothing to do if the nodes advertise it; else state neuron_resource",
+    why="If the device plugin advertises another name, the pods stay pending.",
+    cure="No change is required if the nodes advertise it; otherwise set neuron_resource.",
     source="HyperPod: the Neuron device plugin's names; the official CLI requests neurondevice, its guide's example neuron",
     wrong=example("instance_type: ml.trn1.32xlarge"),
     right=example(P5),
@@ -356,22 +356,24 @@ def neuron(job: Job) -> Iterator[Problem]:
             continue
         if not kind.is_neuron:
             if "neuron_resource" in job.model_fields_set:
-                cure = "remove it"
+                cure = "Remove it."
                 yield Problem(path, f"{kind.name} has no Trainium chips", cure, severity=Severity.WARNING)
             continue
         yield Problem(path, f"requests aws.amazon.com/{part.neuron_resource}")
         if part.neuron_resource == "neuroncore" and kind.family != "trn1" and kind.family != "trn1n":
-            message = f"counts physical cores; how many {kind.name} advertises depends on its logical core setting"
-            cure = "check a node's allocatable resources, or use neurondevice"
+            message = (
+                f"requests physical cores; the number that {kind.name} advertises depends on its logical core setting"
+            )
+            cure = "Check a node's allocatable resources, or use neurondevice."
             yield Problem(path, message, cure, severity=Severity.WARNING)
 
 
 @rule(
     "HP720",
-    title="A job over several EFA nodes uses EFA",
+    title="A job on several EFA nodes uses EFA.",
     severity=Severity.WARNING,
-    why="Training between nodes falls back to TCP, many times slower.",
-    cure="leave `efa` out, or take whole nodes",
+    why="Communication between nodes falls back to TCP, which is many times slower.",
+    cure="Remove `efa`, or use whole nodes.",
     source="AWS documentation of EFA on EKS; aws/sagemaker-hyperpod-cli issue 306",
     wrong=example(f"{P5}, nodes: 2, efa: 0"),
     right=example(f"{P5}, nodes: 2"),
@@ -382,7 +384,7 @@ def uses_efa(job: Job) -> Iterator[Problem]:
     for prefix, part, kind in parts(job):
         whole = kind is not None and kind.accelerator is not None and kind.supports_efa
         if whole and kind is not None and (part.nodes or 0) > 1 and share(part, job).efa == 0:
-            has = kind.efa_interfaces if kind.efa_interfaces is not None else "some, but no source says how many"
+            has = kind.efa_interfaces if kind.efa_interfaces is not None else "an unknown number"
             yield Problem(f"{prefix}efa", f"no EFA for {part.nodes} nodes of {kind.name}, which has {has}")
     if job.efa_preset and not any(wants_efa_preset(part, job) for _, part, _ in parts(job)):
         yield Problem("efa_preset", "no effect: the job's nodes have no EFA, or EFA is disabled")

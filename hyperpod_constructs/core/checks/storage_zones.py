@@ -19,10 +19,10 @@ _GROUPS = (
 
 @rule(
     "HP819",
-    title="A file system names its zone where accelerated groups are in several.",
+    title="With accelerated groups in several zones, the zone of a file system is set.",
     severity=Severity.WARNING,
-    why="By default it follows the first accelerated group: an edit of the groups can move it, and CloudFormation then "
-    "creates a new, empty file system.",
+    why="By default it is the zone of the first accelerated group. Editing the groups can change it, and "
+    "CloudFormation then creates a new, empty file system.",
     cure="Set availability_zone_id.",
     source="CloudFormation schema of AWS::FSx::FileSystem: SubnetIds is create-only",
     wrong=_GROUPS + "storage: {lustre: [{name: data}]}\n",
@@ -35,5 +35,5 @@ def zone_is_named(storage: Storage, cluster: Cluster) -> Iterator[Problem]:
     for index, system in enumerate(storage.lustre):
         if system.existing_id is None and system.availability_zone_id is None:
             zone = storage_zone(cluster)
-            message = f"{system.name} follows the first accelerated group, to {zone}"
+            message = f"the zone of {system.name} is that of the first accelerated group, {zone}"
             yield Problem(f"storage.lustre[{index}].availability_zone_id", message, f"Set it to {zone}.")

@@ -47,6 +47,7 @@ from .constructs.observability import HyperPodAlarms, PrometheusWorkspace
 from .constructs.platform import HyperPodPlatform, Scopes
 from .constructs.storage import HyperPodBucket, HyperPodFileSystem, HyperPodStorage
 from .constructs.training_job import TrainingJob, TrainingJobs
+from .core.facts import use_facts
 from .core.findings import Finding, InvalidSpec, Severity
 from .core.jobs import BatchJob, HyperPodPyTorchJob, PyTorchJob, compile_job
 from .core.packaged_node import use_packaged_node
@@ -71,6 +72,7 @@ from .core.spec import (
     Eks,
     ExistingEks,
     ExistingNetwork,
+    Facts,
     Governance,
     Grafana,
     InferenceOperator,
@@ -99,6 +101,9 @@ from .core.spec import (
     SharedEnvironment,
     Spaces,
     SpacesWebUi,
+    StatedAccelerator,
+    StatedInstanceType,
+    StatedRegion,
     Storage,
     Taint,
     Team,
@@ -140,6 +145,7 @@ __all__ = [
     "EksClusterAttributes",
     "ExistingEks",
     "ExistingNetwork",
+    "Facts",
     "Finding",
     "FolderChart",
     "FsxCsiAddon",
@@ -204,6 +210,9 @@ __all__ = [
     "Spaces",
     "SpacesAddon",
     "SpacesWebUi",
+    "StatedAccelerator",
+    "StatedInstanceType",
+    "StatedRegion",
     "Storage",
     "Taint",
     "TaskGovernanceAddon",
@@ -229,5 +238,6 @@ __all__ = [
     "object_condition",
     "platform_stacks",
     "prove",
+    "use_facts",
     "use_packaged_node",
 ]

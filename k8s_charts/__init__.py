@@ -1,4 +1,4 @@
-"""The cdk8s charts of this repository, `hyperpod_constructs.charts`, by a short name that exists only in a checkout."""
+"""The cdk8s charts, `hyperpod_constructs.charts`, by a short name."""
 
 from hyperpod_constructs.charts import __all__ as __all__
 from hyperpod_constructs.charts import __getattr__ as __getattr__

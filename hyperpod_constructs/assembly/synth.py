@@ -30,10 +30,15 @@ DEFAULT_CONFIG = "hyperpod.yaml"
 DEFAULT_OUTPUT = "cdk.out"
 
 
-def main() -> int:
-    """Synthesize; 0 when it worked, 1 with the findings when the config is wrong."""
+def main(configs: Sequence[Path] = (), outdir: Path | None = None) -> int:
+    """Synthesize; 0 when it worked, 1 with the findings when the config is wrong.
+
+    Args:
+        configs: the config files; by default those that the CDK context or the environment names, else `hyperpod.yaml`.
+        outdir: where the templates go; by default `HYPERPOD_OUT`, else `cdk.out`. The CDK CLI names its own.
+    """
     context = cdk_context()
-    everything = load_all([Path(path) for path in config_paths(context)])
+    everything = load_all(configs or [Path(path) for path in config_paths(context)])
     loaded, findings = everything.configs, everything.findings
     for finding in findings:
         if finding.severity is not Severity.NOTE:
@@ -46,7 +51,7 @@ def main() -> int:
     if "CDK_OUTDIR" in os.environ:  # run by the CDK CLI, which has its own output folder and summary
         build(platforms, context=context, outdir=os.environ["CDK_OUTDIR"]).synth()
         return 0
-    outdir = Path(os.environ.get("HYPERPOD_OUT", DEFAULT_OUTPUT))
+    outdir = outdir or Path(os.environ.get("HYPERPOD_OUT", DEFAULT_OUTPUT))
     try:
         _synth_into(outdir, platforms, context)
     except RuntimeError as failure:  # what CDK says about the app: validation reports, sizes, cycles
@@ -104,6 +109,7 @@ def stage_names(platforms: Sequence[Platform]) -> list[str]:
 
 
 def _synth_into(outdir: Path, platforms: Sequence[Platform], context: Mapping[str, Any]) -> None:
+    outdir = outdir.absolute()  # jsii's process keeps the working folder that it was started in
     outdir.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{outdir.name}-", dir=outdir.parent))
     try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-from importlib import import_module
 from typing import Any
 
 import click
+
+from .lazy import Commands, LazyGroup
 
 # pydantic searches every installed package for plugins; we use none, and the search takes longer than our own modules
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -17,9 +18,11 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 gc.set_threshold(100_000)
 atexit.register(gc.disable)
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("project", "Write a commented hyperpod.yaml."),
+COMMANDS: Commands = {
+    "init": ("project", "Write an app: config, CDK app, test."),
+    "import": ("imports", "Write a hyperpod.yaml from another tool's config, or from what is deployed."),
     "validate": ("validate", "Check configs; every problem at once."),
+    "synth": ("synth", "Check configs and write the CloudFormation templates."),
     "explain": ("explain", "Print a rule, a job's numbers or the cost."),
     "show": ("show", "Print the effective config: subnets, versions, roles, groups."),
     "schema": ("validate", "Print the JSON Schema of the config."),
@@ -39,22 +42,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "nodes": ("nodes", "Reboot and replace nodes."),
     "software": ("nodes", "Update the software of nodes."),
 }
-"""Command name to (module under `hyperpod_constructs.cli`, one-line help). The module has a click command of that name."""
 
 
-class LazyGroup(click.Group):
-    """A group that imports a sub-command's module when it is called, and lists the others from `COMMANDS`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of `COMMANDS`."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now; `--help` of the top level needs none of them."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: Any = getattr(import_module(f"{__name__}.{COMMANDS[cmd_name][0]}"), cmd_name.replace("-", "_"))
-        return command  # type: ignore[no-any-return]
+class Hyperpod(LazyGroup):
+    """The `hyperpod` command."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line. What no command handles is told in a sentence; HYPERPOD_DEBUG=1 shows the traceback."""
@@ -71,13 +62,8 @@ class LazyGroup(click.Group):
             click.echo(f"Error: {message}", err=True)
             raise SystemExit(code) from None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
 
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Hyperpod, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hyperpod-constructs")
 @click.pass_context
 def main(ctx: click.Context) -> None:

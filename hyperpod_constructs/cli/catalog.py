@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from hyperpod_constructs.core.catalog import UnknownName
+from hyperpod_constructs.core.catalog import UnknownName, _files
+
+from .limit import cut, limit_seconds
+from .live import emit, output_option, plain
 
 _KINDS = ["instance-type", "region", "kubernetes", "addon", "endpoint"]
 
@@ -19,11 +23,13 @@ def catalog() -> None:
 @catalog.command()
 @click.argument("kind", type=click.Choice(_KINDS))
 @click.argument("name")
-def show(kind: str, name: str) -> None:
+@output_option
+def show(kind: str, name: str, output: str) -> None:
     """Print one entry, for example: show instance-type ml.p5.48xlarge. An add-on goes by the config's key too.
 
     A number in brackets marks what is uncertain; the reason is below.
     """
+    from hyperpod_constructs.core.catalog._files import load
     from hyperpod_constructs.core.catalog.show import KINDS
 
     if kind == "addon":
@@ -31,24 +37,29 @@ def show(kind: str, name: str) -> None:
 
         name = ADDON_NAMES.get(name, name)
     try:
-        click.echo(KINDS[kind](name))
+        found = KINDS[kind].one(name)
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
+    file = load(KINDS[kind].file)
+    data = {**plain(found), "facts": {"date": file["date"], "source": file["source"]}}
+    emit(data, output, lambda: KINDS[kind].render(found))
 
 
 @catalog.command("list")
 @click.argument("kind", type=click.Choice(_KINDS))
 @click.option("--region", help="Only instance types that have a price in this region.")
-def list_(kind: str, region: str | None) -> None:
+@output_option
+def list_(kind: str, region: str | None, output: str) -> None:
     """Print all entries of a kind in columns, for example: list instance-type --region us-west-2."""
-    from hyperpod_constructs.core.catalog.show import render_list
+    from hyperpod_constructs.core.catalog.show import entries, render_list
 
     if region and kind != "instance-type":
         raise click.UsageError("--region goes with instance-type only")
     try:
-        click.echo(render_list(kind, region))
+        found = entries(kind, region)
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
+    emit(found, output, lambda: render_list(kind, found))
 
 
 @catalog.command()
@@ -57,39 +68,78 @@ def list_(kind: str, region: str | None) -> None:
 @click.option("--region", help="Where to ask with --live; default: the region of your AWS configuration.")
 @click.option("--profile", help="Profile of your AWS configuration to ask with.")
 @click.option("--write", is_flag=True, help="Write the files; without it, only print what would change.")
-def refresh(live: bool, prices: bool, region: str | None, profile: str | None, write: bool) -> None:
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write what differs into this folder instead, for facts.folder of a config; what it holds is the beginning.",
+)
+@output_option
+def refresh(
+    live: bool,
+    prices: bool,
+    region: str | None,
+    profile: str | None,
+    write: bool,
+    into: Path | None,
+    output: str,
+) -> None:
     """Derive what can be derived, and print what differs from the shipped facts.
 
-    Reads botocore's service models and cfn-lint's schemas (install the `dev` extra). Exit code 0 when nothing differs or
+    Reads botocore's service models and cfn-lint's schemas (install the `refresh` extra). Exit code 0 when nothing differs or
     the files were written, 1 when something differs.
     """
     if not live and (region or (profile and not prices)):
         raise click.UsageError("--region and --profile go with --live, --profile with --prices too")
+    from hyperpod_constructs.core.facts import InvalidFacts, use_facts
+    from hyperpod_constructs.core.spec import Facts
     from hyperpod_constructs.live.facts import refresh as module
     from hyperpod_constructs.live.operations.aws import session as aws_session
 
+    if write and into is None and not _is_checkout():
+        raise click.UsageError(
+            "--write would change the files of the installed package; write your own with --into FOLDER"
+        )
+    if into is not None and any(into.glob("*.json")):
+        try:
+            use_facts(Facts(folder=str(into)))
+        except InvalidFacts as problem:
+            raise click.ClickException(str(problem)) from problem
     try:
         session = _session(region, profile) if live else None
         prices_from = aws_session(profile, region) if prices else None
-        outcome = module.refresh(session, session.region_name if session else None, prices_from=prices_from)
+        with cut(limit_seconds()):
+            outcome = module.refresh(session, session.region_name if session else None, prices_from=prices_from)
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error.name} is not installed: pip install 'hyperpod-constructs[dev]'") from error
+        raise click.ClickException(
+            f"{error.name} is not installed: pip install 'hyperpod-constructs[refresh]'"
+        ) from error
     except Exception as error:
         if type(error).__module__.startswith("botocore."):
             raise click.ClickException(f"AWS did not answer: {error}") from error
         raise
-    if outcome.differences:
-        click.echo(module.table(outcome.differences))
     for remark in outcome.remarks:
         click.echo(f"note: {remark}", err=True)
-    if not outcome.differences:
-        click.echo("The facts are as their sources have them.")
-    elif write:
-        click.echo("Wrote " + ", ".join(f"{name}.json" for name in module.write(outcome)) + ".")
-    else:
-        count = len(outcome.differences)
-        click.echo(f"{count} fact{'s differ' if count > 1 else ' differs'}. Write with --write.")
+    wanted = bool(outcome.differences) and (write or into is not None)
+    written = [f"{name}.json" for name in module.write(outcome, into)] if wanted else []
+    count = len(outcome.differences)
+
+    def text() -> str:
+        if not count:
+            return "The facts are as their sources have them."
+        last = f"{count} fact{'s differ' if count > 1 else ' differs'}. Write with --write."
+        if written:
+            where = f" into {into}; name it as facts.folder in the config" if into else ""
+            last = f"Wrote {', '.join(written)}{where}."
+        return f"{module.table(outcome.differences)}\n{last}"
+
+    emit({"differences": outcome.differences, "written": written}, output, text)
+    if count and not written:
         raise click.exceptions.Exit(1)
+
+
+def _is_checkout() -> bool:
+    """Whether the data files are those of a checkout, not of an installed package."""
+    return (_files.DATA.parents[3] / "pyproject.toml").is_file()
 
 
 def _session(region: str | None, profile: str | None) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from .live import emit, output_option
+
 
 @click.group()
 def chart() -> None:
@@ -22,8 +24,9 @@ def chart() -> None:
 @click.option("--from", "source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Local chart.")
 @click.option("--packages", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Packed sub-charts.")
 @click.option("--helm", help="The helm binary, to pull sub-charts that are not in --packages.")
+@output_option
 def vendor(
-    destination: Path, config: Path | None, source: Path | None, packages: Path | None, helm: str | None
+    destination: Path, config: Path | None, source: Path | None, packages: Path | None, helm: str | None, output: str
 ) -> None:
     """Copy the dependency chart with the sub-charts that are switched on into DESTINATION, a new folder.
 
@@ -48,27 +51,34 @@ def vendor(
             )
         except ChartError as error:
             raise click.ClickException(str(error)) from error
-    click.echo(f"{made.folder}: {made.files} files, {made.digest}")
-    if made.subcharts:
-        click.echo(f"sub-charts: {', '.join(made.subcharts)}")
-    for name, found in sorted(made.unpinned.items()):
-        click.echo(f"{name} was taken without a known digest: its package is {found}; compare it with the publisher's")
-    if made.left_out:
-        click.echo(f"left out (also there as folders): {', '.join(made.left_out)}")
-    click.echo(f"name it in the config: dependencies: {{chart: {{path: {json.dumps(str(destination))}}}}}")
+
+    def text() -> str:
+        lines = [f"{made.folder}: {made.files} files, {made.digest}"]
+        if made.subcharts:
+            lines.append(f"sub-charts: {', '.join(made.subcharts)}")
+        for name, found in sorted(made.unpinned.items()):
+            lines.append(f"{name} has no known digest; that of its package is {found}: compare it with the publisher's")
+        if made.left_out:
+            lines.append(f"left out (also there as folders): {', '.join(made.left_out)}")
+        named = f"dependencies: {{chart: {{path: {json.dumps(str(destination))}}}}}"
+        return "\n".join([*lines, f"name it in the config: {named}"])
+
+    emit(made, output, text)
 
 
 @chart.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-def digest(folder: Path) -> None:
+@output_option
+def digest(folder: Path, output: str) -> None:
     """Print the content digest of a chart's FOLDER, as `dependencies.chart.digest` wants it."""
     from ..handlers.helm.errors import ChartError
     from ..handlers.helm.folder import content_digest
 
     try:
-        click.echo(content_digest(folder))
+        found = content_digest(folder)
     except ChartError as error:
         raise click.ClickException(str(error)) from error
+    emit({"folder": str(folder), "digest": found}, output, lambda: found)
 
 
 def _values(config: Path) -> tuple[dict[str, Any], str | None, dict[str, str]]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from .live import emit, output_option
+
 if TYPE_CHECKING:
     from ..core.changes import Deployment, Edit
     from ..core.spec.platform import Platform
@@ -29,7 +31,7 @@ _SHOWN = 15
 )
 @click.option("--configs-only", is_flag=True, help="Compare the configs only, without synthesizing them: fast, but blind "
               "for what CloudFormation makes of them.")  # fmt: skip
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option
 def diff(old: Path | None, new: Path | None, deployed: tuple[Path, ...], configs_only: bool, output: str) -> None:
     """Compare two configs, OLD and NEW, or with --deployed what is deployed with NEW (a config, template or folder).
 
@@ -82,17 +84,17 @@ def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: 
     stopping = [edit for edit in everything if edit.change in REPLACING]
     if allowed:
         stopping = [edit for edit in stopping if edit.change is not Change.REPLACES_CLUSTER]
-    if output == "json":
-        steps = [
-            {"stack": it.stack, "action": it.action, "added": it.added, "changed": it.changed, "replaced": it.replaced,
-             "deleted": it.deleted, "retained": it.retained} for it in played.steps
-        ]  # fmt: skip
-        click.echo(json.dumps({"edits": [edit.as_dict() for edit in everything], "deployment": steps}, indent=2))
-    else:
-        for line in _lines(found, ours, played):
-            click.echo(line)
+    steps = [
+        {"stack": it.stack, "action": it.action, "added": it.added, "changed": it.changed, "replaced": it.replaced,
+         "deleted": it.deleted, "retained": it.retained} for it in played.steps
+    ]  # fmt: skip
+
+    def text() -> str:
         nothing = not everything and played.changes_nothing
-        click.echo("nothing is different" if nothing else _summary(len(found) or len(ours), stops=bool(stopping)))
+        last = "nothing is different" if nothing else _summary(len(found) or len(ours), stops=bool(stopping))
+        return "\n".join([*_lines(found, ours, played), last])
+
+    emit({"edits": [edit.as_dict() for edit in everything], "deployment": steps}, output, text)
     raise SystemExit(3 if stopping else 0)
 
 

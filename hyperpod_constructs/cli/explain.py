@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from .live import emit, output_option
+
+if TYPE_CHECKING:
+    from ..core.checks.registry import Rule
 
 TOPICS = {"job": "explain_job", "cost": "explain_cost"}
 """Topic to the module, with a click command of the same name, that explains it."""
@@ -21,15 +27,37 @@ def explain(ctx: click.Context, topic: str | None, rest: tuple[str, ...]) -> Non
     """Explain a rule by its id (`hyperpod explain HP304`); without arguments, list all rules.
 
     `hyperpod explain job FILE...` prints every number of a job with its derivation, `hyperpod explain cost [CONFIG]` what a
-    config costs.
+    config costs. Each takes -o text|json|yaml|markdown.
     """
     if topic in TOPICS:
         command: click.Command = getattr(import_module(f"{__package__}.{TOPICS[topic]}"), TOPICS[topic])
         command.main(list(rest), prog_name=f"{ctx.command_path} {topic}", help_option_names=["-h", "--help"])
-    elif rest:
-        raise click.UsageError(f"{rest[0]!r} is one argument too many")
     else:
-        click.echo(listing() if topic is None else rule_text(topic))
+        words = [*([topic] if topic is not None else []), *rest]
+        _rule.main(words, prog_name=ctx.command_path, help_option_names=["-h", "--help"])
+
+
+@click.command()
+@click.argument("rule", required=False)
+@output_option
+def _rule(rule: str | None, output: str) -> None:
+    """One rule, or all of them."""
+    from ..core.checks import rules
+
+    if rule is None:
+        listed = [{key: _data(each)[key] for key in ("id", "severity", "area", "title")} for each in rules()]
+        emit(listed, output, listing)
+    else:
+        found = named(rule)
+        emit(_data(found), output, lambda: rule_text(found))
+
+
+def _data(rule: Rule) -> dict[str, Any]:
+    """A rule as data; `page` is its place in the reference."""
+    from ..core.rendering import rule_page
+
+    shown = ("id", "severity", "area", "title", "why", "cure", "source", "wrong", "right")
+    return {**{name: getattr(rule, name) for name in shown}, "certain": rule.is_certain, "page": rule_page(rule.id)}
 
 
 def listing() -> str:
@@ -44,8 +72,8 @@ def listing() -> str:
     return "\n".join(lines[1:])
 
 
-def rule_text(id: str) -> str:
-    """One rule for a terminal.
+def named(id: str) -> Rule:
+    """The rule of an id, also in lower case.
 
     Raises:
         click.UsageError: there is no such rule.
@@ -60,8 +88,15 @@ def rule_text(id: str) -> str:
         near = suggest(id.upper().replace("O", "0"), (each.id for each in rules()))
         hint = f"did you mean {near}?" if near else "`hyperpod explain` lists them"
         raise click.UsageError(f"{id!r} is no rule, nor `job` or `cost`; {hint}")
+    return rule
+
+
+def rule_text(rule: Rule) -> str:
+    """One rule for a terminal."""
+    from ..core.rendering import rule_page
+
     lines = [f"{rule.id} ({rule.severity}, {rule.area})", rule.title, "", f"Impact: {rule.why}", f"Fix:    {rule.cure}"]
-    lines += [f"Source: {rule.source}"]
+    lines += [f"Source: {rule.source}", f"Page:   {rule_page(rule.id)}"]
     if rule.severity == "error":
         accepted = "cannot be acknowledged" if rule.is_certain else "can be acknowledged with a reason"
         lines += [f"It {accepted}."]

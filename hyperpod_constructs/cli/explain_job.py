@@ -6,16 +6,21 @@ from pathlib import Path
 
 import click
 
+from .live import emit, output_option
+
 _FILE = click.Path(path_type=Path)
 
 
 @click.command("job", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("--cluster", "config", type=_FILE, help="Config of the cluster, to say what its groups can hold.")
-def explain_job(files: tuple[Path, ...], config: Path | None) -> None:
+@output_option
+def explain_job(files: tuple[Path, ...], config: Path | None, output: str) -> None:
     """Print where each number of job FILES comes from, how many replicas fit a node, and what the groups can hold."""
-    from ..core.jobs.explain import explain
+    from ..core.jobs.explain import explain, explained
     from .job_input import cluster_of, jobs_of
 
     cluster = cluster_of(config)
-    click.echo("\n".join(explain(job, cluster) for job in jobs_of(files, {}, config)), nl=False)
+    jobs = jobs_of(files, {}, config)
+    data = [explained(job, cluster) for job in jobs]
+    emit(data, output, lambda: "\n".join(explain(job, cluster) for job in jobs).rstrip("\n"))

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from ..core.documents import parse
 from ..core.spec.jobs import Job
+from .click_types import ParamType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _MARK = "field__"
@@ -89,7 +90,7 @@ def _option(path: tuple[str, ...], info: FieldInfo) -> Callable[[Command], Comma
     return click.option(flag, _MARK + "__".join(path), **settings)
 
 
-class _Yaml(click.ParamType[Any]):
+class _Yaml(ParamType):
     """A value in YAML, such as `{name: data, claim: data, mount_path: /data}`."""
 
     name = "yaml"
@@ -102,7 +103,7 @@ class _Yaml(click.ParamType[Any]):
         return document.value
 
 
-class _Pair(click.ParamType[tuple[str, Any]]):
+class _Pair(ParamType):
     """KEY=VALUE; the value is text, and nothing in it is special."""
 
     name = "key=value"

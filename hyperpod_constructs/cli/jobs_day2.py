@@ -9,6 +9,7 @@ import click
 
 from ..core.terminal import readable
 from .jobs_live import GOAL, KINDS, cluster_options, connected, follow, job_options, one_job
+from .limit import SECONDS
 from .live import emit, facts, output_option, table
 
 
@@ -116,7 +117,7 @@ def _pods_table(found: list[dict[str, Any]]) -> str:
 @click.command()
 @click.argument("name")
 @click.option("--for", "goal", type=GOAL, default="finished", show_default=True, help="What to wait for.")
-@click.option("--timeout", default=3600.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=SECONDS, default=3600, show_default=True, help="Seconds to wait.")
 @job_options
 @cluster_options
 def wait(name: str, goal: str, timeout: float, namespace: str | None, kind: str | None, **where: str | None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.findings import Finding, errors, ordered
+from .live import emit, output_option
 
 if TYPE_CHECKING:
     from ..core.jobs.importing import Difference, Imported
@@ -65,7 +66,8 @@ def import_(files: tuple[Path, ...], output: Path | None, force: bool, stated: t
 @click.argument("manifest", type=_FILE)
 @click.argument("jobfile", type=_FILE)
 @_set
-def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...]) -> None:
+@output_option
+def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...], output: str) -> None:
     """Show field by field where the jobs of JOBFILE mean something else than those of MANIFEST.
 
     Exit code: 0 when they mean the same, 1 when not. What a job of ours always has besides (the hash in the name, the label
@@ -81,12 +83,18 @@ def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...]) -> None:
     theirs = _manifests(manifest, stated)
     if len(theirs) != len(rendered):
         raise click.ClickException(f"{manifest} has {len(theirs)} jobs, {jobfile} has {len(rendered)}")
-    found: list[Difference] = []
+    every: list[Difference] = []
     for before, after in zip(theirs, rendered, strict=True):
-        differences = compare(before, after)
-        found += [one for one in differences if not one.expected]
-        for one in differences:
-            click.echo(f"{'  ' if one.expected else ''}{one}{'  (expected)' if one.expected else ''}")
+        every += compare(before, after)
+    found = [one for one in every if not one.expected]
+
+    def text() -> str:
+        return "\n".join(
+            f"{'  ' if one.expected else ''}{one}{'  (expected)' if one.expected else ''}" for one in every
+        )
+
+    if every or output != "text":
+        emit([{"difference": str(one), "expected": one.expected} for one in every], output, text)
     if not found:
         click.echo("the same meaning", err=True)
     sys.exit(1 if found else 0)

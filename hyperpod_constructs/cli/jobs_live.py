@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..core.terminal import paragraph, readable
+from .limit import limited
 from .live import in_words
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ KINDS = ("HyperPodPyTorchJob", "PyTorchJob", "Job")
 
 
 def cluster_options(function: Function) -> Function:
-    """`--cluster-name`, `--context`, `--profile` and `--region`, given to the function as one `where`."""
+    """`--cluster-name`, `--context`, `--profile` and `--region`, given to the function as one `where`.
+
+    The time of the command is limited (`limit.limited`).
+    """
+    function = limited(function)
     for option in (
         click.option("--region", help="AWS region, with --cluster-name."),
         click.option("--profile", help="Profile of your AWS configuration, with --cluster-name."),

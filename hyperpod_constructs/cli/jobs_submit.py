@@ -9,6 +9,7 @@ import click
 
 from .job_flags import job_flags, stated
 from .jobs_live import GOAL, cluster_options, connected, follow
+from .limit import SECONDS
 from .live import emit, output_option, table
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--config", type=_FILE, help="Config of the cluster, to check the jobs against it and for team defaults.")
 @click.option("--dry-run", is_flag=True, help="Let the API server check the jobs, and create nothing.")
 @click.option("--wait", "goal", type=GOAL, help="Wait until the jobs have started or finished.")
-@click.option("--timeout", default=3600.0, show_default=True, help="Seconds to wait for each job.")
+@click.option("--timeout", type=SECONDS, default=3600, show_default=True, help="Seconds to wait for each job.")
 @output_option
 @cluster_options
 @job_flags()

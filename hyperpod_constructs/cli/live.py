@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime
+from enum import Enum
 from typing import Any, TypeVar
 
 import click
 
 from ..core.terminal import paragraph, readable
+from .click_types import Choice
 from .faults import WrongUse
+from .limit import limited
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -29,12 +33,13 @@ _COLOURS = {
 
 
 def aws_options(function: Function) -> Function:
-    """`--profile` and `--region`."""
+    """`--profile` and `--region`, for a command that talks to AWS within a limited time."""
+    function = limited(function)
     function = click.option("--region", help="AWS region; default: that of your AWS configuration.")(function)
     return click.option("--profile", help="Profile of your AWS configuration.")(function)
 
 
-class Format(click.Choice[str]):
+class Format(Choice):
     """Formats of answers; `table` is another word for `text`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -119,7 +124,7 @@ def _md(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Data as JSON has it: dates in ISO form, no tuples.
+    """Data as JSON has it: dates in ISO form, no tuples, dataclasses as mappings of their fields.
 
     >>> plain({"day": date(2026, 11, 23), "names": ("a",)})
     {'day': '2026-11-23', 'names': ['a']}
@@ -128,6 +133,10 @@ def plain(value: Any) -> Any:
         return {str(key): plain(inner) for key, inner in value.items() if key != "ResponseMetadata"}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Enum):
+        return value.value
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 

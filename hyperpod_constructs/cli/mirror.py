@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from .live import emit, output_option
+
 TOOLS = ("crane", "skopeo", "docker")
 
 
@@ -22,16 +24,17 @@ TOOLS = ("crane", "skopeo", "docker")
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Instead: look for references to hosts outside of AWS in this synthesized folder (cdk.out).",
 )
-def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembly: Path | None) -> None:
+@output_option
+def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembly: Path | None, output: str) -> None:
     """Print, as commands, what has to be copied before CONFIG (default: hyperpod.yaml) is deployed in a closed network.
 
     Exit code: 0 when all is well, 1 when a copy failed or something points outside.
     """
     if assembly is not None:
-        _check(assembly)
+        _check(assembly, output)
         return
     from ..core.config import load
-    from ..core.mirror import describe, mirror_plan, run
+    from ..core.mirror import commands, describe, mirror_plan, run
 
     loaded = load(config)
     if loaded.platform is None:
@@ -40,19 +43,25 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
     plan = mirror_plan(loaded.platform, registry=registry)
     try:
         if not execute:
-            click.echo(describe(plan, tool, config=config))
+            data = {"commands": [shlex.join(command) for command in commands(plan, tool)], "plan": plan}
+            emit(data, output, lambda: describe(plan, tool, config=config))
             return
         failures = run(plan, tool=tool, execute=_execute)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     for failure in failures:
-        click.echo(failure, err=True)
+        click.echo(f"Error: {failure}", err=True)
+    copied = f"{len(plan.images)} images copied"
+    emit(
+        {"images": plan.images, "failures": failures},
+        output,
+        lambda: "not all images are copied" if failures else copied,
+    )
     if failures:
         raise click.exceptions.Exit(1)
-    click.echo(f"{len(plan.images)} images copied")
 
 
-def _check(assembly: Path) -> None:
+def _check(assembly: Path, output: str) -> None:
     import json
 
     from ..core.closed import outside, outside_chart
@@ -75,14 +84,13 @@ def _check(assembly: Path) -> None:
             for path in sorted(chart.rglob("templates/**/*.yaml"))
         }
         found += outside_chart(chart.name, files)
-    for reference in found:
-        click.echo(str(reference))
-    unheld = endpoints_without_policy(templates)
-    for endpoint in unheld:
-        click.echo(f"{endpoint}: the VPC endpoint has no policy, or an open one")
-    if found or unheld:
+    unheld = list(endpoints_without_policy(templates))
+    lines = [*map(str, found), *(f"{endpoint}: the VPC endpoint has no policy, or an open one" for endpoint in unheld)]
+    nothing = f"nothing in {len(templates)} templates points outside of AWS"
+    data = {"outside": found, "endpoints_without_policy": unheld, "templates": len(templates)}
+    emit(data, output, lambda: "\n".join(lines) or nothing)
+    if lines:
         raise click.exceptions.Exit(1)
-    click.echo(f"nothing in {len(templates)} templates points outside of AWS")
 
 
 def _execute(command: Sequence[str]) -> tuple[int, str]:

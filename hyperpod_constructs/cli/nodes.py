@@ -10,6 +10,7 @@ import click
 
 from ..core.terminal import paragraph, readable
 from .clusters import sagemaker
+from .limit import SECONDS, Late
 from .live import aws_options, emit, in_words, output_option
 
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -88,6 +89,7 @@ def software() -> None:
 @click.option("--wait-seconds", type=click.IntRange(0, 3600), help="Seconds to watch the alarms after each batch.")
 @click.option("--alarm", "alarms", multiple=True, help="CloudWatch alarm that rolls the update back; repeat.")
 @click.option("--wait", is_flag=True, help="Wait until the update is over.")
+@click.option("--timeout", type=SECONDS, default=7200, show_default=True, help="Seconds to wait, with --wait.")
 @_yes
 @aws_options
 def update(
@@ -98,11 +100,15 @@ def update(
     wait_seconds: int | None,
     alarms: tuple[str, ...],
     wait: bool,
+    timeout: int,
     yes: bool,
     profile: str | None,
     region: str | None,
 ) -> None:
-    """Update the software of a cluster's nodes, in batches where asked. Exit code 1 when the update failed."""
+    """Update the software of a cluster's nodes, in batches where asked.
+
+    Exit code 1 when the update failed, 3 when it is not over in time.
+    """
     from ..live.operations.clusters import states, update_software
 
     if release and not groups:
@@ -128,8 +134,11 @@ def update(
         if not wait:
             return
         last: dict[str, Any] = {}
+        until = time.monotonic() + timeout
         for live in states(client, cluster, time.sleep):
             last = dict(live)
             click.echo(readable(f"{cluster} is {live['ClusterStatus']}"), err=True)
+            if time.monotonic() >= until and live["ClusterStatus"] != "InService":
+                raise Late(f"{cluster} is {live['ClusterStatus']} after {timeout} seconds; the update goes on")
     if last["ClusterStatus"] != "InService":
         raise click.ClickException(paragraph(f"{cluster} is {last['ClusterStatus']}: {last.get('FailureMessage', '')}"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
 
+from .live import FORMATS, emit
 from .validate import DEFAULT
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ _PATH = click.Path(path_type=Path)
     "--slow", multiple=True, metavar="WHAT=FACTOR", help="`addon_ready=5`: webhooks are slow; `node=2`: nodes are."
 )
 @click.option("--seed", type=int, help="Another legal order, with other durations.")
-@click.option("-o", "--output", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
+@click.option("-o", "--output", "form", type=click.Choice([*FORMATS, "html"]), default="text", show_default=True)
 def rehearse(
     config: Path,
     old: Path | None,
@@ -69,7 +71,10 @@ def rehearse(
         report = _play(config, old, following, delete, faults, fail_each, timing)
     except NoSchemas as missing:
         raise click.ClickException(str(missing)) from missing
-    click.echo({"text": report.as_text, "json": report.as_json, "html": report.as_html}[form]())
+    if form == "html":
+        click.echo(report.as_html())
+    else:
+        emit(json.loads(report.as_json()), form, report.as_text)
     raise SystemExit(0 if report.ok else 1)
 
 

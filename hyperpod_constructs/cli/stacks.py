@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..core.terminal import paragraph, readable
+from .limit import SECONDS, Late
 from .live import aws_options, emit, facts, in_words, output_option, table
 
 
@@ -75,14 +76,21 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
     help="Leave behind this resource of a stack whose deletion failed ([STACK/]LOGICAL_ID); repeat.",
 )
 @click.option("--all", "everything", is_flag=True, help="NAME may be a stack that is not of our platforms.")
+@click.option("--timeout", type=SECONDS, default=7200, show_default=True, help="Seconds to wait for each stack.")
 @aws_options
 def delete(
-    name: str, yes: bool, retain: tuple[str, ...], everything: bool, profile: str | None, region: str | None
+    name: str,
+    yes: bool,
+    retain: tuple[str, ...],
+    everything: bool,
+    timeout: int,
+    profile: str | None,
+    region: str | None,
 ) -> None:
     """Delete the stacks of platform NAME, or the stack NAME.
 
     Stacks go in the order in which CloudFormation lets them go: jobs, add-ons, HyperPod, EKS, network. What stays behind
-    (by its deletion policy) is shown first.
+    (by its deletion policy) is shown first. Exit code 3 when a stack is not gone in time.
     """
     from ..live.operations.stacks import DeletionFailed, doomed, left_behind, stacks
     from ..live.operations.stacks import delete as run
@@ -111,12 +119,15 @@ def delete(
             click.confirm(f"Delete {len(plan)} stack(s), in this order?", abort=True, err=True)
         for stack in plan:
             click.echo(f"{stack.name}: deleting", err=True)
-            last = ""
+            last, until = "", time.monotonic() + timeout
             try:
                 for status in run(client, stack, sleep=time.sleep, retain=kept.get(stack.name, ())):
                     if status != last:
                         click.echo(readable(f"{stack.name}: {status}"), err=True)
                     last = status
+                    if time.monotonic() >= until:
+                        raise Late(f"{stack.name} is {status} after {timeout} seconds; the deletion goes on, and the "
+                                   "same command waits again")  # fmt: skip
             except DeletionFailed as error:
                 cure = "fix that and try again, or leave it behind with --retain LOGICAL_ID"
                 raise click.ClickException(paragraph(f"{error}\n  fix: {cure}")) from error

@@ -81,7 +81,6 @@ class ExecutionRoles(Construct):
         shared_placement: Callable[[], Mapping[str, Sequence[str]]],
     ) -> None:
         super().__init__(scope, id)
-        self._spec = cluster
         self._arn = eks_cluster_arn
         self._vpc_id = vpc_id
         self._shared_placement = shared_placement

@@ -65,10 +65,6 @@ class HyperPodNetwork(Construct):
         else:
             self._create(network, endpoint_services)
 
-    def node_subnet(self, availability_zone_id: str | None) -> ec2.ISubnet:
-        """The node subnet of a zone; of the first zone when none is named."""
-        return self.node_subnets[availability_zone_id or next(iter(self.node_subnets))]
-
     def _findings(self) -> list[Finding]:
         """Findings of a network that no EKS cluster of the app uses; others are checked with their cluster."""
         return [] if self.is_checked_with_cluster else check(Context(network=self.spec, region=region_of(self)))

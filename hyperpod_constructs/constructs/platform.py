@@ -12,6 +12,7 @@ from constructs import Construct, IConstruct
 
 from ..core.checks import Context, ensure
 from ..core.closed import endpoint_services
+from ..core.facts import use_also
 from ..core.spec import CORE, Platform
 from .addons import NODE_ADDONS
 from .cluster import HyperPodCluster
@@ -63,6 +64,7 @@ class HyperPodPlatform(Construct):
 
     def __init__(self, scope: Construct, id: str, *, platform: Platform, scopes: Scopes | None = None) -> None:
         super().__init__(scope, id)
+        use_also(platform.facts)
         ensure(Context.of(platform))
         if scopes is None:
             self.node.set_context(CHECKED, True)

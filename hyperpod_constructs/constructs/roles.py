@@ -204,8 +204,10 @@ def grant_read_of_prefix(role: iam.IRole, address: str) -> None:
     )
 
 
-def pod_identity_role(scope: Construct, id: str, *, eks_cluster_arn: str) -> iam.Role:
-    """A role that pods of one EKS cluster get through EKS Pod Identity, and nobody else."""
+def pod_identity_role(
+    scope: Construct, id: str, *, eks_cluster_arn: str, managed_policies: Sequence[str] = ()
+) -> iam.Role:
+    """A role that pods of one EKS cluster get through EKS Pod Identity, and nobody else; with AWS's policies by name."""
     principal = iam.ServicePrincipal(
         "pods.eks.amazonaws.com",
         conditions={
@@ -213,7 +215,8 @@ def pod_identity_role(scope: Construct, id: str, *, eks_cluster_arn: str) -> iam
             "ArnEquals": {"aws:SourceArn": eks_cluster_arn},
         },
     )
-    return iam.Role(scope, id, assumed_by=principal.with_session_tags())
+    policies = [iam.ManagedPolicy.from_aws_managed_policy_name(name) for name in managed_policies]
+    return iam.Role(scope, id, assumed_by=principal.with_session_tags(), managed_policies=policies or None)
 
 
 def service_account_role(

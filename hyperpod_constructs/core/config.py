@@ -10,6 +10,7 @@ from typing import Any
 
 from . import checks
 from .documents import Document, join, read, within
+from .facts import InvalidFacts, use_facts
 from .findings import Finding, Severity, errors, ordered
 from .first_defaults import completed
 from .jobs.files import LoadedJob, job_in, read_job
@@ -17,6 +18,7 @@ from .jobs.foreign import foreign
 from .shape import Shape, shaped
 from .spec.base import is_token
 from .spec.dependencies import FolderChart
+from .spec.facts import NO_FACTS, Facts
 from .spec.jobs import Job
 from .spec.platform import Platform
 
@@ -59,12 +61,20 @@ class _Jobs:
 def load(path: Path) -> Loaded:
     """Read, shape and check a config file.
 
-    Job files that it names are read relative to its folder; their findings carry their own file and line.
+    Job files that it names are read relative to its folder; their findings carry their own file and line. Facts that it
+    states are used from then on (`use_facts`).
     """
+    if path.suffix == ".tfvars" and (terraform := foreign(None, file=str(path))):  # not YAML
+        return Loaded(path=path, platform=None, findings=[_documented(replace(terraform, file=str(path)))])
     document = read(path)
+    return loaded(document, path, comments="" if document.value is None else _comments(path))
+
+
+def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
+    """Shape and check a config that was read from `path`, or that will be written there."""
     if document.value is None and document.findings:
         return Loaded(path=path, platform=None, findings=[_documented(f) for f in document.findings])
-    other = foreign(document.value, file=document.file, comments=_comments(path))
+    other = foreign(document.value, file=document.file, comments=comments)
     if other is not None:
         return Loaded(path=path, platform=None, findings=[_documented(document.located(other, key=True))])
     if isinstance(document.value, dict) and (kind := _other_kind(document.value)):
@@ -79,6 +89,7 @@ def load(path: Path) -> Loaded:
         completed(content)
     jobs = _jobs(entries, path.parent, document)  # before the platform, whose validator then takes over that of a job
     shape = shaped(Platform, content, document)
+    _use(shape.parts.get("facts") or NO_FACTS)
     complete = shape.value is not None and jobs.complete and not errors(document.findings)
     cut = set(shape.cut)
     around = {each for path in cut for each in _around(path)}
@@ -93,6 +104,14 @@ def load(path: Path) -> Loaded:
         platform=shape.value.model_copy(update={"jobs": jobs.jobs}) if shape.value and complete else None,
         findings=ordered([*map(_documented, shapes), *_empty(document, shapes), *found]),
     )
+
+
+def _use(*facts: Facts) -> None:
+    """Use stated facts; those that cannot be used are left out, and HP034 says why."""
+    try:
+        use_facts(*facts)
+    except InvalidFacts:
+        use_facts()
 
 
 def _comments(path: Path) -> str:
@@ -132,6 +151,7 @@ def _anchor(content: Any, folder: Path) -> None:
 
     anchor(content, "dependencies", "chart", "path")
     anchor(content, "cluster", "lifecycle", "source")
+    anchor(content, "facts", "folder")
     cluster = content.get("cluster") if isinstance(content, dict) else None
     groups = cluster.get("instance_groups") if isinstance(cluster, dict) else None
     for group in groups if isinstance(groups, list) else ():
@@ -184,6 +204,7 @@ def load_all(paths: Sequence[Path]) -> LoadedAll:
     """Read, shape and check config files, and what must differ between them."""
     configs = tuple(load(path) for path in {_resolved(path): path for path in reversed(paths)}.values())[::-1]
     found = [finding for loaded in configs for finding in loaded.findings]
+    _use(*(loaded.platform.facts for loaded in configs if loaded.platform is not None))
     return LoadedAll(configs=configs, findings=ordered([*found, *_collisions(configs)]))
 
 
@@ -197,23 +218,31 @@ def _resolved(path: Path) -> Path:
 
 def _collisions(configs: tuple[Loaded, ...]) -> Iterator[Finding]:
     """Platforms that would have the same stacks, the same physical name, or one EKS cluster."""
-    seen: dict[tuple[str, str, str, str | None], Path] = {}
+    seen: dict[tuple[str, str, str, str | None], tuple[Path, str]] = {}
     for loaded in configs:
         platform = loaded.platform
         if platform is None:
             continue
         for rule, kind, place, name in _identities(platform):
             identity = (kind, name, platform.region, platform.account)
-            first = seen.setdefault(identity, loaded.path)
-            if first != loaded.path:
+            first, other = seen.setdefault(identity, (loaded.path, place))
+            both_by_default = rule != "HP026" and place == other == "name"  # HP026 says it
+            if first != loaded.path and not both_by_default:
                 message = f"{name!r} is the {kind} of {first} already, in the same region and account"
                 finding = Finding(rule=rule, severity=Severity.ERROR, path=place, message=message)
                 yield _documented(read(loaded.path).located(finding))
 
 
 def _identities(platform: Platform) -> Iterator[tuple[str, str, str, str]]:
-    """What only one platform of a region and account can have: rule, what it is, config path and value."""
+    """What only one platform of a region and account can have: rule, what it is, config path and value.
+
+    Clusters are named after the platform where they are given no name.
+    """
     yield "HP026", "name", "name", platform.name
+    if "cluster_name" not in platform.cluster.model_fields_set:
+        yield "HP027", "HyperPod cluster", "name", platform.name
+    if platform.eks.existing is None and "cluster_name" not in platform.eks.model_fields_set:
+        yield "HP027", "EKS cluster", "name", platform.name
     scheduler = platform.governance.scheduler.name if platform.governance is not None else None
     existing = platform.eks.existing
     for kind, place, name in (

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from .catalog import EFA_RESOURCE, InstanceType, instance_type, label
+from .catalog import EFA_RESOURCE, InstanceType, instance_type, label, limit
 from .jobs.room import quantity, usable
 from .spec.governance import Governance, QuotaResource, Team
 
@@ -108,7 +108,7 @@ def cluster_queue(team: Team) -> dict[str, Any]:
     """The ClusterQueue with a team's quota, sharing and preemption."""
     quotas = {one.instance_type: _nominal(one, instance_type(one.instance_type)) for one in team.quota}
     covered = sorted({name for quota in quotas.values() for name in quota})
-    percent = Decimal(50 if team.borrow_limit is None else team.borrow_limit) / 100
+    percent = Decimal(limit("borrow_limit_default").value if team.borrow_limit is None else team.borrow_limit) / 100
     flavors = [
         {"name": name, "resources": [_quota(one, quota.get(one, Decimal()), team, percent) for one in covered]}
         for name, quota in quotas.items()

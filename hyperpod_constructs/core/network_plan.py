@@ -15,14 +15,14 @@ from .spec.cluster import Cluster
 from .spec.groups import InstanceGroup, RestrictedInstanceGroup
 from .spec.network import Network
 
-RESERVED_PER_SUBNET = 5
+RESERVED_PER_SUBNET = catalog.limit("subnet_reserved_ips").value
 """Addresses of each subnet that AWS keeps for itself."""
 CONTROL_PLANE_PREFIX = 28
 LARGEST_PUBLIC_PREFIX = 24
-SMALLEST_PREFIX = 28
-NODE_BLOCK_PREFIX = 16
+SMALLEST_PREFIX = catalog.limit("vpc_prefix").value
+NODE_BLOCK_PREFIX = catalog.limit("vpc_prefix").minimum
 """The largest block that a VPC takes."""
-EKS_SERVICE_RANGES = (IPv4Network("10.100.0.0/16"), IPv4Network("172.20.0.0/16"))
+EKS_SERVICE_RANGES = tuple(IPv4Network(text) for text in catalog.allowed("eks_default_service_ranges"))
 """What EKS chooses from for Kubernetes services when nothing is said."""
 _TEN = IPv4Network("10.0.0.0/8")
 _SHARED = IPv4Network("100.64.0.0/10")
@@ -194,6 +194,15 @@ def public_prefix(primary: IPv4Network, zones: int, *, public: bool) -> int | No
         if blocks * 2 ** (32 - prefix) <= primary.num_addresses:
             return prefix
     return None
+
+
+def control_plane_addresses() -> int:
+    """Addresses of a control-plane subnet.
+
+    >>> control_plane_addresses()
+    16
+    """
+    return int(2 ** (32 - CONTROL_PLANE_PREFIX))
 
 
 def usable(cidr: str) -> int:

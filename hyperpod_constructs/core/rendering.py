@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -13,6 +14,16 @@ Format = Literal["text", "json", "yaml", "markdown", "sarif", "github"]
 FORMATS: tuple[Format, ...] = ("text", "json", "yaml", "markdown", "sarif", "github")
 
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def rule_page(rule: str) -> str:
+    """Where the reference explains a rule: in the repository, or on the site that HYPERPOD_DOCS_URL names.
+
+    >>> rule_page("HP301")
+    'docs/rules.md#hp301'
+    """
+    site = os.environ.get("HYPERPOD_DOCS_URL", "").rstrip("/")
+    return f"{site}/docs/rules.html#{rule.lower()}" if site else f"docs/rules.md#{rule.lower()}"
 
 
 def render(findings: Sequence[Finding], form: Format = "text") -> str:
@@ -30,16 +41,18 @@ def text(findings: Sequence[Finding]) -> str:
     blocks = [paragraph(str(finding)) for finding in findings]
     last = summary(findings)
     if errors(findings):
-        last += f"; `hyperpod explain {errors(findings)[0].rule}` tells more about a rule"
+        first = errors(findings)[0].rule
+        last += f"; `hyperpod explain {first}` and {rule_page(first)} tell more about a rule"
     return "\n".join([*blocks, last])
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """One JSON object: `findings`, and `summary` with the counts."""
+    """One JSON object: `findings`, each with the `page` of its rule, and `summary` with the counts."""
     counts = {str(severity): 0 for severity in Severity} | {"acknowledged": 0}
     for finding in findings:
         counts["acknowledged" if finding.acknowledged is not None else str(finding.severity)] += 1
-    return json.dumps({"findings": [finding.as_dict() for finding in findings], "summary": counts})
+    listed = [{**finding.as_dict(), "page": rule_page(finding.rule)} for finding in findings]
+    return json.dumps({"findings": listed, "summary": counts})
 
 
 def as_yaml(findings: Sequence[Finding]) -> str:
@@ -56,7 +69,8 @@ def markdown(findings: Sequence[Finding]) -> str:
         fix = f"Fix: {finding.cure}" if finding.cure else ""
         said = " ".join(filter(None, (f"{finding.message}.", finding.consequence, fix)))
         level = "acknowledged" if finding.acknowledged is not None else str(finding.severity)
-        cells = (level, finding.rule, f"`{finding.path}`", finding.place, said)
+        rule = f"[{finding.rule}]({rule_page(finding.rule)})"
+        cells = (level, rule, f"`{finding.path}`", finding.place, said)
         rows.append([readable(cell).replace("|", "\\|") for cell in cells])
     head = [["Severity", "Rule", "Path", "Place", "What"], ["---"] * 5] if rows else []
     lines = [f"| {' | '.join(cells)} |" for cells in [*head, *rows]]
@@ -75,13 +89,17 @@ def sarif(findings: Sequence[Finding]) -> str:
 
 
 def _sarif_rule(rule: Any) -> dict[str, Any]:
-    return {
+    page = rule_page(rule.id)
+    described: dict[str, Any] = {
         "id": rule.id,
         "shortDescription": {"text": f"Requirement not met: {rule.title}"},
         "fullDescription": {"text": rule.why},
-        "help": {"text": f"{rule.cure}\nSource: {rule.source}"},
+        "help": {"text": f"{rule.cure}\nSource: {rule.source}\nPage: {page}"},
         "defaultConfiguration": {"level": str(rule.severity)},
     }
+    if "://" in page:  # SARIF takes absolute addresses only
+        described["helpUri"] = page
+    return described
 
 
 def _sarif_result(finding: Finding) -> dict[str, Any]:
@@ -109,7 +127,7 @@ def github(findings: Sequence[Finding]) -> str:
         said = f"{finding.path}: {finding.message}"
         details = [finding.consequence, finding.cure and f"fix: {finding.cure}"]
         details.append(f"acknowledged: {finding.acknowledged}" if finding.acknowledged is not None else "")
-        message = "\n".join([said, *(detail for detail in details if detail)])
+        message = "\n".join([said, *(detail for detail in details if detail), rule_page(finding.rule)])
         lines.append(f"::{'notice' if level == 'note' else level} {properties}::{_data(message)}")
     return "\n".join([*lines, summary(findings)])
 

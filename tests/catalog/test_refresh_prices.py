@@ -36,7 +36,9 @@ def asked(*pages: list[str]) -> Session:
     stub = Stubber(client)
     for number, page in enumerate(pages):
         more = {"NextToken": str(number)} if number + 1 < len(pages) else {}
-        stub.add_response("get_products", {"FormatVersion": "aws_v1", "PriceList": page, **more})
+        asks = {"ServiceCode": "AmazonSageMaker", "Filters": list(_prices.FILTERS)}
+        asks |= {"NextToken": str(number - 1)} if number else {}
+        stub.add_response("get_products", {"FormatVersion": "aws_v1", "PriceList": page, **more}, asks)
     stub.activate()
     return Session(client)
 
@@ -47,6 +49,7 @@ def test_prices_of_known_types_and_regions_are_taken() -> None:
         [
             product("USW2-Cluster:ml.p5.48xlarge", "us-west-2", "60.5"),
             product("USW2-Train:ml.p5.48xlarge", "us-west-2", "99"),
+            product("USW2-ReservedCluster:ml.p5.48xlarge", "us-west-2", "98"),
             product("USW2-Cluster:ml.p99.48xlarge", "us-west-2", "1"),
         ],
         [

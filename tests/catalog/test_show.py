@@ -111,7 +111,7 @@ def test_every_entry_can_be_shown_in_lines_that_fit() -> None:
     assert set(entries) == set(show.KINDS) == set(_KINDS)
     for kind, names in entries.items():
         for name, entry in names.items():
-            text = show.KINDS[kind](name)
+            text = show.KINDS[kind].render(show.KINDS[kind].one(name))
             assert max(map(len, text.splitlines())) <= 100, name
             words = " ".join(text.split())
             for field, reason in entry.uncertain.items():
@@ -169,7 +169,7 @@ def differs(monkeypatch: pytest.MonkeyPatch) -> list[Refreshed]:
     outcome = Refreshed({}, (Difference("limits", "limits.tags.value", 50, 51),), ("a remark",))
     written: list[Refreshed] = []
 
-    def write(refreshed: Refreshed) -> tuple[str, ...]:
+    def write(refreshed: Refreshed, into: object = None) -> tuple[str, ...]:
         written.append(refreshed)
         return ("limits",)
 
@@ -197,7 +197,7 @@ def test_refresh_without_cfn_lint_says_what_to_install(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(refresh_module, "refresh", fail)
     code, _, err = run("refresh")
-    assert (code, err) == (1, "Error: cfnlint is not installed: pip install 'hyperpod-constructs[dev]'\n")
+    assert (code, err) == (1, "Error: cfnlint is not installed: pip install 'hyperpod-constructs[refresh]'\n")
 
 
 def test_refresh_live_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

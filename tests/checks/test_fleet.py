@@ -69,6 +69,17 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
             {"cluster": {"cluster_name": "same"}, **OTHER_REGION},
             [],
         ),
+        (  # clusters have the platform's name where they have none of their own
+            {"cluster": {"cluster_name": "same"}},
+            {"name": "same"},
+            [("HP027", "name", "'same' is the HyperPod cluster of {a} already, in the same region and account")],
+        ),
+        (
+            {"name": "same"},
+            {"eks": {"cluster_name": "same"}},
+            [("HP027", "eks.cluster_name", "'same' is the EKS cluster of {a} already, in the same region and account")],
+        ),
+        ({"name": "b", "cluster": {"cluster_name": None}}, {"cluster": {"cluster_name": "research"}}, []),
     ],
 )
 def test_what_must_be_one_between_configs(

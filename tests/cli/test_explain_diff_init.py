@@ -6,16 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.cli.project import FILES, TEMPLATES
+from hyperpod_constructs.cli.project import APP, FILES, TEMPLATES
+from hyperpod_constructs.core.cdk_context import cdk_context
 from hyperpod_constructs.core.checks import rules
 
 ROOT = Path(__file__).parents[2]
+OWN = "hyperpod-constructs"
 GOOD = (ROOT / "hyperpod.yaml").read_text().partition("\njobs:")[0] + "\n"
 
 
@@ -223,3 +226,37 @@ def test_diff_of_an_addon_that_is_removed(config: Path, tmp_path: Path) -> None:
     result = run("diff", config, edited(tmp_path, "addons:", "addons:\n  metrics_server: {enabled: false}"))
     assert "drains: addons.metrics_server: is removed with its pods: what relies on it stops" in result.output
     assert "in-place" not in result.output
+
+
+def test_init_writes_an_app_and_with_config_only_the_config_alone(tmp_path: Path) -> None:
+    assert run("init", tmp_path / "app").exit_code == 0
+    app = {path.relative_to(tmp_path / "app").as_posix() for path in (tmp_path / "app").rglob("*") if path.is_file()}
+    assert app == {*FILES, *APP, "requirements.txt"}
+    assert json.loads((tmp_path / "app" / "cdk.json").read_text())["app"] == "python3 app.py"
+    assert (tmp_path / "app" / "requirements.txt").read_text().startswith(f"hyperpod-constructs=={version(OWN)}\n")
+    assert run("init", tmp_path / "config", "--config-only").exit_code == 0
+    config = {path.relative_to(tmp_path / "config").as_posix() for path in (tmp_path / "config").rglob("*.*")}
+    assert config == set(FILES)
+
+
+def test_the_app_has_the_flags_and_the_cdk_cli_of_this_project() -> None:
+    ours, shipped = (json.loads(path.read_text()) for path in (ROOT / "cdk.json", APP["cdk.json"]))
+    assert ours | {"app": "python3 app.py"} == shipped
+    pins = [json.loads(path.read_text())["devDependencies"] for path in (ROOT / "package.json", APP["package.json"])]
+    assert pins[0]["aws-cdk"] == pins[1]["aws-cdk"]
+
+
+def test_without_a_cdk_json_the_shipped_flags_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cdk_context()["@aws-cdk/core:defaultCrossStackReferences"] == "strong"
+    (tmp_path / "cdk.json").write_text('{"app": "python3 app.py"}')
+    assert "@aws-cdk/core:defaultCrossStackReferences" not in cdk_context()
+
+
+def test_synth_of_a_wrong_config_writes_nothing(tmp_path: Path) -> None:
+    assert run("init", tmp_path, "--config-only").exit_code == 0
+    config = tmp_path / "hyperpod.yaml"
+    config.write_text(config.read_text().replace("ml.trn1.32xlarge", "ml.trn1.32xlage"))
+    result = run("synth", config, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert not (tmp_path / "out").exists()

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
+from assembly import ROOT
 from click.testing import CliRunner, Result
 
 from hyperpod_constructs.cli import main
@@ -189,13 +191,65 @@ def test_no_color_counts_on_a_terminal_too(monkeypatch: pytest.MonkeyPatch, plac
     assert "\x1b[" not in CliRunner().invoke(main, ["versions"], color=True).output
 
 
-@pytest.mark.parametrize("form", ["text", "json", "yaml", "markdown"])
-def test_answers_have_the_same_formats(form: str, place: Path) -> None:
-    for words in (["validate", "empty.yaml"], ["versions"], ["addons"]):
-        result = ran(*words, "-o", form)
-        assert result.output.strip()
-        if form == "json":
-            json.loads(result.stdout)
+ACTIONS = {
+    *(
+        "init",
+        "synth",
+        "jobs init",
+        "jobs import",
+        "jobs logs",
+        "jobs wait",
+        "jobs suspend",
+        "jobs resume",
+        "jobs delete",
+    ),
+    *("context set", "stacks delete", "software update", "explain", "schema", "jobs render"),
+}
+"""Commands that do something instead of answering, write or print files; `explain` passes -o on."""
+OFFLINE = [
+    ["validate", "empty.yaml"],
+    ["validate", "hyperpod.yaml"],
+    ["show", "hyperpod.yaml"],
+    ["explain"],
+    ["explain", "HP301"],
+    ["explain", "cost", "hyperpod.yaml"],
+    ["explain", "job", "job.yaml"],
+    ["diff", "--configs-only", "hyperpod.yaml", "hyperpod.yaml"],
+    ["versions"],
+    ["addons"],
+    ["upgrade-plan", "hyperpod.yaml", "--to", "1.36"],
+    *(["catalog", "list", kind] for kind in ("instance-type", "region", "kubernetes", "addon", "endpoint")),
+    *(["catalog", "show", "instance-type", "ml.p5.48xlarge"], ["catalog", "show", "region", "us-west-2"]),
+    *(["catalog", "show", "kubernetes", "1.35"], ["catalog", "show", "addon", "coredns"]),
+    *(["catalog", "show", "endpoint", "ecr.api"],),
+    ["chart", "digest", "folder"],
+    ["mirror", "hyperpod.yaml", "--registry", "111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"],
+    ["mirror", "--check", "assembly"],
+    ["jobs", "diff", "manifest.yaml", "job.yaml"],
+]
+
+
+def test_every_command_that_answers_has_the_four_formats() -> None:
+    for words, command in COMMANDS.items():
+        if " ".join(words) not in ACTIONS:
+            (option,) = [param for param in command.params if "-o" in param.opts]
+            assert isinstance(option.type, click.Choice)
+            assert set(option.type.choices) >= {"text", "json", "yaml", "markdown"}, words
+
+
+@pytest.mark.parametrize("words", OFFLINE, ids=" ".join)
+def test_an_answer_is_the_same_in_each_format(words: list[str], place: Path) -> None:
+    (place / "hyperpod.yaml").write_text((ROOT / "hyperpod.yaml").read_text().replace("jobs/neuron-hello", "job"))
+    (place / "job.yaml").write_text((ROOT / "jobs" / "neuron-hello.yaml").read_text())
+    (place / "manifest.yaml").write_text(ran("jobs", "render", "job.yaml").stdout)
+    (place / "folder" / "Chart.yaml").write_text("name: chart\n")
+    (place / "assembly").mkdir()
+    (place / "assembly" / "A.template.json").write_text("{}")
+    results = {form: ran(*words, "-o", form) for form in ("text", "json", "yaml", "markdown")}
+    assert len({result.exit_code for result in results.values()}) == 1, {f: r.output for f, r in results.items()}
+    assert yaml.safe_load(results["yaml"].stdout) == json.loads(results["json"].stdout)
+    if words[:2] != ["jobs", "diff"]:  # nothing is different
+        assert all(result.stdout.strip() for result in results.values())
 
 
 def test_findings_before_a_plan_are_json_where_json_is_asked_for(place: Path) -> None:

@@ -141,6 +141,6 @@ def test_subnets_of_an_existing_network_know_their_route_table_and_nobody_is_war
     stack = Stack(App(context=cdk_context()), "Test")
     made = HyperPodNetwork(stack, "Network", network=spec)
     if told:
-        assert made.node_subnet("usw2-az2").route_table.route_table_id == "rtb-0123456789abcdef0"
+        assert made.node_subnets["usw2-az2"].route_table.route_table_id == "rtb-0123456789abcdef0"
     warnings = [entry.data for one in made.node.find_all() for entry in one.node.metadata if "warning" in entry.type]
     assert not [text for text in warnings if "routeTableId" in text]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from edit_table import BASE, ROWS, Row, edited
+from pydantic import TypeAdapter
 
 from hyperpod_constructs.core.changes import REPLACING, Deployment, deployment, edits
 from hyperpod_constructs.core.spec import Platform
-from hyperpod_constructs.core.spec.base import Change
+from hyperpod_constructs.core.spec.base import Change, SpecModel
 
 each = pytest.mark.parametrize("row", ROWS, ids=str)
 
@@ -39,6 +42,31 @@ def test_no_edit_is_told_in_pythons_own_words(row: Row) -> None:
     for edit in edits(old, new):
         assert not any(odd in str(edit) for odd in ("a setting", " None", "('", "True", "False", "Platform("))
         assert edit.impact
+
+
+def _defaults(model: SpecModel, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every field that the base does not state, with its default."""
+    for name, info in type(model).model_fields.items():
+        value = getattr(model, name)
+        if name not in model.model_fields_set and not info.is_required() and value is not None:
+            yield (*path, name), value
+        for index, inner in enumerate(value) if isinstance(value, tuple) else [(None, value)]:
+            if isinstance(inner, SpecModel):
+                yield from _defaults(inner, (*path, name) if index is None else (*path, name, index))
+
+
+def test_a_default_that_is_written_out_changes_nothing() -> None:
+    old, count = Platform.model_validate(BASE), 0
+    for path, value in _defaults(old):
+        config: Any = copy.deepcopy(BASE)
+        target = config
+        for part in path[:-1]:
+            target = target[part] if isinstance(part, int) else target.setdefault(part, {})
+        target[path[-1]] = TypeAdapter(Any).dump_python(value, mode="json")
+        assert edits(old, Platform.model_validate(config)) == [], path
+        count += 1
+    print(f"{count} defaults written out")
+    assert count > 200
 
 
 Played = dict[str, Any]

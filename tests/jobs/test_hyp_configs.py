@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from job_oracles import assert_valid, main_container
+from job_texts import parse_job
 
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.findings import Severity, errors
 from hyperpod_constructs.core.jobs import Job, compile_job
-from hyperpod_constructs.core.jobs.files import parse_job, read_job
+from hyperpod_constructs.core.jobs.files import read_job
 from hyperpod_constructs.core.jobs.hyp import job_from_mapping
 
 CONTENT = """job_name: demo

@@ -10,12 +10,13 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from job_oracles import assert_valid, main_container, pod_templates
+from job_texts import parse_job
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.checks.jobs import check_job
 from hyperpod_constructs.core.findings import InvalidSpec, errors
 from hyperpod_constructs.core.jobs import Job, compile_job
-from hyperpod_constructs.core.jobs.files import parse_job, read_job
+from hyperpod_constructs.core.jobs.files import read_job
 from hyperpod_constructs.core.jobs.hyp import job_from_mapping
 
 ROOT = Path(__file__).parents[2]

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from job_oracles import assert_valid, main_container, pod_templates
+from job_texts import parse_job
 
 from hyperpod_constructs.core.checks.jobs import check_job
 from hyperpod_constructs.core.findings import errors
 from hyperpod_constructs.core.jobs import Job, compile_job
-from hyperpod_constructs.core.jobs.files import LoadedJob, parse_job
+from hyperpod_constructs.core.jobs.files import LoadedJob
 
 BASE = {"name": "train", "image": "registry/train:v1", "instance_type": "ml.p5.48xlarge"}
 TWO = {**BASE, "kind": "PyTorchJob", "nodes": 2}

@@ -17,11 +17,12 @@ from aws_cdk.assertions import Template
 from click.testing import CliRunner
 from constructs import DependencyGroup
 from job_oracles import assert_valid, main_container, pod_templates
+from job_texts import parse_job
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
 from hyperpod_constructs.core.jobs import compile_job
-from hyperpod_constructs.core.jobs.files import parse_job, read_job
+from hyperpod_constructs.core.jobs.files import read_job
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup
 
 ROOT = Path(__file__).parents[2]

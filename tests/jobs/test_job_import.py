@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_oracles import assert_valid
+from job_texts import parse_job
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.jobs import Job, compile_job
-from hyperpod_constructs.core.jobs.files import parse_job
 from hyperpod_constructs.core.jobs.importing import import_text
 from hyperpod_constructs.core.jobs.importing.importer import ImportedJob
 
@@ -344,7 +344,11 @@ def test_a_config_of_start_job_becomes_a_job_file_with_its_losses():
     [
         ("template: hyp-recipe-job\nname: a\n", "this is a recipe, which holds no job", "official launcher"),
         ("run: {name: a}\ntrainer: {num_nodes: 2}\n", "this is a recipe, which holds no job", "official launcher"),
-        ("resource_name_prefix: a\nhyperpod_cluster_name: b\n", "this is a cluster-stack config", "hyperpod init"),
+        (
+            "resource_name_prefix: a\nhyperpod_cluster_name: b\n",
+            "this is a file with the cluster-stack config of the official CLI",
+            "hyperpod import cluster-stack",
+        ),
         ("kind: PyTorchJob\nspec: {{ .Values.spec }}\n", "this is a template of Helm or Jinja", "helm template"),
         ("a: 1\n", "is not a manifest of a job", "name a file of one of these"),
         ("a: [1\n", "is not valid YAML", "look for a missing quote"),

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from job_oracles import assert_valid
+from job_texts import parse_job
 from public_jobs import features, manifest
 
 from hyperpod_constructs.core.documents import Document
 from hyperpod_constructs.core.jobs import compile_job
-from hyperpod_constructs.core.jobs.files import parse_job
 from hyperpod_constructs.core.jobs.importing import compare, import_documents
 from hyperpod_constructs.core.jobs.importing.importer import ImportedJob
 from hyperpod_constructs.core.jobs.manifest import manifest_of

@@ -15,8 +15,9 @@ from grafana_server import WORKSPACE, FakeClock, Grafana
 from trickle import trickling
 
 from hyperpod_constructs.core.dashboards import dashboards
-from hyperpod_constructs.handlers.grafana.api import LONGEST_SECONDS, Clock, requests
+from hyperpod_constructs.handlers.grafana.api import LONGEST_SECONDS, requests
 from hyperpod_constructs.handlers.grafana.index import GrafanaError, handle
+from hyperpod_constructs.handlers.shared.clock import Clock
 
 SOURCE = {"uid": "hyperpod", "name": "HyperPod", "type": "prometheus", "url": "https://aps/ws-1", "isDefault": True}
 
@@ -338,4 +339,4 @@ def test_an_answer_that_trickles_in_has_an_end() -> None:
     """One byte at a time, each sooner than a socket's timeout."""
     clock = Clock()
     with trickling() as url, pytest.raises(OSError, match="no whole answer"):
-        requests(clock, clock.now() + 1)("GET", url, {}, None)
+        requests(clock, clock.monotonic() + 1)("GET", url, {}, None)

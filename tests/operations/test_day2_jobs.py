@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 
 import pytest
 import yaml
@@ -368,64 +366,3 @@ def test_refusals_have_a_cure(api, run):
     assert result.exit_code == 1
     assert "Forbidden: not you" in result.output
     assert "fix: ask for an access entry" in result.output
-
-
-def test_credentials_are_asked_for_again_when_they_are_refused(api, run):
-    job(api)
-    api.fault(method="GET", path="hyperpodpytorchjobs", status=401, reason="Unauthorized", times=1)
-    assert "llama" in run("jobs", "list").stdout
-
-
-def test_no_kubeconfig(run, monkeypatch, tmp_path):
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    result = run("jobs", "list")
-    assert result.exit_code == 1
-    assert "no usable kubeconfig" in result.output
-
-
-def test_straight_to_a_cluster(api, aws, run, monkeypatch):
-    import base64
-
-    from accounts import eks, hyperpod
-
-    monkeypatch.delenv("KUBECONFIG")
-    job(api)
-    authority = base64.b64encode(api.ca_pem.encode()).decode()
-    orchestrator = {"Eks": {"ClusterArn": eks("control")["cluster"]["arn"]}}
-    aws.on("sagemaker", "DescribeCluster", hyperpod("research", [], Orchestrator=orchestrator))
-    aws.on("eks", "DescribeCluster", eks("control", endpoint=api.url, certificateAuthority={"data": authority}))
-    answer, tokens = api.answer, []
-
-    def let_in(method, target, headers, data):
-        tokens.append(headers["Authorization"])
-        headers.replace_header("Authorization", f"Bearer {api.token}")
-        return answer(method, target, headers, data)
-
-    api.answer = let_in
-    assert "llama" in run("jobs", "list", "--cluster-name", "research", "--region", "us-west-2").stdout
-    assert tokens[0].startswith("Bearer k8s-aws-v1.")
-
-
-REAL = os.environ.get("KUBECONFIG")
-
-
-@pytest.mark.skipif(not REAL, reason="KUBECONFIG is not set")
-def test_a_real_api_server(run):
-    from hyperpod_constructs.live.operations.kubernetes import by_kubeconfig
-
-    api, namespace = by_kubeconfig(), f"hyperpod-test-{uuid.uuid4().hex[:8]}"
-    api.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})
-    try:
-        where = ["-n", namespace, "--kind", "Job"]
-        flags = ["--name", "smoke", "--kind", "Job", "--image", "busybox", "--namespace", namespace, "--suspend"]
-        result = run("jobs", "submit", *flags, "--vcpu", 0.1, "--memory-gib", 0.1)
-        assert result.exit_code == 0, result.output
-        [found] = json.loads(run("jobs", "list", *where, "-o", "json").stdout)
-        assert found["state"] == "Suspended"
-        assert run("jobs", "resume", "smoke", *where).exit_code == 0
-        assert run("jobs", "suspend", "smoke", *where).exit_code == 0
-        assert run("jobs", "describe", "smoke", *where).exit_code == 0
-        assert run("jobs", "pods", "smoke", *where).exit_code == 0
-        assert run("jobs", "delete", "smoke", "--yes", *where).exit_code == 0
-    finally:
-        api.request("DELETE", f"/api/v1/namespaces/{namespace}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from ...core import catalog
@@ -24,8 +23,8 @@ class CloudWatchObservabilityAddon(NodeAddon):
     ) -> None:
         super().__init__(scope, id, key="cloudwatch_observability", cluster=cluster, settings=settings)
         fact = catalog.addon(self.addon_name)
-        self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
-        for name in fact.managed_policies:
-            self.role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(name))
+        self.role = pod_identity_role(
+            self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn, managed_policies=fact.managed_policies
+        )
         self.pod_identity(self.role, fact.service_accounts[0])
         self.ready = self.wait_until_ready()

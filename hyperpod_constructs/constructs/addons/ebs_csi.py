@@ -37,9 +37,12 @@ class EbsCsiAddon(NodeAddon):
         self.ready = self.wait_for_deployments()
 
     def _create_role(self, cluster: IHyperPodCluster) -> iam.Role:
-        role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
-        for name in catalog.role("ebs_csi").managed_policies:
-            role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(name))
+        role = pod_identity_role(
+            self,
+            "Role",
+            eks_cluster_arn=cluster.eks_cluster.cluster_arn,
+            managed_policies=catalog.role("ebs_csi").managed_policies,
+        )
         allow_catalog_actions(
             role, "ebs_csi", hyperpod_volumes=[cluster.cluster_arn], eks=[cluster.eks_cluster.cluster_arn]
         )

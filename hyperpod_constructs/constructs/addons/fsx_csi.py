@@ -38,23 +38,19 @@ class FsxCsiAddon(NodeAddon):
         dynamic_provisioning: bool = False,
     ) -> None:
         fact = catalog.addon(ADDON_NAMES["fsx_csi"])
-        super().__init__(
-            scope,
-            id,
-            key="fsx_csi",
-            cluster=cluster,
-            settings=settings,
-        )
+        super().__init__(scope, id, key="fsx_csi", cluster=cluster, settings=settings)
         self.role = role or self._create_role(cluster, dynamic_provisioning, fact.managed_policies)
         self.pod_identity(self.role, fact.service_accounts[0])
         self.ready = self.wait_for_deployments()
 
     def _create_role(self, cluster: IHyperPodCluster, dynamic: bool, policies: tuple[str, ...]) -> iam.Role:
-        role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
-        if dynamic:
-            for name in policies:
-                role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(name))
-        else:
+        role = pod_identity_role(
+            self,
+            "Role",
+            eks_cluster_arn=cluster.eks_cluster.cluster_arn,
+            managed_policies=policies if dynamic else (),
+        )
+        if not dynamic:
             # no resource-level permissions for this call
             role.add_to_policy(iam.PolicyStatement(actions=["fsx:DescribeFileSystems"], resources=["*"]))
         return role

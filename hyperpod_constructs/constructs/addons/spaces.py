@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from ...core import catalog
@@ -23,8 +22,11 @@ class SpacesAddon(NodeAddon):
         super().__init__(scope, id, key="spaces", cluster=cluster, settings=settings)
         controller, router = catalog.addon(self.addon_name).service_accounts
         for name, account in (("controller", controller), ("router", router)):
-            role = pod_identity_role(self, f"{name.capitalize()}Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
-            for policy in catalog.role(f"spaces_{name}").managed_policies:
-                role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(policy))
+            role = pod_identity_role(
+                self,
+                f"{name.capitalize()}Role",
+                eks_cluster_arn=cluster.eks_cluster.cluster_arn,
+                managed_policies=catalog.role(f"spaces_{name}").managed_policies,
+            )
             self.pod_identity(role, account)
         self.ready = self.wait_for_deployments()

@@ -40,13 +40,7 @@ class TrainingOperatorAddon(NodeAddon):
     ) -> None:
         settings = settings or TrainingOperator()
         fact = catalog.addon(ADDON_NAMES["training_operator"])
-        super().__init__(
-            scope,
-            id,
-            key="training_operator",
-            cluster=cluster,
-            settings=settings,
-        )
+        super().__init__(scope, id, key="training_operator", cluster=cluster, settings=settings)
         if role is None and settings.role_arn:
             role = iam.Role.from_role_arn(self, "Role", settings.role_arn)
         self.role = role or self._create_role(cluster, settings)
@@ -64,11 +58,14 @@ class TrainingOperatorAddon(NodeAddon):
         cluster.jobs_ready.add(self)
 
     def _create_role(self, cluster: IHyperPodCluster, settings: TrainingOperator) -> iam.Role:
-        role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
-        if settings.permissions == "managed":
-            for name in catalog.addon(self.addon_name).managed_policies:
-                role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(name))
-        else:
+        managed = settings.permissions == "managed"
+        role = pod_identity_role(
+            self,
+            "Role",
+            eks_cluster_arn=cluster.eks_cluster.cluster_arn,
+            managed_policies=catalog.addon(self.addon_name).managed_policies if managed else (),
+        )
+        if not managed:
             role.add_to_policy(
                 iam.PolicyStatement(
                     actions=[

@@ -12,7 +12,7 @@ from hyperpod_constructs.core.catalog._addons import Addon, AddonVersion, addon,
 from hyperpod_constructs.core.catalog._clock import Clock, today, use_clock
 from hyperpod_constructs.core.catalog._deployment import DeployedKind, Duration, deployed_kinds, deployment_wait
 from hyperpod_constructs.core.catalog._endpoints import Endpoint, endpoint, endpoints, endpoints_for
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load, stated
 from hyperpod_constructs.core.catalog._images import (
     MirrorImage,
     ServiceImage,
@@ -40,7 +40,7 @@ from hyperpod_constructs.core.catalog._kubernetes import (
     kubernetes_versions,
     minor,
 )
-from hyperpod_constructs.core.catalog._limits import Limit, allowed, limit, limits, pattern, ports, source_of
+from hyperpod_constructs.core.catalog._limits import Limit, allowed, limit, limits, matches, pattern, ports, source_of
 from hyperpod_constructs.core.catalog._metrics import Metric, find_metric, metrics
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 from hyperpod_constructs.core.catalog._prices import HOURS_PER_MONTH, Price, ec2_price, find_price, prices
@@ -88,6 +88,7 @@ __all__ = [
     "find_metric",
     "find_price",
     "find_region",
+    "follows_facts",
     "instance_quota",
     "instance_type",
     "instance_types",
@@ -98,6 +99,7 @@ __all__ = [
     "limit",
     "limits",
     "load",
+    "matches",
     "metrics",
     "mig_profiles_in_api",
     "minor",
@@ -118,6 +120,7 @@ __all__ = [
     "service_image",
     "service_images",
     "source_of",
+    "stated",
     "suggest",
     "today",
     "uncopied_images",

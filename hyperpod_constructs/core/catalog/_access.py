@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 
 
@@ -58,6 +58,7 @@ class Label:
     uncertain: Mapping[str, str] = field(hash=False)
 
 
+@follows_facts
 @cache
 def roles() -> Mapping[str, Role]:
     """Every role by name."""
@@ -90,6 +91,7 @@ def role(name: str) -> Role:
     return found
 
 
+@follows_facts
 @cache
 def labels() -> Mapping[str, Label]:
     """Every label by our name for it."""

@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._kubernetes import minor
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 
@@ -120,6 +120,7 @@ class Addon:
         return True if any(it.covers(kubernetes_version) for it in self.versions) else None
 
 
+@follows_facts
 @cache
 def addons() -> Mapping[str, Addon]:
     """Every add-on that the catalog knows, by name; HyperPod's own first."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class DeployedKind:
     delete: Duration
 
 
+@follows_facts
 @cache
 def deployed_kinds() -> Mapping[str, DeployedKind]:
     """Every kind that is modelled, by name.
@@ -74,6 +75,7 @@ def deployed_kinds() -> Mapping[str, DeployedKind]:
     return MappingProxyType(found)
 
 
+@follows_facts
 @cache
 def deployment_wait(name: str) -> Duration:
     """How long something takes that is not a resource, such as "node" (until a node has joined).

@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 
 
@@ -30,6 +30,7 @@ class Endpoint:
     uncertain: Mapping[str, str] = field(hash=False)
 
 
+@follows_facts
 @cache
 def endpoints() -> Mapping[str, Endpoint]:
     """Every endpoint by its service."""

@@ -4,20 +4,71 @@ Every file is a JSON object with `source`, `date` (ISO, when its facts were coll
 """
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 DATA = Path(__file__).parent / "data"
 
 
+class _Cache(Protocol):
+    def cache_clear(self) -> None: ...
+
+
+Cached = TypeVar("Cached", bound=_Cache)
+_caches: list[_Cache] = []
+_stated: dict[str, Any] = {}
+
+
+def follows_facts(cached: Cached) -> Cached:
+    """A decorator over `functools.cache`: what was kept is forgotten when other facts are in use."""
+    _caches.append(cached)
+    return cached
+
+
+def state(contents: Mapping[str, Any]) -> None:
+    """Use facts over the shipped ones in this process: data files by name, with the entries that differ.
+
+    Each call replaces what the one before stated.
+    """
+    if contents != _stated:
+        _stated.clear()
+        _stated.update(contents)
+        for cached in _caches:
+            cached.cache_clear()
+
+
+def stated() -> Mapping[str, Any]:
+    """The facts that are used over the shipped ones: data files by name."""
+    return _stated
+
+
+def merged(base: Any, over: Any) -> Any:
+    """Mappings merged key by key, everything else replaced.
+
+    >>> merged({"a": {"x": 1, "y": [2]}}, {"a": {"y": [3]}, "b": 4})
+    {'a': {'x': 1, 'y': [3]}, 'b': 4}
+    """
+    if isinstance(base, Mapping) and isinstance(over, Mapping):
+        return {**base, **{key: merged(base.get(key), value) for key, value in over.items()}}
+    return over
+
+
+@follows_facts
 @cache
 def load(name: str) -> dict[str, Any]:
-    """The content of `data/<name>.json`, read once per process. Do not change it.
+    """The content of `data/<name>.json` with what is stated over it, read once. Do not change it.
 
     >>> load("kubernetes")["date"]
     '2026-11-23'
     """
+    content: dict[str, Any] = shipped(name)
+    return merged(content, _stated[name]) if name in _stated else content
+
+
+def shipped(name: str) -> dict[str, Any]:
+    """The content of `data/<name>.json` as it was shipped."""
     content: dict[str, Any] = json.loads((DATA / f"{name}.json").read_bytes())
     return content
 

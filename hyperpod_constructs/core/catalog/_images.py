@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 from hyperpod_constructs.core.catalog._regions import region
 
@@ -91,6 +91,7 @@ class ServiceImage:
         return f"{account}.dkr.ecr.{region_name}.amazonaws.com/{self.repository}:{self.tag}"
 
 
+@follows_facts
 @cache
 def mirror_images() -> Mapping[str, MirrorImage]:
     """The images to mirror for a closed network, by component."""
@@ -109,6 +110,7 @@ def mirror_images() -> Mapping[str, MirrorImage]:
     )
 
 
+@follows_facts
 @cache
 def uncopied_images() -> Mapping[str, str]:
     """Where the images of chart components come from that nothing here copies, by the component's switch.
@@ -119,6 +121,7 @@ def uncopied_images() -> Mapping[str, str]:
     return MappingProxyType(load("images")["uncopied"])
 
 
+@follows_facts
 @cache
 def service_images() -> Mapping[str, ServiceImage]:
     """The images of the service, by component."""

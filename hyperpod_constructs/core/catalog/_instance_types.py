@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 
 EFA_RESOURCE = "vpc.amazonaws.com/efa"
@@ -119,6 +119,7 @@ class InstanceType:
         return region in self.regions if self.regions else None
 
 
+@follows_facts
 @cache
 def instance_types() -> Mapping[str, InstanceType]:
     """Every instance type that the API takes in an instance group, by name.

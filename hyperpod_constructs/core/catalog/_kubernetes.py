@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from hyperpod_constructs.core.catalog._clock import today as clock_today
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 
 SupportStatus = Literal["unreleased", "standard", "extended", "ended", "unknown"]
@@ -74,6 +74,7 @@ class KubernetesVersion:
         return None if end is None else (end - day).days
 
 
+@follows_facts
 @cache
 def kubernetes_versions() -> Mapping[str, KubernetesVersion]:
     """Every version in the calendar, oldest first."""

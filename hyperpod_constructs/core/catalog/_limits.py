@@ -1,12 +1,13 @@
 """Numbers, patterns and allowed values of the services, so that rules hold none of their own."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 
 
@@ -39,6 +40,7 @@ class Limit:
         return self.minimum <= value <= self.value
 
 
+@follows_facts
 @cache
 def limits() -> Mapping[str, Limit]:
     """Every limit by name."""
@@ -83,6 +85,18 @@ def pattern(name: str) -> str:
     """
     regex: str = _entry("patterns", "pattern", name)["regex"]
     return regex
+
+
+def matches(name: str, text: str) -> bool:
+    """Whether a whole text has the form that the API wants.
+
+    Raises:
+        UnknownName: there is no pattern of this name.
+
+    >>> matches("account_id", "111122223333"), matches("account_id", "1111-2222-3333")
+    (True, False)
+    """
+    return re.fullmatch(pattern(name), text, re.ASCII) is not None
 
 
 def allowed(name: str) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Metric:
     uncertain: Mapping[str, str] = field(hash=False)
 
 
+@follows_facts
 @cache
 def metrics() -> Mapping[str, Metric]:
     """Every metric that our dashboards and rules may ask for, by name."""

@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 
 HOURS_PER_MONTH = 730
 """What AWS's own calculator takes for a month."""
@@ -39,6 +39,7 @@ class Price:
         return self.usd if self.per == "hour" else self.usd / HOURS_PER_MONTH
 
 
+@follows_facts
 @cache
 def prices() -> Mapping[str, Price]:
     """Every known price by item and region, such as "nat_gateway/us-west-2"; `*` is every region."""

@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 
 QuotaKind = Literal["cluster", "spot", "training_plan"]
@@ -34,6 +34,7 @@ class Quota:
     uncertain: Mapping[str, str] = field(hash=False)
 
 
+@follows_facts
 @cache
 def quotas() -> Mapping[str, Quota]:
     """Every quota that does not depend on an instance type, by key."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
 
-from hyperpod_constructs.core.catalog._files import load
+from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 
 
@@ -72,6 +72,7 @@ class Region:
         return prefix == self.zone_id_prefix and zone.isdigit()
 
 
+@follows_facts
 @cache
 def regions() -> Mapping[str, Region]:
     """Every public region of AWS by name, those without HyperPod too.
@@ -110,6 +111,7 @@ def region_of_zone_id(zone_id: str) -> Region | None:
 
 def _read(name: str, entry: dict[str, object]) -> Region:
     values: dict[str, object] = dict.fromkeys(_FLAGS, False) | dict.fromkeys(_ACCOUNTS) | entry
+    values.pop("stated", None)
     uncertain: Mapping[str, str] = MappingProxyType(values.pop("uncertain", {}))  # type: ignore[arg-type]
     for name_ in ("zone_ids", "eks_refused_zone_ids"):
         values[name_] = tuple(values.get(name_, ()))  # type: ignore[arg-type]

@@ -1,7 +1,9 @@
 """Entries of the catalog as text for a person. What is uncertain has a number that leads to the reason below."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from hyperpod_constructs.core.catalog._addons import Addon, addon, addons
 from hyperpod_constructs.core.catalog._clock import today as clock_today
@@ -12,10 +14,24 @@ from hyperpod_constructs.core.catalog._kubernetes import KubernetesVersion, kube
 from hyperpod_constructs.core.catalog._quotas import instance_quota
 from hyperpod_constructs.core.catalog._regions import Region, region, regions
 
-KINDS: Mapping[str, Callable[[str], str]]
-"""What can be shown: kind to the function that renders the entry of a name."""
-
 _WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of facts.
+
+    Attributes:
+        file: the data file that they are in.
+        one: the entry of a name; raises `UnknownName`.
+        all: every entry.
+        render: an entry for a terminal.
+    """
+
+    file: str
+    one: Callable[[str], Any]
+    all: Callable[[], Iterable[Any]]
+    render: Callable[[Any], str]
 
 
 def render_instance_type(found: InstanceType) -> str:
@@ -136,8 +152,8 @@ def render_endpoint(found: Endpoint) -> str:
     return str(sheet)
 
 
-def render_list(kind: str, region_name: str | None = None) -> str:
-    """All entries of a kind, one a line, in columns.
+def entries(kind: str, region_name: str | None = None) -> list[Any]:
+    """All entries of a kind.
 
     Args:
         kind: one of `KINDS`.
@@ -146,8 +162,16 @@ def render_list(kind: str, region_name: str | None = None) -> str:
     Raises:
         UnknownName: there is no such region.
     """
+    found = list(KINDS[kind].all())
+    wanted = region(region_name).name if region_name else None
+    if kind == "region":
+        return [it for it in found if it.hyperpod]
+    return [it for it in found if wanted is None or wanted in it.regions]
+
+
+def render_list(kind: str, found: Sequence[Any]) -> str:
+    """Entries of a kind, one a line, in columns."""
     if kind == "instance-type":
-        wanted = region(region_name).name if region_name else None
         return _columns(
             ["instance type", "vCPU", "GiB", "accelerators", "EFA", "pods", "IPs"],
             (
@@ -160,15 +184,14 @@ def render_list(kind: str, region_name: str | None = None) -> str:
                     f"{it.max_pods or ''}{'' if it.max_pods_certain else '?'}",
                     it.ips_per_node or "?",
                 ]
-                for it in instance_types().values()
-                if wanted is None or wanted in it.regions
+                for it in found
             ),
         )
     if kind == "region":
         have = ("cluster_cfn", "scheduler_config_cfn", "compute_quota_cfn", "observability", "inference")
         return _columns(
             ["region", "cluster", "scheduler config", "compute quota", "observability", "inference"],
-            ([it.name, *(_yes(getattr(it, name)) for name in have)] for it in regions().values() if it.hyperpod),
+            ([it.name, *(_yes(getattr(it, name)) for name in have)] for it in found),
         )
     if kind == "kubernetes":
         return _columns(
@@ -180,25 +203,28 @@ def render_list(kind: str, region_name: str | None = None) -> str:
                     "?" if it.days_left() is None else it.days_left(),
                     _yes(it.hyperpod_documented),
                 ]
-                for it in kubernetes_versions().values()
+                for it in found
             ),
         )
     if kind == "addon":
-        rows = ([it.name, it.namespace, it.credentials, it.kind] for it in addons().values())
+        rows = ([it.name, it.namespace, it.credentials, it.kind] for it in found)
         return _columns(["add-on", "namespace", "credentials", "kind"], rows)
     return _columns(
         ["endpoint", "type", "needed by", "for"],
-        ([it.service, it.type, ", ".join(it.features), it.reason] for it in endpoints().values()),
+        ([it.service, it.type, ", ".join(it.features), it.reason] for it in found),
     )
 
 
-KINDS = {
-    "instance-type": lambda name: render_instance_type(instance_type(name)),
-    "region": lambda name: render_region(region(name)),
-    "kubernetes": lambda name: render_kubernetes_version(kubernetes_version(name)),
-    "addon": lambda name: render_addon(addon(name)),
-    "endpoint": lambda name: render_endpoint(endpoint(name)),
+KINDS: Mapping[str, Kind] = {
+    "instance-type": Kind("instance_types", instance_type, lambda: instance_types().values(), render_instance_type),
+    "region": Kind("regions", region, lambda: regions().values(), render_region),
+    "kubernetes": Kind(
+        "kubernetes", kubernetes_version, lambda: kubernetes_versions().values(), render_kubernetes_version
+    ),
+    "addon": Kind("addons", addon, lambda: addons().values(), render_addon),
+    "endpoint": Kind("endpoints", endpoint, lambda: endpoints().values(), render_endpoint),
 }
+"""What can be shown, by kind."""
 
 
 class _Sheet:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..catalog import allowed, source_of
 from ..findings import Severity
+from ..spec.arns import Arn
 from ..spec.eks import Eks
 from .context import as_text
 from .registry import Problem, rule
@@ -25,6 +26,7 @@ def accounts_of_documentation(eks: Eks) -> Iterator[Problem]:
     places = [(f"eks.admins[{i}]", arn) for i, arn in enumerate(eks.admins)]
     places += [(f"eks.access[{i}].principal", entry.principal) for i, entry in enumerate(eks.access)]
     for path, arn in places:
-        account = (arn.split(":") + [""] * 5)[4]
+        parsed = Arn.parse(arn)
+        account = parsed.account if parsed else ""
         if account in allowed("documentation_accounts"):
             yield Problem(path, f"{as_text(arn)}: account {account} is a placeholder of AWS's documentation")

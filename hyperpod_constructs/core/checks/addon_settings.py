@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..catalog import label, limit, pattern
+from ..catalog import allowed, label, limit, matches, pattern
 from ..documents import join
 from ..findings import Severity
 from ..jobs.amounts import amount
@@ -81,10 +81,9 @@ def domains(addons: Addons) -> Iterator[Problem]:
     web = spaces.web_ui if spaces is not None and spaces.enabled else None
     if web is None or not web.enabled or is_token(web.domain):
         return
-    part = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-    if len(web.domain) > 253 or not re.fullmatch(rf"{part}(\.{part})+", web.domain, re.ASCII):
+    if not limit("host_name_length").allows(len(web.domain)) or not matches("host_name", web.domain):
         bare = re.sub(r"^[a-z]+://", "", web.domain).split("/")[0].split(":")[0].lower()
-        cure = f"Specify {bare}." if bare != web.domain and re.fullmatch(rf"{part}(\.{part})+", bare) else None
+        cure = f"Specify {bare}." if bare != web.domain and matches("host_name", bare) else None
         yield Problem("addons.spaces.web_ui.domain", f"{as_text(web.domain)} is not a host name", cure)
 
 
@@ -164,13 +163,13 @@ def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
         )
     elif operator == "Equal" and not key:
         yield Problem(path, "a toleration without a key requires the operator Exists", "Add operator: Exists.")
-    if effect not in ("", "NoSchedule", "PreferNoSchedule", "NoExecute"):
+    if effect and effect not in allowed("taint_effect"):
         yield Problem(
             f"{path}.effect", f"{as_text(effect)} is not a valid taint effect", "Use NoSchedule or NoExecute."
         )
     if it.get("tolerationSeconds") is not None:
         seconds = str(it["tolerationSeconds"])
-        if not re.fullmatch(r"-?[0-9]+", seconds):
+        if not matches("whole_number", seconds):
             yield Problem(f"{path}.tolerationSeconds", f"{as_text(seconds)} is not an integer")
         elif effect != "NoExecute":
             message = f"tolerationSeconds applies to NoExecute only, not to {effect or 'every taint'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import addon, kubernetes_versions, limit, load
+from ..catalog import addon, kubernetes_versions, limit, load, pattern
 from ..catalog import minor as kubernetes_minor
 from ..findings import Severity
 from ..spec.addons import ADDON_NAMES, Addons
@@ -14,8 +14,6 @@ from ..spec.eks import Eks
 from .context import Context, EffectiveAddons, as_text, skipped
 from .registry import Problem, rule
 
-_VERSION = re.compile(r"v([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})(-eksbuild\.([0-9]{1,6}))?")
-
 
 def version_tuple(text: str) -> tuple[int, ...] | None:
     """An add-on version for comparing; None where it is no version.
@@ -23,8 +21,8 @@ def version_tuple(text: str) -> tuple[int, ...] | None:
     >>> version_tuple("v1.47.0-eksbuild.2") > version_tuple("v1.47.0"), version_tuple("latest")
     (True, None)
     """
-    found = _VERSION.fullmatch(text)
-    return tuple(int(found[part] or 0) for part in (1, 2, 3, 5)) if found else None
+    found = re.fullmatch(pattern("addon_version"), text)
+    return tuple(int(part or 0) for part in found.groups()) if found else None
 
 
 def _pinned(ctx: Context) -> Iterator[tuple[str, str, str]]:

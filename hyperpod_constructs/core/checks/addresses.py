@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
+from ..catalog import allowed, limit
 from ..findings import Severity
 from ..network_plan import EKS_SERVICE_RANGES, Demand, demands, ip_range, least_addresses, usable
 from ..spec.base import is_token
@@ -50,11 +51,13 @@ def service_range(eks: Eks) -> Iterator[Problem]:
         yield skipped("eks.service_cidr")
         return
     block = parsed(text)
-    spaces = [IPv4Network(space) for space in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+    spaces, prefix = [IPv4Network(space) for space in allowed("private_ipv4_ranges")], limit("eks_service_prefix")
     if block is None:
         yield Problem("eks.service_cidr", f"{as_text(text)} is not a valid IPv4 CIDR")
-    elif not 12 <= block.prefixlen <= 24:
-        yield Problem("eks.service_cidr", f"{block} is a /{block.prefixlen}; EKS supports /12 to /24")
+    elif not prefix.allows(block.prefixlen):
+        yield Problem(
+            "eks.service_cidr", f"{block} is a /{block.prefixlen}; EKS supports /{prefix.minimum} to /{prefix.value}"
+        )
     elif not any(block.subnet_of(space) for space in spaces):
         yield Problem("eks.service_cidr", f"{block} is not in a private range (RFC 1918)")
 

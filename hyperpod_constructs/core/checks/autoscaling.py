@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..catalog import suggest
+from ..catalog import limit, suggest
 from ..findings import Severity
 from ..node_pools import pool_name
 from ..spec.cluster import Cluster
@@ -197,7 +197,7 @@ def agent_for_karpenter(cluster: Cluster, dependencies: DependencyChart) -> Iter
 )
 def tiered_storage(cluster: Cluster) -> Iterator[Problem]:
     storage = cluster.tiered_storage if cluster is not None else None
-    if storage is not None and not 20 <= storage.memory_percent <= 50:
+    if storage is not None and not limit("tiered_storage_memory_advised").allows(storage.memory_percent):
         yield Problem(
             "cluster.tiered_storage.memory_percent", f"{storage.memory_percent} percent of the memory of each node"
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import limit
+from ..catalog import allowed, limit, matches
 from ..findings import Severity
-from ..spec.arns import BUCKET_NAME
 from ..spec.base import is_token
 from ..spec.governance import Governance
 from ..spec.storage import Bucket, LustreFileSystem, Storage
@@ -65,7 +64,7 @@ def _label(path: str, name: str) -> Iterator[Problem]:
     most = limit("kubernetes_name_length").value
     if is_token(name):
         yield skipped(path)
-    elif len(name) > most or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name):
+    elif len(name) > most or not matches("dns_label", name):
         yield Problem(path, f"{as_text(name)} is not a valid Kubernetes name")
 
 
@@ -151,8 +150,8 @@ def is_bucket_name(name: str) -> bool:
     ['my-bucket']
     """
     return (
-        re.fullmatch(BUCKET_NAME, name, re.ASCII) is not None
-        and not re.fullmatch(r"[0-9]+(\.[0-9]+){3}", name)
-        and not name.startswith(("xn--", "sthree-", "amzn-s3-demo-"))
-        and not name.endswith(("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"))
+        matches("s3_bucket_name", name)
+        and not matches("ipv4_address", name)
+        and not name.startswith(allowed("s3_reserved_prefixes"))
+        and not name.endswith(allowed("s3_reserved_suffixes"))
     )

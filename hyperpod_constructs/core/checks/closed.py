@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from ..catalog import uncopied_images
+from ..catalog import matches, uncopied_images
 from ..findings import Severity
 from ..spec.addons import Addons
 from ..spec.base import is_token
@@ -179,7 +178,7 @@ def endpoint_policies(network: Network) -> Iterator[Problem]:
     if network.mode == "closed" and not network.endpoint_policies:
         yield Problem("network.endpoint_policies", "disabled, so the endpoints accept every account")
     for index, account in enumerate(network.endpoint_accounts):
-        if not is_token(account) and not re.fullmatch("[0-9]{12}", account):
+        if not is_token(account) and not matches("account_id", account):
             message = f"{as_text(account)} is not a valid account id: 12 digits in quotes"
             yield Problem(f"network.endpoint_accounts[{index}]", message, severity=Severity.ERROR)
     named = [name for name in ("endpoint_accounts", "organization_id") if getattr(network, name)]

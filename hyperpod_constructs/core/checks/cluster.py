@@ -30,7 +30,7 @@ def _typed(ctx: Context) -> Iterator[tuple[str, str]]:
     title="Instance types are supported by HyperPod.",
     severity=Severity.ERROR,
     why="CreateCluster rejects it, 20 to 30 minutes after the start of the deployment.",
-    cure="`hyperpod catalog show instance-type` lists the supported types.",
+    cure="`hyperpod catalog list instance-type` lists the supported types; specify a newer one in `facts.instance_types`.",
     source="service model of sagemaker: ClusterInstanceType",
     wrong="cluster: {instance_groups: [{name: system, instance_type: m5.4xlarge, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..spec.cluster import Cluster
     from ..spec.dependencies import DependencyChart
     from ..spec.eks import Eks
+    from ..spec.facts import Facts
     from ..spec.governance import Governance
     from ..spec.groups import InstanceGroup, RestrictedInstanceGroup
     from ..spec.jobs import Job
@@ -54,6 +55,7 @@ class Context:
     logs: Logs | None = None
     tags: Mapping[str, str] | None = None
     permissions_boundary_arn: str | None = None
+    facts: Facts | None = None
     allow_data_loss: bool = False
     defaults: int | None = None
     acknowledge: tuple[Acknowledgement, ...] = ()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..catalog import matches
 from ..chart import gaps, unpinned, without_namespace
 from ..findings import Severity
 from ..spec.base import is_token
-from ..spec.dependencies import DependencyChart
+from ..spec.dependencies import DependencyChart, GitChart
 from ..spec.network import Network
 from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
 from .registry import Problem, rule
@@ -205,8 +206,7 @@ def vendored(network: Network, dependencies: DependencyChart) -> Iterator[Proble
     chart = dependencies
     if not chart.enabled or network.existing is not None or network.mode != "closed":
         return
-    source = type(chart.chart).__name__
-    if source in ("NoneType", "GitChart"):
+    if chart.chart is None or isinstance(chart.chart, GitChart):
         yield Problem("dependencies.chart", "downloaded from a Git host, which a closed network cannot reach")
 
 
@@ -268,14 +268,10 @@ def registries(dependencies: DependencyChart) -> Iterator[Problem]:
     registry = dependencies.image_registry if dependencies is not None else None
     if is_token(registry):
         yield skipped("dependencies.image_registry")
-    elif registry is not None and not _REGISTRY.fullmatch(registry):
+    elif registry is not None and not matches("image_registry", registry):
         bare = re.sub(r"^[a-z]+://|/+$", "", registry)
-        cure = f"Specify {bare}." if bare != registry and _REGISTRY.fullmatch(bare) else None
+        cure = f"Specify {bare}." if bare != registry and matches("image_registry", bare) else None
         yield Problem("dependencies.image_registry", f"{as_text(registry)} is not a valid image registry", cure)
-
-
-_PART = r"[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
-_REGISTRY = re.compile(rf"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)*)(:[0-9]{{1,5}})?(/{_PART})*", re.ASCII)
 
 
 @rule(
@@ -284,8 +280,8 @@ _REGISTRY = re.compile(rf"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)*)(:[0-9]{{1,5}})?(
     severity=Severity.ERROR,
     why="The content of the repository at deploy time may differ from what was reviewed. The function that "
     "installs the chart rejects it before installing anything.",
-    cure="Add the sha256 of the package to dependencies.subchart_digests, use a vendored chart (`hyperpod "
-    "chart vendor`, dependencies.chart.path), or set dependencies.allow_unpinned_subcharts to true.",
+    cure="Add the sha256 of the package to dependencies.subchart_digests, use a vendored chart (`hyperpod chart vendor`, "
+    "dependencies.chart.path), or set dependencies.allow_unpinned_subcharts to true.",
     source=_CHART + ", Chart.yaml of the chart and of hyperpod-inference-operator",
     wrong="dependencies: {gpu_operator: true}\n",
     right="dependencies: {gpu_operator: true, subchart_digests: {gpu-operator 26.3.1: 'sha256:" + "ab" * 32 + "'}}\n",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from ..catalog import matches
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.cluster import Cluster
@@ -67,7 +67,7 @@ def ids_of_existing(ctx: Context) -> Iterator[Problem]:
     for path, prefix, value in places:
         if is_token(value):
             yield skipped(path)
-        elif value is not None and not re.fullmatch(rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})", value):
+        elif value is not None and not (value.startswith(f"{prefix}-") and matches("ec2_resource_id", value)):
             yield Problem(path, f"{as_text(value)} is not a valid id; the format is {prefix}-0123456789abcdef0")
 
 

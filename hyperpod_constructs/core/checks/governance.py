@@ -10,6 +10,7 @@ from ..catalog import (
     find_instance_type,
     instance_types,
     limit,
+    matches,
     mig_profiles_in_api,
     pattern,
     source_of,
@@ -97,7 +98,9 @@ def names(governance: Governance) -> Iterator[Problem]:
     name = governance.scheduler.name
     if is_token(name):
         yield skipped("governance.scheduler.name")
-    elif name is not None and not (re.fullmatch(pattern("governance_name"), name) and len(name) <= 63):
+    elif name is not None and not (
+        matches("governance_name", name) and limit("governance_name_length").allows(len(name))
+    ):
         yield Problem("governance.scheduler.name", f"{as_text(name)} is not a valid name")
 
 

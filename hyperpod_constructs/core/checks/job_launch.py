@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 
+from ..catalog import matches
 from ..findings import Severity
 from ..jobs.resources import share
 from ..jobs.room import exact
@@ -15,10 +15,6 @@ from .job_rule import example, parts
 from .registry import Problem, rule
 
 _P5 = "instance_type: ml.p5.48xlarge"
-_LAUNCHERS = re.compile(
-    r"\b(hyperpodrun|torchrun|torch\.distributed\.(run|launch)|accelerate|deepspeed|mpirun|mpiexec|horovodrun|ray|colossalai)\b"
-)
-_SCRIPT = re.compile(r"\.(sh|bash)\b")
 
 
 @rule(
@@ -62,7 +58,7 @@ def launcher(job: Job) -> Iterator[Problem]:
         words = [str(word) for word in (*part.command, *part.args)]
         text = " ".join(words)
         # an image's own command and a script may start a launcher: nothing can be said about them
-        if not words or _LAUNCHERS.search(text) or _SCRIPT.search(text) or "${Token[" in text:
+        if not words or matches("launcher", text) or matches("shell_script", text) or "${Token[" in text:
             continue
         pods = _pods(part)
         if pods > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..catalog import label
+from ..catalog import label, limit
 from ..findings import Severity
 from ..jobs.resources import share
 from ..spec.cluster import Cluster
@@ -202,7 +202,9 @@ def _accelerators(team: Team, name: str, each: int) -> tuple[float, float] | Non
     absolute = _sum(team.borrow_limits, name, each)
     if absolute:
         return own, own + absolute
-    return own, own * (1 + (50 if team.borrow_limit is None else team.borrow_limit) / 100)
+    return own, own * (
+        1 + (limit("borrow_limit_default").value if team.borrow_limit is None else team.borrow_limit) / 100
+    )
 
 
 def _sum(resources: tuple[QuotaResource, ...], name: str, each: int) -> float | None:

@@ -6,18 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..catalog import label
+from ..catalog import label, matches
 from ..documents import join
 from ..findings import Severity
+from ..jobs.compile import HASH_LENGTH
 from ..jobs.manifest import manifest_of
-from ..jobs.names import ENV, IMAGE, LABEL, LABEL_KEY, LABEL_VALUE, LONGEST_NAME, SUBDOMAIN, is_label
+from ..jobs.names import LONGEST_NAME, is_label
 from ..spec.base import is_token
 from ..spec.jobs import Job
 from ..spec.jobs_replica import PodFields
 from .job_rule import KUBERNETES, example, opaque, pods
 from .registry import Problem, rule
-
-_CREDENTIAL = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY)$", re.IGNORECASE)
 
 
 @rule(
@@ -32,7 +31,7 @@ _CREDENTIAL = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KE
 def image(job: Job) -> Iterator[Problem]:
     for prefix, pod in pods(job):
         for place, value in [(f"{prefix}image", pod.image), *_containers(prefix, pod, "image")]:
-            if not opaque(value) and not IMAGE.fullmatch(str(value)):
+            if not opaque(value) and not matches("image_reference", str(value)):
                 yield Problem(place, f"{value!r} is not a valid image reference")
 
 
@@ -55,13 +54,13 @@ def _containers(prefix: str, pod: PodFields, field: str) -> Iterator[tuple[str, 
 def names(job: Job) -> Iterator[Problem]:
     if is_token(job.name):
         return
-    if not LABEL.fullmatch(job.name):
+    if not matches("dns_label", job.name):
         yield Problem("name", f"{job.name!r} is not a DNS label")
         return
     if job.kind == "PyTorchJob" and job.name[0].isdecimal():
         message = f"{job.name!r} begins with a digit, but the name of a PyTorchJob is a DNS-1035 label"
         yield Problem("name", message, f"Begin it with a letter, such as {f'job-{job.name}'!r}.")
-    added = {"hash": 9} if job.on_change == "new-object" else {}
+    added = {"hash": HASH_LENGTH + len("-")} if job.on_change == "new-object" else {}
     if job.kind == "PyTorchJob":
         added["pod suffix"] = len(f"-worker-{max(job.count - 2, 0)}")
     room = LONGEST_NAME - sum(added.values())
@@ -190,7 +189,7 @@ def kinds(job: Job) -> Iterator[Problem]:
     if job.kind != "HyperPodPyTorchJob" and job.run_policy.ttl_seconds == -1:
         yield Problem("run_policy.ttl_seconds", f"-1 is not supported by {job.kind}", "Remove it to keep the job.")
     processes = job.processes_per_node
-    if not opaque(processes) and not re.fullmatch(r"auto|cpu|gpu|[0-9]+", str(processes)):
+    if not opaque(processes) and not matches("processes_per_node", str(processes)):
         yield Problem(
             "processes_per_node", f"{processes!r} is not a valid number", "Use auto, cpu, gpu or a number in quotes."
         )
@@ -218,7 +217,7 @@ def environment(job: Job) -> Iterator[Problem]:
     for prefix, holder in places:
         for name, value in holder.env.items():
             path = join(f"{prefix}env", name)
-            if not is_token(name) and not ENV.fullmatch(name):
+            if not is_token(name) and not matches("environment_variable", name):
                 cure = "Use letters, digits, '_', '-' and '.', not beginning with a digit."
                 yield Problem(path, f"{name!r} is not a valid name of an environment variable", cure)
             if isinstance(value, EnvSource):
@@ -232,9 +231,9 @@ def environment(job: Job) -> Iterator[Problem]:
 
 def _labels(path: str, labels: Mapping[str, str]) -> Iterator[Problem]:
     for key, value in labels.items():
-        if not is_token(key) and not LABEL_KEY.fullmatch(key):
+        if not is_token(key) and not matches("pod_label_key", key):
             yield Problem(f'{path}["{key}"]', f"{key!r} is not a valid label key", "Use prefix/name.")
-        if not is_token(value) and not LABEL_VALUE.fullmatch(value):
+        if not is_token(value) and not matches("pod_label_value", value):
             cure = "Use 63 characters at most: letters, digits, '-', '_' and '.'."
             yield Problem(f'{path}["{key}"]', f"{value!r} is not a valid label value", cure)
 
@@ -246,7 +245,7 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
     elif (stated[0] == "pod_field") != (source.key is None):
         yield Problem(path, "A secret or config map requires a key; a pod field has none.")
     name = source.secret or source.config_map
-    if not opaque(name) and not SUBDOMAIN.fullmatch(str(name)):
+    if not opaque(name) and not matches("dns_subdomain", str(name)):
         yield Problem(path, f"{name!r} is not a valid Kubernetes name", "Use lowercase letters, digits and hyphens.")
 
 
@@ -287,5 +286,5 @@ def topology(job: Job) -> Iterator[Problem]:
 def credentials(job: Job) -> Iterator[Problem]:
     for prefix, pod in pods(job):
         for name, value in pod.env.items():
-            if isinstance(value, str) and value and not is_token(value) and _CREDENTIAL.search(name):
+            if isinstance(value, str) and value and not is_token(value) and matches("credential_variable", name):
                 yield Problem(f"{prefix}env.{name}", "the name suggests a credential, but the value is plain text")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from ..catalog import default_kubernetes_version, find_kubernetes_version, kubernetes_versions, minor, suggest
+from ..catalog import (
+    default_kubernetes_version,
+    find_kubernetes_version,
+    kubernetes_versions,
+    limit,
+    matches,
+    minor,
+    suggest,
+)
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.eks import Eks
@@ -13,10 +20,6 @@ from .context import Context, as_text, skipped
 from .registry import Problem, rule
 
 _CALENDAR = "EKS user guide, kubernetes-versions"
-_SOON = 60
-"""Days ahead that the end of support is told."""
-_AHEAD = 3
-"""Minor versions beyond the calendar's newest that may be there without the catalog knowing."""
 
 
 def _newest() -> str:
@@ -46,7 +49,7 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
         yield skipped(path)
         return
     listed = f"Use {_newest()}, the latest version that HyperPod documents."
-    if not re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}", version):
+    if not matches("kubernetes_minor_version", version):
         near = suggest(version.removeprefix("v"), kubernetes_versions())
         cure = f"did you mean {near!r}?" if near else f'Set it to "{_newest()}".'
         yield Problem(path, f"{as_text(version)} is not a valid Kubernetes minor version", cure)
@@ -55,7 +58,10 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
     oldest = min(kubernetes_versions(), key=minor)
     if minor(version) < minor(oldest):
         yield Problem(path, f"EKS no longer supports Kubernetes {version}; the calendar begins with {oldest}", listed)
-    elif minor(version)[0] == minor(newest)[0] and minor(version)[1] <= minor(newest)[1] + _AHEAD:
+    elif (
+        minor(version)[0] == minor(newest)[0]
+        and minor(version)[1] <= minor(newest)[1] + limit("kubernetes_versions_ahead").value
+    ):
         message = f"Kubernetes {version} is later than the catalog, which ends with {newest}"
         why = "The version is unknown; HyperPod may not support it."
         yield Problem(path, message, f"{listed} Or run `hyperpod catalog refresh`.", why, Severity.WARNING)
@@ -115,7 +121,7 @@ def version_support_left(eks: Eks, ctx: Context) -> Iterator[Problem]:
             message += "; this conflicts with `support: STANDARD`"
             cure += " Or set `support: EXTENDED`."
         yield Problem(path, message, cure)
-    elif status == "standard" and left is not None and left <= _SOON:
+    elif status == "standard" and left is not None and left <= limit("kubernetes_support_notice_days").value:
         message = (
             f"standard support of Kubernetes {version} ends on {version.end_of_standard_support} ({left} days left)"
         )

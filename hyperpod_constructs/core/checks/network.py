@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network
 
-from ..catalog import endpoints, limit, suggest
+from ..catalog import endpoints, limit, pattern, suggest
 from ..findings import Severity
-from ..network_plan import ip_range, node_ranges, public_prefix
+from ..network_plan import control_plane_addresses, ip_range, node_ranges, public_prefix
 from ..spec.base import is_token
 from ..spec.network import Network
 from .context import Context, as_text, skipped
@@ -90,8 +90,9 @@ def host_bits(network: Network, ctx: Context) -> Iterator[Problem]:
 def range_sizes(network: Network, ctx: Context) -> Iterator[Problem]:
     for path, text in _ranges(ctx):
         block = parsed(text)
-        if block is not None and not 16 <= block.prefixlen <= 28:
-            yield Problem(path, f"{block} is a /{block.prefixlen}; AWS supports /16 to /28")
+        prefix = limit("vpc_prefix")
+        if block is not None and not prefix.allows(block.prefixlen):
+            yield Problem(path, f"{block} is a /{block.prefixlen}; AWS supports /{prefix.minimum} to /{prefix.value}")
 
 
 @rule(
@@ -111,7 +112,7 @@ def primary_holds_subnets(network: Network) -> Iterator[Problem]:
     zones, public = len(network.availability_zone_ids), network.mode == "open"
     if public_prefix(primary, zones, public=public) is None:
         kinds = "a public and a control-plane subnet" if public else "a control-plane subnet"
-        need = zones * 16 * (2 if public else 1)
+        need = zones * control_plane_addresses() * (2 if public else 1)
         message = (
             f"{primary} has {primary.num_addresses} addresses; {zones} zones with {kinds} each require at least {need}"
         )
@@ -283,7 +284,7 @@ def endpoint_services(network: Network) -> Iterator[Problem]:
         if is_token(service):
             yield skipped(path)
         elif service.startswith(_WHOLE_NAME):
-            short = re.sub(r"^[a-z]{2}(-[a-z]+)+-[0-9]\.", "", service.removeprefix(_WHOLE_NAME))
+            short = re.sub(rf"^{pattern('region_name')}\.", "", service.removeprefix(_WHOLE_NAME))
             message = f"{as_text(service)} is a full name; the prefix com.amazonaws.<region>. is added automatically"
             yield Problem(path, message, f"Use {short}.", severity=Severity.ERROR)
         elif service not in endpoints():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from ..catalog import load
+from ..catalog import load, matches
 from ..cluster_properties import container_data, lifecycle_settings
 from ..findings import Severity
 from ..spec.base import is_token
@@ -101,12 +100,12 @@ def lustre_client_package(cluster: Cluster) -> Iterator[Problem]:
     if client is None:
         return
     path, url, digest = "cluster.lustre_efa_client", client.package_url, client.package_sha256
-    if url is not None and not is_token(url) and not re.fullmatch(r"https://[^\s'\"]+", url):
+    if url is not None and not is_token(url) and not matches("https_address", url):
         yield Problem(f"{path}.package_url", f"{as_text(url)} is not an HTTPS address")
     if (url is None) != (digest is None):
         missing = "package_sha256" if digest is None else "package_url"
         yield Problem(f"{path}.{missing}", "not set: package_url and package_sha256 must be set together")
-    if digest is not None and not is_token(digest) and not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if digest is not None and not is_token(digest) and not matches("sha256", digest):
         yield Problem(f"{path}.package_sha256", f"{as_text(digest)} is not 64 hexadecimal digits")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import pattern, source_of
+from ..catalog import limit, matches, pattern, source_of
 from ..findings import Severity
 from ..spec.addons import Addons
 from ..spec.base import is_token
@@ -103,9 +103,10 @@ def samples(addons: Addons, ctx: Context) -> Iterator[Problem]:
         return
     path, levels = "addons.observability.metrics", settings.metrics
     advanced = [name for name in type(levels).model_fields if getattr(levels, name) == "ADVANCED"]
-    if levels.interval_seconds < 30:
-        yield Problem(f"{path}.interval_seconds", f"{levels.interval_seconds} seconds; the add-on's default is 30")
-    if len(advanced) > 3:
+    least = limit("observability_scrape_interval_seconds").value
+    if levels.interval_seconds < least:
+        yield Problem(f"{path}.interval_seconds", f"{levels.interval_seconds} seconds; the add-on's default is {least}")
+    if len(advanced) > limit("observability_advanced_areas").value:
         yield Problem(path, f"{len(advanced)} metric groups are ADVANCED: {', '.join(advanced)}")
 
 
@@ -125,7 +126,7 @@ def alarms(addons: Addons, ctx: Context) -> Iterator[Problem]:
     if settings is None or settings.alarms is None:
         return
     for index, email in enumerate(settings.alarms.emails):
-        if not is_token(email) and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
+        if not is_token(email) and not matches("email", email):
             yield Problem(
                 f"addons.observability.alarms.emails[{index}]", f"{as_text(email)} is not a valid email address"
             )

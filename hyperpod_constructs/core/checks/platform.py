@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..catalog import Region, allowed, find_region, limit, load, regions, suggest
+from ..catalog import Region, allowed, find_region, limit, load, matches, regions, suggest
 from ..findings import Severity
 from ..spec.base import is_token
 from ..spec.platform import Logs
 from .context import Context, as_text, skipped
 from .registry import Problem, rule
 
-_STACK_NAME_LENGTH = 128
 _LONGEST_STACK_SUFFIX = len("-Jobs-99")
 
 
@@ -31,13 +29,13 @@ def platform_name(name: str, ctx: Context) -> Iterator[Problem]:
     name = ctx.name or ""
     if is_token(name):
         yield skipped("name")
-    elif not re.fullmatch(r"[a-zA-Z](-?[a-zA-Z0-9])*", name):
+    elif not matches("platform_name", name):
         yield Problem(
             "name",
             f"{as_text(name)} has invalid characters: use letters, digits and single hyphens, beginning with a letter",
         )
-    elif len(name) > _STACK_NAME_LENGTH - _LONGEST_STACK_SUFFIX:
-        most = _STACK_NAME_LENGTH - _LONGEST_STACK_SUFFIX
+    elif len(name) > limit("stack_name_length").value - _LONGEST_STACK_SUFFIX:
+        most = limit("stack_name_length").value - _LONGEST_STACK_SUFFIX
         yield Problem(
             "name", f"{len(name)} characters; with the suffixes of stack names the limit is {most}", "Shorten it."
         )
@@ -91,7 +89,7 @@ def region_has_hyperpod(region_facts: Region) -> Iterator[Problem]:
     right='account: "111122223333"\n',
 )
 def account_id(account: str) -> Iterator[Problem]:
-    if not re.fullmatch(r"[0-9]{12}", account or ""):
+    if not matches("account_id", account or ""):
         yield Problem("account", f"{as_text(account)} is not a 12-digit account id")
 
 

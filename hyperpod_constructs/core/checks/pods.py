@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..catalog import addon
+from ..catalog import addon, limit
 from ..findings import Severity
 from ..placement import takes_anything
 from ..spec.addons import ADDON_NAMES, Addons
@@ -14,8 +14,6 @@ from .registry import Problem, rule
 _TABLE = (
     "documentation page sagemaker-hyperpod-eks-prerequisites: one interface for pods; pods of add-ons are estimates"
 )
-_CHART_PODS_PER_NODE = 3
-"""Health monitoring agent and device plugins on an accelerated node (estimate)."""
 
 
 def per_node(ctx: Context) -> int:
@@ -43,7 +41,7 @@ def room_on_each_node(addons: Addons, groups: Groups, ctx: Context) -> Iterator[
     pods = per_node(ctx)
     for path, group in groups:
         for kind in types_of(group):
-            agents = _CHART_PODS_PER_NODE if kind.is_accelerated else 0
+            agents = limit("chart_pods_per_accelerated_node").value if kind.is_accelerated else 0
             if kind.max_pods is not None and pods + agents >= kind.max_pods:
                 message = (
                     f"{kind.name} can run {kind.max_pods} pods, and add-ons use about {pods + agents} on each node"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import allowed, limit, pattern, source_of
+from ..catalog import allowed, limit, matches, pattern, source_of
 from ..findings import Severity
 from ..spec.arns import BUCKET_NAME
 from ..spec.base import is_token
@@ -160,7 +160,11 @@ def existing(storage: Storage) -> Iterator[Problem]:
             given = next(name for name in parts if name not in missing)
             yield Problem(f"storage.lustre[{index}].{given}", f"requires {' and '.join(missing)}")
         known = system.existing_id
-        if known is not None and not is_token(known) and not re.fullmatch(r"fs-[0-9a-f]{8,17}", known):
+        if (
+            known is not None
+            and not is_token(known)
+            and not (matches("fsx_file_system_id", known) and limit("fsx_file_system_id_length").allows(len(known)))
+        ):
             yield Problem(f"storage.lustre[{index}].existing_id", f"{as_text(known)} is not a valid file system id")
         for name, form in (
             ("existing_dns_name", "fsx_lustre_dns_name"),

@@ -176,14 +176,14 @@ def schedules(instance_groups: InstanceGroups) -> Iterator[Problem]:
         place = f"{path}.scheduled_update.schedule"
         if schedule is None:
             continue
-        found = re.fullmatch(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)", schedule)
+        found = re.fullmatch(pattern("schedule_fields"), schedule)
         if is_token(schedule):
             yield skipped(place)
         elif found is None:
             yield Problem(
                 place, f"unsupported schedule {as_text(schedule)}; use cron(minute hour day month weekday year)"
             )
-        elif (found[3] == "?") == (found[5] == "?"):
+        elif (found["day"] == "?") == (found["weekday"] == "?"):
             message = f"{as_text(schedule)} must have `?` for either the day of the month or the day of the week"
             cure = "Use cron(0 3 ? * SUN *) for a day of the week, cron(0 3 1 * ? *) for a day of the month."
             yield Problem(place, message, cure)

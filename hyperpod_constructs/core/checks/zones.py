@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from ..catalog import Region, limit, region_of_zone_id
+from ..catalog import Region, limit, matches, region_of_zone_id
 from ..findings import Severity
 from ..network_plan import control_plane_zones, zones_of
 from ..spec.base import is_token
@@ -108,7 +107,7 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
             continue
         other = region_of_zone_id(zone)
         example = f"{region_facts.zone_id_prefix}-az1"
-        if re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9][a-z]", zone):
+        if matches("zone_name", zone):
             said, cure = f"{as_text(zone)} is a zone name, not a zone id such as {example}", None
         elif other is not None:
             said, cure = (

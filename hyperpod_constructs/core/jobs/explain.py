@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 from ..catalog import find_instance_type
 from ..spec.cluster import Cluster
@@ -24,6 +25,46 @@ def explain(job: Job, cluster: Cluster | None = None) -> str:
       2 replicas, each a whole node of ml.g5.8xlarge, requesting
     """
     return "\n".join(_lines(job, cluster)) + "\n"
+
+
+def explained(job: Job, cluster: Cluster | None = None) -> dict[str, Any]:
+    """The same as data: each replica spec with its numbers, and what nodes and groups hold.
+
+    Raises:
+        InvalidSpec: the job has errors.
+
+    >>> job = Job(name="train", image="b", instance_type="ml.g5.8xlarge", nodes=2, on_change="replace")
+    >>> explained(job)["replicas"][0]["per_node"]
+    1
+    """
+    manifest = compile_job(job)["metadata"]
+    replicas = []
+    for part in job.parts:
+        sized, kind = share(part, job), find_instance_type(part.instance_type) if part.instance_type else None
+        groups = cluster.groups if cluster is not None and kind is not None else ()
+        replicas.append(
+            {
+                "name": part.name,
+                "count": part.count,
+                "spares": part.spares,
+                "instance_type": part.instance_type,
+                "numbers": [{"name": step.name, "value": step.value, "how": step.how} for step in sized.steps],
+                "per_node": sized.per_node,
+                "groups": [
+                    {"name": group.name, "nodes": group.most, "replicas": group.most * (sized.per_node or 0)}
+                    for group in groups
+                    if kind is not None and kind.name in group.types and part.instance_group in (None, group.name)
+                ],
+            }
+        )
+    return {
+        "kind": job.kind,
+        "name": manifest["name"],
+        "namespace": manifest["namespace"],
+        "queue": job.effective_queue,
+        "priority": job.effective_priority,
+        "replicas": replicas,
+    }
 
 
 def _lines(job: Job, cluster: Cluster | None) -> Iterator[str]:

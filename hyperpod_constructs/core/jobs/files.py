@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..documents import Document, parse, read, read_all
+from ..documents import Document, read, read_all
 from ..findings import Finding, Severity, ordered
 from ..shape import shaped
 from ..spec.jobs import Job
@@ -54,15 +54,6 @@ def read_job(path: Path) -> LoadedJob:
 def read_jobs(path: Path) -> list[LoadedJob]:
     """The jobs in a file, one in each document."""
     return [_loaded(document) for document in read_all(path)]
-
-
-def parse_job(text: str, *, file: str | None = None) -> LoadedJob:
-    r"""The job in a text.
-
-    >>> parse_job("job_name: smoke\nimage: registry/train:v1\nnode_count: 2\n").job.nodes
-    2
-    """
-    return _loaded(parse(text, file=file))
 
 
 def _loaded(document: Document) -> LoadedJob:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..findings import Finding, Severity
+from ..importing.documents import FORMATS, format_of
 from .schema import type_of
 
-_STACK_KEYS = ("hyperpod_cluster_name", "instance_group_settings", "create_eks_cluster_stack", "resource_name_prefix")
-_TEMPLATE = re.compile(r"^#\s*template\s*:\s*(\S+)", re.MULTILINE)
 JOB_KINDS = ("HyperPodPyTorchJob", "PyTorchJob", "Job")
 
 
@@ -44,14 +42,6 @@ def is_recipe(data: object) -> bool:
     return data.get("template") == "hyp-recipe-job" or ("run" in data and bool(of_recipe)) or "recipes" in data
 
 
-def is_cluster_stack(data: object, comments: str | None = None) -> bool:
-    """Whether data is a `cluster-stack` config of the official CLI."""
-    if not isinstance(data, Mapping):
-        return False
-    stated = data.get("template") or (found[1] if (found := _TEMPLATE.search(comments or "")) else None)
-    return stated == "cluster-stack" or sum(key in data for key in _STACK_KEYS) > 1
-
-
 def foreign(data: Any, *, file: str | None = None, comments: str | None = None) -> Finding | None:
     """One finding that says what a file is and what to do with it; None for our own files and job configs of `hyp`."""
     name = file or "FILE"
@@ -64,10 +54,10 @@ def foreign(data: Any, *, file: str | None = None, comments: str | None = None) 
             known = "is checked and created with a job by `hyperpod jobs submit`" if type_of(kind) else "is not a job"
             cure = f"a {kind} {known}; `kubectl apply -f {name}` creates it alone"
         return _finding("kind", message, cure)
-    if is_cluster_stack(data, comments):
-        message = "this is a cluster-stack config of the official CLI, not a config of ours"
-        cure = "`hyperpod init` writes a hyperpod.yaml to put its values into; docs/features.md lists what is the same"
-        return _finding("", message, cure)
+    other = "tfvars" if name.endswith(".tfvars") else format_of(data, comments or "")
+    if other is not None:
+        message = f"this is a file with {FORMATS[other]}, not a config of ours"
+        return _finding("", message, f"`hyperpod import {other} {name}` writes a hyperpod.yaml")
     if is_start_job(data):
         message = "this is a config of `hyperpod start-job`, the official CLI before version 3"
         return _finding("training_cfg", message, f"`hyperpod jobs import {name}` writes a job file")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..catalog import limit, matches
 from ..documents import join
 from ..spec.base import is_token
-from . import names
+from .names import is_label
 from .quantities import amount
 from .schema import Flaw, flaws
 
@@ -29,7 +30,7 @@ def template_flaws(template: Any) -> list[Flaw]:
 def _metadata(metadata: Json) -> Iterator[Flaw]:
     yield from _labels(metadata.get("labels"), "metadata.labels")
     for key in metadata.get("annotations") or {}:
-        if not is_token(key) and not names.LABEL_KEY.fullmatch(str(key).lower()):
+        if not is_token(key) and not matches("pod_label_key", str(key).lower()):
             yield Flaw(
                 join("metadata.annotations", str(key)), f"{key!r} is not a valid annotation key", "use prefix/name"
             )
@@ -37,9 +38,9 @@ def _metadata(metadata: Json) -> Iterator[Flaw]:
 
 def _labels(labels: Json | None, path: str) -> Iterator[Flaw]:
     for key, value in (labels or {}).items():
-        if not is_token(key) and not names.LABEL_KEY.fullmatch(str(key)):
+        if not is_token(key) and not matches("pod_label_key", str(key)):
             yield Flaw(join(path, str(key)), f"{key!r} is not a valid label key", "use prefix/name")
-        if not is_token(value) and not names.LABEL_VALUE.fullmatch(value):
+        if not is_token(value) and not matches("pod_label_value", value):
             cure = "use 63 characters at most: letters, digits, '-', '_' and '.'"
             yield Flaw(join(path, str(key)), f"{value!r} is not a valid label value", cure)
 
@@ -71,7 +72,7 @@ def _pod(spec: Json) -> Iterator[Flaw]:
         yield Flaw("spec.dnsPolicy", "is None without dnsConfig.nameservers", "state the name servers in dnsConfig")
     for field in ("serviceAccountName", "priorityClassName", "runtimeClassName"):
         value = spec.get(field)
-        if value and not is_token(value) and not names.SUBDOMAIN.fullmatch(value):
+        if value and not is_token(value) and not matches("dns_subdomain", value):
             yield Flaw(
                 f"spec.{field}", f"{value!r} is not a valid Kubernetes name", "use lower case letters and hyphens"
             )
@@ -80,7 +81,7 @@ def _pod(spec: Json) -> Iterator[Flaw]:
 def _name(name: str, path: str, taken: dict[str, str]) -> Iterator[Flaw]:
     if is_token(name):
         return
-    if not names.is_label(name):
+    if not is_label(name):
         cure = "use lower case letters, digits and hyphens, 63 at most"
         yield Flaw(path, f"{name!r} is not a valid container name", cure)
     if name in taken:
@@ -94,7 +95,7 @@ def _container(container: Json, path: str, volumes: set[str], kind: str) -> Iter
         yield Flaw(
             f"{path}.image", f"the container {name!r} has no image", "state its image, or patch a known container"
         )
-    elif not is_token(image) and not names.IMAGE.fullmatch(image):
+    elif not is_token(image) and not matches("image_reference", image):
         yield Flaw(f"{path}.image", f"{image!r} is not a valid image reference", "write registry/repository:tag")
     if kind == "initContainers" and container.get("restartPolicy") not in (None, "Always"):
         yield Flaw(f"{path}.restartPolicy", "an init container's restart policy can only be Always", "remove it")
@@ -116,7 +117,7 @@ def _rights(security: Json, path: str) -> Iterator[Flaw]:
 def _env(container: Json, path: str) -> Iterator[Flaw]:
     for index, one in _each(container.get("env")):
         place, name, source = f"{path}.env[{index}]", one["name"], one.get("valueFrom")
-        if not is_token(name) and not names.ENV.fullmatch(name):
+        if not is_token(name) and not matches("environment_variable", name):
             yield Flaw(
                 f"{place}.name",
                 f"{name!r} is not a valid name of an environment variable",
@@ -141,9 +142,9 @@ def _ports(container: Json, path: str) -> Iterator[Flaw]:
         place, name = f"{path}.ports[{index}]", one.get("name")
         for field in ("containerPort", "hostPort"):
             port = one.get(field)
-            if isinstance(port, int) and not 1 <= port <= 65535 and not (field == "hostPort" and port == 0):
-                yield Flaw(f"{place}.{field}", f"{port} is not a valid port", "write 1 to 65535")
-        if name and not is_token(name) and not names.PORT.fullmatch(name):
+            if isinstance(port, int) and not limit("port").allows(port) and not (field == "hostPort" and port == 0):
+                yield Flaw(f"{place}.{field}", f"{port} is not a valid port", f"write 1 to {limit('port').value}")
+        if name and not is_token(name) and not matches("port_name", name):
             cure = "use 15 characters at most: lower case letters, digits and single hyphens, with one letter"
             yield Flaw(f"{place}.name", f"{name!r} is not a valid port name", cure)
         if name in seen:
@@ -176,7 +177,7 @@ def _resources(resources: Json, path: str) -> Iterator[Flaw]:
         for name, value in values.items():
             place, number = join(f"{path}.{side}", str(name)), amount(value)
             fixed = "/" in name or name.startswith("hugepages-")
-            qualified = "/" in name and names.LABEL_KEY.fullmatch(name)
+            qualified = "/" in name and matches("pod_label_key", name)
             if not qualified and name not in _STANDARD and not name.startswith("hugepages-"):
                 cure = (
                     f"known are {', '.join(_STANDARD)}, hugepages-<size> and names with a prefix such as nvidia.com/gpu"
@@ -203,7 +204,7 @@ def _volumes(spec: Json) -> Iterator[Flaw]:
     seen: set[str] = set()
     for index, volume in _each(spec.get("volumes")):
         path, name = f"spec.volumes[{index}]", volume["name"]
-        if not is_token(name) and not names.is_label(name):
+        if not is_token(name) and not is_label(name):
             yield Flaw(
                 f"{path}.name", f"{name!r} is not a valid volume name", "use lower case letters, digits and hyphens"
             )
@@ -222,7 +223,7 @@ _REFERENCES = (("persistentVolumeClaim", "claimName"), ("secret", "secretName"),
 def _source(volume: Json, path: str) -> Iterator[Flaw]:
     for source, field in _REFERENCES:
         name = (volume.get(source) or {}).get(field)
-        if name and not is_token(name) and not names.SUBDOMAIN.fullmatch(name):
+        if name and not is_token(name) and not matches("dns_subdomain", name):
             cure = "use lower case letters, digits, hyphens and dots"
             yield Flaw(f"{path}.{source}.{field}", f"{name!r} is not a valid Kubernetes name", cure)
         for index, item in _each((volume.get(source) or {}).get("items")):
@@ -240,13 +241,13 @@ def _toleration(one: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(
             path, "has no key, which only the operator Exists can do without", "add the key, or write operator Exists"
         )
-    if key and not is_token(key) and not names.LABEL_KEY.fullmatch(key):
+    if key and not is_token(key) and not matches("pod_label_key", key):
         yield Flaw(f"{path}.key", f"{key!r} is not a valid taint key", "use prefix/name")
     if operator == "Exists" and value:
         yield Flaw(
             path, f"has the value {value!r}, which the operator Exists does not compare", "remove value, or write Equal"
         )
-    elif not is_token(value) and not names.LABEL_VALUE.fullmatch(value):
+    elif not is_token(value) and not matches("pod_label_value", value):
         yield Flaw(
             f"{path}.value", f"{value!r} is not a valid taint value", "use 63 letters, digits, '-', '_' and '.' at most"
         )
@@ -283,7 +284,7 @@ def _term(term: Json, path: str) -> Iterator[Flaw]:
 
 def _expression(one: Json, path: str) -> Iterator[Flaw]:
     operator, values = one.get("operator"), one.get("values") or []
-    if not is_token(one["key"]) and not names.LABEL_KEY.fullmatch(one["key"]):
+    if not is_token(one["key"]) and not matches("pod_label_key", one["key"]):
         yield Flaw(f"{path}.key", f"{one['key']!r} is not a valid label key", "use prefix/name")
     if operator in ("In", "NotIn") and not values:
         yield Flaw(path, f"the operator {operator} needs values", "add values, or write Exists")
@@ -303,8 +304,10 @@ def _pod_affinity(affinity: Json, base: str) -> Iterator[Flaw]:
 
 
 def _weight(one: Json, path: str) -> Iterator[Flaw]:
-    if isinstance(one.get("weight"), int) and not 1 <= one["weight"] <= 100:
-        yield Flaw(f"{path}.weight", f"{one['weight']} is not a valid weight", "write 1 to 100")
+    if isinstance(one.get("weight"), int) and not limit("affinity_weight").allows(one["weight"]):
+        yield Flaw(
+            f"{path}.weight", f"{one['weight']} is not a valid weight", f"write 1 to {limit('affinity_weight').value}"
+        )
 
 
 def _pod_term(one: Json, path: str) -> Iterator[Flaw]:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..catalog import EFA_RESOURCE, InstanceType, find_instance_type
-from ..catalog._files import load
+from ..catalog._files import follows_facts, load
 from ..spec.jobs import Job
 from ..spec.jobs_replica import RESOURCE_FIELDS, PodFields, Replica
 from .devices import accelerator_name, accelerator_resource, mig_per_node, mig_share
@@ -89,6 +89,7 @@ _ASKED = (
 """The fields that the numbers depend on."""
 
 
+@follows_facts
 @lru_cache(maxsize=1024)
 def _cached_share(
     asked: tuple[Any, ...], beside_vcpu: Decimal, beside_memory: Decimal, hugepages: int, device: str

@@ -6,9 +6,10 @@ from decimal import ROUND_FLOOR, Decimal
 from functools import cache
 
 from ..catalog import InstanceType
-from ..catalog._files import load
+from ..catalog._files import follows_facts, load
 
 
+@follows_facts
 @cache
 def reserved(resource: str, capacity: float) -> Decimal:
     """What pods cannot use of a node's `vcpu` or `memory_gib`.
@@ -25,6 +26,7 @@ def reserved(resource: str, capacity: float) -> Decimal:
     return total
 
 
+@follows_facts
 @cache
 def usable(resource: str, capacity: float) -> Decimal:
     """What pods can use of a node's `vcpu` or `memory_gib`.
@@ -35,6 +37,7 @@ def usable(resource: str, capacity: float) -> Decimal:
     return exact(capacity) - reserved(resource, capacity)
 
 
+@follows_facts
 @cache
 def offered(resource: str, kind: InstanceType) -> Decimal:
     """The most that a kubelet offers of a node's `vcpu` or `memory_gib`: capacity less what EKS nodes reserve.

@@ -43,6 +43,18 @@ def to_yaml(manifests: Sequence[dict[str, Any]]) -> str:
     return yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
 
 
+def inline(value: Any) -> str:
+    """A value on one line, which reads back as it is.
+
+    >>> inline({"name": "1e3", "zones": ["a"]})
+    '{name: "1e3", zones: [a]}'
+    """
+    text: str = yaml.dump(
+        [value], Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=2**31 - 1
+    )
+    return text.rstrip("\n")[1:-1]
+
+
 def to_json(manifests: Sequence[dict[str, Any]]) -> str:
     """Manifests as JSON: the object itself, or a List of several."""
     content = manifests[0] if len(manifests) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(manifests)}

@@ -24,6 +24,7 @@ from .base import Change, SpecModel, change_of, configuration_of, is_token
 from .cluster import Autoscaling, Cluster, SharedEnvironment, TieredStorage
 from .dependencies import DependencyChart
 from .eks import Access, Eks, ExistingEks
+from .facts import Facts, StatedAccelerator, StatedInstanceType, StatedRegion
 from .governance import Governance, PriorityClass, QuotaResource, Scheduler, Team
 from .groups import (
     AutoPatch,
@@ -72,6 +73,7 @@ __all__ = [
     "Eks",
     "ExistingEks",
     "ExistingNetwork",
+    "Facts",
     "Governance",
     "Grafana",
     "InferenceOperator",
@@ -101,6 +103,9 @@ __all__ = [
     "Spaces",
     "SpacesWebUi",
     "SpecModel",
+    "StatedAccelerator",
+    "StatedInstanceType",
+    "StatedRegion",
     "Storage",
     "Taint",
     "Team",

@@ -14,9 +14,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel
 
+from ..catalog import pattern
+
 _IAM_NAME = r"(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}"
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-BUCKET_NAME = r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+BUCKET_NAME = pattern("s3_bucket_name")
 """S3 bucket names: 3 to 63 lowercase letters, digits, hyphens and single dots, with a letter or digit at both ends."""
 
 

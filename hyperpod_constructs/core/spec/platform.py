@@ -11,6 +11,7 @@ from .base import Change, SpecModel, defaults, field
 from .cluster import Cluster
 from .dependencies import DependencyChart
 from .eks import Eks
+from .facts import Facts
 from .governance import Governance
 from .groups import LustreEfaClient
 from .jobs import Job
@@ -67,6 +68,9 @@ class Platform(SpecModel):
     tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of all resources.")
     permissions_boundary_arn: PolicyArn | None = field(
         None, change=Change.IN_PLACE, help="Permissions boundary of every role that we make."
+    )
+    facts: Facts = field(
+        defaults(Facts), change=Change.NONE, help="Facts over those of the catalog: new instance types and regions."
     )
     allow_data_loss: bool = field(
         False,

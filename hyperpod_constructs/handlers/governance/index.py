@@ -8,10 +8,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..shared.clock import Clock
 from .api import Api, GovernanceError, Live, api_of
 from .settle import Step, advice, next_step
 from .taking import Taking, give_up, patiently, said
-from .timing import Clock, code, is_transient
+from .timing import code, is_transient
 
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)

@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..shared.clock import Clock
 from ..shared.ownership import Claim, Foreign, Release, claim, existed, release, seems_to_be
 from .api import Api, GovernanceError, Live
 from .owned import TooLarge, joining, leaving, same, wants
-from .timing import Clock, code, is_transient, retrying
+from .timing import code, is_transient, retrying
 
 T = TypeVar("T")
 

@@ -1,13 +1,13 @@
-"""Clock and retries. Tests give a clock of their own, so nothing waits on real time."""
+"""Which errors of AWS may pass by themselves, and trying again."""
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from ..shared.clock import Clock, pauses
 
 T = TypeVar("T")
 
@@ -23,26 +23,6 @@ _TRANSIENT = {
     "TooManyRequestsException",
 }
 _LONGEST_PAUSE_SECONDS = 20.0
-
-
-class Clock:
-    """Real time."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds since some moment: unlike `now`, it never jumps."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
-
-    def jitter(self) -> float:
-        """Factor of each pause, so that many quotas do not retry in step."""
-        return random.uniform(0.75, 1.25)
 
 
 def code(error: Exception) -> str:
@@ -63,13 +43,11 @@ def retrying(action: Callable[[], T], clock: Clock, until: float, *, also: Calla
 
     `until` is a time of the clock that never jumps. `also` says which further errors are worth another try.
     """
-    pause = 1.0
-    while True:
+    for pause in pauses(clock, first=1.0, longest=_LONGEST_PAUSE_SECONDS):
         try:
             return action()
         except (ClientError, BotoCoreError) as error:
-            wait = pause * clock.jitter()
-            if not (is_transient(error) or also(error)) or clock.monotonic() + wait >= until:
+            if not (is_transient(error) or also(error)) or clock.monotonic() + pause >= until:
                 raise
-        clock.sleep(wait)
-        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        clock.sleep(pause)
+    raise AssertionError("unreachable: pauses never end")

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..shared.clock import Clock
 from ..shared.within import within
 
 log = logging.getLogger(__name__)
@@ -44,18 +45,6 @@ class GrafanaError(Exception):
     """What CloudFormation shows the user."""
 
 
-class Clock:
-    """Real time."""
-
-    def now(self) -> float:
-        """Seconds that never jump."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
-
-
 @dataclass
 class Api:
     """Grafana's API in one workspace; every call is tried again until the deadline."""
@@ -67,7 +56,7 @@ class Api:
     until: float
 
     def __post_init__(self) -> None:
-        self._began = self.clock.now()
+        self._began = self.clock.monotonic()
 
     def get(self, path: str, **query: str) -> Any:
         """The decoded answer; None when there is no such thing."""
@@ -99,8 +88,8 @@ class Api:
             if status < 300 or status in allowed:
                 log.info("%s %s: %s", method, path, status)
                 return status, answer
-            fresh = status == 401 and self.clock.now() - self._began < _FRESH_SECONDS
-            if not (fresh or status in _TRANSIENT) or self.clock.now() + pause >= self.until:
+            fresh = status == 401 and self.clock.monotonic() - self._began < _FRESH_SECONDS
+            if not (fresh or status in _TRANSIENT) or self.clock.monotonic() + pause >= self.until:
                 said = answer[:300].decode(errors="replace").replace(self.token, "***")
                 raise GrafanaError(f"Grafana answers {status} to {method} {path}: {said}")
             self.clock.sleep(pause)
@@ -194,7 +183,7 @@ def _aws(call: Callable[[], T], clock: Clock, until: float, *, again: bool = Tru
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
             busy = not code or code in _TRANSIENT_CODES
             # a second service account is not made where the first may be there
-            if not busy or not (again or code) or clock.now() + pause >= until:
+            if not busy or not (again or code) or clock.monotonic() + pause >= until:
                 raise
         clock.sleep(pause)
         pause = min(pause * 2, 10.0)
@@ -207,8 +196,8 @@ def requests(clock: Clock, until: float) -> Http:
     pool = urllib3.PoolManager(retries=False)
 
     def http(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
-        end = min(until, clock.now() + _ANSWER_SECONDS)
-        seconds = max(1.0, end - clock.now())
+        end = min(until, clock.monotonic() + _ANSWER_SECONDS)
+        seconds = max(1.0, end - clock.monotonic())
 
         def ask() -> urllib3.BaseHTTPResponse:
             timeout = urllib3.Timeout(connect=5.0, read=seconds)

@@ -11,8 +11,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..shared.clock import Clock
 from ..shared.ownership import Owner, owner
-from .api import ACCOUNT_SECONDS, GONE, LONGEST_SECONDS, UNDO_SECONDS, Clock, GrafanaError, Http, requests, session
+from .api import ACCOUNT_SECONDS, GONE, LONGEST_SECONDS, UNDO_SECONDS, GrafanaError, Http, requests, session
 from .things import Thing, Things
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     left = context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS
     clock, seconds = Clock(), min(LONGEST_SECONDS, left)
     config = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "max_attempts": 2})
-    http = requests(clock, clock.now() + seconds)
+    http = requests(clock, clock.monotonic() + seconds)
     return handle(event, boto3.client("grafana", config=config), http, clock, seconds)
 
 
@@ -40,7 +41,10 @@ def handle(
     event: Mapping[str, Any], client: Any, http: Http, clock: Clock, seconds: float = LONGEST_SECONDS
 ) -> dict[str, Any]:
     """One event, within `seconds`. Raises `GrafanaError`, and what AWS refuses."""
-    wanted, run = _Properties(event["ResourceProperties"]), _Run(event, client, http, clock, clock.now() + seconds)
+    wanted, run = (
+        _Properties(event["ResourceProperties"]),
+        _Run(event, client, http, clock, clock.monotonic() + seconds),
+    )
     if event["RequestType"] == "Delete":
         run.delete(wanted)
         return {"PhysicalResourceId": event.get("PhysicalResourceId") or wanted.physical_id}

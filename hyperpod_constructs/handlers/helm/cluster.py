@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..kubernetes.client import ApiClient
 from ..kubernetes.eks import trust
-from ..kubernetes.timing import Clock, Deadline
+from ..kubernetes.timing import Deadline
+from ..shared.clock import Clock
 from ..shared.eks import ClusterAccess
 from .binary import Helm
 

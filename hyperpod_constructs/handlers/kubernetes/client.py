@@ -19,8 +19,6 @@ FIELD_MANAGER = "hyperpod-constructs"
 #: Seconds for one answer: an API server lets webhooks take 30 and itself 60.
 LONGEST_ANSWER_SECONDS = 65.0
 
-_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
-
 
 class Connection(Protocol):
     """Where an API server is and how to be let in."""
@@ -94,11 +92,6 @@ class ApiClient:
     def find(self, path: str) -> dict[str, Any] | None:
         """GET an object, ``None`` when there is none."""
         return _none_if_absent(lambda: _object(self.request("GET", path), path))
-
-    def find_metadata(self, path: str) -> dict[str, Any] | None:
-        """The ``metadata`` of an object, ``None`` when there is none; spares reading large bodies."""
-        answer = _none_if_absent(lambda: self.request("GET", path, accept=_METADATA_ONLY))
-        return None if answer is None else answer.get("metadata", {})
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
         """All pages of a list."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..shared.clock import Clock
 from ..shared.eks import ClusterAccess, ClusterNotReady, cluster_access
 from .errors import ApiError
-from .timing import Clock
 
 TOKEN_LIFE_SECONDS = 900.0
 RENEW_BEFORE_SECONDS = 180.0

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..shared.clock import pauses
 from ..shared.ownership import EXISTED, NAMESPACE, Owner, Release, existed, marks_of, owners, release
 from .client import ApiClient
 from .discovery import Discovery, Kind
 from .errors import ACCESS_HINT, ApiError, HandlerError, without_dumps
 from .former import BEFORE_KEY, given_back, managed_fields, others, wants_key, with_values
 from .objects import ObjectRef
-from .timing import GaveUp, delays
+from .timing import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, GaveUp
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def _side_by_side(client: ApiClient, pending: list[_Releasing]) -> list[str]:
     clock, deadline = client.deadline.clock, client.deadline
     started = clock.monotonic()
     failures: list[str] = []
-    for round_, delay in enumerate(delays(clock), start=1):
+    for round_, delay in enumerate(pauses(clock, first=FIRST_DELAY_SECONDS, longest=LONGEST_DELAY_SECONDS), start=1):
         waited = clock.monotonic() - started
         left: list[tuple[_Releasing, ApiError]] = []
         for each in pending:
@@ -83,7 +84,7 @@ def _side_by_side(client: ApiClient, pending: list[_Releasing]) -> list[str]:
             return failures + [each.failure(GaveUp(error, round_, waited)) for each, error in left]
         clock.sleep(pause)
         pending = [each for each, _ in left]
-    raise AssertionError("unreachable: delays never ends")
+    raise AssertionError("unreachable: pauses never end")
 
 
 class _Releasing:

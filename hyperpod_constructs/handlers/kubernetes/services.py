@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from ..shared.clock import Clock
 from .client import ApiClient, Connection
 from .eks import EksConnection
-from .timing import Clock, Deadline, retrying
+from .timing import Deadline, retrying
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
-"""Clock, deadline and back-off. Tests give a clock of their own, so nothing waits on real time."""
+"""Deadlines, and trying again until one comes."""
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ..shared.clock import Clock, pauses
 from .errors import ApiError
 
 T = TypeVar("T")
@@ -20,26 +19,6 @@ LONGEST_WAIT_SECONDS = 3480.0
 
 FIRST_DELAY_SECONDS = 1.0
 LONGEST_DELAY_SECONDS = 15.0
-
-
-class Clock:
-    """Real time."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds since some moment: unlike ``now``, it never jumps."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
-
-    def jitter(self) -> float:
-        """Factor of each delay, so that many resources do not retry in step."""
-        return random.uniform(0.75, 1.25)
 
 
 @dataclass(frozen=True)
@@ -68,19 +47,11 @@ class GaveUp(Exception):
         self.last = last
 
 
-def delays(clock: Clock) -> Iterator[float]:
-    """Seconds between attempts: doubling, bounded, jittered."""
-    delay = FIRST_DELAY_SECONDS
-    while True:
-        yield delay * clock.jitter()
-        delay = min(delay * 2, LONGEST_DELAY_SECONDS)
-
-
 def retrying(action: Callable[[], T], deadline: Deadline) -> T:
     """Run ``action`` until it succeeds, is refused for good (``ApiError``) or the deadline comes (``GaveUp``)."""
     clock = deadline.clock
     started = clock.monotonic()
-    for attempt, delay in enumerate(delays(clock), start=1):
+    for attempt, delay in enumerate(pauses(clock, first=FIRST_DELAY_SECONDS, longest=LONGEST_DELAY_SECONDS), start=1):
         try:
             return action()
         except ApiError as error:
@@ -91,4 +62,4 @@ def retrying(action: Callable[[], T], deadline: Deadline) -> T:
             if deadline.remaining <= pause:
                 raise GaveUp(error, attempt, waited) from error
         clock.sleep(pause)
-    raise AssertionError("unreachable: delays never ends")
+    raise AssertionError("unreachable: pauses never end")

@@ -97,18 +97,9 @@ class Owner:
         return f"{self.name}/{self.digest}"
 
     @property
-    def item(self) -> str:
-        """The mark in a list of tags."""
-        return f"{TAG_NAMESPACE}owner:{self.text}"
-
-    @property
     def manager(self) -> str:
         """The field manager of this owner in server-side apply: an owner's fields are replaced as a whole."""
         return "hyperpod-constructs" if self.legacy else f"hyperpod-constructs-{self.digest}"
-
-    def same_resource(self, other: Owner) -> bool:
-        """Whether the names are the same: the same resource with other properties, as far as a name can tell."""
-        return self.name == other.name
 
 
 def owner(stack_id: str, logical_id: str, *identity: str) -> Owner:
@@ -146,17 +137,6 @@ def owners(marks: Mapping[str, str] | None) -> frozenset[Owner]:
     ['A/B/0123456789abcdef']
     """
     return frozenset(marks_of(marks))
-
-
-def owners_in(items: Iterable[str]) -> frozenset[Owner]:
-    """The owners that a list of tags names.
-
-    >>> owners_in(["hyperpod", "hyperpod-constructs:owner:A/B/0123456789abcdef"])
-    frozenset({Owner(name='A/B', digest='0123456789abcdef', legacy=False)})
-    """
-    prefix = f"{TAG_NAMESPACE}owner:"
-    matches = (_TEXT.fullmatch(item.removeprefix(prefix)) for item in items if item.startswith(prefix))
-    return frozenset(Owner(match["name"], match["digest"]) for match in matches if match)
 
 
 def existed(marks: Mapping[str, str] | Iterable[str] | None) -> bool:

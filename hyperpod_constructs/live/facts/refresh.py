@@ -7,6 +7,7 @@ look-ups never import this module.
 import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hyperpod_constructs.core.catalog import _files
@@ -56,14 +57,14 @@ def refresh(
     """Derive all that can be derived, without writing anything.
 
     Args:
-        session: a boto3 session for read-only calls to AWS (`CALLS`), or None for the installed libraries only.
+        session: a boto3 session for read-only calls to AWS (`_live.CALLS`), or None for the installed libraries only.
         region: where to ask AWS; needed with a session.
         contents: the files to start from; by default the shipped ones.
         prices_from: a boto3 session to ask the AWS price list with, or None to leave the prices as they are.
 
     Raises:
         ValueError: a session without a region.
-        ModuleNotFoundError: cfn-lint is not installed (it comes with the `dev` extra).
+        ModuleNotFoundError: cfn-lint is not installed (it comes with the `refresh` extra).
     """
     old = load_all() if contents is None else contents
     new = copy.deepcopy(old)
@@ -94,8 +95,13 @@ def differences(old: Contents, new: Contents) -> Iterator[Difference]:
             yield Difference(name, ".".join(path), was, is_)
 
 
-def write(refreshed: Refreshed) -> tuple[str, ...]:
+def write(refreshed: Refreshed, into: Path | None = None) -> tuple[str, ...]:
     """Write the files that have changed facts, dated today, and forget what was loaded of them.
+
+    Args:
+        refreshed: what to write.
+        into: a folder of the user's, for `facts.folder` of a config: it gets what differs from the shipped files. What the
+            sources do not have any more stays, since a folder says only what is new or different.
 
     Returns:
         The names of the files written.
@@ -103,10 +109,22 @@ def write(refreshed: Refreshed) -> tuple[str, ...]:
     names = sorted({difference.file for difference in refreshed.differences})
     for name in names:
         content = refreshed.contents[name] | {"date": today().isoformat()}
-        path = _files.DATA / f"{name}.json"
+        if into is not None:
+            into.mkdir(parents=True, exist_ok=True)
+            content = _partial(_files.shipped(name), content) | {"date": content["date"]}
+        path = (into or _files.DATA) / f"{name}.json"
         path.write_text(_files.dumps(content), encoding="utf-8")
     _files.load.cache_clear()
     return tuple(names)
+
+
+def _partial(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """What has to be merged over `old` to get the values of `new`."""
+    return {
+        key: _partial(old[key], value) if isinstance(value, dict) and isinstance(old.get(key), dict) else value
+        for key, value in new.items()
+        if key not in old or old[key] != value
+    }
 
 
 def table(found: Iterable[Difference]) -> str:

@@ -1,4 +1,9 @@
-"""The way to a cluster's Kubernetes API for people: by kubeconfig, or straight to an EKS cluster by name."""
+"""The way to a cluster's Kubernetes API for people: by kubeconfig, or straight to an EKS cluster by name.
+
+Kubeconfig, TLS, client certificates and proxies are the `kubernetes` client's. Only requests are made here: it has no
+call for a path that is known at run time (kinds of job, Kueue, logs line by line) but its dynamic client, which reads the
+discovery of the whole cluster first.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +52,7 @@ class Way:
     """Where an API server is and how to be let in."""
 
     host: str
-    tls: ssl.SSLContext | None
+    pool: urllib3.PoolManager
     headers: Mapping[str, str]
 
 
@@ -57,7 +62,6 @@ class Kubernetes:
     def __init__(self, find_way: Callable[[], Way]) -> None:
         self._find_way = find_way
         self._way: Way | None = None
-        self._pool: urllib3.PoolManager | None = None
 
     def request(
         self,
@@ -111,7 +115,7 @@ class Kubernetes:
         self, method: str, path: str, query: Mapping[str, str] | None, body: Any, content_type: str, *, stream: bool
     ) -> urllib3.BaseHTTPResponse:
         for attempt in (1, 2):
-            way, pool = self._reach()
+            way = self._way = self._way or self._find_way()
             headers = {**way.headers, "Accept": "application/json, */*", "User-Agent": "hyperpod-constructs"}
             if body is not None:
                 headers["Content-Type"] = content_type
@@ -119,7 +123,7 @@ class Kubernetes:
             timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=None if stream else READ_SECONDS)
             data = None if body is None else json.dumps(body).encode()
             try:
-                response = pool.request(
+                response = way.pool.request(
                     method, url, body=data, headers=headers, timeout=timeout, retries=False, preload_content=not stream
                 )
             except urllib3.exceptions.HTTPError as error:
@@ -132,12 +136,6 @@ class Kubernetes:
                 raise _refusal(response.status, response.data if not stream else response.read())
             return response
         raise AssertionError("unreachable")
-
-    def _reach(self) -> tuple[Way, urllib3.PoolManager]:
-        if self._way is None or self._pool is None:
-            self._way = self._find_way()
-            self._pool = urllib3.PoolManager(ssl_context=self._way.tls)
-        return self._way, self._pool
 
 
 def _refusal(status: int, data: bytes) -> KubernetesError:
@@ -168,15 +166,8 @@ def by_kubeconfig(context: str | None = None) -> Kubernetes:
         bearer = configuration.get_api_key_with_prefix("authorization") or configuration.get_api_key_with_prefix(
             "BearerToken"
         )
-        tls = None
-        if configuration.host.startswith("https"):
-            tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-            tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
-            if configuration.cert_file:
-                tls.load_cert_chain(configuration.cert_file, configuration.key_file)
-            if configuration.verify_ssl is False:
-                tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-        return Way(configuration.host, tls, {"Authorization": bearer} if bearer else {})
+        headers = {"Authorization": bearer} if bearer else {}
+        return Way(configuration.host, _pool(configuration), headers)
 
     return Kubernetes(find_way)
 
@@ -205,7 +196,27 @@ def by_eks(cluster: Mapping[str, Any], session: Any) -> Kubernetes:
     certificate = base64.b64decode(cluster["certificateAuthority"]["data"]).decode()
 
     def find_way() -> Way:
+        from kubernetes import client
+
         bearer = token(cluster["name"], session=session)
-        return Way(cluster["endpoint"], trust(certificate), {"Authorization": f"Bearer {bearer}"})
+        pool = _pool(client.Configuration(host=cluster["endpoint"]), trust(certificate))
+        return Way(cluster["endpoint"], pool, {"Authorization": f"Bearer {bearer}"})
 
     return Kubernetes(find_way)
+
+
+def _pool(configuration: Any, tls: ssl.SSLContext | None = None) -> urllib3.PoolManager:
+    """The `kubernetes` client's connections: certificates, TLS server name and proxy are as the configuration says."""
+    from kubernetes.client.rest import RESTClientObject
+
+    pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
+    if configuration.host.startswith("https"):
+        if tls is None:
+            needed = ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
+            tls = urllib3.util.create_urllib3_context(cert_reqs=needed)
+            # Python 3.13 asks certificates for key identifiers, which EKS's own CA lacks (kubernetes-client/python#2394).
+            tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            if not configuration.ssl_ca_cert:
+                tls.load_default_certs()
+        pool.connection_pool_kw["ssl_context"] = tls
+    return pool

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from importlib.metadata import requires
+from typing import Literal
 
 from ...core import catalog
 from ...core.catalog import minor
@@ -204,28 +206,27 @@ def pins(platform: Platform, target: str, supports: Mapping[str, Support]) -> It
 
 def _layer_gate(target: str) -> Gate:
     """The Helm that our provider runs comes from the kubectl layer; Helm's client works with newer API servers."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    newest = max(
-        (number for number in range(30, 60) if _installed(number, version, PackageNotFoundError)), default=None
-    )
-    if newest is None:
-        return Gate(name="kubectl layer", state="unknown", detail="no kubectl layer package is installed here")
-    if minor(target) > (1, newest + 1):
-        detail = f"the layer v{newest} is made for Kubernetes 1.{newest}; {target} is more than one newer"
+    number = _layer_number()
+    if minor(target) > (1, number + 1):
+        detail = f"the layer v{number} is made for Kubernetes 1.{number}; {target} is more than one newer"
         package = f"aws-cdk.lambda-layer-kubectl-v{minor(target)[1]}"
         return Gate(name="kubectl layer", state="unknown", detail=detail, meanwhile=f"install {package}")
     return Gate(
-        name="kubectl layer", state="ready", detail=f"the layer v{newest} carries a Helm that works with {target}"
+        name="kubectl layer", state="ready", detail=f"the layer v{number} carries a Helm that works with {target}"
     )
 
 
-def _installed(number: int, version: Any, missing: type[Exception]) -> bool:
-    try:
-        version(f"aws-cdk.lambda-layer-kubectl-v{number}")
-    except missing:
-        return False
-    return True
+_LAYER = re.compile(r"aws-cdk[.-]lambda-layer-kubectl-v([0-9]+)")
+
+
+def _layer_number() -> int:
+    """The Kubernetes 1.x of the kubectl layer package that this library requires.
+
+    >>> _layer_number()
+    35
+    """
+    found = (re.match(_LAYER, requirement) for requirement in requires("hyperpod-constructs") or ())
+    return next(int(match[1]) for match in found if match)
 
 
 def _chart_gates(platform: Platform, target: str, release: Release | None) -> Iterator[Gate]:

@@ -11,7 +11,7 @@ from fake_api_server import FakeApiServer
 from kubernetes_targets import Aws, CloudFormation, KubeconfigConnection, Target, fake_target
 
 from hyperpod_constructs.handlers.kubernetes.services import Services
-from hyperpod_constructs.handlers.kubernetes.timing import Clock
+from hyperpod_constructs.handlers.shared.clock import Clock
 
 
 @pytest.fixture

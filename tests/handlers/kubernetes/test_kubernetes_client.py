@@ -11,7 +11,8 @@ import pytest
 
 from hyperpod_constructs.handlers.kubernetes.client import ApiClient
 from hyperpod_constructs.handlers.kubernetes.errors import ApiError
-from hyperpod_constructs.handlers.kubernetes.timing import Clock, Deadline
+from hyperpod_constructs.handlers.kubernetes.timing import Deadline
+from hyperpod_constructs.handlers.shared.clock import Clock
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 200\r\n\r\n" + b" " * 198 + b"{}"
 

@@ -16,7 +16,6 @@ from hyperpod_constructs.handlers.shared.ownership import (
     existed,
     owner,
     owners,
-    owners_in,
     release,
     seems_to_be,
 )
@@ -52,7 +51,6 @@ def test_a_legacy_mark_of_an_unknown_form_is_an_owner_that_nobody_is(value: str)
 def test_marks_are_read_where_they_were_written() -> None:
     assert owners({A.key: A.value, B.key: B.value, "hyperpod-constructs.io/existed": "true"}) == {A, B}
     assert owners({A.tag_key: A.value, "hyperpod-constructs:owner": "f" * 64}) == {A}
-    assert owners_in([A.item, "team", B.item]) == {A, B}
     assert {o.digest for o in owners({A.key: A.label_value})} == {A.digest}
     assert owners(None) == frozenset()
 

@@ -1,0 +1,56 @@
+"""HP033 and HP034: facts that the user states over those of the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..catalog import stated
+from ..facts import notes, problems_of
+from ..findings import Severity
+from ..spec.facts import Facts
+from .context import Context
+from .registry import Problem, rule
+
+_NEW = """\
+facts: {instance_types: {ml.p9.48xlarge: {note: preview, like: ml.p5.48xlarge}}}
+cluster:
+  instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}, {name: gpu, instance_type: %s, count: 1}]
+"""
+
+
+@rule(
+    "HP033",
+    title="No stated fact is used.",
+    severity=Severity.WARNING,
+    why="Checks and numbers rest on what the user stated; nobody compared it with AWS.",
+    cure="Remove the statement when the catalog has the fact; until then acknowledge the finding.",
+    source="`facts` in the config, or use_facts() in an app",
+    wrong=_NEW % "ml.p9.48xlarge",
+    right=_NEW % "ml.p5.48xlarge",
+)
+def stated_facts(ctx: Context) -> Iterator[Problem]:
+    known = notes()
+    types, regions = known["instance_types"], known["regions"]
+    for path, group in ctx.groups:
+        for name in group.types:
+            if name in types:
+                yield Problem(f"{path}.instance_type", f"{name} rests on a stated fact: {types[name]}")
+    if ctx.region in regions:
+        yield Problem("region", f"{ctx.region} rests on a stated fact: {regions[ctx.region]}")
+    for file, content in stated().items():
+        if "date" in content:
+            yield Problem("facts.folder", f"facts of {content['date']} are used over those shipped: {file}.json")
+
+
+@rule(
+    "HP034",
+    title="Stated facts say enough to be used.",
+    severity=Severity.ERROR,
+    why="The facts are not used, so nothing that rests on them can be checked or calculated.",
+    cure="Give the missing fields, or `like` with a known instance type.",
+    source="`facts` in the config",
+    wrong="facts: {instance_types: {ml.p9.48xlarge: {note: preview, vcpu: 192}}}\n",
+    right="facts: {instance_types: {ml.p9.48xlarge: {note: preview, vcpu: 192, memory_gib: 2048}}}\n",
+)
+def usable_facts(facts: Facts) -> Iterator[Problem]:
+    yield from problems_of(facts)

@@ -1,0 +1,139 @@
+"""Stated facts: read, compared with what they must say, and used over the catalog's in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .catalog import _files, suggest
+from .documents import join
+from .findings import Problem
+from .spec.facts import Facts, StatedInstanceType, StatedRegion
+
+
+class InvalidFacts(ValueError):
+    """Stated facts cannot be used; its text says which and why."""
+
+
+def use_facts(*facts: Facts) -> None:
+    """Use facts over those of the catalog, in this process, until the next call; without arguments the catalog alone.
+
+    Call it at the beginning of a CDK app, before constructs are made. A config's `facts` are used when it is loaded.
+
+    Raises:
+        InvalidFacts: a stated instance type or region does not say enough, or a folder cannot be read.
+
+    >>> from hyperpod_constructs.core.catalog import instance_type
+    >>> from hyperpod_constructs.core.spec import Facts, StatedInstanceType
+    >>> use_facts(Facts(instance_types={"ml.p9.48xlarge": StatedInstanceType(note="preview", like="ml.p5.48xlarge")}))
+    >>> instance_type("ml.p9.48xlarge").accelerator.count
+    8
+    >>> use_facts()
+    """
+    _files.state(_usable(facts))
+
+
+def use_also(facts: Facts) -> None:
+    """Use facts beside those that are in use.
+
+    Raises:
+        InvalidFacts: as `use_facts`.
+    """
+    _files.state(_files.merged(_files.stated(), _usable([facts])))
+
+
+def problems_of(facts: Facts) -> Iterator[Problem]:
+    """What stops stated facts from being used: a folder that cannot be read, or an entry that does not say enough."""
+    try:
+        kept = _read(facts.folder)
+    except InvalidFacts as refused:
+        yield Problem("facts.folder", str(refused))
+        return
+    known = {name: _shipped(name, kept) for name in ("instance_types", "regions")}
+    for name, stated in facts.instance_types.items():
+        path, types = join("facts.instance_types", name), known["instance_types"]
+        if stated.like is not None and stated.like not in types:
+            near = suggest(stated.like, types)
+            yield Problem(f"{path}.like", f"{stated.like!r} is not a known instance type", _meant(near))
+        elif not name.startswith("ml.") or name.count(".") != 2:
+            yield Problem(path, f"{name!r} is not a valid instance type name, such as ml.p5.48xlarge")
+        elif name not in types and stated.like is None and (stated.vcpu is None or stated.memory_gib is None):
+            yield Problem(path, "a new instance type needs `like`, or `vcpu` and `memory_gib`")
+    for name, region in facts.regions.items():
+        if name not in known["regions"] and region.zone_id_prefix is None:
+            yield Problem(join("facts.regions", name), "a new region needs `zone_id_prefix`")
+
+
+def _usable(facts: Iterable[Facts]) -> dict[str, Any]:
+    """Data files of the catalog with what is stated, to be merged over the shipped ones; later facts win."""
+    facts = list(facts)
+    if problems := [problem for each in facts for problem in problems_of(each)]:
+        raise InvalidFacts("; ".join(f"{problem.path}: {problem.message}" for problem in problems))
+    stated: dict[str, Any] = {}
+    for each in facts:
+        kept = _read(each.folder)
+        stated = _files.merged(stated, kept)
+        for file, entries in (("instance_types", each.instance_types), ("regions", each.regions)):
+            known = _shipped(file, kept)
+            made = {name: _entry(entry, known.get(name), known) for name, entry in entries.items()}
+            if made:
+                stated = _files.merged(stated, {file: {file: made}})
+    return stated
+
+
+def notes() -> dict[str, dict[str, str]]:
+    """The notes of stated instance types and regions that are in use, by kind and name."""
+    return {
+        file: {
+            name: entry["stated"]
+            for name, entry in _files.stated().get(file, {}).get(file, {}).items()
+            if "stated" in entry
+        }
+        for file in ("instance_types", "regions")
+    }
+
+
+def _entry(stated: StatedInstanceType | StatedRegion, known: Any, others: Mapping[str, Any]) -> dict[str, Any]:
+    given = stated.model_dump(mode="json", exclude_none=True, exclude={"note", "like"})
+    base = dict(known or {})
+    if isinstance(stated, StatedRegion):
+        base = base or {"hyperpod": True, "cluster_cfn": True}
+    else:
+        if stated.like is not None:
+            base = dict(others[stated.like])
+        # an offer is never assumed: that of another type says nothing about this one
+        base["regions"] = known["regions"] if known else []
+    doubts = {**base.get("uncertain", {}), **dict.fromkeys(given, f"stated by the user: {stated.note}")}
+    return {**base, **given, "uncertain": doubts, "stated": stated.note}
+
+
+def _shipped(file: str, kept: Mapping[str, Any]) -> dict[str, Any]:
+    entries: dict[str, Any] = _files.merged(_files.shipped(file), kept.get(file, {}))[file]
+    return entries
+
+
+def _read(folder: str | None) -> dict[str, Any]:
+    """The files of a folder of facts, by name."""
+    if folder is None:
+        return {}
+    found = sorted(Path(folder).glob("*.json")) if Path(folder).is_dir() else []
+    if not found:
+        raise InvalidFacts(f"no facts in the folder {folder}; `hyperpod catalog refresh --into {folder}` writes them")
+    read: dict[str, Any] = {}
+    for file in found:
+        if file.stem not in _files.names():
+            raise InvalidFacts(f"{file} is not a data file of the catalog")
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as problem:
+            raise InvalidFacts(f"{file} cannot be read: {problem}") from problem
+        if not isinstance(content, dict):
+            raise InvalidFacts(f"{file} is not a JSON object")
+        read[file.stem] = content
+    return read
+
+
+def _meant(near: str | None) -> str | None:
+    return f"did you mean {near!r}?" if near else None

@@ -1,0 +1,215 @@
+"""A config in the making, and the values of a foreign document with an account of each of its names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import catalog
+
+_PLACEHOLDER = re.compile(r"[a-z]+-1234567890abcdef0")
+"""Ids that the official templates have as defaults; nothing has them."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A config in the making.
+
+    Attributes:
+        data: of the config.
+        notes: path in the data to the judgement that was made there, which becomes a comment.
+        losses: what could not be kept, a sentence each.
+        told: what else a reader should know, a sentence each.
+        head: comment lines at the top of the file.
+    """
+
+    data: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    losses: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    head: list[str] = field(default_factory=list)
+
+    def put(self, path: str, value: Any, note: str = "") -> None:
+        """Set a value at a dotted path; None sets nothing.
+
+        >>> draft = Draft()
+        >>> draft.put("eks.kubernetes_version", "1.35")
+        >>> draft.data
+        {'eks': {'kubernetes_version': '1.35'}}
+        """
+        if value is None:
+            return
+        *around, last = path.split(".")
+        into = self.data
+        for part in around:
+            into = into.setdefault(part, {})
+        into[last] = value
+        if note:
+            self.notes[path] = note
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The value at a dotted path."""
+        value: Any = self.data
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return default if value is None else value
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What an import does with one name of a foreign format.
+
+    Attributes:
+        to: where its value goes in the config; empty where it has no equal.
+        why: why it has no equal, or on which condition its value is used.
+        default: what the other tool takes where nothing is said.
+    """
+
+    to: str
+    why: str
+    default: Any
+
+
+def names(section: str, *, default: str = "default") -> Mapping[str, Name]:
+    """The names of a section of the catalog's `importing` data.
+
+    >>> names("parameters")["VpcCIDR"].to
+    'network.vpc_cidr'
+    """
+    return {
+        name: Name(entry.get("to", ""), entry.get("when", entry.get("why", "")), entry.get(default))
+        for name, entry in catalog.load("importing")[section].items()
+    }
+
+
+class Values:
+    """The values of a foreign document by the names of its format; it remembers which were asked for.
+
+    `given` are the values that the document has. `spelled` maps names to how the format writes them.
+    """
+
+    def __init__(
+        self, known: Mapping[str, Name], given: Mapping[str, Any], spelled: Mapping[str, str] | None = None
+    ) -> None:
+        self._known = known
+        self._given = given
+        self._spelled = spelled or {}
+        self._read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        """The value: the document's, else the default."""
+        self._read.add(name)
+        value = self._given.get(name)
+        return self._known[name].default if value is None else value
+
+    def said(self, name: str) -> bool:
+        """Whether the document has a value for a name."""
+        return self._given.get(name) not in (None, "")
+
+    def shown(self, name: str) -> str:
+        """How the format writes a name."""
+        return self._spelled.get(name, name)
+
+    def on(self, name: str) -> bool:
+        """A switch, which may be text."""
+        value = self[name]
+        return value.strip().lower() == "true" if isinstance(value, str) else bool(value)
+
+    def text(self, name: str) -> str:
+        """A text; empty for none and for the placeholders of the official templates."""
+        value = self[name]
+        found = "" if value is None else str(value).strip()
+        return "" if _PLACEHOLDER.fullmatch(found) else found
+
+    def many(self, name: str) -> list[str]:
+        """A list, which may be one text with commas; without what is empty or a placeholder."""
+        value = self[name]
+        items = value if isinstance(value, list) else str(value or "").split(",")
+        found = [str(item).strip() for item in items]
+        return [item for item in found if item and not _PLACEHOLDER.fullmatch(item)]
+
+    def number(self, name: str) -> int | None:
+        """A whole number; None where there is none."""
+        value = self[name]
+        found = str(value).strip() if value is not None else ""
+        return int(found) if re.fullmatch(r"\d+", found) else None
+
+    def account_for(self, draft: Draft) -> None:
+        """Tell of every value that was not used: what it was, and why it is not kept."""
+        unused: dict[str, list[str]] = {}
+        for name, value in self._given.items():
+            shown = self.shown(name)
+            if name not in self._known:
+                near = catalog.suggest(shown, map(self.shown, self._known))
+                meant = f"; did you mean {near}?" if near else ""
+                draft.losses.append(f"{shown} ({_short(value)}): is not a name of this format{meant}")
+                continue
+            entry = self._known[name]
+            if name in self._read or value in (None, "", []) or _is_placeholder(value):
+                continue
+            if str(value).lower() == str(entry.default).lower():
+                if entry.why:
+                    unused.setdefault(entry.why, []).append(shown)
+            else:
+                draft.losses.append(f"{shown} ({_short(value)}): {entry.why or 'has no effect here'}")
+        draft.told += [f"not needed: {', '.join(shown)}: {why}" for why, shown in unused.items()]
+
+
+def platform_name(prefix: str) -> str:
+    """A name of a platform made of another name: letters, digits and single hyphens.
+
+    >>> platform_name("My_Prefix!")
+    'My-Prefix'
+    """
+    return re.sub(r"[^A-Za-z0-9]+", "-", prefix).strip("-")
+
+
+def region_of(zones: Sequence[str]) -> str | None:
+    """The region of zone ids; None where they are of none, or of several.
+
+    >>> region_of(["use2-az1", "use2-az2"]), region_of(["us-east-2a"])
+    ('us-east-2', None)
+    """
+    found = {catalog.region_of_zone_id(zone) for zone in zones}
+    only = found.pop() if len(found) == 1 else None
+    return only.name if only else None
+
+
+def kubernetes(draft: Draft, values: Values, name: str) -> None:
+    """The Kubernetes version. EKS gives extended support unless told otherwise, and the other tools do not tell it."""
+    if not values.said(name):
+        told = f"{values.shown(name)} is not said: this project's default is used, not the source's {values[name]}"
+        draft.told.append(told)
+        return
+    version = values.text(name)
+    draft.put("eks.kubernetes_version", version)
+    facts = catalog.find_kubernetes_version(version)
+    if facts is not None and facts.status() == "extended":
+        note = "the version is not in standard support any more, and EKS's default, which the source leaves, is this"
+        draft.put("eks.support", "EXTENDED", note)
+
+
+def role_arn(role: str, account: str | None, region: str | None) -> str:
+    """The ARN of a role of which only the name may be known; `ACCOUNT` stands for an account that is not known."""
+    if role.startswith("arn:"):
+        return role
+    facts = catalog.find_region(region) if region else None
+    return f"arn:{facts.partition if facts else 'aws'}:iam::{account or 'ACCOUNT'}:role/{role}"
+
+
+def pairs(items: Iterator[str]) -> dict[str, str]:
+    """`key=value` items as a mapping; an item without `=` is a key with an empty value."""
+    return {key.strip(): value.strip() for key, _, value in (item.partition("=") for item in items) if key.strip()}
+
+
+def _is_placeholder(value: Any) -> bool:
+    """Whether a value is nothing but ids that the official templates have as defaults."""
+    items = value if isinstance(value, list) else str(value).split(",")
+    return all(_PLACEHOLDER.fullmatch(str(item).strip()) for item in items)
+
+
+def _short(value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,276 @@
+"""From the parameters of the official templates, which are those of the official CLI's config, to a config."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .. import catalog
+from ..spec.storage import LustreFileSystem
+from .draft import Draft, Values, kubernetes, pairs, platform_name, region_of, role_arn
+from .groups import Around, canonical, group_of
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What the user of an import states, since foreign files do not have it."""
+
+    region: str | None = None
+    account: str | None = None
+    zones: tuple[str, ...] = ()
+    admins: tuple[str, ...] = ()
+
+    def put(self, draft: Draft) -> None:
+        """What goes into every config as it is."""
+        draft.put("account", self.account)
+        draft.put("eks.admins", list(self.admins) or None)
+
+
+def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool = False) -> None:
+    """Fill the draft. `cli`: the values are those of the official CLI, which has defaults of its own."""
+    prefix = values.text("ResourceNamePrefix")
+    name = platform_name(prefix)
+    draft.put("name", name, f"the source writes {prefix}" if name != prefix else "")
+    groups = _groups(values, draft, "InstanceGroupSettings")
+    zones = stated.zones or tuple(values.many("AvailabilityZoneIds") if values.said("AvailabilityZoneIds") else ())
+    targets = [group["TargetAvailabilityZoneId"] for group in groups if group.get("TargetAvailabilityZoneId")]
+    region = stated.region or region_of(zones or targets)
+    draft.put("region", region)
+    stated.put(draft)
+    _network(values, draft, zones, stated.zones)
+    _eks(values, draft, prefix)
+    _dependencies(values, draft)
+    _cluster(values, draft, name, stated, region)
+    own = [] if values.on("CreateSecurityGroupStack") else values.many("SecurityGroupIds")
+    around = Around(security_group_ids=own, execution_role_arn=draft.get("cluster.execution_role_arn"))
+    found = [group_of(group, around) for group in groups]
+    draft.put("cluster.instance_groups", [group.data for group in found] or None)
+    _restricted(values, draft, around)
+    for group in found:
+        draft.losses += [f"group {group.data.get('name')}: {loss}" for loss in group.losses]
+    if found and not values.said("InstanceGroupSettings"):
+        draft.notes["cluster.instance_groups"] = "the default of the official CLI; the source names no group"
+    if values.on("EnableHPInferenceFeature"):
+        draft.put("addons.inference_operator", {})
+    _storage(values, draft, region)
+    draft.put("tags", _tags(values["Tags"]) or None)
+    if cli:
+        draft.told.append("the official CLI adds four random characters to resource_name_prefix at each creation")
+
+
+def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple[str, ...]) -> None:
+    if values.on("CreateVPCStack"):
+        if not values.on("CreatePrivateSubnetStack"):
+            draft.losses.append("create_private_subnet_stack (false): a new VPC gets new private subnets here")
+        draft.put("network.availability_zone_ids", list(zones))
+        draft.put("network.vpc_cidr", values.text("VpcCIDR") or None)
+        if not values.on("CreateS3EndpointStack"):
+            draft.losses.append("create_s3_endpoint_stack (false): a new network always has the S3 gateway endpoint")
+        if not values.on("CreateSecurityGroupStack"):
+            draft.losses.append(
+                "create_security_group_stack (false): a new network gets a new security group; "
+                "name yours in the groups' security_group_ids, or use an existing network"
+            )
+        return
+    tables = values.many("PrivateRouteTableIds")
+    subnets = values.many("PrivateSubnetIds")
+    nodes: list[dict[str, Any]] = [{"subnet_id": subnet} for subnet in subnets]
+    if values.on("CreateS3EndpointStack"):
+        if len(tables) in (1, len(subnets)):
+            for node, table in zip(nodes, tables if len(tables) > 1 else tables * len(nodes), strict=True):
+                node["route_table_id"] = table
+            draft.put("network.interface_endpoints", ["s3"])
+        else:
+            draft.losses.append(
+                f"create_s3_endpoint_stack (true): {len(tables)} route tables for {len(subnets)} subnets; "
+                "name the route_table_id of each subnet, then interface_endpoints: [s3]"
+            )
+    if zones and not stated:
+        draft.told.append(f"availability_zone_ids ({', '.join(zones)}): used only when a VPC is created")
+    if len(stated) == len(nodes):
+        for node, zone in zip(nodes, stated, strict=True):
+            node["availability_zone_id"] = zone
+    draft.put("network.existing.vpc_id", values.text("VpcId") or None)
+    draft.put("network.existing.node_subnets", nodes or None)
+    draft.put("network.existing.control_plane_subnet_ids", values.many("EksPrivateSubnetIds") or None)
+    if not values.on("CreateSecurityGroupStack"):
+        own = values.many("SecurityGroupIds")
+        draft.put("network.existing.security_group_id", own[0] if own else None)
+        if own[1:]:
+            draft.losses.append(
+                f"security_group_ids ({', '.join(own[1:])}): the nodes have one security group; name the others in the "
+                "groups' security_group_ids"
+            )
+    draft.data["network"].setdefault("existing", {})
+
+
+def _eks(values: Values, draft: Draft, prefix: str) -> None:
+    if not values.on("CreateEKSClusterStack"):
+        draft.put("eks.existing.cluster_name", values.text("EKSClusterName"))
+        draft.put("eks.existing.security_group_id", values.text("SecurityGroupId") or None)
+        return
+    kubernetes(draft, values, "KubernetesVersion")
+    if values.said("EKSClusterName"):
+        draft.put("eks.cluster_name", f"{prefix}-{values.text('EKSClusterName')}")
+
+
+def _dependencies(values: Values, draft: Draft) -> None:
+    if not values.on("CreateHelmChartStack"):
+        draft.put("dependencies.enabled", False)
+        return
+    components = catalog.load("chart")["components"]
+    fields = {entry["key"]: (name, entry) for name, entry in components.items()}
+    for key, text in pairs(iter(values.text("HelmOperators").split(","))).items():
+        wanted = text.lower() == "true"
+        if key in fields:
+            name, entry = fields[key]
+            if wanted == entry["default"]:
+                continue
+            if wanted and name in NEED_VALUES:
+                draft.losses.append(f"helm_operators ({key}=true): {NEED_VALUES[name]}")
+                continue
+            draft.put(f"dependencies.{name}", wanted)
+        elif f"{key}d" in fields:  # `.enable`, a mistake of the official defaults
+            draft.losses.append(f"helm_operators ({key}={text}): the chart does not know it, so that it did nothing")
+        else:
+            into = draft.data.setdefault("dependencies", {}).setdefault("values", {})
+            *around, last = key.split(".")
+            for part in around:
+                into = into.setdefault(part, {})
+            into[last] = {"true": True, "false": False}.get(text.lower(), text)
+
+
+LUSTRE_THROUGHPUT = LustreFileSystem(name="fsx").effective_throughput
+"""What a file system gets that names no throughput."""
+NEED_VALUES = {
+    "mlflow": "makes a service account for MLflow that needs a role; set dependencies.mlflow with its role in values",
+    "storage": "makes a volume claim that needs a file system; storage.lustre makes both here",
+    "team_role_and_bindings": "needs a team's compute quota; governance.teams gives members their rights here",
+}
+
+
+def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: str | None) -> None:
+    made = values.on("CreateHyperPodClusterStack")
+    without_chart = values.on("CreateEKSClusterStack") and not values.on("CreateHelmChartStack")
+    if not made or without_chart:
+        why = (
+            "no dependency chart is installed on the new EKS cluster"
+            if made
+            else "create_hyperpod_cluster_stack is off"
+        )
+        draft.losses.append(f"the source makes no HyperPod cluster ({why}); this config makes one")
+    cluster_name = values.text("HyperPodClusterName")
+    if values.said("HyperPodClusterName") and cluster_name != name:
+        draft.put("cluster.cluster_name", cluster_name)
+    if values.text("NodeProvisioningMode") != "Continuous":
+        draft.put("cluster.provisioning", "Request", "the source does not ask for continuous provisioning")
+    recovery = values.text("NodeRecovery")
+    draft.put("cluster.node_recovery", recovery or None)
+    if not values.on("CreateSageMakerIAMRoleStack"):
+        role = values.text("SageMakerIAMRoleName")
+        draft.put("cluster.execution_role_arn", role_arn(role, stated.account, region))
+    uploads = values.on("CreateLifeCycleScriptStack")
+    if not values.on("CreateS3BucketStack"):
+        folder, _, script = values.text("OnCreatePath").rpartition("/")
+        bucket = values.text("S3BucketName")
+        found = {"source": f"s3://{bucket}/{folder}" if folder else f"s3://{bucket}"}
+        if script and script != "on_create.sh":
+            found["script"] = script
+        draft.put("cluster.lifecycle", found)
+    elif not uploads:
+        draft.losses.append(
+            "create_life_cycle_script_stack (false): the new bucket holds no script; ours is used instead"
+        )
+
+
+def _restricted(values: Values, draft: Draft, around: Around) -> None:
+    groups = _groups(values, draft, "RigSettings")
+    found = [group_of(group, around, restricted=True) for group in groups]
+    if not found:
+        return
+    bucket = values.text("RigS3BucketName")
+    for group in found:
+        draft.losses += [f"group {group.data.get('name')}: {loss}" for loss in group.losses]
+        if bucket:
+            arn = f"arn:aws:s3:::{bucket}"
+            group.data |= {"input_bucket_arns": [arn], "output_bucket_arns": [arn]}
+    draft.put("cluster.restricted_instance_groups", [group.data for group in found])
+
+
+def _storage(values: Values, draft: Draft, region: str | None) -> None:
+    if not values.on("CreateFsxStack"):
+        return
+    draft.put("addons.fsx_csi", {}, "for the volume claim of storage.lustre")
+    existing = values.text("FsxFileSystemId")
+    system: dict[str, Any] = {"name": "fsx"}
+    if existing:
+        system["existing_id"] = existing
+        if region:
+            system["existing_dns_name"] = f"{existing}.fsx.{region}.amazonaws.com"
+        for name in ("PerUnitStorageThroughput", "DataCompressionType", "FileSystemTypeVersion", "DeploymentType"):
+            values[name]
+    else:
+        throughput = values.number("PerUnitStorageThroughput")
+        system["throughput"] = None if throughput == LUSTRE_THROUGHPUT else throughput
+        system["deployment_type"] = values.text("DeploymentType") or None
+        system["lustre_version"] = values.text("FileSystemTypeVersion") or None
+        system["compression"] = values.text("DataCompressionType") or None
+    system["size_gib"] = values.number("StorageCapacity")
+    zone = values.text("FsxAvailabilityZoneId") if values.said("FsxAvailabilityZoneId") else ""
+    zone = zone or (values.text("FsxAvailabilityZone") if values.said("FsxAvailabilityZone") else "")
+    subnet = values.text("FsxSubnetId")
+    if subnet:
+        nodes = draft.get("network.existing.node_subnets", [])
+        zone = zone or next((node.get("availability_zone_id", "") for node in nodes if node["subnet_id"] == subnet), "")
+        if not zone:
+            draft.losses.append(f"fsx_subnet_id ({subnet}): a file system is placed by its availability_zone_id here")
+    if zone:
+        system["availability_zone_id"] = zone
+    draft.put("storage.lustre", [{key: value for key, value in system.items() if value is not None}])
+    if not values.said("CreateFsxStack"):
+        draft.notes["storage.lustre"] = "the source does not say so: creating a file system is its default"
+
+
+def _groups(values: Values, draft: Draft, name: str) -> list[dict[str, Any]]:
+    """The groups of settings: lists, or JSON text of them, also nested."""
+    found: list[dict[str, Any]] = []
+    for item in _flat(values[name]):
+        if isinstance(item, dict):
+            found.append(canonical(item))
+        else:
+            draft.losses.append(f"{values.shown(name)} ({item}): is not an instance group, nor JSON of one")
+    return found
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _flat(item)
+    elif isinstance(value, str) and value.strip():
+        try:
+            yield from _flat(json.loads(value))
+        except ValueError:
+            yield value
+    elif value not in (None, ""):
+        yield value
+
+
+def _tags(value: Any) -> dict[str, str]:
+    """Tags as a list of keys and values, an object, JSON text of either, or `key=value` with commas."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return pairs(iter(value.split(",")))
+    if isinstance(value, dict):
+        return {str(key): str(inner) for key, inner in value.items()}
+    found: dict[str, str] = {}
+    for item in value if isinstance(value, list) else ():
+        if isinstance(item, dict):
+            lower = {str(key).lower(): inner for key, inner in item.items()}
+            found[str(lower.get("key", ""))] = str(lower.get("value", ""))
+        else:
+            found |= pairs(iter([str(item)]))
+    return {key: inner for key, inner in found.items() if key}

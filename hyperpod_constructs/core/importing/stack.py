@@ -1,0 +1,71 @@
+"""The parameters of the official CloudFormation templates, in any of the forms that tools keep them in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .documents import known_parameter
+from .draft import Draft, Values, names
+from .parameters import Stated, from_parameters
+
+
+def parameters_in(content: Any) -> dict[str, Any] | None:
+    """The parameters of a parameter file; None where it is none.
+
+    Forms: a list of `ParameterKey` and `ParameterValue` (the AWS CLI), an object with `Parameters` (CodePipeline, SAM), a
+    list of `key=value` (`aws cloudformation deploy`), or a plain object of names and values.
+
+    >>> parameters_in([{"ParameterKey": "VpcCIDR", "ParameterValue": "10.1.0.0/16"}])
+    {'VpcCIDR': '10.1.0.0/16'}
+    """
+    if isinstance(content, list):
+        if content and all(isinstance(each, dict) and "ParameterKey" in each for each in content):
+            return {str(each["ParameterKey"]): each.get("ParameterValue") for each in content}
+        if content and all(isinstance(each, str) and "=" in each for each in content):
+            return {key: value for key, _, value in (each.partition("=") for each in content)}
+        return None
+    if not isinstance(content, dict):
+        return None
+    inner = content.get("Parameters")
+    if isinstance(inner, dict) and not any(isinstance(each, dict) for each in inner.values()):
+        return dict(inner)
+    if isinstance(inner, list):
+        return parameters_in(inner)
+    return dict(content) if any(known_parameter(str(key)) for key in content) else None
+
+
+def import_stack(given: Mapping[str, Any], stated: Stated | None = None) -> Draft:
+    """The config of the parameters of `main-stack-eks-based-template.yaml`.
+
+    >>> import_stack({"ResourceNamePrefix": "lab", "AvailabilityZoneIds": "use2-az1,use2-az2"}).data["region"]
+    'us-east-2'
+    """
+    known = names("parameters")
+    found = {name: value for name, value in given.items() if not re.match(r"(InstanceGroup|Rig)Settings\d+$", name)}
+    for kind in ("InstanceGroupSettings", "RigSettings"):
+        numbered = {name: given[name] for name in given if re.fullmatch(rf"{kind}\d+", name)}
+        ordered = [numbered[name] for name in sorted(numbered, key=lambda name: int(name.removeprefix(kind)))]
+        if ordered:
+            found[kind] = [*([found[kind]] if kind in found else []), *ordered]
+    values = Values(known, found)
+    draft = Draft()
+    from_parameters(values, draft, stated or Stated())
+    values.account_for(draft)
+    draft.losses[:] = [_in_pascal(text) for text in draft.losses]
+    draft.told[:] = [_in_pascal(text) for text in draft.told]
+    return draft
+
+
+def _in_pascal(text: str) -> str:
+    """A sentence that names keys of the official CLI, with the template's names."""
+    entries = {entry["cli"]: name for name, entry in _entries().items() if "cli" in entry}
+    return re.sub(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b", lambda match: entries.get(match[0], match[0]), text)
+
+
+def _entries() -> Mapping[str, Any]:
+    from ..catalog import load
+
+    entries: Mapping[str, Any] = load("importing")["parameters"]
+    return entries

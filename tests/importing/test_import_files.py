@@ -1,0 +1,471 @@
+"""`hyperpod import` of files: every name is accounted for, and the written config makes what the source makes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from assembly import ROOT, Assembly
+from click.testing import CliRunner, Result
+from syrupy.assertion import SnapshotAssertion
+
+from hyperpod_constructs.cli import main
+from hyperpod_constructs.core import catalog
+from hyperpod_constructs.core.cluster_properties import GroupPlacement, group_properties, restricted_group_properties
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.findings import errors
+from hyperpod_constructs.core.importing.cluster_stack import import_cluster_stack
+from hyperpod_constructs.core.importing.draft import Draft
+from hyperpod_constructs.core.importing.groups import Around, group_of
+from hyperpod_constructs.core.importing.stack import import_stack
+from hyperpod_constructs.core.importing.terraform import import_variables
+from hyperpod_constructs.core.importing.writing import config_text, shortened
+from hyperpod_constructs.core.spec import InstanceGroup, Platform, RestrictedInstanceGroup
+
+DATA = Path(__file__).parent / "data"
+SOURCES = [path.relative_to(DATA).as_posix() for path in sorted(DATA.rglob("*.*"))]
+ADMIN = "arn:aws:iam::111122223333:role/Admin"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def imported(source: str, target: Path, *options: str) -> Result:
+    kind = source.split("/")[0]
+    if kind == "tfvars":
+        pytest.importorskip("hcl2", reason="the extra `import` is not installed")
+    result = run("import", kind, DATA / source, "-o", target, *options)
+    assert result.exit_code in (0, 3), result.output
+    return result
+
+
+def test_there_are_twelve_of_each_kind():
+    assert Counter(source.split("/")[0] for source in SOURCES) == {"cluster-stack": 12, "stack": 12, "tfvars": 12}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_becomes_this_config(source: str, tmp_path: Path, snapshot: SnapshotAssertion):
+    result = imported(source, tmp_path / "hyperpod.yaml")
+    text = (tmp_path / "hyperpod.yaml").read_text().replace(str(DATA), "data")
+    told = [line for line in result.stderr.splitlines() if line.startswith(("note:", "not kept:"))]
+    assert snapshot == "\n".join([text, *told])
+
+
+FOR_THE_USER = {
+    "cluster-stack/02-as-init-writes-it.yaml": {"HP202"},
+    "cluster-stack/05-existing-network-and-eks.yaml": {"HP011", "HP318"},
+    "cluster-stack/06-version-that-yaml-shortens.yaml": {"HP202", "HP803"},
+    "cluster-stack/07-snake-case-groups.yaml": {"HP324"},
+    "cluster-stack/11-chart-values.yaml": {"HP413"},
+    "cluster-stack/12-existing-file-system.yaml": {"HP807"},
+    "stack/06-existing.json": {"HP011", "HP505"},
+    "stack/07-placeholders.json": {"HP011", "HP110"},
+    "stack/10-own-role-and-scripts.json": {"HP318"},
+    "tfvars/01-shortest.tfvars": {"HP324"},
+    "tfvars/02-every-switch-as-shipped.tfvars": {"HP110"},
+    "tfvars/03-all-addons.tfvars": {"HP324"},
+    "tfvars/04-closed.tfvars": {"HP110", "HP409"},
+    "tfvars/05-restricted.tfvars": {"HP110"},
+    "tfvars/06-existing-network-and-eks.tfvars": {"HP011", "HP318"},
+    "tfvars/07-existing-eks-subnets.tfvars": {"HP011", "HP110"},
+    "tfvars/08-quotas.tfvars": {"HP324"},
+    "tfvars/09-expressions-and-unknown.tfvars": {"HP110"},
+    "tfvars/10-karpenter.tfvars": {"HP110", "HP380"},
+    "tfvars/11-chart-switches.tfvars": {"HP110", "HP413"},
+    "tfvars/12-own-workspaces.tfvars": {"HP110", "HP820"},
+}
+"""Errors of the written files: what the source does not say (zones, accounts, mount names), or has wrong."""
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_validate_finds_only_what_the_user_must_answer(source: str, tmp_path: Path):
+    file = tmp_path / "hyperpod.yaml"
+    result = imported(source, file)
+    found = load(file).findings
+    assert {finding.rule for finding in errors(found)} == FOR_THE_USER.get(source, set())
+    for finding in found:  # what import tells is what validate tells
+        assert f"{finding.severity} {finding.rule} {finding.path}: {finding.message}" in result.stderr
+    assert result.exit_code == (3 if errors(found) or "not kept: " in result.stderr else 0)
+
+
+# ---- what is made of it, held against what the source makes ----
+
+ADMIN = "arn:aws:iam::111122223333:role/Admin"
+ANSWERS: dict[str, dict[str, Any]] = {
+    "cluster-stack/02-as-init-writes-it.yaml": {"eks.kubernetes_version": "1.35"},
+    "cluster-stack/06-version-that-yaml-shortens.yaml": {
+        "eks.kubernetes_version": "1.35",
+        "storage.lustre.0.lustre_version": "2.15",
+    },
+    "cluster-stack/07-snake-case-groups.yaml": {"cluster.instance_groups.1.taints": []},
+    "cluster-stack/11-chart-values.yaml": {"dependencies.gpu_operator": False},
+    "cluster-stack/12-existing-file-system.yaml": {"storage.lustre.0.existing_mount_name": "abcdef12"},
+    "stack/06-existing.json": {
+        "eks.existing.oidc_provider_arn": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-2.amazonaws.com/id/EX",
+    },
+    "stack/07-placeholders.json": {
+        "network.existing.vpc_id": "vpc-0123456789abcdef1",
+        "network.existing.node_subnets": [
+            {"subnet_id": "subnet-0123456789abcdef1"},
+            {"subnet_id": "subnet-0123456789abcdef2"},
+        ],
+    },
+    "tfvars/01-shortest.tfvars": {"cluster.instance_groups.1.taints": []},
+    "tfvars/03-all-addons.tfvars": {"cluster.instance_groups.1.taints": []},
+    "tfvars/08-quotas.tfvars": {"cluster.instance_groups.1.taints": []},
+    "tfvars/04-closed.tfvars": {"dependencies.enabled": False},
+    "tfvars/07-existing-eks-subnets.tfvars": {
+        "network.existing.node_subnets": [
+            {"subnet_id": "subnet-0123456789abcdef1"},
+            {"subnet_id": "subnet-0123456789abcdef2"},
+        ],
+    },
+    "tfvars/10-karpenter.tfvars": {"cluster.node_recovery": "Automatic"},
+    "tfvars/11-chart-switches.tfvars": {"dependencies.gpu_operator": False},
+}
+"""What a user writes into the file for what is left to answer, besides zones, account and administrators."""
+
+
+def put(data: Any, path: str, value: Any) -> None:
+    *around, last = path.split(".")
+    for part in around:
+        data = data[int(part)] if isinstance(data, list) else data.setdefault(part, {})
+    data[last] = value
+
+
+def answered(source: str, folder: Path) -> Path:
+    """The written file with the user's answers."""
+    file = folder / "hyperpod.yaml"
+    imported(source, file)
+    prefix = {"us-east-1": "use1", "us-east-2": "use2", "us-west-2": "usw2"}[yaml.safe_load(file.read_text())["region"]]
+    zones = (
+        ["usw2-az1", "usw2-az2"]
+        if prefix == "usw2"
+        else [f"{prefix}-az{n}" for n in ((5, 6) if "estricted" in source and prefix == "use1" else (1, 2))]
+    )
+    options = [word for zone in zones for word in ("--zone", zone)]
+    imported(source, file, "--force", "--admin", ADMIN, "--account", "111122223333", *options)
+    data = yaml.safe_load(file.read_text())
+    for path, value in ANSWERS.get(source, {}).items():
+        put(data, path, value)
+    for subnet, zone in zip(data["network"].get("existing", {}).get("node_subnets", []), zones, strict=False):
+        subnet["availability_zone_id"] = zone
+    file.write_text(config_text(data))
+    return file
+
+
+def given(source: str) -> dict[str, Any]:
+    """What the source says, with the defaults of its format, in the words of the templates."""
+    table = catalog.load("importing")
+    path = DATA / source
+    if source.startswith("tfvars"):
+        import hcl2
+
+        options = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False)
+        said = hcl2.loads(path.read_text(), serialization_options=options)
+        return {name: said.get(name, entry.get("default")) for name, entry in table["variables"].items()}
+    content = yaml.safe_load(path.read_text())
+    if source.startswith("stack"):
+        if isinstance(content, dict):
+            content = content.get("Parameters", content)
+        else:
+            pairs = [
+                (e["ParameterKey"], e["ParameterValue"]) if isinstance(e, dict) else e.split("=", 1) for e in content
+            ]
+            content = dict(pairs)
+        return {name: content.get(name, entry.get("default")) for name, entry in table["parameters"].items()}
+    return {
+        name: entry.get("cli_default") if content.get(entry["cli"]) is None else content[entry["cli"]]
+        for name, entry in table["parameters"].items()
+        if "cli" in entry
+    }
+
+
+def makes(source: str) -> dict[str, bool]:
+    """Which kinds of resource the source makes, read from its switches."""
+    said = given(source)
+
+    def on(name: str) -> bool:
+        return str(said[name]).lower() == "true"
+
+    if source.startswith("tfvars"):
+        restricted = bool(said["restricted_instance_groups"])
+        return {
+            "AWS::EC2::VPC": on("create_vpc_module"),
+            "AWS::EC2::NatGateway": on("create_vpc_module") and not on("closed_network"),
+            "AWS::EKS::Cluster": on("create_eks_module"),
+            "AWS::SageMaker::Cluster": True,
+            "AWS::FSx::FileSystem": not restricted and on("create_fsx_module") and on("create_new_fsx_filesystem"),
+            "AWS::S3::Bucket": not restricted and on("create_s3_bucket_module"),
+            "Custom::HyperPodHelmRelease": on("create_helm_chart_module"),
+            "AWS::APS::Workspace": not restricted
+            and on("create_observability_module")
+            and on("create_prometheus_workspace"),
+            "AWS::Grafana::Workspace": not restricted
+            and on("create_observability_module")
+            and on("create_grafana_workspace"),
+            "addon amazon-sagemaker-hyperpod-taskgovernance": not restricted and on("create_task_governance_module"),
+            "addon amazon-sagemaker-hyperpod-training-operator": not restricted
+            and on("create_hyperpod_training_operator_module"),
+            "addon aws-fsx-csi-driver": not restricted and on("create_fsx_module"),
+            "AWS::SageMaker::ComputeQuota": bool(said["task_governance_compute_quotas"]),
+        }
+    return {
+        "AWS::EC2::VPC": on("CreateVPCStack"),
+        "AWS::EC2::NatGateway": on("CreateVPCStack"),
+        "AWS::EKS::Cluster": on("CreateEKSClusterStack"),
+        "AWS::SageMaker::Cluster": True,
+        "AWS::FSx::FileSystem": on("CreateFsxStack") and not said.get("FsxFileSystemId"),
+        "Custom::HyperPodHelmRelease": on("CreateHelmChartStack"),
+        "addon amazon-sagemaker-hyperpod-inference": on("EnableHPInferenceFeature"),
+    }
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(
+            source, marks=() if source.endswith(("/01-shortest.yaml", "/06-existing.json")) else pytest.mark.slow
+        )
+        for source in SOURCES
+    ],
+)
+def test_the_templates_have_the_kinds_of_resource_that_the_source_makes(
+    source: str, tmp_path: Path, assemble: Callable[[Path], Assembly]
+):
+    file = answered(source, tmp_path)
+    assert [str(finding) for finding in errors(load(file).findings)] == []
+    resources = assemble(file).resources()
+    kinds = {resource["Type"] for resource in resources.values()}
+    kinds |= {f"addon {r['Properties']['AddonName']}" for r in resources.values() if r["Type"] == "AWS::EKS::Addon"}
+    wanted = makes(source)
+    if source == "tfvars/04-closed.tfvars":
+        del wanted["Custom::HyperPodHelmRelease"]  # the answer is to go without: a vendored chart needs a download
+    assert {kind: kind in kinds for kind in wanted} == wanted
+    groups = json.dumps(next(r for r in resources.values() if r["Type"] == "AWS::SageMaker::Cluster")["Properties"])
+    text = (DATA / source).read_text()
+    names = set(
+        re.findall(
+            r'(?:InstanceGroupName|instance_group_name)"?: ?"?([\w-]+)|^    name +=[ ]"([\w-]+)"\n +instance_type',
+            text,
+            re.M,
+        )
+    )
+    assert all(any(f'"{name}"' in groups for name in found if name) for found in names)
+
+
+# ---- every name is known, and none is dropped in silence ----
+
+
+def _effects(make: Callable[[dict[str, Any]], Draft], base: dict[str, Any], name: str, value: Any) -> bool:
+    """Whether a value of a name changes the config or is told."""
+    before, after = make(base), make({**base, name: value})
+    told = [*after.losses, *after.told]
+    return before.data != after.data or any(name in text for text in told) or told != [*before.losses, *before.told]
+
+
+def other(default: Any) -> Any:
+    """A value that is not the default."""
+    if isinstance(default, bool):
+        return not default
+    if str(default) in ("true", "false"):
+        return "false" if default == "true" else "true"
+    if isinstance(default, int | float):
+        return default * 2
+    return [{"InstanceGroupName": "other", "InstanceType": "ml.m5.4xlarge"}] if isinstance(default, list) else "other-1"
+
+
+@pytest.mark.parametrize("name", catalog.load("importing")["parameters"])
+def test_no_parameter_is_dropped_in_silence(name: str):
+    entry = catalog.load("importing")["parameters"][name]
+    base = {"ResourceNamePrefix": "lab", "AvailabilityZoneIds": "use2-az1,use2-az2"}
+    value = json.dumps([{"InstanceGroupName": "a"}]) if entry.get("numbered") else other(entry.get("default", ""))
+    value = "Continuous" if name == "NodeProvisioningMode" else value
+    assert _effects(import_stack, base, name, value)
+    if "cli" in entry:
+        cli = {"resource_name_prefix": "lab", "availability_zone_ids": ["use2-az1", "use2-az2"]}
+        if not entry.get("numbered"):
+            value = other(entry.get("cli_default", ""))
+        assert _effects(import_cluster_stack, cli, entry["cli"], value)
+
+
+@pytest.mark.parametrize("name", catalog.load("importing")["variables"])
+def test_no_variable_is_dropped_in_silence(name: str):
+    entry = catalog.load("importing")["variables"][name]
+    base = {"resource_name_prefix": "lab", "aws_region": "us-west-2"}
+    value = other(entry.get("default", ""))
+    if name.endswith("instance_groups"):
+        value = [{"name": "other", "instance_type": "ml.m5.4xlarge", "instance_count": 1}]
+    if name == "task_governance_compute_quotas":
+        base, value = {**base, "create_task_governance_module": True}, [{"target": {"team_name": "vision"}}]
+    if name == "private_subnet_cidrs":
+        value = ["10.9.0.0/16"]
+    assert _effects(import_variables, base, name, value)
+
+
+def test_every_place_that_a_name_goes_to_is_a_field():
+    table = catalog.load("importing")
+    for entry in (*table["parameters"].values(), *table["variables"].values()):
+        assert ("to" in entry) != ("why" in entry), entry
+        model: Any = Platform
+        for part in entry.get("to", "").replace("[]", "").split(".") if "to" in entry else ():
+            assert part in model.model_fields, entry["to"]
+            annotation = str(model.model_fields[part].annotation)
+            found = re.findall(r"hyperpod_constructs\.core\.spec\.(\w+)\.(\w+)", annotation)
+            if found:
+                model = getattr(__import__(f"hyperpod_constructs.core.spec.{found[0][0]}", fromlist=["_"]), found[0][1])
+
+
+def test_numbers_of_names():
+    table = catalog.load("importing")
+    print(f"{len(table['parameters'])} parameters and {len(table['variables'])} variables are accounted for")
+    assert (len(table["parameters"]), len(table["variables"])) == (52, 109)
+
+
+# ---- groups: the other way round ----
+
+PLACE = GroupPlacement(
+    subnet_ids=["subnet-1"],
+    security_group_ids=["sg-1"],
+    execution_role_arn="arn:aws:iam::111122223333:role/N",
+    lifecycle=None,
+)
+AROUND = Around(
+    zones={"subnet-1": "usw2-az1"}, security_group_ids=["sg-1"], execution_role_arn="arn:aws:iam::111122223333:role/N"
+)
+
+
+def groups_of_examples() -> list[Any]:
+    files = [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "tests" / "configs").glob("*.yaml"))]
+    found = []
+    for file in files:
+        platform = load(file).platform
+        assert platform is not None
+        found += [pytest.param(group, id=f"{file.stem}-{group.name}") for group in platform.cluster.groups]
+    return found
+
+
+@pytest.mark.parametrize("group", groups_of_examples())
+def test_a_group_comes_back_from_its_properties(group: InstanceGroup | RestrictedInstanceGroup):
+    restricted = isinstance(group, RestrictedInstanceGroup)
+    properties = restricted_group_properties(group, PLACE) if restricted else group_properties(group, PLACE)
+    back = group_of(properties, AROUND, restricted=restricted)
+    assert back.losses == [] or group.properties
+    again = type(group).model_validate(back.data)
+    names = {"subnet_ids", "security_group_ids", "availability_zone_id", "execution_role_arn", "lifecycle"}
+    names |= {
+        "container_data",
+        "max_count",
+        "properties",
+        "input_bucket_arns",
+        "output_bucket_arns",
+        "reward_functions",
+    }
+    names |= {"gated_recipes"}  # these are not in the group's properties, or in other ones
+    assert again.model_dump(exclude=names) == group.model_dump(exclude=names)
+
+
+# ---- the writer ----
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda file: file.stem)
+def test_a_written_config_reads_back_as_it_was(file: Path):
+    data = yaml.safe_load(file.read_text())
+    data.pop("jobs", None)
+    assert yaml.safe_load(config_text(data)) == data
+    assert Platform.model_validate(shortened(data)) == Platform.model_validate(data)
+
+
+# ---- wrong use ----
+
+
+def test_other_commands_name_the_import(tmp_path: Path):
+    for source in ("cluster-stack/01-shortest.yaml", "stack/01-aws-cli.json", "tfvars/01-shortest.tfvars"):
+        kind = source.split("/")[0]
+        for command in (["validate"], ["jobs", "import"], ["jobs", "render"], ["explain", "cost"]):
+            result = run(*command, DATA / source)
+            assert result.exit_code == 1, (command, result.output)
+            assert f"`hyperpod import {kind} {DATA / source}` writes a hyperpod.yaml" in result.output, command
+        for wrong in {"cluster-stack", "stack", "tfvars"} - {kind}:
+            result = run("import", wrong, DATA / source, "-o", tmp_path / "none.yaml")
+            assert f"`hyperpod import {kind} {DATA / source}` writes a hyperpod.yaml" in result.output, (wrong, kind)
+            assert result.exit_code == 1
+    assert not (tmp_path / "none.yaml").exists()
+
+
+def test_a_file_that_is_there_stays(tmp_path: Path):
+    target = tmp_path / "hyperpod.yaml"
+    target.write_text("mine")
+    result = run("import", "cluster-stack", DATA / "cluster-stack/01-shortest.yaml", "-o", target)
+    assert (result.exit_code, target.read_text()) == (1, "mine")
+    assert result.output == f"Error: {target} is there already; --force replaces it\n"
+
+
+def test_what_is_missing_is_asked_for_with_the_option_that_states_it(tmp_path: Path):
+    source = tmp_path / "config.yaml"
+    source.write_text("# template: cluster-stack\nresource_name_prefix: lab\ninstance_group_settings: []\n")
+    result = run("import", "cluster-stack", source, "-o", tmp_path / "hyperpod.yaml")
+    assert "error HP011 region: the key 'region' is missing" in result.stderr
+    assert "fix: state it: --region us-west-2; or write it into the file" in result.stderr
+    assert "error HP110 network.availability_zone_ids" in result.stderr
+    assert "fix: state the zone ids, two or more: --zone usw2-az1 --zone usw2-az2" in result.stderr
+    assert "fix: state who may use kubectl: --admin arn:aws:iam::111122223333:role/Name" in result.stderr
+
+
+def test_two_parameter_files_that_disagree_are_refused(tmp_path: Path):
+    for name, prefix in (("dev", "lab"), ("prod", "live")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"ResourceNamePrefix": prefix, "VpcCIDR": "10.1.0.0/16"}))
+    result = run("import", "stack", tmp_path, "-o", tmp_path / "hyperpod.yaml")
+    assert result.exit_code == 1
+    assert f"ResourceNamePrefix is 'live' here and 'lab' in {tmp_path / 'dev.json'}" in result.stderr
+    assert "fix: name one file: hyperpod import stack FILE" in result.stderr
+
+
+def test_a_folder_of_parameters_is_read_as_one(tmp_path: Path):
+    (tmp_path / "network.json").write_text(
+        json.dumps({"VpcCIDR": "10.40.0.0/16", "AvailabilityZoneIds": "use1-az1,use1-az2"})
+    )
+    (tmp_path / "cluster.json").write_text(json.dumps({"ResourceNamePrefix": "lab", "HyperPodClusterName": "lab"}))
+    (tmp_path / "other.json").write_text("{}")
+    result = run("import", "stack", tmp_path, "-o", tmp_path / "hyperpod.yaml")
+    data = yaml.safe_load((tmp_path / "hyperpod.yaml").read_text())
+    assert (data["name"], data["region"], data["network"]["vpc_cidr"]) == ("lab", "us-east-1", "10.40.0.0/16")
+    assert "read: " in result.stderr
+    assert "other.json" not in result.stderr
+
+
+def test_the_template_that_hyp_create_writes_is_read_by_its_defaults(tmp_path: Path):
+    parameters = {
+        "ResourceNamePrefix": {"Type": "String", "Default": "lab"},
+        "VpcCIDR": {"Type": "String", "Default": "10.40.0.0/16"},
+    }
+    file = tmp_path / "cfn_params.yaml"
+    file.write_text(yaml.safe_dump({"Metadata": {}, "Parameters": parameters, "Resources": {}}))
+    run("import", "stack", file, "-o", tmp_path / "hyperpod.yaml")
+    assert yaml.safe_load((tmp_path / "hyperpod.yaml").read_text())["network"]["vpc_cidr"] == "10.40.0.0/16"
+
+
+def test_broken_terraform_is_told_with_its_line(tmp_path: Path):
+    pytest.importorskip("hcl2", reason="the extra `import` is not installed")
+    file = tmp_path / "broken.tfvars"
+    file.write_text('a = "x"\nb = [1,\nc = 2\n')
+    result = run("import", "tfvars", file, "-o", tmp_path / "hyperpod.yaml")
+    assert result.exit_code == 1
+    assert f"{file}:3: error HP792 : is not a file of Terraform variables" in result.stderr
+    assert "fix: `terraform fmt` tells where" in result.stderr
+
+
+def test_later_terraform_files_win(tmp_path: Path):
+    pytest.importorskip("hcl2", reason="the extra `import` is not installed")
+    (tmp_path / "a.tfvars").write_text('aws_region = "us-east-1"\nresource_name_prefix = "a"\n')
+    (tmp_path / "b.tfvars.json").write_text('{"resource_name_prefix": "b"}')
+    run("import", "tfvars", tmp_path / "a.tfvars", tmp_path / "b.tfvars.json", "-o", tmp_path / "hyperpod.yaml")
+    data = yaml.safe_load((tmp_path / "hyperpod.yaml").read_text())
+    assert (data["name"], data["region"]) == ("b", "us-east-1")

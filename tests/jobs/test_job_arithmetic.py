@@ -167,7 +167,7 @@ def test_sidecars_come_out_of_the_nodes_share():
         ({**P5, "accelerators": 9}, "HP713 accelerators: is 9, but ml.p5.48xlarge has 8 x NVIDIA H100"),
         (
             {"instance_type": "ml.m5.large", "accelerators": 1},
-            "HP713 accelerators: is 1, but ml.m5.large has no accelerators",
+            "HP713 accelerators: 1 accelerators, but ml.m5.large has none",
         ),
         (
             {**P5, "vcpu": 300},
@@ -177,21 +177,24 @@ def test_sidecars_come_out_of_the_nodes_share():
             {**P5, "memory_gib": 4000},
             "HP714 memory_gib: is 4000, but ml.p5.48xlarge has 2048 GiB, of which a kubelet offers 2047.13 at most",
         ),
-        ({**G5, "nodes": 1, "vcpu_limit": 8}, "HP715 vcpu_limit: is 8, below the request of 29 (a whole node's share)"),
+        (
+            {**G5, "nodes": 1, "vcpu_limit": 8},
+            "HP715 vcpu_limit: 8 is less than the request of 29 (a whole node's share)",
+        ),
         (
             {**G5, "nodes": 1, "memory_limit_gib": 9000},
             "HP714 memory_limit_gib: is 9000, but ml.g5.8xlarge has 128 GiB",
         ),
         (
             {**P5, "nodes": 2, "accelerators": 4},
-            "HP712 accelerators: accelerators 4 asks for a part of a node, and nodes: 2 for whole ones",
+            "HP712 accelerators: accelerators 4 requests a part of a node, but nodes: 2 requests whole nodes",
         ),
         ({**P5, "mig_profile": "mig-1g.10gb"}, "HP716 mig_profile: is given without mig_count"),
         ({**P5, "efa": 33}, "HP717 efa: is 33, but ml.p5.48xlarge has 32"),
-        ({"instance_type": "ml.g5.xlarge", "efa": 1}, "HP717 efa: is 1, but ml.g5.xlarge has no EFA"),
+        ({"instance_type": "ml.g5.xlarge", "efa": 1}, "HP717 efa: 1 EFA interfaces, but ml.g5.xlarge has no EFA"),
         (
             {**G5, "nodes": 1, "shared_memory_gib": 200},
-            "HP718 shared_memory_gib: is 200 GiB, above the memory limit of 104 GiB",
+            "HP718 shared_memory_gib: 200 GiB exceeds the memory limit of 104 GiB",
         ),
         ({"instance_type": "ml.p5.48xlage"}, "HP710 instance_type: unknown instance type 'ml.p5.48xlage'"),
     ],

@@ -65,20 +65,23 @@ def test_an_elastic_pytorchjob_has_workers_only():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"elastic": {"min_replicas": 3}}, "error HP708 elastic: the job starts with 2 replicas, outside 3 to 3"),
+        (
+            {"elastic": {"min_replicas": 3}},
+            "error HP708 elastic: the job starts with 2 replicas, outside the range 3 to 3",
+        ),
         (
             {"elastic": {"processes_per_node": 8}, "processes_per_node": "8"},
             "error HP708 elastic.processes_per_node: conflicts with the job's processes_per_node",
         ),
         (
             {"elastic": {"max_replicas": 4, "step": 2}},
-            "error HP704 elastic.step: is a field of HyperPodPyTorchJob only, and the job is a PyTorchJob",
+            "error HP704 elastic.step: is a field of HyperPodPyTorchJob only, but the job is a PyTorchJob",
         ),
         (
             {"kind": "HyperPodPyTorchJob", "elastic": {"max_replicas": 4, "rdzv_backend": "c10d"}},
-            "error HP704 elastic.rdzv_backend: is a field of PyTorchJob only, and the job is a HyperPodPyTorchJob",
+            "error HP704 elastic.rdzv_backend: is a field of PyTorchJob only, but the job is a HyperPodPyTorchJob",
         ),
-        ({"kind": "HyperPodPyTorchJob", "elastic": {}}, "error HP708 elastic: states no max_replicas"),
+        ({"kind": "HyperPodPyTorchJob", "elastic": {}}, "error HP708 elastic: max_replicas is not set"),
         (
             {"elastic": {}, "replica_specs": [{"name": "master", "nodes": 1}]},
             "error HP708 replica_specs: an elastic PyTorchJob has no worker",
@@ -123,7 +126,7 @@ def test_workers_only_without_elastic_training():
         ),
         (
             [{"name": "worker"}, {"name": "worker"}],
-            "error HP725 replica_specs[1].name: 'worker' is the name of replica_specs[0] too",
+            "error HP725 replica_specs[1].name: 'worker' is also the name of replica_specs[0]",
         ),
     ],
 )
@@ -134,7 +137,7 @@ def test_roles_that_kubeflow_refuses(specs: list[dict[str, Any]], said: str):
 def test_names_of_replica_specs_are_unique_dns_labels():
     assert found(replica_specs=[{"name": "a_b", "nodes": 1}, {"name": "c", "nodes": 1}, {"name": "c", "nodes": 1}]) == [
         "error HP725 replica_specs[0].name: 'a_b' is not a valid Kubernetes name",
-        "error HP725 replica_specs[2].name: 'c' is the name of replica_specs[1] too",
+        "error HP725 replica_specs[2].name: 'c' is also the name of replica_specs[1]",
     ]
 
 
@@ -235,8 +238,8 @@ def test_accelerators_without_a_type_follow_from_the_affinity_or_are_told():
     assert resources(**wanted, affinity=required)[0] == {"aws.amazon.com/neurondevice": 16, "vpc.amazonaws.com/efa": 16}
     assert found(**wanted, affinity=required) == []
     assert found(**wanted) == [
-        "warning HP711 accelerators: is 16 and counts nvidia.com/gpu, but no instance type is stated",
-        "warning HP711 efa: is 16, but no instance type is stated",
+        "warning HP711 accelerators: 16 of nvidia.com/gpu, but no instance type is set",
+        "warning HP711 efa: 16, but no instance type is set",
     ]
     assert resources(**wanted, accelerator_resource="aws.amazon.com/neuron")[0]["aws.amazon.com/neuron"] == 16
     assert found(**wanted, accelerator_resource="aws.amazon.com/neuron") == []
@@ -277,7 +280,7 @@ def test_auto_resume_counts_apart_from_the_backoff_limit():
 @pytest.mark.parametrize("policy", ["ExitCode", "Never"])
 def test_retries_that_nothing_counts(policy: str):
     assert found(**TWO, restart_pods=policy, run_policy={"max_retries": 1}) == [
-        f"warning HP726 run_policy.max_retries: has no effect: with restart_pods {policy} no container restarts"
+        f"warning HP726 run_policy.max_retries: no effect: with restart_pods {policy} no container restarts"
     ]
 
 
@@ -367,7 +370,7 @@ def test_ephemeral_storage_and_topology_spread():
 )
 def test_a_job_that_names_its_own_pods_is_told_how(fields: dict[str, Any], pod: str):
     (said,) = [one for one in check_job(Job(**{**BASE, "nodes": 2, **fields})) if one.rule == "HP729"]
-    assert said.message == f"names the pod '{pod}'..., but the job's name gets a hash"
+    assert said.message == f"refers to the pod '{pod}'..., but the job's name includes a hash"
     assert "on_change: replace" in said.cure
     assert "pod_field" in said.cure
     assert not [one for one in found(nodes=2, on_change="refuse", **fields) if "HP729" in one]
@@ -396,7 +399,7 @@ def test_a_label_does_not_override_the_teams_queue(where: str):
 
 
 def test_kueue_is_not_a_scheduler_of_pods():
-    assert found(nodes=1, scheduler_name="kueue") == ["warning HP732 scheduler_name: Kueue is not a scheduler of pods"]
+    assert found(nodes=1, scheduler_name="kueue") == ["warning HP732 scheduler_name: Kueue does not schedule pods"]
     loaded = parsed("job_name: a\nimage: b\nnode_count: 1\nscheduler_type: Kueue\nqueue_name: q\n")
     assert loaded.job is not None
     assert (loaded.job.scheduler_name, loaded.job.queue) == (None, "q")
@@ -500,14 +503,14 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
             {"run_policy": {"restart": {"max_full_restarts": 2**31}}},
             "error HP722 : spec.runPolicy.restartPolicy.maxFullJobRestarts: 2147483648 does not fit 32 bits",
         ),
-        ({"nodes": 1, "spares": 1}, "error HP727 spares: is 1, but the job waits in no queue"),
+        ({"nodes": 1, "spares": 1}, "error HP727 spares: 1 spares, but the job has no queue"),
         (
             {"env": {"BIG": "x" * 131_068}},
-            "error HP728 env.BIG: has 131,073 bytes; Linux takes 131,072 in one argument or variable",
+            "error HP728 env.BIG: 131,073 bytes; the limit of Linux for one argument or variable is 131,072",
         ),
         (
             {"args": ["{{resolve:ssm:/my/name}}"]},
-            "error HP730 args[0]: holds the dynamic reference '{{resolve:ssm:/my/name}}'",
+            "error HP730 args[0]: contains the dynamic reference '{{resolve:ssm:/my/name}}'",
         ),
     ],
 )

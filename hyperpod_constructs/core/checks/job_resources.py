@@ -63,7 +63,7 @@ def needs_type(job: Job) -> Iterator[Problem]:
         devices = [name for name in ("accelerators", "mig_profile", "mig_count", "efa") if getattr(part, name)]
         if not part.accelerator_resource:
             for name in devices:
-                meant = f" and counts {accelerator_name(part)}" if name == "accelerators" else ""
+                meant = f" of {accelerator_name(part)}" if name == "accelerators" else ""
                 yield Problem(f"{prefix}{name}", f"{getattr(part, name)}{meant}, but no instance type is set")
         if not devices and not part.is_partial:
             message = "requests no resources: the pods may run on any node, together with others"

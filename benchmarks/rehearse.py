@@ -9,8 +9,9 @@ from pathlib import Path
 from _configs import with_groups, with_jobs, write
 from _run import ROOT, Times, options, save, slope
 
-GROUPS = (1, 10, 50)
-JOBS = (10, 50, 100)
+GROUPS = (1, 10, 50, 100)
+"""A HyperPod cluster has at most 100."""
+JOBS = (10, 50, 100, 200, 400)
 AIM = 1.0
 """Times of a synth that a rehearsal may take (creation, deletion, and reading the assembly)."""
 

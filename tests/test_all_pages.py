@@ -90,3 +90,12 @@ def anchors(path: Path) -> set[str]:
 
 def test_the_index_tells_the_formats_that_there_are() -> None:
     assert all(form in INDEX for form in FORMATS)
+
+
+EVIDENCE = {"docs/features.md", "docs/threat-model.md", "docs/design.md"}
+"""Pages that say by which test a claim is shown."""
+
+
+@pytest.mark.parametrize("page", sorted(PAGES.keys() - EVIDENCE))
+def test_pages_for_users_name_no_tests(page: str) -> None:
+    assert re.findall(r"tests/[\w/]+(?:\.py|::\w+)?|test_\w+\.py", PAGES[page]) == []

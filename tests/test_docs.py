@@ -19,7 +19,7 @@ from hyperpod_constructs.core.spec import Addon, Addons, SpecModel
 
 PAGES = {
     name: (ROOT / "docs" / f"{name}.md").read_text()
-    for name in ("constructs", "addons", "closed-network", "features", "editing")
+    for name in ("constructs", "addons", "closed-network", "features", "editing", "library")
 }
 BASE: dict[str, Any] = {
     "name": "research",

@@ -124,7 +124,7 @@ def page(found: list[Wildcard]) -> str:
         "# IAM statements with `*`",
         "",
         "Every statement of `hyperpod.yaml` and of all examples that has `*` in an action or a resource. This page is",
-        "written by `tests/test_wildcards.py`, and a statement that is not here fails CI. *No resource type* means that",
+        "generated, and a statement that is not here fails CI. *No resource type* means that",
         "AWS's service authorization reference (as in cfn-lint) defines none for the action: `*` is its only resource.",
         "Reasons are those with which findings of cdk-nag are accepted (`hyperpod_constructs/assembly/justified.py`).",
         "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from aws_cdk import Stack, custom_resources
 from constructs import Construct
@@ -25,48 +24,13 @@ from ..constructs.governance import GovernanceProvider
 from ..constructs.grafana import ManagedGrafana
 from ..constructs.kubernetes import KubernetesProvider
 from ..constructs.kubernetes.helm_release import HelmRelease
+from ..constructs.kubernetes.provider import VPC_ACTIONS
 from ..constructs.lifecycle_scripts import LifecycleScripts
 from ..constructs.network import HyperPodNetwork
 from ..constructs.storage import HyperPodBucket, PodAccess
-from ..core import catalog
+from .justification import IAM5, Justified, actions_of, describing
 
-ANY_ACTIONS: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Justified:
-    """Findings that are accepted.
-
-    Attributes:
-        rule: such as `AwsSolutions-IAM5`.
-        made_by: class of the construct that makes the resource.
-        below: path of the resource below that construct, a regular expression for the whole of it.
-        reason: why that is as it should be.
-        finding: what the rule found, a regular expression for the whole of it; empty where the rule says nothing more.
-        actions: the only actions that statements on the resource `*` may have; required for that finding.
-        beside: the resource is made beside the construct, under an id that begins with the construct's.
-    """
-
-    rule: str
-    made_by: type[Construct]
-    below: str
-    reason: str
-    finding: str = ""
-    actions: frozenset[str] = ANY_ACTIONS
-    beside: bool = False
-    used: set[str] = field(default_factory=set, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Refuse a row that takes every statement on `*`.
-
-        Raises:
-            ValueError: the finding may be the resource `*`, and no actions are named.
-        """
-        if self.rule == _IAM5 and re.fullmatch(self.finding, "Resource::*") and not self.actions:
-            raise ValueError(f"{self.made_by.__name__}/{self.below}: name the actions that may be on any resource")
-
-
-_IAM4, _IAM5 = "AwsSolutions-IAM4", "AwsSolutions-IAM5"
+_IAM4, _IAM5 = "AwsSolutions-IAM4", IAM5
 _POLICY = r"Policy::arn:<AWS::Partition>:iam::aws:policy/"
 _ARN = r"Resource::arn:(?:aws|<AWS::Partition>)"
 _OWN = r"[\w-]*(?:<AWS::Region>)?:(?:<AWS::AccountId>|\d{12})"
@@ -77,28 +41,6 @@ _ROLE = "Role/DefaultPolicy/Resource"
 _NODES = r"[^/]+/(?:DefaultPolicy|Policy\w*)/Resource"
 _S3 = r"Action::s3:(?:Abort|DeleteObject|GetBucket|GetObject|List)\*"
 _OBJECTS = r"Resource::(?:<\w+\.Arn>|arn:(?:aws|<AWS::Partition>):s3:::[^*]+)/\*"
-_LAMBDA_VPC = frozenset(
-    f"ec2:{action}"
-    for action in (
-        "AssignPrivateIpAddresses",
-        "CreateNetworkInterface",
-        "DeleteNetworkInterface",
-        "DescribeNetworkInterfaces",
-        "DescribeSubnets",
-        "UnassignPrivateIpAddresses",
-    )
-)
-
-
-def _actions(role: str, *groups: str) -> frozenset[str]:
-    fact = catalog.role(role).actions
-    return frozenset(action for group in groups for action in fact[group])
-
-
-def _describing() -> frozenset[str]:
-    looked_up = {it for it in catalog.role("execution").actions["network"] if it.startswith("ec2:Describe")}
-    others = _actions("execution", "network_identity", "fsx", "rolling_update_alarms")
-    return frozenset({*looked_up, *others, "ecr:GetAuthorizationToken"})
 
 
 def _managed(made_by: type[Construct], below: str, name: str, reason: str) -> Justified:
@@ -226,7 +168,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _NODES,
         "IAM defines no resource for these actions; alarms of rolling updates, for which it does, are described only",
         r"Resource::\*",
-        _describing(),
+        describing(),
     ),
     Justified(
         _IAM5,
@@ -299,7 +241,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         rf"(?:Wait)?{_ROLE}",
         "Lambda demands these for functions in a VPC before it makes their interfaces, and documents them on any resource",
         r"Resource::\*",
-        _LAMBDA_VPC,
+        frozenset(VPC_ACTIONS),
     ),
     Justified(
         _IAM5,
@@ -316,6 +258,14 @@ JUSTIFIED: tuple[Justified, ...] = (
         "any HyperPod cluster, read-only: the guard comes before this one",
         rf"{_ARN}:sagemaker:{_OWN}:cluster/\*",
     ),
+    Justified(
+        _IAM5,
+        ClusterGuard,
+        _ROLE,
+        "IAM defines no resource for describing file systems",
+        r"Resource::\*",
+        frozenset({"fsx:DescribeFileSystems"}),
+    ),
     # add-ons
     Justified(
         _IAM5,
@@ -331,7 +281,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         f"Keda{_ROLE}",
         "which metrics of CloudWatch are read is written in each scaler; they are read only",
         r"Resource::\*",
-        _actions("keda", "metrics"),
+        actions_of("keda", "metrics"),
     ),
     Justified(
         _IAM5,
@@ -374,7 +324,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _ROLE,
         "IAM defines no resource for the lists",
         r"Resource::\*",
-        _actions("governance_handler", "list"),
+        actions_of("governance_handler", "list"),
     ),
     Justified(
         _IAM5,
@@ -404,7 +354,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _ROLE,
         "results of queries are read by ids that only who starts the query knows",
         r"Resource::\*",
-        _actions("observability", "log_queries"),
+        actions_of("observability", "log_queries"),
     ),
     Justified(
         _IAM5,
@@ -419,7 +369,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _ROLE,
         "metrics, alarms, tags and results of queries, which ones is the user's choice in Grafana; they are read only",
         r"Resource::\*",
-        _actions("grafana", "cloudwatch", "log_queries", "tags") | {"aps:ListWorkspaces", "logs:DescribeLogGroups"},
+        actions_of("grafana", "cloudwatch", "log_queries", "tags") | {"aps:ListWorkspaces", "logs:DescribeLogGroups"},
     ),
     Justified(
         _IAM5,

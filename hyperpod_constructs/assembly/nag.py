@@ -27,7 +27,8 @@ from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_iam as iam
 from constructs import IConstruct
 
-from .justified import JUSTIFIED, Justified
+from .justification import Justified
+from .justified import JUSTIFIED
 
 
 @jsii.implements(IPolicyValidationPlugin)

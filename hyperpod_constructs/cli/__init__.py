@@ -27,6 +27,7 @@ COMMANDS: Commands = {
     "show": ("show", "Print the effective config: subnets, versions, roles, groups."),
     "schema": ("validate", "Print the JSON Schema of the config."),
     "diff": ("diff", "Say in words what an edit does to a live cluster."),
+    "report": ("report", "Draw and describe a config for reviewers, as one page."),
     "rehearse": ("rehearse", "Play a deployment on this machine, before AWS sees it."),
     "catalog": ("catalog", "Show and refresh the facts."),
     "preflight": ("preflight", "Ask the live account whether a config can be deployed."),

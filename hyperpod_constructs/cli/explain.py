@@ -82,10 +82,9 @@ def named(id: str) -> Rule:
 
     rule = find(id.upper())
     if rule is None:
-        from ..core.catalog import suggest
-        from ..core.checks import rules
+        from ..core.checks.registry import nearest
 
-        near = suggest(id.upper().replace("O", "0"), (each.id for each in rules()))
+        near = nearest(id)
         hint = f"did you mean {near}?" if near else "`hyperpod explain` lists them"
         raise click.UsageError(f"{id!r} is no rule, nor `job` or `cost`; {hint}")
     return rule

@@ -33,7 +33,7 @@ def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None
         if one.job is not None:
             found += [one.locate(finding) for finding in check_job(one.job)]
     if config is not None:
-        loaded, more = _in_cluster(loaded, config)
+        loaded, more = in_cluster(loaded, config)
         found += more
     tell(found)
     return [one.job for one in loaded if one.job is not None]
@@ -59,7 +59,7 @@ def _with(loaded: LoadedJob, flags: Mapping[str, Any]) -> LoadedJob:
     return LoadedJob(job=shape.job, findings=findings, document=loaded.document, keys=loaded.keys)
 
 
-def _in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob], list[Finding]]:
+def in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob], list[Finding]]:
     """The jobs with what their teams default to, and what the cluster's config says about them."""
     from ..core.checks import Context
     from ..core.checks.jobs import check_jobs

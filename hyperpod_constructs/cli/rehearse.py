@@ -14,7 +14,7 @@ from .validate import DEFAULT
 
 if TYPE_CHECKING:
     from ..assembly.graph import Stack
-    from ..assembly.rehearsal import Fault, Timing
+    from ..assembly.rehearsal import Fault, RealKubernetes, Rehearsal
     from ..assembly.rehearsal.report import Report
 
 _PATH = click.Path(path_type=Path)
@@ -38,9 +38,21 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--lose", "loses", multiple=True, metavar="RESOURCE", help="Lose the answer of this custom resource once."
 )
+@click.option(
+    "--interrupt",
+    "interrupts",
+    multiple=True,
+    metavar="RESOURCE",
+    help="End the CDK CLI while this resource is worked on, as a canceled CI job does, and deploy again.",
+)
 @click.option("--no-nodes", multiple=True, metavar="GROUP", help="Nodes of this instance group never come.")
 @click.option(
     "--slow", multiple=True, metavar="WHAT=FACTOR", help="`addon_ready=5`: webhooks are slow; `node=2`: nodes are."
+)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Use the API server of this file's current context, one that can be thrown away, instead of the one in memory.",
 )
 @click.option("--seed", type=int, help="Another legal order, with other durations.")
 @click.option("-o", "--output", "form", type=click.Choice([*FORMATS, "html"]), default="text", show_default=True)
@@ -52,8 +64,10 @@ def rehearse(
     fails: tuple[str, ...],
     fail_each: bool,
     loses: tuple[str, ...],
+    interrupts: tuple[str, ...],
     no_nodes: tuple[str, ...],
     slow: tuple[str, ...],
+    kubeconfig: Path | None,
     seed: int | None,
     form: str,
 ) -> None:
@@ -62,15 +76,23 @@ def rehearse(
     Nothing reaches AWS. CloudFormation, EKS, HyperPod and IAM are models (docs/rehearsal.md says of what); what is not
     modelled is told. Exit code: 0 when nothing is refused, lost or left behind, 1 otherwise, 2 for wrong use.
     """
-    from ..assembly.rehearsal import Fault, Timing
+    from ..assembly.rehearsal import Fault, Rehearsal, Timing
     from ..assembly.rehearsal.schemas import NoSchemas
 
-    faults = [*(Fault(one) for one in fails), *(Fault(one, how="lost") for one in loses)]
+    given = {"fails": fails, "lost": loses, "interrupted": interrupts}
+    faults = [Fault(one, how=how) for how, names in given.items() for one in names]
     timing = Timing(seed, no_nodes=no_nodes, slow=dict(_factor(one) for one in slow))
+    rehearsal = Rehearsal(timing, kubernetes=_real(kubeconfig) if kubeconfig is not None else None)
     try:
-        report = _play(config, old, following, delete, faults, fail_each, timing)
+        report = _play(config, old, following, delete, faults, fail_each, rehearsal)
     except NoSchemas as missing:
         raise click.ClickException(str(missing)) from missing
+    except OSError as error:
+        if kubeconfig is None:
+            raise
+        raise click.ClickException(str(error)) from error
+    finally:
+        rehearsal.close()
     if form == "html":
         click.echo(report.as_html())
     else:
@@ -85,10 +107,9 @@ def _play(
     delete: bool,
     faults: list[Fault],
     fail_each: bool,
-    timing: Timing,
+    rehearsal: Rehearsal,
 ) -> Report:
     from ..assembly.graph import load
-    from ..assembly.rehearsal import Rehearsal
     from ..assembly.rehearsal.chains import imposed_chain, minutes
     from ..assembly.rehearsal.drills import drill
     from ..assembly.rehearsal.drills import fail_each as each
@@ -101,7 +122,6 @@ def _play(
             for index, path in enumerate([*([old] if old else []), config, *following])
         ]
         _check_names(faults, load(apps[1 if old else 0]))
-        rehearsal = Rehearsal(timing)
         for index, app in enumerate(apps):
             begun, first = rehearsal.world.now, len(rehearsal.steps)
             title = "creation" if index == 0 else "update"
@@ -114,9 +134,7 @@ def _play(
             report.add(title, rehearsal, begun, first, outcomes)
             rehearsal.settle()
         if fail_each:
-            rehearsed = Rehearsal(timing)
-            rehearsed.publish(apps[0])
-            report.drills += [one for one, _ in each(list(load(apps[0])), rehearsed)]
+            report.drills += [one for one, _ in each(list(load(apps[0])), rehearsal)]
         report.imposed = minutes(imposed_chain(apps[0], report.acts[0].steps))
         if delete:
             begun, first = rehearsal.world.now, len(rehearsal.steps)
@@ -126,6 +144,19 @@ def _play(
                     rehearsal.record.find("HPR03", one.path, f"{one.kind} {one.id} is left behind")
         report.close(rehearsal)
     return report
+
+
+def _real(kubeconfig: Path) -> RealKubernetes:
+    """The API server of a kubeconfig. Raises `click.ClickException` for one that cannot be reached or thrown away."""
+    from ..assembly.rehearsal.real_server import NotDisposable, RealKubernetes
+    from ..live.operations.kubernetes import KubernetesError, way_of
+
+    try:
+        real = RealKubernetes(way_of(str(kubeconfig)))
+        real.check_disposable()
+    except (KubernetesError, NotDisposable, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    return real
 
 
 def _check_names(faults: list[Fault], stacks: tuple[Stack, ...]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import jsii
-from aws_cdk import CfnOutput, CfnResource, Duration
+from aws_cdk import CfnOutput, CfnResource, Duration, Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -288,6 +289,11 @@ class HyperPodCluster(Construct):
                 group.lifecycle or self.spec.lifecycle, role, lifecycle_settings(self.spec, group)
             )
         return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
+
+    def keep_in_place(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
+        """Let a deployment fail that would move a file system of this stack to another subnet."""
+        if Stack.of(file_system) is Stack.of(self):
+            self._guard.watch_file_system(file_system, name=name)
 
     def _render(self) -> None:
         values = self._guard.watch(self._properties(), self.spec.scaled_groups)

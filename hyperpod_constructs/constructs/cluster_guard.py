@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Aws, CfnResource, Duration, Stack, custom_resources
+from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -16,8 +17,9 @@ from .trust import keep_internal
 class ClusterGuard(Construct):
     """Runs before every change of a HyperPod cluster, read-only.
 
-    It fails the deployment, before anything happens, when CloudFormation would replace the cluster, or when the execution
-    role of a group would change, which the service refuses; and it answers with the live count of each group that an
+    It fails the deployment, before anything happens, when CloudFormation would replace the cluster, when the execution
+    role of a group would change, which the service refuses, or when a file system would move with the groups that it
+    follows, which would replace it; and it answers with the live count of each group that an
     autoscaler owns, for the template to repeat. CloudFormation runs it when one of its properties changes, so it is given
     all that can make CloudFormation update the cluster.
     """
@@ -58,6 +60,8 @@ class ClusterGuard(Construct):
             },
         )
         self.resource.node.add_dependency(role)
+        self._role = role
+        self._file_systems: list[dict[str, Any]] = []
         keep_internal(self)
         guarded.node.add_dependency(self)
 
@@ -97,6 +101,16 @@ class ClusterGuard(Construct):
             if value is not None:
                 self.resource.add_property_override(name, value)
         return {**properties, "InstanceGroups": groups} if groups else dict(properties)
+
+    def watch_file_system(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
+        """Refuse to move a file system to another subnet. It must be in the same stack."""
+        if not self._file_systems:  # IAM defines no resource for describing file systems
+            self._role.add_to_policy(iam.PolicyStatement(actions=["fsx:DescribeFileSystems"], resources=["*"]))
+        (subnet,) = file_system.subnet_ids
+        logical_id = Stack.of(self).get_logical_id(file_system)
+        self._file_systems.append({"Name": name, "LogicalId": logical_id, "SubnetId": subnet})
+        self.resource.add_property_override("FileSystems", self._file_systems)
+        file_system.node.add_dependency(self)
 
 
 def _minimum(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -159,6 +159,9 @@ class HyperPodEks(Construct):
             made = self._create(spec, network, log_settings or Logs())
             self.cluster = made
             self.cluster_name, self.cluster_arn = made.cluster_name, made.cluster_arn
+        # by its name where that is known: the roles of the functions then need not wait ten minutes for the cluster
+        known = spec.cluster_name if spec.existing is None else None
+        arn = eks_cluster_arn(self, known) if known else self.cluster_arn
         # inside the VPC only where the API cannot be reached from outside: functions there are slow to make and to delete
         closed = network.spec.mode == "closed" and not network.spec.existing
         inside = closed or spec.endpoint_access == "private" or bool(spec.public_access_cidrs)
@@ -166,7 +169,7 @@ class HyperPodEks(Construct):
             self,
             "Kubernetes",
             cluster_name=self.cluster_name,
-            cluster_arn=self.cluster_arn,
+            cluster_arn=arn,
             vpc=network.vpc if inside else None,
             vpc_subnets=ec2.SubnetSelection(subnets=list(network.cluster_subnets)) if inside else None,
             security_groups=[network.node_security_group] if inside else None,

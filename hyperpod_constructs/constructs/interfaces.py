@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import DependencyGroup, IDependable, Node
@@ -98,6 +99,10 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
         """Id of the private subnet that nodes of a zone use."""
+        ...
+
+    def keep_in_place(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
+        """Let a deployment fail that would move a file system to another subnet."""
         ...
 
     def milestone(self, key: str) -> DependencyGroup:

@@ -108,7 +108,8 @@ class HyperPodBucket(Construct):
 class HyperPodFileSystem(Construct):
     """An FSx for Lustre file system beside the nodes that use it, or one that exists.
 
-    It lies in the zone of the first accelerated group unless the spec names one. It joins the nodes' security group, whose
+    It lies in the zone of the first accelerated group unless the spec names one; once deployed, a deployment that would move
+    it, because another group is the first, fails before anything changes. It joins the nodes' security group, whose
     rules from and to itself carry Lustre and EFA alike, as the official templates have it; a `security_group` of your own
     gets the rules that Lustre needs, from itself and from the nodes.
 
@@ -165,6 +166,8 @@ class HyperPodFileSystem(Construct):
         )
         self._removal = removal_policy(file_system.removal, allow_data_loss=allow_data_loss)
         self.resource.apply_removal_policy(self._removal)
+        if file_system.availability_zone_id is None and subnet_id is None:
+            cluster.keep_in_place(self.resource, name=file_system.name)
         refer_weakly(self.resource)
         self.file_system_id = self.resource.ref
         self.dns_name = self.resource.attr_dns_name

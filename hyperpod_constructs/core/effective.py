@@ -71,7 +71,7 @@ def _eks(platform: Platform) -> dict[str, Any]:
         return {"cluster": eks.existing.cluster_name, "kubernetes_version": eks.kubernetes_version}
     return {
         "cluster": eks.cluster_name or "named by CloudFormation",
-        "kubernetes_version": eks.kubernetes_version or str(catalog.default_kubernetes_version()),
+        "kubernetes_version": eks.version,
         "endpoint_access": eks.endpoint_access,
         "admins": list(eks.admins),
     }
@@ -93,7 +93,7 @@ def _group(platform: Platform, group: Any) -> dict[str, Any]:
 
 
 def _addons(platform: Platform) -> list[dict[str, Any]]:
-    version = platform.eks.kubernetes_version or str(catalog.default_kubernetes_version())
+    version = platform.eks.assumed_version
     found = []
     for key, settings in platform.addons.effective().items():
         facts = catalog.find_addon(ADDON_NAMES.get(key, ""))

@@ -117,7 +117,7 @@ def zones_of(network: Network) -> tuple[str, ...]:
     """The zone ids of a network's node subnets, in order."""
     if network.existing is not None:
         return tuple(dict.fromkeys(subnet.availability_zone_id for subnet in network.existing.node_subnets))
-    return network.availability_zone_ids
+    return tuple(network.availability_zone_ids)
 
 
 def control_plane_zones(network: Network) -> tuple[str, ...]:

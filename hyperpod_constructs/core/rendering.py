@@ -138,7 +138,7 @@ def rules_reference() -> str:
 
     head = (
         "# Rules\n\n"
-        "Written from the registry of the checks by `tests/checks/test_reference.py`; `hyperpod explain RULE` prints one.\n"
+        "Generated from the registry of the checks; `hyperpod explain RULE` prints one.\n"
         "Errors are what AWS or Kubernetes certainly refuses, or what is certainly broken; those marked certain cannot be\n"
         "acknowledged. To acknowledge others: `acknowledge: [{rule: HP212, path: eks, reason: a lab}]` in the config.\n"
     )

@@ -32,7 +32,7 @@ GROUPS = [
 
 def of_v1(stack: cdk.Stack, vpc: ec2.IVpc) -> eks_v1.ICluster:
     """An EKS cluster of the older module."""
-    return eks_v1.Cluster(
+    return eks_v1.Cluster(  # type: ignore[return-value]  # CDK's stubs: a Cluster lacks a member of ICluster
         stack,
         "Eks",
         version=eks_v1.KubernetesVersion.of("1.35"),
@@ -45,7 +45,7 @@ def of_v1(stack: cdk.Stack, vpc: ec2.IVpc) -> eks_v1.ICluster:
 
 def of_v2(stack: cdk.Stack, vpc: ec2.IVpc) -> eks_v2.ICluster:
     """An EKS cluster of the newer module."""
-    return eks_v2.Cluster(
+    return eks_v2.Cluster(  # type: ignore[return-value]
         stack,
         "Eks",
         version=eks_v2.KubernetesVersion.of("1.35"),

@@ -203,7 +203,8 @@ ACTIONS = {
         "jobs resume",
         "jobs delete",
     ),
-    *("context set", "stacks delete", "software update", "explain", "schema", "jobs render"),
+    *("context set", "stacks delete", "software update", "explain", "schema", "jobs render", "report"),
+    *("import cluster-stack", "import stack", "import tfvars"),
 }
 """Commands that do something instead of answering, write or print files; `explain` passes -o on."""
 OFFLINE = [

@@ -158,3 +158,47 @@ def test_deletion_asks_nothing_and_answers_with_the_id_that_it_was_given():
     aws = Aws(live=error("AccessDenied", "no"), resource=error("AccessDenied", "no"))
     event = {"RequestType": "Delete", "ResourceProperties": WANTED, "PhysicalResourceId": "Platform-Guard-1A2B3C"}
     assert answer(event, cloudformation=aws, sagemaker=aws) == {"PhysicalResourceId": "Platform-Guard-1A2B3C"}
+
+
+SYSTEMS = [{"Name": "data", "LogicalId": "StorageData", "SubnetId": "subnet-b"}]
+
+
+class Fsx:
+    """File systems in subnets; the stack has made one of them."""
+
+    def __init__(self, **subnets: str) -> None:
+        self.subnets = subnets
+
+    def describe_stack_resource(self, *, StackName: str, LogicalResourceId: str) -> dict[str, Any]:
+        if LogicalResourceId == "HyperPod":
+            return {"StackResourceDetail": {"PhysicalResourceId": ARN}}
+        if not self.subnets:
+            raise error("ValidationError", f"Resource {LogicalResourceId} does not exist for stack s")
+        return {"StackResourceDetail": {"PhysicalResourceId": "fs-1"}}
+
+    def describe_cluster(self, **_: str) -> dict[str, Any]:
+        return LIVE
+
+    def describe_file_systems(self, FileSystemIds: list[str]) -> dict[str, Any]:
+        if FileSystemIds[0] not in self.subnets.get("live", ""):
+            raise error("FileSystemNotFound", "File system does not exist")
+        return {"FileSystems": [{"SubnetIds": [self.subnets["subnet"]]}]}
+
+
+def with_systems(fsx: Fsx, kind: str = "Update") -> dict[str, Any]:
+    event = {"RequestType": kind, "ResourceProperties": {**WANTED, "FileSystems": SYSTEMS}, "OldResourceProperties": {}}
+    return answer(event, cloudformation=fsx, sagemaker=fsx, fsx=fsx, sleep=lambda _: None)
+
+
+def test_a_file_system_does_not_move_with_the_groups_that_it_follows():
+    with pytest.raises(Refused, match=r"data \(fs-1\) from subnet-a to subnet-b.* Set availability_zone_id"):
+        with_systems(Fsx(live="fs-1", subnet="subnet-a"))
+
+
+def test_a_file_system_that_stays_passes_and_so_does_the_rollback():
+    assert with_systems(Fsx(live="fs-1", subnet="subnet-b"))["PhysicalResourceId"] == "HyperPod-guard"
+
+
+def test_file_systems_that_are_not_there_do_not_matter():
+    assert with_systems(Fsx(), "Create")["PhysicalResourceId"] == "HyperPod-guard"
+    assert with_systems(Fsx(live="fs-2", subnet="subnet-a"))["PhysicalResourceId"] == "HyperPod-guard"

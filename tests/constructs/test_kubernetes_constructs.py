@@ -80,7 +80,7 @@ def test_waits_add_what_they_ask(app: App) -> None:
         {
             "Action": "eks:DescribeAddon",
             "Effect": "Allow",
-            "Resource": arn(f"arn:${{AWS::Partition}}:eks:{region}:addon/research/*"),
+            "Resource": "arn:aws:eks:us-west-2:111122223333:addon/research/*",
         },
     ]
     assert [statement["Action"] for statement in added[2:]] == [LOGS, LOGS]

@@ -3,62 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
-from assembly import UNCOPIED, Assembly, read_assembly
-from aws_cdk import aws_ec2 as ec2
+from assembly import Assembly
+from storage_platforms import FSX, KEY, LINK, OBJECTS, Synth, bucket_of, synthesizer
 
 from hyperpod_constructs.assembly.graph import prove
-from hyperpod_constructs.assembly.stacks import platform_stacks
-from hyperpod_constructs.constructs.storage import HyperPodFileSystem
-from hyperpod_constructs.core.spec import LustreFileSystem, Platform
-
-KEY = "arn:aws:kms:us-west-2:111122223333:key/11111111-2222-3333-4444-555555555555"
-FSX = "AWS::FSx::FileSystem"
-LINK = "AWS::FSx::DataRepositoryAssociation"
-OBJECTS = "Custom::HyperPodKubernetesObjects"
-
-
-def platform(**more: Any) -> Platform:
-    return Platform.model_validate(
-        {
-            "name": "research",
-            "region": "us-west-2",
-            "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
-            "cluster": {
-                "instance_groups": [
-                    {"name": "system", "instance_type": "ml.m5.4xlarge", "count": 2},
-                    {
-                        "name": "workers",
-                        "instance_type": "ml.p5.48xlarge",
-                        "count": 2,
-                        "availability_zone_id": "usw2-az2",
-                    },
-                ]
-            },
-            "addons": {"fsx_csi": {}, "task_governance": {}, "training_operator": {}},
-            "governance": {"teams": [{"name": "vision", "quota": [{"instance_type": "ml.p5.48xlarge", "count": 2}]}]},
-            **more,
-        }
-    )
-
-
-Synth = Callable[..., Assembly]
 
 
 @pytest.fixture(scope="module")
 def synth(tmp_path_factory: pytest.TempPathFactory) -> Synth:
-    def make(storage: dict[str, Any], **more: Any) -> Assembly:
-        folder = tmp_path_factory.mktemp("storage")
-        app = cdk.App(outdir=str(folder), context=UNCOPIED, analytics_reporting=False)
-        platform_stacks(app, platform(storage=storage, **more), prefix="research-")
-        app.synth()
-        return read_assembly(folder)
-
-    return make
+    return synthesizer(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +90,19 @@ def test_it_lies_in_the_zone_of_the_accelerated_group(linked: Assembly) -> None:
     assert workers["InstanceGroupName"] == "workers"
     assert system["Properties"]["SubnetIds"] == workers["OverrideVpcConfig"]["Subnets"]
     assert system["Properties"]["SecurityGroupIds"] == workers["OverrideVpcConfig"]["SecurityGroupIds"]
+
+
+def test_the_guard_keeps_it_where_it_is_unless_it_names_its_zone(synth: Synth) -> None:
+    systems = [{"name": "follows"}, {"name": "named", "availability_zone_id": "usw2-az2"}]
+    assembly = synth({"lustre": systems})
+    (guard_name,) = assembly.resources("Custom::HyperPodClusterGuard")
+    guard = assembly.one("Custom::HyperPodClusterGuard")
+    follows, named = assembly.resources(FSX).items()
+    assert guard["FileSystems"] == [
+        {"Name": "follows", "LogicalId": follows[0], "SubnetId": follows[1]["Properties"]["SubnetIds"][0]}
+    ]
+    assert guard_name in follows[1]["DependsOn"]
+    assert guard_name not in named[1].get("DependsOn", [])
 
 
 def test_every_option_of_a_file_system(linked: Assembly) -> None:
@@ -229,13 +198,6 @@ def test_the_driver_may_only_look(linked: Assembly) -> None:
 
 
 # ---- buckets ----
-
-
-def bucket_of(assembly: Assembly) -> tuple[str, dict[str, Any]]:
-    ((name, resource),) = [
-        item for item in assembly.resources("AWS::S3::Bucket").items() if item[0].startswith("Storage")
-    ]
-    return name, resource
 
 
 def test_a_bucket_is_closed_versioned_encrypted_and_kept(synth: Synth) -> None:
@@ -348,49 +310,3 @@ def test_a_bucket_mounted_by_mountpoint(synth: Synth) -> None:
     assert volume["spec"]["accessModes"] == ["ReadOnlyMany"]
     assert claim["metadata"] == {"name": "datasets", "namespace": "hyperpod-ns-vision"}
     assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
-
-
-# ---- two switches ----
-
-
-@pytest.mark.parametrize(
-    ("removal", "allow", "policy"),
-    [
-        ("retain", False, "RetainExceptOnCreate"),
-        ("retain", True, "RetainExceptOnCreate"),
-        ("destroy", False, "RetainExceptOnCreate"),
-        ("destroy", True, "Delete"),
-    ],
-)
-def test_data_goes_only_when_two_switches_say_so(synth: Synth, removal: str, allow: bool, policy: str) -> None:
-    assembly = synth(
-        {
-            "lustre": [{"name": "data", "removal": removal, "data_repositories": [{"bucket": "datasets"}]}],
-            "buckets": [{"name": "datasets", "removal": removal}],
-        },
-        allow_data_loss=allow,
-    )
-    data = [*assembly.resources(FSX).values(), *assembly.resources(LINK).values(), bucket_of(assembly)[1]]
-    assert {each["DeletionPolicy"] for each in data} == {policy}
-    empties = [name for name in assembly.resources("Custom::S3AutoDeleteObjects") if name.startswith("Storage")]
-    assert (len(empties) > 0) == (policy == "Delete")
-
-
-def test_a_security_group_of_your_own_gets_lustres_ports(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("own-group")
-    app = cdk.App(outdir=str(folder))
-    built = platform_stacks(app, platform(), prefix="research-")
-    stack = cdk.Stack.of(built.cluster)
-    own = ec2.SecurityGroup(stack, "Own", vpc=built.network.vpc, allow_all_outbound=False)
-    HyperPodFileSystem(
-        stack, "Fs", cluster=built.cluster, file_system=LustreFileSystem(name="data"), security_group=own
-    )
-    app.synth()
-    assembly = read_assembly(folder)
-    rules = {
-        (each["Properties"]["FromPort"], each["Properties"]["ToPort"])
-        for each in assembly.resources("AWS::EC2::SecurityGroupIngress").values()
-        if each["Properties"].get("Description") == "Lustre"
-    }
-    assert rules == {(988, 988), (1018, 1023)}
-    assert len(assembly.one(FSX)["SecurityGroupIds"]) == 1

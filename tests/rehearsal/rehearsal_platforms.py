@@ -1,8 +1,15 @@
-"""Cloud assemblies of configs and of edits of them, each synthesized once a session, without copies of their assets."""
+"""Cloud assemblies of configs and of edits of them, each synthesized once a session, without copies of their assets.
+
+With `HYPERPOD_REHEARSE_CACHE=FOLDER` they are kept from one session to the next, for as long as the sources are the same.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +19,14 @@ from assembly import ROOT, UNCOPIED
 
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.findings import errors
 
 EXAMPLES = ["hyperpod.yaml", *sorted(f"examples/{path.name}" for path in (ROOT / "examples").glob("*.yaml"))]
 EXAMPLES.remove("examples/closed-network.yaml")  # its vendored chart is made by a command; this one stands for it:
 EXAMPLES.append("tests/configs/closed-control-plane.yaml")
+
+
+CACHE = os.environ.get("HYPERPOD_REHEARSE_CACHE", "")
 
 
 class Platforms:
@@ -61,11 +72,36 @@ class Platforms:
     def _made(self, key: str, file: Path) -> Path:
         if key not in self._done:
             loaded = load(file)
-            assert loaded.platform is not None, [str(finding) for finding in loaded.findings]
+            if loaded.platform is None:
+                raise Invalid([str(finding) for finding in errors(loaded.findings)])
             folder = self._folder / f"app{len(self._done)}"
-            build([loaded.platform], context={**cdk_context(), **UNCOPIED}, outdir=str(folder)).synth()
+            if CACHE:
+                folder = Path(CACHE) / hashlib.sha256(f"{key}{sources()}".encode()).hexdigest()
+            if not (folder / "manifest.json").exists():
+                shutil.rmtree(folder, ignore_errors=True)  # one that was not finished
+                build([loaded.platform], context={**cdk_context(), **UNCOPIED}, outdir=str(folder)).synth()
             self._done[key] = folder
         return self._done[key]
+
+
+class Invalid(Exception):
+    """The checks refuse a config before anything is deployed."""
+
+    @property
+    def rules(self) -> list[str]:
+        """Ids of the rules that it breaks."""
+        return sorted({text.split()[1] for text in self.args[0]})
+
+
+@cache
+def sources() -> str:
+    """A digest of everything that an assembly is made of."""
+    digest = hashlib.sha256()
+    for top in ("hyperpod_constructs", "examples", "jobs", "tests/configs"):
+        for file in sorted(path for path in (ROOT / top).rglob("*") if path.is_file()):
+            if "__pycache__" not in file.parts and "rehearsal" not in file.parts:
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 @pytest.fixture(scope="session")

@@ -137,6 +137,7 @@ def test_an_export_in_use_can_neither_go_nor_change(rehearsal: Rehearsal):
     assert outcome.reason == "Export one:vpc cannot be deleted as it is in use by Two"
     (outcome,) = rehearsal.deploy([_two({"V": export({"Ref": "Other"}, "one:vpc")}, using)[0]])
     assert outcome.reason == "Export one:vpc cannot be updated as it is in use by Two"
+    assert [finding.rule for finding in rehearsal.findings if finding.path == "One"] == ["HP970", "HP970"]
 
 
 def test_the_last_use_goes_in_one_deployment_and_the_export_in_the_next(rehearsal: Rehearsal):
@@ -155,7 +156,7 @@ def test_a_stack_that_left_the_app_is_told(rehearsal: Rehearsal):
     rehearsal.deploy([stack("One", {"Vpc": vpc()}), stack("Two", {"Vpc": vpc()})])
     rehearsal.deploy([stack("One", {"Vpc": vpc()})])
     (finding,) = rehearsal.findings
-    assert (finding.rule, finding.message) == ("HPR07", "stack Two is deployed, and no longer in the app")
+    assert (finding.rule, finding.message) == ("HP971", "stack Two is deployed, and no longer in the app")
 
 
 # Updates
@@ -196,12 +197,59 @@ def test_what_a_failed_update_made_goes_in_the_reverse_of_its_order(rehearsal: R
     assert deleted == ["Last", "Subnet", "Vpc"]
 
 
+def test_an_interrupted_deployment_is_taken_up_again(rehearsal: Rehearsal):
+    app = [
+        stack("One", {"Vpc": vpc(), "Subnet": subnet("10.0.0.0/24")}),
+        stack("Two", {"Vpc": vpc("10.1.0.0/16")}, depends_on=("One",)),
+    ]
+    rehearsal.faults_left.append(Fault("One.Vpc", how="interrupted"))
+    assert [(one.stack, one.status) for one in rehearsal.deploy(app)] == [("One", "INTERRUPTED")]
+    assert rehearsal.steps == []
+    (site,) = rehearsal.sites.values()
+    assert site.cloudformation.stacks["One"].status == "CREATE_IN_PROGRESS"
+    assert rehearsal.left() == []
+    outcomes = rehearsal.deploy(app)  # the CDK CLI waits for the stack
+    assert [(one.stack, one.status) for one in outcomes] == [("One", "UNCHANGED"), ("Two", "CREATE_COMPLETE")]
+    assert [(step.name, step.action) for step in rehearsal.steps] == [
+        ("One.Vpc", "create"),
+        ("One.Subnet", "create"),
+        ("Two.Vpc", "create"),
+    ]
+
+
+def test_an_interrupted_update_that_fails_by_itself_is_made_again(rehearsal: Rehearsal):
+    rehearsal.deploy([stack("One", {"Vpc": vpc()})])
+    after = stack("One", {"Vpc": vpc(), "Subnet": subnet("10.0.0.0/24"), "Last": subnet("10.0.1.0/24", "Subnet")})
+    rehearsal.faults_left += [Fault("One.Subnet", how="interrupted"), Fault("One.Last")]
+    assert statuses(rehearsal.deploy([after])) == ["INTERRUPTED"]
+    assert statuses(rehearsal.deploy([after])) == ["UPDATE_COMPLETE"]
+    deleted = [step.logical_id for step in rehearsal.steps if step.action == "delete"]
+    assert deleted == ["Last", "Subnet"], "CloudFormation rolled back by itself"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (vpc(), subnet("10.0.0.0/24", of="Other"), "Update of resource type is not permitted"),
+        (custom(), {**custom(), "Properties": {"ServiceToken": {"Fn::GetAtt": ["Two", "Arn"]}}}, "service token"),
+    ],
+)
+def test_what_diff_finds_too_has_its_rule(before: Any, after: Any, reason: str):
+    rehearsal, _ = _with(lambda event: {"PhysicalResourceId": "a"})
+    fixed = {**function(), "Two": function()["Function"], "Other": vpc("10.9.0.0/16")}
+    assert statuses(rehearsal.deploy([stack("A", {**fixed, "It": before})])) == ["CREATE_COMPLETE"]
+    rehearsal.deploy([stack("A", {**fixed, "It": after})])
+    (finding,) = rehearsal.findings
+    assert (finding.rule, finding.path) == ("HP972", "A")
+    assert reason in finding.message
+
+
 def test_an_update_that_deletes_data_is_told(rehearsal: Rehearsal):
     bucket = {"Data": resource("AWS::S3::Bucket"), "Vpc": vpc()}
     rehearsal.deploy([stack("A", bucket)])
     rehearsal.deploy([stack("A", {"Vpc": vpc()})])
     (finding,) = rehearsal.findings
-    assert (finding.rule, finding.path) == ("HPR04", "A.Data")
+    assert (finding.rule, finding.path) == ("HP973", "A.Data")
     assert finding.message.endswith("is deleted by the update (replaced or removed): its objects go with it")
 
 
@@ -259,7 +307,7 @@ def test_an_answer_is_too_large_and_an_answer_never_comes():
     rehearsal.faults_left.append(Fault("S.Thing", how="lost"))
     (outcome,) = rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])
     assert "did not receive a response" in outcome.reason
-    assert seen == [("Create", None), ("Delete", "S-Thing-LOST")]
+    assert seen == [("Create", None), ("Delete", "S-Thing-000000000001")]
     assert 3600 <= rehearsal.world.now < 3800
 
 

@@ -38,7 +38,8 @@ def test_text_tells_the_timeline_and_what_it_costs(app: Path, count: int):
     assert result.exit_code == 0, result.output
     assert re.search(rf"^creation: [34]\d minutes, {count} resources$", result.output, re.M)
     assert re.search(rf"^deletion: [23]\d minutes, {count} resources$", result.output, re.M)
-    assert re.search(r"^  the longest chain that AWS imposes takes 3\d minutes of these$", result.output, re.M)
+    chain = r"^  the longest chain that AWS imposes takes 3\d minutes; this takes 1\.1\d times as long$"
+    assert re.search(chain, result.output, re.M)
     for line in (
         "  research-Jobs                            CREATE_COMPLETE",
         "critical path (what the deployment waits for, one after the other):",
@@ -92,6 +93,42 @@ def test_a_fault_is_told_with_what_to_do(app: Path):
         "  research-HyperPod.HyperPodED6AB1C4 fails: ROLLBACK_COMPLETE; to do: deploy again: the CDK CLI deletes the "
         "rolled-back stack first"
     ) in result.output
+
+
+def test_an_interrupted_deployment_is_deployed_again(app: Path):
+    result = rehearse(app, "--interrupt", "research-Eks.EksClusterB2BDED5B")
+    assert result.exit_code == 0, result.output
+    assert (
+        "  research-Eks.EksClusterB2BDED5B interrupted: INTERRUPTED; to do: deploy again: CloudFormation goes on with the "
+        "stack by itself, and the CDK CLI waits until it is stable"
+    ) in result.output
+    assert re.search(r"^    meanwhile you pay for: .*1 AWS::EC2::NatGateway", result.output, re.M)
+
+
+def test_each_resource_can_fail_in_turn(tmp_path: Path):
+    template = {
+        "Resources": {
+            "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
+            "Data": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"},
+        }
+    }
+    (tmp_path / "net.template.json").write_text(json.dumps(template))
+    artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "net.template.json"}}
+    artifact["environment"] = "aws://unknown-account/unknown-region"
+    (tmp_path / "manifest.json").write_text(json.dumps({"version": "50.0.0", "artifacts": {"net": artifact}}))
+    result = rehearse(tmp_path, "--fail-each", "-o", "json")
+    report = json.loads(result.output)
+    assert [drill["resource"] for drill in report["drills"]] == ["net.Vpc", "net.Data"]
+    # the bucket that was just created stays after the rollback: its deletion policy is Retain, not RetainExceptOnCreate
+    assert [drill["left"] != [] for drill in report["drills"]] == [True, True]
+    assert result.exit_code == 1
+
+
+def test_what_is_not_modelled_is_said_in_each_form(app: Path):
+    said = "Helm: the release hyperpod-dependencies brings what a list of the chart helm_chart/HyperPodHelmChart says"
+    assert f"not modelled, but taken to succeed:\n  {said}" in rehearse(app).output
+    assert [one.startswith(said) for one in json.loads(rehearse(app, "-o", "json").output)["not_modelled"]] == [True]
+    assert said in rehearse(app, "-o", "html").output
 
 
 def test_what_is_refused_ends_with_1(app: Path):

@@ -33,7 +33,7 @@ class Assembly:
         """Properties of the only resource of a type."""
         found = list(self.resources(type_).values())
         assert len(found) == 1, f"{len(found)} resources of type {type_}"
-        return found[0]["Properties"]
+        return dict(found[0]["Properties"])
 
 
 def read_assembly(folder: Path) -> Assembly:

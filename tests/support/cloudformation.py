@@ -36,9 +36,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-CREATE_FAILED = "AWSCDK::CustomResourceProviderFramework::CREATE_FAILED"
+from hyperpod_constructs.assembly.rehearsal import events
+from hyperpod_constructs.assembly.rehearsal.events import CREATE_FAILED, Event
 
-Event = dict[str, Any]
 Answer = Mapping[str, Any]
 
 
@@ -122,15 +122,16 @@ class Cloud:
 
     def send(self, stack: Stack, request: str, logical_id: str, provider: str, **fields: Any) -> str:
         """Send an event; the physical id that is answered. Raises `Failed`."""
-        event: Event = {
-            "RequestType": request,
-            "ResponseURL": "https://cloudformation-custom-resource-response.example.com/?signature",
-            "StackId": stack.id,
-            "RequestId": f"request-{next(self._ids)}",
-            "ResourceType": f"Custom::{provider}",
-            "LogicalResourceId": logical_id,
-            **{key: value for key, value in fields.items() if value is not None},
-        }
+        event = events.event(
+            request,
+            request_id=f"request-{next(self._ids)}",
+            stack_id=stack.id,
+            logical_id=logical_id,
+            kind=f"Custom::{provider}",
+            properties=fields["ResourceProperties"],
+            physical_id=fields.get("PhysicalResourceId"),
+            old=fields.get("OldResourceProperties"),
+        )
         killed = False
         try:
             if provider == FAILS.provider:
@@ -156,11 +157,8 @@ class Cloud:
             except Failed as failed:
                 killed = isinstance(failed.__cause__, Killed)
         if how is Delivery.LOST:
-            made_up = f"{event['StackId'].split('/')[1]}-{event['LogicalResourceId']}-{next(self._ids):012X}"
-            failed = Failed(
-                "CloudFormation did not receive a response from your Custom Resource",
-                event.get("PhysicalResourceId", made_up),
-            )
+            made_up = events.generated_id(event["StackId"].split("/")[1], event["LogicalResourceId"], next(self._ids))
+            failed = Failed(events.NO_ANSWER, event.get("PhysicalResourceId", made_up))
             raise failed from (Killed() if killed else None)
         answered = self._framework(event, provider)
         if how is Delivery.TWICE:
@@ -178,22 +176,17 @@ class Cloud:
         try:
             self.invocations += 1
             answer = dict(provider.on_event(copy.deepcopy(event)) or {})
-            physical_id = answer.get("PhysicalResourceId") or given or event["RequestId"]
-            if event["RequestType"] == "Delete" and physical_id != given:
-                raise RuntimeError(
-                    f'DELETE: cannot change the physical resource ID from "{given}" to "{physical_id}" during deletion'
-                )
+            physical_id = events.answered_id(event, answer)
             event |= {**answer, "PhysicalResourceId": physical_id}
             for _ in range(provider.polls if provider.is_complete else 0):
                 self.invocations += 1
                 complete = provider.is_complete(copy.deepcopy(event))  # type: ignore[misc]
-                if complete["IsComplete"]:
-                    return str(physical_id)
-                assert not complete.get("Data"), "Data is not allowed while IsComplete is false"
+                if events.is_complete(complete):
+                    return physical_id
                 provider.wait()
             if provider.is_complete:
                 raise RuntimeError("Operation timed out")
-            return str(physical_id)
+            return physical_id
         except (Exception, Killed) as error:
             reason = str(error) or type(error).__name__
             raise Failed(reason, event.get("PhysicalResourceId") or CREATE_FAILED) from error

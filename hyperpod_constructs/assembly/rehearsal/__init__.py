@@ -5,6 +5,7 @@ Nothing here reaches AWS or a cluster. What AWS does is a model, and what is not
 
 from .plan import Fault, Step, Timing
 from .play import Rehearsal
+from .real_server import RealKubernetes
 from .stack import Outcome
 
-__all__ = ["Fault", "Outcome", "Rehearsal", "Step", "Timing"]
+__all__ = ["Fault", "Outcome", "RealKubernetes", "Rehearsal", "Step", "Timing"]

@@ -113,7 +113,7 @@ class ApiServer:
                     raise Refusal(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
                 self.store.settle()
                 if query.get("dryRun") == "All" and method != "GET":
-                    with self.store.dry_run(deletes=method == "DELETE"):
+                    with self.store.dry_run():
                         status, answer = self._serve(method, unquote(url.path), query, headers, body)
                 else:
                     status, answer = self._serve(method, unquote(url.path), query, headers, body)
@@ -203,8 +203,8 @@ class ApiServer:
         where = resource.key("", "")[:2]
         items = [
             _as(item, resource)
-            for key, item in sorted(self.store.objects.items())
-            if key[:2] == where and namespace in ("", key[2]) and _selected(item, query)
+            for key, item in sorted(self.store.objects.of(*where), key=lambda pair: pair[0])
+            if namespace in ("", key[2]) and _selected(item, query)
         ]
         if re.match(r"\s*[=!<>,]", query.get("labelSelector", "")):
             sign = re.match(r"\s*(\W+)", query["labelSelector"])

@@ -35,9 +35,7 @@ class Clients:
 
     def __call__(self, service: str) -> Any:
         """The client."""
-        return {"eks": Eks, "sagemaker": SageMaker, "cloudformation": Stacks, "s3": S3, "grafana": Grafana}[service](
-            self._call
-        )
+        return _SERVICES[service](self._call)
 
 
 class _Client:
@@ -87,7 +85,7 @@ class Stacks(_Client):
         """The physical id of a resource."""
         account = self.services.account
         self._may("cloudformation:DescribeStackResource", StackName)
-        for thing in account.of_kind("AWS::SageMaker::Cluster"):
+        for thing in (*account.of_kind("AWS::SageMaker::Cluster"), *account.of_kind("AWS::FSx::FileSystem")):
             if thing.name == LogicalResourceId and f"/{thing.stack}/" in StackName:
                 return {"StackResourceDetail": {"PhysicalResourceId": thing.id}}
         raise error("ValidationError", "DescribeStackResource", f"Resource {LogicalResourceId} does not exist")
@@ -161,6 +159,18 @@ def grafana_answers(call: Call) -> Callable[[str, str, Mapping[str, str], bytes 
         return 200, json.dumps({"dashboard": things[uid], "meta": {}} if kind == "boards" else things[uid]).encode()
 
     return answer
+
+
+class Fsx(_Client):
+    """FSx: where file systems are."""
+
+    def describe_file_systems(self, FileSystemIds: list[str]) -> dict[str, Any]:
+        """File systems with their subnets."""
+        self._may("fsx:DescribeFileSystems")
+        found = [self.services.account.find("AWS::FSx::FileSystem", id_) for id_ in FileSystemIds]
+        if None in found:
+            raise error("FileSystemNotFound", "DescribeFileSystems")
+        return {"FileSystems": [{"SubnetIds": list(thing.properties["SubnetIds"])} for thing in found if thing]}
 
 
 class SageMaker(_Client):
@@ -317,4 +327,5 @@ _SERVICES: dict[str, type[_Client]] = {
     "cloudformation": Stacks,
     "s3": S3,
     "grafana": Grafana,
+    "fsx": Fsx,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ...core.changes.deployments import DATA, holds_data
 from ..graph import Stack
 from .account import NotModelled, Refused
 from .plan import Fault, Record, Step, Timing
@@ -24,6 +25,8 @@ class CloudFormation:
         self.world, self.resources, self.timing, self.record = world, resources, timing, record
         self.stacks: dict[str, Deployed] = {}
         self.faults: list[Fault] = []
+        self.interrupt: Callable[[], None] = lambda: None
+        """Called where the CDK CLI is to end; what CloudFormation does goes on."""
         self._ids = 0
 
     # What a user asks for
@@ -31,6 +34,8 @@ class CloudFormation:
     def deploy(self, stack: Stack) -> Steps:
         """Create a stack, or update the deployed one. Returns an `Outcome`."""
         self.resources.changing -= {one for one in self.resources.changing if one[0] == stack.deployed_name}
+        while stack.deployed_name in self.stacks and self.stacks[stack.deployed_name].in_progress:
+            yield 5.0  # an interrupted deployment: the CDK CLI waits until the stack is stable
         deployed = self.stacks.get(stack.deployed_name)
         if deployed is not None and deployed.status in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"):
             yield from self.delete(deployed.name)  # the CDK CLI does that by itself
@@ -52,6 +57,7 @@ class CloudFormation:
                 return Outcome(
                     name, "DELETE_FAILED", f"Export {export} cannot be deleted as it is in use by {users[0]}"
                 )
+        deployed.status = "DELETE_IN_PROGRESS"
         failures = yield from self._remove(deployed, dict(deployed.live), deployed.source, "stack deleted")
         if failures:
             deployed.status = "DELETE_FAILED"
@@ -117,6 +123,7 @@ class CloudFormation:
         except Unresolved as refusal:
             return Outcome(deployed.name, "REFUSED", str(refusal))
         created: dict[str, Live] = {}
+        deployed.status = "UPDATE_IN_PROGRESS"
         failure = yield from self._each(
             deployed, stack, wanted, lambda name: self._update_one(deployed, name, wanted[name], scope, created)
         )
@@ -211,9 +218,10 @@ class CloudFormation:
                 self.resources.retained(live, deployed.name, name, why)
                 deployed.live.pop(name, None) if deployed.live.get(name) is live else None
                 return False
-            if policy and live.kind in LOSSES and live.thing is not None:
+            data = holds_data(live.kind, name)
+            if policy and live.kind in LOSSES and live.thing is not None and (data or live.kind not in DATA):
                 message = f"{live.kind} {live.id} is deleted by the update ({why}): {LOSSES[live.kind]}"
-                self.record.find("HPR04", f"{deployed.name}.{name}", message)
+                self.record.find("HP973" if data else "HPR04", f"{deployed.name}.{name}", message)
             try:
                 fault = self._fault(deployed.name, name, "delete")
                 yield from self.resources.delete(live, deployed.name, deployed.id, name, fault)
@@ -378,6 +386,9 @@ class CloudFormation:
         for fault in self.faults:
             if fault.hits(stack, name, action):
                 self.faults.remove(fault)
+                if fault.how == "interrupted":
+                    self.interrupt()
+                    return None
                 return fault
         return None
 

@@ -9,7 +9,7 @@ from ..graph import Stack
 from .plan import Fault
 from .play import Rehearsal
 from .resources import Left
-from .stack import Outcome
+from .stack import INTERRUPTED, Outcome
 
 _TODO = {
     "ROLLBACK_COMPLETE": "deploy again: the CDK CLI deletes the rolled-back stack first",
@@ -17,7 +17,8 @@ _TODO = {
     "ROLLBACK_FAILED": "delete the stack, by hand what it does not delete, and deploy again",
     "UPDATE_ROLLBACK_FAILED": "run `aws cloudformation continue-update-rollback`, then deploy again",
     "DELETE_FAILED": "remove the cause, and delete the stack again",
-    "REFUSED": "nothing was changed: mend the app, and deploy again",
+    INTERRUPTED: "deploy again: CloudFormation goes on with the stack by itself, and the CDK CLI waits until it is stable",
+    "REFUSED": "nothing was changed: fix the app, and deploy again",
 }
 """Status of a stack to what a user has to do."""
 

@@ -7,6 +7,7 @@ from typing import Any
 from .account import Refused, Thing
 from .iam import has_managed, trusts
 from .kubernetes import Installed, KubernetesCluster
+from .real_server import real_servers, stand_for
 from .resources import MODELS, Model, Request, Resources
 from .world import Steps
 
@@ -20,10 +21,17 @@ def cluster_of(services: Resources, name: Any) -> KubernetesCluster:
     if key not in services.clusters:
         if not services.account.exists(_CLUSTER, name):
             raise Refused(f"No cluster found for name: {name}")
-        existing = services.clusters[key] = KubernetesCluster(key, services, owned=False)
+        existing = services.clusters[key] = _inside(services, key, owned=False)
         for addon in ("vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"):
             existing.addons[addon] = Installed(addon, ready=True, status="ACTIVE")
     return services.clusters[key]
+
+
+def _inside(services: Resources, name: str, *, owned: bool = True) -> KubernetesCluster:
+    cluster = KubernetesCluster(name, services, owned)
+    if services.kubernetes is not None:
+        stand_for(services.kubernetes, cluster)
+    return cluster
 
 
 def _before_cluster(services: Resources, request: Request) -> None:
@@ -42,7 +50,7 @@ def _before_cluster(services: Resources, request: Request) -> None:
 
 
 def _cluster_made(services: Resources, thing: Thing, _: Request) -> None:
-    services.clusters[thing.id] = KubernetesCluster(thing.id, services)
+    services.clusters[thing.id] = _inside(services, thing.id)
     group = ("AWS::Logs::LogGroup", f"/aws/eks/{thing.id}/cluster")
     if thing.properties.get("Logging") and group not in services.account.things:
         services.account.taken[group] = f"EKS cluster {thing.id}"
@@ -59,7 +67,10 @@ def _before_cluster_deletion(services: Resources, thing: Thing) -> None:
 
 
 def _cluster_gone(services: Resources, thing: Thing) -> None:
-    services.clusters.pop(thing.id).gone = True
+    cluster = services.clusters.pop(thing.id)
+    cluster.gone = True
+    for server in real_servers([cluster]):
+        server.clear()
     for kind in ("AWS::EKS::AccessEntry", "AWS::EKS::Addon", "AWS::EKS::PodIdentityAssociation"):
         for part in services.account.of_kind(kind):
             if part.properties["ClusterName"] == thing.id:

@@ -9,21 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...core.catalog import deployment_wait
-from . import handlers
+from . import events, handlers
 from .account import Refused, Thing
 from .call import Call
+from .events import CREATE_FAILED, LARGEST_ANSWER, LONGEST_SECONDS, NO_ANSWER
 from .iam import allowed, has_managed, trusts
 from .network import ways_out
 from .plan import Fault
 from .resources import Live, Request, Resources
 from .world import Blocking, Steps
 
-LARGEST_ANSWER = 4096
-"""Bytes of a custom resource's answer to CloudFormation (CloudFormation user guide, response objects)."""
-LONGEST_SECONDS = 3600.0
-"""How long CloudFormation waits for a custom resource, unless its ServiceTimeout says less."""
-CREATE_FAILED = "AWSCDK::CustomResourceProviderFramework::CREATE_FAILED"
-"""The physical id that CDK's framework answers when a creation failed; it ignores the deletion of it."""
 _FUNCTION = "AWS::Lambda::Function"
 _requests = itertools.count(1)
 
@@ -65,8 +60,9 @@ class Functions:
         if fault is not None and fault.how == "refused":
             raise Refused("the function can't be invoked (injected)")
         new = Live(request.kind, live.id, request.properties, request.body, live.attributes)
-        event = self._event("Update", request.stack_id, request.name, request.kind, request.properties)
-        event |= {"PhysicalResourceId": live.id, "OldResourceProperties": _texts(live.properties)}
+        event = self._event(
+            "Update", request.stack_id, request.name, request.kind, request.properties, live.id, live.properties
+        )
         answer = yield from self._deliver(event, request, fault, new, made)
         self._answered(new, answer)
         if new.id != live.id:
@@ -77,8 +73,9 @@ class Functions:
 
     def back(self, request: Request, now: Live, then: Live) -> Steps:
         """Send the Update that undoes an update: new and old properties have changed places."""
-        event = self._event("Update", request.stack_id, request.name, request.kind, then.properties)
-        event |= {"PhysicalResourceId": now.id, "OldResourceProperties": _texts(now.properties)}
+        event = self._event(
+            "Update", request.stack_id, request.name, request.kind, then.properties, now.id, now.properties
+        )
         live = Live(then.kind, now.id, then.properties, then.body, then.attributes)
         answer = yield from self._deliver(event, request, None, live, {})
         self._answered(live, answer)
@@ -88,8 +85,7 @@ class Functions:
         """Send a Delete."""
         if live.id == CREATE_FAILED:
             return
-        event = self._event("Delete", stack_id, name, live.kind, live.properties)
-        event["PhysicalResourceId"] = live.id
+        event = self._event("Delete", stack_id, name, live.kind, live.properties, live.id)
         request = Request(stack, stack_id, name, live.kind, live.properties, live.body)
         if fault is not None:
             raise Refused("the function refuses the deletion (injected)")
@@ -97,18 +93,27 @@ class Functions:
 
     # One event
 
-    def _event(self, type_: str, stack_id: str, name: str, kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    def _event(
+        self,
+        request: str,
+        stack_id: str,
+        name: str,
+        kind: str,
+        properties: Mapping[str, Any],
+        physical_id: str | None = None,
+        old: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         self.sent += 1
-        return {
-            "RequestType": type_,
-            "RequestId": f"request-{next(_requests)}",
-            "StackId": stack_id,
-            "LogicalResourceId": name,
-            "ResourceType": kind,
-            "ResponseURL": "https://example.com/response",
-            "ServiceToken": properties.get("ServiceToken"),
-            "ResourceProperties": _texts(properties),
-        }
+        return events.event(
+            request,
+            request_id=f"request-{next(_requests)}",
+            stack_id=stack_id,
+            logical_id=name,
+            kind=kind,
+            properties=properties,
+            physical_id=physical_id,
+            old=old,
+        )
 
     def _deliver(
         self, event: dict[str, Any], request: Request, fault: Fault | None, live: Live, made: dict[str, Live]
@@ -128,15 +133,16 @@ class Functions:
             answer = yield from self._invoke(event, request, function, live)
         except Refused as refusal:
             if world.now - started > limit:
-                raise Refused(_NO_ANSWER) from refusal
+                raise Refused(NO_ANSWER) from refusal
             raise
         if fault is not None and fault.how == "lost":
             yield max(0.0, limit - (world.now - started))
             # CloudFormation never learned the id: it deletes with one of its own.
-            live.id = live.id if event["RequestType"] != "Create" else f"{request.stack}-{request.name}-LOST"
-            raise Refused(_NO_ANSWER)
+            if event["RequestType"] == "Create":
+                live.id = events.generated_id(request.stack, request.name, self.sent)
+            raise Refused(NO_ANSWER)
         if world.now - started > limit:
-            raise Refused(_NO_ANSWER)
+            raise Refused(NO_ANSWER)
         whole = {"Status": "SUCCESS", "RequestId": event["RequestId"], **answer, "StackId": event["StackId"]}
         if len(json.dumps(whole).encode()) > LARGEST_ANSWER:
             raise Refused("Response object is too long.")
@@ -148,9 +154,11 @@ class Functions:
         if function.properties.get("Handler") != "framework.onEvent":
             return (yield from self._call(event, request, function))
         user = self._user(request, function, variables["USER_ON_EVENT_FUNCTION_ARN"])
-        answer = {"PhysicalResourceId": event.get("PhysicalResourceId")} | (yield from self._call(event, request, user))
-        if not answer["PhysicalResourceId"]:
-            answer["PhysicalResourceId"] = event["RequestId"]
+        answer = yield from self._call(event, request, user)
+        try:
+            answer = {**answer, "PhysicalResourceId": events.answered_id(event, answer)}
+        except RuntimeError as error:
+            raise Refused(str(error)) from error
         if "USER_IS_COMPLETE_FUNCTION_ARN" not in variables:
             return answer
         live.id = str(answer["PhysicalResourceId"]) if event["RequestType"] == "Create" else live.id
@@ -182,7 +190,11 @@ class Functions:
         user = self._user(request, waiter, waits["USER_IS_COMPLETE_FUNCTION_ARN"])
         for _ in range(int(retry["MaxAttempts"]) + 1):
             found = yield from self._call({**event, **answer}, request, user)
-            if found.get("IsComplete"):
+            try:
+                complete = events.is_complete(found)
+            except RuntimeError as error:
+                raise Refused(str(error)) from error
+            if complete:
                 return {**answer, "Data": {**answer.get("Data", {}), **found.get("Data", {})}}
             yield float(retry["IntervalSeconds"])
         raise Refused("Operation timed out")
@@ -270,13 +282,3 @@ class Functions:
 
 
 _LOGGING = ("AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole")
-_NO_ANSWER = "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId"
-
-
-def _texts(value: Any) -> Any:
-    """Properties as a function gets them: CloudFormation makes every plain value a text."""
-    if isinstance(value, Mapping):
-        return {key: _texts(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_texts(item) for item in value]
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -45,7 +45,8 @@ def _guard(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
         path = ".".join(guarded)
         call.services.record.find("HPR02", path, "the HyperPod cluster was changed before its guard looked at it")
     sleep = call.services.world.clock.sleep
-    return guard.answer(event, cloudformation=clients("cloudformation"), sagemaker=clients("sagemaker"), sleep=sleep)
+    asked = {name: clients(name) for name in ("cloudformation", "sagemaker", "fsx")}
+    return guard.answer(event, **asked, sleep=sleep)
 
 
 def _governance_begin(event: Mapping[str, Any], call: Call) -> dict[str, Any]:

@@ -72,7 +72,8 @@ class ModelledHelm:
             self._clock.sleep(10.0)
             waited += 10.0
         for one in history:
-            one["metadata"]["labels"]["status"] = "superseded"
+            old = {**one["metadata"]["labels"], "status": "superseded"}
+            self._write(namespace, name, int(old["version"]), "superseded", old)
         self._write(namespace, name, number, "deployed", labels)
         return json.dumps({"name": name, "version": number})
 
@@ -80,8 +81,8 @@ class ModelledHelm:
         wanted = {"owner": "helm", "name": name}.items()
         found = [
             item
-            for key, item in self._cluster.store.objects.items()
-            if key[:3] == ("", "secrets", namespace) and wanted <= (item["metadata"].get("labels") or {}).items()
+            for key, item in self._cluster.store.objects.of("", "secrets")
+            if key[2] == namespace and wanted <= (item["metadata"].get("labels") or {}).items()
         ]
         return sorted(found, key=lambda item: int(item["metadata"]["labels"]["version"]))
 
@@ -97,10 +98,20 @@ class ModelledHelm:
 
     def _bring(self, namespace: str, name: str) -> None:
         labels = {"app.kubernetes.io/managed-by": "Helm", "release": name}
-        brought = load("deployment")["charts"].get(str(self._chart.get("Path", "")).rpartition("/")[2])
+        chart = str(self._chart.get("Path") or self._chart.get("Reference") or self._chart.get("Key"))
+        lists = load("deployment")["charts"]
+        vendored = next((one for one in lists.values() if one["release"] == name), None)
+        brought = lists.get(chart.rpartition("/")[2], vendored)
+        record = self._call.services.record
         if brought is None:
+            what = f"the chart {chart} is not modelled: the release {name} is one Deployment of that name"
+            record.find("HPR05", f"{namespace}/{name}", what)
             self._cluster.workload("Deployment", namespace, name, labels)
             return
+        record.not_run[
+            f"Helm: the release {name} brings what a list of the chart {chart} says; the chart's templates, values and "
+            "digest are not looked at"
+        ] = None
         for other in brought["namespaces"]:
             if ("", "namespaces", "", other) not in self._cluster.store.objects:
                 metadata = {"name": other, "labels": labels}

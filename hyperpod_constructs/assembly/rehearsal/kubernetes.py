@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from ...core.catalog import deployment_wait, find_addon
 from . import brought
 from .account import Account
 from .api_server import ApiServer
+from .objects import Objects
 from .plan import Record, Timing
 from .store import Json, Key, Refusal, Resource
 from .world import Steps, World
@@ -76,48 +76,47 @@ class ClusterServer(ApiServer):
     def __init__(self, cluster: KubernetesCluster) -> None:
         super().__init__(cluster.services.world.clock)  # type: ignore[arg-type]
         self.cluster = cluster
-        self.store.objects = _Watched(self.store.objects, cluster)  # jobs run, namespaces of teams stay watched
+        self.store.objects = Watched(self.store.objects, cluster)  # jobs run, namespaces of teams stay watched
 
     def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """One request of somebody with this role."""
-        if self.cluster.gone:
-            raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is gone")
-        trouble = self.cluster.denies(role, reads=method == "GET")
-        if trouble is not None:
-            return _refusal(trouble)
+        turned_away = self.turned_away(method, role)
+        if turned_away is not None:
+            return turned_away
         target = url.partition(".eks.amazonaws.com")[2] or url
         given = {**headers, "Authorization": f"Bearer {self.token}"}
         status, answer, more = self.answer(method, target, given, body or b"")
         data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
         return Answer(status, more, data)
 
+    def turned_away(self, method: str, role: str) -> Answer | None:
+        """The answer to somebody who is not let in. Raises `OSError` when the endpoint is gone."""
+        if self.cluster.gone:
+            raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is gone")
+        trouble = self.cluster.denies(role, reads=method == "GET")
+        return None if trouble is None else refused(trouble)
+
     def _object(
         self, method: str, resource: Resource, key: Key, query: dict[str, str], headers: Any, body: Any
     ) -> tuple[int, Any]:
         if method in ("PATCH", "PUT"):
-            self.cluster.admit(resource, key)
+            self.cluster.admit(key)
         return super()._object(method, resource, key, query, headers, body)
 
 
-class _Watched(dict[Key, Json]):
+class Watched(Objects):
     """The objects; jobs that are written begin to run."""
 
-    def __init__(self, objects: dict[Key, Json], cluster: KubernetesCluster) -> None:
-        super().__init__(objects)
+    def __init__(self, objects: Objects, cluster: KubernetesCluster) -> None:
+        self._cluster: KubernetesCluster | None = None
+        super().__init__(objects.items())
         self._cluster = cluster
 
     def __setitem__(self, key: Key, item: Json) -> None:
         new = key not in self
         super().__setitem__(key, item)
-        if new:
+        if new and self._cluster is not None and not self.is_dry:
             self._cluster.appeared(key, item)
-
-    def __copy__(self) -> _Watched:
-        return _Watched(dict(self), self._cluster)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Watched:
-        """For a dry run: a copy that the same cluster watches, to be put back."""
-        return _Watched(copy.deepcopy(dict(self), memo), self._cluster)
 
 
 @dataclass(eq=False)
@@ -133,15 +132,15 @@ class KubernetesCluster:
     """What was missing when an add-on was asked for, by the path of its resource."""
 
     def __post_init__(self) -> None:
-        self.server = ClusterServer(self)
+        self.server: ClusterServer = ClusterServer(self)
         self.store = self.server.store
 
     @property
     def has_release(self) -> bool:
         """Whether a Helm release is deployed in it."""
         return any(
-            key[1] == "secrets" and (item["metadata"].get("labels") or {}).get("status") == "deployed"
-            for key, item in self.store.objects.items()
+            (item["metadata"].get("labels") or {}).get("status") == "deployed"
+            for _, item in self.store.objects.of("", "secrets")
         )
 
     # Who may ask
@@ -163,7 +162,7 @@ class KubernetesCluster:
 
     def nodes(self) -> list[Json]:
         """Nodes that are ready."""
-        return [item for key, item in self.store.objects.items() if key[1] == "nodes"]
+        return [item for _, item in self.store.objects.of("", "nodes")]
 
     def join(self, name: str, kind: str, cluster: str) -> None:
         """A node joins, with the labels that are documented."""
@@ -220,7 +219,7 @@ class KubernetesCluster:
             self.services.record.find("HPR02", path, f"{addon.name} was installed without a node")
 
     def _become_ready(self, addon: Installed) -> Steps:
-        while not (self.nodes() or _is_daemon_set(addon.name)):
+        while not (self.store.objects.count("", "nodes") or _is_daemon_set(addon.name)):
             yield 15.0
             if self.addons.get(addon.name) is not addon:
                 return
@@ -309,10 +308,8 @@ class KubernetesCluster:
 
     def settle(self) -> None:
         """Pods of workloads run where there are nodes, and where their add-on is ready."""
-        count = len(self.nodes())
-        for key, item in list(self.store.objects.items()):
-            if key[1] not in ("deployments", "daemonsets"):
-                continue
+        count = self.store.objects.count("", "nodes")
+        for key, item in [*self.store.objects.of("apps", "deployments"), *self.store.objects.of("apps", "daemonsets")]:
             addon = self.addons.get((item["metadata"].get("labels") or {}).get("eks.amazonaws.com/addon", ""))
             running = count if addon is None or addon.ready or key[3] in addon.available else 0
             generation = item["metadata"].get("generation", 1)
@@ -345,16 +342,16 @@ class KubernetesCluster:
 
     def _run(self, key: Key) -> None:
         item = self.store.objects.get(key)
-        if item is not None and self.nodes():
+        if item is not None and self.store.objects.count("", "nodes"):
             item["status"] = {
                 "conditions": [{"type": "Running", "status": "True"}, {"type": "PodsRunning", "status": "True"}]
             }
 
     # Admission
 
-    def admit(self, resource: Resource, key: Key) -> None:
+    def admit(self, key: Key) -> None:
         """Ask the webhooks of add-ons. Raises `Refusal`."""
-        where = (resource.group, resource.plural)
+        where = key[:2]
         operator = JOB_KINDS.get(where)
         if operator is not None:
             self._serving(operator, "hp-training-operator-webhook-service")
@@ -395,6 +392,7 @@ def _in_kube_system(name: str) -> bool:
     return known is not None and known.namespace == "kube-system"
 
 
-def _refusal(refusal: Refusal) -> Answer:
+def refused(refusal: Refusal) -> Answer:
+    """A refusal as an answer over HTTP."""
     body = {"kind": "Status", "status": "Failure", "reason": refusal.reason, "message": refusal.message}
     return Answer(refusal.status, {}, json.dumps({**body, "code": refusal.status}).encode())

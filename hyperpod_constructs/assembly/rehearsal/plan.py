@@ -18,7 +18,8 @@ class Fault:
         resource: `Stack.LogicalId`, or its end; empty for any.
         action: `create`, `update` or `delete`.
         how: `fails` (when it was made), `refused` (before anything was made), `lost` (the function's answer never arrives;
-            custom resources only) or `interrupted` (the whole deployment stops here).
+            custom resources only) or `interrupted` (the CDK CLI ends while this is worked on, as a canceled CI job or an
+            expired session ends it: CloudFormation goes on with the stack, and no further stack is deployed).
     """
 
     resource: str
@@ -94,6 +95,8 @@ class Record:
 
     steps: list[Step] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    not_run: dict[str, None] = field(default_factory=dict)
+    """What the app needs and a rehearsal replaces by a list or a constant: told in each report."""
 
     def find(self, rule: str, path: str, message: str, cure: str = "", consequence: str = "") -> None:
         """Add a finding, once."""

@@ -20,8 +20,9 @@ from .cloudformation import CloudFormation
 from .functions import Functions, Handler
 from .handlers import OWN
 from .plan import Fault, Record, Step, Timing
+from .real_server import PACE_SECONDS, RealKubernetes, real_servers
 from .resources import PAYING, Left, Resources
-from .stack import Outcome
+from .stack import INTERRUPTED, Outcome
 from .world import Signal, Steps, World
 
 MODELLED = (network, iam, eks, hyperpod)
@@ -57,6 +58,7 @@ class Rehearsal:
         account: account id for stacks whose environment leaves it open.
         region: region for stacks whose environment leaves it open.
         own_functions: end of a function's handler name to code that is run for it, beside the functions of this library.
+        kubernetes: a real API server that stands for the EKS cluster; the default is one in memory.
     """
 
     timing: Timing = field(default_factory=Timing)
@@ -66,12 +68,14 @@ class Rehearsal:
     region: str = "us-west-2"
 
     own_functions: dict[str, Handler] = field(default_factory=dict)
+    kubernetes: RealKubernetes | None = None
 
     def __post_init__(self) -> None:
         self.world = World()
         self.record = Record()
         self.sites: dict[tuple[str, str], Site] = {}
         self.faults_left = list(self.faults)
+        self.world.pace = PACE_SECONDS if self.kubernetes is not None else 0.0
 
     @property
     def steps(self) -> list[Step]:
@@ -79,7 +83,7 @@ class Rehearsal:
         return self.record.steps
 
     def another(self) -> Rehearsal:
-        """A fresh rehearsal with the same settings and assets."""
+        """A fresh rehearsal with the same settings and assets, and an API server in memory."""
         timing = replace(self.timing)
         other = Rehearsal(timing, (), self.concurrency, self.account, self.region, self.own_functions)
         other._assets, other._sources = self._assets, self._sources
@@ -100,17 +104,23 @@ class Rehearsal:
         outcomes = self._run(self._deploy(stacks))
         for outcome in outcomes:
             if not outcome.ok:
-                self.record.find("HPR01", outcome.stack, f"{outcome.status}: {outcome.reason}")
+                self.record.find(outcome.rule, outcome.stack, f"{outcome.status}: {outcome.reason}")
         named = {(self._site(stack).resources.account.region, stack.deployed_name) for stack in stacks}
         for (_, region), site in self.sites.items():
             for name in site.cloudformation.stacks:
                 if (region, name) not in named:
-                    self.record.find("HPR07", name, f"stack {name} is deployed, and no longer in the app")
+                    self.record.find("HP971", name, f"stack {name} is deployed, and no longer in the app")
         return outcomes
 
     def destroy(self) -> list[Outcome]:
         """`cdk destroy --all`: the stacks in reverse order."""
         return self._run(self._destroy())
+
+    def close(self) -> None:
+        """Delete from a real API server what the rehearsal created there."""
+        for site in self.sites.values():
+            for server in real_servers(site.resources.clusters.values()):
+                server.clear()
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
         """Let time pass."""
@@ -138,8 +148,9 @@ class Rehearsal:
                 if live.thing is not None
             }
             kept = {(one.kind, one.id): one for one in site.resources.left}
+            working = {name for name, one in site.cloudformation.stacks.items() if one.in_progress}
             for thing in site.resources.account.things.values():
-                if id(thing) not in owned:
+                if id(thing) not in owned and thing.stack not in working:
                     path = f"{thing.stack}.{thing.name}"
                     by_us = kept.get((thing.kind, thing.id))
                     found.append(by_us or Left(path, thing.kind, thing.id, "left behind"))
@@ -148,6 +159,8 @@ class Rehearsal:
                     Left(one["Name"], f"SageMaker {one['Kind']}", one["Id"], "left behind")
                     for one in site.resources.governed
                 ]
+                for server in real_servers(site.resources.clusters.values()):
+                    server.look()
                 for cluster in site.resources.clusters.values():
                     found += [
                         Left(f"{key[2]}/{key[3]}", f"Kubernetes {item['kind']}", key[3], "left behind")
@@ -184,6 +197,7 @@ class Rehearsal:
         done: dict[str, Signal] = {stack.name: self.world.signal() for stack in stacks}
         outcomes: list[Outcome] = []
         state = {"running": 0, "failed": 0}
+        interrupted = self.world.signal()
 
         def one(stack: Stack) -> Steps:
             for other in stack.depends_on:
@@ -193,7 +207,13 @@ class Rehearsal:
                 yield 1.0
             if not state["failed"]:
                 state["running"] += 1
-                outcome = yield from self._site(stack).cloudformation.deploy(stack)
+                cloudformation = self._site(stack).cloudformation
+                cloudformation.interrupt = interrupted.set
+                working = self.world.start(cloudformation.deploy(stack))
+                yield self.world.first(working, interrupted)
+                if working.error is not None:
+                    raise working.error
+                outcome = working.value if working.done else Outcome(stack.deployed_name, INTERRUPTED, _INTERRUPTED)
                 state["running"] -= 1
                 outcomes.append(outcome)
                 state["failed"] += not outcome.ok
@@ -226,7 +246,7 @@ class Rehearsal:
                 outcomes.append(outcome)
                 state["failed"] += not outcome.ok
                 if not outcome.ok:
-                    self.record.find("HPR01", outcome.stack, f"{outcome.status}: {outcome.reason}")
+                    self.record.find(outcome.rule, outcome.stack, f"{outcome.status}: {outcome.reason}")
             done[name].set()
 
         yield from _all([self.world.start(one(site, one_.source.name, one_.name)) for site, one_ in everything])
@@ -243,6 +263,7 @@ class Rehearsal:
             )
             resources = Resources(self.world, Account(account, region, partition), self.timing, self.record)
             resources.functions = Functions(resources, own={**self.own_functions, **OWN})
+            resources.kubernetes = self.kubernetes
             site = Site(CloudFormation(self.world, resources, self.timing, self.record), resources)
             site.cloudformation.faults = self.faults_left
             self.sites[key] = site
@@ -284,6 +305,9 @@ def _names_in(path: Path) -> set[str]:
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist())
     return set()
+
+
+_INTERRUPTED = "the CDK CLI ended (injected); CloudFormation goes on with the stack"
 
 
 def _all(processes: Iterable[Signal]) -> Steps:

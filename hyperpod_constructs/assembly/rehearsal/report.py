@@ -38,6 +38,7 @@ class Report:
     left: list[Left] = field(default_factory=list)
     paying: list[str] = field(default_factory=list)
     imposed: float = 0.0
+    not_run: list[str] = field(default_factory=list)
 
     def add(self, title: str, rehearsal: Rehearsal, begun: float, first: int, outcomes: Sequence[Any]) -> None:
         """Write down what happened since `begun` (in seconds) and since the step `first`."""
@@ -49,6 +50,7 @@ class Report:
         """Take over findings and what is there in the end."""
         self.findings = ordered([*self.findings, *rehearsal.record.findings])
         self.left, self.paying = rehearsal.left(), rehearsal.paying()
+        self.not_run = list(rehearsal.record.not_run)
 
     @property
     def ok(self) -> bool:
@@ -73,7 +75,10 @@ class Report:
         if self.left:
             lines += ["", "what no stack owns in the end:"]
             lines += [f"  {one.kind} {one.id} ({one.path}): {one.why}" for one in self.left]
-        lines += ["", f"what costs money by the hour in the end: {', '.join(self.paying) or 'nothing'}", ""]
+        lines += ["", f"what costs money by the hour in the end: {', '.join(self.paying) or 'nothing'}"]
+        if self.not_run:
+            lines += ["", "not modelled, but taken to succeed:", *(f"  {one}" for one in self.not_run)]
+        lines.append("")
         lines.append(findings_text(self.findings))
         return "\n".join(lines)
 
@@ -87,8 +92,14 @@ class Report:
                     f"    {step.start / 60:6.1f} min  {took:5.1f} min  {step.stack}.{step.logical_id} ({step.kind})"
                 )
         if self.imposed:
-            lines.append(f"  the longest chain that AWS imposes takes {self.imposed:.0f} minutes of these")
+            lines.append(f"  {self._distance(act)}")
         return lines
+
+    def _distance(self, act: Act) -> str:
+        return (
+            f"the longest chain that AWS imposes takes {self.imposed:.0f} minutes; "
+            f"this takes {act.minutes / self.imposed:.2f} times as long"
+        )
 
     def _drill_lines(self) -> list[str]:
         bad = [drill for drill in self.drills if not drill.ok]
@@ -143,6 +154,7 @@ class Report:
                 "drills": drills,
                 "left": [asdict(one) for one in self.left],
                 "paying": self.paying,
+                "not_modelled": self.not_run,
                 "findings": [finding.as_dict() for finding in self.findings],
             }
         )
@@ -151,13 +163,19 @@ class Report:
         """One page by itself: bars over time, the critical path in another color."""
         parts = [_HEAD.format(title=html.escape(self.app))]
         for act in self.acts:
-            parts.append(f"<h2>{html.escape(act.title)}: {act.minutes:.0f} minutes</h2>")
-            parts += [f"<p>{html.escape(' '.join(told))}</p>" for told in act.outcomes]
+            parts.append(f"<h2>{html.escape(act.title)}: {act.minutes:.0f} minutes, {len(act.steps)} resources</h2>")
+            told = "\n".join(" ".join(outcome) for outcome in act.outcomes)
+            parts.append(f"<pre>{html.escape(told)}</pre>")
+            if act is self.acts[0] and self.imposed:
+                parts.append(f"<p>{html.escape(self._distance(act))}</p>")
             parts.append(_bars(act.steps))
         if self.drills:
             parts.append(f"<h2>Faults</h2><pre>{html.escape(chr(10).join(self._drill_lines()))}</pre>")
         left = "\n".join(f"{one.kind} {one.id} ({one.path}): {one.why}" for one in self.left) or "nothing"
         parts.append(f"<h2>Left in the end</h2><pre>{html.escape(left)}</pre>")
+        if self.not_run:
+            told = html.escape("\n".join(self.not_run))
+            parts.append(f"<h2>Not modelled, but taken to succeed</h2><pre>{told}</pre>")
         parts.append(f"<h2>Findings: {html.escape(summary(self.findings))}</h2>")
         parts += [f"<pre>{html.escape(str(finding))}</pre>" for finding in self.findings]
         return "\n".join([*parts, "</body></html>"])
@@ -167,6 +185,7 @@ _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{ti
 body{{font:14px sans-serif;margin:2em}} .row{{position:relative;height:18px;white-space:nowrap}}
 .bar{{position:absolute;height:14px;background:#7aa6da;min-width:2px}} .on{{background:#d9534f}} .bad{{background:#333}}
 .name{{position:absolute;font-size:11px}} pre{{white-space:pre-wrap}}
+.axis{{position:relative;height:18px;border-bottom:1px solid #999;font-size:11px}} .axis span{{position:absolute}}
 </style></head><body><h1>{title}</h1>
 <p>Rehearsed with typical durations; AWS promises none of them. Red: the critical path. Black: failed.</p>"""
 
@@ -175,15 +194,20 @@ def _bars(steps: list[Step]) -> str:
     if not steps:
         return ""
     first, last = min(step.start for step in steps), max(step.end for step in steps)
-    scale = 70.0 / max(1.0, last - first)
+    scale = 100.0 / max(1.0, last - first)
     on = {(step.name, step.start) for step in critical_path(steps)}
-    rows = []
+    every = next(minutes for minutes in (1, 2, 5, 10, 20, 60, 24 * 60) if (last - first) / 60 / minutes <= 12)
+    ticks = range(0, int((last - first) / 60) + 1, every)
+    marks = "".join(f'<span style="left:{minute * 60 * scale:.2f}%">{minute} min</span>' for minute in ticks)
+    rows = [f'<section class="axis">{marks}</section>']
     for step in sorted(steps, key=lambda one: (one.start, one.end)):
         left, width = (step.start - first) * scale, (step.end - step.start) * scale
         css = "bad" if step.failed else "on" if (step.name, step.start) in on else ""
         label = html.escape(f"{step.action} {step.name} {(step.end - step.start) / 60:.1f} min {step.failed}")
+        end = left + width  # names lie beside the bars, where there is room
+        beside = f"left:{end + 0.5:.2f}%" if end < 55 else f"right:{100.5 - left:.2f}%"
         rows.append(
             f'<div class="row"><span class="bar {css}" style="left:{left:.2f}%;width:{width:.2f}%"></span>'
-            f'<span class="name" style="left:{left + width + 0.5:.2f}%">{label}</span></div>'
+            f'<span class="name" style="{beside}">{label}</span></div>'
         )
     return "\n".join(rows)

@@ -11,6 +11,7 @@ from ...core.catalog import deployed_kinds
 from .account import Account, Refused, Thing
 from .kubernetes import KubernetesCluster
 from .plan import Fault, Record, Timing
+from .real_server import RealKubernetes
 from .schemas import schema
 from .values import Unresolved
 from .world import Steps, World
@@ -94,6 +95,8 @@ class Resources:
         self.world, self.account, self.timing, self.record = world, account, timing, record
         self.functions: CustomResources
         self.clusters: dict[str, KubernetesCluster] = {}
+        self.kubernetes: RealKubernetes | None = None
+        """A real API server that stands for an EKS cluster."""
         self.left: list[Left] = []
         self.sources: dict[str, set[str]] = {}
         """Key of a published asset to the names of the files in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,20 @@ class Deployed:
     imports: set[str] = field(default_factory=set)
     status: str = "CREATE_IN_PROGRESS"
 
+    @property
+    def in_progress(self) -> bool:
+        """Whether CloudFormation is working on it."""
+        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+
+
+INTERRUPTED = "INTERRUPTED"
+"""Status of a stack that the CDK CLI no longer waits for; CloudFormation goes on with it."""
+_KNOWN_REASONS = (
+    (r"Export .+ cannot be (deleted|updated) as it is in use by", "HP970"),
+    (r"Update of resource type is not permitted|Modifying service token is not allowed", "HP972"),
+)
+"""What CloudFormation says to the rule that `hyperpod diff` finds it with from the templates alone."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -39,6 +54,11 @@ class Outcome:
     def ok(self) -> bool:
         """Whether it is what was asked for."""
         return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "UNCHANGED")
+
+    @property
+    def rule(self) -> str:
+        """The rule that it breaks, where it is not what was asked for."""
+        return next((rule for pattern, rule in _KNOWN_REASONS if re.search(pattern, self.reason)), "HPR01")
 
 
 def wanted_of(stack: Stack, scope: Scope) -> dict[str, Mapping[str, Any]]:

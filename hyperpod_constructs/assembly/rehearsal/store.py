@@ -9,6 +9,7 @@ defaults of most kinds, quotas.
 from __future__ import annotations
 
 import copy
+import heapq
 import itertools
 import json
 import uuid
@@ -21,10 +22,12 @@ from ...handlers.shared.merge import merge_patch
 from . import fields, kinds
 from .clock import Clock
 from .kinds import Json, Key, Refusal, Resource
+from .objects import Objects
 
 __all__ = ["Clock", "Json", "Key", "Refusal", "Resource", "Store"]
 
-CRD_GROUP = "apiextensions.k8s.io"
+CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")
+CLUSTER_ROLES = ("rbac.authorization.k8s.io", "clusterroles")
 CRD_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
 FOREGROUND = "foregroundDeletion"
@@ -39,7 +42,7 @@ class Store:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.objects: dict[Key, Json] = {}
+        self.objects = Objects()
         self.crd_delay = 0.2
         """Seconds until a new CRD is established."""
         self.collection_delay = 0.2
@@ -47,7 +50,8 @@ class Store:
         self.controllers: list[Callable[[], None]] = []
         """Run each time that the store settles."""
         self._versions = itertools.count(1)
-        self._scheduled: list[tuple[float, Callable[[], None]]] = []
+        self._scheduled: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = 0
         self._built_in = kinds.built_in()
         for name in ("default", "kube-system"):
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
@@ -87,7 +91,8 @@ class Store:
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Run ``action`` once the clock has moved that far: a controller at work."""
-        self._scheduled.append((self.clock.now() + seconds, action))
+        self._order += 1
+        heapq.heappush(self._scheduled, (self.clock.now() + seconds, self._order, action))
 
     def release(self, plural: str, name: str, namespace: str = "") -> None:
         """Take all finalizers from an object."""
@@ -98,22 +103,23 @@ class Store:
 
     def settle(self) -> None:
         """Let scheduled controllers run, and finish deletions that nothing holds any more."""
-        due = [entry for entry in self._scheduled if entry[0] <= self.clock.now()]
-        self._scheduled = [entry for entry in self._scheduled if entry not in due]
-        for _, action in due:
+        due = []
+        while self._scheduled and self._scheduled[0][0] <= self.clock.now():
+            due.append(heapq.heappop(self._scheduled)[2])
+        for action in due:
             action()
         self._control()
-        for key, item in list(self.objects.items()):
-            if key[0] == CRD_GROUP:
-                self._establish(key, item)
-            elif item.get("aggregationRule"):
+        for _, item in self.objects.of(*CRDS):
+            self._establish(item)
+        for _, item in self.objects.of(*CLUSTER_ROLES):
+            if item.get("aggregationRule"):
                 self._aggregate(item)
         before = -1
         while before != len(self.objects):
             before = len(self.objects)
-            for key, item in list(self.objects.items()):
-                if item["metadata"].get("deletionTimestamp") and not self._holders(key, item):
-                    self.objects.pop(key, None)
+            for key in list(self.objects.deleting):
+                if not self._holders(key, self.objects[key]):
+                    self.objects.discard(key)
             if before != len(self.objects):
                 self._control()
 
@@ -122,22 +128,23 @@ class Store:
             controller()
 
     @contextmanager
-    def dry_run(self, *, deletes: bool = False) -> Iterator[None]:
-        """Undo what is done inside. What is written is a new object; only a deletion marks the objects themselves."""
-        objects = copy.deepcopy(self.objects) if deletes else copy.copy(self.objects)
-        scheduled = list(self._scheduled)
+    def dry_run(self) -> Iterator[None]:
+        """Undo what is done inside."""
+        first = self._order
         try:
-            yield
+            with self.objects.undone():
+                yield
         finally:
-            self.objects, self._scheduled = objects, scheduled
+            if self._order > first:
+                self._scheduled = sorted(entry for entry in self._scheduled if entry[1] <= first)  # a heap, too
 
     # Discovery.
 
     def resources(self) -> Iterator[Resource]:
         """Everything that is served now."""
         yield from self._built_in
-        for item in list(self.objects.values()):
-            if item["kind"] == "CustomResourceDefinition" and _is_established(item):
+        for _, item in self.objects.of(*CRDS):
+            if _is_established(item):
                 spec = item["spec"]
                 for version in spec["versions"]:
                     if version.get("served", True):
@@ -187,6 +194,8 @@ class Store:
 
     def delete(self, key: Key, options: Json) -> Json:
         """Begin (and, with nothing in the way, finish) a deletion."""
+        if self.objects.is_dry:
+            self.objects[key] = copy.deepcopy(self.objects[key])
         item = self.objects[key]
         metadata = item["metadata"]
         wanted = options.get("preconditions") or {}
@@ -210,17 +219,19 @@ class Store:
             metadata["resourceVersion"] = str(next(self._versions))
             if propagation == "Foreground":
                 metadata["finalizers"] = [*(metadata.get("finalizers") or []), FOREGROUND]
+                self.later(self.collection_delay, lambda: self.objects.mark(key))
+            else:
+                self.objects.mark(key)
         if item["kind"] == "Namespace":
             item["status"] = {"phase": "Terminating"}
-            for other in [k for k in self.objects if k[2] == key[3]]:
+            for other in self.objects.inside(key[3]):
                 self.delete(other, {})
         if item["kind"] == "CustomResourceDefinition":
             for other in self._instances(item):
                 self.delete(other, {})
         if propagation != "Orphan":
-            for other, dependent in list(self.objects.items()):
-                if self._depends(dependent, metadata["uid"]):
-                    self.delete(other, {})
+            for other in self.objects.dependents(metadata["uid"]):
+                self.delete(other, {})
         answer = copy.deepcopy(item)
         self.settle()
         return answer
@@ -288,7 +299,7 @@ class Store:
             )
 
     def _schema(self, resource: Resource) -> Json:
-        crd = self.objects.get((CRD_GROUP, "customresourcedefinitions", "", f"{resource.plural}.{resource.group}"))
+        crd = self.objects.get((*CRDS, "", f"{resource.plural}.{resource.group}"))
         if crd is None:
             return {}
         version = next(v for v in crd["spec"]["versions"] if v["name"] == resource.version)
@@ -306,7 +317,7 @@ class Store:
 
     # Controllers.
 
-    def _establish(self, key: Key, crd: Json) -> None:
+    def _establish(self, crd: Json) -> None:
         made = datetime.fromisoformat(crd["metadata"]["creationTimestamp"]).timestamp()
         if self.clock.now() >= made + self.crd_delay and not _is_established(crd):
             crd["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
@@ -315,10 +326,10 @@ class Store:
         """Rules of an aggregated ClusterRole are those of the roles that it selects; they belong to a controller."""
         selectors = [s.get("matchLabels", {}) for s in role["aggregationRule"].get("clusterRoleSelectors", [])]
         rules: list[Any] = []
-        for other in self.objects.values():
+        for _, other in self.objects.of(*CLUSTER_ROLES):
             labels = other["metadata"].get("labels") or {}
             chosen = any(selector.items() <= labels.items() for selector in selectors)
-            if chosen and other["kind"] == "ClusterRole" and other is not role:
+            if chosen and other is not role:
                 rules += [rule for rule in other.get("rules") or [] if rule not in rules]
         if role.get("rules") != rules:
             owned = fields.decode(role["metadata"].get("managedFields", []))
@@ -331,13 +342,10 @@ class Store:
 
     def _holders(self, key: Key, item: Json) -> bool:
         metadata = item["metadata"]
-        if FOREGROUND in (metadata.get("finalizers") or []):
-            since = datetime.fromisoformat(metadata["deletionTimestamp"]).timestamp()
-            dependents = any(self._depends(other, metadata["uid"]) for other in self.objects.values())
-            if not dependents and self.clock.now() >= since + self.collection_delay:
-                metadata["finalizers"].remove(FOREGROUND)
+        if FOREGROUND in (metadata.get("finalizers") or []) and not self.objects.dependents(metadata["uid"]):
+            metadata["finalizers"].remove(FOREGROUND)
         if item["kind"] == "Namespace":
-            left = [other for other in self.objects if other[2] == key[3]]
+            left = self.objects.inside(key[3])
             if not left:
                 return bool(metadata.get("finalizers"))
             held = [n for other in left for n in self.objects[other]["metadata"].get("finalizers") or []]
@@ -359,21 +367,16 @@ class Store:
         return bool(metadata.get("finalizers"))
 
     def _in_use(self, claim: Key) -> bool:
-        for key, pod in self.objects.items():
+        for key, pod in self.objects.of("", "pods"):
             done = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-            if key[1:3] == ("pods", claim[2]) and not done:
+            if key[2] == claim[2] and not done:
                 for volume in (pod.get("spec") or {}).get("volumes") or []:
                     if (volume.get("persistentVolumeClaim") or {}).get("claimName") == claim[3]:
                         return True
         return False
 
-    @staticmethod
-    def _depends(item: Json, uid: str) -> bool:
-        return any(owner.get("uid") == uid for owner in item["metadata"].get("ownerReferences") or [])
-
     def _instances(self, crd: Json) -> list[Key]:
-        wanted = (crd["spec"]["group"], crd["spec"]["names"]["plural"])
-        return [key for key in self.objects if key[:2] == wanted]
+        return [key for key, _ in self.objects.of(crd["spec"]["group"], crd["spec"]["names"]["plural"])]
 
     def _stamp(self) -> str:
         return datetime.fromtimestamp(self.clock.now(), UTC).isoformat()

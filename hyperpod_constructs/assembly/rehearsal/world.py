@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -77,6 +78,8 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass; other processes run meanwhile."""
+        if self._world.pace:
+            time.sleep(min(max(0.0, seconds), self._world.pace))
         self._world.sleep(max(0.0, seconds))
 
     def jitter(self) -> float:
@@ -93,6 +96,8 @@ class World:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.pace = 0.0
+        """Real seconds that a sleep takes at most; none, unless something outside of this process needs time."""
         self.clock = Clock(self)
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -105,6 +110,13 @@ class World:
     def signal(self) -> Signal:
         """Something to wait for."""
         return Signal(self)
+
+    def first(self, *signals: Signal) -> Signal:
+        """Something that happens with the first of several."""
+        either = Signal(self)
+        for signal in signals:
+            signal.on_done(lambda: None if either.done else either.set())
+        return either
 
     def start(self, steps: Steps) -> Process:
         """Begin a process; it takes its first step when the queue comes to it."""

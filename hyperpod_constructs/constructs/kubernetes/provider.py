@@ -21,6 +21,16 @@ from ..parts import Parts
 from ..trust import keep_internal
 from ..validation import check_parts
 
+VPC_ACTIONS = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""What Lambda requires of the role of a function in a VPC."""
+
 
 class KubernetesProvider(Construct):
     """The way into one EKS cluster for `KubernetesObjects`, `KubernetesWait` and `HelmRelease`, in this stack or others.
@@ -31,7 +41,8 @@ class KubernetesProvider(Construct):
 
     Args:
         cluster_name: name of the EKS cluster.
-        cluster_arn: its ARN.
+        cluster_arn: its ARN. Made of a known name rather than read from the cluster, it lets the functions be created while
+            the cluster is.
         vpc: where the functions run. Default: outside of any VPC, through the cluster's public endpoint.
         vpc_subnets: subnets of the functions. Default: the VPC's private ones.
         security_groups: what the cluster must admit on port 443. Default: a new one, see `connections`.
@@ -124,6 +135,8 @@ class KubernetesProvider(Construct):
         # Any HyperPod cluster: it comes after this stack, which therefore can't refer to it.
         clusters = stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")
         addons = stack.format_arn(service="eks", resource="addon", resource_name=f"{self.cluster_name}/*")
+        if ":cluster/" in self.cluster_arn:  # without a reference to the cluster, for which the functions would wait
+            addons = f"{self.cluster_arn.replace(':cluster/', ':addon/')}/*"
         self.wait_role.add_to_policy(
             iam.PolicyStatement(actions=[f"sagemaker:{action}" for action in reasons], resources=[clusters])
         )
@@ -164,19 +177,7 @@ class KubernetesProvider(Construct):
         role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeCluster"], resources=[self.cluster_arn]))
         if self._in_vpc:
             # Lambda's own requirement for functions in a VPC; these actions take no narrower resource.
-            role.add_to_policy(
-                iam.PolicyStatement(
-                    actions=[
-                        "ec2:AssignPrivateIpAddresses",
-                        "ec2:CreateNetworkInterface",
-                        "ec2:DeleteNetworkInterface",
-                        "ec2:DescribeNetworkInterfaces",
-                        "ec2:DescribeSubnets",
-                        "ec2:UnassignPrivateIpAddresses",
-                    ],
-                    resources=["*"],
-                )
-            )
+            role.add_to_policy(iam.PolicyStatement(actions=list(VPC_ACTIONS), resources=["*"]))
         return role
 
     def _let_in(self, id: str, role: iam.Role, policy: str) -> eks.CfnAccessEntry:

@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
-from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+from hyperpod_constructs.core.catalog._names import look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,7 @@ def role(name: str) -> Role:
     Raises:
         UnknownName: there is none.
     """
-    found = roles().get(name)
-    if found is None:
-        raise UnknownName("role", name, suggest(name, roles()))
-    return found
+    return look_up("role", name, roles())
 
 
 @follows_facts
@@ -120,7 +117,4 @@ def label(name: str) -> Label:
     >>> label("queue_name").key
     'kueue.x-k8s.io/queue-name'
     """
-    found = labels().get(name)
-    if found is None:
-        raise UnknownName("label", name, suggest(name, labels()))
-    return found
+    return look_up("label", name, labels())

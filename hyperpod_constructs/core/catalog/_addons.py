@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._kubernetes import minor
-from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+from hyperpod_constructs.core.catalog._names import look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +138,7 @@ def addon(name: str) -> Addon:
     Raises:
         UnknownName: the catalog does not know it; the message has the nearest name.
     """
-    found = find_addon(name)
-    if found is None:
-        raise UnknownName("add-on", name, suggest(name, addons()))
-    return found
+    return look_up("add-on", name, addons())
 
 
 def _read(name: str, entry: dict[str, Any]) -> Addon:

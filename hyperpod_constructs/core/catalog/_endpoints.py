@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
-from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+from hyperpod_constructs.core.catalog._names import look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,7 @@ def endpoint(service: str) -> Endpoint:
     Raises:
         UnknownName: the catalog does not know it; the message has the nearest name.
     """
-    found = endpoints().get(service)
-    if found is None:
-        raise UnknownName("endpoint", service, suggest(service, endpoints()))
-    return found
+    return look_up("endpoint", service, endpoints())
 
 
 def endpoints_for(features: Iterable[str]) -> tuple[Endpoint, ...]:

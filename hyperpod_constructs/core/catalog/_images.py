@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
-from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+from hyperpod_constructs.core.catalog._names import look_up
 from hyperpod_constructs.core.catalog._regions import region
 
 
@@ -146,7 +146,4 @@ def service_image(name: str) -> ServiceImage:
     Raises:
         UnknownName: there is none.
     """
-    found = service_images().get(name)
-    if found is None:
-        raise UnknownName("service image", name, suggest(name, service_images()))
-    return found
+    return look_up("service image", name, service_images())

@@ -9,7 +9,7 @@ from typing import Literal
 
 from hyperpod_constructs.core.catalog._clock import today as clock_today
 from hyperpod_constructs.core.catalog._files import follows_facts, load
-from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+from hyperpod_constructs.core.catalog._names import look_up
 
 SupportStatus = Literal["unreleased", "standard", "extended", "ended", "unknown"]
 
@@ -105,10 +105,7 @@ def kubernetes_version(version: str) -> KubernetesVersion:
     Raises:
         UnknownName: the calendar does not have it.
     """
-    found = find_kubernetes_version(version)
-    if found is None:
-        raise UnknownName("Kubernetes version", version, suggest(version, kubernetes_versions()))
-    return found
+    return look_up("Kubernetes version", version, kubernetes_versions())
 
 
 def default_kubernetes_version(today: date | None = None) -> KubernetesVersion:

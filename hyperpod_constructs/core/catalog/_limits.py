@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
-from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+from hyperpod_constructs.core.catalog._names import look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,7 @@ def limit(name: str) -> Limit:
     >>> limit("instance_groups_per_cluster").value
     100
     """
-    found = limits().get(name)
-    if found is None:
-        raise UnknownName("limit", name, suggest(name, limits()))
-    return found
+    return look_up("limit", name, limits())
 
 
 def pattern(name: str) -> str:
@@ -134,9 +131,7 @@ def source_of(section: str, name: str) -> str:
 
 def _entry(section: str, kind: str, name: str) -> dict[str, Any]:
     entries: dict[str, dict[str, Any]] = load("limits")[section]
-    if name not in entries:
-        raise UnknownName(kind, name, suggest(name, entries))
-    return entries[name]
+    return look_up(kind, name, entries)
 
 
 def _source(entry: dict[str, Any]) -> str:

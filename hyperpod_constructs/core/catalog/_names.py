@@ -1,6 +1,7 @@
 """Names that the catalog does not know, and the nearest that it does."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 
 class UnknownName(LookupError):
@@ -22,6 +23,23 @@ class UnknownName(LookupError):
         if suggestion is not None:
             message += f"; did you mean {suggestion!r}?"
         super().__init__(message)
+
+
+T = TypeVar("T")
+
+
+def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
+    """The entry of a name.
+
+    Raises:
+        UnknownName: there is none; the message has the nearest name.
+
+    >>> look_up("color", "blue", {"blue": 1})
+    1
+    """
+    if name not in table:
+        raise UnknownName(kind, name, suggest(name, table))
+    return table[name]
 
 
 def suggest(name: str, candidates: Iterable[str]) -> str | None:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
-from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+from hyperpod_constructs.core.catalog._names import UnknownName, look_up, suggest
 
 QuotaKind = Literal["cluster", "spot", "training_plan"]
 """Quotas that each instance type has: on demand and training plan use, spot use, and instances reserved by plans."""
@@ -62,10 +62,7 @@ def quota(key: str) -> Quota:
     >>> quota("instances_per_cluster").code
     'L-2CE978FC'
     """
-    found = quotas().get(key)
-    if found is None:
-        raise UnknownName("quota", key, suggest(key, quotas()))
-    return found
+    return look_up("quota", key, quotas())
 
 
 def quota_name(kind: QuotaKind, instance_type: str) -> str:

@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
-from hyperpod_constructs.core.catalog._names import UnknownName, suggest
+from hyperpod_constructs.core.catalog._names import look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,7 @@ def region(name: str) -> Region:
     Raises:
         UnknownName: there is none; the message has the nearest name.
     """
-    found = find_region(name)
-    if found is None:
-        raise UnknownName("region", name, suggest(name, regions()))
-    return found
+    return look_up("region", name, regions())
 
 
 def region_of_zone_id(zone_id: str) -> Region | None:

@@ -216,7 +216,7 @@ class _Comparison:
         taken = [other for other, it in resources(self._new.stacks[stack]).items()
                  if it.get("Type") == kind and other not in resources(self._old.stacks[stack])]  # fmt: skip
         message = f"is deleted; {taken[0]} takes its place" if taken and kind in (*_CLUSTERS, *DATA) else "is deleted"
-        if kind in DATA and _SCRIPTS not in name:
+        if holds_data(kind, name):
             yield edit(where, Change.LOSES_DATA, kind, None, message, rule="HP973", stack=stack)
         elif kind in _CLUSTERS:
             yield edit(where, Change.REPLACES_CLUSTER, kind, None, message, stack=stack)
@@ -298,6 +298,11 @@ class _Comparison:
             and outputs_read(self._new.stacks[user]) <= outputs
             for user in users
         )
+
+
+def holds_data(kind: str, logical_id: str) -> bool:
+    """Whether a resource holds data of users; copies of files of the project are none."""
+    return kind in DATA and _SCRIPTS not in logical_id
 
 
 def _users(live: Mapping[str, frozenset[str]], name: str, stack: str) -> list[str]:

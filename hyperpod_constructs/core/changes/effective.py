@@ -34,8 +34,7 @@ def effective(platform: Platform) -> Platform:
     }
     updated["eks"] = eks = platform.completed_eks
     if eks.existing is None and eks.kubernetes_version is None:
-        version = catalog.default_kubernetes_version().version
-        updated["eks"] = eks.model_copy(update={"kubernetes_version": version})
+        updated["eks"] = eks.model_copy(update={"kubernetes_version": eks.version})
     chart = platform.dependencies
     update: dict[str, Any] = {"nvidia_device_plugin": chart.has_nvidia_device_plugin}
     if chart.chart == pinned_chart():
@@ -88,9 +87,7 @@ def _storage(platform: Platform, zone: str | None) -> Storage:
 
 def _addons(platform: Platform) -> Addons:
     """The add-ons without what is said though it is the default: a version, a prerequisite that comes along, `enabled`."""
-    version = platform.eks.kubernetes_version
-    if version is None and platform.eks.existing is None:
-        version = catalog.default_kubernetes_version().version
+    version = platform.eks.version
     needed = {need for key, needs in PREREQUISITES.items() if _is_on(platform.addons, key) for need in needs}
     found: dict[str, Any] = {}
     for key in Addons.model_fields:

@@ -10,7 +10,7 @@ from ..documents import within
 from ..findings import Finding, InvalidSpec, Severity, errors, ordered
 from ..spec.base import is_token
 from .context import Context
-from .registry import Problem, active, find
+from .registry import Problem, active, find, nearest
 
 if TYPE_CHECKING:
     from ..spec.platform import Acknowledgement
@@ -86,10 +86,7 @@ def acknowledged(
 
 
 def _about(accepted: Acknowledgement, path: str) -> Finding:
-    from ..catalog import suggest
-    from .registry import rules
-
-    near = suggest(accepted.rule, (rule.id for rule in rules()))
+    near = nearest(accepted.rule)
     cure = f"did you mean {near}?" if near else "`hyperpod explain` lists the rules."
     return replace(_found("HP030", path, f"unknown rule id {accepted.rule!r}"), cure=cure)
 

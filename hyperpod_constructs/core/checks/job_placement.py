@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..catalog import label, limit
@@ -207,7 +207,7 @@ def _accelerators(team: Team, name: str, each: int) -> tuple[float, float] | Non
     )
 
 
-def _sum(resources: tuple[QuotaResource, ...], name: str, each: int) -> float | None:
+def _sum(resources: Sequence[QuotaResource], name: str, each: int) -> float | None:
     total = 0.0
     for one in resources:
         if one.instance_type != name:
@@ -328,7 +328,7 @@ def _not_tolerated(group: Group, part: ReplicaSpec) -> Taint | None:
     )
 
 
-def _taints(group: Group) -> tuple[Taint, ...]:
+def _taints(group: Group) -> Sequence[Taint]:
     """The group's taints; the service puts one on every restricted node."""
     if isinstance(group, InstanceGroup):
         return group.taints

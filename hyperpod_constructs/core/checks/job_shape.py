@@ -9,9 +9,8 @@ from typing import Any
 from ..catalog import label, matches
 from ..documents import join
 from ..findings import Severity
-from ..jobs.compile import HASH_LENGTH
 from ..jobs.manifest import manifest_of
-from ..jobs.names import LONGEST_NAME, is_label
+from ..jobs.names import HASH_LENGTH, LONGEST_NAME, is_label
 from ..spec.base import is_token
 from ..spec.jobs import Job
 from ..spec.jobs_replica import PodFields

@@ -1,4 +1,4 @@
-"""HP970 to HP973: what `hyperpod diff` finds when it compares the templates of two apps as CloudFormation does."""
+"""HP970 to HP973: what `hyperpod diff` finds by comparing two apps, and `hyperpod rehearse` by playing the update."""
 
 from functools import partial
 

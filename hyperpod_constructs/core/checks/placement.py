@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..catalog import suggest
 from ..findings import Severity
@@ -24,7 +24,7 @@ def _zones(ctx: Context) -> tuple[str, ...]:
         return ()
     if network.existing is not None:
         return tuple(subnet.availability_zone_id for subnet in network.existing.node_subnets)
-    return network.availability_zone_ids
+    return tuple(network.availability_zone_ids)
 
 
 @rule(
@@ -111,7 +111,7 @@ def efa_subnets(groups: Groups, ctx: Context) -> Iterator[Problem]:
                 yield Problem(f"{path}.subnet_ids", f"{len(zones)} zones ({', '.join(zones)}), but the nodes have EFA")
 
 
-def zones_of_subnets(ctx: Context, subnet_ids: tuple[str, ...]) -> tuple[str, ...]:
+def zones_of_subnets(ctx: Context, subnet_ids: Sequence[str]) -> tuple[str, ...]:
     """The zones of subnets that exist, where the network says so."""
     if ctx.network is None or ctx.network.existing is None:
         return ()

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ..catalog import suggest
 from ..documents import join
 from ..findings import Finding, Problem, Severity
 
@@ -210,6 +211,18 @@ def find(id: str) -> Rule | None:
     """
     _load()
     return _RULES.get(id)
+
+
+def nearest(id: str) -> str | None:
+    """The rule that a wrong id most likely means; letters that look like a digit are read as that digit.
+
+    >>> nearest("HP31O"), nearest("hp30l")
+    ('HP310', 'HP301')
+    """
+    return suggest(id.upper().translate(_DIGITS), (rule.id for rule in rules()))
+
+
+_DIGITS = str.maketrans("OILSB", "01158")
 
 
 @cache

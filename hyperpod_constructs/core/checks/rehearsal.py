@@ -33,10 +33,10 @@ describe(
 )
 describe(
     "HPR04",
-    title="An edit deletes neither data nor running jobs.",
+    title="An edit ends no running work",
     severity=Severity.ERROR,
-    why="A rollback cannot restore what is deleted with the resource.",
-    cure="Revert the edit, or move the data or the job first.",
+    why="Jobs, nodes and keys that are deleted with a resource cannot be restored by a rollback.",
+    cure="revert the edit, or let the work end or move it first",
     source=_SOURCE,
 )
 describe(
@@ -54,13 +54,5 @@ describe(
     why="CloudFormation accepts no further update of the stack until it is repaired.",
     cure="Remove the cause and run `aws cloudformation continue-update-rollback`; after a failed creation, "
     "delete the stack.",
-    source=_SOURCE,
-)
-describe(
-    "HPR07",
-    title="Every deployed stack is in the app.",
-    severity=Severity.ERROR,
-    why="`cdk deploy --all` ignores the stack: its resources stay, and its imports block other stacks.",
-    cure="Keep the stack in the app, or delete it (`aws cloudformation delete-stack`) before the deployment.",
     source=_SOURCE,
 )

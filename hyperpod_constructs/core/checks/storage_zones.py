@@ -21,9 +21,9 @@ _GROUPS = (
     "HP819",
     title="With accelerated groups in several zones, the zone of a file system is set.",
     severity=Severity.WARNING,
-    why="By default it is the zone of the first accelerated group. Editing the groups can change it, and "
-    "CloudFormation then creates a new, empty file system.",
-    cure="Set availability_zone_id.",
+    why="By default it follows the first accelerated group. An edit of the groups that would move it, which means a new, "
+    "empty file system, is refused by the deployment.",
+    cure="Set availability_zone_id; for a deployed file system, to the zone that it is in.",
     source="CloudFormation schema of AWS::FSx::FileSystem: SubnetIds is create-only",
     wrong=_GROUPS + "storage: {lustre: [{name: data}]}\n",
     right=_GROUPS + "storage: {lustre: [{name: data, availability_zone_id: usw2-az1}]}\n",
@@ -36,4 +36,8 @@ def zone_is_named(storage: Storage, cluster: Cluster) -> Iterator[Problem]:
         if system.existing_id is None and system.availability_zone_id is None:
             zone = storage_zone(cluster)
             message = f"the zone of {system.name} is that of the first accelerated group, {zone}"
-            yield Problem(f"storage.lustre[{index}].availability_zone_id", message, f"Set it to {zone}.")
+            yield Problem(
+                f"storage.lustre[{index}].availability_zone_id",
+                message,
+                f"Set it to {zone}, or to the zone that it is in if it is deployed.",
+            )

@@ -10,9 +10,7 @@ from typing import Any
 from ..findings import Finding, InvalidSpec, errors
 from ..spec.jobs import Job
 from .manifest import manifest_of
-
-HASH_LENGTH = 8
-"""Hexadecimal digits of a content-hashed name."""
+from .names import HASH_LENGTH
 
 
 def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..catalog import limit, matches
 
 LONGEST_NAME = limit("kubernetes_name_length").value
+HASH_LENGTH = 8
+"""Hexadecimal digits of a content-hashed name."""
 
 
 def is_label(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from .. import catalog
 from .arns import BucketArn, CertificateArn, KeyOrAliasArn, RoleArn
-from .base import Change, SpecModel, defaults, field
+from .base import Change, ListOf, SpecModel, defaults, field
 from .dependencies import ChartSource
 from .observability import Observability
 
@@ -34,7 +34,7 @@ class Addon(SpecModel):
     )
 
 
-Tolerations = tuple[Mapping[Literal["key", "operator", "value", "effect", "tolerationSeconds"], str | int], ...]
+Tolerations = ListOf[Mapping[Literal["key", "operator", "value", "effect", "tolerationSeconds"], str | int]]
 """Tolerations as Kubernetes writes them, such as `{key: nvidia.com/gpu, operator: Exists}`."""
 
 
@@ -226,7 +226,7 @@ class InferenceOperator(Addon):
 class MountpointS3(Addon):
     """The Mountpoint for Amazon S3 CSI driver."""
 
-    bucket_arns: tuple[BucketArn, ...] = field(
+    bucket_arns: ListOf[BucketArn] = field(
         (), change=Change.IN_PLACE, help="Buckets that may be mounted; needed unless `role_arn` is given."
     )
     role_arn: RoleArn | None = field(None, change=Change.IN_PLACE, help="Role of the driver that exists.")

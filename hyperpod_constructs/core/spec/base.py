@@ -6,9 +6,9 @@ the official CLI's config files. Models say what has which shape; what it means 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -140,6 +140,17 @@ def _text(value: object) -> object:
 
 QuotedText = Annotated[str, BeforeValidator(_text)]
 """Text that looks like a number, such as a Kubernetes version; must be quoted in YAML."""
+
+if TYPE_CHECKING:
+    ListOf = Sequence
+else:
+
+    class ListOf:
+        """A list of a config, as a field's type: any sequence is taken, a tuple is kept."""
+
+        def __class_getitem__(cls, item: Any) -> Any:
+            return tuple[item, ...]
+
 
 Tags = Mapping[str, str]
 """AWS tags: key to value."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from .arns import RoleArn
-from .base import Change, SpecModel, defaults, field
+from .base import Change, ListOf, SpecModel, defaults, field
 from .groups import InstanceGroup, Lifecycle, LustreEfaClient, RestrictedInstanceGroup
 
 
@@ -21,7 +21,7 @@ class Autoscaling(SpecModel):
     cluster_role_arn: RoleArn | None = field(
         None, change=Change.REFUSED, help="Role for the autoscaler that exists; default: one of ours."
     )
-    groups: tuple[str, ...] = field(
+    groups: ListOf[str] = field(
         (), change=Change.IN_PLACE, help="Names of the groups that Karpenter fills; default: those with count 0."
     )
     node_pool: bool = field(
@@ -79,8 +79,8 @@ class Cluster(SpecModel):
         change=Change.REPLACES_CLUSTER,
         help="Physical name; default: the platform's. `null` leaves it to CloudFormation.",
     )
-    instance_groups: tuple[InstanceGroup, ...] = field((), change=Change.IN_PLACE, help="Instance groups, 1 to 100.")
-    restricted_instance_groups: tuple[RestrictedInstanceGroup, ...] = field(
+    instance_groups: ListOf[InstanceGroup] = field((), change=Change.IN_PLACE, help="Instance groups, 1 to 100.")
+    restricted_instance_groups: ListOf[RestrictedInstanceGroup] = field(
         (), change=Change.IN_PLACE, help="Restricted instance groups."
     )
     shared_environment: SharedEnvironment | None = field(
@@ -165,7 +165,7 @@ class Cluster(SpecModel):
         """Names of the groups that Karpenter fills, or has filled: those it is told, else those with count 0."""
         if self.autoscaling is None:
             return ()
-        return self.autoscaling.groups or tuple(group.name for group in self.instance_groups if group.count == 0)
+        return tuple(self.autoscaling.groups or (group.name for group in self.instance_groups if group.count == 0))
 
     @property
     def scaled_groups(self) -> tuple[str, ...]:

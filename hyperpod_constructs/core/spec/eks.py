@@ -6,7 +6,7 @@ from typing import Literal
 
 from .. import catalog
 from .arns import KeyOrAliasArn, OidcProviderArn, PrincipalArn
-from .base import Change, QuotedText, SpecModel, field
+from .base import Change, ListOf, QuotedText, SpecModel, field
 
 AccessPolicy = Literal["cluster-admin", "admin", "edit", "view", "admin-view"]
 """The EKS access policies by their short names (AmazonEKS...Policy)."""
@@ -19,7 +19,7 @@ class Access(SpecModel):
 
     principal: PrincipalArn = field(change=Change.REPLACES, help="ARN of an IAM role or user.")
     policy: AccessPolicy = field("view", change=Change.IN_PLACE, help="EKS access policy.")
-    namespaces: tuple[str, ...] = field(
+    namespaces: ListOf[str] = field(
         (), change=Change.IN_PLACE, help="Namespaces the policy is bound to; none means the whole cluster."
     )
 
@@ -64,10 +64,10 @@ class Eks(SpecModel):
         change=Change.REPLACES_CLUSTER,
         help="Physical name; default: the platform's. `null` leaves it to CloudFormation, and control-plane logs to EKS.",
     )
-    admins: tuple[PrincipalArn, ...] = field(
+    admins: ListOf[PrincipalArn] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that get cluster-admin access entries."
     )
-    access: tuple[Access, ...] = field((), change=Change.IN_PLACE, help="Further access entries.")
+    access: ListOf[Access] = field((), change=Change.IN_PLACE, help="Further access entries.")
     authentication_mode: Literal["API", "API_AND_CONFIG_MAP"] = field(
         "API_AND_CONFIG_MAP",
         change=Change.REFUSED,
@@ -76,10 +76,10 @@ class Eks(SpecModel):
     endpoint_access: Literal["public-and-private", "private", "public"] = field(
         "public-and-private", change=Change.IN_PLACE, help="From where the Kubernetes API can be reached."
     )
-    public_access_cidrs: tuple[str, ...] = field(
+    public_access_cidrs: ListOf[str] = field(
         (), change=Change.IN_PLACE, help="Ranges that may reach a public endpoint; none means the whole internet."
     )
-    logs: tuple[ControlPlaneLog, ...] = field(
+    logs: ListOf[ControlPlaneLog] = field(
         ("api", "audit", "authenticator", "controllerManager", "scheduler"),
         change=Change.IN_PLACE,
         help="Control-plane logs sent to CloudWatch Logs.",
@@ -115,3 +115,15 @@ class Eks(SpecModel):
         if self.kubernetes_version is not None or self.existing is not None:
             return self.kubernetes_version
         return catalog.default_kubernetes_version().version
+
+    @property
+    def assumed_version(self) -> str:
+        """The same, and the catalog's default where nothing says the version of a cluster that exists.
+
+        >>> Eks(existing={"cluster_name": "shared"}).assumed_version == Eks().version
+        True
+
+        Raises:
+            LookupError: see `version`.
+        """
+        return self.version or catalog.default_kubernetes_version().version

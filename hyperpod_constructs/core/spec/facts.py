@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from .base import Change, SpecModel, defaults, field
+from .base import Change, ListOf, SpecModel, defaults, field
 
 
 class StatedAccelerator(SpecModel):
@@ -36,7 +36,7 @@ class StatedInstanceType(SpecModel):
     )
     max_pods: int | None = field(None, change=Change.NONE, help="Pods on one node.", ge=1)
     nvme_gb: int | None = field(None, change=Change.NONE, help="Total local NVMe storage in GB; default: none.", ge=0)
-    regions: tuple[str, ...] | None = field(
+    regions: ListOf[str] | None = field(
         None, change=Change.NONE, help="Regions that offer the type; default: nothing is known, no region is refused."
     )
 
@@ -48,8 +48,8 @@ class StatedRegion(SpecModel):
     zone_id_prefix: str | None = field(
         None, change=Change.NONE, help="What zone ids of the region begin with, such as `usw2` of `usw2-az1`."
     )
-    zone_ids: tuple[str, ...] | None = field(None, change=Change.NONE, help="Zones that it is known to have.")
-    eks_refused_zone_ids: tuple[str, ...] | None = field(
+    zone_ids: ListOf[str] | None = field(None, change=Change.NONE, help="Zones that it is known to have.")
+    eks_refused_zone_ids: ListOf[str] | None = field(
         None, change=Change.NONE, help="Zones in which EKS takes no subnet for a control plane."
     )
     hyperpod: bool | None = field(None, change=Change.NONE, help="Whether HyperPod is there.")

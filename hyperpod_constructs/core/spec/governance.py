@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from .arns import PrincipalArn
-from .base import Change, SpecModel, defaults, field
+from .base import Change, ListOf, SpecModel, defaults, field
 from .isolation import Isolation
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Scheduler(SpecModel):
         help="Physical name; default: made of the construct's path, unique in the account.",
     )
     description: str | None = field(None, change=Change.IN_PLACE, help="What it is for.", max_length=1024)
-    priority_classes: tuple[PriorityClass, ...] = field(
+    priority_classes: ListOf[PriorityClass] = field(
         (), change=Change.IN_PLACE, help="Priorities, 10 at most.", max_length=10
     )
     fair_share: bool = field(True, change=Change.IN_PLACE, help="Share idle compute by the teams' weights.")
@@ -57,7 +57,7 @@ class Team(SpecModel):
 
     name: str = field(change=Change.REPLACES, help="Name, lower case, 40 characters at most.")
     description: str | None = field(None, change=Change.IN_PLACE, help="Who they are.", max_length=1024)
-    quota: tuple[QuotaResource, ...] = field((), change=Change.IN_PLACE, help="What the team owns.", max_length=15)
+    quota: ListOf[QuotaResource] = field((), change=Change.IN_PLACE, help="What the team owns.", max_length=15)
     sharing: Literal["Lend", "DontLend", "LendAndBorrow"] = field(
         "LendAndBorrow", change=Change.IN_PLACE, help="What happens with idle compute."
     )
@@ -68,7 +68,7 @@ class Team(SpecModel):
         ge=0,
         le=10_000,
     )
-    borrow_limits: tuple[QuotaResource, ...] = field(
+    borrow_limits: ListOf[QuotaResource] = field(
         (), change=Change.IN_PLACE, help="Absolute borrow limits per instance type.", max_length=15
     )
     preempt: Literal["Never", "LowerPriority"] = field(
@@ -77,10 +77,10 @@ class Team(SpecModel):
     fair_share_weight: int = field(0, change=Change.IN_PLACE, help="Weight for idle compute.", ge=0, le=100)
     active: bool = field(True, change=Change.IN_PLACE, help="Whether the quota is enforced.")
     priority: str | None = field(None, change=Change.REPLACES, help="Priority class of the team's jobs that name none.")
-    members: tuple[PrincipalArn, ...] = field(
+    members: ListOf[PrincipalArn] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that run jobs in the team's namespace."
     )
-    viewers: tuple[PrincipalArn, ...] = field(
+    viewers: ListOf[PrincipalArn] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that may look at the team's namespace."
     )
 
@@ -118,7 +118,7 @@ class Governance(SpecModel):
     """Scheduler configuration and teams; needs `addons.task_governance`."""
 
     scheduler: Scheduler = field(defaults(Scheduler), change=Change.IN_PLACE, help="The cluster policy.")
-    teams: tuple[Team, ...] = field((), change=Change.IN_PLACE, help="Teams with their quotas.")
+    teams: ListOf[Team] = field((), change=Change.IN_PLACE, help="Teams with their quotas.")
     adopt: bool = field(
         False,
         change=Change.IN_PLACE,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from .arns import BucketArn, KeyArn, RoleArn, TrainingPlanArn
-from .base import Change, SpecModel, field
+from .base import Change, ListOf, SpecModel, field
 
 DeepHealthCheck = Literal["InstanceStress", "InstanceConnectivity", "MultiNodeTrainingValidation"]
 
@@ -102,7 +102,7 @@ class Deployment(SpecModel):
     wait_seconds: int | None = field(
         None, change=Change.IN_PLACE, help="Seconds to watch the alarms after a batch.", ge=0, le=3600
     )
-    alarms: tuple[str, ...] = field(
+    alarms: ListOf[str] = field(
         (), change=Change.IN_PLACE, help="CloudWatch alarm names that roll the update back.", max_length=10
     )
 
@@ -136,7 +136,7 @@ class InstanceGroup(SpecModel):
     instance_type: str | None = field(
         None, change=Change.REPLACES_GROUP, help="HyperPod instance type, such as `ml.p5.48xlarge`."
     )
-    instance_types: tuple[str, ...] = field(
+    instance_types: ListOf[str] = field(
         (),
         change=Change.REPLACES_GROUP,
         help="Flexible group: instance types in order of preference, instead of `instance_type`. Continuous only.",
@@ -160,10 +160,10 @@ class InstanceGroup(SpecModel):
         change=Change.REPLACES_GROUP,
         help="Zone id of the group's subnet. Default: the network's first zone. EFA works inside one zone only.",
     )
-    subnet_ids: tuple[str, ...] = field(
+    subnet_ids: ListOf[str] = field(
         (), change=Change.REPLACES_GROUP, help="Subnets instead of the zone's own.", max_length=16
     )
-    security_group_ids: tuple[str, ...] = field(
+    security_group_ids: ListOf[str] = field(
         (), change=Change.REPLACES_GROUP, help="Security groups besides the node security group.", max_length=4
     )
     execution_role_arn: RoleArn | None = field(
@@ -188,7 +188,7 @@ class InstanceGroup(SpecModel):
     )
     lustre: LustreMount | None = field(None, change=Change.DRAINS, help="FSx for Lustre mount.")
     open_zfs: OpenZfsMount | None = field(None, change=Change.DRAINS, help="FSx for OpenZFS mount.")
-    deep_health_checks: tuple[DeepHealthCheck, ...] = field(
+    deep_health_checks: ListOf[DeepHealthCheck] = field(
         (),
         change=Change.IN_PLACE,
         help="Checks of accelerators on node start, 60 to 90 minutes. GPU and Trainium only.",
@@ -207,7 +207,7 @@ class InstanceGroup(SpecModel):
     labels: Mapping[str, str] = field(
         default_factory=dict, change=Change.IN_PLACE, help="Kubernetes labels of the nodes, 50 at most."
     )
-    taints: tuple[Taint, ...] = field((), change=Change.IN_PLACE, help="Kubernetes taints of the nodes, 50 at most.")
+    taints: ListOf[Taint] = field((), change=Change.IN_PLACE, help="Kubernetes taints of the nodes, 50 at most.")
     network_interface: Literal["efa", "efa-only"] | None = field(
         None,
         change=Change.REPLACES_GROUP,
@@ -224,7 +224,7 @@ class InstanceGroup(SpecModel):
     @property
     def types(self) -> tuple[str, ...]:
         """All instance types that the group may hold, in order of preference."""
-        return (self.instance_type,) if self.instance_type else self.instance_types
+        return (self.instance_type,) if self.instance_type else tuple(self.instance_types)
 
     @property
     def most(self) -> int:
@@ -241,8 +241,8 @@ class RestrictedInstanceGroup(SpecModel):
     availability_zone_id: str | None = field(
         None, change=Change.REPLACES_GROUP, help="Zone id of the group's subnet; default: the network's first zone."
     )
-    subnet_ids: tuple[str, ...] = field((), change=Change.REPLACES_GROUP, help="Subnets instead of the zone's own.")
-    security_group_ids: tuple[str, ...] = field(
+    subnet_ids: ListOf[str] = field((), change=Change.REPLACES_GROUP, help="Subnets instead of the zone's own.")
+    security_group_ids: ListOf[str] = field(
         (), change=Change.REPLACES_GROUP, help="Security groups besides the node security group.", max_length=4
     )
     execution_role_arn: RoleArn | None = field(
@@ -261,7 +261,7 @@ class RestrictedInstanceGroup(SpecModel):
         ge=125,
         le=1000,
     )
-    deep_health_checks: tuple[DeepHealthCheck, ...] = field(
+    deep_health_checks: ListOf[DeepHealthCheck] = field(
         (), change=Change.IN_PLACE, help="Checks on node start.", max_length=3
     )
     training_plan_arn: TrainingPlanArn | None = field(
@@ -270,10 +270,10 @@ class RestrictedInstanceGroup(SpecModel):
     volume: Volume | None = field(
         None, change=Change.DRAINS, help="Second volume, mounted at /opt/sagemaker by the service; takes no key."
     )
-    input_bucket_arns: tuple[BucketArn, ...] = field(
+    input_bucket_arns: ListOf[BucketArn] = field(
         (), change=Change.IN_PLACE, help="Buckets that the group's jobs read data from."
     )
-    output_bucket_arns: tuple[BucketArn, ...] = field(
+    output_bucket_arns: ListOf[BucketArn] = field(
         (), change=Change.IN_PLACE, help="Buckets that the group's jobs write checkpoints and results to."
     )
     reward_functions: bool = field(

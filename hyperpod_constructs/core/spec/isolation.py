@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Change, SpecModel, field
+from .base import Change, ListOf, SpecModel, field
 
 NVME = "/opt/dlami/nvme"
 """Where the node image mounts the local NVMe volumes."""
@@ -29,20 +29,20 @@ class Isolation(SpecModel):
         help="Allow the node's network and host ports: pods reach the credentials of the execution role.",
     )
     host_ipc: bool = field(False, change=Change.IN_PLACE, help="Allow the node's IPC namespace.")
-    host_paths: tuple[str, ...] = field(
+    host_paths: ListOf[str] = field(
         (NVME,),
         change=Change.IN_PLACE,
         help="Host paths that pods may mount, each exactly as written; directories below one need `sub_path`.",
     )
-    capabilities: tuple[str, ...] = field(
+    capabilities: ListOf[str] = field(
         ("IPC_LOCK",),
         change=Change.IN_PLACE,
         help="Linux capabilities that containers may add to those of the Pod Security baseline.",
     )
-    service_accounts: tuple[str, ...] = field(
+    service_accounts: ListOf[str] = field(
         ("default",), change=Change.IN_PLACE, help="Service accounts of the team's namespace that pods may use."
     )
-    tolerations: tuple[str, ...] = field(
+    tolerations: ListOf[str] = field(
         (),
         change=Change.IN_PLACE,
         help="Taint keys that pods may tolerate, besides those of groups that hold an instance type of the team's quota.",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from .base import Change, field
+from .base import Change, ListOf, field
 from .jobs_policy import Elastic, RunPolicy
 from .jobs_replica import LARGEST_INT32, RESOURCE_FIELDS, PodFields, Replica
 
@@ -55,7 +55,7 @@ class Job(PodFields):
         ),
     )
     image: str = field(change=Change.REPLACES, help="Container image.", min_length=1)
-    replica_specs: tuple[ReplicaSpec, ...] = field(
+    replica_specs: ListOf[ReplicaSpec] = field(
         (),
         change=Change.REPLACES,
         help=(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .base import Change, QuotedText, SpecModel, field
+from .base import Change, ListOf, QuotedText, SpecModel, field
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 DnsPolicy = Literal["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]
@@ -168,7 +168,7 @@ class SecurityContext(SpecModel):
     run_as_group: int | None = field(None, change=Change.REPLACES, help="Group id.", ge=0)
     run_as_non_root: bool | None = field(None, change=Change.REPLACES, help="Refuse to start as root.")
     fs_group: int | None = field(None, change=Change.REPLACES, help="Group id that owns the volumes.", ge=0)
-    supplemental_groups: tuple[int, ...] = field((), change=Change.REPLACES, help="Further group ids.")
+    supplemental_groups: ListOf[int] = field((), change=Change.REPLACES, help="Further group ids.")
     privileged: bool | None = field(None, change=Change.REPLACES, help="All rights on the node.")
     allow_privilege_escalation: bool | None = field(
         None, change=Change.REPLACES, help="Whether a process may gain more rights than its parent."
@@ -176,8 +176,8 @@ class SecurityContext(SpecModel):
     read_only_root_filesystem: bool | None = field(
         None, change=Change.REPLACES, help="Nothing written outside volumes."
     )
-    add_capabilities: tuple[str, ...] = field((), change=Change.REPLACES, help="Linux capabilities, such as IPC_LOCK.")
-    drop_capabilities: tuple[str, ...] = field((), change=Change.REPLACES, help="Capabilities taken away, such as ALL.")
+    add_capabilities: ListOf[str] = field((), change=Change.REPLACES, help="Linux capabilities, such as IPC_LOCK.")
+    drop_capabilities: ListOf[str] = field((), change=Change.REPLACES, help="Capabilities taken away, such as ALL.")
     seccomp_profile: Literal["RuntimeDefault", "Unconfined"] | None = field(
         None, change=Change.REPLACES, help="System call filter."
     )
@@ -188,12 +188,10 @@ class Container(SpecModel):
 
     name: str = field(change=Change.REPLACES, help="Name, unique in the pod.")
     image: str = field(change=Change.REPLACES, help="Image.")
-    command: tuple[str, ...] = field((), change=Change.REPLACES, help="Command; default: the image's.")
-    args: tuple[str, ...] = field((), change=Change.REPLACES, help="Arguments.")
+    command: ListOf[str] = field((), change=Change.REPLACES, help="Command; default: the image's.")
+    args: ListOf[str] = field((), change=Change.REPLACES, help="Arguments.")
     env: Env = field(default_factory=dict, change=Change.REPLACES, help="Environment.")
-    env_from: tuple[EnvFrom, ...] = field(
-        (), change=Change.REPLACES, help="Whole secrets or config maps as environment."
-    )
+    env_from: ListOf[EnvFrom] = field((), change=Change.REPLACES, help="Whole secrets or config maps as environment.")
     pull_policy: PullPolicy | None = field(None, change=Change.REPLACES, help="When the image is pulled.")
     working_dir: str | None = field(None, change=Change.REPLACES, help="Working directory.")
     vcpu: float | None = field(None, change=Change.REPLACES, help="vCPU requested.", gt=0, allow_inf_nan=False)
@@ -206,9 +204,9 @@ class Container(SpecModel):
     memory_limit_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["none"] | None = field(
         None, change=Change.REPLACES, help="Memory limit in GiB, `none` for no limit; default: what is requested."
     )
-    ports: tuple[Port, ...] = field((), change=Change.REPLACES, help="Ports.")
-    volumes: tuple[str, ...] = field((), change=Change.REPLACES, help="Names of the job's volumes that it mounts too.")
-    mounts: tuple[Mount, ...] = field((), change=Change.REPLACES, help="Volumes mounted elsewhere than by the job.")
+    ports: ListOf[Port] = field((), change=Change.REPLACES, help="Ports.")
+    volumes: ListOf[str] = field((), change=Change.REPLACES, help="Names of the job's volumes that it mounts too.")
+    mounts: ListOf[Mount] = field((), change=Change.REPLACES, help="Volumes mounted elsewhere than by the job.")
     restart_always: bool = field(
         False, change=Change.REPLACES, help="For init containers: keeps running beside the main container."
     )

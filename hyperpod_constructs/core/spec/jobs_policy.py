@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .base import Change, SpecModel, field
+from .base import Change, ListOf, SpecModel, field
 
 
 class RestartPolicy(SpecModel):
@@ -103,7 +103,7 @@ class RunPolicy(SpecModel):
         None, change=Change.REPLACES, help="Workload mode of the training operator; HyperPodPyTorchJob only."
     )
     restart: RestartPolicy | None = field(None, change=Change.REPLACES, help="Restarts; HyperPodPyTorchJob only.")
-    log_rules: tuple[LogRule, ...] = field(
+    log_rules: ListOf[LogRule] = field(
         (), change=Change.REPLACES, help="Log patterns that are watched; HyperPodPyTorchJob only."
     )
     gang: Gang | None = field(None, change=Change.REPLACES, help="Gang scheduling without Kueue; PyTorchJob only.")
@@ -126,7 +126,7 @@ class Elastic(SpecModel):
         None, change=Change.REPLACES, help="Most replicas; only a PyTorchJob works without.", ge=1, le=2**31 - 1
     )
     step: int | None = field(None, change=Change.REPLACES, help="Replicas added or removed at a time.", ge=1)
-    discrete_values: tuple[int, ...] = field(
+    discrete_values: ListOf[int] = field(
         (), change=Change.REPLACES, help="The numbers of replicas that are allowed, instead of `step`."
     )
     scaling_timeout_seconds: int | None = field(
@@ -163,6 +163,6 @@ class Elastic(SpecModel):
         ge=1,
         le=2**31 - 1,
     )
-    metrics: tuple[Mapping[str, Any], ...] = field(
+    metrics: ListOf[Mapping[str, Any]] = field(
         (), change=Change.REPLACES, help="Metrics of the autoscaler that Kubeflow makes, as Kubernetes writes them."
     )

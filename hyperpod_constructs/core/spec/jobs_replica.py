@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .base import Change, SpecModel, field
+from .base import Change, ListOf, SpecModel, field
 from .jobs_pod import (
     Container,
     DnsPolicy,
@@ -117,8 +117,8 @@ class Replica(SpecModel):
     node_selector: Mapping[str, str] = field(
         default_factory=dict, change=Change.REPLACES, help="Node labels that are required."
     )
-    command: tuple[str, ...] = field((), change=Change.REPLACES, help="Command; default: the image's.")
-    args: tuple[str, ...] = field((), change=Change.REPLACES, help="Arguments of the command.")
+    command: ListOf[str] = field((), change=Change.REPLACES, help="Command; default: the image's.")
+    args: ListOf[str] = field((), change=Change.REPLACES, help="Arguments of the command.")
 
     @property
     def is_partial(self) -> bool:
@@ -140,26 +140,24 @@ class PodFields(Replica):
 
     image: str | None = field(None, change=Change.REPLACES, help="Container image; default: the job's.", min_length=1)
     env: Env = field(default_factory=dict, change=Change.REPLACES, help="Environment of the main container.")
-    env_from: tuple[EnvFrom, ...] = field(
-        (), change=Change.REPLACES, help="Whole secrets or config maps as environment."
-    )
+    env_from: ListOf[EnvFrom] = field((), change=Change.REPLACES, help="Whole secrets or config maps as environment.")
     pull_policy: PullPolicy | None = field(None, change=Change.REPLACES, help="When the image is pulled.")
-    pull_secrets: tuple[str, ...] = field((), change=Change.REPLACES, help="Secrets with registry credentials.")
+    pull_secrets: ListOf[str] = field((), change=Change.REPLACES, help="Secrets with registry credentials.")
     deep_health_check_passed_only: bool = field(
         False, change=Change.REPLACES, help="Only nodes that passed the deep health checks."
     )
-    tolerations: tuple[Toleration, ...] = field((), change=Change.REPLACES, help="Taints that the pods put up with.")
+    tolerations: ListOf[Toleration] = field((), change=Change.REPLACES, help="Taints that the pods put up with.")
     affinity: Mapping[str, Any] = field(
         default_factory=dict, change=Change.REPLACES, help="Affinity as Kubernetes writes it."
     )
-    topology_spread: tuple[TopologySpread, ...] = field(
+    topology_spread: ListOf[TopologySpread] = field(
         (), change=Change.REPLACES, help="How pods are spread over nodes or zones."
     )
     scheduler_name: str | None = field(
         None, change=Change.REPLACES, help="Scheduler; default: Kubernetes' own. Kueue is not one: `queue` selects it."
     )
     pod_priority_class: str | None = field(None, change=Change.REPLACES, help="PriorityClass of the pods.")
-    volumes: tuple[JobVolume, ...] = field(
+    volumes: ListOf[JobVolume] = field(
         (),
         change=Change.REPLACES,
         help="Volumes and where they are mounted; the same volume again is another mount of it.",
@@ -175,7 +173,7 @@ class PodFields(Replica):
         change=Change.REPLACES,
         help="Rights of the main container's processes; sidecars and init containers state their own.",
     )
-    ports: tuple[Port, ...] = field((), change=Change.REPLACES, help="Ports of the main container.")
+    ports: ListOf[Port] = field((), change=Change.REPLACES, help="Ports of the main container.")
     working_dir: str | None = field(None, change=Change.REPLACES, help="Working directory of the main container.")
     container_name: str | None = field(
         None,
@@ -195,8 +193,8 @@ class PodFields(Replica):
     restart_pods: Literal["Never", "OnFailure", "Always", "ExitCode"] | None = field(
         None, change=Change.REPLACES, help="Restart of a failed pod; default: the operator's (plain Job: Never)."
     )
-    sidecars: tuple[Container, ...] = field((), change=Change.REPLACES, help="Containers beside the main one.")
-    init_containers: tuple[Container, ...] = field((), change=Change.REPLACES, help="Containers that run first.")
+    sidecars: ListOf[Container] = field((), change=Change.REPLACES, help="Containers beside the main one.")
+    init_containers: ListOf[Container] = field((), change=Change.REPLACES, help="Containers that run first.")
     pod_labels: Mapping[str, str] = field(
         default_factory=dict, change=Change.REPLACES, help="Labels of the pods only, besides `labels`."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .base import Change, SpecModel, field
+from .base import Change, ListOf, SpecModel, field
 
 
 class NodeSubnet(SpecModel):
@@ -26,13 +26,13 @@ class ExistingNetwork(SpecModel):
     """A network that exists. We add nothing to it but what is asked for."""
 
     vpc_id: str = field(change=Change.REPLACES_CLUSTER, help="VPC id, such as `vpc-0123456789abcdef0`.")
-    vpc_cidrs: tuple[str, ...] = field(
+    vpc_cidrs: ListOf[str] = field(
         (), change=Change.NONE, help="IPv4 ranges of the VPC, for the overlap checks; leave out to skip those."
     )
-    node_subnets: tuple[NodeSubnet, ...] = field(
+    node_subnets: ListOf[NodeSubnet] = field(
         change=Change.REPLACES_CLUSTER, help="Private subnets for HyperPod nodes, one per zone in use.", min_length=1
     )
-    control_plane_subnet_ids: tuple[str, ...] = field(
+    control_plane_subnet_ids: ListOf[str] = field(
         (),
         change=Change.DRAINS,
         help="Subnets for the EKS control plane's interfaces, in two or more zones; default: the node subnets of the first "
@@ -52,14 +52,14 @@ class Network(SpecModel):
     '10.192.0.0/16'
     """
 
-    availability_zone_ids: tuple[str, ...] = field(
+    availability_zone_ids: ListOf[str] = field(
         (),
         change=Change.IN_PLACE,
         help="Zone ids of the VPC's subnets, two or more (EKS needs two); the order decides the address ranges, and the "
         "first two are those of the control plane: append zones at the end.",
         examples=[["usw2-az1", "usw2-az2"]],
     )
-    control_plane_zone_ids: tuple[str, ...] = field(
+    control_plane_zone_ids: ListOf[str] = field(
         (),
         change=Change.REFUSED,
         help="Zone ids of the EKS control plane's interfaces and of the HyperPod cluster's `VpcConfig`, two or more. Both "
@@ -71,7 +71,7 @@ class Network(SpecModel):
         change=Change.REPLACES_CLUSTER,
         help="Primary IPv4 range of the VPC: public subnets and the control plane's subnets are cut from it.",
     )
-    node_cidrs: tuple[str, ...] | None = field(
+    node_cidrs: ListOf[str] | None = field(
         None,
         change=Change.REPLACES_CLUSTER,
         help="IPv4 range of the node subnet of each zone, in the order of the zones. Default: a secondary /16 per zone.",
@@ -86,7 +86,7 @@ class Network(SpecModel):
         change=Change.IN_PLACE,
         help="NAT gateways of an open network: one for all zones (cheap), one per zone (survives a zone), or none.",
     )
-    interface_endpoints: tuple[str, ...] = field(
+    interface_endpoints: ListOf[str] = field(
         (),
         change=Change.IN_PLACE,
         help="Further endpoints by service, such as `ecr.api`; a closed network gets those it needs by itself. "
@@ -97,7 +97,7 @@ class Network(SpecModel):
         change=Change.IN_PLACE,
         help="Whether the endpoints of a closed network serve own accounts only. `false`: anybody's, for anything.",
     )
-    endpoint_accounts: tuple[str, ...] = field(
+    endpoint_accounts: ListOf[str] = field(
         (),
         change=Change.IN_PLACE,
         help="Further accounts whose principals and resources the endpoints of a closed network serve.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from .arns import PrometheusKeyArn, TopicArn, WorkspaceArn
-from .base import Change, SpecModel, defaults, field
+from .base import Change, ListOf, SpecModel, defaults, field
 from .dependencies import ChartSource
 
 Level = Literal["BASIC", "ADVANCED"]
@@ -63,7 +63,7 @@ class Grafana(SpecModel):
 class Alarms(SpecModel):
     """CloudWatch alarms and EventBridge rules for node health and cluster state."""
 
-    emails: tuple[str, ...] = field((), change=Change.IN_PLACE, help="E-mail addresses subscribed to the topic.")
+    emails: ListOf[str] = field((), change=Change.IN_PLACE, help="E-mail addresses subscribed to the topic.")
     topic_arn: TopicArn | None = field(
         None, change=Change.IN_PLACE, help="SNS topic that exists; default: a new one, encrypted with a key of its own."
     )

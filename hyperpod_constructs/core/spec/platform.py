@@ -7,7 +7,7 @@ from typing import Literal
 
 from .addons import Addons
 from .arns import KeyArn, PolicyArn
-from .base import Change, SpecModel, defaults, field
+from .base import Change, ListOf, SpecModel, defaults, field
 from .cluster import Cluster
 from .dependencies import DependencyChart
 from .eks import Eks
@@ -61,7 +61,7 @@ class Platform(SpecModel):
     addons: Addons = field(defaults(Addons), change=Change.IN_PLACE, help="EKS add-ons.")
     governance: Governance | None = field(None, change=Change.IN_PLACE, help="Scheduler and teams.")
     storage: Storage = field(defaults(Storage), change=Change.IN_PLACE, help="File systems and buckets.")
-    jobs: tuple[Job, ...] = field(
+    jobs: ListOf[Job] = field(
         (), change=Change.IN_PLACE, help="Training jobs: paths of job files (ours or the official CLI's), or jobs."
     )
     logs: Logs = field(defaults(Logs), change=Change.IN_PLACE, help="Every log group.")
@@ -80,7 +80,7 @@ class Platform(SpecModel):
     allow_cluster_replacement: bool = field(
         False, change=Change.NONE, help="Whether `--deployed` accepts edits that replace the cluster."
     )
-    acknowledge: tuple[Acknowledgement, ...] = field((), change=Change.NONE, help="Findings that were accepted.")
+    acknowledge: ListOf[Acknowledgement] = field((), change=Change.NONE, help="Findings that were accepted.")
     defaults: Literal[1, 2] = field(
         2,
         change=Change.NONE,
@@ -92,7 +92,7 @@ class Platform(SpecModel):
     @property
     def completed_jobs(self) -> tuple[Job, ...]:
         """The jobs, each with the priority of its team where it names none."""
-        return tuple(map(self.governance.completed, self.jobs)) if self.governance else self.jobs
+        return tuple(map(self.governance.completed, self.jobs) if self.governance else self.jobs)
 
     @property
     def completed_cluster(self) -> Cluster:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .arns import KeyArn, KeyOrAliasArn
-from .base import Change, QuotedText, SpecModel, field
+from .base import Change, ListOf, QuotedText, SpecModel, field
 
 Removal = Literal["retain", "destroy"]
 
@@ -39,10 +39,10 @@ class LustreFileSystem(SpecModel):
     kms_key_arn: KeyOrAliasArn | None = field(
         None, change=Change.LOSES_DATA, help="KMS key; default: the AWS managed one."
     )
-    data_repositories: tuple[DataRepository, ...] = field(
+    data_repositories: ListOf[DataRepository] = field(
         (), change=Change.IN_PLACE, help="Links to S3, 8 at most, each with a directory of its own.", max_length=8
     )
-    namespaces: tuple[str, ...] = field(
+    namespaces: ListOf[str] = field(
         ("default",),
         change=Change.IN_PLACE,
         help="Namespaces that get a claim on it; a team's name means its namespace.",
@@ -74,7 +74,7 @@ class Bucket(SpecModel):
     access: Literal["none", "read", "read-write"] = field(
         "read-write", change=Change.IN_PLACE, help="What those who use it may do with it."
     )
-    used_by: tuple[str, ...] = field(
+    used_by: ListOf[str] = field(
         (),
         change=Change.IN_PLACE,
         help="Namespaces whose pods may use it, by EKS Pod Identity of their default service account; a team's name means "
@@ -85,7 +85,7 @@ class Bucket(SpecModel):
         change=Change.IN_PLACE,
         help="Whether the execution roles of all nodes may use it as well, and with them every pod on the node's network.",
     )
-    namespaces: tuple[str, ...] = field(
+    namespaces: ListOf[str] = field(
         (),
         change=Change.IN_PLACE,
         help="Namespaces that get a claim on it through Mountpoint for S3; a team's name means its namespace.",
@@ -99,5 +99,5 @@ class Bucket(SpecModel):
 class Storage(SpecModel):
     """Storage of the platform. Nothing is bought unasked."""
 
-    lustre: tuple[LustreFileSystem, ...] = field((), change=Change.IN_PLACE, help="FSx for Lustre file systems.")
-    buckets: tuple[Bucket, ...] = field((), change=Change.IN_PLACE, help="S3 buckets.")
+    lustre: ListOf[LustreFileSystem] = field((), change=Change.IN_PLACE, help="FSx for Lustre file systems.")
+    buckets: ListOf[Bucket] = field((), change=Change.IN_PLACE, help="S3 buckets.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -22,24 +22,34 @@ _PASSES = ("AccessDenied", "AccessDeniedException", "Throttling", "ThrottlingExc
 _DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 
 
+Answer = TypeVar("Answer")
+
+
 class Refused(Exception):
-    """The edit would replace the cluster."""
+    """The edit would replace the cluster or a file system."""
 
 
 def on_event(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Lambda entry point."""
     import boto3
 
-    return answer(event, cloudformation=boto3.client("cloudformation"), sagemaker=boto3.client("sagemaker"))
+    clients = {name: boto3.client(name) for name in ("cloudformation", "sagemaker", "fsx")}
+    return answer(event, **clients)
 
 
 def answer(
-    event: Mapping[str, Any], *, cloudformation: Any, sagemaker: Any, sleep: Callable[[float], None] = time.sleep
+    event: Mapping[str, Any],
+    *,
+    cloudformation: Any,
+    sagemaker: Any,
+    fsx: Any = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
     """Physical id, and the count of each group as `Count0`, `Count1` and so on.
 
     Raises:
-        Refused: a create-only property differs from the live cluster's, and replacement is not allowed.
+        Refused: a create-only property differs from the live cluster's, and replacement is not allowed; or a file system
+            that does not name its zone would move.
     """
     wanted = event["ResourceProperties"]
     if event["RequestType"] == "Delete":
@@ -61,10 +71,17 @@ def answer(
                 f"The execution role of an instance group cannot be changed: {'; '.join(roles)}. Keep `execution_roles: "
                 "shared` (or execution_role_arn) of the cluster, or make a group under a new name and delete the old one."
             )
+    moving = patiently(lambda: moved(wanted, cloudformation, fsx), sleep)
+    if moving:
+        raise Refused(
+            f"This edit moves file systems, which replaces them with new, empty ones: {'; '.join(moving)}. They follow the "
+            "first accelerated instance group, or the first zone. Set availability_zone_id of the file system to the zone "
+            "that it is in, or to the new zone if a new file system is intended."
+        )
     return {"PhysicalResourceId": physical_id, "Data": counts(wanted.get("Groups", ()), live)}
 
 
-def patiently(ask: Callable[[], Mapping[str, Any] | None], sleep: Callable[[float], None]) -> Mapping[str, Any] | None:
+def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
     """The answer to a question, asked again while it is refused in a way that may pass."""
     for delay in _DELAYS:
         try:
@@ -79,15 +96,7 @@ def patiently(ask: Callable[[], Mapping[str, Any] | None], sleep: Callable[[floa
 
 def live_cluster(wanted: Mapping[str, Any], cloudformation: Any, sagemaker: Any) -> Mapping[str, Any] | None:
     """The cluster that this stack made, None when there is none (yet, or any more)."""
-    try:
-        resource = cloudformation.describe_stack_resource(
-            StackName=wanted["StackId"], LogicalResourceId=wanted["LogicalId"]
-        )["StackResourceDetail"]
-    except ClientError as error:
-        if "does not exist" in str(error):  # a ValidationError, as for everything else: only the text tells
-            return None
-        raise
-    cluster_arn = resource.get("PhysicalResourceId")
+    cluster_arn = physical_id_of(wanted["LogicalId"], wanted, cloudformation)
     if not cluster_arn:
         return None
     try:
@@ -98,6 +107,36 @@ def live_cluster(wanted: Mapping[str, Any], cloudformation: Any, sagemaker: Any)
             return None
         raise
     return live
+
+
+def physical_id_of(logical_id: str, wanted: Mapping[str, Any], cloudformation: Any) -> str | None:
+    """The id of a resource of this stack, None when there is none."""
+    try:
+        resource = cloudformation.describe_stack_resource(StackName=wanted["StackId"], LogicalResourceId=logical_id)
+    except ClientError as error:
+        if "does not exist" in str(error):  # a ValidationError, as for everything else: only the text tells
+            return None
+        raise
+    return resource["StackResourceDetail"].get("PhysicalResourceId") or None
+
+
+def moved(wanted: Mapping[str, Any], cloudformation: Any, fsx: Any) -> list[str]:
+    """The live file systems that the template has in another subnet than they are in."""
+    found = []
+    for system in wanted.get("FileSystems", ()):
+        id_ = physical_id_of(system["LogicalId"], wanted, cloudformation)
+        if id_ is None:
+            continue
+        try:
+            live = fsx.describe_file_systems(FileSystemIds=[id_])["FileSystems"]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "FileSystemNotFound":
+                continue  # CloudFormation's record of one that was deleted
+            raise
+        subnets = [subnet for one in live for subnet in one["SubnetIds"]]
+        if subnets and system["SubnetId"] not in subnets:
+            found.append(f"{system['Name']} ({id_}) from {_list(subnets)} to {system['SubnetId']}")
+    return found
 
 
 def replacing(wanted: Mapping[str, Any], old: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:

@@ -152,24 +152,27 @@ def by_kubeconfig(context: str | None = None) -> Kubernetes:
     Raises:
         KubernetesError: there is no kubeconfig, no such context, or its plugin failed.
     """
+    # the client looks at KUBECONFIG only when it is imported
+    return Kubernetes(lambda: way_of(os.environ.get("KUBECONFIG") or "~/.kube/config", context))
 
-    def find_way() -> Way:
-        from kubernetes import client, config
 
-        configuration = client.Configuration()
-        try:
-            # the client looks at KUBECONFIG only when it is imported
-            file = os.environ.get("KUBECONFIG") or "~/.kube/config"
-            config.load_kube_config(file, context, configuration)  # type: ignore[no-untyped-call]
-        except config.ConfigException as error:
-            raise KubernetesError(0, "NoKubeconfig", f"no usable kubeconfig: {error}") from error
-        bearer = configuration.get_api_key_with_prefix("authorization") or configuration.get_api_key_with_prefix(
-            "BearerToken"
-        )
-        headers = {"Authorization": bearer} if bearer else {}
-        return Way(configuration.host, _pool(configuration), headers)
+def way_of(file: str, context: str | None = None) -> Way:
+    """The way into the cluster of a kubeconfig's context, by default of the current one.
 
-    return Kubernetes(find_way)
+    Raises:
+        KubernetesError: there is no kubeconfig, no such context, or its plugin failed.
+    """
+    from kubernetes import client, config
+
+    configuration = client.Configuration()
+    try:
+        config.load_kube_config(file, context, configuration)  # type: ignore[no-untyped-call]
+    except config.ConfigException as error:
+        raise KubernetesError(0, "NoKubeconfig", f"no usable kubeconfig: {error}") from error
+    bearer = configuration.get_api_key_with_prefix("authorization") or configuration.get_api_key_with_prefix(
+        "BearerToken"
+    )
+    return Way(configuration.host, _pool(configuration), {"Authorization": bearer} if bearer else {})
 
 
 @dataclass(frozen=True, slots=True)

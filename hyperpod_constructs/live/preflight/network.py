@@ -11,6 +11,7 @@ from ...core.checks import Context, Problem
 from ...core.closed import features
 from ...core.findings import Severity
 from ...core.network_plan import control_plane_zones, demands, node_addresses, surge
+from ...core.spec.network import ExistingNetwork
 from ...core.spec.platform import Platform
 from .asking import Asking
 from .own import clusters_and_own, counts, own_resources
@@ -77,8 +78,14 @@ def subnets(platform: Platform, ask: Asking) -> Iterator[Found]:
         elif existing is not None and by_id[id_]["VpcId"] != existing.vpc_id:
             yield "HP931", Problem(path, f"{id_} is in {by_id[id_]['VpcId']}, not in {existing.vpc_id}")
     yield from _addresses(platform, by_id, clusters)
-    if existing is None:
-        return
+    if existing is not None:
+        yield from _node_subnets(existing, by_id)
+        if platform.eks.existing is None:
+            yield from _control_plane(platform, existing, by_id)
+
+
+def _node_subnets(existing: ExistingNetwork, by_id: Mapping[str, Json]) -> Iterator[Found]:
+    """Zones and ranges that are not those of the config."""
     for index, subnet in enumerate(existing.node_subnets):
         live = by_id.get(subnet.subnet_id)
         if live is None:
@@ -91,20 +98,23 @@ def subnets(platform: Platform, ask: Asking) -> Iterator[Found]:
         if subnet.cidr and live["CidrBlock"] != subnet.cidr:
             message = f"{subnet.subnet_id} has {live['CidrBlock']}, not {subnet.cidr}"
             yield "HP931", Problem(f"{path}.cidr", message, f"cidr: {live['CidrBlock']}", severity=Severity.WARNING)
-    fixed = control_plane_zones(platform.network)
+
+
+def _control_plane(platform: Platform, existing: ExistingNetwork, by_id: Mapping[str, Json]) -> Iterator[Found]:
+    """Zones and free addresses of the control plane's subnets."""
+    fixed, paths = control_plane_zones(platform.network), _subnet_ids(platform)
     plane = existing.control_plane_subnet_ids or [
         subnet.subnet_id for subnet in existing.node_subnets if subnet.availability_zone_id in fixed
     ]
     zones = {by_id[id_]["AvailabilityZoneId"] for id_ in plane if id_ in by_id}
     least = catalog.limit(_CONTROL_PLANE_IPS).value
-    if platform.eks.existing is None:
-        if len(zones) < catalog.limit("eks_subnets").value and all(id_ in by_id for id_ in plane):
-            message = f"the control plane's subnets are in {', '.join(sorted(zones))} only; EKS needs two zones"
-            yield "HP931", Problem("network.existing.control_plane_subnet_ids", message)
-        for id_ in plane:
-            if id_ in by_id and by_id[id_]["AvailableIpAddressCount"] < least:
-                message = f"{id_} has {by_id[id_]['AvailableIpAddressCount']} free addresses; EKS needs {least}"
-                yield "HP932", Problem(paths[id_], message)
+    if len(zones) < catalog.limit("eks_subnets").value and all(id_ in by_id for id_ in plane):
+        message = f"the control plane's subnets are in {', '.join(sorted(zones))} only; EKS needs two zones"
+        yield "HP931", Problem("network.existing.control_plane_subnet_ids", message)
+    for id_ in plane:
+        if id_ in by_id and by_id[id_]["AvailableIpAddressCount"] < least:
+            message = f"{id_} has {by_id[id_]['AvailableIpAddressCount']} free addresses; EKS needs {least}"
+            yield "HP932", Problem(paths[id_], message)
 
 
 def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> Iterator[Found]:
@@ -175,13 +185,28 @@ def routes(platform: Platform, ask: Asking) -> Iterator[Found]:
             yield "HP936", Problem("network.existing.vpc_id", message)
     if tables is None:
         return
-    closed = []
+    yield from _default_routes(existing, tables)
+    closed = [
+        (f"network.existing.node_subnets[{index}]", subnet, table)
+        for index, subnet in enumerate(existing.node_subnets)
+        if (table := _table_of(tables, subnet.subnet_id)) is not None and not _default_of(table)
+    ]
+    if endpoints is not None:
+        yield from _second_endpoints(platform, ask.region, endpoints, own or {})
+        yield from _ways_to_s3(ask.region, endpoints, closed)
+        if closed:
+            yield from _missing_endpoints(platform, ask.region, endpoints)
+    if endpoints is not None and groups is not None and closed:
+        yield from _endpoint_groups(platform, endpoints, groups)
+
+
+def _default_routes(existing: ExistingNetwork, tables: Iterable[Json]) -> Iterator[Found]:
+    """Default routes to an internet gateway, or to what is gone."""
     for index, subnet in enumerate(existing.node_subnets):
         table = _table_of(tables, subnet.subnet_id)
-        path = f"network.existing.node_subnets[{index}]"
         if table is None:
             continue
-        default = [r for r in table["Routes"] if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
+        path, default = f"network.existing.node_subnets[{index}]", _default_of(table)
         if any(route.get("GatewayId", "").startswith("igw-") for route in default):
             message = (
                 f"{subnet.subnet_id} is public: {table['RouteTableId']} routes 0.0.0.0/0 to {default[0]['GatewayId']}"
@@ -192,12 +217,10 @@ def routes(platform: Platform, ask: Asking) -> Iterator[Found]:
                 f"the route of {table['RouteTableId']} to 0.0.0.0/0 leads to something that was deleted (blackhole)"
             )
             yield "HP933", Problem(path, message, "repair the route")
-        elif not default:
-            closed.append((path, subnet, table))
-    if endpoints is not None:
-        yield from _endpoints(platform, ask.region, endpoints, closed, own or {})
-    if endpoints is not None and groups is not None and closed:
-        yield from _endpoint_groups(platform, endpoints, groups)
+
+
+def _default_of(table: Json) -> list[Json]:
+    return [route for route in table["Routes"] if route.get("DestinationCidrBlock") == "0.0.0.0/0"]
 
 
 def _attribute(ask: Asking, vpc_id: str, name: str) -> bool | None:
@@ -217,38 +240,48 @@ def _table_of(tables: Iterable[Json], subnet_id: str) -> Json | None:
     return main
 
 
-def _endpoints(
-    platform: Platform, region: str, endpoints: Iterable[Json], closed: list[Any], own: Mapping[str, list[str]]
-) -> Iterator[Found]:
-    ours = set(own.get("AWS::EC2::VPCEndpoint", ()))
-    there = {
+def _by_service(region: str, endpoints: Iterable[Json]) -> dict[str, Json]:
+    """The endpoints that work, by service."""
+    return {
         endpoint["ServiceName"].removeprefix(f"com.amazonaws.{region}."): endpoint
         for endpoint in endpoints
         if endpoint.get("State", "available").lower() in ("available", "pending")
     }
-    added = platform.network.interface_endpoints
-    for index, service in enumerate(added):
-        live = there.get(service)
+
+
+def _second_endpoints(
+    platform: Platform, region: str, endpoints: Iterable[Json], own: Mapping[str, list[str]]
+) -> Iterator[Found]:
+    """Endpoints of the config whose private name another endpoint of the VPC has."""
+    ours, live_of = set(own.get("AWS::EC2::VPCEndpoint", ())), _by_service(region, endpoints)
+    for index, service in enumerate(platform.network.interface_endpoints):
+        live = live_of.get(service)
         if live and live.get("PrivateDnsEnabled") and live["VpcEndpointId"] not in ours:
             there_is = f"{live['VpcEndpointId']} serves {service} with private DNS in this VPC already"
             message = f"{there_is}; EC2 refuses a second one"
             yield "HP934", Problem(f"network.interface_endpoints[{index}]", message, f"remove {service} from the list")
+
+
+def _ways_to_s3(region: str, endpoints: Iterable[Json], closed: Iterable[Any]) -> Iterator[Found]:
+    """Subnets without a default route that do not reach S3 either."""
+    gateway = _by_service(region, endpoints).get("s3")
+    by_interface = gateway is not None and gateway.get("VpcEndpointType") == "Interface"
     for path, subnet, table in closed:
-        gateway = there.get("s3")
-        has_s3 = any("DestinationPrefixListId" in route for route in table["Routes"])
-        if gateway and gateway.get("VpcEndpointType") == "Interface":
-            has_s3 = True
+        has_s3 = by_interface or any("DestinationPrefixListId" in route for route in table["Routes"])
         if not has_s3 and not subnet.route_table_id:
             id_ = table["RouteTableId"]
             message = f"{subnet.subnet_id} reaches neither the internet nor S3: {id_} has no route to either"
             cure = f"route_table_id: {id_}, and a gateway endpoint is made for it"
             yield "HP933", Problem(path, message, cure)
-    if not closed:
-        return
+
+
+def _missing_endpoints(platform: Platform, region: str, endpoints: Iterable[Json]) -> Iterator[Found]:
+    """Services that nodes without a default route need, and have no working endpoint of."""
+    live_of = _by_service(region, endpoints)
     for wanted in catalog.endpoints_for(features(platform)):
-        if wanted.type == "Gateway" or wanted.service in added:
+        if wanted.type == "Gateway" or wanted.service in platform.network.interface_endpoints:
             continue
-        live = there.get(wanted.service)
+        live = live_of.get(wanted.service)
         severity = Severity.WARNING if wanted.uncertain else None
         if live is None:
             message = (

@@ -110,4 +110,4 @@ def _version(platform: Platform, ask: Asking) -> str:
         answer = ask.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name)
         if answer is not None:
             return str(answer["cluster"]["version"])
-    return platform.eks.version or str(catalog.default_kubernetes_version())
+    return platform.eks.assumed_version

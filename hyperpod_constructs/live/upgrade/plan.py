@@ -134,7 +134,7 @@ def plan(
     >>> [(step.source, step.target, step.state) for step in plan(made, "1.35", today=date(2026, 11, 23)).steps]
     [('1.33', '1.34', 'ready'), ('1.34', '1.35', 'ready')]
     """
-    source = source or platform.eks.version or str(catalog.default_kubernetes_version())
+    source = source or platform.eks.assumed_version
     versions = _between(source, target)
     known = {release.version: release for release in (calendar() if releases is None else releases)}
     if known and minor(target) > max(map(minor, known)):

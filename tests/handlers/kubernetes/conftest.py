@@ -10,6 +10,7 @@ import pytest
 from fake_api_server import FakeApiServer
 from kubernetes_targets import Aws, CloudFormation, KubeconfigConnection, Target, fake_target
 
+from hyperpod_constructs.handlers.kubernetes.client import ApiClient
 from hyperpod_constructs.handlers.kubernetes.services import Services
 from hyperpod_constructs.handlers.shared.clock import Clock
 
@@ -53,3 +54,8 @@ def cloudformation(target: Target) -> CloudFormation:
 def stack(fake: Target) -> CloudFormation:
     """CloudFormation with the fake server."""
     return CloudFormation(fake)
+
+
+@pytest.fixture
+def api(target: Target) -> ApiClient:
+    return target.api

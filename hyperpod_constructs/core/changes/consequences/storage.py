@@ -57,6 +57,8 @@ def _replaced_system(both: Both, path: str, before: Any, after: Any) -> Iterator
     advice = (
         f"set {path} to {before}" if follows else "restore the value, or create a second file system and copy the data"
     )
+    if follows:
+        impact += "; while the file system does not name its zone, the deployment is refused before anything changes"
     message = f"the file system {named.name!r} moves from {before} to {after}".replace("'", '"') if follows else ""
     yield edit(
         path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=impact, advice=advice

@@ -1,0 +1,58 @@
+"""What a row about accepted findings of cdk-nag says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from constructs import Construct
+
+from ..core import catalog
+
+IAM5 = "AwsSolutions-IAM5"
+
+
+@dataclass(frozen=True)
+class Justified:
+    """Findings that are accepted.
+
+    Attributes:
+        rule: such as `AwsSolutions-IAM5`.
+        made_by: class of the construct that makes the resource.
+        below: path of the resource below that construct, a regular expression for the whole of it.
+        reason: why that is as it should be.
+        finding: what the rule found, a regular expression for the whole of it; empty where the rule says nothing more.
+        actions: the only actions that statements on the resource `*` may have; required for that finding.
+        beside: the resource is made beside the construct, under an id that begins with the construct's.
+    """
+
+    rule: str
+    made_by: type[Construct]
+    below: str
+    reason: str
+    finding: str = ""
+    actions: frozenset[str] = frozenset()
+    beside: bool = False
+    used: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a row that takes every statement on `*`.
+
+        Raises:
+            ValueError: the finding may be the resource `*`, and no actions are named.
+        """
+        if self.rule == IAM5 and re.fullmatch(self.finding, "Resource::*") and not self.actions:
+            raise ValueError(f"{self.made_by.__name__}/{self.below}: name the actions that may be on any resource")
+
+
+def actions_of(role: str, *groups: str) -> frozenset[str]:
+    """The actions of groups of a role of the catalog."""
+    fact = catalog.role(role).actions
+    return frozenset(action for group in groups for action in fact[group])
+
+
+def describing() -> frozenset[str]:
+    """The actions of an execution role that look something up, for which no resource can be named."""
+    looked_up = {it for it in catalog.role("execution").actions["network"] if it.startswith("ec2:Describe")}
+    others = actions_of("execution", "network_identity", "fsx", "rolling_update_alarms")
+    return frozenset({*looked_up, *others, "ecr:GetAuthorizationToken"})

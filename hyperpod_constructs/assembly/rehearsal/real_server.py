@@ -1,0 +1,277 @@
+"""A real API server in the place of the one in memory (`hyperpod rehearse --kubeconfig`).
+
+What our functions ask is asked there, and what they write is written there. What AWS runs stays a model: nodes, and the
+workloads and Services of add-ons and charts, are answered from memory, as is the status of everything that has pods.
+Namespaces, CustomResourceDefinitions and the Secrets of Helm releases are created on the real server, since what our
+functions write needs them. All of it is deleted in the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+import urllib3
+
+from .kinds import Json, Key, Refusal
+from .kubernetes import Answer, ClusterServer, KubernetesCluster, Watched, refused
+from .store import Clock, Store
+
+PACE_SECONDS = 0.05
+"""Real seconds that a sleep in virtual time takes at most: what a real API server does by itself takes real time."""
+MANAGER = "hyperpod-rehearse"
+_NODES = ("", "nodes")
+_WITH_PODS = (
+    ("apps", "deployments"),
+    ("apps", "daemonsets"),
+    ("sagemaker.amazonaws.com", "hyperpodpytorchjobs"),
+    ("kubeflow.org", "pytorchjobs"),
+)
+_BROUGHT = (*_WITH_PODS, ("", "services"))
+_CREATED = {
+    "Namespace": "/api/v1/namespaces",
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "Secret": "/api/v1/namespaces/{namespace}/secrets",
+}
+"""Kinds of what add-ons and charts bring that are created on the real server, with their paths."""
+
+
+class Way(Protocol):
+    """Where an API server is and how to be let in."""
+
+    @property
+    def host(self) -> str:
+        """Its URL."""
+
+    @property
+    def pool(self) -> urllib3.PoolManager:
+        """Connections that trust it."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers that authenticate."""
+
+
+class NotDisposable(ValueError):
+    """An API server that a rehearsal must not write to."""
+
+
+@dataclass
+class RealKubernetes:
+    """An API server for a rehearsal, which stands for one EKS cluster at a time.
+
+    Attributes:
+        way: how to reach it.
+        stands_for: the EKS cluster that it is now, None for none.
+    """
+
+    way: Way
+    stands_for: KubernetesCluster | None = None
+
+    def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Any = None) -> Answer:
+        """One request. Raises `OSError` when there is no answer."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        given = {"Accept": "application/json", "User-Agent": MANAGER, **(headers or {}), **self.way.headers}
+        timeout = urllib3.Timeout(connect=5.0, read=65.0)
+        try:
+            response = self.way.pool.request(
+                method,
+                f"{self.way.host}{target}",
+                body=data,
+                headers=given,
+                timeout=timeout,
+                redirect=False,
+                retries=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise OSError(f"{self.way.host} does not answer: {error}") from error
+        return Answer(response.status, dict(response.headers), response.data)
+
+    def check_disposable(self) -> None:
+        """Look before anything is written. Raises `NotDisposable` for an EKS cluster and one with HyperPod nodes."""
+        version = self.ask("GET", "/version")
+        if version.status >= 300:
+            raise NotDisposable(f"{self.way.host} answers with HTTP status {version.status}")
+        nodes = self.ask("GET", "/api/v1/nodes?" + urlencode({"labelSelector": "sagemaker.amazonaws.com/cluster-name"}))
+        is_eks = "-eks-" in json.loads(version.data).get("gitVersion", "") or ".eks.amazonaws.com" in self.way.host
+        if is_eks or (nodes.status < 300 and json.loads(nodes.data).get("items")):
+            raise NotDisposable(
+                f"{self.way.host} is an EKS cluster: a rehearsal creates and deletes objects, and needs an API server that "
+                "can be thrown away, such as that of kind"
+            )
+
+
+class Mirrored(Store):
+    """The state of the models; what our functions need of it is created on the real server, too."""
+
+    def __init__(self, clock: Clock, server: RealServer) -> None:
+        self._server: RealServer | None = None  # not for what every cluster has
+        super().__init__(clock)
+        self._server = server
+
+    def put(self, item: Json, manager: str = "") -> Json:
+        """As in memory, and on the real server."""
+        written = super().put(item, manager)
+        if self._server is not None and item["kind"] in _CREATED:
+            self._server.bring(item, manager or MANAGER)
+        return written
+
+    def delete(self, key: Key, options: Json) -> Json:
+        """As in memory, and on the real server."""
+        assert self._server is not None
+        self._server.take_away(key)
+        return super().delete(key, options)
+
+
+class RealServer(ClusterServer):
+    """One EKS cluster whose objects lie on a real API server."""
+
+    def __init__(self, cluster: KubernetesCluster, real: RealKubernetes) -> None:
+        super().__init__(cluster)
+        self.store = Mirrored(self.clock, self)
+        self.store.objects = Watched(self.store.objects, cluster)
+        self._real = real
+        self._paths: dict[Key, str] = {}
+        """Where everything lies that was created on the real server."""
+
+    def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """One request of somebody with this role."""
+        key = place(urlsplit(url).path)
+        if key is not None and (key[:2] == _NODES or self._is_model(key)):
+            return super().request(method, url, role, body, headers)
+        turned_away = self.turned_away(method, role)
+        if turned_away is not None:
+            return turned_away
+        if key is not None and method in ("PATCH", "PUT"):
+            try:
+                self.cluster.admit(key)
+            except Refusal as refusal:
+                return refused(refusal)
+        parts = urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        answer = self._real.ask(method, target, headers, body)
+        if key is None or answer.status >= 300:
+            if key is not None and answer.status == 404 and key[3]:
+                self._forget(key)
+            return answer
+        if key[3] and method != "GET" and parse_qs(parts.query).get("dryRun") != ["All"]:
+            self._note(method, key, parts.path, answer)
+        if key[:2] in _WITH_PODS and method == "GET":
+            return self._with_models(key, answer, super().request(method, url, role, body, headers))
+        return answer
+
+    def bring(self, item: Json, manager: str) -> None:
+        """Create what an add-on or a chart brings; what somebody else has there already stays as it is."""
+        metadata = item["metadata"]
+        path = _CREATED[item["kind"]].format(namespace=metadata.get("namespace")) + f"/{metadata['name']}"
+        key = place(path)
+        assert key is not None
+        if key not in self._paths and self._real.ask("GET", path).status < 300:
+            return
+        query = urlencode({"fieldManager": manager, "force": "true"})
+        wanted: Json = {name: item[name] for name in ("apiVersion", "kind", "type", "data", "spec") if name in item}
+        wanted["metadata"] = {name: metadata[name] for name in ("name", "namespace", "labels") if name in metadata}
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        answer = self._real.ask("PATCH", f"{path}?{query}", headers, wanted)
+        if answer.status >= 300:
+            raise OSError(f"{item['kind']} {metadata['name']} cannot be created: {answer.data.decode()[:300]}")
+        self._paths[key] = path
+
+    def take_away(self, key: Key) -> None:
+        """Delete what was created there."""
+        path = self._paths.pop(key, None)
+        if path is not None:
+            self._real.ask("DELETE", path, {"Content-Type": "application/json"}, {"propagationPolicy": "Background"})
+
+    def look(self) -> None:
+        """See what is still there."""
+        for key, path in list(self._paths.items()):
+            if self._real.ask("GET", path).status == 404:
+                self._forget(key)
+
+    def clear(self) -> None:
+        """Delete everything that was created."""
+        for key in reversed(list(self._paths)):
+            self.take_away(key)
+
+    def _is_model(self, key: Key) -> bool:
+        return key[:2] in _BROUGHT and key in self.store.objects and key not in self._paths
+
+    def _note(self, method: str, key: Key, path: str, answer: Answer) -> None:
+        if method == "DELETE":
+            if self._real.ask("GET", path).status == 404:
+                self._forget(key)
+            return
+        if key not in self._paths or key not in self.store.objects:
+            self._paths[key] = path
+            self.store.objects[key] = json.loads(answer.data)
+        else:
+            status = self.store.objects[key].get("status")
+            self.store.objects[key] = {**json.loads(answer.data), **({"status": status} if status else {})}
+        self.cluster.settle()
+
+    def _forget(self, key: Key) -> None:
+        self._paths.pop(key, None)
+        self.store.objects.discard(key)
+
+    def _with_models(self, key: Key, answer: Answer, from_memory: Answer) -> Answer:
+        """An answer with the status of pods that only the models have, and with what they brought."""
+        content = json.loads(answer.data)
+        if key[3]:
+            self._report(key, content)
+        else:
+            for item in content.get("items") or []:
+                self._report((*key[:2], item["metadata"].get("namespace", ""), item["metadata"]["name"]), item)
+            written = [item["metadata"]["uid"] for item in content.get("items") or []]
+            brought = [
+                item
+                for item in json.loads(from_memory.data).get("items") or []
+                if item["metadata"]["uid"] not in written
+            ]
+            content["items"] = [*(content.get("items") or []), *brought]
+        return Answer(answer.status, answer.headers, json.dumps(content).encode())
+
+    def _report(self, key: Key, item: Json) -> None:
+        known = self.store.objects.get(key)
+        if known is not None and "status" in known:
+            item["status"] = known["status"]
+
+
+def place(path: str) -> Key | None:
+    """The key of an object's path, with an empty name for a collection; None for discovery and subresources.
+
+    >>> place("/apis/apps/v1/namespaces/a/deployments/b")
+    ('apps', 'deployments', 'a', 'b')
+    >>> place("/api/v1/nodes"), place("/apis/apps/v1")
+    (('', 'nodes', '', ''), None)
+    """
+    parts = unquote(path).strip("/").split("/")
+    group, rest = ("", parts[2:]) if parts[0] == "api" else ("".join(parts[1:2]), parts[3:])
+    namespace = ""
+    if rest[:1] == ["namespaces"] and len(rest) > 2:
+        namespace, rest = rest[1], rest[2:]
+    if len(rest) not in (1, 2):
+        return None
+    return group, rest[0], namespace, rest[1] if len(rest) == 2 else ""
+
+
+def stand_for(real: RealKubernetes, cluster: KubernetesCluster) -> None:
+    """Let an API server stand for an EKS cluster; a second one at the same time stays in memory, which is reported."""
+    former = real.stands_for
+    if former is not None and not former.gone:
+        what = (
+            f"EKS cluster {cluster.name} is played in memory: the API server of the kubeconfig stands for {former.name}"
+        )
+        cluster.services.record.find("HPR05", cluster.name, what)
+        return
+    real.stands_for = cluster
+    cluster.server = RealServer(cluster, real)
+    cluster.store = cluster.server.store
+
+
+def real_servers(clusters: Iterable[KubernetesCluster]) -> Iterator[RealServer]:
+    """The API servers of the clusters that lie on a real one."""
+    return (cluster.server for cluster in clusters if isinstance(cluster.server, RealServer))

@@ -1,0 +1,145 @@
+"""Who may do what: access entries of the EKS cluster, and every IAM statement in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..catalog import load
+from . import rights
+from .model import Block, Cell, Content, Prose, Section, code, count, table
+from .subject import Subject
+from .words import Words, as_list, conditions, principal, statements
+
+_HEAD = ("Who", "May", "Actions", "On", "Only when")
+
+
+def section(subject: Subject, words: Words | None) -> Section:
+    """The whole section; without templates what the config itself says."""
+    if words is None:
+        blocks: list[Block] = [
+            *table("Access that the config names", ("Who", "What"), list(_configured(subject))),
+            Prose(
+                f"IAM statements and the access entries of our own functions are in the templates. {subject.left_out}"
+            ),
+        ]
+        return Section("access", "Who may do what", tuple(blocks))
+    rows = list(_policies(words))
+    blocks = [
+        *table(
+            "Access entries: who may do what in Kubernetes",
+            ("Who", "What", "Where", "Kubernetes groups"),
+            list(_entries(words)),
+            empty="The templates have no access entries.",
+        ),
+        *table(
+            "Pods with an AWS role (EKS Pod Identity)", ("Service account", "Namespace", "Role"), list(_pods(words))
+        ),
+        *table(
+            "Rights in Kubernetes that these stacks grant (RBAC)", rights.HEAD, list(rights.rows(words)), folded=True
+        ),
+        *table(
+            "IAM roles: who may use them, and managed policies",
+            ("Role", "May be used by", "Only when", "Managed policies"),
+            list(_roles(words)),
+            folded=True,
+        ),
+        *table("IAM statements of roles", _HEAD, rows, folded=True),
+        *table("Policies of buckets, keys and topics", _HEAD, list(_resource_policies(words)), folded=True),
+        Prose(f"{count(len(rows), 'statement')} of roles; names between angle brackets are resources of these stacks."),
+    ]
+    return Section("access", "Who may do what", tuple(blocks))
+
+
+def _configured(subject: Subject) -> Iterator[tuple[Content, ...]]:
+    platform = subject.platform
+    for admin in platform.eks.admins:
+        yield code(admin), "administers Kubernetes (cluster-admin access entry)"
+    for access in platform.eks.access:
+        where = f" in {', '.join(access.namespaces)}" if access.namespaces else " everywhere"
+        yield code(access.principal), f"{access.policy}{where}"
+    for team in platform.governance.teams if platform.governance else ():
+        for who in team.members:
+            yield code(who), f"runs jobs in {team.namespace}"
+        for who in team.viewers:
+            yield code(who), f"looks at {team.namespace}"
+
+
+def _entries(words: Words) -> Iterator[tuple[Content, ...]]:
+    for stack, _, it in words.all("AWS::EKS::AccessEntry"):
+        policies = as_list(it.get("AccessPolicies"))
+        names = [words.text(stack, one.get("PolicyArn")).rpartition("/")[2] for one in policies]
+        scopes = dict.fromkeys(_scope(one.get("AccessScope") or {}) for one in policies)
+        groups = ", ".join(as_list(it.get("KubernetesGroups")))
+        said = load("iam")["access_policies"]
+        yield (
+            code(words.text(stack, it.get("PrincipalArn"))),
+            ", ".join(f"{said.get(name, 'what its name says')} ({name})" for name in names) or "what its groups may",
+            ", ".join(scopes),
+            groups,
+        )
+
+
+def _scope(scope: Mapping[str, Any]) -> str:
+    names = as_list(scope.get("Namespaces"))
+    return f"namespace {', '.join(map(str, names))}" if names else "the whole cluster"
+
+
+def _pods(words: Words) -> Iterator[tuple[Content, ...]]:
+    for stack, _, it in words.all("AWS::EKS::PodIdentityAssociation"):
+        account = words.text(stack, it.get("ServiceAccount"))
+        yield code(account), code(words.text(stack, it.get("Namespace"))), code(words.text(stack, it.get("RoleArn")))
+
+
+def _roles(words: Words) -> Iterator[tuple[Content, ...]]:
+    for stack, name, it in words.all("AWS::IAM::Role"):
+        trust = statements(it.get("AssumeRolePolicyDocument"))
+        who = "; ".join(dict.fromkeys(principal(words, stack, one.get("Principal")) for one in trust))
+        when = "; ".join(filter(None, dict.fromkeys(conditions(words, stack, one) for one in trust)))
+        managed = [words.text(stack, one).rpartition(":policy/")[2] for one in as_list(it.get("ManagedPolicyArns"))]
+        yield code(words.name(stack, name)), who, when, ", ".join(managed) or "none"
+
+
+def _policies(words: Words) -> Iterator[tuple[Content, ...]]:
+    """Each statement of a role: those of its own policies, and those that are attached to it."""
+    for stack, name, it in words.all("AWS::IAM::Role"):
+        for policy in as_list(it.get("Policies")):
+            for one in statements(policy.get("PolicyDocument")):
+                yield _row(words, stack, words.name(stack, name), one)
+    for stack, name, it in words.all("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        roles = [words.text(stack, role).strip("<>") for role in as_list(it.get("Roles"))]
+        for one in statements(it.get("PolicyDocument")):
+            yield _row(words, stack, ", ".join(roles) or words.name(stack, name), one)
+
+
+def _resource_policies(words: Words) -> Iterator[tuple[Content, ...]]:
+    kinds = {
+        "AWS::S3::BucketPolicy": "PolicyDocument",
+        "AWS::SQS::QueuePolicy": "PolicyDocument",
+        "AWS::SNS::TopicPolicy": "PolicyDocument",
+        "AWS::KMS::Key": "KeyPolicy",
+        "AWS::EC2::VPCEndpoint": "PolicyDocument",
+    }
+    for kind, key in kinds.items():
+        for stack, name, it in words.all(kind):
+            for one in statements(it.get(key)):
+                who = principal(words, stack, one.get("Principal")) or words.name(stack, name)
+                yield _row(words, stack, who, one)
+
+
+def _row(words: Words, stack: str, who: str, statement: Mapping[str, Any]) -> tuple[Content, ...]:
+    deny = statement.get("Effect") == "Deny"
+    actions = as_list(statement.get("Action")) or [
+        f"everything but {one}" for one in as_list(statement.get("NotAction"))
+    ]
+    on = as_list(statement.get("Resource"))
+    shown = [words.text(stack, one) for one in on] or [
+        f"everything but {words.text(stack, one)}" for one in as_list(statement.get("NotResource"))
+    ]
+    return (
+        code(who),
+        Cell("must not", "bad") if deny else Cell("may", "warn" if "*" in shown else "note"),
+        ", ".join(words.text(stack, one) for one in actions),
+        "everything (*)" if shown == ["*"] else ", ".join(shown),
+        conditions(words, stack, statement),
+    )

@@ -1,0 +1,118 @@
+"""Images, charts and assets, with their digests where they have one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..catalog import service_images
+from ..chart import pinned_chart, subchart_digests
+from ..closed import image_copies
+from ..spec.dependencies import GitChart
+from .model import Block, Cell, Content, Prose, Section, code, table
+from .subject import Subject
+from .words import Words, as_list
+
+_NO_DIGEST = Cell("by tag, no digest", "warn")
+
+
+def section(subject: Subject, words: Words | None) -> Section:
+    """The whole section."""
+    head = ("What", "From", "Version", "Digest")
+    blocks: list[Block] = [
+        *table("Helm charts", head, list(_charts(subject, words))),
+        *table("Container images", ("For", "Image", "Digest"), list(_images(subject))),
+    ]
+    if words is None:
+        blocks.append(Prose(f"Assets of functions and scripts are in the templates. {subject.left_out}"))
+    else:
+        blocks += table(
+            "Assets of functions, layers and scripts",
+            ("For", "SHA-256 of the asset"),
+            list(_assets(words)),
+            folded=True,
+        )
+    blocks.append(Prose("Images of EKS add-ons follow from the versions of the add-ons, which EKS keeps."))
+    return Section("artifacts", "Images and charts", tuple(blocks))
+
+
+def _charts(subject: Subject, words: Words | None) -> Iterator[tuple[Content, ...]]:
+    chart = subject.platform.dependencies
+    if words is not None:
+        for stack, name, it in words.all("Custom::HyperPodHelmRelease"):
+            source = it.get("Chart") or {}
+            where = next(
+                (
+                    words.text(stack, source[key])
+                    for key in ("ArchiveUrl", "Repository", "S3Uri", "Bucket", "Path")
+                    if source.get(key)
+                ),
+                "",
+            )
+            path = f" in {source['Path']}" if where and source.get("Path") not in (None, where) else ""
+            yield (
+                str(it.get("Release") or words.name(stack, name)),
+                code(f"{where}{path}"),
+                str(source.get("Version", "")),
+                _digest(words.text(stack, source.get("Digest") or "")),
+            )
+    elif chart.enabled:
+        source = chart.chart or pinned_chart()
+        where = (
+            source.repository
+            if isinstance(source, GitChart)
+            else str(getattr(source, "path", "") or getattr(source, "uri", ""))
+        )
+        version = source.commit if isinstance(source, GitChart) else ""
+        yield "HyperPod dependency chart", code(where), version, _digest(str(getattr(source, "digest", "") or ""))
+    for name, digest in subchart_digests(chart).items() if chart.enabled else ():
+        yield f"sub-chart {name}", code("its repository, in Chart.yaml"), "", _digest(digest)
+
+
+def _digest(text: str) -> Content:
+    return code(text) if text else Cell("no digest", "warn")
+
+
+def _images(subject: Subject) -> Iterator[tuple[Content, ...]]:
+    platform = subject.platform
+    kueue = platform.addons.kueue
+    for one in image_copies(platform.dependencies, platform.cluster, kueue=kueue is not None and kueue.enabled):
+        yield one.component, code(one.target or one.source), _image_digest(one.target or one.source)
+    for service in service_images().values():
+        if "base" in service.needed_for and platform.dependencies.enabled:
+            image = service.reference(platform.region)
+            yield (
+                f"{service.name} (of the service)",
+                code(image or f"not known in {platform.region}"),
+                _image_digest(image) if image else "not known",
+            )
+    for job in platform.completed_jobs:
+        yield f"job {job.name}", code(job.image), _image_digest(job.image)
+
+
+def _image_digest(image: str) -> Content:
+    _, found, digest = image.partition("@")
+    return code(digest) if found else _NO_DIGEST
+
+
+_HASH = re.compile(r"\b([0-9a-f]{64})\b")
+
+
+def _assets(words: Words) -> Iterator[tuple[Content, ...]]:
+    for stack, name, it in words.all(
+        "AWS::Lambda::Function",
+        "AWS::Lambda::LayerVersion",
+        "Custom::CDKBucketDeployment",
+        "Custom::HyperPodKubernetesObjects",
+    ):
+        for digest in dict.fromkeys(_HASH.findall(json.dumps(_sources(it), default=str))):
+            yield code(words.name(stack, name)), code(digest)
+
+
+def _sources(properties: Mapping[str, Any]) -> list[Any]:
+    code_of = properties.get("Code") or {}
+    content = properties.get("Content") or {}
+    keys = [code_of.get("S3Key"), content.get("S3Key"), *as_list(properties.get("SourceObjectKeys"))]
+    return [one for one in keys if one]

@@ -1,0 +1,116 @@
+"""Laying out drawings: boxes in rows, and texts that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .model import Box, Drawing, Label, Line, Shape
+
+_SIZES = {"": 13.0, "strong": 14.4, "zone": 14.4, "small": 11.5, "mono": 11.0, "badge": 12.2, "on": 13.3}
+"""Font size by kind of text; of bold ones a tenth more, for their width."""
+_EM = {
+    **dict.fromkeys("iljI|'.,:;! ", 0.34),
+    **dict.fromkeys('frt()[]-/\\"', 0.41),
+    **dict.fromkeys("mMW%@", 0.96),
+    "w": 0.83,
+}
+"""Width of characters in parts of the font size, as the widest of the usual fonts has them."""
+_CAPITAL, _OTHER, _MONO = 0.7, 0.62, 0.61
+_BADGE_HEIGHT = 16
+
+
+def text_width(text: str, kind: str = "") -> float:
+    """How wide a text is drawn at most.
+
+    >>> text_width("il") < text_width("mm")
+    True
+    """
+    size = _SIZES.get(kind.partition(" ")[0], 13.0) * (1.1 if " strong" in kind else 1.0)
+    if kind == "mono":
+        return len(text) * _MONO * size
+    return size * sum(_EM.get(one) or (_CAPITAL if one.isupper() else _OTHER) for one in text)
+
+
+def fitted(text: str, width: float, kind: str = "") -> str:
+    """A text cut to a width, in the middle, so that beginnings and numbered ends of names both stay.
+
+    >>> fitted("research", 100), fitted("a-very-long-name-of-a-group-12", 100)
+    ('research', 'a-very…oup-12')
+    """
+    if len(text) < 4 or len(text) * 7 < width or (wide := text_width(text, kind)) <= width:
+        return text
+    most = max(3, int(len(text) * width / wide))
+    while True:
+        end = (most - 1) // 2
+        shown = f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+        if most <= 3 or text_width(shown, kind) <= width:
+            return shown
+        most -= 1
+
+
+def halves(name: str, width: float, kind: str = "") -> list[str]:
+    """A name on one line, or on two, broken after a hyphen where there is one.
+
+    >>> halves("a-very-long-name-of-a-group-12", 120)
+    ['a-very-long-', 'name-of-a-group-12']
+    """
+    if text_width(name, kind) <= width:
+        return [name]
+    first = next((at for at in range(len(name) - 1, 3, -1) if text_width(name[:at], kind) <= width), 4)
+    hyphen = name.rfind("-", 3, first)
+    cut = hyphen + 1 if hyphen >= first // 2 else first
+    return [name[:cut], name[cut:]]
+
+
+def wrapped(text: str, width: float, lines: int, kind: str = "") -> list[str]:
+    """A text on a few lines at most, between words; what does not fit is joined on the last one.
+
+    >>> wrapped("spot; filled by Karpenter", 100, 2)
+    ['spot; filled by', 'Karpenter']
+    """
+    found: list[str] = []
+    for word in text.split(" "):
+        if found and (len(found) == lines or text_width(f"{found[-1]} {word}", kind) <= width):
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+    return found
+
+
+@dataclass
+class Canvas:
+    """Collects shapes, and grows to hold them."""
+
+    shapes: list[Shape] = field(default_factory=list)
+    outline: list[tuple[int, str]] = field(default_factory=list)
+
+    def box(self, x: float, y: float, width: float, height: float, kind: str, title: str = "") -> None:
+        """A rectangle."""
+        self.shapes.append(Box(x, y, width, height, kind, title))
+
+    def text(self, x: float, y: float, text: str, kind: str = "", *, width: float = 0) -> None:
+        """A text with its baseline at y; with `width` it is cut to that, and keeps the whole as its title."""
+        shown = fitted(text, width, kind) if width else text
+        self.shapes.append(Label(x, y, shown, kind, text if shown != text else ""))
+
+    def badge(self, right: float, y: float, text: str, kind: str) -> float:
+        """A small mark that ends at `right`; its width."""
+        width = text_width(text, "badge") + 10
+        self.box(right - width, y, width, _BADGE_HEIGHT, f"badge {kind}")
+        self.shapes.append(Label(right - width + 5, y + 12, text, f"badge-text {kind}"))
+        return width
+
+    def line(self, *points: tuple[float, float], kind: str = "route", title: str = "") -> None:
+        """A line with an arrow at its end."""
+        self.shapes.append(Line(points, kind, title))
+
+    def say(self, depth: int, text: str) -> None:
+        """A line of the outline."""
+        self.outline.append((depth, text))
+
+    def drawing(
+        self, id: str, title: str, desc: str, width: float, height: float, legend: Iterable[tuple[str, str]] = ()
+    ) -> Drawing:
+        """The drawing with everything that was put on it."""
+        return Drawing(id, title, desc, width, height, tuple(self.shapes), tuple(self.outline), tuple(legend))

@@ -1,0 +1,63 @@
+"""What changes, worst first: in words, by severity, with the cost before and after."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ..changes import REPLACING, WORST_FIRST, Edit
+from .cost import before_and_after
+from .model import Block, Cell, Content, Notice, Section, Tone, code, table
+from .subject import WORDS, Before, Subject
+
+
+def section(subject: Subject, before: Before) -> Section:
+    """The whole section."""
+    edits = everything(before)
+    counts = Counter(WORDS[edit.change][0] for edit in edits)
+    stopping = [edit for edit in edits if edit.change in REPLACING]
+    said = ", ".join(f"{word}: {number}" for word, number in counts.items()) or "nothing is different"
+    tone: Tone = "bad" if stopping else "warn" if any(WORDS[edit.change][1] == "warn" for edit in edits) else "good"
+    first = f"Compared with {before.name}: {said}."
+    head = ("Severity", "Where", "What", "Impact", "What to do")
+    rows: list[tuple[Content, ...]] = [
+        (
+            Cell(*WORDS[edit.change]),
+            code(f"{edit.stack}: {edit.path}" if edit.stack else edit.path),
+            edit.message,
+            edit.impact,
+            edit.advice,
+        )
+        for edit in edits
+    ]
+    blocks: list[Block] = [
+        Notice(first, tone),
+        *table(f"Changes ({len(rows)})", head, rows),
+        *before_and_after(subject),
+        *_steps(before),
+    ]
+    return Section("changes", "What changes", tuple(blocks))
+
+
+def everything(before: Before) -> list[Edit]:
+    """The edits of the config, and what only CloudFormation's comparison shows, worst first."""
+    found = list(before.edits)
+    ours = before.deployment.edits if before.deployment else ()
+    told = {(edit.change, edit.message) for edit in found}
+    further = [
+        edit for edit in ours if (not found or edit.change in REPLACING) and (edit.change, edit.message) not in told
+    ]
+    return sorted([*found, *further], key=lambda edit: WORST_FIRST.index(edit.change))
+
+
+def _steps(before: Before) -> tuple[Block, ...]:
+    if before.deployment is None:
+        return ()
+    rows: list[tuple[Content, ...]] = [
+        (str(number), code(step.stack), step.action, *(str(getattr(step, word)) for word in _COUNTS))
+        for number, step in enumerate(before.deployment.steps, 1)
+    ]
+    head = ("Order", "Stack", "Action", "Added", "Changed", "Replaced", "Deleted", "Retained")
+    return table("What CloudFormation does, stack by stack", head, rows, numbers=[3, 4, 5, 6, 7])
+
+
+_COUNTS = ("added", "changed", "replaced", "deleted", "retained")

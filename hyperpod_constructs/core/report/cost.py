@@ -1,0 +1,110 @@
+"""Cost by part, and what it was before."""
+
+from __future__ import annotations
+
+from ..catalog import HOURS_PER_MONTH
+from ..cost import Estimate, estimate
+from .deployed_cost import deployed_estimate
+from .model import Block, Cell, Content, Section, table
+from .subject import Subject
+
+
+def section(subject: Subject) -> Section:
+    """Cost by part and by line."""
+    found = estimate(subject.platform, own_prices=subject.own_prices)
+    head = ("Part", "What", "USD an hour", "USD a month", "Note")
+    rows: list[tuple[Content, ...]] = []
+    for line in found.lines:
+        word = "by use" if line.is_known else "unknown"
+        by_default = "comes by default; " if line.by_default else ""
+        rows.append(
+            (
+                line.part,
+                line.what,
+                *((usd(line.usd_per_hour), usd(line.usd_per_month)) if line.usd_per_hour is not None else (word, word)),
+                f"{by_default}{line.note or line.source}".removesuffix("; "),
+            )
+        )
+    parts = [(part, usd(hour), usd(hour * HOURS_PER_MONTH), note) for part, (hour, note) in _by_part(found).items()]
+    parts.append(("together", usd(found.usd_per_hour), usd(found.usd_per_month), _missing(found)))
+    blocks: list[Block] = [
+        *table(
+            "Cost by part: list prices in USD, every group at its full count all the time",
+            ("Part", "USD an hour", "USD a month", "Note"),
+            parts,
+            numbers=[1, 2],
+        ),
+        *table("Cost line by line", head, rows, numbers=[2, 3], folded=True),
+    ]
+    return Section("cost", "Cost", tuple(blocks))
+
+
+def before_and_after(subject: Subject) -> tuple[Block, ...]:
+    """Cost by part before and after; with --deployed of what the templates hold."""
+    known = subject.before
+    if known is None:
+        return ()
+    if known.platform is not None:
+        old, new = (estimate(one, own_prices=subject.own_prices) for one in (known.platform, subject.platform))
+    elif known.stacks and subject.stacks:
+        old, new = (deployed_estimate(stacks, subject.platform.region) for stacks in (known.stacks, subject.stacks))
+    else:
+        return ()
+    before, after = _by_part(old), _by_part(new)
+    rows: list[tuple[Content, ...]] = []
+    for part in dict.fromkeys([*before, *after]):
+        one, other = before.get(part, (0.0, "")), after.get(part, (0.0, ""))
+        note = "; ".join(filter(None, (one[1] and f"before: {one[1]}", other[1] and f"after: {other[1]}")))
+        rows.append((part, usd(one[0]), usd(other[0]), _difference(one[0], other[0]), note))
+    total = (old.usd_per_hour, new.usd_per_hour)
+    rows.append(
+        (
+            "together",
+            usd(total[0]),
+            usd(total[1]),
+            _difference(*total),
+            f"{usd(total[0] * HOURS_PER_MONTH)} USD a month become {usd(total[1] * HOURS_PER_MONTH)}",
+        )
+    )
+    if old.ec2_usd_per_hour or new.ec2_usd_per_hour:
+        asked = (old.ec2_usd_per_hour, new.ec2_usd_per_hour)
+        note = "no part of the sum: HyperPod's own prices differ"
+        rows.append(("EC2's price of such instances", *map(usd, asked), _difference(*asked), note))
+    head = ("Part", "Before", "After", "Difference", "Note")
+    return table("Known cost before and after, in USD an hour", head, rows, numbers=[1, 2, 3])
+
+
+def _by_part(found: Estimate) -> dict[str, tuple[float, str]]:
+    """Part to its known cost in an hour, and how much of it is not known."""
+    parts: dict[str, tuple[float, str]] = {}
+    for part in dict.fromkeys(line.part for line in found.lines):
+        lines = [line for line in found.lines if line.part == part]
+        unknown, by_use = (
+            sum(line.usd_per_hour is None and line.is_known is known for line in lines) for known in (False, True)
+        )
+        notes = [f"{unknown} prices unknown"] if unknown else []
+        notes += [f"{by_use} by use"] if by_use else []
+        parts[part] = sum(line.usd_per_hour or 0.0 for line in lines), ", ".join(notes)
+    return parts
+
+
+def _missing(found: Estimate) -> str:
+    if not found.unknown:
+        return "complete, without what costs by use"
+    asked = f"; EC2 asks {usd(found.ec2_usd_per_hour)} an hour for such instances" if found.ec2_usd_per_hour else ""
+    return f"without {len(found.unknown)} lines of unknown price{asked}"
+
+
+def _difference(before: float, after: float) -> Content:
+    if abs(after - before) < 0.0005:
+        return "0.00"
+    return Cell(f"{after - before:+,.2f}", "warn" if after > before else "good")
+
+
+def usd(value: float | None) -> str:
+    """An amount; small ones with a digit more.
+
+    >>> usd(1234.5), usd(0.045), usd(None)
+    ('1,234.50', '0.045', '')
+    """
+    return "" if value is None else f"{value:,.3f}" if 0 < value < 1 else f"{value:,.2f}"

@@ -1,0 +1,62 @@
+"""What deployed templates cost by the hour, as far as their resources have a price: for the cost before a change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ..catalog import ec2_price, find_price
+from ..cost import Estimate, Line
+from ..stack_templates import Stacks, resources
+
+_PRICED = {
+    "AWS::EC2::NatGateway": ("network", "nat_gateway"),
+    "AWS::EC2::EIP": ("network", "public_ipv4"),
+    "AWS::EKS::Cluster": ("eks", "eks:standard"),
+}
+"""Resource type to the part of the config and the item of the price list."""
+
+
+def deployed_estimate(stacks: Stacks, region: str) -> Estimate:
+    """The cost of what templates hold: instances, NAT gateways, addresses, the control plane, interface endpoints.
+
+    >>> eks = {"Type": "AWS::EKS::Cluster"}
+    >>> deployed_estimate({"eks": {"Resources": {"Eks": eks}}}, "us-west-2").usd_per_hour
+    0.1
+    """
+    return Estimate(tuple(_lines(stacks, region)))
+
+
+def _lines(stacks: Stacks, region: str) -> Iterator[Line]:
+    found = [one for template in stacks.values() for one in resources(template).values()]
+    for one in found:
+        if one.get("Type") == "AWS::SageMaker::Cluster":
+            for group in one.get("Properties", {}).get("InstanceGroups", ()):
+                nodes, kind = group.get("InstanceCount", 0), str(group.get("InstanceType", "several types"))
+                yield _line("cluster", f"group {group.get('InstanceGroupName')}", f"instance:{kind}", nodes, region)
+    for type_, number in Counter(str(one.get("Type")) for one in found).items():
+        if type_ in _PRICED:
+            part, item = _PRICED[type_]
+            yield _line(part, type_, item, number, region)
+    zones = sum(
+        len(one.get("Properties", {}).get("SubnetIds", ()))
+        for one in found
+        if one.get("Type") == "AWS::EC2::VPCEndpoint"
+        and one.get("Properties", {}).get("VpcEndpointType") == "Interface"
+    )
+    if zones:
+        yield _line("network", "interface endpoints by zone", "interface_endpoint", zones, region)
+
+
+def _line(part: str, what: str, item: str, count: object, region: str) -> Line:
+    number = count if isinstance(count, int) else 0
+    price = find_price(item, region)
+    asked = ec2_price(item.removeprefix("instance:"), region) if price is None else None
+    return Line(
+        part=part,
+        what=what,
+        count=number,
+        usd_per_hour=price.usd_per_hour * number if price else None,
+        note="" if price else "unknown",
+        ec2_usd_per_hour=asked * number if asked is not None else None,
+    )

@@ -1,0 +1,112 @@
+"""What is open to whom: the Kubernetes API, security groups, and VPC endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .model import Block, Cell, Content, Prose, Section, code, table
+from .network import endpoint_names
+from .subject import Subject
+from .words import Words, as_list
+
+_RULES = {"AWS::EC2::SecurityGroupIngress": "in", "AWS::EC2::SecurityGroupEgress": "out"}
+
+
+def section(subject: Subject, words: Words | None) -> Section:
+    """The whole section."""
+    blocks: list[Block] = [*table("Ways to the platform", ("What", "Open to", "Remark"), list(_doors(subject)))]
+    if words is None:
+        blocks.append(Prose(f"Rules of security groups are in the templates. {subject.left_out}"))
+    else:
+        head = ("Security group", "Direction", "From or to", "Protocol and ports", "For")
+        blocks += table(
+            "Rules of security groups", head, list(_rules(words)), empty="The templates make no security groups."
+        )
+        rows = [
+            (
+                code(words.text(stack, it.get("ServiceName"))),
+                str(it.get("VpcEndpointType", "Gateway")).lower(),
+                "with a policy of its own" if it.get("PolicyDocument") else "no policy: whoever reaches it",
+            )
+            for stack, _, it in words.all("AWS::EC2::VPCEndpoint")
+        ]
+        blocks += table("Policies of VPC endpoints", ("Service", "Type", "Policy"), rows)
+    return Section("exposure", "What is open to whom", tuple(blocks))
+
+
+def _doors(subject: Subject) -> Iterator[tuple[Content, ...]]:
+    platform = subject.platform
+    eks, network = platform.eks, platform.network
+    if eks.existing is not None:
+        yield "Kubernetes API", "as the existing cluster has it", ""
+    else:
+        inside = eks.endpoint_access != "public"
+        if eks.endpoint_access != "private":
+            ranges = ", ".join(eks.public_access_cidrs)
+            open_to = ranges or Cell("the whole internet", "warn")
+            yield "Kubernetes API, public endpoint", open_to, "with credentials that an access entry names"
+        yield (
+            "Kubernetes API, private endpoint",
+            "the VPC" if inside else "nobody",
+            "switched on" if inside else "switched off",
+        )
+    if network.existing is not None:
+        yield "Nodes", "as the existing network has it", ""
+    elif network.mode == "closed":
+        yield "Nodes", "the VPC", "no way in or out of the VPC"
+    else:
+        yield (
+            "Nodes",
+            "the VPC",
+            "private subnets; to the internet through NAT" if network.nat != "none" else "private subnets",
+        )
+    if names := endpoint_names(platform):
+        policies = network.mode == "closed" and network.endpoint_policies
+        yield "Interface endpoints", "the VPC", f"{len(names)} services" + ("; own accounts only" if policies else "")
+    for bucket in platform.storage.buckets:
+        yield (
+            f"Bucket {bucket.name}",
+            ", ".join(bucket.used_by) or "nobody by itself",
+            f"{bucket.access}; not public, TLS only",
+        )
+
+
+def _rules(words: Words) -> Iterator[tuple[Content, ...]]:
+    for stack, name, it in words.all("AWS::EC2::SecurityGroup"):
+        for key, direction in (("SecurityGroupIngress", "in"), ("SecurityGroupEgress", "out")):
+            for rule in as_list(it.get(key)):
+                yield _rule(words, stack, words.name(stack, name), direction, rule)
+    for kind, direction in _RULES.items():
+        for stack, _, it in words.all(kind):
+            yield _rule(words, stack, words.text(stack, it.get("GroupId")).strip("<>"), direction, it)
+
+
+def _rule(words: Words, stack: str, group: str, direction: str, rule: Mapping[str, Any]) -> tuple[Content, ...]:
+    keys = (
+        "CidrIp",
+        "CidrIpv6",
+        "SourceSecurityGroupId",
+        "DestinationSecurityGroupId",
+        "SourcePrefixListId",
+        "DestinationPrefixListId",
+    )
+    other = next((words.text(stack, rule[key]) for key in keys if rule.get(key)), "not said")
+    everywhere = other in ("0.0.0.0/0", "::/0")
+    shown: Content = code("itself" if other.strip("<>") == group else other)
+    if everywhere:
+        shown = Cell(f"everywhere ({other})", "warn" if direction == "in" else "note")
+    return code(group), direction, shown, _ports(rule), str(rule.get("Description", ""))
+
+
+def _ports(rule: Mapping[str, Any]) -> str:
+    """Protocol and ports in words.
+
+    >>> _ports({"IpProtocol": "-1"}), _ports({"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443})
+    ('everything', 'tcp 443')
+    """
+    protocol = str(rule.get("IpProtocol", "-1"))
+    if protocol == "-1":
+        return "everything"
+    first, last = rule.get("FromPort"), rule.get("ToPort")
+    return protocol if first is None else f"{protocol} {first}" if first == last else f"{protocol} {first}-{last}"

@@ -1,0 +1,197 @@
+"""A job: how its numbers come about, what it takes of the cluster, and how many fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from ..catalog import find_instance_type
+from ..findings import Finding, errors
+from ..jobs.compile import compile_job
+from ..jobs.resources import Share, share
+from ..jobs.room import quantity
+from ..spec.groups import InstanceGroup, RestrictedInstanceGroup
+from ..spec.jobs import Job, ReplicaSpec
+from ..spec.platform import Platform
+from .canvas import Canvas
+from .model import Block, Code, Content, Drawing, Figures, Notice, Part, Prose, Section, code, count, table
+from .overview import findings as findings_section
+from .subject import Subject
+
+_WIDTH = 980.0
+
+
+def section(subject: Subject) -> Section | None:
+    """The jobs of a platform, None where it has none."""
+    jobs = subject.platform.completed_jobs
+    if not jobs:
+        return None
+    head = ("Job", "Kind", "Namespace", "Replicas", "Requests of a replica", "One node holds", "Room")
+    rows: list[tuple[Content, ...]] = []
+    for job in jobs:
+        for part in job.parts:
+            sized = share(part, job)
+            rows.append(
+                (
+                    job.name,
+                    job.kind,
+                    code(job.effective_namespace),
+                    str(part.count),
+                    _requests(sized),
+                    count(sized.per_node, "replica") if sized.per_node else "not known",
+                    _room(part, sized, subject.platform),
+                )
+            )
+    said = "A report of one job has the derivation of each number: hyperpod report CONFIG --job FILE."
+    return Section("jobs", "Jobs", (*table("Jobs", head, rows, numbers=[3], folded=len(rows) > 12), Prose(said)))
+
+
+def _requests(sized: Share) -> str:
+    return ", ".join(f"{key.rpartition('/')[2]} {value}" for key, value in sized.requests.items()) or "nothing"
+
+
+def _room(part: ReplicaSpec, sized: Share, platform: Platform) -> str:
+    found = [f"{group.name}: {_fit(group, part, sized)}" for group in groups_for(part, platform)]
+    return "; ".join(found) or "no group has its instance type"
+
+
+def _fit(group: InstanceGroup | RestrictedInstanceGroup, part: ReplicaSpec, sized: Share) -> str:
+    if not sized.per_node:
+        return "not known"
+    total = group.most * sized.per_node
+    return f"{count(total, 'replica')}, {count(total // max(1, part.count), 'such job')} at a time"
+
+
+def groups_for(part: ReplicaSpec, platform: Platform | None) -> list[InstanceGroup | RestrictedInstanceGroup]:
+    """The groups whose nodes a replica may use."""
+    return [
+        group
+        for group in (platform.cluster.groups if platform is not None else ())
+        if part.instance_type in group.types and part.instance_group in (None, group.name)
+    ]
+
+
+# ---- the report of one job ----
+
+
+def job_part(job: Job, platform: Platform | None, found: Sequence[Finding], *, id: str) -> Part:
+    """Everything about a job; `platform` is the cluster that it runs on, where one is named."""
+    completed = platform.governance.completed(job) if platform and platform.governance else job
+    sections = [findings_section(found)]
+    if not errors(found):
+        sections = [
+            _overview(completed),
+            *sections,
+            *_numbers(completed),
+            _takes(completed, platform),
+            _manifest(completed),
+        ]
+    where = f"on the cluster of {platform.name}" if platform else "without a cluster"
+    subtitle = f"{job.kind} in namespace {job.effective_namespace}, {where}"
+    return Part(id, f"Job {job.name}", subtitle, tuple(sections))
+
+
+def _overview(job: Job) -> Section:
+    replicas = sum(part.count for part in job.parts)
+    sizes = [(part, share(part, job)) for part in job.parts]
+    devices = sum((sized.accelerators * part.count for part, sized in sizes), Decimal())
+    efa = sum(sized.efa * part.count for part, sized in sizes)
+    items = (
+        (
+            "Replicas",
+            f"{replicas:,}",
+            f"of {', '.join(dict.fromkeys(part.instance_type or 'any node' for part in job.parts))}",
+        ),
+        ("Accelerators", quantity(round(devices, 2)), "all together"),
+        ("EFA interfaces", f"{efa:,}", "all together"),
+        ("Queue", job.effective_queue or "none", f"priority {job.effective_priority or 'not set'}"),
+        ("On an edit", job.on_change, ""),
+    )
+    return Section("overview", "Overview", (Figures(items), Prose(f"Image: {job.image}")))
+
+
+def _numbers(job: Job) -> Iterator[Section]:
+    blocks: list[Block] = []
+    for part in job.parts:
+        sized = share(part, job)
+        rows: list[tuple[Content, ...]] = [(code(step.name), step.value, step.how) for step in sized.steps]
+        rows += [(code(f"limit {key}"), str(value), "limit of the container") for key, value in sized.limits.items()]
+        blocks += table(
+            f"Replica spec {part.name}: {count(part.count, 'replica')}",
+            ("Resource", "Value", "How it comes about"),
+            rows,
+            numbers=[1],
+            empty=f"Replica spec {part.name} requests nothing: state instance_type, or vcpu and memory_gib.",
+        )
+    yield Section("numbers", "How its numbers come about", tuple(blocks))
+
+
+def _takes(job: Job, platform: Platform | None) -> Section:
+    blocks: list[Block] = []
+    for number, part in enumerate(job.parts):
+        sized = share(part, job)
+        if sized.per_node:
+            blocks.append(_drawing(job, part, sized, platform, f"takes-{number}"))
+    rows: list[tuple[Content, ...]] = []
+    for part in job.parts:
+        sized = share(part, job)
+        for group in groups_for(part, platform):
+            nodes = -(-part.count // sized.per_node) if sized.per_node else 0
+            rows.append((part.name, group.name, f"{nodes} of {group.most}", _fit(group, part, sized)))
+    head = ("Replica spec", "Group", "Nodes that it takes", "What the group holds")
+    empty = "" if platform is None else "No group of the cluster has the instance type of the job."
+    blocks += table(
+        "What it takes of the cluster, when the whole job is in one group", head, rows, numbers=[2], empty=empty
+    )
+    if platform is None:
+        blocks.append(Notice("No cluster is named, so that only whole nodes are counted: name a config as well."))
+    return Section("takes", "What it takes, and how many fit", tuple(blocks))
+
+
+def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | None, id: str) -> Drawing:
+    """One node with the replicas that it holds, and each group with the nodes that the job takes."""
+    canvas, per_node = Canvas(), sized.per_node or 1
+    kind = find_instance_type(part.instance_type or "")
+    title = f"Replica spec {part.name} on {part.instance_type}"
+    canvas.text(4, 16, f"One node of {part.instance_type} holds {count(per_node, 'replica')}", "strong", width=_WIDTH)
+    canvas.say(0, f"one node of {part.instance_type} holds {count(per_node, 'replica')}: {_requests(sized)} each")
+    shown = min(per_node, 16)
+    each = (_WIDTH - 8) / shown
+    for number in range(shown):
+        canvas.box(2 + number * each, 26, each - 4, 40, "share s0", f"replica {number + 1}: {_requests(sized)}")
+        canvas.text(
+            2 + number * each + 8, 51, _requests(sized) if shown < 5 else str(number + 1), "on", width=each - 16
+        )
+    if kind and kind.accelerator:
+        used = quantity(round(sized.accelerators * per_node, 2))
+        said = f"{used} of {kind.accelerator.count} {kind.accelerator.model} of the node are used"
+        canvas.text(4, 86, said, "small", width=_WIDTH)
+        canvas.say(0, said)
+    y = 98.0
+    for group in groups_for(part, platform):
+        nodes = -(-part.count // per_node)
+        label = f"group {group.name}: {nodes} of {group.most} nodes for {count(part.count, 'replica')}"
+        label += f"; {_fit(group, part, sized)}"
+        canvas.text(4, y + 14, label, "small", width=_WIDTH)
+        canvas.say(0, label)
+        scale = (_WIDTH - 4) / max(group.most, nodes, 1)
+        canvas.box(2, y + 20, max(2.0, group.most * scale), 22, "bar-room", f"{group.most} nodes")
+        canvas.box(
+            2, y + 20, nodes * scale, 22, "bar over" if nodes > group.most else "bar", f"{nodes} nodes of the job"
+        )
+        y += 54
+    desc = f"{title}: {count(part.count, 'replica')}, {count(per_node, 'replica')} on a node."
+    return canvas.drawing(
+        id,
+        title,
+        desc,
+        _WIDTH,
+        y,
+        [("share s0", "a replica"), ("bar", "nodes of the job"), ("bar-room", "nodes of the group")],
+    )
+
+
+def _manifest(job: Job) -> Section:
+    text = json.dumps(compile_job(job), indent=2)
+    return Section("manifest", "Manifest", (Code("The manifest as it is applied", text),))

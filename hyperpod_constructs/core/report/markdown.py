@@ -1,0 +1,123 @@
+"""A report as Markdown for a comment on a pull request, inside the length that GitHub takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..terminal import paragraph, readable
+from .model import Block, Cell, Code, Content, Drawing, Figures, Notice, Part, Prose, Report, Section, Table
+
+LONGEST = 65_000
+"""Characters of a comment: GitHub takes 65,536."""
+_SIGNS = {"bad": "🛑", "warn": "⚠️", "note": "ℹ️", "good": "✅", "new": "➕", "gone": "➖"}  # noqa: RUF001
+_OPEN = ("changes", "overview", "findings")
+"""Sections that are shown open; the others are folded."""
+
+
+def markdown(report: Report, *, longest: int = LONGEST) -> str:
+    """The report; sections that would exceed `longest` characters are left out, the last ones first, and named."""
+    pieces = [(f"# {_plain(report.title)}\n", "")]
+    for part in report.parts:
+        pieces += [(text, f"{part.title}: {title}") for title, text in _part(part, several=len(report.parts) > 1)]
+    kept, length, dropped = [], 400, []
+    for text, title in pieces:
+        if length + len(text) > longest:
+            dropped.append(title)
+        else:
+            kept.append(text)
+            length += len(text) + 1
+    if dropped:
+        named = ", ".join(dropped[:5]) + (f" and {len(dropped) - 5} more" if len(dropped) > 5 else "")
+        kept.append(
+            f"> Left out to stay below the length of a comment: {_plain(named)[:300]}. The HTML report has it all.\n"
+        )
+    return "\n".join(kept)
+
+
+def _part(part: Part, *, several: bool) -> Iterator[tuple[str, str]]:
+    if several:
+        yield "title", f"## {_plain(part.title)}\n"
+    yield "subtitle", f"{_plain(part.subtitle)}\n"
+    for section in part.sections:
+        yield section.title, _section(section, "###" if several else "##")
+
+
+def _section(section: Section, heading: str) -> str:
+    inner = "\n".join(_block(block) for block in section.blocks)
+    if section.id in _OPEN:
+        return f"{heading} {section.title}\n\n{inner}"
+    return f"<details><summary><b>{_plain(section.title)}</b></summary>\n\n{inner}\n</details>\n"
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Prose):
+        return f"{_plain(block.text)}\n"
+    if isinstance(block, Notice):
+        return f"> {_SIGNS.get(block.tone, '')} {_plain(block.text)}\n"
+    if isinstance(block, Figures):
+        return "".join(
+            f"- **{_plain(name)}**: {_plain(value)}{f' ({_plain(remark)})' if remark else ''}\n"
+            for name, value, remark in block.items
+        )
+    if isinstance(block, Code):
+        return f"{_plain(block.caption)}:\n\n{fenced(block.text)}\n"
+    if isinstance(block, Drawing):
+        return f"**{_plain(block.title)}**\n\n" + "".join(
+            f"{'  ' * depth}- {_plain(text)}\n" for depth, text in block.outline
+        )
+    return _table(block)
+
+
+def fenced(text: str) -> str:
+    r"""Literal text between fences that are longer than any in it.
+
+    >>> fenced("a")
+    '```\na\n```'
+    """
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}\n{paragraph(text)}\n{fence}"
+
+
+def _table(block: Table) -> str:
+    marks = ["---:" if column in block.numbers else "---" for column in range(len(block.head))]
+    rows = [[_plain(text) for text in block.head], marks, *([_content(one) for one in row] for row in block.rows)]
+    made = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    if block.folded:
+        return f"<details><summary>{_plain(block.caption)} ({len(block.rows)})</summary>\n\n{made}\n</details>\n"
+    return f"**{_plain(block.caption)}**\n\n{made}"
+
+
+def _content(content: Content) -> str:
+    if not isinstance(content, Cell):
+        return _plain(content)
+    if content.tone:
+        return f"{_SIGNS.get(content.tone, '')} {_plain(content.text)}".strip()
+    return f"<code>{_plain(content.text)}</code>" if content.code and content.text else _plain(content.text)
+
+
+_ESCAPES = str.maketrans(
+    {
+        "&": "&amp;",
+        "<": "&lt;",
+        ">": "&gt;",
+        "|": "\\|",
+        "*": "\\*",
+        "_": "\\_",
+        "`": "\\`",
+        "[": "\\[",
+        "]": "\\]",
+        "@": "&#64;",
+        "#": "&#35;",
+    }
+)
+
+
+def _plain(text: str) -> str:
+    r"""A text that Markdown shows as it is, on one line, without links, mentions and formatting of its own.
+
+    >>> _plain("a|b <c> @team #1")
+    'a\\|b &lt;c&gt; &#64;team &#35;1'
+    """
+    return readable(" ".join(text.split())).translate(_ESCAPES)

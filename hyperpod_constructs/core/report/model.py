@@ -1,0 +1,195 @@
+"""A report as plain data: sections of text, tables and drawings. HTML, Markdown and JSON are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Tone: TypeAlias = Literal["", "bad", "warn", "note", "good", "new", "gone"]
+"""What a mark means. Every mark also has a word, so that nothing depends on color alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text with a form.
+
+    Attributes:
+        text: the words.
+        tone: shown as a badge of this meaning; empty for ordinary text.
+        code: whether it is a name, a range or another literal value.
+    """
+
+    text: str
+    tone: Tone = ""
+    code: bool = False
+
+
+Content: TypeAlias = str | Cell
+
+
+def code(text: object) -> Cell:
+    """A literal value.
+
+    >>> code("10.1.0.0/16").code
+    True
+    """
+    return Cell(str(text), code=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A paragraph that should be seen."""
+
+    text: str
+    tone: Tone = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Key figures: name, value and a remark."""
+
+    items: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a caption. Columns of `numbers` are aligned to the right; a folded table opens on request."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Content, ...], ...]
+    numbers: tuple[int, ...] = ()
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Literal text of several lines, such as a manifest."""
+
+    caption: str
+    text: str
+
+
+# ---- drawings ----
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle. `kind` is a class of the style sheet; `title` is what a pointer or a screen reader gets."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text in a drawing; `title` is the whole text where it was cut."""
+
+    x: float
+    y: float
+    text: str
+    kind: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line over points, with an arrow at its end."""
+
+    points: tuple[tuple[float, float], ...]
+    kind: str = "route"
+    title: str = ""
+
+
+Shape: TypeAlias = Box | Label | Line
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A drawing, with the same content in words.
+
+    Attributes:
+        id: unique in its section.
+        title: a short name.
+        desc: what is to be seen, in a sentence or two.
+        width: in units of the drawing, about a pixel each.
+        height: likewise.
+        shapes: drawn in this order.
+        legend: kind of a box to its meaning.
+        outline: the content as an indented list (depth, text), for Markdown and for those who do not see the drawing.
+    """
+
+    id: str
+    title: str
+    desc: str
+    width: float
+    height: float
+    shapes: tuple[Shape, ...]
+    outline: tuple[tuple[int, str], ...]
+    legend: tuple[tuple[str, str], ...] = ()
+
+
+Block: TypeAlias = Prose | Notice | Figures | Table | Code | Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a report with a heading."""
+
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Everything about one platform, or one job."""
+
+    id: str
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One document."""
+
+    title: str
+    parts: tuple[Part, ...]
+
+
+def table(
+    caption: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[Content]],
+    *,
+    numbers: Sequence[int] = (),
+    folded: bool = False,
+    empty: str = "",
+) -> tuple[Block, ...]:
+    """A table as blocks; where there are no rows, the sentence `empty` instead, or nothing."""
+    if not rows:
+        return (Prose(empty),) if empty else ()
+    return (Table(caption, tuple(head), tuple(map(tuple, rows)), tuple(numbers), folded),)
+
+
+def count(number: float, noun: str, plural: str = "") -> str:
+    """A number with its noun.
+
+    >>> count(1, "node"), count(1200, "node"), count(2, "policy", "policies")
+    ('1 node', '1,200 nodes', '2 policies')
+    """
+    return f"{number:,g} {noun if number == 1 else plural or noun + 's'}" if number < 1e6 else f"{number:,.0f} {noun}s"

@@ -1,0 +1,311 @@
+"""The network: a drawing of VPC, zones, subnets, routes and endpoints, and the same as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..closed import endpoint_services
+from ..network_plan import Demand, default_zone, demands, nat_gateways, plan, usable, zones_of
+from ..spec.network import Network
+from ..spec.platform import Platform
+from .canvas import Canvas
+from .model import Block, Cell, Content, Drawing, Section, code, count, table
+from .subject import GONE, NEW, Mark, Subject, worst
+
+_COLUMN, _GAP, _LEFT = 236, 14, 16
+_HEIGHTS = {"public": 78, "control-plane": 92, "node": 116}
+_USES = {
+    "public": "load balancers and NAT",
+    "control-plane": "interfaces of the EKS control plane",
+    "node": "HyperPod nodes and their pods",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A subnet with its use and routes."""
+
+    kind: str
+    zone: str
+    cidr: str
+    size: int | None
+    id: str
+    demands: tuple[Demand, ...]
+    routes: tuple[str, ...]
+    mark: Mark | None = None
+
+    @property
+    def taken(self) -> int:
+        """The most addresses that its nodes take."""
+        return sum(demand.addresses for demand in self.demands)
+
+    @property
+    def use(self) -> str:
+        """What takes how many of its addresses."""
+        if not self.demands:
+            return _USES[self.kind] if self.kind != "node" else "no nodes"
+        of = f" of {self.size:,}" if self.size else ""
+        return f"nodes take {self.taken:,}{of} at most"
+
+
+def section(subject: Subject) -> Section:
+    """The whole section."""
+    platform = subject.platform
+    found = _marked(subject)
+    rows = [
+        (
+            one.kind if one.kind != "node" else "nodes",
+            code(one.zone),
+            code(one.cidr or one.id),
+            f"{one.size:,}" if one.size is not None else "not known",
+            one.use,
+            ", ".join(one.routes),
+        )
+        for one in found
+    ]
+    blocks: list[Block] = [
+        drawing(platform, found),
+        *table("Subnets", ("Subnet", "Zone", "Range", "Addresses", "Use", "Routes"), rows, numbers=[3]),
+        *_demand_table(found),
+        *table(
+            "VPC endpoints",
+            ("Service", "Type", "Where"),
+            list(_endpoint_rows(platform)),
+            empty="The network gets no VPC endpoints from this config.",
+        ),
+    ]
+    return Section("network", "Network", tuple(blocks))
+
+
+def subnets(platform: Platform) -> list[Subnet]:
+    """The subnets of a platform, zone by zone."""
+    network = platform.network
+    by_zone = demands(platform.cluster, default_zone(network))
+    if network.existing is not None:
+        return [
+            Subnet(
+                "node",
+                each.availability_zone_id,
+                each.cidr or "",
+                usable(each.cidr) if each.cidr else None,
+                each.subnet_id,
+                by_zone.get(each.availability_zone_id, ()),
+                ("existing route table",),
+            )
+            for each in network.existing.node_subnets
+        ]
+    made = plan(network).subnets
+    return [
+        Subnet(
+            each.kind,
+            zone,
+            each.cidr,
+            each.usable,
+            "",
+            by_zone.get(zone, ()) if each.kind == "node" else (),
+            _routes(network, each.kind, zone),
+        )
+        for zone in network.availability_zone_ids
+        for each in made
+        if each.availability_zone_id == zone
+    ]
+
+
+def _routes(network: Network, kind: str, zone: str) -> tuple[str, ...]:
+    if kind == "public":
+        return ("0.0.0.0/0 to the internet gateway",)
+    gateway = ("S3 to the gateway endpoint",)
+    if not nat_gateways(network):
+        return ("local only", *gateway)
+    through = zone if network.nat == "per-zone" else network.availability_zone_ids[0]
+    return (f"0.0.0.0/0 to NAT in {through}", *gateway)
+
+
+def _marked(subject: Subject) -> list[Subnet]:
+    """The subnets with what is new or gone."""
+    found, before = subnets(subject.platform), subject.before
+    if before is None or before.platform is None:
+        return found
+    old = {(one.kind, one.zone, one.cidr or one.id): one for one in subnets(before.platform)}
+    now = {(one.kind, one.zone, one.cidr or one.id) for one in found}
+    marked = [replace(one, mark=None if (one.kind, one.zone, one.cidr or one.id) in old else NEW) for one in found]
+    return [*marked, *(replace(one, mark=GONE) for key, one in old.items() if key not in now)]
+
+
+def _demand_table(found: list[Subnet]) -> tuple[Block, ...]:
+    rows: list[tuple[Content, ...]] = [
+        (Cell(demand.group), code(one.zone), f"{demand.nodes:,}", f"{demand.each:,}", f"{demand.addresses:,}")
+        for one in found
+        if one.mark is not GONE
+        for demand in one.demands
+    ]
+    head = ("Group", "Zone", "Nodes at most", "Addresses of a node", "Together")
+    return table("Addresses that groups take", head, rows, numbers=[2, 3, 4], folded=len(rows) > 6)
+
+
+def _endpoint_rows(platform: Platform) -> Iterator[tuple[Content, ...]]:
+    network = platform.network
+    where = "node subnets of " + ", ".join(zones_of(network))
+    if network.existing is None:
+        yield code("s3"), "gateway", "route tables of nodes and control plane"
+    for service in endpoint_names(platform):
+        yield code(service), "interface", where
+
+
+def endpoint_names(platform: Platform) -> list[str]:
+    """Services with an interface endpoint."""
+    wanted = [*platform.network.interface_endpoints, *endpoint_services(platform)]
+    return list(dict.fromkeys(service for service in wanted if service != "s3"))
+
+
+# ---- the drawing ----
+
+
+def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
+    """VPC, zones by their ids, subnets with size and use, routes, endpoints and NAT."""
+    network, canvas = platform.network, Canvas()
+    zones = list(dict.fromkeys(one.zone for one in found))
+    width = max(980.0, 2 * _LEFT + len(zones) * (_COLUMN + _GAP) - _GAP + 16)
+    column = (width - 2 * _LEFT - 16 - (len(zones) - 1) * _GAP) / max(1, len(zones))
+    kinds = [kind for kind in ("public", "control-plane", "node") if any(one.kind == kind for one in found)]
+    heights = {kind: _HEIGHTS[kind] for kind in kinds}
+    is_open = network.mode == "open" and network.existing is None
+    top = 84 if is_open else 40
+    rows: dict[str, float] = {}
+    y = top + 54.0
+    for kind in kinds:
+        rows[kind] = y
+        y += (heights[kind] + 10) * max(sum(o.kind == kind and o.zone == zone for o in found) for zone in zones)
+    endpoints = ([] if network.existing else ["s3"]) + endpoint_names(platform)
+    end = y + (40 + 22 * -(-len(endpoints) // 6) if endpoints else 6)
+    height = end + 14
+    _frame(canvas, platform, width, top, end, is_open=is_open)
+    for number, zone in enumerate(zones):
+        x = _LEFT + 8 + number * (column + _GAP)
+        canvas.box(x, top + 24, column, y - top - 26, "zone", f"Availability zone {zone}")
+        canvas.text(x + 10, top + 42, zone, "zone")
+        canvas.say(1, f"zone {zone}" + (", with a NAT gateway" if zone in zones[: nat_gateways(network)] else ""))
+        seen: dict[str, int] = {}
+        for one in (each for each in found if each.zone == zone):
+            place = seen[one.kind] = seen.get(one.kind, -1) + 1
+            _subnet(
+                canvas, one, x + 8, rows[one.kind] + place * (heights[one.kind] + 10), column - 16, heights[one.kind]
+            )
+    if is_open:
+        _ways_out(canvas, network, zones, column, rows, top)
+    if endpoints:
+        _endpoints(canvas, endpoints, width, y + 2)
+    desc = (
+        f"{'Existing' if network.existing else 'New'} VPC in {platform.region} over {count(len(zones), 'zone')}: "
+        f"{', '.join(zones)}. {count(len(found), 'subnet')}, {count(nat_gateways(network), 'NAT gateway')}, "
+        f"{count(len(endpoints), 'VPC endpoint')}."
+    )
+    legend = [
+        ("subnet public", "public subnet"),
+        ("subnet control-plane", "control-plane subnet"),
+        ("subnet node", "node subnet"),
+        ("bar", "addresses that nodes can take"),
+    ]
+    shown = [one for one in legend if one[0].removeprefix("subnet ") in kinds or one[0] == "bar"]
+    return canvas.drawing("drawing", "Drawing of the network", desc, width, height, shown)
+
+
+def _frame(canvas: Canvas, platform: Platform, width: float, top: float, end: float, *, is_open: bool) -> None:
+    network = platform.network
+    name = f"VPC {network.existing.vpc_id} (existing)" if network.existing else f"VPC {network.vpc_cidr}"
+    more = [] if network.existing else list(plan(network).secondary_cidrs)
+    ranges = f" and {', '.join(more)}" if more else ""
+    canvas.box(_LEFT, top, width - 2 * _LEFT, end - top, "vpc", f"{name}{ranges}")
+    canvas.text(_LEFT + 10, top + 17, f"{name}{ranges}", "strong", width=width - 60)
+    canvas.say(0, f"{name}{ranges} in {platform.region}")
+    if is_open:
+        canvas.box(width / 2 - 60, 4, 120, 26, "outside", "The internet")
+        canvas.text(width / 2 - 24, 21, "internet")
+        canvas.box(width / 2 - 78, top - 34, 156, 24, "gateway", "Internet gateway of the VPC")
+        canvas.text(width / 2 - 52, top - 18, "internet gateway")
+        canvas.line((width / 2, top - 34), (width / 2, 32), title="The internet gateway leads to the internet")
+    elif network.existing is None:
+        canvas.text(_LEFT, 24, "No way to the internet: no internet gateway and no NAT gateway", "strong")
+        canvas.say(1, "no way to the internet: no internet gateway, no NAT gateway")
+    else:
+        canvas.text(_LEFT, 24, "Existing network: its routes and endpoints are as they are", "strong")
+
+
+def _subnet(canvas: Canvas, one: Subnet, x: float, y: float, width: float, height: float) -> None:
+    state = f" {one.mark.kind}" if one.mark else ""
+    title = f"{one.kind} subnet {one.cidr or one.id}: {one.use}; routes: {', '.join(one.routes)}"
+    canvas.box(x, y, width, height, f"subnet {one.kind}{state}", title)
+    room = width - 20
+    if one.mark:
+        beside = 74 if one.kind == "public" else 6  # the place of a NAT gateway
+        room -= canvas.badge(x + width - beside, y + 6, one.mark.word, one.mark.kind)
+    canvas.text(x + 10, y + 18, f"{'nodes' if one.kind == 'node' else one.kind}", "strong", width=room)
+    size = f"  {count(one.size, 'address', 'addresses')}" if one.size is not None else ""
+    canvas.text(x + 10, y + 36, f"{one.cidr or one.id}{size}", "mono", width=width - 20)
+    canvas.text(x + 10, y + 53, one.use, "small", width=width - 20)
+    for number, route in enumerate(one.routes):
+        canvas.text(x + 10, y + 68 + 15 * number, route, "small", width=width - 20)
+    if one.kind == "node" and one.size:
+        share = min(1.0, one.taken / one.size)
+        canvas.box(x + 10, y + 94, width - 20, 12, "bar-room", f"{one.size:,} addresses")
+        canvas.box(
+            x + 10,
+            y + 94,
+            max(2.0, (width - 20) * share) if one.taken else 0,
+            12,
+            "bar over" if one.taken > one.size else "bar",
+            f"{one.taken:,} of {one.size:,} addresses",
+        )
+    canvas.say(2, f"{title}{f' ({one.mark.word})' if one.mark else ''}")
+
+
+def _ways_out(
+    canvas: Canvas, network: Network, zones: list[str], column: float, rows: dict[str, float], top: float
+) -> None:
+    """NAT gateways in the public subnets, and lines from the nodes to them and from them to the internet gateway."""
+    with_nat = zones[: nat_gateways(network)]
+    bus = rows.get("public", top) - 10
+    middle = (2 * _LEFT + 16 + len(zones) * (column + _GAP) - _GAP) / 2
+    for number, zone in enumerate(zones):
+        x = _LEFT + 8 + number * (column + _GAP)
+        if zone in with_nat:
+            canvas.box(x + column - 72, rows["public"] + 6, 56, 22, "gateway", f"NAT gateway in {zone}")
+            canvas.text(x + column - 58, rows["public"] + 21, "NAT")
+            out = x + column - 44
+            canvas.line(
+                (out, rows["public"] + 6),
+                (out, bus),
+                (middle, bus),
+                (middle, top - 9),
+                title=f"NAT in {zone} to the internet gateway",
+            )
+        if with_nat and "node" in rows:
+            target = zone if zone in with_nat else with_nat[0]
+            to = _LEFT + 8 + zones.index(target) * (column + _GAP) + column - 44
+            lane, level = x + column - 4, rows["control-plane"] - 5
+            canvas.line(
+                (x + column - 8, rows["node"] + 40),
+                (lane, rows["node"] + 40),
+                (lane, level),
+                (to, level),
+                (to, rows["public"] + 29),
+                kind="route nat",
+                title=f"Nodes in {zone} to NAT in {target}",
+            )
+
+
+def _endpoints(canvas: Canvas, names: list[str], width: float, y: float) -> None:
+    canvas.text(_LEFT + 10, y + 16, "VPC endpoints", "strong")
+    canvas.say(1, f"VPC endpoints: {', '.join(names)}")
+    each = (width - 2 * _LEFT - 20) / 6
+    for number, name in enumerate(names):
+        x, row = _LEFT + 10 + (number % 6) * each, y + 24 + (number // 6) * 22
+        kind = "gateway endpoint" if name == "s3" else "interface endpoint"
+        canvas.box(x, row, each - 6, 19, "endpoint", f"{name}: {kind}")
+        canvas.text(x + 6, row + 14, name, "small", width=each - 18)
+
+
+def changed(subject: Subject) -> Mark | None:
+    """The mark of the network as a whole."""
+    return worst(subject.before.edits, "network") if subject.before else None

@@ -1,0 +1,85 @@
+"""The first look: key figures, and the findings with their fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..catalog import find_instance_type, find_kubernetes_version, today
+from ..cost import estimate
+from ..findings import Finding, errors, ordered, summary
+from .cost import usd
+from .model import Block, Cell, Content, Figures, Notice, Section, Tone, code, table
+from .subject import Subject
+
+_TONES: dict[str, Tone] = {"error": "bad", "warning": "warn", "note": "note"}
+
+
+def section(subject: Subject) -> Section:
+    """Key figures."""
+    platform = subject.platform
+    nodes = sum(group.count for group in platform.cluster.groups)
+    most = sum(group.most for group in platform.cluster.groups)
+    devices: dict[str, int] = {}
+    for group in platform.cluster.groups:
+        kind = find_instance_type(group.types[0]) if group.types else None
+        if kind and kind.accelerator:
+            devices[kind.accelerator.model] = (
+                devices.get(kind.accelerator.model, 0) + kind.accelerator.count * group.count
+            )
+    cost = estimate(platform, own_prices=subject.own_prices)
+    missing = f"{len(cost.unknown)} prices are not known" if cost.unknown else "list prices, complete"
+    items = [
+        ("Region", platform.region, f"account {platform.account or 'of the credentials'}"),
+        (
+            "Nodes",
+            f"{nodes:,}",
+            f"in {len(platform.cluster.groups)} groups" + (f", up to {most:,}" if most > nodes else ""),
+        ),
+        ("Accelerators", f"{sum(devices.values()):,}", ", ".join(f"{n:,} {model}" for model, n in devices.items())),
+        ("Known cost", f"{usd(cost.usd_per_hour)} USD/hour", f"{usd(cost.usd_per_month)} USD a month; {missing}"),
+        ("Kubernetes", _version(subject), _support(_version(subject))),
+        ("Findings", summary(subject.findings), ""),
+    ]
+    blocks: list[Block] = [Figures(tuple(items))]
+    if subject.left_out:
+        blocks.append(Notice(subject.left_out, "warn"))
+    return Section("overview", "Overview", tuple(blocks))
+
+
+def _version(subject: Subject) -> str:
+    version = subject.platform.eks.version
+    return version or "of the existing cluster"
+
+
+def _support(version: str) -> str:
+    found = find_kubernetes_version(version)
+    if found is None:
+        return ""
+    left = found.days_left()
+    return f"{found.status()} support on {today()}" + (f", {left} days left" if left is not None else "")
+
+
+def findings(found: Sequence[Finding]) -> Section:
+    """The findings, errors first."""
+    head = ("Severity", "Rule", "Where", "What is wrong", "Impact", "Fix")
+    rows: list[tuple[Content, ...]] = [
+        (
+            _severity(one),
+            code(one.rule),
+            code((one.place and f"{one.path} ({one.place})") or one.path),
+            one.message,
+            one.consequence,
+            one.cure if not one.acknowledged else f"{one.cure} (acknowledged: {one.acknowledged})",
+        )
+        for one in ordered(found)
+    ]
+    stopping = errors(found)
+    first: list[Block] = [Notice(f"This cannot be deployed: {summary(found)}.", "bad")] if stopping else []
+    shown = table(f"Findings: {summary(found)}", head, rows, empty="The checks have no findings.")
+    return Section("findings", "Findings", (*first, *shown))
+
+
+def _severity(finding: Finding) -> Cell:
+    if finding.acknowledged is not None:
+        return Cell("acknowledged", "note")
+    return Cell(str(finding.severity), _TONES[str(finding.severity)])

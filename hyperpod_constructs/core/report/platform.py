@@ -1,0 +1,59 @@
+"""The sections of a platform's report, in the order in which a reviewer reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..findings import Finding, errors
+from . import (
+    access,
+    artifacts,
+    changes,
+    cluster,
+    cost,
+    exposure,
+    jobs,
+    network,
+    overview,
+    quotas,
+    removal,
+    support,
+    timeline,
+    workloads,
+)
+from .model import Part
+from .subject import Subject
+from .words import words_of
+
+
+def platform_part(subject: Subject, *, id: str) -> Part:
+    """Everything about a platform; of one with errors the findings alone, since the rest rests on a config without."""
+    platform = subject.platform
+    if errors(subject.findings):
+        return unreadable_part(platform.name, subject.path, subject.findings, id=id)
+    words = words_of(subject.stacks) if subject.stacks is not None else None
+    found = [
+        changes.section(subject, subject.before) if subject.before is not None else None,
+        overview.section(subject),
+        overview.findings(subject.findings),
+        network.section(subject),
+        cluster.section(subject),
+        workloads.section(subject),
+        jobs.section(subject),
+        timeline.section(subject, words),
+        cost.section(subject),
+        quotas.section(subject),
+        access.section(subject, words),
+        exposure.section(subject, words),
+        artifacts.section(subject, words),
+        support.section(subject),
+        removal.section(subject, words),
+        support.assumptions(subject),
+    ]
+    subtitle = f"HyperPod on EKS in {platform.region}, from {subject.path}"
+    return Part(id, platform.name, subtitle, tuple(one for one in found if one is not None))
+
+
+def unreadable_part(title: str, path: str, found: Sequence[Finding], *, id: str) -> Part:
+    """The findings of a config that cannot be deployed, or not even be read."""
+    return Part(id, title, f"from {path}: cannot be deployed", (overview.findings(found),))

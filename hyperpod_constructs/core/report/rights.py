@@ -1,0 +1,54 @@
+"""Rights inside Kubernetes that the stacks grant by RBAC: who is bound to which rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .model import Content, code
+from .words import Words, as_list
+
+HEAD = ("Who", "Where", "May", "On")
+_BINDINGS = ("RoleBinding", "ClusterRoleBinding")
+
+
+def rows(words: Words) -> Iterator[tuple[Content, ...]]:
+    """A row for each rule of each binding among the Kubernetes objects of the stacks."""
+    objects = list(_objects(words))
+    rules = {
+        (one["kind"], _namespace(one), one["metadata"]["name"]): one.get("rules") for one in objects if "rules" in one
+    }
+    for one in objects:
+        if one.get("kind") not in _BINDINGS:
+            continue
+        reference = one.get("roleRef") or {}
+        where = _namespace(one) if one["kind"] == "RoleBinding" else ""
+        who = ", ".join(f"{it.get('kind', '').lower()} {it.get('name')}" for it in one.get("subjects") or ())
+        home = where if reference.get("kind") == "Role" else ""
+        found = rules.get((str(reference.get("kind")), home, str(reference.get("name"))))
+        place = f"namespace {where}" if where else "the whole cluster"
+        if found is None:
+            yield code(who), place, "as the role says", f"{reference.get('kind')} {reference.get('name')}"
+        for rule in found or ():
+            yield code(who), place, ", ".join(as_list(rule.get("verbs"))), _what(rule)
+
+
+def _objects(words: Words) -> Iterator[Mapping[str, Any]]:
+    for stack, _, properties in words.all("Custom::HyperPodKubernetesObjects"):
+        try:
+            found = json.loads(words.text(stack, properties.get("Manifest") or "[]"))
+        except ValueError:  # an asset, or a value that is only known at deploy time
+            continue
+        yield from (one for one in as_list(found) if isinstance(one, Mapping) and "metadata" in one)
+
+
+def _namespace(one: Mapping[str, Any]) -> str:
+    return str(one["metadata"].get("namespace", ""))
+
+
+def _what(rule: Mapping[str, Any]) -> str:
+    groups = [group for group in as_list(rule.get("apiGroups")) if group]
+    names = as_list(rule.get("resourceNames"))
+    text = ", ".join([*as_list(rule.get("resources")), *as_list(rule.get("nonResourceURLs"))])
+    return text + (f" of {', '.join(groups)}" if groups else "") + (f" named {', '.join(names)}" if names else "")

@@ -1,0 +1,105 @@
+"""Dates of support, what was assumed, and which facts no source confirms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..catalog import (
+    find_addon,
+    find_instance_type,
+    find_kubernetes_version,
+    find_price,
+    kubernetes_versions,
+    load,
+    region,
+    today,
+)
+from ..spec.addons import ADDON_NAMES
+from .model import Block, Cell, Content, Prose, Section, code, table
+from .quotas import needs
+from .subject import Subject
+
+
+def section(subject: Subject) -> Section:
+    """When support ends."""
+    version = subject.platform.eks.version
+    rows: list[tuple[Content, ...]] = []
+    for one in kubernetes_versions().values():
+        newer = version is not None and one.version >= version and one.hyperpod_documented
+        if one.version == version or newer:
+            rows.append(
+                (
+                    one.version,
+                    _used(one.version == version),
+                    one.status(),
+                    str(one.end_of_standard_support or "not known"),
+                    str(one.end_of_extended_support or "not known"),
+                    f"{one.days_left()}" if one.days_left() is not None else "",
+                )
+            )
+    head = ("Kubernetes", "Use", "Support", "Standard support ends", "Extended support ends", "Days left")
+    said = f"Dates as of the catalog, counted from {today()}."
+    if version is None:
+        said = "The Kubernetes version is that of the existing EKS cluster; the config does not name it."
+    blocks: list[Block] = [*table("Kubernetes versions that HyperPod documents", head, rows, numbers=[5]), Prose(said)]
+    return Section("support", "Support dates", tuple(blocks))
+
+
+def _used(here: bool) -> Content:
+    return Cell("in this config", "note") if here else "a later version"
+
+
+def assumptions(subject: Subject) -> Section:
+    """What was taken for granted, and what is marked as not sure in the catalog."""
+    platform = subject.platform
+    taken = [
+        ("prices", "list prices before tax and discounts; a month has 730 hours; every group at its full count"),
+        (
+            "account",
+            "the account's quotas, capacity and existing resources were not asked for: hyperpod preflight does that",
+        ),
+        ("zones", "every zone has the capacity that its groups need"),
+    ]
+    if platform.network.existing or platform.eks.existing:
+        taken.append(("existing resources", "they are as the config describes them; hyperpod preflight looks at them"))
+    if subject.bars:
+        taken.append(("durations", "typical ones, played on a model of AWS; AWS promises none of them"))
+    rows = [(code(what), where, why) for what, where, why in dict.fromkeys(_uncertain(subject))]
+    blocks: list[Block] = [
+        *table("Assumptions", ("About", "What is assumed"), taken),
+        *table(
+            "Facts that no source confirms, or about which sources disagree",
+            ("About", "Fact", "What is not sure"),
+            rows,
+            folded=len(rows) > 8,
+            empty="No fact that this config uses is marked as uncertain.",
+        ),
+        Prose(f"Facts of the catalog of {load('limits')['date']}; hyperpod catalog show prints each with its source."),
+    ]
+    return Section("assumptions", "Assumptions and unverified facts", tuple(blocks))
+
+
+def _uncertain(subject: Subject) -> Iterator[tuple[str, str, str]]:
+    platform = subject.platform
+    for name in dict.fromkeys(name for group in platform.cluster.groups for name in group.types):
+        kind = find_instance_type(name)
+        if kind is None:
+            yield name, "instance type", "the catalog does not know it"
+            continue
+        for fact, why in kind.uncertain.items():
+            yield name, fact, why
+        price = find_price(f"instance:{name}", platform.region)
+        for fact, why in price.uncertain.items() if price else ():
+            yield name, f"price: {fact}", why
+    version = find_kubernetes_version(platform.eks.version or "")
+    for fact, why in version.uncertain.items() if version else ():
+        yield f"Kubernetes {version}", fact, why
+    for key in platform.addons.effective():
+        addon = find_addon(ADDON_NAMES.get(key, ""))
+        for fact, why in addon.uncertain.items() if addon else ():
+            yield key, fact, why
+    for fact, why in region(platform.region).uncertain.items():
+        yield platform.region, fact, why
+    for one, _, _ in needs(platform):
+        for fact, why in one.uncertain.items():
+            yield one.name, fact, why

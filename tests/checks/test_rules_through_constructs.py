@@ -1,0 +1,117 @@
+"""Every rule's wrong example, built with constructs: the rule fires at synth, or a reason says why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from assembly import UNCOPIED
+from aws_cdk import App, Environment, Stack
+from constructs import Construct
+from rule_configs import load_over
+from test_rule_examples import EXAMPLES
+
+from hyperpod_constructs import use_facts
+from hyperpod_constructs.assembly.synth import cdk_context
+from hyperpod_constructs.constructs import validation
+from hyperpod_constructs.constructs.platform import HyperPodPlatform, Scopes
+from hyperpod_constructs.core.checks import Rule
+from hyperpod_constructs.core.findings import Finding, InvalidSpec, errors
+from hyperpod_constructs.core.spec import Platform
+
+_FILE = "about the text of a config file; in an app there is none"
+_PYDANTIC = "a wrong shape is pydantic's ValidationError when the object of the spec is made"
+_OFFICIAL = "about a config of the official CLI"
+REASONS = {
+    **dict.fromkeys(("HP001", "HP002", "HP005", "HP006", "HP015"), _FILE),
+    **dict.fromkeys(("HP010", "HP011", "HP012", "HP013", "HP014"), _PYDANTIC),
+    "HP020": "an app names its stacks itself, and CDK checks the names",
+    "HP025": "an app gives a boundary by iam.PermissionsBoundary or CDK's context",
+    "HP028": "log settings are the platform's; an app has CDK's log groups",
+    "HP029": "the generation of defaults is a field of a config",
+    "HP032": "what an acknowledgement is about may be in another app on the same EKS cluster",
+    "HP034": "use_facts() raises InvalidFacts with the same words",
+    "HP602": "`through` is an argument of each construct, which nothing compares with the region",
+    "HP747": "a job's claim may be made by another app; with a file system in the app the rule fires",
+    "HP808": "both switches are arguments of one construct",
+    **dict.fromkeys(("HP790", "HP791", "HP792"), _OFFICIAL),
+}
+"""Rules that cannot fire for constructs, and why."""
+_NO_PLAN = "no plan of subnets can be made"
+_ARN = "CDK reads the ARN at once"
+REFUSED = {
+    **dict.fromkeys(("HP101", "HP103", "HP104", "HP105", "HP111"), _NO_PLAN),
+    **dict.fromkeys(("HP217", "HP318", "HP820"), _ARN),
+    "HP144": "the chart of a folder is read at once",
+    "HP311": "a group's subnet is looked up in the network at once",
+    "HP381": "a node class without groups is no object",
+    "HP750": "two jobs of one name would be two constructs of one id",
+    "HP824": "Grafana has no chart to install",
+}
+"""Rules whose wrong example fails when a construct is made, before anything is checked, and why."""
+RULES = [rule for rule in EXAMPLES if rule.id not in REASONS]
+
+
+class Parts(HyperPodPlatform):
+    """The constructs of a platform, each made by itself: nothing is checked as a whole."""
+
+    def __init__(self, scope: Construct, id: str, *, platform: Platform) -> None:
+        Construct.__init__(self, scope, id)
+        self._make(platform, Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self))
+        self.eks.kubernetes.parts.acknowledge += platform.acknowledge
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Finding]]:
+    """All findings of the constructs, notes too, which CDK shows nowhere."""
+    all_: list[Finding] = []
+
+    def keeping(findings: Iterable[Finding]) -> list[Finding]:
+        found = list(findings)
+        all_.extend(found)
+        return errors(found)
+
+    monkeypatch.setattr(validation, "errors", keeping)
+    yield all_
+    use_facts()
+
+
+def fired(platform: Platform, found: list[Finding]) -> set[str]:
+    """The rules that fire while constructs are made, or when the app is synthesized."""
+    app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
+    stack = Stack(app, "Test", env=Environment(region=platform.region, account=platform.account))
+    try:
+        Parts(stack, "Parts", platform=platform)
+    except InvalidSpec as refused:
+        return {finding.rule for finding in refused.findings}
+    except (LookupError, ValueError, RuntimeError):
+        return {"refused"}
+    for construct in stack.node.find_all():
+        construct.node.validate()
+    return {finding.rule for finding in found}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_fires_for_constructs(rule: Rule, tmp_path: Path, found: list[Finding]) -> None:
+    platform = load_over(rule.wrong, tmp_path).platform
+    assert platform is not None, "a wrong shape needs a reason"
+    assert fired(platform, found) & {rule.id, *(["refused"] if rule.id in REFUSED else [])}
+
+
+def test_each_reason_is_about_a_rule_that_has_an_example() -> None:
+    known = {rule.id for rule in EXAMPLES}
+    assert {*REASONS, *REFUSED} <= known
+    assert not REASONS.keys() & REFUSED.keys()
+    fire = len(RULES) - len(REFUSED)
+    print(f"{fire} rules fire for constructs, {len(REFUSED)} fail at once, {len(REASONS)} cannot and say why")
+    assert fire > 5 * len(REASONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("id", [rule.id for rule in EXAMPLES if rule.id in REASONS])
+def test_no_reason_is_stale(id: str, tmp_path: Path, found: list[Finding]) -> None:
+    (rule,) = [one for one in EXAMPLES if one.id == id]
+    platform = load_over(rule.wrong, tmp_path).platform
+    assert platform is None or id not in fired(platform, found)

@@ -1,0 +1,315 @@
+"""`hyperpod report`: what is in it, what changes, exit codes, and that its forms are well made. Without synthesizing."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+from assembly import ROOT
+from reports import copied_examples, data, edited, many_groups, report, sections, words, written
+
+from hyperpod_constructs.core.report.canvas import fitted, text_width
+from hyperpod_constructs.core.report.words import words_of
+
+EXAMPLES = [*sorted((ROOT / "examples").glob("*.yaml")), ROOT / "hyperpod.yaml"]
+SECTIONS = (
+    *("overview", "findings", "network", "cluster", "workloads", "jobs", "order", "cost", "quotas", "access"),
+    *("exposure", "artifacts", "support", "removal", "assumptions"),
+)
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The examples with a stand-in for the chart that the closed network vendors."""
+    return copied_examples(tmp_path_factory.mktemp("report"))
+
+
+class Page(HTMLParser):
+    """What a page has: ids, references to them, headings, tags that are not closed, and addresses."""
+
+    VOID = ("meta", "wbr", "br")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.references: set[str] = set()
+        self.headings: list[int] = []
+        self.addresses: list[str] = []
+        self.titles = 0
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        self.tags.add(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.ids += [given["id"]] if "id" in given else []
+        self.references |= {one for key in ("aria-labelledby",) for one in given.get(key, "").split()}
+        self.references |= {given["href"][1:]} if given.get("href", "").startswith("#") else set()
+        self.addresses += [given[key] for key in ("src", "href") if key in given and not given[key].startswith("#")]
+        self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+# ---- each example ----
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_each_example_has_a_report(examples: Path, example: Path, tmp_path: Path) -> None:
+    page, text = tmp_path / "report.html", tmp_path / "report.md"
+    report("--configs-only", examples / example.name, "-o", page)
+    report("--configs-only", examples / example.name, "-o", text)
+    html = page.read_text()
+    found = Page(html)
+    assert len(found.ids) == len(set(found.ids))
+    assert found.references <= set(found.ids)
+    assert found.headings[0] == 1
+    assert all(after - before <= 1 for before, after in zip(found.headings, found.headings[1:], strict=False))
+    assert found.addresses == []
+    assert found.open == []
+    assert {"main", "header", "nav", "footer", "svg", "table", "caption", "title", "desc"} <= found.tags
+    assert "script" not in found.tags
+    assert "@media print" in html
+    assert "prefers-color-scheme: dark" in html
+    name = yaml.safe_load(example.read_text())["name"]
+    assert text.read_text().startswith(f"# {name}\n")
+    assert len(text.read_text()) < 65_536
+
+
+def test_a_report_has_every_section_and_says_what_is_left_out() -> None:
+    found = sections(data(ROOT / "hyperpod.yaml"))
+    assert tuple(found) == SECTIONS
+    assert "left out" in words(found["order"])
+    assert "--configs-only" in words(found["overview"])
+
+
+def test_the_same_config_gives_the_same_bytes(tmp_path: Path) -> None:
+    pages = [tmp_path / "a.html", tmp_path / "b.html"]
+    for page in pages:
+        report("--configs-only", ROOT / "examples/everything.yaml", "-o", page)
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
+# ---- what is in it ----
+
+
+def test_the_network_is_drawn_with_zones_sizes_uses_routes_and_endpoints() -> None:
+    drawing = words(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["network"][0])
+    for said in (
+        "VPC 10.192.0.0/16 and 10.1.0.0/16, 10.2.0.0/16 in us-east-1",
+        "zone use1-az4, with a NAT gateway",
+        "node subnet 10.1.0.0/16: nodes take 620 of 65,531 at most; routes: 0.0.0.0/0 to NAT in use1-az4",
+        "public subnet 10.192.2.0/24: load balancers and NAT; routes: 0.0.0.0/0 to the internet gateway",
+        "VPC endpoints: s3, ecr.api, ecr.dkr",
+    ):
+        assert said in drawing
+
+
+def test_a_closed_network_shows_that_there_is_no_way_out(examples: Path) -> None:
+    found = sections(data(examples / "closed-network.yaml"))
+    assert "no internet gateway, no NAT gateway" in words(found["network"])
+    assert "eks-auth" in words(found["network"])
+    assert "no way in or out of the VPC" in words(found["exposure"])
+
+
+def test_groups_are_drawn_with_what_a_reviewer_asks_for() -> None:
+    drawing = words(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["cluster"][0])
+    assert "use1-az4, node subnet 10.1.0.0/16, 2 groups" in drawing
+    assert (
+        "group gpu-a: 8 x ml.p5.48xlarge; 8 x NVIDIA H100 each, 64 in all; 32 EFA each, EFA-only; stress, connectivity; "
+        "volume 1,000 GiB; updates by cron(0 3 ? * SUN *)"
+    ) in drawing
+
+
+def test_teams_are_drawn_against_capacity() -> None:
+    found = sections(data(ROOT / "examples/everything.yaml"))["workloads"]
+    assert "ml.p5.48xlarge: 4 of 4 instances owned" in words(found[0])
+    assert "team vision: 2 instances" in words(found[0])
+    assert "hyperpod-ns-vision" in words(found)
+    assert "amazon-sagemaker-hyperpod-training-operator v1.3.0-eksbuild.1 in aws-hyperpod" in words(found[0])
+
+
+def test_quotas_by_their_names_and_codes() -> None:
+    rows = words(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["quotas"][0])
+    assert "ml.p5.48xlarge for cluster usage\nsagemaker\nL-8762A75F\n16\n16" in rows
+    assert "EC2-VPC Elastic IPs" in rows
+
+
+@pytest.mark.parametrize("count", [1, 12, 60])
+def test_one_to_sixty_groups_are_all_there_and_no_name_is_cut_without_a_title(count: int, tmp_path: Path) -> None:
+    path = written(tmp_path, many_groups(count))
+    drawing = sections(data(path))["cluster"][0]
+    names = [group["name"] for group in many_groups(count)["cluster"]["instance_groups"]]
+    boxes = [shape["title"] for shape in drawing["shapes"] if "height" in shape]
+    assert [sum(title.startswith(f"group {name}: ") for title in boxes) for name in names] == [1] * count
+    labels = [shape for shape in drawing["shapes"] if "text" in shape]
+    assert all(label["title"] for label in labels if "…" in label["text"])
+    for label in labels:
+        assert label["x"] + text_width(label["text"], label["kind"]) <= drawing["width"] + 8
+
+
+def test_a_cut_name_keeps_its_end() -> None:
+    assert fitted("team-0-workers-with-a-rather-long-name-17", 160).endswith("17")
+
+
+# ---- changes ----
+
+
+def test_changes_come_first_worst_first_with_cost_and_in_the_drawings(tmp_path: Path) -> None:
+    found = data(written(tmp_path, edited()), "--from", ROOT / "examples/everything.yaml", code=3)
+    parts = sections(found)
+    assert next(iter(parts)) == "changes"
+    notice, changes, cost = parts["changes"]
+    assert "replaces the group: 1, restarts: 3, in place: " in notice["text"]
+    severities = [row[0]["text"] for row in changes["rows"]]
+    assert severities[0] == "replaces the group"
+    assert severities == sorted(severities, key=["replaces the group", "restarts", "in place"].index)
+    assert cost["caption"] == "Known cost before and after, in USD an hour"
+    assert next(row[3]["text"] for row in cost["rows"] if row[0] == "network") == "+0.05"
+    assert "EC2's price of such instances" in words(cost)
+    outline = [line for _, line in parts["cluster"][0]["outline"]]
+    assert [re.search(r"\((\w[\w ]*)\)$", line)[1] for line in outline if line.endswith(")")] == [  # type: ignore[index]
+        "restarts", "replaces the group", "new"]  # fmt: skip
+    assert "(removed)" in words(parts["workloads"][0])
+    assert words(parts["network"][0]).count("(new)") == 3
+
+
+def test_nothing_different_is_said(tmp_path: Path) -> None:
+    example = ROOT / "examples/everything.yaml"
+    assert "nothing is different" in report("--configs-only", example, "--from", example).stdout
+
+
+def test_what_cannot_be_deployed_and_what_loses_data(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "examples/lustre.yaml").read_text())
+    (system,) = config["storage"]["lustre"]
+    system["removal"] = "destroy"
+    old = written(tmp_path, config | {"allow_data_loss": True}, "old.yaml")
+    system["deployment_type"] = "SCRATCH_2"
+    for key in ("throughput", "efa"):
+        del system[key]
+    config["cluster"]["provisioning"] = "Request"
+    new = written(tmp_path, config | {"allow_data_loss": True})
+    text = report("--configs-only", new, "--from", old, code=3).stdout
+    assert "🛑 cannot be deployed" in text
+    assert "🛑 loses data" in text
+
+
+# ---- findings ----
+
+
+def test_a_config_with_errors_has_a_report_of_its_findings(tmp_path: Path) -> None:
+    config = many_groups(2)
+    config["cluster"]["instance_groups"][1]["instance_type"] = "ml.p5.48xlage"
+    found = data(written(tmp_path, config), code=1)
+    (section,) = found["parts"][0]["sections"]
+    assert "This cannot be deployed: 1 error" in section["blocks"][0]["text"]
+    assert "did you mean 'ml.p5.48xlarge'?" in words(section)
+
+
+def test_a_file_that_cannot_be_read_is_a_finding_too(tmp_path: Path) -> None:
+    assert "HP002" in report("--configs-only", tmp_path / "nowhere.yaml", code=1).stdout
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "examples/teams.yaml").read_text())
+    config["acknowledge"] = [{"rule": "HP212", "reason": "<script>alert(1)</script> \u202e|x @admin"}]
+    path = written(tmp_path, config | {"eks": {"admins": [], "public_access_cidrs": []}})
+    page = tmp_path / "report.html"
+    report("--configs-only", path, "-o", page)
+    html, text = page.read_text(), report("--configs-only", path).stdout
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html + text
+    assert "\u202e" not in html + text
+    assert "\\|x &#64;admin" in text
+
+
+# ---- several, jobs, use ----
+
+
+def test_several_configs_are_one_document(tmp_path: Path, examples: Path) -> None:
+    paths = [written(tmp_path, many_groups(count), f"{count}.yaml") for count in (1, 3)]
+    found = data(*paths)
+    assert [part["title"] for part in found["parts"]] == ["groups-1", "groups-3"]
+    page = tmp_path / "all.html"
+    report(*paths, "-o", page)
+    parsed = Page(page.read_text())
+    assert len(parsed.ids) == len(set(parsed.ids))
+
+
+def test_a_comment_is_never_longer_than_github_takes(tmp_path: Path) -> None:
+    paths = [written(tmp_path, {**many_groups(60), "name": f"n-{number}"}, f"{number}.yaml") for number in range(3)]
+    text = report("--configs-only", *paths).stdout
+    assert len(text) <= 65_000
+    assert "Left out to stay below the length of a comment: " in text
+
+
+def test_a_job_has_a_report(tmp_path: Path) -> None:
+    job = {
+        "name": "pretrain",
+        "image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/t:v1",
+        "instance_type": "ml.p5.48xlarge",
+        "instance_group": "gpu-a",
+        "nodes": 4,
+        "command": ["train"],
+    }
+    file = written(tmp_path, job, "job.yaml")
+    found = json.loads(report(ROOT / "examples/gpu-multi-zone-efa.yaml", "--job", file, "--format", "json").stdout)
+    parts = sections(found)
+    assert tuple(parts) == ("overview", "findings", "numbers", "takes", "manifest")
+    numbers = words(parts["numbers"])
+    assert "cpu\n179\nml.p5.48xlarge has 192 vCPU, 12.03 reserved, 179.97 for pods; rounded down" in numbers
+    assert "group gpu-a: 4 of 8 nodes for 4 replicas; 8 replicas, 2 such jobs at a time" in words(parts["takes"])
+    assert "one node of ml.p5.48xlarge holds 1 replica" in words(parts["takes"])
+    assert '"kind": "HyperPodPyTorchJob"' in words(parts["manifest"])
+    alone = json.loads(report("--job", file, "--format", "json").stdout)
+    assert "No cluster is named" in words(sections(alone)["takes"])
+
+
+def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
+    job = {
+        "name": "a",
+        "image": "registry.example/t:v1",
+        "instance_type": "ml.p4d.24xlarge",
+        "nodes": 1,
+        "command": ["x"],
+    }
+    result = report(ROOT / "examples/gpu-multi-zone-efa.yaml", "--job", written(tmp_path, job, "job.yaml"), code=1)
+    assert "HP740" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.yaml", "--from", "b.yaml", "--deployed", "c"], "--from or --deployed, not both"),
+        (["a.yaml", "b.yaml", "--from", "c.yaml"], "compare with one config"),
+        (["a.yaml", "b.yaml", "--job", "c.yaml"], "a job runs on one cluster"),
+        (["a.yaml", "-o", "report.txt"], "the ending is not .html, .md or .json"),
+    ],
+)
+def test_wrong_use(arguments: list[str], said: str) -> None:
+    assert said in report(*arguments, code=2).output
+
+
+def test_nothing_is_half_written(tmp_path: Path) -> None:
+    missing = tmp_path / "no" / "report.html"
+    assert "cannot be written" in report("--configs-only", ROOT / "hyperpod.yaml", "-o", missing, code=1).output
+    folder = tmp_path / "report.html"
+    folder.mkdir()
+    assert "cannot be written" in report("--configs-only", ROOT / "hyperpod.yaml", "-o", folder, code=1).output
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_references_of_templates_are_told_by_name() -> None:
+    role = {"Type": "AWS::IAM::Role", "Metadata": {"aws:cdk:path": "a-Eks/Eks/Cluster/Role/Resource"}}
+    found = words_of({"a-Eks": {"Resources": {"R1": role}}})
+    assert found.text("a-Eks", {"Fn::Join": ["", [{"Fn::GetAtt": ["R1", "Arn"]}, "/*"]]}) == "<Eks/Cluster/Role>/*"
+    assert found.text("a-Eks", {"Fn::Sub": "arn:${AWS::Partition}:${R1}"}) == "arn:aws:<Eks/Cluster/Role>"
+    assert found.text("a-Eks", {"Fn::If": ["a", "b", "c"]}) == "<Fn::If>"

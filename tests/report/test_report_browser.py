@@ -1,0 +1,176 @@
+"""Reports in a real browser: no error, no request, no overflow, nothing that axe finds; with screenshots.
+
+`HYPERPOD_SCREENSHOTS=FOLDER` keeps them, at every width.
+Needs Chromium (`apt-get install chromium`) and axe-core (`npm ci`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assembly import ROOT
+from reports import edited, many_groups, report, written
+
+from hyperpod_constructs.cli.report import rendered
+from hyperpod_constructs.core.report import model
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
+    pytest.mark.skipif(not AXE.is_file(), reason="there is no axe-core: npm ci"),
+]
+WIDTHS = (380, 1280, 2560)
+SCHEMES = ("light", "dark")
+PAGES = ("small", "gpu", "sixty", "changes", "whole", "errors", "job", "fleet")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def page_of(tmp_path_factory: pytest.TempPathFactory, whole: Callable[[str], Path]) -> Callable[[str], Path]:
+    """The file of a page by its name."""
+    folder = tmp_path_factory.mktemp("pages")
+    broken = many_groups(3)
+    broken["cluster"]["instance_groups"][1]["instance_type"] = "ml.p5.48xlage"
+    small = {**many_groups(1), "name": "small"}
+    files = {name: written(folder, content, f"{name}.yaml") for name, content in
+             {"small": small, "sixty": many_groups(60), "changes": edited(), "errors": broken}.items()}  # fmt: skip
+    example = ROOT / "examples"
+    job = {"name": "train", "image": "registry.example/t:v1", "instance_type": "ml.p5.48xlarge", "instance_group": "gpu-a",
+           "nodes": 4, "command": ["x"]}  # fmt: skip
+    made = {
+        "small": ([files["small"]], 0),
+        "default": ([ROOT / "hyperpod.yaml"], 0),
+        "gpu": ([example / "gpu-multi-zone-efa.yaml"], 0),
+        "sixty": ([files["sixty"]], 0),
+        "changes": ([files["changes"], "--from", example / "everything.yaml"], 3),
+        "errors": ([files["errors"]], 1),
+        "job": ([example / "gpu-multi-zone-efa.yaml", "--job", written(folder, job, "job.yaml")], 0),
+        "fleet": ([files["small"], files["sixty"]], 0),
+    }
+
+    def make(name: str) -> Path:
+        path = folder / f"{name}.html"
+        if name == "whole":
+            path.write_text(rendered(as_report(json.loads(whole("everything").read_text())), "html"))
+        elif not path.exists():
+            arguments, code = made[name]
+            report("--configs-only", *arguments, "-o", path, code=code)
+        return path
+
+    return make
+
+
+KINDS: tuple[tuple[frozenset[str], Callable[..., Any]], ...] = (
+    (frozenset({"shapes", "outline"}), model.Drawing),
+    (frozenset({"caption", "rows"}), model.Table),
+    (frozenset({"caption", "text"}), model.Code),
+    (frozenset({"items"}), model.Figures),
+    (frozenset({"height", "kind"}), model.Box),
+    (frozenset({"points"}), model.Line),
+    (frozenset({"x", "text"}), model.Label),
+    (frozenset({"tone", "code"}), model.Cell),
+    (frozenset({"tone", "text"}), model.Notice),
+    (frozenset({"blocks"}), model.Section),
+    (frozenset({"sections"}), model.Part),
+    (frozenset({"parts"}), model.Report),
+    (frozenset({"text"}), model.Prose),
+)
+
+
+def as_report(value: Any) -> Any:
+    """The model of a report from its JSON form."""
+    if isinstance(value, list):
+        return tuple(map(as_report, value))
+    if not isinstance(value, dict):
+        return value
+    made = next(kind for keys, kind in KINDS if keys <= value.keys())
+    return made(**{key: as_report(inner) for key, inner in value.items()})
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_quiet_alone_and_fits(name: str, browser: Any, page_of: Callable[[str], Path], tmp_path: Path):
+    path, shots = page_of(name), Path(os.environ.get("HYPERPOD_SCREENSHOTS") or tmp_path)
+    page = browser.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    page.evaluate(AXE.read_text())
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            for opened in (False, True):
+                page.evaluate(f"document.querySelectorAll('details').forEach(one => one.open = {str(opened).lower()})")
+                inside = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+                assert inside[0] <= inside[1], (scheme, width, opened)
+                if not opened and (width == 1280 or os.environ.get("HYPERPOD_SCREENSHOTS")):
+                    shot = shots / f"{name}-{scheme}-{width}.png"
+                    page.screenshot(path=shot, full_page=True)
+                    assert shot.stat().st_size > 5_000
+            if (
+                width == 1280
+            ):  # everything once, with each fold open; in the dark the colors are different, nothing else
+                rules = {} if scheme == "light" else {"runOnly": ["color-contrast"]}
+                violations = page.evaluate("rules => axe.run(rules)", rules)["violations"]
+                told = [(one["id"], one["nodes"][0]["html"][:200]) for one in violations]
+                assert told == [], (scheme, width)
+    assert said == []
+    assert asked == [path.as_uri()]
+    page.close()
+
+
+def test_texts_of_drawings_stay_inside(browser: Any, page_of: Callable[[str], Path]):
+    for name in ("gpu", "sixty", "changes", "whole"):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(page_of(name).as_uri())
+        beyond = page.evaluate(
+            """[...document.querySelectorAll('svg')].flatMap(svg => [...svg.querySelectorAll('text')].filter(text => {
+              const box = text.getBBox(), view = svg.viewBox.baseVal;
+              return box.x + box.width > view.x + view.width + 1 || box.y + box.height > view.y + view.height + 2;
+            }).map(text => text.textContent))"""
+        )
+        assert beyond == [], name
+        page.close()
+
+
+def test_a_keyboard_reaches_the_content_and_sees_where_it_is(browser: Any, page_of: Callable[[str], Path]):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(page_of("default").as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    page.close()
+
+
+def test_print_shows_what_is_folded(browser: Any, page_of: Callable[[str], Path], tmp_path: Path):
+    page = browser.new_page()
+    page.goto(page_of("default").as_uri())
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+    assert page.evaluate(
+        "[...document.querySelectorAll('details')].every(one => one.lastElementChild.getClientRects().length > 0)"
+    )
+    page.pdf(path=tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+    page.close()

@@ -1,0 +1,149 @@
+"""What a report takes from synthesized templates: access, open ports, digests, order, and what stays after a deletion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assembly import ROOT
+from reports import captions, report, sections, words
+
+from hyperpod_constructs.cli.diff import synthesized
+from hyperpod_constructs.core.config import load
+
+pytestmark = pytest.mark.slow
+Whole = Callable[[str], Path]
+
+
+def read(whole: Whole, name: str) -> dict[str, list[dict[str, Any]]]:
+    return sections(json.loads(whole(name).read_text()))
+
+
+def texts(row: list[Any]) -> list[str]:
+    return [cell if isinstance(cell, str) else cell["text"] for cell in row]
+
+
+@pytest.mark.parametrize(
+    "name", ["hyperpod", "everything", "closed-network", "existing-vpc-and-eks", "restricted-groups"]
+)
+def test_whole_reports_leave_nothing_out(whole: Whole, name: str):
+    found = read(whole, name)
+    assert "left out" not in words(list(found.values()))
+    assert found["order"][1]["title"] == "Drawing of the order of deployment"
+
+
+def test_every_statement_of_every_role_is_told(whole: Whole):
+    platform = load(ROOT / "examples/everything.yaml").platform
+    assert platform is not None
+    resources = [one for template in synthesized(platform).values() for one in template["Resources"].values()]
+    expected = 0
+    for one in resources:
+        properties = one.get("Properties", {})
+        documents = (
+            [properties["PolicyDocument"]] if one["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") else []
+        )
+        documents += (
+            [each["PolicyDocument"] for each in properties.get("Policies", ())]
+            if one["Type"] == "AWS::IAM::Role"
+            else []
+        )
+        expected += sum(len(document["Statement"]) for document in documents)
+    tables = captions(read(whole, "everything")["access"])
+    assert len(tables["IAM statements of roles"]) == expected > 50
+    entries = [texts(row) for row in tables["Access entries: who may do what in Kubernetes"]]
+    assert len(entries) == sum(one["Type"] == "AWS::EKS::AccessEntry" for one in resources)
+    assert ["arn:aws:iam::111122223333:role/PlatformAdmin", "everything (AmazonEKSClusterAdminPolicy)", "the whole cluster",
+            ""] in entries  # fmt: skip
+    assert ["arn:aws:iam::111122223333:role/Vision", "read most objects, but no secrets (AmazonEKSViewPolicy)",
+            "namespace hyperpod-ns-vision", "hyperpod-team-vision"] in entries  # fmt: skip
+    rights = [texts(row) for row in tables["Rights in Kubernetes that these stacks grant (RBAC)"]]
+    assert ["group hyperpod-team-vision", "namespace hyperpod-ns-vision", "*",
+            "hyperpodpytorchjobs, hyperpodpytorchjobs/status of sagemaker.amazonaws.com"] in rights  # fmt: skip
+
+
+def test_statements_are_sentences(whole: Whole):
+    rows = [texts(row) for row in captions(read(whole, "hyperpod")["access"])["IAM statements of roles"]]
+    assert [
+        "Eks/Kubernetes/Apply/framework-onEvent/ServiceRole",
+        "may",
+        "lambda:GetFunction",
+        "<Eks/Kubernetes/Applier>",
+        "",
+    ] in rows
+    buckets = [
+        texts(row) for row in captions(read(whole, "hyperpod")["access"])["Policies of buckets, keys and topics"]
+    ]
+    assert ["everybody", "must not", "s3:*", "<HyperPod/LifecycleScripts/Bucket>, <HyperPod/LifecycleScripts/Bucket>/*",
+            "aws:SecureTransport is false"] in buckets  # fmt: skip
+
+
+def test_security_groups_and_endpoints(whole: Whole):
+    found = captions(read(whole, "hyperpod")["exposure"])
+    rules = [texts(row) for row in found["Rules of security groups"]]
+    assert [
+        "Network/NodeSecurityGroup",
+        "in",
+        "itself",
+        "everything",
+        "EFA and pods: all traffic inside the group",
+    ] in rules
+    assert ["Network/NodeSecurityGroup", "out", "everywhere (0.0.0.0/0)", "everything",
+            "Allow all outbound traffic by default"] in rules  # fmt: skip
+    doors = [texts(row) for row in found["Ways to the platform"]]
+    assert [
+        "Kubernetes API, public endpoint",
+        "the whole internet",
+        "with credentials that an access entry names",
+    ] in doors
+
+
+def test_charts_have_their_digests_and_images_say_that_they_have_none(whole: Whole):
+    found = captions(read(whole, "hyperpod")["artifacts"])
+    chart = texts(found["Helm charts"][0])
+    assert chart[0] == "hyperpod-dependencies"
+    assert chart[3].startswith("sha256:")
+    assert all(texts(row)[2] == "by tag, no digest" for row in found["Container images"])
+    assert all(len(texts(row)[1]) == 64 for row in found["Assets of functions, layers and scripts"])
+
+
+def test_the_order_has_a_critical_path(whole: Whole):
+    found = read(whole, "hyperpod")["order"]
+    path = [texts(row)[1] for row in captions(found)["Critical path: what the end waits for, one after the other"]]
+    places = [path.index(f"research-{step}") for step in ("Network: Network/Vpc", "Eks: Eks/Cluster", "HyperPod: HyperPod",
+                                                           "HyperPod: HyperPod/NodesReady")]  # fmt: skip
+    assert places == sorted(places)
+    stacks = [texts(row)[0] for row in captions(found)["Stacks in their order"]]
+    assert stacks == [f"research-{name}" for name in ("Network", "Eks", "HyperPod", "Addons", "Jobs")]
+
+
+def test_what_stays_after_a_deletion(whole: Whole):
+    kept = captions(read(whole, "everything")["removal"])[
+        "Kept when the stacks are deleted, and billed until you delete it"
+    ]
+    assert [texts(row)[0] for row in kept] == ["ObservabilityParts/Prometheus", "InferenceOperatorAccess/TlsBucket",
+                                               "Network/FlowLogGroup"]  # fmt: skip
+
+
+def test_changes_with_templates_have_the_steps_of_cloudformation(whole: Whole):
+    found = read(whole, "edited")["changes"]
+    steps = [texts(row)[1:3] for row in captions(found)["What CloudFormation does, stack by stack"]]
+    assert ["everything-HyperPod", "update"] in steps
+    assert ["everything-Eks", "none"] in steps
+
+
+def test_deployed_templates_are_a_former_state_too(tmp_path: Path):
+    platform = load(ROOT / "hyperpod.yaml").platform
+    assert platform is not None
+    for name, template in synthesized(platform).items():
+        text = json.dumps(template).replace('"InstanceGroupName": "workers"', '"InstanceGroupName": "former"')
+        (tmp_path / f"{name}.template.json").write_text(text)
+    made = json.loads(report(ROOT / "hyperpod.yaml", "--deployed", tmp_path, "--format", "json").stdout)
+    found = sections(made)
+    assert next(iter(found)) == "changes"
+    assert "2 x ml.trn1.32xlarge (removed)" in words(found["cluster"][0])
+    assert "group workers: " in words(found["cluster"][0])
+    assert words(found["cluster"][0]).count("(new)") == 1
+    assert "Known cost before and after, in USD an hour" in captions(found["changes"])

@@ -60,7 +60,7 @@ def test_keys_that_differ_in_case_only(tmp_path: Path):
 def test_a_key_that_differs_in_case_from_ours(tmp_path: Path):
     key = PLATFORM_TAG.capitalize()
     assert findings(tmp_path, tags={key: "mine"}) == [
-        (f'tags["{key}"]', f"the tag keys '{key}' and '{PLATFORM_TAG}' that we add differ only in case")
+        (f'tags["{key}"]', f"the tag keys '{key}' and '{PLATFORM_TAG}' (added automatically) differ only in case")
     ]
 
 

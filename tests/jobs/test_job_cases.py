@@ -170,7 +170,7 @@ def test_a_log_rule_can_be_a_fault_on_match():
         ),
         (
             {"pattern": "loss", "threshold": 3, "operator": "gt"},
-            "error HP723 run_policy.log_rules[0].pattern: has no group, so that there is no value to compare with the"
+            "error HP723 run_policy.log_rules[0].pattern: has no group, so there is no value to compare with the"
             " threshold",
         ),
     ],
@@ -205,7 +205,7 @@ def test_a_stated_request_is_no_limit_for_a_replica_with_all_accelerators():
     assert "memory" not in limits
     assert found(replicas=2, accelerators=8, memory_gib=40) == [
         "warning HP731 memory_gib: requests 40 of 1890.26 GiB that ml.p5.48xlarge has for pods, with all of its"
-        " accelerators; no limit is made of it"
+        " accelerators; no limit is set"
     ]
     assert found(replicas=2, accelerators=8, memory_gib=40, memory_limit_gib="none") == []
     assert found(replicas=2, accelerators=8, memory_gib=40, memory_limit_gib=40) == [
@@ -243,7 +243,7 @@ def test_accelerators_without_a_type_follow_from_the_affinity_or_are_told():
     assert resources(**wanted, accelerator_resource="aws.amazon.com/neuron")[0]["aws.amazon.com/neuron"] == 16
     assert found(**wanted, accelerator_resource="aws.amazon.com/neuron") == []
     over = {**wanted, "accelerators": 17, "affinity": required}
-    assert found(**over) == ["error HP713 accelerators: is 17, but ml.trn2.48xlarge has 16 x AWS Trainium2"]
+    assert found(**over) == ["error HP713 accelerators: 17 accelerators, but ml.trn2.48xlarge has 16 x AWS Trainium2"]
 
 
 def test_requests_between_the_estimate_and_the_kubelets_offer_are_a_warning():
@@ -270,7 +270,7 @@ def test_auto_resume_counts_apart_from_the_backoff_limit():
     assert "runPolicy" not in manifest["spec"]
     both = {**TWO, "auto_resume": True, "restart_pods": "OnFailure", "run_policy": {"max_retries": 4}}
     assert found(**both) == [
-        "warning HP726 run_policy.max_retries: is 4 for auto-resume and for restarts of containers (backoffLimit), which end"
+        "warning HP726 run_policy.max_retries: 4 limits auto-resume and restarts of containers (backoffLimit), which end"
         " the job together"
     ]
     assert found(**{**both, "auto_resume_retries": 2}) == []
@@ -336,7 +336,7 @@ def test_a_volume_name_with_another_source_is_taken():
         {"name": "fsx", "mount_path": "/a", "claim": "fsx"},
         {"name": "fsx", "mount_path": "/b", "claim": "other"},
     ]
-    assert found(nodes=1, volumes=volumes) == ["error HP706 volumes[1].name: 'fsx' is taken"]
+    assert found(nodes=1, volumes=volumes) == ["error HP706 volumes[1].name: 'fsx' is already used"]
 
 
 def test_pods_on_the_nodes_network_resolve_the_clusters_names():
@@ -393,5 +393,5 @@ def test_a_label_does_not_override_the_teams_queue(where: str):
     said = found(nodes=1, team="research", **{where: {"kueue.x-k8s.io/queue-name": "other"}})
     assert said == [
         f"""error HP703 {where}["kueue.x-k8s.io/queue-name"]: sets kueue.x-k8s.io/queue-name to 'other', but team"""
-        " 'research' means 'hyperpod-ns-research-localqueue'"
+        " 'research' requires 'hyperpod-ns-research-localqueue'"
     ]

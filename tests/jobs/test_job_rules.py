@@ -93,13 +93,13 @@ READY = {"addons": {"training_operator": {}, "task_governance": {}}, "governance
     ("job", "found"),
     [
         ({"nodes": 2, "team": "vision"}, []),
-        ({"nodes": 2, "team": "visoin"}, ["error HP742 jobs[0].team: there is no team 'visoin'"]),
+        ({"nodes": 2, "team": "visoin"}, ["error HP742 jobs[0].team: no team 'visoin'"]),
         (
             {"nodes": 4, "team": "vision"},
             [
                 "warning HP744 jobs[0].team: the job requires 32 accelerators of ml.p5.48xlarge; the quota of the team "
                 "'vision' is 16, 24"
-                " with all it may borrow"
+                " including what it may borrow"
             ],
         ),
         ({"nodes": 3, "team": "vision"}, []),

@@ -49,7 +49,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
     [
         (
             {"sidecars": [{"name": "pytorch-job-container", "image": "a"}]},
-            "error HP706 sidecars[0].name: 'pytorch-job-container' is the name of the main container",
+            "error HP706 sidecars[0].name: 'pytorch-job-container' is already the name of the main container",
         ),
         (
             {"init_containers": [{"name": "A", "image": "a"}]},

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from assembly import Assembly
 
 from hyperpod_constructs.core.catalog import load
 
@@ -70,3 +72,136 @@ def test_the_execution_role_is_as_the_page_says(action: str):
     statements = [one for policy in resources("AWS::IAM::Policy") for one in policy["PolicyDocument"]["Statement"]]
     assert any(action in one["Action"] for one in statements)
     assert action in {each for group in load("iam")["roles"]["execution"]["actions"].values() for each in group}
+
+
+# ---- the GPU example ----
+
+
+@pytest.fixture(scope="module")
+def gpu(assemble: Callable[[str], Assembly]) -> Assembly:
+    return assemble("examples/gpu-multi-zone-efa.yaml")
+
+
+@pytest.fixture(scope="module")
+def restricted(assemble: Callable[[str], Assembly]) -> Assembly:
+    return assemble("examples/restricted-groups.yaml")
+
+
+def statements(found: Assembly) -> list[dict[str, Any]]:
+    """Every statement of the roles, with its actions and resources as lists."""
+    policies = [one["Properties"] for one in found.resources("AWS::IAM::Policy").values()]
+    policies += [
+        policy
+        for role in found.resources("AWS::IAM::Role").values()
+        for policy in role["Properties"].get("Policies", [])
+    ]
+    return [
+        {
+            key: [value] if isinstance(value, (str, dict)) and key in ("Action", "Resource") else value
+            for key, value in one.items()
+        }
+        for policy in policies
+        for one in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def actions(found: Assembly) -> set[str]:
+    return {action for one in statements(found) for action in one["Action"]}
+
+
+def test_the_gpu_cluster_is_as_the_page_says(gpu: Assembly) -> None:
+    cluster = gpu.one("AWS::SageMaker::Cluster")
+    assert (cluster["ClusterName"], cluster["NodeRecovery"], cluster["NodeProvisioningMode"]) == (
+        "gpu",
+        row("`NodeRecovery`").strip("`"),
+        "Continuous",
+    )
+    assert row("`NodeProvisioningMode`").startswith("`Continuous`")
+    assert row("`OverrideVpcConfig` per group") == "yes"
+    assert all(group["OverrideVpcConfig"] for group in cluster["InstanceGroups"])
+    assert row("tag `SageMaker: true`") == "yes"
+    assert {"Key": "SageMaker", "Value": "true"} in cluster["Tags"]
+    accelerated = [group for group in cluster["InstanceGroups"] if group["InstanceGroupName"].startswith("gpu")]
+    assert row("second volume") == "where the config has one; HP365 notes its absence on accelerated groups"
+    assert all(group["InstanceStorageConfigs"] for group in accelerated)
+    assert row("deep health checks").endswith("per group")
+    assert all(group["OnStartDeepHealthChecks"] for group in accelerated)
+
+
+def test_the_network_of_the_gpu_example_is_as_the_page_says(gpu: Assembly) -> None:
+    assert row("subnets").startswith("by zone id, one control-plane and one node subnet per zone")
+    subnets = [one["Properties"] for one in gpu.resources("AWS::EC2::Subnet").values()]
+    assert {one["AvailabilityZoneId"] for one in subnets} == {"use1-az4", "use1-az6"}
+    assert len(subnets) == 2 * 3  # with a public one per zone
+    keys = {tag["Key"] for one in subnets for tag in one["Tags"]}
+    assert {"kubernetes.io/role/internal-elb", "kubernetes.io/role/elb"} <= keys
+    assert not [key for key in keys if key.startswith("kubernetes.io/cluster/")]
+    assert row("node security group") == "itself on all ports, both directions (EFA)"
+    rules = [
+        *gpu.resources("AWS::EC2::SecurityGroupIngress").values(),
+        *gpu.resources("AWS::EC2::SecurityGroupEgress").values(),
+    ]
+    own = [one["Properties"] for one in rules if one["Properties"]["IpProtocol"] == "-1"]
+    to_itself = [
+        one
+        for one in own
+        if one["GroupId"] in (one.get("SourceSecurityGroupId"), one.get("DestinationSecurityGroupId"))
+    ]
+    assert {"SourceSecurityGroupId" in one for one in to_itself} == {True, False}
+
+
+def test_the_chart_of_the_gpu_example_is_as_the_page_says(gpu: Assembly) -> None:
+    assert row("dependency chart").startswith("a release by commit and digest; missing instance types completed")
+    (release,) = gpu.resources("Custom::HyperPodHelmRelease").values()
+    chart = release["Properties"]["Chart"]
+    assert chart["Kind"] == "git"
+    assert len(chart["Digest"].removeprefix("sha256:")) == 64
+
+
+def test_the_execution_roles_of_the_gpu_example_are_as_the_page_says(gpu: Assembly, default: Assembly) -> None:
+    assert row("`cloudwatch:DescribeAlarms`") == "where a rolling update names alarms"
+    assert "cloudwatch:DescribeAlarms" in actions(gpu)
+    assert "cloudwatch:DescribeAlarms" not in actions(default)
+    assert row("`fsx:DescribeFileSystems`") == "where a group mounts FSx"
+    assert "fsx:DescribeFileSystems" not in actions(gpu)
+    assert row("roles") == "one, or one per group (`execution_roles`)"
+    roles = {str(group["ExecutionRole"]) for group in gpu.one("AWS::SageMaker::Cluster")["InstanceGroups"]}
+    assert len(roles) == 3
+
+
+# ---- the restricted example ----
+
+
+def test_the_restricted_cluster_is_as_the_page_says(restricted: Assembly) -> None:
+    cluster = restricted.one("AWS::SageMaker::Cluster")
+    assert row("restricted: provisioning").startswith("`Request` in the example")
+    assert cluster.get("NodeProvisioningMode") != "Continuous"
+    assert len(cluster["RestrictedInstanceGroups"]) == 2
+    assert cluster["InstanceGroups"]  # beside ordinary ones
+    assert all(group["OverrideVpcConfig"] for group in cluster["RestrictedInstanceGroups"])
+
+
+def test_network_agent_and_dns_of_restricted_nodes_are_copies(restricted: Assembly) -> None:
+    assert row("restricted: network agent and DNS").startswith("copies for restricted nodes")
+    objects = restricted.resources("Custom::HyperPodKubernetesObjects").values()
+    copies = [one["Properties"] for one in objects if "CopyOf" in one["Properties"]]
+    names = {json.loads(one["Manifest"])[0]["metadata"]["name"] for one in copies}
+    assert names == {"rig-aws-node", "rig-coredns", "node-coredns"}
+
+
+def test_the_role_of_restricted_groups_is_as_the_page_says(restricted: Assembly) -> None:
+    assert row("restricted: outputs") == "the same as Terraform"
+    outputs = [one for one in statements(restricted) if "my-checkpoints" in json.dumps(one["Resource"])]
+    assert {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"} <= {
+        a for one in outputs for a in one["Action"]
+    }
+    assert row("restricted: reward functions and queues") == "the same as Terraform, in one account and region"
+    called = [one for one in statements(restricted) if "*SageMaker*" in json.dumps(one["Resource"])]
+    found = {action for one in called for action in one["Action"]}
+    assert found == {"lambda:InvokeFunction", "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"}
+    assert row("restricted: gated recipes") == "a field, `gated_recipes`"
+
+
+@pytest.mark.parametrize("start", ["restricted: Karpenter, FSx"])
+def test_what_else_the_page_says_of_restricted_groups(start: str, restricted: Assembly) -> None:
+    assert row(start) == "allowed; each has its own rules"

@@ -121,6 +121,92 @@ def test_a_job_file_that_is_missing_is_reported_in_the_config(tmp_path: Path) ->
     assert "missing.yaml" in finding.message
 
 
+@pytest.mark.parametrize("key", ["http_proxy", "no_proxy"])
+def test_a_proxy_is_not_a_setting_and_the_fix_names_the_page(tmp_path: Path, key: str) -> None:
+    loaded = load(write(tmp_path, GOOD.replace("network: {", f'network: {{{key}: "http://proxy.example:3128", ', 1)))
+    (finding,) = [f for f in loaded.findings if f.rule == "HP010"]
+    assert finding.path == f"network.{key}"
+    assert "docs/closed-network.md" in finding.cure
+
+
+def test_every_document_of_a_job_file_is_a_job(tmp_path: Path) -> None:
+    first = "name: train\nimage: registry/train:v1\ninstance_type: ml.p5.48xlarge\nnodes: 1\n"
+    second = "name: other\nimage: registry/train:v1\ninstance_type: ml.p5.48xlage\nnodes: 1\n"
+    write(tmp_path, f"{first}---\n{second}---\n", "jobs/two.yaml")
+    inline = "{name: third, image: registry/train:v1, instance_type: ml.g5.2xlage, nodes: 1}"
+    loaded = load(write(tmp_path, GOOD + f"jobs: [jobs/two.yaml, {inline}]\n"))
+    found = [(f.path, f.file, f.line) for f in loaded.findings if f.rule == "HP710"]
+    two, config = str(tmp_path / "jobs/two.yaml"), str(tmp_path / "hyperpod.yaml")
+    assert sorted(found) == [("jobs[1].instance_type", two, 8), ("jobs[2].instance_type", config, 8)]
+    assert loaded.platform is not None
+    assert [job.name for job in loaded.platform.jobs] == ["train", "other", "third"]
+
+
+COMPANIONS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: scripts, namespace: nobody}
+data: {run.sh: echo}
+---
+apiVersion: v1
+kind: List
+items:
+  - {apiVersion: v1, kind: Service, metadata: {name: data}, spec: {selectr: {app: data}, ports: [{port: 80}]}}
+"""
+
+
+def test_manifests_are_read_with_all_their_documents_and_told_at_their_place(tmp_path: Path) -> None:
+    write(tmp_path, COMPANIONS, "jobs/companions.yaml")
+    secret = "{apiVersion: v1, kind: Secret, metadata: {name: token}, stringData: {token: abc}}"
+    loaded = load(write(tmp_path, GOOD + f"manifests: [jobs/companions.yaml, {secret}]\n"))
+    file, config = str(tmp_path / "jobs/companions.yaml"), str(tmp_path / "hyperpod.yaml")
+    found = {f.rule: (str(f.severity), f.path, f.file, f.line, f.message) for f in loaded.findings}
+    assert found["HP737"] == ("error", "manifests[1].spec.selectr", file, 9, "unknown key 'selectr'")
+    assert found["HP738"] == (
+        "warning",
+        "manifests[0].metadata.namespace",
+        file,
+        3,
+        "'nobody' is neither `default` nor a team's namespace",
+    )
+    assert found["HP739"] == (
+        "warning",
+        "manifests[2]",
+        config,
+        8,
+        "the values of the Secret token become part of the template",
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "rule", "path", "message"),
+    [
+        ("manifests: [missing.yaml]", "HP002", "manifests[0]", "there is no such file"),
+        ("manifests: companions.yaml", "HP012", "manifests", "must be a list of paths of manifests, or of objects"),
+        ("manifests: [3]", "HP012", "manifests[0]", "must be a Kubernetes object"),
+        ("manifests: [{kind: Service}]", "HP737", "manifests[0]", "has no apiVersion"),
+        ("manifests: [{apiVersion: v1, kind: Service}]", "HP737", "manifests[0]", "this Service has no name"),
+        (
+            "manifests: [{apiVersion: kubeflow.org/v1, kind: PyTorchJob, metadata: {name: a}}]",
+            "HP737",
+            "manifests[0]",
+            "PyTorchJob a is a job",
+        ),
+        (
+            "manifests: [{apiVersion: v1, kind: Pod, metadata: {name: a}}, "
+            "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: default}}]",
+            "HP737",
+            "manifests[1]",
+            "Pod a is in manifests[0] too",
+        ),
+    ],
+)
+def test_manifests_that_are_wrong(tmp_path: Path, entry: str, rule: str, path: str, message: str) -> None:
+    found = [f for f in load(write(tmp_path, f"{GOOD}{entry}\n")).findings if f.rule == rule]
+    assert [f.path for f in found] == [path]
+    assert message in found[0].message
+
+
 def test_acknowledgements(tmp_path: Path) -> None:
     text = GOOD + "acknowledge: [{rule: HP212, path: eks, reason: a lab}, {rule: HP110, reason: no}]\n"
     findings = load(write(tmp_path, text)).findings

@@ -98,3 +98,17 @@ def test_errors_of_the_checks_fail_the_synth_with_the_same_message(tmp_path: Pat
     cluster.add_instance_group(InstanceGroup(name="workers", instance_type="ml.trn1.32xlage", count=2))
     with pytest.raises(RuntimeError, match=r"HP301 .*'ml.trn1.32xlage'(?s:.*)did you mean 'ml.trn1.32xlarge'"):
         app.synth()
+
+
+def test_a_new_eks_cluster_in_a_network_to_which_nothing_is_added(tmp_path, assemble):
+    """The network's stack stays, since CDK makes the EKS stack depend on it."""
+    config = tmp_path / "hyperpod.yaml"
+    config.write_text(
+        "name: shared\nregion: us-west-2\ndefaults: 2\nnetwork:\n  existing:\n    vpc_id: vpc-0123456789abcdef0\n"
+        "    security_group_id: sg-0123456789abcdef0\n    node_subnets:\n"
+        "      - {subnet_id: subnet-0123456789abcdef0, availability_zone_id: usw2-az1}\n"
+        "      - {subnet_id: subnet-0123456789abcdef1, availability_zone_id: usw2-az2}\n"
+        "cluster:\n  instance_groups:\n    - {name: system, instance_type: ml.m5.4xlarge, count: 2}\n"
+    )
+    resources = assemble(config).templates["shared-Network"]["Resources"]
+    assert [resource["Type"] for resource in resources.values()] == ["AWS::CloudFormation::WaitConditionHandle"]

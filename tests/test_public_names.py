@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 import hyperpod_constructs
 from hyperpod_constructs.core import spec
@@ -44,3 +47,20 @@ def test_importing_the_package_loads_nothing_heavy():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+@pytest.mark.parametrize("package", ["hyperpod_constructs", "hyperpod_constructs.charts", "k8s_charts"])
+def test_every_name_of_a_stub_is_the_object_of_the_runtime(package: str):
+    module = import_module(package)
+    tree = ast.parse(Path(module.__file__ or "").with_suffix(".pyi").read_text())
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    named = {alias.name: node for node in imports for alias in node.names}
+    assert set(named) == set(module.__all__)
+    for name, node in named.items():
+        source = import_module(f"{'.' * node.level}{node.module}", package)
+        assert getattr(module, name) is getattr(source, name), name
+
+
+def test_both_packages_are_typed():
+    for package in ("hyperpod_constructs", "k8s_charts"):
+        assert (Path(__file__).parents[1] / package / "py.typed").exists()

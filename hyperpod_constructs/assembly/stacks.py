@@ -26,7 +26,7 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
     References between stacks are exports (a feature flag in cdk.json), so that CloudFormation refuses to delete a network
     or an EKS cluster in use. All stacks exist whatever the config says, so that what an edit removes from a stack is
     removed by the next deployment: a stack that leaves the app stays deployed as it is. Only an existing network to which
-    nothing is added has no stack.
+    nothing is added has no stack, where the EKS cluster exists as well; a new one depends on the network's stack.
     """
     environment = Environment(account=platform.account, region=platform.region)
     stacks = {
@@ -57,7 +57,7 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
     )
     for stack in stacks.values():
         if not _has_resource(stack):
-            if stack is stacks["Network"]:
+            if stack is stacks["Network"] and platform.eks.existing:
                 scope.node.try_remove_child(stack.node.id)
             else:
                 CfnWaitConditionHandle(stack, "Empty")  # CloudFormation requires a resource; this one makes nothing

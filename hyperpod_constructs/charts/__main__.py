@@ -11,7 +11,7 @@ from pathlib import Path
 from hyperpod_constructs.core.checks.jobs import check_job
 from hyperpod_constructs.core.findings import Severity, errors, ordered, summary
 from hyperpod_constructs.core.jobs import Job
-from hyperpod_constructs.core.jobs.files import read_job
+from hyperpod_constructs.core.jobs.files import read_jobs
 from hyperpod_constructs.core.packaged_node import use_packaged_node
 
 
@@ -50,8 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _read(files: Sequence[Path], kind: str | None) -> list[Job] | None:
     """The jobs of the files, None when one has errors; everything but notes is told."""
     jobs, found = [], []
-    for file in files:
-        loaded = read_job(file)
+    for loaded in [one for file in files for one in read_jobs(file)]:
         found += loaded.findings
         if loaded.job is not None:
             job = loaded.job.model_copy(update={"kind": kind}) if kind else loaded.job

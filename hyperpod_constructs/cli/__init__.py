@@ -21,6 +21,7 @@ atexit.register(gc.disable)
 COMMANDS: Commands = {
     "init": ("project", "Write an app: config, CDK app, test."),
     "import": ("imports", "Write a hyperpod.yaml from another tool's config, or from what is deployed."),
+    "adopt": ("adopt", "Say how stacks take over what is deployed, and prepare it."),
     "validate": ("validate", "Check configs; every problem at once."),
     "synth": ("synth", "Check configs and write the CloudFormation templates."),
     "explain": ("explain", "Print a rule, a job's numbers or the cost."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .live import aws_options, in_words
 from .validate import DEFAULT
 
 if TYPE_CHECKING:
@@ -102,6 +103,35 @@ def tfvars(files: tuple[Path, ...], output: Path, force: bool, **stated: Any) ->
     _import(
         lambda: variables([(str(file), _variables(file)) for file in files], _stated(stated)), origin, output, force
     )
+
+
+@import_.command("live")
+@click.option("--cluster-name", required=True, help="Name of the HyperPod cluster.")
+@aws_options
+@written_options
+def live(cluster_name: str, profile: str | None, region: str | None, output: Path, force: bool) -> None:
+    """A HyperPod cluster that is deployed, with its EKS cluster, network, add-ons, teams and quotas.
+
+    Only reads. A call that is not allowed is told, and the rest is read all the same. What a platform of this project made
+    is described as such, the rest as existing; `hyperpod adopt` says how stacks take it over.
+    """
+    from ..core.importing.deployed import describe
+    from ..core.importing.result import finished
+    from ..core.terminal import readable
+    from ..live.deployed import read
+    from ..live.operations.aws import session
+
+    refuse_to_replace(output, force)
+    with in_words():
+        try:
+            found = read(session(profile, region), cluster_name)
+        except ValueError as wrong:
+            raise click.ClickException(readable(str(wrong))) from wrong
+    draft = describe(found)
+    for problem in found.failures.values():
+        draft.losses.append(f"{problem}; fix: {problem.cure}")
+    file = DEFAULT if str(output) == "-" else str(output)
+    hand_over(finished(draft, origin=f"the HyperPod cluster {cluster_name}", file=file), output)
 
 
 def _variables(file: Path) -> Mapping[str, Any]:

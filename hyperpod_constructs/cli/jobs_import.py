@@ -54,7 +54,9 @@ def import_(files: tuple[Path, ...], output: Path | None, force: bool, stated: t
                 from ..core.jobs.text import to_yaml
 
                 texts.append((where, to_yaml(imported.companions)))
-                click.echo(f"{file}: {names}: written to {where}, as they are", err=True)
+                click.echo(
+                    f"{file}: {names}: written to {where}, as they are; the config takes it under `manifests`", err=True
+                )
     if output is None:
         click.echo("---\n".join(text for _, text in texts), nl=False)
     else:

@@ -80,7 +80,7 @@ def rehearse(
     from ..assembly.rehearsal.schemas import NoSchemas
 
     given = {"fails": fails, "lost": loses, "interrupted": interrupts}
-    faults = [Fault(one, how=how) for how, names in given.items() for one in names]
+    faults = [Fault(one, action="", how=how) for how, names in given.items() for one in names]
     timing = Timing(seed, no_nodes=no_nodes, slow=dict(_factor(one) for one in slow))
     rehearsal = Rehearsal(timing, kubernetes=_real(kubeconfig) if kubeconfig is not None else None)
     try:
@@ -125,14 +125,15 @@ def _play(
         for index, app in enumerate(apps):
             begun, first = rehearsal.world.now, len(rehearsal.steps)
             title = "creation" if index == 0 else "update"
-            if faults and index == (1 if old else 0):
-                rehearsal.publish(app)
-                for fault in faults:
-                    report.drills.append(drill(list(load(app)), fault, rehearsal))
-                    rehearsal.record.findings.clear()
             outcomes = rehearsal.deploy(app)
             report.add(title, rehearsal, begun, first, outcomes)
             rehearsal.settle()
+        for fault in faults:
+            fresh = rehearsal.another()
+            for app in apps[: 1 if old else 0]:
+                fresh.deploy(app)
+                fresh.settle()
+            report.drills.append(drill(list(load(apps[1 if old else 0])), fault, fresh))
         if fail_each:
             report.drills += [one for one, _ in each(list(load(apps[0])), rehearsal)]
         report.imposed = minutes(imposed_chain(apps[0], report.acts[0].steps))
@@ -161,7 +162,7 @@ def _real(kubeconfig: Path) -> RealKubernetes:
 
 def _check_names(faults: list[Fault], stacks: tuple[Stack, ...]) -> None:
     for fault in faults:
-        if not any(fault.hits(one.deployed_name, name, fault.action) for one in stacks for name in one.resources):
+        if not any(fault.hits(one.deployed_name, name, "create") for one in stacks for name in one.resources):
             raise click.UsageError(f"the app has no resource {fault.resource}; name it as Stack.LogicalId")
 
 

@@ -14,17 +14,10 @@ from constructs import Construct, DependencyGroup
 
 from ..core.spec import Access, Team
 from ..core.spec.base import is_token
+from ..core.spec.eks import ACCESS_POLICIES
 
 if TYPE_CHECKING:
     from .interfaces import EksCluster
-
-_POLICIES = {
-    "cluster-admin": "AmazonEKSClusterAdminPolicy",
-    "admin": "AmazonEKSAdminPolicy",
-    "admin-view": "AmazonEKSAdminViewPolicy",
-    "edit": "AmazonEKSEditPolicy",
-    "view": "AmazonEKSViewPolicy",
-}
 
 
 @dataclass
@@ -110,5 +103,5 @@ def _association(policy: str, namespaces: list[str]) -> eks.CfnAccessEntry.Acces
         if namespaces
         else eks.CfnAccessEntry.AccessScopeProperty(type="cluster")
     )
-    arn = f"arn:{Aws.PARTITION}:eks::aws:cluster-access-policy/{_POLICIES[policy]}"
+    arn = f"arn:{Aws.PARTITION}:eks::aws:cluster-access-policy/{ACCESS_POLICIES[policy]}"
     return eks.CfnAccessEntry.AccessPolicyProperty(policy_arn=arn, access_scope=scope)

@@ -33,7 +33,8 @@ class NodePool(Construct):
             timeout=Duration.minutes(30),
         )
         wait.node.add_dependency(cluster.resource, cluster.nodes_ready)
-        classes = KubernetesObjects(self, "NodeClass", provider=cluster.kubernetes, objects=node_classes(cluster.spec))
+        spec, provider = cluster.spec, cluster.kubernetes
+        classes = KubernetesObjects(self, "NodeClass", provider=provider, objects=node_classes(spec), adopt=spec.adopt)
         classes.node.add_dependency(wait)
-        pools = KubernetesObjects(self, "NodePool", provider=cluster.kubernetes, objects=node_pools(cluster.spec))
+        pools = KubernetesObjects(self, "NodePool", provider=provider, objects=node_pools(spec), adopt=spec.adopt)
         pools.node.add_dependency(classes)

@@ -131,7 +131,7 @@ class HyperPodCluster(Construct):
         self._guard = ClusterGuard(self, "Guard", guarded=self.resource, allow_replacement=allow_replacement)
         self._render()
         restricted = (
-            [RestrictedNetwork(self, "RestrictedNetwork", eks_cluster=self.eks_cluster)]
+            [RestrictedNetwork(self, "RestrictedNetwork", eks_cluster=self.eks_cluster, adopt=spec.adopt)]
             if self.prepares_restricted_nodes
             else []
         )

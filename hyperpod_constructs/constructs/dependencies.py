@@ -77,7 +77,13 @@ class HyperPodDependencies(Construct):
         )
 
         if spec.hyperpod_patching:
-            KubernetesObjects(self, "PatchingNodes", provider=kubernetes, objects=patching_node_permissions())
+            KubernetesObjects(
+                self,
+                "PatchingNodes",
+                provider=kubernetes,
+                objects=patching_node_permissions(),
+                adopt=spec.adopt,
+            )
 
     def add_instance_types(self, instance_types: Iterable[str]) -> None:
         """Let the chart serve further instance types, those of a group that is added later."""

@@ -164,7 +164,12 @@ class HyperPodEks(Construct):
         arn = eks_cluster_arn(self, known) if known else self.cluster_arn
         # inside the VPC only where the API cannot be reached from outside: functions there are slow to make and to delete
         closed = network.spec.mode == "closed" and not network.spec.existing
-        inside = closed or spec.endpoint_access == "private" or bool(spec.public_access_cidrs)
+        inside = (
+            closed
+            or network.spec.functions_in_vpc
+            or spec.endpoint_access == "private"
+            or bool(spec.public_access_cidrs)
+        )
         self.kubernetes = KubernetesProvider(
             self,
             "Kubernetes",

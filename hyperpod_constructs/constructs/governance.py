@@ -106,7 +106,8 @@ class HyperPodTeam(Construct):
         team: the team.
         through: see `ClusterSchedulerConfig`.
         tags: tags of the quota.
-        adopt: take over a quota and rights of these names that exist already; they are as they were when ours go.
+        adopt: take over a quota, rights and admission policies of these names that exist already; they are as they were when
+            ours go.
     """
 
     quota: ComputeQuota
@@ -130,14 +131,14 @@ class HyperPodTeam(Construct):
         cluster.kubernetes.parts.teams.append(team)
         self.quota = ComputeQuota(self, "Quota", cluster=cluster, team=team, through=through, tags=tags, adopt=adopt)
         rights = KubernetesObjects(self, "Rights", provider=cluster.kubernetes, objects=_rights(team), adopt=adopt)
-        rights.node.add_dependency(self.quota, *self._isolate())
+        rights.node.add_dependency(self.quota, *self._isolate(adopt))
         self.ready = rights
         cluster.jobs_ready.add(rights)
         # volumes and whatever else is made in the team's namespace
         cluster.namespace_ready(team.namespace).add(rights)
         AccessEntries.of(cluster.eks_cluster).add_team(team)
 
-    def _isolate(self) -> list[Construct]:
+    def _isolate(self, adopt: bool) -> list[Construct]:
         """What holds the team's pods inside its namespace: before its members get their rights, and after they lost them."""
         isolation, kubernetes = self.team.isolation, self._cluster.kubernetes
         objects = isolation_objects(self.team, cluster=self._cluster.spec)
@@ -151,7 +152,7 @@ class HyperPodTeam(Construct):
             rerun_on=self.team.namespace,
         )
         labels.node.add_dependency(self.quota)
-        policies = KubernetesObjects(self, "Isolation", provider=kubernetes, objects=objects)
+        policies = KubernetesObjects(self, "Isolation", provider=kubernetes, objects=objects, adopt=adopt)
         policies.node.add_dependency(labels)  # which have waited for the namespace
         network_addon = self._cluster.eks_cluster.network_addon
         if isolation.network_policy and network_addon:

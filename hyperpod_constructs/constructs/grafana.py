@@ -168,7 +168,11 @@ class SelfHostedGrafana(Construct):
         if settings.chart is None:
             raise ValueError(f"{self.node.path}: grafana.chart is missing: a chart pinned by digest, or a folder")
         space = KubernetesObjects(
-            self, "Namespace", provider=cluster.kubernetes, objects=[namespace_object(GRAFANA_NAMESPACE)]
+            self,
+            "Namespace",
+            provider=cluster.kubernetes,
+            objects=[namespace_object(GRAFANA_NAMESPACE)],
+            adopt=settings.adopt,
         )
         space.node.add_dependency(cluster.nodes_ready)
         self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)
@@ -188,6 +192,7 @@ class SelfHostedGrafana(Construct):
             "Dashboards",
             provider=cluster.kubernetes,
             objects=[_config_map(name, board) for name, board in dashboards(levels).items()],
+            adopt=settings.adopt,
         )
         boards.node.add_dependency(space)
         release = HelmRelease(

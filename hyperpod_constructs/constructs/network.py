@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.checks import Context, check
-from ..core.endpoint_policies import endpoint_policy
+from ..core.endpoint_policies import endpoint_policy, published_image_accounts
 from ..core.findings import Finding
 from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
@@ -282,6 +282,10 @@ class HyperPodNetwork(Construct):
             region=Aws.REGION,
             accounts=self.spec.endpoint_accounts,
             organization_id=self.spec.organization_id,
+            image_accounts=None
+            if self.spec.image_accounts is None
+            else [*published_image_accounts(region_of(self)), *self.spec.image_accounts],
+            plain_region=Fn.join("", Fn.split("-", Aws.REGION)) if self.spec.functions_in_vpc else None,
         )
 
     # ---- brought ----

@@ -19,6 +19,7 @@ from .cluster import HyperPodCluster
 from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
 from .exports import export_shared_values, spread
+from .functions_in_vpc import put_functions_into_vpc
 from .log_groups import set_log_group, set_log_groups
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
@@ -78,6 +79,14 @@ class HyperPodPlatform(Construct):
         for log_group in made:
             set_log_group(log_group, platform.logs)
         self._tag_and_limit([*parts, *made], platform)
+        if platform.network.functions_in_vpc:
+            for each in [*parts, *made]:
+                put_functions_into_vpc(
+                    each,
+                    subnet_ids=[subnet.subnet_id for subnet in self.network.cluster_subnets],
+                    security_group_ids=[self.network.node_security_group.security_group_id],
+                    after=[self.network.ready],
+                )
 
     def _tag_and_limit(self, parts: Sequence[IConstruct], platform: Platform) -> None:
         arn = platform.permissions_boundary_arn
@@ -164,6 +173,17 @@ class HyperPodPlatform(Construct):
         if self.storage:
             mountpoint = self.addons.get("mountpoint_s3_csi")
             self.storage.claims(scopes.addons, governance=platform.governance, mountpoint=mountpoint)
+        if platform.manifests:
+            from .manifests import Manifests
+
+            Manifests(
+                scopes.addons,
+                "Manifests",
+                cluster=self.cluster,
+                objects=platform.manifests,
+                adopt=platform.adopt_manifests,
+                allow_data_loss=platform.allow_data_loss,
+            )
         if platform.jobs:
             from .training_job import TrainingJobs
 

@@ -29,10 +29,11 @@ _COMPONENT = "eks.amazonaws.com/component"
 class RestrictedNetwork(Construct):
     """`rig-aws-node`: the network agent of restricted nodes, which takes addresses from instance metadata only.
 
-    It has to be there before the HyperPod cluster is, and the add-on's own agent must keep off its nodes.
+    It has to be there before the HyperPod cluster is, and the add-on's own agent must keep off its nodes. `adopt` takes over
+    a DaemonSet of that name that exists already.
     """
 
-    def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster) -> None:
+    def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster, adopt: bool = False) -> None:
         super().__init__(scope, id)
         addon = eks_cluster.network_addon
         if addon:
@@ -45,6 +46,7 @@ class RestrictedNetwork(Construct):
             original=_workload("DaemonSet", "aws-node"),
             copy=_workload("DaemonSet", name) | {"spec": _network_agent(name)},
             rerun_on=addon.fingerprint if addon else "brought",
+            adopt=adopt,
         )
         self.agent.node.add_dependency(eks_cluster.ready)
 
@@ -86,6 +88,7 @@ class RestrictedDns(Construct):
                 original=_workload("Deployment", "coredns"),
                 copy=_workload("DaemonSet", name) | {"spec": _dns_servers(name, restricted=restricted)},
                 rerun_on=version,
+                adopt=cluster.spec.adopt,
             )
             ready.node.add_dependency(servers)
         service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "kube-dns", "namespace": NAMESPACE}}

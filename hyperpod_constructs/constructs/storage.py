@@ -207,6 +207,7 @@ class Claims(Construct):
         cluster: the HyperPod cluster.
         driver: config key of the CSI add-on, `fsx_csi` or `mountpoint_s3_csi`.
         objects: volume and claim by namespace.
+        adopt: take over volumes and claims of these names that exist already; they are kept when ours go.
     """
 
     def __init__(
@@ -217,10 +218,11 @@ class Claims(Construct):
         cluster: IHyperPodCluster,
         driver: str,
         objects: Mapping[str, Sequence[Mapping[str, Any]]],
+        adopt: bool = False,
     ) -> None:
         super().__init__(scope, id)
         for namespace, pair in objects.items():
-            applied = KubernetesObjects(self, namespace, provider=cluster.kubernetes, objects=list(pair))
+            applied = KubernetesObjects(self, namespace, provider=cluster.kubernetes, objects=list(pair), adopt=adopt)
             applied.node.add_dependency(cluster.milestone(driver), cluster.namespace_ready(namespace))
             cluster.jobs_ready.add(applied)
 
@@ -281,13 +283,19 @@ class HyperPodStorage(Construct):
         buckets that it mounts.
         """
         teams = governance or Governance()
-        made = []
+        made: list[Claims] = []
+
+        def claim(
+            id: str, spec: LustreFileSystem | Bucket, driver: str, objects: dict[str, list[dict[str, Any]]]
+        ) -> None:
+            made.append(Claims(scope, id, cluster=self._cluster, driver=driver, objects=objects, adopt=spec.adopt))
+
         self._let_pods_in(teams)
         for name, each in self.file_systems.items():
             spaces = _namespaces(each.spec.namespaces, teams)
             if spaces:
                 objects = {space: lustre_volume(each, space) for space in spaces}
-                made.append(Claims(scope, f"Claims-{name}", cluster=self._cluster, driver="fsx_csi", objects=objects))
+                claim(f"Claims-{name}", each.spec, "fsx_csi", objects)
         for name, bucket in self.buckets.items():
             spaces = _namespaces(bucket.spec.namespaces, teams)
             if spaces:
@@ -295,9 +303,7 @@ class HyperPodStorage(Construct):
                 if driver is not None:
                     bucket.grant(driver)
                 objects = {space: bucket_volume(bucket, space) for space in spaces}
-                made.append(
-                    Claims(scope, f"Mounts-{name}", cluster=self._cluster, driver="mountpoint_s3_csi", objects=objects)
-                )
+                claim(f"Mounts-{name}", bucket.spec, "mountpoint_s3_csi", objects)
         return made
 
 
@@ -381,16 +387,13 @@ def _namespaces(names: Iterable[str], teams: Governance) -> list[str]:
 
 
 def _lustre(file_system: LustreFileSystem) -> fsx.CfnFileSystem.LustreConfigurationProperty:
-    persistent_2 = file_system.deployment_type == "PERSISTENT_2"
+    # EFA needs a metadata configuration, which in turn needs PERSISTENT_2
+    with_metadata = file_system.efa and file_system.deployment_type == "PERSISTENT_2"
+    automatic = fsx.CfnFileSystem.MetadataConfigurationProperty(mode="AUTOMATIC")
     return fsx.CfnFileSystem.LustreConfigurationProperty(
         deployment_type=file_system.deployment_type,
         per_unit_storage_throughput=file_system.effective_throughput,
         data_compression_type=file_system.compression,
         efa_enabled=True if file_system.efa else None,
-        # EFA needs a metadata configuration, which in turn needs PERSISTENT_2
-        metadata_configuration=(
-            fsx.CfnFileSystem.MetadataConfigurationProperty(mode="AUTOMATIC")
-            if persistent_2 and file_system.efa
-            else None
-        ),
+        metadata_configuration=automatic if with_metadata else None,
     )

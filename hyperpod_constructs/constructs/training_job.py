@@ -91,6 +91,7 @@ class TrainingJob(Construct):
             objects=[self.manifest],
             removal_policy=removal_policy,
             replace_on_immutable=job.on_change == "replace",
+            adopt=job.adopt,
         )
         self.objects.resource.node.add_dependency(cluster.jobs_ready)
         if wait_for is not None:

@@ -32,6 +32,7 @@ def features(platform: Platform) -> set[str]:
         "kms": bool(cluster.volume_key_arns or platform.eks.secrets_key_arn),
         "inference": "inference_operator" in addons,
         "rig": any(group.reward_functions for group in cluster.restricted_instance_groups),
+        "functions": platform.network.functions_in_vpc,
     }
     return {name for name, used in uses.items() if used}
 

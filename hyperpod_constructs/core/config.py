@@ -13,8 +13,10 @@ from .documents import Document, join, read, within
 from .facts import InvalidFacts, use_facts
 from .findings import Finding, Severity, errors, ordered
 from .first_defaults import completed
-from .jobs.files import LoadedJob, job_in, read_job
+from .jobs.files import LoadedJob, job_in, read_jobs
 from .jobs.foreign import foreign
+from .manifest_files import Manifests
+from .manifest_files import read as _manifests
 from .shape import Shape, shaped
 from .spec.base import is_token
 from .spec.dependencies import FolderChart
@@ -84,24 +86,33 @@ def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
         return Loaded(path=path, platform=None, findings=[_documented(document.located(finding))])
     content = dict(document.value) if isinstance(document.value, dict) else document.value
     entries = content.pop("jobs", None) if isinstance(content, dict) else None
+    manifests = _manifests(content.pop("manifests", None) if isinstance(content, dict) else None, path.parent, document)
     _anchor(content, path.parent)
     if isinstance(content, dict):
         completed(content)
     jobs = _jobs(entries, path.parent, document)  # before the platform, whose validator then takes over that of a job
     shape = shaped(Platform, content, document)
     _use(shape.parts.get("facts") or NO_FACTS)
-    complete = shape.value is not None and jobs.complete and not errors(document.findings)
+    complete = shape.value is not None and jobs.complete and manifests.complete and not errors(document.findings)
     cut = set(shape.cut)
     around = {each for path in cut for each in _around(path)}
     found = [
-        _placed(finding, document, jobs)
-        for finding in checks.check(_context(shape, jobs, complete=complete))
+        manifests.placed(finding) or _placed(finding, document, jobs)
+        for finding in checks.check(_context(shape, jobs, manifests, complete=complete))
         if finding.path not in around and cut.isdisjoint(_around(finding.path))
     ]
-    shapes = [*document.findings, *shape.findings, *jobs.findings, *_folders(shape.value, document)]
+    shapes = [
+        *document.findings,
+        *shape.findings,
+        *jobs.findings,
+        *manifests.findings,
+        *_folders(shape.value, document),
+    ]
     return Loaded(
         path=path,
-        platform=shape.value.model_copy(update={"jobs": jobs.jobs}) if shape.value and complete else None,
+        platform=shape.value.model_copy(update={"jobs": jobs.jobs, "manifests": manifests.objects})
+        if shape.value and complete
+        else None,
         findings=ordered([*map(_documented, shapes), *_empty(document, shapes), *found]),
     )
 
@@ -255,9 +266,10 @@ def _identities(platform: Platform) -> Iterator[tuple[str, str, str, str]]:
             yield "HP027", kind, place, name
 
 
-def _context(shape: Shape[Platform], jobs: _Jobs, *, complete: bool) -> checks.Context:
+def _context(shape: Shape[Platform], jobs: _Jobs, manifests: Manifests, *, complete: bool) -> checks.Context:
     known = checks.Context.parts_of(shape.parts)
     known["jobs"] = jobs.jobs if jobs.complete else None
+    known["manifests"] = manifests.objects if manifests.complete else None
     cut = frozenset(re.split(r"[.\[]", path, maxsplit=1)[0] for path in shape.cut)
     return checks.Context(**known, whole=complete, cut=cut)
 
@@ -307,27 +319,28 @@ def _jobs(entries: Any, folder: Path, document: Document) -> _Jobs:
         return _lost(jobs, document, "HP012", "jobs", "must be a list of job files or jobs", cure)
     for index, entry in enumerate(entries):
         path = join("jobs", index)
-        loaded = (
+        here = (
             _job_file(folder / entry, document, path)
             if isinstance(entry, str)
-            else job_in(entry, document, prefix=path)
+            else [job_in(entry, document, prefix=path)]
         )
-        jobs.findings.extend(loaded.findings)
-        if loaded.job is None or errors(loaded.findings):
-            jobs.complete = False
-        else:
-            jobs.loaded.append(loaded)
+        for loaded in here:
+            jobs.findings.extend(loaded.findings)
+            if loaded.job is None or errors(loaded.findings):
+                jobs.complete = False
+            else:
+                jobs.loaded.append(loaded)
     return jobs
 
 
-def _job_file(file: Path, document: Document, path: str) -> LoadedJob:
-    """The job in a file; a file that cannot be read is reported where the config names it."""
-    loaded = read_job(file)
-    missing = [finding for finding in loaded.findings if finding.rule == "HP002"]
+def _job_file(file: Path, document: Document, path: str) -> list[LoadedJob]:
+    """The jobs in a file, one in each document; a file that cannot be read is reported where the config names it."""
+    jobs = read_jobs(file)
+    missing = [finding for loaded in jobs for finding in loaded.findings if finding.rule == "HP002"]
     if not missing:
-        return loaded
+        return jobs
     said = [document.located(replace(finding, path=path, message=f"{file}: {finding.message}")) for finding in missing]
-    return replace(loaded, findings=said)
+    return [replace(jobs[0], findings=said)]
 
 
 def _lost(jobs: _Jobs, document: Document, rule: str, path: str, message: str, cure: str) -> _Jobs:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,53 @@ def unknown_types(types: Iterable[str]) -> set[str]:
     return {type_ for type_ in types if not type_.startswith("Custom::")} - known
 
 
+@dataclass(frozen=True)
+class Named:
+    """Names of an assembly that do not begin with a stack's name, by service; a final `*` stands for what is made up.
+
+    Attributes:
+        eks_clusters: names of EKS clusters, made or existing.
+        log_groups: names of log groups that templates name.
+        state_machines: names of state machines, which CloudFormation makes of the logical id.
+    """
+
+    eks_clusters: tuple[str, ...] = ()
+    log_groups: tuple[str, ...] = ()
+    state_machines: tuple[str, ...] = ()
+
+
+_CLUSTER_OF = {"AWS::EKS::Cluster": "Name"}
+_OF_CLUSTER = ("AWS::EKS::AccessEntry", "AWS::EKS::Addon", "AWS::EKS::PodIdentityAssociation")
+_LOGICAL_ID_CHARACTERS = 24
+"""Of a logical id in a state machine's name; it may be shortened to fit 80 characters."""
+
+
+def names_of(assembly: Path) -> Named:
+    """What the names of an assembly's EKS clusters, log groups and state machines are, see `Named`."""
+    clusters: dict[str, None] = {}
+    groups: dict[str, None] = {}
+    machines: dict[str, None] = {}
+    for path in sorted(assembly.rglob("*.template.json")):
+        for id, resource in json.loads(path.read_text()).get("Resources", {}).items():
+            type_, properties = resource["Type"], resource.get("Properties", {})
+            key = "ClusterName" if type_ in _OF_CLUSTER else _CLUSTER_OF.get(type_)
+            if key and isinstance(properties.get(key), str):
+                clusters[properties[key]] = None
+            elif type_ == "AWS::Logs::LogGroup" and "LogGroupName" in properties:
+                groups[_beginning(properties["LogGroupName"])] = None
+            elif type_ == "AWS::StepFunctions::StateMachine":
+                machines[_beginning(properties.get("StateMachineName", id[:_LOGICAL_ID_CHARACTERS] + "*"))] = None
+    return Named(tuple(clusters), tuple(groups), tuple(machines))
+
+
+def _beginning(name: Any) -> str:
+    """A name, or what of it is known before the deployment."""
+    if isinstance(name, str):
+        return name
+    first = name["Fn::Join"][1][0] if "Fn::Join" in name else ""
+    return f"{first if isinstance(first, str) else ''}*"
+
+
 def name_prefixes(assembly: Path) -> list[str]:
     """What the names of roles, functions and buckets of an assembly begin with.
 
@@ -97,19 +145,60 @@ def name_prefixes(assembly: Path) -> list[str]:
     return list(found)
 
 
+_ANY_NAME = frozenset(
+    {
+        *("eks:CreateCluster", "eks:ListClusters", "states:ListStateMachines", "logs:CreateLogDelivery"),
+        *(
+            "logs:DeleteIndexPolicy",
+            "logs:DeleteLogDelivery",
+            "logs:DeleteResourcePolicy",
+            "logs:DescribeIndexPolicies",
+        ),
+        *("logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetLogDelivery", "logs:ListLogDeliveries"),
+        *("logs:PutIndexPolicy", "logs:PutResourcePolicy", "logs:UpdateLogDelivery"),
+    }
+)
+"""Actions of EKS, CloudWatch Logs and Step Functions for which IAM defines no resource (service authorization reference)."""
+
+
+def _held_by_name(
+    actions: set[str], prefixes: list[str], named: Named, partition: str
+) -> Iterable[tuple[list[str], list[str]]]:
+    """Actions of services whose resources are held to names, with those resources."""
+    of = {service: sorted(it for it in actions - _ANY_NAME if it.startswith(f"{service}:")) for service in _BY_NAME}
+    around = f"arn:{partition}:{{}}:*:*:{{}}"
+    clusters = [*(f"{prefix}*" for prefix in prefixes), *named.eks_clusters]
+    kinds = [f"{kind}/{name}" for name in clusters for kind in ("cluster", "*")]
+    yield of["eks"], [around.format("eks", kind if kind.startswith("cluster/") else f"{kind}/*") for kind in kinds]
+    groups = [*(f"{prefix}*" for prefix in prefixes), *named.log_groups]
+    yield of["logs"], [around.format("logs", f"log-group:{name}{'' if name.endswith('*') else '*'}") for name in groups]
+    machines = [*(f"{prefix}*" for prefix in prefixes), *named.state_machines]
+    yield of["states"], [around.format("states", f"stateMachine:{name}") for name in machines]
+
+
+_BY_NAME = ("eks", "logs", "states")
+
+
 def deployer_policies(
-    types: Iterable[str], *, name_prefixes: Iterable[str], permissions_boundary_arn: str, partition: str = "aws"
+    types: Iterable[str],
+    *,
+    name_prefixes: Iterable[str],
+    permissions_boundary_arn: str,
+    partition: str = "aws",
+    named: Named | None = None,
 ) -> list[dict[str, Any]]:
     """Policy documents for a deployment of these types, each short enough for a managed policy.
 
     Roles are made, changed and passed only if their names begin with a prefix, and only with the permissions boundary;
-    nothing is attached to users and groups. Functions are held to the prefixes as well, and so are buckets.
+    nothing is attached to users and groups. Functions, buckets, EKS clusters, log groups and state machines are held to the
+    prefixes as well, the last three also to the names in `named`.
 
     Args:
         types: resource types of the deployment.
         name_prefixes: what names of roles, functions and buckets begin with, such as `research-`.
         permissions_boundary_arn: the boundary that each role must have; `permissions_boundary_arn` of the platform.
         partition: AWS partition.
+        named: names that do not begin with a prefix, see `names_of`.
 
     Raises:
         ValueError: no prefix is given, or one that holds a wildcard.
@@ -129,6 +218,8 @@ def deployer_policies(
     of_providers = {it for it in of_roles if "OpenIDConnectProvider" in it}
     of_roles -= of_providers
     of_functions = {it for it in actions if it.startswith("lambda:") and "Layer" not in it and "List" not in it}
+    by_name = [_statement(*one) for one in _held_by_name(actions, prefixes, named or Named(), partition)]
+    of_names = {it for one in by_name for it in one["Action"]}
     of_buckets = {it for it in actions if it.startswith("s3:") and it != "s3:ListAllMyBuckets"}
     held = [
         _statement(sorted(of_roles & _HELD_TO_BOUNDARY), roles, Condition=boundary),
@@ -140,6 +231,7 @@ def deployer_policies(
         _statement(sorted(of_providers & {_LIST_PROVIDERS}), ["*"]),
         _statement(sorted(of_functions), functions),
         _statement(sorted(of_buckets), buckets),
+        *by_name,
         _statement(["iam:DeleteRolePermissionsBoundary"], ["*"], Effect="Deny"),
     ]
     documents: list[dict[str, Any]] = []
@@ -150,7 +242,7 @@ def deployer_policies(
             current = []
         current.append(statement)
     current.append(_statement([], ["*"]))
-    for action in sorted(actions - of_roles - of_providers - of_functions - of_buckets - {_LINKED_ROLE}):
+    for action in sorted(actions - of_roles - of_providers - of_functions - of_buckets - of_names - {_LINKED_ROLE}):
         current[-1]["Action"].append(action)
         if _length(current) > MANAGED_POLICY_CHARACTERS:
             current[-1]["Action"].pop()
@@ -214,11 +306,17 @@ def main() -> None:
         parser.error("--permissions-boundary is missing: without one the deployer can make itself an administrator")
     prefixes = arguments.name_prefix or [prefix for folder in arguments.assembly for prefix in name_prefixes(folder)]
     partition = arguments.permissions_boundary.split(":")[1]
+    names = [names_of(folder) for folder in arguments.assembly]
     made = deployer_policies(
         types,
         name_prefixes=dict.fromkeys(prefixes),
         permissions_boundary_arn=arguments.permissions_boundary,
         partition=partition,
+        named=Named(
+            tuple(dict.fromkeys(name for one in names for name in one.eks_clusters)),
+            tuple(dict.fromkeys(name for one in names for name in one.log_groups)),
+            tuple(dict.fromkeys(name for one in names for name in one.state_machines)),
+        ),
     )
     print(json.dumps(made, indent=1))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .catalog import load
+from .catalog import find_region, load, regions
 
 
 def endpoint_policy(
@@ -16,6 +16,8 @@ def endpoint_policy(
     region: str,
     accounts: Sequence[str] = (),
     organization_id: str | None = None,
+    image_accounts: Sequence[str] | None = None,
+    plain_region: str | None = None,
 ) -> dict[str, Any]:
     """The policy of one endpoint: own principals and own resources, and what AWS's own resources are read for.
 
@@ -29,6 +31,9 @@ def endpoint_policy(
         region: region of the endpoint.
         accounts: further accounts whose principals and resources may take part.
         organization_id: organization whose accounts may take part.
+        image_accounts: accounts whose images may be pulled besides; None for any account.
+        plain_region: the region without hyphens, where functions respond to CloudFormation through the endpoint of S3: the
+            name of the bucket has it so.
 
     >>> policy = endpoint_policy("logs", account="111122223333", region="us-west-2")
     >>> policy["Statement"][0]["Condition"]["StringEquals"]
@@ -56,11 +61,38 @@ def endpoint_policy(
     if known:
         whose = {} if known.get("anonymous") else {"StringEquals": {"aws:PrincipalAccount": own}}
         resources = [one.format(partition=partition, region=region) for one in known["resources"]]
-        statements.append(_allow("ReadWhatAwsOwns", known["actions"], resources, **whose))
+        sid = known.get("sid", "ReadWhatAwsOwns")
+        if service.startswith("ecr.") and image_accounts is not None:
+            sid, pulled = "PullFromKnownAccounts", dict.fromkeys([*own, *image_accounts])
+            resources = [f"arn:{partition}:ecr:*:{one}:repository/*" for one in pulled]
+        statements.append(_allow(sid, known["actions"], resources, **whose))
+    if service == "s3" and plain_region is not None:
+        response = load("endpoint_policies")["respond"]["s3"]
+        resources = [one.format(partition=partition, plain_region=plain_region) for one in response["resources"]]
+        statements.append(_allow("RespondToCloudFormation", response["actions"], resources))
     if service == "sts":  # nobody signs a request with a web identity
         roles = [f"arn:{partition}:iam::{one}:role/*" for one in own]
         statements.append(_allow("WebIdentities", ["sts:AssumeRoleWithWebIdentity"], roles))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def published_image_accounts(region: str | None) -> list[str]:
+    """Accounts in which AWS keeps images, as its documentation and the dependency chart publish them.
+
+    Those of the EKS add-ons, the health monitoring agent, the inference operator and the GPU operator; of every region where
+    the region is not known.
+
+    >>> published_image_accounts("us-west-2")
+    ['602401143452', '905418368575', '861276088053', '586794468202']
+    """
+    found = [find_region(region)] if region else list(regions().values())
+    accounts = [getattr(one, field) for one in found if one for field in _IMAGE_ACCOUNTS]
+    return list(dict.fromkeys(account for account in accounts if account))
+
+
+_IMAGE_ACCOUNTS = (
+    *("eks_images_account", "health_monitoring_agent_account", "inference_operator_account", "gpu_operator_account"),
+)
 
 
 def _allow(

@@ -75,7 +75,7 @@ class Finding:
 
     def __str__(self) -> str:
         place = f"{self.place}: " if self.place else ""
-        lines = [f"{place}{self.severity} {self.rule} {self.path}: {self.message}"]
+        lines = [f"{place}{self.severity} {f'{self.rule} {self.path}'.strip()}: {self.message}"]
         if self.consequence:
             lines.append(f"  impact: {self.consequence}")
         if self.cure:

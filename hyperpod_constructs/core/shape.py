@@ -216,9 +216,9 @@ def _translated(
         return _finding("HP010", text, f"unknown key {path[-1]!r}", _known_keys(model, path))
     if kind == "missing":
         return _missing(model, path, text)
-    amount = _gib(path, value)
+    unit, amount = _amount(path, value)
     if amount is not None:
-        message = f"must be a number of GiB without a unit, not the text {_shown(value)}"
+        message = f"must be a number of {unit} without a unit, not the text {_shown(value)}"
         return _finding("HP012", text, message, f"write {amount}")
     number = isinstance(value, int | float)
     written = document.written.get(text)
@@ -242,15 +242,22 @@ def _translated(
     return _out_of_bounds(problem, text)
 
 
-def _gib(path: Path, value: Any) -> str | None:
-    """The number of GiB that a text with a unit means, where a number of GiB is wanted."""
+_UNITS = {"gib": ("GiB", 2**30), "mib": ("MiB", 2**20), "vcpu": ("vCPUs", 1)}
+"""Ending of a key to the unit of its number."""
+
+
+def _amount(path: Path, value: Any) -> tuple[str, str | None]:
+    """Unit and number that a text means where a number is wanted: `16Gi` of `memory_gib` is 16, `500m` of `vcpu` 0.5."""
     from .jobs.quantities import amount
 
-    if not str(path[-1]).endswith("_gib") or not isinstance(value, str):
-        return None
-    text = value.replace(" ", "")
-    bytes_ = amount(text.removesuffix("B")) if not text.isdecimal() else None
-    return None if bytes_ is None else f"{round(bytes_ / 2**30, 3):f}".rstrip("0").rstrip(".")
+    unit, size = _UNITS.get(str(path[-1]).removesuffix("_limit").rpartition("_")[2], ("", 0))
+    if not size or not isinstance(value, str):
+        return unit, None
+    text = value.replace(" ", "").removesuffix("B")
+    if text.isdecimal():  # in quotes
+        return unit, text if unit == "vCPUs" else None
+    found = amount(text)
+    return unit, None if found is None else f"{round(found / size, 3):f}".rstrip("0").rstrip(".")
 
 
 def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
@@ -290,11 +297,18 @@ def _missing(model: type[BaseModel], path: Path, text: str) -> Finding:
     return _finding("HP011", text, f"the key {key!r} is missing", cure)
 
 
+_PROXY = "remove it; docs/closed-network.md (Behind an HTTP proxy) says how nodes use a proxy, and what cannot use one"
+_EXPLAINED = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
+"""Keys that do not exist, of settings that a page explains."""
+
+
 def _known_keys(model: type[BaseModel], path: Path) -> str:
     """What to do about an unknown key: the key that was meant, the place where it belongs, or what there is."""
     from difflib import get_close_matches
 
     key = str(path[-1])
+    if key in _EXPLAINED:
+        return _EXPLAINED[key]
     known = {_plain(name): name for each in models_at(model, path[:-1]) for name in each.model_fields}
     near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
     if near:

@@ -179,7 +179,6 @@ def test_a_class_of_ones_own() -> None:
             )
         },
     )
-    template.resource_count_is("AWS::EKS::Addon", len(template.find_resources("AWS::EKS::Addon")))
     assert cluster.operator.node.path == "Research/Corp/Operator"
 
 

@@ -111,3 +111,13 @@ def test_unknown_addon() -> None:
     with pytest.raises(catalog.UnknownName, match="did you mean 'amazon-sagemaker-hyperpod-taskgovernance'"):
         catalog.addon("amazon-sagemaker-hyperpod-task-governance")
     assert catalog.find_addon("nope") is None
+
+
+def test_an_addon_of_hyperpod_without_a_known_version_for_the_default_kubernetes_is_marked() -> None:
+    default = str(catalog.default_kubernetes_version())
+    of_hyperpod = {name: addon for name, addon in catalog.addons().items() if addon.provider == "hyperpod"}
+    lacking = {name for name, addon in of_hyperpod.items() if addon.supports(default) is not True}
+    assert lacking == {name for name, addon in of_hyperpod.items() if "versions" in addon.uncertain}
+    for addon in catalog.addons().values():  # and where a source gives ranges, one of them holds the default
+        ranges = [version for version in addon.versions if version.covers(default) is not None]
+        assert not ranges or any(version.covers(default) for version in ranges), addon.name

@@ -45,7 +45,7 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
     ("one", "two", "found"),
     [
         ({"name": "b"}, {}, []),
-        ({}, {}, [("HP026", "name", "'research' is already used by {a}, in the same region and account")]),
+        ({}, {}, [("HP026", "name", "'research' is the name of {a} already, in the same region and account")]),
         (OTHER_REGION, {}, []),
         ({"account": "111122223333"}, {"account": "222233334444"}, []),
         (

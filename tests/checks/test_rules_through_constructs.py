@@ -19,6 +19,7 @@ from hyperpod_constructs.constructs.platform import HyperPodPlatform, Scopes
 from hyperpod_constructs.core.checks import Rule
 from hyperpod_constructs.core.findings import Finding, InvalidSpec, errors
 from hyperpod_constructs.core.spec import Platform
+from hyperpod_constructs.handlers.helm.errors import ChartError
 
 _FILE = "about the text of a config file; in an app there is none"
 _PYDANTIC = "a wrong shape is pydantic's ValidationError when the object of the spec is made"
@@ -85,7 +86,7 @@ def fired(platform: Platform, found: list[Finding]) -> set[str]:
         Parts(stack, "Parts", platform=platform)
     except InvalidSpec as refused:
         return {finding.rule for finding in refused.findings}
-    except (LookupError, ValueError, RuntimeError):
+    except (ChartError, LookupError, ValueError, RuntimeError):
         return {"refused"}
     for construct in stack.node.find_all():
         construct.node.validate()

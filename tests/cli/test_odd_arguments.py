@@ -154,7 +154,7 @@ def test_without_a_region_or_credentials_the_cure_is_named(words: tuple[str, ...
     given += ["--to", "1.36"] if words == ("upgrade-plan",) else []
     result = ran(*words, *given)
     check(result, [*words, *given])
-    if words in {("preflight",), ("upgrade-plan",), ("catalog", "refresh"), ("jobs", "submit")}:
+    if words in {("preflight",), ("upgrade-plan",), ("catalog", "refresh"), ("jobs", "submit"), ("adopt",)}:
         return  # they need a file first, or say it in another way
     assert result.exit_code == 2
     assert "no region" in result.stderr
@@ -204,7 +204,7 @@ ACTIONS = {
         "jobs delete",
     ),
     *("context set", "stacks delete", "software update", "explain", "schema", "jobs render", "report"),
-    *("import cluster-stack", "import stack", "import tfvars"),
+    *("import cluster-stack", "import stack", "import tfvars", "import live"),
 }
 """Commands that do something instead of answering, write or print files; `explain` passes -o on."""
 OFFLINE = [

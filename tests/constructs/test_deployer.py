@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import cfnlint
 import pytest
 from assembly import ROOT, Assembly, read_assembly
 from hypothesis import given
@@ -23,11 +24,13 @@ from hyperpod_constructs.core.config import load as load_config
 from hyperpod_constructs.core.deployer import (
     DROPPED,
     MANAGED_POLICY_CHARACTERS,
+    Named,
     actions_of,
     deployer_policies,
     derive,
     main,
     name_prefixes,
+    names_of,
     resource_types,
     unknown_types,
 )
@@ -46,8 +49,10 @@ def types(assemble: Callable[[str], Assembly]) -> set[str]:
     return {type_ for config in CONFIGS for type_ in resource_types(assemble(config).folder)}
 
 
-def policies(types: set[str], *prefixes: str) -> list[dict[str, Any]]:
-    return deployer_policies(types, name_prefixes=prefixes or ("research-",), permissions_boundary_arn=BOUNDARY)
+def policies(types: set[str], *prefixes: str, named: Named | None = None) -> list[dict[str, Any]]:
+    return deployer_policies(
+        types, name_prefixes=prefixes or ("research-",), permissions_boundary_arn=BOUNDARY, named=named
+    )
 
 
 def statements(made: list[dict[str, Any]]) -> list[Statement]:
@@ -137,6 +142,49 @@ def test_functions_and_buckets_of_others_are_out_of_reach(types: set[str]) -> No
     assert not allowed(made, "s3:DeleteBucket", "arn:aws:s3:::payroll")
 
 
+EKS = "arn:aws:eks:us-west-2:111122223333:"
+LOGS = "arn:aws:logs:us-west-2:111122223333:log-group:"
+STATES = "arn:aws:states:us-west-2:111122223333:stateMachine:"
+
+
+@pytest.mark.parametrize(
+    ("action", "own", "of_others"),
+    [
+        ("eks:DeleteCluster", f"{EKS}cluster/research", f"{EKS}cluster/payroll"),
+        ("eks:CreateAccessEntry", f"{EKS}cluster/research", f"{EKS}cluster/research2"),
+        (
+            "eks:AssociateAccessPolicy",
+            f"{EKS}access-entry/research/role/1/A/2",
+            f"{EKS}access-entry/payroll/role/1/A/2",
+        ),
+        ("eks:UpdateAddon", f"{EKS}addon/research/coredns/1", f"{EKS}addon/payroll/coredns/1"),
+        ("logs:DeleteLogGroup", f"{LOGS}/aws/eks/research/cluster", f"{LOGS}/aws/eks/payroll/cluster"),
+        ("logs:PutRetentionPolicy", f"{LOGS}research-Eks-KubernetesLogs1-X", f"{LOGS}/aws/lambda/payroll"),
+        ("states:DeleteStateMachine", f"{STATES}Waiter-X", f"{STATES}Payroll-X"),
+    ],
+)
+def test_clusters_log_groups_and_state_machines_of_others_are_out_of_reach(
+    types: set[str], action: str, own: str, of_others: str
+) -> None:
+    made = policies(types, named=Named(("research",), ("/aws/eks/research/cluster",), ("Waiter-*",)))
+    assert allowed(made, action, own)
+    assert not allowed(made, action, of_others)
+
+
+def test_what_is_held_to_names_is_what_has_a_resource_in_the_service_authorization_reference() -> None:
+    reference = json.loads((Path(cfnlint.__file__).parent / "data" / "AdditionalSpecs" / "Policies.json").read_text())
+    listed = {action for actions in load("deployer")["types"].values() for action in actions}
+    of_services = {action for action in listed if action.partition(":")[0] in ("eks", "logs", "states")}
+    any_name = {
+        action
+        for action in of_services
+        if not reference[action.partition(":")[0]]["Actions"][action.partition(":")[2].lower()].get("Resources")
+    }
+    made = policies(set(load("deployer")["types"]), "a-")
+    given_ = {action for one in statements(made) if one["Resource"] == ["*"] for action in one["Action"]}
+    assert given_ & of_services == any_name
+
+
 def test_identity_providers_are_those_of_eks() -> None:
     made = policies({"AWS::IAM::OIDCProvider"})
     provider = "arn:aws:iam::111122223333:oidc-provider/{}"
@@ -205,9 +253,11 @@ def test_every_example_is_deployed_with_its_boundary(tmp_path: Path) -> None:
         assembly = read_assembly(out)
         types = resource_types(out)
         assert unknown_types(types) == set()
-        made = policies(types, *name_prefixes(out))
+        made = policies(types, *name_prefixes(out), named=names_of(out))
         for stack, template in assembly.templates.items():
             for logical_id, resource in template["Resources"].items():
+                for action, arn in _named(stack, logical_id, resource):
+                    assert allowed(made, action, arn), f"{config.name}: {action} of {arn}"
                 if resource["Type"] != "AWS::IAM::Role":
                     continue
                 roles += 1
@@ -220,6 +270,19 @@ def test_every_example_is_deployed_with_its_boundary(tmp_path: Path) -> None:
                 )
     print(f"{roles} roles of the examples can be made")
     assert roles > 100
+
+
+def _named(stack: str, logical_id: str, resource: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """An action on the resource under the name that it gets."""
+    properties = resource.get("Properties", {})
+    if resource["Type"] == "AWS::EKS::Cluster":
+        return [("eks:DeleteCluster", f"{EKS}cluster/{_literal(properties.get('Name', f'{stack}-1'))}")]
+    if resource["Type"] == "AWS::Logs::LogGroup":
+        name = _literal(properties.get("LogGroupName", f"{stack}-{logical_id}-1"))
+        return [("logs:CreateLogGroup", f"{LOGS}{name}"), ("logs:PutRetentionPolicy", f"{LOGS}{name}:*")]
+    if resource["Type"] == "AWS::StepFunctions::StateMachine":
+        return [("states:CreateStateMachine", f"{STATES}{logical_id}-1")]
+    return []
 
 
 def _literal(name: Any) -> str:

@@ -135,6 +135,40 @@ def test_our_object_was_deleted_by_hand_and_an_update_makes_it_again(world: Worl
     assert world.config_map("x") is None
 
 
+def test_a_webhook_that_refuses_dry_runs_refuses_the_take_over_and_says_what_to_do(world: World) -> None:
+    before = world.put(config_map("x", v="theirs"))
+    world.server.webhook("/configmaps/x", "no-dry-run")
+    stack = world.stack()
+    assert stack.deploy({"X": objects(config_map("x", v="ours"), Adopt="true")}) == "ROLLBACK_COMPLETE"
+    assert stack.reasons[0] == (
+        "ConfigMap team/x was not applied: 400 BadRequest: the object exists already, and what it was before can only "
+        'be remembered with a dry run, but admission webhook "v.example.com" does not support dry run. Set sideEffects of '
+        "that webhook to None, or to NoneOnDryRun if it honors dryRun (kubectl get "
+        "validatingwebhookconfigurations,mutatingwebhookconfigurations), or exclude the object from it"
+    )
+    assert as_before(world.config_map("x"), before)
+
+
+def test_a_webhook_that_refuses_dry_runs_does_not_disturb_what_is_ours_alone(world: World) -> None:
+    world.server.webhook("/configmaps/x", "no-dry-run")
+    stack = world.stack()
+    assert stack.deploy({"X": objects(config_map("x", v="1"))}) == "CREATE_COMPLETE"
+    assert stack.deploy({"X": objects(config_map("x", v="2"))}) == "UPDATE_COMPLETE"
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert world.config_map("x") is None
+
+
+def test_a_webhook_that_refuses_dry_runs_leaves_a_renamed_resource_as_it_was(world: World) -> None:
+    stack = world.stack()
+    stack.deploy({"X": objects(config_map("x", v="1"))})
+    world.server.webhook("/configmaps/x", "no-dry-run")
+    assert stack.deploy({"Renamed": objects(config_map("x", v="1"))}) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "does not support dry run" in stack.reasons[-1]
+    assert world.config_map("x")["data"] == {"v": "1"}
+    assert stack.delete() == "DELETE_COMPLETE"
+    assert world.config_map("x") is None
+
+
 # Events that fail half-way.
 
 

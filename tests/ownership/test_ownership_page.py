@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
 
 import pytest
 import yaml
 from assembly import ROOT
 
-from hyperpod_constructs.core.spec import Governance
+from hyperpod_constructs.core.spec import Governance, Platform
+from hyperpod_constructs.core.spec.base import SpecModel
 from hyperpod_constructs.handlers.kubernetes.controlled import FIELDS
 
 PAGE = (ROOT / "docs" / "ownership.md").read_text()
@@ -25,6 +28,24 @@ def test_the_code_runs(code: str) -> None:
     template = space["stack"].node.root.synth().get_stack_by_name("Shared").template  # type: ignore[attr-defined]
     (objects,) = (r for r in template["Resources"].values() if r["Type"] == "Custom::HyperPodKubernetesObjects")
     assert objects["Properties"]["Adopt"] == "true"
+
+
+def fields_named_adopt(annotation: Any, path: str = "") -> Iterator[str]:
+    """Where a config has `adopt`, as the page writes it."""
+    many = "[]" if get_origin(annotation) is tuple else ""
+    for inner in get_args(annotation):
+        yield from fields_named_adopt(inner, path + many)
+    if isinstance(annotation, type) and issubclass(annotation, SpecModel):
+        for name, info in annotation.model_fields.items():
+            if name.startswith("adopt"):
+                yield f"{path}.{name}".lstrip(".")
+            yield from fields_named_adopt(info.annotation, f"{path}.{name}")
+
+
+def test_the_page_names_every_field_that_adopts() -> None:
+    (table,) = re.findall(r"^\| what \| field of the config .*?\n\n", PAGE, re.M | re.S)
+    named = set(re.findall(r"`([\w.\[\]]+\.adopt|adopt_\w+)`", table))
+    assert named | {"jobs[].adopt"} == set(fields_named_adopt(Platform))
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tarfile
@@ -89,3 +90,18 @@ def test_jobs_and_charts_without_a_config(commands: Path, tmp_path: Path) -> Non
     assert "kind: HyperPodPyTorchJob" in run(commands, tmp_path, "hyperpod", "jobs", "render", "job.yaml").stdout
     run(commands, tmp_path, "python", "-m", "k8s_charts", "job.yaml", "-o", "dist")
     assert list((tmp_path / "dist").iterdir())
+
+
+def test_facts_are_refreshed_into_a_folder_of_the_users(wheel: Path, tmp_path: Path) -> None:
+    commands = environment(tmp_path / "environment", wheel, more=["cfn-lint"])  # the extra [refresh]
+    doctored = {
+        "source": "test",
+        "date": "2026-01-01",
+        "instance_types": {"ml.p5.48xlarge": {"regions": ["us-east-1"]}},
+    }
+    (tmp_path / "facts").mkdir()
+    (tmp_path / "facts" / "instance_types.json").write_text(json.dumps(doctored))
+    told = run(commands, tmp_path, "hyperpod", "catalog", "refresh", "--into", "facts").stdout
+    assert "Wrote instance_types.json into facts" in told
+    kept = json.loads((tmp_path / "facts" / "instance_types.json").read_text())
+    assert "instance_types" not in kept, "the regions are again those that were shipped"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 import yaml
 from assembly import ROOT, UNCOPIED
+from ordinary_edits import content as content_of
 
+from hyperpod_constructs.assembly.rehearsal import Rehearsal
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.findings import errors
@@ -26,6 +29,14 @@ EXAMPLES.remove("examples/closed-network.yaml")  # its vendored chart is made by
 EXAMPLES.append("tests/configs/closed-control-plane.yaml")
 
 
+ALL = os.environ.get("HYPERPOD_REHEARSE") == "all"
+"""Whether everything is played, and not the subset."""
+PROTECTED = "examples/training-plan-custom-ami.yaml"
+HOLDS = {
+    "examples/lustre.yaml": r"still used by FileSystem fs-\w+ \(fed-HyperPod.StorageLustredata",
+    PROTECTED: "has deletion protection",
+}
+"""Examples whose deletion stops on purpose: at data that is kept, and at a protected cluster."""
 CACHE = os.environ.get("HYPERPOD_REHEARSE_CACHE", "")
 
 
@@ -41,7 +52,7 @@ class Platforms:
 
     def edited(self, config: str, edit: dict[str, Any]) -> Path:
         """The assembly of a config with other top-level keys (None removes one)."""
-        content = self.content(config)
+        content = content_of(config)
         for key, value in edit.items():
             if value is None:
                 content.pop(key, None)
@@ -55,19 +66,6 @@ class Platforms:
         file = self._folder / f"{len(self._done)}.yaml"
         file.write_text(yaml.safe_dump(content))
         return self._made(key, file)
-
-    def content(self, config: str) -> dict[str, Any]:
-        """The content of a config, with absolute paths of what lies beside it."""
-        file = ROOT / config
-        content: dict[str, Any] = yaml.safe_load(file.read_text())
-        content["jobs"] = [str(file.parent / job) if isinstance(job, str) else job for job in content.get("jobs", [])]
-        for part in (content["cluster"], *content["cluster"]["instance_groups"]):
-            lifecycle = part.get("lifecycle")
-            if isinstance(lifecycle, dict):
-                for name in ("folder", "path", "scripts"):
-                    if isinstance(lifecycle.get(name), str):
-                        lifecycle[name] = str(file.parent / lifecycle[name])
-        return content
 
     def _made(self, key: str, file: Path) -> Path:
         if key not in self._done:
@@ -107,3 +105,16 @@ def sources() -> str:
 @pytest.fixture(scope="session")
 def platforms(tmp_path_factory: pytest.TempPathFactory) -> Platforms:
     return Platforms(tmp_path_factory.mktemp("platforms"))
+
+
+def deleted(rehearsal: Rehearsal, config: str, holds: str = "") -> None:
+    """Delete everything: nothing may be left that no deletion policy keeps. `holds` is why the deletion stops on purpose."""
+    holds = holds or HOLDS.get(config, "")
+    refused = [outcome for outcome in rehearsal.destroy() if not outcome.ok]
+    if holds:
+        assert len(refused) == 1
+        assert re.search(holds, refused[0].reason)
+    else:
+        assert refused == []
+        assert list(rehearsal.stacks()) == []
+    assert [one for one in rehearsal.left() if one.why == "left behind"] == []

@@ -108,6 +108,9 @@ def test_every_edge_of_the_shipped_platform_is_needed(platforms: Platforms, caps
     with capsys.disabled():
         print(f"\nedges of the shipped platform: {dict(counts)}")
     assert not unexplained, "\n".join(unexplained)
+    kinds_of_edges = {edge.reason for edge in graph.edges() if not edge.inherent}
+    assert kinds_of_edges == {"Ref", "Fn::GetAtt", "DependsOn", "Fn::ImportValue", "stack dependency"}
+    assert all(counts[f"noticed ({reason})"] for reason in kinds_of_edges)
     assert explained == set(HARMLESS), "an explanation that no edge needs any more"
     assert counts["harmless"] < sum(count for what, count in counts.items() if what.startswith("noticed")) / 4
 

@@ -208,7 +208,11 @@ def test_an_interrupted_deployment_is_taken_up_again(rehearsal: Rehearsal):
     (site,) = rehearsal.sites.values()
     assert site.cloudformation.stacks["One"].status == "CREATE_IN_PROGRESS"
     assert rehearsal.left() == []
-    outcomes = rehearsal.deploy(app)  # the CDK CLI waits for the stack
+    (refused,) = rehearsal.deploy(app)
+    assert refused.status == "REFUSED"
+    assert refused.reason.endswith("is in CREATE_IN_PROGRESS state and can not be updated.")
+    rehearsal.stabilize()
+    outcomes = rehearsal.deploy(app)
     assert [(one.stack, one.status) for one in outcomes] == [("One", "UNCHANGED"), ("Two", "CREATE_COMPLETE")]
     assert [(step.name, step.action) for step in rehearsal.steps] == [
         ("One.Vpc", "create"),
@@ -222,6 +226,7 @@ def test_an_interrupted_update_that_fails_by_itself_is_made_again(rehearsal: Reh
     after = stack("One", {"Vpc": vpc(), "Subnet": subnet("10.0.0.0/24"), "Last": subnet("10.0.1.0/24", "Subnet")})
     rehearsal.faults_left += [Fault("One.Subnet", how="interrupted"), Fault("One.Last")]
     assert statuses(rehearsal.deploy([after])) == ["INTERRUPTED"]
+    rehearsal.stabilize()
     assert statuses(rehearsal.deploy([after])) == ["UPDATE_COMPLETE"]
     deleted = [step.logical_id for step in rehearsal.steps if step.action == "delete"]
     assert deleted == ["Last", "Subnet"], "CloudFormation rolled back by itself"
@@ -251,6 +256,16 @@ def test_an_update_that_deletes_data_is_told(rehearsal: Rehearsal):
     (finding,) = rehearsal.findings
     assert (finding.rule, finding.path) == ("HP973", "A.Data")
     assert finding.message.endswith("is deleted by the update (replaced or removed): its objects go with it")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_key_is_lost_when_something_stays_that_it_encrypts(rehearsal: Rehearsal, kept: bool):
+    key = resource("AWS::KMS::Key", KeyPolicy={"Statement": []})
+    topic = resource("AWS::SNS::Topic", KmsMasterKeyId={"Fn::GetAtt": ["Key", "Arn"]})
+    policy = {"DeletionPolicy": "Retain"} if kept else {}
+    rehearsal.deploy([stack("A", {"Key": key, "Topic": {**topic, **policy}, "Vpc": vpc()})])
+    assert statuses(rehearsal.deploy([stack("A", {"Vpc": vpc()})])) == ["UPDATE_COMPLETE"]
+    assert [(finding.rule, finding.path) for finding in rehearsal.findings] == [("HPR04", "A.Key")] * kept
 
 
 @pytest.mark.parametrize(("policy", "left"), [("Retain", True), ("RetainExceptOnCreate", False), ("Delete", False)])
@@ -299,9 +314,17 @@ def test_a_failed_update_is_undone_with_another_update():
     assert seen == [("Create", None), ("Update", "a"), ("Update", "b"), ("Delete", "b")]
 
 
+def test_what_a_function_made_before_a_failure_was_reported_is_deleted():
+    rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a"})
+    rehearsal.faults_left.append(Fault("S.Thing"))
+    assert statuses(rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])) == ["ROLLBACK_COMPLETE"]
+    assert seen == [("Create", None), ("Delete", "a")]
+
+
 def test_an_answer_is_too_large_and_an_answer_never_comes():
-    rehearsal, _ = _with(lambda event: {"PhysicalResourceId": "a", "Data": {"X": "x" * 4000}})
+    rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a", "Data": {"X": "x" * 4000}})
     (outcome,) = rehearsal.deploy([stack("S", {**function(), "Thing": custom()})])
+    assert [request for request, _ in seen] == ["Create", "Delete"]
     assert outcome.reason == "Thing (Custom::Thing): Response object is too long."
     rehearsal, seen = _with(lambda event: {"PhysicalResourceId": "a"})
     rehearsal.faults_left.append(Fault("S.Thing", how="lost"))

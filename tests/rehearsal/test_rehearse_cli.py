@@ -99,8 +99,8 @@ def test_an_interrupted_deployment_is_deployed_again(app: Path):
     result = rehearse(app, "--interrupt", "research-Eks.EksClusterB2BDED5B")
     assert result.exit_code == 0, result.output
     assert (
-        "  research-Eks.EksClusterB2BDED5B interrupted: INTERRUPTED; to do: deploy again: CloudFormation goes on with the "
-        "stack by itself, and the CDK CLI waits until it is stable"
+        "  research-Eks.EksClusterB2BDED5B interrupted: INTERRUPTED; to do: wait until CloudFormation is done with the "
+        "stack (until then it refuses updates), and deploy again"
     ) in result.output
     assert re.search(r"^    meanwhile you pay for: .*1 AWS::EC2::NatGateway", result.output, re.M)
 
@@ -129,6 +129,24 @@ def test_what_is_not_modelled_is_said_in_each_form(app: Path):
     assert f"not modelled, but taken to succeed:\n  {said}" in rehearse(app).output
     assert [one.startswith(said) for one in json.loads(rehearse(app, "-o", "json").output)["not_modelled"]] == [True]
     assert said in rehearse(app, "-o", "html").output
+
+
+def test_several_faults_are_played_one_by_one_also_on_an_update(app: Path, platforms: Platforms):
+    after = platforms.edited("hyperpod.yaml", {"tags": {"owner": "ml"}})
+    cluster, vpc = "research-HyperPod.HyperPodED6AB1C4", "research-Network.NetworkVpcFAC8F4A5"
+    wait = "research-HyperPod.HyperPodNodesReady345B42B8"
+    faults = ("--fail", cluster, "--fail", vpc, "--interrupt", vpc, "--lose", wait)
+    report = json.loads(rehearse(after, "--from", app, *faults, "-o", "json").output)
+    assert [(drill["resource"], drill["status"]) for drill in report["drills"]] == [
+        (cluster, "UPDATE_ROLLBACK_COMPLETE"),
+        (vpc, "UPDATE_ROLLBACK_COMPLETE"),
+        (wait, None),
+        (vpc, "INTERRUPTED"),
+    ]
+    assert {one["status"] for drill in report["drills"] for one in drill["again"]} == {"UPDATE_COMPLETE", "UNCHANGED"}
+    assert [act["title"] for act in report["acts"]] == ["creation", "update"], "the plain deployment is played, too"
+    text = rehearse(after, "--from", app, "--lose", wait).output
+    assert f"  {wait} lost: nothing fails, since this deployment does not touch it; to do: nothing" in text
 
 
 def test_what_is_refused_ends_with_1(app: Path):

@@ -179,6 +179,7 @@ def test_changes_come_first_worst_first_with_cost_and_in_the_drawings(tmp_path: 
     assert [re.search(r"\((\w[\w ]*)\)$", line)[1] for line in outline if line.endswith(")")] == [  # type: ignore[index]
         "restarts", "replaces the group", "new"]  # fmt: skip
     assert "(removed)" in words(parts["workloads"][0])
+    assert "HyperPodPyTorchJob vision in namespace hyperpod-ns-vision (restarts)" in words(parts["workloads"][0])
     assert words(parts["network"][0]).count("(new)") == 3
 
 

@@ -139,11 +139,18 @@ def test_deployed_templates_are_a_former_state_too(tmp_path: Path):
     assert platform is not None
     for name, template in synthesized(platform).items():
         text = json.dumps(template).replace('"InstanceGroupName": "workers"', '"InstanceGroupName": "former"')
+        text = text.replace('"AddonName": "cert-manager"', '"AddonName": "another"').replace(
+            "v1.3.0-eksbuild.1", "v1.2.0-eksbuild.1"
+        )
         (tmp_path / f"{name}.template.json").write_text(text)
-    made = json.loads(report(ROOT / "hyperpod.yaml", "--deployed", tmp_path, "--format", "json").stdout)
+    made = json.loads(report(ROOT / "hyperpod.yaml", "--deployed", tmp_path, "--format", "json", code=3).stdout)
     found = sections(made)
     assert next(iter(found)) == "changes"
     assert "2 x ml.trn1.32xlarge (removed)" in words(found["cluster"][0])
     assert "group workers: " in words(found["cluster"][0])
     assert words(found["cluster"][0]).count("(new)") == 1
+    addons = words(found["workloads"][0])
+    assert "v1.3.0-eksbuild.1 in aws-hyperpod (other version)" in addons
+    assert "cert-manager EKS's default in cert-manager (new)" in addons
+    assert "another EKS's default (removed)" in addons
     assert "Known cost before and after, in USD an hour" in captions(found["changes"])

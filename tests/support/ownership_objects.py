@@ -30,7 +30,7 @@ _FAULTS: list[dict[str, Any]] = [
     {"status": 504, "reason": "Timeout", "message": "request did not complete"},
     {"drop": True},
     {"drop": True, "after": True},
-    {"status": 403, "reason": "Forbidden", "message": 'User "x" cannot patch resource "configmaps"'},
+    {"status": 403, "reason": "Forbidden", "message": 'configmaps "c" is forbidden: User "x" cannot patch it'},
 ]
 
 

@@ -132,6 +132,16 @@ class Account:
                         f"{thing.id} is still used by {kind.rpartition('::')[2]} {other.id} ({other.stack}.{other.name})"
                     )
 
+    def mentions(self, thing: Thing) -> bool:
+        """Whether anything else names a thing in its properties, alone or in a longer text."""
+        return any(
+            name in text
+            for other in self.things.values()
+            if other is not thing
+            for text in _texts_in(other.properties)
+            for name in thing.names
+        )
+
     def check_name_free(self, kind: str, id: str) -> None:
         """Refuse a name that is taken."""
         if (kind, id) in self.taken:
@@ -217,6 +227,14 @@ def values_at(properties: Any, path: str) -> Iterator[Any]:
             yield from values_at(item, rest)
         else:
             yield item
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (Mapping, list)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts_in(item)
 
 
 def _references_of(thing: Thing, kind: str) -> Iterator[Any]:

@@ -37,10 +37,12 @@ class Fault:
     drop: bool = False
     takes: float = 0.0
     after: bool = False
+    dry_run: bool = False
 
-    def matches(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str, *, dry_run: bool) -> bool:
         """Whether this request gets the fault."""
-        return self.times != 0 and self.method in ("", method) and re.search(self.path, path) is not None
+        asked = self.method in ("", method) and (dry_run or not self.dry_run)
+        return self.times != 0 and asked and re.search(self.path, path) is not None
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,18 @@ class ApiServer:
         """Answer matching requests (method, regular expression of the path) with a fault, ``times`` times or always.
 
         ``drop`` closes the connection without an answer, ``takes`` moves the clock first, ``after`` does what was
-        asked and then answers with the fault, as a lost answer looks like.
+        asked and then answers with the fault, as a lost answer looks like. ``dry_run``: dry runs only.
         """
         fault = Fault(**given)
         self._faults.append(fault)
         return fault
 
     def webhook(self, path: str, how: str, times: int | None = None) -> Fault:
-        """An admission webhook that is ``refusing``, ``missing`` (no endpoints), ``slow`` or ``denying``."""
+        """An admission webhook: ``refusing``, ``missing`` (no endpoints), ``slow``, ``denying``, or ``no-dry-run``."""
         call = 'failed calling webhook "v.example.com": failed to call webhook: Post "https://v.team.svc:443/v?timeout=10s"'
+        if how == "no-dry-run":
+            message = 'admission webhook "v.example.com" does not support dry run'
+            return self.fault(path=path, status=400, reason="BadRequest", message=message, times=times, dry_run=True)
         if how == "denying":
             message = 'admission webhook "v.example.com" denied the request: not on a Friday'
             return self.fault(method="PATCH", path=path, status=403, reason="Forbidden", message=message, times=times)
@@ -100,7 +105,7 @@ class ApiServer:
         body = json.loads(data) if data else None
         with self._lock:
             self.requests.append(Request(method, url.path, query, headers.get("Content-Type", ""), body))
-            fault = next((f for f in self._faults if f.matches(method, url.path)), None)
+            fault = next((f for f in self._faults if f.matches(method, url.path, dry_run="dryRun" in query)), None)
             if fault:
                 fault.times = None if fault.times is None else fault.times - 1
                 self.clock.advance(fault.takes)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ...core.changes.deployments import DATA, holds_data
 from ..graph import Stack
 from .account import NotModelled, Refused
 from .plan import Fault, Record, Step, Timing
-from .resources import LOSSES, Live, Request, Resources
+from .resources import Live, Request, Resources
 from .stack import Deployed, Outcome, dependencies, not_after, same, wanted_of
 from .values import Scope, Unresolved
 from .world import Signal, Steps, World
@@ -34,11 +33,12 @@ class CloudFormation:
     def deploy(self, stack: Stack) -> Steps:
         """Create a stack, or update the deployed one. Returns an `Outcome`."""
         self.resources.changing -= {one for one in self.resources.changing if one[0] == stack.deployed_name}
-        while stack.deployed_name in self.stacks and self.stacks[stack.deployed_name].in_progress:
-            yield 5.0  # an interrupted deployment: the CDK CLI waits until the stack is stable
         deployed = self.stacks.get(stack.deployed_name)
-        if deployed is not None and deployed.status in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"):
-            yield from self.delete(deployed.name)  # the CDK CLI does that by itself
+        if deployed is not None and deployed.in_progress:
+            said = f"Stack:{deployed.id} is in {deployed.status} state and can not be updated."
+            return Outcome(deployed.name, "REFUSED", said)
+        if deployed is not None and deployed.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"):
+            yield from self.delete(deployed.name)  # the CDK CLI does that by itself (2.1148)
             deployed = self.stacks.get(stack.deployed_name)
         if deployed is None:
             return (yield from self._create(stack))
@@ -218,10 +218,10 @@ class CloudFormation:
                 self.resources.retained(live, deployed.name, name, why)
                 deployed.live.pop(name, None) if deployed.live.get(name) is live else None
                 return False
-            data = holds_data(live.kind, name)
-            if policy and live.kind in LOSSES and live.thing is not None and (data or live.kind not in DATA):
-                message = f"{live.kind} {live.id} is deleted by the update ({why}): {LOSSES[live.kind]}"
-                self.record.find("HP973" if data else "HPR04", f"{deployed.name}.{name}", message)
+            lost = self.resources.loss(live, name) if policy else None
+            if lost is not None:
+                message = f"{live.kind} {live.id} is deleted by the update ({why}): {lost.what}"
+                self.record.find(lost.rule, f"{deployed.name}.{name}", message)
             try:
                 fault = self._fault(deployed.name, name, "delete")
                 yield from self.resources.delete(live, deployed.name, deployed.id, name, fault)

@@ -17,7 +17,7 @@ _TODO = {
     "ROLLBACK_FAILED": "delete the stack, by hand what it does not delete, and deploy again",
     "UPDATE_ROLLBACK_FAILED": "run `aws cloudformation continue-update-rollback`, then deploy again",
     "DELETE_FAILED": "remove the cause, and delete the stack again",
-    INTERRUPTED: "deploy again: CloudFormation goes on with the stack by itself, and the CDK CLI waits until it is stable",
+    INTERRUPTED: "wait until CloudFormation is done with the stack (until then it refuses updates), and deploy again",
     "REFUSED": "nothing was changed: fix the app, and deploy again",
 }
 """Status of a stack to what a user has to do."""
@@ -57,16 +57,17 @@ class Drill:
         return _TODO.get(self.failed.status, "") if self.failed is not None else "nothing"
 
 
-def drill(stacks: list[Stack], fault: Fault, start: Rehearsal) -> Drill:
-    """Deploy with a fault, look at what is left, and deploy again."""
+def drill(stacks: list[Stack], fault: Fault, start: Rehearsal, *, again: bool = True) -> Drill:
+    """Deploy with a fault, look at what is left, and deploy `again`: without, the next drill in `start` is the next try."""
     rehearsal = start
     rehearsal.faults_left.append(fault)
     outcomes = rehearsal.deploy(stacks)
     failed = next((outcome for outcome in outcomes if not outcome.ok), None)
     left, paying = tuple(rehearsal.left()), tuple(rehearsal.paying())
     rehearsal.faults_left.clear()
-    again = tuple(rehearsal.deploy(stacks)) if failed is not None else ()
-    return Drill(fault, failed, left, paying, again)
+    rehearsal.stabilize()
+    then = tuple(rehearsal.deploy(stacks)) if failed is not None and again else ()
+    return Drill(fault, failed, left, paying, then)
 
 
 def fail_each(stacks: list[Stack], like: Rehearsal, how: str = "fails") -> Iterator[tuple[Drill, Rehearsal]]:

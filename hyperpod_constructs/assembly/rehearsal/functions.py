@@ -45,10 +45,10 @@ class Functions:
         event = self._event("Create", request.stack_id, request.name, request.kind, request.properties)
         try:
             answer = yield from self._deliver(event, request, fault, live, made)
+            self._answered(live, answer)
         finally:
             if live.id and live.id != CREATE_FAILED:
                 made[request.name] = live
-        self._answered(live, answer)
         if fault is not None:
             raise Refused("the function did its work, and another failure is reported (injected)")
         return live
@@ -145,6 +145,8 @@ class Functions:
             raise Refused(NO_ANSWER)
         whole = {"Status": "SUCCESS", "RequestId": event["RequestId"], **answer, "StackId": event["StackId"]}
         if len(json.dumps(whole).encode()) > LARGEST_ANSWER:
+            if event["RequestType"] == "Create":
+                live.id = events.generated_id(request.stack, request.name, self.sent)
             raise Refused("Response object is too long.")
         return answer
 

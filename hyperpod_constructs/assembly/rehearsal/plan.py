@@ -16,7 +16,7 @@ class Fault:
 
     Attributes:
         resource: `Stack.LogicalId`, or its end; empty for any.
-        action: `create`, `update` or `delete`.
+        action: `create`, `update` or `delete`; empty for whichever of the first two happens.
         how: `fails` (when it was made), `refused` (before anything was made), `lost` (the function's answer never arrives;
             custom resources only) or `interrupted` (the CDK CLI ends while this is worked on, as a canceled CI job or an
             expired session ends it: CloudFormation goes on with the stack, and no further stack is deployed).
@@ -28,7 +28,8 @@ class Fault:
 
     def hits(self, stack: str, logical_id: str, action: str) -> bool:
         """Whether it is about this resource and action."""
-        return self.action == action and f"{stack}.{logical_id}".endswith(self.resource)
+        wanted = (self.action,) if self.action else ("create", "update")
+        return action in wanted and f"{stack}.{logical_id}".endswith(self.resource)
 
 
 @dataclass

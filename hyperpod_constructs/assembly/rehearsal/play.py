@@ -116,6 +116,16 @@ class Rehearsal:
         """`cdk destroy --all`: the stacks in reverse order."""
         return self._run(self._destroy())
 
+    def stabilize(self) -> None:
+        """Wait until CloudFormation is done with every stack, after an interrupted deployment."""
+
+        def wait() -> Steps:
+            while any(one.in_progress for site in self.sites.values() for one in site.cloudformation.stacks.values()):
+                yield 15.0
+
+        with _quietly():
+            self.world.run(until=self.world.start(wait()))
+
     def close(self) -> None:
         """Delete from a real API server what the rehearsal created there."""
         for site in self.sites.values():

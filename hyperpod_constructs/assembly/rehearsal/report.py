@@ -106,7 +106,7 @@ class Report:
         lines = [f"{len(self.drills)} faults: after {len(self.drills) - len(bad)} the next deployment goes through"]
         shown = self.drills if len(self.drills) <= 5 else bad
         for drill in shown:
-            status = drill.failed.status if drill.failed else "not noticed"
+            status = drill.failed.status if drill.failed else "nothing fails, since this deployment does not touch it"
             lines.append(f"  {drill.fault.resource} {drill.fault.how}: {status}; to do: {drill.todo}")
             if drill.failed:
                 lines.append(f"    reason: {drill.failed.reason}")

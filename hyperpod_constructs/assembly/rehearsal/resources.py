@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...core.catalog import deployed_kinds
+from ...core.changes.deployments import DATA, holds_data
 from .account import Account, Refused, Thing
 from .kubernetes import KubernetesCluster
 from .plan import Fault, Record, Timing
@@ -86,6 +87,14 @@ class Left:
     kind: str
     id: str
     why: str
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is lost, and the rule against it."""
+
+    rule: str
+    what: str
 
 
 class Resources:
@@ -193,6 +202,16 @@ class Resources:
     def retained(self, live: Live, stack: str, name: str, why: str) -> None:
         """A deletion policy keeps it."""
         self.left.append(Left(f"{stack}.{name}", live.kind, live.id, f"{why}; its deletion policy keeps it"))
+
+    def loss(self, live: Live, logical_id: str) -> Loss | None:
+        """What is lost with a resource that an update deletes; None where nothing is."""
+        if live.kind not in LOSSES or live.thing is None:
+            return None
+        if live.kind in DATA and not holds_data(live.kind, logical_id):
+            return None
+        if live.kind == "AWS::KMS::Key" and not self.account.mentions(live.thing):
+            return None  # what it encrypted is gone already
+        return Loss("HP973" if live.kind in DATA else "HPR04", LOSSES[live.kind])
 
     # Values
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..catalog import addon, kubernetes_versions, limit, load, pattern
+from ..catalog import Addon, addon, kubernetes_versions, limit, load, pattern
 from ..catalog import minor as kubernetes_minor
 from ..findings import Severity
 from ..spec.addons import ADDON_NAMES, Addons
@@ -97,6 +97,8 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
                 span = f"{documented[0]} to {documented[-1]}" if documented else f"from {newest.kubernetes_min} on"
                 cure = f"Use Kubernetes {span}, or check with `--live`{_instead(key)}."
                 yield Problem(f"addons.{key}", message, cure, why, Severity.WARNING)
+            elif not known and facts.provider == "hyperpod":
+                yield _unstated(key, facts, str(kubernetes))
             continue
         if key == "kube_proxy" and (has := version_tuple(given)) is not None:
             yield from _of_one_minor(f"addons.{key}.version", given, has[1], kubernetes.minor[1])
@@ -107,6 +109,21 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
                     f"{given} supports Kubernetes {each.kubernetes_min} to {each.kubernetes_max}, not {kubernetes}"
                 )
                 yield Problem(f"addons.{key}.version", message)
+
+
+def _unstated(key: str, facts: Addon, kubernetes: str) -> Problem:
+    """An add-on of HyperPod without any source that lists its versions by Kubernetes version; EKS's own follow EKS."""
+    newest = facts.versions[0] if facts.versions else None
+    seen = f"; the newest version seen is {newest.version}" if newest else ""
+    seen += f", on {newest.date}" if newest and newest.date else ""
+    return Problem(
+        f"addons.{key}",
+        f"no known source lists a version for Kubernetes {kubernetes}{seen}",
+        f"Run `hyperpod preflight`, or `aws eks describe-addon-versions --addon-name {facts.name} --kubernetes-version "
+        f"{kubernetes}`, before the deployment, and set the version that it lists.",
+        "EKS chooses the version; where it has none, it rejects the add-on after the cluster is created.",
+        Severity.NOTE,
+    )
 
 
 def _of_one_minor(path: str, version: str, its: int, cluster: int) -> Iterator[Problem]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..catalog import matches, uncopied_images
+from ..endpoint_policies import published_image_accounts
 from ..findings import Severity
 from ..spec.addons import Addons
 from ..spec.base import is_token
@@ -187,3 +189,59 @@ def endpoint_policies(network: Network) -> Iterator[Problem]:
             yield Problem(
                 f"network.{name}", "without effect: endpoints of an open network have no policy", "Remove it."
             )
+
+
+_KNOWN_IMAGES = _CLOSED.replace("mode: closed", "mode: closed, image_accounts: []")
+
+
+@rule(
+    "HP146",
+    title="Images of a closed network come from known accounts.",
+    severity=Severity.NOTE,
+    why="A node can pull from a repository of any account in ECR: foreign images come in, and the owner of the repository "
+    "sees the names of repositories and tags.",
+    cure="Set network.image_accounts to the accounts of your images, and add those of HyperPod add-ons, which the events of "
+    "a node name.",
+    source="Amazon ECR user guide, VPC endpoints; EKS user guide, add-ons-images",
+    wrong=_CLOSED,
+    right=_KNOWN_IMAGES,
+)
+def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
+    accounts = network.image_accounts
+    for index, account in enumerate(accounts or ()):
+        if not is_token(account) and not matches("account_id", account):
+            message = f"{as_text(account)} is not a valid account id"
+            yield Problem(
+                f"network.image_accounts[{index}]", message, "Write 12 digits in quotes.", None, Severity.ERROR
+            )
+    if not _is_closed(ctx) or not network.endpoint_policies:
+        if accounts is not None:
+            message = "has no effect: only endpoints of a closed network that this project creates have policies"
+            yield Problem("network.image_accounts", message, "Remove it.", None, Severity.WARNING)
+        return
+    if accounts is None:
+        yield Problem("network.image_accounts", "is not set: the endpoints allow images of any account in ECR")
+        return
+    if ctx.account is None:
+        return  # the platform's own account is not known here
+    served = {ctx.account, *network.endpoint_accounts, *accounts, *published_image_accounts(ctx.region)}
+    for path, image in _images_of_ecr(ctx):
+        account = image.partition(".")[0]
+        if account not in served:
+            yield Problem(
+                path,
+                f"comes from account {account}, whose images the endpoints reject",
+                f'Add "{account}" to network.image_accounts.',
+                "The pods stay in ImagePullBackOff.",
+                Severity.ERROR,
+            )
+
+
+def _images_of_ecr(ctx: Context) -> Iterator[tuple[str, str]]:
+    """Path and reference of the images that the config names in ECR."""
+    named = [(f"jobs[{index}].image", job.image) for index, job in enumerate(ctx.jobs or ())]
+    registry = ctx.dependencies.image_registry if ctx.dependencies is not None else None
+    named += [("dependencies.image_registry", registry)] if registry else []
+    for path, image in named:
+        if re.match(r"[0-9]{12}\.dkr\.ecr\.", image):
+            yield path, image

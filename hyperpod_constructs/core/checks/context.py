@@ -52,6 +52,7 @@ class Context:
     governance: Governance | None = None
     storage: Storage | None = None
     jobs: tuple[Job, ...] | None = None
+    manifests: tuple[Mapping[str, Any], ...] | None = None
     logs: Logs | None = None
     tags: Mapping[str, str] | None = None
     permissions_boundary_arn: str | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import catalog
+from .conforming import GROUP, conform
 
 _NAMES = (
     *("InstanceGroupName", "InstanceType", "InstanceRequirements", "InstanceTypes", "InstanceCount"),
@@ -74,7 +75,7 @@ def group_of(given: Mapping[str, Any], around: Around | None = None, *, restrict
     """
     around = around or Around()
     group = Group()
-    rest = dict(canonical(dict(given)))
+    rest = dict(conform(canonical(dict(given)), GROUP, group.losses))
     data = group.data
     _take(data, rest, "name", "InstanceGroupName")
     _take(data, rest, "instance_type", "InstanceType")

@@ -35,7 +35,7 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
     draft.put("name", name, f"the source writes {prefix}" if name != prefix else "")
     groups = _groups(values, draft, "InstanceGroupSettings")
     zones = stated.zones or tuple(values.many("AvailabilityZoneIds") if values.said("AvailabilityZoneIds") else ())
-    targets = [group["TargetAvailabilityZoneId"] for group in groups if group.get("TargetAvailabilityZoneId")]
+    targets = [str(group["TargetAvailabilityZoneId"]) for group in groups if group.get("TargetAvailabilityZoneId")]
     region = stated.region or region_of(zones or targets)
     draft.put("region", region)
     stated.put(draft)

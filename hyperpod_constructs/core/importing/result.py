@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..config import loaded
 from ..documents import parse
@@ -35,6 +35,8 @@ class Imported:
     platform: Platform | None = None
 
 
+DEFAULTS = max(get_args(Platform.model_fields["defaults"].annotation))
+"""The current generation of default settings, which written files name."""
 _CURES = {
     "region": "state it: --region us-west-2",
     "network.availability_zone_ids": "state the zone ids, two or more: --zone usw2-az1 --zone usw2-az2",
@@ -48,7 +50,7 @@ _SUBNETS = (
 
 def finished(draft: Draft, *, origin: str, file: str = "hyperpod.yaml") -> Imported:
     """The draft as a file, checked. `origin` is what it was imported from, `file` what it will be called."""
-    data = shortened(draft.data)
+    data = {"defaults": DEFAULTS, **shortened(draft.data)}
     head = [f"Imported from {origin}.", *draft.head, *(f"Not kept: {loss}" for loss in draft.losses)]
     text = config_text(data, draft.notes, head)
     checked = loaded(parse(text, file=file), Path(file))

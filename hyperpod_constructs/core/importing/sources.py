@@ -129,7 +129,7 @@ def _read(file: Path) -> Document:
     if file.suffix == ".tfvars":
         raise InvalidSpec([_other(file, None, "")])
     document = read(file)
-    if document.value is None and errors(document.findings):
+    if errors(document.findings):
         raise InvalidSpec(document.findings)
     return document
 

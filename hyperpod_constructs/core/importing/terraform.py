@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import catalog
+from .conforming import VARIABLES, conform
 from .draft import Draft, Values, kubernetes, names, platform_name, role_arn
 from .groups import Around, group_of
 from .parameters import LUSTRE_THROUGHPUT, NEED_VALUES, Stated
@@ -51,6 +52,7 @@ def import_variables(given: Mapping[str, Any], stated: Stated | None = None) -> 
     """
     draft = Draft()
     stated = stated or Stated()
+    given = conform(dict(given), VARIABLES, draft.losses)
     computed = {name: value for name, value in given.items() if "${" in str(value)}
     values = Values(names("variables"), {name: given[name] for name in given if name not in computed})
     draft.losses += [

@@ -25,7 +25,8 @@ def config_text(data: Mapping[str, Any], notes: Mapping[str, str] | None = None,
       # guessed
       admins: [a]
     """
-    ordered = {key: data[key] for key in Platform.model_fields if key in data}
+    order = ("name", "region", "account", "defaults", *Platform.model_fields)
+    ordered = {key: data[key] for key in order if key in data}
     lines = [comment(line) for line in head]
     lines += [f"{line}\n" for line in _block({**ordered, **data}, "", notes or {})]
     return "".join(lines)

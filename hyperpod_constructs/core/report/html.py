@@ -78,23 +78,24 @@ def _contents(report: Report, *, several: bool) -> Element:
 
 
 def _part(part: Part, *, several: bool) -> Element:
-    sections = [_section(one, part.id, level=3 if several else 2) for one in part.sections]
     if not several:
-        return el("div", *sections, class_="part", id=part.id)
-    heading = el("h2", part.title)
+        return el("div", *(_section(one, part.id, level=2) for one in part.sections), class_="part", id=part.id)
+    name = f"{part.id}-name"
+    sections = (_section(one, part.id, level=3, around=(name, part.title)) for one in part.sections)
     inner = el("details", el("summary", f"All about {part.title}"), *sections)
+    heading = el("h2", part.title, id=name)
     return el("article", heading, el("p", part.subtitle, class_="subtitle"), inner, class_="part", id=part.id)
 
 
-def _section(section: Section, part: str, *, level: int) -> Element:
-    id = f"{part}-{section.id}"
-    blocks = [block for one in section.blocks for block in _block(one, id)]
-    return el(
-        "section", el(f"h{level}", section.title, id=f"{id}-title"), *blocks, id=id, aria_labelledby=f"{id}-title"
-    )
+def _section(section: Section, part: str, *, level: int, around: tuple[str, str] = ("", "")) -> Element:
+    """A section; `around` is the id and the text of the heading above it, where several parts have such a section."""
+    id, (name, title) = f"{part}-{section.id}", around
+    blocks = [block for one in section.blocks for block in _block(one, id, title)]
+    heading = el(f"h{level}", section.title, id=f"{id}-title")
+    return el("section", heading, *blocks, id=id, aria_labelledby=f"{name} {id}-title".strip())
 
 
-def _block(block: Block, id: str) -> Iterable[Element]:
+def _block(block: Block, id: str, around: str) -> Iterable[Element]:
     if isinstance(block, Prose):
         yield el("p", block.text)
     elif isinstance(block, Notice):
@@ -102,18 +103,18 @@ def _block(block: Block, id: str) -> Iterable[Element]:
     elif isinstance(block, Figures):
         yield el("dl", *(_figure(*item) for item in block.items), class_="figures")
     elif isinstance(block, Table):
-        yield _table(block)
+        yield _table(block, around)
     elif isinstance(block, Code):
         yield el("details", el("summary", block.caption), el("pre", block.text, tabindex="0", aria_label=block.caption))
     else:
-        yield from _drawing(block, id)
+        yield from _drawing(block, id, around)
 
 
 def _figure(name: str, value: str, remark: str) -> Element:
     return el("div", el("dt", name), el("dd", el("strong", value), " ", el("span", remark) if remark else None))
 
 
-def _table(block: Table) -> Element:
+def _table(block: Table, around: str) -> Element:
     def cell(tag: str, column: int, content: Node, **attributes: str) -> Element:
         return el(tag, content, class_="number" if column in block.numbers else "", **attributes)
 
@@ -129,15 +130,22 @@ def _table(block: Table) -> Element:
         for row in block.rows
     ]
     caption = el("caption", block.caption)
-    made = el("div", el("table", caption, el("thead", head), el("tbody", *body)), **_scrolls("table", block.caption))
+    made = el(
+        "div", el("table", caption, el("thead", head), el("tbody", *body)), **_scrolls("table", block.caption, around)
+    )
     if not block.folded:
         return made
     return el("details", el("summary", f"{block.caption} ({len(block.rows)})"), made)
 
 
-def _scrolls(kind: str, name: str) -> dict[str, str]:
+def _scrolls(kind: str, name: str, around: str) -> dict[str, str]:
     """A region that scrolls sideways on narrow screens, by keyboard too."""
-    return {"class_": f"scrolls {kind}", "role": "region", "aria_label": f"{kind}: {name}", "tabindex": "0"}
+    return {
+        "class_": f"scrolls {kind}",
+        "role": "region",
+        "aria_label": f"{kind}: {name}{f' of {around}' if around else ''}",
+        "tabindex": "0",
+    }
 
 
 def _content(content: Content) -> Node:
@@ -162,13 +170,13 @@ def _breakable(text: str) -> Iterable[Node]:
         yield part
 
 
-def _drawing(drawing: Drawing, id: str) -> Iterable[Element]:
+def _drawing(drawing: Drawing, id: str, around: str) -> Iterable[Element]:
     name = f"{id}-{drawing.id}"
     legend = [el("li", el("span", class_=f"key {kind}"), el("span", text)) for kind, text in drawing.legend]
     yield el(
         "figure",
         el("figcaption", drawing.title),
-        el("div", svg(drawing, name), **_scrolls("drawing", drawing.title)),
+        el("div", svg(drawing, name), **_scrolls("drawing", drawing.title, around)),
         el("ul", *legend, class_="legend", aria_label=f"Key of {drawing.title}") if legend else None,
     )
     yield el("details", el("summary", f"{drawing.title} in words"), _outline(drawing.outline))

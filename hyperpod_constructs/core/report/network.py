@@ -9,9 +9,10 @@ from ..closed import endpoint_services
 from ..network_plan import Demand, default_zone, demands, nat_gateways, plan, usable, zones_of
 from ..spec.network import Network
 from ..spec.platform import Platform
+from ..stack_templates import Stacks, resources
 from .canvas import Canvas
 from .model import Block, Cell, Content, Drawing, Section, code, count, table
-from .subject import GONE, NEW, Mark, Subject, worst
+from .subject import GONE, NEW, Mark, Subject
 
 _COLUMN, _GAP, _LEFT = 236, 14, 16
 _HEIGHTS = {"public": 78, "control-plane": 92, "node": 116}
@@ -125,12 +126,21 @@ def _routes(network: Network, kind: str, zone: str) -> tuple[str, ...]:
 def _marked(subject: Subject) -> list[Subnet]:
     """The subnets with what is new or gone."""
     found, before = subnets(subject.platform), subject.before
-    if before is None or before.platform is None:
+    if before is None:
         return found
+    if before.platform is None:
+        ranges = _deployed_ranges(before.stacks or {})
+        return [replace(one, mark=NEW if ranges and one.cidr and one.cidr not in ranges else None) for one in found]
     old = {(one.kind, one.zone, one.cidr or one.id): one for one in subnets(before.platform)}
     now = {(one.kind, one.zone, one.cidr or one.id) for one in found}
     marked = [replace(one, mark=None if (one.kind, one.zone, one.cidr or one.id) in old else NEW) for one in found]
     return [*marked, *(replace(one, mark=GONE) for key, one in old.items() if key not in now)]
+
+
+def _deployed_ranges(stacks: Stacks) -> set[str]:
+    """Ranges of the subnets in templates."""
+    found = [one for template in stacks.values() for one in resources(template).values()]
+    return {str(one.get("Properties", {}).get("CidrBlock")) for one in found if one.get("Type") == "AWS::EC2::Subnet"}
 
 
 def _demand_table(found: list[Subnet]) -> tuple[Block, ...]:
@@ -304,8 +314,3 @@ def _endpoints(canvas: Canvas, names: list[str], width: float, y: float) -> None
         kind = "gateway endpoint" if name == "s3" else "interface endpoint"
         canvas.box(x, row, each - 6, 19, "endpoint", f"{name}: {kind}")
         canvas.text(x + 6, row + 14, name, "small", width=each - 18)
-
-
-def changed(subject: Subject) -> Mark | None:
-    """The mark of the network as a whole."""
-    return worst(subject.before.edits, "network") if subject.before else None

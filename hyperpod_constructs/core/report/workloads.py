@@ -11,6 +11,7 @@ from ..effective import effective
 from ..spec.addons import ADDON_NAMES
 from ..spec.governance import QuotaResource
 from ..spec.platform import Platform
+from ..stack_templates import Stacks, resources
 from .canvas import Canvas
 from .model import Block, Cell, Content, Drawing, Section, code, table
 from .subject import GONE, NEW, Mark, Subject, worst
@@ -80,6 +81,11 @@ def addons(subject: Subject, shown: Mapping[str, Any]) -> list[Addon]:
     """The add-ons of a platform, and those that go."""
     before = subject.before.platform if subject.before else None
     made = [_addon(each, _mark(subject, str(each["key"]))) for each in shown["addons"]]
+    if subject.before is not None and subject.before.stacks:
+        names = {one.name for one in made}
+        for name, version in _deployed(subject.before.stacks).items():
+            if name not in names:
+                made.append(Addon(name, name, version, "deployed", "", False, GONE))
     if before is not None:
         keys = {one.key for one in made}
         made += [_addon(each, GONE) for each in effective(before)["addons"] if each["key"] not in keys]
@@ -95,11 +101,24 @@ def _addon(each: Mapping[str, Any], mark: Mark | None) -> Addon:
 
 def _mark(subject: Subject, key: str) -> Mark | None:
     before = subject.before
-    if before is None or before.platform is None:
+    if before is None:
         return None
-    if key not in before.platform.addons.effective():
-        return NEW
-    return worst(before.edits, f"addons.{key}")
+    if before.platform is not None:
+        if key not in before.platform.addons.effective():
+            return NEW
+        return worst(before.edits, f"addons.{key}")
+    name = ADDON_NAMES.get(key)
+    deployed, now = (_deployed(stacks or {}) for stacks in (before.stacks, subject.stacks))
+    if name is None or name not in now:
+        return None
+    return NEW if name not in deployed else None if deployed[name] == now[name] else Mark("other version", "changed")
+
+
+def _deployed(stacks: Stacks) -> dict[str, str]:
+    """Name to version of the add-ons in templates."""
+    found = [one for template in stacks.values() for one in resources(template).values()]
+    properties = [one.get("Properties", {}) for one in found if one.get("Type") == "AWS::EKS::Addon"]
+    return {str(one.get("AddonName")): str(one.get("AddonVersion", "EKS's default")) for one in properties}
 
 
 def _namespaces(platform: Platform, found: list[Addon]) -> Iterator[tuple[Content, ...]]:
@@ -205,8 +224,8 @@ def drawing(subject: Subject, shown: Mapping[str, Any], found: list[Addon]) -> D
     y = _chart(canvas, shown["dependency_chart"]["components"], y)
     claims = claims_of(platform)
     if claims:
-        y = _shares(canvas, claims, y)
-    y = _jobs(canvas, platform, y)
+        y = _shares(canvas, claims, y, _quota_mark(subject))
+    y = _jobs(canvas, subject, y)
     teams = platform.governance.teams if platform.governance else ()
     desc = f"{eks}: {len(found)} add-ons, {len(teams)} teams, {len(platform.jobs)} jobs."
     legend = [("share s0", "owned by teams"), ("bar-room", "not owned")] if claims else []
@@ -215,21 +234,22 @@ def drawing(subject: Subject, shown: Mapping[str, Any], found: list[Addon]) -> D
 
 def _cards(canvas: Canvas, found: list[Addon], y: float) -> float:
     rows = -(-len(found) // _ACROSS)
-    canvas.box(0, y, _WIDTH, 30 + rows * 58, "zone", "EKS add-ons")
+    canvas.box(0, y, _WIDTH, 30 + rows * 74, "zone", "EKS add-ons")
     canvas.text(10, y + 20, f"EKS add-ons ({len(found)})", "zone")
     canvas.say(0, "EKS add-ons")
     for number, one in enumerate(found):
-        x, row = _GAP + (number % _ACROSS) * (_CARD + _GAP), y + 30 + (number // _ACROSS) * 58
+        x, row = _GAP + (number % _ACROSS) * (_CARD + _GAP), y + 30 + (number // _ACROSS) * 74
         state = f" {one.mark.kind}" if one.mark else ""
-        text = f"{one.name} {one.version}"
-        canvas.box(x, row, _CARD, 48, f"card{state}", f"{text} in {one.namespace}")
+        text = f"{one.name} {one.version}{f' in {one.namespace}' if one.namespace else ''}"
+        canvas.box(x, row, _CARD, 64, f"card{state}", text)
         room = _CARD - 20
         if one.mark:
             room -= canvas.badge(x + _CARD - 5, row + 5, one.mark.word, one.mark.kind) + 4
         canvas.text(x + 10, row + 19, one.key.replace("_", " "), "strong", width=room)
         canvas.text(x + 10, row + 37, one.version, "small", width=_CARD - 20)
-        canvas.say(1, f"{text} in {one.namespace}{f' ({one.mark.word})' if one.mark else ''}")
-    return y + 38 + rows * 58
+        canvas.text(x + 10, row + 54, f"in {one.namespace}" if one.namespace else "", "small", width=_CARD - 20)
+        canvas.say(1, f"{text}{f' ({one.mark.word})' if one.mark else ''}")
+    return y + 38 + rows * 74
 
 
 def _chart(canvas: Canvas, components: list[str], y: float) -> float:
@@ -246,9 +266,11 @@ def _chart(canvas: Canvas, components: list[str], y: float) -> float:
     return y + 40 + rows * 26
 
 
-def _shares(canvas: Canvas, claims: list[Claim], y: float) -> float:
+def _shares(canvas: Canvas, claims: list[Claim], y: float, mark: Mark | None) -> float:
     canvas.text(4, y + 14, "Quotas of teams against capacity", "zone")
-    canvas.say(0, "quotas of teams against capacity")
+    canvas.say(0, f"quotas of teams against capacity{f' ({mark.word})' if mark else ''}")
+    if mark:
+        canvas.badge(_WIDTH - 4, y, mark.word, mark.kind)
     y += 24
     for claim in claims:
         scale = (_WIDTH - 4) / max(claim.capacity, claim.owned, 1)
@@ -278,18 +300,25 @@ def _shares(canvas: Canvas, claims: list[Claim], y: float) -> float:
     return y
 
 
-def _jobs(canvas: Canvas, platform: Platform, y: float) -> float:
-    jobs = platform.completed_jobs
+def _quota_mark(subject: Subject) -> Mark | None:
+    return worst(subject.before.edits, "governance.teams") if subject.before else None
+
+
+def _jobs(canvas: Canvas, subject: Subject, y: float) -> float:
+    jobs = subject.platform.completed_jobs
     if not jobs:
         return y
     rows = -(-len(jobs) // _ACROSS)
     canvas.text(4, y + 16, f"Jobs ({len(jobs)})", "zone")
     canvas.say(0, "jobs")
     for number, job in enumerate(jobs):
-        x, row = _GAP + (number % _ACROSS) * (_CARD + _GAP), y + 26 + (number // _ACROSS) * 58
+        mark = worst(subject.before.edits, f"jobs[{number}]") if subject.before else None
+        x, row = _GAP + (number % _ACROSS) * (_CARD + _GAP), y + 26 + (number // _ACROSS) * 74
         text = f"{job.kind} {job.name} in namespace {job.effective_namespace}"
-        canvas.box(x, row, _CARD, 48, "card accelerated", text)
-        canvas.text(x + 10, row + 19, job.name, "strong", width=_CARD - 20)
-        canvas.text(x + 10, row + 37, f"{job.effective_namespace}, {job.kind}", "small", width=_CARD - 20)
-        canvas.say(1, text)
-    return y + 34 + rows * 58
+        canvas.box(x, row, _CARD, 64, f"card accelerated{f' {mark.kind}' if mark else ''}", text)
+        room = _CARD - 20 - (canvas.badge(x + _CARD - 5, row + 5, mark.word, mark.kind) + 4 if mark else 0)
+        canvas.text(x + 10, row + 19, job.name, "strong", width=room)
+        canvas.text(x + 10, row + 37, job.kind, "small", width=_CARD - 20)
+        canvas.text(x + 10, row + 54, f"in {job.effective_namespace}", "small", width=_CARD - 20)
+        canvas.say(1, f"{text}{f' ({mark.word})' if mark else ''}")
+    return y + 34 + rows * 74

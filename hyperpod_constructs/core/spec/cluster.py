@@ -135,6 +135,12 @@ class Cluster(SpecModel):
         ge=1,
         le=60,
     )
+    adopt: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Take over Karpenter's node classes and NodePools, and the network agent and DNS servers of restricted nodes, "
+        "that exist already under our names and were not made by this library; they are kept when ours go.",
+    )
     tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of the cluster.")
     properties: Mapping[str, Any] = field(
         default_factory=dict, change=Change.IN_PLACE, help="CloudFormation properties merged last."

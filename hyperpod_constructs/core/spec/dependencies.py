@@ -195,7 +195,8 @@ class DependencyChart(SpecModel):
     adopt: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Take over a release of the same name that this library did not install; it is kept when the stack is deleted.",
+        help="Take over a release, or permissions of patching, of the same name that this library did not install; they are "
+        "kept when the stack is deleted.",
     )
 
     @field_validator("subchart_digests")

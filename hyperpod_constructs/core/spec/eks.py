@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from .. import catalog
@@ -10,6 +11,15 @@ from .base import Change, ListOf, QuotedText, SpecModel, field
 
 AccessPolicy = Literal["cluster-admin", "admin", "edit", "view", "admin-view"]
 """The EKS access policies by their short names (AmazonEKS...Policy)."""
+
+ACCESS_POLICIES: Mapping[str, str] = {
+    "cluster-admin": "AmazonEKSClusterAdminPolicy",
+    "admin": "AmazonEKSAdminPolicy",
+    "admin-view": "AmazonEKSAdminViewPolicy",
+    "edit": "AmazonEKSEditPolicy",
+    "view": "AmazonEKSViewPolicy",
+}
+"""EKS access policy of each short name."""
 
 ControlPlaneLog = Literal["api", "audit", "authenticator", "controllerManager", "scheduler"]
 

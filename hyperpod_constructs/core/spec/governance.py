@@ -122,8 +122,9 @@ class Governance(SpecModel):
     adopt: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Take over quotas, the scheduler config and rights of these names that exist already and were not made by this "
-        "library; they are kept when ours go. By our handler only: CloudFormation's own types never take anything over.",
+        help="Take over quotas, the scheduler config, rights and admission policies of these names that exist already and "
+        "were not made by this library; they are kept when ours go. Quotas and the scheduler config by our handler only: "
+        "CloudFormation's own types never take anything over.",
     )
     through: Literal["auto", "native", "handler"] = field(
         "auto",

@@ -54,6 +54,12 @@ class Job(PodFields):
             " fixed name, the edit fails."
         ),
     )
+    adopt: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Take over a job of this name that exists already and was not made by this library, such as one that was "
+        "submitted by hand; it is kept when ours goes.",
+    )
     image: str = field(change=Change.REPLACES, help="Container image.", min_length=1)
     replica_specs: ListOf[ReplicaSpec] = field(
         (),

@@ -102,10 +102,23 @@ class Network(SpecModel):
         change=Change.IN_PLACE,
         help="Further accounts whose principals and resources the endpoints of a closed network serve.",
     )
+    image_accounts: tuple[str, ...] | None = field(
+        None,
+        change=Change.IN_PLACE,
+        help="Accounts from whose ECR repositories the endpoints of a closed network let images be pulled, besides the "
+        "platform's own, `endpoint_accounts` and those that AWS publishes for the region; `[]` for these alone. Default: "
+        "any account, because those of several HyperPod add-ons are not published.",
+    )
     organization_id: str | None = field(
         None,
         change=Change.IN_PLACE,
         help="Organization whose principals and resources the endpoints of a closed network serve, such as `o-a1b2c3d4e5`.",
+    )
+    functions_in_vpc: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Put all functions of the deployment into the VPC, also those of CDK, for organizations that reject functions "
+        "outside of one. Default: only those that reach the Kubernetes API inside it.",
     )
     flow_logs: bool = field(False, change=Change.IN_PLACE, help="Write VPC flow logs to CloudWatch Logs.")
     existing: ExistingNetwork | None = field(

@@ -55,7 +55,8 @@ class Grafana(SpecModel):
     adopt: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Take over a Helm release `grafana` that this library did not install; it is kept when the stack is deleted. "
+        help="Take over a Helm release, a namespace and dashboards of our names that this library did not make; they are "
+        "kept when the stack is deleted. "
         "`self-hosted` only.",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from .addons import Addons
 from .arns import KeyArn, PolicyArn
@@ -63,6 +63,19 @@ class Platform(SpecModel):
     storage: Storage = field(defaults(Storage), change=Change.IN_PLACE, help="File systems and buckets.")
     jobs: ListOf[Job] = field(
         (), change=Change.IN_PLACE, help="Training jobs: paths of job files (ours or the official CLI's), or jobs."
+    )
+    manifests: tuple[Mapping[str, Any], ...] = field(
+        (),
+        change=Change.IN_PLACE,
+        help="Kubernetes objects that come with the jobs, such as config maps, services and claims: paths of manifests, or "
+        "objects. They are applied before the jobs and deleted after them; volumes and claims are kept unless "
+        "`allow_data_loss`.",
+    )
+    adopt_manifests: bool = field(
+        False,
+        change=Change.IN_PLACE,
+        help="Take over objects of `manifests` that exist already and were not made by this library; they are kept when "
+        "ours go.",
     )
     logs: Logs = field(defaults(Logs), change=Change.IN_PLACE, help="Every log group.")
     tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of all resources.")

@@ -9,6 +9,11 @@ from .base import Change, ListOf, QuotedText, SpecModel, field
 
 Removal = Literal["retain", "destroy"]
 
+ADOPT_HELP = (
+    "Take over the volume and the claims of these names in Kubernetes that exist already and were not made by this library; "
+    "they are kept when ours go."
+)
+
 
 class DataRepository(SpecModel):
     """A data repository association: a directory of the file system that mirrors an S3 prefix."""
@@ -47,6 +52,7 @@ class LustreFileSystem(SpecModel):
         change=Change.IN_PLACE,
         help="Namespaces that get a claim on it; a team's name means its namespace.",
     )
+    adopt: bool = field(False, change=Change.IN_PLACE, help=ADOPT_HELP)
     removal: Removal = field("retain", change=Change.IN_PLACE, help="What happens to it when the stack is deleted.")
     existing_id: str | None = field(None, change=Change.REPLACES, help="File system id that exists, `fs-...`.")
     existing_dns_name: str | None = field(None, change=Change.REPLACES, help="DNS name of the one that exists.")
@@ -93,6 +99,7 @@ class Bucket(SpecModel):
     log_bucket_name: str | None = field(
         None, change=Change.IN_PLACE, help="Bucket that exists for server access logs; default: none are written."
     )
+    adopt: bool = field(False, change=Change.IN_PLACE, help=ADOPT_HELP)
     removal: Removal = field("retain", change=Change.IN_PLACE, help="What happens to it when the stack is deleted.")
 
 

@@ -170,7 +170,7 @@ class ObjectGroup:
         """Apply, and remember what others had where we take over, so that it can be given back."""
         if current is None or (found is Claim.OURS and self._is_alone(current)):
             return self._client.apply(path, item, manager=self._me.manager)
-        now = self._client.apply(path, item, manager=self._me.manager, dry_run=True)
+        now = self._foreseen(path, item)
         lacking = unsaid(current, self._me)
         more, backs = remembered(current, now, self._me)
         size = sum(map(len, [*more.values(), *lacking.values(), *annotations_of(current).values()]))
@@ -188,6 +188,21 @@ class ObjectGroup:
         # only this version of it: what is remembered must be what is replaced
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
         return self._client.apply(path, pinned, manager=self._me.manager)
+
+    def _foreseen(self, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
+        """The object as it would be. Raises ``ApiError``, also where an admission webhook refuses dry runs."""
+        try:
+            return self._client.apply(path, item, manager=self._me.manager, dry_run=True)
+        except ApiError as error:
+            if error.status != 400 or "does not support dry run" not in error.message:
+                raise
+            raise ApiError(
+                error.status,
+                error.reason,
+                "the object exists already, and what it was before can only be remembered with a dry run, but "
+                f"{error.message}. Set sideEffects of that webhook to None, or to NoneOnDryRun if it honors dryRun "
+                "(kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations), or exclude the object from it",
+            ) from None
 
     def _is_alone(self, current: dict[str, Any]) -> bool:
         """Whether nobody else has anything in an object of ours, nor had since it was made."""

@@ -19,7 +19,7 @@ from hyperpod_constructs.handlers.helm import index
 from hyperpod_constructs.handlers.helm.binary import Helm
 from hyperpod_constructs.handlers.helm.index import Properties
 from hyperpod_constructs.handlers.helm.records import Revision
-from hyperpod_constructs.handlers.shared.ownership import owner
+from hyperpod_constructs.handlers.shared.ownership import EXISTED, NAMESPACE, owner
 
 NAMES = ("r0", "r1", "r2")
 
@@ -177,13 +177,17 @@ class Releases:
         history = self.helm.history(thing)
         last = history[-1]
         left = [mark for mark in last.owners if mark.digest not in self.killed]
+        if thing in self.theirs and (color := self.helm.color(thing)):
+            self.theirs[thing].add(color)  # what a function that was killed had set stays
         if left or thing in self.theirs:
             if last.status != "deployed":
                 number = max(r.number for r in history if r.status in ("deployed", "superseded"))
                 self.helm.by_hand("rollback", thing, str(number))
-            for mark in last.owners - set(left):
-                for revision in self.helm.history(thing):
-                    self.helm.label(thing, revision.number, {mark.key: None})
+            for revision in self.helm.history(thing):  # a rollback by hand brings the marks of its target back
+                gone = {mark.key: None for mark in revision.owners - set(left)}
+                if revision.existed and not left:
+                    gone[f"{NAMESPACE}{EXISTED}"] = None
+                self.helm.label(thing, revision.number, gone)
         else:
             self.helm.by_hand("uninstall", thing)
 

@@ -1,4 +1,4 @@
-"""Random runs of releases: shared, renamed, adopted, killed and refused, with the real helm.
+"""Random runs of releases: shared, renamed, adopted, killed and refused, with the real helm; alone, and with objects.
 
 ``HYPERPOD_OWNERSHIP_HELM_EVENTS`` makes them longer, ``HYPERPOD_OWNERSHIP_SEED`` picks where they start.
 """
@@ -14,7 +14,9 @@ import pytest
 from helm_api_server import HelmApiServer
 from helm_cloud import HelmCloud
 from helm_runs import Releases
+from ownership_objects import Objects
 from ownership_runs import COUNTS, Run
+from ownership_world import World
 
 pytestmark = pytest.mark.slow
 
@@ -31,5 +33,18 @@ def test_random_deployments_of_releases(
     played.until(EVENTS // RUNS)
     with capsys.disabled():
         print(f"\nownership of releases, run {run}: {played.report()}")
+    assert not any(played.counts[name] for name in COUNTS), "\n".join(played.said)
+    assert played.counts["UPDATE_COMPLETE"] > 0
+
+
+def test_random_deployments_of_releases_and_objects(
+    web: Any, server: HelmApiServer, helm_binary: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both functions in the same stacks and on the same API server, with each other's faults."""
+    things: list[Any] = [Objects(World(server)), Releases(HelmCloud(web, server, helm_binary, tmp_path))]
+    played = Run(things, random.Random(SEED * 1000 + 77))
+    played.until(2 * EVENTS)
+    with capsys.disabled():
+        print(f"\nownership of releases and objects: {played.report()}")
     assert not any(played.counts[name] for name in COUNTS), "\n".join(played.said)
     assert played.counts["UPDATE_COMPLETE"] > 0

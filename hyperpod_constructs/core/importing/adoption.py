@@ -1,0 +1,340 @@
+"""How the stacks of a config take over what is deployed: which resources, by which identifiers, and what would be replaced.
+
+A resource is taken over by an import of CloudFormation, which asks for a template and an identifier and does not compare the
+template with the resource. The template here has each resource as it is now, so that the import changes nothing. What the
+config's own template says differently is found by comparing the two, property by property.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import catalog
+from ..stack_names import DEPLOY_ORDER
+from ..stack_templates import same
+from .deployed import settings_of
+from .deployed_parts import Deployed
+
+Json = Mapping[str, Any]
+Stacks = Mapping[str, Json]
+
+UNKNOWN = "(known after deployment)"
+"""A value of a template that only a deployment knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """One resource that exists and that a stack of the config has too.
+
+    Attributes:
+        stack: the stack.
+        logical_id: of the resource in its template.
+        kind: CloudFormation type.
+        identifier: what an import asks for.
+        properties: as they are now, in CloudFormation's words.
+        replaced: properties that differ and whose change replaces the resource, a sentence each; it cannot be taken over.
+        changed: properties that the first deployment changes in place.
+    """
+
+    stack: str
+    logical_id: str
+    kind: str
+    identifier: Mapping[str, str]
+    properties: Json
+    replaced: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    alone: bool = True
+    """Whether its template refers to nothing else that is not deployed yet, so that `cdk import` can import it as it is."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for a person."""
+        return f"{self.kind} {', '.join(self.identifier.values())}"
+
+
+@dataclass(slots=True)
+class Adoption:
+    """What can be taken over, in the order of the stacks."""
+
+    takeovers: list[Takeover] = field(default_factory=list)
+    new: dict[str, int] = field(default_factory=dict)
+    """Number of further resources that the first deployment makes, by stack."""
+    others: list[str] = field(default_factory=list)
+    """What is deployed and has no counterpart in the stacks, or is taken over in another way."""
+    owner: str | None = None
+    """The stack that has the HyperPod cluster now."""
+
+    @property
+    def refused(self) -> list[Takeover]:
+        """Resources that a deployment would replace."""
+        return [one for one in self.takeovers if one.replaced]
+
+    @property
+    def possible(self) -> list[Takeover]:
+        """Resources that can be taken over."""
+        return [one for one in self.takeovers if not one.replaced]
+
+    def stacks(self) -> list[str]:
+        """Stacks that take something over, in the order of deployment."""
+        return list(dict.fromkeys(one.stack for one in self.possible))
+
+    def template(self, stack: str) -> dict[str, Any]:
+        """The template of the import into a stack: the resources as they are, retained whatever happens."""
+        return {
+            "AWSTemplateFormatVersion": "2010-09-09",
+            "Description": "Import of resources that exist; the next deployment replaces this template",
+            "Resources": {
+                one.logical_id: {
+                    "Type": one.kind,
+                    "DeletionPolicy": "Retain",
+                    "UpdateReplacePolicy": "Retain",
+                    "Properties": dict(one.properties),
+                }
+                for one in self.possible
+                if one.stack == stack
+            },
+        }
+
+    def resources(self, stack: str) -> list[dict[str, Any]]:
+        """`--resources-to-import` of the AWS CLI."""
+        return [
+            {"ResourceType": one.kind, "LogicalResourceId": one.logical_id, "ResourceIdentifier": dict(one.identifier)}
+            for one in self.possible
+            if one.stack == stack
+        ]
+
+    def mapping(self, stack: str) -> dict[str, dict[str, str]] | None:
+        """`--resource-mapping` of `cdk import`; None where that command cannot import what the stack takes over.
+
+        It imports resources as the synthesized template has them, with all that they refer to and depend on.
+        """
+        if not all(one.alone for one in self.possible if one.stack == stack):
+            return None
+        return {one.logical_id: dict(one.identifier) for one in self.possible if one.stack == stack}
+
+
+def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> Adoption:
+    """What of `found` the stacks of a config can take over."""
+    made = Adoption(owner=found.stack)
+    resolver = _Resolver(stacks, region, account)
+    for stack in sorted(stacks, key=_place):
+        for logical_id, resource in stacks[stack].get("Resources", {}).items():
+            kind = resource["Type"]
+            wanted = resolver.value(stack, resource.get("Properties", {}))
+            live = _LIVE[kind](found, wanted) if kind in _LIVE else None
+            if live is None:
+                made.new[stack] = made.new.get(stack, 0) + 1
+                continue
+            identifier, properties = live
+            replaced = [
+                f"{path.replace('/', '.')}: {_text(now)} now, {_text(then)} in the config"
+                for path in _create_only(kind)
+                if not same(now := _at(properties, path), then := _at(wanted, path))
+            ]
+            changed: list[str] = []
+            for path, now, then in _differences(properties, wanted):
+                if path.split(".")[0] in {each.split("/")[0] for each in _create_only(kind)}:
+                    continue
+                text = f"{path}: {_text(now)} now, {_text(then)} in the config"
+                (replaced if _is_fixed(path) else changed).append(text)
+            alone = not resource.get("DependsOn") and UNKNOWN not in json.dumps(wanted)
+            made.takeovers.append(
+                Takeover(stack, logical_id, kind, identifier, properties, tuple(replaced), tuple(changed), alone)
+            )
+    here = {tuple(one.identifier.values()) for one in made.takeovers}
+    if not any(one.kind == "AWS::EKS::Cluster" for one in made.takeovers):
+        made.others.append(f"EKS cluster {found.eks.get('name')}: used as it is (`eks.existing`)")
+    if found.vpc:
+        made.others.append(f"{found.vpc.get('VpcId')}, its subnets and routes: used as they are (`network.existing`)")
+    names = {value for values in here for value in values}
+    left = [addon["addonName"] for addon in found.addons if addon["addonName"] not in names]
+    if left:
+        made.others.append(f"add-ons {', '.join(left)}: stay as they are")
+    custom = [kind for stack in stacks.values() for kind in _kinds(stack) if kind == "Custom::HyperPodComputeQuota"]
+    if custom:
+        made.others.append("quotas and cluster policy: taken over by the deployment itself (`governance.adopt`)")
+    return made
+
+
+def _kinds(template: Json) -> Iterator[str]:
+    return (resource["Type"] for resource in template.get("Resources", {}).values())
+
+
+def _place(stack: str) -> int:
+    return next((index for index, name in enumerate(DEPLOY_ORDER) if stack.endswith(name)), len(DEPLOY_ORDER))
+
+
+def _create_only(kind: str) -> list[str]:
+    entry: Mapping[str, list[str]] = catalog.load("replacement")["types"].get(kind, {})
+    return [*entry.get("create_only", ()), *entry.get("documented", ())]
+
+
+def _is_fixed(path: str) -> bool:
+    """Whether it is a part of an instance group that cannot change."""
+    fixed = catalog.allowed("immutable_of_instance_group")
+    return path.startswith(("InstanceGroups[", "RestrictedInstanceGroups[")) and path.rpartition("].")[2] in fixed
+
+
+def _at(properties: Any, path: str) -> Any:
+    for part in path.split("/"):
+        properties = properties.get(part) if isinstance(properties, Mapping) else None
+    return properties
+
+
+def _text(value: Any) -> str:
+    text = "nothing" if value in (None, [], {}) else str(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:
+    """Top-level properties that differ; groups of a cluster one by one. What is not read of the live one is left out."""
+    for key in dict.fromkeys([*now, *then]):
+        before, after = now.get(key), then.get(key)
+        if key in ("Tags", "ResolveConflicts", "PreserveOnDelete") or same(before, after):
+            continue
+        if key in ("InstanceGroups", "RestrictedInstanceGroups"):
+            old = {group["InstanceGroupName"]: group for group in before or ()}
+            new = {group["InstanceGroupName"]: group for group in after or ()}
+            for name in dict.fromkeys([*old, *new]):
+                for inner, one, other in _differences(old.get(name, {}), new.get(name, {})):
+                    yield f"{key}[{name}].{inner}", one, other
+        else:
+            yield key, before, after
+
+
+# ---- what is deployed, in CloudFormation's words: identifier and properties of each kind ----
+
+Live = tuple[dict[str, str], dict[str, Any]]
+
+
+def _hyperpod(found: Deployed, wanted: Json) -> Live | None:
+    cluster = found.cluster
+    keys = (
+        "ClusterName",
+        "Orchestrator",
+        "VpcConfig",
+        "NodeRecovery",
+        "NodeProvisioningMode",
+        "AutoScaling",
+        "ClusterRole",
+    )
+    properties = {key: cluster[key] for key in (*keys, "TieredStorageConfig") if cluster.get(key)}
+    if "AutoScaling" in properties:
+        scaling = properties["AutoScaling"]
+        properties["AutoScaling"] = {key: scaling[key] for key in ("Mode", "AutoScalerType") if key in scaling}
+    for key in ("InstanceGroups", "RestrictedInstanceGroups"):
+        if cluster.get(key):
+            properties[key] = [settings_of(group) for group in cluster[key]]
+    return {"ClusterArn": cluster["ClusterArn"]}, properties
+
+
+def _eks_cluster(found: Deployed, wanted: Json) -> Live | None:
+    eks = found.eks
+    if wanted.get("Name") != eks.get("name"):
+        return None
+    vpc = eks.get("resourcesVpcConfig", {})
+    properties = {
+        "Name": eks["name"],
+        "RoleArn": eks.get("roleArn"),
+        "Version": eks.get("version"),
+        "ResourcesVpcConfig": {
+            "SubnetIds": vpc.get("subnetIds", []),
+            "SecurityGroupIds": vpc.get("securityGroupIds", []),
+            "EndpointPublicAccess": vpc.get("endpointPublicAccess"),
+            "EndpointPrivateAccess": vpc.get("endpointPrivateAccess"),
+        },
+    }
+    return {"Name": eks["name"]}, {key: value for key, value in properties.items() if value is not None}
+
+
+def _addon(found: Deployed, wanted: Json) -> Live | None:
+    addon = next((one for one in found.addons if one["addonName"] == wanted.get("AddonName")), None)
+    if addon is None or wanted.get("ClusterName") != found.eks.get("name"):
+        return None
+    properties = {"ClusterName": found.eks["name"], "AddonName": addon["addonName"]}
+    for key, name in (
+        ("AddonVersion", "addonVersion"),
+        ("ConfigurationValues", "configurationValues"),
+        ("ServiceAccountRoleArn", "serviceAccountRoleArn"),
+    ):
+        if addon.get(name):
+            properties[key] = addon[name]
+    return {"ClusterName": found.eks["name"], "AddonName": addon["addonName"]}, properties
+
+
+def _access_entry(found: Deployed, wanted: Json) -> Live | None:
+    entry = next((one for one in found.entries if one["principalArn"] == wanted.get("PrincipalArn")), None)
+    if entry is None or wanted.get("ClusterName") != found.eks.get("name"):
+        return None
+    policies = []
+    for policy in entry["policies"]:
+        scope = policy.get("accessScope", {})
+        found_scope = {"Type": scope.get("type")}
+        if scope.get("namespaces"):
+            found_scope["Namespaces"] = list(scope["namespaces"])
+        policies.append({"PolicyArn": policy["policyArn"], "AccessScope": found_scope})
+    properties: dict[str, Any] = {"ClusterName": found.eks["name"], "PrincipalArn": entry["principalArn"]}
+    if "Type" in wanted:
+        properties["Type"] = entry.get("type", "STANDARD")
+    if policies:
+        properties["AccessPolicies"] = policies
+    if entry.get("kubernetesGroups"):
+        properties["KubernetesGroups"] = list(entry["kubernetesGroups"])
+    return {"PrincipalArn": entry["principalArn"], "ClusterName": found.eks["name"]}, properties
+
+
+def _quota(found: Deployed, wanted: Json) -> Live | None:
+    team = (wanted.get("ComputeQuotaTarget") or {}).get("TeamName")
+    quota = next((one for one in found.quotas if one.get("ComputeQuotaTarget", {}).get("TeamName") == team), None)
+    if quota is None:
+        return None
+    keys = ("Name", "Description", "ClusterArn", "ComputeQuotaConfig", "ComputeQuotaTarget", "ActivationState")
+    properties = {key: quota[key] for key in keys if quota.get(key)}
+    return {"ComputeQuotaArn": quota["ComputeQuotaArn"]}, properties
+
+
+def _policy(found: Deployed, wanted: Json) -> Live | None:
+    if not found.scheduler:
+        return None
+    keys = ("Name", "Description", "ClusterArn", "SchedulerConfig")
+    properties = {key: found.scheduler[key] for key in keys if found.scheduler.get(key)}
+    return {"ClusterSchedulerConfigArn": found.scheduler["ClusterSchedulerConfigArn"]}, properties
+
+
+_LIVE = {
+    "AWS::SageMaker::Cluster": _hyperpod,
+    "AWS::EKS::Cluster": _eks_cluster,
+    "AWS::EKS::Addon": _addon,
+    "AWS::EKS::AccessEntry": _access_entry,
+    "AWS::SageMaker::ComputeQuota": _quota,
+    "AWS::SageMaker::ClusterSchedulerConfig": _policy,
+}
+
+
+class _Resolver:
+    """Values of templates as far as they are known before a deployment."""
+
+    def __init__(self, stacks: Stacks, region: str, account: str) -> None:
+        facts = catalog.find_region(region)
+        partition = facts.partition if facts else "aws"
+        self._pseudo = {"AWS::Region": region, "AWS::AccountId": account, "AWS::Partition": partition}
+
+    def value(self, stack: str, value: Any) -> Any:
+        """The value with pseudo parameters and joins resolved; what refers to a resource is `UNKNOWN`."""
+        if isinstance(value, list):
+            return [self.value(stack, one) for one in value]
+        if not isinstance(value, Mapping):
+            return value
+        if len(value) == 1:
+            key, inner = next(iter(value.items()))
+            if key == "Ref":
+                return self._pseudo.get(inner, UNKNOWN)
+            if key == "Fn::Join":
+                parts = [self.value(stack, part) for part in inner[1]] if isinstance(inner[1], list) else [UNKNOWN]
+                return UNKNOWN if UNKNOWN in parts else str(inner[0]).join(map(str, parts))
+            if key.startswith("Fn::"):
+                return UNKNOWN
+        return {key: self.value(stack, inner) for key, inner in value.items()}

@@ -1,0 +1,157 @@
+"""Parts of what is deployed: add-ons, teams and file systems; and what was read of all of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from .. import catalog
+from ..spec.addons import ADDON_NAMES, CORE, PREREQUISITES
+from .draft import Draft
+
+Json = Mapping[str, Any]
+
+
+class Deployed(Protocol):
+    """What `live.deployed.read` gives."""
+
+    cluster: dict[str, Any]
+    tags: dict[str, str]
+    eks: dict[str, Any]
+    addons: list[dict[str, Any]]
+    entries: list[dict[str, Any]]
+    subnets: list[dict[str, Any]]
+    tables: list[dict[str, Any]]
+    vpc: dict[str, Any]
+    nat_gateways: list[dict[str, Any]] | None
+    quotas: list[dict[str, Any]]
+    scheduler: dict[str, Any]
+    file_systems: list[dict[str, Any]]
+    oidc_provider_arn: str | None
+    stack: str | None
+
+
+def tags_of(tags: Any) -> dict[str, str]:
+    """Tags as a mapping, whichever way a service writes them."""
+    if isinstance(tags, Mapping):
+        return dict(tags)
+    return {tag["Key"]: tag["Value"] for tag in tags or ()}
+
+
+_ROLES = {"training_operator": "role_arn", "mountpoint_s3_csi": "role_arn"}
+"""Add-ons with a field for the role of their service account."""
+
+
+def describe_addons(draft: Draft, found: Deployed, *, own: bool) -> None:
+    """EKS add-ons: those of this project, with what is not their default."""
+    keys = {name: key for key, name in ADDON_NAMES.items()}
+    here = {keys[addon["addonName"]]: addon for addon in found.addons if addon["addonName"] in keys}
+    come_along = {need for key in here for need in PREREQUISITES.get(key, ())}
+    for key, addon in here.items():
+        if key in CORE and not own:
+            continue
+        settings: dict[str, Any] = {}
+        version = addon.get("addonVersion")
+        if version and version != _default_version(addon["addonName"], found.eks.get("version")):
+            settings["version"] = version
+        if not own and (values := addon.get("configurationValues")):
+            settings["configuration"] = _configuration(values)
+        if not own and key in _ROLES and addon.get("serviceAccountRoleArn"):
+            settings[_ROLES[key]] = addon["serviceAccountRoleArn"]
+        if not settings and (key in CORE or key in come_along):
+            continue
+        draft.put(f"addons.{key}", settings)
+    unknown = [addon["addonName"] for addon in found.addons if addon["addonName"] not in keys]
+    if unknown:
+        draft.told.append(f"add-ons that this project does not manage: {', '.join(unknown)}: stay as they are")
+    if not own and draft.get("addons"):
+        draft.notes["addons"] = (
+            "installed already: creating them again fails; take them over first (`hyperpod adopt`), or leave them out"
+        )
+
+
+def _default_version(name: str, kubernetes: str | None) -> str | None:
+    facts = catalog.find_addon(name)
+    found = facts.version_for(kubernetes) if facts is not None and kubernetes else None
+    return found.version if found else None
+
+
+def _configuration(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)  # JSON is YAML
+    except yaml.YAMLError:
+        return {}
+
+
+def describe_governance(draft: Draft, found: Deployed, *, own: bool) -> None:
+    """Teams by their quotas, and the cluster policy."""
+    teams = [_team(quota, found) for quota in found.quotas]
+    draft.put("governance.teams", teams or None)
+    config = found.scheduler.get("SchedulerConfig") or {}
+    if not found.scheduler:
+        return
+    scheduler: dict[str, Any] = {} if own else {"name": found.scheduler["Name"]}
+    scheduler["description"] = found.scheduler.get("Description")
+    classes = [{"name": one["Name"], "weight": one["Weight"]} for one in config.get("PriorityClasses", ())]
+    scheduler["priority_classes"] = classes or None
+    scheduler["fair_share"] = config.get("FairShare") != "Disabled"
+    if config.get("IdleResourceSharing"):
+        scheduler["idle_resource_sharing"] = config["IdleResourceSharing"] == "Enabled"
+    kept = {key: value for key, value in scheduler.items() if value is not None}
+    draft.put("governance.scheduler", kept)
+    if not own:
+        draft.put("governance.through", "handler")
+        draft.put(
+            "governance.adopt", True, "quotas and cluster policy are taken over by their names, and stay when ours go"
+        )
+
+
+def _team(quota: Json, found: Deployed) -> dict[str, Any]:
+    config = quota.get("ComputeQuotaConfig") or {}
+    sharing = config.get("ResourceSharingConfig") or {}
+    target = quota.get("ComputeQuotaTarget") or {}
+    name = target.get("TeamName", quota["Name"])
+    team: dict[str, Any] = {"name": name, "description": quota.get("Description")}
+    team["quota"] = [_resource(one) for one in config.get("ComputeQuotaResources", ())] or None
+    team["sharing"] = sharing.get("Strategy")
+    team["borrow_limit"] = sharing.get("BorrowLimit")
+    team["borrow_limits"] = [_resource(one) for one in sharing.get("AbsoluteBorrowLimits", ())] or None
+    team["preempt"] = config.get("PreemptTeamTasks")
+    team["fair_share_weight"] = target.get("FairShareWeight")
+    team["active"] = quota.get("ActivationState", "Enabled") == "Enabled"
+    for key, group in (("members", f"hyperpod-team-{name}"), ("viewers", f"hyperpod-team-{name}-viewers")):
+        team[key] = [one["principalArn"] for one in found.entries if group in one.get("kubernetesGroups", ())] or None
+    return {key: value for key, value in team.items() if value is not None}
+
+
+def _resource(given: Json) -> dict[str, Any]:
+    partition = given.get("AcceleratorPartition") or {}
+    found = {"instance_type": given.get("InstanceType"), "count": given.get("Count")}
+    found |= {
+        "accelerators": given.get("Accelerators"),
+        "vcpu": given.get("VCpu"),
+        "memory_gib": given.get("MemoryInGiB"),
+    }
+    found |= {"mig_profile": partition.get("Type"), "mig_count": partition.get("Count")}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def describe_storage(draft: Draft, found: Deployed) -> None:
+    """FSx for Lustre file systems of the VPC, as existing."""
+    systems = []
+    for number, system in enumerate(found.file_systems, 1):
+        tags = tags_of(system.get("Tags"))
+        lustre = system.get("LustreConfiguration") or {}
+        given = re.sub(r"[^a-z0-9-]+", "-", tags.get("Name", "").lower()).strip("-")[:40]
+        one: dict[str, Any] = {"name": given or f"fsx-{number}", "existing_id": system["FileSystemId"]}
+        one["existing_dns_name"] = system.get("DNSName")
+        one["existing_mount_name"] = lustre.get("MountName")
+        one["size_gib"] = system.get("StorageCapacity")
+        systems.append({key: value for key, value in one.items() if value is not None})
+    if systems:
+        draft.put(
+            "storage.lustre", systems, "each gets a claim in the namespace `default`; leave out what jobs do not use"
+        )

@@ -1,0 +1,84 @@
+"""The entries of `manifests` in a config: files of Kubernetes objects, or objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .documents import Document, join, read_all, within
+from .findings import Finding, Severity
+
+
+@dataclass(slots=True)
+class Manifests:
+    """The objects of a config.
+
+    Attributes:
+        objects: all of them, in order; those of a List one by one.
+        findings: what could not be read.
+        complete: whether everything could be read.
+    """
+
+    objects: tuple[Mapping[str, Any], ...] = ()
+    findings: list[Finding] = field(default_factory=list)
+    complete: bool = True
+    _places: list[tuple[Document, str]] = field(default_factory=list)
+    """Of each object: where it stands, and under which path."""
+
+    def placed(self, finding: Finding) -> Finding | None:
+        """A finding about one of the objects at its place; None for any other."""
+        for index, (document, path) in enumerate(self._places):
+            around = join("manifests", index)
+            if within(finding.path, around):
+                inside = finding.path[len(around) :].removeprefix(".")
+                found = document.located(finding, path=f"{path}.{inside}" if path and inside else path or inside)
+                return replace(found, path=finding.path)
+        return None
+
+    def _take(self, value: Any, document: Document, path: str) -> None:
+        if isinstance(value, Mapping) and value.get("kind") == "List" and isinstance(value.get("items"), list):
+            for index, item in enumerate(value["items"]):
+                self._take(item, document, join(join(path, "items") if path else "items", index))
+        elif isinstance(value, Mapping):
+            self.objects = (*self.objects, value)
+            self._places.append((document, path))
+        else:
+            self._lost(
+                document, path, "must be a Kubernetes object", "Write a mapping with apiVersion, kind and metadata."
+            )
+
+    def _lost(self, document: Document, path: str, message: str, cure: str) -> None:
+        finding = Finding(rule="HP012", severity=Severity.ERROR, path=path, message=message, cure=cure)
+        self.findings.append(document.located(finding))
+        self.complete = False
+
+
+def read(entries: Any, folder: Path, document: Document) -> Manifests:
+    """The objects of the entries; files are read relative to the folder, each with all of its documents."""
+    made = Manifests()
+    if entries is None:
+        return made
+    if not isinstance(entries, list):
+        cure = (
+            f"Write it in brackets: [{entries}]." if isinstance(entries, str) else "Write a list of paths or objects."
+        )
+        made._lost(document, "manifests", "must be a list of paths of manifests, or of objects", cure)
+        return made
+    for index, entry in enumerate(entries):
+        path = join("manifests", index)
+        if not isinstance(entry, str):
+            made._take(entry, document, path)
+            continue
+        for one in read_all(folder / entry):
+            for finding in one.findings:
+                if finding.rule == "HP002":  # the file itself: told where the config names it
+                    finding = document.located(
+                        replace(finding, path=path, message=f"{folder / entry}: {finding.message}")
+                    )
+                made.findings.append(finding)
+            made.complete = made.complete and not one.findings
+            if one.value is not None:
+                made._take(one.value, one, "")
+    return made

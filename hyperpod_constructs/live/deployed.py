@@ -1,0 +1,185 @@
+"""What is deployed around a HyperPod cluster, read by read-only calls. Every call is in `CALLS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .operations.aws import Failure, Trouble, config, failure, pages
+from .operations.clusters import eks_name
+
+CALLS: Mapping[str, str] = {
+    "sagemaker:DescribeCluster": "the HyperPod cluster; without it nothing can be imported",
+    "sagemaker:ListTags": "tags of the cluster",
+    "sagemaker:ListComputeQuotas": "teams",
+    "sagemaker:DescribeComputeQuota": "quota of each team",
+    "sagemaker:ListClusterSchedulerConfigs": "the cluster policy",
+    "sagemaker:DescribeClusterSchedulerConfig": "priorities and fair share",
+    "eks:DescribeCluster": "the EKS cluster",
+    "eks:ListAddons": "add-ons",
+    "eks:DescribeAddon": "version and configuration of each add-on",
+    "eks:ListAccessEntries": "who may use the Kubernetes API",
+    "eks:DescribeAccessEntry": "Kubernetes groups of each entry",
+    "eks:ListAssociatedAccessPolicies": "access policies of each entry",
+    "ec2:DescribeSubnets": "zone and range of each subnet",
+    "ec2:DescribeRouteTables": "route table of each subnet",
+    "ec2:DescribeVpcs": "ranges of the VPC",
+    "ec2:DescribeNatGateways": "whether the VPC has a way out",
+    "fsx:DescribeFileSystems": "FSx for Lustre file systems in the VPC",
+    "iam:ListOpenIDConnectProviders": "the OIDC provider of the EKS cluster",
+    "cloudformation:DescribeStackResources": "the stack that the cluster belongs to",
+}
+"""IAM action of every call that an import makes, and what it is for."""
+
+_ABSENT = (Trouble.NOT_FOUND,)
+
+
+@dataclass(slots=True)
+class Deployed:
+    """What was read, as the services answer it.
+
+    Attributes:
+        cluster: answer of DescribeCluster of SageMaker.
+        tags: of the cluster.
+        eks: the EKS cluster.
+        addons: EKS add-ons.
+        entries: access entries, each with `policies`.
+        subnets: that the clusters use.
+        tables: route tables of the VPC.
+        vpc: the VPC.
+        nat_gateways: of the VPC.
+        quotas: compute quotas of the cluster.
+        scheduler: its scheduler config.
+        file_systems: FSx for Lustre file systems in the VPC.
+        oidc_provider_arn: of the EKS cluster's issuer.
+        stack: CloudFormation stack of the cluster.
+        failures: calls that gave no answer, each once; the rest was read all the same.
+    """
+
+    cluster: dict[str, Any]
+    tags: dict[str, str] = field(default_factory=dict)
+    eks: dict[str, Any] = field(default_factory=dict)
+    addons: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    subnets: list[dict[str, Any]] = field(default_factory=list)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    vpc: dict[str, Any] = field(default_factory=dict)
+    nat_gateways: list[dict[str, Any]] | None = None
+    quotas: list[dict[str, Any]] = field(default_factory=list)
+    scheduler: dict[str, Any] = field(default_factory=dict)
+    file_systems: list[dict[str, Any]] = field(default_factory=list)
+    oidc_provider_arn: str | None = None
+    stack: str | None = None
+    failures: dict[str, Failure] = field(default_factory=dict)
+
+
+class _Asker:
+    """Calls by their IAM action; one that fails is noted, and its answer is empty."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._clients: dict[str, Any] = {}
+        self.failures: dict[str, Failure] = {}
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._session.client(service, config=config())
+        return self._clients[service]
+
+    def one(self, action: str, **params: Any) -> dict[str, Any]:
+        """The answer of a call that is not paged."""
+        found: dict[str, Any] = self._asked(action, lambda api, operation: getattr(api, operation)(**params), {})
+        return found
+
+    def all(self, action: str, key: str, **params: Any) -> list[Any]:
+        """All items of a paged call."""
+        found: list[Any] = self._asked(action, lambda api, operation: pages(api, operation, key, **params), [])
+        return found
+
+    def _asked(self, action: str, call: Any, nothing: Any) -> Any:
+        assert action in CALLS, action
+        service, _, name = action.partition(":")
+        api = self.client(service)
+        operation = next(method for method, found in api.meta.method_to_api_mapping.items() if found == name)
+        try:
+            return call(api, operation)
+        except Exception as error:
+            found = failure(error, action)
+            if found is None:
+                raise
+            if found.trouble not in _ABSENT:
+                self.failures.setdefault(action, found)
+            return nothing
+
+
+def read(session: Any, cluster_name: str) -> Deployed:
+    """Read a HyperPod cluster and what is around it.
+
+    Raises:
+        botocore.exceptions.ClientError: the cluster itself cannot be described.
+        ValueError: it is orchestrated by Slurm.
+    """
+    ask = _Asker(session)
+    cluster = ask.client("sagemaker").describe_cluster(ClusterName=cluster_name)
+    cluster.pop("ResponseMetadata", None)
+    name = eks_name(cluster)
+    if name is None:
+        raise ValueError(f"{cluster_name} is orchestrated by Slurm; this project is for clusters on EKS")
+    found = Deployed(cluster=cluster, failures=ask.failures)
+    arn = cluster["ClusterArn"]
+    found.tags = {tag["Key"]: tag["Value"] for tag in ask.all("sagemaker:ListTags", "Tags", ResourceArn=arn)}
+    _read_eks(ask, found, name)
+    _read_network(ask, found)
+    _read_governance(ask, found, arn)
+    resources = ask.one("cloudformation:DescribeStackResources", PhysicalResourceId=arn).get("StackResources", ())
+    found.stack = next((one["StackName"] for one in resources), None)
+    return found
+
+
+def _read_eks(ask: _Asker, found: Deployed, name: str) -> None:
+    found.eks = ask.one("eks:DescribeCluster", name=name).get("cluster") or {"name": name}
+    for addon in ask.all("eks:ListAddons", "addons", clusterName=name):
+        answer = ask.one("eks:DescribeAddon", clusterName=name, addonName=addon)
+        found.addons.append(answer.get("addon") or {"addonName": addon})
+    for principal in ask.all("eks:ListAccessEntries", "accessEntries", clusterName=name):
+        entry = ask.one("eks:DescribeAccessEntry", clusterName=name, principalArn=principal).get("accessEntry", {})
+        policies = ask.all(
+            "eks:ListAssociatedAccessPolicies", "associatedAccessPolicies", clusterName=name, principalArn=principal
+        )
+        found.entries.append({"principalArn": principal, **entry, "policies": policies})
+    issuer = found.eks.get("identity", {}).get("oidc", {}).get("issuer", "").removeprefix("https://")
+    providers = ask.one("iam:ListOpenIDConnectProviders").get("OpenIDConnectProviderList", ()) if issuer else ()
+    found.oidc_provider_arn = next((one["Arn"] for one in providers if one["Arn"].endswith(f"/{issuer}")), None)
+
+
+def _read_network(ask: _Asker, found: Deployed) -> None:
+    ids = dict.fromkeys([*found.cluster.get("VpcConfig", {}).get("Subnets", ()), *_group_subnets(found.cluster)])
+    vpc = found.eks.get("resourcesVpcConfig", {}).get("vpcId")
+    if ids:
+        found.subnets = ask.all("ec2:DescribeSubnets", "Subnets", SubnetIds=list(ids))
+    vpc = vpc or next((subnet["VpcId"] for subnet in found.subnets), None)
+    if vpc is None:
+        return
+    within = [{"Name": "vpc-id", "Values": [vpc]}]
+    found.vpc = next(iter(ask.all("ec2:DescribeVpcs", "Vpcs", VpcIds=[vpc])), {"VpcId": vpc})
+    found.tables = ask.all("ec2:DescribeRouteTables", "RouteTables", Filters=within)
+    gateways = ask.all("ec2:DescribeNatGateways", "NatGateways", Filters=within)
+    if "ec2:DescribeNatGateways" not in ask.failures:
+        found.nat_gateways = [one for one in gateways if one.get("State") in (None, "available", "pending")]
+    systems = ask.all("fsx:DescribeFileSystems", "FileSystems")
+    found.file_systems = [one for one in systems if one.get("VpcId") == vpc and one.get("FileSystemType") == "LUSTRE"]
+
+
+def _group_subnets(cluster: Mapping[str, Any]) -> Sequence[str]:
+    groups = [*cluster.get("InstanceGroups", ()), *cluster.get("RestrictedInstanceGroups", ())]
+    return [subnet for group in groups for subnet in group.get("OverrideVpcConfig", {}).get("Subnets", ())]
+
+
+def _read_governance(ask: _Asker, found: Deployed, arn: str) -> None:
+    for quota in ask.all("sagemaker:ListComputeQuotas", "ComputeQuotaSummaries", ClusterArn=arn):
+        answer = ask.one("sagemaker:DescribeComputeQuota", ComputeQuotaId=quota["ComputeQuotaId"])
+        found.quotas.append(answer or quota)
+    for config_ in ask.all("sagemaker:ListClusterSchedulerConfigs", "ClusterSchedulerConfigSummaries", ClusterArn=arn):
+        identity = config_["ClusterSchedulerConfigId"]
+        found.scheduler = ask.one("sagemaker:DescribeClusterSchedulerConfig", ClusterSchedulerConfigId=identity)

@@ -1,0 +1,96 @@
+"""All functions of a deployment in the VPC, where an organization rejects functions outside of one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assembly import ROOT, UNCOPIED, Assembly, read_assembly
+from aws_cdk import App, Environment, Stack, assertions
+from aws_cdk import aws_lambda as lambda_
+
+from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.constructs.kubernetes.provider import VPC_ACTIONS
+from hyperpod_constructs.constructs.platform import HyperPodPlatform
+from hyperpod_constructs.core.closed import endpoint_services
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.endpoint_policies import endpoint_policy
+from hyperpod_constructs.core.spec import Platform
+
+
+def platform() -> Platform:
+    """An example with waits, releases, buckets that are emptied, quotas by our function and dashboards."""
+    made = load(ROOT / "examples" / "everything.yaml").platform
+    assert made is not None
+    return made.model_copy(update={"network": made.network.model_copy(update={"functions_in_vpc": True})})
+
+
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    folder = tmp_path_factory.mktemp("inside") / "out"
+    build([platform()], context={**cdk_context(), **UNCOPIED}, outdir=str(folder), validate=False).synth()
+    return read_assembly(folder)
+
+
+def outside(resources: dict[str, Any]) -> list[str]:
+    """Functions without a VPC."""
+    functions = {name: one for name, one in resources.items() if one["Type"] == "AWS::Lambda::Function"}
+    return [name for name, one in functions.items() if "SubnetIds" not in one["Properties"].get("VpcConfig", {})]
+
+
+def test_every_function_is_in_the_vpc(inside: Assembly) -> None:
+    assert len(inside.resources("AWS::Lambda::Function")) > 12
+    assert outside(inside.resources()) == []
+
+
+def test_without_the_field_only_functions_that_need_the_vpc_are_inside(assemble: Any) -> None:
+    assert outside(assemble("examples/everything.yaml").resources())
+
+
+def test_every_role_of_a_function_may_have_interfaces(inside: Assembly) -> None:
+    roles = {
+        name: one["Properties"]
+        for name, one in inside.resources("AWS::IAM::Role").items()
+        if "lambda.amazonaws.com" in json.dumps(one["Properties"]["AssumeRolePolicyDocument"])
+    }
+    assert len(roles) > 10
+    for name, properties in roles.items():
+        inline = [one["PolicyDocument"]["Statement"] for one in properties.get("Policies", [])]
+        assert [list(VPC_ACTIONS)] == [one["Action"] for statements in inline for one in statements], name
+
+
+def test_functions_have_their_way_out_before_they_are_called_and_after(inside: Assembly) -> None:
+    proof = prove(inside.folder)
+    assert proof.holds, proof.render()
+
+
+def test_a_closed_network_lets_custom_resources_respond() -> None:
+    made = platform()
+    closed = made.model_copy(update={"network": made.network.model_copy(update={"mode": "closed"})})
+    assert {"lambda", "states", "cloudformation"} <= set(endpoint_services(closed))
+    policy = endpoint_policy("s3", account="1", region="us-west-2", plain_region="uswest2")
+    (respond,) = [one for one in policy["Statement"] if one["Sid"] == "RespondToCloudFormation"]
+    assert respond["Action"] == ["s3:PutObject"]
+    assert respond["Resource"] == ["arn:aws:s3:::cloudformation-custom-resource-response-uswest2/*"]
+    without = endpoint_policy("s3", account="1", region="us-west-2")
+    assert "RespondToCloudFormation" not in [one["Sid"] for one in without["Statement"]]
+
+
+def test_functions_of_others_in_the_stack_stay_where_they_are() -> None:
+    app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
+    stack = Stack(app, "Test", env=Environment(region="us-west-2"))
+    code = lambda_.Code.from_inline("def handler(event, context): pass")
+    mine = lambda_.Function(stack, "Mine", runtime=lambda_.Runtime.PYTHON_3_13, handler="index.handler", code=code)
+    loaded = load(ROOT / "hyperpod.yaml").platform
+    assert loaded is not None
+    network = loaded.network.model_copy(update={"functions_in_vpc": True})
+    HyperPodPlatform(stack, "Platform", platform=loaded.model_copy(update={"network": network}))
+    resources = assertions.Template.from_stack(stack).to_json()["Resources"]
+    assert outside(resources) == [stack.get_logical_id(mine.node.default_child)]  # type: ignore[arg-type]
+
+
+def test_the_page_names_the_field() -> None:
+    assert "functions_in_vpc: true" in (Path(ROOT) / "docs" / "closed-network.md").read_text()

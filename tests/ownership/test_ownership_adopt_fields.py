@@ -1,0 +1,78 @@
+"""Every resource of ours that makes something takes over what exists when the config says so, and never otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assembly import ROOT, UNCOPIED, Assembly, read_assembly
+
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.spec import Governance, Job
+from hyperpod_constructs.core.spec.base import SpecModel
+
+pytestmark = pytest.mark.slow
+
+MAKES_NOTHING = {
+    "Custom::HyperPodClusterGuard",
+    "Custom::HyperPodKubernetesWait",
+    "Custom::HyperPodGrafanaDashboards",  # a uid that is taken gets a suffix: nothing is refused
+}
+
+
+def adopting(model: Any) -> Any:
+    """The model with every field `adopt` on, and the scheduler and the quotas made by our handler."""
+    if isinstance(model, tuple):
+        return tuple(map(adopting, model))
+    if not isinstance(model, SpecModel):
+        return model
+    changed = {name: adopting(getattr(model, name)) for name in type(model).model_fields}
+    if "adopt" in changed:
+        changed["adopt"] = True
+    if isinstance(model, Job):
+        changed["on_change"] = "refuse"
+    if isinstance(model, Governance):
+        changed["through"] = "handler"
+    return model.model_copy(update=changed)
+
+
+def makers(found: Assembly) -> dict[str, dict[str, Any]]:
+    """Our custom resources that make something, by logical id; setting fields of an object takes nothing over."""
+    return {
+        name: resource["Properties"]
+        for name, resource in found.resources().items()
+        if resource["Type"].startswith("Custom::HyperPod")
+        and resource["Type"] not in MAKES_NOTHING
+        and "FieldsOnly" not in resource["Properties"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("example", "kinds"),
+    [
+        ("everything", {"HyperPodKubernetesObjects", "HyperPodHelmRelease"}),
+        ("karpenter-spot", {"HyperPodKubernetesObjects", "HyperPodHelmRelease"}),
+        ("restricted-groups", {"HyperPodKubernetesObjects", "HyperPodHelmRelease"}),
+        ("observability-self-hosted", {"HyperPodKubernetesObjects", "HyperPodHelmRelease"}),
+        ("teams", {"HyperPodComputeQuota", "HyperPodClusterSchedulerConfig", "HyperPodKubernetesObjects"}),
+    ],
+)
+def test_adopt_reaches_every_resource_that_makes_something(example: str, kinds: set[str], tmp_path: Path) -> None:
+    platform = load(ROOT / "examples" / f"{example}.yaml").platform
+    assert platform is not None
+    build([adopting(platform)], context={**cdk_context(), **UNCOPIED}, outdir=str(tmp_path / "cdk.out")).synth()
+    found = read_assembly(tmp_path / "cdk.out")
+    refused = [name for name, properties in makers(found).items() if str(properties.get("Adopt")).lower() != "true"]
+    assert not refused
+    types = {resource["Type"].removeprefix("Custom::") for resource in found.resources().values()}
+    assert kinds <= types
+
+
+def test_nothing_is_taken_over_unasked(assemble: Any) -> None:
+    for example in ("everything", "restricted-groups"):
+        found = makers(assemble(f"examples/{example}.yaml"))
+        assert found
+        taken = [name for name, properties in found.items() if str(properties.get("Adopt", "false")).lower() == "true"]
+        assert not taken

@@ -1,0 +1,142 @@
+"""Every example is edited: ordinary edits one after the other, each alone and back, other names, and the released version.
+
+A subset runs always, and every example with `HYPERPOD_REHEARSE=all`.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import pytest
+from named_edits import EDITS, NotThere, start
+from ordinary_edits import RECORDED, RELEASED, content, ordinary
+from rehearsal_platforms import ALL, EXAMPLES, HOLDS, Invalid, Platforms, deleted
+
+from hyperpod_constructs.assembly.graph import Stack
+from hyperpod_constructs.assembly.rehearsal import Rehearsal
+from hyperpod_constructs.assembly.rehearsal.hyperpod import CLUSTER
+from hyperpod_constructs.core.findings import errors
+
+ENTRY = ": arn:aws:iam::111122223333:role/PlatformAdmin|my-eks"
+STACKS = ["Network", "Eks", "HyperPod", "Addons", "Jobs"]
+slow = pytest.mark.slow
+
+NOT_POSSIBLE = {
+    "examples/existing-vpc-and-eks.yaml": {
+        "Kubernetes version raised": "the EKS cluster is somebody else's",
+        "zone added": "the network is somebody else's",
+    }
+}
+"""Example to the edits that it does not allow: why, or the rule that refuses them before anything is deployed."""
+
+
+@slow
+@pytest.mark.parametrize("config", EXAMPLES if ALL else ["hyperpod.yaml"])
+def test_ordinary_edits_one_after_the_other(config: str, platforms: Platforms, capsys: pytest.CaptureFixture[str]):
+    edited = start(content(config))
+    rehearsal = Rehearsal()
+    rehearsal.deploy(platforms.of(edited))
+    assert errors(rehearsal.findings) == []
+    done: list[str] = []
+    refused: dict[str, str] = {}
+    for name, edit in EDITS.items():
+        before = copy.deepcopy(edited)
+        try:
+            edit(edited)
+            folder = platforms.of(edited)
+        except (Invalid, NotThere, LookupError) as error:
+            refused[name] = ", ".join(error.rules) if isinstance(error, Invalid) else str(error)
+            edited = before
+            continue
+        outcomes = rehearsal.deploy(folder)
+        assert [outcome for outcome in outcomes if not outcome.ok] == [], name
+        assert any(outcome.status == "UPDATE_COMPLETE" for outcome in outcomes), f"{name}: nothing was updated"
+        assert [str(finding) for finding in errors(rehearsal.findings)] == [], name
+        rehearsal.settle()
+        done.append(name)
+    ours = "existing" not in edited["network"]
+    kept = r"still used by FileSystem fs-\w+ \(" if ours and "file system removed" in done else ""
+    deleted(rehearsal, config, HOLDS.get(config, kept))
+    with capsys.disabled():
+        print(
+            f"\n{config}: {len(done)} edits of {len(EDITS)}, {len(rehearsal.steps)} operations; not possible: {refused}"
+        )
+    assert len(done) >= 12
+    assert refused == NOT_POSSIBLE.get(config, {})
+
+
+@slow
+@pytest.mark.parametrize("config", EXAMPLES if ALL else ["hyperpod.yaml"])
+def test_another_name_of_the_platform_is_another_platform(config: str, platforms: Platforms):
+    edited = content(config)
+    rehearsal = Rehearsal()
+    rehearsal.deploy(platforms.of(edited))
+    rehearsal.settle()
+    before = sorted(rehearsal.stacks())
+    outcomes = rehearsal.deploy(platforms.of({**edited, "name": f"{edited['name'][:8]}-two"}))
+    refused = [outcome for outcome in outcomes if not outcome.ok]
+    if "existing" in edited["eks"]:  # on the same EKS cluster both would own the administrators' access entries
+        assert [re.sub(r".*\)", "", outcome.reason.partition(" already exists")[0]) for outcome in refused] == [ENTRY]
+        return
+    assert refused == []
+    told = [(finding.rule, finding.path) for finding in errors(rehearsal.findings)]
+    assert sorted(told) == [("HP971", name) for name in before], "the former one stays deployed, and that is said"
+
+
+@slow
+@pytest.mark.parametrize("config", EXAMPLES if ALL else ["hyperpod.yaml"])
+def test_another_name_of_the_cluster_is_refused_before_anything_is_replaced(config: str, platforms: Platforms):
+    edited = content(config)
+    rehearsal = Rehearsal()
+    rehearsal.deploy(platforms.of(edited))
+    rehearsal.settle()
+    (cluster,) = (thing for site in rehearsal.sites.values() for thing in site.resources.account.of_kind(CLUSTER))
+    outcomes = rehearsal.deploy(platforms.of({**edited, "cluster": {**edited["cluster"], "cluster_name": "another"}}))
+    (failed,) = (outcome for outcome in outcomes if not outcome.ok)
+    assert (failed.stack.rpartition("-")[2], failed.status) == ("HyperPod", "UPDATE_ROLLBACK_COMPLETE")
+    assert "HyperPodGuard" in failed.reason
+    assert [finding.rule for finding in errors(rehearsal.findings)] == ["HPR01"]
+    assert [thing for site in rehearsal.sites.values() for thing in site.resources.account.of_kind(CLUSTER)] == [
+        cluster
+    ]
+    assert all(outcome.ok for outcome in rehearsal.deploy(platforms.of(edited))), "the former config deploys again"
+
+
+@slow
+@pytest.mark.parametrize("config", EXAMPLES if ALL else ["examples/lustre.yaml"])
+def test_ordinary_edits_and_back(config: str, platforms: Platforms, capsys: pytest.CaptureFixture[str]):
+    base = content(config)
+    deployed, tried = platforms.of(base), []
+    for what, edited in ordinary(base):
+        try:
+            after = platforms.of(edited)
+        except Invalid:
+            continue  # a combination that the checks refuse before anything is deployed
+        rehearsal = Rehearsal()
+        for app in (deployed, after) if what == "zone added" else (deployed, after, deployed):
+            outcomes = rehearsal.deploy(app)
+            assert [outcome for outcome in outcomes if not outcome.ok] == [], what
+            rehearsal.settle()
+        assert [str(finding) for finding in errors(rehearsal.findings)] == [], what
+        tried.append(what)
+    with capsys.disabled():
+        print(f"\n{config}: {len(tried)} edits and back: {', '.join(tried)}")
+    assert len(tried) >= 5
+
+
+@slow
+@pytest.mark.parametrize("config", [name for name in EXAMPLES if name in RECORDED] if ALL else ["hyperpod.yaml"])
+def test_the_released_version_is_upgraded(config: str, platforms: Platforms):
+    base = content(config, RELEASED)
+    order = sorted(RECORDED[config], key=lambda name: STACKS.index(name.rpartition("-")[2]))
+    where = f"aws://unknown-account/{base['region']}"
+    old = [
+        Stack(name, RECORDED[config][name], environment=where, depends_on=tuple(order[:index]))
+        for index, name in enumerate(order)
+    ]
+    rehearsal = Rehearsal()
+    assert all(outcome.ok for outcome in rehearsal.deploy(old))
+    rehearsal.settle()
+    assert [outcome for outcome in rehearsal.deploy(platforms.of(base)) if not outcome.ok] == []
+    assert [str(finding) for finding in errors(rehearsal.findings)] == []

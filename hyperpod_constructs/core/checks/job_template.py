@@ -58,7 +58,7 @@ def final_object(job: Job) -> Iterator[Problem]:
     for index, part in enumerate(job.parts):
         spec = job.replica_specs[index] if job.replica_specs else None
         for flaw in template_flaws(pod_template(job, part)):
-            if flaw.message.endswith("is mounted twice") or "exceeds its limit" in flaw.message:
+            if flaw.message.endswith("is mounted twice") or "above its limit" in flaw.message:
                 continue  # HP706 and HP715 say it with our fields
             path = _in_part(part, flaw.path)
             if path is not None:

@@ -23,9 +23,11 @@ from .constructs.addons import (
 )
 from .constructs.cluster import HyperPodCluster
 from .constructs.dependencies import HyperPodDependencies
-from .constructs.eks import EksClusterAttributes, HyperPodEks
+from .constructs.eks import HyperPodEks
 from .constructs.governance import ClusterSchedulerConfig, ComputeQuota, HyperPodGovernance, HyperPodTeam
 from .constructs.grafana import ManagedGrafana, SelfHostedGrafana
+from .constructs.imported_eks import EksClusterAttributes
+from .constructs.interfaces import IHyperPodCluster
 from .constructs.kubernetes import (
     KubernetesObjects,
     KubernetesProvider,
@@ -165,6 +167,7 @@ __all__ = [
     "HyperPodPyTorchJob",
     "HyperPodStorage",
     "HyperPodTeam",
+    "IHyperPodCluster",
     "InferenceOperator",
     "InferenceOperatorAddon",
     "InstanceGroup",

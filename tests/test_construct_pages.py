@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ from assembly import ROOT
 from constructs import Construct
 
 import hyperpod_constructs
+from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.core.checks import find
 
 FOLDER = ROOT / "docs" / "constructs"
@@ -32,19 +34,44 @@ def made(names: dict[str, Any], kind: type[Construct]) -> int:
     return sum(isinstance(one, kind) for one in names["app"].node.find_all())
 
 
+def unnamed(app: Any, page: str) -> set[str]:
+    """Warnings of a synthesized app whose rule a page does not name."""
+    warnings = [
+        str(entry.data) for one in app.node.find_all() for entry in one.node.metadata if entry.type == "aws:cdk:warning"
+    ]
+    rules = {rule for text in warnings for rule in re.findall(r"hyperpod-constructs:([\w-]+)", text) or [text]}
+    return {rule for rule in rules if rule not in page}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/constructs.md"])
+def test_the_main_examples_are_whole_and_have_no_findings(page: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CDK_CONTEXT_JSON", json.dumps(cdk_context()))
+    names: dict[str, Any] = {"__name__": "__main__"}
+    example = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)[0]
+    exec(compile(example, page, "exec"), names)
+    assert unnamed(names["app"], "") == set()
+    template = json.dumps([stack.template for stack in names["app"].synth().stacks])
+    for part in ("Custom::HyperPodHelmRelease", "cert-manager", "AWS::SageMaker::Cluster"):
+        assert part in template
+
+
 def test_there_is_a_page_for_each_construct_and_the_index_has_them_all():
     assert set(PAGES) == {*NAMES, "README"}
     assert sorted(re.findall(r"^- \[\w+\]\((\w+)\.md\)", PAGES["README"], re.M)) == NAMES
 
 
 @each
-def test_its_example_makes_one_and_synthesizes(name: str):
+def test_its_example_makes_one_and_synthesizes_without_a_finding_that_it_does_not_name(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
     names: dict[str, Any] = {}
+    monkeypatch.setenv("CDK_CONTEXT_JSON", json.dumps(cdk_context()))  # the flags of cdk.json
     exec(compile(code("README"), "README", "exec"), names)
     before = made(names, getattr(hyperpod_constructs, name))
     exec(compile(code(name), name, "exec"), names)
     assert made(names, getattr(hyperpod_constructs, name)) > before
     assert names["app"].synth().stacks
+    assert unnamed(names["app"], PAGES[name] + PAGES["README"]) == set()
 
 
 @each

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnResource, CfnWaitConditionHandle, Environment, Stack, Tags
+from aws_cdk import CfnResource, CfnWaitConditionHandle, Environment, Stack, Stage, Tags
 from constructs import Construct, IConstruct
 
 from ..constructs.platform import HyperPodPlatform, Scopes
-from ..constructs.validation import CHECKED
+from ..constructs.validation import CHECKED, ensure_place
+from ..core.checks import Context, ensure
 from ..core.spec import Platform
 from ..core.stack_names import PLATFORM_TAG
 
@@ -20,14 +21,29 @@ STACKS = {
 """Stack id to what it holds, in the order of deployment."""
 
 
-def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -> HyperPodPlatform:
+def platform_stacks(
+    scope: Construct, platform: Platform, *, prefix: str = "", name: str | None = None
+) -> HyperPodPlatform:
     """Make the stacks of a platform under an app or a stage.
 
     References between stacks are exports (a feature flag in cdk.json), so that CloudFormation refuses to delete a network
     or an EKS cluster in use. All stacks exist whatever the config says, so that what an edit removes from a stack is
     removed by the next deployment: a stack that leaves the app stays deployed as it is. Only an existing network to which
     nothing is added has no stack, where the EKS cluster exists as well; a new one depends on the network's stack.
+
+    Args:
+        scope: an app or a stage, whose region and account must not be others than the platform's.
+        platform: the platform.
+        prefix: beginning of the construct ids of the stacks.
+        name: name of the platform, with which the names of its stacks and clusters begin. Default: its own; in a stage the
+            stage's name comes before it, so that a platform can be in several stages of one account.
+
+    Raises:
+        InvalidSpec: the platform has errors, or is not in the place of the stage.
     """
+    ensure_place(platform, [scope])
+    platform = platform.model_copy(update={"name": name or _name_in(scope, platform.name)})
+    ensure(Context.of(platform))
     environment = Environment(account=platform.account, region=platform.region)
     stacks = {
         name: Stack(
@@ -62,6 +78,13 @@ def platform_stacks(scope: Construct, platform: Platform, *, prefix: str = "") -
             else:
                 CfnWaitConditionHandle(stack, "Empty")  # CloudFormation requires a resource; this one makes nothing
     return made
+
+
+def _name_in(scope: Construct, name: str) -> str:
+    """A platform's name in a stage."""
+    stage = scope if isinstance(scope, Stage) else Stage.of(scope)
+    within = stage.stage_name if stage is not None else ""
+    return name if not within or f"{name}-".startswith(f"{within}-") else f"{within}-{name}"
 
 
 def _has_resource(scope: IConstruct) -> bool:

@@ -87,7 +87,7 @@ def build(platforms: Sequence[Platform], *, context: Mapping[str, Any], outdir: 
     else:
         for stage, platform in zip(stage_names(platforms), platforms, strict=True):
             environment = Environment(account=platform.account, region=platform.region)
-            platform_stacks(Stage(app, stage, env=environment), platform)
+            platform_stacks(Stage(app, stage, env=environment), platform, name=platform.name)
     return app
 
 

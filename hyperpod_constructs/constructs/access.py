@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aws_cdk import Aws, Stack
+from aws_cdk import Aws
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct, DependencyGroup
 
 from ..core.spec import Access, Team
-from ..core.spec.base import is_token
 from ..core.spec.eks import ACCESS_POLICIES
+from .arguments import checked
+from .ids import digest
 
 if TYPE_CHECKING:
     from .interfaces import EksCluster
@@ -35,6 +34,7 @@ class AccessEntries(Construct):
     never touches another. Take it with `AccessEntries.of`.
     """
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster) -> None:
         super().__init__(scope, id)
         self._cluster = eks_cluster
@@ -49,6 +49,7 @@ class AccessEntries(Construct):
             return found
         return AccessEntries(eks_cluster, "AccessEntries", eks_cluster=eks_cluster)
 
+    @checked
     def add(self, access: Access) -> None:
         """Let a principal do what an EKS access policy says, in some namespaces or in the whole cluster."""
         granted = self._grant(access.principal)
@@ -65,6 +66,7 @@ class AccessEntries(Construct):
         granted.groups = list(dict.fromkeys([*granted.groups, group]))
         granted.entry.kubernetes_groups = granted.groups
 
+    @checked
     def add_team(self, team: Team) -> None:
         """Let a team's members run jobs and its viewers look, both in the team's namespace alone.
 
@@ -79,9 +81,7 @@ class AccessEntries(Construct):
     def _grant(self, principal: str) -> _Granted:
         granted = self._granted.get(principal)
         if granted is None:
-            # the text of a token holds a counter; what it resolves to names the role, whatever else is in the app
-            named = json.dumps(Stack.of(self).resolve(principal)) if is_token(principal) else principal
-            id = hashlib.sha256(named.encode()).hexdigest()[:8]
+            id = digest(self, principal)
             entry = eks.CfnAccessEntry(
                 self, id, cluster_name=self._cluster.cluster_name, principal_arn=principal, access_policies=[]
             )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration
 from constructs import Construct
 
 from ..core.node_pools import API_GROUP, node_classes, node_pools
+from ..core.spec import InstanceGroup
+from .arguments import checked
 from .kubernetes import KubernetesObjects, KubernetesWait, crd_established
 
 if TYPE_CHECKING:
-    from .interfaces import IHyperPodCluster
+    from .cluster import HyperPodCluster
 
 
 class NodePool(Construct):
@@ -21,20 +24,28 @@ class NodePool(Construct):
 
     The kinds come with the cluster, some minutes after autoscaling is switched on, and are waited for. On deletion the
     pools go before the cluster, so that no node is added while it is torn down.
+
+    Args:
+        cluster: the HyperPod cluster.
+        groups: the groups that Karpenter fills.
     """
 
-    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster) -> None:
+    @checked
+    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, groups: Sequence[InstanceGroup]) -> None:
         super().__init__(scope, id)
+        filled = cluster.spec.model_copy(update={"instance_groups": tuple(groups)})
         wait = KubernetesWait(
             self,
             "KindEstablished",
-            provider=cluster.kubernetes,
+            kubernetes=cluster.kubernetes,
             condition=crd_established(f"hyperpodnodeclasses.{API_GROUP}"),
             timeout=Duration.minutes(30),
         )
         wait.node.add_dependency(cluster.resource, cluster.nodes_ready)
-        spec, provider = cluster.spec, cluster.kubernetes
-        classes = KubernetesObjects(self, "NodeClass", provider=provider, objects=node_classes(spec), adopt=spec.adopt)
+        spec, kubernetes = cluster.spec, cluster.kubernetes
+        classes = KubernetesObjects(
+            self, "NodeClass", kubernetes=kubernetes, objects=node_classes(filled), adopt=spec.adopt
+        )
         classes.node.add_dependency(wait)
-        pools = KubernetesObjects(self, "NodePool", provider=provider, objects=node_pools(spec), adopt=spec.adopt)
+        pools = KubernetesObjects(self, "NodePool", kubernetes=kubernetes, objects=node_pools(filled), adopt=spec.adopt)
         pools.node.add_dependency(classes)

@@ -5,41 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import jsii
-from aws_cdk import CfnOutput, CfnResource, Duration, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct, DependencyGroup, IConstruct, IDependable
+from constructs import Construct, DependencyGroup, IDependable
 
-from ..core import catalog
 from ..core.cluster_properties import GroupPlacement, cluster_properties, has_newer_properties, lifecycle_settings
 from ..core.placement import system_group
-from ..core.spec import ADDON_NAMES, Acknowledgement, Cluster, InstanceGroup, RestrictedInstanceGroup
+from ..core.spec import Acknowledgement, Cluster, InstanceGroup, RestrictedInstanceGroup
+from ..core.spec.base import deployed
+from .arguments import checked
 from .autoscaling import NodePool
+from .cluster_base import HyperPodClusterBase, eks_cluster_of
 from .cluster_guard import ClusterGuard
-from .eks import BroughtEks, EksClusterAttributes, HyperPodEks
+from .eks import HyperPodEks
 from .execution_roles import ExecutionRoles
+from .existing_network import has_resources
+from .ids import known_id
+from .imported_eks import EksClusterAttributes, ImportedEks
 from .interfaces import EksCluster
 from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
 from .l1 import set_properties
 from .lifecycle_scripts import LifecycleScripts
-from .network import HyperPodNetwork, node_security_group
+from .network import HyperPodNetwork
+from .node_placement import NodePlacement
 from .restricted_nodes import RestrictedNetwork
 from .roles import cluster_role, grant_volume_key
-from .subnet_lookup import subnet_in_zone
-from .validation import accept_newer_properties
+from .validation import accept_newer_properties, region_of, validate_with
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
     from aws_cdk import aws_eks_v2 as eks
 
+    from .imported_cluster import ImportedCluster
 
-@jsii.implements(iam.IGrantable)
-class HyperPodCluster(Construct):
+
+class HyperPodCluster(HyperPodClusterBase):
     """An `AWS::SageMaker::Cluster` orchestrated by EKS, with what its nodes need.
 
     Bring or make: `vpc` and `eks_cluster` may come from anywhere (a `HyperPodNetwork` and `HyperPodEks` of ours, L2
@@ -55,7 +60,8 @@ class HyperPodCluster(Construct):
     subnets of its own: name them where zones may be added to a VPC later. Default: those of the first two zones of a
     `HyperPodNetwork` (`control_plane_zone_ids`), all of `node_subnets`, or all private subnets of another VPC.
 
-    `cluster` is the whole spec; `instance_groups` is the short way for a cluster with defaults. An edit that would make
+    `cluster` is the whole spec; `instance_groups`, `cluster_name` and `nodes_ready_timeout` (at most one hour) are the short
+    way for a cluster with defaults, and go before it. `outputs` makes a stack output of the ARN. An edit that would make
     CloudFormation replace the cluster fails the deployment before anything happens, unless `allow_replacement` is set.
 
     It is a grantable: `bucket.grant_read(cluster)` lets the nodes of every group read, whichever role they run with.
@@ -63,17 +69,14 @@ class HyperPodCluster(Construct):
 
     resource: sagemaker.CfnCluster
     """The `AWS::SageMaker::Cluster`; property overrides are merged over what the spec says, whenever they are made."""
-    nodes_ready: IDependable
-    """The nodes of the system group are ready: what needs pods depends on it."""
-    jobs_ready: DependencyGroup
-    """Operators, queues, namespaces and volumes that jobs come after."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        eks_cluster: HyperPodEks | eks.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        eks_cluster: HyperPodEks | ImportedEks | eks.ICluster | eks_v1.ICluster | EksClusterAttributes,
         vpc: ec2.IVpc | HyperPodNetwork,
         instance_groups: Sequence[InstanceGroup] = (),
         cluster: Cluster | None = None,
@@ -86,22 +89,25 @@ class HyperPodCluster(Construct):
         allow_replacement: bool = False,
         after: Sequence[IDependable] = (),
         acknowledge: Sequence[Acknowledgement] = (),
+        cluster_name: str | None = None,
+        nodes_ready_timeout: Duration | None = None,
+        outputs: bool = False,
     ) -> None:
         super().__init__(scope, id)
         spec = cluster or Cluster()
-        self.spec = spec.model_copy(update={"instance_groups": (*spec.instance_groups, *instance_groups)})
-        self._place(vpc, node_subnets, security_group, cluster_subnets)
-        self.eks_cluster: EksCluster = (
-            eks_cluster
-            if isinstance(eks_cluster, HyperPodEks)
-            else BroughtEks(
-                self,
-                "Eks",
-                eks_cluster=eks_cluster,
-                vpc=self._vpc,
-                node_security_group=self.security_group,
-                handler_subnets=handler_subnets,
-            )
+        given: dict[str, object] = {"instance_groups": (*spec.instance_groups, *instance_groups)}
+        if cluster_name is not None:
+            given["cluster_name"] = cluster_name
+        if nodes_ready_timeout is not None:
+            given["nodes_ready_minutes"] = int(nodes_ready_timeout.to_minutes())
+        self.spec = spec.model_copy(update=given)
+        self._placement = NodePlacement(
+            self, vpc=vpc, node_subnets=node_subnets, security_group=security_group, cluster_subnets=cluster_subnets
+        )
+        self._vpc = self._placement.vpc
+        validate_with(self, lambda: self._placement.findings(self.spec, region=region_of(self)))
+        self.eks_cluster: EksCluster = eks_cluster_of(
+            self, eks_cluster, vpc=self._vpc, nodes=self.security_group, handler_subnets=handler_subnets
         )
         self.kubernetes: KubernetesProvider = self.eks_cluster.kubernetes
         parts = self.kubernetes.parts
@@ -110,6 +116,8 @@ class HyperPodCluster(Construct):
         if isinstance(vpc, HyperPodNetwork):
             parts.network = parts.network or vpc.spec
             vpc.is_checked_with_cluster = True
+            if isinstance(self.eks_cluster, ImportedEks):  # ours comes after the network itself
+                after = [*after, vpc.ready]
         self._roles = ExecutionRoles(
             self,
             "ExecutionRoles",
@@ -118,7 +126,7 @@ class HyperPodCluster(Construct):
             given=execution_role,
             vpc_id=self._vpc.vpc_id,
             shared_placement=lambda: {
-                "subnet_ids": list(dict.fromkeys([*self._cluster_subnet_ids(), *self._used_subnet_ids()])),
+                "subnet_ids": list(dict.fromkeys([*self._placement.cluster_subnet_ids(), *self._used_subnet_ids()])),
                 "security_group_ids": [self.security_group.security_group_id],
             },
         )
@@ -129,6 +137,9 @@ class HyperPodCluster(Construct):
         self.resource = sagemaker.CfnCluster(self, "Resource")
         self.cluster_arn: str = self.resource.get_att("ClusterArn").to_string()
         self._guard = ClusterGuard(self, "Guard", guarded=self.resource, allow_replacement=allow_replacement)
+        self.nodes_ready = self._nodes_ready = DependencyGroup()
+        self._gate: KubernetesWait | None = None
+        self._pooled: set[str] = set()
         self._render()
         restricted = (
             [RestrictedNetwork(self, "RestrictedNetwork", eks_cluster=self.eks_cluster, adopt=spec.adopt)]
@@ -138,20 +149,75 @@ class HyperPodCluster(Construct):
         for dependable in (
             # the VPC with its routes and endpoints (nodes need a way out from their first boot on), and the security group
             # with its rules; what only stands for something that exists has nothing to wait for, and maybe no stack
-            *(each for each in (self._vpc, self.security_group) if _has_resources(each)),
+            *(each for each in (self._vpc, self.security_group) if has_resources(each)),
             self.eks_cluster.ready,
             self._roles.principal.ready,
             self.lifecycle_scripts.ready,
             *([self.cluster_role] if self.cluster_role else []),
             *restricted,  # restricted nodes never become ready without
+            self.kubernetes.before_clusters,
             *after,
         ):
             self.resource.node.add_dependency(dependable)
-        self.nodes_ready = self._gate()
-        if self.spec.scaling and self.spec.scaling.node_pool and self.spec.karpenter_groups:
-            pool = NodePool(self, "NodePool", cluster=self)
-            self.jobs_ready.add(pool)
-        CfnOutput(self, "ClusterArn", value=self.cluster_arn)
+        if self._gate is None:  # it comes with the first group that it can wait for
+            self._nodes_ready.add(self.resource)
+        self._make_node_pools()
+        if outputs:
+            CfnOutput(self, "ClusterArn", value=self.cluster_arn)
+
+    @staticmethod
+    def from_attributes(
+        scope: Construct,
+        id: str,
+        *,
+        eks_cluster: HyperPodEks | ImportedEks | eks.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        cluster_arn: str | None = None,
+        cluster_name: str | None = None,
+        cluster: Cluster | None = None,
+        instance_groups: Sequence[InstanceGroup] = (),
+        vpc: ec2.IVpc | HyperPodNetwork | None = None,
+        node_subnets: Mapping[str, ec2.ISubnet] | None = None,
+        security_group: ec2.ISecurityGroup | None = None,
+        execution_role: iam.IRole | None = None,
+        execution_roles: Mapping[str, iam.IRole] | None = None,
+        handler_subnets: Sequence[ec2.ISubnet] = (),
+    ) -> ImportedCluster:
+        """A HyperPod cluster that exists, made by another stack, app or tool: for add-ons, teams, storage and jobs.
+
+        Nothing of it is changed. Jobs and teams are checked against its groups where these are told.
+
+        Args:
+            scope: where what is needed for it is made.
+            id: construct id.
+            eks_cluster: its EKS cluster, as for `HyperPodCluster`.
+            cluster_arn: ARN of the HyperPod cluster.
+            cluster_name: its name. One of the two is needed, the ARN for teams and operators.
+            cluster: what is known of its spec. Default: nothing.
+            instance_groups: its groups, the short way.
+            vpc: its VPC, for file systems and for functions in private subnets.
+            node_subnets: subnets of its nodes by zone id. Default: the network's, or looked up in `vpc`.
+            security_group: security group of its nodes, for file systems and `connections`.
+            execution_role: role of its groups, for grants.
+            execution_roles: roles by group, where groups have their own.
+            handler_subnets: as for `HyperPodCluster`.
+        """
+        from .imported_cluster import ImportedCluster
+
+        return ImportedCluster(
+            scope,
+            id,
+            eks_cluster=eks_cluster,
+            cluster_arn=cluster_arn,
+            cluster_name=cluster_name,
+            cluster=cluster,
+            instance_groups=instance_groups,
+            vpc=vpc,
+            node_subnets=node_subnets,
+            security_group=security_group,
+            execution_role=execution_role,
+            execution_roles=execution_roles,
+            handler_subnets=handler_subnets,
+        )
 
     @property
     def execution_role(self) -> iam.IRole:
@@ -184,78 +250,20 @@ class HyperPodCluster(Construct):
         if self.cluster_role:
             grant_volume_key(self.cluster_role, key)
 
+    @checked
     def add_instance_group(self, group: InstanceGroup) -> None:
         """Add an instance group; it takes part in the same checks."""
         self.spec = self.spec.model_copy(update={"instance_groups": (*self.spec.instance_groups, group)})
         self._render()
-        if self._subnets and not group.subnet_ids:
+        self._make_node_pools()
+        if self._placement.subnets and not group.subnet_ids:
             self._roles.admit(self.subnet_id(group.availability_zone_id))
-
-    @property
-    def prepares_restricted_nodes(self) -> bool:
-        """Whether restricted nodes get a network agent and DNS servers of their own from us."""
-        return bool(self.spec.restricted_instance_groups) and self.spec.prepare_restricted_nodes
-
-    @property
-    def system_nodes(self) -> int:
-        """How many nodes of the system group `nodes_ready` waits for; 1 where there is no such group."""
-        group = system_group(self.spec)
-        return (group.min_count or group.count) if group else 1
-
-    def milestone(self, key: str) -> DependencyGroup:
-        """What comes before whatever needs the add-on of a config key, such as `cert_manager`; empty until it is added.
-
-        Add-ons join the milestone of their key and depend on those of others, in whichever order they are made.
-        `scheduler_config` is that of the cluster scheduler policy.
-
-        Raises:
-            UnknownName: the key is not that of an add-on.
-        """
-        known = (*ADDON_NAMES, "kueue", "scheduler_config")
-        if key not in known:
-            raise catalog.UnknownName("milestone", key, catalog.suggest(key, known))
-        return self._milestones.setdefault(key, DependencyGroup())
-
-    def namespace_ready(self, namespace: str) -> DependencyGroup:
-        """What comes before whatever is placed in a team's namespace: the namespace and the team's rights in it."""
-        return self._milestones.setdefault(f"namespace {namespace}", DependencyGroup())
-
-    def subnet_id(self, availability_zone_id: str | None = None) -> str:
-        """Id of the private subnet that nodes of a zone use; of the first zone when none is named."""
-        zone = availability_zone_id
-        if self._subnets:
-            return (self._subnets[zone] if zone else next(iter(self._subnets.values()))).subnet_id
-        private = self._vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids
-        return subnet_in_zone(self, zone, private) if zone else private[0]
 
     # ---- parts ----
 
-    def _place(
-        self,
-        vpc: ec2.IVpc | HyperPodNetwork,
-        node_subnets: Mapping[str, ec2.ISubnet] | None,
-        security_group: ec2.ISecurityGroup | None,
-        cluster_subnets: Sequence[ec2.ISubnet],
-    ) -> None:
-        self._cluster_subnets = list(cluster_subnets or (node_subnets or {}).values())
-        if isinstance(vpc, HyperPodNetwork):
-            self._vpc = vpc.vpc
-            self._subnets = dict(node_subnets or vpc.node_subnets)
-            self._cluster_subnets = self._cluster_subnets or list(vpc.cluster_subnets)
-            self.security_group: ec2.ISecurityGroup = security_group or vpc.node_security_group
-            return
-        self._vpc = vpc
-        self._subnets = dict(node_subnets or {})
-        self.security_group = security_group or node_security_group(self, "NodeSecurityGroup", vpc)
-
-    def _cluster_subnet_ids(self) -> list[str]:
-        """Subnets of the cluster's `VpcConfig`."""
-        private = ec2.SubnetType.PRIVATE_WITH_EGRESS
-        return [s.subnet_id for s in self._cluster_subnets] or self._vpc.select_subnets(subnet_type=private).subnet_ids
-
     def _used_subnet_ids(self) -> list[str]:
         """Subnets of zones that groups name; those that groups name by id are granted to their own role."""
-        if not self._subnets:
+        if not self._placement.subnets:
             return []
         return [self.subnet_id(group.availability_zone_id) for group in self.spec.groups if not group.subnet_ids]
 
@@ -280,7 +288,7 @@ class HyperPodCluster(Construct):
         security_groups = dict.fromkeys([*group.security_group_ids, self.security_group.security_group_id])
         return {"subnet_ids": self._subnet_ids(group), "security_group_ids": list(security_groups)}
 
-    def _placement(self, group: InstanceGroup | RestrictedInstanceGroup) -> GroupPlacement:
+    def _place(self, group: InstanceGroup | RestrictedInstanceGroup) -> GroupPlacement:
         where = self._where(group)
         role = self._roles.of(group, where)
         lifecycle = None
@@ -300,37 +308,47 @@ class HyperPodCluster(Construct):
         set_properties(self.resource, sagemaker.CfnClusterProps, values)
         if has_newer_properties(self.spec):
             accept_newer_properties(self.resource)
+        self._wait_for_nodes()
 
     def _properties(self) -> dict[str, object]:
-        placements = {group.name: self._placement(group) for group in self.spec.groups}
+        placements = {group.name: self._place(group) for group in self.spec.groups}
         return cluster_properties(
             self.spec,
             eks_cluster_arn=self.eks_cluster.cluster_arn,
-            subnet_ids=self._cluster_subnet_ids(),
+            subnet_ids=self._placement.cluster_subnet_ids(),
             security_group_ids=[self.security_group.security_group_id],
             placements=placements,
             cluster_role_arn=self.cluster_role.role_arn if self.cluster_role else None,
         )
 
-    def _gate(self) -> IDependable:
-        """Wait for the nodes of the system group: Continuous provisioning is in service before a node is."""
-        group = system_group(self.spec)
-        if group is None:
-            return self.resource
-        wait = KubernetesWait(
+    def _wait_for_nodes(self) -> None:
+        """Wait for the nodes of the system group: Continuous provisioning is in service before a node is.
+
+        Which group it is, and how many nodes, is told when the app is synthesized: groups may still be added.
+        """
+        if self._gate is not None or system_group(self.spec) is None:
+            return
+        self._gate = KubernetesWait(
             self,
             "NodesReady",
-            provider=self.kubernetes,
-            condition=nodes_ready(
-                count=self.system_nodes,
+            kubernetes=self.kubernetes,
+            condition=lambda: nodes_ready(
+                count=deployed(self.system_nodes),
                 cluster_arn=self.cluster_arn,
-                instance_types=group.types,
+                instance_types=group.types if (group := system_group(self.spec)) else (),
             ),
             timeout=Duration.minutes(self.spec.nodes_ready_minutes),
         )
-        wait.node.add_dependency(self.resource)
-        return wait
+        self._gate.node.add_dependency(self.resource)
+        self._nodes_ready.add(self._gate)
 
-
-def _has_resources(construct: IConstruct) -> bool:
-    return any(CfnResource.is_cfn_resource(node) for node in construct.node.find_all())
+    def _make_node_pools(self) -> None:
+        """Karpenter's NodePools: one construct for the groups that are there first, one for each that is added."""
+        if self.spec.scaling is None or not self.spec.scaling.node_pool:
+            return
+        filled = set(self.spec.karpenter_groups) - self._pooled
+        groups = [group for group in self.spec.instance_groups if group.name in filled]
+        if groups:
+            id = f"NodePool-{known_id(self, groups[0].name)}" if self._pooled else "NodePool"
+            self.jobs_ready.add(NodePool(self, id, cluster=self, groups=groups))
+            self._pooled |= {group.name for group in groups}

@@ -10,6 +10,7 @@ from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from .arguments import checked
 from .functions import function_logs, function_role, handler_function
 from .trust import keep_internal
 
@@ -24,6 +25,7 @@ class ClusterGuard(Construct):
     all that can make CloudFormation update the cluster.
     """
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, guarded: CfnResource, allow_replacement: bool = False) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from aws_cdk import Stack
 from constructs import Construct
 
 from ..core.chart import (
@@ -17,7 +18,9 @@ from ..core.chart import (
     values_files,
 )
 from ..core.chart_lines import insertions
+from ..core.spec.base import is_token
 from ..core.spec.dependencies import ChartSource, DependencyChart
+from .arguments import checked
 from .kubernetes.helm_release import HelmRelease
 from .kubernetes.objects import KubernetesObjects
 from .kubernetes.provider import KubernetesProvider
@@ -26,26 +29,32 @@ from .kubernetes.provider import KubernetesProvider
 class HyperPodDependencies(Construct):
     """The official dependency chart as a Helm release: health monitoring, device plugins, permissions, operators.
 
+    HyperPod clusters of this app on the EKS cluster come after it, and their instance types are added when the app is
+    synthesized.
+
     Args:
         kubernetes: the way into the EKS cluster.
-        region: the cluster's region, which decides where the agents' images come from.
-        instance_types: the types of all instance groups. Where the chart's own lists leave one out, it is added, so
-            that its GPUs, EFA interfaces or Neuron devices are advertised.
-        restricted_nodes: whether restricted instance groups are among them, whose taint the EFA plugin has to tolerate.
+        region: the cluster's region, which decides where the agents' images come from. Default: the stack's.
+        instance_types: instance types besides those of the HyperPod clusters of this app on the EKS cluster. Where the
+            chart's own lists leave a type out, it is added, so that its GPUs, EFA interfaces or Neuron devices are
+            advertised.
+        restricted_nodes: whether there are restricted instance groups, whose taint the EFA plugin has to tolerate.
+            Default: whether a HyperPod cluster of this app has some.
         chart: where the chart comes from. Default: the source that `components` names, else the pinned upstream commit.
         components: the chart's switches, as `DependencyChart` or as a mapping of its fields. Default: the chart's own.
         values: values of the chart, merged last, over those of `components`.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
         kubernetes: KubernetesProvider,
-        region: str,
-        instance_types: Sequence[str],
-        restricted_nodes: bool = False,
+        region: str | None = None,
+        instance_types: Sequence[str] = (),
+        restricted_nodes: bool | None = None,
         chart: ChartSource | None = None,
         components: DependencyChart | Mapping[str, Any] | None = None,
         values: Mapping[str, Any] | None = None,
@@ -53,6 +62,9 @@ class HyperPodDependencies(Construct):
         super().__init__(scope, id)
         spec = components if isinstance(components, DependencyChart) else DependencyChart(**(components or {}))
         self._instance_types = set(instance_types)
+        self._parts = kubernetes.parts
+        kubernetes.before_clusters.add(self)
+        region = region or Stack.of(self).region
         kubernetes.parts.dependencies = spec if chart is None else spec.model_copy(update={"chart": chart})
         self.release = HelmRelease(
             self,
@@ -65,22 +77,22 @@ class HyperPodDependencies(Construct):
             values=lambda: chart_values(
                 spec,
                 region=region,
-                instance_types=self._instance_types,
-                restricted_nodes=restricted_nodes,
+                instance_types=self._types(),
+                restricted_nodes=self._has_restricted() if restricted_nodes is None else restricted_nodes,
                 values=values,
             ),
             values_files=values_files(spec, region=region),
             subchart_digests=subchart_digests(spec),
             allow_unpinned_subcharts=spec.allow_unpinned_subcharts,
             adopt=spec.adopt,
-            insertions=lambda: insertions(spec, instance_types=self._instance_types),
+            insertions=lambda: insertions(spec, instance_types=self._types()),
         )
 
         if spec.hyperpod_patching:
             KubernetesObjects(
                 self,
                 "PatchingNodes",
-                provider=kubernetes,
+                kubernetes=kubernetes,
                 objects=patching_node_permissions(),
                 adopt=spec.adopt,
             )
@@ -88,3 +100,10 @@ class HyperPodDependencies(Construct):
     def add_instance_types(self, instance_types: Iterable[str]) -> None:
         """Let the chart serve further instance types, those of a group that is added later."""
         self._instance_types.update(instance_types)
+
+    def _types(self) -> set[str]:
+        groups = [group for cluster in self._parts.clusters for group in cluster.spec.groups]
+        return self._instance_types | {name for group in groups for name in group.types if not is_token(name)}
+
+    def _has_restricted(self) -> bool:
+        return any(cluster.spec.restricted_instance_groups for cluster in self._parts.clusters)

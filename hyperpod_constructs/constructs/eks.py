@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Acknowledgment, CfnOutput, CfnResource, Fn, RemovalPolicy, Stack, Token, Validations
+from aws_cdk import Acknowledgment, CfnOutput, CfnResource, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_iam as iam
@@ -17,100 +16,18 @@ from constructs import Construct, DependencyGroup, IDependable
 from ..core.spec import Access, Acknowledgement, Addons, Eks, Logs
 from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
-from .interfaces import NetworkAddon, OidcIdentity
+from .arguments import checked
+from .imported_eks import NO_OIDC, EksClusterAttributes, EndpointAccess, ImportedEks, eks_cluster_arn
+from .interfaces import NetworkAddon, OidcIdentity, oidc_identity
 from .kubernetes import KubernetesProvider
 from .log_groups import DEFAULT_RETENTION
-from .network import HyperPodNetwork, connect_security_groups
+from .network import HyperPodNetwork
+from .security_groups import connect_security_groups
 from .trust import hold_to_account
 from .weak_references import refer_weakly
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
-
-
-@dataclass(frozen=True, kw_only=True)
-class EksClusterAttributes:
-    """An EKS cluster known by its attributes only.
-
-    `security_group_id` is its cluster security group: nodes and control plane are let into each other's with it; leave it
-    out where rules for that exist. `vpc` and `private_subnets` are needed where the Kubernetes API has no public endpoint:
-    handlers then run inside.
-    """
-
-    cluster_name: str
-    vpc: ec2.IVpc | None = None
-    private_subnets: Sequence[ec2.ISubnet] = ()
-    security_group_id: str | None = None
-    kubernetes_version: str | None = None
-    oidc_provider: iam.IOpenIdConnectProvider | None = None
-
-
-class BroughtEks(Construct):
-    """An EKS cluster that was made elsewhere, with a Kubernetes provider of ours for it.
-
-    `node_security_group` and the cluster security group are let into each other. With `handler_subnets` (of `vpc`), or with
-    the attributes' private subnets, the provider's functions run there, as members of the node security group.
-    """
-
-    kubernetes_version: str | None
-    network_addon: NetworkAddon | None = None
-
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes,
-        vpc: ec2.IVpc | None = None,
-        node_security_group: ec2.ISecurityGroup | None = None,
-        handler_subnets: Sequence[ec2.ISubnet] = (),
-    ) -> None:
-        super().__init__(scope, id)
-        self.cluster_name: str = eks_cluster.cluster_name
-        subnets = list(handler_subnets)
-        if isinstance(eks_cluster, EksClusterAttributes):
-            self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
-            self.kubernetes_version = eks_cluster.kubernetes_version
-            subnets = subnets or list(eks_cluster.private_subnets)
-            vpc = eks_cluster.vpc or vpc
-        else:
-            self.cluster_arn = eks_cluster.cluster_arn
-            self.kubernetes_version = None
-        self.kubernetes = KubernetesProvider(
-            self,
-            "Kubernetes",
-            cluster_name=self.cluster_name,
-            cluster_arn=self.cluster_arn,
-            vpc=vpc if subnets else None,
-            vpc_subnets=ec2.SubnetSelection(subnets=subnets) if subnets else None,
-            security_groups=[node_security_group] if subnets and node_security_group else None,
-        )
-        if node_security_group:
-            rules = connect_security_groups(
-                self,
-                nodes=node_security_group.security_group_id,
-                control_plane=_cluster_security_group_id(eks_cluster),
-            )
-            self.kubernetes.reachable.add(rules)
-        group = DependencyGroup()
-        group.add(self.kubernetes.ready)
-        if not isinstance(eks_cluster, EksClusterAttributes):
-            group.add(eks_cluster)
-            self.kubernetes.node.add_dependency(eks_cluster)
-        self.ready: IDependable = group
-        self._brought = eks_cluster
-
-    @property
-    def oidc(self) -> OidcIdentity:
-        """The OIDC provider that the cluster brought."""
-        provider = (
-            self._brought.oidc_provider
-            if isinstance(self._brought, EksClusterAttributes)
-            else self._brought.open_id_connect_provider
-        )
-        if provider is None:
-            raise ValueError(_NO_OIDC.format(self.node.path, "EksClusterAttributes(oidc_provider=...)"))
-        return oidc_identity(provider.open_id_connect_provider_arn)
 
 
 class HyperPodEks(Construct):
@@ -134,6 +51,7 @@ class HyperPodEks(Construct):
     network_addon: NetworkAddon | None
     """The Amazon VPC CNI, None where it is not ours."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -144,9 +62,21 @@ class HyperPodEks(Construct):
         addons: Addons | None = None,
         log_settings: Logs | None = None,
         acknowledge: Sequence[Acknowledgement] = (),
+        kubernetes_version: str | None = None,
+        admins: Sequence[iam.IRole | str] = (),
+        endpoint_access: EndpointAccess | None = None,
+        secrets_key: kms.IKey | None = None,
+        outputs: bool = False,
     ) -> None:
         super().__init__(scope, id)
-        spec, addons = eks or Eks(), addons or Addons()
+        given = {
+            "kubernetes_version": kubernetes_version,
+            "admins": tuple(admin if isinstance(admin, str) else admin.role_arn for admin in admins),
+            "endpoint_access": endpoint_access,
+        }
+        spec = (eks or Eks()).model_copy(update={key: value for key, value in given.items() if value})
+        self._secrets_key = secrets_key
+        addons = addons or Addons()
         self.spec = spec
         self.kubernetes_version = spec.version
         group = DependencyGroup()
@@ -204,8 +134,76 @@ class HyperPodEks(Construct):
         group.add(*core.values())
         self.network_addon = core.get("vpc_cni")
         self.node.add_dependency(network.ready)
-        command = f"aws eks update-kubeconfig --region {Stack.of(self).region} --name {self.cluster_name}"
-        CfnOutput(self, "KubeconfigCommand", value=command)
+        if outputs:
+            command = f"aws eks update-kubeconfig --region {Stack.of(self).region} --name {self.cluster_name}"
+            CfnOutput(self, "KubeconfigCommand", value=command)
+
+    @staticmethod
+    def from_cluster(
+        scope: Construct,
+        id: str,
+        *,
+        cluster: eks_v2.ICluster | eks_v1.ICluster,
+        vpc: ec2.IVpc | None = None,
+        handler_subnets: Sequence[ec2.ISubnet] = (),
+    ) -> ImportedEks:
+        """An EKS cluster of CDK's own classes, or one that they imported.
+
+        Its Kubernetes version, authentication mode and endpoint access are used where the construct knows them.
+
+        Args:
+            scope: where what is needed for it is made.
+            id: construct id.
+            cluster: the L2 cluster, of `aws_eks_v2` or `aws_eks`.
+            vpc: VPC of our functions, where the Kubernetes API has no public endpoint. Default: none.
+            handler_subnets: private subnets of `vpc` in which they run. Default: all of them, where they run inside.
+        """
+        return ImportedEks(scope, id, eks_cluster=cluster, vpc=vpc, handler_subnets=handler_subnets)
+
+    @staticmethod
+    def from_attributes(
+        scope: Construct,
+        id: str,
+        *,
+        cluster_name: str,
+        vpc: ec2.IVpc | None = None,
+        private_subnets: Sequence[ec2.ISubnet] = (),
+        security_group_id: str | None = None,
+        kubernetes_version: str | None = None,
+        oidc_provider: iam.IOpenIdConnectProvider | None = None,
+        authentication_mode: str | None = None,
+        endpoint_access: EndpointAccess | None = None,
+    ) -> ImportedEks:
+        """An EKS cluster that exists, by what is known of it; the arguments are those of `EksClusterAttributes`."""
+        attributes = EksClusterAttributes(
+            cluster_name=cluster_name,
+            vpc=vpc,
+            private_subnets=private_subnets,
+            security_group_id=security_group_id,
+            kubernetes_version=kubernetes_version,
+            oidc_provider=oidc_provider,
+            authentication_mode=authentication_mode,
+            endpoint_access=endpoint_access,
+        )
+        return ImportedEks(scope, id, eks_cluster=attributes)
+
+    @property
+    def connections(self) -> ec2.Connections:
+        """The network connections of the control plane, by its cluster security group.
+
+        Raises:
+            ValueError: the cluster exists, and its cluster security group is not known.
+        """
+        existing = self.spec.existing
+        if self.cluster is not None:
+            return self.cluster.connections
+        if existing is None or existing.security_group_id is None:
+            raise ValueError(f"{self.node.path}: eks.existing.security_group_id is needed for connections")
+        id = "ClusterSecurityGroup"
+        group: Any = self.node.try_find_child(id) or ec2.SecurityGroup.from_security_group_id(
+            self, id, existing.security_group_id
+        )
+        return ec2.Connections(security_groups=[group])
 
     @property
     def oidc(self) -> OidcIdentity:
@@ -215,7 +213,7 @@ class HyperPodEks(Construct):
             refer_weakly(provider)
             return oidc_identity(provider.open_id_connect_provider_arn)
         if self.spec.existing is None or self.spec.existing.oidc_provider_arn is None:
-            raise ValueError(_NO_OIDC.format(self.node.path, "eks.existing.oidc_provider_arn"))
+            raise ValueError(NO_OIDC.format(self.node.path, "eks.existing.oidc_provider_arn"))
         return oidc_identity(self.spec.existing.oidc_provider_arn)
 
     def _keep_control_plane_logs_for(self, days: int, cluster: eks_v2.Cluster) -> None:
@@ -251,9 +249,8 @@ class HyperPodEks(Construct):
             bootstrap_self_managed_addons=False,  # we manage vpc-cni, kube-proxy and coredns
             bootstrap_cluster_creator_admin_permissions=False,
             service_ipv4_cidr=spec.service_cidr,
-            secrets_encryption_key=(
-                kms.Key.from_key_arn(self, "SecretsKey", spec.secrets_key_arn) if spec.secrets_key_arn else None
-            ),
+            secrets_encryption_key=self._secrets_key
+            or (kms.Key.from_key_arn(self, "SecretsKey", spec.secrets_key_arn) if spec.secrets_key_arn else None),
         )
         # the network tags its node subnets for load balancers; control-plane subnets are not for them
         Validations.of(cluster).acknowledge(
@@ -292,35 +289,3 @@ _LOG_NAMES = {
     "controllerManager": "CONTROLLER_MANAGER",
     "scheduler": "SCHEDULER",
 }
-
-
-_NO_OIDC = "{}: an add-on needs the cluster's IAM OIDC provider, which is not known; give {}"
-
-
-def _cluster_security_group_id(eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes) -> str | None:
-    if isinstance(eks_cluster, EksClusterAttributes):
-        return eks_cluster.security_group_id
-    try:
-        return eks_cluster.cluster_security_group_id
-    except RuntimeError:  # CDK's way to say that an imported cluster was not told it
-        return None
-
-
-def oidc_identity(provider_arn: str) -> OidcIdentity:
-    """A provider by its ARN, which ends with its issuer; the ARN may be a token.
-
-    >>> oidc_identity("arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A").issuer
-    'oidc.eks.us-west-2.amazonaws.com/id/A'
-    """
-    after = "oidc-provider/"
-    issuer = (
-        Fn.select(1, Fn.split(after, provider_arn))
-        if Token.is_unresolved(provider_arn)
-        else provider_arn.partition(after)[2]
-    )
-    return OidcIdentity(provider_arn=provider_arn, issuer=issuer)
-
-
-def eks_cluster_arn(scope: Construct, cluster_name: str) -> str:
-    """ARN of an EKS cluster in the stack's account and region."""
-    return Stack.of(scope).format_arn(service="eks", resource="cluster", resource_name=cluster_name)

@@ -11,6 +11,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, DependencyGroup
 
 from ..core.spec import Cluster, InstanceGroup, RestrictedInstanceGroup
+from .arguments import checked
+from .ids import known_id
 from .roles import execution_role, grant_group_needs, grant_subnet
 from .weak_references import refer_weakly
 
@@ -69,6 +71,7 @@ class ExecutionRoles(Construct):
 
     principal: AllRoles
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -134,12 +137,13 @@ class ExecutionRoles(Construct):
     ) -> iam.IRole:
         if group.execution_role_arn is None and not self.per_group:
             return self.shared
-        found: Any = self.node.try_find_child(group.name)
+        id = known_id(self, group.name)
+        found: Any = self.node.try_find_child(id)
         if found:
             return found  # type: ignore[no-any-return]
         if group.execution_role_arn:
-            return iam.Role.from_role_arn(self, group.name, group.execution_role_arn)
-        return self._create(group.name, placement)
+            return iam.Role.from_role_arn(self, id, group.execution_role_arn)
+        return self._create(id, placement)
 
     def _create(self, id: str, placement: Mapping[str, Sequence[str]]) -> iam.Role:
         role = execution_role(self, id, eks_cluster_arn=self._arn, vpc_id=self._vpc_id, **placement)

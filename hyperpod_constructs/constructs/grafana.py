@@ -17,6 +17,7 @@ from ..core.dashboards import dashboards
 from ..core.manifests import namespace as namespace_object
 from ..core.overlay import overlay
 from ..core.spec import Grafana, Metrics
+from .arguments import checked
 from .functions import function_logs, function_role, handler_function
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
@@ -39,6 +40,7 @@ class ManagedGrafana(Construct):
     url: str
     workspace_id: str
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -99,6 +101,7 @@ class ManagedGrafana(Construct):
 class GrafanaDashboards(Construct):
     """Our data source and dashboards in a managed Grafana workspace, put there by a function through Grafana's API."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -154,6 +157,7 @@ class SelfHostedGrafana(Construct):
     password, in the secret `grafana`. Dashboards and data sources come from the configuration, so nothing is kept.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -170,7 +174,7 @@ class SelfHostedGrafana(Construct):
         space = KubernetesObjects(
             self,
             "Namespace",
-            provider=cluster.kubernetes,
+            kubernetes=cluster.kubernetes,
             objects=[namespace_object(GRAFANA_NAMESPACE)],
             adopt=settings.adopt,
         )
@@ -190,7 +194,7 @@ class SelfHostedGrafana(Construct):
         boards = KubernetesObjects(
             self,
             "Dashboards",
-            provider=cluster.kubernetes,
+            kubernetes=cluster.kubernetes,
             objects=[_config_map(name, board) for name, board in dashboards(levels).items()],
             adopt=settings.adopt,
         )

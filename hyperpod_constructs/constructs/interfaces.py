@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from aws_cdk import Fn, Token
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sagemaker as sagemaker
 from constructs import DependencyGroup, IDependable, Node
 
 if TYPE_CHECKING:
@@ -23,6 +23,21 @@ class OidcIdentity:
     provider_arn: str
     issuer: str
     """Address of the issuer without `https://`."""
+
+
+def oidc_identity(provider_arn: str) -> OidcIdentity:
+    """A provider by its ARN, which ends with its issuer; the ARN may be a token.
+
+    >>> oidc_identity("arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/A").issuer
+    'oidc.eks.us-west-2.amazonaws.com/id/A'
+    """
+    after = "oidc-provider/"
+    issuer = (
+        Fn.select(1, Fn.split(after, provider_arn))
+        if Token.is_unresolved(provider_arn)
+        else provider_arn.partition(after)[2]
+    )
+    return OidcIdentity(provider_arn=provider_arn, issuer=issuer)
 
 
 class NetworkAddon(Protocol):
@@ -69,10 +84,6 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
     spec: Cluster
     eks_cluster: EksCluster
     kubernetes: KubernetesProvider
-    cluster_arn: str
-    resource: sagemaker.CfnCluster
-    security_group: ec2.ISecurityGroup
-    """Security group of the nodes."""
     nodes_ready: IDependable
     """The nodes of the system group are ready: what needs pods depends on it."""
     jobs_ready: DependencyGroup
@@ -81,6 +92,21 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
     @property
     def node(self) -> Node:
         """Its node in the construct tree."""
+        ...
+
+    @property
+    def cluster_arn(self) -> str:
+        """ARN of the HyperPod cluster."""
+        ...
+
+    @property
+    def cluster_name(self) -> str:
+        """The cluster's name, or its ARN where the name is not known."""
+        ...
+
+    @property
+    def security_group(self) -> ec2.ISecurityGroup:
+        """Security group of the nodes."""
         ...
 
     @property

@@ -15,6 +15,7 @@ from aws_cdk import aws_s3_deployment as deployment
 from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.spec import Lifecycle
+from .arguments import checked
 from .framework_logs import framework_logs, keep_emptying_logs
 from .roles import grant_read_of_prefix
 from .trust import keep_copying_internal
@@ -33,6 +34,7 @@ class LifecycleScripts(Construct):
     ready: IDependable
     """The uploads; the cluster depends on them."""
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, bucket: s3.IBucket | None = None) -> None:
         super().__init__(scope, id)
         self._given = bucket

@@ -48,7 +48,7 @@ class Manifests(Construct):
             applied = KubernetesObjects(
                 self,
                 (namespace or "Cluster") + ("-Kept" if kept else ""),
-                provider=cluster.kubernetes,
+                kubernetes=cluster.kubernetes,
                 objects=items,
                 removal_policy=RemovalPolicy.RETAIN if kept else RemovalPolicy.DESTROY,
                 adopt=adopt,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, Literal
 
-from aws_cdk import Annotations, Aws, Fn, RemovalPolicy, Stack, Tags
+from aws_cdk import Annotations, Aws, Fn, RemovalPolicy, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
@@ -16,7 +16,10 @@ from ..core.endpoint_policies import endpoint_policy, published_image_accounts
 from ..core.findings import Finding
 from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
+from .arguments import checked
+from .ids import ensure_known, known_id
 from .log_groups import DEFAULT_RETENTION
+from .security_groups import node_security_group
 from .trust import hold_to_account
 from .validation import region_of, validate_with
 
@@ -28,7 +31,8 @@ class HyperPodNetwork(Construct):
     Each zone gets a large private node subnet and a small subnet for the control plane's interfaces; an open network also
     gets public subnets and NAT. The node security group has explicit rules from and to itself, which EFA needs.
 
-    `network` is the spec; with `network.existing` everything is imported and only a missing security group is made.
+    `network` is the spec; `zones` (zone ids), `vpc_cidr` and `nat` are the short way for a network with defaults, and go
+    before it. With `network.existing` everything is imported and only a missing security group is made.
     `endpoint_services` are the interface endpoints wanted besides those of the spec (a closed network needs many).
     """
 
@@ -46,24 +50,72 @@ class HyperPodNetwork(Construct):
     ready: IDependable
     """Routes, endpoints and security-group rules: whatever must talk to the cluster or the internet depends on it."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        network: Network,
+        network: Network | None = None,
+        zones: Sequence[str] = (),
+        vpc_cidr: str | None = None,
+        nat: Literal["single", "per-zone", "none"] | None = None,
         endpoint_services: Sequence[str] = (),
     ) -> None:
-        super().__init__(scope, id)
-        self.is_checked_with_cluster = False
-        validate_with(self, self._findings)
+        self._start(scope, id)
+        given = {"availability_zone_ids": tuple(zones), "vpc_cidr": vpc_cidr, "nat": nat}
+        network = (network or Network()).model_copy(update={key: value for key, value in given.items() if value})
         self.spec = network
-        self._group = DependencyGroup()
-        self.ready = self._group
         if network.existing:
             self._import(network)
         else:
             self._create(network, endpoint_services)
+
+    def _start(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self.is_checked_with_cluster = False
+        validate_with(self, self._findings)
+        self._group = DependencyGroup()
+        self.ready = self._group
+
+    @staticmethod
+    def from_vpc(
+        scope: Construct,
+        id: str,
+        *,
+        vpc: ec2.IVpc,
+        zones: Sequence[str] = (),
+        node_subnets: Mapping[str, ec2.ISubnet] | None = None,
+        control_plane_subnets: Sequence[ec2.ISubnet] = (),
+        security_group: ec2.ISecurityGroup | None = None,
+        interface_endpoints: Sequence[str] = (),
+    ) -> HyperPodNetwork:
+        """The network of a platform in any VPC: of CDK's own class, looked up, or by attributes.
+
+        What comes after the network comes after the VPC's routes, NAT gateways and endpoints, where the app makes them.
+
+        Args:
+            scope: where what is needed for it is made.
+            id: construct id.
+            vpc: the VPC.
+            zones: ids of the zones of its private subnets; the subnet of each is looked up when the stack is deployed.
+            node_subnets: zone id to private subnet, where it is known; instead of `zones`.
+            control_plane_subnets: subnets of the EKS control plane's interfaces. Default: those of the first two zones.
+            security_group: of the nodes; it must admit all traffic from and to itself. Default: a new one.
+            interface_endpoints: services that get an interface endpoint, such as `ecr.api`. Default: none.
+        """
+        from .existing_network import VpcNetwork
+
+        return VpcNetwork(
+            scope,
+            id,
+            vpc=vpc,
+            zones=zones,
+            node_subnets=node_subnets,
+            control_plane_subnets=control_plane_subnets,
+            security_group=security_group,
+            interface_endpoints=interface_endpoints,
+        )
 
     def _findings(self) -> list[Finding]:
         """Findings of a network that no EKS cluster of the app uses; others are checked with their cluster."""
@@ -72,6 +124,8 @@ class HyperPodNetwork(Construct):
     # ---- made ----
 
     def _create(self, network: Network, endpoint_services: Sequence[str]) -> None:
+        ensure_known(self, "network.vpc_cidr", "subnets are cut from it", network.vpc_cidr)
+        ensure_known(self, "network.node_cidrs", "subnets are cut from it", *(network.node_cidrs or ()))
         planned = plan(network)
         self._vpc = ec2.CfnVPC(
             self, "Vpc", cidr_block=network.vpc_cidr, enable_dns_hostnames=True, enable_dns_support=True
@@ -128,7 +182,7 @@ class HyperPodNetwork(Construct):
         name = {"public": "Public", "control-plane": "ControlPlane", "node": "Node"}[planned.kind]
         subnet = ec2.CfnSubnet(
             self,
-            f"{name}{planned.availability_zone_id}",
+            f"{name}{known_id(self, planned.availability_zone_id)}",
             vpc_id=self._vpc_id,
             availability_zone_id=planned.availability_zone_id,
             cidr_block=planned.cidr,
@@ -164,24 +218,27 @@ class HyperPodNetwork(Construct):
             route.add_resource_dependency(attachment)  # else the route races the attachment and the stack rolls back
             self._group.add(route)
             for zone, subnet in subnets["public"].items():
-                self._associate(f"Public{zone}", subnet, table)
+                self._associate(f"Public{known_id(self, zone)}", subnet, table)
                 if network.nat == "per-zone" or (network.nat == "single" and not gateways):
-                    address = ec2.CfnEIP(self, f"NatAddress{zone}", domain="vpc")
+                    address = ec2.CfnEIP(self, f"NatAddress{known_id(self, zone)}", domain="vpc")
                     gateways[zone] = ec2.CfnNatGateway(
-                        self, f"Nat{zone}", subnet_id=subnet.ref, allocation_id=address.attr_allocation_id
+                        self,
+                        f"Nat{known_id(self, zone)}",
+                        subnet_id=subnet.ref,
+                        allocation_id=address.attr_allocation_id,
                     )
                     gateways[zone].add_resource_dependency(route)
         tables: dict[str, ec2.CfnRouteTable] = {}
         for zone, subnet in subnets["node"].items():
-            tables[zone] = ec2.CfnRouteTable(self, f"PrivateRoutes{zone}", vpc_id=self._vpc_id)
-            self._associate(f"Node{zone}", subnet, tables[zone])
-            self._associate(f"ControlPlane{zone}", subnets["control-plane"][zone], tables[zone])
+            tables[zone] = ec2.CfnRouteTable(self, f"PrivateRoutes{known_id(self, zone)}", vpc_id=self._vpc_id)
+            self._associate(f"Node{known_id(self, zone)}", subnet, tables[zone])
+            self._associate(f"ControlPlane{known_id(self, zone)}", subnets["control-plane"][zone], tables[zone])
             if gateways:
                 gateway = gateways.get(zone) or next(iter(gateways.values()))
                 self._group.add(
                     ec2.CfnRoute(
                         self,
-                        f"PrivateRoute{zone}",
+                        f"PrivateRoute{known_id(self, zone)}",
                         route_table_id=tables[zone].ref,
                         destination_cidr_block="0.0.0.0/0",
                         nat_gateway_id=gateway.ref,
@@ -202,7 +259,7 @@ class HyperPodNetwork(Construct):
         return {
             zone: ec2.Subnet.from_subnet_attributes(
                 self,
-                f"{name}Subnet{zone}",
+                f"{name}Subnet{known_id(self, zone)}",
                 subnet_id=subnet.ref,
                 availability_zone=subnet.attr_availability_zone,
                 route_table_id=tables[zone].ref,
@@ -307,7 +364,7 @@ class HyperPodNetwork(Construct):
         self.node_subnets = {
             subnet.availability_zone_id: ec2.Subnet.from_subnet_attributes(
                 self,
-                f"NodeSubnet{subnet.availability_zone_id}",
+                f"NodeSubnet{known_id(self, subnet.availability_zone_id)}",
                 subnet_id=subnet.subnet_id,
                 availability_zone=subnet.availability_zone_id,
                 route_table_id=subnet.route_table_id,
@@ -341,53 +398,3 @@ _GATEWAYS = ("s3",)
 
 def _service_name(service: str) -> str:
     return Fn.join(".", ["com.amazonaws", Aws.REGION, service])
-
-
-def node_security_group(scope: Construct, id: str, vpc: ec2.IVpc) -> ec2.SecurityGroup:
-    """A security group for HyperPod nodes: everything from itself, everything to itself, and out.
-
-    The rule to itself is a resource of its own: EFA health checks fail on the open rule alone, and CDK drops added egress
-    rules from a group that allows all outbound traffic.
-    """
-    group = ec2.SecurityGroup(scope, id, vpc=vpc, description="HyperPod nodes and EKS control plane")
-    group_id, why = group.security_group_id, "EFA and pods: all traffic inside the group"
-    ec2.CfnSecurityGroupIngress(
-        group, "SelfIngress", group_id=group_id, source_security_group_id=group_id, ip_protocol="-1", description=why
-    )
-    ec2.CfnSecurityGroupEgress(
-        group,
-        "SelfEgress",
-        group_id=group_id,
-        destination_security_group_id=group_id,
-        ip_protocol="-1",
-        description=why,
-    )
-    return group
-
-
-def connect_security_groups(scope: Construct, *, nodes: str, control_plane: str | None) -> DependencyGroup:
-    """Rules that let the nodes and the control plane of an EKS cluster that exists talk to each other, by group id.
-
-    Both groups may be imported, so each rule is a resource of its own. Nothing is needed where both are one group; where
-    the control plane's is not known, a warning says what is missing.
-    """
-    rules = DependencyGroup()
-    if control_plane is None:
-        Annotations.of(scope).add_warning_v2("hyperpod-constructs:cluster-security-group", _NOT_CONNECTED)
-        return rules
-    stack = Stack.of(scope)
-    if stack.resolve(nodes) == stack.resolve(control_plane):
-        return rules
-    for id, to, source in (("FromNodes", control_plane, nodes), ("FromCluster", nodes, control_plane)):
-        rules.add(
-            ec2.CfnSecurityGroupIngress(
-                scope, id, group_id=to, source_security_group_id=source, ip_protocol="-1", description="HyperPod"
-            )
-        )
-    return rules
-
-
-_NOT_CONNECTED = (
-    "The cluster security group of the EKS cluster is not known, so nodes are not let in and out of it: without such rules "
-    "they never join. Give security_group_id, or see that the rules are there."
-)

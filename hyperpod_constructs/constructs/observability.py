@@ -20,8 +20,10 @@ from constructs import Construct
 
 from ..core.dashboards import alert_rules
 from ..core.spec import Alarms, Metrics
+from .arguments import checked
+from .cluster_events import CLUSTER_EVENT, NODE_HEALTH, STATE_CHANGE, cluster_rule
 from .interfaces import IHyperPodCluster
-from .storage import removal_policy
+from .removal import removal_policy
 
 _PUBLISHERS = ("aps.amazonaws.com", "cloudwatch.amazonaws.com")  # rules let EventBridge in by themselves
 
@@ -37,12 +39,14 @@ class PrometheusWorkspace(Construct):
         levels: metric levels, which decide what alert rules there are.
         rules: whether to load the alert rules.
         topic: where alerts of a new workspace go. Default: nowhere.
+        encryption_key: key of a new workspace; `kms_key_arn` is the same by ARN. Default: one that AWS owns.
     """
 
     arn: str
     endpoint: str
     """URL of the workspace, ending in a slash."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -55,6 +59,7 @@ class PrometheusWorkspace(Construct):
         levels: Metrics | None = None,
         rules: bool = True,
         topic: sns.ITopic | None = None,
+        encryption_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, id)
         if workspace_arn:
@@ -65,7 +70,7 @@ class PrometheusWorkspace(Construct):
             workspace = aps.CfnWorkspace(
                 self,
                 "Resource",
-                kms_key_arn=kms_key_arn,
+                kms_key_arn=encryption_key.key_arn if encryption_key else kms_key_arn,
                 alert_manager_definition=_alert_manager(topic.topic_arn) if topic else None,
             )
             workspace.apply_removal_policy(
@@ -92,22 +97,30 @@ class HyperPodAlarms(Construct):
     Args:
         cluster: the HyperPod cluster.
         alarms: addresses and thresholds.
+        topic: one that exists; EventBridge and CloudWatch must be allowed to publish to it. Default: a new one.
     """
 
     topic: sns.ITopic
 
-    def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, alarms: Alarms | None = None) -> None:
+    @checked
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        cluster: IHyperPodCluster,
+        alarms: Alarms | None = None,
+        topic: sns.ITopic | None = None,
+    ) -> None:
         super().__init__(scope, id)
         alarms = alarms or Alarms()
-        self.topic = self._topic(alarms)
+        self.topic = topic or self._topic(alarms)
         for email in alarms.emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
         arn = cluster.cluster_arn
-        self._rule(
-            "ClusterState", arn, "SageMaker HyperPod Cluster State Change", {"ClusterStatus": ["Failed", "RollingBack"]}
-        )
-        health = self._rule("NodeHealth", arn, "SageMaker HyperPod Cluster Node Health Event")
-        self._rule("ClusterError", arn, "SageMaker HyperPod Cluster Event", {"EventDetails": {"EventLevel": ["Error"]}})
+        self._rule("ClusterState", arn, STATE_CHANGE, {"ClusterStatus": ["Failed", "RollingBack"]})
+        health = self._rule("NodeHealth", arn, NODE_HEALTH)
+        self._rule("ClusterError", arn, CLUSTER_EVENT, {"EventDetails": {"EventLevel": ["Error"]}})
         self._alarm(
             "NodeFailures",
             "Nodes of the HyperPod cluster fail again and again",
@@ -148,15 +161,9 @@ class HyperPodAlarms(Construct):
     def _rule(
         self, id: str, cluster_arn: str, detail_type: str, detail: Mapping[str, Any] | None = None
     ) -> events.Rule:
-        return events.Rule(
-            self,
-            id,
-            description=f"{detail_type} of one cluster",
-            event_pattern=events.EventPattern(
-                source=["aws.sagemaker"], detail_type=[detail_type], resources=[cluster_arn], detail=detail
-            ),
-            targets=[targets.SnsTopic(self.topic)],
-        )
+        description = f"{detail_type} of one cluster"
+        target = targets.SnsTopic(self.topic)
+        return cluster_rule(self, id, cluster_arn, detail_type, detail, description=description, targets=[target])
 
     def _alarm(
         self, id: str, description: str, namespace: str, metric: str, dimensions: Mapping[str, str], threshold: int

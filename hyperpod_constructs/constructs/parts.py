@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.checks import Context, Problem, check, find
+from ..core.checks import Context, Problem, acknowledged, check, find
 from ..core.findings import Finding, Severity, ordered
 from ..core.spec import Acknowledgement, Addon, Addons, DependencyChart, Governance, Scheduler, Storage, Team
-from ..core.spec.addons import PREREQUISITES
+from ..core.spec.addons import CORE, PREREQUISITES
 
 if TYPE_CHECKING:
     from constructs import Construct, Node
@@ -47,25 +47,29 @@ class Parts:
     told: _HasSpec | None = None
     """What jobs were told about a HyperPod cluster that this app may not make."""
     acknowledge: list[Acknowledgement] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)
+    """Findings of constructs themselves, about what no spec says."""
 
     @property
     def is_made_here(self) -> bool:
         """Whether this app makes the EKS cluster, so that everything on it is known."""
         return self.eks is not None and self.eks.existing is None
 
-    def findings(self, *, region: str | None, account: str | None) -> list[Finding]:
+    def findings(self, *, region: str | None, account: str | None, others: Sequence[Parts] = ()) -> list[Finding]:
         """Every finding about the parts, each once; findings about a job name its construct.
 
         What is wrong only because something is not in this app is a warning: another app or a person may install it.
+        `others` are about the same EKS cluster, by constructs that were made after these.
         """
         specs: list[Cluster | None] = [each.spec for each in self.clusters]
+        told = self.told.spec if self.told is not None and self.told.spec.groups else None
         found: dict[tuple[str, str, str], Finding] = {}
-        for spec in specs or [self.told.spec if self.told is not None else None]:
+        for spec in specs or [told]:
             whole = Context(
                 region=region,
                 account=account,
                 network=self.network,
-                eks=self.eks,
+                eks=self._eks(),
                 cluster=spec,
                 dependencies=self._dependencies() if spec is not None else None,
                 addons=self._addons() if spec is not None else None,
@@ -76,20 +80,32 @@ class Parts:
             )
             there = Addons().model_copy(update=self.addons) if self.addons else None
             alone = replace(whole, addons=there, dependencies=self.dependencies, governance=None, jobs=None)
-            others = replace(whole, addons=None, dependencies=None)
-            certain = [*check(alone), *check(others)]
+            elsewhere = replace(whole, addons=None, dependencies=None)
+            certain = [*check(alone), *check(elsewhere)]
             for finding in (*certain, *map(_uncertain, check(whole))):
                 if specs or finding.rule.startswith("HP7") or self.told is None:
                     found.setdefault((finding.rule, finding.path, finding.message), finding)
-        return ordered(map(self._named, [*found.values(), *self._one_cluster()]))
+        own = acknowledged([*self.found, *self._one_cluster(others)], tuple(self.acknowledge), stale=False)
+        return ordered(map(self._named, [*found.values(), *own]))
 
-    def _one_cluster(self) -> Iterator[Finding]:
+    def _one_cluster(self, others: Sequence[Parts]) -> Iterator[Finding]:
         rule = find("HP027")
-        if rule is not None and len(self.clusters) > 1:
-            paths = " and ".join(each.node.path for each in self.clusters)
-            yield rule.finding(
-                Problem("cluster", f"{len(self.clusters)} HyperPod clusters on one EKS cluster: {paths}")
-            )
+        clusters = [each for parts in (self, *others) for each in parts.clusters]
+        if rule is not None and self.clusters and len(clusters) > 1:
+            paths = " and ".join(each.node.path for each in clusters)
+            yield rule.finding(Problem("cluster", f"{len(clusters)} HyperPod clusters on one EKS cluster: {paths}"))
+
+    def is_on_same(self, other: Parts) -> bool:
+        """Whether both are about one EKS cluster that exists, of one account and region."""
+        mine, theirs = (each.eks.existing if each.eks is not None else None for each in (self, other))
+        return mine is not None and theirs is not None and mine.cluster_name == theirs.cluster_name
+
+    def _eks(self) -> Eks | None:
+        """The EKS cluster; core add-ons of an existing one are ours where the app makes one of them."""
+        existing = self.eks.existing if self.eks is not None else None
+        if self.eks is None or existing is None or not set(CORE) & set(self.addons):
+            return self.eks
+        return self.eks.model_copy(update={"existing": existing.model_copy(update={"core_addons": True})})
 
     def _named(self, finding: Finding) -> Finding:
         for index, (construct, _) in enumerate(self.jobs):

@@ -15,6 +15,7 @@ from ..core.closed import endpoint_services
 from ..core.facts import use_also
 from ..core.spec import CORE, Platform
 from .addons import NODE_ADDONS
+from .arguments import checked
 from .cluster import HyperPodCluster
 from .dependencies import HyperPodDependencies
 from .eks import HyperPodEks
@@ -24,7 +25,7 @@ from .log_groups import set_log_group, set_log_groups
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
 from .trust import keep_internal
-from .validation import CHECKED
+from .validation import CHECKED, ensure_place
 
 if TYPE_CHECKING:
     from .governance import HyperPodGovernance
@@ -63,6 +64,7 @@ class HyperPodPlatform(Construct):
     governance: HyperPodGovernance | None
     """Cluster policy and teams."""
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, platform: Platform, scopes: Scopes | None = None) -> None:
         super().__init__(scope, id)
         use_also(platform.facts)
@@ -70,6 +72,7 @@ class HyperPodPlatform(Construct):
         if scopes is None:
             self.node.set_context(CHECKED, True)
             scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
+        ensure_place(platform, (scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
         parts = dict.fromkeys((scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
         beside = _beside(parts)
         for part in parts:
@@ -109,6 +112,7 @@ class HyperPodPlatform(Construct):
             eks=platform.completed_eks,
             addons=platform.addons,
             log_settings=platform.logs,
+            outputs=True,
         )
         self.dependencies = None
         if platform.dependencies.enabled:
@@ -116,9 +120,6 @@ class HyperPodPlatform(Construct):
                 scopes.hyperpod,
                 "Dependencies",
                 kubernetes=self.eks.kubernetes,
-                region=platform.region,
-                instance_types=sorted({name for group in platform.cluster.groups for name in group.types}),
-                restricted_nodes=bool(platform.cluster.restricted_instance_groups),
                 components=platform.dependencies,
             )
             self.dependencies.node.add_dependency(self.eks.ready)
@@ -129,7 +130,7 @@ class HyperPodPlatform(Construct):
             vpc=self.network,
             cluster=platform.completed_cluster,
             allow_replacement=platform.allow_cluster_replacement,
-            after=[self.dependencies] if self.dependencies else [],
+            outputs=True,
         )
         self.storage = None
         if platform.storage.lustre or platform.storage.buckets:

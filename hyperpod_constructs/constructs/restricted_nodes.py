@@ -16,6 +16,8 @@ from aws_cdk import Duration
 from constructs import Construct, IDependable
 
 from ..core.catalog import label, load
+from ..core.spec.base import deployed
+from .arguments import checked
 from .kubernetes import KubernetesCopy, KubernetesFields, KubernetesWait, daemon_set_ready
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class RestrictedNetwork(Construct):
     a DaemonSet of that name that exists already.
     """
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster, adopt: bool = False) -> None:
         super().__init__(scope, id)
         addon = eks_cluster.network_addon
@@ -42,7 +45,7 @@ class RestrictedNetwork(Construct):
         self.agent = KubernetesCopy(
             self,
             "Agent",
-            provider=eks_cluster.kubernetes,
+            kubernetes=eks_cluster.kubernetes,
             original=_workload("DaemonSet", "aws-node"),
             copy=_workload("DaemonSet", name) | {"spec": _network_agent(name)},
             rerun_on=addon.fingerprint if addon else "brought",
@@ -62,6 +65,7 @@ class RestrictedDns(Construct):
     and a change of `version`, a text, has the copies made anew.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -75,8 +79,10 @@ class RestrictedDns(Construct):
         ready = KubernetesWait(
             self,
             "NodeServersReady",
-            provider=cluster.kubernetes,
-            condition=daemon_set_ready(NAMESPACE, "node-coredns", minimum_ready=cluster.system_nodes, all_nodes=False),
+            kubernetes=cluster.kubernetes,
+            condition=lambda: daemon_set_ready(
+                NAMESPACE, "node-coredns", minimum_ready=deployed(cluster.system_nodes), all_nodes=False
+            ),
             timeout=Duration.minutes(15),
             rerun_on=version,
         )
@@ -84,7 +90,7 @@ class RestrictedDns(Construct):
             servers = KubernetesCopy(
                 self,
                 name,
-                provider=cluster.kubernetes,
+                kubernetes=cluster.kubernetes,
                 original=_workload("Deployment", "coredns"),
                 copy=_workload("DaemonSet", name) | {"spec": _dns_servers(name, restricted=restricted)},
                 rerun_on=version,
@@ -95,7 +101,7 @@ class RestrictedDns(Construct):
         self.policy = KubernetesFields(
             self,
             "Policy",
-            provider=cluster.kubernetes,
+            kubernetes=cluster.kubernetes,
             fields=service | {"spec": {"internalTrafficPolicy": "Local"}},
             rerun_on=version,
         )

@@ -22,22 +22,15 @@ from ..core import catalog
 from ..core.manifests import fsx_volumes
 from ..core.placement import storage_zone
 from ..core.spec import Bucket, Governance, LustreFileSystem, Storage
+from .arguments import checked
 from .framework_logs import keep_emptying_logs
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
+from .removal import removal_policy
 from .roles import pod_identity_role
 from .weak_references import refer_weakly
 
 _EVENTS = ["NEW", "CHANGED", "DELETED"]
-
-
-def removal_policy(removal: str, *, allow_data_loss: bool) -> RemovalPolicy:
-    """Data goes only where its own policy and the global switch both say so.
-
-    What a failed creation made holds no data yet: it goes with the rollback, or each attempt would leave one more.
-    """
-    destroy = removal == "destroy" and allow_data_loss
-    return RemovalPolicy.DESTROY if destroy else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 class HyperPodBucket(Construct):
@@ -51,6 +44,7 @@ class HyperPodBucket(Construct):
 
     bucket: s3.Bucket
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -128,6 +122,7 @@ class HyperPodFileSystem(Construct):
     resource: fsx.CfnFileSystem | None
     """The file system, None for one that exists."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -210,6 +205,7 @@ class Claims(Construct):
         adopt: take over volumes and claims of these names that exist already; they are kept when ours go.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -222,7 +218,7 @@ class Claims(Construct):
     ) -> None:
         super().__init__(scope, id)
         for namespace, pair in objects.items():
-            applied = KubernetesObjects(self, namespace, provider=cluster.kubernetes, objects=list(pair), adopt=adopt)
+            applied = KubernetesObjects(self, namespace, kubernetes=cluster.kubernetes, objects=list(pair), adopt=adopt)
             applied.node.add_dependency(cluster.milestone(driver), cluster.namespace_ready(namespace))
             cluster.jobs_ready.add(applied)
 
@@ -235,6 +231,7 @@ class HyperPodStorage(Construct):
     buckets: Mapping[str, HyperPodBucket]
     """By name."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -317,6 +314,7 @@ class PodAccess(Construct):
 
     role: iam.Role
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, namespace: str) -> None:
         super().__init__(scope, id)
         self.role = pod_identity_role(self, "Role", eks_cluster_arn=cluster.eks_cluster.cluster_arn)

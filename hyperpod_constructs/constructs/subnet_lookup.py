@@ -9,6 +9,7 @@ from aws_cdk import custom_resources as cr
 from constructs import Construct
 
 from .framework_logs import framework_logs
+from .ids import known_id
 from .trust import keep_copying_internal
 
 
@@ -19,7 +20,7 @@ def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequ
     `use1-az6`. The look-up is one read-only EC2 call per zone; the deployment fails when no subnet lies there. Passing
     `node_subnets` to the cluster avoids it.
     """
-    id = f"SubnetIn-{availability_zone_id}"
+    id = f"SubnetIn-{known_id(scope, availability_zone_id)}"
     found = scope.node.try_find_child(id)
     if found is None:
         call = cr.AwsSdkCall(
@@ -43,6 +44,15 @@ def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequ
                 [iam.PolicyStatement(actions=["ec2:DescribeSubnets"], resources=["*"])]
             ),
         )
+        _share_role(scope, found)
         keep_copying_internal(scope)
     assert isinstance(found, cr.AwsCustomResource)
     return found.get_response_field("Subnets.0.SubnetId")
+
+
+def _share_role(scope: Construct, lookup: cr.AwsCustomResource) -> None:
+    """All look-ups of an app's stack have one role: each comes after the policies of those beside it too."""
+    for other in scope.node.children:
+        if isinstance(other, cr.AwsCustomResource) and other is not lookup:
+            for one, policy_of in ((lookup, other), (other, lookup)):
+                one.node.find_child("Resource").node.add_dependency(policy_of.node.find_child("CustomResourcePolicy"))

@@ -22,6 +22,7 @@ from ..core.jobs import Job, compile_job
 from ..core.node_pools import not_disrupted
 from ..core.spec import Cluster
 from ..core.spec.base import is_token
+from .arguments import checked
 from .kubernetes import KubernetesObjects, KubernetesProvider, KubernetesWait, job_finished, job_started
 
 WaitFor = Literal["start", "completion"]
@@ -64,6 +65,7 @@ class TrainingJob(Construct):
         InvalidSpec: the job has errors; what only the cluster can tell is reported when the app is synthesized.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -87,7 +89,7 @@ class TrainingJob(Construct):
         self.objects = KubernetesObjects(
             self,
             "Job",
-            provider=cluster.kubernetes,
+            kubernetes=cluster.kubernetes,
             objects=[self.manifest],
             removal_policy=removal_policy,
             replace_on_immutable=job.on_change == "replace",
@@ -111,7 +113,7 @@ class TrainingJob(Construct):
         condition = (job_started if wait_for == "start" else job_finished)(
             api_version=self.manifest["apiVersion"], kind=self.job.kind, namespace=self.namespace, name=self.job_name
         )
-        wait = KubernetesWait(self, "Wait", provider=cluster.kubernetes, condition=condition, timeout=timeout)
+        wait = KubernetesWait(self, "Wait", kubernetes=cluster.kubernetes, condition=condition, timeout=timeout)
         wait.resource.node.add_dependency(self.objects.resource)
 
 
@@ -133,6 +135,7 @@ class TrainingJobs(Construct):
         ValueError: `shards` is no power of two, or a name or namespace is a token.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import jsii
-from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Token, Validations
-from constructs import Construct, IValidation
+from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Stage, Token, Validations
+from constructs import Construct, IConstruct, IValidation
 
-from ..core.findings import Finding, Severity, errors
+from ..core.checks import Problem, find
+from ..core.findings import Finding, InvalidSpec, Severity, errors
+from ..core.spec.base import is_token
 from .parts import Parts
+
+if TYPE_CHECKING:
+    from ..core.spec import Platform
 
 CHECKED = "hyperpod-constructs:checked"
 """Node context that says: a whole platform above was checked as one, its parts need not be checked again."""
+
+
+_PARTS: WeakKeyDictionary[IConstruct, list[tuple[str, Parts]]] = WeakKeyDictionary()
+"""Of each app, the parts of every EKS cluster with the environment (account and region) that it is in."""
 
 
 @jsii.implements(IValidation)
@@ -43,12 +54,38 @@ def validate_with(construct: Construct, findings: Callable[[], Iterable[Finding]
 def check_parts(construct: Construct, parts: Parts) -> None:
     """Check all that stands on the EKS cluster of a construct when the app is synthesized."""
     stack = Stack.of(construct)
+    app = _PARTS.setdefault(construct.node.root, [])
+    app.append((stack.environment, parts))
 
     def findings() -> list[Finding]:
         account = None if Token.is_unresolved(stack.account) else stack.account
-        return parts.findings(region=region_of(construct), account=account)
+        later = app[next(index for index, (_, each) in enumerate(app) if each is parts) + 1 :]
+        others = [each for place, each in later if place == stack.environment and each.is_on_same(parts)]
+        return parts.findings(region=region_of(construct), account=account, others=others)
 
     validate_with(construct, findings)
+
+
+def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
+    """Refuse a platform whose region or account differs from that of a stack or stage that holds it.
+
+    Raises:
+        InvalidSpec: there is such a stack or stage.
+    """
+    rule = find("HP035")
+    assert rule is not None
+    problems: dict[str, Problem] = {}
+    for scope in scopes:
+        around = [each for each in scope.node.scopes if Stack.is_stack(each) or Stage.is_stage(each)]
+        holder: Any = around[-1]
+        kind = "stage" if Stage.is_stage(holder) else "stack"
+        for part in ("region", "account"):
+            wanted, there = getattr(platform, part), getattr(holder, part)
+            if wanted and there and not Token.is_unresolved(there) and not is_token(wanted) and wanted != there:
+                name = holder.node.path or "the app"
+                problems.setdefault(part, Problem(part, f"is {wanted}, and the {kind} {name} is in {there}"))
+    if problems:
+        raise InvalidSpec([rule.finding(problem) for problem in problems.values()])
 
 
 def accept_newer_properties(resource: CfnResource) -> None:

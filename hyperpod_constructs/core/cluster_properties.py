@@ -12,6 +12,7 @@ from typing import Any
 
 from . import catalog
 from .spec import Cluster, Deployment, InstanceGroup, RestrictedInstanceGroup, Volume
+from .spec.base import deployed
 from .spec.groups import BatchSize
 
 
@@ -90,7 +91,7 @@ def group_properties(group: InstanceGroup, placement: GroupPlacement) -> dict[st
     properties: dict[str, Any] = {
         **_common(group, placement),
         "InstanceRequirements": {"InstanceTypes": list(group.instance_types)} if group.instance_types else None,
-        "MinInstanceCount": group.min_count,
+        "MinInstanceCount": None if group.min_count is None else deployed(group.min_count),
         "LifeCycleConfig": dict(placement.lifecycle) if placement.lifecycle else None,
         "InstanceStorageConfigs": _storage(group),
         "CapacityRequirements": {"spot": {"Spot": {}}, "on-demand": {"OnDemand": {}}}.get(group.capacity or ""),
@@ -134,7 +135,7 @@ def _common(group: InstanceGroup | RestrictedInstanceGroup, placement: GroupPlac
     return {
         "InstanceGroupName": group.name,
         "InstanceType": group.instance_type,
-        "InstanceCount": group.count,
+        "InstanceCount": deployed(group.count),
         "ExecutionRole": placement.execution_role_arn,
         "OverrideVpcConfig": {
             "SecurityGroupIds": list(placement.security_group_ids),
@@ -203,7 +204,8 @@ def lifecycle_settings(cluster: Cluster, group: InstanceGroup) -> dict[str, str]
 
 
 def _volume(volume: Volume) -> dict[str, Any]:
-    return {"EbsVolumeConfig": _given({"VolumeSizeInGB": volume.size_gib, "VolumeKmsKeyId": volume.kms_key_arn})}
+    size = None if volume.size_gib is None else deployed(volume.size_gib)
+    return {"EbsVolumeConfig": _given({"VolumeSizeInGB": size, "VolumeKmsKeyId": volume.kms_key_arn})}
 
 
 def _deployment(deployment: Deployment | None) -> dict[str, Any] | None:

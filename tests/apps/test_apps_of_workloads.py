@@ -52,11 +52,11 @@ def objects(template: Template, name: str) -> dict[str, Any]:
 def test_manifests_of_ones_own_wait_for_the_cluster_and_jobs_wait_for_them() -> None:
     _, stack, cluster = one_stack()
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tools"}}
-    tools = KubernetesObjects(stack, "Tools", provider=cluster.kubernetes, objects=[namespace])
+    tools = KubernetesObjects(stack, "Tools", kubernetes=cluster.kubernetes, objects=[namespace])
     ready = KubernetesWait(
         stack,
         "Ready",
-        provider=cluster.kubernetes,
+        kubernetes=cluster.kubernetes,
         condition=deployment_available("tools", "proxy"),
         timeout=Duration.minutes(5),
     )
@@ -74,7 +74,7 @@ def test_a_cdk8s_chart_of_ones_own_becomes_objects_of_the_stack() -> None:
     cdk8s.ApiObject(
         chart, "Config", api_version="v1", kind="ConfigMap", metadata={"name": "boards", "namespace": "default"}
     )
-    KubernetesObjects(stack, "Boards", provider=cluster.kubernetes, objects=chart)
+    KubernetesObjects(stack, "Boards", kubernetes=cluster.kubernetes, objects=chart)
     assert "boards" in json.dumps(objects(Template.from_stack(stack), "Boards")["Properties"])
 
 

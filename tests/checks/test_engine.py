@@ -51,7 +51,11 @@ def test_a_region_that_is_a_token_is_not_known() -> None:
     [
         (Context(cluster=cluster(instance_type=TOKEN)), "HP301", "cluster.instance_groups[0].instance_type"),
         (Context(network=Network(vpc_cidr=TOKEN, availability_zone_ids=["a", "b"])), "HP101", "network.vpc_cidr"),
-        (Context(eks=Eks(kubernetes_version=TOKEN)), "HP201", "eks.kubernetes_version"),
+        (
+            Context(eks=Eks(kubernetes_version=TOKEN, existing={"cluster_name": "mine"})),
+            "HP201",
+            "eks.kubernetes_version",
+        ),
         (Context(eks=Eks(admins=[TOKEN])), "HP214", "eks.admins[0]"),
         (Context(cluster=cluster(image_id=TOKEN)), "HP332", "cluster.instance_groups[0].image_id"),
         (Context(cluster=cluster(subnet_ids=[TOKEN])), "HP117", "cluster.instance_groups[0].subnet_ids[0]"),

@@ -58,10 +58,10 @@ def _list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def synthesize(build: Callable[[Stack], None], *, account: str | None = None) -> Synthesized:
+def synthesize(build: Callable[[Stack], None], *, account: str | None = None, region: str = "us-west-2") -> Synthesized:
     """The template of a stack that `build` fills."""
     app = App(context=cdk_context() | UNCOPIED, analytics_reporting=False)
-    stack = Stack(app, "Test", env=Environment(region="us-west-2", account=account))
+    stack = Stack(app, "Test", env=Environment(region=region, account=account))
     build(stack)
     return Synthesized(assertions.Template.from_stack(stack).to_json())
 

@@ -11,7 +11,7 @@ import pytest
 from assembly import read_assembly
 
 from hyperpod_constructs.constructs.access import AccessEntries
-from hyperpod_constructs.constructs.eks import BroughtEks, EksClusterAttributes
+from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes, ImportedEks
 from hyperpod_constructs.core.spec import Access, Team
 
 ADMIN = "arn:aws:iam::111122223333:role/Admin"
@@ -23,7 +23,7 @@ def entries(tmp_path: Path) -> Callable[..., dict[str, dict[str, Any]]]:
     def make(use: Callable[[AccessEntries], None]) -> dict[str, dict[str, Any]]:
         app = cdk.App(outdir=str(tmp_path))
         stack = cdk.Stack(app, "Stack")
-        eks = BroughtEks(stack, "Eks", eks_cluster=EksClusterAttributes(cluster_name="mine"))
+        eks = ImportedEks(stack, "Eks", eks_cluster=EksClusterAttributes(cluster_name="mine"))
         use(AccessEntries.of(eks))
         app.synth()
         found = read_assembly(tmp_path).resources("AWS::EKS::AccessEntry")

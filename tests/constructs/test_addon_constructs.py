@@ -14,7 +14,7 @@ from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
 from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.constructs.addons import CORE_ADDONS, NODE_ADDONS
 from hyperpod_constructs.constructs.cluster import HyperPodCluster
-from hyperpod_constructs.constructs.eks import EksClusterAttributes
+from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes
 from hyperpod_constructs.core.spec import ADDON_NAMES, Addon, Addons, Cluster
 from hyperpod_constructs.core.spec.addons import InferenceOperator, MountpointS3
 

@@ -13,7 +13,7 @@ from platform_parts import KEY, SYSTEM, Synthesized, make_cluster, synthesize
 
 from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.constructs.cluster import HyperPodCluster
-from hyperpod_constructs.constructs.eks import EksClusterAttributes
+from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes
 from hyperpod_constructs.core.placement import system_group
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Lifecycle, RestrictedInstanceGroup, Volume
 from hyperpod_constructs.core.spec.cluster import Autoscaling

@@ -33,11 +33,13 @@ BROUGHT = Network.model_validate(
 )
 
 
-def eks(*, addons: dict[str, Any] | None = None, **options: Any) -> Synthesized:
+def eks(*, addons: dict[str, Any] | None = None, outputs: bool = False, **options: Any) -> Synthesized:
     def build(stack):
         network = HyperPodNetwork(stack, "Network", network=BROUGHT if "existing" in options else NEW)
         spec = Eks.model_validate(options)
-        HyperPodEks(stack, "Eks", network=network, eks=spec, addons=Addons.model_validate(addons or {}))
+        HyperPodEks(
+            stack, "Eks", network=network, eks=spec, addons=Addons.model_validate(addons or {}), outputs=outputs
+        )
 
     return synthesize(build)
 
@@ -195,8 +197,9 @@ def test_an_existing_cluster_whose_security_group_is_not_told_is_warned_about(to
     assert ["is not known" in entry.data for entry in warnings] == ([] if told else [True])
 
 
-def test_the_command_that_connects_kubectl_is_an_output():
-    outputs = eks(existing={"cluster_name": "mine"}).template["Outputs"]
+def test_the_command_that_connects_kubectl_is_an_output_where_it_is_asked_for():
+    assert "Outputs" not in eks(existing={"cluster_name": "mine"}).template
+    outputs = eks(existing={"cluster_name": "mine"}, outputs=True).template["Outputs"]
     (command,) = (one["Value"] for name, one in outputs.items() if "KubeconfigCommand" in name)
     assert command == "aws eks update-kubeconfig --region us-west-2 --name mine"
 

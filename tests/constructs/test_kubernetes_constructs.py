@@ -158,7 +158,7 @@ def test_a_permissions_boundary_limits_every_role(tmp_path: Path) -> None:
 
 
 def test_objects_are_one_resource(app: App) -> None:
-    objects = KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[config_map("a", x="1")])
+    objects = KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[config_map("a", x="1")])
     cdk.CfnOutput(app.stack, "Name", value=objects.name)
     template = app.template()
     resource = only(template, OBJECTS)
@@ -170,9 +170,9 @@ def test_objects_are_one_resource(app: App) -> None:
 
 
 def test_objects_come_after_access_and_permissions_and_so_go_before_them(app: App) -> None:
-    KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[config_map("a")])
+    KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[config_map("a")])
     KubernetesWait(
-        app.stack, "Wait", provider=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
+        app.stack, "Wait", kubernetes=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
     )
     template = app.template()
     kinds = ("AWS::EKS::AccessEntry", "AWS::IAM::Role", "AWS::IAM::Policy")
@@ -189,7 +189,7 @@ def test_objects_come_after_access_and_permissions_and_so_go_before_them(app: Ap
 
 def test_waiting_only_reads(app: App) -> None:
     KubernetesWait(
-        app.stack, "Wait", provider=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
+        app.stack, "Wait", kubernetes=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
     )
     template = app.template()
     policies = {
@@ -207,13 +207,13 @@ def test_waiting_only_reads(app: App) -> None:
 
 
 def test_adopting_is_said_to_the_functions(app: App) -> None:
-    KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[config_map("a")], adopt=True)
+    KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[config_map("a")], adopt=True)
     assert only(app.template(), OBJECTS)["Properties"]["Adopt"] == "true"
 
 
 def test_objects_of_another_stack_come_after_the_providers_stack(app: App) -> None:
     jobs = cdk.Stack(app.app, "Jobs")
-    KubernetesObjects(jobs, "Settings", provider=app.provider, objects=[config_map("a")])
+    KubernetesObjects(jobs, "Settings", kubernetes=app.provider, objects=[config_map("a")])
     assembly = app.app.synth()
     assert "Platform" in [artifact.id for artifact in assembly.get_stack_by_name("Jobs").dependencies]
     template = dict(assembly.get_stack_by_name("Jobs").template)
@@ -224,7 +224,7 @@ def test_choices_are_properties(app: App) -> None:
     KubernetesObjects(
         app.stack,
         "Settings",
-        provider=app.provider,
+        kubernetes=app.provider,
         objects=[config_map("a")],
         removal_policy=cdk.RemovalPolicy.RETAIN,
         replace_on_immutable=True,
@@ -256,7 +256,7 @@ def test_tokens_may_stand_anywhere(app: App) -> None:
         bare=cdk.Fn.ref("AWS::StackId"),
         object=count.value,
     )
-    KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[item])
+    KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[item])
     text = resolved(only(app.template(), OBJECTS)["Properties"]["Manifest"])
     assert json.loads(text.replace("<Count>", "7"))[0] == config_map(
         "c-<AWS::Region>",
@@ -271,7 +271,7 @@ def test_tokens_may_stand_anywhere(app: App) -> None:
 
 def test_a_bare_token_object_is_resolved(app: App) -> None:
     item = config_map("a", role=cdk.Fn.get_att("KubernetesRoleB851EC21", "Arn"))
-    KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[item])
+    KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[item])
     parts = only(app.template(), OBJECTS)["Properties"]["Manifest"]["Fn::Join"][1]
     assert {"Fn::GetAtt": ["KubernetesRoleB851EC21", "Arn"]} in parts
 
@@ -280,7 +280,7 @@ def test_a_cdk8s_chart_gives_its_objects(app: App) -> None:
     chart = cdk8s.Chart(cdk8s.App(), "chart")
     item = cdk8s.ApiObject(chart, "Map", api_version="v1", kind="ConfigMap", metadata={"name": "a"})
     item.add_json_patch(cdk8s.JsonPatch.add("/data", {"region": cdk.Aws.REGION}))
-    objects = KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=chart)
+    objects = KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=chart)
     assert [str(ref) for ref in objects.refs] == ["ConfigMap a"]
     text = resolved(only(app.template(), OBJECTS)["Properties"]["Manifest"])
     assert json.loads(text)[0]["data"] == {"region": "<AWS::Region>"}
@@ -291,7 +291,7 @@ def test_a_token_that_cdk8s_lost_is_refused(app: App) -> None:
         KubernetesObjects(
             app.stack,
             "Settings",
-            provider=app.provider,
+            kubernetes=app.provider,
             objects=[config_map("a"), config_map("b", x="<unresolved-token>")],
         )
 
@@ -306,12 +306,11 @@ def test_a_token_that_cdk8s_lost_is_refused(app: App) -> None:
         ([config_map("a"), config_map("a")], "ConfigMap team/a is in the manifest twice"),
         ([config_map("a", x=object())], "ConfigMap team/a is not JSON: a object has no place in a manifest"),
         ([config_map("a", x=float("nan"))], "ConfigMap team/a is not JSON"),
-        (["text"], "a manifest is a list of objects, found a str"),
     ],
 )
 def test_what_is_no_list_of_objects_is_refused_with_the_objects_name(app: App, objects: list[Any], says: str) -> None:
     with pytest.raises(ValueError, match=rf"^Platform/Settings: .*{says}"):
-        KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=objects)
+        KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=objects)
 
 
 def test_a_removal_policy_is_to_keep_or_to_delete(app: App) -> None:
@@ -319,7 +318,7 @@ def test_a_removal_policy_is_to_keep_or_to_delete(app: App) -> None:
         KubernetesObjects(
             app.stack,
             "Settings",
-            provider=app.provider,
+            kubernetes=app.provider,
             objects=[config_map("a")],
             removal_policy=cdk.RemovalPolicy.SNAPSHOT,
         )
@@ -327,12 +326,12 @@ def test_a_removal_policy_is_to_keep_or_to_delete(app: App) -> None:
 
 def test_retry_seconds_have_bounds(app: App) -> None:
     with pytest.raises(ValueError, match="between 1 and 780, got 781"):
-        KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[config_map("a")], retry_seconds=781)
+        KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[config_map("a")], retry_seconds=781)
 
 
 def test_large_objects_go_as_an_asset(app: App, tmp_path: Path) -> None:
     large = config_map("large", x="y" * 1_400_000)
-    KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[large, config_map("small")])
+    KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[large, config_map("small")])
     template = app.template()
     resource = only(template, OBJECTS)
     properties = resource["Properties"]
@@ -353,7 +352,7 @@ def test_large_objects_go_as_an_asset(app: App, tmp_path: Path) -> None:
 def test_large_objects_with_tokens_are_refused_with_the_largest_ones_name(app: App) -> None:
     objects = [config_map("small"), config_map("large", x="y" * 300_000, region=cdk.Aws.REGION)]
     with pytest.raises(ValueError, match=r"^Platform/Settings: 300,\d+ bytes .* the largest is ConfigMap team/large"):
-        KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=objects)
+        KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=objects)
 
 
 # The whole.
@@ -364,10 +363,10 @@ def test_two_synths_are_identical(tmp_path: Path) -> None:
     for round_ in ("first", "second"):
         app = App(tmp_path / round_)
         big = config_map("large", x="y" * 300_000)
-        KubernetesObjects(app.stack, "Settings", provider=app.provider, objects=[big])
-        KubernetesObjects(app.stack, "Tokens", provider=app.provider, objects=[config_map("a", r=cdk.Aws.REGION)])
+        KubernetesObjects(app.stack, "Settings", kubernetes=app.provider, objects=[big])
+        KubernetesObjects(app.stack, "Tokens", kubernetes=app.provider, objects=[config_map("a", r=cdk.Aws.REGION)])
         KubernetesWait(
-            app.stack, "Ready", provider=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
+            app.stack, "Ready", kubernetes=app.provider, condition=addon_active("x"), timeout=cdk.Duration.minutes(1)
         )
         app.app.synth()
         templates.append({path.name: path.read_bytes() for path in (tmp_path / round_).glob("*.template.json")})
@@ -378,6 +377,6 @@ def test_two_synths_are_identical(tmp_path: Path) -> None:
 
 def test_a_charts_like_is_anything_with_to_json(app: App) -> None:
     chart = SimpleNamespace(to_json=lambda: [config_map("a")])
-    assert [str(ref) for ref in KubernetesObjects(app.stack, "S", provider=app.provider, objects=chart).refs] == [
+    assert [str(ref) for ref in KubernetesObjects(app.stack, "S", kubernetes=app.provider, objects=chart).refs] == [
         "ConfigMap team/a"
     ]

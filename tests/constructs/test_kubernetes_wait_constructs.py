@@ -22,7 +22,7 @@ def test_a_wait_is_a_small_resource(app: App) -> None:
     KubernetesWait(
         app.stack,
         "Ready",
-        provider=app.provider,
+        kubernetes=app.provider,
         condition=nodes_ready(count=2, cluster_arn="arn:hyperpod", instance_types=["ml.m5.4xlarge", "ml.c5.large"]),
         timeout=cdk.Duration.minutes(40),
         rerun_on="v2",
@@ -49,7 +49,7 @@ def test_a_wait_is_an_hour_at_most(app: App, minutes: int) -> None:
         KubernetesWait(
             app.stack,
             "Ready",
-            provider=app.provider,
+            kubernetes=app.provider,
             condition=deployment_available("a", "b"),
             timeout=cdk.Duration.minutes(minutes),
         )

@@ -37,7 +37,7 @@ def one_stack() -> Synthesized:
         iam.Role(stack, "Theirs", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         HyperPodPlatform(stack, "Platform", platform=platform)
 
-    return synthesize(build)
+    return synthesize(build, region=platform.region)
 
 
 def test_every_role_has_the_boundary(one_stack: Synthesized):

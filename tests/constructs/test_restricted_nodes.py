@@ -17,7 +17,7 @@ from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
 from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.constructs.addons import CoreDnsAddon
 from hyperpod_constructs.constructs.cluster import HyperPodCluster
-from hyperpod_constructs.constructs.eks import EksClusterAttributes
+from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.core.spec import Addons, Cluster, Platform, RestrictedInstanceGroup
 

@@ -160,6 +160,6 @@ def test_a_chart_goes_into_a_stack():
         stack, "Kubernetes", cluster_name="eks", cluster_arn="arn:aws:eks:us-east-1:111122223333:cluster/eks"
     )
     chart = k8s_charts.TeamChart(cdk8s.App(), "Team", team=TEAM)
-    KubernetesObjects(stack, "Team", provider=provider, objects=chart)
+    KubernetesObjects(stack, "Team", kubernetes=provider, objects=chart)
     (resource,) = Template.from_stack(stack).find_resources("Custom::HyperPodKubernetesObjects").values()
     assert json.loads(resource["Properties"]["Manifest"]) == chart.to_json()

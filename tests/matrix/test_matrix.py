@@ -19,7 +19,7 @@ from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.nag import JUSTIFIED, JustifiedNag
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.cluster import HyperPodCluster
-from hyperpod_constructs.constructs.eks import EksClusterAttributes
+from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.core.spec import InstanceGroup, Platform
 

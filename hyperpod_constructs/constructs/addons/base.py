@@ -13,6 +13,8 @@ from constructs import Construct, IDependable
 from ...core import catalog
 from ...core.overlay import overlay
 from ...core.spec import ADDON_NAMES, CORE, PREREQUISITES, Addon, Addons, configuration_of
+from ...core.spec.base import is_token
+from ..arguments import checked
 from ..kubernetes import KubernetesWait, addon_active, deployment_available
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class EksAddon(Construct):
     The settings' typed fields are merged over them, and their `configuration` over both.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -87,7 +90,7 @@ class EksAddon(Construct):
         wait = KubernetesWait(
             self,
             "Active",
-            provider=self.eks_cluster.kubernetes,
+            kubernetes=self.eks_cluster.kubernetes,
             condition=addon_active(self.addon_name),
             timeout=timeout,
             rerun_on=self.version,
@@ -98,7 +101,7 @@ class EksAddon(Construct):
             next_wait = KubernetesWait(
                 self,
                 f"{name}Available",
-                provider=self.eks_cluster.kubernetes,
+                kubernetes=self.eks_cluster.kubernetes,
                 condition=deployment_available(namespace, name),
                 timeout=timeout,
                 rerun_on=self.version,
@@ -115,6 +118,7 @@ class NodeAddon(EksAddon):
     and refuses them while it starts.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -181,5 +185,6 @@ def known_version(addon_name: str, kubernetes_version: str | None) -> str | None
     'v1.3.0-eksbuild.1'
     """
     addon = catalog.find_addon(addon_name)
-    version = addon.version_for(kubernetes_version) if addon and kubernetes_version else None
+    known = kubernetes_version and not is_token(kubernetes_version)
+    version = addon.version_for(str(kubernetes_version)) if addon and known else None
     return version.version if version else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from constructs import Construct
 
 from ...core.spec import CertManager
+from ..arguments import checked
 from .base import NodeAddon
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class CertManagerAddon(NodeAddon):
     Its pods tolerate every taint, so that a cluster of accelerated nodes alone can run them.
     """
 
+    @checked
     def __init__(
         self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: CertManager | None = None
     ) -> None:

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from ...core import catalog
 from ...core.spec import CloudWatchObservability
+from ..arguments import checked
 from ..roles import pod_identity_role
 from .base import NodeAddon
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 class CloudWatchObservabilityAddon(NodeAddon):
     """The CloudWatch agent and Fluent Bit on every node, with a role by pod identity."""
 
+    @checked
     def __init__(
         self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: CloudWatchObservability | None = None
     ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from constructs import Construct
 
 from ...core.spec import CoreDns
+from ..arguments import checked
 from ..restricted_nodes import RestrictedDns
 from .base import NodeAddon
 
@@ -20,6 +21,7 @@ class CoreDnsAddon(NodeAddon):
     Beside restricted nodes it runs on every node besides (`RestrictedDns`).
     """
 
+    @checked
     def __init__(
         self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: CoreDns | None = None
     ) -> None:

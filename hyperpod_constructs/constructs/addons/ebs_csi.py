@@ -9,6 +9,7 @@ from constructs import Construct
 
 from ...core import catalog
 from ...core.spec import Addon
+from ..arguments import checked
 from ..roles import allow_catalog_actions, pod_identity_role
 from .base import NodeAddon
 
@@ -22,6 +23,7 @@ class EbsCsiAddon(NodeAddon):
     role: iam.IRole
     """Role of the driver's controller."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,

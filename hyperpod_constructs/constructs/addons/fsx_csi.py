@@ -9,6 +9,7 @@ from constructs import Construct
 
 from ...core import catalog
 from ...core.spec import ADDON_NAMES, Addon
+from ..arguments import checked
 from ..roles import pod_identity_role
 from .base import NodeAddon
 
@@ -27,6 +28,7 @@ class FsxCsiAddon(NodeAddon):
     role: iam.IRole
     """Role of the driver's controller."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,

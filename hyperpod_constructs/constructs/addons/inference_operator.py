@@ -11,6 +11,7 @@ from constructs import Construct
 
 from ...core import catalog
 from ...core.spec import InferenceOperator
+from ..arguments import checked
 from ..roles import allow_catalog_actions, service_account_role
 from .base import NodeAddon
 from .load_balancer_policy import load_balancer_statements
@@ -31,6 +32,7 @@ class InferenceOperatorAddon(NodeAddon):
     tls_bucket: s3.IBucket
     """Where the operator keeps TLS certificates."""
 
+    @checked
     def __init__(
         self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: InferenceOperator | None = None
     ) -> None:
@@ -52,6 +54,7 @@ class InferenceOperatorAddon(NodeAddon):
 class InferenceOperatorAccess(Construct):
     """Roles and bucket, which come before the add-on."""
 
+    @checked
     def __init__(self, scope: Construct, id: str, cluster: IHyperPodCluster, settings: InferenceOperator) -> None:
         super().__init__(scope, id)
         self._oidc = cluster.eks_cluster.oidc

@@ -12,6 +12,7 @@ from ...core.catalog._files import load
 from ...core.overlay import overlay
 from ...core.spec import Kueue
 from ...core.spec.dependencies import ChartSource, GitChart
+from ..arguments import checked
 from ..kubernetes import KubernetesWait, deployment_available
 from ..kubernetes.helm_release import HelmRelease
 
@@ -26,6 +27,7 @@ class KueueAddon(Construct):
     name a queue. `chart` is another source, such as a vendored folder in a closed network.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -56,7 +58,7 @@ class KueueAddon(Construct):
         self.ready = KubernetesWait(
             self,
             "Available",
-            provider=cluster.kubernetes,
+            kubernetes=cluster.kubernetes,
             condition=deployment_available(pin["namespace"], pin["deployment"]),
             timeout=Duration.minutes(15),
         )

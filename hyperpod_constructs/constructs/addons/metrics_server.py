@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from constructs import Construct
 
 from ...core.spec import MetricsServer
+from ..arguments import checked
 from .base import NodeAddon
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 class MetricsServerAddon(NodeAddon):
     """metrics-server as an EKS community add-on. It tolerates every taint, for clusters of accelerated nodes alone."""
 
+    @checked
     def __init__(
         self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: MetricsServer | None = None
     ) -> None:

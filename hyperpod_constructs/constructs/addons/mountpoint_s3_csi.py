@@ -9,6 +9,7 @@ from constructs import Construct
 
 from ...core import catalog
 from ...core.spec import ADDON_NAMES, MountpointS3
+from ..arguments import checked
 from ..roles import service_account_role
 from .base import NodeAddon
 
@@ -25,6 +26,7 @@ class MountpointS3CsiAddon(NodeAddon):
     role: iam.IRole
     """Role of the driver."""
 
+    @checked
     def __init__(
         self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: MountpointS3 | None = None
     ) -> None:

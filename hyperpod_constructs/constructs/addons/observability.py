@@ -10,6 +10,7 @@ from constructs import Construct
 
 from ...core import catalog
 from ...core.spec import ADDON_NAMES, Metrics, Observability
+from ..arguments import checked
 from ..roles import pod_identity_role
 from .base import NodeAddon
 
@@ -46,6 +47,7 @@ class ObservabilityAddon(NodeAddon):
     grafana: ManagedGrafana | SelfHostedGrafana | None
     alarms: HyperPodAlarms | None
 
+    @checked
     def __init__(
         self,
         scope: Construct,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from constructs import Construct
 
 from ...core.spec import Addon
+from ..arguments import checked
 from .base import EksAddon
 
 if TYPE_CHECKING:
@@ -16,5 +17,6 @@ if TYPE_CHECKING:
 class PodIdentityAgentAddon(EksAddon):
     """The EKS pod identity agent. A DaemonSet: it is ACTIVE without nodes, so it comes before the HyperPod cluster."""
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster, settings: Addon | None = None) -> None:
         super().__init__(scope, id, key="pod_identity_agent", eks_cluster=eks_cluster, settings=settings)

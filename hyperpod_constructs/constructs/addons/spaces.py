@@ -8,6 +8,7 @@ from constructs import Construct
 
 from ...core import catalog
 from ...core.spec import Spaces
+from ..arguments import checked
 from ..roles import pod_identity_role
 from .base import NodeAddon
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 class SpacesAddon(NodeAddon):
     """The Spaces add-on with a role for its controller and one for its router (web access), each by pod identity."""
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: Spaces | None = None) -> None:
         super().__init__(scope, id, key="spaces", cluster=cluster, settings=settings)
         controller, router = catalog.addon(self.addon_name).service_accounts

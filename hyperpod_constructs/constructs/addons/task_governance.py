@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from constructs import Construct
 
 from ...core.spec import Addon
+from ..arguments import checked
 from .base import NodeAddon
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class TaskGovernanceAddon(NodeAddon):
     quotas come after it too: creating them calls that webhook.
     """
 
+    @checked
     def __init__(self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: Addon | None = None) -> None:
         super().__init__(scope, id, key="task_governance", cluster=cluster, settings=settings)
         self.ready = self.wait_for_deployments()

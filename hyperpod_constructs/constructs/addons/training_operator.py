@@ -10,6 +10,7 @@ from constructs import Construct
 
 from ...core import catalog
 from ...core.spec import ADDON_NAMES, TrainingOperator
+from ..arguments import checked
 from ..kubernetes import KubernetesWait, crd_established
 from ..roles import pod_identity_role
 from .base import NodeAddon
@@ -29,6 +30,7 @@ class TrainingOperatorAddon(NodeAddon):
     role: iam.IRole
     """Role of the controller."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -48,7 +50,7 @@ class TrainingOperatorAddon(NodeAddon):
         crd = KubernetesWait(
             self,
             "KindEstablished",
-            provider=cluster.kubernetes,
+            kubernetes=cluster.kubernetes,
             condition=crd_established(fact.crds[0]),
             timeout=Duration.minutes(10),
             rerun_on=self.version,

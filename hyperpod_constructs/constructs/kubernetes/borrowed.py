@@ -8,6 +8,7 @@ from typing import Any
 from constructs import Construct
 
 from ...handlers.kubernetes.objects import ObjectRef
+from ..arguments import checked, renamed
 from .objects import KubernetesObjects, reference
 from .provider import KubernetesProvider
 
@@ -25,18 +26,20 @@ class KubernetesCopy(KubernetesObjects):
         adopt: take over an object of the copy's name that exists already, see `KubernetesObjects`.
     """
 
+    @renamed(provider="kubernetes")
+    @checked
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        provider: KubernetesProvider,
+        kubernetes: KubernetesProvider,
         original: Mapping[str, Any],
         copy: Mapping[str, Any],
         rerun_on: str,
         adopt: bool = False,
     ) -> None:
-        super().__init__(scope, id, provider=provider, objects=[copy], adopt=adopt)
+        super().__init__(scope, id, kubernetes=kubernetes, objects=[copy], adopt=adopt)
         self.resource.add_property_override("CopyOf", reference(ObjectRef.of(original)))
         self.resource.add_property_override("RerunOn", rerun_on)
 
@@ -52,15 +55,17 @@ class KubernetesFields(KubernetesObjects):
         rerun_on: any text, such as the version of what brings the object; a change of it sets the fields again.
     """
 
+    @renamed(provider="kubernetes")
+    @checked
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        provider: KubernetesProvider,
+        kubernetes: KubernetesProvider,
         fields: Mapping[str, Any],
         rerun_on: str,
     ) -> None:
-        super().__init__(scope, id, provider=provider, objects=[fields])
+        super().__init__(scope, id, kubernetes=kubernetes, objects=[fields])
         self.resource.add_property_override("FieldsOnly", "true")
         self.resource.add_property_override("RerunOn", rerun_on)

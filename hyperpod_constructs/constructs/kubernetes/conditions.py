@@ -33,7 +33,7 @@ def deployment_available(namespace: str, name: str) -> WaitCondition:
     return WaitCondition("DeploymentAvailable", {"Namespace": namespace, "Name": name})
 
 
-def daemon_set_ready(namespace: str, name: str, *, minimum_ready: int = 1, all_nodes: bool = True) -> WaitCondition:
+def daemon_set_ready(namespace: str, name: str, *, minimum_ready: float = 1, all_nodes: bool = True) -> WaitCondition:
     """A DaemonSet's pods are of its newest version and ready on all its nodes, and on `minimum_ready` at least.
 
     With `all_nodes=False` those that are enough: one node that is not ready does not hold a deployment then.
@@ -44,7 +44,7 @@ def daemon_set_ready(namespace: str, name: str, *, minimum_ready: int = 1, all_n
 
 def nodes_ready(
     *,
-    count: int,
+    count: float,
     cluster_arn: str | None = None,
     instance_types: Sequence[str] = (),
     labels: Mapping[str, str] | None = None,

@@ -6,13 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jsii
 from aws_cdk import (
     CustomResource,
     Duration,
-    IResolvable,
-    IStableAnyProducer,
-    Lazy,
     RemovalPolicy,
     Size,
     Stack,
@@ -28,7 +24,9 @@ from ...core.chart_lines import Insertion
 from ...core.spec.base import is_token
 from ...core.spec.dependencies import ChartSource, FolderChart, GitChart, OciChart
 from ...handlers.helm.folder import content_digest
+from ..arguments import checked
 from ..functions import FUNCTION_MINUTES, function_logs, handler_function
+from ..late import late
 from ..log_groups import DEFAULT_RETENTION
 from .provider import KubernetesProvider
 
@@ -49,6 +47,7 @@ class HelmProvider(Construct):
         log_retention: how long logs are kept. Default: three months.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -120,6 +119,7 @@ class HelmRelease(Construct):
         ChartError: the chart's folder cannot be read.
     """
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -152,13 +152,13 @@ class HelmRelease(Construct):
             "Release": release,
             "Namespace": namespace,
             "Chart": self._source(chart, kubernetes),
-            "Values": Stack.of(self).to_json_string(_late(lambda: values() if callable(values) else values or {})),
+            "Values": Stack.of(self).to_json_string(late(lambda: values() if callable(values) else values or {})),
             "SkipCrds": skip_crds,
             "CreateNamespace": create_namespace,
             "Wait": wait,
             "TimeoutSeconds": seconds,
             "Adopt": adopt,
-            "Insertions": _late(lambda: [_line(i) for i in (insertions() if callable(insertions) else insertions)]),
+            "Insertions": late(lambda: [_line(i) for i in (insertions() if callable(insertions) else insertions)]),
         }
         if values_files:
             properties["ValuesFiles"] = list(values_files)
@@ -203,21 +203,6 @@ class HelmRelease(Construct):
     def _allow(self, kubernetes: KubernetesProvider, statements: list[iam.PolicyStatement]) -> None:
         if statements:
             self._access = iam.Policy(self, "ChartAccess", roles=[kubernetes.role], statements=statements)
-
-
-@jsii.implements(IStableAnyProducer)
-class _Late:
-    """A value that is made at synthesis."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-
-    def produce(self) -> Any:
-        return self._make()
-
-
-def _late(make: Callable[[], Any]) -> IResolvable:
-    return Lazy.any(_Late(make), omit_empty_array=True)
 
 
 def _line(insertion: Insertion) -> dict[str, str]:

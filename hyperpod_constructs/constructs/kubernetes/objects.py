@@ -17,6 +17,7 @@ from constructs import Construct
 
 from ...handlers.kubernetes.errors import HandlerError
 from ...handlers.kubernetes.objects import ObjectRef, check, flat
+from ..arguments import checked, renamed
 from .provider import KubernetesProvider
 
 #: Bytes of a manifest inside a template. An update event carries the old and the new one, and Lambda takes 1 MB.
@@ -52,7 +53,7 @@ class KubernetesObjects(Construct):
     can stand. The objects are readable in the template: no credentials belong here.
 
     Args:
-        provider: the way into the cluster.
+        kubernetes: the way into the cluster.
         objects: the objects, or a `cdk8s.Chart`.
         removal_policy: `RETAIN` leaves objects in the cluster when the resource, or their place in it, goes. Default: they
             are deleted.
@@ -67,12 +68,14 @@ class KubernetesObjects(Construct):
             token, or too much for one resource.
     """
 
+    @renamed(provider="kubernetes")
+    @checked
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        provider: KubernetesProvider,
+        kubernetes: KubernetesProvider,
         objects: Sequence[Mapping[str, Any]] | ChartLike,
         removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
         replace_on_immutable: bool = False,
@@ -86,9 +89,9 @@ class KubernetesObjects(Construct):
                 f"{self.node.path}: retry_seconds must be between 1 and {LONGEST_RETRY_SECONDS}, got {retry_seconds}"
             )
         properties: dict[str, Any] = {
-            "ServiceToken": provider.service_token,
+            "ServiceToken": kubernetes.service_token,
             "ServiceTimeout": _SERVICE_TIMEOUT_SECONDS,
-            "ClusterName": provider.cluster_name,
+            "ClusterName": kubernetes.cluster_name,
         }
         if removal_policy not in _REMOVAL_POLICIES:
             raise ValueError(f"{self.node.path}: removal_policy must be RETAIN or DESTROY, got {removal_policy.name}")
@@ -115,9 +118,9 @@ class KubernetesObjects(Construct):
         elif has_tokens:
             raise ValueError(self._too_large(items, text))
         else:
-            access = self._as_asset(provider, text, properties)
+            access = self._as_asset(kubernetes, text, properties)
         self.resource = CfnResource(self, "Resource", type="Custom::HyperPodKubernetesObjects", properties=properties)
-        self.resource.node.add_dependency(provider.ready, *([access] if access else []))
+        self.resource.node.add_dependency(kubernetes.ready, *([access] if access else []))
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup
 
 from ...handlers.kubernetes.timing import POLL_SECONDS
+from ..arguments import checked
 from ..functions import FUNCTION_MINUTES, function_logs, function_role, handler_function, waiting_provider
 from ..log_groups import DEFAULT_RETENTION
 from ..parts import Parts
@@ -62,6 +63,8 @@ class KubernetesProvider(Construct):
     """Security groups of the functions: the cluster's must admit them."""
     parts: Parts
     """What the app puts on the EKS cluster; checked when the app is synthesized."""
+    before_clusters: DependencyGroup
+    """What HyperPod clusters on the EKS cluster come after, such as the dependency chart."""
     service_token: str
     """Service token of `Custom::HyperPodKubernetesObjects`."""
     reachable: DependencyGroup
@@ -69,6 +72,7 @@ class KubernetesProvider(Construct):
     ready: DependencyGroup
     """The access entry and the role with its policies: manifests come after it and go before it."""
 
+    @checked
     def __init__(
         self,
         scope: Construct,
@@ -97,6 +101,7 @@ class KubernetesProvider(Construct):
         self._framework_logs = function_logs(self, "FrameworkLogs", log_retention)
         keep_internal(self)
         self.reachable = DependencyGroup()
+        self.before_clusters = DependencyGroup()
         self.ready = DependencyGroup(self.role, self.reachable)
         if create_access_entry:
             self.ready.add(self._let_in("AccessEntry", self.role, "AmazonEKSClusterAdminPolicy"))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aws_cdk import CfnResource, Duration
 from constructs import Construct
 
+from ..arguments import checked, renamed
+from ..late import late
 from .conditions import WaitCondition
 from .provider import KubernetesProvider
 
@@ -19,8 +23,9 @@ class KubernetesWait(Construct):
     limit for a custom resource, and its last two minutes are kept for the answer.
 
     Args:
-        provider: the way into the cluster.
-        condition: what to wait for, made by a function of this package such as `nodes_ready`.
+        kubernetes: the way into the cluster.
+        condition: what to wait for, made by a function of this package such as `nodes_ready`; or a function that makes it at
+            synthesis.
         timeout: at most one hour.
         rerun_on: any text, such as a version; a change of it makes the wait run again. Default: it runs again only when its
             condition, timeout or cluster changes.
@@ -29,13 +34,15 @@ class KubernetesWait(Construct):
         ValueError: a timeout that is not between one second and one hour.
     """
 
+    @renamed(provider="kubernetes")
+    @checked
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        provider: KubernetesProvider,
-        condition: WaitCondition,
+        kubernetes: KubernetesProvider,
+        condition: WaitCondition | Callable[[], WaitCondition],
         timeout: Duration,
         rerun_on: str | None = None,
     ) -> None:
@@ -44,13 +51,13 @@ class KubernetesWait(Construct):
         if not 1 <= seconds <= _HOUR:
             raise ValueError(f"{self.node.path}: timeout must be between 1 and {_HOUR} seconds, got {seconds}")
         properties = {
-            "ServiceToken": provider.wait_service_token,
+            "ServiceToken": kubernetes.wait_service_token,
             "ServiceTimeout": min(_HOUR, seconds + _ANSWER_SECONDS),
-            "ClusterName": provider.cluster_name,
-            "Condition": condition.properties(),
+            "ClusterName": kubernetes.cluster_name,
+            "Condition": late(lambda: condition().properties()) if callable(condition) else condition.properties(),
             "TimeoutSeconds": seconds,
         }
         if rerun_on is not None:
             properties["RerunOn"] = rerun_on
         self.resource = CfnResource(self, "Resource", type="Custom::HyperPodKubernetesWait", properties=properties)
-        self.resource.node.add_dependency(provider.wait_ready)
+        self.resource.node.add_dependency(kubernetes.wait_ready)

@@ -14,7 +14,7 @@ from ..spec.eks import Eks
 from ..spec.network import Network
 from .context import Context, as_text, skipped
 from .network import parsed
-from .registry import Problem, rule
+from .registry import Problem, describe, rule
 
 
 @rule(
@@ -215,3 +215,15 @@ def existing_or_new_eks(eks: Eks, ctx: Context) -> Iterator[Problem]:
         if key in ctx.addons.model_fields_set and getattr(ctx.addons, key).enabled:
             message = "ignored: core add-ons of an existing cluster are not managed"
             yield Problem(f"addons.{key}", message, "Remove it, or set eks.existing.core_addons: true.")
+
+
+describe(
+    "HP207",
+    title="An EKS cluster with Auto Mode has the core add-ons for HyperPod nodes.",
+    severity=Severity.WARNING,
+    why="Nodes of Auto Mode run their network agent, kube-proxy and DNS as system processes, so that EKS does not install "
+    "these add-ons; without them HyperPod nodes never become Ready.",
+    cure="Install vpc-cni, kube-proxy, coredns and eks-pod-identity-agent, or use default_capacity_type="
+    "DefaultCapacityType.NODEGROUP with default_capacity=0; acknowledge this where the add-ons are there.",
+    source="EKS user guide, Auto Mode: which components it contains; CDK's aws_eks_v2 switches it on by default",
+)

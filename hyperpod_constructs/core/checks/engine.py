@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..documents import within
 from ..findings import Finding, InvalidSpec, Severity, errors, ordered
-from ..spec.base import is_token
+from ..spec.base import DeployTimeNumber, SpecModel, is_token
 from .context import Context
 from .registry import Problem, active, find, nearest
 
@@ -24,14 +24,45 @@ def check(context: Context) -> list[Finding]:
     >>> next(f for f in check(Context(cluster=Cluster(instance_groups=[group]))) if f.rule == "HP301").cure
     "did you mean 'ml.p5.48xlarge'?"
     """
+    found = _found_in(context)
+    largest = with_most(context.cluster)
+    if (
+        largest is not context.cluster
+    ):  # numbers that are known only at deploy time: what holds for all of them is certain
+        also = {(finding.rule, finding.path) for finding in _found_in(replace(context, cluster=largest))}
+        found = [finding for finding in found if (finding.rule, finding.path) in also]
+    return acknowledged(found, context.acknowledge, stale=context.whole)
+
+
+def _found_in(context: Context) -> list[Finding]:
+    """Each finding once, without acknowledgements."""
     found: dict[tuple[str, str, str], Finding] = {}
     for rule in active():
-        if not rule.applies_to(context):
-            continue
-        for problem in rule.problems(context):
-            finding = rule.finding(problem)
-            found.setdefault((finding.rule, finding.path, finding.message), finding)
-    return acknowledged(found.values(), context.acknowledge, stale=context.whole)
+        if rule.applies_to(context):
+            for problem in rule.problems(context):
+                finding = rule.finding(problem)
+                found.setdefault((finding.rule, finding.path, finding.message), finding)
+    return list(found.values())
+
+
+def with_most(value: Any) -> Any:
+    """A part with the most for each number that is known only at deploy time; itself where there is none.
+
+    >>> from hyperpod_constructs.core.spec import Cluster, InstanceGroup
+    >>> group = InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=-1.8e289)
+    >>> with_most(Cluster(instance_groups=[group])).instance_groups[0].count
+    1000
+    """
+    if isinstance(value, DeployTimeNumber):
+        return value.most
+    if isinstance(value, tuple):
+        items = tuple(map(with_most, value))
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    if isinstance(value, SpecModel):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        changed = {name: new for name, old in fields.items() if (new := with_most(old)) is not old}
+        return value.model_copy(update=changed) if changed else value
+    return value
 
 
 def error_texts(context: Context) -> list[str]:

@@ -46,7 +46,15 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
         return
     path = "eks.kubernetes_version"
     if is_token(version):
-        yield skipped(path)
+        if eks.existing is not None:
+            yield skipped(path)
+        else:
+            message = (
+                "is known only at deploy time (a CDK token), and versions of add-ons are chosen by it at synthesis"
+            )
+            yield Problem(
+                path, message, f'Give the version itself, such as "{_newest()}".', "Nothing fits the version."
+            )
         return
     listed = f"Use {_newest()}, the latest version that HyperPod documents."
     if not matches("kubernetes_minor_version", version):

@@ -142,6 +142,14 @@ describe(
     "sagemaker-hyperpod-eks-operate-cli-command-create-cluster: one EKS cluster for one HyperPod cluster",
 )
 describe(
+    "HP035",
+    title="A platform is in the region and account of its stacks and its stage.",
+    severity=Severity.ERROR,
+    why="Zones, images, ARNs and checks are those of the platform's region and account; the deployment goes to the stack's.",
+    cure="Give the stack or stage the platform's environment, or change the platform.",
+    source="CDK: the environment of a stack decides where it is deployed",
+)
+describe(
     "HP030",
     title="An acknowledgement refers to a rule.",
     severity=Severity.WARNING,

@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -38,10 +45,60 @@ class Change(StrEnum):
     """Only read by our tools; changes nothing deployed."""
 
 
+class DeployTimeNumber(int):
+    """A number that is known only when the stack is deployed: a CDK token, such as a CloudFormation parameter's value.
+
+    As a number it is the least that it can be; rules are also run with the most, and a finding needs both
+    (`checks.engine`). `deployed` gives the token for templates.
+    """
+
+    token: float
+    most: int
+
+    def __new__(cls, token: float, least: int, most: int) -> DeployTimeNumber:
+        """A number for a token that stands for something from `least` to `most`."""
+        made = super().__new__(cls, least)
+        made.token, made.most = token, most
+        return made
+
+
+def deployed(value: int) -> float:
+    """A number as a template has it: the token where it is known only at deploy time.
+
+    >>> deployed(2), deployed(DeployTimeNumber(-1.8e289, 1, 100))
+    (2, -1.8e+289)
+    """
+    return value.token if isinstance(value, DeployTimeNumber) else value
+
+
+def may_be_token(*fields: str, least: int, most: int) -> Any:
+    """A validator that lets numeric fields be CDK tokens, which stand for something between two numbers."""
+
+    def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        return DeployTimeNumber(value, least, most) if isinstance(value, float) and is_token(value) else handler(value)
+
+    return field_validator(*fields, mode="wrap")(validate)
+
+
 class SpecModel(BaseModel):
     """Frozen, and unknown keys are an error, so that a misspelt key is never silently ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
+
+    takes_tokens: ClassVar[tuple[str, ...]] = ()
+    """Numeric fields that may be CDK tokens."""
+
+    if not TYPE_CHECKING:  # a validator before all others would turn JSON into Python, whose lists are no tuples
+
+        def __new__(cls, *args: Any, **values: Any) -> Any:
+            """Refuse tokens for numbers that are needed at synthesis."""
+            for name, value in values.items():
+                if isinstance(value, float) and is_token(value) and name not in cls.takes_tokens:
+                    raise ValueError(
+                        f"{cls.__name__}: {name} is known only at deploy time (a CDK token), and the number is needed at "
+                        "synthesis: give the number itself"
+                    )
+            return super().__new__(cls)
 
 
 Model = TypeVar("Model", bound=SpecModel)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from .arns import BucketArn, KeyArn, RoleArn, TrainingPlanArn
-from .base import Change, ListOf, SpecModel, field
+from .base import Change, ListOf, SpecModel, field, may_be_token
 
 DeepHealthCheck = Literal["InstanceStress", "InstanceConnectivity", "MultiNodeTrainingValidation"]
 
@@ -38,6 +38,9 @@ class Lifecycle(SpecModel):
 
 class Volume(SpecModel):
     """An EBS volume of every node of a group."""
+
+    takes_tokens: ClassVar[tuple[str, ...]] = ("size_gib",)
+    _tokens = may_be_token(*takes_tokens, least=1, most=16384)
 
     size_gib: int | None = field(
         None, change=Change.DRAINS, help="Size in GiB; left out for a root volume.", ge=1, le=16384
@@ -131,6 +134,9 @@ class InstanceGroup(SpecModel):
     >>> InstanceGroup(name="workers", instance_type="ml.p5.48xlarge", count=16, availability_zone_id="use1-az6").count
     16
     """
+
+    takes_tokens: ClassVar[tuple[str, ...]] = ("count", "min_count", "max_count")
+    _tokens = may_be_token(*takes_tokens, least=1, most=1000)
 
     name: str = field(change=Change.REPLACES_GROUP, help="Name of the group, unique in the cluster; 1-63 characters.")
     instance_type: str | None = field(
@@ -234,6 +240,9 @@ class InstanceGroup(SpecModel):
 
 class RestrictedInstanceGroup(SpecModel):
     """A restricted instance group (RIG), for training Amazon's own models; the service runs its environment."""
+
+    takes_tokens: ClassVar[tuple[str, ...]] = ("count",)
+    _tokens = may_be_token(*takes_tokens, least=1, most=1000)
 
     name: str = field(change=Change.REPLACES_GROUP, help="Name of the group, unique in the cluster; 1-63 characters.")
     instance_type: str = field(change=Change.REPLACES_GROUP, help="HyperPod instance type.")

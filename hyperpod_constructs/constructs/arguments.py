@@ -1,0 +1,231 @@
+"""Arguments held against their annotations, so that a wrong type or text names the argument that has it.
+
+Python does not look at annotations, and jsii reports a value without the argument that it was given to.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, wraps
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+
+from ..core.spec.base import SpecModel, is_token
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a constructor or method look at the types of its arguments before anything else.
+
+    Types that are only imported for the type checker, and those of CDK's interfaces, are held against what they have
+    to have; texts of a `Literal` are compared.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+        ValueError: a text that is not one of those that the argument takes.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:
+            return function(*args, **kwargs)  # Python's own message names the argument
+        hints = _hints(function)
+        for name, value in given.items():
+            if name in hints:
+                problem = misfit(value, hints[name], name)
+                if problem is not None:
+                    path, got, wanted = problem
+                    error = ValueError if _is_text_choice(wanted) and isinstance(got, str) else TypeError
+                    raise error(
+                        f"{_where(given)}: {path} must be {_wanted(wanted)}, got {_got(got)}{_hint(got, wanted)}"
+                    )
+        return function(*args, **kwargs)
+
+    return call
+
+
+def misfit(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
+    """Path, value and type of what does not fit a type, None where all of it does.
+
+    >>> misfit("finish", Literal["start", "completion"] | None, "wait_for")[:2]
+    ('wait_for', 'finish')
+    >>> misfit([1, "2"], Sequence[int], "counts")[:2]
+    ('counts[1]', '2')
+    """
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) in (Union, types.UnionType):
+        choices = [each for each in get_args(hint) if each is not type(None)]
+        if value is None and len(choices) < len(get_args(hint)):
+            return None
+        tried = [misfit(value, each, path) for each in choices]
+        if None in tried:
+            return None
+        deeper = [each for each in tried if each is not None and each[0] != path]
+        return deeper[0] if deeper else (path, value, Union[tuple(choices)] if len(choices) > 1 else choices[0])  # noqa: UP007
+    origin, args = get_origin(hint) or hint, get_args(hint)
+    if origin is Literal:
+        fits = any(type(each) is type(value) and each == value for each in args)
+        return None if fits else (path, value, hint)
+    if inspect.isclass(origin) and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            return path, value, hint
+        inner = [(f"{path}[{key!r}]", each, args[1]) for key, each in value.items()] if len(args) == 2 else []
+    elif inspect.isclass(origin) and issubclass(origin, Iterable) and origin is not str and args:
+        if isinstance(value, str | Mapping | SpecModel) or not isinstance(value, Iterable):
+            return path, value, hint
+        items = value if isinstance(value, Sequence) else ()
+        inner = [(f"{path}[{index}]", each, args[0]) for index, each in enumerate(items)]
+    else:
+        return None if _is(value, origin) else (path, value, hint)
+    return next((found for where, each, of in inner if (found := misfit(each, of, where)) is not None), None)
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type without arguments."""
+    if kind in (Any, object, _Later) or not inspect.isclass(kind):
+        return True
+    if issubclass(kind, _Unloaded):
+        return not isinstance(value, str | int | float | Mapping | Sequence | None)
+    if kind.__name__ == "Callable":
+        return callable(value)
+    if kind in (int, float):
+        return (isinstance(value, int | kind) and not isinstance(value, bool)) or is_token(value)
+    if hasattr(kind, "__jsii_type__") and not hasattr(kind, "__jsii_name_mapping__"):
+        return isinstance(value, kind) if not _is_protocol(kind) else _has(value, kind)
+    if hasattr(kind, "__jsii_name_mapping__"):  # a struct, which CDK takes as a mapping too
+        return isinstance(value, kind | Mapping)
+    return _has(value, kind) if _is_protocol(kind) else isinstance(value, kind)
+
+
+def _is_protocol(kind: type) -> bool:
+    return bool(getattr(kind, "_is_protocol", False))
+
+
+def _has(value: Any, protocol: type) -> bool:
+    """Whether a value has what a protocol asks for; CDK's own dynamic objects answer for themselves."""
+    if value is None or isinstance(value, str | int | float | Mapping | Sequence | SpecModel):
+        return False
+    if type(value).__name__ == "InterfaceDynamicProxy":
+        return True
+    declared = (name for each in type(value).__mro__ for name in vars(each).get("__annotations__", ()))
+    return _members(protocol) <= {*dir(type(value)), *getattr(value, "__dict__", ()), *declared}
+
+
+@cache
+def _members(protocol: type) -> frozenset[str]:
+    """The public names that a protocol asks for."""
+    names: set[str] = set()
+    for each in protocol.__mro__:
+        if _is_protocol(each) and each.__name__ not in ("Protocol", "Generic"):
+            names |= {name for name in {**vars(each), **vars(each).get("__annotations__", {})} if name[0] != "_"}
+    return frozenset(names)
+
+
+@cache
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Type of each argument; what only the type checker imports fits everything."""
+    names = _Names(vars(sys.modules[function.__module__]))
+    hints = {}
+    for name, text in function.__annotations__.items():
+        if name not in ("return", "scope", "id"):
+            hints[name] = eval(text, {}, names) if isinstance(text, str) else text
+    return hints
+
+
+class _Names(dict[str, Any]):
+    """The names that annotations of a module may use."""
+
+    def __missing__(self, name: str) -> Any:
+        if hasattr(builtins, name):
+            return getattr(builtins, name)
+        # not imported: it stands on modules that stand on this one
+        return getattr(sys.modules.get(f"{__package__}.interfaces"), name, _Later)
+
+
+class _Unloaded:
+    """A class of a module that only the type checker imports: all that is known of its values is that they are objects."""
+
+
+class _Attributes(type):
+    def __getattr__(cls, name: str) -> Any:
+        return type(name, (_Unloaded,), {})
+
+
+class _Later(metaclass=_Attributes):
+    """What only the type checker imports: a class that anything fits, or a module."""
+
+
+def _where(given: Mapping[str, Any]) -> str:
+    scope, id = given.get("scope"), given.get("id")
+    if scope is not None and isinstance(id, str) and hasattr(scope, "node"):
+        return f"{scope.node.path}/{id}".lstrip("/")
+    owner: Any = given.get("self")
+    return str(owner.node.path) if hasattr(owner, "node") else "hyperpod_constructs"
+
+
+def _is_text_choice(hint: Any) -> bool:
+    return get_origin(hint) is Literal
+
+
+def _wanted(hint: Any) -> str:
+    """A type as a message names it.
+
+    >>> _wanted(Sequence[Literal["a", "b"]]), _wanted(Mapping[str, int])
+    ("a sequence of 'a' or 'b'", 'a mapping to int')
+    """
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return " or ".join(map(repr, args))
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_wanted(each) for each in args if each is not type(None)))
+    if inspect.isclass(origin) and issubclass(origin, Mapping):
+        return f"a mapping to {_wanted(args[-1])}"
+    if inspect.isclass(origin) and issubclass(origin, Iterable) and args:
+        return f"a sequence of {_wanted(args[0])}"
+    if hint is Any:
+        return "what its annotation names"
+    module = getattr(hint, "__module__", "")
+    name = getattr(hint, "__name__", str(hint))
+    return f"{module.rpartition('.')[2]}.{name}" if module.startswith("aws_cdk.") else name
+
+
+def _got(value: Any) -> str:
+    return repr(value) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
+
+
+def _hint(value: Any, wanted: Any) -> str:
+    """How to write a mapping as the model that is wanted, and one as a sequence."""
+    models = [each for each in (wanted, *get_args(wanted)) if inspect.isclass(each) and issubclass(each, SpecModel)]
+    if not models:
+        return ""
+    if get_origin(wanted) not in (None, Union, types.UnionType):
+        return f": write [{models[0].__name__}(...)]"
+    return f": write {models[0].__name__}(...)" if isinstance(value, Mapping) else ""
+
+
+def renamed(**former: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a constructor take an argument by its former name as well, with a warning: `renamed(former="new")`."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for old, new in former.items():
+                if old in kwargs:
+                    message = f"argument {old} is deprecated: use {new}"
+                    warnings.warn(message, DeprecationWarning, stacklevel=3)
+                    kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate

@@ -1,0 +1,72 @@
+"""The network of a platform in any VPC of CDK, made in the same app or imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Annotations, CfnResource
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct, IConstruct
+
+from ..core.network_plan import control_plane_zones
+from ..core.spec import ExistingNetwork, Network, NodeSubnet
+from .arguments import checked
+from .ids import known_id
+from .network import HyperPodNetwork
+from .subnet_lookup import subnet_in_zone
+
+
+class VpcNetwork(HyperPodNetwork):
+    """See `HyperPodNetwork.from_vpc`."""
+
+    @checked
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        vpc: ec2.IVpc,
+        zones: Sequence[str],
+        node_subnets: Mapping[str, ec2.ISubnet] | None,
+        control_plane_subnets: Sequence[ec2.ISubnet],
+        security_group: ec2.ISecurityGroup | None,
+        interface_endpoints: Sequence[str],
+    ) -> None:
+        if bool(zones) == bool(node_subnets):
+            raise ValueError(f"{scope.node.path}/{id}: give zones, to look up the subnet of each, or node_subnets")
+        self._start(scope, id)
+        self.vpc = vpc
+        # nothing here reads a route table of a subnet that was looked up
+        Annotations.of(self).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId")
+        self.node_subnets = dict(node_subnets or {zone: self._look_up(zone) for zone in zones})
+        subnets = [
+            NodeSubnet(subnet_id=subnet.subnet_id, availability_zone_id=zone)
+            for zone, subnet in self.node_subnets.items()
+        ]
+        existing = ExistingNetwork(
+            vpc_id=vpc.vpc_id,
+            node_subnets=tuple(subnets),
+            control_plane_subnet_ids=tuple(subnet.subnet_id for subnet in control_plane_subnets),
+        )
+        self.spec = Network(existing=existing, interface_endpoints=tuple(interface_endpoints))
+        self.cluster_subnets = [self.node_subnets[zone] for zone in control_plane_zones(self.spec)]
+        self.control_plane_subnets = list(control_plane_subnets) or self.cluster_subnets
+        self.node_security_group = security_group or self._security_group()
+        self._interface_endpoints(interface_endpoints, ())
+        for each in (vpc, *([security_group] if security_group else [])):
+            if has_resources(each):  # what is imported has nothing to wait for
+                self._group.add(each)
+        if any(has_resources(subnet) for subnet in self.node_subnets.values()):
+            self._group.add(*(subnet.internet_connectivity_established for subnet in self.node_subnets.values()))
+
+    def _look_up(self, zone: str) -> ec2.ISubnet:
+        private = [subnet.subnet_id for subnet in self.vpc.private_subnets or self.vpc.isolated_subnets]
+        subnet_id = subnet_in_zone(self, zone, private)
+        return ec2.Subnet.from_subnet_attributes(
+            self, f"NodeSubnet{known_id(self, zone)}", subnet_id=subnet_id, availability_zone=zone
+        )
+
+
+def has_resources(construct: IConstruct) -> bool:
+    """Whether a construct is made in this app: what only stands for something that exists has no resource."""
+    return any(CfnResource.is_cfn_resource(node) for node in construct.node.find_all())

@@ -1,0 +1,240 @@
+"""An EKS cluster that this app did not make, or made with CDK's own classes: what is known of it, and our way into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_eks_v2 as eks_v2
+from aws_cdk import aws_iam as iam
+from constructs import Construct, DependencyGroup, IDependable
+
+from ..core import catalog
+from ..core.checks import Problem, find
+from ..core.findings import Finding, Severity
+from ..core.spec import Eks, ExistingEks
+from .arguments import checked
+from .interfaces import NetworkAddon, OidcIdentity, oidc_identity
+from .kubernetes import KubernetesProvider
+from .security_groups import connect_security_groups
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_eks as eks_v1
+
+EndpointAccess = Literal["public-and-private", "private", "public"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EksClusterAttributes:
+    """An EKS cluster known by its attributes only.
+
+    `security_group_id` is its cluster security group: nodes and control plane are let into each other's with it; leave it
+    out where rules for that exist. `vpc` and `private_subnets` are needed where the Kubernetes API has no public endpoint:
+    handlers then run inside; `endpoint_access="private"` takes the private subnets of `vpc`.
+    """
+
+    cluster_name: str
+    vpc: ec2.IVpc | None = None
+    private_subnets: Sequence[ec2.ISubnet] = ()
+    security_group_id: str | None = None
+    kubernetes_version: str | None = None
+    oidc_provider: iam.IOpenIdConnectProvider | None = None
+    authentication_mode: str | None = None
+    endpoint_access: EndpointAccess | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EksFacts:
+    """What is known of an EKS cluster; None is "not known"."""
+
+    kubernetes_version: str | None = None
+    authentication_mode: str | None = None
+    endpoint_access: EndpointAccess | None = None
+    auto_mode: bool = False
+
+
+def facts_of(eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes) -> EksFacts:
+    """What an EKS cluster's construct knows: of one that CDK imported, nothing."""
+    if isinstance(eks_cluster, EksClusterAttributes):
+        return EksFacts(
+            kubernetes_version=eks_cluster.kubernetes_version,
+            authentication_mode=eks_cluster.authentication_mode,
+            endpoint_access=eks_cluster.endpoint_access,
+        )
+    resource = eks_cluster.node.default_child
+    if resource is not None and hasattr(resource, "resources_vpc_config"):  # CfnCluster of either module
+        network, access = resource.resources_vpc_config, getattr(resource, "access_config", None)
+        return EksFacts(
+            kubernetes_version=getattr(resource, "version", None),
+            authentication_mode=getattr(access, "authentication_mode", None) or _DEFAULT_MODE,
+            endpoint_access=_access(
+                getattr(network, "endpoint_public_access", None), getattr(network, "endpoint_private_access", None)
+            ),
+            auto_mode=getattr(getattr(resource, "compute_config", None), "enabled", None) is True,
+        )
+    config = _custom_resource(eks_cluster)
+    if config is None:
+        return EksFacts()
+    network = config.get("resourcesVpcConfig", {})
+    return EksFacts(
+        kubernetes_version=config.get("version"),
+        authentication_mode=(config.get("accessConfig") or {}).get("authenticationMode") or _DEFAULT_MODE,
+        endpoint_access=_access(network.get("endpointPublicAccess"), network.get("endpointPrivateAccess")),
+    )
+
+
+_DEFAULT_MODE = "CONFIG_MAP"
+"""What EKS takes where a request names no authentication mode."""
+
+
+def _access(public: object, private: object) -> EndpointAccess:
+    """EKS makes a public endpoint only, where a request says nothing."""
+    if public is False:
+        return "private"
+    return "public-and-private" if private is True else "public"
+
+
+def _custom_resource(eks_cluster: Any) -> Mapping[str, Any] | None:
+    """Arguments of the custom resource by which `aws_cdk.aws_eks.Cluster` makes a cluster."""
+    found = eks_cluster
+    for id in ("Resource", "Resource"):
+        found = found.node.try_find_child(id) if found is not None else None
+    resource = found.node.default_child if found is not None else None
+    config = getattr(resource, "_cfn_properties", {}).get("Config")
+    return config if isinstance(config, Mapping) else None
+
+
+class ImportedEks(Construct):
+    """An EKS cluster that was made elsewhere, with a Kubernetes provider of ours for it.
+
+    `node_security_group` and the cluster security group are let into each other. With `handler_subnets` (of `vpc`), or with
+    the attributes' private subnets, the provider's functions run there, as members of the node security group. Where the
+    Kubernetes API is known to have no public endpoint, they run in the private subnets of `vpc` without being told.
+    """
+
+    kubernetes_version: str | None
+    network_addon: NetworkAddon | None = None
+
+    @checked
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        vpc: ec2.IVpc | None = None,
+        node_security_group: ec2.ISecurityGroup | None = None,
+        handler_subnets: Sequence[ec2.ISubnet] = (),
+    ) -> None:
+        super().__init__(scope, id)
+        self._imported = eks_cluster
+        self._facts = facts_of(eks_cluster)
+        self.cluster_name: str = eks_cluster.cluster_name
+        self.kubernetes_version = self._facts.kubernetes_version
+        subnets = list(handler_subnets)
+        if isinstance(eks_cluster, EksClusterAttributes):
+            self.cluster_arn = eks_cluster_arn(self, self.cluster_name)
+            subnets = subnets or list(eks_cluster.private_subnets)
+            vpc = eks_cluster.vpc or vpc
+        else:
+            self.cluster_arn = eks_cluster.cluster_arn
+        if self._facts.endpoint_access == "private" and not subnets:
+            if vpc is None:
+                raise ValueError(f"{self.node.path}: the Kubernetes API has a private endpoint only; {_NEEDS_VPC}")
+            subnets = list(vpc.private_subnets or vpc.isolated_subnets)
+        self.kubernetes = KubernetesProvider(
+            self,
+            "Kubernetes",
+            cluster_name=self.cluster_name,
+            cluster_arn=self.cluster_arn,
+            vpc=vpc if subnets else None,
+            vpc_subnets=ec2.SubnetSelection(subnets=subnets) if subnets else None,
+            security_groups=[node_security_group] if subnets and node_security_group else None,
+        )
+        parts = self.kubernetes.parts
+        parts.eks = self._spec()
+        parts.found += self._findings()
+        group = DependencyGroup()
+        group.add(self.kubernetes.ready)
+        if not isinstance(eks_cluster, EksClusterAttributes):
+            group.add(eks_cluster)
+            self.kubernetes.node.add_dependency(eks_cluster)
+        self.ready: IDependable = group
+        if node_security_group:
+            self.let_in(self, node_security_group)
+
+    def let_in(self, scope: Construct, nodes: ec2.ISecurityGroup) -> None:
+        """Let nodes and control plane into each other's security groups, by rules in `scope`."""
+        control_plane = self.security_group_id
+        rules = connect_security_groups(scope, nodes=nodes.security_group_id, control_plane=control_plane)
+        self.kubernetes.reachable.add(rules)
+
+    @property
+    def security_group_id(self) -> str | None:
+        """The cluster security group; None where it is not known."""
+        if isinstance(self._imported, EksClusterAttributes):
+            return self._imported.security_group_id
+        try:
+            return self._imported.cluster_security_group_id
+        except RuntimeError:  # CDK's way to say that an imported cluster was not told it
+            return None
+
+    @property
+    def oidc(self) -> OidcIdentity:
+        """The OIDC provider of the cluster.
+
+        Raises:
+            ValueError: it is not known.
+        """
+        provider: Any = None
+        if isinstance(self._imported, EksClusterAttributes):
+            provider, where = self._imported.oidc_provider, "EksClusterAttributes(oidc_provider=...)"
+        else:
+            where = "open_id_connect_provider where the cluster is imported"
+            try:
+                provider = self._imported.open_id_connect_provider
+            except RuntimeError:  # as above
+                provider = None
+        if provider is None:
+            raise ValueError(NO_OIDC.format(self.node.path, where))
+        return oidc_identity(provider.open_id_connect_provider_arn)
+
+    def _spec(self) -> Eks:
+        """What the rules see of it."""
+        known: dict[str, Any] = {
+            "kubernetes_version": self.kubernetes_version,
+            "endpoint_access": self._facts.endpoint_access or "public-and-private",
+            "existing": ExistingEks(cluster_name=self.cluster_name, security_group_id=self.security_group_id),
+        }
+        return Eks().model_copy(update=known)
+
+    def _findings(self) -> Iterator[Finding]:
+        """What the rules about live EKS clusters can tell already."""
+        mode = self._facts.authentication_mode
+        if mode is not None and mode not in catalog.allowed("eks_authentication_mode"):
+            cure = "authentication_mode=AuthenticationMode.API_AND_CONFIG_MAP"
+            yield _finding("HP941", f"authentication mode is {mode}", cure)
+        if self._facts.endpoint_access == "public":
+            cure = "endpoint_access=EndpointAccess.PUBLIC_AND_PRIVATE"
+            yield _finding("HP943", "the Kubernetes API has a public endpoint only", cure, Severity.WARNING)
+        if self._facts.auto_mode:
+            yield _finding("HP207", "EKS Auto Mode is on")
+
+
+def _finding(rule: str, message: str, cure: str | None = None, severity: Severity | None = None) -> Finding:
+    found = find(rule)
+    if found is None:
+        raise LookupError(f"rule {rule} is not registered")
+    return found.finding(Problem("eks_cluster", message, cure, severity=severity))
+
+
+NO_OIDC = "{}: an add-on needs the cluster's IAM OIDC provider, which is not known; give {}"
+_NEEDS_VPC = "give its vpc, or the private subnets that our functions can reach it from"
+
+
+def eks_cluster_arn(scope: Construct, cluster_name: str) -> str:
+    """ARN of an EKS cluster in the stack's account and region."""
+    return Stack.of(scope).format_arn(service="eks", resource="cluster", resource_name=cluster_name)

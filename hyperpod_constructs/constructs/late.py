@@ -1,0 +1,23 @@
+"""Values that are made when the app is synthesized: what they depend on may still be added after their construct."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jsii
+from aws_cdk import IResolvable, IStableAnyProducer, Lazy
+
+
+@jsii.implements(IStableAnyProducer)
+class _Late:
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def produce(self) -> Any:
+        return self._make()
+
+
+def late(make: Callable[[], Any]) -> IResolvable:
+    """A value that is made at synthesis; an empty list leaves the property out."""
+    return Lazy.any(_Late(make), omit_empty_array=True)

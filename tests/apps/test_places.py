@@ -1,0 +1,127 @@
+"""Platforms in stacks and stages: their place is one place, and one platform can be in several stages of an account."""
+
+from __future__ import annotations
+
+import pytest
+from aws_cdk import App, Environment, Stack, Stage
+
+from hyperpod_constructs import (
+    Eks,
+    HyperPodPlatform,
+    InstanceGroup,
+    Network,
+    Platform,
+    platform_stacks,
+)
+from hyperpod_constructs.assembly.synth import build, cdk_context
+from hyperpod_constructs.core.findings import InvalidSpec
+from hyperpod_constructs.core.spec import Cluster
+
+HERE = Environment(account="222233334444", region="us-west-2")
+
+
+def platform(**values) -> Platform:
+    given = {
+        "name": "research",
+        "region": "us-west-2",
+        "account": "222233334444",
+        "network": Network(availability_zone_ids=["usw2-az1", "usw2-az2"]),
+        "eks": Eks(admins=["arn:aws:iam::222233334444:role/Admin"]),
+        "cluster": Cluster(instance_groups=[InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=3)]),
+        **values,
+    }
+    return Platform(**given)
+
+
+def in_stack(env):
+    return lambda: HyperPodPlatform(Stack(App(analytics_reporting=False), "S", env=env), "P", platform=platform())
+
+
+def in_stage(env):
+    return lambda: platform_stacks(Stage(App(analytics_reporting=False), "Prod", env=env), platform())
+
+
+@pytest.mark.parametrize(
+    ("make", "messages"),
+    [
+        (
+            in_stack(Environment(account="222233334444", region="us-east-1")),
+            ["region: is us-west-2, and the stack S is in us-east-1"],
+        ),
+        (
+            in_stack(Environment(account="555566667777", region="us-west-2")),
+            ["account: is 222233334444, and the stack S is in 555566667777"],
+        ),
+        (
+            in_stage(Environment(account="555566667777", region="us-east-1")),
+            [
+                "account: is 222233334444, and the stage Prod is in 555566667777",
+                "region: is us-west-2, and the stage Prod is in us-east-1",
+            ],
+        ),
+        (in_stage(Environment(region="us-east-2")), ["region: is us-west-2, and the stage Prod is in us-east-2"]),
+    ],
+)
+def test_another_region_or_account_than_the_stacks_or_stages_is_refused(make, messages: list[str]):
+    with pytest.raises(InvalidSpec) as refused:
+        make()
+    assert [f"{finding.path}: {finding.message}" for finding in refused.value.findings] == messages
+    assert {finding.rule for finding in refused.value.findings} == {"HP035"}
+    assert all(finding.cure and finding.consequence for finding in refused.value.findings)
+
+
+@pytest.mark.parametrize("env", [None, HERE, Environment(region="us-west-2")])
+def test_an_environment_that_is_the_same_or_not_known_is_taken(env):
+    stack = Stack(App(analytics_reporting=False), "S", env=env)
+    HyperPodPlatform(stack, "P", platform=platform(account=None if env is None else "222233334444"))
+
+
+def names(assembly) -> dict[str, list[str]]:
+    return {
+        stack.stack_name: [
+            resource["Properties"][key]
+            for resource in stack.template["Resources"].values()
+            for kind, key in (("AWS::EKS::Cluster", "Name"), ("AWS::SageMaker::Cluster", "ClusterName"))
+            if resource["Type"] == kind
+        ]
+        for stack in assembly.stacks_recursively
+    }
+
+
+def test_dev_and_prod_live_in_one_account():
+    app = App(context=cdk_context())
+    for stage in ("Dev", "Prod"):
+        platform_stacks(Stage(app, stage, env=HERE), platform())
+    found = names(app.synth())
+    assert set(found) == {
+        f"{stage}-research-{stack}"
+        for stage in ("Dev", "Prod")
+        for stack in ("Network", "Eks", "HyperPod", "Addons", "Jobs")
+    }
+    assert found["Dev-research-Eks"] == ["Dev-research"]
+    assert found["Prod-research-HyperPod"] == ["Prod-research"]
+
+
+def test_a_name_with_the_stage_in_it_stays_and_so_does_one_that_is_asked_for():
+    app = App(context=cdk_context())
+    platform_stacks(Stage(app, "prod", env=HERE), platform(name="prod-research"))
+    platform_stacks(Stage(app, "Other", env=HERE), platform(), name="mine")
+    stacks = [stack.node.id for stage in app.node.children for stack in stage.node.children]
+    assert len(stacks) == 10
+    found = [stack.stack_name for stage in app.node.children for stack in stage.node.children]
+    assert [name for name in found if name.endswith("Eks")] == ["prod-research-Eks", "mine-Eks"]
+
+
+def test_names_outside_of_a_stage_and_of_several_configs_are_what_they_were(tmp_path):
+    app = App(context=cdk_context())
+    platform_stacks(app, platform())
+    assert [stack.stack_name for stack in app.node.children][:2] == ["research-Network", "research-Eks"]
+    several = build([platform(), platform(name="other")], context=cdk_context(), outdir=str(tmp_path), validate=False)
+    found = [stack.stack_name for stage in several.node.children for stack in stage.node.children]
+    assert [name for name in found if name.endswith("Eks")] == ["research-Eks", "other-Eks"]
+
+
+def test_a_stage_whose_name_makes_the_platforms_too_long_is_a_finding():
+    stage = Stage(App(analytics_reporting=False), "A" * 120, env=HERE)
+    with pytest.raises(InvalidSpec, match="name: "):
+        platform_stacks(stage, platform())

@@ -165,8 +165,7 @@ def test_a_log_rule_can_be_a_fault_on_match():
         ),
         (
             {"pattern": "a"},
-            "warning HP723 run_policy.log_rules[0]: states no time, no threshold and no fault_on_match, so that it does"
-            " nothing",
+            "warning HP723 run_policy.log_rules[0]: has no effect: no time, threshold or fault_on_match is set",
         ),
         (
             {"pattern": "loss", "threshold": 3, "operator": "gt"},

@@ -364,7 +364,7 @@ def test_settings_of_a_config_stay_whatever_its_defaults(tmp_path: Path) -> None
 def test_old_defaults_are_told(tmp_path: Path) -> None:
     (finding,) = [one for one in load(write(tmp_path, GOOD)).findings if one.rule == "HP029"]
     assert finding.severity == "note"
-    assert finding.message == "is 1 or missing: settings that are left out have the defaults of version 0.1.0"
+    assert finding.message == "1 or not set: settings without a value have the defaults of version 0.1.0"
     assert not [one for one in load(write(tmp_path, GOOD + "defaults: 2\n")).findings if one.rule == "HP029"]
 
 

@@ -117,7 +117,12 @@ def _has(value: Any, protocol: type) -> bool:
         return False
     if type(value).__name__ == "InterfaceDynamicProxy":
         return True
-    declared = (name for each in type(value).__mro__ for name in vars(each).get("__annotations__", ()))
+    declared = {  # `type` itself, whose subclasses are classes, has a descriptor there
+        name
+        for each in type(value).__mro__
+        if isinstance(annotations := vars(each).get("__annotations__"), dict)
+        for name in annotations
+    }
     return _members(protocol) <= {*dir(type(value)), *getattr(value, "__dict__", ()), *declared}
 
 

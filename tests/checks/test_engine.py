@@ -76,7 +76,7 @@ def test_tokens_are_skipped_with_one_note(context: Context, rule: str, path: str
         (date(2026, 11, 23), "1.34", "HP203", "9 days left"),
         (date(2026, 12, 2), "1.34", "HP203", "costs extra"),
         (date(2026, 1, 1), "1.36", "HP202", "2026-06-02"),
-        (date(2030, 1, 1), None, "HP202", "no version that HyperPod documents"),
+        (date(2030, 1, 1), None, "HP202", "EKS no longer supports any version"),
     ],
 )
 def test_dates_come_from_the_clock(day: date, version: str | None, rule: str, words: str) -> None:

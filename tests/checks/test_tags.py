@@ -24,10 +24,10 @@ def findings(tmp_path: Path, **parts: object) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("team", "R&D", "the tag value 'R&D' has characters that AWS refuses: '&'"),
-        ("team", "a,b;c,d", "the tag value 'a,b;c,d' has characters that AWS refuses: ',;'"),
-        ("team(s)", "a", "the tag key 'team(s)' has characters that AWS refuses: '()'"),
-        ("team", "a\tb", r"the tag value 'a\tb' has characters that AWS refuses: '\t'"),
+        ("team", "R&D", "the tag value 'R&D' has characters that AWS rejects: '&'"),
+        ("team", "a,b;c,d", "the tag value 'a,b;c,d' has characters that AWS rejects: ',;'"),
+        ("team(s)", "a", "the tag key 'team(s)' has characters that AWS rejects: '()'"),
+        ("team", "a\tb", r"the tag value 'a\tb' has characters that AWS rejects: '\t'"),
     ],
 )
 def test_characters(key: str, value: str, message: str, tmp_path: Path):
@@ -49,10 +49,10 @@ def test_the_characters_are_those_of_the_service_model():
 
 def test_keys_that_differ_in_case_only(tmp_path: Path):
     assert findings(tmp_path, tags={"Owner": "ml", "owner": "platform"}) == [
-        ("tags.owner", "the tag keys 'owner' and 'Owner' differ in case only")
+        ("tags.owner", "the tag keys 'owner' and 'Owner' differ only in case")
     ]
     assert findings(tmp_path, tags={"Team": "a"}, cluster={"tags": {"team": "b"}}) == [
-        ("cluster.tags.team", "the tag keys 'team' and 'Team' differ in case only")
+        ("cluster.tags.team", "the tag keys 'team' and 'Team' differ only in case")
     ]
     assert findings(tmp_path, tags={"Team": "a"}, cluster={"tags": {"Team": "b"}}) == []
 
@@ -60,13 +60,13 @@ def test_keys_that_differ_in_case_only(tmp_path: Path):
 def test_a_key_that_differs_in_case_from_ours(tmp_path: Path):
     key = PLATFORM_TAG.capitalize()
     assert findings(tmp_path, tags={key: "mine"}) == [
-        (f'tags["{key}"]', f"the tag keys '{key}' and '{PLATFORM_TAG}' that we add differ in case only")
+        (f'tags["{key}"]', f"the tag keys '{key}' and '{PLATFORM_TAG}' (added automatically) differ only in case")
     ]
 
 
 def test_47_tags_fit(tmp_path: Path):
     tags = {f"k{n}": "v" for n in range(48)}
-    message = "48 tags; 47 fit, as 3 of our own are added to some resources"
+    message = "48 tags; the limit is 47, because 3 more are added to some resources"
     assert findings(tmp_path, tags=tags) == [("tags", message)]
     tags.pop("k0")
     assert findings(tmp_path, tags=tags) == []

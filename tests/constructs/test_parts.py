@@ -92,7 +92,7 @@ def test_a_complete_app_has_none_of_these():
 def test_a_job_without_its_operator():
     errors, warnings = app(lambda stack, cluster: TrainingJob(stack, "Train", cluster=cluster, job=JOB))
     assert errors == ""
-    assert len(warned(warnings, "Test/Train.kind: HyperPodPyTorchJob needs addons.training_operator")) == 1
+    assert len(warned(warnings, "Test/Train.kind: HyperPodPyTorchJob requires addons.training_operator")) == 1
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_tokens_pass_and_the_name_does_not_depend_on_their_numbering():
 @pytest.mark.parametrize("on_change", ["new-object", "refuse"])
 def test_a_token_that_stands_for_a_dynamic_reference_is_refused(on_change: str):
     token = SecretValue.secrets_manager("hub").unsafe_unwrap()
-    with pytest.raises(InvalidSpec, match=r"HP730 .*holds the dynamic reference '\{\{resolve:secretsmanager:hub"):
+    with pytest.raises(InvalidSpec, match=r"HP730 .*contains the dynamic reference '\{\{resolve:secretsmanager:hub"):
         synthesized(llama(env={"MODE": token}, on_change=on_change))
 
 

@@ -288,7 +288,7 @@ def test_the_jobs_of_every_example_are_admitted() -> None:
 def test_a_job_that_the_cluster_would_refuse_is_a_finding() -> None:
     job = Job(name="a", image="b", instance_type=P5, team="vision", host_ipc=True)
     (problem,) = refused_job(job, GOVERNANCE, CLUSTER)
-    assert problem.message == "breaks limits of the team vision: host-ipc"
+    assert problem.message == "violates the isolation of the team vision: host-ipc"
     ordinary = Job(name="a", image="b", instance_type=P5, team="vision")
     assert list(refused_job(ordinary, GOVERNANCE, CLUSTER)) == []
     queued = Job(name="a", image="b", team="vision")

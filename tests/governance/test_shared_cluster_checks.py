@@ -50,7 +50,7 @@ def test_the_sum_of_quotas_is_held_against_capacity(quotas: list[list[dict[str, 
         assert findings == []
     else:
         (finding,) = findings
-        assert f"own {instances} instances of ml.p5.48xlarge, and the groups have 16 at most" in finding.message
+        assert f"quotas ({instances}) exceed the capacity (16) of ml.p5.48xlarge" in finding.message
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_partitions_fit_the_node_and_no_more(name: str, data: st.DataObject):
     assert part.per_node >= 1
     assert refused(instance_type=name, mig_profile=profile, mig_count=count) == []
     (problem,) = refused(instance_type=name, mig_profile=profile, mig_count=most + 1)
-    assert f"is {most + 1}, but a node of {name} holds {most}" in problem
+    assert f"{most + 1} partitions, but a node of {name} has at most {most}" in problem
 
 
 P5 = {"instance_type": "ml.p5.48xlarge"}
@@ -164,10 +164,10 @@ def test_sidecars_come_out_of_the_nodes_share():
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({**P5, "accelerators": 9}, "HP713 accelerators: is 9, but ml.p5.48xlarge has 8 x NVIDIA H100"),
+        ({**P5, "accelerators": 9}, "HP713 accelerators: 9 accelerators, but ml.p5.48xlarge has 8 x NVIDIA H100"),
         (
             {"instance_type": "ml.m5.large", "accelerators": 1},
-            "HP713 accelerators: is 1, but ml.m5.large has no accelerators",
+            "HP713 accelerators: 1 accelerators, but ml.m5.large has none",
         ),
         (
             {**P5, "vcpu": 300},
@@ -177,21 +177,24 @@ def test_sidecars_come_out_of_the_nodes_share():
             {**P5, "memory_gib": 4000},
             "HP714 memory_gib: is 4000, but ml.p5.48xlarge has 2048 GiB, of which a kubelet offers 2047.13 at most",
         ),
-        ({**G5, "nodes": 1, "vcpu_limit": 8}, "HP715 vcpu_limit: is 8, below the request of 29 (a whole node's share)"),
+        (
+            {**G5, "nodes": 1, "vcpu_limit": 8},
+            "HP715 vcpu_limit: 8 is less than the request of 29 (a whole node's share)",
+        ),
         (
             {**G5, "nodes": 1, "memory_limit_gib": 9000},
             "HP714 memory_limit_gib: is 9000, but ml.g5.8xlarge has 128 GiB",
         ),
         (
             {**P5, "nodes": 2, "accelerators": 4},
-            "HP712 accelerators: accelerators 4 asks for a part of a node, and nodes: 2 for whole ones",
+            "HP712 accelerators: accelerators 4 requests a part of a node, but nodes: 2 requests whole nodes",
         ),
-        ({**P5, "mig_profile": "mig-1g.10gb"}, "HP716 mig_profile: is given without mig_count"),
-        ({**P5, "efa": 33}, "HP717 efa: is 33, but ml.p5.48xlarge has 32"),
-        ({"instance_type": "ml.g5.xlarge", "efa": 1}, "HP717 efa: is 1, but ml.g5.xlarge has no EFA"),
+        ({**P5, "mig_profile": "mig-1g.10gb"}, "HP716 mig_profile: requires mig_count"),
+        ({**P5, "efa": 33}, "HP717 efa: 33 EFA interfaces, but ml.p5.48xlarge has 32"),
+        ({"instance_type": "ml.g5.xlarge", "efa": 1}, "HP717 efa: 1 EFA interfaces, but ml.g5.xlarge has no EFA"),
         (
             {**G5, "nodes": 1, "shared_memory_gib": 200},
-            "HP718 shared_memory_gib: is 200 GiB, above the memory limit of 104 GiB",
+            "HP718 shared_memory_gib: 200 GiB exceeds the memory limit of 104 GiB",
         ),
         ({"instance_type": "ml.p5.48xlage"}, "HP710 instance_type: unknown instance type 'ml.p5.48xlage'"),
     ],
@@ -202,7 +205,7 @@ def test_refusals_have_the_numbers(fields: dict, problem: str):
 
 def test_a_wrong_mig_profile_is_refused_with_the_right_ones():
     (finding,) = errors(check_job(job(**P5, mig_profile="mig-1g.5gb", mig_count=1)))
-    assert (finding.rule, finding.message) == ("HP716", "ml.p5.48xlarge has no 'mig-1g.5gb'")
+    assert (finding.rule, finding.message) == ("HP716", "ml.p5.48xlarge does not support 'mig-1g.5gb'")
     assert "mig-1g.10gb" in finding.cure
 
 

@@ -64,20 +64,23 @@ def test_an_elastic_pytorchjob_has_workers_only():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"elastic": {"min_replicas": 3}}, "error HP708 elastic: the job starts with 2 replicas, outside 3 to 3"),
+        (
+            {"elastic": {"min_replicas": 3}},
+            "error HP708 elastic: the job starts with 2 replicas, outside the range 3 to 3",
+        ),
         (
             {"elastic": {"processes_per_node": 8}, "processes_per_node": "8"},
             "error HP708 elastic.processes_per_node: conflicts with the job's processes_per_node",
         ),
         (
             {"elastic": {"max_replicas": 4, "step": 2}},
-            "error HP704 elastic.step: is a field of HyperPodPyTorchJob only, and the job is a PyTorchJob",
+            "error HP704 elastic.step: is a field of HyperPodPyTorchJob only, but the job is a PyTorchJob",
         ),
         (
             {"kind": "HyperPodPyTorchJob", "elastic": {"max_replicas": 4, "rdzv_backend": "c10d"}},
-            "error HP704 elastic.rdzv_backend: is a field of PyTorchJob only, and the job is a HyperPodPyTorchJob",
+            "error HP704 elastic.rdzv_backend: is a field of PyTorchJob only, but the job is a HyperPodPyTorchJob",
         ),
-        ({"kind": "HyperPodPyTorchJob", "elastic": {}}, "error HP708 elastic: states no max_replicas"),
+        ({"kind": "HyperPodPyTorchJob", "elastic": {}}, "error HP708 elastic: max_replicas is not set"),
         (
             {"elastic": {}, "replica_specs": [{"name": "master", "nodes": 1}]},
             "error HP708 replica_specs: an elastic PyTorchJob has no worker",
@@ -122,7 +125,7 @@ def test_workers_only_without_elastic_training():
         ),
         (
             [{"name": "worker"}, {"name": "worker"}],
-            "error HP725 replica_specs[1].name: 'worker' is the name of replica_specs[0] too",
+            "error HP725 replica_specs[1].name: 'worker' is also the name of replica_specs[0]",
         ),
     ],
 )
@@ -133,7 +136,7 @@ def test_roles_that_kubeflow_refuses(specs: list[dict[str, Any]], said: str):
 def test_names_of_replica_specs_are_unique_dns_labels():
     assert found(replica_specs=[{"name": "a_b", "nodes": 1}, {"name": "c", "nodes": 1}, {"name": "c", "nodes": 1}]) == [
         "error HP725 replica_specs[0].name: 'a_b' is not a valid Kubernetes name",
-        "error HP725 replica_specs[2].name: 'c' is the name of replica_specs[1] too",
+        "error HP725 replica_specs[2].name: 'c' is also the name of replica_specs[1]",
     ]
 
 
@@ -162,12 +165,11 @@ def test_a_log_rule_can_be_a_fault_on_match():
         ),
         (
             {"pattern": "a"},
-            "warning HP723 run_policy.log_rules[0]: states no time, no threshold and no fault_on_match, so that it does"
-            " nothing",
+            "warning HP723 run_policy.log_rules[0]: has no effect: no time, threshold or fault_on_match is set",
         ),
         (
             {"pattern": "loss", "threshold": 3, "operator": "gt"},
-            "error HP723 run_policy.log_rules[0].pattern: has no group, so that there is no value to compare with the"
+            "error HP723 run_policy.log_rules[0].pattern: has no group, so there is no value to compare with the"
             " threshold",
         ),
     ],
@@ -202,7 +204,7 @@ def test_a_stated_request_is_no_limit_for_a_replica_with_all_accelerators():
     assert "memory" not in limits
     assert found(replicas=2, accelerators=8, memory_gib=40) == [
         "warning HP731 memory_gib: requests 40 of 1890.26 GiB that ml.p5.48xlarge has for pods, with all of its"
-        " accelerators; no limit is made of it"
+        " accelerators; no limit is set"
     ]
     assert found(replicas=2, accelerators=8, memory_gib=40, memory_limit_gib="none") == []
     assert found(replicas=2, accelerators=8, memory_gib=40, memory_limit_gib=40) == [
@@ -234,13 +236,13 @@ def test_accelerators_without_a_type_follow_from_the_affinity_or_are_told():
     assert resources(**wanted, affinity=required)[0] == {"aws.amazon.com/neurondevice": 16, "vpc.amazonaws.com/efa": 16}
     assert found(**wanted, affinity=required) == []
     assert found(**wanted) == [
-        "warning HP711 accelerators: is 16 and counts nvidia.com/gpu, but no instance type is stated",
-        "warning HP711 efa: is 16, but no instance type is stated",
+        "warning HP711 accelerators: 16 of nvidia.com/gpu, but no instance type is set",
+        "warning HP711 efa: 16, but no instance type is set",
     ]
     assert resources(**wanted, accelerator_resource="aws.amazon.com/neuron")[0]["aws.amazon.com/neuron"] == 16
     assert found(**wanted, accelerator_resource="aws.amazon.com/neuron") == []
     over = {**wanted, "accelerators": 17, "affinity": required}
-    assert found(**over) == ["error HP713 accelerators: is 17, but ml.trn2.48xlarge has 16 x AWS Trainium2"]
+    assert found(**over) == ["error HP713 accelerators: 17 accelerators, but ml.trn2.48xlarge has 16 x AWS Trainium2"]
 
 
 def test_requests_between_the_estimate_and_the_kubelets_offer_are_a_warning():
@@ -267,7 +269,7 @@ def test_auto_resume_counts_apart_from_the_backoff_limit():
     assert "runPolicy" not in manifest["spec"]
     both = {**TWO, "auto_resume": True, "restart_pods": "OnFailure", "run_policy": {"max_retries": 4}}
     assert found(**both) == [
-        "warning HP726 run_policy.max_retries: is 4 for auto-resume and for restarts of containers (backoffLimit), which end"
+        "warning HP726 run_policy.max_retries: 4 limits auto-resume and restarts of containers (backoffLimit), which end"
         " the job together"
     ]
     assert found(**{**both, "auto_resume_retries": 2}) == []
@@ -276,7 +278,7 @@ def test_auto_resume_counts_apart_from_the_backoff_limit():
 @pytest.mark.parametrize("policy", ["ExitCode", "Never"])
 def test_retries_that_nothing_counts(policy: str):
     assert found(**TWO, restart_pods=policy, run_policy={"max_retries": 1}) == [
-        f"warning HP726 run_policy.max_retries: has no effect: with restart_pods {policy} no container restarts"
+        f"warning HP726 run_policy.max_retries: no effect: with restart_pods {policy} no container restarts"
     ]
 
 
@@ -333,7 +335,7 @@ def test_a_volume_name_with_another_source_is_taken():
         {"name": "fsx", "mount_path": "/a", "claim": "fsx"},
         {"name": "fsx", "mount_path": "/b", "claim": "other"},
     ]
-    assert found(nodes=1, volumes=volumes) == ["error HP706 volumes[1].name: 'fsx' is taken"]
+    assert found(nodes=1, volumes=volumes) == ["error HP706 volumes[1].name: 'fsx' is already used"]
 
 
 def test_pods_on_the_nodes_network_resolve_the_clusters_names():
@@ -366,7 +368,7 @@ def test_ephemeral_storage_and_topology_spread():
 )
 def test_a_job_that_names_its_own_pods_is_told_how(fields: dict[str, Any], pod: str):
     (said,) = [one for one in check_job(Job(**{**BASE, "nodes": 2, **fields})) if one.rule == "HP729"]
-    assert said.message == f"names the pod '{pod}'..., but the job's name gets a hash"
+    assert said.message == f"refers to the pod '{pod}'..., but the job's name includes a hash"
     assert "on_change: replace" in said.cure
     assert "pod_field" in said.cure
     assert not [one for one in found(nodes=2, on_change="refuse", **fields) if "HP729" in one]
@@ -390,5 +392,5 @@ def test_a_label_does_not_override_the_teams_queue(where: str):
     said = found(nodes=1, team="research", **{where: {"kueue.x-k8s.io/queue-name": "other"}})
     assert said == [
         f"""error HP703 {where}["kueue.x-k8s.io/queue-name"]: sets kueue.x-k8s.io/queue-name to 'other', but team"""
-        " 'research' means 'hyperpod-ns-research-localqueue'"
+        " 'research' requires 'hyperpod-ns-research-localqueue'"
     ]

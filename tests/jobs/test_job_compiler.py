@@ -142,6 +142,7 @@ def test_every_field_of_the_model_is_used_in_the_example():
         ),
         *("efa", "hugepages_2mi_mib", "neuron_resource", "replica_specs"),
         *("ephemeral_storage_gib", "ephemeral_storage_limit_gib", "accelerator_resource", "auto_resume_retries"),
+        "adopt",  # who owns the object, not what is in it
     }
 
 

@@ -24,7 +24,7 @@ def found(rule: str, **fields: Any) -> list[str]:
 
 
 def test_several_accelerators_without_shared_memory():
-    assert found("HP733") == ["note shared_memory_gib: is not set: 8 accelerators share a /dev/shm of 64 MiB"]
+    assert found("HP733") == ["note shared_memory_gib: not set: 8 accelerators share a /dev/shm of 64 MiB"]
     assert found("HP733", nodes=None, accelerators=1) == []
 
 
@@ -43,7 +43,7 @@ def test_shared_memory_that_is_there(fields: dict[str, Any]):
 
 @pytest.mark.parametrize("command", [["python", "train.py"], ["bash", "-c", "python3 train.py --lr 1"]])
 def test_a_job_over_pods_without_a_launcher(command: list[str]):
-    assert found("HP734", command=command) == ["warning command: starts no launcher in 2 pods"]
+    assert found("HP734", command=command) == ["warning command: no launcher is started in 2 pods"]
     assert found("HP734", command=command, kind="PyTorchJob") == []
     assert found("HP734", command=command, nodes=1) == []
 
@@ -72,7 +72,7 @@ def test_tiered_storage_is_told_with_both_numbers():
         return [one.message for one in said if one.rule == "HP735"]
 
     assert findings() == [
-        "pods request 1890 GiB of a node's 2048, tiered storage takes 410 (20 percent): 1638 are left"
+        "pods request 1890 GiB of the node's 2048 GiB; tiered storage reserves 410 (20 percent), which leaves 1638"
     ]
     assert findings(nodes=None, replicas=2, accelerators=8, memory_gib=1500) == []
 

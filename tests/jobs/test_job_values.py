@@ -14,7 +14,7 @@ from hyperpod_constructs.core.jobs import Job
 
 
 def test_kueue_is_not_a_scheduler_of_pods():
-    assert found(nodes=1, scheduler_name="kueue") == ["warning HP732 scheduler_name: Kueue is not a scheduler of pods"]
+    assert found(nodes=1, scheduler_name="kueue") == ["warning HP732 scheduler_name: Kueue does not schedule pods"]
     loaded = parsed("job_name: a\nimage: b\nnode_count: 1\nscheduler_type: Kueue\nqueue_name: q\n")
     assert loaded.job is not None
     assert (loaded.job.scheduler_name, loaded.job.queue) == (None, "q")
@@ -53,7 +53,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
     [
         (
             {"sidecars": [{"name": "pytorch-job-container", "image": "a"}]},
-            "error HP706 sidecars[0].name: 'pytorch-job-container' is the name of the main container",
+            "error HP706 sidecars[0].name: 'pytorch-job-container' is already the name of the main container",
         ),
         (
             {"init_containers": [{"name": "A", "image": "a"}]},
@@ -122,14 +122,14 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
             {"run_policy": {"restart": {"max_full_restarts": 2**31}}},
             "error HP722 : spec.runPolicy.restartPolicy.maxFullJobRestarts: 2147483648 does not fit 32 bits",
         ),
-        ({"nodes": 1, "spares": 1}, "error HP727 spares: is 1, but the job waits in no queue"),
+        ({"nodes": 1, "spares": 1}, "error HP727 spares: 1 spares, but the job has no queue"),
         (
             {"env": {"BIG": "x" * 131_068}},
-            "error HP728 env.BIG: has 131,073 bytes; Linux takes 131,072 in one argument or variable",
+            "error HP728 env.BIG: 131,073 bytes; the limit of Linux for one argument or variable is 131,072",
         ),
         (
             {"args": ["{{resolve:ssm:/my/name}}"]},
-            "error HP730 args[0]: holds the dynamic reference '{{resolve:ssm:/my/name}}'",
+            "error HP730 args[0]: contains the dynamic reference '{{resolve:ssm:/my/name}}'",
         ),
     ],
 )

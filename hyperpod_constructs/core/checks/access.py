@@ -14,10 +14,10 @@ from .registry import Problem, rule
 
 @rule(
     "HP220",
-    title="Principals are of an account that is somebody's.",
+    title="Principals are in a real account.",
     severity=Severity.NOTE,
-    why="EKS takes the entry, and nobody can use it: the account is that of AWS's documentation.",
-    cure="Name a role of your account.",
+    why="EKS accepts the access entry, but nobody can use it: this is the placeholder account of AWS's documentation.",
+    cure="Specify a role in your account.",
     source=source_of("allowed", "documentation_accounts"),
     wrong="eks: {admins: ['arn:aws:iam::111122223333:role/PlatformAdmin']}\n",
     right="eks: {admins: ['arn:aws:iam::210987654321:role/PlatformAdmin']}\n",
@@ -29,4 +29,4 @@ def accounts_of_documentation(eks: Eks) -> Iterator[Problem]:
         parsed = Arn.parse(arn)
         account = parsed.account if parsed else ""
         if account in allowed("documentation_accounts"):
-            yield Problem(path, f"{as_text(arn)} is of {account}, an account that only stands for yours")
+            yield Problem(path, f"{as_text(arn)}: account {account} is a placeholder of AWS's documentation")

@@ -43,10 +43,10 @@ def _named(value: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
 
 @rule(
     "HP511",
-    title="CoreDNS has a number of pods, or bounds that EKS keeps it in.",
+    title="CoreDNS has a number of replicas, or bounds for autoscaling.",
     severity=Severity.ERROR,
-    why="The add-on refuses the bounds, and the cluster has no DNS.",
-    cure="Set min_replicas to max_replicas at most.",
+    why="The add-on rejects the bounds, and the cluster has no DNS.",
+    cure="Set min_replicas to at most max_replicas.",
     source="EKS user guide, coredns-autoscaling",
     wrong="addons: {coredns: {autoscaling: {min_replicas: 5, max_replicas: 2}}}\n",
     right="addons: {coredns: {autoscaling: {min_replicas: 2, max_replicas: 5}}}\n",
@@ -58,18 +58,18 @@ def dns_replicas(addons: Addons) -> Iterator[Problem]:
     scaling, path = settings.autoscaling, "addons.coredns.autoscaling"
     least, most = scaling.min_replicas, scaling.max_replicas
     if least is not None and most is not None and least > most:
-        yield Problem(f"{path}.min_replicas", f"is {least}, more than max_replicas, {most}")
+        yield Problem(f"{path}.min_replicas", f"{least} is greater than max_replicas ({most})")
     if scaling.enabled and settings.replicas is not None:
-        message = f"is {settings.replicas}, and autoscaling chooses the number"
-        yield Problem("addons.coredns.replicas", message, "Remove one of the two.", "", Severity.WARNING)
+        message = f"{settings.replicas} replicas conflict with autoscaling, which sets the number"
+        yield Problem("addons.coredns.replicas", message, "Remove one of the two settings.", "", Severity.WARNING)
 
 
 @rule(
     "HP513",
     title="The domain of Spaces is a host name.",
     severity=Severity.ERROR,
-    why="The load balancer's rules and the certificate do not match any request.",
-    cure="Write the host name alone: jupyter.example.com.",
+    why="The load balancer's rules and the certificate match no request.",
+    cure="Specify the host name alone: jupyter.example.com.",
     source="RFC 1123: host names",
     wrong="addons: {spaces: {web_ui: {domain: 'https://jupyter.example.com/', certificate_arn: "
     "'arn:aws:acm:us-west-2:111122223333:certificate/12345678-1234-1234-1234-123456789012'}}}\n",
@@ -83,16 +83,16 @@ def domains(addons: Addons) -> Iterator[Problem]:
         return
     if not limit("host_name_length").allows(len(web.domain)) or not matches("host_name", web.domain):
         bare = re.sub(r"^[a-z]+://", "", web.domain).split("/")[0].split(":")[0].lower()
-        cure = f"Write {bare}." if bare != web.domain and matches("host_name", bare) else None
+        cure = f"Specify {bare}." if bare != web.domain and matches("host_name", bare) else None
         yield Problem("addons.spaces.web_ui.domain", f"{as_text(web.domain)} is not a host name", cure)
 
 
 @rule(
     "HP514",
-    title="CPU and memory are Kubernetes quantities, and requests fit into limits.",
+    title="CPU and memory are Kubernetes quantities, and requests do not exceed limits.",
     severity=Severity.ERROR,
-    why="Kubernetes refuses the pods.",
-    cure='Write `cpu: "2"` or `500m`, `memory: 4Gi` or `4G`; GB and GiB are not Kubernetes units.',
+    why="Kubernetes rejects the pods.",
+    cure='Use `cpu: "2"` or `500m`, `memory: 4Gi` or `4G`; GB and GiB are not Kubernetes units.',
     source="Kubernetes: resource.Quantity; validation of container resources",
     wrong="addons: {training_operator: {resources: {requests: {memory: 2GB}}}}\n",
     right="addons: {training_operator: {resources: {requests: {memory: 2Gi}}}}\n",
@@ -118,24 +118,24 @@ def _resources(path: str, resources: Mapping[str, Any]) -> Iterator[Problem]:
                 continue
             number = amount(text)
             if number is None:
-                cure = "Write Gi instead of GB and GiB." if text.endswith("B") else None
+                cure = "Use Gi instead of GB or GiB." if text.endswith("B") else None
                 yield Problem(place, f"{as_text(text)} is not a Kubernetes quantity", cure)
             elif number < 0:
-                yield Problem(place, f"is {text}, less than 0")
+                yield Problem(place, f"{text} is negative")
             else:
                 known[kind, str(name)] = (number, text)
     for (kind, name), (number, text) in known.items():
         most = known.get(("limits", name))
         if kind == "requests" and most is not None and number > most[0]:
-            yield Problem(join(f"{path}.requests", name), f"is {text}, more than the limit of {most[1]}")
+            yield Problem(join(f"{path}.requests", name), f"{text} exceeds the limit of {most[1]}")
 
 
 @rule(
     "HP515",
-    title="Tolerations are such as Kubernetes takes.",
+    title="Tolerations are valid in Kubernetes.",
     severity=Severity.ERROR,
-    why="Kubernetes refuses the pods, so the add-on never starts.",
-    cure="Write {key: nvidia.com/gpu, operator: Exists}, or {key: team, value: vision, effect: NoSchedule}.",
+    why="Kubernetes rejects the pods, so the add-on never starts.",
+    cure="Use {key: nvidia.com/gpu, operator: Exists} or {key: team, value: vision, effect: NoSchedule}.",
     source="Kubernetes: validation of tolerations",
     wrong="addons: {cert_manager: {tolerations: [{key: gpu, operator: Exists, value: 'yes'}]}}\n",
     right="addons: {cert_manager: {tolerations: [{key: gpu, operator: Equal, value: 'yes'}]}}\n",
@@ -156,19 +156,23 @@ def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
     if any(is_token(value) for value in it.values()):
         return
     if operator not in ("Exists", "Equal"):
-        yield Problem(f"{path}.operator", f"{as_text(operator)} is not an operator", "Use Exists or Equal.")
+        yield Problem(f"{path}.operator", f"{as_text(operator)} is not a valid operator", "Use Exists or Equal.")
     elif operator == "Exists" and it.get("value"):
-        yield Problem(f"{path}.value", "is given with the operator Exists, which takes none", "Use Equal, or no value.")
+        yield Problem(
+            f"{path}.value", "a value is not allowed with the operator Exists", "Use Equal, or remove the value."
+        )
     elif operator == "Equal" and not key:
-        yield Problem(path, "names no key, and only the operator Exists stands for every key", "Add operator: Exists.")
+        yield Problem(path, "a toleration without a key requires the operator Exists", "Add operator: Exists.")
     if effect and effect not in allowed("taint_effect"):
-        yield Problem(f"{path}.effect", f"{as_text(effect)} is not an effect of taints", "Use NoSchedule or NoExecute.")
+        yield Problem(
+            f"{path}.effect", f"{as_text(effect)} is not a valid taint effect", "Use NoSchedule or NoExecute."
+        )
     if it.get("tolerationSeconds") is not None:
         seconds = str(it["tolerationSeconds"])
         if not matches("whole_number", seconds):
-            yield Problem(f"{path}.tolerationSeconds", f"{as_text(seconds)} is not a whole number")
+            yield Problem(f"{path}.tolerationSeconds", f"{as_text(seconds)} is not an integer")
         elif effect != "NoExecute":
-            message = f"is given with the effect {effect or 'of every taint'}, and counts for NoExecute only"
+            message = f"tolerationSeconds applies to NoExecute only, not to {effect or 'every taint'}"
             yield Problem(f"{path}.tolerationSeconds", message, "Remove it, or set effect: NoExecute.")
     for name, value, form in (
         ("key", key, "kubernetes_taint_key"),
@@ -177,16 +181,16 @@ def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
         if value and not (
             re.fullmatch(pattern(form), str(value), re.ASCII) and limit(f"{form}_length").allows(len(str(value)))
         ):
-            yield Problem(f"{path}.{name}", f"{as_text(value)} is not the {name} of a taint")
+            yield Problem(f"{path}.{name}", f"{as_text(value)} is not a valid taint {name}")
 
 
 @rule(
     "HP516",
-    title="Node selectors of add-ons select nodes of some group.",
+    title="Node selectors of add-ons match a group's nodes.",
     severity=Severity.WARNING,
     complete=("cluster",),
     why="The pods stay pending, and the deployment waits for them until it fails.",
-    cure="Name labels that a group has, or add them to a group.",
+    cure="Specify labels of a group, or add the labels to a group.",
     source="Kubernetes: node selectors",
     wrong="addons: {training_operator: {node_selector: {team: platform}}}\n",
     right="addons: {training_operator: {node_selector: {node.kubernetes.io/instance-type: ml.m5.4xlarge}}}\n",
@@ -209,7 +213,7 @@ def node_selectors(addons: Addons, cluster: Cluster, ctx: Context) -> Iterator[P
             and not any(all(value in has.get(key, ()) for key, value in told.items()) for _, has in groups)
         ):
             text = ", ".join(f"{key}={value}" for key, value in told.items())
-            yield Problem(path, f"no instance group has nodes with {text}")
+            yield Problem(path, f"no instance group has nodes labeled {text}")
 
 
 _TOLD = (label("instance_type").key, label("instance_group_name").key, "kubernetes.io/arch", "kubernetes.io/os")

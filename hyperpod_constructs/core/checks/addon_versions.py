@@ -35,10 +35,10 @@ def _pinned(ctx: Context) -> Iterator[tuple[str, str, str]]:
 
 @rule(
     "HP520",
-    title="Versions of add-ons are complete.",
+    title="Add-on versions include their build.",
     severity=Severity.ERROR,
-    why="EKS refuses the add-on.",
-    cure="Write it with its build: v1.3.0-eksbuild.1; or leave it out.",
+    why="EKS rejects the add-on.",
+    cure="Specify the version with its build, such as v1.3.0-eksbuild.1, or remove it.",
     source="EKS: DescribeAddonVersions",
     certain=False,
     wrong="addons: {training_operator: {version: '1.3'}}\n",
@@ -49,7 +49,7 @@ def complete(addons: Addons, ctx: Context) -> Iterator[Problem]:
         if is_token(version):
             yield skipped(path)
         elif version_tuple(version) is None or "-eksbuild." not in version:
-            yield Problem(path, f"{as_text(version)} is no add-on version such as v1.3.0-eksbuild.1")
+            yield Problem(path, f"{as_text(version)} is not a valid add-on version; the format is v1.3.0-eksbuild.1")
 
 
 _ALTERNATIVES = {"task_governance": "kueue", "observability": "cloudwatch_observability"}
@@ -62,10 +62,10 @@ def _instead(key: str) -> str:
 
 @rule(
     "HP521",
-    title="An add-on's version installs on the Kubernetes version.",
+    title="Each add-on version supports the Kubernetes version.",
     severity=Severity.ERROR,
-    why="EKS refuses the add-on, when the cluster is there already.",
-    cure="Leave the version out, or choose one that covers the Kubernetes version.",
+    why="EKS rejects the add-on after the cluster has been created.",
+    cure="Remove the version, or use one that supports the Kubernetes version.",
     source="catalog: versions seen with their Kubernetes ranges",
     wrong='eks: {kubernetes_version: "1.31", support: EXTENDED}\naddons: {observability: {version: v1.2.0-eksbuild.3}}\n',
     right='eks: {kubernetes_version: "1.35"}\naddons: {observability: {version: v1.2.0-eksbuild.3}}\n',
@@ -81,21 +81,21 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
         if given is None:
             known = [each for each in facts.versions if each.covers(str(kubernetes)) is not None]
             if facts.kubernetes_min is not None and kubernetes.minor < kubernetes_minor(facts.kubernetes_min):
-                message = f"needs Kubernetes {facts.kubernetes_min}, and the cluster has {kubernetes}"
+                message = f"requires Kubernetes {facts.kubernetes_min} or later; the cluster has {kubernetes}"
                 yield Problem(
-                    f"addons.{key}", message, f"Use Kubernetes {facts.kubernetes_min} or newer{_instead(key)}."
+                    f"addons.{key}", message, f"Use Kubernetes {facts.kubernetes_min} or later{_instead(key)}."
                 )
             elif known and not any(each.covers(str(kubernetes)) for each in known):
                 newest = known[0]
                 message = (
-                    f"no version is known for Kubernetes {kubernetes}: {newest.version} is for {newest.kubernetes_min} to "
-                    f"{newest.kubernetes_max}"
+                    f"no version is known for Kubernetes {kubernetes}; {newest.version} supports "
+                    f"{newest.kubernetes_min} to {newest.kubernetes_max}"
                 )
-                why = "The newest version does not install; EKS may have an older one."
+                why = "The newest known version does not install; EKS may offer an older one."
                 known_to_hyperpod = (str(it) for it in kubernetes_versions().values() if it.hyperpod_documented)
                 documented = [version for version in known_to_hyperpod if newest.covers(version)]
                 span = f"{documented[0]} to {documented[-1]}" if documented else f"from {newest.kubernetes_min} on"
-                cure = f"Use Kubernetes {span}, or look with `--live`{_instead(key)}."
+                cure = f"Use Kubernetes {span}, or check with `--live`{_instead(key)}."
                 yield Problem(f"addons.{key}", message, cure, why, Severity.WARNING)
             elif not known and facts.provider == "hyperpod":
                 yield _unstated(key, facts, str(kubernetes))
@@ -105,7 +105,9 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
         for each in facts.versions:
             same = each.version == given or (not each.installable and given.startswith(f"{each.version}-"))
             if same and each.covers(str(kubernetes)) is False:
-                message = f"{given} is for Kubernetes {each.kubernetes_min} to {each.kubernetes_max}, not {kubernetes}"
+                message = (
+                    f"{given} supports Kubernetes {each.kubernetes_min} to {each.kubernetes_max}, not {kubernetes}"
+                )
                 yield Problem(f"addons.{key}.version", message)
 
 
@@ -128,22 +130,26 @@ def _of_one_minor(path: str, version: str, its: int, cluster: int) -> Iterator[P
     """kube-proxy's version against the cluster's: not newer, and three minors older at most."""
     skew = limit("kubernetes_node_minor_skew").value
     if not cluster - skew <= its <= cluster:
-        message = f"{version} is for Kubernetes 1.{its}, and the cluster has 1.{cluster}"
-        yield Problem(path, message, f"Use a version v1.{cluster}, or leave it out.")
+        message = f"{version} is for Kubernetes 1.{its}; the cluster has 1.{cluster}"
+        yield Problem(path, message, f"Use a version v1.{cluster}, or remove it.")
     elif its != cluster:
-        message = f"{version} is of Kubernetes 1.{its}, and the cluster has 1.{cluster}"
-        cure = f"Move to a version v1.{cluster} when the control plane is there."
+        message = f"{version} is for Kubernetes 1.{its}; the cluster has 1.{cluster}"
+        cure = f"Upgrade to a version v1.{cluster} after the control plane."
         yield Problem(
-            path, message, cure, "It works for a while: kube-proxy follows the control plane.", Severity.WARNING
+            path,
+            message,
+            cure,
+            "The version skew is supported for a limited time: kube-proxy follows the control plane.",
+            Severity.WARNING,
         )
 
 
 @rule(
     "HP522",
-    title="An add-on's version is new enough for HyperPod, for the add-ons that use it, and for restricted nodes.",
+    title="Each add-on version meets the minimum that HyperPod, other add-ons and restricted instance groups require.",
     severity=Severity.ERROR,
-    why="Older versions do not work on HyperPod nodes: volumes do not attach, nodes get no network.",
-    cure="Use a newer version, or leave it out.",
+    why="Older versions do not work on HyperPod nodes: volumes do not attach, or pods get no network.",
+    cure="Use a later version, or remove it.",
     source="documentation pages sagemaker-hyperpod-eks-ebs, sagemaker-hyperpod-eks-prerequisites, "
     "sagemaker-hyperpod-model-deployment-setup, hyperpod-observability-addon-troubleshooting; amazon-vpc-cni-k8s, README",
     certain=False,
@@ -163,16 +169,16 @@ def new_enough(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Prob
         for who, least in wanted:
             need = version_tuple(least) if least is not None else None
             if need is not None and has < need:
-                yield Problem(path, f"is {version}; {who} needs {least} or later")
+                yield Problem(path, f"{version} is too old; {who} requires {least} or later")
 
 
 @rule(
     "HP523",
-    title="The training operator's association is its own resource.",
+    title="The training operator's pod identity association is a separate resource.",
     severity=Severity.NOTE,
-    why="Versions that are flagged as needing no permissions refuse an inline association; ours is a resource of its own, "
-    "made first, which works with all of them.",
-    cure="Nothing to do; do not add an association to `configuration`.",
+    why="Versions that are flagged as requiring no permissions reject an inline association. This library "
+    "creates the association as a resource before the add-on, which all versions support.",
+    cure="Remove the association from `configuration`; no other change is required.",
     source="Terraform module: awsome-distributed-training#1075",
     wrong="addons: {training_operator: {configuration: {podIdentityAssociations: []}}}\n",
     right="addons: {training_operator: {}}\n",
@@ -181,4 +187,4 @@ def standalone_association(addons: Addons) -> Iterator[Problem]:
     operator = addons.training_operator if addons is not None else None
     if operator is not None and operator.enabled and "podIdentityAssociations" in operator.configuration:
         path = "addons.training_operator.configuration.podIdentityAssociations"
-        yield Problem(path, "is not a configuration value", severity=Severity.WARNING)
+        yield Problem(path, "not a configuration value of this add-on", severity=Severity.WARNING)

@@ -25,10 +25,10 @@ def _existing(ctx: Context) -> bool:
 
 @rule(
     "HP501",
-    title="An add-on has what it needs before it.",
+    title="Prerequisites of add-ons are enabled.",
     severity=Severity.ERROR,
-    why="Its pods wait for objects that nobody makes, and the add-on is never active.",
-    cure="Do not switch the prerequisite off.",
+    why="The add-on's pods wait for objects that nothing creates, and the add-on does not become active.",
+    cure="Enable the prerequisite.",
     source="documentation pages of the add-ons; catalog: prerequisites",
     certain=False,
     wrong="addons: {training_operator: {}, cert_manager: {enabled: false}}\n",
@@ -41,16 +41,16 @@ def prerequisites(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[P
         for need in needs if key in effective else ():
             by_chart = chart is not None and chart.enabled and need == "cert_manager" and chart.cert_manager
             if need not in effective and not by_chart:
-                yield Problem(f"addons.{need}.enabled", f"is false, but {key} needs {need}", severity=severity)
+                yield Problem(f"addons.{need}.enabled", f"disabled, but {key} requires {need}", severity=severity)
 
 
 @rule(
     "HP502",
     title="A new EKS cluster has its core add-ons.",
     severity=Severity.ERROR,
-    why="Nodes without network, DNS or credentials are never ready. HyperPod supports the VPC CNI only.",
-    cure="Leave vpc_cni, kube_proxy, coredns and pod_identity_agent on.",
-    source="documentation page sagemaker-hyperpod-eks-prerequisites; EKS: bootstrapSelfManagedAddons is off",
+    why="Nodes without network, DNS or credentials do not become ready. HyperPod supports the VPC CNI only.",
+    cure="Keep vpc_cni, kube_proxy, coredns and pod_identity_agent enabled.",
+    source="documentation page sagemaker-hyperpod-eks-prerequisites; EKS: bootstrapSelfManagedAddons is disabled",
     certain=False,
     wrong="addons: {vpc_cni: {enabled: false}}\n",
     right="addons: {vpc_cni: {}}\n",
@@ -67,20 +67,18 @@ def core(addons: Addons, effective_addons: EffectiveAddons, eks: Eks, ctx: Conte
         if key == "pod_identity_agent":
             wanting = [user for user in users if user not in CORE]
             severity = None if wanting else Severity.WARNING
-            message = f"is false, but {', '.join(wanting)} get their credentials from it" if wanting else "is false"
+            message = f"disabled, but {', '.join(wanting)} require it for their credentials" if wanting else "disabled"
             yield Problem(f"addons.{key}.enabled", message, severity=severity)
         else:
-            yield Problem(
-                f"addons.{key}.enabled", "is false, and the cluster is a new one, which has nothing by itself"
-            )
+            yield Problem(f"addons.{key}.enabled", "disabled on a new EKS cluster, which has no add-ons of its own")
 
 
 @rule(
     "HP503",
-    title="Task governance and a Kueue of one's own exclude each other.",
+    title="Task governance and a separate Kueue are not both installed.",
     severity=Severity.ERROR,
-    why="Task governance brings Kueue; its installation fails where there is one.",
-    cure="Keep one of the two.",
+    why="The task governance add-on includes Kueue, and its installation fails where Kueue is installed already.",
+    cure="Remove one of the two.",
     source="documentation page …-governance-troubleshoot",
     certain=False,
     wrong="addons: {task_governance: {}, kueue: {}}\n",
@@ -88,15 +86,15 @@ def core(addons: Addons, effective_addons: EffectiveAddons, eks: Eks, ctx: Conte
 )
 def one_kueue(effective_addons: EffectiveAddons) -> Iterator[Problem]:
     if "task_governance" in effective_addons and "kueue" in effective_addons:
-        yield Problem("addons.kueue", "is on beside task_governance")
+        yield Problem("addons.kueue", "conflicts with task_governance, which installs Kueue")
 
 
 @rule(
     "HP504",
-    title="An add-on is offered in the region.",
+    title="Add-ons are available in the region.",
     severity=Severity.ERROR,
-    why="The add-on fails, or has no images or workspaces to work with.",
-    cure="Leave it out in this region; cloudwatch_observability and Kueue are alternatives.",
+    why="The add-on fails, or has no images or workspaces to use.",
+    cure="Remove the add-on in this region; cloudwatch_observability and kueue are alternatives.",
     source="dependency chart: regions with inference images; Terraform module: regions of observability; "
     "CloudFormation: workspace types by region",
     certain=False,
@@ -109,25 +107,31 @@ def regions(addons: Addons, effective_addons: EffectiveAddons, region_facts: Reg
         return
     effective = effective_addons
     if "observability" in effective and not region.observability:
-        yield Problem("addons.observability", f"is not offered in {region.name}")
+        yield Problem("addons.observability", f"not available in {region.name}")
     if "inference_operator" in effective and not region.inference:
-        yield Problem("addons.inference_operator", f"has no images for {region.name}")
+        yield Problem("addons.inference_operator", f"no images in {region.name}")
     settings = addons.observability if "observability" in effective else None
     if settings is None:
         return
     if settings.workspace_arn is None and not region.amp:
-        yield Problem("addons.observability.workspace_arn", f"is needed: {region.name} has no Managed Prometheus")
+        yield Problem(
+            "addons.observability.workspace_arn",
+            f"required: Amazon Managed Prometheus is not available in {region.name}",
+        )
     if settings.grafana.kind == "managed" and settings.grafana.workspace_id is None and not region.amg:
-        cure = "Name a workspace of another region in workspace_id, or use kind self-hosted."
-        yield Problem("addons.observability.grafana.kind", f"{region.name} has no Managed Grafana", cure)
+        cure = "Specify a workspace of another region in workspace_id, or use kind self-hosted."
+        yield Problem(
+            "addons.observability.grafana.kind", f"Amazon Managed Grafana is not available in {region.name}", cure
+        )
 
 
 @rule(
     "HP505",
-    title="The inference operator's role and identity provider are as it wants them.",
+    title="The inference operator has a role with the required name, and an OIDC provider.",
     severity=Severity.ERROR,
-    why="The add-on's chart refuses the role, or its pods get no credentials.",
-    cure="Name the role SageMakerHyperPodInference...; give eks.existing.oidc_provider_arn for an EKS cluster that exists.",
+    why="The add-on's chart rejects the role, or its pods get no credentials.",
+    cure="Rename the role to SageMakerHyperPodInference...; for an existing EKS cluster, set "
+    "eks.existing.oidc_provider_arn.",
     source="dependency chart: inference-operator, templates/_validateRequiredValues.tpl",
     wrong="addons: {inference_operator: {role_arn: arn:aws:iam::111122223333:role/Inference}}\n",
     right="addons: {inference_operator: {role_arn: arn:aws:iam::111122223333:role/SageMakerHyperPodInferenceMine}}\n",
@@ -141,16 +145,16 @@ def inference_role(addons: Addons, ctx: Context) -> Iterator[Problem]:
         if is_token(operator.role_arn):
             yield skipped("addons.inference_operator.role_arn")
         elif arn is not None and arn.fits(ROLE) and not name.startswith("SageMakerHyperPodInference"):
-            message = f"the role's name {as_text(name)} does not begin with SageMakerHyperPodInference"
+            message = f"the role name {as_text(name)} must begin with SageMakerHyperPodInference"
             yield Problem("addons.inference_operator.role_arn", message)
     if ctx.eks is not None and ctx.eks.existing is not None and ctx.eks.existing.oidc_provider_arn is None:
-        message = "is needed: the inference operator gets its credentials through the OIDC provider"
+        message = "required: the inference operator gets its credentials through the OIDC provider"
         yield Problem("eks.existing.oidc_provider_arn", message)
 
 
 @rule(
     "HP506",
-    title="Add-ons with x86 images have x86 nodes.",
+    title="Add-ons with x86_64 images have x86_64 nodes.",
     severity=Severity.ERROR,
     why="The pods stay pending, or crash on nodes of the other architecture.",
     cure="Add a group such as {name: system, instance_type: ml.m5.4xlarge, count: 2}.",
@@ -163,16 +167,15 @@ def inference_role(addons: Addons, ctx: Context) -> Iterator[Problem]:
 def architecture(effective_addons: EffectiveAddons, groups: Groups) -> Iterator[Problem]:
     kinds = [kind for _, group in groups for kind in types_of(group)]
     if "inference_operator" in effective_addons and kinds and all(kind.architecture == "arm64" for kind in kinds):
-        yield Problem(
-            "addons.inference_operator", f"needs x86_64, and {', '.join(sorted({k.name for k in kinds}))} is arm64"
-        )
+        names = ", ".join(sorted({kind.name for kind in kinds}))
+        yield Problem("addons.inference_operator", f"requires x86_64 nodes; {names} is arm64")
 
 
 @rule(
     "HP507",
-    title="Observability has a node of 4xlarge or more.",
+    title="Observability has a node of size 4xlarge or larger.",
     severity=Severity.WARNING,
-    why="Its collector stays pending on smaller nodes, which also run out of pods.",
+    why="The collector stays pending on smaller nodes, which also run out of pods.",
     cure="Use ml.m5.4xlarge or larger for the system group.",
     source="documentation page hyperpod-observability-addon-setup",
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.xlarge, count: 2}]}\n"
@@ -186,7 +189,9 @@ def large_node(effective_addons: EffectiveAddons, groups: Groups, ctx: Context) 
     need = limit("observability_node_size_factor").value
     if kinds and not any(_factor(kind.name) >= need for kind in kinds):
         largest = max(kinds, key=lambda kind: _factor(kind.name)).name
-        yield Problem("addons.observability", f"needs a node of {need}xlarge; the largest that takes pods is {largest}")
+        yield Problem(
+            "addons.observability", f"requires a node of size {need}xlarge; the largest without taints is {largest}"
+        )
 
 
 def _factor(instance_type: str) -> int:
@@ -201,10 +206,10 @@ def _factor(instance_type: str) -> int:
 
 @rule(
     "HP508",
-    title="The Mountpoint S3 driver may read something.",
+    title="The Mountpoint for S3 driver has permissions on a bucket.",
     severity=Severity.WARNING,
-    why="Without buckets its role has no permissions, and every mount is refused.",
-    cure="Name bucket_arns, or a role_arn.",
+    why="Without buckets the driver's role has no permissions, and every mount fails.",
+    cure="Set bucket_arns or role_arn.",
     source="documentation of the Mountpoint for Amazon S3 CSI driver",
     wrong="addons: {mountpoint_s3_csi: {}}\n",
     right="addons: {mountpoint_s3_csi: {bucket_arns: ['arn:aws:s3:::my-bucket']}}\n",
@@ -215,15 +220,15 @@ def mountpoint(addons: Addons, ctx: Context) -> Iterator[Problem]:
         return
     buckets = ctx.storage is not None and bool(ctx.storage.buckets)
     if not driver.bucket_arns and driver.role_arn is None and not buckets:
-        yield Problem("addons.mountpoint_s3_csi", "names neither bucket_arns nor role_arn")
+        yield Problem("addons.mountpoint_s3_csi", "neither bucket_arns nor role_arn is set")
 
 
 @rule(
     "HP509",
-    title="Configuration values have keys that the add-on knows.",
+    title="Configuration keys exist in the add-on's schema.",
     severity=Severity.WARNING,
-    why="EKS refuses values that do not fit the add-on version's schema.",
-    cure="Look at `aws eks describe-addon-configuration`.",
+    why="EKS rejects values that do not match the schema of the add-on version.",
+    cure="See `aws eks describe-addon-configuration`.",
     source="catalog: configuration keys that the sources name",
     wrong="addons: {training_operator: {configuration: {hpTrainingControlManager: {}}}}\n",
     right="addons: {training_operator: {configuration: {hpTrainingControllerManager: {}}}}\n",
@@ -239,14 +244,14 @@ def configuration(effective_addons: EffectiveAddons) -> Iterator[Problem]:
             if near is not None and name not in known:
                 yield Problem(
                     join(f"addons.{key}.configuration", name),
-                    f"{as_text(name)} is not known",
+                    f"unknown key {as_text(name)}",
                     f"did you mean {near!r}?",
                 )
         ways = values.get(_WAYS)
         if key == "spaces" and isinstance(ways, Mapping) and "remoteAccess" in ways and "directSSH" in ways:
             path = join(f"addons.{key}.configuration", _WAYS)
-            message = "remoteAccess and directSSH exclude each other"
-            yield Problem(path, message, "Keep one of them.", "The add-on refuses both.")
+            message = "remoteAccess and directSSH are mutually exclusive"
+            yield Problem(path, message, "Remove one of them.", "The add-on rejects both.")
 
 
 _WAYS = "jupyter-k8s-aws-hyperpod"
@@ -255,26 +260,26 @@ _WAYS = "jupyter-k8s-aws-hyperpod"
 
 @rule(
     "HP510",
-    title="Containers are watched once.",
+    title="Containers are monitored by one collector.",
     severity=Severity.NOTE,
-    why="Two collectors on every node cost twice, and take pods' room.",
-    cure="Keep one of the two.",
+    why="Two collectors on each node double the cost, and use pod capacity.",
+    cure="Remove one of the two.",
     source="documentation: the two are alternatives",
     wrong="addons: {observability: {}, cloudwatch_observability: {}}\n",
     right="addons: {observability: {}}\n",
 )
 def watched_once(effective_addons: EffectiveAddons) -> Iterator[Problem]:
     if "observability" in effective_addons and "cloudwatch_observability" in effective_addons:
-        yield Problem("addons.cloudwatch_observability", "is on beside observability")
+        yield Problem("addons.cloudwatch_observability", "overlaps with observability, which collects the same metrics")
 
 
 @rule(
     "HP532",
-    title="An existing execution role lets the network add-on attach interfaces.",
+    title="An existing execution role allows the network add-on to attach interfaces.",
     severity=Severity.NOTE,
-    why="Releases of the VPC CNI after v1.23.1 attach network interfaces of HyperPod nodes through SageMaker: without the "
-    "permissions, pods get no addresses once the add-on is updated.",
-    cure="Allow the role sagemaker:AttachClusterNodeNetworkInterface on the cluster, and sts:GetCallerIdentity.",
+    why="VPC CNI releases after v1.23.1 attach network interfaces of HyperPod nodes through SageMaker. "
+    "Without the permissions, pods get no IP addresses after the add-on is updated.",
+    cure="Allow sagemaker:AttachClusterNodeNetworkInterface on the cluster, and sts:GetCallerIdentity.",
     source="github.com/aws/amazon-vpc-cni-k8s pull request 3874 (September 2026)",
     wrong="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine}\n",
     right="cluster: {}\n",
@@ -285,4 +290,8 @@ def network_addon_permission(groups: Groups, ctx: Context) -> Iterator[Problem]:
         places.insert(0, ("cluster.execution_role_arn", ctx.cluster.execution_role_arn))
     for path, arn in places:
         if arn is not None:
-            yield Problem(path, "the policies of this existing role are yours: newer network add-ons need more of them")
+            yield Problem(
+                path,
+                "the policies of this existing role are not managed here; later network add-ons require "
+                "more permissions",
+            )

@@ -35,10 +35,10 @@ def _vpc_blocks(ctx: Context) -> list[IPv4Network]:
 
 @rule(
     "HP120",
-    title="The range of Kubernetes services is private, /12 to /24.",
+    title="The service CIDR of Kubernetes is private, /12 to /24.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster.",
-    cure="Choose a range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, /12 to /24, or leave it out.",
+    why="EKS rejects the cluster.",
+    cure="Use a range in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, /12 to /24, or remove it.",
     source="EKS: KubernetesNetworkConfigRequest.serviceIpv4Cidr",
     wrong="eks: {service_cidr: 100.64.0.0/16}\n",
     right="eks: {service_cidr: 172.20.0.0/16}\n",
@@ -53,21 +53,21 @@ def service_range(eks: Eks) -> Iterator[Problem]:
     block = parsed(text)
     spaces, prefix = [IPv4Network(space) for space in allowed("private_ipv4_ranges")], limit("eks_service_prefix")
     if block is None:
-        yield Problem("eks.service_cidr", f"{as_text(text)} is no IPv4 range (CIDR)")
+        yield Problem("eks.service_cidr", f"{as_text(text)} is not a valid IPv4 CIDR")
     elif not prefix.allows(block.prefixlen):
         yield Problem(
-            "eks.service_cidr", f"{block} is a /{block.prefixlen}; EKS takes /{prefix.minimum} to /{prefix.value}"
+            "eks.service_cidr", f"{block} is a /{block.prefixlen}; EKS supports /{prefix.minimum} to /{prefix.value}"
         )
     elif not any(block.subnet_of(space) for space in spaces):
-        yield Problem("eks.service_cidr", f"{block} is not in a private range of RFC 1918")
+        yield Problem("eks.service_cidr", f"{block} is not in a private range (RFC 1918)")
 
 
 @rule(
     "HP121",
-    title="The range of Kubernetes services and the VPC's ranges do not overlap.",
+    title="The service CIDR and the VPC's CIDRs do not overlap.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster, or pods reach services where nodes were meant.",
-    cure="Choose another service_cidr, or other VPC ranges.",
+    why="EKS rejects the cluster, or traffic to services is routed to nodes.",
+    cure="Use another service_cidr, or other VPC CIDRs.",
     source="EKS: serviceIpv4Cidr must not overlap the VPC; by default 10.100.0.0/16 or 172.20.0.0/16",
     wrong="eks: {service_cidr: 10.192.0.0/16}\n",
     right="eks: {service_cidr: 172.20.0.0/16}\n",
@@ -80,7 +80,7 @@ def services_beside_vpc(network: Network, eks: Eks, ctx: Context) -> Iterator[Pr
         services = parsed(eks.service_cidr)
         for block in blocks:
             if services is not None and services.overlaps(block):
-                yield Problem("eks.service_cidr", f"{services} overlaps the VPC's range {block}")
+                yield Problem("eks.service_cidr", f"{services} overlaps the VPC's CIDR {block}")
         return
     met = [(default, block) for default in EKS_SERVICE_RANGES for block in blocks if default.overlaps(block)]
     if not met or network is None:
@@ -88,17 +88,17 @@ def services_beside_vpc(network: Network, eks: Eks, ctx: Context) -> Iterator[Pr
     both = len({default for default, _ in met}) == len(EKS_SERVICE_RANGES)
     place = "network.existing.vpc_cidrs" if network.existing else "network.vpc_cidr"
     default, block = met[0]
-    message = f"the VPC's range {block} overlaps {default}, one of the two that EKS takes for services by itself"
-    cure = "Name eks.service_cidr, so that the choice is not EKS's."
+    message = f"the VPC's CIDR {block} overlaps {default}, one of EKS's two default service CIDRs"
+    cure = "Set eks.service_cidr, so that EKS does not choose it."
     yield Problem(place, message, cure, severity=None if both else Severity.WARNING)
 
 
 @rule(
     "HP122",
-    title="Node subnets that exist lie in the VPC.",
+    title="Existing node subnets are in the VPC's CIDRs.",
     severity=Severity.ERROR,
-    why="One of the two is not what was meant.",
-    cure="Correct the subnet's cidr or vpc_cidrs.",
+    why="The subnet CIDR and vpc_cidrs contradict each other.",
+    cure="Correct the subnet's cidr, or vpc_cidrs.",
     source="EC2: a subnet is part of its VPC's ranges",
     certain=False,
     wrong="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, vpc_cidrs: [10.0.0.0/16], "
@@ -116,15 +116,17 @@ def existing_subnets_in_vpc(network: Network, ctx: Context) -> Iterator[Problem]
         block = parsed(subnet.cidr) if subnet.cidr is not None else None
         if block is not None and not any(block.subnet_of(vpc) for vpc in blocks):
             known = ", ".join(map(str, blocks))
-            yield Problem(f"network.existing.node_subnets[{index}].cidr", f"{block} is not in the VPC's {known}")
+            yield Problem(
+                f"network.existing.node_subnets[{index}].cidr", f"{block} is not in the VPC's CIDRs ({known})"
+            )
 
 
 @rule(
     "HP130",
-    title="Every node subnet has addresses for the nodes of its groups at their most.",
+    title="Each node subnet has enough IP addresses for the nodes of its groups.",
     severity=Severity.WARNING,
-    why="Nodes that find no address do not start; a subnet cannot grow, so a cluster that outgrew it is built anew.",
-    cure="Give the zone a larger node range, fewer nodes, or spread groups over zones.",
+    why="Nodes without an IP address do not start. A subnet cannot be enlarged, so the cluster must be created again.",
+    cure="Use a larger node CIDR for the zone, fewer nodes, or groups in several zones.",
     source=_DOCS,
     wrong="network: {node_cidrs: [10.1.0.0/24, 10.2.0.0/24]}\ncluster: {instance_groups: [{name: system, "
     "instance_type: ml.m5.4xlarge, count: 2}, {name: workers, instance_type: ml.p5.48xlarge, count: 16}]}\n",
@@ -146,10 +148,10 @@ def room_for_nodes(network: Network, cluster: Cluster, ctx: Context) -> Iterator
         )
         least = sum(item.addresses for item in modest)
         if least > have:
-            message = f"{_sum(modest)} = {least:,} addresses at the very least; {subnet.cidr} has {have:,}"
+            message = f"{_sum(modest)} = {least:,} IP addresses are required; {subnet.cidr} has {have:,}"
             yield Problem(_place(ctx, zone), f"zone {zone}: {message}", severity=Severity.ERROR)
         elif most > have:
-            message = f"{_sum(items)} = {most:,} addresses at most; {subnet.cidr} has {have:,}"
+            message = f"{_sum(items)} = up to {most:,} IP addresses; {subnet.cidr} has {have:,}"
             yield Problem(_place(ctx, zone), f"zone {zone}: {message}")
 
 

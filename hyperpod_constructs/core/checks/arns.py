@@ -31,33 +31,37 @@ def _wrong(ctx: Context, *kinds: Names, under: str = "", outside: str = "\0") ->
 def _about(ctx: Context, path: str, text: str, names: Names) -> Iterator[Problem]:
     arn, region = Arn.parse(text), ctx.region_facts
     partition = region.partition if region is not None else "aws"
-    form = f"Write it as {names.form(partition=partition, region=ctx.region or 'us-west-2')}."
+    form = f"The format is {names.form(partition=partition, region=ctx.region or 'us-west-2')}."
     if is_token(text):
         yield skipped(path)
     elif any(mark in text for mark in ("${", "{{", "<")):
-        cure = f"Write the value itself: placeholders are not expanded in a config. {form}"
-        yield Problem(path, f"{as_text(text)} has a placeholder in it", cure)
+        cure = f"Specify the value itself: placeholders are not expanded in a config. {form}"
+        yield Problem(path, f"{as_text(text)} contains a placeholder", cure)
     elif arn is not None and not arn.fits(names) and arn.fits(arns.KEY_OR_ALIAS):
-        cure = "Give the key's own ARN: `aws kms describe-key --key-id alias/...` prints it."
-        yield Problem(path, f"{as_text(text)} is not the ARN of {names.what}, but of an alias or of another kind", cure)
+        cure = "Specify the ARN of the key itself: `aws kms describe-key --key-id alias/...` prints it."
+        yield Problem(path, f"{as_text(text)} is the ARN of an alias or of another resource, not of {names.what}", cure)
     elif arn is None or not arn.fits(names):
         yield Problem(path, f"{as_text(text)} is not the ARN of {names.what}", form)
     elif region is not None and arn.partition != region.partition:
-        message = f"{as_text(text)} is of the partition {arn.partition}, and {region.name} is in {region.partition}"
-        yield Problem(path, message, "Name one of the platform's own partition.")
+        message = f"{as_text(text)} is in the partition {arn.partition}; {region.name} is in {region.partition}"
+        yield Problem(path, message, "Specify one in the platform's partition.")
     elif arn.region and ctx.region is not None and arn.region != ctx.region:
-        yield Problem(path, f"is in {arn.region}, the platform in {ctx.region}", "Name one of the platform's region.")
+        yield Problem(
+            path,
+            f"is in the region {arn.region}; the platform is in {ctx.region}",
+            "Specify one in the platform's region.",
+        )
     elif names.account == "own" and arn.account != "aws" and ctx.account is not None and arn.account != ctx.account:
-        message = f"is in the account {arn.account}, the platform in {ctx.account}"
-        yield Problem(path, message, "Name one of the platform's account.")
+        message = f"is in the account {arn.account}; the platform is in {ctx.account}"
+        yield Problem(path, message, "Specify one in the platform's account.")
 
 
 @rule(
     "HP025",
-    title="The permissions boundary is the ARN of a policy that the account has.",
+    title="The permissions boundary is the ARN of an existing managed policy.",
     severity=Severity.ERROR,
-    why="IAM refuses every role.",
-    cure="Give the ARN of a managed policy: arn:aws:iam::111122223333:policy/Boundary.",
+    why="IAM rejects every role.",
+    cure="Specify the ARN of a managed policy: arn:aws:iam::111122223333:policy/Boundary.",
     source="IAM: PermissionsBoundary of CreateRole",
     wrong="permissions_boundary_arn: Boundary\n",
     right="permissions_boundary_arn: arn:aws:iam::111122223333:policy/Boundary\n",
@@ -68,10 +72,10 @@ def permissions_boundary(permissions_boundary_arn: str, ctx: Context) -> Iterato
 
 @rule(
     "HP214",
-    title="Access entries name IAM roles and users by ARN.",
+    title="Access entries specify IAM roles and users by ARN.",
     severity=Severity.ERROR,
-    why="EKS refuses the access entry: it takes the ARN of one role or user that exists.",
-    cure="Give the role itself: arn:aws:iam::111122223333:role/Name, not a session of it.",
+    why="EKS rejects the access entry: it must be the ARN of one existing role or user.",
+    cure="Specify the role itself, arn:aws:iam::111122223333:role/Name, not a session of it.",
     source="EKS: CreateAccessEntry.principalArn; IAM: names match [\\w+=,.@-]+",
     wrong="eks: {admins: [arn:aws:sts::111122223333:assumed-role/Admin/me]}\n",
     right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",
@@ -82,10 +86,11 @@ def principals(eks: Eks, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP611",
-    title="Members and viewers of teams are IAM roles and users, each named once.",
+    title="Members and viewers of teams are IAM roles and users, each listed once.",
     severity=Severity.ERROR,
-    why="EKS refuses the access entry.",
-    cure="Use the ARN of a role or user: arn:aws:iam::111122223333:role/Vision; of a session, that of its role.",
+    why="EKS rejects the access entry.",
+    cure="Use the ARN of a role or user, such as arn:aws:iam::111122223333:role/Vision; for a session, that "
+    "of its role.",
     source="EKS user guide, access entries: principal ARNs",
     wrong="addons: {task_governance: {}}\ngovernance: {teams: [{name: vision, members: "
     "['arn:aws:sts::111122223333:assumed-role/Vision/ada']}]}\n",
@@ -98,16 +103,18 @@ def people(governance: Governance, ctx: Context) -> Iterator[Problem]:
         for place, arn in enumerate(team.viewers):
             if arn in team.members and not is_token(arn):
                 path = f"governance.teams[{index}].viewers[{place}]"
-                message = f"{as_text(arn)} is a member of the team as well"
-                yield Problem(path, message, "Name them once.", "Members may look anyway.", Severity.WARNING)
+                message = f"{as_text(arn)} is also a member of the team"
+                yield Problem(
+                    path, message, "List it once.", "Members have the permissions of viewers.", Severity.WARNING
+                )
 
 
 @rule(
     "HP217",
-    title="The key for Kubernetes secrets is a KMS key of the region.",
+    title="The key for Kubernetes secrets is a KMS key in the region.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster.",
-    cure="Give the key's ARN: arn:aws:kms:us-west-2:111122223333:key/...",
+    why="EKS rejects the cluster.",
+    cure="Specify the ARN of the key: arn:aws:kms:us-west-2:111122223333:key/...",
     source="EKS: Provider.keyArn, a symmetric key of the same region",
     wrong="eks: {secrets_key_arn: alias/eks}\n",
     right=f"eks: {{secrets_key_arn: '{_KEY}'}}\n",
@@ -118,10 +125,10 @@ def secrets_key(eks: Eks, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP318",
-    title="Roles that exist are named by ARN, and are of the account.",
+    title="Existing roles are specified by ARN, and are in the account.",
     severity=Severity.ERROR,
-    why="The API refuses the role: a role is passed to a service within its account only.",
-    cure="Give the role's ARN: arn:aws:iam::111122223333:role/Name.",
+    why="The API rejects the role: a role can be passed to a service only in its own account.",
+    cure="Specify the ARN of the role: arn:aws:iam::111122223333:role/Name.",
     source=source_of("patterns", "role_arn") + "; IAM user guide: iam:PassRole does not cross accounts",
     wrong="cluster: {execution_role_arn: HyperPodRole}\n",
     right="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/HyperPodRole}\n",
@@ -132,9 +139,9 @@ def roles(ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP330",
-    title="A training plan is named by its ARN, in the region.",
+    title="A training plan is specified by its ARN, in the region.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the group.",
+    why="CreateCluster rejects the group.",
     cure="Copy the ARN: arn:aws:sagemaker:us-west-2:111122223333:training-plan/name.",
     source=source_of("patterns", "training_plan_arn"),
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, training_plan_arn: my-plan"),
@@ -146,10 +153,10 @@ def training_plans(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP351",
-    title="Keys are KMS keys of the region.",
+    title="Keys are KMS keys in the region.",
     severity=Severity.ERROR,
-    why="The service refuses the key; an IAM policy that names an alias instead of the key grants nothing.",
-    cure="Give the key's ARN; its policy must let the execution role and the service create grants.",
+    why="The service rejects the key. An IAM policy that specifies an alias instead of the key grants nothing.",
+    cure="Specify the ARN of the key; its policy must allow the execution role and the service to create grants.",
     source="documentation page smcluster-cmk; KMS developer guide, cmks-in-iam-policies",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {kms_key_arn: alias/mine}"),
     right=fragment(f"instance_type: ml.p5.48xlarge, count: 2, root_volume: {{kms_key_arn: '{_KEY}'}}"),
@@ -160,10 +167,10 @@ def keys(ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP820",
-    title="Workspaces and topics are named by ARN, in the region.",
+    title="Workspaces and topics are specified by ARN, in the region.",
     severity=Severity.ERROR,
-    why="The add-on, CloudWatch or EventBridge refuses it, or cannot write to it.",
-    cure="Copy the ARN from the account; workspace and topic are in the platform's region.",
+    why="The add-on, CloudWatch or EventBridge rejects it, or cannot write to it.",
+    cure="Copy the ARN from the account; workspace and topic must be in the platform's region.",
     source="Amazon Managed Prometheus and SNS: forms of ARNs; CloudWatch user guide: an alarm's topic is in its region",
     wrong="addons: {observability: {workspace_arn: my-workspace}}\n",
     right="addons: {observability: {workspace_arn: 'arn:aws:aps:us-west-2:111122223333:workspace/ws-0123'}}\n",
@@ -174,10 +181,10 @@ def workspaces_and_topics(addons: Addons, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP512",
-    title="Buckets and certificates are named by ARN.",
+    title="Buckets and certificates are specified by ARN.",
     severity=Severity.ERROR,
-    why="IAM or the add-on refuses it.",
-    cure="Copy the ARN from the account: arn:aws:s3:::my-bucket, without a prefix of objects.",
+    why="IAM or the add-on rejects it.",
+    cure="Copy the ARN from the account: arn:aws:s3:::my-bucket, without an object prefix.",
     source="S3 user guide, bucketnamingrules; ACM user guide: a load balancer's certificate is of its region",
     wrong="addons: {mountpoint_s3_csi: {bucket_arns: ['arn:aws:s3:::My_Bucket']}}\n",
     right="addons: {mountpoint_s3_csi: {bucket_arns: ['arn:aws:s3:::my-bucket']}}\n",

@@ -25,10 +25,10 @@ def stored(ctx: Context) -> Iterator[tuple[str, LustreFileSystem | Bucket]]:
 
 @rule(
     "HP806",
-    title="Names of file systems, buckets and namespaces are Kubernetes names, and each claim and volume is one.",
+    title="Names of file systems, buckets and namespaces are valid in Kubernetes, and claims and volumes are unique.",
     severity=Severity.ERROR,
-    why="Kubernetes refuses the volume claim, or two of them are the same and fight.",
-    cure="Use lower-case letters, digits and hyphens, 63 at most.",
+    why="Kubernetes rejects the volume claim, or two resources overwrite the same claim.",
+    cure="Use lowercase letters, digits and hyphens, 63 characters at most.",
     source="Kubernetes: names of objects (RFC 1123); the spec of a claim is immutable",
     wrong="storage: {lustre: [{name: My_Data}]}\naddons: {fsx_csi: {}}\n",
     right="storage: {lustre: [{name: my-data}]}\naddons: {fsx_csi: {}}\n",
@@ -43,7 +43,7 @@ def names(storage: Storage, ctx: Context) -> Iterator[Problem]:
         first = items.setdefault((type(item), item.name), path)
         if first != path:
             yield Problem(
-                f"{path}.name", f"{as_text(item.name)} is named twice, first at {first}", "Rename one of them."
+                f"{path}.name", f"{as_text(item.name)} is used twice, first at {first}", "Rename one of them."
             )
             continue
         for place, namespace in enumerate(item.namespaces):
@@ -53,10 +53,10 @@ def names(storage: Storage, ctx: Context) -> Iterator[Problem]:
             claimed = claims.setdefault((namespace, item.name), path)
             bound = volumes.setdefault(volume, path)
             if claimed != path:
-                message = f"{as_text(item.name)} has a claim in {namespace} already, that of {claimed}"
-                yield Problem(f"{path}.name", message, "Rename one of them, or give them namespaces of their own.")
+                message = f"{as_text(item.name)} conflicts with the claim of {claimed} in the namespace {namespace}"
+                yield Problem(f"{path}.name", message, "Rename one of them, or use different namespaces.")
             elif bound != path:
-                message = f"its volume for {namespace} has the name of another one, {volume}, that of {bound}"
+                message = f"its volume for the namespace {namespace} has the same name, {volume}, as that of {bound}"
                 yield Problem(f"{path}.name", message, "Rename one of them.")
 
 
@@ -65,12 +65,12 @@ def _label(path: str, name: str) -> Iterator[Problem]:
     if is_token(name):
         yield skipped(path)
     elif len(name) > most or not matches("dns_label", name):
-        yield Problem(path, f"{as_text(name)} is not a Kubernetes name")
+        yield Problem(path, f"{as_text(name)} is not a valid Kubernetes name")
 
 
 @rule(
     "HP810",
-    title="Claims have their CSI driver.",
+    title="Volume claims have their CSI driver.",
     severity=Severity.WARNING,
     complete=("addons",),
     why="The volume claims stay pending, and so do the pods that use them.",
@@ -82,20 +82,20 @@ def _label(path: str, name: str) -> Iterator[Problem]:
 def csi_driver(storage: Storage, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
     ours = ctx.eks is None or ctx.eks.existing is None
     if ours and storage.lustre and "fsx_csi" not in effective_addons:
-        yield Problem("storage.lustre", "has volume claims, but the add-on fsx_csi is not there")
+        yield Problem("storage.lustre", "has volume claims, but the add-on fsx_csi is not enabled")
     mounted = any(bucket.namespaces for bucket in storage.buckets)
     if ours and mounted and "mountpoint_s3_csi" not in effective_addons:
         cure = "Add `mountpoint_s3_csi: {}` to addons."
-        yield Problem("storage.buckets", "has volume claims, but the add-on mountpoint_s3_csi is not there", cure)
+        yield Problem("storage.buckets", "has volume claims, but the add-on mountpoint_s3_csi is not enabled", cure)
 
 
 @rule(
     "HP811",
-    title="Claims are in namespaces that are there.",
+    title="Namespaces of claims exist.",
     severity=Severity.WARNING,
     complete=("governance",),
-    why="The claim is refused until somebody makes the namespace, and the deployment fails after ten minutes.",
-    cure="Name a team or `default`, or make the namespace before the deployment.",
+    why="The claim is rejected until the namespace exists, and the deployment fails after ten minutes.",
+    cure="Specify a team or `default`, or create the namespace before the deployment.",
     source="this project: teams' namespaces come with their quotas, others are not ours",
     wrong="storage: {lustre: [{name: data, namespaces: [nobody]}]}\n" + _TEAMS,
     right="storage: {lustre: [{name: data, namespaces: [vision]}]}\n" + _TEAMS,
@@ -108,16 +108,16 @@ def namespaces_of_claims(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for base, item in stored(ctx):
         for place, namespace in enumerate(item.namespaces):
             if namespace not in known and not is_token(namespace):
-                message = f"{as_text(namespace)} is neither `default` nor a team's namespace"
+                message = f"the namespace {as_text(namespace)} is neither `default` nor a team's"
                 yield Problem(f"{base}.namespaces[{place}]", message)
 
 
 @rule(
     "HP814",
-    title="Buckets that exist are given by their names.",
+    title="Existing buckets are specified by name.",
     severity=Severity.ERROR,
-    why="S3 has no bucket of that name, so the deployment fails where it is first used.",
-    cure="Give the name alone, without s3:// and ARN: 3 to 63 lower-case letters, digits, hyphens and dots.",
+    why="S3 has no bucket with this name, and the deployment fails where it is first used.",
+    cure="Specify the name without s3:// or arn: 3 to 63 lowercase letters, digits, hyphens and dots.",
     source="S3 user guide, bucketnamingrules",
     wrong="cluster: {lifecycle_bucket_name: My_Bucket}\n",
     right="cluster: {lifecycle_bucket_name: sagemaker-scripts}\n",
@@ -137,7 +137,9 @@ def bucket_names(ctx: Context) -> Iterator[Problem]:
         elif name is not None and not is_bucket_name(name):
             bare = re.sub(r"^(s3://|arn:aws[a-z-]*:s3:::)", "", name).split("/")[0]
             yield Problem(
-                path, f"{as_text(name)} is not a bucket name", f"Write {bare}." if is_bucket_name(bare) else None
+                path,
+                f"{as_text(name)} is not a valid bucket name",
+                f"Specify {bare}." if is_bucket_name(bare) else None,
             )
 
 

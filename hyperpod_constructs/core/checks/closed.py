@@ -51,23 +51,23 @@ def _is_downloaded(ctx: Context, chart: GitChart | FolderChart | OciChart) -> bo
     "HP140",
     title="The Kubernetes API of a closed network is private.",
     severity=Severity.WARNING,
-    why="The network has no way out, and yet its control plane can be reached from the internet.",
-    cure="Use `endpoint_access: private`; our functions run inside the network either way.",
+    why="The network has no route to the internet, but its control plane is reachable from the internet.",
+    cure="Set `endpoint_access: private`; the deployment's functions run in the network in both cases.",
     source="Terraform module closed-network.tfvars",
     wrong=_CLOSED.replace("endpoint_access: private", "endpoint_access: public-and-private"),
     right=_CLOSED,
 )
 def private_endpoint(network: Network, eks: Eks, ctx: Context) -> Iterator[Problem]:
     if _is_closed(ctx) and eks.existing is None and eks.endpoint_access == "public-and-private":
-        yield Problem("eks.endpoint_access", "has a public endpoint in a closed network")
+        yield Problem("eks.endpoint_access", "public endpoint in a closed network")
 
 
 @rule(
     "HP141",
-    title="Public images of the dependency chart are copied for a closed network.",
+    title="A closed network has copies of the dependency chart's public images.",
     severity=Severity.ERROR,
     why="Nodes cannot pull from public registries, and the pods stay in ImagePullBackOff.",
-    cure="Name dependencies.image_registry, in ECR of the region, and run `hyperpod mirror`; or switch the components off.",
+    cure="Set dependencies.image_registry to ECR in the region and run `hyperpod mirror`, or disable the components.",
     source="Terraform project, tools/ecr-images.conf; the chart's values",
     certain=False,
     wrong=_CLOSED.replace(f", {_REGISTRY}", ""),
@@ -83,24 +83,24 @@ def copied_images(network: Network, dependencies: DependencyChart, cluster: Clus
         if chart.is_on(component):
             yield Problem(
                 f"dependencies.{component}",
-                f"pulls from {source}, and nothing here copies that",
-                f"Use the EKS add-on instead (`addons.{_ADDON_OF[component]}`): its images lie in ECR.",
+                f"pulls images from {source}, which `hyperpod mirror` does not copy",
+                f"Use the EKS add-on instead (`addons.{_ADDON_OF[component]}`): its images are in ECR.",
             )
     copies = image_copies(chart, cluster)
     if copies and chart.image_registry:
         if not _is_near(ctx, chart.image_registry):
-            yield Problem("dependencies.image_registry", f"is {chart.image_registry}, which has no endpoint here")
+            yield Problem("dependencies.image_registry", f"{chart.image_registry} has no endpoint in this network")
     elif copies:
         names = ", ".join(copy.source for copy in copies)
-        yield Problem("dependencies.image_registry", f"is not named, and the chart pulls {names}")
+        yield Problem("dependencies.image_registry", f"not set, but the chart pulls public images: {names}")
 
 
 @rule(
     "HP142",
-    title="Kueue by Helm comes from inside a closed network.",
+    title="In a closed network, Kueue's chart and image are internal.",
     severity=Severity.ERROR,
-    why="Its chart is downloaded from GitHub and its image from registry.k8s.io.",
-    cure="Name addons.kueue.chart.path, and the copied image in values.controllerManager.manager.image.repository.",
+    why="The chart is downloaded from GitHub and the image from registry.k8s.io.",
+    cure="Set addons.kueue.chart.path, and the copied image in values.controllerManager.manager.image.repository.",
     source="catalog: kueue",
     certain=False,
     wrong=f"{_CLOSED}addons: {{kueue: {{}}}}\n",
@@ -112,18 +112,18 @@ def kueue_inside(network: Network, addons: Addons, ctx: Context) -> Iterator[Pro
     if not _is_closed(ctx) or kueue is None or not kueue.enabled:
         return
     if kueue.chart is None or _is_downloaded(ctx, kueue.chart):
-        yield Problem("addons.kueue.chart", "is downloaded from a git host, and the network is closed")
+        yield Problem("addons.kueue.chart", "downloaded from a Git host, which a closed network cannot reach")
     manager = (kueue.values.get("controllerManager") or {}).get("manager") or {}
     if not _is_near(ctx, (manager.get("image") or {}).get("repository") or "registry.k8s.io/kueue/kueue"):
-        yield Problem("addons.kueue.values", "leaves the image outside of ECR of the region, and the network is closed")
+        yield Problem("addons.kueue.values", "the image is not in ECR in the region, and the network is closed")
 
 
 @rule(
     "HP143",
-    title="Images of jobs can be pulled from a closed network.",
+    title="In a closed network, images of jobs are in ECR in the region.",
     severity=Severity.ERROR,
-    why="Only ECR of the region has an endpoint; a pull from anywhere else never ends.",
-    cure="Copy the image to ECR in the region, and name the copy.",
+    why="Only ECR in the region has an endpoint; pulls from other registries do not complete.",
+    cure="Copy the image to ECR in the region, and specify the copy.",
     source="catalog: endpoints",
     certain=False,
     wrong=f"{_CLOSED}jobs: [{{name: a, image: 'docker.io/pytorch/pytorch:2', instance_type: ml.m5.4xlarge, nodes: 1, "
@@ -137,15 +137,15 @@ def job_images(network: Network, jobs: tuple[Job, ...], ctx: Context) -> Iterato
 
     for index, job in enumerate(jobs or () if _is_closed(ctx) else ()):
         if not _is_near(ctx, job.image):
-            yield Problem(f"jobs[{index}].image", f"comes from {image_host(job.image)}, and the network is closed")
+            yield Problem(f"jobs[{index}].image", f"{image_host(job.image)} is not reachable from a closed network")
 
 
 @rule(
     "HP144",
-    title="A Grafana in a closed network comes from inside.",
+    title="In a closed network, Grafana's chart and image are internal.",
     severity=Severity.ERROR,
-    why="Its chart and its image come from public registries, and the pod never starts.",
-    cure="Vendor the chart, and name the copied image in grafana.values.image (registry and repository).",
+    why="The chart and the image are in public registries, and the pod does not start.",
+    cure="Vendor the chart, and specify the copied image in grafana.values.image (registry and repository).",
     source="catalog: endpoints",
     certain=False,
     wrong=f"{_CLOSED}addons: {{observability: {{grafana: {{kind: self-hosted, chart: {{path: charts/grafana}}}}}}}}\n",
@@ -158,26 +158,27 @@ def grafana_inside(network: Network, addons: Addons, ctx: Context) -> Iterator[P
         return
     place, grafana = "addons.observability.grafana", settings.grafana
     if grafana.chart is not None and _is_downloaded(ctx, grafana.chart):
-        yield Problem(f"{place}.chart", "is downloaded from outside, and the network is closed")
+        yield Problem(f"{place}.chart", "downloaded from the internet, which a closed network cannot reach")
     image = grafana.values.get("image") or {}
     parts = [str(image[key]) for key in ("registry", "repository") if image.get(key)]
     if not _is_near(ctx, "/".join(parts) or "grafana/grafana"):
-        yield Problem(f"{place}.values", "leaves the image in a public registry, and the network is closed")
+        yield Problem(f"{place}.values", "the image is in a public registry, which a closed network cannot reach")
 
 
 @rule(
     "HP145",
-    title="Endpoints of a closed network serve own accounts only.",
+    title="Endpoints of a closed network are restricted to own accounts.",
     severity=Severity.WARNING,
-    why="Whoever brings credentials of another account, or finds an open bucket, carries data out through an endpoint.",
-    cure="Leave endpoint_policies on, and name further accounts in endpoint_accounts, or the organization_id.",
+    why="With credentials of another account, or through a public bucket, data can leave the network through "
+    "an endpoint.",
+    cure="Keep endpoint_policies enabled, and specify further accounts in endpoint_accounts, or organization_id.",
     source="AWS data perimeter policy examples, VPC endpoint policies",
     wrong=_CLOSED.replace("mode: closed", "mode: closed, endpoint_policies: false"),
     right=_CLOSED,
 )
 def endpoint_policies(network: Network) -> Iterator[Problem]:
     if network.mode == "closed" and not network.endpoint_policies:
-        yield Problem("network.endpoint_policies", "is false: the endpoints serve everybody")
+        yield Problem("network.endpoint_policies", "disabled, so the endpoints accept every account")
     for index, account in enumerate(network.endpoint_accounts):
         if not is_token(account) and not matches("account_id", account):
             message = f"{as_text(account)} is not a valid account id: 12 digits in quotes"
@@ -185,7 +186,9 @@ def endpoint_policies(network: Network) -> Iterator[Problem]:
     named = [name for name in ("endpoint_accounts", "organization_id") if getattr(network, name)]
     if network.mode == "open":
         for name in named:
-            yield Problem(f"network.{name}", "does nothing: endpoints of an open network have no policy", "Remove it.")
+            yield Problem(
+                f"network.{name}", "without effect: endpoints of an open network have no policy", "Remove it."
+            )
 
 
 _KNOWN_IMAGES = _CLOSED.replace("mode: closed", "mode: closed, image_accounts: []")

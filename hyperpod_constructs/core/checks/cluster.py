@@ -27,10 +27,10 @@ def _typed(ctx: Context) -> Iterator[tuple[str, str]]:
 
 @rule(
     "HP301",
-    title="Instance types are those that HyperPod takes.",
+    title="Instance types are supported by HyperPod.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses it, 20 to 30 minutes into the deployment.",
-    cure="`hyperpod catalog list instance-type` lists them; a newer one is stated in `facts.instance_types`.",
+    why="CreateCluster rejects it, 20 to 30 minutes after the start of the deployment.",
+    cure="`hyperpod catalog list instance-type` lists the supported types; specify a newer one in `facts.instance_types`.",
     source="service model of sagemaker: ClusterInstanceType",
     wrong="cluster: {instance_groups: [{name: system, instance_type: m5.4xlarge, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
@@ -41,16 +41,16 @@ def unknown_instance_type(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             yield skipped(path)
         elif find_instance_type(name) is None:
             why, near = refusal(name), suggest(name, instance_types())
-            message = f"{as_text(name)} is no HyperPod instance type" + (f": {why}" if why else "")
+            message = f"{as_text(name)} is not a HyperPod instance type" + (f": {why}" if why else "")
             yield Problem(path, message, f"did you mean {near!r}?" if near and not why else None)
 
 
 @rule(
     "HP302",
-    title="Instance types are offered in the region.",
+    title="Instance types are available in the region.",
     severity=Severity.WARNING,
-    why="Where a type is not offered, nodes never come; Continuous provisioning keeps trying.",
-    cure="Choose another type or region; the pre-flight asks the account for the zones.",
+    why="Nodes of a type that is not available do not start; with Continuous provisioning the service keeps retrying.",
+    cure="Use another type or region; the pre-flight check asks the account for the zones.",
     source="SageMaker's price list in cfn-lint 1.58, which stands in for where a type is offered",
     wrong="region: us-west-1\nnetwork: {availability_zone_ids: [usw1-az1, usw1-az3]}\n"
     "cluster: {instance_groups: [{name: workers, instance_type: ml.trn1.32xlarge, count: 2}]}\n",
@@ -62,19 +62,19 @@ def type_in_region(cluster: Cluster, region: str, ctx: Context) -> Iterator[Prob
     for path, name in _typed(ctx):
         kind = find_instance_type(name)
         if kind is not None and kind.offered_in(region) is False:
-            cure = f"It has a list price in {', '.join(kind.regions)}."
-            yield Problem(path, f"{name} has no list price in {region}", cure)
+            cure = f"Use one of {', '.join(kind.regions)}."
+            yield Problem(path, f"{name} may not be available in {region} (no list price)", cure)
         elif kind is not None and not kind.regions:
-            message = f"no price list has {name}, so where it is offered is not known"
-            yield Problem(path, message, "Ask AWS, or look into your training plan.", severity=Severity.NOTE)
+            message = f"{name} is in no price list, so its regions are unknown"
+            yield Problem(path, message, "Check with AWS, or in your training plan.", severity=Severity.NOTE)
 
 
 @rule(
     "HP303",
-    title="A group has one instance type, or a list of them.",
+    title="A group has one instance type, or a list of types.",
     severity=Severity.ERROR,
-    why="CreateCluster wants exactly one of InstanceType and InstanceRequirements.",
-    cure="Give instance_type, or instance_types for a flexible group.",
+    why="CreateCluster requires exactly one of InstanceType and InstanceRequirements.",
+    cure="Set instance_type, or instance_types for a flexible group.",
     source=_API + "; ClusterInstanceGroupSpecification",
     wrong="cluster: {instance_groups: [{name: system, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
@@ -82,22 +82,22 @@ def type_in_region(cluster: Cluster, region: str, ctx: Context) -> Iterator[Prob
 def one_kind_of_type(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         if group.instance_type is None and not group.instance_types:
-            yield Problem(path, "has neither instance_type nor instance_types")
+            yield Problem(path, "neither instance_type nor instance_types is set")
         elif group.instance_type is not None and group.instance_types:
-            yield Problem(f"{path}.instance_types", "is given beside instance_type, and the two exclude each other")
+            yield Problem(f"{path}.instance_types", "conflicts with instance_type; set one of the two")
         for index, name in enumerate(group.instance_types):
             if name in group.instance_types[:index]:
-                why = "A second place in the order of priority says nothing, or is refused."
+                why = "A second position in the order of priority has no effect, or is rejected."
                 message = f"{as_text(name)} is listed twice"
-                yield Problem(f"{path}.instance_types[{index}]", message, "Remove it.", why)
+                yield Problem(f"{path}.instance_types[{index}]", message, "Remove the duplicate.", why)
 
 
 @rule(
     "HP304",
-    title="The types of a flexible group are alike.",
+    title="The types of a flexible group are of the same kind.",
     severity=Severity.WARNING,
-    why="A job, its image and its device plugin expect one kind of node.",
-    cure="List types with the same accelerators and architecture, or make two groups.",
+    why="A job, its image and its device plugin require one kind of node.",
+    cure="List types with the same accelerators and architecture, or create two groups.",
     source="service model of sagemaker: ClusterInstanceRequirementDetails; Kubernetes scheduling",
     wrong="cluster: {instance_groups: [{name: mixed, instance_types: [ml.p5.48xlarge, ml.m7g.4xlarge], count: 2}]}\n",
     right="cluster: {instance_groups: [{name: mixed, instance_types: [ml.p5.48xlarge, ml.p5en.48xlarge], count: 2}]}\n",
@@ -115,10 +115,10 @@ def alike(instance_groups: InstanceGroups) -> Iterator[Problem]:
 
 @rule(
     "HP305",
-    title="What needs Continuous provisioning has it.",
+    title="Features that require Continuous provisioning have it.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the combination.",
-    cure="Use `provisioning: Continuous`, the default.",
+    why="CreateCluster rejects the combination.",
+    cure="Set `provisioning: Continuous`, the default.",
     source="documentation pages sagemaker-hyperpod-scaling-eks, sagemaker-hyperpod-spot, smcluster-cmk, "
     "sagemaker-hyperpod-eks-autoscaling",
     wrong="cluster: {provisioning: Request, instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
@@ -129,7 +129,7 @@ def needs_continuous(cluster: Cluster, instance_groups: InstanceGroups) -> Itera
     if cluster.provisioning == "Continuous":
         return
     if cluster.autoscaling is not None:
-        yield Problem("cluster.autoscaling", "needs Continuous provisioning, but the cluster has Request")
+        yield Problem("cluster.autoscaling", "requires Continuous provisioning; the cluster has Request")
     for path, group in instance_groups:
         for name, used in (
             ("min_count", group.min_count is not None),
@@ -139,15 +139,15 @@ def needs_continuous(cluster: Cluster, instance_groups: InstanceGroups) -> Itera
             ("volume.kms_key_arn", group.volume is not None and group.volume.kms_key_arn is not None),
         ):
             if used:
-                yield Problem(f"{path}.{name}", "needs Continuous provisioning, but the cluster has Request")
+                yield Problem(f"{path}.{name}", "requires Continuous provisioning; the cluster has Request")
 
 
 @rule(
     "HP306",
-    title="Names of groups keep to the API's pattern.",
+    title="Names of groups match the API's pattern.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the name.",
-    cure="Use letters, digits and single hyphens inside, 63 at most.",
+    why="CreateCluster rejects the name.",
+    cure="Use letters, digits and single hyphens between them, 63 characters at most.",
     source=source_of("patterns", "instance_group_name"),
     wrong="cluster: {instance_groups: [{name: my_group, instance_type: ml.m5.4xlarge, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: my-group, instance_type: ml.m5.4xlarge, count: 2}]}\n",
@@ -162,16 +162,16 @@ def _name(path: str, name: str, what: str) -> Iterator[Problem]:
     if is_token(name):
         yield skipped(path)
     elif len(name) > most:
-        yield Problem(path, f"has {len(name)} characters, {most} at most")
+        yield Problem(path, f"{len(name)} characters; the limit is {most}")
     elif not re.fullmatch(pattern(what), name):
-        yield Problem(path, f"{as_text(name)} has characters that the API does not take here")
+        yield Problem(path, f"invalid characters in the group name {as_text(name)}")
 
 
 @rule(
     "HP307",
     title="Names of groups are unique in the cluster.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the second group.",
+    why="CreateCluster rejects the second group.",
     cure="Rename one of them.",
     source=_API,
     wrong="cluster: {instance_groups: [{name: a, instance_type: ml.m5.4xlarge, count: 2}, {name: a, instance_type: "
@@ -183,17 +183,17 @@ def unique_names(groups: Groups) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for path, group in groups:
         if group.name in seen:
-            yield Problem(f"{path}.name", f"{as_text(group.name)} is the name of {seen[group.name]} already")
+            yield Problem(f"{path}.name", f"{as_text(group.name)} is already used by {seen[group.name]}")
         seen.setdefault(group.name, path)
 
 
 @rule(
     "HP308",
-    title="The cluster has groups, and not too many.",
+    title="The number of groups is within the limits.",
     severity=Severity.ERROR,
     complete=("cluster",),
-    why="CreateCluster refuses the list.",
-    cure="Name 1 to 100 instance groups.",
+    why="CreateCluster rejects the list.",
+    cure="Specify 1 to 100 instance groups.",
     source=_API + "; the documentation still says 20 groups where the API says 100",
     wrong="cluster: {instance_groups: []}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
@@ -203,21 +203,21 @@ def number_of_groups(cluster: Cluster) -> Iterator[Problem]:
     for name, what in (("instance_groups", "instance_groups_per_cluster"), ("restricted_instance_groups",) * 2):
         count, most = len(getattr(cluster, name)), limit(what if "_per_" in what else f"{what}_per_cluster").value
         if count > most:
-            yield Problem(f"cluster.{name}", f"has {count} groups, {most} at most")
+            yield Problem(f"cluster.{name}", f"{count} groups; the limit is {most}")
         elif count > documented:
-            message = f"has {count} groups; the API takes {most}, but the documentation still says {documented}"
-            why = "The service may refuse more than the documentation says."
-            yield Problem(f"cluster.{name}", message, "Use fewer groups, or ask AWS.", why, Severity.WARNING)
+            message = f"{count} groups; the API's limit is {most}, but the documented limit is {documented}"
+            why = "The service may enforce the documented limit."
+            yield Problem(f"cluster.{name}", message, "Use fewer groups, or ask AWS Support.", why, Severity.WARNING)
     if not cluster.groups:
-        yield Problem("cluster.instance_groups", "is empty: a cluster has one group at least")
+        yield Problem("cluster.instance_groups", "empty; a cluster requires at least one group")
 
 
 @rule(
     "HP309",
-    title="Counts are within the API's bounds, and in order.",
+    title="Counts are within the API's limits and consistent.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the count.",
-    cure="Keep min_count <= count <= max_count <= 6758.",
+    why="CreateCluster rejects the count.",
+    cure="Use min_count <= count <= max_count <= 6758.",
     source="service model of sagemaker: ClusterInstanceCount, MinInstanceCount",
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, min_count: 4}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 4, min_count: 2}]}\n",
@@ -226,21 +226,22 @@ def counts(groups: Groups) -> Iterator[Problem]:
     bound = limit("instance_count")
     for path, group in groups:
         if not bound.allows(group.count):
-            yield Problem(f"{path}.count", f"is {group.count}, {bound.value} at most")
+            yield Problem(f"{path}.count", f"{group.count} exceeds the limit of {bound.value}")
         if not isinstance(group, InstanceGroup):
             continue
         if group.min_count is not None and group.min_count > group.count:
-            yield Problem(f"{path}.min_count", f"is {group.min_count}, more than the count of {group.count}")
+            yield Problem(f"{path}.min_count", f"{group.min_count} exceeds the count of {group.count}")
         if group.max_count is not None and group.max_count < group.count:
-            yield Problem(f"{path}.max_count", f"is {group.max_count}, less than the count of {group.count}")
+            yield Problem(f"{path}.max_count", f"{group.max_count} is less than the count of {group.count}")
 
 
 @rule(
     "HP310",
-    title="A group that must be complete at once is of a type that can be had.",
+    title="A group that requires all instances at once is of an available type.",
     severity=Severity.WARNING,
-    why="What is not reached within 3 hours is rolled back to nothing, and the cluster cannot be changed meanwhile.",
-    cure="Use a smaller min_count, or none, unless a training plan reserves the capacity.",
+    why="If the minimum is not reached within 3 hours, the group is rolled back to 0 instances, and the "
+    "cluster cannot be changed until then.",
+    cure="Reduce or remove min_count, unless a training plan reserves the capacity.",
     source="documentation page sagemaker-hyperpod-scaling-eks",
     wrong="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 16, min_count: 16}]}\n",
     right="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 16, min_count: 4}]}\n",
@@ -249,15 +250,17 @@ def all_or_nothing(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         scarce = any(kind.is_accelerated for kind in types_of(group))
         if scarce and group.min_count and group.min_count == group.count and group.training_plan_arn is None:
-            yield Problem(f"{path}.min_count", f"all {group.count} accelerated instances are needed within 3 hours")
+            yield Problem(
+                f"{path}.min_count", f"all {group.count} accelerated instances must be available within 3 hours"
+            )
 
 
 @rule(
     "HP316",
-    title="The cluster's name keeps to the API's pattern.",
+    title="The cluster's name matches the API's pattern.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the name, when everything before it is there already.",
-    cure="Use letters, digits and single hyphens inside, 63 at most.",
+    why="CreateCluster rejects the name, after the network and the EKS cluster have been created.",
+    cure="Use letters, digits and single hyphens between them, 63 characters at most.",
     source=source_of("patterns", "cluster_name"),
     wrong="cluster: {cluster_name: My_Cluster!}\n",
     right="cluster: {cluster_name: my-cluster}\n",
@@ -268,5 +271,5 @@ def cluster_name(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     elif ctx.name is not None and "cluster_name" not in cluster.model_fields_set and not is_token(ctx.name):
         most = limit("cluster_name_length").value
         if len(ctx.name) > most:
-            message = f"has {len(ctx.name)} characters; the HyperPod cluster is named after it, and {most} are allowed"
+            message = f"{len(ctx.name)} characters; the HyperPod cluster gets this name, and the limit is {most}"
             yield Problem("name", message, "Shorten it, or set cluster.cluster_name.")

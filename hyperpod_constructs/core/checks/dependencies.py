@@ -28,8 +28,9 @@ def _fragment(instance_type: str) -> str:
     "HP401",
     title="The dependency chart is installed.",
     severity=Severity.WARNING,
-    why="The documentation wants it before the cluster: without it, creation may fail, and recovery does not work.",
-    cure="Leave dependencies.enabled on, unless the chart is on the EKS cluster already.",
+    why="The documentation requires the chart before the cluster: without it, creation may fail, and node "
+    "recovery does not work.",
+    cure="Set dependencies.enabled to true, unless the chart is already installed on the EKS cluster.",
     source="documentation page sagemaker-hyperpod-eks-install-packages-using-helm-chart",
     wrong="dependencies: {enabled: false}\n",
     right="dependencies: {enabled: true}\n",
@@ -37,16 +38,18 @@ def _fragment(instance_type: str) -> str:
 def chart_installed(dependencies: DependencyChart, ctx: Context) -> Iterator[Problem]:
     if not dependencies.enabled:
         existing = ctx.eks is not None and ctx.eks.existing is not None
-        yield Problem("dependencies.enabled", "is off", severity=Severity.NOTE if existing else None)
+        yield Problem(
+            "dependencies.enabled", "the dependency chart is disabled", severity=Severity.NOTE if existing else None
+        )
 
 
 @rule(
     "HP402",
-    title="Every accelerated type is in the health monitoring agent's list.",
+    title="Each accelerated type is in the health monitoring agent's list.",
     severity=Severity.WARNING,
-    why="The agent is not started on other types, so their faulty nodes are never recovered. The list is written in the "
-    "chart's template; no value reaches it.",
-    cure="Use a type of the list where recovery matters, or a newer chart that has yours.",
+    why="The agent does not run on other types, so their faulty nodes are not recovered. The list is part of "
+    "the chart's template and not a value.",
+    cure="Use a type in the list where recovery is required, or a later chart that lists the type.",
     source=_CHART + ", health-monitoring-agent; a newer chart may have the type",
     wrong=_fragment("ml.g4dn.12xlarge"),
     right=_fragment("ml.g5.12xlarge"),
@@ -62,10 +65,10 @@ def agent_list(groups: Groups, dependencies: DependencyChart) -> Iterator[Proble
 
 @rule(
     "HP403",
-    title="Device plugins are on for the devices that nodes have.",
+    title="Device plugins are enabled for the devices of the nodes.",
     severity=Severity.WARNING,
-    why="Nodes join without the devices' resources, and no job can ask for them.",
-    cure="Switch the plugin on, unless you bring one. Yours must tolerate the taint of unhealthy nodes.",
+    why="Nodes join without the devices' resources, and jobs cannot request them.",
+    cure="Enable the plugin, unless you install your own, which must tolerate the taint of unhealthy nodes.",
     source=_CHART,
     wrong="dependencies: {efa_device_plugin: false}\n" + _fragment("ml.p5.48xlarge"),
     right=_fragment("ml.p5.48xlarge"),
@@ -84,15 +87,15 @@ def device_plugins(groups: Groups, dependencies: DependencyChart) -> Iterator[Pr
             kind.name for kind in kinds if getattr(kind, needed) and (kind.is_accelerated or needed != "supports_efa")
         ]
         if users and not on:
-            yield Problem(f"dependencies.{name}", f"is off, so {', '.join(users)} will have no {resource}")
+            yield Problem(f"dependencies.{name}", f"disabled, so {', '.join(users)} will have no {resource}")
 
 
 @rule(
     "HP404",
-    title="The health monitoring agent is on, and has an image in the region.",
+    title="The health monitoring agent is enabled and has an image in the region.",
     severity=Severity.WARNING,
-    why="Without it, faulty nodes are never found and recovered.",
-    cure="Leave it on; in other regions, mirror the image of us-east-1 and name it in dependencies.values.",
+    why="Without the agent, faulty nodes are not detected and recovered.",
+    cure="Enable it; in other regions, mirror the image of us-east-1 and set it in dependencies.values.",
     source=_CHART + ", health-monitoring-agent: 17 regions, others fall back silently to us-east-1",
     wrong="dependencies: {health_monitoring_agent: false}\n" + _fragment("ml.p5.48xlarge"),
     right=_fragment("ml.p5.48xlarge"),
@@ -102,19 +105,19 @@ def agent(groups: Groups, dependencies: DependencyChart, ctx: Context) -> Iterat
     if chart is None or not chart.enabled or not any(k.is_accelerated for _, g in groups for k in types_of(g)):
         return
     if not chart.health_monitoring_agent:
-        yield Problem("dependencies.health_monitoring_agent", "is off, and groups have accelerators")
+        yield Problem("dependencies.health_monitoring_agent", "disabled, but groups have accelerators")
     elif region is not None and region.hyperpod and region.health_monitoring_agent_account is None:
-        message = f"has no image account for {region.name}: it would pull from us-east-1"
-        why = "The pull fails where us-east-1 cannot be reached or the account is not shared."
+        message = f"no image account is known for {region.name}: the image would be pulled from us-east-1"
+        why = "The pull fails if us-east-1 is not reachable or the account is not shared."
         yield Problem("dependencies.health_monitoring_agent", message, None, why)
 
 
 @rule(
     "HP405",
-    title="Deep health checks have their part of the chart.",
+    title="Deep health checks have their component of the chart.",
     severity=Severity.ERROR,
-    why="The checks have no namespace, service account and permissions to run with.",
-    cure="Leave dependencies.deep_health_check on.",
+    why="The checks require its namespace, service account and permissions.",
+    cure="Set dependencies.deep_health_check to true.",
     source=_CHART + ", deep-health-check",
     certain=False,
     wrong="dependencies: {deep_health_check: false}\ncluster: {instance_groups: [{name: system, instance_type: "
@@ -128,18 +131,18 @@ def health_check_parts(groups: Groups, dependencies: DependencyChart) -> Iterato
     if chart is None or not chart.enabled or not checked:
         return
     if not chart.deep_health_check:
-        yield Problem("dependencies.deep_health_check", "is off, and groups have deep health checks")
+        yield Problem("dependencies.deep_health_check", "disabled, but groups have deep health checks")
     if not chart.mpi_operator and "InstanceConnectivity" in checked:
-        message = "is off, and InstanceConnectivity may use it (inferred)"
-        yield Problem("dependencies.mpi_operator", message, "Leave it on.", "", Severity.NOTE)
+        message = "disabled, but InstanceConnectivity may use it (inferred)"
+        yield Problem("dependencies.mpi_operator", message, "Enable it.", "", Severity.NOTE)
 
 
 @rule(
     "HP406",
-    title="A component is installed once: by the chart, or as an add-on.",
+    title="A component is installed once: by the chart or as an add-on.",
     severity=Severity.ERROR,
-    why="The second installation fails on objects that belong to the first, or both fight over them.",
-    cure="Use the add-on, and switch the chart's component off.",
+    why="The second installation fails on objects of the first, or both overwrite each other's objects.",
+    cure="Use the add-on, and disable the component of the chart.",
     source="Terraform module; documentation: migrate from Helm before installing the add-on",
     wrong="dependencies: {cert_manager: true}\naddons: {training_operator: {}}\n",
     right="addons: {training_operator: {}}\n",
@@ -150,11 +153,11 @@ def installed_once(dependencies: DependencyChart, effective_addons: EffectiveAdd
         return
     for component, addon in (("cert_manager", "cert_manager"), ("inference_operators", "inference_operator")):
         if getattr(chart, component) and addon in addons:
-            why = f"; it comes along with {_brought(ctx)}" if ctx.addons and getattr(ctx.addons, addon) is None else ""
-            yield Problem(f"dependencies.{component}", f"is on, and so is the add-on {addon}{why}")
+            why = f"; it is installed with {_brought(ctx)}" if ctx.addons and getattr(ctx.addons, addon) is None else ""
+            yield Problem(f"dependencies.{component}", f"enabled together with the add-on {addon}{why}")
     for part in ("metrics_server", "fsx_csi", "mountpoint_s3_csi"):
         if chart.inference_operators and part in addons:
-            yield Problem("dependencies.inference_operators", f"brings {part}, and so do the add-ons")
+            yield Problem("dependencies.inference_operators", f"includes {part}, which the add-ons install too")
 
 
 def _brought(ctx: Context) -> str:
@@ -165,10 +168,10 @@ def _brought(ctx: Context) -> str:
 
 @rule(
     "HP408",
-    title="A component that needs values has them.",
+    title="Components that require values have them.",
     severity=Severity.WARNING,
-    why="The chart's own defaults are placeholders.",
-    cure="Give its values in dependencies.values.",
+    why="The chart's defaults are placeholders.",
+    cure="Set its values in dependencies.values.",
     source=_CHART,
     wrong="dependencies: {mlflow: true}\n",
     right="dependencies: {mlflow: false}\n",
@@ -183,7 +186,7 @@ def needs_values(dependencies: DependencyChart) -> Iterator[Problem]:
         ("team_role_and_bindings", "team-role-and-bindings"),
     ):
         if getattr(chart, name) and key not in chart.values:
-            yield Problem(f"dependencies.{name}", f"is on without values at dependencies.values.{key}")
+            yield Problem(f"dependencies.{name}", f"enabled without values in dependencies.values.{key}")
 
 
 @rule(
@@ -191,7 +194,7 @@ def needs_values(dependencies: DependencyChart) -> Iterator[Problem]:
     title="A closed network has a vendored chart.",
     severity=Severity.ERROR,
     why="The pinned chart is downloaded from GitHub at deploy time, which a closed network cannot reach.",
-    cure="Run `hyperpod chart vendor`, and name the folder in dependencies.chart.path.",
+    cure="Run `hyperpod chart vendor`, and set dependencies.chart.path to the folder.",
     source="Terraform module closed-network.tfvars",
     certain=False,
     wrong="network: {mode: closed}\n",
@@ -204,15 +207,15 @@ def vendored(network: Network, dependencies: DependencyChart) -> Iterator[Proble
     if not chart.enabled or network.existing is not None or network.mode != "closed":
         return
     if chart.chart is None or isinstance(chart.chart, GitChart):
-        yield Problem("dependencies.chart", "is downloaded from a git host, and the network is closed")
+        yield Problem("dependencies.chart", "downloaded from a Git host, which a closed network cannot reach")
 
 
 @rule(
     "HP410",
-    title="A chart's digest is not a placeholder of zeros.",
+    title="The digest of a chart is not a placeholder.",
     severity=Severity.ERROR,
-    why="No content has that digest, so the function that installs the chart refuses whatever it downloads.",
-    cure="Put the digest of your copy there: `hyperpod chart digest FOLDER`, or what `helm push` prints.",
+    why="No content has this digest, so the function that installs the chart rejects the download.",
+    cure="Set the digest of your copy: `hyperpod chart digest FOLDER`, or the output of `helm push`.",
     source="this project: charts are pinned by their content",
     certain=False,
     wrong="dependencies: {chart: {reference: 'oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/hyperpod', "
@@ -231,14 +234,14 @@ def placeholder_digests(ctx: Context) -> Iterator[Problem]:
     for path, chart in charts:
         digest = getattr(chart, "digest", None)
         if isinstance(digest, str) and not is_token(digest) and not digest.removeprefix("sha256:").strip("0"):
-            yield Problem(f"{path}.digest", "is all zeros, which stands for a digest and is none")
+            yield Problem(f"{path}.digest", "placeholder digest (all zeros)")
 
 
 @rule(
     "HP411",
-    title="The namespace of each chart component is made by a component that is on",
+    title="The namespace of each chart component is created by an enabled component.",
     why="Helm refuses to install or update the dependency chart: the namespace does not exist.",
-    cure="Turn on the component that makes the namespace, or set the namespace of the component by `values`.",
+    cure="Enable the component that creates the namespace, or set the component's namespace in `values`.",
     source=_CHART + "; tried with Helm 4.1.4",
     wrong="dependencies: {deep_health_check: false}\n",
     right="dependencies: {deep_health_check: false, health_monitoring_agent: false, job_auto_restart: false}\n",
@@ -247,16 +250,16 @@ def namespaces_of_components(dependencies: DependencyChart) -> Iterator[Problem]
     if not dependencies.enabled:
         return
     for component, (namespace, maker) in without_namespace(dependencies).items():
-        message = f"requires the namespace {namespace}, which only {maker} creates, and {maker} is off"
+        message = f"requires the namespace {namespace}, which only {maker} creates, and {maker} is disabled"
         yield Problem(f"dependencies.{component}", message)
 
 
 @rule(
     "HP412",
-    title="A registry of images is a host with a path.",
+    title="An image registry is a host with an optional path.",
     severity=Severity.ERROR,
-    why="Kubernetes refuses the images (InvalidImageName), so nothing of the chart starts.",
-    cure="Write 111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror, without a scheme, tag or slash at the end.",
+    why="Kubernetes rejects the images (InvalidImageName), and no component of the chart starts.",
+    cure="Use the format 111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror, without scheme, tag or trailing slash.",
     source="The distribution project: grammar of image references",
     wrong="dependencies: {image_registry: 'https://111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror'}\n",
     right="dependencies: {image_registry: 111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror}\n",
@@ -267,16 +270,16 @@ def registries(dependencies: DependencyChart) -> Iterator[Problem]:
         yield skipped("dependencies.image_registry")
     elif registry is not None and not matches("image_registry", registry):
         bare = re.sub(r"^[a-z]+://|/+$", "", registry)
-        cure = f"Write {bare}." if bare != registry and matches("image_registry", bare) else None
-        yield Problem("dependencies.image_registry", f"{as_text(registry)} is not a registry of images", cure)
+        cure = f"Specify {bare}." if bare != registry and matches("image_registry", bare) else None
+        yield Problem("dependencies.image_registry", f"{as_text(registry)} is not a valid image registry", cure)
 
 
 @rule(
     "HP413",
-    title="Each sub-chart that is downloaded has a digest",
+    title="Each downloaded sub-chart has a digest.",
     severity=Severity.ERROR,
-    why="What its repository gives at deploy time may not be what was reviewed. The function that installs the chart "
-    "refuses it before it installs anything.",
+    why="The content of the repository at deploy time may differ from what was reviewed. The function that "
+    "installs the chart rejects it before installing anything.",
     cure="Add the sha256 of the package to dependencies.subchart_digests, use a vendored chart (`hyperpod chart vendor`, "
     "dependencies.chart.path), or set dependencies.allow_unpinned_subcharts to true.",
     source=_CHART + ", Chart.yaml of the chart and of hyperpod-inference-operator",
@@ -287,4 +290,4 @@ def pinned_subcharts(dependencies: DependencyChart) -> Iterator[Problem]:
     if not dependencies.enabled or dependencies.chart is not None or dependencies.allow_unpinned_subcharts:
         return
     for component, names in unpinned(dependencies).items():
-        yield Problem(f"dependencies.{component}", f"downloads {', '.join(names)}, whose digest is not known")
+        yield Problem(f"dependencies.{component}", f"downloads {', '.join(names)} without a known digest")

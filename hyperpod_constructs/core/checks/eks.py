@@ -19,10 +19,11 @@ from .registry import Problem, describe, rule
 
 @rule(
     "HP210",
-    title="The EKS cluster's name keeps to EKS's pattern.",
+    title="The EKS cluster's name matches EKS's pattern.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster.",
-    cure="Use letters, digits, hyphens and underscores, beginning with a letter or digit, 100 at most; or no name.",
+    why="EKS rejects the cluster.",
+    cure="Use letters, digits, hyphens and underscores, beginning with a letter or digit, 100 characters at "
+    "most, or remove the name.",
     source=source_of("patterns", "eks_cluster_name"),
     wrong="eks: {cluster_name: my.cluster}\n",
     right="eks: {cluster_name: my-cluster}\n",
@@ -38,16 +39,16 @@ def eks_name(eks: Eks) -> Iterator[Problem]:
         if is_token(name):
             yield skipped(path)
         elif len(name) > most:
-            yield Problem(path, f"has {len(name)} characters, {most} at most")
+            yield Problem(path, f"{len(name)} characters; the limit is {most}")
         elif not re.fullmatch(pattern("eks_cluster_name"), name):
-            yield Problem(path, f"{as_text(name)} has characters that EKS does not take in a name")
+            yield Problem(path, f"{as_text(name)} has invalid characters for an EKS cluster name")
 
 
 @rule(
     "HP211",
     title="Nodes reach the Kubernetes API privately.",
     severity=Severity.WARNING,
-    why="With public access only, nodes reach the API through NAT, and in a closed network not at all.",
+    why="With public access only, nodes reach the API through NAT; in a closed network they cannot reach it.",
     cure="Use public-and-private or private.",
     source="Terraform module closed-network.tfvars; EKS user guide, cluster endpoint access",
     wrong="eks: {endpoint_access: public}\n",
@@ -66,11 +67,11 @@ def private_endpoint(eks: Eks, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP212",
-    title="A public endpoint is open to chosen ranges only.",
+    title="A public endpoint is restricted to CIDRs.",
     severity=Severity.WARNING,
     complete=("eks",),
-    why="Everyone on the internet can try to log in.",
-    cure="Name public_access_cidrs, or use endpoint_access: private.",
+    why="The API endpoint is reachable from any IP address.",
+    cure="Set public_access_cidrs, or use endpoint_access: private.",
     source="EKS user guide, cluster endpoint access",
     wrong="eks: {endpoint_access: public-and-private}\n",
     right="eks: {public_access_cidrs: [203.0.113.0/24]}\n",
@@ -79,17 +80,17 @@ def open_endpoint(eks: Eks) -> Iterator[Problem]:
     if eks.existing is not None or "public" not in eks.endpoint_access:
         return
     if not eks.public_access_cidrs:
-        yield Problem("eks.endpoint_access", "the Kubernetes API can be reached from the whole internet")
+        yield Problem("eks.endpoint_access", "the Kubernetes API is reachable from any IP address")
     elif "0.0.0.0/0" in eks.public_access_cidrs:
-        yield Problem("eks.public_access_cidrs", "0.0.0.0/0 is the whole internet")
+        yield Problem("eks.public_access_cidrs", "0.0.0.0/0 is every IP address")
 
 
 @rule(
     "HP213",
-    title="Ranges that may reach a public endpoint are public IPv4 ranges.",
+    title="CIDRs for a public endpoint are public IPv4 ranges.",
     severity=Severity.ERROR,
-    why="EKS refuses private and malformed ranges; with a private endpoint the ranges do nothing.",
-    cure="Name public ranges, as the internet sees you.",
+    why="EKS rejects private and malformed ranges; with a private endpoint the ranges have no effect.",
+    cure="Specify public ranges: the source addresses of your network on the internet.",
     source="EKS: VpcConfigRequest.publicAccessCidrs",
     certain=False,
     wrong="eks: {public_access_cidrs: [10.0.0.0/8]}\n",
@@ -98,20 +99,20 @@ def open_endpoint(eks: Eks) -> Iterator[Problem]:
 def public_ranges(eks: Eks) -> Iterator[Problem]:
     most = limit("eks_public_access_cidrs").value
     if len(eks.public_access_cidrs) > most:
-        message = f"has {len(eks.public_access_cidrs)} ranges, {most} at most"
-        yield Problem("eks.public_access_cidrs", message, "Join neighboring ranges, or use endpoint_access: private.")
+        message = f"{len(eks.public_access_cidrs)} ranges; the limit is {most}"
+        yield Problem("eks.public_access_cidrs", message, "Merge adjacent ranges, or use endpoint_access: private.")
     for index, text in enumerate(eks.public_access_cidrs):
         path, block = f"eks.public_access_cidrs[{index}]", parsed(text)
         if is_token(text):
             yield skipped(path)
         elif block is None:
-            yield Problem(path, f"{as_text(text)} is no IPv4 range (CIDR)")
+            yield Problem(path, f"{as_text(text)} is not a valid IPv4 CIDR")
         else:
             kind = next((kind for space, kind in _SPECIAL.items() if block.subnet_of(IPv4Network(space))), None)
             if kind is not None:
-                yield Problem(path, f"{block} is {kind}, from which no request comes over the internet")
+                yield Problem(path, f"{block} is {kind}, which is not used on the internet")
     if eks.public_access_cidrs and eks.endpoint_access == "private":
-        message = "do nothing, since the endpoint is private"
+        message = "no effect: the endpoint is private"
         yield Problem("eks.public_access_cidrs", message, "Remove them.", severity=Severity.WARNING)
 
 
@@ -130,10 +131,10 @@ _SPECIAL = {
 
 @rule(
     "HP215",
-    title="Each access of a principal adds something to its others.",
+    title="Each access of a principal adds permissions.",
     severity=Severity.WARNING,
-    why="A principal has one access entry with all its policies and scopes; this part changes nothing in it.",
-    cure="Remove it. Several policies, and one policy in several namespaces, are fine.",
+    why="A principal has one access entry with all its policies and scopes; this item does not change it.",
+    cure="Remove it. Several policies, and one policy in several namespaces, are supported.",
     source="EKS user guide, access policies: an access entry can have several, each with its scope",
     wrong="eks: {admins: [arn:aws:iam::111122223333:role/A], access: [{principal: arn:aws:iam::111122223333:role/A}]}\n",
     right="eks: {access: [{principal: arn:aws:iam::111122223333:role/A}, {principal: arn:aws:iam::111122223333:role/A, "
@@ -153,32 +154,32 @@ def accesses_add_something(eks: Eks) -> Iterator[Problem]:
                 continue  # the later one of two is told
             wider = not its_namespaces or (namespaces and namespaces <= its_namespaces)
             if same or (wider and its_policy in (policy, whole)):
-                yield Problem(path, f"{as_text(arn)} has this already, by {place}")
+                yield Problem(path, f"{as_text(arn)} already has this access, by {place}")
                 break
 
 
 @rule(
     "HP216",
-    title="Somebody has access to the Kubernetes cluster.",
+    title="At least one principal has access to the Kubernetes cluster.",
     severity=Severity.WARNING,
-    why="Only our deployment's own functions can use the API; kubectl is refused for everyone.",
-    cure="Name a role in eks.admins.",
+    why="Only the deployment's own functions can use the API; kubectl is denied for everyone.",
+    cure="Add a role to eks.admins.",
     source="EKS user guide, access entries",
     wrong="eks: {admins: []}\n",
     right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",
 )
 def someone_has_access(eks: Eks) -> Iterator[Problem]:
     if eks.existing is None and not eks.admins and not eks.access:
-        yield Problem("eks.admins", "nobody has an access entry")
+        yield Problem("eks.admins", "no access entries")
 
 
 @rule(
     "HP218",
-    title="An EKS cluster that exists is used in the network that it is in.",
+    title="An existing EKS cluster is used in its own network.",
     severity=Severity.ERROR,
     complete=("network",),
-    why="The HyperPod cluster must be in the VPC of the EKS cluster; a new VPC is another one.",
-    cure="Describe its network in network.existing.",
+    why="The HyperPod cluster must be in the VPC of the EKS cluster, not in a new one.",
+    cure="Describe the network of the EKS cluster in network.existing.",
     source="documentation page sagemaker-hyperpod-eks-operate-cli-command-create-cluster",
     wrong="eks: {existing: {cluster_name: mine}}\n",
     right="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
@@ -186,14 +187,14 @@ def someone_has_access(eks: Eks) -> Iterator[Problem]:
 )
 def existing_eks_network(eks: Eks, network: Network) -> Iterator[Problem]:
     if eks is not None and eks.existing is not None and network is not None and network.existing is None:
-        yield Problem("eks.existing", "the EKS cluster exists, but the network is a new one")
+        yield Problem("eks.existing", "existing EKS cluster with a new network")
 
 
 @rule(
     "HP219",
-    title="An EKS cluster that exists is not also described.",
+    title="Settings of a new EKS cluster are not combined with an existing one.",
     severity=Severity.WARNING,
-    why="What is said about a new control plane is ignored.",
+    why="Settings of a new control plane are ignored for an existing cluster.",
     cure="Remove it, or remove `existing`.",
     source="this project",
     wrong="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
@@ -207,12 +208,12 @@ def existing_or_new_eks(eks: Eks, ctx: Context) -> Iterator[Problem]:
         return
     for name in ("cluster_name", "endpoint_access", "public_access_cidrs", "secrets_key_arn", "service_cidr", "logs"):
         if getattr(eks, name) != type(eks).model_fields[name].default:
-            yield Problem(f"eks.{name}", "is ignored, since `existing` names a cluster")
+            yield Problem(f"eks.{name}", "ignored: `existing` specifies a cluster")
     if ctx.addons is None or eks.existing.core_addons:
         return
     for key in CORE:
         if key in ctx.addons.model_fields_set and getattr(ctx.addons, key).enabled:
-            message = "is ignored: the core add-ons of an existing cluster are left alone"
+            message = "ignored: core add-ons of an existing cluster are not managed"
             yield Problem(f"addons.{key}", message, "Remove it, or set eks.existing.core_addons: true.")
 
 

@@ -107,17 +107,19 @@ def acknowledged(
             else:
                 done[place] = replace(finding, acknowledged=accepted.reason)
         if refused:
-            extra.append(_found("HP031", path, f"{accepted.rule} is an error that AWS is certain to refuse"))
+            extra.append(
+                _found("HP031", path, f"{accepted.rule} is an error that AWS rejects; it cannot be acknowledged")
+            )
         elif stale and not matched and not accepted.rule.startswith("HP9"):
             where = f" at {accepted.path!r}" if accepted.path else ""
-            extra.append(_found("HP032", path, f"there is no {accepted.rule} finding{where} (any more)"))
+            extra.append(_found("HP032", path, f"unused acknowledgement: {accepted.rule} is not reported{where}"))
     return ordered([*done, *extra])
 
 
 def _about(accepted: Acknowledgement, path: str) -> Finding:
     near = nearest(accepted.rule)
-    cure = f"did you mean {near}?" if near else "`hyperpod explain` lists the rules"
-    return replace(_found("HP030", path, f"{accepted.rule!r} is no rule"), cure=cure)
+    cure = f"did you mean {near}?" if near else "`hyperpod explain` lists the rules."
+    return replace(_found("HP030", path, f"unknown rule id {accepted.rule!r}"), cure=cure)
 
 
 def _found(id: str, path: str, message: str) -> Finding:

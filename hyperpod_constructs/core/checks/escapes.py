@@ -17,10 +17,10 @@ from .registry import Problem, rule
 
 @rule(
     "HP335",
-    title="Escape properties are CloudFormation's, and do not repeat typed fields.",
+    title="Escape properties exist in CloudFormation, and do not repeat typed fields.",
     severity=Severity.WARNING,
-    why="A typed field that is overridden was checked in vain; a misspelt property is refused by CloudFormation.",
-    cure="Use the typed field; write properties in CloudFormation's spelling, such as InstanceCount.",
+    why="Checks do not see an overridden typed field, and CloudFormation rejects a misspelled property.",
+    cure="Use the typed field, or the property's name in CloudFormation, such as InstanceCount.",
     source="CloudFormation schema of AWS::SageMaker::Cluster",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {InstanceCount: 4}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 4"),
@@ -39,7 +39,7 @@ def escapes(
         for key, value in properties.items():
             place = join(path, key)
             if key in _BUILT_ON and path == "cluster.properties":
-                message = f"overrides `{_TYPED[key]}`, from which roles, placement and the guard are made"
+                message = f"overrides `{_TYPED[key]}`, which roles, placement and the guard are derived from"
                 yield Problem(place, message, severity=Severity.ERROR)
                 continue
             if key in _TYPED:
@@ -54,10 +54,10 @@ def _misfit(path: str, wrong: str, near: str | None) -> Problem:
     if near is not None:
         return Problem(path, wrong, f"did you mean {near!r}?", severity=Severity.ERROR)
     if wrong.startswith("must"):
-        return Problem(path, wrong, "Write it as CloudFormation's documentation has it.", severity=Severity.ERROR)
+        return Problem(path, wrong, "Use the name in CloudFormation's documentation.", severity=Severity.ERROR)
     schemas = load("cloudformation")["date"]
-    cure = f"Remove it; or acknowledge this, if CloudFormation gained the property after {schemas}."
-    return Problem(path, wrong, cure, "CloudFormation refuses properties that it does not have.")
+    cure = f"Remove it, or acknowledge the finding if CloudFormation added the property after {schemas}."
+    return Problem(path, wrong, cure, "CloudFormation rejects unknown properties.")
 
 
 _BUILT_ON = ("InstanceGroups", "Orchestrator", "VpcConfig")
@@ -101,9 +101,9 @@ _TYPED = {
 
 @rule(
     "HP407",
-    title="Values of the chart are spelt as the chart spells them.",
+    title="Values of the chart have the names that the chart uses.",
     severity=Severity.WARNING,
-    why="Helm ignores values that no template reads: the component silently stays as it was.",
+    why="Helm ignores values that no template uses, and the component is not changed.",
     cure="Use `enabled`, and the typed switches of `dependencies`.",
     source="the chart's own values.yaml and templates (chart_values.json); the official template's "
     "namespaced-role-and-bindings.enable, which stays off",
@@ -116,8 +116,11 @@ def values(dependencies: DependencyChart) -> Iterator[Problem]:
         for key in keys:
             path = join(path, key)
         if "." in keys[-1] and near is None:
-            message, cure = f"{as_text(keys[-1])} is one key with dots in it", "Write nested keys, as in a values file."
+            message, cure = (
+                f"{as_text(keys[-1])} is one key that contains dots",
+                "Use nested keys, as in a values file.",
+            )
             yield Problem(path, message, cure)
         elif near is not None or dependencies.chart is None:
-            message = f"the chart reads no value {as_text('.'.join(keys))}"
+            message = f"the chart has no value {as_text('.'.join(keys))}"
             yield Problem(path, message, f"did you mean {near!r}?" if near is not None else "Remove it.")

@@ -15,9 +15,9 @@ from .registry import Problem, rule
 
 @rule(
     "HP116",
-    title="A network that exists is not also described.",
+    title="Settings of a new network are not combined with an existing one.",
     severity=Severity.WARNING,
-    why="What is said about a new network is ignored.",
+    why="Settings of a new network are ignored for an existing one.",
     cure="Remove it, or remove `existing`.",
     source="this project",
     wrong="network: {existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: subnet-0123456789abcdef0, "
@@ -29,14 +29,14 @@ def existing_or_new(network: Network) -> Iterator[Problem]:
         return
     for name in ("availability_zone_ids", "vpc_cidr", "node_cidrs", "nat", "flow_logs"):
         if name in network.model_fields_set and getattr(network, name) != type(network).model_fields[name].default:
-            yield Problem(f"network.{name}", "is ignored, since `existing` names a network")
+            yield Problem(f"network.{name}", "ignored: `existing` specifies a network")
 
 
 @rule(
     "HP117",
-    title="Ids of what exists have the form of ids.",
+    title="Ids of existing resources have the format of the resource.",
     severity=Severity.ERROR,
-    why="EC2 refuses the id.",
+    why="EC2 rejects the id.",
     cure="Copy the id from the account.",
     source="EC2: resource ids are a prefix and 8 or 17 hexadecimal digits",
     wrong="network: {availability_zone_ids: [], existing: {vpc_id: my-vpc, node_subnets: [{subnet_id: "
@@ -68,7 +68,7 @@ def ids_of_existing(ctx: Context) -> Iterator[Problem]:
         if is_token(value):
             yield skipped(path)
         elif value is not None and not (value.startswith(f"{prefix}-") and matches("ec2_resource_id", value)):
-            yield Problem(path, f"{as_text(value)} is no id of the form {prefix}-0123456789abcdef0")
+            yield Problem(path, f"{as_text(value)} is not a valid id; the format is {prefix}-0123456789abcdef0")
 
 
 _EXISTING = (
@@ -80,10 +80,10 @@ _EXISTING = (
 
 @rule(
     "HP118",
-    title="Node subnets that exist have a route to S3.",
+    title="Existing node subnets have a route to S3.",
     severity=Severity.NOTE,
-    why="Lifecycle scripts, image layers and data come from S3; without a gateway endpoint or NAT, every node fails.",
-    cure="Give route_table_id and `interface_endpoints: [s3]`, and we add the endpoint; or see that there is one.",
+    why="Nodes get lifecycle scripts, image layers and data from S3; without a gateway endpoint or NAT, all nodes fail.",
+    cure="Set route_table_id and `interface_endpoints: [s3]` to add the endpoint, or verify that the subnet has one.",
     source="Terraform module vpc_endpoints; documentation page …-cli-command-create-cluster",
     wrong=_EXISTING.replace("EXTRA ", "").replace(", route_table_id: rtb-0123456789abcdef1", ""),
     right=_EXISTING.replace("EXTRA ", ""),
@@ -93,15 +93,20 @@ def route_to_s3(network: Network) -> Iterator[Problem]:
     for index, subnet in enumerate(existing.node_subnets if existing is not None else ()):
         if subnet.route_table_id is None:
             place = f"network.existing.node_subnets[{index}]"
-            yield Problem(place, f"{as_text(subnet.subnet_id)} names no route table, so its route to S3 is not ours")
+            yield Problem(
+                place,
+                f"{as_text(subnet.subnet_id)} has no route_table_id: an S3 gateway endpoint cannot be "
+                "added for this subnet",
+            )
 
 
 @rule(
     "HP119",
-    title="A security group that exists admits all traffic from and to itself, where nodes have EFA.",
+    title="The security group of nodes with EFA allows all traffic to and from itself.",
     severity=Severity.NOTE,
-    why="EFA health checks fail without a rule out to the group itself; 0.0.0.0/0 is not enough.",
-    cure="Add both rules, all protocols, with the group itself as source and destination. The pre-flight looks.",
+    why="EFA health checks fail without an outbound rule to the group itself; 0.0.0.0/0 is not sufficient.",
+    cure="Add both rules for all protocols, with the group itself as source and destination. The pre-flight "
+    "check verifies it.",
     source="documentation page sagemaker-hyperpod-prerequisites",
     wrong=_EXISTING.replace("EXTRA", "security_group_id: sg-0123456789abcdef0,")
     + "cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2}]}\n",
@@ -110,15 +115,18 @@ def route_to_s3(network: Network) -> Iterator[Problem]:
 def rules_of_security_group(network: Network, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     existing = network.existing if network is not None else None
     if existing is not None and existing.security_group_id is not None and ctx.wants_efa:
-        yield Problem("network.existing.security_group_id", "is brought, and nodes have EFA")
+        yield Problem(
+            "network.existing.security_group_id",
+            "this existing security group must allow all traffic to and from itself (EFA)",
+        )
 
 
 @rule(
     "HP131",
-    title="A subnet that exists is listed for one zone, once.",
+    title="An existing subnet is listed once, for one zone.",
     severity=Severity.ERROR,
-    why="A subnet lies in one zone: groups of the other zone get nodes in the wrong one, or the cluster is refused.",
-    cure="Give each zone a subnet of its own.",
+    why="A subnet is in one zone: groups of the other zone get nodes in the wrong zone, or the cluster is rejected.",
+    cure="Specify a different subnet for each zone.",
     source="EC2: a subnet lies in one availability zone; the constructs know one node subnet per zone",
     wrong=_EXISTING.replace("EXTRA ", "").replace("subnet-0123456789abcdef1", "subnet-0123456789abcdef0"),
     right=_EXISTING.replace("EXTRA ", ""),
@@ -129,5 +137,5 @@ def one_subnet_per_zone(network: Network) -> Iterator[Problem]:
     for index, subnet in enumerate(existing.node_subnets if existing is not None else ()):
         path, id_ = f"network.existing.node_subnets[{index}].subnet_id", subnet.subnet_id
         if id_ in seen:
-            yield Problem(path, f"{as_text(id_)} is listed at {seen[id_]} already")
+            yield Problem(path, f"{as_text(id_)} is already listed at {seen[id_]}")
         seen.setdefault(id_, path)

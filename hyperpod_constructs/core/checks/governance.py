@@ -36,7 +36,7 @@ def _team(rest: str, scheduler: str = "") -> str:
     title="Governance has the task governance add-on.",
     severity=Severity.ERROR,
     complete=("addons",),
-    why="Quotas and the scheduler configuration are refused: their webhook and queues are not there.",
+    why="Quotas and the scheduler configuration are rejected: their webhook and queues do not exist.",
     cure="Add `task_governance: {}` to addons.",
     source="documentation page …-governance-setup-task-governance",
     wrong="governance: {teams: [{name: vision}]}\n",
@@ -45,14 +45,16 @@ def _team(rest: str, scheduler: str = "") -> str:
 def needs_addon(governance: Governance, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
     if "task_governance" not in effective_addons:
         existing = ctx.eks is not None and ctx.eks.existing is not None
-        yield Problem("governance", "needs the add-on task_governance", severity=Severity.WARNING if existing else None)
+        yield Problem(
+            "governance", "requires the add-on task_governance", severity=Severity.WARNING if existing else None
+        )
 
 
 @rule(
     "HP602",
-    title="CloudFormation's governance types are in the region, or our handler is used.",
+    title="CloudFormation's governance types are available in the region, or the deployment's own function is used.",
     severity=Severity.ERROR,
-    why="CloudFormation refuses the template.",
+    why="CloudFormation rejects the template.",
     cure="Use `through: auto` or `through: handler`.",
     source="CloudFormation's resource types by region (2026-10-20)",
     wrong=_ON + "governance: {through: native, teams: []}\n",
@@ -65,15 +67,15 @@ def types_in_region(governance: Governance, region_facts: Region) -> Iterator[Pr
     missing = [] if region.scheduler_config_cfn else ["AWS::SageMaker::ClusterSchedulerConfig"]
     missing += [] if region.compute_quota_cfn else ["AWS::SageMaker::ComputeQuota"]
     if missing:
-        yield Problem("governance.through", f"is native, but {region.name} has no {' and no '.join(missing)}")
+        yield Problem("governance.through", f"native, but {region.name} does not have {' and '.join(missing)}")
 
 
 @rule(
     "HP603",
-    title="Names of teams, priorities and the scheduler keep to the API's patterns, each once.",
+    title="Names of teams, priority classes and the scheduler match the API's patterns and are unique.",
     severity=Severity.ERROR,
-    why="The API refuses the name.",
-    cure="Use lower-case letters, digits and hyphens, 40 at most, beginning and ending with a letter or digit.",
+    why="The API rejects the name.",
+    cure="Use lowercase letters, digits and hyphens, 40 characters at most, beginning and ending with a letter or digit.",
     source=source_of("patterns", "team_name"),
     wrong=_ON + "governance: {teams: [{name: Vision_Team, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
     right=_ON + "governance: {teams: [{name: vision-team, quota: [{instance_type: ml.m5.4xlarge, count: 1}]}]}\n",
@@ -90,24 +92,24 @@ def names(governance: Governance) -> Iterator[Problem]:
             if is_token(each):
                 yield skipped(path)
             elif not re.fullmatch(pattern(what), each) or len(each) > limit(f"{what}_length").value:
-                yield Problem(path, f"{as_text(each)} is no name that the API takes")
+                yield Problem(path, f"{as_text(each)} is not a valid name")
             elif each in given[:index]:
-                yield Problem(path, f"{as_text(each)} is named twice", "Name each once.")
+                yield Problem(path, f"{as_text(each)} is used twice", "Use each name once.")
     name = governance.scheduler.name
     if is_token(name):
         yield skipped("governance.scheduler.name")
     elif name is not None and not (
         matches("governance_name", name) and limit("governance_name_length").allows(len(name))
     ):
-        yield Problem("governance.scheduler.name", f"{as_text(name)} is no name that the API takes")
+        yield Problem("governance.scheduler.name", f"{as_text(name)} is not a valid name")
 
 
 @rule(
     "HP604",
-    title="A team's priority is one of the scheduler's.",
+    title="A team's priority is a priority class of the scheduler.",
     severity=Severity.ERROR,
     complete=("governance",),
-    why="Kueue refuses the team's jobs: there is no such priority class.",
+    why="Kueue rejects the team's jobs: the priority class does not exist.",
     cure="Add it to governance.scheduler.priority_classes.",
     source="documentation page …-governance-policies",
     certain=False,
@@ -123,7 +125,7 @@ def team_priorities(governance: Governance) -> Iterator[Problem]:
         if team.priority is not None and team.priority not in known and not is_token(team.priority):
             near = suggest(team.priority, known)
             message = (
-                f"{as_text(team.priority)} is none of the scheduler's priorities ({', '.join(known) or 'it has none'})"
+                f"unknown priority class {as_text(team.priority)}; the scheduler defines {', '.join(known) or 'none'}"
             )
             yield Problem(f"governance.teams[{index}].priority", message, f"did you mean {near!r}?" if near else None)
 
@@ -137,11 +139,11 @@ def _resources(ctx: Context) -> Iterator[tuple[str, QuotaResource]]:
 
 @rule(
     "HP605",
-    title="Quotas are of types that the cluster has.",
+    title="Quotas are for instance types of the cluster.",
     severity=Severity.WARNING,
     complete=("cluster",),
-    why="A quota of a type that no group has gives the team nothing.",
-    cure="Name an instance type of cluster.instance_groups.",
+    why="A quota for a type that no group has gives the team no compute.",
+    cure="Specify an instance type of cluster.instance_groups.",
     source=_QUOTA,
     wrong=_team("quota: [{instance_type: ml.p5.48xlarge, count: 1}]"),
     right=_team("quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
@@ -155,17 +157,17 @@ def types_of_quotas(governance: Governance, cluster: Cluster, ctx: Context) -> I
         elif find_instance_type(name) is None:
             near = suggest(name, instance_types())
             cure = f"did you mean {near!r}?" if near else None
-            message = f"{as_text(name)} is no HyperPod instance type"
-            yield Problem(place, message, cure, "The API refuses the quota.", Severity.ERROR)
+            message = f"{as_text(name)} is not a HyperPod instance type"
+            yield Problem(place, message, cure, "The API rejects the quota.", Severity.ERROR)
         elif name not in types:
             yield Problem(place, f"no group has {name}")
 
 
 @rule(
     "HP606",
-    title="The quotas of all teams fit the cluster.",
+    title="The quotas of all teams fit in the cluster.",
     severity=Severity.WARNING,
-    why="Teams cannot all have what they own, and jobs wait although their team's quota is free.",
+    why="Teams cannot all use their quotas at the same time, and jobs wait although their quota is free.",
     cure="Lower the quotas, or raise the counts.",
     source="documentation page …-governance-policies: the total must stay within the cluster's capacity",
     wrong=_team("quota: [{instance_type: ml.m5.4xlarge, count: 9}]"),
@@ -182,7 +184,7 @@ def within_capacity(governance: Governance, cluster: Cluster) -> Iterator[Proble
             owned[resource.instance_type] = owned.get(resource.instance_type, 0) + _instances(resource)
     for name, instances in owned.items():
         if name in nodes and instances > nodes[name]:
-            message = f"the teams own {instances:g} instances of {name}, and the groups have {nodes[name]} at most"
+            message = f"quotas ({instances:g}) exceed the capacity ({nodes[name]}) of {name}"
             yield Problem("governance.teams", message)
 
 
@@ -201,10 +203,10 @@ def _instances(resource: QuotaResource) -> float:
 
 @rule(
     "HP607",
-    title="A quota is in whole instances, or in accelerators, vCPU and memory.",
+    title="A quota is in instances, or in accelerators, vCPUs and memory.",
     severity=Severity.ERROR,
-    why="The API refuses a quota that is both, or nothing.",
-    cure="Give count, or some of accelerators, vcpu and memory_gib.",
+    why="The API rejects a quota with both, or with neither.",
+    cure="Set count, or accelerators, vcpu and memory_gib.",
     source=_QUOTA,
     wrong=_team("quota: [{instance_type: ml.m5.4xlarge, count: 1, vcpu: 8}]"),
     right=_team("quota: [{instance_type: ml.m5.4xlarge, vcpu: 8}]"),
@@ -213,20 +215,20 @@ def one_measure(governance: Governance, ctx: Context) -> Iterator[Problem]:
     for path, resource in _resources(ctx):
         parts = [name for name in ("accelerators", "vcpu", "memory_gib") if getattr(resource, name) is not None]
         if resource.count is not None and parts:
-            yield Problem(f"{path}.{parts[0]}", "is given beside count")
+            yield Problem(f"{path}.{parts[0]}", "conflicts with count")
         if resource.count is None and not parts and resource.mig_profile is None:
-            yield Problem(path, "says nothing but the type")
+            yield Problem(path, "neither count nor accelerators, vcpu or memory_gib is set")
         kind = find_instance_type(resource.instance_type)
         if kind is not None and kind.accelerator is None and resource.accelerators:
-            yield Problem(f"{path}.accelerators", f"is {resource.accelerators}, and {kind.name} has none")
+            yield Problem(f"{path}.accelerators", f"{resource.accelerators} accelerators, but {kind.name} has none")
 
 
 @rule(
     "HP608",
-    title="A MIG quota has a profile of its type, and a number.",
+    title="A MIG quota has a profile of its type, and a count.",
     severity=Severity.ERROR,
-    why="The API refuses the quota.",
-    cure="Name a profile such as mig-1g.10gb, and mig_count.",
+    why="The API rejects the quota.",
+    cure="Set mig_profile to a profile such as mig-1g.10gb, and mig_count.",
     source="service model of sagemaker: MIGProfileType; sagemaker-hyperpod 3.12.0 for the profiles of each type",
     wrong=_team("quota: [{instance_type: ml.p5.48xlarge, mig_profile: mig-1g.5gb, mig_count: 2}]"),
     right=_team("quota: [{instance_type: ml.p5.48xlarge, mig_profile: mig-1g.10gb, mig_count: 2}]"),
@@ -239,25 +241,25 @@ def mig(governance: Governance, ctx: Context) -> Iterator[Problem]:
             given, missing = (
                 ("mig_profile", "mig_count") if resource.mig_count is None else ("mig_count", "mig_profile")
             )
-            yield Problem(f"{path}.{given}", f"is given without {missing}")
+            yield Problem(f"{path}.{given}", f"requires {missing}")
         if profile is None or is_token(profile):
             continue
         kind = find_instance_type(resource.instance_type)
         if profile not in known:
             near = suggest(profile, known)
-            message = f"{as_text(profile)} is no profile that the API takes"
+            message = f"{as_text(profile)} is not a valid MIG profile"
             yield Problem(place, message, f"did you mean {near!r}?" if near else None)
         elif kind is not None and profile not in kind.mig_profiles:
             has = ", ".join(kind.mig_profiles) or "none"
-            yield Problem(place, f"{kind.name} has no {profile}; its profiles: {has}")
+            yield Problem(place, f"{kind.name} does not support {profile}; its profiles: {has}")
 
 
 @rule(
     "HP609",
-    title="Borrow limits go with borrowing, and are sensible.",
+    title="Borrow limits are used with borrowing, and are in the documented range.",
     severity=Severity.WARNING,
-    why="A limit without borrowing does nothing; the service documents 1 to 500 percent.",
-    cure="Use `sharing: LendAndBorrow`, and a limit of 1 to 500 percent.",
+    why="A limit without borrowing has no effect; the documented range is 1 to 500 percent.",
+    cure="Set `sharing: LendAndBorrow`, and a limit of 1 to 500 percent.",
     source="service model of sagemaker: ResourceSharingConfig.BorrowLimit",
     wrong=_team("sharing: DontLend, borrow_limit: 50, quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
     right=_team("borrow_limit: 50, quota: [{instance_type: ml.m5.4xlarge, count: 1}]"),
@@ -268,18 +270,18 @@ def borrowing(governance: Governance) -> Iterator[Problem]:
         path = f"governance.teams[{index}]"
         for name in ("borrow_limit", "borrow_limits"):
             if getattr(team, name) not in (None, ()) and team.sharing != "LendAndBorrow":
-                yield Problem(f"{path}.{name}", f"is given, but sharing is {team.sharing}")
+                yield Problem(f"{path}.{name}", f"no effect: sharing is {team.sharing}")
         if team.borrow_limit is not None and not practical.allows(team.borrow_limit):
-            message = f"is {team.borrow_limit} percent; {practical.minimum} to {practical.value} is documented"
+            message = f"{team.borrow_limit} percent; the documented range is {practical.minimum} to {practical.value}"
             yield Problem(f"{path}.borrow_limit", message)
 
 
 @rule(
     "HP610",
-    title="A team owns something, and is a person's.",
+    title="Every team has a quota and members.",
     severity=Severity.NOTE,
-    why="A team without a quota only borrows; without members nobody but admins can use its namespace.",
-    cure="Give it a quota and members.",
+    why="A team without a quota can only borrow; without members only administrators can use its namespace.",
+    cure="Add a quota and members.",
     source="documentation page …-governance-policies",
     wrong=_ON + "governance: {teams: [{name: vision}]}\n",
     right=_team(
@@ -289,6 +291,6 @@ def borrowing(governance: Governance) -> Iterator[Problem]:
 def empty_teams(governance: Governance) -> Iterator[Problem]:
     for index, team in enumerate(governance.teams if governance else ()):
         if not team.quota:
-            yield Problem(f"governance.teams[{index}].quota", f"the team {team.name} owns nothing")
+            yield Problem(f"governance.teams[{index}].quota", f"the team {team.name} has no quota")
         if not team.members:
             yield Problem(f"governance.teams[{index}].members", f"the team {team.name} has no members")

@@ -15,10 +15,10 @@ from .registry import Problem, rule
 
 @rule(
     "HP331",
-    title="A training plan is for one type of accelerated on-demand instances.",
+    title="A training plan is used for one type of accelerated on-demand instances.",
     severity=Severity.WARNING,
-    why="A plan reserves capacity of one type: spot, other types and CPU types are not in it.",
-    cure="Use the plan for a group of the plan's type alone.",
+    why="A plan reserves capacity of one type; it includes no spot capacity, other types or CPU types.",
+    cure="Use the plan for a group of the plan's type only.",
     source="documentation of training plans; the exclusion of spot is inferred",
     wrong=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, capacity: spot, "
@@ -35,20 +35,20 @@ def training_plan_capacity(instance_groups: InstanceGroups) -> Iterator[Problem]
             continue
         place = f"{path}.training_plan_arn"
         if group.capacity == "spot":
-            yield Problem(place, "is given beside `capacity: spot`")
+            yield Problem(place, "conflicts with `capacity: spot`")
         if len(group.instance_types) > 1:
-            yield Problem(place, f"is given beside {len(group.instance_types)} instance types")
+            yield Problem(place, f"conflicts with {len(group.instance_types)} instance types")
         for kind in types_of(group):
             if not kind.is_accelerated:
-                yield Problem(place, f"{kind.name} has no accelerators, and training plans have no such type")
+                yield Problem(place, f"{kind.name} has no accelerators; training plans include accelerated types only")
 
 
 @rule(
     "HP332",
-    title="Images and releases keep to the API's pattern.",
+    title="Images and releases match the API's pattern.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the group.",
-    cure="image_id: ami-... or `default`; image_release_version: three numbers with dots.",
+    why="CreateCluster rejects the group.",
+    cure="Set image_id to ami-... or `default`, and image_release_version to three numbers separated by dots.",
     source=source_of("patterns", "image_id"),
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, image_id: my-image"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, image_id: ami-0123456789abcdef0"),
@@ -62,15 +62,15 @@ def images(instance_groups: InstanceGroups) -> Iterator[Problem]:
             elif value is not None and (
                 not re.fullmatch(pattern(name), value) or not limit(f"{name}_length").allows(len(value))
             ):
-                yield Problem(place, f"{as_text(value)} does not have the form that the API takes")
+                yield Problem(place, f"{as_text(value)} has an invalid format")
 
 
 @rule(
     "HP333",
-    title="An image is either pinned or patched by the service.",
+    title="An image is pinned, or patched by the service.",
     severity=Severity.WARNING,
-    why="The service moves nodes past the pinned release, and the template says something else than what runs.",
-    cure="Remove image_release_version, or auto_patch.",
+    why="The service moves nodes past the pinned release, and the template no longer describes what runs.",
+    cure="Remove image_release_version or auto_patch.",
     source="CloudFormation schema of AWS::SageMaker::Cluster: ImageReleaseVersion",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, image_release_version: 1.2.3, auto_patch: {}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {}"),
@@ -81,18 +81,18 @@ def pinned_or_patched(instance_groups: InstanceGroups) -> Iterator[Problem]:
             continue
         place = f"{path}.image_release_version"
         if group.auto_patch is not None:
-            yield Problem(place, "is pinned beside auto_patch")
+            yield Problem(place, "pinned, which conflicts with auto_patch")
         if group.image_id not in (None, "default"):
             yield Problem(
-                place, "is given beside a custom image", "Remove one of the two.", "The custom image decides."
+                place, "conflicts with a custom image", "Remove one of the two.", "The custom image takes precedence."
             )
 
 
 @rule(
     "HP334",
-    title="EFA interfaces are asked for on types that have them.",
+    title="EFA interfaces are requested for types that support EFA.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the interface type.",
+    why="CreateCluster rejects the interface type.",
     cure="Remove network_interface.",
     source="service model of sagemaker: ClusterInstanceGroupSpecification; EC2's list of types with EFA",
     certain=False,
@@ -103,4 +103,6 @@ def efa_interfaces(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         for kind in types_of(group):
             if group.network_interface is not None and not kind.supports_efa:
-                yield Problem(f"{path}.network_interface", f"is {group.network_interface}, and {kind.name} has no EFA")
+                yield Problem(
+                    f"{path}.network_interface", f"{group.network_interface} is not supported: {kind.name} has no EFA"
+                )

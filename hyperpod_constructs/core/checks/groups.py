@@ -22,10 +22,10 @@ def fragment(group: str) -> str:
 
 @rule(
     "HP320",
-    title="Threads per core are a number that the type has.",
+    title="The instance type supports the number of threads per core.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the value: types without simultaneous multithreading have one thread a core.",
-    cure="Leave threads_per_core out.",
+    why="CreateCluster rejects the value: types without simultaneous multithreading have one thread per core.",
+    cure="Remove threads_per_core.",
     source="EC2 DescribeInstanceTypes: ValidThreadsPerCore",
     wrong=fragment("instance_type: ml.c7g.4xlarge, count: 1, threads_per_core: 2"),
     right=fragment("instance_type: ml.c5.4xlarge, count: 1, threads_per_core: 2"),
@@ -36,15 +36,16 @@ def threads(groups: Groups) -> Iterator[Problem]:
             wanted, valid = group.threads_per_core, kind.threads_per_core
             if wanted is not None and valid is not None and wanted not in valid:
                 yield Problem(
-                    f"{path}.threads_per_core", f"is {wanted}; {kind.name} has {' or '.join(map(str, valid))}"
+                    f"{path}.threads_per_core",
+                    f"{wanted} is not supported: {kind.name} has {' or '.join(map(str, valid))}",
                 )
 
 
 @rule(
     "HP321",
-    title="Deep health checks run on accelerators.",
+    title="Deep health checks are for accelerated types.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses them for other types.",
+    why="CreateCluster rejects them for other types.",
     cure="Remove deep_health_checks from the group.",
     source="documentation: deep health checks are for GPU and Trainium instances",
     wrong=fragment("instance_type: ml.m5.4xlarge, count: 2, deep_health_checks: [InstanceStress]"),
@@ -54,15 +55,15 @@ def health_checks_on_accelerators(groups: Groups) -> Iterator[Problem]:
     for path, group in groups:
         for kind in types_of(group):
             if group.deep_health_checks and not kind.deep_health_checks:
-                yield Problem(f"{path}.deep_health_checks", f"{kind.name} has no accelerators to check")
+                yield Problem(f"{path}.deep_health_checks", f"{kind.name} has no accelerators")
 
 
 @rule(
     "HP322",
-    title="Deep health checks are those that CloudFormation has.",
+    title="Deep health checks are supported by CloudFormation.",
     severity=Severity.ERROR,
-    why="CloudFormation refuses the template; the API alone has the check.",
-    cure="Remove it, and start it with StartClusterHealthCheck when the cluster is there.",
+    why="CloudFormation rejects the template; only the API supports the check.",
+    cure="Remove it, and start it with StartClusterHealthCheck after the cluster has been created.",
     source=source_of("allowed", "deep_health_checks_cfn"),
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [MultiNodeTrainingValidation]"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
@@ -72,19 +73,19 @@ def health_checks_of_cloudformation(groups: Groups) -> Iterator[Problem]:
         for index, name in enumerate(group.deep_health_checks):
             place = f"{path}.deep_health_checks[{index}]"
             if name not in allowed("deep_health_checks_cfn"):
-                yield Problem(place, f"{name} is not in CloudFormation's resource type yet")
+                yield Problem(place, f"CloudFormation does not support {name} yet")
             if name in group.deep_health_checks[:index]:
                 yield Problem(
-                    place, f"{name} is listed twice", "Remove it.", "It runs once all the same, or is refused."
+                    place, f"{name} is listed twice", "Remove the duplicate.", "The check runs once, or is rejected."
                 )
 
 
 @rule(
     "HP323",
-    title="InstanceConnectivity has EFA and a second node to talk to.",
+    title="InstanceConnectivity requires EFA and two nodes.",
     severity=Severity.WARNING,
-    why="The check cannot pass, and nodes that do not pass take no work.",
-    cure="Use InstanceStress alone.",
+    why="The check cannot pass, and nodes that do not pass run no jobs.",
+    cure="Use InstanceStress only.",
     source="documentation of deep health checks; that it needs two nodes is inferred",
     wrong=fragment("instance_type: ml.g5.2xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceConnectivity]"),
@@ -96,18 +97,19 @@ def connectivity_check(groups: Groups) -> Iterator[Problem]:
         for kind in types_of(group):
             if kind.is_accelerated and not kind.supports_efa:
                 yield Problem(
-                    f"{path}.deep_health_checks", f"InstanceConnectivity needs EFA, which {kind.name} has not"
+                    f"{path}.deep_health_checks",
+                    f"InstanceConnectivity requires EFA, which {kind.name} does not support",
                 )
         if group.count == 1:
-            yield Problem(f"{path}.deep_health_checks", "InstanceConnectivity needs two nodes, and the count is 1")
+            yield Problem(f"{path}.deep_health_checks", "InstanceConnectivity requires two nodes; the count is 1")
 
 
 @rule(
     "HP324",
-    title="Groups with deep health checks have no taints of their own.",
+    title="Groups with deep health checks have no taints.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the combination.",
-    cure="Remove the taints, or the checks; accelerators are kept free by their resource names anyway.",
+    why="CreateCluster rejects the combination.",
+    cure="Remove the taints or the checks. Pods without a request for accelerators can be kept off by node selectors.",
     source="documentation of deep health checks and custom taints",
     wrong=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, deep_health_checks: [InstanceStress], "
@@ -118,15 +120,16 @@ def connectivity_check(groups: Groups) -> Iterator[Problem]:
 def health_checks_or_taints(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         if group.deep_health_checks and group.taints:
-            yield Problem(f"{path}.taints", "are given beside deep_health_checks")
+            yield Problem(f"{path}.taints", "conflicts with deep_health_checks")
 
 
 @rule(
     "HP325",
-    title="Labels are Kubernetes labels.",
+    title="Labels are valid Kubernetes labels.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses them; CloudFormation does not look.",
-    cure="Keys: an optional lower-case domain and a slash, then a name; values: 1-63 letters, digits, `-`, `_`, `.`.",
+    why="CreateCluster rejects them; CloudFormation does not check them.",
+    cure="Keys: an optional lowercase domain and a slash, then a name; values: 1 to 63 letters, digits, `-`, "
+    "`_` and `.`.",
     source=source_of("patterns", "kubernetes_label_key"),
     wrong=fragment('instance_type: ml.p5.48xlarge, count: 2, labels: {team: "vision & speech"}'),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {team: vision}"),
@@ -135,7 +138,7 @@ def labels(instance_groups: InstanceGroups) -> Iterator[Problem]:
     most = limit("kubernetes_labels_per_group").value
     for path, group in instance_groups:
         if len(group.labels) > most:
-            yield Problem(f"{path}.labels", f"has {len(group.labels)} labels, {most} at most")
+            yield Problem(f"{path}.labels", f"{len(group.labels)} labels; the limit is {most}")
         for key, value in group.labels.items():
             yield from _key_and_value(join(f"{path}.labels", key), "label", key, value)
 
@@ -150,18 +153,18 @@ def _key_and_value(path: str, what: str, key: str, value: str | None) -> Iterato
         elif not bound.allows(len(text)):
             yield Problem(
                 path,
-                f"the {part} {as_text(text)} has {len(text)} characters, {bound.minimum} to {bound.value} are allowed",
+                f"the {part} {as_text(text)} has {len(text)} characters; {bound.minimum} to {bound.value} are allowed",
             )
         elif not re.fullmatch(pattern(f"kubernetes_{what}_{part}"), text):
-            yield Problem(path, f"the {part} {as_text(text)} is no Kubernetes {what} {part}")
+            yield Problem(path, f"the {part} {as_text(text)} is not a valid Kubernetes {what} {part}")
 
 
 @rule(
     "HP326",
-    title="Taints are Kubernetes taints, each once.",
+    title="Taints are valid Kubernetes taints and unique.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses them.",
-    cure="Write keys and values as those of labels.",
+    why="CreateCluster rejects them.",
+    cure="Use the format of label keys and values.",
     source=source_of("patterns", "kubernetes_taint_key"),
     wrong=fragment('instance_type: ml.p5.48xlarge, count: 2, taints: [{key: "no space", effect: NoSchedule}]'),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]"),
@@ -170,22 +173,24 @@ def taints(instance_groups: InstanceGroups) -> Iterator[Problem]:
     most = limit("kubernetes_taints_per_group").value
     for path, group in instance_groups:
         if len(group.taints) > most:
-            yield Problem(f"{path}.taints", f"has {len(group.taints)} taints, {most} at most")
+            yield Problem(f"{path}.taints", f"{len(group.taints)} taints; the limit is {most}")
         seen: set[tuple[str, str]] = set()
         for index, taint in enumerate(group.taints):
             place = f"{path}.taints[{index}]"
             yield from _key_and_value(place, "taint", taint.key, taint.value)
             if (taint.key, taint.effect) in seen:
-                yield Problem(place, f"{as_text(taint.key)} with {taint.effect} is listed twice", "Remove it.")
+                yield Problem(
+                    place, f"{as_text(taint.key)} with {taint.effect} is listed twice", "Remove the duplicate."
+                )
             seen.add((taint.key, taint.effect))
 
 
 @rule(
     "HP327",
-    title="Labels leave the service's own domains alone.",
+    title="Labels do not use domains of the service or of Kubernetes.",
     severity=Severity.WARNING,
-    why="The service and the kubelet set these labels; yours are refused or overwritten.",
-    cure="Use a domain of your own.",
+    why="The service and the kubelet set these labels; others are rejected or overwritten.",
+    cure="Use your own domain.",
     source="documentation page sagemaker-hyperpod-eks-resiliency-node-labels; Kubernetes NodeRestriction",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {sagemaker.amazonaws.com/team: vision}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {example.com/team: vision}"),
@@ -207,8 +212,8 @@ _OPEN_DOMAINS = ("node.kubernetes.io", "node-restriction.kubernetes.io")
     "HP328",
     title="A MIG label has the GPU operator, and a profile of the type.",
     severity=Severity.WARNING,
-    why="Without the operator nothing partitions the GPUs; a profile of another type fails on the node.",
-    cure="Set dependencies.gpu_operator, and a MIG configuration of the type's GPU.",
+    why="Without the operator the GPUs are not partitioned; a profile of another type fails on the node.",
+    cure="Enable dependencies.gpu_operator, and use a MIG configuration of the type's GPU.",
     source="dependency chart, gpu-operator; sagemaker-hyperpod 3.12.0 for the types with MIG",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {nvidia.com/mig.config: all-1g.10gb}"),
     right="dependencies: {gpu_operator: true, allow_unpinned_subcharts: true}\n"
@@ -221,12 +226,15 @@ def mig_labels(instance_groups: InstanceGroups, ctx: Context) -> Iterator[Proble
             continue
         place = join(f"{path}.labels", "nvidia.com/mig.config")
         if ctx.dependencies is not None and not ctx.dependencies.gpu_operator:
-            yield Problem(place, "asks for MIG partitions, but the GPU operator is off")
+            yield Problem(place, "requests MIG partitions, but the GPU operator is disabled")
         for kind in types_of(group):
             if not kind.mig_profiles:
-                yield Problem(place, f"asks for MIG partitions, which {kind.name} has not")
+                yield Problem(place, f"requests MIG partitions, which {kind.name} does not support")
                 continue
             profile = wanted.removeprefix("all-")
             sizes = {each.removeprefix("mig-") for each in kind.mig_profiles}
             if wanted.startswith("all-") and re.match(r"[0-9]+g\.", profile) and profile not in sizes:
-                yield Problem(place, f"{as_text(wanted)} is no profile of {kind.name}: {', '.join(sorted(sizes))}")
+                yield Problem(
+                    place,
+                    f"{as_text(wanted)} is not a profile of {kind.name}; its profiles: {', '.join(sorted(sizes))}",
+                )

@@ -33,22 +33,22 @@ def _teams(isolation: str = "") -> str:
 
 
 _OPENED = {
-    "enabled": "is false: its members can take over nodes, the operators on them, and the cluster",
-    "privileged": "is true: its members can take over nodes, and with them the cluster",
-    "host_network": "is true: its pods reach the instance metadata service and the services of the node",
-    "host_ipc": "is true: its pods share memory with every process of the node",
-    "system_nodes": "is true: its pods run beside the operators",
-    "network_policy": "is false: pods of other teams reach its pods",
+    "enabled": "disabled: members of the team can take over nodes, the operators on them, and the cluster",
+    "privileged": "enabled: members of the team can take over nodes, and through them the cluster",
+    "host_network": "enabled: pods of the team reach the instance metadata service and the services of the node",
+    "host_ipc": "enabled: pods of the team share memory with every process of the node",
+    "system_nodes": "enabled: pods of the team run on the nodes of the operators",
+    "network_policy": "disabled: pods of other teams reach pods of this team",
 }
 """Switches that open the isolation of a team, and what follows."""
 
 
 @rule(
     "HP615",
-    title="Pods of a team are held inside the team's namespace.",
+    title="Pods of a team are isolated in the team's namespace.",
     severity=Severity.WARNING,
-    why="What the members of the team can do reaches beyond the team.",
-    cure="Remove the switch, or acknowledge the finding with the reason.",
+    why="The permissions of the team's members reach beyond the team.",
+    cure="Remove the setting, or acknowledge the finding with the reason.",
     source=_STANDARDS,
     wrong=_teams("privileged: true"),
     right=_teams(),
@@ -61,15 +61,17 @@ def opened(governance: Governance) -> Iterator[Problem]:
                 yield Problem(f"{path}.{name}", what)
         added = set(isolation.capabilities) - {*baseline("capabilities"), *Isolation().capabilities}
         if added:
-            yield Problem(f"{path}.capabilities", f"allows {', '.join(sorted(added))}, which the baseline does not")
+            yield Problem(
+                f"{path}.capabilities", f"allows {', '.join(sorted(added))}, which the Pod Security baseline does not"
+            )
         paths = set(isolation.host_paths) - set(Isolation().host_paths)
         if paths:
-            yield Problem(f"{path}.host_paths", f"allows {', '.join(sorted(paths))} of the node")
+            yield Problem(f"{path}.host_paths", f"allows the host paths {', '.join(sorted(paths))}")
 
 
 @rule(
     "HP616",
-    title="No host path of a team lies below another one.",
+    title="No host path of a team is below another one.",
     severity=Severity.WARNING,
     why="A pod that writes to the outer path can put a symbolic link to any directory of the node at the inner one.",
     cure="Allow the outer path only; pods mount the inner one with `sub_path`.",
@@ -84,14 +86,14 @@ def nested_paths(governance: Governance) -> Iterator[Problem]:
             outer = next((one for one in paths if path != one and path.startswith(f"{one}/")), None)
             if outer is not None:
                 at = f"governance.teams[{index}].isolation.host_paths[{place}]"
-                yield Problem(at, f"{path!r} lies below {outer or '/'!r}, which pods can write to")
+                yield Problem(at, f"{path!r} is below {outer or '/'!r}, which pods can write to")
 
 
 @rule(
     "HP749",
-    title="A team's job stays inside the team's isolation",
-    why="The API server refuses the job's pods, and the job never starts.",
-    cure="change the job, or open the switch in the team's `isolation`",
+    title="A team's job conforms to the team's isolation.",
+    why="The API server rejects the job's pods, and the job never starts.",
+    cure="Change the job, or enable the setting in the team's `isolation`.",
     source=_STANDARDS,
     wrong=_teams() + example("team: vision, instance_type: ml.g5.8xlarge, host_network: true"),
     right=_teams() + example("team: vision, instance_type: ml.g5.8xlarge"),
@@ -111,15 +113,15 @@ def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[
         queued = job.effective_queue and not part.instance_type and not part.instance_group
         found |= dict.fromkeys(f"{prefix}{name}" for name in broken if name != "system-nodes" or not queued)
     if found:
-        yield Problem("", f"breaks limits of the team {team.name}: {', '.join(found)}")
+        yield Problem("", f"violates the isolation of the team {team.name}: {', '.join(found)}")
 
 
 @rule(
     "HP617",
-    title="Teams have nodes apart from the operators, and network policies have a network plugin that enforces them.",
+    title="Teams have nodes separate from the operators, and a network plugin that enforces network policies.",
     severity=Severity.WARNING,
     complete=("cluster",),
-    why="That part of the teams' isolation does nothing.",
+    why="This part of the teams' isolation is not effective.",
     cure="Add a group for the teams, or acknowledge the finding.",
     source="Kubernetes: Pod Security Standards; EKS user guide, network policies of the VPC CNI",
     wrong=_ON + f"governance: {{teams: [{{name: vision, {_QUOTA}}}]}}\n",
@@ -131,8 +133,8 @@ def without_effect(governance: Governance, cluster: Cluster, ctx: Context) -> It
         return
     if not all(team.isolation.system_nodes for team in teams) and system_nodes(cluster) is None:
         group = system_group(cluster)
-        where = f"of the group {group.name}, which is the only one" if group else "of any group"
-        yield Problem("governance.teams", f"pods of teams run on nodes {where}, and so do the operators")
+        where = f"of the only group, {group.name}" if group else "of any group"
+        yield Problem("governance.teams", f"pods of teams and operators run on the same nodes, {where}")
     if not any(team.isolation.network_policy for team in teams):
         return
     theirs = ctx.eks is not None and ctx.eks.existing is not None and not ctx.eks.existing.core_addons
@@ -140,6 +142,6 @@ def without_effect(governance: Governance, cluster: Cluster, ctx: Context) -> It
     configuration = getattr(cni, "configuration", {})
     off = str(configuration.get("enableNetworkPolicy", "true")).lower() == "false"
     if theirs or off:
-        which = "the VPC CNI of the existing cluster is not ours" if theirs else "enableNetworkPolicy is false"
-        cure = "See that the VPC CNI has enableNetworkPolicy: true, and acknowledge the finding."
-        yield Problem("governance.teams", f"network policies of teams may do nothing: {which}", cure)
+        which = "the VPC CNI of the existing cluster is not managed here" if theirs else "enableNetworkPolicy is false"
+        cure = "Verify that the VPC CNI has enableNetworkPolicy: true, and acknowledge the finding."
+        yield Problem("governance.teams", f"network policies of teams may not be enforced: {which}", cure)

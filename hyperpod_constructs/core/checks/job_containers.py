@@ -20,9 +20,9 @@ from .registry import Problem, rule
 
 @rule(
     "HP706",
-    title="Each volume has one source, a name and a mount path of its own",
-    why="Kubernetes refuses the pods.",
-    cure="give one of host_path, claim, fsx, empty_dir, secret, config_map and nfs",
+    title="Each volume has one source, and a unique name and mount path.",
+    why="Kubernetes rejects the pods.",
+    cure="Set one of host_path, claim, fsx, empty_dir, secret, config_map and nfs.",
     source=KUBERNETES,
     wrong=example("volumes: [{name: data, mount_path: /data}]"),
     right=example("volumes: [{name: data, mount_path: /data, claim: data}]"),
@@ -48,23 +48,23 @@ def _volumes(part: ReplicaSpec, around: str) -> Iterator[Problem]:
     for index, volume in enumerate(part.volumes):
         path = f"{around}[{index}]"
         if len(volume.sources) != 1:
-            yield Problem(path, f"needs exactly one source, has {' and '.join(volume.sources) or 'none'}")
+            yield Problem(path, f"requires exactly one source, but has {' and '.join(volume.sources) or 'none'}")
         if not is_token(volume.name) and not is_label(volume.name):
             message = f"{volume.name!r} is not a valid volume name"
-            yield Problem(f"{path}.name", message, "use lower case letters, digits and hyphens")
+            yield Problem(f"{path}.name", message, "Use lowercase letters, digits and hyphens.")
         first = by_name.setdefault(volume.name, index)
         if volume.name == SHARED_MEMORY or (first != index and not volume.is_same_volume(part.volumes[first])):
-            cure = "choose another name, or repeat the same source for another mount of the same volume"
-            yield Problem(f"{path}.name", f"{volume.name!r} is taken", cure)
+            cure = "Use another name, or repeat the same source for another mount of the same volume."
+            yield Problem(f"{path}.name", f"{volume.name!r} is already used", cure)
         for field, value in (("mount_path", volume.mount_path), ("host_path", volume.host_path)):
             if not opaque(value) and value is not None and not value.startswith("/"):
-                yield Problem(f"{path}.{field}", f"{value!r} is not absolute", "start it with /")
+                yield Problem(f"{path}.{field}", f"{value!r} is not an absolute path", "Begin it with /.")
         if (volume.file_mode is not None or volume.files) and volume.secret is None and volume.config_map is None:
             field = "file_mode" if volume.file_mode is not None else "files"
-            yield Problem(f"{path}.{field}", "belongs to a secret or config map", "remove it")
+            yield Problem(f"{path}.{field}", "applies to a secret or config map only", "Remove it.")
         if volume.mount_path in seen:
             also = f"{volume.mount_path!r} is mounted twice, first by {seen[volume.mount_path]}"
-            yield Problem(f"{path}.mount_path", also, "choose another path")
+            yield Problem(f"{path}.mount_path", also, "Use another path.")
         if volume.mount_path is not None:
             seen[volume.mount_path] = path
 
@@ -79,14 +79,14 @@ def _names(job: Job, part: ReplicaSpec, sidecars: str, init_containers: str) -> 
         for index, one in enumerate(containers):
             path = f"{around}[{index}]"
             if one.name in taken:
-                message = f"{one.name!r} is the name of {taken[one.name]}"
-                yield Problem(f"{path}.name", message, "choose another name")
+                message = f"{one.name!r} is already the name of {taken[one.name]}"
+                yield Problem(f"{path}.name", message, "Use another name.")
             taken.setdefault(one.name, path)
             yield from _mounts(one, path, known)
 
 
 def _mounts(one: Container, path: str, known: set[str]) -> Iterator[Problem]:
-    cure = f"known are {', '.join(sorted(known)) or 'none'}"
+    cure = f"Volumes of the job: {', '.join(sorted(known)) or 'none'}."
     for missing in sorted(set(one.volumes) - known):
         yield Problem(f"{path}.volumes", f"the job has no volume {missing!r}", cure)
     for index, mount in enumerate(one.mounts):
@@ -94,14 +94,14 @@ def _mounts(one: Container, path: str, known: set[str]) -> Iterator[Problem]:
         if mount.volume not in known and not is_token(mount.volume):
             yield Problem(f"{place}.volume", f"the job has no volume {mount.volume!r}", cure)
         if not is_token(mount.path) and not mount.path.startswith("/"):
-            yield Problem(f"{place}.path", f"{mount.path!r} is not absolute", "start it with /")
+            yield Problem(f"{place}.path", f"{mount.path!r} is not an absolute path", "Begin it with /.")
 
 
 @rule(
     "HP728",
-    title="Each argument and variable fits what Linux gives to a program",
+    title="Each argument and variable is within the limit of Linux.",
     why="The container cannot start: `argument list too long`.",
-    cure="put the text into a config map and mount it: volumes: [{name: script, config_map: NAME, mount_path: /script}]",
+    cure="Store the text in a config map and mount it: volumes: [{name: script, config_map: NAME, mount_path: /script}].",
     source="Linux: execve(2), MAX_ARG_STRLEN for each argument and each variable with its name, no NUL characters",
     wrong=example(r'command: [bash, -c, "echo \0"]'),
     right=example("command: [bash, /script/train.sh], volumes: [{name: s, config_map: s, mount_path: /script}]"),
@@ -128,9 +128,9 @@ def _length(path: str, text: str) -> Iterator[Problem]:
     most: int = load("jobs")["longest_argument_bytes"]
     size = len(text.encode()) + 1  # with the byte that ends it
     if size > most:
-        yield Problem(path, f"has {size:,} bytes; Linux takes {most:,} in one argument or variable")
+        yield Problem(path, f"{size:,} bytes; the limit of Linux for one argument or variable is {most:,}")
     elif "\0" in text:
-        yield Problem(path, "holds a NUL character, which ends an argument", "remove it")
+        yield Problem(path, "contains a NUL character, which ends an argument", "Remove it.")
 
 
 _SUFFIXES = {"PyTorchJob": ("master", "worker"), "HyperPodPyTorchJob": (), "Job": ()}
@@ -138,10 +138,10 @@ _SUFFIXES = {"PyTorchJob": ("master", "worker"), "HyperPodPyTorchJob": (), "Job"
 
 @rule(
     "HP729",
-    title="A job that names its own pods has a fixed name",
+    title="A job that refers to its own pods has a fixed name.",
     severity=Severity.WARNING,
-    why="The object's name gets a hash of its content, so that no pod has the name that the command waits for.",
-    cure="state `on_change: replace` or `refuse` for a fixed name",
+    why="The object's name includes a hash of its content, so no pod has the name that the command uses.",
+    cure="Set `on_change: replace` or `refuse` for a fixed name.",
     source="Kubeflow training operator: pods are named <job>-<role>-<index>; this project: names of `new-object` jobs",
     wrong=example("kind: PyTorchJob, nodes: 2, args: ['--endpoint=train-master-0:29500']"),
     right=example("kind: PyTorchJob, nodes: 2, on_change: replace, args: ['--endpoint=train-master-0:29500']"),
@@ -163,16 +163,18 @@ def own_pods(job: Job) -> Iterator[Problem]:
         texts += [(join(f"{prefix}env", name), text) for name, text in holder.env.items() if isinstance(text, str)]
         for path, text in texts:
             if found := own.search(text):
-                yield Problem(path, f"names the pod {found[0]!r}..., but the job's name gets a hash", cure)
+                yield Problem(path, f"refers to the pod {found[0]!r}..., but the job's name includes a hash", cure)
 
 
 @rule(
     "HP730",
-    title="A job holds no dynamic references of CloudFormation",
-    why="The reference is not resolved where the job is rendered or submitted by hand, and secrets are never resolved in a"
-    " custom resource: the container gets the text of the reference. A changed value would also not change the job's name.",
-    cure="put the value into a Kubernetes secret and name it: {secret: NAME, key: KEY}; in CDK, a parameter of the template"
-    " (StringParameter.value_for_string_parameter) is resolved before the job is applied",
+    title="A job contains no dynamic references of CloudFormation.",
+    why="The reference is not resolved when the job is rendered or submitted, and secrets are never resolved "
+    "in a custom resource: the container gets the text of the reference. A changed value would not "
+    "change the job's name.",
+    cure="Store the value in a Kubernetes secret and refer to it: {secret: NAME, key: KEY}. In CDK, a "
+    "template parameter (StringParameter.value_for_string_parameter) is resolved before the job is "
+    "applied.",
     source="AWS CloudFormation User Guide: dynamic references for secure values are not supported in custom resources",
     wrong=example('env: {TOKEN_FILE: "{{resolve:secretsmanager:hub:SecretString:token}}"}'),
     right=example("env: {TOKEN_FILE: {secret: hub, key: token}}"),
@@ -185,7 +187,7 @@ def references(value: object, path: str) -> Iterator[Problem]:
     """Dynamic references in the texts of plain data, with their paths."""
     if isinstance(value, str):
         if found := re.search(r"\{\{resolve:[^}]*\}\}", value):
-            yield Problem(path, f"holds the dynamic reference {found[0]!r}")
+            yield Problem(path, f"contains the dynamic reference {found[0]!r}")
     elif isinstance(value, dict):
         for key, one in value.items():
             yield from references(one, join(path, str(key)))

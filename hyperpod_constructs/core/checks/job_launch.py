@@ -19,11 +19,11 @@ _P5 = "instance_type: ml.p5.48xlarge"
 
 @rule(
     "HP733",
-    title="Jobs with several accelerators have more shared memory than 64 MiB",
+    title="Jobs with several accelerators have more than 64 MiB of shared memory.",
     severity=Severity.NOTE,
-    why="Data loaders and NCCL exchange data in /dev/shm; the container runtime gives it 64 MiB, and the job fails with "
-    "'Bus error' or 'No space left on device'.",
-    cure="set shared_memory_gib: auto (half of the container's memory), or mount a volume at /dev/shm",
+    why="Data loaders and NCCL exchange data in /dev/shm. The container runtime's default is 64 MiB, and the "
+    "job fails with 'Bus error' or 'No space left on device'.",
+    cure="Set shared_memory_gib: auto (half of the container's memory), or mount a volume at /dev/shm.",
     source="PyTorch documentation, DataLoader (shared memory); NCCL documentation, troubleshooting",
     wrong=example(f"{_P5}, nodes: 1"),
     right=example(f"{_P5}, nodes: 1, shared_memory_gib: auto"),
@@ -35,18 +35,18 @@ def shared_memory(job: Job) -> Iterator[Problem]:
             continue
         count = share(part, job).accelerators
         if count > 1:
-            message = f"is not set: {count} accelerators share a /dev/shm of 64 MiB"
+            message = f"not set: {count} accelerators share a /dev/shm of 64 MiB"
             yield Problem(f"{prefix}shared_memory_gib", message)
 
 
 @rule(
     "HP734",
-    title="A HyperPodPyTorchJob over several pods starts a launcher",
+    title="A HyperPodPyTorchJob with several pods starts a launcher.",
     severity=Severity.WARNING,
-    why="The HyperPod training operator works with the elastic agent in the image: without hyperpodrun or another launcher "
-    "the pods get no rendezvous, and each trains alone or fails.",
-    cure="start hyperpodrun (pip package hyperpod-elastic-agent), torchrun or another launcher, or use `kind: PyTorchJob`, "
-    "whose operator sets MASTER_ADDR and WORLD_SIZE",
+    why="The HyperPod training operator requires the elastic agent in the image: without hyperpodrun or "
+    "another launcher the pods have no rendezvous, and each trains alone or fails.",
+    cure="Start hyperpodrun (pip package hyperpod-elastic-agent), torchrun or another launcher, or use `kind: "
+    "PyTorchJob`, whose operator sets MASTER_ADDR and WORLD_SIZE.",
     source="documentation page sagemaker-eks-operator-usage (hyperpodrun and the elastic agent); the guide's samples",
     wrong=example(f"{_P5}, nodes: 2, command: [python, train.py]"),
     right=example(f"{_P5}, nodes: 2, command: [hyperpodrun, --nnodes=2, --nproc-per-node=8, train.py]"),
@@ -62,17 +62,17 @@ def launcher(job: Job) -> Iterator[Problem]:
             continue
         pods = _pods(part)
         if pods > 1:
-            yield Problem(f"{prefix}command", f"starts no launcher in {pods} pods")
+            yield Problem(f"{prefix}command", f"no launcher is started in {pods} pods")
 
 
 @rule(
     "HP735",
-    title="Jobs leave the memory that tiered storage takes",
+    title="Jobs leave the memory that tiered storage reserves.",
     severity=Severity.WARNING,
-    why="Checkpoints in memory take a share of every node, which is not subtracted from what Kubernetes offers: together "
-    "with the job's pods it exceeds the node, and pods are killed.",
-    cure="take replicas with all accelerators and a memory_gib instead of nodes, or use a smaller "
-    "cluster.tiered_storage.memory_percent",
+    why="Checkpoints in memory use a share of each node that Kubernetes does not subtract from allocatable "
+    "memory. Together with the job's pods it exceeds the node's memory, and pods are killed.",
+    cure="Use replicas with all accelerators and memory_gib instead of nodes, or reduce "
+    "cluster.tiered_storage.memory_percent.",
     source="documentation page managed-tier-checkpointing; service model of sagemaker: InstanceMemoryAllocationPercentage; "
     "uncertain: whether the service reserves the memory for the kubelet",
     wrong=example(f"{_P5}, nodes: 2", "cluster: {tiered_storage: {memory_percent: 20}}\n"),
@@ -94,8 +94,8 @@ def tiered_memory(job: Job, cluster: Cluster) -> Iterator[Problem]:
         if asked > left:
             yield Problem(
                 f"{prefix}memory_gib",
-                f"pods request {asked} GiB of a node's {kind.memory_gib}, tiered storage takes "
-                f"{taken:.0f} ({tiered.memory_percent} percent): {left:.0f} are left",
+                f"pods request {asked} GiB of the node's {kind.memory_gib} GiB; tiered storage reserves {taken:.0f} "
+                f"({tiered.memory_percent} percent), which leaves {left:.0f}",
             )
 
 

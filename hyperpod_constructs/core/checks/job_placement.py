@@ -42,9 +42,9 @@ def _groups(part: ReplicaSpec, ctx: Context) -> list[tuple[str, Group]]:
 
 @rule(
     "HP740",
-    title="The cluster has nodes of the job's instance type",
-    why="The pods stay pending for ever.",
-    cure="add an instance group of the type, or take a type that the cluster has",
+    title="The cluster has nodes of the job's instance type.",
+    why="The pods stay pending.",
+    cure="Add an instance group of the type, or use a type of the cluster.",
     source="Kubernetes: node selectors",
     wrong=_platform("instance_type: ml.trn1.32xlarge"),
     right=_platform(P5),
@@ -55,21 +55,21 @@ def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
             continue
         names = [group.name for _, group in groups]
         if part.instance_group is not None and not opaque(part.instance_group) and part.instance_group not in names:
-            message = f"the cluster has no instance group {part.instance_group!r}"
-            yield Problem(f"{prefix}instance_group", message, f"its groups are {', '.join(names)}")
+            message = f"no instance group {part.instance_group!r}"
+            yield Problem(f"{prefix}instance_group", message, f"Instance groups: {', '.join(names)}.")
         elif not _groups(part, ctx):
             types = sorted({one for _, group in groups for one in group.types})
             where = f"instance group {part.instance_group!r}" if part.instance_group else "the cluster"
             message = f"{where} has no nodes of {kind.name}"
-            yield Problem(f"{prefix}instance_type", message, f"the cluster has {', '.join(types)}")
+            yield Problem(f"{prefix}instance_type", message, f"Types of the cluster: {', '.join(types)}.")
 
 
 @rule(
     "HP741",
-    title="The groups can grow to the nodes that the job needs",
+    title="The groups can have the nodes that the job requires.",
     severity=Severity.WARNING,
-    why="The job waits in the queue, or starts in part and waits for the rest, until somebody adds nodes.",
-    cure="raise the group's count (or max_count for an autoscaler), or ask for less",
+    why="The job waits in the queue, or starts in part and waits for the rest, until nodes are added.",
+    cure="Increase the group's count (or max_count with autoscaling), or request less.",
     source="Kueue and the operators start a job when all of its pods fit",
     wrong=_platform(f"{P5}, nodes: 8"),
     right=_platform(f"{P5}, nodes: 4"),
@@ -88,7 +88,7 @@ def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             field = "nodes" if part.nodes else "replicas"
             names = " and ".join(group.name for group in groups)
             has = f"{nodes} nodes of {kind.name}, {per_node} each"
-            message = f"{count} replicas, but {names} can hold {nodes * per_node} ({has})"
+            message = f"{count} replicas, but {names} can run {nodes * per_node} ({has})"
             yield Problem(f"{prefix}{field}", message)
 
 
@@ -99,9 +99,9 @@ def _open_ended(group: Group) -> bool:
 
 @rule(
     "HP742",
-    title="The job's team and queue exist",
-    why="Kueue never admits a job of an unknown queue, and its namespace does not exist.",
-    cure="add the team to `governance.teams`, or name one of them",
+    title="The job's team and queue exist.",
+    why="Kueue does not admit a job of an unknown queue, and its namespace does not exist.",
+    cure="Add the team to `governance.teams`, or use an existing one.",
     source="AWS documentation of task governance",
     wrong=_platform(
         f"{P5}, team: vison", rest="governance: {teams: [{name: vision}]}\naddons: {task_governance: {}}\n"
@@ -114,25 +114,23 @@ def _open_ended(group: Group) -> bool:
 def has_team(job: Job, governance: Governance) -> Iterator[Problem]:
     teams = [team.name for team in governance.teams]
     if not opaque(job.team) and job.team not in teams:
-        yield Problem("team", f"there is no team {job.team!r}", f"the teams are {', '.join(teams) or 'none'}")
+        yield Problem("team", f"no team {job.team!r}", f"Teams: {', '.join(teams) or 'none'}.")
     queue = job.effective_queue
     if job.team is None and queue and queue.startswith("hyperpod-ns-") and not opaque(queue):
         queues = [team.queue for team in governance.teams]
         if queue not in queues:
-            yield Problem(
-                "queue", f"no team has the queue {queue!r}", f"their queues are {', '.join(queues) or 'none'}"
-            )
+            yield Problem("queue", f"no team has the queue {queue!r}", f"Queues: {', '.join(queues) or 'none'}.")
     classes = [one.name for one in governance.scheduler.priority_classes]
     if job.priority and not opaque(job.priority) and job.priority.removesuffix("-priority") not in classes:
         message = f"the scheduler has no priority class {job.priority!r}"
-        yield Problem("priority", message, f"its classes are {', '.join(classes) or 'none'}")
+        yield Problem("priority", message, f"Priority classes: {', '.join(classes) or 'none'}.")
 
 
 @rule(
     "HP743",
-    title="The operator that runs the job is installed",
-    why="The API server does not know the kind, or nothing acts on the job.",
-    cure="add `training_operator: {}` to addons, or change the kind",
+    title="The operator of the job's kind is installed.",
+    why="The API server does not know the kind, or no controller runs the job.",
+    cure="Add `training_operator: {}` to addons, or change the kind.",
     source="AWS documentation of the training operator; the dependency chart's Kubeflow training operator",
     wrong=_platform(P5, rest="addons: {}\n"),
     right=_platform(P5, rest="addons: {training_operator: {}}\n"),
@@ -141,22 +139,24 @@ def has_team(job: Job, governance: Governance) -> Iterator[Problem]:
 def has_operator(job: Job, effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Problem]:
     addons = effective_addons
     if job.kind == "HyperPodPyTorchJob" and "training_operator" not in addons:
-        yield Problem("kind", "HyperPodPyTorchJob needs addons.training_operator")
+        yield Problem("kind", "HyperPodPyTorchJob requires addons.training_operator")
     chart = ctx.dependencies
     if job.kind == "PyTorchJob" and chart is not None and not (chart.enabled and chart.training_operators):
-        cure = "switch on `dependencies.training_operators`, or take kind HyperPodPyTorchJob"
-        yield Problem("kind", "PyTorchJob needs Kubeflow's operator of the dependency chart", cure)
+        cure = "Enable `dependencies.training_operators`, or use kind HyperPodPyTorchJob."
+        yield Problem("kind", "PyTorchJob requires Kubeflow's operator in the dependency chart", cure)
     if job.effective_queue and not {"task_governance", "kueue"} & addons.keys():
-        cure = "add `task_governance: {}` to addons, or remove team and queue"
-        yield Problem("team" if job.team else "queue", f"the queue {job.effective_queue!r} needs task governance", cure)
+        cure = "Add `task_governance: {}` to addons, or remove team and queue."
+        yield Problem(
+            "team" if job.team else "queue", f"the queue {job.effective_queue!r} requires task governance", cure
+        )
 
 
 @rule(
     "HP744",
-    title="A team's job fits the team's quota",
+    title="A team's job fits in the team's quota.",
     severity=Severity.WARNING,
-    why="Kueue admits it only when it can borrow idle compute, and never where the team may not borrow.",
-    cure="raise the quota, let the team borrow, or ask for less",
+    why="Kueue admits the job only when it can borrow idle compute, and never if the team may not borrow.",
+    cure="Increase the quota, allow the team to borrow, or request less.",
     source="AWS documentation of task governance: compute quotas",
     wrong=_platform(
         f"{P5}, nodes: 4, team: vision",
@@ -184,9 +184,10 @@ def within_quota(job: Job, governance: Governance) -> Iterator[Problem]:
         needs = wanted.pop(kind.name)
         owns = _accelerators(team, kind.name, kind.accelerator.count)
         if owns is not None and needs > owns[1]:
-            borrowed = f", {owns[1]:g} with all it may borrow" if owns[1] > owns[0] else ""
+            borrowed = f", {owns[1]:g} including what it may borrow" if owns[1] > owns[0] else ""
             message = (
-                f"the job takes {needs:g} accelerators of {kind.name}, team {team.name!r} has {owns[0]:g}{borrowed}"
+                f"the job requires {needs:g} accelerators of {kind.name}; the quota of the team {team.name!r} is "
+                f"{owns[0]:g}{borrowed}"
             )
             yield Problem("team", message)
 
@@ -219,10 +220,10 @@ def _sum(resources: Sequence[QuotaResource], name: str, each: int) -> float | No
 
 @rule(
     "HP745",
-    title="A job for checked nodes finds a group that is checked",
+    title="A job for checked nodes has a group with deep health checks.",
     severity=Severity.WARNING,
-    why="No node ever gets the label, so the pods stay pending.",
-    cure="add deep_health_checks to the group, or remove deep_health_check_passed_only",
+    why="No node gets the label, and the pods stay pending.",
+    cure="Add deep_health_checks to the group, or remove deep_health_check_passed_only.",
     source="AWS documentation: node label deep-health-check-status",
     wrong=_platform(f"{P5}, deep_health_check_passed_only: true"),
     right=_platform(f"{P5}, deep_health_check_passed_only: true", ", deep_health_checks: [InstanceStress]"),
@@ -239,10 +240,10 @@ def checked_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]
 
 @rule(
     "HP746",
-    title="Pods that talk over EFA run in one zone",
+    title="Pods that communicate over EFA run in one zone.",
     severity=Severity.WARNING,
-    why="EFA works inside one zone only: a job spread over two fails or falls back to TCP.",
-    cure="name one instance_group, or ask for a required_topology",
+    why="EFA works in one zone only: a job in two zones fails or falls back to TCP.",
+    cure="Set instance_group, or required_topology.",
     source="AWS documentation of EFA",
     wrong=_platform(
         f"{P5}, nodes: 2",
@@ -265,9 +266,9 @@ def one_zone(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP747",
-    title="A job's file systems exist, with a claim in its namespace",
+    title="A job's file systems exist, with a claim in its namespace.",
     why="The pods stay pending: their volume claim does not exist.",
-    cure="add the file system to `storage.lustre`, and the job's namespace or team to its namespaces",
+    cure="Add the file system to `storage.lustre`, and the job's namespace or team to its namespaces.",
     source="This project: a claim of the file system's name in each of its namespaces",
     wrong=example("volumes: [{name: data, mount_path: /data, fsx: scratch}]", "storage: {lustre: []}\n"),
     right=example("volumes: [{name: data, mount_path: /data, fsx: scratch}]", "storage: {lustre: [{name: scratch}]}\n"),
@@ -287,7 +288,7 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
                 if wanted not in known:
                     if field == "fsx":  # claims of others are not in the config
                         names = ", ".join(known) or "none"
-                        yield Problem(path, f"there is no file system {wanted!r}", f"the file systems are {names}")
+                        yield Problem(path, f"no file system {wanted!r}", f"File systems: {names}.")
                 elif not {job.effective_namespace, job.team} & set(known[wanted]):
                     where = ", ".join(known[wanted])
                     message = f"{wanted!r} has claims in {where}, but the job runs in {job.effective_namespace}"
@@ -296,9 +297,9 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
 
 @rule(
     "HP748",
-    title="A job tolerates the taints of its nodes",
-    why="No pod is ever placed on the nodes.",
-    cure="add the toleration to the job",
+    title="A job tolerates the taints of its nodes.",
+    why="No pod is placed on the nodes.",
+    cure="Add the toleration to the job.",
     source="Kubernetes: taints and tolerations",
     wrong=_platform(P5, ", taints: [{key: dedicated, value: llm, effect: NoSchedule}]"),
     right=_platform(
@@ -344,10 +345,10 @@ def _tolerates(toleration: Toleration, taint: Taint) -> bool:
 
 @rule(
     "HP750",
-    title="No two jobs have one name in a namespace",
+    title="Names of jobs are unique in a namespace.",
     severity=Severity.ERROR,
-    why="The second would overwrite the first, or be refused.",
-    cure="give each job a name of its own",
+    why="The second job would overwrite the first, or be rejected.",
+    cure="Use a different name for each job.",
     source="Kubernetes: names are unique in a namespace and kind",
     wrong="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: a, image: c, on_change: replace}\n",
     right="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: b, image: c, on_change: replace}\n",
@@ -357,5 +358,5 @@ def unique_names(jobs: tuple[Job, ...]) -> Iterator[Problem]:
     for index, job in enumerate(jobs or ()):
         key = (job.kind, job.effective_namespace, job.name)
         if key in seen:
-            yield Problem(f"jobs[{index}].name", f"{job.name!r} is the name of jobs[{seen[key]}] too")
+            yield Problem(f"jobs[{index}].name", f"{job.name!r} is also the name of jobs[{seen[key]}]")
         seen.setdefault(key, index)

@@ -15,9 +15,9 @@ from .registry import Problem, rule
 
 @rule(
     "HP708",
-    title="An elastic job's numbers fit together",
-    why="The operator refuses the job or never scales it.",
-    cure="let min_replicas <= nodes or replicas <= max_replicas",
+    title="Replica counts of an elastic job are consistent.",
+    why="The operator rejects the job or never scales it.",
+    cure="Set min_replicas <= nodes or replicas <= max_replicas.",
     source="HyperPodPyTorchJob schema; AWS documentation of elastic training; Kubeflow training operator: validation",
     wrong=example("nodes: 4, elastic: {max_replicas: 2}"),
     right=example("nodes: 2, elastic: {max_replicas: 4, step: 2}"),
@@ -32,40 +32,40 @@ def elastic(job: Job) -> Iterator[Problem]:
     values = job.elastic.discrete_values
     most = job.elastic.max_replicas or (max(values) if values else None)
     if most is None and job.kind == "HyperPodPyTorchJob":
-        yield Problem("elastic", "states no max_replicas", "add max_replicas, the most replicas")
+        yield Problem("elastic", "max_replicas is not set", "Set max_replicas, the maximum number of replicas.")
     default = (most or count) if job.kind == "PyTorchJob" else count
     least = job.elastic.min_replicas or default
     most = most or least
     if most < least:
-        yield Problem("elastic.max_replicas", f"is {most}, below the least of {least} replicas")
+        yield Problem("elastic.max_replicas", f"{most} is less than the minimum of {least} replicas")
     elif not least <= count <= most:
-        yield Problem("elastic", f"the job starts with {count} replicas, outside {least} to {most}")
+        yield Problem("elastic", f"the job starts with {count} replicas, outside the range {least} to {most}")
     if values and job.elastic.step:
-        yield Problem("elastic.discrete_values", "conflicts with step", "keep one of the two")
+        yield Problem("elastic.discrete_values", "conflicts with step", "Remove one of the two.")
     outside = [value for value in values if not least <= value <= most]
     if outside:
-        yield Problem("elastic.discrete_values", f"{outside} are outside {least} to {most}")
+        yield Problem("elastic.discrete_values", f"{outside} are outside the range {least} to {most}")
 
 
 def _kubeflow(job: Job) -> Iterator[Problem]:
     assert job.elastic is not None
     if job.replica_specs and not any(part.name == "worker" for part in job.parts):
-        yield Problem("replica_specs", "an elastic PyTorchJob has no worker", "add a replica spec named worker")
+        yield Problem("replica_specs", "an elastic PyTorchJob has no worker", "Add a replica spec named worker.")
     if job.elastic.processes_per_node and job.processes_per_node:
         message = "conflicts with the job's processes_per_node"
-        yield Problem("elastic.processes_per_node", message, "keep the job's, which is not deprecated")
+        yield Problem("elastic.processes_per_node", message, "Keep the setting of the job, which is not deprecated.")
     stated = [name for name in ("rdzv_backend", "rdzv_host", "rdzv_port", "rdzv_id") if getattr(job.elastic, name)]
     if job.elastic.standalone and stated:
-        message = f"makes torchrun ignore {', '.join(stated)}"
-        yield Problem("elastic.standalone", message, "keep one of the two", severity=Severity.WARNING)
+        message = f"torchrun ignores {', '.join(stated)} with this setting"
+        yield Problem("elastic.standalone", message, "Remove one of the two.", severity=Severity.WARNING)
 
 
 @rule(
     "HP723",
-    title="A log rule is a valid regular expression and watches something",
-    why="The agent compiles the patterns with Python's `re`; one that fails switches all monitoring of the log off, with one"
-    " line in the agent's own log.",
-    cure="correct the pattern, and state a time, a threshold or fault_on_match",
+    title="A log rule has a valid regular expression and a condition.",
+    why="The agent compiles the patterns with Python's `re`. One invalid pattern disables all monitoring of "
+    "the log, with one line in the agent's own log.",
+    cure="Correct the pattern, and set a time, a threshold or fault_on_match.",
     source="AWS page sagemaker-eks-operator-usage; the HyperPod elastic agent",
     wrong=example('run_policy: {log_rules: [{name: loss, pattern: "([0-9", starts_within_seconds: 60}]}'),
     right=example('run_policy: {log_rules: [{name: loss, pattern: "loss: ([0-9.]+)", starts_within_seconds: 60}]}'),
@@ -87,22 +87,24 @@ def log_rules(job: Job) -> Iterator[Problem]:
             else:
                 groups = compiled.groups if field == "pattern" else groups
         if one.name in seen:
-            yield Problem(f"{path}.name", f"{one.name!r} is taken", "choose another name", severity=Severity.WARNING)
+            yield Problem(
+                f"{path}.name", f"{one.name!r} is already used", "Use another name.", severity=Severity.WARNING
+            )
         seen.add(one.name)
         if one.threshold is not None and groups == 0:
-            message = "has no group, so that there is no value to compare with the threshold"
-            yield Problem(f"{path}.pattern", message, "put parentheses around the number")
+            message = "has no group, so there is no value to compare with the threshold"
+            yield Problem(f"{path}.pattern", message, "Put parentheses around the number.")
         watches = (one.starts_within_seconds, one.recurs_within_seconds, one.threshold)
         if all(value is None for value in watches) and not one.fault_on_match:
-            message = "states no time, no threshold and no fault_on_match, so that it does nothing"
-            yield Problem(path, message, "state one of them", severity=Severity.WARNING)
+            message = "has no effect: no time, threshold or fault_on_match is set"
+            yield Problem(path, message, "Set one of them.", severity=Severity.WARNING)
 
 
 @rule(
     "HP725",
-    title="Replica specs have unique names that their kind knows",
-    why="Kubernetes or the operator refuses the object.",
-    cure="use lower case letters, digits and hyphens; `master` and `worker` in a PyTorchJob",
+    title="Replica specs have unique names that their kind supports.",
+    why="Kubernetes or the operator rejects the object.",
+    cure="Use lowercase letters, digits and hyphens; in a PyTorchJob `master` and `worker`.",
     source="Kubernetes: names are DNS labels; Kubeflow training operator: validation",
     wrong=example("replica_specs: [{name: a, nodes: 1}, {name: a, nodes: 2}]"),
     right=example("replica_specs: [{name: a, nodes: 1}, {name: b, nodes: 2}]"),
@@ -113,26 +115,26 @@ def replica_specs(job: Job) -> Iterator[Problem]:
         path = f"replica_specs[{index}]"
         if job.kind == "PyTorchJob":
             if spec.name not in ("master", "worker"):
-                yield Problem(f"{path}.name", f"{spec.name!r} is not a role of a PyTorchJob", "write master or worker")
+                yield Problem(f"{path}.name", f"{spec.name!r} is not a role of a PyTorchJob", "Use master or worker.")
             elif spec.name == "master" and job.parts[index].count != 1:
                 field = "nodes" if job.parts[index].nodes else "replicas"
                 message = f"a PyTorchJob has one master, not {job.parts[index].count}"
-                yield Problem(f"{path}.{field}", message, f"state {field}: 1")
+                yield Problem(f"{path}.{field}", message, f"Set {field}: 1.")
         elif not opaque(spec.name) and not is_label(spec.name):
             yield Problem(f"{path}.name", f"{spec.name!r} is not a valid Kubernetes name")
         if spec.name in seen:
-            message = f"{spec.name!r} is the name of replica_specs[{seen[spec.name]}] too"
-            yield Problem(f"{path}.name", message, "choose another name")
+            message = f"{spec.name!r} is also the name of replica_specs[{seen[spec.name]}]"
+            yield Problem(f"{path}.name", message, "Use another name.")
         seen.setdefault(spec.name, index)
 
 
 @rule(
     "HP726",
-    title="A limit of retries counts what it is meant for",
+    title="A limit of retries applies to the job's restarts.",
     severity=Severity.WARNING,
-    why="Kubeflow's operator counts restarts of containers: where these do not restart, the limit is never reached, and"
-    " where auto-resume restarts pods, it ends the job.",
-    cure="state restart_pods: OnFailure, or auto_resume_retries for auto-resume",
+    why="Kubeflow's operator counts restarts of containers. If containers do not restart, the limit is never "
+    "reached; if auto-resume restarts pods, the limit ends the job.",
+    cure="Set restart_pods: OnFailure, or auto_resume_retries for auto-resume.",
     source="Kubeflow training operator: PastBackoffLimit; kubeflow/training-operator issue 2045",
     wrong=example("kind: PyTorchJob, restart_pods: ExitCode, run_policy: {max_retries: 3}"),
     right=example("kind: PyTorchJob, restart_pods: OnFailure, run_policy: {max_retries: 3}"),
@@ -142,23 +144,23 @@ def retries(job: Job) -> Iterator[Problem]:
         return
     uncounted = sorted({part.restart_pods for part in job.parts if part.restart_pods in ("ExitCode", "Never")} - {None})
     if uncounted and all(part.restart_pods in ("ExitCode", "Never") for part in job.parts):
-        message = f"has no effect: with restart_pods {' and '.join(map(str, uncounted))} no container restarts"
-        cure = "write restart_pods: OnFailure, or remove max_retries"
+        message = f"no effect: with restart_pods {' and '.join(map(str, uncounted))} no container restarts"
+        cure = "Set restart_pods: OnFailure, or remove max_retries."
         yield Problem("run_policy.max_retries", message, cure)
     if job.auto_resume and job.auto_resume_retries is None:
         message = (
-            f"is {job.run_policy.max_retries} for auto-resume and for restarts of containers (backoffLimit), "
-            "which end the job together"
+            f"{job.run_policy.max_retries} limits auto-resume and restarts of containers (backoffLimit), which "
+            "end the job together"
         )
-        cure = "state auto_resume_retries, and max_retries only to limit restarts of containers"
+        cure = "Set auto_resume_retries, and max_retries only to limit restarts of containers."
         yield Problem("run_policy.max_retries", message, cure)
 
 
 @rule(
     "HP727",
-    title="Spare pods need a queue",
-    why="Spare nodes are asked of Kueue: without a queue the job fails.",
-    cure="state `team` or `queue`, or remove spares",
+    title="Spare pods have a queue.",
+    why="Kueue allocates spare nodes: without a queue the job fails.",
+    cure="Set `team` or `queue`, or remove spares.",
     source="AWS page sagemaker-eks-operator-usage: spare nodes need Kueue",
     wrong=example("nodes: 2, spares: 1"),
     right=example("nodes: 2, spares: 1, team: vision"),
@@ -170,15 +172,15 @@ def spares(job: Job) -> Iterator[Problem]:
     for index, part in enumerate(job.parts):
         if part.spares:
             prefix = f"replica_specs[{index}]." if job.replica_specs else ""
-            yield Problem(f"{prefix}spares", f"is {part.spares}, but the job waits in no queue")
+            yield Problem(f"{prefix}spares", f"{part.spares} spares, but the job has no queue")
 
 
 @rule(
     "HP732",
-    title="A scheduler is one that runs in the cluster",
+    title="The scheduler of a job runs in the cluster.",
     severity=Severity.WARNING,
-    why="Pods with the name of a scheduler that does not run stay pending for ever.",
-    cure="remove scheduler_name, and state `queue` or `team` for Kueue",
+    why="Pods with the name of a scheduler that does not run stay pending.",
+    cure="Remove scheduler_name, and set `queue` or `team` for Kueue.",
     source="Kueue: jobs are queued by the label kueue.x-k8s.io/queue-name, pods are placed by Kubernetes' scheduler",
     wrong=example("scheduler_name: kueue"),
     right=example("queue: research"),
@@ -186,4 +188,4 @@ def spares(job: Job) -> Iterator[Problem]:
 def scheduler(job: Job) -> Iterator[Problem]:
     for prefix, pod in pods(job):
         if pod.scheduler_name and pod.scheduler_name.lower() == "kueue":
-            yield Problem(f"{prefix}scheduler_name", "Kueue is not a scheduler of pods")
+            yield Problem(f"{prefix}scheduler_name", "Kueue does not schedule pods")

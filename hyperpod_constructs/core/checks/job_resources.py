@@ -21,9 +21,9 @@ P5 = "instance_type: ml.p5.48xlarge"
 
 @rule(
     "HP710",
-    title="A job's instance type is one of HyperPod's",
-    why="No node carries that label, so the pods stay pending.",
-    cure="take a type of the cluster's instance groups, with its ml. prefix",
+    title="A job's instance type is supported by HyperPod.",
+    why="No node has this label, and the pods stay pending.",
+    cure="Use a type of the cluster's instance groups, with its ml. prefix.",
     source="HyperPod API: the instance types it takes",
     wrong=example("instance_type: ml.p5.48xlage"),
     right=example(P5),
@@ -42,10 +42,10 @@ def instance_types(job: Job) -> Iterator[Problem]:
 
 @rule(
     "HP711",
-    title="What depends on the node is asked for with an instance type",
+    title="Requests that depend on the node have an instance type.",
     severity=Severity.WARNING,
-    why="Nothing says on which nodes the pods may land, and the numbers are not checked against any.",
-    cure="state instance_type, or accelerator_resource to say which devices are meant",
+    why="It is not specified on which nodes the pods run, and the requests are not checked against a type.",
+    cure="Set instance_type, or accelerator_resource for the kind of devices.",
     source=FORMULA,
     wrong=example("accelerators: 4"),
     right=example(f"{P5}, accelerators: 4"),
@@ -55,7 +55,7 @@ def needs_type(job: Job) -> Iterator[Problem]:
     for prefix, part, _ in parts(job):
         if part.instance_type is not None:
             if part.node_selector.get(key, part.instance_type) != part.instance_type:
-                message = f"names another type than instance_type {part.instance_type!r}"
+                message = f"differs from instance_type {part.instance_type!r}"
                 yield Problem(f"{prefix}node_selector", message, severity=Severity.ERROR)
             continue
         if named_types(part, part.affinity):
@@ -63,18 +63,18 @@ def needs_type(job: Job) -> Iterator[Problem]:
         devices = [name for name in ("accelerators", "mig_profile", "mig_count", "efa") if getattr(part, name)]
         if not part.accelerator_resource:
             for name in devices:
-                meant = f" and counts {accelerator_name(part)}" if name == "accelerators" else ""
-                yield Problem(f"{prefix}{name}", f"is {getattr(part, name)}{meant}, but no instance type is stated")
+                meant = f" of {accelerator_name(part)}" if name == "accelerators" else ""
+                yield Problem(f"{prefix}{name}", f"{getattr(part, name)}{meant}, but no instance type is set")
         if not devices and not part.is_partial:
-            message = "requests no resources: the pods may land on any node, together with others"
+            message = "requests no resources: the pods may run on any node, together with others"
             yield Problem(prefix.removesuffix("."), message)
 
 
 @rule(
     "HP712",
-    title="A job takes whole nodes or parts of them",
-    why="It is unclear what is meant, and one of the two would be lost.",
-    cure="use `nodes` alone for whole nodes, or `replicas` with accelerators, vcpu or memory_gib for parts",
+    title="A job uses whole nodes or parts of nodes.",
+    why="The settings conflict, and one of them would be ignored.",
+    cure="Set only `nodes` for whole nodes, or `replicas` with accelerators, vcpu or memory_gib for parts of nodes.",
     source=FORMULA,
     wrong=example(f"{P5}, nodes: 2, accelerators: 4"),
     right=example(f"{P5}, replicas: 2, accelerators: 4"),
@@ -84,20 +84,21 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
         if part.nodes is None:
             continue
         if part.replicas is not None:
-            yield Problem(f"{prefix}replicas", f"is {part.replicas}, and nodes is {part.nodes}")
+            yield Problem(f"{prefix}replicas", f"{part.replicas} replicas conflict with nodes: {part.nodes}")
         for name in ("accelerators", "vcpu", "memory_gib", "mig_profile"):
             if getattr(part, name) not in (None, "none"):
                 message = (
-                    f"{name} {getattr(part, name)} asks for a part of a node, and nodes: {part.nodes} for whole ones"
+                    f"{name} {getattr(part, name)} requests a part of a node, but nodes: {part.nodes} "
+                    "requests whole nodes"
                 )
                 yield Problem(f"{prefix}{name}", message)
 
 
 @rule(
     "HP713",
-    title="Accelerators are asked of types that have them, and no more than they have",
-    why="No node can ever hold such a pod.",
-    cure="ask for what one node has; several nodes are several replicas",
+    title="Accelerators are requested for types that have them, up to the number per node.",
+    why="No node can run such a pod.",
+    cure="Request at most what one node has; use several replicas for several nodes.",
     source="HyperPod instance types",
     wrong=example(f"{P5}, accelerators: 16"),
     right=example(f"{P5}, replicas: 2, accelerators: 8"),
@@ -111,18 +112,21 @@ def accelerators(job: Job) -> Iterator[Problem]:
         kind = max(kinds, key=lambda one: one.accelerator.count if one.accelerator else 0)
         counts_chips = part.accelerator_resource is None
         if kind.accelerator is None:
-            message = f"is {part.accelerators}, but {names} has no accelerators"
-            yield Problem(f"{prefix}accelerators", message, "remove it, or choose a GPU or Trainium type")
+            message = f"{part.accelerators} accelerators, but {names} has none"
+            yield Problem(f"{prefix}accelerators", message, "Remove it, or use a GPU or Trainium type.")
         elif part.accelerators > kind.accelerator.count and counts_chips:
-            message = f"is {part.accelerators}, but {kind.name} has {kind.accelerator.count} x {kind.accelerator.model}"
+            message = (
+                f"{part.accelerators} accelerators, but {kind.name} has {kind.accelerator.count} x "
+                f"{kind.accelerator.model}"
+            )
             yield Problem(f"{prefix}accelerators", message)
 
 
 @rule(
     "HP714",
-    title="vCPU, memory and huge pages fit the part of a node that pods can use",
-    why="The scheduler never finds a node for such a pod.",
-    cure="ask for less, or leave it out to get the share that fits",
+    title="Requests of vCPUs, memory and huge pages fit in the allocatable resources of a node.",
+    why="The scheduler finds no node for such a pod.",
+    cure="Request less, or remove the request to use the node's share.",
     source=f"{FORMULA}; Amazon EKS AMI: what its nodes reserve",
     wrong=example(f"{P5}, vcpu: 300"),
     right=example(f"{P5}, vcpu: 150"),
@@ -140,9 +144,9 @@ def capacity(job: Job) -> Iterator[Problem]:
             needs = (derived or Decimal()) + other[field] + more
             if stated is None and other[field] and getattr(part, field) is None and (derived or 0) <= 0:
                 room = usable(field, getattr(kind, field))
-                message = f"the containers beside the main one take {quantity(other[field])} {unit}, but "
+                message = f"the other containers use {quantity(other[field])} {unit}, but "
                 message += f"{kind.name} has {quantity(room)} {unit} for pods"
-                yield Problem(f"{prefix}{field}", message, "leave something to the main container")
+                yield Problem(f"{prefix}{field}", message, "Leave resources for the main container.")
             elif stated is not None or more:
                 yield from _fits(prefix, part, kind, field, unit, needs, other[field], more)
         yield from _limits_fit(prefix, part, kind)
@@ -171,7 +175,9 @@ def _fits(
     if needs > most:
         has = f"{kind.name} has {quantity(total)} {unit}, of which a kubelet offers {quantity(round(most, 2))} at most"
         cure = (
-            f"state {_most(room - other - pages)}" if stated is not None else "ask for fewer, or state memory_gib too"
+            f"state {_most(room - other - pages)}"
+            if stated is not None
+            else "Request fewer huge pages, or set memory_gib too."
         )
         yield Problem(path, f"is {said}{more}, but {has}", cure)
     elif needs > room and stated is not None:
@@ -179,8 +185,8 @@ def _fits(
         has = f"the estimate for {kind.name} is {quantity(room)} {unit} for pods ({less})"
         message = f"is {said}{more}, but {has}"
         why = (
-            f"A kubelet of the EKS AMI offers up to {quantity(round(most, 2))} {unit}, less what DaemonSets request: "
-            "the pods may stay pending."
+            f"A kubelet of the EKS AMI offers up to {quantity(round(most, 2))} {unit}, minus the requests of "
+            "DaemonSets: the pods may stay pending."
         )
         cure = f"state {_most(room - other - pages)}, or check a node's allocatable resources"
         yield Problem(path, message, cure, why, severity=Severity.WARNING)
@@ -199,11 +205,11 @@ def _most(room: Decimal) -> str:
 
 @rule(
     "HP731",
-    title="A replica with all accelerators of its node may use the node's memory",
+    title="A replica with all accelerators of its node can use the node's memory.",
     severity=Severity.WARNING,
-    why="The kernel kills a process of the pod when it reaches its limit, although the node's memory is free, and a pod"
-    " far above its request is the first to be evicted.",
-    cure="leave memory_gib out for the node's share, or state memory_limit_gib: none",
+    why="The kernel kills a process of the pod when the pod reaches its limit, although memory of the node "
+    "is free, and a pod far above its request is evicted first.",
+    cure="Remove memory_gib to use the node's share, or set memory_limit_gib: none.",
     source="Kubernetes: memory limits and node-pressure eviction; AWS examples for 70B models request 32000Mi, no limit",
     wrong=example(f"{P5}, replicas: 2, accelerators: 8, memory_gib: 31.25, memory_limit_gib: 31.25"),
     right=example(f"{P5}, nodes: 2"),
@@ -219,16 +225,16 @@ def small_memory(job: Job) -> Iterator[Problem]:
         if limit is not None and limit < few * room:
             yield Problem(f"{prefix}memory_limit_gib", f"is {quantity(limit)} {has}")
         elif part.memory_limit_gib is None and asked is not None and asked < few * room:
-            message = f"requests {quantity(asked)} {has}; no limit is made of it"
-            cure = "leave it out for the node's share, or state memory_limit_gib (`none` for no limit)"
+            message = f"requests {quantity(asked)} {has}; no limit is set"
+            cure = "Remove it to use the node's share, or set memory_limit_gib (`none` for no limit)."
             yield Problem(f"{prefix}memory_gib", message, cure)
 
 
 @rule(
     "HP715",
-    title="A limit is no less than the request",
-    why="Kubernetes refuses the pods.",
-    cure="raise the limit, or state a smaller request",
+    title="A limit is not less than the request.",
+    why="Kubernetes rejects the pods.",
+    cure="Increase the limit, or set a smaller request.",
     source=KUBERNETES,
     wrong=example("instance_type: ml.g5.8xlarge, memory_limit_gib: 64"),
     right=example("instance_type: ml.g5.8xlarge, memory_gib: 64, memory_limit_gib: 64"),
@@ -243,15 +249,15 @@ def limits(job: Job) -> Iterator[Problem]:
                 stated = number(getattr(part, "vcpu" if field == "vcpu" else "memory_gib")) is not None
                 how = "stated" if stated else "a whole node's share" if not part.is_partial else "derived"
                 yield Problem(
-                    f"{prefix}{name}", f"is {quantity(limit)}, below the request of {quantity(request)} ({how})"
+                    f"{prefix}{name}", f"{quantity(limit)} is less than the request of {quantity(request)} ({how})"
                 )
 
 
 @rule(
     "HP716",
-    title="A MIG partition is one that the type has, counted, and fits a node",
-    why="No node offers such partitions, so the pods stay pending.",
-    cure="state mig_profile and mig_count, without accelerators",
+    title="A MIG partition is a profile of the type, has a count, and fits on a node.",
+    why="No node has such partitions, and the pods stay pending.",
+    cure="Set mig_profile and mig_count, without accelerators.",
     source="NVIDIA MIG profiles by instance type (sagemaker-hyperpod 3.12.0)",
     wrong=example(f"{P5}, mig_profile: mig-1g.5gb, mig_count: 2"),
     right=example(f"{P5}, mig_profile: mig-1g.10gb, mig_count: 2"),
@@ -261,27 +267,33 @@ def partitions(job: Job) -> Iterator[Problem]:
         profile, count = part.mig_profile, part.mig_count
         if (profile is None) != (count is None):
             missing, there = ("mig_count", "mig_profile") if count is None else ("mig_profile", "mig_count")
-            yield Problem(f"{prefix}{there}", f"is given without {missing}", f"state {missing}")
+            yield Problem(f"{prefix}{there}", f"requires {missing}", f"Set {missing}.")
             continue
         if profile is None or count is None or opaque(profile):
             continue
         if part.accelerators is not None:
             message = f"conflicts with accelerators: {part.accelerators}"
-            yield Problem(f"{prefix}mig_profile", message, "keep one of the two")
+            yield Problem(f"{prefix}mig_profile", message, "Remove one of the two.")
         if kind is None:
             continue
         if profile not in kind.mig_profiles:
             known = ", ".join(kind.mig_profiles) or "none"
-            yield Problem(f"{prefix}mig_profile", f"{kind.name} has no {profile!r}", f"{kind.name} has {known}")
+            yield Problem(
+                f"{prefix}mig_profile",
+                f"{kind.name} does not support {profile!r}",
+                f"Profiles of {kind.name}: {known}.",
+            )
         elif count > (most := mig_per_node(profile, kind)):
-            yield Problem(f"{prefix}mig_count", f"is {count}, but a node of {kind.name} holds {most} x {profile}")
+            yield Problem(
+                f"{prefix}mig_count", f"{count} partitions, but a node of {kind.name} has at most {most} x {profile}"
+            )
 
 
 @rule(
     "HP717",
-    title="EFA interfaces are asked of types that have them, and no more than they have",
-    why="No node can ever hold such a pod.",
-    cure="leave efa out to get the share that fits, or state 0 for none",
+    title="EFA interfaces are requested for types that have them, up to the number per node.",
+    why="No node can run such a pod.",
+    cure="Remove efa to use the node's share, or set 0 for none.",
     source="HyperPod instance types",
     wrong=example("instance_type: ml.g5.2xlarge, efa: 1"),
     right=example("instance_type: ml.g5.8xlarge, efa: 1"),
@@ -291,19 +303,19 @@ def efa(job: Job) -> Iterator[Problem]:
         if not part.efa or kind is None:
             continue
         if not kind.supports_efa:
-            yield Problem(f"{prefix}efa", f"is {part.efa}, but {kind.name} has no EFA")
+            yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {kind.name} has no EFA")
         elif kind.efa_interfaces is None:
-            message = f"is {part.efa}; how many {kind.name} has no source says for certain"
-            yield Problem(f"{prefix}efa", message, "check a node's allocatable resources", severity=Severity.NOTE)
+            message = f"the number of EFA interfaces of {kind.name} is unknown; {part.efa} cannot be checked"
+            yield Problem(f"{prefix}efa", message, "Check a node's allocatable resources.", severity=Severity.NOTE)
         elif part.efa > kind.efa_interfaces:
-            yield Problem(f"{prefix}efa", f"is {part.efa}, but {kind.name} has {kind.efa_interfaces}")
+            yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {kind.name} has {kind.efa_interfaces}")
 
 
 @rule(
     "HP718",
-    title="Shared memory fits the memory limit",
+    title="Shared memory fits in the memory limit.",
     why="/dev/shm counts towards the memory limit: a job that fills it is killed.",
-    cure="state a smaller shared_memory_gib, or `auto` for half of the memory",
+    cure="Set a smaller shared_memory_gib, or `auto` for half of the memory.",
     source="Kubernetes: emptyDir with medium Memory",
     wrong=example("instance_type: ml.g5.8xlarge, shared_memory_gib: 200"),
     right=example("instance_type: ml.g5.8xlarge, shared_memory_gib: auto"),
@@ -316,10 +328,10 @@ def shared_memory(job: Job) -> Iterator[Problem]:
             continue
         own = prefix if prefix and "shared_memory_gib" in _stated(job, prefix) else ""
         if size <= 0:
-            yield Problem(f"{own}shared_memory_gib", f"is {size:g}, which is not a size")
+            yield Problem(f"{own}shared_memory_gib", f"{size:g} is not a valid size")
         limit = memory_limit(part, kind, share(part, job).memory_gib)
         if limit is not None and exact(size) > limit:
-            message = f"is {quantity(size)} GiB, above the memory limit of {quantity(limit)} GiB"
+            message = f"{quantity(size)} GiB exceeds the memory limit of {quantity(limit)} GiB"
             yield Problem(f"{own}shared_memory_gib", message)
 
 
@@ -329,10 +341,10 @@ def _stated(job: Job, prefix: str) -> set[str]:
 
 @rule(
     "HP719",
-    title="A Trainium job says which resource name it requests",
+    title="A Trainium job requests the resource name that nodes advertise.",
     severity=Severity.NOTE,
-    why="A device plugin that advertises another name leaves the pods pending.",
-    cure="nothing to do if the nodes advertise it; else state neuron_resource",
+    why="If the device plugin advertises another name, the pods stay pending.",
+    cure="No change is required if the nodes advertise it; otherwise set neuron_resource.",
     source="HyperPod: the Neuron device plugin's names; the official CLI requests neurondevice, its guide's example neuron",
     wrong=example("instance_type: ml.trn1.32xlarge"),
     right=example(P5),
@@ -344,22 +356,24 @@ def neuron(job: Job) -> Iterator[Problem]:
             continue
         if not kind.is_neuron:
             if "neuron_resource" in job.model_fields_set:
-                cure = "remove it"
+                cure = "Remove it."
                 yield Problem(path, f"{kind.name} has no Trainium chips", cure, severity=Severity.WARNING)
             continue
         yield Problem(path, f"requests aws.amazon.com/{part.neuron_resource}")
         if part.neuron_resource == "neuroncore" and kind.family != "trn1" and kind.family != "trn1n":
-            message = f"counts physical cores; how many {kind.name} advertises depends on its logical core setting"
-            cure = "check a node's allocatable resources, or use neurondevice"
+            message = (
+                f"requests physical cores; the number that {kind.name} advertises depends on its logical core setting"
+            )
+            cure = "Check a node's allocatable resources, or use neurondevice."
             yield Problem(path, message, cure, severity=Severity.WARNING)
 
 
 @rule(
     "HP720",
-    title="A job over several EFA nodes uses EFA",
+    title="A job on several EFA nodes uses EFA.",
     severity=Severity.WARNING,
-    why="Training between nodes falls back to TCP, many times slower.",
-    cure="leave `efa` out, or take whole nodes",
+    why="Communication between nodes falls back to TCP, which is many times slower.",
+    cure="Remove `efa`, or use whole nodes.",
     source="AWS documentation of EFA on EKS; aws/sagemaker-hyperpod-cli issue 306",
     wrong=example(f"{P5}, nodes: 2, efa: 0"),
     right=example(f"{P5}, nodes: 2"),
@@ -370,7 +384,7 @@ def uses_efa(job: Job) -> Iterator[Problem]:
     for prefix, part, kind in parts(job):
         whole = kind is not None and kind.accelerator is not None and kind.supports_efa
         if whole and kind is not None and (part.nodes or 0) > 1 and share(part, job).efa == 0:
-            has = kind.efa_interfaces if kind.efa_interfaces is not None else "some, but no source says how many"
+            has = kind.efa_interfaces if kind.efa_interfaces is not None else "an unknown number"
             yield Problem(f"{prefix}efa", f"no EFA for {part.nodes} nodes of {kind.name}, which has {has}")
     if job.efa_preset and not any(wants_efa_preset(part, job) for _, part, _ in parts(job)):
-        yield Problem("efa_preset", "does nothing: the job's nodes have no EFA or it is switched off")
+        yield Problem("efa_preset", "no effect: the job's nodes have no EFA, or EFA is disabled")

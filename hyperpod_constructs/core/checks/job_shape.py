@@ -20,9 +20,9 @@ from .registry import Problem, rule
 
 @rule(
     "HP700",
-    title="A job's image is an image reference",
-    why="The pods stay in InvalidImageName and never start.",
-    cure="write registry/repository:tag, the repository in lower case, without spaces",
+    title="A job's image is a valid image reference.",
+    why="The pods stay in InvalidImageName and do not start.",
+    cure="Use registry/repository:tag, with the repository in lowercase and without spaces.",
     source="The distribution project: grammar of image references",
     wrong="jobs:\n  - {name: train, image: 'registry/Train:v1'}\n",
     right="jobs:\n  - {name: train, image: 'registry/train:v1'}\n",
@@ -43,9 +43,9 @@ def _containers(prefix: str, pod: PodFields, field: str) -> Iterator[tuple[str, 
 
 @rule(
     "HP701",
-    title="A job's name is a DNS label that leaves room for what is added to it",
-    why="Kubernetes refuses the object, or the operator cannot name the pods.",
-    cure="use lower case letters, digits and hyphens, starting and ending with a letter or digit",
+    title="A job's name is a DNS label, short enough for the suffixes that are added to it.",
+    why="Kubernetes rejects the object, or the operator cannot name the pods.",
+    cure="Use lowercase letters, digits and hyphens, beginning and ending with a letter or digit.",
     source=f"{KUBERNETES}: names are DNS labels of 63 characters; the hash and pod suffixes are added to them",
     wrong="jobs:\n  - {name: My_Job, image: registry/train:v1}\n",
     right="jobs:\n  - {name: my-job, image: registry/train:v1}\n",
@@ -58,7 +58,7 @@ def names(job: Job) -> Iterator[Problem]:
         return
     if job.kind == "PyTorchJob" and job.name[0].isdecimal():
         message = f"{job.name!r} begins with a digit, but the name of a PyTorchJob is a DNS-1035 label"
-        yield Problem("name", message, f"begin it with a letter, such as {f'job-{job.name}'!r}")
+        yield Problem("name", message, f"Begin it with a letter, such as {f'job-{job.name}'!r}.")
     added = {"hash": HASH_LENGTH + len("-")} if job.on_change == "new-object" else {}
     if job.kind == "PyTorchJob":
         added["pod suffix"] = len(f"-worker-{max(job.count - 2, 0)}")
@@ -66,14 +66,14 @@ def names(job: Job) -> Iterator[Problem]:
     if len(job.name) > room:
         extra = " and ".join(f"{count} of its {what}" for what, count in added.items())
         also = f", with {extra} more than {LONGEST_NAME}" if extra else f", the most is {LONGEST_NAME}"
-        yield Problem("name", f"{job.name!r} has {len(job.name)} characters{also}", f"use {room} at most")
+        yield Problem("name", f"{job.name!r} has {len(job.name)} characters{also}", f"Use {room} characters at most.")
 
 
 @rule(
     "HP702",
-    title="Namespace, queue, service account and the like are Kubernetes names",
-    why="Kubernetes refuses the object.",
-    cure="use lower case letters, digits and hyphens",
+    title="Namespace, queue, service account and similar fields are valid Kubernetes names.",
+    why="Kubernetes rejects the object.",
+    cure="Use lowercase letters, digits and hyphens.",
     source=KUBERNETES,
     wrong=example("namespace: Team_A"),
     right=example("namespace: team-a"),
@@ -93,15 +93,15 @@ def references(job: Job) -> Iterator[Problem]:
     if job.kind == "PyTorchJob":
         for prefix, pod in pods(job):
             if pod.container_name not in (None, "pytorch"):
-                cure = "leave container_name out"
+                cure = "Remove container_name."
                 yield Problem(f"{prefix}container_name", "a PyTorchJob's main container is always named pytorch", cure)
 
 
 @rule(
     "HP703",
-    title="A team's job runs in the team's namespace and queue",
-    why="Kueue finds no LocalQueue of the team in another namespace, and the job never starts.",
-    cure="give `team` alone, or `namespace` and `queue` without it",
+    title="A team's job runs in the team's namespace and queue.",
+    why="Kueue has no LocalQueue of the team in another namespace, and the job does not start.",
+    cure="Set only `team`, or `namespace` and `queue` without it.",
     source="AWS documentation of task governance: namespace hyperpod-ns-<team>, queue hyperpod-ns-<team>-localqueue",
     wrong=example("team: vision, namespace: default"),
     right=example("team: vision"),
@@ -112,9 +112,9 @@ def team(job: Job) -> Iterator[Problem]:
         for field, needed in expected.items():
             stated = getattr(job, field)
             if not opaque(stated) and stated != needed:
-                yield Problem(field, f"is {stated!r}, but team {job.team!r} has {needed!r}")
+                yield Problem(field, f"{stated!r} conflicts with the team {job.team!r}, which has {needed!r}")
     if job.priority and job.workload_priority_class:
-        yield Problem("priority", "conflicts with workload_priority_class", "keep one of the two")
+        yield Problem("priority", "conflicts with workload_priority_class", "Remove one of the two.")
     metadata = manifest_of(job)["metadata"] if _states_labels(job) else {}
     labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
     for field, key, value in (
@@ -127,7 +127,7 @@ def team(job: Job) -> Iterator[Problem]:
             said = f"sets {key} to {final!r}" if final is not None else f"removes {key}"
             path = f'{where}["{key}"]' if where != "job_patch" else where
             owner = f"team {job.team!r}" if job.team else f"{field} {value!r}"
-            yield Problem(path, f"{said}, but {owner} means {value!r}", f"remove it, or state `{field}` instead")
+            yield Problem(path, f"{said}, but {owner} requires {value!r}", f"Remove it, or set `{field}` instead.")
 
 
 def _states_labels(job: Job) -> bool:
@@ -153,9 +153,9 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
 
 @rule(
     "HP704",
-    title="A job uses only what its kind has",
-    why="The kind has no such field, so what it asks for would be lost.",
-    cure="remove it, or choose the other kind",
+    title="A job uses fields of its kind only.",
+    why="The kind has no such field, and the setting would be lost.",
+    cure="Remove it, or use the other kind.",
     source="The kinds' schemas: HyperPodPyTorchJob, kubeflow.org/v1 PyTorchJob, batch/v1 Job",
     wrong=example("kind: PyTorchJob, nodes: 2, spares: 1"),
     right=example("nodes: 2, spares: 1"),
@@ -169,36 +169,36 @@ def kinds(job: Job) -> Iterator[Problem]:
             for name in path.split("."):
                 value = getattr(value, name, None)
             if value:
-                yield Problem(path, f"is a field of {kind} only, and the job is a {job.kind}")
+                yield Problem(path, f"is a field of {kind} only, but the job is a {job.kind}")
     if job.kind == "Job":
         for path in ("processes_per_node", "run_policy.clean_pods", "elastic", "replica_specs"):
             holder, _, name = path.rpartition(".")
             if getattr(job.run_policy if holder else job, name):
-                yield Problem(path, "is a field of the PyTorch kinds, and the job is a Job")
+                yield Problem(path, "is a field of the PyTorch kinds, but the job is a Job")
     clean = {"HyperPodPyTorchJob": ("All", "OnlyComplete", "None"), "PyTorchJob": ("All", "Running", "None")}
     if job.run_policy.clean_pods and job.run_policy.clean_pods not in clean.get(job.kind, (job.run_policy.clean_pods,)):
-        message = f"{job.run_policy.clean_pods} is not a value of {job.kind}"
-        yield Problem("run_policy.clean_pods", message, f"write {' or '.join(clean[job.kind])}")
+        message = f"{job.run_policy.clean_pods} is not a valid value for {job.kind}"
+        yield Problem("run_policy.clean_pods", message, f"Use {' or '.join(clean[job.kind])}.")
     policies = {"Job": ("Never", "OnFailure"), "HyperPodPyTorchJob": ("Never", "OnFailure", "Always")}
     allowed = policies.get(job.kind)
     for prefix, pod in pods(job):
         if pod.restart_pods and allowed and pod.restart_pods not in allowed:
-            message = f"{pod.restart_pods} is not a value of {job.kind}"
-            yield Problem(f"{prefix}restart_pods", message, f"write {' or '.join(allowed)}")
+            message = f"{pod.restart_pods} is not a valid value for {job.kind}"
+            yield Problem(f"{prefix}restart_pods", message, f"Use {' or '.join(allowed)}.")
     if job.kind != "HyperPodPyTorchJob" and job.run_policy.ttl_seconds == -1:
-        yield Problem("run_policy.ttl_seconds", f"-1 is not known to {job.kind}", "leave it out to keep the job")
+        yield Problem("run_policy.ttl_seconds", f"-1 is not supported by {job.kind}", "Remove it to keep the job.")
     processes = job.processes_per_node
     if not opaque(processes) and not matches("processes_per_node", str(processes)):
         yield Problem(
-            "processes_per_node", f"{processes!r} is not a valid number", "write auto, cpu, gpu or a number in quotes"
+            "processes_per_node", f"{processes!r} is not a valid number", "Use auto, cpu, gpu or a number in quotes."
         )
 
 
 @rule(
     "HP705",
-    title="Environment variables and labels have valid names and one source each",
-    why="Kubernetes refuses the object.",
-    cure="name one secret or config map with its key, or one field of the pod",
+    title="Environment variables and labels have valid names and one source each.",
+    why="Kubernetes rejects the object.",
+    cure="Specify one secret or config map with its key, or one field of the pod.",
     source=KUBERNETES,
     wrong=example('env: {"1ST": "x"}'),
     right=example('env: {FIRST: "x"}'),
@@ -217,13 +217,13 @@ def environment(job: Job) -> Iterator[Problem]:
         for name, value in holder.env.items():
             path = join(f"{prefix}env", name)
             if not is_token(name) and not matches("environment_variable", name):
-                cure = "use letters, digits, '_', '-' and '.', not starting with a digit"
+                cure = "Use letters, digits, '_', '-' and '.', not beginning with a digit."
                 yield Problem(path, f"{name!r} is not a valid name of an environment variable", cure)
             if isinstance(value, EnvSource):
                 yield from _env_source(path, value)
         for index, source in enumerate(holder.env_from):
             if (source.secret is None) == (source.config_map is None):
-                yield Problem(f"{prefix}env_from[{index}]", "needs exactly one of secret and config_map")
+                yield Problem(f"{prefix}env_from[{index}]", "requires exactly one of secret and config_map")
     for field in ("labels", "job_labels"):
         yield from _labels(field, getattr(job, field))
 
@@ -231,29 +231,29 @@ def environment(job: Job) -> Iterator[Problem]:
 def _labels(path: str, labels: Mapping[str, str]) -> Iterator[Problem]:
     for key, value in labels.items():
         if not is_token(key) and not matches("pod_label_key", key):
-            yield Problem(f'{path}["{key}"]', f"{key!r} is not a valid label key", "use prefix/name")
+            yield Problem(f'{path}["{key}"]', f"{key!r} is not a valid label key", "Use prefix/name.")
         if not is_token(value) and not matches("pod_label_value", value):
-            cure = "use 63 characters at most: letters, digits, '-', '_' and '.'"
+            cure = "Use 63 characters at most: letters, digits, '-', '_' and '.'."
             yield Problem(f'{path}["{key}"]', f"{value!r} is not a valid label value", cure)
 
 
 def _env_source(path: str, source: Any) -> Iterator[Problem]:
     stated = [name for name in ("secret", "config_map", "pod_field") if getattr(source, name) is not None]
     if len(stated) != 1:
-        yield Problem(path, f"needs exactly one source, has {' and '.join(stated) or 'none'}")
+        yield Problem(path, f"requires exactly one source, but has {' and '.join(stated) or 'none'}")
     elif (stated[0] == "pod_field") != (source.key is None):
-        yield Problem(path, "a secret or config map needs a key, a pod field has none")
+        yield Problem(path, "A secret or config map requires a key; a pod field has none.")
     name = source.secret or source.config_map
     if not opaque(name) and not matches("dns_subdomain", str(name)):
-        yield Problem(path, f"{name!r} is not a valid Kubernetes name", "use lower case letters, digits and hyphens")
+        yield Problem(path, f"{name!r} is not a valid Kubernetes name", "Use lowercase letters, digits and hyphens.")
 
 
 @rule(
     "HP707",
-    title="A job asks for one topology, by a label that nodes have",
+    title="A job requests one topology, by a label that nodes have.",
     severity=Severity.WARNING,
-    why="Kueue refuses both together, and a label that no node has keeps the job waiting for ever.",
-    cure="keep preferred_topology or required_topology, with one of the topology.k8s.aws labels",
+    why="Kueue rejects both together. With a label that no node has, the job waits indefinitely.",
+    cure="Keep preferred_topology or required_topology, with one of the topology.k8s.aws labels.",
     source="AWS documentation of task governance; Kueue: topology aware scheduling",
     wrong=example("preferred_topology: topology.k8s.aws/rack"),
     right=example("preferred_topology: topology.k8s.aws/network-node-layer-2"),
@@ -261,23 +261,23 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
 )
 def topology(job: Job) -> Iterator[Problem]:
     if job.preferred_topology and job.required_topology:
-        message = f"preferred ({job.preferred_topology}) and required ({job.required_topology}) are both given"
-        yield Problem("required_topology", message, "keep one of the two", severity=Severity.ERROR)
+        message = f"preferred ({job.preferred_topology}) and required ({job.required_topology}) are both set"
+        yield Problem("required_topology", message, "Remove one of the two.", severity=Severity.ERROR)
     from ..catalog._files import load
 
     known: list[str] = load("jobs")["topology_labels"]
     for field in ("preferred_topology", "required_topology"):
         value = getattr(job, field)
         if not opaque(value) and value not in known and value != "kubernetes.io/hostname":
-            yield Problem(field, f"{value!r} is not a known topology label", f"known are {', '.join(known)}")
+            yield Problem(field, f"unknown topology label {value!r}", f"Use one of {', '.join(known)}.")
 
 
 @rule(
     "HP709",
-    title="Credentials come from secrets",
+    title="Credentials are stored in secrets.",
     severity=Severity.WARNING,
-    why="The value is readable in the template, in CloudFormation's console and in the job's object.",
-    cure="put it into a Kubernetes secret and name it: {secret: NAME, key: KEY}",
+    why="The value is readable in the template, in the CloudFormation console and in the job's object.",
+    cure="Store it in a Kubernetes secret and refer to it: {secret: NAME, key: KEY}.",
     source="AWS documentation: security of templates; Kubernetes documentation: secrets",
     wrong=example('env: {HF_TOKEN: "hf_abc"}'),
     right=example("env: {HF_TOKEN: {secret: hub, key: token}}"),
@@ -286,4 +286,4 @@ def credentials(job: Job) -> Iterator[Problem]:
     for prefix, pod in pods(job):
         for name, value in pod.env.items():
             if isinstance(value, str) and value and not is_token(value) and matches("credential_variable", name):
-                yield Problem(f"{prefix}env.{name}", "has a plain value, and is named like a credential")
+                yield Problem(f"{prefix}env.{name}", "the name suggests a credential, but the value is plain text")

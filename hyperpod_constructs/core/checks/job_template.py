@@ -21,10 +21,10 @@ from .registry import Problem, rule
 
 @rule(
     "HP721",
-    title="The patch leaves the resources alone",
+    title="A patch does not change resources.",
     severity=Severity.WARNING,
-    why="The numbers are then not those that were checked and explained.",
-    cure="state accelerators, vcpu, memory_gib or efa instead",
+    why="The requests then differ from those that were checked and explained.",
+    cure="Set accelerators, vcpu, memory_gib or efa instead.",
     source="This project: the compiler's numbers are what is applied",
     wrong=example("container_patch: {resources: {limits: {cpu: 4}}}"),
     right=example("container_patch: {tty: true}"),
@@ -43,9 +43,9 @@ def patched(job: Job) -> Iterator[Problem]:
 
 @rule(
     "HP722",
-    title="The object is valid after all patches",
-    why="The API server refuses the object, or drops the misspelt key, and what it asks for is lost.",
-    cure="correct the key or the value",
+    title="The object is valid after all patches.",
+    why="The API server rejects the object, or drops the misspelled key and its setting.",
+    cure="Correct the key or the value.",
     source=f"{KUBERNETES}: published OpenAPI and validation; CRDs of the training operators",
     wrong=example("affinity: {nodeAfinity: {}}"),
     right=example(
@@ -90,11 +90,11 @@ def _identity(job: Job, manifest: Mapping[str, Any]) -> Iterator[Flaw]:
         yield Flaw(
             "kind" if manifest.get("kind") != job.kind else "apiVersion",
             "changes the kind of the object",
-            "state `kind`",
+            "Set `kind`.",
         )
     for key, said in (("name", job.name), ("namespace", job.effective_namespace)):
         if isinstance(metadata, Mapping) and metadata.get(key) != said:
-            yield Flaw(f"metadata.{key}", f"changes the {key} of the object", f"state `{key}`")
+            yield Flaw(f"metadata.{key}", f"changes the {key} of the object", f"Set `{key}`.")
 
 
 def _numbers(job: Job) -> Iterator[Flaw]:

@@ -41,30 +41,30 @@ def check_jobs(context: Context) -> list[Finding]:
 
 describe(
     "HP790",
-    title="Where a config of the official CLI means something else here",
+    title="A config of the official CLI has the same meaning here.",
     severity=Severity.NOTE,
     why="The object differs from the one that the CLI would submit.",
-    cure="state the field to have another value",
+    cure="Set the field for another value.",
     source="The official CLI (sagemaker-hyperpod 3.12.0), compared field by field",
     wrong="jobs:\n  - {job_name: train, image: registry/train:v1, max_retry: 3}\n",
     right=example("run_policy: {max_retries: 3}"),
 )
 describe(
     "HP792",
-    title="Files of other tools are imported first",
+    title="Files of other tools are imported first.",
     severity=Severity.ERROR,
-    why="Their keys mean nothing here, and each would be an error of its own.",
-    cure="`hyperpod jobs import FILE` writes a job file",
+    why="Their keys have no meaning here, and each would be an error of its own.",
+    cure="Run `hyperpod jobs import FILE`, which writes a job file.",
     source="Kubernetes manifests; the official CLI's cluster-stack, start-job and recipe files",
     wrong="jobs:\n  - {apiVersion: kubeflow.org/v1, kind: PyTorchJob, metadata: {name: train}}\n",
     right=example("kind: PyTorchJob"),
 )
 describe(
     "HP791",
-    title="A config of the official CLI says one thing only",
+    title="A config of the official CLI is unambiguous.",
     severity=Severity.ERROR,
-    why="Part of what it says would be lost.",
-    cure="state one of the two",
+    why="One of the settings would be ignored.",
+    cure="Set one of the two.",
     source="The official CLI's schemas 1.0 and 1.1; Kubernetes: device limits equal requests",
     wrong="jobs:\n  - {job_name: train, image: registry/train:v1, accelerators: 4, accelerators_limit: 8}\n",
     right="jobs:\n  - {job_name: train, image: registry/train:v1, accelerators: 4, instance_type: ml.p5.48xlarge}\n",

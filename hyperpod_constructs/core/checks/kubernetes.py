@@ -32,10 +32,10 @@ def _newest() -> str:
 
 @rule(
     "HP201",
-    title="The Kubernetes version is one that EKS has.",
+    title="EKS supports the Kubernetes version.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster, after the VPC, the bucket and the roles were made.",
-    cure="Name a minor version in quotes.",
+    why="EKS rejects the cluster, after the VPC, the bucket and the roles have been created.",
+    cure="Set a minor version in quotes.",
     source=_CALENDAR,
     wrong='eks: {kubernetes_version: "9.99"}\n',
     right='eks: {kubernetes_version: "1.35"}\n',
@@ -56,32 +56,32 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
                 path, message, f'Give the version itself, such as "{_newest()}".', "Nothing fits the version."
             )
         return
-    listed = f"Use {_newest()}, the newest that HyperPod documents."
+    listed = f"Use {_newest()}, the latest version that HyperPod documents."
     if not matches("kubernetes_minor_version", version):
         near = suggest(version.removeprefix("v"), kubernetes_versions())
-        cure = f"did you mean {near!r}?" if near else f'Write it as "{_newest()}".'
-        yield Problem(path, f"{as_text(version)} is no Kubernetes minor version", cure)
+        cure = f"did you mean {near!r}?" if near else f'Set it to "{_newest()}".'
+        yield Problem(path, f"{as_text(version)} is not a valid Kubernetes minor version", cure)
         return
     newest = max(kubernetes_versions(), key=minor)
     oldest = min(kubernetes_versions(), key=minor)
     if minor(version) < minor(oldest):
-        yield Problem(path, f"Kubernetes {version} has left EKS long ago; the calendar begins with {oldest}", listed)
+        yield Problem(path, f"EKS no longer supports Kubernetes {version}; the calendar begins with {oldest}", listed)
     elif (
         minor(version)[0] == minor(newest)[0]
         and minor(version)[1] <= minor(newest)[1] + limit("kubernetes_versions_ahead").value
     ):
-        message = f"Kubernetes {version} is newer than the catalog, which ends with {newest}"
-        why = "Nothing is known about it; HyperPod may not support it."
+        message = f"Kubernetes {version} is later than the catalog, which ends with {newest}"
+        why = "The version is unknown; HyperPod may not support it."
         yield Problem(path, message, f"{listed} Or run `hyperpod catalog refresh`.", why, Severity.WARNING)
     else:
-        yield Problem(path, f"EKS has no Kubernetes {version}", listed)
+        yield Problem(path, f"Kubernetes {version} is not an EKS version", listed)
 
 
 @rule(
     "HP202",
-    title="The Kubernetes version is still supported by EKS.",
+    title="EKS still supports the Kubernetes version.",
     severity=Severity.ERROR,
-    why="EKS creates no cluster with it, and upgrades those that there are.",
+    why="EKS rejects new clusters on this version and upgrades existing ones automatically.",
     cure="Use a version in standard support.",
     source=_CALENDAR,
     wrong='eks: {kubernetes_version: "1.29"}\n',
@@ -90,11 +90,11 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
 def version_supported(eks: Eks, ctx: Context) -> Iterator[Problem]:
     version = ctx.kubernetes_version
     if version is None and eks.kubernetes_version is None and eks.existing is None:
-        message = f"no version that HyperPod documents (up to {_newest()} in the catalog) is supported by EKS any more"
-        yield Problem("eks.kubernetes_version", message, "Run `hyperpod catalog refresh`, or name a version.")
+        message = f"EKS no longer supports any version that HyperPod documents (up to {_newest()} in the catalog)"
+        yield Problem("eks.kubernetes_version", message, "Run `hyperpod catalog refresh`, or set a version.")
     if version is None or eks is None:
         return
-    status, cure = version.status(), f"Use {_newest()}, the newest that HyperPod documents."
+    status, cure = version.status(), f"Use {_newest()}, the latest version that HyperPod documents."
     if status == "ended":
         message = f"extended support of Kubernetes {version} ended on {version.end_of_extended_support}"
         severity = Severity.WARNING if eks.existing is not None else None
@@ -105,9 +105,9 @@ def version_supported(eks: Eks, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP203",
-    title="The Kubernetes version is in standard support, and for a while yet.",
+    title="The Kubernetes version is in standard support, with time before its end.",
     severity=Severity.WARNING,
-    why="Extended support costs extra for every hour of the cluster, and ends with a forced upgrade.",
+    why="Extended support is billed for every hour of the cluster, and ends with a forced upgrade.",
     cure="Plan the upgrade, one minor version at a time.",
     source=_CALENDAR,
     wrong='eks: {kubernetes_version: "1.32", support: EXTENDED}\n',
@@ -118,29 +118,29 @@ def version_support_left(eks: Eks, ctx: Context) -> Iterator[Problem]:
     if version is None or eks is None:
         return
     status, left = version.status(), version.days_left()
-    cure = f"Use {_newest()}, the newest that HyperPod documents."
+    cure = f"Use {_newest()}, the latest version that HyperPod documents."
     path = "eks.kubernetes_version"
     if status == "extended":
         message = (
-            f"Kubernetes {version} is in extended support, which costs extra, until {version.end_of_extended_support}: "
-            f"{left} days left"
+            f"Kubernetes {version} is in extended support, which costs extra, until "
+            f"{version.end_of_extended_support} ({left} days left)"
         )
         if eks.existing is None and eks.support == "STANDARD":
-            message += "; and `support: STANDARD` does not go with it"
-            cure += " Or say `support: EXTENDED`."
+            message += "; this conflicts with `support: STANDARD`"
+            cure += " Or set `support: EXTENDED`."
         yield Problem(path, message, cure)
     elif status == "standard" and left is not None and left <= limit("kubernetes_support_notice_days").value:
         message = (
-            f"standard support of Kubernetes {version} ends on {version.end_of_standard_support}: {left} days left"
+            f"standard support of Kubernetes {version} ends on {version.end_of_standard_support} ({left} days left)"
         )
         yield Problem(path, message, cure)
 
 
 @rule(
     "HP204",
-    title="The Kubernetes version is one that HyperPod documents.",
+    title="HyperPod documents the Kubernetes version.",
     severity=Severity.WARNING,
-    why="HyperPod picks its node image by the control plane's version; for others there may be none.",
+    why="HyperPod selects its node image by the version of the control plane; other versions may have none.",
     cure="Use a version that HyperPod documents.",
     source="documentation page sagemaker-hyperpod-eks-prerequisites (1.30 to 1.35)",
     wrong='eks: {kubernetes_version: "1.36"}\n',

@@ -21,27 +21,27 @@ _BOTO = "AWS SDK for Python: errors of calls"
 _error(
     "HP901",
     title="AWS credentials are found",
-    why="Nothing can be asked, and nothing can be deployed.",
-    cure="run `aws configure` or `aws sso login`, or name a profile with --profile",
+    why="Nothing can be checked or deployed.",
+    cure="Run `aws configure` or `aws sso login`, or specify a profile with --profile.",
     source=_BOTO,
 )
 _error(
     "HP902",
     title="AWS credentials are valid",
-    why="Every call is refused.",
+    why="Every call is rejected.",
     cure="renew them, for example with `aws sso login`",
     source=_BOTO,
 )
 _warning(
     "HP903",
-    title="The caller may make the read-only calls of the pre-flight",
+    title="The caller can make the read-only calls of the pre-flight check.",
     why="Some checks could not be made.",
     cure="allow the calls, or use another --profile",
     source=_BOTO,
 )
 _warning(
     "HP904",
-    title="AWS does not throttle the pre-flight",
+    title="AWS does not throttle the pre-flight check.",
     why="Some checks could not be made, although each call was tried several times.",
     cure="try again in a minute",
     source=_BOTO,
@@ -55,29 +55,29 @@ _warning(
 )
 _error(
     "HP906",
-    title="The clock of this machine is right",
-    why="AWS refuses requests whose time is more than five minutes off.",
+    title="The clock of this machine is correct.",
+    why="AWS rejects requests whose time differs by more than five minutes.",
     cure="set the clock (NTP)",
     source=_BOTO,
 )
 _warning(
     "HP907",
-    title="AWS answers the pre-flight's questions",
+    title="AWS answers the calls of the pre-flight check.",
     why="Some checks could not be made.",
-    cure="read the message; try again later",
+    cure="Read the message, and retry later.",
     source=_BOTO,
 )
 _error(
     "HP908",
     title="The credentials are those of the config's account",
-    why="The deployment would go to another account, or be refused.",
+    why="The deployment would go to another account, or be rejected.",
     cure="use the profile of that account, or correct `account`",
     source="sts:GetCallerIdentity",
 )
 _error(
     "HP909",
     title="The account and region are bootstrapped for CDK",
-    why="`cdk deploy` stops: there is no bucket for assets and no role to deploy with.",
+    why="`cdk deploy` stops: no bucket for assets and no role to deploy with.",
     cure="cdk bootstrap",
     source="AWS CDK guide, bootstrapping",
 )
@@ -87,43 +87,44 @@ _error(
 _error(
     "HP910",
     title="The quota of each instance type is enough",
-    why="With Continuous provisioning nodes never come and the service retries for ever; otherwise CreateCluster fails.",
+    why="With Continuous provisioning nodes do not start and the service retries indefinitely; otherwise "
+    "CreateCluster fails.",
     cure="request an increase",
     source=_QUOTAS,
 )
 _error(
     "HP911",
     title="The spot quota of each instance type is enough",
-    why="Spot nodes never come.",
+    why="Spot nodes do not start.",
     cure="request an increase",
     source=_QUOTAS,
 )
 _error(
     "HP912",
     title="The quota of instances per cluster is enough",
-    why="The cluster cannot grow to what is wanted.",
+    why="The cluster cannot reach its maximum size.",
     cure="request an increase",
     source=_QUOTAS,
 )
 _error(
     "HP913",
     title="The quota of instances of all clusters is enough",
-    why="The cluster cannot grow to what is wanted.",
+    why="The cluster cannot reach its maximum size.",
     cure="request an increase",
     source=_QUOTAS,
 )
 _error(
     "HP914",
     title="The quota of spot instances of all clusters is enough",
-    why="Spot nodes never come.",
+    why="Spot nodes do not start.",
     cure="request an increase",
     source=_QUOTAS,
 )
 _error(
     "HP915",
-    title="The quota of EBS volume size is enough",
+    title="The quota of EBS volume size is sufficient.",
     why="The instance group fails.",
-    cure="request an increase, or take smaller volumes",
+    cure="Request an increase, or use smaller volumes.",
     source=_QUOTAS,
 )
 _error(
@@ -136,7 +137,8 @@ _error(
 _error(
     "HP917",
     title="The quota of network interfaces is enough",
-    why="Nodes fail to start: each network card is an interface, and a p5 has 32. AWS does not raise this quota by itself.",
+    why="Nodes fail to start: each network card is an interface, and a p5 has 32. AWS does not raise this "
+    "quota automatically.",
     cure="request an increase",
     source=_QUOTAS,
 )
@@ -149,9 +151,9 @@ _error(
 )
 _warning(
     "HP919",
-    title="Service Quotas lists the quotas that are needed",
-    why="Whether there is enough is not known. A type that is not offered in a region has no quota there.",
-    cure="look in the Service Quotas console, or choose a type that is offered",
+    title="Service Quotas lists the required quotas.",
+    why="It is unknown whether the quota is sufficient. A type that is not available in a region has no quota there.",
+    cure="Check the Service Quotas console, or use a type that is available.",
     source=_QUOTAS,
 )
 
@@ -166,21 +168,21 @@ _error(
 )
 _error(
     "HP921",
-    title="Instance types are offered in the zone of their group",
-    why="No capacity ever comes there.",
-    cure="choose a zone that offers the type",
+    title="Instance types are available in the zone of their group.",
+    why="No capacity becomes available.",
+    cure="Use a zone where the type is available.",
     source="ec2:DescribeInstanceTypeOfferings",
 )
 _error(
     "HP922",
     title="Training plans exist and are active or scheduled",
     why="The group gets no capacity.",
-    cure="name a plan that is Active or Scheduled",
+    cure="Specify a plan that is Active or Scheduled.",
     source="sagemaker:DescribeTrainingPlan",
 )
 _error(
     "HP923",
-    title="Training plans hold the group's type in the group's zone",
+    title="Training plans have the group's type in the group's zone.",
     why="The group gets no capacity of the plan.",
     cure="use the plan's type and zone",
     source="sagemaker:DescribeTrainingPlan",
@@ -189,7 +191,7 @@ _error(
     "HP924",
     title="Training plans have enough instances",
     why="The group does not reach its count.",
-    cure="lower the count, or extend the plan",
+    cure="Reduce the count, or extend the plan.",
     source="sagemaker:DescribeTrainingPlan",
 )
 
@@ -197,23 +199,23 @@ _error(
 
 _error(
     "HP956",
-    title="Physical names are free",
+    title="Physical names are not in use.",
     why="The creation fails and is rolled back.",
-    cure="leave the name out, so that CloudFormation chooses one, or choose another",
+    cure="Remove the name, so that CloudFormation generates one, or use another.",
     source="sagemaker:DescribeCluster; eks:DescribeCluster; cloudformation:DescribeStacks",
 )
 _error(
     "HP957",
-    title="Earlier stacks of the platform can be deployed over",
-    why="CloudFormation refuses to update the stack.",
-    cure="delete or repair the stack first",
+    title="Existing stacks of the platform can be updated.",
+    why="CloudFormation does not update the stack.",
+    cure="Delete or repair the stack first.",
     source="cloudformation:DescribeStacks",
 )
 _error(
     "HP958",
-    title="Who deploys may do what the deployment needs",
-    why="The deployment fails halfway and is rolled back. Policies of the organization are part of the simulation only "
-    "where the caller may see them.",
+    title="The deployer has the permissions that the deployment requires.",
+    why="The deployment fails and is rolled back. Policies of the organization are simulated only if the "
+    "caller can read them.",
     cure="allow the actions",
     source="documentation page sagemaker-hyperpod-prerequisites-iam; iam:SimulatePrincipalPolicy",
 )
@@ -224,13 +226,13 @@ _error(
     "HP960",
     title="EKS offers the Kubernetes version, in standard support",
     why="A version out of support cannot be created; one in extended support costs extra.",
-    cure="take a version in standard support: `hyperpod versions --live`",
+    cure="Use a version in standard support: `hyperpod versions --live`.",
     source="eks:DescribeClusterVersions",
 )
 _note(
     "HP961",
-    title="The calendar of Kubernetes versions is as EKS has it",
-    why="Checks of versions rest on facts that have changed.",
+    title="The calendar of Kubernetes versions matches EKS.",
+    why="Checks of versions are based on facts that have changed.",
     cure="hyperpod catalog refresh --live --write",
     source="eks:DescribeClusterVersions",
 )
@@ -238,34 +240,34 @@ _error(
     "HP962",
     title="Each add-on has a version for the Kubernetes version",
     why="The add-on cannot be installed.",
-    cure="take a Kubernetes version that it supports (`hyperpod addons --live`), or leave the add-on out",
+    cure="Use a Kubernetes version that it supports (`hyperpod addons --live`), or remove the add-on.",
     source="eks:DescribeAddonVersions",
 )
 _note(
     "HP963",
-    title="The versions of add-ons are as EKS has them",
-    why="The catalog installs a version that is not the newest, or checks rest on facts that have changed.",
+    title="The versions of add-ons match EKS.",
+    why="The catalog installs a version that is not the latest, or checks are based on facts that have changed.",
     cure="hyperpod catalog refresh --live --write",
     source="eks:DescribeAddonVersions",
 )
 _error(
     "HP964",
-    title="Add-on versions that are named exist for the Kubernetes version",
-    why="CreateAddon refuses the version.",
-    cure="leave `version` out, or name one of those",
+    title="Add-on versions of the config exist for the Kubernetes version.",
+    why="CreateAddon rejects the version.",
+    cure="Remove `version`, or specify one of those.",
     source="eks:DescribeAddonVersions",
 )
 _warning(
     "HP966",
-    title="No deep health check runs while the cluster is changed",
+    title="No deep health check runs during a change of the cluster.",
     why="Updates of a cluster are documented not to work while deep health checks run on its nodes.",
     cure="wait until the checks are done: 60 to 90 minutes after a node starts",
     source="documentation page sagemaker-hyperpod-eks-resiliency-deep-health-checks",
 )
 _warning(
     "HP965",
-    title="The catalog of facts is recent",
+    title="The catalog of facts is up to date.",
     why="Versions, types and quotas may have changed since.",
-    cure="hyperpod catalog refresh --live --write, or upgrade hyperpod-constructs",
+    cure="Run `hyperpod catalog refresh --live --write`, or upgrade hyperpod-constructs.",
     source="the dates in the catalog",
 )

@@ -15,50 +15,50 @@ _IAM = "documentation page sagemaker-hyperpod-prerequisites-iam"
 
 _error(
     "HP930",
-    title="Brought VPCs, subnets and security groups exist",
+    title="Existing VPCs, subnets and security groups exist in the account.",
     why="The deployment fails.",
     cure="correct the id, the region or the profile",
     source="ec2:DescribeVpcs, DescribeSubnets, DescribeSecurityGroups",
 )
 _error(
     "HP931",
-    title="Brought subnets and groups are where the config says",
-    why="Nodes land in another zone than their capacity, or in a network without a way to the cluster.",
+    title="Existing subnets and security groups are where the config says.",
+    why="Nodes are in another zone than their capacity, or in a network without a route to the cluster.",
     cure="correct the config",
     source=_PREREQUISITES,
 )
 _error(
     "HP932",
-    title="Brought subnets have enough free addresses",
+    title="Existing subnets have enough free IP addresses.",
     why="Nodes fail to start when the subnet is full; a subnet cannot be resized.",
     cure="use a larger subnet, or fewer nodes",
     source=_PREREQUISITES,
 )
 _error(
     "HP933",
-    title="Brought node subnets are private and have a way out or to S3",
-    why="HyperPod refuses public subnets; without a way to S3 and ECR nodes fail their bootstrap.",
+    title="Existing node subnets are private and have a route to the internet or to S3.",
+    why="HyperPod rejects public subnets; without a route to S3 and ECR the bootstrap of nodes fails.",
     cure="use private subnets with a NAT gateway, or endpoints",
     source=_EKS,
 )
 _error(
     "HP934",
-    title="A network without a way out has the endpoints that nodes need",
+    title="A network without a route to the internet has the endpoints that nodes require.",
     why="Nodes cannot pull images, join the cluster or reach the service.",
     cure="add the endpoints to network.interface_endpoints",
     source="Terraform modules of awslabs/awsome-distributed-training, vpc_endpoints",
 )
 _error(
     "HP935",
-    title="Brought node security groups admit all traffic from and to themselves",
+    title="Existing node security groups allow all traffic from and to themselves.",
     why="EFA health checks fail, and nodes do not reach each other.",
     cure="add explicit rules for all traffic with the group itself, in and out",
     source=_PREREQUISITES,
 )
 _error(
     "HP936",
-    title="Brought VPCs have DNS resolution and host names",
-    why="Nodes cannot register with EKS, and private endpoints are not found.",
+    title="Existing VPCs have DNS resolution and DNS host names enabled.",
+    why="Nodes cannot register with EKS, and private endpoints are not resolved.",
     cure="aws ec2 modify-vpc-attribute --enable-dns-support / --enable-dns-hostnames",
     source="EKS user guide, page network-reqs",
 )
@@ -67,64 +67,64 @@ _error(
 
 _error(
     "HP940",
-    title="The brought EKS cluster exists and is active",
+    title="The existing EKS cluster is active.",
     why="The deployment fails.",
     cure="correct the name, the region or the profile",
     source="eks:DescribeCluster",
 )
 _error(
     "HP941",
-    title="The brought EKS cluster authenticates by access entries",
-    why="HyperPod and our handlers cannot be let in.",
-    cure="switch it to API_AND_CONFIG_MAP",
+    title="The existing EKS cluster authenticates with access entries.",
+    why="Access entries for HyperPod and for the deployment's functions cannot be created.",
+    cure="Change it to API_AND_CONFIG_MAP.",
     source=_EKS,
 )
 _error(
     "HP942",
-    title="The brought EKS cluster has a version that HyperPod supports",
+    title="The existing EKS cluster has a version that HyperPod supports.",
     why="HyperPod has no AMI for it.",
     cure="use another cluster, or upgrade it",
     source=_EKS,
 )
 _error(
     "HP943",
-    title="The private endpoint of the brought EKS cluster is on",
-    why="Nodes reach the API only through the internet, or not at all.",
-    cure="switch it on",
+    title="The private endpoint of the existing EKS cluster is enabled.",
+    why="Nodes reach the API only through the internet, or cannot reach it.",
+    cure="Enable it.",
     source=_EKS,
 )
 _error(
     "HP944",
-    title="The brought EKS cluster is in the network of the nodes",
-    why="HyperPod refuses a cluster whose subnets are in another VPC.",
-    cure="bring the VPC of the EKS cluster",
+    title="The existing EKS cluster is in the network of the nodes.",
+    why="HyperPod rejects a cluster whose subnets are in another VPC.",
+    cure="Use the VPC of the EKS cluster.",
     source="documentation page sagemaker-hyperpod-eks-operate-cli-command-create-cluster",
 )
 _error(
     "HP945",
-    title="Add-ons of the brought EKS cluster do not collide with ours",
-    why="CreateAddon refuses an add-on that is there; one that is too old or broken does not work.",
-    cure="leave the add-on out of the config, or remove it from the cluster first",
+    title="Add-ons of the existing EKS cluster do not conflict with those of the config.",
+    why="CreateAddon rejects an add-on that is installed; one that is too old or degraded does not work.",
+    cure="Remove the add-on from the config, or from the cluster.",
     source="eks:ListAddons, DescribeAddon",
 )
 _error(
     "HP946",
-    title="Principals have no access entry in the brought EKS cluster yet",
-    why="CreateAccessEntry refuses a second one for the same principal.",
+    title="Principals have no access entry in the existing EKS cluster.",
+    why="CreateAccessEntry rejects a second one for the same principal.",
     cure="remove it from the config, or delete the entry first",
     source="eks:ListAccessEntries",
 )
 _error(
     "HP947",
     title="No other Kueue runs where task governance is installed",
-    why="Task governance brings Kueue itself; the two fight and the installation fails.",
-    cure="remove the other Kueue, or leave task governance out",
+    why="Task governance includes Kueue; the two conflict and the installation fails.",
+    cure="Remove the other Kueue, or task governance.",
     source="documentation page sagemaker-hyperpod-eks-operate-console-ui-governance-setup-task-governance",
 )
 _error(
     "HP948",
     title="No other HyperPod cluster uses the EKS cluster",
-    why="An EKS cluster takes one HyperPod cluster.",
+    why="An EKS cluster supports one HyperPod cluster.",
     cure="use another EKS cluster",
     source="documentation page sagemaker-hyperpod-eks",
 )
@@ -133,50 +133,50 @@ _error(
 
 _error(
     "HP950",
-    title="Brought roles and principals exist",
-    why="IAM and EKS refuse what does not exist.",
+    title="Existing roles and principals exist in the account.",
+    why="IAM and EKS reject principals that do not exist.",
     cure="correct the ARN, or create the role or user",
     source="iam:GetRole, GetUser",
 )
 _error(
     "HP951",
-    title="Brought roles can be assumed by the service that needs them",
+    title="Existing roles can be assumed by the service that uses them.",
     why="The service cannot assume the role; nodes or pods get no credentials.",
     cure="add the service to the role's trust policy",
     source=_IAM,
 )
 _error(
     "HP952",
-    title="Brought execution roles may read the lifecycle scripts",
-    why="Nodes fail in their bootstrap.",
+    title="Existing execution roles can read the lifecycle scripts.",
+    why="The bootstrap of nodes fails.",
     cure="allow s3:GetObject and s3:ListBucket on the bucket",
     source=_IAM,
 )
 _error(
     "HP953",
-    title="Brought buckets exist in the platform's region",
+    title="Existing buckets are in the platform's region.",
     why="Nodes cannot fetch their scripts.",
     cure="correct the name, or create the bucket in the region",
     source="s3:HeadBucket",
 )
 _error(
     "HP954",
-    title="Brought KMS keys exist, are enabled, and can be used",
+    title="Existing KMS keys are enabled and can be used.",
     why="Volumes cannot be created or attached; nodes fail.",
-    cure="name a symmetric, enabled key of this account and region",
+    cure="Specify a symmetric, enabled key in this account and region.",
     source="documentation page smcluster-cmk",
 )
 _error(
     "HP955",
     title="Custom images exist and fit their groups",
     why="Nodes cannot be started from it.",
-    cure="name an AMI of this account in this region",
+    cure="Specify an AMI of this account in this region.",
     source="ec2:DescribeImages",
 )
 _error(
     "HP959",
-    title="Brought file systems and workspaces exist and are ready",
-    why="What uses it fails.",
+    title="Existing file systems and workspaces are available.",
+    why="Resources that use them fail.",
     cure="correct the id, the region or the profile",
     source="fsx:DescribeFileSystems; aps:DescribeWorkspace",
 )

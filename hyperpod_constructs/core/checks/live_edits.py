@@ -9,30 +9,31 @@ _error = partial(describe, severity=Severity.ERROR, certain=False)
 
 _error(
     "HP970",
-    title="An export that a deployed stack imports stays as it is",
-    why="CloudFormation refuses to remove or change an export in use. The stack that exports is updated before the stack "
-    "that stops importing, so the deployment fails there and rolls back.",
+    title="An export that a deployed stack imports does not change.",
+    why="CloudFormation does not remove or change an export in use. The stack that exports is updated before "
+    "the stack that stops importing, so the deployment fails there and is rolled back.",
     cure="deploy the stacks that stop importing first (`npx cdk deploy --exclusively STACK`), then all",
     source="CloudFormation user guide, using-cfn-stack-exports: exports cannot be deleted or modified while in use",
 )
 _error(
     "HP971",
     title="Every deployed stack is part of the app",
-    why="A stack that leaves the app is not deleted: nothing changes it any more, and what it holds runs on and is billed.",
+    why="A stack that leaves the app is not deleted: it is not updated any more, and its resources keep "
+    "running and are billed.",
     cure="keep the stack in the app, or delete it with `hyperpod stacks delete NAME`",
     source="AWS CDK: `cdk deploy --all` deploys the stacks of the app",
 )
 _error(
     "HP972",
     title="A logical id keeps its resource type, and a custom resource its service token",
-    why="CloudFormation refuses to change either in place.",
+    why="CloudFormation does not change either in place.",
     cure="remove the resource in one deployment, and add the new one in the next",
     source="CloudFormation: `Update of resource type is not permitted`, `Modifying service token is not allowed`",
 )
 _error(
     "HP973",
-    title="Resources that hold data are not replaced or deleted",
-    why="A replacement is empty. The old one is deleted, or kept and billed, by its deletion policy.",
-    cure="restore the value, or create a second one and copy the data",
+    title="Resources with data are not replaced or deleted.",
+    why="A replacement is empty. The old resource is deleted, or retained and billed, according to its deletion policy.",
+    cure="Restore the value, or create a second resource and copy the data.",
     source="CloudFormation resource schemas: createOnlyProperties; DeletionPolicy and UpdateReplacePolicy",
 )

@@ -44,10 +44,10 @@ def parsed(text: str) -> IPv4Network | None:
 
 @rule(
     "HP101",
-    title="Ranges are IPv4 CIDR blocks.",
+    title="CIDRs are IPv4 blocks.",
     severity=Severity.ERROR,
-    why="EC2 refuses the VPC or the subnet.",
-    cure="Write an address, a slash and a prefix length: 10.192.0.0/16.",
+    why="EC2 rejects the VPC or the subnet.",
+    cure="Use an address, a slash and a prefix length: 10.192.0.0/16.",
     source="EC2 CreateVpc and CreateSubnet: CidrBlock",
     wrong="network: {vpc_cidr: ten-dot}\n",
     right="network: {vpc_cidr: 10.192.0.0/16}\n",
@@ -57,15 +57,15 @@ def ranges_parse(network: Network, ctx: Context) -> Iterator[Problem]:
         if is_token(text):
             yield skipped(path)
         elif parsed(text) is None:
-            yield Problem(path, f"{as_text(text)} is no IPv4 range (CIDR)")
+            yield Problem(path, f"{as_text(text)} is not a valid IPv4 CIDR")
 
 
 @rule(
     "HP102",
-    title="Ranges begin at their network address.",
+    title="CIDRs begin at their network address.",
     severity=Severity.WARNING,
-    why="AWS clears the extra bits, so the template says something else than what is there.",
-    cure="Write the network address.",
+    why="AWS clears the extra bits, so the template differs from the deployed network.",
+    cure="Use the network address.",
     source=_VPC,
     wrong="network: {vpc_cidr: 10.192.3.4/16}\n",
     right="network: {vpc_cidr: 10.192.0.0/16}\n",
@@ -74,15 +74,15 @@ def host_bits(network: Network, ctx: Context) -> Iterator[Problem]:
     for path, text in _ranges(ctx):
         block = parsed(text)
         if block is not None and str(block.network_address) != text.partition("/")[0]:
-            yield Problem(path, f"{as_text(text)} has address bits beyond its prefix", f"Write {block}.")
+            yield Problem(path, f"{as_text(text)} has address bits set beyond its prefix", f"Use {block}.")
 
 
 @rule(
     "HP103",
-    title="VPC ranges and subnets are /16 to /28.",
+    title="VPC CIDRs and subnets are /16 to /28.",
     severity=Severity.ERROR,
-    why="EC2 refuses the VPC or the subnet.",
-    cure="Choose a prefix length from 16 to 28.",
+    why="EC2 rejects the VPC or the subnet.",
+    cure="Use a prefix length of 16 to 28.",
     source=_VPC,
     wrong="network: {vpc_cidr: 10.0.0.0/8}\n",
     right="network: {vpc_cidr: 10.192.0.0/16}\n",
@@ -92,15 +92,15 @@ def range_sizes(network: Network, ctx: Context) -> Iterator[Problem]:
         block = parsed(text)
         prefix = limit("vpc_prefix")
         if block is not None and not prefix.allows(block.prefixlen):
-            yield Problem(path, f"{block} is a /{block.prefixlen}; AWS takes /{prefix.minimum} to /{prefix.value}")
+            yield Problem(path, f"{block} is a /{block.prefixlen}; AWS supports /{prefix.minimum} to /{prefix.value}")
 
 
 @rule(
     "HP104",
-    title="The VPC's primary range holds the public and control-plane subnets of every zone.",
+    title="The VPC's primary CIDR has room for the public and control-plane subnets of every zone.",
     severity=Severity.ERROR,
-    why="The subnets would lie outside the VPC.",
-    cure="Choose a larger primary range; /20 holds ten zones.",
+    why="The subnets would be outside the VPC.",
+    cure="Use a larger primary CIDR; a /20 has room for ten zones.",
     source="address arithmetic; EKS wants 6 free addresses in each control-plane subnet, 16 better",
     wrong="network: {vpc_cidr: 10.192.0.0/28}\n",
     right="network: {vpc_cidr: 10.192.0.0/24}\n",
@@ -114,17 +114,17 @@ def primary_holds_subnets(network: Network) -> Iterator[Problem]:
         kinds = "a public and a control-plane subnet" if public else "a control-plane subnet"
         need = zones * control_plane_addresses() * (2 if public else 1)
         message = (
-            f"{primary} has {primary.num_addresses} addresses; {zones} zones with {kinds} each take {need} at least"
+            f"{primary} has {primary.num_addresses} addresses; {zones} zones with {kinds} each require at least {need}"
         )
         yield Problem("network.vpc_cidr", message)
 
 
 @rule(
     "HP105",
-    title="There is one node range for each zone.",
+    title="There is one node CIDR for each zone.",
     severity=Severity.ERROR,
-    why="A zone would be without a subnet for nodes.",
-    cure="Give as many node_cidrs as zones, in their order, or leave them out.",
+    why="A zone would have no subnet for nodes.",
+    cure="Specify as many node_cidrs as zones, in the same order, or remove them.",
     source="this project",
     wrong="network: {node_cidrs: [10.1.0.0/16]}\n",
     right="network: {node_cidrs: [10.1.0.0/16, 10.2.0.0/16]}\n",
@@ -134,15 +134,15 @@ def node_ranges_per_zone(network: Network) -> Iterator[Problem]:
         return
     given, zones = len(network.node_cidrs), len(network.availability_zone_ids)
     if given != zones:
-        yield Problem("network.node_cidrs", f"has {given} ranges for {zones} zones")
+        yield Problem("network.node_cidrs", f"{given} CIDR{'s' * (given != 1)} for {zones} zones")
 
 
 @rule(
     "HP106",
-    title="No two subnets overlap.",
+    title="Subnets do not overlap.",
     severity=Severity.ERROR,
-    why="EC2 refuses the second of them, or the secondary block.",
-    cure="Choose ranges that do not overlap.",
+    why="EC2 rejects the second subnet, or the secondary CIDR.",
+    cure="Use CIDRs that do not overlap.",
     source=_VPC,
     wrong="network: {node_cidrs: [10.1.0.0/16, 10.1.128.0/17]}\n",
     right="network: {node_cidrs: [10.1.0.0/16, 10.2.0.0/16]}\n",
@@ -162,7 +162,7 @@ def subnets_do_not_overlap(network: Network, ctx: Context) -> Iterator[Problem]:
     nodes = [(f"network.node_cidrs[{i}]", block) for i, block in enumerate(node_ranges(network))]
     for path, block in nodes:
         if block.overlaps(primary) and not block.subnet_of(primary):
-            yield Problem(path, f"{block} reaches beyond the primary range {primary} that it overlaps")
+            yield Problem(path, f"{block} exceeds the primary CIDR {primary} that it overlaps")
     yield from _overlaps(cut, nodes)
 
 
@@ -186,10 +186,10 @@ _BESIDE = {
 
 @rule(
     "HP107",
-    title="Secondary blocks are of a kind that AWS allows beside the primary range.",
+    title="Secondary CIDRs can be combined with the primary CIDR.",
     severity=Severity.ERROR,
-    why="EC2 refuses to associate the block, after the VPC was made.",
-    cure="Use blocks of 100.64.0.0/10, which go beside every primary range, or leave node_cidrs out.",
+    why="EC2 rejects the association of the CIDR, after the VPC has been created.",
+    cure="Use CIDRs in 100.64.0.0/10, which can be combined with every primary CIDR, or remove node_cidrs.",
     source=_VPC,
     wrong="network: {vpc_cidr: 172.31.0.0/16, node_cidrs: [10.1.0.0/16, 10.2.0.0/16]}\n",
     right="network: {vpc_cidr: 172.31.0.0/16, node_cidrs: [100.64.0.0/16, 100.65.0.0/16]}\n",
@@ -207,17 +207,17 @@ def secondary_blocks(network: Network) -> Iterator[Problem]:
             continue
         refused = next((space for space in _BESIDE[home] if block.overlaps(IPv4Network(space))), None)
         if refused is not None:
-            yield Problem(path, f"{block} lies in {refused}, which AWS refuses beside the primary range {primary}")
+            yield Problem(path, f"{block} is in {refused}, which AWS rejects together with the primary CIDR {primary}")
         elif block.overlaps(IPv4Network("10.0.0.0/16")) and primary.subnet_of(IPv4Network("10.0.0.0/15")):
-            yield Problem(path, f"{block} lies in 10.0.0.0/16, which AWS refuses beside {primary}")
+            yield Problem(path, f"{block} is in 10.0.0.0/16, which AWS rejects together with {primary}")
 
 
 @rule(
     "HP108",
-    title="The VPC has at most four secondary blocks.",
+    title="The VPC has at most four secondary CIDRs.",
     severity=Severity.WARNING,
-    why="The default quota is five blocks a VPC, the primary one among them; beyond it the deployment stops.",
-    cure="Ask for a higher quota (IPv4 CIDR blocks per VPC), use fewer zones, or cut node_cidrs from one block.",
+    why="The default quota is five CIDRs per VPC, including the primary one; beyond it the deployment fails.",
+    cure="Request a higher quota (IPv4 CIDR blocks per VPC), use fewer zones, or take all node_cidrs from one block.",
     source="VPC quotas: IPv4 CIDR blocks per VPC",
     wrong="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az4, use1-az5, use1-az6]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az1, use1-az2, use1-az4]}\nregion: us-east-1\n",
@@ -227,15 +227,15 @@ def secondary_block_quota(network: Network, ctx: Context) -> Iterator[Problem]:
         blocks, most = len(ctx.plan.secondary_cidrs), limit("vpc_ipv4_cidr_blocks").value
         if blocks > most - 1:
             place = "network.node_cidrs" if network and network.node_cidrs else "network.availability_zone_ids"
-            yield Problem(place, f"yields {blocks} secondary blocks; the default quota allows {most - 1}")
+            yield Problem(place, f"{blocks} secondary CIDRs are required; the default quota allows {most - 1}")
 
 
 @rule(
     "HP109",
-    title="The network's ranges are private and free of well-known conflicts.",
+    title="CIDRs of the network are private and do not conflict with well-known ranges.",
     severity=Severity.WARNING,
     why="Addresses that are used elsewhere cannot be reached from the network.",
-    cure="Choose ranges of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10, but not 172.17.0.0/16.",
+    cure="Use CIDRs in 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10, except 172.17.0.0/16.",
     source=_VPC + "; Docker's default bridge is 172.17.0.0/16",
     wrong="network: {vpc_cidr: 172.17.0.0/16}\n",
     right="network: {vpc_cidr: 172.18.0.0/16}\n",
@@ -254,25 +254,25 @@ def private_ranges(network: Network, ctx: Context) -> Iterator[Problem]:
 
 @rule(
     "HP114",
-    title="Nodes of an open network have a route out.",
+    title="Nodes of an open network have a route to the internet.",
     severity=Severity.WARNING,
-    why="Nodes pull images and reach the services through it; without, only what has an endpoint works.",
-    cure="Use `nat: single`, or `mode: closed`, which brings the endpoints that are needed.",
+    why="Nodes pull images and reach services through it; without it, only services with an endpoint work.",
+    cure="Use `nat: single`, or `mode: closed`, which adds the required endpoints.",
     source="facts on closed networks: the Terraform module's endpoint list",
     wrong="network: {nat: none}\n",
     right="network: {nat: single}\n",
 )
 def route_out(network: Network) -> Iterator[Problem]:
     if network.existing is None and network.mode == "open" and network.nat == "none":
-        yield Problem("network.nat", "an open network without NAT gives private subnets no route out")
+        yield Problem("network.nat", "private subnets of an open network without NAT have no route to the internet")
 
 
 @rule(
     "HP115",
-    title="Interface endpoints are named by their service.",
+    title="Interface endpoints are specified by their service.",
     severity=Severity.WARNING,
-    why="CloudFormation fails on a service that does not exist.",
-    cure="See `aws ec2 describe-vpc-endpoint-services`, and write what follows com.amazonaws.<region>. there.",
+    why="CloudFormation fails for a service that does not exist.",
+    cure="Use the name after com.amazonaws.<region>. in `aws ec2 describe-vpc-endpoint-services`.",
     source="endpoint list of the catalog",
     certain=True,
     wrong="network: {interface_endpoints: [ecr-api]}\n",
@@ -285,13 +285,13 @@ def endpoint_services(network: Network) -> Iterator[Problem]:
             yield skipped(path)
         elif service.startswith(_WHOLE_NAME):
             short = re.sub(rf"^{pattern('region_name')}\.", "", service.removeprefix(_WHOLE_NAME))
-            message = f"{as_text(service)} is a whole name, and com.amazonaws.<region>. is put before it once more"
-            yield Problem(path, message, f"Write {short}.", severity=Severity.ERROR)
+            message = f"{as_text(service)} is a full name; the prefix com.amazonaws.<region>. is added automatically"
+            yield Problem(path, message, f"Use {short}.", severity=Severity.ERROR)
         elif service not in endpoints():
             near = suggest(service.replace(".", "-"), [name.replace(".", "-") for name in endpoints()])
             known = next((name for name in endpoints() if name.replace(".", "-") == near), None)
             cure = f"did you mean {known!r}?" if known is not None else None
-            yield Problem(path, f"{as_text(service)} is not known to the catalog", cure)
+            yield Problem(path, f"the catalog does not know {as_text(service)}", cure)
 
 
 _WHOLE_NAME = "com.amazonaws."

@@ -18,10 +18,10 @@ _SCRIPTS = "pull requests 424, 783, 884 and 927 of github.com/awslabs/awsome-dis
 
 @rule(
     "HP363",
-    title="Container data goes to a volume that the group's nodes have.",
+    title="Container data is stored on a volume that the group's nodes have.",
     severity=Severity.ERROR,
-    why="The volume is never mounted, and the data stays on the root volume.",
-    cure="Add a volume to the group (volume: {size_gib: 500}), or choose another container_data.",
+    why="The volume is not mounted, and the data stays on the root volume.",
+    cure="Add a volume to the group (volume: {size_gib: 500}), or use another container_data.",
     source=_SCRIPTS,
     wrong=fragment("instance_type: ml.g5.8xlarge, count: 2, container_data: second-volume"),
     right=fragment("instance_type: ml.g5.8xlarge, count: 2, container_data: second-volume, volume: {size_gib: 500}"),
@@ -30,22 +30,22 @@ def container_data_exists(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         place = f"{path}.container_data"
         if group.container_data == "second-volume" and group.volume is None:
-            yield Problem(place, "is second-volume, but the group has no volume")
+            yield Problem(place, "second-volume, but the group has no volume")
         if group.container_data == "nvme":
             for kind in types_of(group):
                 if kind.nvme_gb == 0:
-                    yield Problem(place, f"is nvme, but {kind.name} has no local NVMe storage")
+                    yield Problem(place, f"nvme, but {kind.name} has no local NVMe storage")
 
 
 @rule(
     "HP364",
-    title="Settings of nodes are applied by our lifecycle script.",
+    title="Node settings are applied by the built-in lifecycle script.",
     severity=Severity.WARNING,
     complete=("cluster",),
-    why="Your own scripts, and the modes bootstrap and extension, do not apply container_data and lustre_efa_client: the "
-    "second volume stays empty while images fill the root volume.",
-    cure="Use our scripts (`mode: on_create` without source), or copy bind-container-data.sh and on_create.d/ into your "
-    "folder with a settings.env.",
+    why="Custom scripts, and the modes bootstrap and extension, do not apply container_data and "
+    "lustre_efa_client: the second volume stays empty while images fill the root volume.",
+    cure="Use the built-in scripts (`mode: on_create` without source), or copy bind-container-data.sh and "
+    "on_create.d/ into your folder with a settings.env.",
     source=_SCRIPTS,
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}, lifecycle: {source: scripts/}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
@@ -59,19 +59,19 @@ def settings_are_applied(cluster: Cluster, instance_groups: InstanceGroups) -> I
             lost = " and ".join(text for name, text in names.items() if name in settings)
             place = f"{path}.{'volume' if group.volume else 'container_data'}"
             if lifecycle.mode == "on_create":
-                yield Problem(place, f"{lost} is not set up on the nodes: the scripts are yours")
+                yield Problem(place, f"{lost} is not applied: the lifecycle scripts are custom")
             else:
-                why = "The service's own set-up decides; no source says that it uses the volume."
-                message = f"{lost} is not set up by us in lifecycle mode {lifecycle.mode}"
+                why = "The service sets up the node; it is not documented whether it uses the volume."
+                message = f"{lost} is not applied in lifecycle mode {lifecycle.mode}"
                 yield Problem(place, message, consequence=why, severity=Severity.NOTE)
 
 
 @rule(
     "HP365",
-    title="Nodes with accelerators keep images on more than the root volume.",
+    title="Nodes with accelerators store images on more than the root volume.",
     severity=Severity.NOTE,
-    why="The root volume has a fixed size, and a node whose disk is full evicts pods; images of training jobs have 10 to "
-    "30 GB each.",
+    why="The root volume has a fixed size, and a node with a full disk evicts pods; images of training jobs "
+    "have 10 to 30 GB each.",
     cure="Add `volume: {size_gib: 500}`, or set `container_data: nvme` where the type has local NVMe storage.",
     source=_SCRIPTS,
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2"),
@@ -88,8 +88,8 @@ def room_for_images(instance_groups: InstanceGroups) -> Iterator[Problem]:
     "HP366",
     title="A package of the Lustre client has an HTTPS address and a digest.",
     severity=Severity.ERROR,
-    why="Nodes fetch it when they start, and run it as root: without its digest, every new node fails.",
-    cure="Download the package once and give its digest: sha256sum configure-efa-fsx-lustre-client.zip.",
+    why="Nodes download it when they start, and run it as root: without its digest, every new node fails.",
+    cure="Download the package once and set its digest: sha256sum configure-efa-fsx-lustre-client.zip.",
     source="FSx for Lustre user guide, page configure-efa-clients",
     wrong="cluster: {lustre_efa_client: {package_url: 'https://example.com/client.zip'}}\n",
     right="cluster: {lustre_efa_client: {package_url: 'https://example.com/client.zip', package_sha256: "
@@ -104,17 +104,17 @@ def lustre_client_package(cluster: Cluster) -> Iterator[Problem]:
         yield Problem(f"{path}.package_url", f"{as_text(url)} is not an HTTPS address")
     if (url is None) != (digest is None):
         missing = "package_sha256" if digest is None else "package_url"
-        yield Problem(f"{path}.{missing}", "is missing: package_url and package_sha256 are given together")
+        yield Problem(f"{path}.{missing}", "not set: package_url and package_sha256 must be set together")
     if digest is not None and not is_token(digest) and not matches("sha256", digest):
         yield Problem(f"{path}.package_sha256", f"{as_text(digest)} is not 64 hexadecimal digits")
 
 
 @rule(
     "HP329",
-    title="No problem is known with an instance type.",
+    title="No problem is known with the instance type.",
     severity=Severity.WARNING,
-    why="Faulty nodes may not be found and replaced, or nodes may not become ready.",
-    cure="Try one node first, or use another type of the family.",
+    why="Faulty nodes may not be detected and replaced, or nodes may not become ready.",
+    cure="Test with one node first, or use another type of the family.",
     source="catalog: known_problems of nodes.json, with the source of each",
     wrong=fragment("instance_type: ml.trn2.3xlarge, count: 1"),
     right=fragment("instance_type: ml.trn2.48xlarge, count: 1"),

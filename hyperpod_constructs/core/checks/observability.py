@@ -21,11 +21,11 @@ def _settings(ctx: Context) -> Observability | None:
 
 @rule(
     "HP821",
-    title="Grafana's settings are used.",
+    title="Settings of Grafana apply to its kind.",
     severity=Severity.WARNING,
     complete=("addons",),
     why="The setting is ignored.",
-    cure="Set the kind that uses it, or remove it.",
+    cure="Use the kind that the setting applies to, or remove it.",
     source="this project",
     wrong="addons: {observability: {grafana: {workspace_id: g-0123456789}}}\n",
     right="addons: {observability: {grafana: {kind: managed, workspace_id: g-0123456789}}}\n",
@@ -36,18 +36,18 @@ def grafana(addons: Addons, ctx: Context) -> Iterator[Problem]:
         return
     for name in ("workspace_id", "workspace_name"):
         if getattr(settings.grafana, name) is not None and settings.grafana.kind != "managed":
-            yield Problem(f"addons.observability.grafana.{name}", f"is ignored: the kind is {settings.grafana.kind}")
+            yield Problem(f"addons.observability.grafana.{name}", f"ignored: the kind is {settings.grafana.kind}")
     for name in ("chart", "values"):
         if getattr(settings.grafana, name) and settings.grafana.kind != "self-hosted":
-            yield Problem(f"addons.observability.grafana.{name}", f"is ignored: the kind is {settings.grafana.kind}")
+            yield Problem(f"addons.observability.grafana.{name}", f"ignored: the kind is {settings.grafana.kind}")
 
 
 @rule(
     "HP826",
-    title="Grafana workspaces are named by id; new names keep to the API's pattern.",
+    title="Grafana workspaces are specified by id; new names match the API's pattern.",
     severity=Severity.ERROR,
-    why="Managed Grafana refuses the request.",
-    cure="Copy the id from the workspace's address: g- and ten hexadecimal digits.",
+    why="Amazon Managed Grafana rejects the request.",
+    cure="Copy the id from the workspace's URL: g- and ten hexadecimal digits.",
     source=source_of("patterns", "grafana_workspace_id"),
     wrong="addons: {observability: {grafana: {kind: managed, workspace_id: my-grafana}}}\n",
     right="addons: {observability: {grafana: {kind: managed, workspace_id: g-0123456789}}}\n",
@@ -56,21 +56,24 @@ def grafana_names(addons: Addons, ctx: Context) -> Iterator[Problem]:
     settings = _settings(ctx)
     if settings is None or settings.grafana.kind != "managed":
         return
-    for name, cure in (("workspace_id", None), ("workspace_name", "Use letters, digits and -._~, 255 at most.")):
+    for name, cure in (
+        ("workspace_id", None),
+        ("workspace_name", "Use letters, digits and -._~, 255 characters at most."),
+    ):
         value, path = getattr(settings.grafana, name), f"addons.observability.grafana.{name}"
         if is_token(value):
             yield skipped(path)
         elif value is not None and not re.fullmatch(pattern(f"grafana_{name}"), value):
-            what = "the id of a workspace" if name == "workspace_id" else "a name that a workspace may have"
+            what = "a workspace id" if name == "workspace_id" else "a valid workspace name"
             yield Problem(path, f"{as_text(value)} is not {what}", cure)
 
 
 @rule(
     "HP824",
-    title="A Grafana in the cluster has a pinned chart.",
+    title="A self-hosted Grafana has a pinned chart.",
     severity=Severity.ERROR,
-    why="There is nothing to install: we choose no chart of a third party for you, and invent no digest.",
-    cure="Name grafana.chart: a vendored folder (`{path: charts/grafana}`), or OCI reference, version and digest.",
+    why="No chart is installed: there is no default for a third-party chart and its digest.",
+    cure="Set grafana.chart: a vendored folder (`{path: charts/grafana}`), or an OCI reference with version and digest.",
     source="this project: charts are pinned by their content",
     wrong="addons: {observability: {grafana: {kind: self-hosted}}}\n",
     right="addons: {observability: {grafana: {kind: self-hosted, chart: {path: charts/grafana}}}}\n",
@@ -78,15 +81,18 @@ def grafana_names(addons: Addons, ctx: Context) -> Iterator[Problem]:
 def pinned_chart(addons: Addons, ctx: Context) -> Iterator[Problem]:
     settings = _settings(ctx)
     if settings is not None and settings.grafana.kind == "self-hosted" and settings.grafana.chart is None:
-        yield Problem("addons.observability.grafana.chart", "is missing, and the kind is self-hosted")
+        yield Problem(
+            "addons.observability.grafana.chart", "no default chart: set grafana.chart (reference, version, digest)"
+        )
 
 
 @rule(
     "HP825",
-    title="Expensive metrics are chosen knowingly.",
+    title="Expensive metrics are used deliberately.",
     severity=Severity.NOTE,
-    why="Managed Prometheus charges for each sample: advanced levels and short intervals multiply the series.",
-    cure="Keep BASIC where nobody looks, and 30 seconds or more.",
+    why="Amazon Managed Prometheus charges per sample; advanced levels and short intervals multiply the "
+    "number of series.",
+    cure="Use BASIC unless you need the extra metrics, and an interval of 30 seconds or more.",
     source="Amazon Managed Service for Prometheus: pricing by samples ingested",
     wrong="addons: {observability: {metrics: {interval_seconds: 10}}}\n",
     right="addons: {observability: {metrics: {interval_seconds: 60}}}\n",
@@ -99,17 +105,17 @@ def samples(addons: Addons, ctx: Context) -> Iterator[Problem]:
     advanced = [name for name in type(levels).model_fields if getattr(levels, name) == "ADVANCED"]
     least = limit("observability_scrape_interval_seconds").value
     if levels.interval_seconds < least:
-        yield Problem(f"{path}.interval_seconds", f"is {levels.interval_seconds}; the add-on's own interval is {least}")
+        yield Problem(f"{path}.interval_seconds", f"{levels.interval_seconds} seconds; the add-on's default is {least}")
     if len(advanced) > limit("observability_advanced_areas").value:
-        yield Problem(path, f"{len(advanced)} areas are ADVANCED: {', '.join(advanced)}")
+        yield Problem(path, f"{len(advanced)} metric groups are ADVANCED: {', '.join(advanced)}")
 
 
 @rule(
     "HP822",
-    title="Alarms reach somebody.",
+    title="Alarms have a recipient.",
     severity=Severity.ERROR,
-    why="SNS refuses the subscription; alarms that reach nobody are no use.",
-    cure="Name emails or a topic_arn.",
+    why="SNS rejects the subscription, or no one is notified.",
+    cure="Set emails or topic_arn.",
     source="SNS: Subscribe with protocol email",
     certain=False,
     wrong="addons: {observability: {alarms: {emails: [ops]}}}\n",
@@ -121,17 +127,19 @@ def alarms(addons: Addons, ctx: Context) -> Iterator[Problem]:
         return
     for index, email in enumerate(settings.alarms.emails):
         if not is_token(email) and not matches("email", email):
-            yield Problem(f"addons.observability.alarms.emails[{index}]", f"{as_text(email)} is no e-mail address")
+            yield Problem(
+                f"addons.observability.alarms.emails[{index}]", f"{as_text(email)} is not a valid email address"
+            )
     if not settings.alarms.emails and settings.alarms.topic_arn is None:
-        yield Problem("addons.observability.alarms", "reach nobody", severity=Severity.NOTE)
+        yield Problem("addons.observability.alarms", "no recipient", severity=Severity.NOTE)
 
 
 @rule(
     "HP823",
-    title="Managed Grafana has IAM Identity Center.",
+    title="Amazon Managed Grafana has IAM Identity Center.",
     severity=Severity.NOTE,
-    why="The workspace cannot be made without an Identity Center instance with a user.",
-    cure="Set Identity Center up first, or use `kind: self-hosted`.",
+    why="The workspace cannot be created without an Identity Center instance with a user.",
+    cure="Set up Identity Center first, or use `kind: self-hosted`.",
     source="documentation page hyperpod-observability-addon-setup",
     wrong="addons: {observability: {grafana: {kind: managed}}}\n",
     right="addons: {observability: {grafana: {kind: managed, workspace_id: g-0123456789}}}\n",
@@ -139,4 +147,4 @@ def alarms(addons: Addons, ctx: Context) -> Iterator[Problem]:
 def identity_center(addons: Addons, ctx: Context) -> Iterator[Problem]:
     settings = _settings(ctx)
     if settings is not None and settings.grafana.kind == "managed" and settings.grafana.workspace_id is None:
-        yield Problem("addons.observability.grafana.kind", "is managed, which needs IAM Identity Center with a user")
+        yield Problem("addons.observability.grafana.kind", "managed requires IAM Identity Center with a user")

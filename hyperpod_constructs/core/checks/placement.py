@@ -29,11 +29,11 @@ def _zones(ctx: Context) -> tuple[str, ...]:
 
 @rule(
     "HP311",
-    title="A group's zone is one of the network's.",
+    title="A group's zone is a zone of the network.",
     severity=Severity.ERROR,
     complete=("network",),
-    why="The network has no subnet there.",
-    cure="Use a zone of the network, add the zone to it, or give subnet_ids.",
+    why="The network has no subnet in the zone.",
+    cure="Use a zone of the network, add the zone to it, or set subnet_ids.",
     source="service model of sagemaker: OverrideVpcConfig names subnets",
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, "
     "availability_zone_id: usw2-az4}]}\n",
@@ -55,7 +55,7 @@ def zone_in_network(network: Network, groups: Groups, ctx: Context) -> Iterator[
         near = suggest(zone, zones)
         listed = f"the network's zones are {', '.join(zones)}" if zones else "the network has no zones"
         yield Problem(
-            path, f"{as_text(zone)} is no zone of the network; {listed}", f"did you mean {near!r}?" if near else None
+            path, f"{as_text(zone)} is not a zone of the network; {listed}", f"did you mean {near!r}?" if near else None
         )
 
 
@@ -64,8 +64,8 @@ def zone_in_network(network: Network, groups: Groups, ctx: Context) -> Iterator[
     title="Groups with EFA are in one zone.",
     severity=Severity.WARNING,
     complete=("cluster",),
-    why="A job over both groups has no EFA between them, and falls back to plain TCP or does not start.",
-    cure="Put the groups into one zone, or keep every job inside one group.",
+    why="A job in both groups has no EFA between them, and falls back to TCP or does not start.",
+    cure="Use one zone for the groups, or keep each job in one group.",
     source=_EFA,
     wrong="cluster: {instance_groups: [{name: a, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: "
     "usw2-az1}, {name: b, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: usw2-az2}]}\n",
@@ -92,7 +92,7 @@ def efa_zones(groups: Groups, ctx: Context) -> Iterator[Problem]:
     title="The subnets of a group with EFA are in one zone.",
     severity=Severity.WARNING,
     why="EFA health checks fail between nodes of two zones.",
-    cure="Give the group subnets of one zone.",
+    cure="Specify subnets of one zone for the group.",
     source=_EFA,
     wrong="network: {availability_zone_ids: [], existing: {vpc_id: vpc-0123456789abcdef0, node_subnets: [{subnet_id: "
     "subnet-0123456789abcdef0, availability_zone_id: usw2-az1}, {subnet_id: subnet-0123456789abcdef1, "
@@ -108,9 +108,7 @@ def efa_subnets(groups: Groups, ctx: Context) -> Iterator[Problem]:
         if any(kind.supports_efa for kind in types_of(group)):
             zones = zones_of_subnets(ctx, group.subnet_ids)
             if len(zones) > 1:
-                yield Problem(
-                    f"{path}.subnet_ids", f"are in {len(zones)} zones ({', '.join(zones)}), and the nodes have EFA"
-                )
+                yield Problem(f"{path}.subnet_ids", f"{len(zones)} zones ({', '.join(zones)}), but the nodes have EFA")
 
 
 def zones_of_subnets(ctx: Context, subnet_ids: Sequence[str]) -> tuple[str, ...]:
@@ -123,9 +121,9 @@ def zones_of_subnets(ctx: Context, subnet_ids: Sequence[str]) -> tuple[str, ...]
 
 @rule(
     "HP314",
-    title="A group is placed by its zone or by its subnets, not by both.",
+    title="A group is placed by its zone or by its subnets, not both.",
     severity=Severity.WARNING,
-    why="The subnets decide; the zone is ignored.",
+    why="The subnets take precedence; the zone is ignored.",
     cure="Remove one of the two.",
     source="this project",
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2, availability_zone_id: "
@@ -136,15 +134,15 @@ def zones_of_subnets(ctx: Context, subnet_ids: Sequence[str]) -> tuple[str, ...]
 def zone_or_subnets(groups: Groups) -> Iterator[Problem]:
     for path, group in groups:
         if group.subnet_ids and group.availability_zone_id is not None:
-            yield Problem(f"{path}.availability_zone_id", "is ignored, since subnet_ids are given")
+            yield Problem(f"{path}.availability_zone_id", "ignored: subnet_ids are set")
 
 
 @rule(
     "HP319",
-    title="Subnets and security groups of a group are of the network's VPC.",
+    title="Subnets and security groups of a group are in the network's VPC.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses them: what exists already is in another VPC than the one that is made.",
-    cure="Remove them; or describe the network that they are in as network.existing. To be acknowledged where they were "
+    why="CreateCluster rejects them: existing resources are in another VPC than the new one.",
+    cure="Remove them, or specify their network in network.existing. Acknowledge the finding if they were "
     "added to the VPC after its deployment.",
     source="EC2: a subnet and a security group are of one VPC",
     certain=False,
@@ -161,17 +159,18 @@ def of_the_vpc(groups: Groups, network: Network) -> Iterator[Problem]:
             for index, value in enumerate(getattr(group, name)):
                 if not is_token(value):
                     severity = Severity.ERROR if name == "subnet_ids" else Severity.WARNING
-                    message = f"{as_text(value)} exists, and the VPC is one that is made here"
+                    message = f"{as_text(value)} exists, but the VPC is a new one"
                     yield Problem(f"{path}.{name}[{index}]", message, severity=severity)
 
 
 @rule(
     "HP315",
-    title="Add-ons find nodes: CPU nodes without taints or deep health checks.",
+    title="Add-ons have nodes: CPU nodes without taints or deep health checks.",
     severity=Severity.WARNING,
     complete=("cluster",),
-    why="CoreDNS, operators and webhooks stay pending: on tainted nodes always, on nodes with deep health checks for "
-    "60 to 90 minutes, longer than their installation waits, and on accelerators they take room that is paid for.",
+    why="CoreDNS, operators and webhooks stay pending on tainted nodes. On nodes with deep health checks "
+    "they wait 60 to 90 minutes, longer than their installation. On accelerated nodes they use capacity "
+    "that is paid for.",
     cure="Add a group such as {name: system, instance_type: ml.m5.4xlarge, count: 2}.",
     source="documentation pages on deep health checks and taints; Terraform module cert_manager",
     wrong="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, "
@@ -189,19 +188,15 @@ def system_group(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         wanted = [key for key in ctx.effective_addons if key not in CORE]
         message = f"all groups are restricted, and {', '.join(wanted)} cannot run on their nodes"
         if wanted:  # core add-ons are prepared for restricted nodes
-            yield Problem(place, message, "Add an ordinary group, or leave the add-ons out.")
+            yield Problem(place, message, "Add an ordinary group, or remove the add-ons.")
         return
     if not open_groups:
-        message = (
-            "every group has taints, is restricted or has no nodes at first: nothing of the platform itself can run"
-        )
+        message = "every group has taints, is restricted or starts without nodes: no pods of the platform can run"
         # Whether others bring capacity is not known where the EKS cluster is not.
         yield Problem(place, message, severity=Severity.ERROR if ctx.eks is not None else None)
         return
     if all(group.deep_health_checks for group in open_groups):
-        message = (
-            "every group that takes ordinary pods has deep health checks: add-ons time out before the nodes take any"
-        )
+        message = "every group without taints has deep health checks: add-ons time out before the nodes are available"
         yield Problem(place, message, severity=Severity.ERROR if ctx.eks is not None else None)
     elif all(any(kind.is_accelerated for kind in types_of(group)) for group in open_groups):
-        yield Problem(place, "every group that takes ordinary pods has accelerators")
+        yield Problem(place, "every group without taints has accelerators")

@@ -17,9 +17,9 @@ _LONGEST_STACK_SUFFIX = len("-Jobs-99")
 
 @rule(
     "HP020",
-    title="The platform's name can be the beginning of stack names.",
+    title="The platform's name is a valid prefix of stack names.",
     severity=Severity.ERROR,
-    why="CloudFormation refuses the stack names made from it.",
+    why="CloudFormation rejects the stack names.",
     cure="Use letters, digits and hyphens, beginning with a letter.",
     source="CloudFormation: stack names match [a-zA-Z][-a-zA-Z0-9]*, 128 characters",
     wrong='name: "my_platform!"\n',
@@ -31,21 +31,22 @@ def platform_name(name: str, ctx: Context) -> Iterator[Problem]:
         yield skipped("name")
     elif not matches("platform_name", name):
         yield Problem(
-            "name", f"{as_text(name)} is not made of letters, digits and single hyphens, beginning with a letter"
+            "name",
+            f"{as_text(name)} has invalid characters: use letters, digits and single hyphens, beginning with a letter",
         )
     elif len(name) > limit("stack_name_length").value - _LONGEST_STACK_SUFFIX:
         most = limit("stack_name_length").value - _LONGEST_STACK_SUFFIX
         yield Problem(
-            "name", f"has {len(name)} characters; with what follows in stack names, {most} fit", "Shorten it."
+            "name", f"{len(name)} characters; with the suffixes of stack names the limit is {most}", "Shorten it."
         )
 
 
 @rule(
     "HP021",
-    title="The region is one of AWS.",
+    title="The region is an AWS region.",
     severity=Severity.ERROR,
     why="Nothing can be deployed there.",
-    cure="Name a region such as us-west-2.",
+    cure="Specify a region such as us-west-2.",
     source="region list of the catalog",
     wrong="region: us-wset-2\n",
     right="region: us-west-2\n",
@@ -54,15 +55,15 @@ def known_region(region: str) -> Iterator[Problem]:
     name = region or ""
     if find_region(name) is None:
         near = suggest(name, regions())
-        yield Problem("region", f"{as_text(name)} is no region of AWS", f"did you mean {near!r}?" if near else None)
+        yield Problem("region", f"{as_text(name)} is not an AWS region", f"did you mean {near!r}?" if near else None)
 
 
 @rule(
     "HP022",
-    title="HyperPod is in the region.",
+    title="HyperPod is available in the region.",
     severity=Severity.ERROR,
-    why="The cluster's resource type does not exist there.",
-    cure="Choose a region that has HyperPod.",
+    why="The cluster's resource type does not exist in the region.",
+    cure="Use a region with HyperPod.",
     source="documentation page sagemaker-hyperpod; CloudFormation's resource types by region (2026-10-20)",
     wrong="region: eu-west-3\nnetwork: {availability_zone_ids: [euw3-az1, euw3-az2]}\n",
     right="region: eu-west-1\nnetwork: {availability_zone_ids: [euw1-az1, euw1-az2]}\n",
@@ -71,34 +72,34 @@ def region_has_hyperpod(region_facts: Region) -> Iterator[Problem]:
     region = region_facts
     if not region.hyperpod:
         offered = ", ".join(name for name, each in regions().items() if each.hyperpod)
-        yield Problem("region", f"HyperPod is not in {region.name}", f"Choose one of {offered}.")
+        yield Problem("region", f"HyperPod is not available in {region.name}", f"Use one of {offered}.")
     elif "hyperpod" in region.uncertain:
-        text = f"{region.name} is not certain to have HyperPod: {region.uncertain['hyperpod']}"
-        yield Problem("region", text, "Look it up in the documentation.", severity=Severity.NOTE)
+        text = f"HyperPod may not be available in {region.name}: {region.uncertain['hyperpod']}"
+        yield Problem("region", text, "Check the documentation.", severity=Severity.NOTE)
 
 
 @rule(
     "HP023",
     title="The account id has 12 digits.",
     severity=Severity.ERROR,
-    why="There is no such account.",
-    cure="Write the 12 digits in quotes.",
+    why="The account does not exist.",
+    cure="Use 12 digits in quotes.",
     source="AWS account ids",
     wrong='account: "1234"\n',
     right='account: "111122223333"\n',
 )
 def account_id(account: str) -> Iterator[Problem]:
     if not matches("account_id", account or ""):
-        yield Problem("account", f"{as_text(account)} is not made of 12 digits")
+        yield Problem("account", f"{as_text(account)} is not a 12-digit account id")
 
 
 @rule(
     "HP024",
-    title="Tags keep AWS's limits.",
+    title="Tags are within AWS's limits.",
     severity=Severity.ERROR,
-    why="AWS refuses the tags.",
-    cure="Shorten, rename or remove tags. Keys and values have letters, digits, spaces and _ . : / = + - @ only; keys must "
-    "not begin with `aws:`, and must differ in more than case.",
+    why="AWS rejects the tags.",
+    cure="Shorten, rename or remove tags. Keys and values can have letters, digits, spaces and _ . : / = + - "
+    "@. Keys must not begin with `aws:`, and must differ in more than case.",
     source="service model of sagemaker: Tag (patterns and lengths of TagKey and TagValue); EC2 and S3: 50 tags a resource; "
     "IAM: tag keys are compared without regard to case",
     wrong='tags: {"aws:team": vision}\n',
@@ -111,7 +112,8 @@ def tag_limits(ctx: Context) -> Iterator[Problem]:
     for path, own, all_tags in (("tags", tags, tags), ("cluster.tags", cluster_tags, {**tags, **cluster_tags})):
         if own and len(all_tags) > room:
             yield Problem(
-                path, f"{len(all_tags)} tags; {room} fit, as {len(added)} of our own are added to some resources"
+                path,
+                f"{len(all_tags)} tags; the limit is {room}, because {len(added)} more are added to some resources",
             )
         yield from _tags(path, own)
     yield from _differ_in_case(tags, cluster_tags, added)
@@ -126,14 +128,14 @@ def _tags(path: str, tags: Mapping[str, str]) -> Iterator[Problem]:
         if is_token(key) or is_token(value):
             continue
         if key.lower().startswith("aws:"):
-            yield Problem(place, f"the tag key {as_text(key)} begins with `aws:`, which is AWS's own")
+            yield Problem(place, f"the tag key {as_text(key)} begins with `aws:`, which is reserved")
         if not key_length.allows(len(key)):
-            yield Problem(place, f"the tag key has {len(key)} characters, 1 to {key_length.value} are allowed")
+            yield Problem(place, f"the tag key has {len(key)} characters; 1 to {key_length.value} are allowed")
         if not value_length.allows(len(value)):
-            yield Problem(place, f"the tag value has {len(value)} characters, {value_length.value} at most")
+            yield Problem(place, f"the tag value has {len(value)} characters; the limit is {value_length.value}")
         for what, text in (("key", key), ("value", value)):
             if refused := "".join(dict.fromkeys(c for c in text if not _allowed(c))):
-                yield Problem(place, f"the tag {what} {as_text(text)} has characters that AWS refuses: {refused!r}")
+                yield Problem(place, f"the tag {what} {as_text(text)} has characters that AWS rejects: {refused!r}")
 
 
 def _allowed(character: str) -> bool:
@@ -151,10 +153,10 @@ def _differ_in_case(
         for key in own:
             other = seen.setdefault(key.lower(), key)
             if other != key and not is_token(key):
-                ours = " that we add" if other in added else ""
-                why = "IAM compares tag keys without regard to case, and refuses every role."
-                message = f"the tag keys {as_text(key)} and {as_text(other)}{ours} differ in case only"
-                yield Problem(join(path, key), message, "Keep one of the two.", why)
+                ours = " (added automatically)" if other in added else ""
+                why = "IAM compares tag keys without case, and rejects every role."
+                message = f"the tag keys {as_text(key)} and {as_text(other)}{ours} differ only in case"
+                yield Problem(join(path, key), message, "Remove one of the two.", why)
 
 
 @rule(
@@ -163,8 +165,8 @@ def _differ_in_case(
     severity=Severity.NOTE,
     why="With the defaults of version 0.1.0, CloudFormation names both clusters, all instance groups share one execution "
     "role, every node may use every bucket, and groups that Karpenter fills share one NodePool.",
-    cure="New platform: add `defaults: 2`. Deployed platform: leave it out, because these settings cannot be changed on "
-    "clusters that exist, and acknowledge this finding.",
+    cure="New platform: add `defaults: 2`. Deployed platform: do not add it, because these settings cannot be "
+    "changed on existing clusters, and acknowledge this finding.",
     source="documentation page sagemaker-hyperpod-eks-operate-cli-command-update-cluster (what UpdateCluster can change); "
     "create-only properties in the CloudFormation schemas of AWS::EKS::Cluster and AWS::SageMaker::Cluster",
     wrong="defaults: 1\n",
@@ -172,14 +174,14 @@ def _differ_in_case(
 )
 def current_defaults(defaults: int) -> Iterator[Problem]:
     if defaults == 1:
-        yield Problem("defaults", "is 1 or missing: settings that are left out have the defaults of version 0.1.0")
+        yield Problem("defaults", "1 or not set: settings without a value have the defaults of version 0.1.0")
 
 
 @rule(
     "HP028",
-    title="Log settings are those of CloudWatch Logs.",
+    title="Log settings are valid in CloudWatch Logs.",
     severity=Severity.ERROR,
-    why="CloudWatch Logs refuses the retention, and the first log group fails.",
+    why="CloudWatch Logs rejects the retention, and the first log group fails.",
     cure="Use one of the listed numbers of days, or `unset`.",
     source="CloudFormation schema of AWS::Logs::LogGroup: RetentionInDays",
     wrong="logs: {retention_days: 100}\n",
@@ -188,4 +190,6 @@ def current_defaults(defaults: int) -> Iterator[Problem]:
 def log_settings(logs: Logs) -> Iterator[Problem]:
     days, values = logs.retention_days, allowed("log_retention_days")
     if days != "unset" and days not in values:
-        yield Problem("logs.retention_days", f"is {days}; allowed are {', '.join(map(str, values))} or unset")
+        yield Problem(
+            "logs.retention_days", f"{days} is not a valid retention; use {', '.join(map(str, values))} or unset"
+        )

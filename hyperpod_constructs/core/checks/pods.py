@@ -29,10 +29,10 @@ def in_total(ctx: Context) -> int:
 
 @rule(
     "HP530",
-    title="Every node has room for pods beside those that the add-ons put on each node.",
+    title="Nodes have room for pods in addition to those of add-ons.",
     severity=Severity.WARNING,
-    why="Pods stay pending with `Too many pods`, jobs among them.",
-    cure="Use a 4xlarge size or more: 29 pods instead of 14.",
+    why="Pods, including those of jobs, stay pending with `Too many pods`.",
+    cure="Use a size of 4xlarge or larger: 29 pods instead of 14.",
     source=_TABLE,
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.c6g.medium, count: 2}]}\n",
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
@@ -44,17 +44,17 @@ def room_on_each_node(addons: Addons, groups: Groups, ctx: Context) -> Iterator[
             agents = limit("chart_pods_per_accelerated_node").value if kind.is_accelerated else 0
             if kind.max_pods is not None and pods + agents >= kind.max_pods:
                 message = (
-                    f"{kind.name} holds {kind.max_pods} pods, and about {pods + agents} are there on every node already"
+                    f"{kind.name} can run {kind.max_pods} pods, and add-ons use about {pods + agents} on each node"
                 )
                 yield Problem(path, message)
 
 
 @rule(
     "HP531",
-    title="The nodes that take ordinary pods hold those of all add-ons.",
+    title="The nodes without taints can run the pods of all add-ons.",
     severity=Severity.WARNING,
-    why="Some add-ons stay pending with `Too many pods`, and the deployment waits for them in vain.",
-    cure="Use a larger type or more nodes for the system group; ml.m5.4xlarge holds 29 pods.",
+    why="Some add-ons stay pending with `Too many pods`, and the deployment waits for them until it fails.",
+    cure="Use a larger type or more nodes for the system group; ml.m5.4xlarge can run 29 pods.",
     source=_TABLE + "; ai-on-sagemaker-hyperpod#142",
     wrong="cluster: {instance_groups: [{name: system, instance_type: ml.m5.large, count: 1}]}\n"
     "addons: {training_operator: {}, task_governance: {}}\n",
@@ -73,5 +73,7 @@ def room_for_all(addons: Addons, groups: Groups, ctx: Context) -> Iterator[Probl
             room += group.count * max(0, min(holds) - per_node(ctx))
     total = in_total(ctx)
     if total > room and any(takes_anything(group) for _, group in groups):
-        message = f"the add-ons bring about {total} pods beside {per_node(ctx)} on every node; there is room for {room}"
+        message = (
+            f"the add-ons have about {total} pods in addition to {per_node(ctx)} on each node; the nodes can run {room}"
+        )
         yield Problem("cluster.instance_groups", message)

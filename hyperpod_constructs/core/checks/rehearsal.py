@@ -9,26 +9,26 @@ _SOURCE = "docs/rehearsal.md"
 
 describe(
     "HPR01",
-    title="Every stack can be created, updated or deleted",
+    title="Every stack can be created, updated and deleted.",
     severity=Severity.ERROR,
-    why="The deployment fails here, and CloudFormation rolls back what it did.",
-    cure="the reason names the resource; change the config, or deploy in the steps that it asks for",
+    why="The deployment fails, and CloudFormation rolls it back.",
+    cure="The reason specifies the resource; change the config, or deploy in the steps that it describes.",
     source=_SOURCE,
 )
 describe(
     "HPR02",
-    title="A resource starts only when everything that it needs is there",
+    title="A resource starts after everything that it depends on.",
     severity=Severity.ERROR,
-    why="It works when the other resource happens to be quicker, and fails when it is not.",
-    cure="add a dependency (`node.add_dependency`) from the resource to the one that it needs",
+    why="It works only if the other resource is ready first by chance.",
+    cure="Add a dependency (`node.add_dependency`) on the required resource.",
     source=_SOURCE,
 )
 describe(
     "HPR03",
-    title="Nothing is left behind that no stack owns",
+    title="Nothing is left behind that no stack owns.",
     severity=Severity.ERROR,
-    why="It costs money or takes a name, and nobody deletes it.",
-    cure="delete it by hand; where it is kept on purpose, give the resource a deletion policy that says so",
+    why="It is billed or blocks a name, and is not deleted automatically.",
+    cure="Delete it manually; if it is retained on purpose, set a deletion policy on the resource.",
     source=_SOURCE,
 )
 describe(
@@ -41,17 +41,18 @@ describe(
 )
 describe(
     "HPR05",
-    title="Everything in the app is modelled",
+    title="Everything in the app is modeled.",
     severity=Severity.NOTE,
-    why="The rehearsal takes it to succeed; AWS may see that differently.",
-    cure="check this part by hand, or in a test account",
+    why="The rehearsal assumes that it succeeds; AWS may behave differently.",
+    cure="Check this part manually, or in a test account.",
     source=_SOURCE,
 )
 describe(
     "HPR06",
-    title="A failed deployment can be tried again",
+    title="A failed deployment can be repeated.",
     severity=Severity.ERROR,
-    why="CloudFormation accepts no further update of the stack until somebody repairs it.",
-    cure="remove the cause and run `aws cloudformation continue-update-rollback`; after a failed creation delete the stack",
+    why="CloudFormation accepts no further update of the stack until it is repaired.",
+    cure="Remove the cause and run `aws cloudformation continue-update-rollback`; after a failed creation, "
+    "delete the stack.",
     source=_SOURCE,
 )

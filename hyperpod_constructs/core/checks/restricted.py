@@ -24,8 +24,8 @@ def _fragment(group: str, more: str = "") -> str:
     "HP370",
     title="A restricted group's file system has a size and a throughput.",
     severity=Severity.ERROR,
-    why="CreateCluster wants both.",
-    cure="Give lustre_size_gib and lustre_throughput, or neither and a shared_environment.",
+    why="CreateCluster requires both.",
+    cure="Set lustre_size_gib and lustre_throughput, or neither and a shared_environment.",
     source=_RIG + "; FSxLustreConfig",
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000"),
     right=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 12000, lustre_throughput: 125"),
@@ -36,16 +36,17 @@ def file_system(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
             given, missing = "lustre_size_gib", "lustre_throughput"
             if group.lustre_size_gib is None:
                 given, missing = missing, given
-            yield Problem(f"{path}.{given}", f"is given without {missing}")
+            yield Problem(f"{path}.{given}", f"requires {missing}")
 
 
 @rule(
     "HP371",
-    title="A shared environment is shared by restricted groups, and instead of their own.",
+    title="A shared environment is used by restricted groups without file systems of their own.",
     severity=Severity.ERROR,
     complete=("cluster",),
-    why="CreateCluster refuses it without restricted groups; beside a group's own file system, one is paid for in vain.",
-    cure="Keep one kind of file system.",
+    why="CreateCluster rejects it without restricted groups; together with a group's own file system, one of "
+    "the two is billed but not used.",
+    cure="Remove one of the two.",
     source="service model of sagemaker: RestrictedInstanceGroupsConfig",
     certain=False,
     wrong="cluster: {shared_environment: {lustre_size_gib: 12000, lustre_throughput: 125}}\n",
@@ -58,20 +59,21 @@ def shared_environment(cluster: Cluster, restricted_groups: RestrictedGroups) ->
     if cluster.shared_environment is None:
         return
     if not cluster.restricted_instance_groups:
-        yield Problem("cluster.shared_environment", "is given, but there are no restricted_instance_groups")
+        yield Problem("cluster.shared_environment", "set, but there are no restricted_instance_groups")
     for path, group in restricted_groups:
         if group.lustre_size_gib is not None:
-            message = "is given beside cluster.shared_environment"
+            message = "conflicts with cluster.shared_environment"
             yield Problem(f"{path}.lustre_size_gib", message, severity=Severity.WARNING)
 
 
 @rule(
     "HP372",
-    title="Restricted nodes are prepared: with a network agent and DNS servers of their own.",
+    title="Restricted nodes have their own network agent and DNS servers.",
     severity=Severity.WARNING,
-    why="Restricted nodes never become ready with the ordinary network agent, and names resolve to nothing on either kind.",
-    cure="Leave it to us (prepare_restricted_nodes), or run the service's script after the dependency chart; keep aws-node "
-    "off nodes labelled sagemaker.amazonaws.com/instance-group-type=Restricted.",
+    why="Restricted nodes do not become ready with the ordinary network agent, and DNS does not work on "
+    "either kind of node.",
+    cure="Set prepare_restricted_nodes to true, or run the service's script after the dependency chart, and "
+    "keep aws-node off nodes labeled sagemaker.amazonaws.com/instance-group-type=Restricted.",
     source="documentation pages sagemaker-hyperpod-eks-operate-cli-command-create-cluster and "
     "hyperpod-observability-addon-troubleshooting (hybrid clusters)",
     wrong=_fragment(
@@ -85,19 +87,21 @@ def prepared(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         return
     ours = ctx.eks is None or ctx.eks.existing is None or ctx.eks.existing.core_addons
     if not cluster.prepare_restricted_nodes:
-        yield Problem("cluster.prepare_restricted_nodes", "is false: the second step for restricted groups is yours")
+        yield Problem(
+            "cluster.prepare_restricted_nodes", "disabled: you must run the second step for restricted groups"
+        )
     elif not ours:
-        message = "is false: we cannot keep the cluster's aws-node off restricted nodes"
+        message = "disabled: aws-node of the cluster cannot be kept off restricted nodes"
         yield Problem("eks.existing.core_addons", message)
     elif ctx.addons is not None and not ctx.addons.vpc_cni.enabled:
-        yield Problem("addons.vpc_cni.enabled", "is false: we cannot keep aws-node off restricted nodes")
+        yield Problem("addons.vpc_cni.enabled", "disabled: aws-node cannot be kept off restricted nodes")
 
 
 @rule(
     "HP373",
-    title="Restricted groups are of accelerated types.",
+    title="Restricted groups have accelerated types.",
     severity=Severity.WARNING,
-    why="They exist for training Amazon's own models.",
+    why="They are for customizing Amazon's own models.",
     cure="Use an ordinary instance group for CPU nodes.",
     source="documentation of restricted instance groups",
     wrong=_fragment("instance_type: ml.m5.4xlarge, count: 2"),
@@ -112,9 +116,9 @@ def accelerated(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
 
 @rule(
     "HP379",
-    title="File systems of restricted groups have a size and a throughput that FSx makes.",
+    title="File systems of restricted groups have a valid size and throughput.",
     severity=Severity.ERROR,
-    why="The service makes an FSx for Lustre file system of them, and FSx refuses it.",
+    why="The service creates an FSx for Lustre file system, and FSx rejects the values.",
     cure="Size: 1200, 2400, or a multiple of 2400 GiB; throughput: 125, 250, 500 or 1000 MB/s per TiB.",
     source="botocore 1.44.5, service model of fsx: StorageCapacity and PerUnitStorageThroughput of PERSISTENT_2",
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, lustre_size_gib: 1300, lustre_throughput: 125"),
@@ -132,18 +136,18 @@ def file_system_sizes(cluster: Cluster, restricted_groups: RestrictedGroups) -> 
     for path, size, throughput in places:
         if size is not None and size != least and size % step:
             near = -(-size // step) * step
-            cure = f"The next size that FSx makes is {near:,} GiB."
-            yield Problem(f"{path}.lustre_size_gib", f"is {size:,} GiB", cure)
+            cure = f"The next valid size is {near:,} GiB."
+            yield Problem(f"{path}.lustre_size_gib", f"{size:,} GiB is not a valid size", cure)
         if throughput is not None and throughput not in throughputs:
             listed = ", ".join(map(str, throughputs))
-            yield Problem(f"{path}.lustre_throughput", f"is {throughput}; FSx has {listed}")
+            yield Problem(f"{path}.lustre_throughput", f"{throughput} is not a valid throughput; use {listed}")
 
 
 @rule(
     "HP374",
-    title="A restricted group has no lifecycle, image, labels or minimum of its own.",
+    title="A restricted group has no lifecycle, image, labels or minimum count.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses them: the service runs the environment.",
+    why="CreateCluster rejects them: the service manages the environment.",
     cure="Remove the property.",
     source=_RIG,
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2, properties: {ImageId: ami-0123456789abcdef0}"),
@@ -153,10 +157,10 @@ def refused_properties(instance_groups: InstanceGroups, restricted_groups: Restr
     for path, group in restricted_groups:
         for key in group.properties:
             if key in _REFUSED:
-                yield Problem(f"{path}.properties.{key}", f"restricted groups have no {key}")
+                yield Problem(f"{path}.properties.{key}", f"restricted groups do not support {key}")
     for path, ordinary in instance_groups:
         if "SlurmConfig" in ordinary.properties:
-            yield Problem(f"{path}.properties.SlurmConfig", "is for Slurm, and this cluster is orchestrated by EKS")
+            yield Problem(f"{path}.properties.SlurmConfig", "for Slurm only; this cluster is orchestrated by EKS")
 
 
 _REFUSED = frozenset(
@@ -176,10 +180,10 @@ _REFUSED = frozenset(
 
 @rule(
     "HP375",
-    title="Restricted groups are in a region that the service prepares them for.",
+    title="Restricted groups are in a supported region.",
     severity=Severity.WARNING,
-    why="The service's script for restricted nodes refuses other regions; the groups may not be offered there.",
-    cure="Use another region, or acknowledge this where the service has come to yours.",
+    why="The service's script for restricted nodes rejects other regions; the groups may not be available there.",
+    cure="Use another region, or acknowledge the finding if the service is now available in yours.",
     source="install_rig_dependencies.sh of github.com/aws/sagemaker-hyperpod-cli, 2026-02-26",
     certain=False,
     wrong="region: eu-central-1\n" + _fragment("instance_type: ml.p5.48xlarge, count: 2"),
@@ -188,15 +192,15 @@ _REFUSED = frozenset(
 def region(restricted_groups: RestrictedGroups, region: str) -> Iterator[Problem]:
     known = load("restricted_nodes")["regions"]
     if any(restricted_groups) and not is_token(region) and region not in known:
-        yield Problem("region", f"{region} is none of {', '.join(known)}")
+        yield Problem("region", f"{region} is not one of {', '.join(known)}")
 
 
 @rule(
     "HP376",
-    title="The network add-on keeps off restricted nodes.",
+    title="The network add-on does not run on restricted nodes.",
     severity=Severity.ERROR,
-    why="Two network agents on one node fight, and the ordinary one has no way to the EC2 API there.",
-    cure="Leave the affinity out, or let it exclude nodes labelled sagemaker.amazonaws.com/instance-group-type=Restricted.",
+    why="Two network agents on one node conflict, and the ordinary one cannot reach the EC2 API there.",
+    cure="Remove the affinity, or exclude nodes labeled sagemaker.amazonaws.com/instance-group-type=Restricted in it.",
     source="install_rig_dependencies.sh of github.com/aws/sagemaker-hyperpod-cli, 2026-02-26",
     wrong=_fragment("instance_type: ml.p5.48xlarge, count: 2")
     + "addons: {vpc_cni: {configuration: {affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "
@@ -215,7 +219,7 @@ def network_addon(cluster: Cluster, restricted_groups: RestrictedGroups, addons:
             return
         value = value[part]
     if any(restricted_groups) and label("instance_group_type").key not in str(value):
-        message = "replaces ours, which keeps aws-node off restricted nodes, and does not do so itself"
+        message = "replaces the built-in affinity, which keeps aws-node off restricted nodes, without excluding them"
         yield Problem("addons.vpc_cni.configuration.affinity", message)
 
 
@@ -226,8 +230,9 @@ _TERMS = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExec
     "HP377",
     title="Continuous provisioning may not work with restricted groups.",
     severity=Severity.WARNING,
-    why="The official Terraform module switches Continuous provisioning off for restricted groups, and does not mix them "
-    "with ordinary groups; the guide mixes both kinds and names no provisioning mode. The API states neither limit.",
+    why="The official Terraform module disables Continuous provisioning for restricted groups, and does not "
+    "combine them with ordinary groups. The guide combines both kinds and does not mention the "
+    "provisioning mode. The API documents neither limit.",
     cure="Set `provisioning: Request`, or acknowledge this rule once your cluster has been created.",
     source="README of the Terraform modules of awslabs/awsome-distributed-ai at 95b939c (2026-07-23); guide page "
     "sagemaker-hyperpod-eks-operate-cli-command-create-cluster",
@@ -239,4 +244,4 @@ _TERMS = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExec
 )
 def restricted_provisioning(cluster: Cluster) -> Iterator[Problem]:
     if cluster.restricted_instance_groups and cluster.provisioning == "Continuous":
-        yield Problem("cluster.provisioning", "is Continuous with restricted_instance_groups; sources disagree on it")
+        yield Problem("cluster.provisioning", "Continuous with restricted_instance_groups; sources disagree about it")

@@ -29,9 +29,9 @@ def _made(ctx: Context) -> Iterator[tuple[str, LustreFileSystem]]:
 
 @rule(
     "HP801",
-    title="A file system's capacity is one of FSx's steps.",
+    title="The storage capacity of a file system is valid in FSx.",
     severity=Severity.ERROR,
-    why="FSx refuses the file system.",
+    why="FSx rejects the file system.",
     cure="Use 1200, 2400, or a multiple of 2400 GiB.",
     source=_FSX + ", StorageCapacity",
     wrong=_fs("size_gib: 1000"),
@@ -43,15 +43,17 @@ def capacity(storage: Storage, ctx: Context) -> Iterator[Problem]:
         size = system.size_gib
         if size != least and (size < step or size % step):
             near = least if size <= least else -(-size // step) * step
-            yield Problem(f"{path}.size_gib", f"is {size:,} GiB", f"The next size that FSx makes is {near:,} GiB.")
+            yield Problem(
+                f"{path}.size_gib", f"{size:,} GiB is not a valid size", f"The next valid size is {near:,} GiB."
+            )
 
 
 @rule(
     "HP802",
-    title="A file system's throughput is one that its deployment type has.",
+    title="The deployment type of a file system supports its throughput.",
     severity=Severity.ERROR,
-    why="FSx refuses the file system.",
-    cure="PERSISTENT_2: 125, 250, 500 or 1000 MB/s per TiB; PERSISTENT_1: 50, 100 or 200; SCRATCH_2 has none to choose.",
+    why="FSx rejects the file system.",
+    cure="PERSISTENT_2: 125, 250, 500 or 1000 MB/s per TiB; PERSISTENT_1: 50, 100 or 200; SCRATCH_2: not configurable.",
     source=_FSX + ", PerUnitStorageThroughput",
     wrong=_fs("throughput: 333"),
     right=_fs("throughput: 500"),
@@ -61,20 +63,23 @@ def throughput(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for path, system in _made(ctx):
         if system.deployment_type not in lists:
             if system.throughput is not None:
-                message = f"{system.deployment_type} has no throughput to choose"
-                yield Problem(f"{path}.throughput", message, "Remove it.", "It is ignored.", Severity.WARNING)
+                message = f"the throughput of {system.deployment_type} is not configurable"
+                yield Problem(f"{path}.throughput", message, "Remove it.", "The setting is ignored.", Severity.WARNING)
             continue
         values = allowed(lists[system.deployment_type])
         if system.effective_throughput not in values:
             listed = ", ".join(map(str, values))
-            yield Problem(f"{path}.throughput", f"is {system.throughput}; {system.deployment_type} has {listed}")
+            yield Problem(
+                f"{path}.throughput",
+                f"{system.throughput} is not supported; {system.deployment_type} supports {listed}",
+            )
 
 
 @rule(
     "HP803",
-    title="The Lustre version is one that FSx has for the deployment type.",
+    title="The deployment type supports the Lustre version.",
     severity=Severity.ERROR,
-    why="FSx refuses the file system.",
+    why="FSx rejects the file system.",
     cure='Use "2.15".',
     source=_FSX + ", FileSystemTypeVersion",
     wrong=_fs('lustre_version: "2.1"'),
@@ -87,16 +92,16 @@ def lustre_version(storage: Storage, ctx: Context) -> Iterator[Problem]:
         if is_token(version):
             yield skipped(place)
         elif version not in known:
-            yield Problem(place, f"{as_text(version)} is none of {', '.join(known)}")
+            yield Problem(place, f"{as_text(version)} is not a supported version; use {', '.join(known)}")
         elif version == "2.10" and system.deployment_type == "PERSISTENT_2":
-            yield Problem(place, "2.10 is for scratch and PERSISTENT_1 only")
+            yield Problem(place, "2.10 is supported by scratch and PERSISTENT_1 only")
 
 
 @rule(
     "HP804",
-    title="EFA is asked for on PERSISTENT_2.",
+    title="EFA is used with PERSISTENT_2.",
     severity=Severity.ERROR,
-    why="FSx refuses the file system.",
+    why="FSx rejects the file system.",
     cure="Use PERSISTENT_2, or `efa: false`.",
     source=_FSX + ", EfaEnabled",
     wrong=_fs("deployment_type: SCRATCH_2, efa: true"),
@@ -105,9 +110,9 @@ def lustre_version(storage: Storage, ctx: Context) -> Iterator[Problem]:
 def efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for path, system in _made(ctx):
         if system.efa and system.deployment_type != "PERSISTENT_2":
-            yield Problem(f"{path}.efa", f"is true, and the deployment type is {system.deployment_type}")
+            yield Problem(f"{path}.efa", f"EFA requires PERSISTENT_2; the deployment type is {system.deployment_type}")
         elif system.efa and system.lustre_version != "2.15" and not is_token(system.lustre_version):
-            message = f"is true, and the Lustre version is {system.lustre_version}"
+            message = f"EFA requires Lustre 2.15; the version is {system.lustre_version}"
             yield Problem(f"{path}.efa", message, 'Use "2.15".', severity=Severity.WARNING)
 
 
@@ -116,7 +121,7 @@ def efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
     title="A file system is in the zone of the groups that use it.",
     severity=Severity.WARNING,
     why="Traffic between zones is slower and billed, and EFA does not cross zones.",
-    cure="Put the file system into the zone of the accelerated groups.",
+    cure="Use the zone of the accelerated groups for the file system.",
     source="Terraform module fsx_lustre; documentation of FSx for Lustre",
     wrong="cluster: {instance_groups: [{name: workers, instance_type: ml.p5.48xlarge, count: 2, availability_zone_id: "
     "usw2-az1}]}\n" + _fs("availability_zone_id: usw2-az2"),
@@ -130,16 +135,16 @@ def near_the_nodes(storage: Storage, groups: Groups, ctx: Context) -> Iterator[P
         zone = system.availability_zone_id
         if zone is not None and known and zone not in known and not any(map(is_token, [zone, *known])):
             yield Problem(
-                f"{path}.availability_zone_id", f"is {zone}; the accelerated groups are in {', '.join(known)}"
+                f"{path}.availability_zone_id", f"in {zone}, but the accelerated groups are in {', '.join(known)}"
             )
 
 
 @rule(
     "HP807",
-    title="A file system that exists is named completely.",
+    title="An existing file system is completely specified.",
     severity=Severity.ERROR,
     why="The volume cannot be mounted.",
-    cure="Give existing_id, existing_dns_name and existing_mount_name.",
+    cure="Set existing_id, existing_dns_name and existing_mount_name.",
     source="FSx CSI driver: volumeHandle, dnsname and mountname of a static volume",
     wrong=_fs("existing_id: fs-0123456789abcdef0"),
     right=_fs(
@@ -153,14 +158,14 @@ def existing(storage: Storage) -> Iterator[Problem]:
         missing = [name for name in parts if getattr(system, name) is None]
         if 0 < len(missing) < len(parts):
             given = next(name for name in parts if name not in missing)
-            yield Problem(f"storage.lustre[{index}].{given}", f"is given without {' and '.join(missing)}")
+            yield Problem(f"storage.lustre[{index}].{given}", f"requires {' and '.join(missing)}")
         known = system.existing_id
         if (
             known is not None
             and not is_token(known)
             and not (matches("fsx_file_system_id", known) and limit("fsx_file_system_id_length").allows(len(known)))
         ):
-            yield Problem(f"storage.lustre[{index}].existing_id", f"{as_text(known)} is not the id of a file system")
+            yield Problem(f"storage.lustre[{index}].existing_id", f"{as_text(known)} is not a valid file system id")
         for name, form in (
             ("existing_dns_name", "fsx_lustre_dns_name"),
             ("existing_mount_name", "fsx_lustre_mount_name"),
@@ -168,16 +173,19 @@ def existing(storage: Storage) -> Iterator[Problem]:
             value = getattr(system, name)
             if value is not None and not is_token(value) and not re.fullmatch(pattern(form), value):
                 message = (
-                    f"{as_text(value)} is not the {name.removeprefix('existing_').replace('_', ' ')} of a file system"
+                    f"{as_text(value)} is not a valid {name.removeprefix('existing_').replace('_', ' ')} of a "
+                    "file system"
                 )
-                yield Problem(f"storage.lustre[{index}].{name}", message, "Copy it: `aws fsx describe-file-systems`.")
+                yield Problem(
+                    f"storage.lustre[{index}].{name}", message, "Copy it from `aws fsx describe-file-systems`."
+                )
 
 
 @rule(
     "HP808",
-    title="Data is destroyed only where two switches say so.",
+    title="Data is deleted only if two settings allow it.",
     severity=Severity.WARNING,
-    why="The data is kept all the same, and paid for, when the stack is deleted.",
+    why="The data is retained and billed after the stack is deleted.",
     cure="Set allow_data_loss: true as well, or `removal: retain`.",
     source="this project: stateful data goes only when two switches say so",
     wrong="storage: {buckets: [{name: scratch, removal: destroy}]}\n",
@@ -188,16 +196,16 @@ def two_switches(storage: Storage, ctx: Context) -> Iterator[Problem]:
         return
     for path, item in stored(ctx):
         if item.removal == "destroy":
-            yield Problem(f"{path}.removal", "is destroy, but allow_data_loss is false")
+            yield Problem(f"{path}.removal", "destroy, but allow_data_loss is false")
 
 
 @rule(
     "HP809",
-    title="A data repository is a bucket or an S3 address of its own, and no other one overlaps its path.",
+    title="A data repository is a bucket or an S3 URL, and paths do not overlap.",
     severity=Severity.ERROR,
     complete=("storage",),
-    why="FSx refuses the link.",
-    cure="Name a bucket of storage.buckets, or s3://bucket/prefix; the path is absolute.",
+    why="FSx rejects the association.",
+    cure="Specify a bucket of storage.buckets, or s3://bucket/prefix; the path is absolute.",
     source="botocore 1.44.5, service model of fsx: CreateDataRepositoryAssociation",
     wrong=_fs("data_repositories: [{bucket: inputs}]"),
     right=_fs("data_repositories: [{bucket: 's3://inputs/raw'}]"),
@@ -210,20 +218,20 @@ def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
             if is_token(link.bucket):
                 yield skipped(f"{place}.bucket")
             elif link.bucket not in known and not re.fullmatch(rf"s3://{BUCKET_NAME}(/.*)?", link.bucket):
-                message = f"{as_text(link.bucket)} is neither a bucket of storage.buckets nor an S3 address"
+                message = f"{as_text(link.bucket)} is neither a bucket of storage.buckets nor an S3 URL"
                 yield Problem(f"{place}.bucket", message)
             earlier = [f"s3://{each.bucket.removeprefix('s3://')}" for each in system.data_repositories[:index]]
             mine = f"s3://{link.bucket.removeprefix('s3://')}"
             if any(each.rstrip("/") == mine.rstrip("/") for each in earlier) and not is_token(link.bucket):
-                message = f"{as_text(link.bucket)} is linked to another directory of the file system already"
+                message = f"{as_text(link.bucket)} is already linked to another directory of the file system"
                 yield Problem(f"{place}.bucket", message, "Link each bucket or prefix once.")
             if not link.path.startswith("/") and not is_token(link.path):
-                yield Problem(f"{place}.path", f"{as_text(link.path)} is not absolute")
+                yield Problem(f"{place}.path", f"{as_text(link.path)} is not an absolute path")
                 continue
             for other in system.data_repositories[:index]:
                 if other.path.startswith("/") and _overlap(link.path, other.path):
-                    message = f"{as_text(link.path)} overlaps {as_text(other.path)}, which is linked already"
-                    cure = "Link directories of which none lies in another; `/` goes alone."
+                    message = f"{as_text(link.path)} overlaps {as_text(other.path)}, which is already linked"
+                    cure = "Use directories that do not contain each other; `/` must be the only one."
                     yield Problem(f"{place}.path", message, cure)
                     break
 
@@ -240,10 +248,10 @@ def _overlap(one: str, other: str) -> bool:
 
 @rule(
     "HP812",
-    title="A file system with EFA has one of the larger capacities that EFA wants.",
+    title="A file system with EFA has a capacity that EFA supports.",
     severity=Severity.ERROR,
     complete=("storage",),
-    why="FSx refuses the file system: with EFA, minimum and step depend on the throughput.",
+    why="FSx rejects the file system: with EFA, minimum and step depend on the throughput.",
     cure="Use a multiple of 38400, 19200, 9600 or 4800 GiB at 125, 250, 500 or 1000 MB/s per TiB, or `efa: false`.",
     source=source_of("limits", "fsx_efa_capacity_500_gib"),
     certain=False,
@@ -260,15 +268,18 @@ def capacity_with_efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
         step = limit(f"fsx_efa_capacity_{chosen}_gib").value
         if system.size_gib % step:
             near = -(-system.size_gib // step) * step
-            message = f"is {system.size_gib:,} GiB with EFA; at {chosen} MB/s per TiB the step is {step:,} GiB"
+            message = (
+                f"{system.size_gib:,} GiB with EFA at {chosen} MB/s per TiB; the size must be a multiple "
+                f"of {step:,} GiB"
+            )
             yield Problem(f"{path}.size_gib", message, f"Use {near:,} GiB, another throughput, or `efa: false`.")
 
 
 @rule(
     "HP813",
-    title="A file system with data repositories has a Lustre version that can have them.",
+    title="The Lustre version supports data repositories.",
     severity=Severity.ERROR,
-    why="FSx makes the file system and refuses its links.",
+    why="FSx creates the file system but rejects the associations.",
     cure='Use lustre_version "2.15" or "2.12", or remove data_repositories.',
     source=source_of("allowed", "fsx_data_repository_lustre_version"),
     wrong=_fs("deployment_type: PERSISTENT_1, lustre_version: \"2.10\", data_repositories: [{bucket: 's3://inputs'}]"),
@@ -279,16 +290,16 @@ def version_of_linked(storage: Storage, ctx: Context) -> Iterator[Problem]:
     for path, system in _made(ctx):
         version = system.lustre_version
         if system.data_repositories and version not in versions and not is_token(version):
-            message = f"{as_text(version)} takes no data repositories; {' and '.join(versions)} do"
+            message = f"{as_text(version)} does not support data repositories; {' and '.join(versions)} do"
             yield Problem(f"{path}.lustre_version", message)
 
 
 @rule(
     "HP815",
-    title="Somebody may use a bucket.",
+    title="A bucket has users.",
     severity=Severity.WARNING,
-    why="The pods of jobs get AccessDenied. Up to now the execution roles of all nodes could use every bucket.",
-    cure="Name namespaces or teams in used_by; nodes: true keeps what a platform that is deployed has.",
+    why="The pods of jobs get AccessDenied. In version 0.1.0 the execution roles of all nodes could use every bucket.",
+    cure="Specify namespaces or teams in used_by, or set nodes: true, the default of version 0.1.0.",
     source="this project; EKS user guide, EKS Pod Identity",
     wrong="storage: {buckets: [{name: data}]}\n",
     right="storage: {buckets: [{name: data, used_by: [default]}]}\n",
@@ -296,7 +307,7 @@ def version_of_linked(storage: Storage, ctx: Context) -> Iterator[Problem]:
 def used_buckets(storage: Storage) -> Iterator[Problem]:
     for index, bucket in enumerate(storage.buckets):
         if bucket.access != "none" and not (bucket.used_by or bucket.nodes or bucket.namespaces):
-            yield Problem(f"storage.buckets[{index}]", f"nobody may use the bucket {as_text(bucket.name)}")
+            yield Problem(f"storage.buckets[{index}]", f"no principal can use the bucket {as_text(bucket.name)}")
         if bucket.access == "none" and (bucket.used_by or bucket.nodes):
             field = "used_by" if bucket.used_by else "nodes"
-            yield Problem(f"storage.buckets[{index}].{field}", "does nothing, since access is none", "Remove it.")
+            yield Problem(f"storage.buckets[{index}].{field}", "no effect: access is none", "Remove it.")

@@ -19,7 +19,7 @@ _GROUPS = (
 
 @rule(
     "HP819",
-    title="A file system names its zone where accelerated groups are in several.",
+    title="With accelerated groups in several zones, the zone of a file system is set.",
     severity=Severity.WARNING,
     why="By default it follows the first accelerated group. An edit of the groups that would move it, which means a new, "
     "empty file system, is refused by the deployment.",
@@ -35,7 +35,7 @@ def zone_is_named(storage: Storage, cluster: Cluster) -> Iterator[Problem]:
     for index, system in enumerate(storage.lustre):
         if system.existing_id is None and system.availability_zone_id is None:
             zone = storage_zone(cluster)
-            message = f"{system.name} follows the first accelerated group, to {zone}"
+            message = f"the zone of {system.name} is that of the first accelerated group, {zone}"
             yield Problem(
                 f"storage.lustre[{index}].availability_zone_id",
                 message,

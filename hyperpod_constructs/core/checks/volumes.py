@@ -20,10 +20,10 @@ _EBS = "service model of sagemaker: ClusterEbsVolumeConfig"
 
 @rule(
     "HP350",
-    title="A root volume names a key and no size; a second volume names its size.",
+    title="A root volume has a key and no size; a second volume has a size.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the volume: the root volume's size is the service's.",
-    cure="root_volume: {kms_key_arn: ...}; volume: {size_gib: ...}.",
+    why="CreateCluster rejects the volume: the service sets the size of the root volume.",
+    cure="Use root_volume: {kms_key_arn: ...} and volume: {size_gib: ...}.",
     source=_EBS,
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, root_volume: {size_gib: 500}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500}"),
@@ -31,27 +31,27 @@ _EBS = "service model of sagemaker: ClusterEbsVolumeConfig"
 def volumes(instance_groups: InstanceGroups, restricted_groups: RestrictedGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         if group.root_volume is not None and group.root_volume.size_gib is not None:
-            yield Problem(f"{path}.root_volume.size_gib", "the size of a root volume cannot be chosen")
+            yield Problem(f"{path}.root_volume.size_gib", "the size of a root volume is not configurable")
         if group.root_volume is not None and group.root_volume.kms_key_arn is None:
-            yield Problem(f"{path}.root_volume", "names no key, and there is nothing else to choose")
+            yield Problem(f"{path}.root_volume", "no kms_key_arn: a root volume has no other setting")
         if group.volume is not None and group.volume.size_gib is None:
-            yield Problem(f"{path}.volume", "names no size_gib")
+            yield Problem(f"{path}.volume", "size_gib is not set")
     for path, restricted in restricted_groups:
         volume = restricted.volume
         if volume is not None and volume.size_gib is None:
-            yield Problem(f"{path}.volume", "names no size_gib")
+            yield Problem(f"{path}.volume", "size_gib is not set")
         if volume is not None and volume.kms_key_arn is not None:
-            why = "Customer managed keys are not for restricted groups, by the documentation page smcluster-cmk."
-            yield Problem(f"{path}.volume.kms_key_arn", "is in a restricted group", "Leave the key out.", why)
+            why = "The documentation page smcluster-cmk excludes restricted groups from customer managed keys."
+            yield Problem(f"{path}.volume.kms_key_arn", "not supported in a restricted group", "Remove the key.", why)
 
 
 @rule(
     "HP352",
-    title="A key of one's own has its policy prepared.",
+    title="The policy of a customer managed key allows grants.",
     severity=Severity.NOTE,
     why="Without the grants, nodes fail when they are added, replaced or patched.",
-    cure="Let the execution role and sagemaker.<region> use kms:CreateGrant and kms:DescribeKey, without conditions on the "
-    "encryption context. The key of a group cannot be changed later.",
+    cure="Allow kms:CreateGrant and kms:DescribeKey for the execution role and sagemaker.<region>, without "
+    "conditions on the encryption context. The key of a group cannot be changed later.",
     source="documentation page smcluster-cmk",
     wrong=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 500, "
@@ -69,10 +69,10 @@ def key_policy(instance_groups: InstanceGroups) -> Iterator[Problem]:
 
 @rule(
     "HP353",
-    title="Volumes stay within the default quota.",
+    title="Volumes are within the default quota.",
     severity=Severity.WARNING,
-    why="The quota `Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance` was seen at 1024.",
-    cure="Ask for a higher quota (L-E13DF72A) first; the pre-flight reads yours.",
+    why="The quota `Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance` was observed at 1024.",
+    cure="Request a higher quota (L-E13DF72A) first; the pre-flight check reads yours.",
     source="one account's quotas of 2026-10-04",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 4000}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, volume: {size_gib: 1000}"),
@@ -84,15 +84,15 @@ def volume_quota(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
         size = group.volume.size_gib if group.volume is not None else None
         if size is not None and seen.isdecimal() and size > int(seen):
-            yield Problem(f"{path}.volume.size_gib", f"is {size:,} GiB; the quota that accounts start with is {seen}")
+            yield Problem(f"{path}.volume.size_gib", f"{size:,} GiB exceeds the default quota of {seen} GiB")
 
 
 @rule(
     "HP354",
-    title="Mounts of groups keep to the API's patterns, and apart.",
+    title="Mounts of groups match the API's patterns and do not conflict.",
     severity=Severity.ERROR,
-    why="CreateCluster or CloudFormation refuses the mount.",
-    cure="Copy DNS and mount name from the file system; mount at an absolute path without trailing or double slash.",
+    why="CreateCluster or CloudFormation rejects the mount.",
+    cure="Copy the DNS name and mount name from the file system; use an absolute path without trailing or double slash.",
     source=source_of("patterns", "fsx_mount_path"),
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, lustre: {dns_name: my-fs, mount_name: abcdefgh}"),
     right=fragment(
@@ -116,7 +116,7 @@ def mounts(instance_groups: InstanceGroups) -> Iterator[Problem]:
             if clean != mount.mount_path or "//" in mount.mount_path:
                 yield Problem(f"{place}.mount_path", f"{as_text(mount.mount_path)} has a trailing or double slash")
             if clean in taken:
-                yield Problem(f"{place}.mount_path", f"{as_text(clean)} is the place of {taken[clean]} already")
+                yield Problem(f"{place}.mount_path", f"{as_text(clean)} is already used by {taken[clean]}")
             taken[clean] = name
 
 
@@ -125,15 +125,15 @@ def _matching(path: str, value: str, name: str) -> Iterator[Problem]:
     if is_token(value):
         yield skipped(path)
     elif not re.fullmatch(pattern(name), value) or not bound.allows(len(value)):
-        yield Problem(path, f"{as_text(value)} does not have the form that the API takes")
+        yield Problem(path, f"{as_text(value)} has an invalid format")
 
 
 @rule(
     "HP356",
-    title="A batch is a number of instances or a share of the group.",
+    title="A batch is a number of instances or a percentage of the group.",
     severity=Severity.ERROR,
-    why="CreateCluster wants one type and one value.",
-    cure="Give count, or percent.",
+    why="CreateCluster requires one type and one value.",
+    cure="Set count or percent.",
     source="service model of sagemaker: CapacitySizeConfig",
     wrong=fragment(
         "instance_type: ml.p5.48xlarge, count: 2, auto_patch: "
@@ -149,7 +149,7 @@ def batches(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             size = getattr(deployment, name)
             if size is not None and (size.count is None) == (size.percent is None):
                 given = "neither count nor percent" if size.count is None else "both count and percent"
-                yield Problem(f"{path}.{name}", f"has {given}")
+                yield Problem(f"{path}.{name}", f"{given} is set")
 
 
 def _deployments(ctx: Context) -> Iterator[tuple[str, Deployment]]:
@@ -164,8 +164,8 @@ def _deployments(ctx: Context) -> Iterator[tuple[str, Deployment]]:
     "HP357",
     title="A schedule is a cron expression with a fixed minute and hour.",
     severity=Severity.ERROR,
-    why="CloudFormation refuses the template.",
-    cure="Write cron(0 3 ? * SUN *).",
+    why="CloudFormation rejects the template.",
+    cure="Use cron(0 3 ? * SUN *).",
     source="CloudFormation schema of AWS::SageMaker::Cluster: ScheduledUpdateConfig.ScheduleExpression",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: rate(1 day)}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, scheduled_update: {schedule: cron(0 3 ? * SUN *)}"),
@@ -180,25 +180,27 @@ def schedules(instance_groups: InstanceGroups) -> Iterator[Problem]:
         if is_token(schedule):
             yield skipped(place)
         elif found is None:
-            yield Problem(place, f"{as_text(schedule)} is not cron(minute hour day month weekday year)")
+            yield Problem(
+                place, f"unsupported schedule {as_text(schedule)}; use cron(minute hour day month weekday year)"
+            )
         elif (found["day"] == "?") == (found["weekday"] == "?"):
             message = f"{as_text(schedule)} must have `?` for either the day of the month or the day of the week"
-            cure = "Write cron(0 3 ? * SUN *) for a day of the week, cron(0 3 1 * ? *) for a day of the month."
+            cure = "Use cron(0 3 ? * SUN *) for a day of the week, cron(0 3 1 * ? *) for a day of the month."
             yield Problem(place, message, cure)
         elif not re.fullmatch(pattern("schedule_expression"), schedule):
             cure = (
                 "Minute and hour are numbers; day 1-31 or ?; month 1-12, * or */n; weekday MON-SUN, 1-7, L, 6L, 2#1 or ?; "
                 "year 2020-2099 or *."
             )
-            yield Problem(place, f"{as_text(schedule)} has a field that CloudFormation does not take", cure)
+            yield Problem(place, f"{as_text(schedule)} has a field that CloudFormation does not support", cure)
 
 
 @rule(
     "HP358",
-    title="Alarms of a rolling update can exist.",
+    title="Alarms of a rolling update have valid names.",
     severity=Severity.ERROR,
-    why="CreateCluster refuses the list.",
-    cure="Name each alarm once, with 1 to 255 characters.",
+    why="CreateCluster rejects the list.",
+    cure="Specify each alarm once, with 1 to 255 characters.",
     source="service model of sagemaker: AlarmDetails",
     wrong=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: ['']}}"),
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, auto_patch: {deployment: {alarms: [errors]}}"),
@@ -208,7 +210,7 @@ def alarms(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for path, deployment in _deployments(ctx):
         for index, name in enumerate(deployment.alarms):
             if not is_token(name) and not bound.allows(len(name)):
-                yield Problem(f"{path}.alarms[{index}]", f"has {len(name)} characters, 1 to {bound.value} are allowed")
+                yield Problem(f"{path}.alarms[{index}]", f"{len(name)} characters; 1 to {bound.value} are allowed")
             if name in deployment.alarms[:index]:
                 yield Problem(f"{path}.alarms[{index}]", f"{as_text(name)} is listed twice")
 
@@ -225,9 +227,9 @@ def _lifecycles(ctx: Context) -> Iterator[tuple[str, Lifecycle]]:
     "HP360",
     title="Lifecycle scripts are in a bucket that nodes can read.",
     severity=Severity.WARNING,
-    why="The managed policy of execution roles covers buckets named `sagemaker-*` only; the script fails on every node, "
-    "is tried again and is billed.",
-    cure="Use a bucket named sagemaker-..., or let a role of yours read it.",
+    why="The managed policy of execution roles covers buckets named `sagemaker-*` only. The script fails on "
+    "every node and is retried, and the nodes are billed.",
+    cure="Use a bucket named sagemaker-..., or allow your role to read it.",
     source="documentation page sagemaker-hyperpod-prerequisites-iam: AmazonSageMakerClusterInstanceRolePolicy",
     wrong="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine, lifecycle: {source: s3://scripts/hyperpod}}\n",
     right="cluster: {execution_role_arn: arn:aws:iam::111122223333:role/Mine, "
@@ -244,16 +246,17 @@ def script_bucket(cluster: Cluster, groups: Groups, ctx: Context) -> Iterator[Pr
         bucket = source.removeprefix("s3://").partition("/")[0]
         if not bucket.startswith("sagemaker-"):
             yield Problem(
-                path, f"the bucket {as_text(bucket)} is not named sagemaker-*, and the execution role is brought"
+                path,
+                f"the bucket {as_text(bucket)} is not named sagemaker-*, and the execution role is an existing one",
             )
 
 
 @rule(
     "HP361",
-    title="A lifecycle configuration says what its mode uses.",
+    title="A lifecycle configuration has what its mode requires.",
     severity=Severity.WARNING,
-    why="Without a script there is nothing to run, and a script in bootstrap mode is never run.",
-    cure="bootstrap: no source; extension: a source.",
+    why="Without a script nothing is run, and a script in bootstrap mode is not run.",
+    cure="Use no source with bootstrap, and a source with extension.",
     source="CloudFormation schema of AWS::SageMaker::Cluster: LifeCycleConfig",
     wrong="cluster: {lifecycle: {mode: bootstrap, source: scripts/}}\n",
     right="cluster: {lifecycle: {mode: on_create, source: scripts/}}\n",
@@ -261,25 +264,25 @@ def script_bucket(cluster: Cluster, groups: Groups, ctx: Context) -> Iterator[Pr
 def lifecycle_mode(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for path, lifecycle in _lifecycles(ctx):
         if lifecycle.mode == "bootstrap" and lifecycle.source is not None:
-            yield Problem(f"{path}.source", "is ignored: the mode is bootstrap")
+            yield Problem(f"{path}.source", "ignored: the mode is bootstrap")
         if lifecycle.source is None or is_token(lifecycle.source):
             continue
         if "://" in lifecycle.source and not re.fullmatch(rf"s3://{BUCKET_NAME}(/.*)?", lifecycle.source):
             message = f"{as_text(lifecycle.source)} is neither a local folder nor s3://bucket/prefix"
-            yield Problem(f"{path}.source", message, "Correct it.", "CreateCluster refuses it.", Severity.ERROR)
+            yield Problem(f"{path}.source", message, "Correct the source.", "CreateCluster rejects it.", Severity.ERROR)
         if not lifecycle.script.endswith(".sh") or "/" in lifecycle.script:
             yield Problem(
-                f"{path}.script", f"{as_text(lifecycle.script)} is not the name of a shell script in the folder"
+                f"{path}.script", f"{as_text(lifecycle.script)} is not a file name of a shell script in the folder"
             )
 
 
 @rule(
     "HP362",
-    title="Scripts of one's own are current.",
+    title="Custom lifecycle scripts are up to date.",
     severity=Severity.NOTE,
-    why="Old copies of the public scripts break containerd on Amazon Linux 2023, change folder before they ran, or lack "
-    "fsx:DescribeFileSystems.",
-    cure="Compare yours with the public ones of after 2026-07, or use our default, or `mode: bootstrap`.",
+    why="Old copies of the public scripts break containerd on Amazon Linux 2023, change the directory before "
+    "they have run, or lack fsx:DescribeFileSystems.",
+    cure="Compare them with the public scripts after 2026-07, or use the built-in script, or `mode: bootstrap`.",
     source="Terraform module's git log: #884, #937, #998, #1209",
     wrong="cluster: {lifecycle: {source: scripts/}}\n",
     right="cluster: {lifecycle: {mode: bootstrap}}\n",
@@ -287,4 +290,4 @@ def lifecycle_mode(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
 def own_scripts(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     for path, lifecycle in _lifecycles(ctx):
         if lifecycle.source is not None and lifecycle.mode != "bootstrap":
-            yield Problem(f"{path}.source", "the scripts are yours, and are not looked into")
+            yield Problem(f"{path}.source", "custom scripts are not checked")

@@ -15,10 +15,11 @@ from .registry import Problem, rule
 
 @rule(
     "HP110",
-    title="The network has two zones, since EKS needs two.",
+    title="The network has two availability zones.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster, after the VPC, the bucket and the roles were made. HyperPod itself needs one zone only.",
-    cure="Name a second zone id; groups can still be in one zone.",
+    why="EKS rejects the cluster, after the VPC, the bucket and the roles have been created. HyperPod itself "
+    "requires one zone only.",
+    cure="Add a second zone id; groups can still be in one zone.",
     source="EKS CreateCluster, resourcesVpcConfig: at least two subnets, in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
@@ -30,17 +31,19 @@ def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
     if network.existing is None:
         zones = len(set(network.availability_zone_ids))
         if zones < need:
-            yield Problem("network.availability_zone_ids", f"names {zones} availability zone(s); EKS needs {need}")
+            yield Problem(
+                "network.availability_zone_ids", f"{zones} availability zone(s); EKS requires at least {need}"
+            )
     elif network.existing.control_plane_subnet_ids:
         subnets = len(set(network.existing.control_plane_subnet_ids))
         if subnets < need:
             place = "network.existing.control_plane_subnet_ids"
-            yield Problem(place, f"names {subnets} subnet(s); EKS needs {need} in different zones")
+            yield Problem(place, f"{subnets} subnet(s); EKS requires at least {need} in different zones")
     else:
         zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
         if zones < need:
-            cure = "Name control_plane_subnet_ids in two zones; the node subnets can stay in one."
-            message = f"are in {zones} availability zone, and EKS, which uses them too, needs {need}"
+            cure = "Specify control_plane_subnet_ids in two zones; the node subnets can stay in one."
+            message = f"{zones} availability zone(s); EKS uses these subnets too and requires at least {need}"
             yield Problem("network.existing.node_subnets", message, cure)
 
 
@@ -55,10 +58,11 @@ def _zone_ids(ctx: Context) -> Iterator[tuple[str, str]]:
 
 @rule(
     "HP111",
-    title="Each zone is named once.",
+    title="Zones are unique.",
     severity=Severity.ERROR,
-    why="Groups find their subnet by the zone; with two of one zone that is ambiguous, and one zone is not two.",
-    cure="Name another zone, or remove it.",
+    why="Groups select their subnet by the zone, which is ambiguous with two subnets, and one zone does not "
+    "count as two.",
+    cure="Use another zone, or remove it.",
     source="this project; EKS needs subnets in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2]}\n",
@@ -67,15 +71,15 @@ def distinct_zones(network: Network, ctx: Context) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for path, zone in _zone_ids(ctx):
         if zone in seen:
-            yield Problem(path, f"the zone {as_text(zone)} is named twice, first at {seen[zone]}")
+            yield Problem(path, f"the zone {as_text(zone)} is used twice, first at {seen[zone]}")
         seen.setdefault(zone, path)
 
 
 @rule(
     "HP112",
-    title="Zones are named by ids of the region.",
+    title="Zones are zone ids of the region.",
     severity=Severity.ERROR,
-    why="The subnets cannot be made. Zone names mean different zones in different accounts, ids do not.",
+    why="The subnets cannot be created. Zone names mean different zones in different accounts; zone ids do not.",
     cure="Use zone ids: `aws ec2 describe-availability-zones --query AvailabilityZones[].ZoneId`.",
     source="EC2: AvailabilityZoneId of CreateSubnet",
     wrong="network: {availability_zone_ids: [us-west-2a, us-west-2b]}\n",
@@ -93,9 +97,9 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
             continue
         if region_facts.owns_zone_id(zone):
             if region_facts.zone_ids and zone not in region_facts.zone_ids:
-                message = f"{as_text(zone)} is not among the zones that {region_facts.name} is known to have"
-                known = f"Use one of {', '.join(region_facts.zone_ids)}, or see that your account has this one."
-                why = "The subnets cannot be made, unless the region has gained the zone since."
+                message = f"the catalog does not list the zone {as_text(zone)} for {region_facts.name}"
+                known = f"Use one of {', '.join(region_facts.zone_ids)}, or verify that your account has this zone."
+                why = "The subnets cannot be created, unless the zone is new in the region."
                 yield Problem(path, message, known, why, Severity.WARNING)
             continue
         if is_token(zone):
@@ -111,16 +115,17 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
                 f"Use ids such as {example}.",
             )
         else:
-            said, cure = f"{as_text(zone)} is no zone id of {region_facts.name}", f"Use ids such as {example}."
+            said, cure = f"{as_text(zone)} is not a zone id of {region_facts.name}", f"Use ids such as {example}."
         yield Problem(path, said, cure)
 
 
 @rule(
     "HP113",
-    title="Subnets of the control plane are in zones that EKS takes.",
+    title="Subnets of the control plane are in zones that EKS supports.",
     severity=Severity.ERROR,
-    why="EKS refuses the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the roles were made.",
-    cure="Begin with two other zones, or name them in network.control_plane_zone_ids.",
+    why="EKS rejects the cluster (UnsupportedAvailabilityZoneException), after the VPC, the bucket and the "
+    "roles have been created.",
+    cure="Begin with two other zones, or set network.control_plane_zone_ids.",
     source="EKS user guide, network-reqs: zones in which the cluster's subnets can't be",
     wrong="network: {availability_zone_ids: [use1-az3, use1-az4]}\nregion: us-east-1\n",
     right="network: {availability_zone_ids: [use1-az2, use1-az4]}\nregion: us-east-1\n",
@@ -132,11 +137,11 @@ def zones_for_control_plane(network: Network, region_facts: Region, ctx: Context
     if network.existing is not None:
         if network.existing.control_plane_subnet_ids:
             return
-        cure = "Name control_plane_subnet_ids in other zones; node subnets can be in this one."
+        cure = "Set control_plane_subnet_ids to subnets in other zones; node subnets can be in this one."
     used = control_plane_zones(network)
     for path, zone in _zone_ids(ctx):
         if zone in region_facts.eks_refused_zone_ids and zone in used:
-            yield Problem(path, f"EKS has no control planes in {zone}", cure)
+            yield Problem(path, f"EKS does not support control planes in {zone}", cure)
 
 
 @rule(
@@ -144,7 +149,7 @@ def zones_for_control_plane(network: Network, region_facts: Region, ctx: Context
     title="The zones of the control plane are two or more zones of the network.",
     severity=Severity.ERROR,
     why="There is no subnet in another zone, and EKS requires two zones.",
-    cure="Name two or more of the network's zones, or leave control_plane_zone_ids out.",
+    cure="Specify two or more of the network's zones, or remove control_plane_zone_ids.",
     source="EKS CreateCluster, resourcesVpcConfig: at least two subnets, in different zones",
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az2], control_plane_zone_ids: [usw2-az1]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3], control_plane_zone_ids: [usw2-az1, usw2-az3]}\n",
@@ -157,20 +162,21 @@ def zones_of_control_plane_exist(network: Network, ctx: Context) -> Iterator[Pro
     for index, zone in enumerate(named):
         path = f"network.control_plane_zone_ids[{index}]"
         if zone not in known and not any(map(is_token, (zone, *known))):
-            yield Problem(path, f"{zone} is not a zone of the network: {', '.join(known)}")
+            yield Problem(path, f"{zone} is not a zone of the network ({', '.join(known)})")
         elif zone in named[:index]:
-            yield Problem(path, f"{zone} is named twice")
+            yield Problem(path, f"{zone} is listed twice")
     if len(set(named)) < need and not (ctx.eks and ctx.eks.existing):
         yield Problem("network.control_plane_zone_ids", f"{len(set(named))} zone; EKS requires {need}")
 
 
 @rule(
     "HP125",
-    title="With three or more zones, the config says which of them the control plane uses.",
+    title="With three or more zones, the zones of the control plane are set.",
     severity=Severity.NOTE,
-    why="EKS refuses another set of zones after creation, and another VpcConfig replaces the HyperPod cluster. Version "
-    "0.1.0 of this library used all zones; later versions use the first two.",
-    cure="For a platform that was deployed with 0.1.0, name all zones it had then in network.control_plane_zone_ids.",
+    why="EKS rejects another set of zones after creation, and another VpcConfig replaces the HyperPod "
+    "cluster. Version 0.1.0 of this library used all zones; later versions use the first two.",
+    cure="For a platform that was deployed by version 0.1.0, set network.control_plane_zone_ids to all zones "
+    "that it had.",
     source="EKS UpdateClusterConfig: `should belong to the exact set of AZs ... provided during cluster creation`, and the "
     "CloudFormation schema of AWS::SageMaker::Cluster (VpcConfig is create-only)",
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3]}\n",

@@ -24,6 +24,7 @@ from .log_groups import DEFAULT_RETENTION
 from .network import HyperPodNetwork
 from .security_groups import connect_security_groups
 from .trust import hold_to_account
+from .validation import ensure_unique
 from .weak_references import refer_weakly
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class HyperPodEks(Construct):
         parts = self.kubernetes.parts
         parts.eks, parts.network = spec, network.spec
         parts.acknowledge += acknowledge
+        ensure_unique(self, "EKS cluster", known, parts.acknowledge)
         network.is_checked_with_cluster = True
         if spec.existing:
             rules = connect_security_groups(

@@ -13,9 +13,11 @@ from aws_cdk import App, Environment, Stack, Stage, cx_api
 from hyperpod_constructs import (
     Eks,
     ExistingEks,
+    ExistingNetwork,
     HyperPodPlatform,
     InstanceGroup,
     Network,
+    NodeSubnet,
     Platform,
     platform_stacks,
 )
@@ -110,8 +112,12 @@ def test_dev_and_prod_live_in_one_account() -> None:
     assert found["Prod-research-HyperPod"] == ["Prod-research"]
 
 
-HYPERPOD = "'hp' is the HyperPod cluster of Dev/research-HyperPod/HyperPod already, in the same account and region"
-EKS = "'mine' is the EKS cluster of Dev/research-Eks/Eks already, in the same account and region"
+THEIRS = ExistingNetwork(
+    vpc_id="vpc-0123456789abcdef0",
+    node_subnets=(NodeSubnet(subnet_id="subnet-0123456789abcdef0", availability_zone_id="usw2-az1"),),
+)
+HYPERPOD = "'hp' is the HyperPod cluster of Dev/HyperPod/HyperPod already, in the same account and region"
+EKS = "'mine' is the EKS cluster of Dev/Eks/Eks already, in the same account and region"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,16 @@ EKS = "'mine' is the EKS cluster of Dev/research-Eks/Eks already, in the same ac
         ({"cluster": {"cluster_name": "hp"}}, [HYPERPOD]),
         ({"eks": {"cluster_name": "mine"}}, [EKS]),
         ({"cluster": {"cluster_name": "hp"}, "eks": {"cluster_name": "mine"}}, [HYPERPOD, EKS]),
-        ({"eks": {"existing": ExistingEks(cluster_name="mine", security_group_id="sg-0123456789abcdef0")}}, [EKS]),
+        (
+            {
+                "network": {"availability_zone_ids": (), "existing": THEIRS},
+                "eks": {
+                    "admins": (),
+                    "existing": ExistingEks(cluster_name="mine", security_group_id="sg-0123456789abcdef0"),
+                },
+            },
+            [EKS],
+        ),
     ],
 )
 def test_two_stages_cannot_share_a_cluster_name_in_one_account_and_region(
@@ -128,8 +143,6 @@ def test_two_stages_cannot_share_a_cluster_name_in_one_account_and_region(
 ) -> None:
     base = platform()
     given = {key: getattr(base, key).model_copy(update=values) for key, values in parts.items()}
-    for key, values in parts.items():  # as if they were given to the constructor
-        given[key].model_fields_set.update(values)
     app = App(context=cdk_context())
     for stage in ("Dev", "Prod"):
         platform_stacks(Stage(app, stage, env=HERE), base.model_copy(update=given))
@@ -144,9 +157,8 @@ def test_the_same_cluster_name_in_another_region_is_taken() -> None:
     one = {"cluster": platform().cluster.model_copy(update={"cluster_name": "hp"})}
     platform_stacks(Stage(app, "Dev", env=HERE), platform(**one))
     elsewhere = {"region": "us-east-1", "network": Network(availability_zone_ids=["use1-az4", "use1-az6"])}
-    platform_stacks(
-        Stage(app, "East", env=Environment(account="222233334444", region="us-east-1")), platform(**one, **elsewhere)
-    )
+    east = Stage(app, "East", env=Environment(account="222233334444", region="us-east-1"))
+    platform_stacks(east, platform(**one, **elsewhere))
     assert app.synth().stacks_recursively
 
 

@@ -182,8 +182,10 @@ def zones_of_control_plane_exist(network: Network, ctx: Context) -> Iterator[Pro
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3], control_plane_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def zones_of_control_plane_are_named(network: Network) -> Iterator[Problem]:
+def zones_of_control_plane_are_named(network: Network, ctx: Context) -> Iterator[Problem]:
     if network.control_plane_zone_ids or len(zones_of(network)) <= limit("eks_subnets").value:
         return
     place = "network.existing.node_subnets" if network.existing else "network.availability_zone_ids"
-    yield Problem(place, f"the control plane and the cluster's VpcConfig use {', '.join(control_plane_zones(network))}")
+    message = f"the control plane and the cluster's VpcConfig use {', '.join(control_plane_zones(network))}"
+    # without `defaults: 2` the platform may have been deployed by version 0.1.0
+    yield Problem(place, message, severity=Severity.WARNING if ctx.defaults == 1 else None)

@@ -46,7 +46,7 @@ def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
         zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
         if zones < need:
             cure = "Specify control_plane_subnet_ids in two zones; the node subnets can stay in one."
-            message = f"{zones} availability zone{'s' * (zones != 1)}; EKS uses these subnets too and requires at least {need}"
+            message = f"{zones} availability zone{'s' * (zones != 1)}; EKS uses them too and requires at least {need}"
             yield Problem("network.existing.node_subnets", message, cure)
 
 

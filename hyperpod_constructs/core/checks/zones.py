@@ -32,18 +32,21 @@ def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
         zones = len(set(network.availability_zone_ids))
         if zones < need:
             yield Problem(
-                "network.availability_zone_ids", f"{zones} availability zone(s); EKS requires at least {need}"
+                "network.availability_zone_ids",
+                f"{zones} availability zone{'s' * (zones != 1)}; EKS requires at least {need}",
             )
     elif network.existing.control_plane_subnet_ids:
         subnets = len(set(network.existing.control_plane_subnet_ids))
         if subnets < need:
             place = "network.existing.control_plane_subnet_ids"
-            yield Problem(place, f"{subnets} subnet(s); EKS requires at least {need} in different zones")
+            yield Problem(
+                place, f"{subnets} subnet{'s' * (subnets != 1)}; EKS requires at least {need} in different zones"
+            )
     else:
         zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
         if zones < need:
             cure = "Specify control_plane_subnet_ids in two zones; the node subnets can stay in one."
-            message = f"{zones} availability zone(s); EKS uses these subnets too and requires at least {need}"
+            message = f"{zones} availability zone{'s' * (zones != 1)}; EKS uses them too and requires at least {need}"
             yield Problem("network.existing.node_subnets", message, cure)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import jsii
 from aws_cdk import Acknowledgment, CfnOutput, CfnResource, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
 
 
+@jsii.implements(ec2.IConnectable)
 class HyperPodEks(Construct):
     """An EKS control plane for HyperPod, without nodes of its own, or one that exists.
 

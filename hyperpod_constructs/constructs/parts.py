@@ -50,10 +50,20 @@ class Parts:
     found: list[Finding] = field(default_factory=list)
     """Findings of constructs themselves, about what no spec says."""
 
+    _installed_by: dict[str, Construct] = field(default_factory=dict)
+
     @property
     def is_made_here(self) -> bool:
         """Whether this app makes the EKS cluster, so that everything on it is known."""
         return self.eks is not None and self.eks.existing is None
+
+    def add_addon(self, key: str, settings: object, construct: Construct) -> None:
+        """Add an add-on; a second one of the same key is a finding."""
+        other = self._installed_by.setdefault(key, construct)
+        if other is not construct and (rule := find("HP517")):
+            message = f"{construct.node.path} installs the same add-on as {other.node.path}"
+            self.found.append(rule.finding(Problem(f"addons.{key}", message)))
+        self.addons[key] = settings
 
     def findings(self, *, region: str | None, account: str | None, others: Sequence[Parts] = ()) -> list[Finding]:
         """Every finding about the parts, each once; findings about a job name its construct.

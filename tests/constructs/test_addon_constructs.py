@@ -10,6 +10,7 @@ import pytest
 import yaml
 from aws_cdk import aws_iam as iam
 from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
+from waiting import Waiting
 
 from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.constructs.addons import CORE_ADDONS, NODE_ADDONS
@@ -325,6 +326,18 @@ def test_kueue_comes_after_nodes_and_before_what_its_webhook_sees(kueue: Synthes
         if one["Type"] == "AWS::EKS::Addon" and one["Properties"]["AddonName"] == ADDON_NAMES["training_operator"]
     )
     assert wait in operator["DependsOn"]
+    waiting = Waiting({"Test": kueue.template})
+    (release,) = [name for name, one in kueue.of("Custom::HyperPodHelmRelease").items() if one["Release"] == "kueue"]
+    assert waiting.after(wait, release)
+    firsts = [
+        name
+        for name, one in kueue.of("Custom::HyperPodKubernetesWait").items()
+        if one["Condition"]["Type"] == "NodesReady"
+        or one["Condition"].get("AddonName") == "coredns"
+        or one["Condition"].get("Namespace") == "cert-manager"
+    ]
+    assert len(firsts) == 5, "the nodes, DNS, and the three deployments of cert-manager"
+    assert [first for first in firsts if not waiting.after(release, first)] == []
 
 
 def test_spaces_waits_for_cert_manager_without_task_governance_between():

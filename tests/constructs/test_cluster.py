@@ -10,6 +10,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from platform_parts import KEY, SYSTEM, Synthesized, make_cluster, synthesize
+from waiting import Waiting
 
 from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.constructs.cluster import HyperPodCluster
@@ -179,8 +180,11 @@ def test_a_node_pool_names_the_groups_and_goes_before_the_cluster(scaled: Synthe
     }
     pool = next(one for one in manifests if one["kind"] == "NodePool")
     assert pool["spec"]["template"]["spec"]["nodeClassRef"]["name"] == node_class["metadata"]["name"]
-    graph = prove({"Test": scaled.template})
-    assert graph.holds
+    waiting = Waiting({"Test": scaled.template})
+    assert waiting.after("HyperPodNodePool", "HyperPodNodePoolNodeClass")
+    assert waiting.after("HyperPodNodePoolNodeClass", "HyperPodNodePoolKindEstablished")
+    assert waiting.after("HyperPodNodePoolKindEstablished", "HyperPodNodesReady")
+    assert waiting.after("HyperPodNodePoolKindEstablished", "HyperPod")
 
 
 def test_the_autoscaler_keeps_the_counts_of_its_groups_and_the_config_the_others(scaled: Synthesized):

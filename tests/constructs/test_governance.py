@@ -12,6 +12,7 @@ import botocore.session
 import pytest
 from assembly import UNCOPIED, Assembly, read_assembly
 from botocore.validate import ParamValidator
+from waiting import Waiting
 
 from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.stacks import platform_stacks
@@ -311,6 +312,15 @@ def test_order_of_creation_and_deletion_is_proved(synth: Synth, through: str) ->
     assert pairs["scheduler-config-before-quotas"] == 2
     assert pairs["governance-before-addons"] == 1
     assert pairs["quotas-before-contents"] == 4, "the isolation and the rights of each team"
+
+
+def test_members_get_rights_when_the_isolation_holds(synth: Synth) -> None:
+    waiting = Waiting(str(synth("us-east-1").folder))
+    for team in ("vision", "speech"):
+        part = f"GovernanceTeam{team}"
+        assert waiting.after(f"{part}PodSecurity", f"{part}Quota"), "the namespace comes with the quota"
+        assert waiting.after(f"{part}Isolation", f"{part}PodSecurity")
+        assert waiting.after(f"{part}Rights", f"{part}Isolation")
 
 
 # ---- jobs ----

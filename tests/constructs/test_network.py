@@ -50,8 +50,11 @@ def test_each_zone_has_a_large_node_subnet_a_small_control_plane_subnet_and_a_pu
 
 def test_load_balancers_find_their_subnets_by_tag(default: Synthesized):
     tags = {n: json.dumps(s["Tags"]) for n, s in default.of("AWS::EC2::Subnet").items()}
-    assert all(("role/internal-elb" in tag) == ("Node" in name) for name, tag in tags.items())
-    assert all(("role/elb" in tag) == ("Public" in name) for name, tag in tags.items())
+    internal = {name for name, tag in tags.items() if "role/internal-elb" in tag}
+    public = {name for name, tag in tags.items() if "role/elb" in tag}
+    assert internal == {name for name in tags if "Node" in name}
+    assert public == {name for name in tags if "Public" in name}
+    assert len(internal) == len(public) == len(ZONES)
 
 
 def test_a_subnet_of_a_secondary_range_waits_for_the_range(default: Synthesized):
@@ -68,6 +71,13 @@ def test_the_public_route_waits_for_the_gateways_attachment(default: Synthesized
     routes = [r for r in default.template["Resources"].values() if r["Type"] == "AWS::EC2::Route"]
     public = next(r for r in routes if "GatewayId" in r["Properties"])
     assert attachment in public["DependsOn"]
+
+
+def test_nat_gateways_wait_for_the_route_to_the_internet():
+    template = network(nat="per-zone")
+    (public,) = [name for name, route in template.of("AWS::EC2::Route").items() if "GatewayId" in route]
+    found = [r for r in template.template["Resources"].values() if r["Type"] == "AWS::EC2::NatGateway"]
+    assert [gateway["DependsOn"] for gateway in found] == [[public], [public]]
 
 
 @pytest.mark.parametrize(("nat", "gateways", "routes"), [("single", 1, 2), ("per-zone", 2, 2), ("none", 0, 0)])
@@ -90,7 +100,7 @@ def test_interface_endpoints_lie_in_the_node_subnets_behind_https():
     template = network(interface_endpoints=["ecr.api", "sts"])
     interfaces = [e for e in template.of("AWS::EC2::VPCEndpoint").values() if e["VpcEndpointType"] == "Interface"]
     assert {service(e) for e in interfaces} == {"ecr.api", "sts"}
-    assert all(len(e["SubnetIds"]) == 2 and e["PrivateDnsEnabled"] for e in interfaces)
+    assert [(len(e["SubnetIds"]), e["PrivateDnsEnabled"]) for e in interfaces] == [(2, True), (2, True)]
     admitted = [r for r in template.of("AWS::EC2::SecurityGroupIngress").values() if r.get("FromPort") == 443]
     assert {r["CidrIp"] for r in admitted} == {"10.192.0.0/16", "10.1.0.0/16", "10.2.0.0/16"}
 
@@ -121,7 +131,9 @@ def test_an_existing_network_gets_the_endpoints_that_are_asked_for():
     endpoints = {service(e): e for e in template.of("AWS::EC2::VPCEndpoint").values()}
     assert endpoints["s3"]["RouteTableIds"] == ["rtb-0123456789abcdef0"]
     assert endpoints["eks-auth"]["SubnetIds"] == ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
-    assert all(e["VpcId"] == "vpc-0123456789abcdef0" for e in endpoints.values())
+    assert {name: e["VpcId"] for name, e in endpoints.items()} == dict.fromkeys(
+        ("s3", "eks-auth"), "vpc-0123456789abcdef0"
+    )
 
 
 def test_endpoints_of_a_network_whose_ranges_are_not_told_admit_the_nodes():

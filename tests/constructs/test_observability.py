@@ -10,6 +10,7 @@ import aws_cdk as cdk
 import pytest
 import yaml
 from assembly import UNCOPIED, Assembly, read_assembly
+from waiting import Waiting
 
 from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.stacks import platform_stacks
@@ -342,3 +343,32 @@ def test_order(synth: Synth) -> None:
     assert proof.holds, proof.render()
     for rule in ("governance-before-addons", "association-before-addon", "nodes-before-addons"):
         assert proof.checked[rule] > 0, rule
+
+
+# ---- order that no rule of the proof is about ----
+
+
+def test_a_workspace_that_notifies_waits_for_the_policy_of_its_topic(synth: Synth) -> None:
+    waiting = Waiting(str(synth({"alarms": {"emails": ["ops@example.com"]}}).folder))
+    workspace = waiting.one("ObservabilityPartsPrometheus")
+    assert waiting.after(workspace.rpartition(".")[2], "ObservabilityPartsAlarmsTopicPolicy")
+
+
+def test_a_managed_workspace_waits_for_what_its_role_may_do(synth: Synth) -> None:
+    waiting = Waiting(str(synth({"grafana": {"kind": "managed"}}).folder))
+    assert waiting.after("ObservabilityPartsGrafana", "ObservabilityPartsGrafanaRoleDefaultPolicy")
+    dashboards = "ObservabilityPartsGrafanaDashboards"
+    assert waiting.after(dashboards, f"{dashboards}RoleDefaultPolicy")
+
+
+def test_grafana_in_the_cluster_waits_for_its_credentials_and_dashboards(synth: Synth) -> None:
+    waiting = Waiting(str(synth({"grafana": {"kind": "self-hosted", "chart": CHART}}).folder))
+    grafana = "ObservabilityPartsGrafana"
+    assert waiting.after(f"{grafana}PodIdentityAssociation", f"{grafana}RoleDefaultPolicy")
+    assert waiting.after(f"{grafana}PodIdentityAssociation", "EksPodIdentityAgent")
+    assert waiting.after(f"{grafana}Namespace", "HyperPodNodesReady")
+    assert waiting.after(f"{grafana}Dashboards", f"{grafana}Namespace")
+    for first in ("PodIdentityAssociation", "Dashboards", "Namespace"):
+        assert waiting.after(f"{grafana}Release", f"{grafana}{first}"), first
+    assert waiting.after(f"{grafana}Release", "CoreDnsActive")
+    assert waiting.after(f"{grafana}Release", "TaskGovernancekueuecontrollermanagerAvailable")

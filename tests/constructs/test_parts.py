@@ -161,3 +161,14 @@ def test_findings_can_be_acknowledged_in_code():
     _, after = app(build, acknowledge=[accepted])
     assert len(warned(before, "addons.coredns.enabled")) == 1
     assert warned(after, "addons.coredns.enabled") == []
+
+
+@pytest.mark.parametrize("kind", [CertManagerAddon, KueueAddon])
+def test_an_addon_is_installed_once(kind):
+    def build(stack, cluster):
+        kind(stack, "First", cluster=cluster)
+        kind(stack, "Second", cluster=cluster)
+
+    errors, _ = app(build)
+    assert "HP517" in errors
+    assert "Test/Second installs the same add-on as Test/First" in errors

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from assembly import Assembly
 from storage_platforms import FSX, KEY, LINK, OBJECTS, Synth, bucket_of, synthesizer
+from waiting import Waiting
 
 from hyperpod_constructs.assembly.graph import prove
 
@@ -299,7 +300,16 @@ def test_the_pods_of_a_team_get_one_role_by_pod_identity(synth: Synth) -> None:
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
     assert set(trust["Condition"]) == {"StringEquals", "ArnEquals"}
-    assert prove(str(assembly.folder)).holds
+    waiting = Waiting(str(assembly.folder))
+    for name, it in assembly.resources("AWS::EKS::PodIdentityAssociation").items():
+        if it["Properties"]["ServiceAccount"] == "default":  # credentials without permissions would be of no use
+            (policy,) = [
+                policy
+                for policy, each in assembly.resources("AWS::IAM::Policy").items()
+                if it["Properties"]["RoleArn"]["Fn::GetAtt"][0] in json.dumps(each["Properties"]["Roles"])
+            ]
+            assert waiting.after(name, policy)
+            assert waiting.after(name, "EksPodIdentityAgent")
 
 
 def test_a_bucket_mounted_by_mountpoint(synth: Synth) -> None:

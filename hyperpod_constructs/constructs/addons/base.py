@@ -48,7 +48,7 @@ class EksAddon(Construct):
         self.key = key
         self.addon_name = ADDON_NAMES[key]
         self.eks_cluster = eks_cluster
-        eks_cluster.kubernetes.parts.addons[key] = settings
+        eks_cluster.kubernetes.parts.add_addon(key, settings, self)
         self.version = settings.version or known_version(self.addon_name, eks_cluster.kubernetes_version)
         # core objects stay: the cluster needs them until it is gone itself
         preserve = settings.preserve_on_delete if settings.preserve_on_delete is not None else key in CORE

@@ -39,7 +39,7 @@ class KueueAddon(Construct):
     ) -> None:
         super().__init__(scope, id)
         settings, pin = settings or Kueue(), load("kueue")
-        cluster.kubernetes.parts.addons["kueue"] = settings
+        cluster.kubernetes.parts.add_addon("kueue", settings, self)
         source = chart or settings.chart
         self.release = HelmRelease(
             self,

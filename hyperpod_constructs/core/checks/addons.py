@@ -14,7 +14,7 @@ from ..spec.arns import ROLE, Arn
 from ..spec.base import is_token
 from ..spec.eks import Eks
 from .context import Context, EffectiveAddons, Groups, as_text, skipped, types_of
-from .registry import Problem, rule
+from .registry import Problem, describe, rule
 
 _SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
 
@@ -256,6 +256,16 @@ def configuration(effective_addons: EffectiveAddons) -> Iterator[Problem]:
 
 _WAYS = "jupyter-k8s-aws-hyperpod"
 """Where the configuration of Spaces says how they are reached."""
+
+
+describe(
+    "HP517",
+    title="An add-on is installed once on an EKS cluster.",
+    severity=Severity.ERROR,
+    why="EKS rejects the second add-on of the same name (ResourceInUseException); a second Helm release of Kueue conflicts.",
+    cure="Keep one of the constructs, with the settings of both.",
+    source="API reference of EKS: CreateAddon, ResourceInUseException",
+)
 
 
 @rule(

@@ -21,9 +21,11 @@ from .constructs.addons import (
     TrainingOperatorAddon,
     VpcCniAddon,
 )
+from .constructs.bucket import HyperPodBucket
 from .constructs.cluster import HyperPodCluster
 from .constructs.dependencies import HyperPodDependencies
 from .constructs.eks import HyperPodEks
+from .constructs.file_system import HyperPodFileSystem
 from .constructs.governance import ClusterSchedulerConfig, ComputeQuota, HyperPodGovernance, HyperPodTeam
 from .constructs.grafana import ManagedGrafana, SelfHostedGrafana
 from .constructs.imported_eks import EksClusterAttributes
@@ -47,7 +49,7 @@ from .constructs.kubernetes.helm_release import HelmRelease
 from .constructs.network import HyperPodNetwork
 from .constructs.observability import HyperPodAlarms, PrometheusWorkspace
 from .constructs.platform import HyperPodPlatform, Scopes
-from .constructs.storage import HyperPodBucket, HyperPodFileSystem, HyperPodStorage
+from .constructs.storage import HyperPodStorage
 from .constructs.training_job import TrainingJob, TrainingJobs
 from .core.facts import use_facts
 from .core.findings import Finding, InvalidSpec, Severity

@@ -16,6 +16,7 @@ from ..constructs.addons.mountpoint_s3_csi import MountpointS3CsiAddon
 from ..constructs.addons.observability import ObservabilityAddon
 from ..constructs.addons.spaces import SpacesAddon
 from ..constructs.addons.training_operator import TrainingOperatorAddon
+from ..constructs.bucket import HyperPodBucket
 from ..constructs.cluster import HyperPodCluster
 from ..constructs.cluster_guard import ClusterGuard
 from ..constructs.eks import HyperPodEks
@@ -27,7 +28,7 @@ from ..constructs.kubernetes.helm_release import HelmRelease
 from ..constructs.kubernetes.provider import VPC_ACTIONS
 from ..constructs.lifecycle_scripts import LifecycleScripts
 from ..constructs.network import HyperPodNetwork
-from ..constructs.storage import HyperPodBucket, PodAccess
+from ..constructs.storage import PodAccess
 from .justification import IAM5, Justified, actions_of, describing
 
 _IAM4, _IAM5 = "AwsSolutions-IAM4", IAM5

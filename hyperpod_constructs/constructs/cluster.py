@@ -35,7 +35,7 @@ from .network import HyperPodNetwork
 from .node_placement import NodePlacement
 from .restricted_nodes import RestrictedNetwork
 from .roles import cluster_role, grant_volume_key
-from .validation import accept_newer_properties, region_of, validate_with
+from .validation import accept_newer_properties, ensure_unique, region_of, validate_with
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
@@ -113,6 +113,7 @@ class HyperPodCluster(HyperPodClusterBase):
         parts = self.kubernetes.parts
         parts.clusters.append(self)
         parts.acknowledge += acknowledge
+        ensure_unique(self, "HyperPod cluster", self.spec.cluster_name, parts.acknowledge)
         if isinstance(vpc, HyperPodNetwork):
             parts.network = parts.network or vpc.spec
             vpc.is_checked_with_cluster = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import jsii
 from aws_cdk import Acknowledgment, CfnOutput, CfnResource, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
@@ -24,12 +25,14 @@ from .log_groups import DEFAULT_RETENTION
 from .network import HyperPodNetwork
 from .security_groups import connect_security_groups
 from .trust import hold_to_account
+from .validation import ensure_unique
 from .weak_references import refer_weakly
 
 if TYPE_CHECKING:
     from aws_cdk import aws_eks as eks_v1
 
 
+@jsii.implements(ec2.IConnectable)
 class HyperPodEks(Construct):
     """An EKS control plane for HyperPod, without nodes of its own, or one that exists.
 
@@ -112,6 +115,7 @@ class HyperPodEks(Construct):
         parts = self.kubernetes.parts
         parts.eks, parts.network = spec, network.spec
         parts.acknowledge += acknowledge
+        ensure_unique(self, "EKS cluster", known, parts.acknowledge)
         network.is_checked_with_cluster = True
         if spec.existing:
             rules = connect_security_groups(

@@ -136,8 +136,7 @@ class HyperPodTeam(Construct):
     def _isolate(self, adopt: bool) -> list[Construct]:
         """What holds the team's pods inside its namespace: before its members get their rights, and after they lost them."""
         isolation, kubernetes = self.team.isolation, self._cluster.kubernetes
-        objects = isolation_objects(self.team, cluster=self._cluster.spec)
-        if not objects:
+        if not isolation.enabled:
             return []
         labels = KubernetesFields(  # the namespace is the service's: labels are all that is ours of it
             self,
@@ -147,7 +146,14 @@ class HyperPodTeam(Construct):
             rerun_on=self.team.namespace,
         )
         labels.node.add_dependency(self.quota)
-        policies = KubernetesObjects(self, "Isolation", kubernetes=kubernetes, objects=objects, adopt=adopt)
+        policies = KubernetesObjects(
+            self,
+            "Isolation",
+            kubernetes=kubernetes,
+            # tolerations and system nodes are those of the groups that the cluster has in the end
+            objects=lambda: isolation_objects(self.team, cluster=self._cluster.spec),
+            adopt=adopt,
+        )
         policies.node.add_dependency(labels)  # which have waited for the namespace
         network_addon = self._cluster.eks_cluster.network_addon
         if isolation.network_policy and network_addon:

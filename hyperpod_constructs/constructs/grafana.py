@@ -35,7 +35,10 @@ _DASHBOARD_LABEL = "grafana_dashboard"
 
 
 class ManagedGrafana(Construct):
-    """An Amazon Managed Grafana workspace for people of IAM Identity Center, which may read the workspace's metrics."""
+    """An Amazon Managed Grafana workspace for people of IAM Identity Center, which may read the workspace's metrics.
+
+    `outputs` makes a stack output of its URL.
+    """
 
     url: str
     workspace_id: str
@@ -49,6 +52,7 @@ class ManagedGrafana(Construct):
         settings: Grafana,
         prometheus: PrometheusWorkspace,
         levels: Metrics | None = None,
+        outputs: bool = False,
     ) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
@@ -95,7 +99,8 @@ class ManagedGrafana(Construct):
                 prometheus=prometheus,
                 levels=levels,
             )
-        CfnOutput(self, "Url", value=self.url, description="Grafana")
+        if outputs:
+            CfnOutput(self, "Url", value=self.url, description="Grafana")
 
 
 class GrafanaDashboards(Construct):
@@ -155,6 +160,7 @@ class SelfHostedGrafana(Construct):
     The chart is yours, pinned by content. Its pods sign their queries with a role that only they get, by pod identity.
     There is no way in from outside: `kubectl -n grafana port-forward service/grafana 3000:80`; the chart makes the admin
     password, in the secret `grafana`. Dashboards and data sources come from the configuration, so nothing is kept.
+    `outputs` makes a stack output of that command.
     """
 
     @checked
@@ -167,6 +173,7 @@ class SelfHostedGrafana(Construct):
         settings: Grafana,
         prometheus: PrometheusWorkspace,
         levels: Metrics | None = None,
+        outputs: bool = False,
     ) -> None:
         super().__init__(scope, id)
         if settings.chart is None:
@@ -214,12 +221,9 @@ class SelfHostedGrafana(Construct):
         release.node.add_dependency(
             space, association, boards, cluster.milestone("coredns"), cluster.milestone("task_governance")
         )
-        CfnOutput(
-            self,
-            "PortForward",
-            value=f"kubectl -n {GRAFANA_NAMESPACE} port-forward service/grafana 3000:80",
-            description="Grafana at http://localhost:3000",
-        )
+        if outputs:
+            command = f"kubectl -n {GRAFANA_NAMESPACE} port-forward service/grafana 3000:80"
+            CfnOutput(self, "PortForward", value=command, description="Grafana at http://localhost:3000")
 
 
 def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:

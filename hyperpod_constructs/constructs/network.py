@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import Any, Literal
+from typing import Literal
 
-from aws_cdk import Annotations, Aws, Fn, RemovalPolicy, Tags
+import jsii
+from aws_cdk import Annotations, RemovalPolicy, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.checks import Context, check
-from ..core.endpoint_policies import endpoint_policy, published_image_accounts
 from ..core.findings import Finding
 from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
@@ -22,8 +22,10 @@ from .log_groups import DEFAULT_RETENTION
 from .security_groups import node_security_group
 from .trust import hold_to_account
 from .validation import region_of, validate_with
+from .vpc_endpoints import GATEWAYS, policy_of, service_name
 
 
+@jsii.implements(ec2.IConnectable)
 class HyperPodNetwork(Construct):
     """VPC, subnets, routes, S3 gateway endpoint and the node security group.
 
@@ -77,6 +79,11 @@ class HyperPodNetwork(Construct):
         validate_with(self, self._findings)
         self._group = DependencyGroup()
         self.ready = self._group
+
+    @property
+    def connections(self) -> ec2.Connections:
+        """The network connections of the nodes."""
+        return ec2.Connections(security_groups=[self.node_security_group])
 
     @staticmethod
     def from_vpc(
@@ -272,15 +279,15 @@ class HyperPodNetwork(Construct):
             self,
             "S3Endpoint",
             vpc_id=vpc_id,
-            service_name=_service_name("s3"),
+            service_name=service_name("s3"),
             vpc_endpoint_type="Gateway",
             route_table_ids=list(route_table_ids),
-            policy_document=self._policy("s3"),
+            policy_document=policy_of(self, self.spec, "s3"),
         )
         self._group.add(endpoint)
 
     def _interface_endpoints(self, services: Sequence[str], cidrs: Sequence[str]) -> None:
-        wanted = [service for service in dict.fromkeys(services) if service not in _GATEWAYS]
+        wanted = [service for service in dict.fromkeys(services) if service not in GATEWAYS]
         if not wanted:
             return
         group = ec2.SecurityGroup(
@@ -319,31 +326,14 @@ class HyperPodNetwork(Construct):
                     self,
                     f"Endpoint-{service}",
                     vpc_id=self.vpc.vpc_id,
-                    service_name=_service_name(service),
+                    service_name=service_name(service),
                     vpc_endpoint_type="Interface",
                     private_dns_enabled=True,
                     subnet_ids=subnet_ids,
                     security_group_ids=[group.security_group_id],
-                    policy_document=self._policy(service),
+                    policy_document=policy_of(self, self.spec, service),
                 )
             )
-
-    def _policy(self, service: str) -> dict[str, Any] | None:
-        """The policy of an endpoint in a closed network; others take anybody's requests, as AWS makes them."""
-        if self.spec.mode != "closed" or not self.spec.endpoint_policies:
-            return None
-        return endpoint_policy(
-            service,
-            account=Aws.ACCOUNT_ID,
-            partition=Aws.PARTITION,
-            region=Aws.REGION,
-            accounts=self.spec.endpoint_accounts,
-            organization_id=self.spec.organization_id,
-            image_accounts=None
-            if self.spec.image_accounts is None
-            else [*published_image_accounts(region_of(self)), *self.spec.image_accounts],
-            plain_region=Fn.join("", Fn.split("-", Aws.REGION)) if self.spec.functions_in_vpc else None,
-        )
 
     # ---- brought ----
 
@@ -391,10 +381,3 @@ class HyperPodNetwork(Construct):
         group = node_security_group(self, "NodeSecurityGroup", self.vpc)
         self._group.add(group)
         return group
-
-
-_GATEWAYS = ("s3",)
-
-
-def _service_name(service: str) -> str:
-    return Fn.join(".", ["com.amazonaws", Aws.REGION, service])

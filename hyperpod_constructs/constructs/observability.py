@@ -40,6 +40,7 @@ class PrometheusWorkspace(Construct):
         rules: whether to load the alert rules.
         topic: where alerts of a new workspace go. Default: nowhere.
         encryption_key: key of a new workspace; `kms_key_arn` is the same by ARN. Default: one that AWS owns.
+        outputs: whether to make a stack output of the endpoint.
     """
 
     arn: str
@@ -60,6 +61,7 @@ class PrometheusWorkspace(Construct):
         rules: bool = True,
         topic: sns.ITopic | None = None,
         encryption_key: kms.IKey | None = None,
+        outputs: bool = False,
     ) -> None:
         super().__init__(scope, id)
         if workspace_arn:
@@ -85,7 +87,8 @@ class PrometheusWorkspace(Construct):
             aps.CfnRuleGroupsNamespace(
                 self, "Rules", workspace=self.arn, name="hyperpod", data=yaml.safe_dump(content, sort_keys=False)
             )
-        CfnOutput(self, "Endpoint", value=self.endpoint, description="Prometheus endpoint")
+        if outputs:
+            CfnOutput(self, "Endpoint", value=self.endpoint, description="Prometheus endpoint")
 
 
 class HyperPodAlarms(Construct):
@@ -98,6 +101,7 @@ class HyperPodAlarms(Construct):
         cluster: the HyperPod cluster.
         alarms: addresses and thresholds.
         topic: one that exists; EventBridge and CloudWatch must be allowed to publish to it. Default: a new one.
+        outputs: whether to make a stack output of the topic's ARN.
     """
 
     topic: sns.ITopic
@@ -111,6 +115,7 @@ class HyperPodAlarms(Construct):
         cluster: IHyperPodCluster,
         alarms: Alarms | None = None,
         topic: sns.ITopic | None = None,
+        outputs: bool = False,
     ) -> None:
         super().__init__(scope, id)
         alarms = alarms or Alarms()
@@ -137,7 +142,8 @@ class HyperPodAlarms(Construct):
             {"TopicName": self.topic.topic_name},
             1,
         )
-        CfnOutput(self, "TopicArn", value=self.topic.topic_arn, description="Notifications about the cluster")
+        if outputs:
+            CfnOutput(self, "TopicArn", value=self.topic.topic_arn, description="Notifications about the cluster")
 
     def _topic(self, alarms: Alarms) -> sns.ITopic:
         if alarms.topic_arn:

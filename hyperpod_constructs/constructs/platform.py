@@ -25,7 +25,7 @@ from .log_groups import set_log_group, set_log_groups
 from .network import HyperPodNetwork
 from .restricted_nodes import RestrictedDns
 from .trust import keep_internal
-from .validation import CHECKED, ensure_place
+from .validation import CHECKED, ensure_place, ensure_unique
 
 if TYPE_CHECKING:
     from .governance import HyperPodGovernance
@@ -114,6 +114,10 @@ class HyperPodPlatform(Construct):
             log_settings=platform.logs,
             outputs=True,
         )
+        acknowledge = self.eks.kubernetes.parts.acknowledge
+        acknowledge += platform.acknowledge
+        if platform.eks.existing:  # which can have one HyperPod cluster
+            ensure_unique(self.eks, "EKS cluster", platform.eks.existing.cluster_name, acknowledge)
         self.dependencies = None
         if platform.dependencies.enabled:
             self.dependencies = HyperPodDependencies(
@@ -146,7 +150,7 @@ class HyperPodPlatform(Construct):
         existing = platform.eks.existing
         theirs = CORE if existing and not existing.core_addons else ()
         effective = {key: it for key, it in platform.addons.effective().items() if key not in theirs}
-        more = {"observability": {"allow_data_loss": platform.allow_data_loss}}
+        more = {"observability": {"allow_data_loss": platform.allow_data_loss, "outputs": True}}
         self.addons = {
             key: construct(
                 scopes.addons,

@@ -1,198 +1,24 @@
-"""Storage as constructs: FSx for Lustre file systems with their links to S3, buckets, and the claims that jobs use.
-
-Data outlives stacks: file systems and buckets are kept unless both their own `removal: destroy` and `allow_data_loss` say
-otherwise.
-"""
+"""Storage of a platform as constructs: its file systems and buckets, and the claims that jobs use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, Stack
-from aws_cdk import aws_ec2 as ec2
+from aws_cdk import Stack, Tokenization
 from aws_cdk import aws_eks_v2 as eks
-from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from ..core import catalog
 from ..core.manifests import fsx_volumes
-from ..core.placement import storage_zone
 from ..core.spec import Bucket, Governance, LustreFileSystem, Storage
+from ..core.spec.base import DeployTimeNumber
 from .arguments import checked
-from .framework_logs import keep_emptying_logs
+from .bucket import HyperPodBucket
+from .file_system import HyperPodFileSystem
 from .interfaces import IHyperPodCluster
 from .kubernetes import KubernetesObjects
-from .removal import removal_policy
 from .roles import pod_identity_role
-from .weak_references import refer_weakly
-
-_EVENTS = ["NEW", "CHANGED", "DELETED"]
-
-
-class HyperPodBucket(Construct):
-    """An S3 bucket: TLS only, versioned, encrypted, never public.
-
-    Args:
-        cluster: whose execution roles are let in where `bucket.nodes` says so. Default: nobody's; use `grant`.
-        bucket: the spec.
-        allow_data_loss: second switch for `removal: destroy`.
-    """
-
-    bucket: s3.Bucket
-
-    @checked
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        bucket: Bucket,
-        cluster: IHyperPodCluster | None = None,
-        allow_data_loss: bool = False,
-    ) -> None:
-        super().__init__(scope, id)
-        self.spec = bucket
-        if cluster is not None:
-            cluster.kubernetes.parts.buckets.append(bucket)
-        removal = removal_policy(bucket.removal, allow_data_loss=allow_data_loss)
-        key = kms.Key.from_key_arn(self, "Key", bucket.kms_key_arn) if bucket.kms_key_arn else None
-        logs = bucket.log_bucket_name
-        self.bucket = s3.Bucket(
-            self,
-            "Bucket",
-            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
-            encryption_key=key,
-            bucket_key_enabled=True if key else None,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            versioned=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            server_access_logs_bucket=s3.Bucket.from_bucket_name(self, "Logs", logs) if logs else None,
-            server_access_logs_prefix=f"{bucket.name}/" if logs else None,
-            lifecycle_rules=[
-                s3.LifecycleRule(
-                    id="tidy",
-                    abort_incomplete_multipart_upload_after=Duration.days(7),
-                    noncurrent_version_expiration=Duration.days(bucket.noncurrent_days),
-                    expiration=Duration.days(bucket.expire_days) if bucket.expire_days else None,
-                )
-            ],
-            removal_policy=removal,
-            auto_delete_objects=removal == RemovalPolicy.DESTROY,
-        )
-        refer_weakly(self.bucket)
-        if removal == RemovalPolicy.DESTROY:
-            keep_emptying_logs(self.bucket)
-        if cluster is not None and bucket.nodes:
-            self.grant(cluster)
-
-    def grant(self, grantee: iam.IGrantable) -> None:
-        """Let somebody do with the bucket what its `access` says."""
-        if self.spec.access == "read":
-            self.bucket.grant_read(grantee)
-        elif self.spec.access == "read-write":
-            self.bucket.grant_read_write(grantee)
-
-
-class HyperPodFileSystem(Construct):
-    """An FSx for Lustre file system beside the nodes that use it, or one that exists.
-
-    It lies in the zone of the first accelerated group unless the spec names one; once deployed, a deployment that would move
-    it, because another group is the first, fails before anything changes. It joins the nodes' security group, whose
-    rules from and to itself carry Lustre and EFA alike, as the official templates have it; a `security_group` of your own
-    gets the rules that Lustre needs, from itself and from the nodes.
-
-    Args:
-        cluster: the HyperPod cluster whose nodes mount it.
-        file_system: the spec.
-        buckets: buckets that data repositories name.
-        subnet_id: private subnet. Default: the nodes' subnet of the zone.
-        security_group: security group of its interfaces. Default: the nodes'.
-        allow_data_loss: second switch for `removal: destroy`.
-    """
-
-    file_system_id: str
-    dns_name: str
-    mount_name: str
-    resource: fsx.CfnFileSystem | None
-    """The file system, None for one that exists."""
-
-    @checked
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        cluster: IHyperPodCluster,
-        file_system: LustreFileSystem,
-        buckets: Mapping[str, s3.IBucket] | None = None,
-        subnet_id: str | None = None,
-        security_group: ec2.ISecurityGroup | None = None,
-        allow_data_loss: bool = False,
-    ) -> None:
-        super().__init__(scope, id)
-        self.spec = file_system
-        self.cluster = cluster
-        cluster.kubernetes.parts.lustre.append(file_system)
-        self.resource = None
-        if file_system.existing_id:
-            self.file_system_id = file_system.existing_id
-            self.dns_name = file_system.existing_dns_name or ""
-            self.mount_name = file_system.existing_mount_name or ""
-            return
-        if security_group is not None:
-            self._admit_lustre(security_group, cluster.security_group)
-        zone = file_system.availability_zone_id or storage_zone(cluster.spec)
-        self.resource = fsx.CfnFileSystem(
-            self,
-            "Resource",
-            file_system_type="LUSTRE",
-            file_system_type_version=file_system.lustre_version,
-            storage_capacity=file_system.size_gib,
-            subnet_ids=[subnet_id or cluster.subnet_id(zone)],
-            security_group_ids=[(security_group or cluster.security_group).security_group_id],
-            kms_key_id=file_system.kms_key_arn,
-            lustre_configuration=_lustre(file_system),
-        )
-        self._removal = removal_policy(file_system.removal, allow_data_loss=allow_data_loss)
-        self.resource.apply_removal_policy(self._removal)
-        if file_system.availability_zone_id is None and subnet_id is None:
-            cluster.keep_in_place(self.resource, name=file_system.name)
-        refer_weakly(self.resource)
-        self.file_system_id = self.resource.ref
-        self.dns_name = self.resource.attr_dns_name
-        self.mount_name = self.resource.attr_lustre_mount_name
-        for link in file_system.data_repositories:
-            self._link(link.path, self._uri(link.bucket, buckets or {}), link.auto_import, link.auto_export)
-
-    def _link(self, path: str, uri: str, auto_import: bool, auto_export: bool) -> None:
-        policy = fsx.CfnDataRepositoryAssociation
-        association = policy(
-            self,
-            f"Link{path}".replace("/", "-"),
-            file_system_id=self.file_system_id,
-            file_system_path=path,
-            data_repository_path=uri,
-            batch_import_meta_data_on_create=True,
-            s3=policy.S3Property(
-                auto_import_policy=policy.AutoImportPolicyProperty(events=_EVENTS) if auto_import else None,
-                auto_export_policy=policy.AutoExportPolicyProperty(events=_EVENTS) if auto_export else None,
-            ),
-        )
-        association.apply_removal_policy(self._removal)  # a file system that is kept keeps its links
-
-    def _uri(self, bucket: str, buckets: Mapping[str, s3.IBucket]) -> str:
-        return f"s3://{buckets[bucket].bucket_name}" if bucket in buckets else bucket
-
-    def _admit_lustre(self, own: ec2.ISecurityGroup, nodes: ec2.ISecurityGroup) -> None:
-        for first, last in catalog.ports("lustre"):
-            for peer in (own, nodes):
-                own.add_ingress_rule(peer, ec2.Port.tcp_range(first, last), "Lustre")
 
 
 class Claims(Construct):
@@ -332,12 +158,13 @@ class PodAccess(Construct):
 
 def lustre_volume(file_system: HyperPodFileSystem, namespace: str) -> list[dict[str, Any]]:
     """The volume and the claim on a file system in one namespace; the claim has the file system's name in the config."""
+    size = file_system.spec.size_gib
     return fsx_volumes(
         file_system.spec.name,
         file_system_id=file_system.file_system_id,
         dns_name=file_system.dns_name,
         mount_name=file_system.mount_name,
-        size_gib=file_system.spec.size_gib,
+        size_gib=Tokenization.stringify_number(size.token) if isinstance(size, DeployTimeNumber) else size,
         namespaces=[namespace],
     )
 
@@ -382,16 +209,3 @@ def bucket_volume(bucket: HyperPodBucket, namespace: str) -> list[dict[str, Any]
 
 def _namespaces(names: Iterable[str], teams: Governance) -> list[str]:
     return list(dict.fromkeys(teams.namespace_of(name) for name in names))
-
-
-def _lustre(file_system: LustreFileSystem) -> fsx.CfnFileSystem.LustreConfigurationProperty:
-    # EFA needs a metadata configuration, which in turn needs PERSISTENT_2
-    with_metadata = file_system.efa and file_system.deployment_type == "PERSISTENT_2"
-    automatic = fsx.CfnFileSystem.MetadataConfigurationProperty(mode="AUTOMATIC")
-    return fsx.CfnFileSystem.LustreConfigurationProperty(
-        deployment_type=file_system.deployment_type,
-        per_unit_storage_throughput=file_system.effective_throughput,
-        data_compression_type=file_system.compression,
-        efa_enabled=True if file_system.efa else None,
-        metadata_configuration=automatic if with_metadata else None,
-    )

@@ -23,6 +23,7 @@ from ..core.node_pools import not_disrupted
 from ..core.spec import Cluster
 from ..core.spec.base import is_token
 from .arguments import checked
+from .ids import ensure_known
 from .kubernetes import KubernetesObjects, KubernetesProvider, KubernetesWait, job_finished, job_started
 
 WaitFor = Literal["start", "completion"]
@@ -51,7 +52,7 @@ class TrainingJob(Construct):
     deleted, and an unchanged one is never touched again, also when it has finished or its time to live removed it. The job's
     `on_change` chooses fixed names: `replace` deletes the old job first, `refuse` fails on a change.
 
-    Image, environment, service account, volumes and names may be CDK tokens.
+    Image, environment, service account, team and volumes may be CDK tokens; the name is needed at synthesis.
 
     Args:
         cluster: the HyperPod cluster.
@@ -63,6 +64,7 @@ class TrainingJob(Construct):
 
     Raises:
         InvalidSpec: the job has errors; what only the cluster can tell is reported when the app is synthesized.
+        ValueError: the name is a token.
     """
 
     @checked
@@ -78,6 +80,7 @@ class TrainingJob(Construct):
         wait_timeout: Duration | None = None,
     ) -> None:
         super().__init__(scope, id)
+        ensure_known(self, "job.name", "the object is named after it", job.name)
         self.job = job
         self.manifest: dict[str, Any] = compile_job(
             not_disrupted(job, cluster.spec), resolve=lambda content: _resolved(self, content)

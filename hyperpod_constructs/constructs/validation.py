@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -10,13 +10,13 @@ import jsii
 from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Stage, Token, Validations
 from constructs import Construct, IConstruct, IValidation
 
-from ..core.checks import Problem, find
+from ..core.checks import Problem, acknowledged, find
 from ..core.findings import Finding, InvalidSpec, Severity, errors
 from ..core.spec.base import is_token
 from .parts import Parts
 
 if TYPE_CHECKING:
-    from ..core.spec import Platform
+    from ..core.spec import Acknowledgement, Platform
 
 CHECKED = "hyperpod-constructs:checked"
 """Node context that says: a whole platform above was checked as one, its parts need not be checked again."""
@@ -25,17 +25,22 @@ CHECKED = "hyperpod-constructs:checked"
 _PARTS: WeakKeyDictionary[IConstruct, list[tuple[str, Parts]]] = WeakKeyDictionary()
 """Of each app, the parts of every EKS cluster with the environment (account and region) that it is in."""
 
+_NAMES: WeakKeyDictionary[IConstruct, dict[tuple[str, str, str], IConstruct]] = WeakKeyDictionary()
+"""Of each app, the first construct of every environment, kind of cluster and physical name."""
+
 
 @jsii.implements(IValidation)
 class _Checks:
     """Asks for findings when the tree is complete: errors fail the synth, warnings become annotations."""
 
-    def __init__(self, construct: Construct, findings: Callable[[], Iterable[Finding]]) -> None:
-        self._construct, self._findings = construct, findings
+    def __init__(
+        self, construct: Construct, findings: Callable[[], Iterable[Finding]], *, in_platforms: bool = False
+    ) -> None:
+        self._construct, self._findings, self._in_platforms = construct, findings, in_platforms
 
     def validate(self) -> list[str]:
         """Error texts, asked for by CDK when the app is synthesized."""
-        if self._construct.node.try_get_context(CHECKED):
+        if not self._in_platforms and self._construct.node.try_get_context(CHECKED):
             return []
         found = list(self._findings())
         annotations = Annotations.of(self._construct)
@@ -64,6 +69,29 @@ def check_parts(construct: Construct, parts: Parts) -> None:
         return parts.findings(region=region_of(construct), account=account, others=others)
 
     validate_with(construct, findings)
+
+
+def ensure_unique(
+    construct: Construct, kind: str, name: str | None, acknowledge: Sequence[Acknowledgement] = ()
+) -> None:
+    """Report a cluster name that another construct of the app has in the same account and region, also of a platform.
+
+    Where account or region is known only at deploy time, two stacks may be in different ones: that is a warning.
+    """
+    if name is None or is_token(name):
+        return
+    stack = Stack.of(construct)
+    names = _NAMES.setdefault(construct.node.root, {})
+    first = names.setdefault((stack.environment, kind, name), construct)
+    rule = find("HP027")
+    if first is construct or rule is None:
+        return
+    certain = Stack.of(first) is stack or not any(map(Token.is_unresolved, (stack.account, stack.region)))
+    message = f"{name!r} is the {kind} of {first.node.path} already, in the same account and region"
+    severity = Severity.ERROR if certain else Severity.WARNING
+    finding = rule.finding(Problem(construct.node.path, message, severity=severity))
+    checks = _Checks(construct, lambda: acknowledged([finding], tuple(acknowledge), stale=False), in_platforms=True)
+    construct.node.add_validation(checks)
 
 
 def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:

@@ -170,7 +170,7 @@ def fsx_volumes(
     file_system_id: str,
     dns_name: str,
     mount_name: str,
-    size_gib: int,
+    size_gib: int | str,
     namespaces: Sequence[str] = ("default",),
     mount_options: Iterable[str] = ("flock",),
 ) -> list[dict[str, Any]]:
@@ -190,7 +190,7 @@ def fsx_volumes(
 
 
 def _volume(
-    name: str, where: str, file_system_id: str, dns_name: str, mount_name: str, size_gib: int, options: list[str]
+    name: str, where: str, file_system_id: str, dns_name: str, mount_name: str, size_gib: int | str, options: list[str]
 ) -> list[dict[str, Any]]:
     volume_name = f"{name}-{where}"
     storage = {"storage": f"{size_gib}Gi"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from aws_cdk import App, Environment, Stack, Stage, cx_api
 
 from hyperpod_constructs import (
     Eks,
+    ExistingEks,
+    ExistingNetwork,
     HyperPodPlatform,
     InstanceGroup,
     Network,
+    NodeSubnet,
     Platform,
     platform_stacks,
 )
@@ -106,6 +110,56 @@ def test_dev_and_prod_live_in_one_account() -> None:
     }
     assert found["Dev-research-Eks"] == ["Dev-research"]
     assert found["Prod-research-HyperPod"] == ["Prod-research"]
+
+
+THEIRS = ExistingNetwork(
+    vpc_id="vpc-0123456789abcdef0",
+    node_subnets=(NodeSubnet(subnet_id="subnet-0123456789abcdef0", availability_zone_id="usw2-az1"),),
+)
+HYPERPOD = "'hp' is the HyperPod cluster of Dev/HyperPod/HyperPod already, in the same account and region"
+EKS = "'mine' is the EKS cluster of Dev/Eks/Eks already, in the same account and region"
+
+
+@pytest.mark.parametrize(
+    ("parts", "messages"),
+    [
+        ({"cluster": {"cluster_name": "hp"}}, [HYPERPOD]),
+        ({"eks": {"cluster_name": "mine"}}, [EKS]),
+        ({"cluster": {"cluster_name": "hp"}, "eks": {"cluster_name": "mine"}}, [HYPERPOD, EKS]),
+        (
+            {
+                "network": {"availability_zone_ids": (), "existing": THEIRS},
+                "eks": {
+                    "admins": (),
+                    "existing": ExistingEks(cluster_name="mine", security_group_id="sg-0123456789abcdef0"),
+                },
+            },
+            [EKS],
+        ),
+    ],
+)
+def test_two_stages_cannot_share_a_cluster_name_in_one_account_and_region(
+    parts: dict[str, dict[str, Any]], messages: list[str]
+) -> None:
+    base = platform()
+    given = {key: getattr(base, key).model_copy(update=values) for key, values in parts.items()}
+    app = App(context=cdk_context())
+    for stage in ("Dev", "Prod"):
+        platform_stacks(Stage(app, stage, env=HERE), base.model_copy(update=given))
+    with pytest.raises(RuntimeError) as refused:
+        app.synth()
+    found = re.findall(r"error HP027 (Prod\S+): (.*)", str(refused.value))
+    assert sorted(message for _, message in found) == sorted(messages)
+
+
+def test_the_same_cluster_name_in_another_region_is_taken() -> None:
+    app = App(context=cdk_context())
+    one = {"cluster": platform().cluster.model_copy(update={"cluster_name": "hp"})}
+    platform_stacks(Stage(app, "Dev", env=HERE), platform(**one))
+    elsewhere = {"region": "us-east-1", "network": Network(availability_zone_ids=["use1-az4", "use1-az6"])}
+    east = Stage(app, "East", env=Environment(account="222233334444", region="us-east-1"))
+    platform_stacks(east, platform(**one, **elsewhere))
+    assert app.synth().stacks_recursively
 
 
 def test_a_name_with_the_stage_in_it_stays_and_so_does_one_that_is_asked_for() -> None:

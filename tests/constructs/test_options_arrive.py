@@ -11,6 +11,7 @@ from aws_cdk import App, Stack, assertions
 from aws_cdk import aws_iam as iam
 from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
 
+from hyperpod_constructs import HyperPodBucket, HyperPodFileSystem
 from hyperpod_constructs.assembly.stacks import platform_stacks
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.addons import (
@@ -22,7 +23,6 @@ from hyperpod_constructs.constructs.addons import (
     TrainingOperatorAddon,
 )
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
-from hyperpod_constructs.constructs.storage import HyperPodBucket, HyperPodFileSystem
 from hyperpod_constructs.core.checks import Context, check
 from hyperpod_constructs.core.spec import (
     ADDON_NAMES,

@@ -8,8 +8,8 @@ from assembly import read_assembly
 from aws_cdk import aws_ec2 as ec2
 from storage_platforms import FSX, LINK, Synth, bucket_of, platform, synthesizer
 
+from hyperpod_constructs import HyperPodFileSystem
 from hyperpod_constructs.assembly.stacks import platform_stacks
-from hyperpod_constructs.constructs.storage import HyperPodFileSystem
 from hyperpod_constructs.core.spec import LustreFileSystem
 
 

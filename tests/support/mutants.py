@@ -105,6 +105,8 @@ class Mutator(ast.NodeTransformer):
             return node
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
             return node
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return node
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "dataclass":
             return node
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):

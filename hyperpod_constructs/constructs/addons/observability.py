@@ -38,7 +38,8 @@ class ObservabilityAddon(NodeAddon):
     The association is a resource of its own, made before the add-on: that works with every version, and pods that start
     before it get no credentials. The role's trust is held to this account and this EKS cluster.
 
-    `allow_data_loss` is the second switch for `retain_workspace: false`.
+    `allow_data_loss` is the second switch for `retain_workspace: false`; `outputs` makes stack outputs of the endpoint, of
+    Grafana's address and of the topic.
     """
 
     role: iam.IRole
@@ -56,6 +57,7 @@ class ObservabilityAddon(NodeAddon):
         cluster: IHyperPodCluster,
         settings: Observability | None = None,
         allow_data_loss: bool = False,
+        outputs: bool = False,
     ) -> None:
         from ..grafana import ManagedGrafana, SelfHostedGrafana
         from ..observability import HyperPodAlarms, PrometheusWorkspace
@@ -63,7 +65,9 @@ class ObservabilityAddon(NodeAddon):
         settings = settings or Observability()
         parts = Construct(scope, f"{id}Parts")  # before the add-on, whose configuration names them
         self.alarms = (
-            HyperPodAlarms(parts, "Alarms", cluster=cluster, alarms=settings.alarms) if settings.alarms else None
+            HyperPodAlarms(parts, "Alarms", cluster=cluster, alarms=settings.alarms, outputs=outputs)
+            if settings.alarms
+            else None
         )
         self.prometheus = PrometheusWorkspace(
             parts,
@@ -75,11 +79,17 @@ class ObservabilityAddon(NodeAddon):
             levels=settings.metrics,
             rules=settings.rules,
             topic=self.alarms.topic if self.alarms else None,
+            outputs=outputs,
         )
         self.grafana = None
         if settings.grafana.kind == "managed":
             self.grafana = ManagedGrafana(
-                parts, "Grafana", settings=settings.grafana, prometheus=self.prometheus, levels=settings.metrics
+                parts,
+                "Grafana",
+                settings=settings.grafana,
+                prometheus=self.prometheus,
+                levels=settings.metrics,
+                outputs=outputs,
             )
         elif settings.grafana.kind == "self-hosted":
             self.grafana = SelfHostedGrafana(
@@ -89,6 +99,7 @@ class ObservabilityAddon(NodeAddon):
                 settings=settings.grafana,
                 prometheus=self.prometheus,
                 levels=settings.metrics,
+                outputs=outputs,
             )
         super().__init__(
             scope,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from constructs import Construct
 from ...handlers.kubernetes.errors import HandlerError
 from ...handlers.kubernetes.objects import ObjectRef, check, flat
 from ..arguments import checked, renamed
+from ..late import late
 from .provider import KubernetesProvider
 
 #: Bytes of a manifest inside a template. An update event carries the old and the new one, and Lambda takes 1 MB.
@@ -54,7 +55,8 @@ class KubernetesObjects(Construct):
 
     Args:
         kubernetes: the way into the cluster.
-        objects: the objects, or a `cdk8s.Chart`.
+        objects: the objects, or a `cdk8s.Chart`; or a function that makes them, which is called again at synthesis and must
+            return objects of the same names then.
         removal_policy: `RETAIN` leaves objects in the cluster when the resource, or their place in it, goes. Default: they
             are deleted.
         replace_on_immutable: delete and create again an object whose changed field is immutable. Default: that fails.
@@ -76,14 +78,15 @@ class KubernetesObjects(Construct):
         id: str,
         *,
         kubernetes: KubernetesProvider,
-        objects: Sequence[Mapping[str, Any]] | ChartLike,
+        objects: Sequence[Mapping[str, Any]] | ChartLike | Callable[[], Sequence[Mapping[str, Any]]],
         removal_policy: RemovalPolicy = RemovalPolicy.DESTROY,
         replace_on_immutable: bool = False,
         retry_seconds: int | None = None,
         adopt: bool = False,
     ) -> None:
         super().__init__(scope, id)
-        items, self.refs = _checked(self, objects)
+        make = objects if callable(objects) else None
+        items, self.refs = _checked(self, objects() if callable(objects) else objects)
         if retry_seconds is not None and not 1 <= retry_seconds <= LONGEST_RETRY_SECONDS:
             raise ValueError(
                 f"{self.node.path}: retry_seconds must be between 1 and {LONGEST_RETRY_SECONDS}, got {retry_seconds}"
@@ -114,7 +117,7 @@ class KubernetesObjects(Construct):
             )
         access: iam.Policy | None = None
         if len(text.encode()) <= INLINE_BYTES:
-            properties["Manifest"] = Stack.of(self).to_json_string(items) if has_tokens else text
+            properties["Manifest"] = late(lambda: self._text(make())) if make else self._text(items)
         elif has_tokens:
             raise ValueError(self._too_large(items, text))
         else:
@@ -131,6 +134,12 @@ class KubernetesObjects(Construct):
     def namespace(self) -> str:
         """Namespace of the first object, as a token."""
         return self.resource.get_att("Namespace").to_string()
+
+    def _text(self, objects: Sequence[Mapping[str, Any]]) -> str:
+        """The objects as the template has them."""
+        items, _ = _checked(self, objects)
+        text, has_tokens = _json(items)
+        return Stack.of(self).to_json_string(items) if has_tokens else text
 
     def _as_asset(self, provider: KubernetesProvider, text: str, properties: dict[str, Any]) -> iam.Policy:
         with tempfile.TemporaryDirectory() as folder:

@@ -25,11 +25,11 @@ def check(context: Context) -> list[Finding]:
     "did you mean 'ml.p5.48xlarge'?"
     """
     found = _found_in(context)
-    largest = with_most(context.cluster)
-    if (
-        largest is not context.cluster
-    ):  # numbers that are known only at deploy time: what holds for all of them is certain
-        also = {(finding.rule, finding.path) for finding in _found_in(replace(context, cluster=largest))}
+    cluster, storage = with_most(context.cluster), with_most(context.storage)
+    if cluster is not context.cluster or storage is not context.storage:
+        # numbers that are known only at deploy time: what holds for the least and for the most of them is certain
+        largest = replace(context, cluster=cluster, storage=storage)
+        also = {(finding.rule, finding.path) for finding in _found_in(largest)}
         found = [finding for finding in found if (finding.rule, finding.path) in also]
     return acknowledged(found, context.acknowledge, stale=context.whole)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .arns import KeyArn, KeyOrAliasArn
-from .base import Change, ListOf, QuotedText, SpecModel, field
+from .base import Change, ListOf, QuotedText, SpecModel, field, may_be_token
 
 Removal = Literal["retain", "destroy"]
 
@@ -26,6 +26,9 @@ class DataRepository(SpecModel):
 
 class LustreFileSystem(SpecModel):
     """An FSx for Lustre file system, made or existing, with a volume claim in each named namespace."""
+
+    takes_tokens: ClassVar[tuple[str, ...]] = ("size_gib",)
+    _tokens = may_be_token(*takes_tokens, least=1200, most=1_036_800)  # a size with every throughput and with EFA
 
     name: str = field(change=Change.LOSES_DATA, help="Name; also that of the volume claim.")
     size_gib: int = field(1200, change=Change.IN_PLACE, help="Capacity in GiB: 1200, 2400, then steps of 2400.", ge=1)

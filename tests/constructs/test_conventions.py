@@ -1,0 +1,248 @@
+"""The habits of CDK's L2 constructs: props by keyword, `connections`, `on_...`, `metric_...`, outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import CfnParameter, Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from kubernetes_app import App as KubernetesApp
+from kubernetes_app import config_map, only
+from platform_parts import KEY, SYSTEM, ZONES, Synthesized, make_cluster, synthesize
+
+from hyperpod_constructs import (
+    Alarms,
+    CertManagerAddon,
+    Cluster,
+    Grafana,
+    HyperPodAlarms,
+    HyperPodCluster,
+    HyperPodEks,
+    HyperPodNetwork,
+    Job,
+    KubernetesObjects,
+    KubernetesWait,
+    ManagedGrafana,
+    Observability,
+    ObservabilityAddon,
+    PrometheusWorkspace,
+    TrainingJob,
+    crd_established,
+)
+from hyperpod_constructs.constructs.kubernetes import KubernetesFields
+
+ADMIN = "arn:aws:iam::111122223333:role/Admin"
+WAIT = "Custom::HyperPodKubernetesWait"
+
+# ---- props by keyword ----
+
+
+def test_props_of_the_cluster_go_before_its_spec() -> None:
+    def build(stack: Stack) -> None:
+        network = HyperPodNetwork(stack, "Network", zones=ZONES)
+        HyperPodCluster(
+            stack,
+            "HyperPod",
+            vpc=network,
+            eks_cluster=HyperPodEks(stack, "Eks", network=network),
+            cluster=Cluster(cluster_name="spec", nodes_ready_minutes=45),
+            instance_groups=[SYSTEM],
+            cluster_name="keyword",
+            nodes_ready_timeout=Duration.minutes(20),
+            outputs=True,
+        )
+
+    found = synthesize(build)
+    cluster = found.one("AWS::SageMaker::Cluster")
+    assert cluster["ClusterName"] == "keyword"
+    assert [group["InstanceGroupName"] for group in cluster["InstanceGroups"]] == ["system"]
+    assert [wait["TimeoutSeconds"] for name, wait in found.of(WAIT).items() if "NodesReady" in name] == [1200]
+    (output,) = found.template["Outputs"].values()
+    assert output["Value"]["Fn::GetAtt"][1] == "ClusterArn"
+
+
+def test_props_of_the_control_plane_are_keys_and_roles() -> None:
+    def build(stack: Stack) -> None:
+        HyperPodEks(
+            stack,
+            "Eks",
+            network=HyperPodNetwork(stack, "Network", zones=ZONES),
+            kubernetes_version="1.34",
+            admins=[iam.Role.from_role_arn(stack, "Admin", ADMIN)],
+            endpoint_access="private",
+            secrets_key=kms.Key.from_key_arn(stack, "Key", KEY),
+        )
+
+    found = synthesize(build)
+    eks = found.one("AWS::EKS::Cluster")
+    assert eks["Version"] == "1.34"
+    assert eks["EncryptionConfig"] == [{"Provider": {"KeyArn": KEY}, "Resources": ["secrets"]}]
+    access = eks["ResourcesVpcConfig"]
+    assert (access["EndpointPrivateAccess"], access["EndpointPublicAccess"]) == (True, False)
+    assert ADMIN in [entry["PrincipalArn"] for entry in found.of("AWS::EKS::AccessEntry").values()]
+    assert "Outputs" not in found.template
+
+
+def test_props_of_the_network() -> None:
+    def build(stack: Stack) -> None:
+        network = HyperPodNetwork(stack, "Network", zones=ZONES, vpc_cidr="10.64.0.0/16", nat="single")
+        network.connections.allow_from(ec2.Peer.ipv4("192.0.2.0/24"), ec2.Port.tcp(22), "Bastion")
+
+    found = synthesize(build)
+    assert found.one("AWS::EC2::VPC")["CidrBlock"] == "10.64.0.0/16"
+    assert {subnet["AvailabilityZoneId"] for subnet in found.of("AWS::EC2::Subnet").values()} == set(ZONES)
+    assert len(found.of("AWS::EC2::NatGateway")) == 1
+    (nodes,) = found.of("AWS::EC2::SecurityGroup").values()
+    assert [rule["FromPort"] for rule in nodes["SecurityGroupIngress"] if rule["Description"] == "Bastion"] == [22]
+
+
+# ---- connections, events and metrics of a cluster ----
+
+
+def of_cluster(use: Any) -> Synthesized:
+    return synthesize(lambda stack: use(stack, make_cluster(stack)))
+
+
+def test_connections_of_the_cluster_are_those_of_its_nodes_and_of_eks_those_of_the_control_plane() -> None:
+    def use(stack: Stack, cluster: HyperPodCluster) -> None:
+        client = ec2.SecurityGroup(stack, "Client", vpc=cluster._vpc)
+        cluster.connections.allow_from(client, ec2.Port.tcp(22), "Nodes")
+        eks = cluster.eks_cluster
+        assert isinstance(eks, HyperPodEks)
+        client.connections.allow_to(eks, ec2.Port.tcp(443), "API")
+
+    found = of_cluster(use)
+    text = json.dumps(found.of("AWS::EC2::SecurityGroupIngress"))
+    assert '"Description": "Nodes", "FromPort": 22' in text
+    assert '"Description": "API", "FromPort": 443' in text
+
+
+@pytest.mark.parametrize(
+    ("method", "detail_type"),
+    [
+        ("on_state_change", "SageMaker HyperPod Cluster State Change"),
+        ("on_node_health_event", "SageMaker HyperPod Cluster Node Health Event"),
+        ("on_cluster_event", "SageMaker HyperPod Cluster Event"),
+    ],
+)
+def test_events_of_the_cluster_reach_a_target(method: str, detail_type: str) -> None:
+    def use(stack: Stack, cluster: HyperPodCluster) -> None:
+        topic = sns.Topic(stack, "Topic")
+        rule = getattr(cluster, method)("Rule", target=targets.SnsTopic(topic), description="Mine")
+        assert rule.node.path == "Test/HyperPod/Rule"
+
+    found = of_cluster(use)
+    (rule,) = (each for each in found.of("AWS::Events::Rule").values() if each.get("Description") == "Mine")
+    (cluster,) = found.of("AWS::SageMaker::Cluster")
+    assert rule["EventPattern"] == {
+        "source": ["aws.sagemaker"],
+        "detail-type": [detail_type],
+        "resources": [{"Fn::GetAtt": [cluster, "ClusterArn"]}],
+    }
+    (topic,) = found.of("AWS::SNS::Topic")
+    assert [target["Arn"] for target in rule["Targets"]] == [{"Ref": topic}]
+
+
+def test_metrics_of_the_cluster_are_those_of_container_insights() -> None:
+    def use(stack: Stack, cluster: HyperPodCluster) -> None:
+        for metric in (
+            cluster.metric_node_count(),
+            cluster.metric_failed_node_count(period=Duration.minutes(1)),
+            cluster.metric("pod_cpu_utilization", statistic="Average", dimensions_map={"Namespace": "team"}),
+        ):
+            metric.create_alarm(stack, metric.metric_name, threshold=1, evaluation_periods=1)
+
+    found = of_cluster(use)
+    (eks,) = found.of("AWS::EKS::Cluster")
+    alarms = {alarm["MetricName"]: alarm for alarm in found.of("AWS::CloudWatch::Alarm").values()}
+    assert {alarm["Namespace"] for alarm in alarms.values()} == {"ContainerInsights"}
+    assert alarms["cluster_node_count"]["Dimensions"] == [{"Name": "ClusterName", "Value": {"Ref": eks}}]
+    assert alarms["cluster_node_count"]["Statistic"] == "Maximum"
+    assert alarms["cluster_failed_node_count"]["Period"] == 60
+    assert {each["Name"] for each in alarms["pod_cpu_utilization"]["Dimensions"]} == {"ClusterName", "Namespace"}
+
+
+# ---- observability ----
+
+
+def test_notifications_go_to_a_topic_that_is_given() -> None:
+    def use(stack: Stack, cluster: HyperPodCluster) -> None:
+        alarms = HyperPodAlarms(stack, "Alarms", cluster=cluster, topic=sns.Topic(stack, "Mine"))
+        assert alarms.topic.node.path == "Test/Mine"
+
+    found = of_cluster(use)
+    (topic,) = found.of("AWS::SNS::Topic")
+    rules = found.of("AWS::Events::Rule").values()
+    assert {json.dumps(target["Arn"]) for rule in rules for target in rule["Targets"]} == {json.dumps({"Ref": topic})}
+    assert found.of("AWS::KMS::Key") == {}, "a key is made for a topic of ours only"
+
+
+def test_a_workspace_takes_a_key() -> None:
+    def build(stack: Stack) -> None:
+        PrometheusWorkspace(stack, "Metrics", encryption_key=kms.Key.from_key_arn(stack, "Key", KEY))
+
+    assert synthesize(build).one("AWS::APS::Workspace")["KmsKeyArn"] == KEY
+
+
+@pytest.mark.parametrize("outputs", [None, True])
+def test_there_are_outputs_only_where_they_are_asked_for(outputs: bool | None) -> None:
+    asked = {} if outputs is None else {"outputs": outputs}
+
+    def use(stack: Stack, cluster: HyperPodCluster) -> None:
+        metrics = PrometheusWorkspace(stack, "Metrics", **asked)
+        ManagedGrafana(stack, "Grafana", settings=Grafana(kind="managed"), prometheus=metrics, **asked)
+        HyperPodAlarms(stack, "Alarms", cluster=cluster, **asked)
+        CertManagerAddon(stack, "CertManager", cluster=cluster)
+        settings = Observability(grafana=Grafana(kind="managed"), alarms=Alarms())
+        ObservabilityAddon(stack, "Observability", cluster=cluster, settings=settings, **asked)
+
+    made = of_cluster(use).template.get("Outputs", {})
+    descriptions = sorted(output["Description"] for output in made.values())
+    each = ["Grafana", "Notifications about the cluster", "Prometheus endpoint"]
+    assert descriptions == (sorted(each * 2) if outputs else [])
+
+
+# ---- former names ----
+
+
+def test_provider_is_the_former_name_of_kubernetes(tmp_path: Path) -> None:
+    app = KubernetesApp(tmp_path)
+    crd = crd_established("pytorchjobs.kubeflow.org")
+    former: Any = {"provider": app.provider}  # type checkers know the new name only
+    warning = pytest.warns(DeprecationWarning, match=r"^argument provider is deprecated: use kubernetes$")
+    with warning as caught:
+        KubernetesObjects(app.stack, "Objects", objects=[config_map("a")], **former)
+    assert [Path(each.filename).name for each in caught] == [Path(__file__).name]
+    with pytest.warns(DeprecationWarning, match="provider is deprecated"):
+        KubernetesWait(app.stack, "Wait", condition=crd, timeout=Duration.minutes(5), **former)
+    with pytest.warns(DeprecationWarning, match="provider is deprecated"):
+        KubernetesFields(app.stack, "Fields", fields=config_map("b"), rerun_on="1", **former)
+    template = app.template()
+    assert only(template, WAIT)["Properties"]["ClusterName"] == "research"
+
+
+# ---- names that synthesis needs ----
+
+
+@pytest.mark.parametrize("on_change", ["new-object", "replace"])
+def test_the_name_of_a_job_is_not_a_token(on_change: Any) -> None:
+    def use(stack: Stack, cluster: HyperPodCluster) -> None:
+        name = CfnParameter(stack, "Name").value_as_string
+        job = Job(
+            name=name, image="registry/train:v1", instance_type="ml.m5.4xlarge", command=["a"], on_change=on_change
+        )
+        with pytest.raises(ValueError) as refused:
+            TrainingJob(stack, "Train", cluster=cluster, job=job)
+        assert str(refused.value) == (
+            "Test/Train: job.name is known only at deploy time (a CDK token), and the object is named after it at "
+            "synthesis: give the value itself"
+        )
+
+    of_cluster(use)

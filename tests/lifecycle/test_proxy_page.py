@@ -45,4 +45,4 @@ def test_containerd_and_the_kubelet_get_the_proxy(script: Path, tmp_path: Path) 
 
 
 def test_the_page_says_what_cannot_use_a_proxy() -> None:
-    assert "our functions and those of CDK take no proxy" in PAGE
+    assert "the deployment functions and those of CDK do not support a proxy" in PAGE

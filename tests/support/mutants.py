@@ -216,7 +216,20 @@ def run(tests: list[str], seconds: int, **environment: str) -> bool | None:
     with tempfile.TemporaryDirectory() as folder:
         path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
         variables = {**os.environ, "PYTHONPATH": path, "HYPOTHESIS_STORAGE_DIRECTORY": folder, **environment}
-        options = ["-m", "pytest", "-q", "-x", "-p", "mutants", "-p", "no:cacheprovider", "-m", "not slow"]
+        options = [
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "--assert",
+            "plain",
+            "-p",
+            "mutants",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "not slow",
+        ]
         try:
             done = subprocess.run(
                 [sys.executable, *options, *tests], env=variables, capture_output=True, timeout=seconds

@@ -6,7 +6,7 @@ BIN    := .venv/bin
 # our Node and npm before any other
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: synth test unit unit-half unit-rest lint types check mutants bootstrap diff deploy destroy bench docs lock clean help
+.PHONY: synth test unit unit-half unit-rest slow-half slow-rest lint types check mutants bootstrap diff deploy destroy bench docs lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -19,15 +19,18 @@ test: lint types check  ## everything that CI runs
 
 check: .venv/installed-dev node_modules/installed  # the tests alone: the quick ones, then those that take whole processes
 	@$(MAKE) --no-print-directory unit
-	@$(BIN)/python -m pytest -m slow $(SLOW)
-	@$(BIN)/python -m pytest -m slow $(SLOW:%=--ignore=%)
+	@$(MAKE) --no-print-directory -j 2 $(SYNC) slow-half slow-rest
 
 # Two halves at the same time, each with a jsii process of its own; together they are all quick tests.
 HALF := tests/constructs tests/graph tests/handlers tests/jobs
-# Each jsii process keeps all apps that its tests make: two processes for the slow tests too.
 SLOW := tests/matrix tests/edits tests/ownership $(HALF)
+SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 unit: .venv/installed-dev  ## the quick tests
-	@$(MAKE) --no-print-directory -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) unit-half unit-rest
+	@$(MAKE) --no-print-directory -j 2 $(SYNC) unit-half unit-rest
+slow-half:
+	@$(BIN)/python -m pytest -m slow $(SLOW)
+slow-rest:
+	@$(BIN)/python -m pytest -m slow $(SLOW:%=--ignore=%)
 unit-half:
 	@$(BIN)/python -m pytest -m "not slow" $(HALF)
 unit-rest:

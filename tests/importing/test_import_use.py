@@ -31,7 +31,7 @@ def test_a_file_that_is_there_stays(tmp_path: Path):
     target.write_text("mine")
     result = run("import", "cluster-stack", DATA / "cluster-stack/01-shortest.yaml", "-o", target)
     assert (result.exit_code, target.read_text()) == (1, "mine")
-    assert result.output == f"Error: {target} is there already; --force replaces it\n"
+    assert result.output == f"Error: {target} already exists; use --force to overwrite it\n"
 
 
 def test_what_is_missing_is_asked_for_with_the_option_that_states_it(tmp_path: Path):
@@ -84,7 +84,7 @@ def test_broken_terraform_is_told_with_its_line(tmp_path: Path):
     file.write_text('a = "x"\nb = [1,\nc = 2\n')
     result = run("import", "tfvars", file, "-o", tmp_path / "hyperpod.yaml")
     assert result.exit_code == 1
-    assert f"{file}:3: error HP792 : is not a file of Terraform variables" in result.stderr
+    assert f"{file}:3: error HP792: is not a file of Terraform variables" in result.stderr
     assert "fix: `terraform fmt` tells where" in result.stderr
 
 

@@ -33,7 +33,7 @@ def zones(platform: Platform, ask: Asking) -> Iterator[Found]:
         }
         for path, zone in _named_zones(platform):
             if zone not in known:
-                message = f"{zone} is no zone of this account in {ask.region}; it has {', '.join(sorted(known))}"
+                message = f"{zone} is not a zone of this account in {ask.region}; it has {', '.join(sorted(known))}"
                 yield "HP920", Problem(path, message)
             elif known[zone].get("State", "available") != "available":
                 yield "HP920", Problem(path, f"{zone} is {known[zone]['State']}")

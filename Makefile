@@ -6,7 +6,7 @@ BIN    := .venv/bin
 # our Node and npm before any other
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: synth test unit unit-half unit-rest lint types check bootstrap diff deploy destroy bench docs lock clean help
+.PHONY: synth test unit unit-half unit-rest lint types check mutants bootstrap diff deploy destroy bench docs lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -32,6 +32,9 @@ unit-half:
 	@$(BIN)/python -m pytest -m "not slow" $(HALF)
 unit-rest:
 	@$(BIN)/python -m pytest -m "not slow" $(HALF:%=--ignore=%)
+
+mutants: .venv/installed-dev  ## faults in changed modules that the quick tests must notice; FILES=... for others, SAMPLE=60
+	@$(BIN)/python tests/support/mutants.py $(FILES) $(SAMPLE:%=--sample %)
 
 lint: .venv/installed-dev
 	@$(BIN)/ruff check .

@@ -114,6 +114,16 @@ def test_the_shape_of_a_job_file(tmp_path: Path) -> None:
     assert loaded.platform is None
 
 
+def test_a_job_with_errors_is_not_a_job(tmp_path: Path) -> None:
+    """Its values could be read, but one of them twice: nothing is synthesized, and no rule looks at it."""
+    twice = "name: train\nimage: registry/train:v1\ninstance_type: ml.p5.48xlage\nnodes: 1\nnodes: 2\n"
+    write(tmp_path, twice, "jobs/train.yaml")
+    loaded = load(write(tmp_path, GOOD + "jobs: [jobs/train.yaml]\n"))
+    found = [f.rule for f in loaded.findings if f.file == str(tmp_path / "jobs/train.yaml")]
+    assert found == ["HP005"]
+    assert loaded.platform is None
+
+
 def test_a_job_file_that_is_missing_is_reported_in_the_config(tmp_path: Path) -> None:
     loaded = load(write(tmp_path, GOOD + "jobs: [jobs/missing.yaml]\n"))
     [finding] = [f for f in loaded.findings if f.rule == "HP002"]

@@ -137,7 +137,8 @@ class HyperPodCluster(HyperPodClusterBase):
         self.resource = sagemaker.CfnCluster(self, "Resource")
         self.cluster_arn: str = self.resource.get_att("ClusterArn").to_string()
         self._guard = ClusterGuard(self, "Guard", guarded=self.resource, allow_replacement=allow_replacement)
-        self.nodes_ready = self._nodes_ready = DependencyGroup()
+        self._nodes_ready = DependencyGroup()
+        self.nodes_ready: IDependable = self._nodes_ready
         self._gate: KubernetesWait | None = None
         self._pooled: set[str] = set()
         self._render()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_fsx as fsx
 from aws_cdk import aws_iam as iam
-from constructs import Construct, DependencyGroup
+from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.spec import Cluster, InstanceGroup
 from .arguments import checked
@@ -72,7 +72,7 @@ class ImportedCluster(HyperPodClusterBase):
         if groups or spec.restricted_instance_groups:
             self.kubernetes.parts.told = self
         self._milestones = {}
-        self.nodes_ready = DependencyGroup()
+        self.nodes_ready: IDependable = DependencyGroup()
         self.jobs_ready = DependencyGroup()
 
     @property

@@ -197,7 +197,7 @@ def test_two_ways_to_a_space_exclude_each_other():
     ways = {"remoteAccess": {"enabled": True}, "directSSH": {"enabled": True}}
     both = Addons.model_validate({"spaces": {"configuration": {"jupyter-k8s-aws-hyperpod": ways}}})
     (finding,) = [one for one in check(Context(addons=both)) if one.rule == "HP509"]
-    assert "exclude each other" in finding.message
+    assert "mutually exclusive" in finding.message
     ways.pop("directSSH")
     one = Addons.model_validate({"spaces": {"configuration": {"jupyter-k8s-aws-hyperpod": ways}}})
     assert [finding for finding in check(Context(addons=one)) if finding.rule == "HP509"] == []

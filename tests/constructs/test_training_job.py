@@ -155,7 +155,7 @@ def test_waits_for_this_very_object(wait_for: str, type: str):
 
 def test_a_bad_job_is_refused_at_once_with_the_numbers():
     stack = Stack(App(), "Jobs")
-    with pytest.raises(InvalidSpec, match=r"is 9, but ml\.p5\.48xlarge has 8 x NVIDIA H100"):
+    with pytest.raises(InvalidSpec, match=r"9 accelerators, but ml\.p5\.48xlarge has 8 x NVIDIA H100"):
         TrainingJob(stack, "Llama", cluster=cluster_in(stack), job=llama(nodes=None, accelerators=9))
 
 
@@ -180,7 +180,7 @@ def test_groups_added_after_the_job_count():
 def test_warnings_are_annotations():
     stack = Stack(App(), "Jobs")
     TrainingJob(stack, "Llama", cluster=cluster_in(stack, count=2), job=llama())
-    said = Match.string_like_regexp("16 replicas, but workers can hold 2")
+    said = Match.string_like_regexp("16 replicas, but workers can run 2")
     Annotations.from_stack(stack).has_warning("*", said)
 
 

@@ -64,7 +64,7 @@ def in_subnets(zone: str, *named: str):
     [
         (
             in_our_network("usw2-az3"),
-            "error HP311 cluster.instance_groups[1].availability_zone_id: 'usw2-az3' is no zone of the network; the "
+            "error HP311 cluster.instance_groups[1].availability_zone_id: 'usw2-az3' is not a zone of the network; the "
             "network's zones are usw2-az1, usw2-az2",
         ),
         (
@@ -74,7 +74,7 @@ def in_subnets(zone: str, *named: str):
         ),
         (
             in_subnets("usw2-az1", "usw2-az2"),
-            "error HP311 cluster.instance_groups[1].availability_zone_id: 'usw2-az1' is no zone of the network; the "
+            "error HP311 cluster.instance_groups[1].availability_zone_id: 'usw2-az1' is not a zone of the network; the "
             "network's zones are usw2-az2",
         ),
         (

@@ -179,3 +179,19 @@ def test_stacks_are_deployed_in_the_order_of_imports_and_names() -> None:
 def test_templates_are_found_under_other_file_names() -> None:
     found = matched({"mine": NET, "p-Jobs": stack()}, {"p-Network": NET, "p-Jobs": stack()})
     assert list(found) == ["p-Network", "p-Jobs"]
+
+
+def test_another_content_of_a_layer_is_its_next_version() -> None:
+    """Every change of a layer is a replacement, and no function stops."""
+    function = resource("AWS::Lambda::Function", Layers=[{"Ref": "Layer"}])
+    old, new = (
+        stack(Layer=resource("AWS::Lambda::LayerVersion", Content={"S3Key": key}), Function=function)
+        for key in ("a.zip", "b.zip")
+    )
+    found = deployment({"s": old}, {"s": new})
+    edit = only(found.edits)
+    assert (edit.change, edit.path) == (Change.IN_PLACE, "Layer (AWS::Lambda::LayerVersion).Content")
+    assert edit.impact == (
+        "the next version of the layer is published, the functions change to it, and the old version is deleted last"
+    )
+    assert str(found.steps[0]) == "s: updated (1 replaced)"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +36,22 @@ def test_the_consequence_of_an_edit(row: Row) -> None:
         assert found == []
     else:
         assert (row.at, row.change) in found
+
+
+TEXTS = Path(__file__).parent / "edit_texts.txt"
+
+
+def test_what_each_edit_says() -> None:
+    """Messages, impacts and advice, exactly; HYPERPOD_WRITE_DOCS=1 writes them anew."""
+    old = Platform.model_validate(BASE)
+    blocks = [
+        "".join(f"{edit}\n" for edit in edits(old, Platform.model_validate(edited(row.path, row.value))))
+        for row in ROWS
+    ]
+    said = "\n".join(f"--- {row}\n{block}" for row, block in zip(ROWS, blocks, strict=True))
+    if os.environ.get("HYPERPOD_WRITE_DOCS"):
+        TEXTS.write_text(said)
+    assert said == TEXTS.read_text()
 
 
 @each

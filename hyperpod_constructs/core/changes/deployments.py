@@ -22,6 +22,12 @@ DATA = {
 _SCRIPTS = "LifecycleScripts"
 """Part of the logical ids of the bucket of lifecycle scripts, which holds copies of files of the project only."""
 _CLUSTERS = ("AWS::SageMaker::Cluster", "AWS::EKS::Cluster", "AWS::EC2::VPC")
+_LAYER = "AWS::Lambda::LayerVersion"
+"""Immutable: another content is always another version. A function keeps its copy of a version that is deleted
+(Lambda API reference, DeleteLayerVersion)."""
+_NEW_LAYER = (
+    "the next version of the layer is published, the functions change to it, and the old version is deleted last"
+)
 _SERVING = {
     "AWS::EKS::Addon": "the add-on is removed with its pods",
     "AWS::SageMaker::ComputeQuota": "the team loses its quota, queue and namespace",
@@ -198,6 +204,8 @@ class _Comparison:
             return edit(path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=what,
                         advice=f"restore the value, or create a second {DATA[kind]} and copy the data", rule="HP973",
                         stack=stack)  # fmt: skip
+        if kind == _LAYER:
+            return edit(path, Change.IN_PLACE, before, after, message, impact=_NEW_LAYER, stack=stack)
         change = Change.REPLACES_CLUSTER if kind in _CLUSTERS else Change.REPLACES
         return edit(path, change, before, after, message, stack=stack)
 

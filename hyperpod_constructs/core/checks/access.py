@@ -29,4 +29,4 @@ def accounts_of_documentation(eks: Eks) -> Iterator[Problem]:
         parsed = Arn.parse(arn)
         account = parsed.account if parsed else ""
         if account in allowed("documentation_accounts"):
-            yield Problem(path, f"{as_text(arn)}: account {account} is a placeholder of AWS's documentation")
+            yield Problem(path, f"{as_text(arn)} is in account {account}, the placeholder of AWS's documentation")

@@ -107,7 +107,9 @@ def start_at_zero(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         if group.count > 0:
             yield Problem(f"{path}.count", f"{group.count} in a group that Karpenter scales")
         if group.min_count:
-            yield Problem(f"{path}.min_count", f"{group.min_count} in a group that Karpenter scales")
+            yield Problem(
+                f"{path}.min_count", f"{group.min_count} in a group that Karpenter scales", "Remove min_count."
+            )
 
 
 @rule(
@@ -180,7 +182,10 @@ def owner_of_counts(cluster: Cluster) -> Iterator[Problem]:
 def agent_for_karpenter(cluster: Cluster, dependencies: DependencyChart) -> Iterator[Problem]:
     if cluster.scaling is not None and dependencies is not None:
         if not dependencies.enabled:
-            yield Problem("dependencies.enabled", "disabled while Karpenter scales groups", severity=Severity.WARNING)
+            cure = "Set dependencies.enabled to true."
+            yield Problem(
+                "dependencies.enabled", "disabled while Karpenter scales groups", cure, severity=Severity.WARNING
+            )
         elif not dependencies.health_monitoring_agent:
             yield Problem("dependencies.health_monitoring_agent", "disabled while Karpenter scales groups")
 

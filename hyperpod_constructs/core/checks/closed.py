@@ -181,8 +181,9 @@ def endpoint_policies(network: Network) -> Iterator[Problem]:
         yield Problem("network.endpoint_policies", "disabled, so the endpoints accept every account")
     for index, account in enumerate(network.endpoint_accounts):
         if not is_token(account) and not matches("account_id", account):
-            message = f"{as_text(account)} is not a valid account id: 12 digits in quotes"
-            yield Problem(f"network.endpoint_accounts[{index}]", message, severity=Severity.ERROR)
+            message = f"{as_text(account)} is not a valid account id"
+            cure = "Write 12 digits in quotes."
+            yield Problem(f"network.endpoint_accounts[{index}]", message, cure, severity=Severity.ERROR)
     named = [name for name in ("endpoint_accounts", "organization_id") if getattr(network, name)]
     if network.mode == "open":
         for name in named:

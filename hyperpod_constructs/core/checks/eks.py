@@ -70,7 +70,7 @@ def private_endpoint(eks: Eks, ctx: Context) -> Iterator[Problem]:
     title="A public endpoint is restricted to CIDRs.",
     severity=Severity.WARNING,
     complete=("eks",),
-    why="The API endpoint is reachable from any IP address.",
+    why="Only IAM authentication protects the cluster: leaked credentials can be used from any IP address.",
     cure="Set public_access_cidrs, or use endpoint_access: private.",
     source="EKS user guide, cluster endpoint access",
     wrong="eks: {endpoint_access: public-and-private}\n",

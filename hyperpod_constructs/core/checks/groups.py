@@ -138,7 +138,7 @@ def labels(instance_groups: InstanceGroups) -> Iterator[Problem]:
     most = limit("kubernetes_labels_per_group").value
     for path, group in instance_groups:
         if len(group.labels) > most:
-            yield Problem(f"{path}.labels", f"{len(group.labels)} labels; the limit is {most}")
+            yield Problem(f"{path}.labels", f"{len(group.labels)} labels; the limit is {most}", "Use fewer labels.")
         for key, value in group.labels.items():
             yield from _key_and_value(join(f"{path}.labels", key), "label", key, value)
 
@@ -173,7 +173,7 @@ def taints(instance_groups: InstanceGroups) -> Iterator[Problem]:
     most = limit("kubernetes_taints_per_group").value
     for path, group in instance_groups:
         if len(group.taints) > most:
-            yield Problem(f"{path}.taints", f"{len(group.taints)} taints; the limit is {most}")
+            yield Problem(f"{path}.taints", f"{len(group.taints)} taints; the limit is {most}", "Use fewer taints.")
         seen: set[tuple[str, str]] = set()
         for index, taint in enumerate(group.taints):
             place = f"{path}.taints[{index}]"

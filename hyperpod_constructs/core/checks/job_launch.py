@@ -8,7 +8,7 @@ from decimal import Decimal
 from ..catalog import matches
 from ..findings import Severity
 from ..jobs.resources import share
-from ..jobs.room import exact
+from ..jobs.room import exact, quantity
 from ..spec.cluster import Cluster
 from ..spec.jobs import Job, ReplicaSpec
 from .job_rule import example, parts
@@ -35,7 +35,7 @@ def shared_memory(job: Job) -> Iterator[Problem]:
             continue
         count = share(part, job).accelerators
         if count > 1:
-            message = f"not set: {count} accelerators share a /dev/shm of 64 MiB"
+            message = f"not set: {quantity(count)} accelerators share a /dev/shm of 64 MiB"
             yield Problem(f"{prefix}shared_memory_gib", message)
 
 

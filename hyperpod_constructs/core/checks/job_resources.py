@@ -56,7 +56,8 @@ def needs_type(job: Job) -> Iterator[Problem]:
         if part.instance_type is not None:
             if part.node_selector.get(key, part.instance_type) != part.instance_type:
                 message = f"differs from instance_type {part.instance_type!r}"
-                yield Problem(f"{prefix}node_selector", message, severity=Severity.ERROR)
+                cure = "Remove the label from node_selector."
+                yield Problem(f"{prefix}node_selector", message, cure, severity=Severity.ERROR)
             continue
         if named_types(part, part.affinity):
             continue
@@ -328,7 +329,7 @@ def shared_memory(job: Job) -> Iterator[Problem]:
             continue
         own = prefix if prefix and "shared_memory_gib" in _stated(job, prefix) else ""
         if size <= 0:
-            yield Problem(f"{own}shared_memory_gib", f"{size:g} is not a valid size")
+            yield Problem(f"{own}shared_memory_gib", f"{size:g} is not a valid size", "Set a number of GiB, or `auto`.")
         limit = memory_limit(part, kind, share(part, job).memory_gib)
         if limit is not None and exact(size) > limit:
             message = f"{quantity(size)} GiB exceeds the memory limit of {quantity(limit)} GiB"
@@ -387,4 +388,4 @@ def uses_efa(job: Job) -> Iterator[Problem]:
             has = kind.efa_interfaces if kind.efa_interfaces is not None else "an unknown number"
             yield Problem(f"{prefix}efa", f"no EFA for {part.nodes} nodes of {kind.name}, which has {has}")
     if job.efa_preset and not any(wants_efa_preset(part, job) for _, part, _ in parts(job)):
-        yield Problem("efa_preset", "no effect: the job's nodes have no EFA, or EFA is disabled")
+        yield Problem("efa_preset", "no effect: the job's nodes have no EFA, or EFA is disabled", "Remove efa_preset.")

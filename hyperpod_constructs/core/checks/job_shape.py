@@ -242,7 +242,7 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
     if len(stated) != 1:
         yield Problem(path, f"requires exactly one source, but has {' and '.join(stated) or 'none'}")
     elif (stated[0] == "pod_field") != (source.key is None):
-        yield Problem(path, "A secret or config map requires a key; a pod field has none.")
+        yield Problem(path, "a secret or config map requires a key; a pod field has none")
     name = source.secret or source.config_map
     if not opaque(name) and not matches("dns_subdomain", str(name)):
         yield Problem(path, f"{name!r} is not a valid Kubernetes name", "Use lowercase letters, digits and hyphens.")

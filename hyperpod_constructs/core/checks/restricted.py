@@ -92,9 +92,10 @@ def prepared(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         )
     elif not ours:
         message = "disabled: aws-node of the cluster cannot be kept off restricted nodes"
-        yield Problem("eks.existing.core_addons", message)
+        yield Problem("eks.existing.core_addons", message, "Set eks.existing.core_addons to true.")
     elif ctx.addons is not None and not ctx.addons.vpc_cni.enabled:
-        yield Problem("addons.vpc_cni.enabled", "disabled: aws-node cannot be kept off restricted nodes")
+        message = "disabled: aws-node cannot be kept off restricted nodes"
+        yield Problem("addons.vpc_cni.enabled", message, "Set addons.vpc_cni.enabled to true.")
 
 
 @rule(

@@ -271,9 +271,8 @@ def lifecycle_mode(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
             message = f"{as_text(lifecycle.source)} is neither a local folder nor s3://bucket/prefix"
             yield Problem(f"{path}.source", message, "Correct the source.", "CreateCluster rejects it.", Severity.ERROR)
         if not lifecycle.script.endswith(".sh") or "/" in lifecycle.script:
-            yield Problem(
-                f"{path}.script", f"{as_text(lifecycle.script)} is not a file name of a shell script in the folder"
-            )
+            message = f"{as_text(lifecycle.script)} is not a file name of a shell script in the folder"
+            yield Problem(f"{path}.script", message, "Specify a file name that ends in .sh, without a folder.")
 
 
 @rule(

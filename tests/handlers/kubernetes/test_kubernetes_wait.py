@@ -11,6 +11,7 @@ from kubernetes_targets import STACK_ID, CloudFormation, Target, cluster_gone
 from test_kubernetes_apply import crd
 
 from hyperpod_constructs.handlers.kubernetes import wait
+from hyperpod_constructs.handlers.kubernetes.conditions import CustomResourceEstablished, Sources, State
 from hyperpod_constructs.handlers.kubernetes.errors import HandlerError
 from hyperpod_constructs.handlers.kubernetes.services import Services
 
@@ -129,6 +130,21 @@ def test_met_later(stack: CloudFormation, asked: dict[str, Any], objects: list[d
 
 NOT_MET: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
     "no crd": (CRD, [], r"CustomResourceDefinition widgets\.example\.com: does not exist"),
+    "a deployment without status": (
+        DEPLOYMENT,
+        [{**deployment(0), "status": {}}],
+        r"0 of 2 pods ready, 0 of the newest version; it has no pods$",
+    ),
+    "one pod without status": (
+        DEPLOYMENT,
+        [{**deployment(0, replicas=1), "status": {"conditions": [condition("Available")], "observedGeneration": 1}}],
+        r"0 of 1 pods ready, 0 of the newest version; it has no pods$",
+    ),
+    "a daemon set without status": (
+        DAEMON_SET,
+        [{**daemon_set(0, 0), "status": {"observedGeneration": 1}}],
+        r"0 of 1 pods ready, 0 of the newest version; it has no pods$",
+    ),
     "no deployment": (DEPLOYMENT, [], r"Deployment team/web does not exist; nothing made it yet"),
     "half a deployment": (
         DEPLOYMENT,
@@ -183,6 +199,27 @@ def test_timed_out_with_the_reason(
     assert 270 <= stack.target.server.clock.now() - started <= 300
     assert str(failure.value).startswith("after 285 s: ")
     assert len(str(failure.value).encode()) <= 2000
+
+
+@pytest.mark.parametrize(
+    ("conditions", "says"),
+    [
+        ([], "it has no conditions yet"),
+        ([condition("NamesAccepted"), condition("Established", "False", "Installing", "soon")],
+         "last condition Established=False (Installing: soon)"),
+    ],
+)  # fmt: skip
+def test_a_crd_that_is_not_established_quotes_its_last_condition(conditions: list[dict[str, Any]], says: str) -> None:
+    class Client:
+        def find(self, path: str) -> dict[str, Any] | None:
+            found = {**crd("example.com"), "status": {"conditions": conditions}}
+            return found if path.endswith("/customresourcedefinitions/widgets.example.com") else None
+
+    sources: Any = Sources(Client(), lambda _: None)
+    waited = CustomResourceEstablished("widgets.example.com")
+    assert waited.explain(sources) == says
+    assert waited.check(sources) == State(False, "CustomResourceDefinition widgets.example.com: not established yet")
+    assert CustomResourceEstablished("others.example.com").explain(sources) == "it has no conditions yet"
 
 
 def test_endpoints_of_a_service_quote_its_pods(stack: CloudFormation) -> None:

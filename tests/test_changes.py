@@ -162,7 +162,7 @@ def test_updates_in_place_are_counted_only() -> None:
 
 def test_a_moved_cluster_is_replaced() -> None:
     [edit] = template_edits(template(), {"Resources": {"D": template()["Resources"]["C"]}})
-    assert (edit.change, edit.message) == (Change.REPLACES_CLUSTER, "is deleted; D takes its place")
+    assert (edit.change, edit.message) == (Change.REPLACES_CLUSTER, "is deleted; D replaces it")
 
 
 def test_of_large_values_the_part_that_differs_is_named() -> None:
@@ -182,4 +182,4 @@ def test_an_addon_that_goes_is_told_with_those_that_came_along() -> None:
     found = edits(platform(addons=Addons(training_operator={})), platform(addons=Addons()))
     assert {edit.path for edit in found} == {"addons.training_operator", "addons.cert_manager"}
     assert {edit.change for edit in found} == {Change.DRAINS}
-    assert "what relies on it stops" in found[0].message
+    assert "anything that depends on it stops" in found[0].message

@@ -12,7 +12,7 @@ from hyperpod_constructs.cli import main
 
 def test_the_same_config_replaces_nothing(default: Assembly):
     done = CliRunner().invoke(main, ["diff", "--deployed", str(default.folder), str(ROOT / "hyperpod.yaml")])
-    assert (done.exit_code, done.output.strip()) == (0, "nothing is different")
+    assert (done.exit_code, done.output.strip()) == (0, "no differences")
 
 
 def test_an_edited_config_that_replaces_the_cluster_is_told(default: Assembly, tmp_path: Path):

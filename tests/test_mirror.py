@@ -161,7 +161,7 @@ def test_a_chart_that_names_another_image_is_not_the_one_we_know(upstream: Path,
     template.write_text("image: public.ecr.aws/neuron/neuron-device-plugin:9.9\n")
     code, text = cli("chart", "vendor", str(tmp_path / "made"), "--from", str(upstream), "--config", str(EXAMPLE))
     assert code == 1
-    assert "does not name public.ecr.aws/neuron/neuron-device-plugin:2.19.16.0" in text
+    assert "does not contain public.ecr.aws/neuron/neuron-device-plugin:2.19.16.0" in text
     assert not (tmp_path / "made").exists()
 
 

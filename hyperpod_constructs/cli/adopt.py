@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Say how stacks take over what is deployed, and prepare it.")
+@click.command(short_help="Show how stacks take over deployed resources, and prepare the import.")
 @click.argument("config", default=DEFAULT, type=_PATH)
 @click.option("--into", "folder", type=_PATH, default="adopt", show_default=True, help="Folder for the prepared files.")
 @aws_options
@@ -111,16 +111,16 @@ def _text(made: Adoption, folder: Path, config: Path) -> str:
         lines += [f"    changed by the first deployment: {text}" for text in one.changed]
     lines += [f"left: {text}" for text in made.others]
     lines += [
-        f"{stack}: {number} further resources are made by the first deployment" for stack, number in made.new.items()
+        f"{stack}: {number} further resources are created by the first deployment" for stack, number in made.new.items()
     ]
     if not made.takeovers:
-        return "\n".join([*map(readable, lines), "nothing that is deployed is in the stacks of this config"])
+        return "\n".join([*map(readable, lines), "no deployed resource matches the stacks of this config"])
     lines += ["", "in this order:"]
     steps = []
     if made.owner:
         steps.append(
-            f"give what is taken over the DeletionPolicy Retain in {made.owner}, deploy that, then remove it from the "
-            "template and deploy again: a resource belongs to one stack"
+            f"set DeletionPolicy: Retain on the resources to take over in {made.owner}, deploy, then remove them "
+            "from the template and deploy again: a resource can belong to only one stack"
         )
     for stack in made.stacks():
         path = folder / stack
@@ -133,5 +133,7 @@ def _text(made: Adoption, folder: Path, config: Path) -> str:
         ]
         if made.mapping(stack) is not None:
             steps.append(f"(or, instead of the last four: cdk import {stack} --resource-mapping {path}.mapping.json)")
-    steps.append(f"hyperpod adopt {config}: nothing may be replaced; then hyperpod preflight {config} and cdk deploy")
+    steps.append(
+        f"hyperpod adopt {config}: check that nothing is replaced; then hyperpod preflight {config} and cdk deploy"
+    )
     return "\n".join(map(readable, [*lines, *(f"  {number}. {step}" for number, step in enumerate(steps, 1))]))

@@ -47,14 +47,14 @@ def show(kind: str, name: str, output: str) -> None:
 
 @catalog.command("list")
 @click.argument("kind", type=click.Choice(_KINDS))
-@click.option("--region", help="Only instance types that have a price in this region.")
+@click.option("--region", help="Only instance types with a price in this region.")
 @output_option
 def list_(kind: str, region: str | None, output: str) -> None:
     """Print all entries of a kind in columns, for example: list instance-type --region us-west-2."""
     from hyperpod_constructs.core.catalog.show import entries, render_list
 
     if region and kind != "instance-type":
-        raise click.UsageError("--region goes with instance-type only")
+        raise click.UsageError("--region is valid only with instance-type")
     try:
         found = entries(kind, region)
     except UnknownName as error:
@@ -63,15 +63,15 @@ def list_(kind: str, region: str | None, output: str) -> None:
 
 
 @catalog.command()
-@click.option("--live", is_flag=True, help="Ask AWS too, read-only, with your credentials.")
-@click.option("--prices", is_flag=True, help="Ask the AWS price list for HyperPod's instances, with your credentials.")
-@click.option("--region", help="Where to ask with --live; default: the region of your AWS configuration.")
-@click.option("--profile", help="Profile of your AWS configuration to ask with.")
+@click.option("--live", is_flag=True, help="Also query AWS, read-only, with your credentials.")
+@click.option("--prices", is_flag=True, help="Query the AWS price list for HyperPod instances, with your credentials.")
+@click.option("--region", help="AWS region for --live; default: that of your AWS configuration.")
+@click.option("--profile", help="Profile of your AWS configuration.")
 @click.option("--write", is_flag=True, help="Write the files; without it, only print what would change.")
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write what differs into this folder instead, for facts.folder of a config; what it holds is the beginning.",
+    help="Write the differences into this folder instead, for facts.folder of a config; existing files are updated.",
 )
 @output_option
 def refresh(
@@ -89,7 +89,7 @@ def refresh(
     the files were written, 1 when something differs.
     """
     if not live and (region or (profile and not prices)):
-        raise click.UsageError("--region and --profile go with --live, --profile with --prices too")
+        raise click.UsageError("--region requires --live; --profile requires --live or --prices")
     from hyperpod_constructs.core.facts import InvalidFacts, use_facts
     from hyperpod_constructs.core.spec import Facts
     from hyperpod_constructs.live.facts import refresh as module
@@ -125,8 +125,8 @@ def refresh(
 
     def text() -> str:
         if not count:
-            return "The facts are as their sources have them."
-        last = f"{count} fact{'s differ' if count > 1 else ' differs'}. Write with --write."
+            return "The facts match their sources."
+        last = f"{count} fact{'s differ' if count > 1 else ' differs'}. Use --write to update the files."
         if written:
             where = f" into {into}; name it as facts.folder in the config" if into else ""
             last = f"Wrote {', '.join(written)}{where}."

@@ -20,7 +20,9 @@ def chart() -> None:
 
 @chart.command()
 @click.argument("destination", type=click.Path(path_type=Path))
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Config whose switches decide.")
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="Config whose settings select the sub-charts."
+)
 @click.option("--from", "source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Local chart.")
 @click.option("--packages", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Packed sub-charts.")
 @click.option("--helm", help="The helm binary, to pull sub-charts that are not in --packages.")
@@ -59,7 +61,7 @@ def vendor(
         for name, found in sorted(made.unpinned.items()):
             lines.append(f"{name} has no known digest; that of its package is {found}: compare it with the publisher's")
         if made.left_out:
-            lines.append(f"left out (also there as folders): {', '.join(made.left_out)}")
+            lines.append(f"left out (also present as folders): {', '.join(made.left_out)}")
         named = f"dependencies: {{chart: {{path: {json.dumps(str(destination))}}}}}"
         return "\n".join([*lines, f"name it in the config: {named}"])
 
@@ -88,7 +90,7 @@ def _values(config: Path) -> tuple[dict[str, Any], str | None, dict[str, str]]:
     platform = load(config).platform
     if platform is None:
         command = shlex.join(["hyperpod", "validate", str(config)])
-        raise click.ClickException(f"{config} is not readable as a config; `{command}` says why")
+        raise click.ClickException(f"{config} is not a valid config; `{command}` says why")
     types = {name for group in platform.cluster.groups for name in group.types}
     values = chart_values(
         platform.dependencies,

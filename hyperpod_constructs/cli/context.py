@@ -59,7 +59,7 @@ def set_(
         raise click.ClickException(paragraph(str(error))) from error
     except OSError as error:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
-    click.echo(readable(f"kubectl now talks to {found['name']} (context {new['current-context']} in {file})."))
+    click.echo(readable(f"kubectl now uses {found['name']} (context {new['current-context']} in {file})."))
 
 
 @context.command()
@@ -92,7 +92,7 @@ def eks_cluster(name: str, is_eks: bool, profile: str | None, region: str | None
         found = live.client("sagemaker", config=config()).describe_cluster(ClusterName=name)
         orchestrator = eks_name(found)
         if orchestrator is None:
-            raise click.ClickException(f"{name} is orchestrated by Slurm: there is no Kubernetes to talk to")
+            raise click.ClickException(f"{name} is orchestrated by Slurm: this command requires EKS orchestration")
         name = orchestrator
     eks = live.client("eks", config=config())
     return eks.describe_cluster(name=name)["cluster"], eks.meta.region_name

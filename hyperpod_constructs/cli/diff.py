@@ -20,7 +20,7 @@ _SHOWN = 15
 """Changes by CloudFormation that are shown; the others are counted."""
 
 
-@click.command(short_help="Say in words what an edit does to a live platform.")
+@click.command(short_help="Describe what an edit does to a deployed platform.")
 @click.argument("old", required=False, type=_FILE)
 @click.argument("new", required=False, type=_FILE)
 @click.option(
@@ -65,8 +65,8 @@ def _between(old: Platform, new: Platform, output: str, *, configs_only: bool) -
     try:
         deployed = synthesized(old)
     except InvalidSpec as problem:  # deployed by an earlier version, or on an earlier day
-        click.echo(f"OLD is not synthesized, so that only the configs are compared: {len(errors(problem.findings))} errors "
-                   "by today's checks. Compare with what is deployed instead: --deployed", err=True)  # fmt: skip
+        click.echo(f"OLD cannot be synthesized ({len(errors(problem.findings))} errors by the current checks); only the "
+                   "configs are compared. To compare with the deployed templates, use --deployed", err=True)  # fmt: skip
         _report(found, nothing, output)
     played = deployment(deployed, synthesized(new))
     if played.changes_nothing:  # such as a default that is written out
@@ -91,7 +91,7 @@ def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: 
 
     def text() -> str:
         nothing = not everything and played.changes_nothing
-        last = "nothing is different" if nothing else _summary(len(found) or len(ours), stops=bool(stopping))
+        last = "no differences" if nothing else _summary(len(found) or len(ours), stops=bool(stopping))
         return "\n".join([*_lines(found, ours, played), last])
 
     emit({"edits": [edit.as_dict() for edit in everything], "deployment": steps}, output, text)
@@ -116,9 +116,9 @@ def _summary(total: int, *, stops: bool) -> str:
     """The last line.
 
     >>> _summary(1, stops=False)
-    '1 difference; nothing is replaced, lost, refused or left behind'
+    '1 difference; nothing is replaced, lost, rejected or left behind'
     """
-    what = f"{'something' if stops else 'nothing'} is replaced, lost, refused or left behind"
+    what = f"{'something' if stops else 'nothing'} is replaced, lost, rejected or left behind"
     return f"{total} difference{'' if total == 1 else 's'}; {what}" if total else what
 
 

@@ -86,7 +86,7 @@ def named(id: str) -> Rule:
 
         near = nearest(id)
         hint = f"did you mean {near}?" if near else "`hyperpod explain` lists them"
-        raise click.UsageError(f"{id!r} is no rule, nor `job` or `cost`; {hint}")
+        raise click.UsageError(f"{id!r} is not a rule id, `job` or `cost`; {hint}")
     return rule
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     "own",
     multiple=True,
     metavar="ITEM=USD",
-    help="A price of yours for an hour, such as ml.p5.48xlarge=40.5 or nat_gateway=0.05. Repeatable.",
+    help="Your own hourly price, such as ml.p5.48xlarge=40.5 or nat_gateway=0.05. Repeatable.",
 )
 @click.option("--json", "as_json", is_flag=True, hidden=True, help="The same as -o json.")
 @output_option
-@click.option("--sources", is_flag=True, help="Say where each price is from.")
+@click.option("--sources", is_flag=True, help="Show the source of each price.")
 def explain_cost(config: Path, own: tuple[str, ...], as_json: bool, output: str, sources: bool) -> None:
     """What CONFIG costs in an hour and a month, with every group at its full count all the time.
 
@@ -66,9 +66,9 @@ def as_text(estimate: Estimate, *, sources: bool = False) -> str:
         lines += [f"  {line.what}: {line.note.removeprefix('unknown: ')}" for line in estimate.unknown]
         if estimate.ec2_usd_per_hour:
             month = _usd(estimate.ec2_usd_per_hour * HOURS_PER_MONTH)
-            asked = f"{_usd(estimate.ec2_usd_per_hour)} USD an hour, {month} a month"
-            lines.append(f"  EC2 asks {asked} for such instances: an orientation, HyperPod's own prices differ")
-        lines.append("  give prices of your own with --price ITEM=USD")
+            price = f"{_usd(estimate.ec2_usd_per_hour)} USD an hour, {month} a month"
+            lines.append(f"  EC2 price of such instances: {price}; HyperPod prices differ")
+        lines.append("  set your own prices with --price ITEM=USD")
     return "\n".join(lines)
 
 

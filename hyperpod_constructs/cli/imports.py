@@ -32,7 +32,7 @@ def import_() -> None:
 
 def written_options(function: Function) -> Function:
     """Where the file goes."""
-    function = click.option("--force", is_flag=True, help="Replace a file that is there.")(function)
+    function = click.option("--force", is_flag=True, help="Overwrite an existing file.")(function)
     option = click.option(
         "-o",
         "--output",
@@ -47,13 +47,19 @@ def written_options(function: Function) -> Function:
 def _stated_options(function: Function) -> Function:
     """What foreign files do not say."""
     for option in (
-        click.option("--admin", "admins", multiple=True, metavar="ARN", help="Role or user that administers; repeat."),
+        click.option(
+            "--admin",
+            "admins",
+            multiple=True,
+            metavar="ARN",
+            help="ARN of an IAM role or user with cluster-admin access; repeatable.",
+        ),
         click.option(
             "--zone",
             "zones",
             multiple=True,
             metavar="ID",
-            help="Zone id of the network, or of each existing subnet in turn; repeat.",
+            help="Zone id of the network, or of each existing subnet in order; repeatable.",
         ),
         click.option("--account", help="AWS account id; default: that of the credentials at deployment."),
         click.option("--region", help="AWS region; default: what the source says."),
@@ -187,7 +193,7 @@ def _import(make: Callable[[], Draft], origin: str, output: Path, force: bool) -
 def refuse_to_replace(output: Path, force: bool) -> None:
     """Stop before anything is asked when the file is there."""
     if str(output) != "-" and output.exists() and not force:
-        raise click.ClickException(f"{output} is there already; --force replaces it")
+        raise click.ClickException(f"{output} already exists; use --force to overwrite it")
 
 
 def hand_over(imported: Imported, output: Path) -> None:

@@ -26,9 +26,7 @@ def _row(data: dict[str, Any], last: str) -> list[Any]:
 @click.command("list")
 @click.option("-n", "--namespace", help="Namespace; default: all.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, which is the default.")
-@click.option(
-    "--kind", type=click.Choice(KINDS), help="Kind of job; default: all, but plain Jobs only where asked for."
-)
+@click.option("--kind", type=click.Choice(KINDS), help="Kind of job; default: all kinds except plain Jobs.")
 @click.option("--state", help="Only jobs in this state, such as Running.")
 @output_option
 @cluster_options
@@ -98,7 +96,7 @@ def pods(
     from ..live.operations.jobs import pods as asked
 
     if name is None and (replica or kind):
-        raise click.UsageError("--replica and --kind go with the name of a job")
+        raise click.UsageError("--replica and --kind require the name of a job")
     with connected(**where) as api:
         if name is None:
             listed = all_pods(api, namespace=namespace)
@@ -155,7 +153,7 @@ def _suspend(name: str, namespace: str | None, kind: str | None, where: dict[str
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @job_options
 @cluster_options
 def delete(names: tuple[str, ...], yes: bool, namespace: str | None, kind: str | None, **where: str | None) -> None:

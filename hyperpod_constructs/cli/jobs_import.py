@@ -30,7 +30,7 @@ _set = click.option(
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("-o", "--output", type=_FILE, help="Folder to write to: a file for each job, one for its companions.")
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 @_set
 def import_(files: tuple[Path, ...], output: Path | None, force: bool, stated: tuple[str, ...]) -> None:
     """Turn manifests of jobs, configs of `hyp` and of the old `start-job` in FILES into job files.
@@ -171,7 +171,7 @@ def _report(file: Path, job: ImportedJob) -> bool:
 def _write(folder: Path, texts: list[tuple[str, str]], force: bool) -> None:
     there = [folder / name for name, _ in texts if (folder / name).exists()]
     if there and not force:
-        raise click.ClickException(f"{', '.join(map(str, there))} exists already; --force replaces it")
+        raise click.ClickException(f"{', '.join(map(str, there))} already exists; use --force to overwrite it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts:

@@ -27,12 +27,12 @@ _REST = "\n# Everything else that a job can have, with its default where it has 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), default=Path("job.yaml"))
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @job_flags()
 def init(file: Path, force: bool, **parameters: Any) -> None:
     """Write a commented job FILE (default: job.yaml); flags fill it in."""
     if file.exists() and not force:
-        raise click.ClickException(f"{file} is there already; --force replaces it")
+        raise click.ClickException(f"{file} already exists; use --force to overwrite it")
     data = stated(parameters)
     start = {key: value for key, value in _START.items() if not (key == "nodes" and _has_share(data))}
     try:

@@ -37,7 +37,7 @@ def cluster_options(function: Function) -> Function:
             "--cluster-name",
             "cluster",
             metavar="NAME",
-            help="HyperPod cluster to talk to, without a kubeconfig.",
+            help="HyperPod cluster to use, without a kubeconfig.",
         ),
     ):
         function = option(function)
@@ -61,7 +61,7 @@ def connected(
     if cluster and context:
         raise click.UsageError("--cluster-name and --context exclude each other")
     if not cluster and (profile or region):
-        raise click.UsageError("--profile and --region go with --cluster-name")
+        raise click.UsageError("--profile and --region require --cluster-name")
     try:
         if not cluster:
             yield by_kubeconfig(context)

@@ -18,10 +18,12 @@ from .jobs_live import cluster_options, connected, job_options, one_job
 @click.option("--replica", help="Pods of this replica, such as worker or worker-1; default: the first pod.")
 @click.option("--pod", help="One pod by its name.")
 @click.option("--all", "everything", is_flag=True, help="All pods.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
-@click.option("--tail", type=click.IntRange(0), help="Only so many last lines of each pod.")
-@click.option("--since", type=click.IntRange(1), metavar="SECONDS", help="Only what is younger.")
-@click.option("-p", "--previous", is_flag=True, help="Of the container before its last restart.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the log output.")
+@click.option("--tail", type=click.IntRange(0), help="Print only this many of the last lines of each pod.")
+@click.option(
+    "--since", type=click.IntRange(1), metavar="SECONDS", help="Print only newer entries, such as of the last 10m."
+)
+@click.option("-p", "--previous", is_flag=True, help="Print the logs of the container before its last restart.")
 @click.option("-c", "--container", help="Container; default: the first.")
 @job_options
 @cluster_options

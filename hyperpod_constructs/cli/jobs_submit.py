@@ -21,7 +21,7 @@ _FILE = click.Path(path_type=Path)
 @click.command()
 @click.argument("files", nargs=-1, type=_FILE)
 @click.option("--config", type=_FILE, help="Config of the cluster, to check the jobs against it and for team defaults.")
-@click.option("--dry-run", is_flag=True, help="Let the API server check the jobs, and create nothing.")
+@click.option("--dry-run", is_flag=True, help="Validate the jobs on the API server without creating them.")
 @click.option("--wait", "goal", type=GOAL, help="Wait until the jobs have started or finished.")
 @click.option("--timeout", type=SECONDS, default=3600, show_default=True, help="Seconds to wait for each job.")
 @output_option
@@ -56,7 +56,7 @@ def submit(
     ours = [file for file in files if file not in raw]
     flags = stated(parameters)
     if flags and raw:
-        raise click.UsageError("Kubernetes manifests are taken as they are: no flags go over them")
+        raise click.UsageError("Kubernetes manifests are submitted unchanged: job flags do not apply to them")
     tell([finding for one in raw.values() for finding in one.findings])
     manifests = [job for one in raw.values() for job in one.jobs]
     if ours or not raw:

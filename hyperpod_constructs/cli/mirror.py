@@ -13,11 +13,18 @@ from .live import emit, output_option
 TOOLS = ("crane", "skopeo", "docker")
 
 
-@click.command(short_help="What a closed network needs copied, and what points outside.")
+@click.command(short_help="List the images that a closed network requires, and references outside AWS.")
 @click.argument("config", type=click.Path(path_type=Path), default=Path("hyperpod.yaml"))
 @click.option("--registry", help="Registry path for the copies; default: dependencies.image_registry of the config.")
-@click.option("--tool", type=click.Choice(TOOLS), default="crane", show_default=True, help="What copies the images.")
-@click.option("--run", "execute", is_flag=True, help="Make the repositories and copy, instead of printing how.")
+@click.option(
+    "--tool", type=click.Choice(TOOLS), default="crane", show_default=True, help="Tool that copies the images."
+)
+@click.option(
+    "--run",
+    "execute",
+    is_flag=True,
+    help="Create the repositories and copy the images instead of printing the commands.",
+)
 @click.option(
     "--check",
     "assembly",
@@ -39,7 +46,7 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
     loaded = load(config)
     if loaded.platform is None:
         command = shlex.join(["hyperpod", "validate", str(config)])
-        raise click.ClickException(f"{config} is not readable as a config; `{command}` says why")
+        raise click.ClickException(f"{config} is not a valid config; `{command}` says why")
     plan = mirror_plan(loaded.platform, registry=registry)
     try:
         if not execute:

@@ -13,7 +13,7 @@ from .clusters import sagemaker
 from .limit import SECONDS, Late
 from .live import aws_options, emit, in_words, output_option
 
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 @click.group()
@@ -84,7 +84,7 @@ def software() -> None:
 @software.command()
 @click.argument("cluster")
 @click.option("--group", "groups", multiple=True, help="Instance group; repeat. Default: all.")
-@click.option("--release", help="Image release to go to, such as 1.2.3; with --group. Default: the newest.")
+@click.option("--release", help="Image release to update to, such as 1.2.3; with --group. Default: the newest.")
 @click.option("--batch", help="Instances at a time, as a count or a share: 2 or 10%. Default: all at once.")
 @click.option("--wait-seconds", type=click.IntRange(0, 3600), help="Seconds to watch the alarms after each batch.")
 @click.option("--alarm", "alarms", multiple=True, help="CloudWatch alarm that rolls the update back; repeat.")
@@ -112,7 +112,7 @@ def update(
     from ..live.operations.clusters import states, update_software
 
     if release and not groups:
-        raise click.UsageError("--release goes with --group")
+        raise click.UsageError("--release requires --group")
     which = ", ".join(groups) if groups else "all groups"
     if not yes:
         how = f"{batch} at a time" if batch else "all nodes at once"

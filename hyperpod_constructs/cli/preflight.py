@@ -15,10 +15,10 @@ from ..core.terminal import paragraph
 from .validate import DEFAULT, findings_option
 
 
-@click.command(short_help="Ask the live account whether a config can be deployed.")
+@click.command(short_help="Check in the AWS account whether a config can be deployed.")
 @click.argument("config", default=DEFAULT, type=click.Path(path_type=Path))
 @click.option("--profile", help="Profile of your AWS configuration.")
-@click.option("--region", help="Where to ask; default: the config's region.")
+@click.option("--region", help="AWS region; default: the config's.")
 @findings_option
 @click.option(
     "--timeout",
@@ -42,7 +42,7 @@ def preflight(config: Path, profile: str | None, region: str | None, form: str, 
     loaded = load(config)
     if not loaded.ok or loaded.platform is None:
         click.echo(render(loaded.findings, cast(Format, form)))
-        click.echo("hyperpod: the account was not asked; fix the config first", err=True)
+        click.echo("hyperpod: the account was not checked; fix the config first", err=True)
         raise SystemExit(1)
     from ..core.documents import read
     from ..live.operations.aws import failure, session
@@ -62,16 +62,16 @@ def preflight(config: Path, profile: str | None, region: str | None, form: str, 
     findings = [document.located(finding) for finding in found]
     click.echo(render(findings, cast(Format, form)))
     if form == "text":
-        click.echo(f"hyperpod: facts of {catalog_date()}; asked in {region or loaded.platform.region}", err=True)
+        click.echo(f"hyperpod: facts of {catalog_date()}; checked in {region or loaded.platform.region}", err=True)
     if errors(findings):
         raise SystemExit(1)
     if any(finding.rule in UNANSWERED and finding.acknowledged is None for finding in findings):
-        click.echo("hyperpod: not everything could be looked at", err=True)
+        click.echo("hyperpod: some checks could not be completed", err=True)
         raise SystemExit(3)
 
 
 UNANSWERED = tuple(f"HP90{number}" for number in range(1, 8))
-"""Findings about questions that AWS did not answer."""
+"""Findings about checks that AWS did not answer."""
 
 
 @contextmanager

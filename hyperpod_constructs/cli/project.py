@@ -35,17 +35,21 @@ _ENDPOINT = "endpoint_access: public-and-private"
 @click.option("--name", default=_NAME, show_default=True, help="Name of the platform.")
 @click.option("--region", default=_REGION, show_default=True, help="AWS region.")
 @click.option(
-    "--zone", "zones", multiple=True, help="Zone id, twice or more; default: the region's first two that EKS takes."
+    "--zone",
+    "zones",
+    multiple=True,
+    help="Zone id; at least two. Default: the region's first two zones that EKS supports.",
 )
 @click.option(
     "--public-access-cidr",
     "ranges",
     multiple=True,
     metavar="RANGE",
-    help="Public range that may reach the Kubernetes API; repeat. Default: a terminal is asked, else it is private.",
+    help="CIDR that may reach the Kubernetes API; repeatable. Default: asks on a terminal; otherwise the "
+    "endpoint is private.",
 )
-@click.option("--config-only", is_flag=True, help="Only hyperpod.yaml and its job file, for an app that exists.")
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--config-only", is_flag=True, help="Only hyperpod.yaml and its job file, for an existing app.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 def init(
     folder: Path,
     name: str,
@@ -73,11 +77,11 @@ def init(
     if not config_only:
         targets |= {folder / file: source.read_text(encoding="utf-8") for file, source in APP.items()}
         targets[folder / "requirements.txt"] = f"hyperpod-constructs=={version('hyperpod-constructs')}\npytest\n"
-    there = [str(path) for path in targets if path.exists()]
-    if there and not force:
-        raise click.ClickException(f"{', '.join(there)} is there already; --force replaces it")
+    existing = [str(path) for path in targets if path.exists()]
+    if existing and not force:
+        raise click.ClickException(f"{', '.join(existing)} already exists; use --force to overwrite it")
     if not ranges and sys.stdin.isatty():
-        question = "Public ranges that may reach the Kubernetes API, such as 203.0.113.0/24 (empty: private endpoint)"
+        question = "CIDRs that may reach the Kubernetes API, such as 203.0.113.0/24 (empty: private endpoint)"
         ranges = tuple(click.prompt(question, default="", show_default=False).replace(",", " ").split())
     configs = {folder / file for file in FILES}
     for path, text in targets.items():

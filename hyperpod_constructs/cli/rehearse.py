@@ -20,41 +20,44 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Play a deployment on this machine, before AWS sees it.")
+@click.command(short_help="Simulate a deployment on this machine, without AWS.")
 @click.argument("config", default=DEFAULT, type=_PATH)
-@click.option("--from", "old", type=_PATH, help="What is deployed: a config or a cdk.out; CONFIG then updates it.")
+@click.option("--from", "old", type=_PATH, help="Config or cdk.out that is deployed first; CONFIG then updates it.")
 @click.option(
     "--then", "following", type=_PATH, multiple=True, help="An edited config or cdk.out, deployed after it. Repeatable."
 )
-@click.option("--delete", is_flag=True, help="Delete everything in the end.")
+@click.option("--delete", is_flag=True, help="Delete all stacks at the end.")
 @click.option(
     "--fail",
     "fails",
     multiple=True,
     metavar="RESOURCE",
-    help="Let this resource (Stack.LogicalId) fail once. Repeatable.",
+    help="Make this resource (Stack.LogicalId) fail once. Repeatable.",
 )
-@click.option("--fail-each", is_flag=True, help="Let each resource fail in turn, with rollback, and deploy again.")
+@click.option("--fail-each", is_flag=True, help="Make each resource fail in turn, with rollback, and deploy again.")
 @click.option(
-    "--lose", "loses", multiple=True, metavar="RESOURCE", help="Lose the answer of this custom resource once."
+    "--lose", "loses", multiple=True, metavar="RESOURCE", help="Lose the response of this custom resource once."
 )
 @click.option(
     "--interrupt",
     "interrupts",
     multiple=True,
     metavar="RESOURCE",
-    help="End the CDK CLI while this resource is worked on, as a canceled CI job does, and deploy again.",
+    help="Stop the CDK CLI during the deployment of this resource, as a canceled CI job does, and deploy again.",
 )
-@click.option("--no-nodes", multiple=True, metavar="GROUP", help="Nodes of this instance group never come.")
+@click.option("--no-nodes", multiple=True, metavar="GROUP", help="Nodes of this instance group never join.")
 @click.option(
-    "--slow", multiple=True, metavar="WHAT=FACTOR", help="`addon_ready=5`: webhooks are slow; `node=2`: nodes are."
+    "--slow",
+    multiple=True,
+    metavar="WHAT=FACTOR",
+    help="Slow down a step: `addon_ready=5` for webhooks, `node=2` for nodes.",
 )
 @click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Use the API server of this file's current context, one that can be thrown away, instead of the one in memory.",
+    help="Use the API server of this kubeconfig's current context, a disposable one, instead of the simulated one.",
 )
-@click.option("--seed", type=int, help="Another legal order, with other durations.")
+@click.option("--seed", type=int, help="Seed for another valid order with other durations.")
 @click.option("-o", "--output", "form", type=click.Choice([*FORMATS, "html"]), default="text", show_default=True)
 def rehearse(
     config: Path,

@@ -48,7 +48,9 @@ _SEVERAL = "A report of several configs has no synthesized templates: what only 
 @click.option(
     "--format", "form", type=click.Choice(["html", "markdown", "json"]), help="Format, whatever the file's ending."
 )
-@click.option("--price", "own", multiple=True, metavar="ITEM=USD", help="A price of yours, as `explain cost` takes it.")
+@click.option(
+    "--price", "own", multiple=True, metavar="ITEM=USD", help="Your own price, in the format of `explain cost`."
+)
 def report(
     configs: tuple[Path, ...],
     old: Path | None,

@@ -25,7 +25,7 @@ def stacks() -> None:
 
 
 @stacks.command("list")
-@click.option("--all", "everything", is_flag=True, help="Stacks of others too.")
+@click.option("--all", "everything", is_flag=True, help="Include stacks of other tools.")
 @click.option("--status", multiple=True, help="Only stacks in this status; repeat.")
 @aws_options
 @output_option
@@ -39,7 +39,9 @@ def list_(everything: bool, status: tuple[str, ...], profile: str | None, region
     found = [it for it in found if not status or it["status"] in status]
     head = ["NAME", "PLATFORM", "STATUS", "CREATED", "UPDATED"]
     rows = [[it[key] for key in ("name", "platform", "status", "created", "updated")] for it in found]
-    empty = "no stacks" if everything else "no stacks of ours in this region; --all shows those of others"
+    empty = (
+        "no stacks" if everything else "no stacks of hyperpod-constructs in this region; use --all to list all stacks"
+    )
     emit(found, output, lambda: table(head, rows, empty=empty))
 
 
@@ -68,14 +70,16 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
 
 @stacks.command()
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--retain",
     multiple=True,
     metavar="LOGICAL_ID",
     help="Leave behind this resource of a stack whose deletion failed ([STACK/]LOGICAL_ID); repeat.",
 )
-@click.option("--all", "everything", is_flag=True, help="NAME may be a stack that is not of our platforms.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Allow NAME to be a stack that hyperpod-constructs did not create."
+)
 @click.option("--timeout", type=SECONDS, default=7200, show_default=True, help="Seconds to wait for each stack.")
 @aws_options
 def delete(
@@ -103,8 +107,8 @@ def delete(
         if any(it.get("ParentId") for it in found):
             raise click.ClickException(f"{name} is nested in another stack; delete that one")
         if not found:
-            hint = "" if everything else "; --all looks at stacks of others too"
-            raise click.ClickException(f"there is no platform and no stack of ours named {name!r}{hint}")
+            hint = "" if everything else "; use --all to include stacks of other tools"
+            raise click.ClickException(f"no platform or stack of hyperpod-constructs is named {name!r}{hint}")
         plan = doomed(client, found)
         _show(plan)
         protected = [it.name for it in plan if it.protected]
@@ -129,7 +133,7 @@ def delete(
                         raise Late(f"{stack.name} is {status} after {timeout} seconds; the deletion goes on, and the "
                                    "same command waits again")  # fmt: skip
             except DeletionFailed as error:
-                cure = "fix that and try again, or leave it behind with --retain LOGICAL_ID"
+                cure = "fix the cause and try again, or retain the resource with --retain LOGICAL_ID"
                 raise click.ClickException(paragraph(f"{error}\n  fix: {cure}")) from error
             click.echo(f"{stack.name}: deleted")
 

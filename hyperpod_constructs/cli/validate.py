@@ -29,7 +29,7 @@ def findings_option(function: Function) -> Function:
     return option(function)
 
 
-@click.command(short_help="Check configs; every problem at once.")
+@click.command(short_help="Check configs and report all problems at once.")
 @click.argument("configs", nargs=-1, metavar="[CONFIG]...", type=click.Path(path_type=Path))
 @findings_option
 def validate(configs: tuple[Path, ...], form: str) -> None:

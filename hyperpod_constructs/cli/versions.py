@@ -20,8 +20,8 @@ def _eks(profile: str | None, region: str | None) -> Any:
 
 
 @click.command(short_help="Kubernetes versions: support, dates, days left.")
-@click.option("--live", is_flag=True, help="Ask EKS instead of the catalog.")
-@click.option("--all", "everything", is_flag=True, help="With versions out of support.")
+@click.option("--live", is_flag=True, help="Query EKS instead of the catalog.")
+@click.option("--all", "everything", is_flag=True, help="Include versions out of support.")
 @aws_options
 @output_option
 def versions(live: bool, everything: bool, profile: str | None, region: str | None, output: str) -> None:
@@ -52,9 +52,9 @@ def versions(live: bool, everything: bool, profile: str | None, region: str | No
     emit([it.as_dict() for it in shown], output, lambda: table(head, rows))
 
 
-@click.command(short_help="Which add-on versions fit which Kubernetes version.")
-@click.option("--live", is_flag=True, help="Ask EKS instead of the catalog.")
-@click.option("--all", "everything", is_flag=True, help="Every add-on that the catalog knows, not only HyperPod's.")
+@click.command(short_help="List the add-on versions for each Kubernetes version.")
+@click.option("--live", is_flag=True, help="Query EKS instead of the catalog.")
+@click.option("--all", "everything", is_flag=True, help="All add-ons in the catalog, not only those of HyperPod.")
 @click.option(
     "--kubernetes", multiple=True, metavar="VERSION", help="Kubernetes version; repeat. Default: those in support."
 )
@@ -91,11 +91,11 @@ def _check_version(text: str, option: str) -> None:
         raise click.BadParameter(f"{text!r} is not a Kubernetes version such as 1.35", param_hint=option) from error
 
 
-@click.command("upgrade-plan", short_help="The way to another Kubernetes version, step by step.")
+@click.command("upgrade-plan", short_help="Print the steps of a Kubernetes upgrade.")
 @click.argument("config", default=DEFAULT, type=click.Path(path_type=Path))
-@click.option("--to", "target", required=True, metavar="VERSION", help="Kubernetes version wanted.")
+@click.option("--to", "target", required=True, metavar="VERSION", help="Target Kubernetes version.")
 @click.option(
-    "--from", "source", metavar="VERSION", help="Version now; default: the config's, or the cluster's with --live."
+    "--from", "source", metavar="VERSION", help="Current version; default: the config's, or the cluster's with --live."
 )
 @click.option(
     "--live", is_flag=True, help="Ask EKS for the version, the calendar and the add-ons, instead of the catalog."

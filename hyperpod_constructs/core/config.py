@@ -191,7 +191,7 @@ def _folders(platform: Platform | None, document: Document) -> Iterator[Finding]
         message = f"there is no file {file} in the folder {source}" if there else f"no folder {source}"
         cure = ""
         if path == "dependencies.chart.path" and not there:
-            cure = f"Make it: `hyperpod chart vendor --config {document.file} {source}`, or correct the path."
+            cure = f"Create it: `hyperpod chart vendor --config {document.file} {source}`, or correct the path."
         yield document.located(Finding(rule="HP002", severity=Severity.ERROR, path=path, message=message, cure=cure))
 
 
@@ -294,7 +294,7 @@ def _empty(document: Document, others: list[Finding]) -> Iterator[Finding]:
         if text == "" and path in document.keys and path not in reported:
             rule = checks.find("HP015")
             assert rule is not None
-            cure = "write `{}` to switch it on with its defaults" if path.startswith("addons.") else None
+            cure = "write `{}` to enable it with its defaults" if path.startswith("addons.") else None
             problem = checks.Problem(path, "has no value, which is the same as leaving the key out", cure)
             yield document.located(rule.finding(problem), key=True)
 

@@ -121,7 +121,7 @@ def _text(document: Document, path: Path) -> tuple[Document, str | None]:
     try:
         if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without end
             cure = "save it as a file first"
-            return _refused(document, "HP002", "is no regular file, but a pipe or device", cure), None
+            return _refused(document, "HP002", "is not a regular file but a pipe or device", cure), None
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
@@ -136,7 +136,7 @@ def _text(document: Document, path: Path) -> tuple[Document, str | None]:
     if len(content) > LARGEST_FILE:
         return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "split it into several"), None
     if b"\0" in content:
-        return _refused(document, "HP003", "is a binary file, not YAML text", "name the right text file"), None
+        return _refused(document, "HP003", "is a binary file, not YAML text", "use a YAML text file"), None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
@@ -184,7 +184,7 @@ def _problem(document: Document, rule: str, path: str, message: str, cure: str, 
 def _parsed(document: Document, text: str) -> Document:
     found = _documents(text, document.file)
     if len(found) > 1:
-        cure = "one file, one document: remove what follows `---`"
+        cure = "keep one document per file: remove everything after `---`"
         return _refused(document, "HP006", "holds more than one YAML document", cure, found[1].start)
     return found[0]
 
@@ -301,7 +301,7 @@ class _Builder:
         if self.open and isinstance(self.open[-1].value, dict) and self.open[-1].key is None:
             raise _Stop("HP006", "a key must be plain text, not a list or a mapping", "write a word as key", mark)
         if len(self.open) >= DEEPEST:
-            raise _Stop("HP004", f"is nested deeper than {DEEPEST} levels", "no config needs that: flatten it", mark)
+            raise _Stop("HP004", f"is nested deeper than {DEEPEST} levels", "reduce the nesting", mark)
         before = self.count
         self._count(1, mark)
         in_block = not event.flow_style and self.open and self.open[-1].key_mark is not None
@@ -320,8 +320,8 @@ class _Builder:
     def _alias(self, event: Any) -> None:
         mark = _mark(event.start_mark)
         if event.anchor not in self.anchors:
-            message = f"the alias *{event.anchor} stands inside or before what it names"
-            raise _Stop("HP006", message, f"define &{event.anchor} earlier, and outside", mark)
+            message = f"the alias *{event.anchor} is used before or inside its anchor"
+            raise _Stop("HP006", message, f"define &{event.anchor} before the alias, and not around it", mark)
         value, size = self.anchors[event.anchor]
         self._count(size, mark)
         path = self._path()

@@ -28,21 +28,21 @@ _WORDS: Mapping[str, str] = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "a number"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
-    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "mapping_type"), "a mapping of keys"),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "mapping_type"), "a mapping"),
     **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type", "iterable_type"), "a list"),
     "none_required": "empty",
 }
 """Pydantic's error type to what was expected."""
 _BOUNDS: Mapping[str, tuple[str, str]] = {
-    "greater_than_equal": ("ge", "the least allowed is"),
+    "greater_than_equal": ("ge", "the minimum is"),
     "greater_than": ("gt", "it must be greater than"),
-    "less_than_equal": ("le", "the most allowed is"),
+    "less_than_equal": ("le", "the maximum is"),
     "less_than": ("lt", "it must be less than"),
     "multiple_of": ("multiple_of", "it must be a multiple of"),
-    "string_too_short": ("min_length", "the fewest characters allowed are"),
-    "string_too_long": ("max_length", "the most characters allowed are"),
-    "too_short": ("min_length", "the fewest entries allowed are"),
-    "too_long": ("max_length", "the most entries allowed are"),
+    "string_too_short": ("min_length", "the minimum length is"),
+    "string_too_long": ("max_length", "the maximum length is"),
+    "too_short": ("min_length", "the minimum is"),
+    "too_long": ("max_length", "the maximum is"),
     "string_pattern_mismatch": ("pattern", "it must match"),
 }
 """Pydantic's error type to the key of its bound, and how to say it."""
@@ -81,7 +81,7 @@ def shaped(model: type[Model], data: Any, document: Document, *, prefix: str = "
     ["did you mean 'vpc_cidr'?"]
     """
     if not isinstance(data, dict):
-        message = f"must be a mapping of keys, not {_kind(data)}"
+        message = f"must be a mapping, not {_kind(data)}"
         finding = _finding("HP012", prefix, message, "start with a key, such as `name: research`")
         return Shape(None, {}, [document.located(finding)], [prefix])
     try:
@@ -111,8 +111,8 @@ def _broken(
         if len(cut) == 1 and not unknown:
             lost.add(str(cut[0]))
     if more:
-        message = f"has {more:,} more problems of shape, which are not listed"
-        shape.findings.append(document.located(_finding("HP012", prefix, message, "fix those that are listed first")))
+        message = f"has {more:,} more structural errors, which are not listed"
+        shape.findings.append(document.located(_finding("HP012", prefix, message, "fix the listed errors first")))
     for name, info in model.model_fields.items():
         if name in lost:
             continue
@@ -218,7 +218,7 @@ def _translated(
         return _missing(model, path, text)
     unit, amount = _amount(path, value)
     if amount is not None:
-        message = f"must be a number of {unit} without a unit, not the text {_shown(value)}"
+        message = f"must be a number in {unit} without a unit, not the text {_shown(value)}"
         return _finding("HP012", text, message, f"write {amount}")
     number = isinstance(value, int | float)
     written = document.written.get(text)
@@ -234,9 +234,7 @@ def _translated(
         switch = isinstance(value, bool) and any("enabled" in each.model_fields for each in models_at(model, path))
         cure = _mended(wanted, value)
         if switch:
-            cure = (
-                "write `{}` to switch it on with its defaults" if value else "write `{enabled: false}`, or leave it out"
-            )
+            cure = "write `{}` to enable it with its defaults" if value else "write `{enabled: false}`, or leave it out"
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
     problem = next(p for p in problems if p["type"] not in _WORDS)
     return _out_of_bounds(problem, text)
@@ -277,14 +275,14 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
         return _finding("HP013", text, f"{_shown(value)} is not one of {allowed}", cure)
     if kind in _BOUNDS:
         bound, said = _BOUNDS[kind]
-        size = f"{_shown(value)} is out of bounds"
+        size = f"{_shown(value)} is out of range"
         if kind in ("too_short", "too_long"):
             size = f"has {len(value)} entries"
         elif kind in ("string_too_short", "string_too_long"):
             size = f"{_shown(value)} has {len(value)} characters"
         return _finding("HP013", text, f"{size}: {said} {context[bound]}", "")
     if kind == "finite_number" or (isinstance(value, float) and not math.isfinite(value)):
-        return _finding("HP013", text, f"{value} is out of bounds: it must be a finite number", "write a number")
+        return _finding("HP013", text, f"{value} is out of range: it must be a finite number", "write a number")
     message = str(context["error"]) if "error" in context else f"{_shown(value)} cannot be used here"
     return _finding("HP013", text, message, "")
 
@@ -297,7 +295,9 @@ def _missing(model: type[BaseModel], path: Path, text: str) -> Finding:
     return _finding("HP011", text, f"the key {key!r} is missing", cure)
 
 
-_PROXY = "remove it; docs/closed-network.md (Behind an HTTP proxy) says how nodes use a proxy, and what cannot use one"
+_PROXY = (
+    "remove it; docs/closed-network.md (Behind an HTTP proxy) describes how nodes use a proxy and what cannot use one"
+)
 _EXPLAINED = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
 """Keys that do not exist, of settings that a page explains."""
 
@@ -315,8 +315,8 @@ def _known_keys(model: type[BaseModel], path: Path) -> str:
         return f"did you mean {known[near[0]]!r}?"
     elsewhere = next((place for place in _places(model).get(key, ()) if place != _text_of("", path)), None)
     if elsewhere is not None:
-        return f"it belongs at `{elsewhere}`"
-    return f"remove it; known here: {', '.join(known.values())}" if known else "remove it"
+        return f"move it to `{elsewhere}`"
+    return f"remove it; valid keys: {', '.join(known.values())}" if known else "remove it"
 
 
 @cache
@@ -374,7 +374,7 @@ def _kind(value: Any) -> str:
         return f"the number {value}"
     if isinstance(value, str):
         return f"the text {_shown(value)}"
-    return "a list" if isinstance(value, list | tuple) else "a mapping of keys"
+    return "a list" if isinstance(value, list | tuple) else "a mapping"
 
 
 def _shown(value: Any) -> str:

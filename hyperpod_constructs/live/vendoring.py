@@ -133,7 +133,9 @@ def _name_copies(folder: Path, registry: str) -> None:
             continue
         text = file.read_text(encoding="utf-8")
         if image.image not in text:
-            raise ChartError(f"{image.template} of the chart does not name {image.image}: it is not the chart we know")
+            raise ChartError(
+                f"{image.template} of the chart does not contain {image.image}: unsupported version of the chart"
+            )
         copy = f"{registry}/{image.path}:{image.tag}"
         file.write_text(text.replace(image.image, copy), encoding="utf-8")
 
@@ -160,9 +162,9 @@ def _read_yaml(paths: Sequence[Path]) -> list[dict[str, Any]]:
         try:
             content = yaml.safe_load(path.read_bytes()) if path.is_file() else None
         except yaml.YAMLError as error:
-            raise ChartError(f"{path} is no YAML: {error}") from error
+            raise ChartError(f"{path} is not valid YAML: {error}") from error
         if content is not None and not isinstance(content, dict):
-            raise ChartError(f"{path} is no YAML mapping")
+            raise ChartError(f"{path} is not a YAML mapping")
         read.append(content or {})
     return read
 

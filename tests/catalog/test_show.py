@@ -138,8 +138,8 @@ def test_show() -> None:
         (("show", "region", "us-west-22"), "unknown region 'us-west-22'; did you mean 'us-west-2'?"),
         (("show", "planet", "earth"), "'planet' is not one of"),
         (("list", "instance-type", "--region", "eu-wset-1"), "did you mean 'eu-west-1'?"),
-        (("list", "addon", "--region", "eu-west-1"), "--region goes with instance-type only"),
-        (("refresh", "--region", "eu-west-1"), "--region and --profile go with --live"),
+        (("list", "addon", "--region", "eu-west-1"), "--region is valid only with instance-type"),
+        (("refresh", "--region", "eu-west-1"), "--region requires --live"),
     ],
 )
 def test_wrong_use_is_exit_code_2(args: tuple[str, ...], message: str) -> None:
@@ -161,7 +161,7 @@ def test_lists() -> None:
 
 
 def test_refresh_without_differences() -> None:
-    assert run("refresh") == (0, "The facts are as their sources have them.\n", "")
+    assert run("refresh") == (0, "The facts match their sources.\n", "")
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def differs(monkeypatch: pytest.MonkeyPatch) -> list[Refreshed]:
 def test_refresh_prints_differences_and_leaves_the_files(differs: list[Refreshed]) -> None:
     code, out, err = run("refresh")
     assert (code, err) == (1, "note: a remark\n")
-    assert out == "limits.json\n  limits.tags.value  50  ->  51\n1 fact differs. Write with --write.\n"
+    assert out == "limits.json\n  limits.tags.value  50  ->  51\n1 fact differs. Use --write to update the files.\n"
     assert differs == []
 
 

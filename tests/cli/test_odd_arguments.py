@@ -249,7 +249,7 @@ def test_an_answer_is_the_same_in_each_format(words: list[str], place: Path) -> 
     results = {form: ran(*words, "-o", form) for form in ("text", "json", "yaml", "markdown")}
     assert len({result.exit_code for result in results.values()}) == 1, {f: r.output for f, r in results.items()}
     assert yaml.safe_load(results["yaml"].stdout) == json.loads(results["json"].stdout)
-    if words[:2] != ["jobs", "diff"]:  # nothing is different
+    if words[:2] != ["jobs", "diff"]:  # no differences
         assert all(result.stdout.strip() for result in results.values())
 
 
@@ -271,4 +271,4 @@ def test_unknown_keys_are_bounded_and_linear(place: Path) -> None:
     findings = json.loads(ran("validate", "many.yaml", "-o", "json").stdout)["findings"]
     told = [each for each in findings if each["rule"] == "HP010"]
     assert 90 <= len(told) <= 100
-    assert findings[0]["message"] == "has 19,904 more problems of shape, which are not listed"
+    assert findings[0]["message"] == "has 19,904 more structural errors, which are not listed"

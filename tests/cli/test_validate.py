@@ -143,7 +143,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     result = run("validate", tmp_path / "pipe.yaml")
     assert result.exit_code == 1
-    assert "is no regular file" in result.output
+    assert "is not a regular file" in result.output
 
 
 def test_a_config_that_is_named_twice_is_checked_once(config: Path) -> None:

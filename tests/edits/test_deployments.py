@@ -45,7 +45,7 @@ def test_an_export_in_use_is_not_removed() -> None:
     edit = only(deployment({"net": NET, "app": APP}, {"net": new_net, "app": new_app}).edits)
     assert str(edit) == (
         "refused HP970: net: removes 1 export that app imports: Subnet\n"
-        "  impact: CloudFormation refuses to update the stack, and the deployment ends there\n"
+        "  impact: CloudFormation rejects the update of the stack, and the deployment stops\n"
         "  instead: two deployments: first `npx cdk deploy --exclusively app` (the stacks that stop importing), "
         "then `npx cdk deploy --all`"
     )

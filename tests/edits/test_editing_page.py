@@ -37,4 +37,4 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defau
     monkeypatch.chdir(ROOT)  # with the app's own cdk.json, as it was deployed
     arguments = commands[1].replace(" deployed ", f" {default.folder} ").split()[1:]
     done = CliRunner().invoke(main, arguments)
-    assert (done.exit_code, done.output) == (0, "nothing is different\n")
+    assert (done.exit_code, done.output) == (0, "no differences\n")

@@ -169,7 +169,7 @@ def test_the_text_names_the_order_and_the_stack_that_must_let_go(config: Path, a
     lines = result.stdout.splitlines()
     assert f"shared-HyperPod: AWS::SageMaker::Cluster {ARN}: taken over" in lines
     steps = lines[lines.index("in this order:") + 1 :]
-    assert steps[0].startswith("  1. give what is taken over the DeletionPolicy Retain in their-stack")
+    assert steps[0].startswith("  1. set DeletionPolicy: Retain on the resources to take over in their-stack")
     assert steps[1].startswith("  2. aws cloudformation create-change-set --stack-name shared-Eks")
     assert "--change-set-type IMPORT" in steps[1]
     assert steps[-1].endswith(f"hyperpod preflight {config} and cdk deploy")

@@ -31,7 +31,7 @@ def test_a_file_that_is_there_stays(tmp_path: Path):
     target.write_text("mine")
     result = run("import", "cluster-stack", DATA / "cluster-stack/01-shortest.yaml", "-o", target)
     assert (result.exit_code, target.read_text()) == (1, "mine")
-    assert result.output == f"Error: {target} is there already; --force replaces it\n"
+    assert result.output == f"Error: {target} already exists; use --force to overwrite it\n"
 
 
 def test_what_is_missing_is_asked_for_with_the_option_that_states_it(tmp_path: Path):

@@ -95,7 +95,7 @@ def test_several_files_are_several_documents(file: Path):
     [
         ("name: a\nimage: b\nmig_count: 9\n", "bad.yaml:3:12: error HP716 mig_count"),
         ("name: a\nimage: b\nnodse: 2\n", "did you mean 'nodes'?"),
-        ("name: a\nnodes: 0\n", "bad.yaml:2:8: error HP013 nodes: 0 is out of bounds"),
+        ("name: a\nnodes: 0\n", "bad.yaml:2:8: error HP013 nodes: 0 is out of range"),
         ("job_name: a\nimage: b\naccelerators: 4\naccelerators_limit: 8\n", "bad.yaml:4:21: error HP791"),
         (
             "job_name: a\nimage: b\ninstance_type: ml.p5.48xlarge\nmemory: 4000\n",
@@ -185,7 +185,7 @@ def test_init_writes_what_renders(tmp_path: Path):
     assert all(f"{name}:" in text for name in Job.model_fields)  # every field is there, most in comments
     again = run("init", str(path))
     assert again.exit_code == 1
-    assert "is there already; --force replaces it" in again.stderr
+    assert "already exists; use --force to overwrite it" in again.stderr
     assert path.read_text() == text
 
 

@@ -198,7 +198,7 @@ def test_companions_stay_what_they_are(tmp_path: Path):
     assert loaded.job.job_patch == {"spec": {"completionMode": "NonIndexed"}}
     again = hyperpod("import", file, "-o", tmp_path / "jobs")
     assert again.exit_code == 1
-    assert "exists already; --force replaces it" in again.output
+    assert "already exists; use --force to overwrite it" in again.output
     assert hyperpod("import", file, "-o", tmp_path / "jobs", "--force").exit_code == 0
 
 
@@ -366,7 +366,7 @@ def test_files_that_hold_no_job_are_told(text: str, said: str, cure: str, tmp_pa
         (
             "metadata: {name: tune, namespace: research}",
             "metadata: tune",
-            "metadata: must be a mapping of keys, not the text 'tune'",
+            "metadata: must be a mapping, not the text 'tune'",
         ),
         (
             "replicas: 2",

@@ -37,9 +37,9 @@ def test_kueue_is_not_a_scheduler_of_pods():
         ("hugepages_2mi_mib: 4Gi", "must be a number of MiB without a unit, not the text '4Gi'", "write 4096"),
         ("memory_gib: 512Mi", "must be a number of GiB without a unit, not the text '512Mi'", "write 0.5"),
         ("shared_memory_gib: 8 GB", "must be a number of GiB without a unit, not the text '8 GB'", "write 7.451"),
-        ("vcpu: .inf", "inf is out of bounds: it must be a finite number", "write a number"),
-        ("memory_gib: .nan", "nan is out of bounds: it must be a finite number", "write a number"),
-        ("nodes: 3000000000", "3000000000 is out of bounds: the most allowed is 2147483647", ""),
+        ("vcpu: .inf", "inf is out of range: it must be a finite number", "write a number"),
+        ("memory_gib: .nan", "nan is out of range: it must be a finite number", "write a number"),
+        ("nodes: 3000000000", "3000000000 is out of range: the maximum is 2147483647", ""),
     ],
 )
 def test_messages_of_values_with_units_and_words(text: str, message: str, cure: str):

@@ -56,7 +56,7 @@ def test_submit_refuses_a_fixed_name_that_is_taken(api, run, tmp_path):
     run("jobs", "submit", file)
     result = run("jobs", "submit", file)
     assert result.exit_code == 1
-    assert "HyperPodPyTorchJob team/smoke is there already" in result.output
+    assert "HyperPodPyTorchJob team/smoke already exists" in result.output
 
 
 def test_submit_of_the_guides_pytorchjob_by_flags(api, run):

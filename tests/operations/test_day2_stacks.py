@@ -130,7 +130,7 @@ def test_stacks_list_has_only_ours(account, run):
     assert names == ["research-Eks", "research-Network", "research-Addons", "research-HyperPod", "other-Network"]
     everything = json.loads(run("stacks", "list", "--all", "-o", "json").stdout)
     assert {it["name"]: it["platform"] for it in everything}["alien"] is None
-    assert run("stacks", "list", "--status", "DELETE_FAILED").stdout.startswith("no stacks of ours")
+    assert run("stacks", "list", "--status", "DELETE_FAILED").stdout.startswith("no stacks of hyperpod-constructs")
 
 
 def test_stacks_describe(account, run):
@@ -167,7 +167,7 @@ def test_stacks_delete_of_one_stack(account, run, clock):
 def test_stacks_delete_leaves_others_alone(account, run, clock):
     result = run("stacks", "delete", "alien", "--yes")
     assert result.exit_code == 1
-    assert "--all looks at stacks of others too" in result.output
+    assert "use --all to include stacks of other tools" in result.output
     assert account.deleted == []
     assert run("stacks", "delete", "alien", "--yes", "--all").exit_code == 0
 

@@ -243,7 +243,7 @@ def test_nothing_to_do(run, config):
     [
         ("1.35", "1.33", "EKS goes back one minor version within 7 days of an upgrade"),
         ("1.35", "latest", "not a Kubernetes version: 'latest'"),
-        ("1.35", "2.1", "no way is known from 1.35 to 2.1"),
+        ("1.35", "2.1", "no upgrade path is known from 1.35 to 2.1"),
         (
             "1.35",
             "1.99",
@@ -267,7 +267,7 @@ def test_preflight_without_findings(aws, run, tmp_path):
     result = run("preflight", file)
     assert result.exit_code == 0, result.output
     assert result.stdout == "no findings\n"
-    assert "facts of 2026-11-23; asked in us-west-2" in result.stderr
+    assert "facts of 2026-11-23; checked in us-west-2" in result.stderr
 
 
 def test_preflight_findings_have_their_place_in_the_file(aws, run, tmp_path):
@@ -295,7 +295,7 @@ def test_preflight_that_could_not_ask_is_no_success(aws, run, tmp_path):
     result = run("preflight", file)
     assert result.exit_code == 3, result.output
     assert "HP903" in result.stdout
-    assert "not everything could be looked at" in result.stderr
+    assert "some checks could not be completed" in result.stderr
     file.write_text(file.read_text() + "acknowledge: [{rule: HP903, reason: our role may not}]\n")
     assert run("preflight", file).exit_code == 0
     for seconds in ("0", "-1", "nan", "soon"):
@@ -308,7 +308,7 @@ def test_preflight_of_a_wrong_config_asks_nothing(aws, run, tmp_path):
     result = run("preflight", file)
     assert result.exit_code == 1
     assert "HP301" in result.stdout
-    assert "the account was not asked" in result.stderr
+    assert "the account was not checked" in result.stderr
     assert aws.calls == []
 
 

@@ -125,7 +125,7 @@ def test_a_vpc_without_dns(aws):
             }
         },
     )
-    assert said(look(aws, brought()), "HP936").message == "DNS hostnames is switched off in vpc-1"
+    assert said(look(aws, brought()), "HP936").message == "DNS hostnames is disabled in vpc-1"
 
 
 def test_public_subnets(aws):
@@ -197,7 +197,7 @@ def test_endpoints_that_do_not_let_nodes_in(aws):
 
 def test_endpoints_without_private_names(aws):
     closed(aws, BASE, PrivateDnsEnabled=False)
-    assert "has no private DNS name" in next(f for f in look(aws, brought()) if f.rule == "HP934").message
+    assert "has private DNS disabled" in next(f for f in look(aws, brought()) if f.rule == "HP934").message
 
 
 def test_an_endpoint_that_we_would_make_a_second_time(aws):

@@ -68,12 +68,12 @@ def test_a_version_that_is_not_the_configs(aws):
 
 def test_an_eks_cluster_in_use_by_another_hyperpod_cluster(aws):
     has_clusters(aws, hyperpod("other", [], Orchestrator={"Eks": {"ClusterArn": EKS_ARN}}))
-    assert "HyperPod cluster other uses EKS cluster shared already" in said(look(aws, brought()), "HP948").message
+    assert "HyperPod cluster other already uses EKS cluster shared" in said(look(aws, brought()), "HP948").message
 
 
 def test_an_eks_cluster_in_another_network_than_a_new_one(aws):
     platform = brought(network={"availability_zone_ids": ["usw2-az1", "usw2-az2"]})
-    assert "is in vpc-1, and the config makes a new VPC" in said(look(aws, platform), "HP944").message
+    assert "is in vpc-1, and the config creates a new VPC" in said(look(aws, platform), "HP944").message
 
 
 OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
@@ -83,7 +83,7 @@ def test_an_addon_that_is_installed_already(aws):
     installed(aws, {"vpc-cni": "v1.20.0", "kube-proxy": "v1", "coredns": "v1", OPERATOR: "v1.2.1-eksbuild.1"})
     finding = said(look(aws, brought()), "HP945")
     assert finding.path == "addons.training_operator"
-    assert f"{OPERATOR} v1.2.1-eksbuild.1 is installed already" in finding.message
+    assert f"{OPERATOR} v1.2.1-eksbuild.1 is already installed" in finding.message
     has_stacks(aws, stack("research-Addons"), resources={"research-Addons": {f"shared|{OPERATOR}": "AWS::EKS::Addon"}})
     assert "HP945" not in ids(look(aws, brought()))
 

@@ -1,4 +1,4 @@
-"""Edits of groups that a file system follows: the deployment is refused before anything changes, and the data stays."""
+"""Edits of groups that a file system follows: the deployment is rejected before anything changes, and the data stays."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_changes_come_first_worst_first_with_cost_and_in_the_drawings(tmp_path: 
 
 def test_nothing_different_is_said(tmp_path: Path) -> None:
     example = ROOT / "examples/everything.yaml"
-    assert "nothing is different" in report("--configs-only", example, "--from", example).stdout
+    assert "no differences" in report("--configs-only", example, "--from", example).stdout
 
 
 def test_what_cannot_be_deployed_and_what_loses_data(tmp_path: Path) -> None:

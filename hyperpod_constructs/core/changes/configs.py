@@ -13,7 +13,7 @@ from . import consequences
 from .edit import Edit, difference, edit, ordered, text
 from .effective import effective
 
-_GONE = "is removed with its pods: what relies on it stops"
+_GONE = "is removed with its pods; anything that depends on it stops"
 _IDENTITY: Mapping[str, Callable[[Any], str]] = {
     "jobs": lambda job: f"{job.kind}/{job.effective_namespace}/{job.name}",
     "taints": lambda taint: f"{taint.key}:{taint.effect}",
@@ -40,7 +40,7 @@ def edits(old: Platform, new: Platform) -> list[Edit]:
     >>> print(edits(platform(count=4), platform(count=2))[0])
     drains: cluster.instance_groups[0].count: 4 becomes 2
       impact: nodes or pods are restarted, drained or removed; running work is interrupted
-      instead: remove named nodes with BatchDeleteClusterNodes: UpdateCluster chooses which ones go
+      instead: remove named nodes with BatchDeleteClusterNodes: UpdateCluster chooses the nodes that it removes
     """
     before, after = effective(old), effective(new)
     walk = Walk(consequences.Both(before, after))

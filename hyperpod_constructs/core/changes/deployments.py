@@ -223,7 +223,7 @@ class _Comparison:
             return
         taken = [other for other, it in resources(self._new.stacks[stack]).items()
                  if it.get("Type") == kind and other not in resources(self._old.stacks[stack])]  # fmt: skip
-        message = f"is deleted; {taken[0]} takes its place" if taken and kind in (*_CLUSTERS, *DATA) else "is deleted"
+        message = f"is deleted; {taken[0]} replaces it" if taken and kind in (*_CLUSTERS, *DATA) else "is deleted"
         if holds_data(kind, name):
             yield edit(where, Change.LOSES_DATA, kind, None, message, rule="HP973", stack=stack)
         elif kind in _CLUSTERS:
@@ -284,7 +284,8 @@ class _Comparison:
             advice = f"delete {', '.join(behind)} first (`hyperpod stacks delete {behind[0]}`), then deploy"
         elif not gone or not self._can_go_first(users):
             advice = (
-                "two deployments: first the version or the part of the edit that keeps what is imported, then the rest"
+                "two deployments: first the version or the part of the edit that keeps the imported "
+                "exports, then the rest"
             )
             if len(gone) < len(names):
                 advice = "restore the value, or deploy a second platform"
@@ -294,7 +295,7 @@ class _Comparison:
                 "then `npx cdk deploy --all`"
             )
         return edit(stack, Change.REFUSED, list(names), None, message, rule="HP970", advice=advice,
-                    impact="CloudFormation refuses to update the stack, and the deployment ends there")  # fmt: skip
+                    impact="CloudFormation rejects the update of the stack, and the deployment stops")  # fmt: skip
 
     def _can_go_first(self, users: Sequence[str]) -> bool:
         """Whether stacks can be deployed before the others: what they import and read is deployed already."""
@@ -323,7 +324,7 @@ def _left_behind(stack: str) -> Edit:
         Change.LEAVES_BEHIND,
         stack,
         None,
-        "is deployed, and the new app does not have it",
+        "is deployed but not in the new app",
         rule="HP971",
         impact="no deployment changes it: its resources stay as they are, keep running and are billed",
         advice=f"to delete it: `hyperpod stacks delete {stack}`",

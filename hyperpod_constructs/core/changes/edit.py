@@ -19,9 +19,9 @@ REPLACING = frozenset(WORST_FIRST[:6])
 
 MEANING: Mapping[Change, str] = {
     Change.LOSES_DATA: "the resource is deleted or replaced, and its data is lost",
-    Change.REPLACES_CLUSTER: "CloudFormation replaces the HyperPod or the EKS cluster, with all nodes and what runs on them",
-    Change.LEAVES_BEHIND: "what is deployed stays as it is, keeps running and is billed; nothing manages it any more",
-    Change.REFUSED: "the deployment fails: CloudFormation or the service refuses the change on what is deployed",
+    Change.REPLACES_CLUSTER: "CloudFormation replaces the HyperPod or the EKS cluster, with all nodes and workloads",
+    Change.LEAVES_BEHIND: "what is deployed stays as it is, keeps running and is billed; it is no longer managed",
+    Change.REFUSED: "the deployment fails: CloudFormation or the service rejects the change",
     Change.REPLACES_GROUP: "an instance group cannot be changed this way: its nodes are removed and new ones are created",
     Change.REPLACES: "CloudFormation replaces this one resource",
     Change.DRAINS: "nodes or pods are restarted, drained or removed; running work is interrupted",

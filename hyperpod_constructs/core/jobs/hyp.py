@@ -235,7 +235,7 @@ class _Conversion:
 
     def _volume(self, path: str, volume: Any) -> None:
         if not isinstance(volume, Mapping):
-            self._error(path, "must be a mapping of keys", "write name, type and mount_path")
+            self._error(path, "must be a mapping", "write name, type and mount_path")
             return
         source = {"hostPath": ("path", "host_path"), "pvc": ("claim_name", "claim")}.get(str(volume.get("type")))
         if source is None:

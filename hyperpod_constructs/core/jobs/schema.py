@@ -54,7 +54,7 @@ def flaws(value: Any, type_: str = "PodTemplateSpec", path: str = "") -> Iterato
             yield from flaws(one, type_[1:-1], join(path, index))
     elif type_[0] == "{":
         if not isinstance(value, Mapping):
-            yield Flaw(path, f"must be a mapping of keys, not {_kind(value)}")
+            yield Flaw(path, f"must be a mapping, not {_kind(value)}")
             return
         for key, one in value.items():
             yield from flaws(one, type_[1:-1], join(path, str(key)))
@@ -76,7 +76,7 @@ def _fields(type_: str) -> tuple[Mapping[str, str], tuple[str, ...], Mapping[str
 
 def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
     if not isinstance(value, Mapping):
-        yield Flaw(path, f"must be a mapping of keys, not {_kind(value)}")
+        yield Flaw(path, f"must be a mapping, not {_kind(value)}")
         return
     fields, required, limited = _fields(type_)
     for key, one in value.items():
@@ -134,7 +134,7 @@ def _kind(value: Any) -> str:
         return f"the number {value}"
     if isinstance(value, str):
         return f"the text {value[:60]!r}"
-    return "a list" if isinstance(value, list | tuple) else "a mapping of keys"
+    return "a list" if isinstance(value, list | tuple) else "a mapping"
 
 
 def _near(name: str, names: Iterable[str], cutoff: float) -> list[str]:

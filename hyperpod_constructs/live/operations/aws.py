@@ -76,7 +76,7 @@ class Failure:
         return {
             Trouble.CREDENTIALS: "run `aws configure` or `aws sso login`, or name a profile with --profile",
             Trouble.EXPIRED: "renew them, for example with `aws sso login`, and try again",
-            Trouble.CLOCK: "set this machine's clock (NTP): AWS refuses requests that are more than 5 minutes off",
+            Trouble.CLOCK: "set this machine's clock (NTP): AWS rejects requests that are more than 5 minutes off",
             Trouble.DENIED: f"allow {self.call} for this role or user, or use another --profile",
             Trouble.THROTTLED: "try again in a minute",
             Trouble.NETWORK: "check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoint",

@@ -181,7 +181,7 @@ def submit(api: Kubernetes, manifest: Json, *, dry_run: bool = False) -> tuple[d
     existing = api.get(f"{path}/{metadata['name']}")
     if not re.search(r"-[0-9a-f]{8}$", metadata["name"]):
         name = f"{kind.name} {metadata['namespace']}/{metadata['name']}"
-        raise KubernetesError(409, "AlreadyExists", f"{name} is there already; delete it first, or rename this one")
+        raise KubernetesError(409, "AlreadyExists", f"{name} already exists; delete it first, or rename this one")
     return existing, False
 
 

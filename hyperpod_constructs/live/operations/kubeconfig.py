@@ -79,7 +79,7 @@ def merged(existing: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     for context in new.get("contexts", ()):
         there = _named(existing, "contexts", context["name"], "context")
         if there is not None and there.get("cluster") != context["context"]["cluster"]:
-            raise NameTaken(f"the context {context['name']!r} leads to the cluster {there.get('cluster')!r}")
+            raise NameTaken(f"the context {context['name']!r} points to the cluster {there.get('cluster')!r}")
     for key, value in new.items():
         if isinstance(value, list):
             names = {entry["name"] for entry in value}
@@ -93,19 +93,21 @@ def read(file: Path) -> dict[str, Any]:
     """The content of a kubeconfig; empty where there is none.
 
     Raises:
-        UnusableKubeconfig: it is no YAML mapping.
+        UnusableKubeconfig: it is not a YAML mapping.
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UnusableKubeconfig(f"{file} is no kubeconfig: {error}") from error
+        raise UnusableKubeconfig(f"{file} is not a valid kubeconfig: {error}") from error
     if content is None:
         return {}
     lists = ("clusters", "users", "contexts")
     if not isinstance(content, dict) or any(not isinstance(content.get(key) or [], list) for key in lists):
-        raise UnusableKubeconfig(f"{file} is no kubeconfig: expected a mapping with clusters, users and contexts")
+        raise UnusableKubeconfig(
+            f"{file} is not a valid kubeconfig: expected a mapping with clusters, users and contexts"
+        )
     return content
 
 

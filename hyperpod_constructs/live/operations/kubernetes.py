@@ -41,7 +41,7 @@ class KubernetesError(Exception):
         """What the person at the keyboard can do."""
         return {
             0: "check the network, VPN and the endpoint: a private endpoint is reached from inside the VPC only",
-            401: "the cluster does not know these credentials: `hyperpod context set CLUSTER`, or renew them",
+            401: "the cluster rejected these credentials: `hyperpod context set CLUSTER`, or renew them",
             403: "ask for an access entry with more rights in the cluster (eks.access in the config)",
             404: "check name and namespace: `hyperpod jobs list -A`",
         }.get(self.status, "")
@@ -150,7 +150,7 @@ def by_kubeconfig(context: str | None = None) -> Kubernetes:
     """By KUBECONFIG or `~/.kube/config`; its exec plugins run when they are needed.
 
     Raises:
-        KubernetesError: there is no kubeconfig, no such context, or its plugin failed.
+        KubernetesError: there is not a valid kubeconfig, no such context, or its plugin failed.
     """
     # the client looks at KUBECONFIG only when it is imported
     return Kubernetes(lambda: way_of(os.environ.get("KUBECONFIG") or "~/.kube/config", context))
@@ -160,7 +160,7 @@ def way_of(file: str, context: str | None = None) -> Way:
     """The way into the cluster of a kubeconfig's context, by default of the current one.
 
     Raises:
-        KubernetesError: there is no kubeconfig, no such context, or its plugin failed.
+        KubernetesError: there is not a valid kubeconfig, no such context, or its plugin failed.
     """
     from kubernetes import client, config
 

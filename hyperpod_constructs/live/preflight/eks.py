@@ -67,7 +67,7 @@ def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
         yield "HP943", Problem(_PATH, message, cure, severity=Severity.ERROR if closed else Severity.WARNING)
     existing, vpc = platform.network.existing, network.get("vpcId")
     if existing is None:
-        message = f"EKS cluster {live['name']} is in {vpc}, and the config makes a new VPC"
+        message = f"EKS cluster {live['name']} is in {vpc}, and the config creates a new VPC"
         yield "HP944", Problem("network", message, f"network.existing: {{vpc_id: {vpc}, ...}}")
     elif vpc != existing.vpc_id:
         message = f"EKS cluster {live['name']} is in {vpc}, not in {existing.vpc_id}"
@@ -76,7 +76,7 @@ def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
     for other in hyperpod or ():
         uses = other.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
         if uses == live["arn"] and not ours & {other["ClusterArn"], other.get("ClusterName")}:
-            message = f"HyperPod cluster {other.get('ClusterName')} uses EKS cluster {live['name']} already"
+            message = f"HyperPod cluster {other.get('ClusterName')} already uses EKS cluster {live['name']}"
             yield "HP948", Problem(_PATH, message)
 
 
@@ -124,7 +124,7 @@ def addons_and_access(platform: Platform, ask: Asking) -> Iterator[Found]:
         ]
         for path, arn in named:
             if arn in entries and not any(arn in id_ for id_ in mine):
-                message = f"{arn} has an access entry in {name} already; EKS refuses to create a second one"
+                message = f"{arn} already has an access entry in {name}; EKS rejects a second one"
                 cure = "eks.existing.admin_entries: false leaves the entries of all admins as they are"
                 yield "HP946", Problem(path, message, cure if path.startswith("eks.admins") else None)
 
@@ -152,7 +152,7 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own: Iterable[str
                 continue
         elif live is not None and not any(name in id_ for id_ in own):
             version = live["addonVersion"]
-            message = f"{name} {version} is installed already, and not by this platform"
+            message = f"{name} {version} is already installed, but not by this platform"
             cure = f"{key}: {{enabled: false}} leaves it alone; or remove it first"
             yield "HP945", Problem(f"addons.{key}", message, cure)
         if live is None:
@@ -189,7 +189,7 @@ def own_kueue(platform: Platform, ask: Asking) -> Iterator[Found]:
         found = api.items("/apis/apps/v1/deployments", labelSelector="app.kubernetes.io/name=kueue")
     except KubernetesError as error:
         message = f"could not look for a Kueue in {name}: {error}"
-        cure = "look yourself: kubectl get deployments -A -l app.kubernetes.io/name=kueue"
+        cure = "check with: kubectl get deployments -A -l app.kubernetes.io/name=kueue"
         yield "HP947", Problem(path, message, cure, "Not known.", Severity.NOTE)
         return
     if found:

@@ -137,7 +137,7 @@ def buckets(platform: Platform, ask: Asking) -> Iterator[Found]:
         if answer is None:
             yield "HP953", Problem(paths[bucket], f"there is no bucket {bucket}")
         elif answer.get("BucketRegion", ask.region) != ask.region:
-            message = f"bucket {bucket} is in {answer['BucketRegion']}, the platform in {ask.region}"
+            message = f"bucket {bucket} is in the region {answer['BucketRegion']}; the platform is in {ask.region}"
             yield "HP953", Problem(paths[bucket], message)
     executors = {role.arn: role.path for role in reversed(_roles(platform)) if role.kind == "execution"}
     scripts = [bucket for bucket, path in paths.items() if "lifecycle" in path]

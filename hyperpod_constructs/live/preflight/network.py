@@ -109,7 +109,7 @@ def _control_plane(platform: Platform, existing: ExistingNetwork, by_id: Mapping
     zones = {by_id[id_]["AvailabilityZoneId"] for id_ in plane if id_ in by_id}
     least = catalog.limit(_CONTROL_PLANE_IPS).value
     if len(zones) < catalog.limit("eks_subnets").value and all(id_ in by_id for id_ in plane):
-        message = f"the control plane's subnets are in {', '.join(sorted(zones))} only; EKS needs two zones"
+        message = f"the control plane's subnets are in {', '.join(sorted(zones))} only; EKS requires two zones"
         yield "HP931", Problem("network.existing.control_plane_subnet_ids", message)
     for id_ in plane:
         if id_ in by_id and by_id[id_]["AvailableIpAddressCount"] < least:
@@ -181,7 +181,7 @@ def routes(platform: Platform, ask: Asking) -> Iterator[Found]:
         return
     for name, value in (("DNS resolution", support), ("DNS hostnames", hostnames)):
         if value is False:
-            message = f"{name} is switched off in {existing.vpc_id}"
+            message = f"{name} is disabled in {existing.vpc_id}"
             yield "HP936", Problem("network.existing.vpc_id", message)
     if tables is None:
         return
@@ -213,9 +213,7 @@ def _default_routes(existing: ExistingNetwork, tables: Iterable[Json]) -> Iterat
             )
             yield "HP933", Problem(path, message)
         elif any(route.get("State") == "blackhole" for route in default):
-            message = (
-                f"the route of {table['RouteTableId']} to 0.0.0.0/0 leads to something that was deleted (blackhole)"
-            )
+            message = f"the route of {table['RouteTableId']} to 0.0.0.0/0 points to a deleted target (blackhole)"
             yield "HP933", Problem(path, message, "repair the route")
 
 
@@ -258,7 +256,7 @@ def _second_endpoints(
         live = live_of.get(service)
         if live and live.get("PrivateDnsEnabled") and live["VpcEndpointId"] not in ours:
             there_is = f"{live['VpcEndpointId']} serves {service} with private DNS in this VPC already"
-            message = f"{there_is}; EC2 refuses a second one"
+            message = f"{there_is}; EC2 rejects a second one"
             yield "HP934", Problem(f"network.interface_endpoints[{index}]", message, f"remove {service} from the list")
 
 
@@ -271,7 +269,7 @@ def _ways_to_s3(region: str, endpoints: Iterable[Json], closed: Iterable[Any]) -
         if not has_s3 and not subnet.route_table_id:
             id_ = table["RouteTableId"]
             message = f"{subnet.subnet_id} reaches neither the internet nor S3: {id_} has no route to either"
-            cure = f"route_table_id: {id_}, and a gateway endpoint is made for it"
+            cure = f"route_table_id: {id_}, and a gateway endpoint is created for it"
             yield "HP933", Problem(path, message, cure)
 
 
@@ -285,13 +283,17 @@ def _missing_endpoints(platform: Platform, region: str, endpoints: Iterable[Json
         severity = Severity.WARNING if wanted.uncertain else None
         if live is None:
             message = (
-                f"no endpoint of com.amazonaws.{region}.{wanted.service} for nodes without a way out ({wanted.reason})"
+                f"no endpoint of com.amazonaws.{region}.{wanted.service} for nodes without internet access "
+                f"({wanted.reason})"
             )
             cure = f"add {wanted.service} to network.interface_endpoints"
             yield "HP934", Problem("network.existing", message, cure, severity=severity)
         elif live.get("VpcEndpointType", "Interface") == "Interface" and live.get("PrivateDnsEnabled") is False:
-            message = f"{live['VpcEndpointId']} ({wanted.service}) has no private DNS name: callers do not find it"
-            yield "HP934", Problem("network.existing", message, "switch its private DNS names on", severity=severity)
+            message = f"{live['VpcEndpointId']} ({wanted.service}) has private DNS disabled: clients cannot resolve it"
+            yield (
+                "HP934",
+                Problem("network.existing", message, "enable private DNS names on the endpoint", severity=severity),
+            )
 
 
 def _endpoint_groups(platform: Platform, endpoints: Iterable[Json], groups: Iterable[Json]) -> Iterator[Found]:

@@ -198,11 +198,11 @@ def _short(want: Want, limits: Mapping[str, Mapping[str, Any]], region: str) -> 
     for amount, rule_severity in ((want.need, None), (want.most, Severity.WARNING)):
         if amount + want.used <= value:
             continue
-        grown = " when it grows to its most" if rule_severity else ""
-        used = f" and {want.used:g} in use by others make {amount + want.used:g}" if want.used else ""
+        grown = " at its maximum size" if rule_severity else ""
+        used = f" plus {want.used:g} in use by others is {amount + want.used:g}" if want.used else ""
         message = (
             f"{want.quota.name}: {amount:g} {want.unit}".rstrip()
-            + f" wanted{grown}{used}, the quota is {value:g}: {amount + want.used - value:g} short"
+            + f" required{grown}{used}, the quota is {value:g}: {amount + want.used - value:g} short"
         )
         cure = _request(listed, want.quota, amount + want.used, region)
         yield want.rule, Problem(want.path, message, cure, severity=rule_severity)
@@ -215,7 +215,7 @@ def _request(listed: Mapping[str, Any], quota: Quota, wanted: float, region: str
         f"aws service-quotas request-service-quota-increase --service-code {quota.service} --quota-code {code} "
         f"--desired-value {wanted:g} --region {region}"
     )
-    return f"{command}  (not adjustable by itself: ask AWS support)" if listed.get("Adjustable") is False else command
+    return f"{command}  (not adjustable: contact AWS Support)" if listed.get("Adjustable") is False else command
 
 
 def _flexible(
@@ -231,7 +231,8 @@ def _flexible(
         named.append(f"{kind} {left:g}")
     if group.count > free:
         message = (
-            f"{group.count} instances of {len(group.types)} types wanted, the quotas leave {free:g}: {', '.join(named)}"
+            f"{group.count} instances of {len(group.types)} types required, the quotas allow {free:g} more: "
+            f"{', '.join(named)}"
         )
         first = catalog.instance_quota("spot" if spot else "cluster", group.types[0])
         taken = used.get((group.types[0], spot), 0)

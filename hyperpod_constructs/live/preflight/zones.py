@@ -33,7 +33,7 @@ def zones(platform: Platform, ask: Asking) -> Iterator[Found]:
         }
         for path, zone in _named_zones(platform):
             if zone not in known:
-                message = f"{zone} is no zone of this account in {ask.region}; it has {', '.join(sorted(known))}"
+                message = f"{zone} is not a zone of this account in {ask.region}; it has {', '.join(sorted(known))}"
                 yield "HP920", Problem(path, message)
             elif known[zone].get("State", "available") != "available":
                 yield "HP920", Problem(path, f"{zone} is {known[zone]['State']}")
@@ -110,7 +110,7 @@ def training_plans(platform: Platform, ask: Asking) -> Iterator[Found]:
         for path, group in groups:
             zone = context.zone_of(group)
             if kinds and not kinds.intersection(group.types):
-                message = f"the plan holds {', '.join(sorted(kinds))}, the group wants {', '.join(group.types)}"
+                message = f"the plan holds {', '.join(sorted(kinds))}, the group requires {', '.join(group.types)}"
                 yield "HP923", Problem(f"{path}.instance_type", message, f"use {sorted(kinds)[0]}")
             if zone and plan_zones and zone not in plan_zones:
                 message = f"the plan's capacity is in {', '.join(sorted(plan_zones))}, the group's nodes in {zone}"
@@ -119,7 +119,7 @@ def training_plans(platform: Platform, ask: Asking) -> Iterator[Found]:
         wanted, total = sum(group.count for _, group in groups), plan.get("TotalInstanceCount", 0)
         usable = total - plan.get("UnhealthyInstanceCount", 0)
         if wanted > usable:
-            message = f"{wanted} instances wanted, the plan has {total}"
+            message = f"{wanted} instances required, the plan has {total}"
             if total != usable:
                 message += f" of which {total - usable} are unhealthy"
             yield "HP924", Problem(f"{groups[0][0]}.count", message, f"lower the count to {usable}, or extend the plan")

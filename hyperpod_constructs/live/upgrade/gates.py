@@ -169,7 +169,7 @@ def _insight_gates(target: str, insights: Iterable[Insight]) -> Iterator[Gate]:
     for insight in insights:
         if insight.kubernetes == target:
             state = _INSIGHT_STATES.get(insight.status, "unknown")
-            meanwhile = "" if state == "ready" else "mend what EKS names: aws eks describe-insight"
+            meanwhile = "" if state == "ready" else "resolve the insight: aws eks describe-insight"
             detail = insight.reason or insight.status.lower()
             yield Gate(name=f"EKS insight: {insight.name}", state=state, detail=detail, meanwhile=meanwhile)
 
@@ -239,7 +239,9 @@ def _chart_gates(platform: Platform, target: str, release: Release | None) -> It
     made = date.fromisoformat(chart["commit_date"])
     released = release.released if release else None
     if released is None or made < released:
-        detail = f"the pinned commit is of {made}, before {target} came to EKS ({released or 'date not known'})"
+        detail = (
+            f"the pinned commit is of {made}, before {target} was available on EKS ({released or 'date not known'})"
+        )
         meanwhile = "look for a newer commit of the chart, and try it on a test cluster"
         yield Gate(name="dependency chart", state="unknown", detail=detail, meanwhile=meanwhile)
     else:

@@ -172,10 +172,10 @@ def _between(source: str, target: str) -> list[str]:
         days = load("kubernetes")["control_plane"]["rollback_days"]
         raise NoPlan(
             f"{target} is older than {source}: EKS goes back one minor version within {days} days of an upgrade, "
-            "and no further; what is older needs a new cluster"
+            "and no further; an older version requires a new cluster"
         )
     if first[0] != last[0]:
-        raise NoPlan(f"no way is known from {source} to {target}")
+        raise NoPlan(f"no upgrade path is known from {source} to {target}")
     return [f"{first[0]}.{number}" for number in range(first[1], last[1] + 1)]
 
 
@@ -201,7 +201,7 @@ def _step(
         change=change,
         actions=tuple(_actions(platform, source, target, supports, names, config)),
         final=(
-            "Node software: HyperPod nodes that run the newer AMI must go back before the control plane can.",
+            "Node software: HyperPod nodes that run the newer AMI must be rolled back before the control plane.",
             "Objects stored in APIs that only the newer version has; look for removed APIs before (EKS upgrade insights).",
         ),
     )
@@ -237,7 +237,7 @@ def _actions(
         versions = ", ".join(_named(key, target, supports) for key in keys)
         yield Action(
             part=part,
-            what=f"Bring them to versions for {target}: {versions}.",
+            what=f"Update them to versions for {target}: {versions}.",
             commands=(f"{deploy}-{stack}",),
             undo="name the version before in `version:` of the add-on and deploy; EKS does not roll add-ons back",
         )

@@ -35,9 +35,17 @@ def is_version(value: Any) -> bool:
 @on("eks.authentication_mode")
 def _authentication_mode(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if after == "API":
-        yield edit(path, Change.IN_PLACE, before, after, advice="this cannot be reverted: EKS never goes back from API")
+        yield edit(
+            path,
+            Change.IN_PLACE,
+            before,
+            after,
+            advice="this cannot be reverted: EKS does not support changing API to another mode",
+        )
     else:
-        yield edit(path, Change.REFUSED, before, after, advice="keep API: EKS never goes back from it")
+        yield edit(
+            path, Change.REFUSED, before, after, advice="keep API: EKS does not support changing it to another mode"
+        )
 
 
 @on("cluster.instance_groups[].count", "cluster.restricted_instance_groups[].count")
@@ -45,21 +53,21 @@ def _count(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
     index = int(path.rpartition("[")[2].partition("]")[0])
     groups = both.new.cluster.instance_groups if ".instance_groups" in path else ()
     if index < len(groups) and groups[index].name in both.new.cluster.scaled_groups:
-        impact = "the autoscaler owns the count of this group: a deployment keeps the live one"
+        impact = "the autoscaler controls the count of this group: a deployment keeps the current count"
         yield edit(path, Change.NONE, before, after, impact=impact)
     elif after < before:
-        advice = "remove named nodes with BatchDeleteClusterNodes: UpdateCluster chooses which ones go"
+        advice = "remove named nodes with BatchDeleteClusterNodes: UpdateCluster chooses the nodes that it removes"
         yield edit(path, Change.DRAINS, before, after, advice=advice)
     else:
         yield edit(path, Change.IN_PLACE, before, after)
 
 
-_LIFECYCLE = "new and replaced nodes run it; nodes that exist keep what they ran when they were created"
+_LIFECYCLE = "new and replaced nodes run it; existing nodes keep the result of the scripts that they ran at creation"
 
 
 @on("cluster.lifecycle", "cluster.instance_groups[].lifecycle", "cluster.lifecycle_bucket_name")
 def _lifecycle(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    advice = "to apply it to nodes that exist, replace them (`hyperpod nodes replace`) when no job runs"
+    advice = "to apply it to existing nodes, replace them (`hyperpod nodes replace`) when no job runs"
     yield edit(path, Change.IN_PLACE, before, after, impact=_LIFECYCLE, advice=advice)
 
 

@@ -38,7 +38,8 @@ def removed(both: Both, path: str, item: Any, name: str) -> Iterator[Edit]:
         yield edit(path, Change.DRAINS, item, None, message, impact="the job is deleted: if it runs, it is stopped",
                    advice="wait until it has finished")  # fmt: skip
     elif path.startswith("governance.teams"):
-        yield edit(path, Change.DRAINS, item, None, message, impact="quota, queue and rights go; its work is stopped",
+        yield edit(path, Change.DRAINS, item, None, message,
+                   impact="quota, queue and permissions are deleted; its workloads are stopped",
                    advice="wait until its jobs have finished")  # fmt: skip
     elif ".data_repositories[" in path:
         yield edit(
@@ -47,7 +48,7 @@ def removed(both: Both, path: str, item: Any, name: str) -> Iterator[Edit]:
             item,
             None,
             message,
-            impact="the directory is no longer kept in step with S3; files stay",
+            impact="the directory is no longer synchronized with S3; files are kept",
         )
     elif ".taints[" in path or path.startswith(("eks.access", "acknowledge")):
         change = Change.NONE if path.startswith("acknowledge") else Change.IN_PLACE

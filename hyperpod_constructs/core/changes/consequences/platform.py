@@ -36,7 +36,12 @@ def _nat(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if after == "none":
         impact = "nodes and pods lose their route out: pulling images and calling AWS APIs without a VPC endpoint fail"
         yield edit(
-            path, Change.DRAINS, before, after, impact=impact, advice="add VPC endpoints for all that is needed first"
+            path,
+            Change.DRAINS,
+            before,
+            after,
+            impact=impact,
+            advice="add VPC endpoints for all required services first",
         )
     else:
         impact = "running work continues; connections through a NAT gateway that is removed are cut"
@@ -92,7 +97,7 @@ def _fixed_zones(old: Platform, new: Platform, before: tuple[str, ...], after: t
     if new.eks.existing is not None:
         advice = f"set network.control_plane_zone_ids to {zones}"
         return edit(path, Change.REPLACES_CLUSTER, list(before), list(after), advice=advice)
-    impact = "EKS refuses another set of zones for the control plane; the Eks stack rolls back"
+    impact = "EKS rejects another set of zones for the control plane; the Eks stack rolls back"
     kept = all(zone in zones_of(new.network) for zone in before)
     advice = f"set network.control_plane_zone_ids to {zones}" if kept else f"keep {zones} in the network"
     return edit(path, Change.REFUSED, list(before), list(after), impact=impact, advice=advice)
@@ -104,7 +109,7 @@ def _zone_removed(old: Platform, new: Platform, field: str, zone: str) -> Edit:
     if users:
         names = ", ".join(users)
         message = f"{zone} is removed while {names} {'is' if len(users) == 1 else 'are'} deployed there"
-        impact = "CloudFormation refuses: the Network stack is updated first, and its subnets are in use"
+        impact = "CloudFormation rejects the change: the Network stack is updated first, and its subnets are in use"
         advice = f"two deployments: first remove {names}, then the zone"
         return edit(field, Change.REFUSED, zone, None, message, impact=impact, advice=advice)
     return edit(
@@ -128,7 +133,7 @@ def _ranges(before: Network, after: Network) -> Iterator[Edit]:
     message += f", and {len(moved) - 1} more" if len(moved) > 1 else ""
     taken = any(ip_network(one).overlaps(ip_network(other)) for _, one in moved.values() for other in old.values())
     if taken:
-        impact = "EC2 refuses: CloudFormation creates the new subnet while another one has its range"
+        impact = "EC2 rejects the change: CloudFormation creates the new subnet while another subnet has its CIDR"
         yield edit(path, Change.REFUSED, cidr, wanted, message, impact=impact,
                    advice="keep the order of the zones, and append new ones at the end")  # fmt: skip
     elif any(kind != "public" and zone in control_plane_zones(before) for kind, zone in moved):
@@ -140,7 +145,7 @@ def _ranges(before: Network, after: Network) -> Iterator[Edit]:
 
 @on("network.existing.control_plane_subnet_ids")
 def _control_plane_subnets(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    impact = "EKS moves its interfaces; it refuses subnets in other zones than at creation"
+    impact = "EKS moves its interfaces; it rejects subnets in zones other than those at creation"
     yield edit(path, Change.IN_PLACE, list(before), list(after), impact=impact)
 
 

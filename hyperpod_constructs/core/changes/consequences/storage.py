@@ -16,7 +16,7 @@ from .registry import Both, on
 @on("storage.lustre[].lustre_version")
 def _lustre_version(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if is_version(before) and is_version(after) and minor(after) < minor(before):
-        yield edit(path, Change.REFUSED, before, after, impact="FSx refuses: the new version must be newer",
+        yield edit(path, Change.REFUSED, before, after, impact="FSx rejects the change: the new version must be newer",
                    advice="keep the version, or create a second file system")  # fmt: skip
     else:
         impact = "FSx upgrades the file system; pods that mount it are interrupted, data is kept"
@@ -27,14 +27,14 @@ def _lustre_version(_: Both, path: str, before: Any, after: Any) -> Iterator[Edi
 def _throughput(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if _system(both, path).deployment_type != _system(both, path, old=True).deployment_type:
         return  # told by the deployment type
-    impact = "FSx exchanges the file servers: the file system is unavailable for some minutes, then I/O continues"
+    impact = "FSx replaces the file servers: the file system is unavailable for some minutes, then I/O continues"
     yield edit(path, Change.DRAINS, before, after, impact=impact)
 
 
 @on("storage.lustre[].size_gib")
 def _size(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if after < before:
-        yield edit(path, Change.REFUSED, before, after, impact="FSx refuses: capacity only grows",
+        yield edit(path, Change.REFUSED, before, after, impact="FSx rejects the change: the capacity can only be increased",
                    advice="create a smaller file system and move the data")  # fmt: skip
     else:
         impact = "the file system grows; it may be unavailable for some minutes, and I/O then continues"
@@ -58,7 +58,7 @@ def _replaced_system(both: Both, path: str, before: Any, after: Any) -> Iterator
         f"set {path} to {before}" if follows else "restore the value, or create a second file system and copy the data"
     )
     if follows:
-        impact += "; while the file system does not name its zone, the deployment is refused before anything changes"
+        impact += "; while the file system does not name its zone, the deployment is rejected before anything changes"
     message = f"the file system {named.name!r} moves from {before} to {after}".replace("'", '"') if follows else ""
     yield edit(
         path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=impact, advice=advice
@@ -73,7 +73,7 @@ def _system(both: Both, path: str, *, old: bool = False) -> LustreFileSystem:
 
 @on("storage.lustre[].existing_id")
 def _existing_system(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    impact = "the volumes and claims point to another file system; Kubernetes refuses to change them in place"
+    impact = "the volumes and claims point to another file system; Kubernetes rejects changing them in place"
     yield edit(path, Change.REFUSED, before, after, impact=impact, advice="use a new name for the other file system")
 
 
@@ -103,5 +103,5 @@ def _removal(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
 def _bucket_access(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
     order = ("none", "read", "read-write")
     less = order.index(after) < order.index(before)
-    impact = "jobs that use the removed rights fail" if less else ""
+    impact = "jobs that use the removed permissions fail" if less else ""
     yield edit(path, Change.DRAINS if less else Change.IN_PLACE, before, after, impact=impact)

@@ -20,7 +20,7 @@ def _governance(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit
         return
     if after is None:
         yield edit(path, Change.DRAINS, before, None, "the cluster policy is removed",
-                   impact="priorities and fair share no longer apply; what is queued by them waits or fails")  # fmt: skip
+                   impact="priorities and fair share no longer apply; queued workloads wait or fail")  # fmt: skip
         for index, team in enumerate(before.teams):
             yield from removed(both, f"{path}.teams[{index}]", team, team.name)
         return
@@ -31,7 +31,7 @@ def _governance(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit
 
 @on("governance.through")
 def _through(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    impact = "CloudFormation refuses to change the type of a resource in place"
+    impact = "CloudFormation rejects changing the type of a resource in place"
     yield edit(path, Change.REFUSED, before, after, impact=impact,
                advice="remove governance in one deployment, and add it with the new value in the next")  # fmt: skip
 

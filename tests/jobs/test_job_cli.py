@@ -165,7 +165,7 @@ def test_against_a_cluster(file: Path, config: str):
     result = run("render", str(file), "--cluster", config, "--instance-type", "ml.p5.48xlarge")
     assert result.exit_code == 1
     assert "train.yaml:3:16: error HP740 instance_type: the cluster has no nodes of ml.p5.48xlarge" in result.stderr
-    assert "Types of the cluster: ml.g5.8xlarge, ml.m5.4xlarge" in result.stderr
+    assert "Use one of: ml.g5.8xlarge, ml.m5.4xlarge" in result.stderr
 
 
 def test_a_cluster_config_that_cannot_be_read(file: Path):

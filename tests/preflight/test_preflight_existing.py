@@ -139,7 +139,10 @@ def test_lifecycle_bucket(aws):
     aws.on("iam", "SimulatePrincipalPolicy", denying("s3:GetObject"))
     assert f"{ROLE} may not s3:GetObject in bucket scripts" in said(look(aws, platform), "HP952").message
     aws.on("s3", "HeadBucket", {"BucketRegion": "us-east-1"})
-    assert said(look(aws, platform), "HP953").message == "bucket scripts is in us-east-1, the platform in us-west-2"
+    assert (
+        said(look(aws, platform), "HP953").message
+        == "bucket scripts is in the region us-east-1; the platform is in us-west-2"
+    )
     aws.fail("s3", "HeadBucket", "404", status=404)
     assert said(look(aws, platform), "HP953").message == "there is no bucket scripts"
 

@@ -16,7 +16,7 @@ from .registry import Problem, rule
     "HP220",
     title="Principals are in a real account.",
     severity=Severity.NOTE,
-    why="EKS accepts the access entry, but nobody can use it: this is the placeholder account of AWS's documentation.",
+    why="EKS accepts the access entry, but the entry has no effect: this is the placeholder account of AWS's documentation.",
     cure="Specify a role in your account.",
     source=source_of("allowed", "documentation_accounts"),
     wrong="eks: {admins: ['arn:aws:iam::111122223333:role/PlatformAdmin']}\n",

@@ -56,12 +56,12 @@ def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
         names = [group.name for _, group in groups]
         if part.instance_group is not None and not opaque(part.instance_group) and part.instance_group not in names:
             message = f"no instance group {part.instance_group!r}"
-            yield Problem(f"{prefix}instance_group", message, f"Instance groups: {', '.join(names)}.")
+            yield Problem(f"{prefix}instance_group", message, f"Use one of: {', '.join(names)}.")
         elif not _groups(part, ctx):
             types = sorted({one for _, group in groups for one in group.types})
             where = f"instance group {part.instance_group!r}" if part.instance_group else "the cluster"
             message = f"{where} has no nodes of {kind.name}"
-            yield Problem(f"{prefix}instance_type", message, f"Types of the cluster: {', '.join(types)}.")
+            yield Problem(f"{prefix}instance_type", message, f"Use one of: {', '.join(types)}.")
 
 
 @rule(
@@ -114,16 +114,30 @@ def _open_ended(group: Group) -> bool:
 def has_team(job: Job, governance: Governance) -> Iterator[Problem]:
     teams = [team.name for team in governance.teams]
     if not opaque(job.team) and job.team not in teams:
-        yield Problem("team", f"no team {job.team!r}", f"Teams: {', '.join(teams) or 'none'}.")
+        yield Problem(
+            "team",
+            f"no team {job.team!r}",
+            f"Use one of: {', '.join(teams)}." if teams else "Define it under governance.teams.",
+        )
     queue = job.effective_queue
     if job.team is None and queue and queue.startswith("hyperpod-ns-") and not opaque(queue):
         queues = [team.queue for team in governance.teams]
         if queue not in queues:
-            yield Problem("queue", f"no team has the queue {queue!r}", f"Queues: {', '.join(queues) or 'none'}.")
+            yield Problem(
+                "queue",
+                f"no team has the queue {queue!r}",
+                f"Use one of: {', '.join(queues)}." if queues else "Define a team under governance.teams.",
+            )
     classes = [one.name for one in governance.scheduler.priority_classes]
     if job.priority and not opaque(job.priority) and job.priority.removesuffix("-priority") not in classes:
         message = f"the scheduler has no priority class {job.priority!r}"
-        yield Problem("priority", message, f"Priority classes: {', '.join(classes) or 'none'}.")
+        yield Problem(
+            "priority",
+            message,
+            f"Use one of: {', '.join(classes)}."
+            if classes
+            else "Define it under governance.scheduler.priority_classes.",
+        )
 
 
 @rule(
@@ -287,8 +301,8 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
                     continue
                 if wanted not in known:
                     if field == "fsx":  # claims of others are not in the config
-                        names = ", ".join(known) or "none"
-                        yield Problem(path, f"no file system {wanted!r}", f"File systems: {names}.")
+                        fix = f"Use one of: {', '.join(known)}." if known else "Define it under storage.lustre."
+                        yield Problem(path, f"no file system {wanted!r}", fix)
                 elif not {job.effective_namespace, job.team} & set(known[wanted]):
                     where = ", ".join(known[wanted])
                     message = f"{wanted!r} has claims in {where}, but the job runs in {job.effective_namespace}"

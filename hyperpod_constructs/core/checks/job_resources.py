@@ -282,7 +282,7 @@ def partitions(job: Job) -> Iterator[Problem]:
             yield Problem(
                 f"{prefix}mig_profile",
                 f"{kind.name} does not support {profile!r}",
-                f"Profiles of {kind.name}: {known}.",
+                f"Use one of: {known}.",
             )
         elif count > (most := mig_per_node(profile, kind)):
             yield Problem(

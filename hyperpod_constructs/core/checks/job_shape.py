@@ -252,7 +252,7 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
     "HP707",
     title="A job requests one topology, by a label that nodes have.",
     severity=Severity.WARNING,
-    why="Kueue rejects both together. With a label that no node has, the job waits indefinitely.",
+    why="Kueue rejects a job with both. Pods stay pending unless a node has the label.",
     cure="Keep preferred_topology or required_topology, with one of the topology.k8s.aws labels.",
     source="AWS documentation of task governance; Kueue: topology aware scheduling",
     wrong=example("preferred_topology: topology.k8s.aws/rack"),

@@ -170,7 +170,7 @@ def test_a_package_beside_the_folder_of_the_same_chart_is_left_out(helm: Helm, t
 
 def test_metadata_that_is_no_yaml(helm: Helm, tmp_path: Path) -> None:
     folder = write(chart(tmp_path / "parent"), {"values.yaml": "a: [1"})
-    with pytest.raises(ChartError, match=r"values\.yaml is not a YAML mapping: error converting YAML"):
+    with pytest.raises(ChartError, match=r"values\.yaml is no YAML mapping: error converting YAML"):
         complete(folder, helm, tmp_path)
 
 

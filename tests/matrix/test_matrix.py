@@ -76,14 +76,14 @@ def test_cdk_nag_finds_nothing_that_is_not_explained(index: int):
 
 
 def rare() -> App:
-    """What no row of the matrix has: scripts of the config's, gated recipes, buckets of pods, a looked-up subnet."""
+    """What no row of the matrix has: scripts of the config's, gated recipes, buckets of pods, names by CloudFormation."""
     app = App(context=cdk_context(), analytics_reporting=False)
     stack = Stack(app, "Rare", env=Environment(region="us-west-2"))
     content = {
         "name": "rare",
         "region": "us-west-2",
         "network": {"availability_zone_ids": ["usw2-az1", "usw2-az2"]},
-        "eks": {"admins": ["arn:aws:iam::111122223333:role/Admin"]},
+        "eks": {"cluster_name": None, "admins": ["arn:aws:iam::111122223333:role/Admin"]},
         "addons": {"mountpoint_s3_csi": {}},
         "cluster": {
             "lifecycle": {"source": "s3://my-scripts/nodes"},

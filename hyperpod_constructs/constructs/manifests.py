@@ -36,6 +36,7 @@ class Manifests(Construct):
         allow_data_loss: bool = False,
     ) -> None:
         super().__init__(scope, id)
+        cluster.kubernetes.parts.manifests += objects
         before = cluster.jobs_ready
         cluster.jobs_ready = DependencyGroup(before)
         groups: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -44,6 +44,7 @@ class Parts:
     lustre: list[LustreFileSystem] = field(default_factory=list)
     buckets: list[Bucket] = field(default_factory=list)
     jobs: list[tuple[Construct, Job]] = field(default_factory=list)
+    manifests: list[Mapping[str, Any]] = field(default_factory=list)
     told: _HasSpec | None = None
     """What jobs were told about a HyperPod cluster that this app may not make."""
     acknowledge: list[Acknowledgement] = field(default_factory=list)
@@ -86,6 +87,7 @@ class Parts:
                 governance=self._governance(),
                 storage=self._storage(),
                 jobs=tuple(job for _, job in self.jobs) or None,
+                manifests=tuple(self.manifests) or None,
                 acknowledge=tuple(self.acknowledge),
             )
             there = Addons().model_copy(update=self.addons) if self.addons else None

@@ -34,6 +34,7 @@ REASONS = {
     "HP032": "what an acknowledgement is about may be in another app on the same EKS cluster",
     "HP034": "use_facts() raises InvalidFacts with the same words",
     "HP602": "`through` is an argument of each construct, which nothing compares with the region",
+    "HP738": "the namespace may be made by another app; with teams in the app the rule fires",
     "HP747": "a job's claim may be made by another app; with a file system in the app the rule fires",
     "HP808": "both switches are arguments of one construct",
     **dict.fromkeys(("HP790", "HP791", "HP792"), _OFFICIAL),

@@ -65,6 +65,8 @@ class KubernetesProvider(Construct):
     """What the app puts on the EKS cluster; checked when the app is synthesized."""
     before_clusters: DependencyGroup
     """What HyperPod clusters on the EKS cluster come after, such as the dependency chart."""
+    before_jobs: DependencyGroup
+    """What jobs on the EKS cluster come after besides its operators and queues: objects of `Manifests`."""
     service_token: str
     """Service token of `Custom::HyperPodKubernetesObjects`."""
     reachable: DependencyGroup
@@ -102,6 +104,7 @@ class KubernetesProvider(Construct):
         keep_internal(self)
         self.reachable = DependencyGroup()
         self.before_clusters = DependencyGroup()
+        self.before_jobs = DependencyGroup()
         self.ready = DependencyGroup(self.role, self.reachable)
         if create_access_entry:
             self.ready.add(self._let_in("AccessEntry", self.role, "AmazonEKSClusterAdminPolicy"))

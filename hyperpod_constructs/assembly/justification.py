@@ -53,6 +53,6 @@ def actions_of(role: str, *groups: str) -> frozenset[str]:
 
 def describing() -> frozenset[str]:
     """The actions of an execution role that look something up, for which no resource can be named."""
-    looked_up = {it for it in catalog.role("execution").actions["network"] if it.startswith("ec2:Describe")}
+    looked_up = {action for action in catalog.role("execution").actions["network"] if action.startswith("ec2:Describe")}
     others = actions_of("execution", "network_identity", "fsx", "rolling_update_alarms")
     return frozenset({*looked_up, *others, "ecr:GetAuthorizationToken"})

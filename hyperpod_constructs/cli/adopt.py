@@ -48,14 +48,14 @@ def adopt(config: Path, folder: Path, profile: str | None, region: str | None, o
     data = {
         "resources": [
             {
-                "stack": one.stack,
-                "logical_id": one.logical_id,
-                "type": one.kind,
-                "identifier": dict(one.identifier),
-                "replaced": list(one.replaced),
-                "changed": list(one.changed),
+                "stack": takeover.stack,
+                "logical_id": takeover.logical_id,
+                "type": takeover.kind,
+                "identifier": dict(takeover.identifier),
+                "replaced": list(takeover.replaced),
+                "changed": list(takeover.changed),
             }
-            for one in made.takeovers
+            for takeover in made.takeovers
         ],
         "left": made.others,
         "new": made.new,
@@ -103,12 +103,12 @@ def _text(made: Adoption, folder: Path, config: Path) -> str:
     from ..core.terminal import readable
 
     lines = []
-    for one in made.takeovers:
+    for takeover in made.takeovers:
         lines.append(
-            f"{one.stack}: {one.name}: {'WOULD BE REPLACED, not taken over' if one.replaced else 'taken over'}"
+            f"{takeover.stack}: {takeover.name}: {'WOULD BE REPLACED, not taken over' if takeover.replaced else 'taken over'}"
         )
-        lines += [f"    replaces it: {text}" for text in one.replaced]
-        lines += [f"    changed by the first deployment: {text}" for text in one.changed]
+        lines += [f"    replaces it: {text}" for text in takeover.replaced]
+        lines += [f"    changed by the first deployment: {text}" for text in takeover.changed]
     lines += [f"left: {text}" for text in made.others]
     lines += [
         f"{stack}: {number} further resources are created by the first deployment" for stack, number in made.new.items()

@@ -33,9 +33,11 @@ def told(error: Exception) -> tuple[str, int]:
         release = version("hyperpod-constructs")
     except PackageNotFoundError:
         release = "unknown"
-    said = str(error).splitlines()[0] if str(error) else ""
+    first_line = str(error).splitlines()[0] if str(error) else ""
     cure = "report this with what the same command prints when HYPERPOD_DEBUG=1 is set"
-    return paragraph(f"unexpected {type(error).__name__} in hyperpod-constructs {release}: {said}\n  fix: {cure}"), BUG
+    return paragraph(
+        f"unexpected {type(error).__name__} in hyperpod-constructs {release}: {first_line}\n  fix: {cure}"
+    ), BUG
 
 
 class WrongUse(click.ClickException):

@@ -35,10 +35,10 @@ def list_(everything: bool, status: tuple[str, ...], profile: str | None, region
     from ..live.operations.stacks import summary
 
     with in_words():
-        found = [summary(it) for it in asked(_cloudformation(profile, region), everything=everything)]
-    found = [it for it in found if not status or it["status"] in status]
+        found = [summary(stack) for stack in asked(_cloudformation(profile, region), everything=everything)]
+    found = [stack for stack in found if not status or stack["status"] in status]
     head = ["NAME", "PLATFORM", "STATUS", "CREATED", "UPDATED"]
-    rows = [[it[key] for key in ("name", "platform", "status", "created", "updated")] for it in found]
+    rows = [[stack[key] for key in ("name", "platform", "status", "created", "updated")] for stack in found]
     empty = (
         "no stacks" if everything else "no stacks of hyperpod-constructs in this region; use --all to list all stacks"
     )
@@ -61,7 +61,7 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
         parts = [first]
         if found["outputs"]:
             parts.append(table(["OUTPUT", "VALUE"], list(found["outputs"].items())))
-        rows = [[it["type"], it["status"], it["id"]] for it in found["resources"]]
+        rows = [[resource["type"], resource["status"], resource["id"]] for resource in found["resources"]]
         parts.append(table(["RESOURCE", "STATUS", "ID"], rows, empty="no resources"))
         return "\n\n".join([*parts, *map(readable, found["failures"])])
 
@@ -103,15 +103,15 @@ def delete(
         client = _cloudformation(profile, region)
         found = stacks(client, platform=name)
         if not found:
-            found = [it for it in stacks(client, everything=everything) if it["StackName"] == name]
-        if any(it.get("ParentId") for it in found):
+            found = [stack for stack in stacks(client, everything=everything) if stack["StackName"] == name]
+        if any(stack.get("ParentId") for stack in found):
             raise click.ClickException(f"{name} is nested in another stack; delete that one")
         if not found:
             hint = "" if everything else "; use --all to include stacks of other tools"
             raise click.ClickException(f"no platform or stack of hyperpod-constructs is named {name!r}{hint}")
         plan = doomed(client, found)
         _show(plan)
-        protected = [it.name for it in plan if it.protected]
+        protected = [stack.name for stack in plan if stack.protected]
         if protected:
             command = "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name"
             raise click.ClickException(f"{', '.join(protected)} is protected: {command} {shlex.quote(protected[0])}")

@@ -174,10 +174,10 @@ class HyperPodFileSystem(Construct):
     def _uri(self, bucket: str, buckets: Mapping[str, s3.IBucket]) -> str:
         return f"s3://{buckets[bucket].bucket_name}" if bucket in buckets else bucket
 
-    def _admit_lustre(self, own: ec2.ISecurityGroup, nodes: ec2.ISecurityGroup) -> None:
+    def _admit_lustre(self, file_system_group: ec2.ISecurityGroup, nodes: ec2.ISecurityGroup) -> None:
         for first, last in catalog.ports("lustre"):
-            for peer in (own, nodes):
-                own.add_ingress_rule(peer, ec2.Port.tcp_range(first, last), "Lustre")
+            for peer in (file_system_group, nodes):
+                file_system_group.add_ingress_rule(peer, ec2.Port.tcp_range(first, last), "Lustre")
 
 
 def _completed(file_system: LustreFileSystem, capacity: Size | None, key: kms.IKey | None) -> LustreFileSystem:
@@ -187,8 +187,8 @@ def _completed(file_system: LustreFileSystem, capacity: Size | None, key: kms.IK
         given["kms_key_arn"] = key.key_arn
     if not given:
         return file_system
-    own = {name: getattr(file_system, name) for name in file_system.model_fields_set}
-    return LustreFileSystem.model_validate({**own, **given})
+    settings = {name: getattr(file_system, name) for name in file_system.model_fields_set}
+    return LustreFileSystem.model_validate({**settings, **given})
 
 
 def _lustre(file_system: LustreFileSystem) -> fsx.CfnFileSystem.LustreConfigurationProperty:

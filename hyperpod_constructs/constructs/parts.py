@@ -90,15 +90,15 @@ class Parts:
                 manifests=tuple(self.manifests) or None,
                 acknowledge=tuple(self.acknowledge),
             )
-            there = Addons().model_copy(update=self.addons) if self.addons else None
-            alone = replace(whole, addons=there, dependencies=self.dependencies, governance=None, jobs=None)
+            addons = Addons().model_copy(update=self.addons) if self.addons else None
+            alone = replace(whole, addons=addons, dependencies=self.dependencies, governance=None, jobs=None)
             elsewhere = replace(whole, addons=None, dependencies=None)
             certain = [*check(alone), *check(elsewhere)]
             for finding in (*certain, *map(_uncertain, check(whole))):
                 if specs or finding.rule.startswith("HP7") or self.told is None:
                     found.setdefault((finding.rule, finding.path, finding.message), finding)
-        own = acknowledged([*self.found, *self._one_cluster(others)], tuple(self.acknowledge), stale=False)
-        return ordered(map(self._named, [*found.values(), *own]))
+        findings = acknowledged([*self.found, *self._one_cluster(others)], tuple(self.acknowledge), stale=False)
+        return ordered(map(self._named, [*found.values(), *findings]))
 
     def _one_cluster(self, others: Sequence[Parts]) -> Iterator[Finding]:
         rule = find("HP027")
@@ -132,12 +132,12 @@ class Parts:
         return self.dependencies
 
     def _addons(self) -> Addons:
-        there = Addons().model_copy(update=self.addons)
+        addons = Addons().model_copy(update=self.addons)
         if not self.is_made_here:
-            return there
+            return addons
         wanted = {*Addons().effective(), *(need for key in self.addons for need in PREREQUISITES.get(key, ()))}
-        absent = {key: (getattr(there, key) or Addon()).model_copy(update={"enabled": False}) for key in wanted}
-        return there.model_copy(update={key: value for key, value in absent.items() if key not in self.addons})
+        absent = {key: (getattr(addons, key) or Addon()).model_copy(update={"enabled": False}) for key in wanted}
+        return addons.model_copy(update={key: value for key, value in absent.items() if key not in self.addons})
 
     def _governance(self) -> Governance | None:
         if not self.teams and not self.schedulers:

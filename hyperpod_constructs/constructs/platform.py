@@ -149,7 +149,7 @@ class HyperPodPlatform(Construct):
             )
         existing = platform.eks.existing
         theirs = CORE if existing and not existing.core_addons else ()
-        effective = {key: it for key, it in platform.addons.effective().items() if key not in theirs}
+        effective = {key: addon for key, addon in platform.addons.effective().items() if key not in theirs}
         more = {"observability": {"allow_data_loss": platform.allow_data_loss, "outputs": True}}
         self.addons = {
             key: construct(

@@ -181,14 +181,14 @@ def _images(content: Any) -> Iterator[str]:
     ['quay.io/a/b']
     """
     if isinstance(content, list):
-        for one in content:
-            yield from _images(one)
+        for item in content:
+            yield from _images(item)
     elif isinstance(content, dict):
         parts = [content.get(key) for key in ("registry", "repository", "image")]
         if any(isinstance(part, str) and part for part in parts[1:]):
             yield "/".join(part for part in parts if isinstance(part, str) and part)
-        for one in content.values():
-            yield from _images(one)
+        for item in content.values():
+            yield from _images(item)
 
 
 def image_host(image: str) -> str:

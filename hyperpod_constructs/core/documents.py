@@ -200,7 +200,11 @@ def _documents(text: str, file: str | None) -> list[Document]:
         found.append(document)
         if document.value is None and document.findings:
             break
-    return [one for one in found if one.value is not None or one.findings] or found[:1] or [Document(file=file)]
+    return (
+        [document for document in found if document.value is not None or document.findings]
+        or found[:1]
+        or [Document(file=file)]
+    )
 
 
 def _next(events: Iterator[Any], document: Document) -> Document | None:
@@ -212,12 +216,12 @@ def _next(events: Iterator[Any], document: Document) -> Document | None:
         return _refused(document, stop.rule, stop.message, stop.cure, stop.mark)
     except yaml.MarkedYAMLError as problem:
         place = problem.problem_mark or problem.context_mark
-        said = ", ".join(part for part in (problem.context, problem.problem) if part)
+        reason = ", ".join(part for part in (problem.context, problem.problem) if part)
         cure = "look for a missing quote, bracket, colon or space here or in the lines above"
-        return _refused(document, "HP001", f"is not valid YAML: {said}", cure, _mark(place) if place else None)
+        return _refused(document, "HP001", f"is not valid YAML: {reason}", cure, _mark(place) if place else None)
     except (yaml.YAMLError, UnicodeEncodeError) as problem:
-        said = " ".join(str(problem).split())
-        return _refused(document, "HP001", f"is not valid YAML: {said}", "remove characters that are not text")
+        reason = " ".join(str(problem).split())
+        return _refused(document, "HP001", f"is not valid YAML: {reason}", "remove characters that are not text")
     return document
 
 

@@ -87,8 +87,9 @@ def kueue_objects(governance: Governance) -> list[dict[str, Any]]:
     return [
         *(resource_flavor(name) for name in types),
         *(
-            _object(KUEUE, "WorkloadPriorityClass", f"{one.name}-priority") | {"value": one.weight}
-            for one in governance.scheduler.priority_classes
+            _object(KUEUE, "WorkloadPriorityClass", f"{priority_class.name}-priority")
+            | {"value": priority_class.weight}
+            for priority_class in governance.scheduler.priority_classes
         ),
         *(cluster_queue(team) for team in governance.teams),
         *(local_queue(team) for team in governance.teams),
@@ -106,11 +107,14 @@ def resource_flavor(name: str) -> dict[str, Any]:
 
 def cluster_queue(team: Team) -> dict[str, Any]:
     """The ClusterQueue with a team's quota, sharing and preemption."""
-    quotas = {one.instance_type: _nominal(one, instance_type(one.instance_type)) for one in team.quota}
+    quotas = {quota.instance_type: _nominal(quota, instance_type(quota.instance_type)) for quota in team.quota}
     covered = sorted({name for quota in quotas.values() for name in quota})
     percent = Decimal(limit("borrow_limit_default").value if team.borrow_limit is None else team.borrow_limit) / 100
     flavors = [
-        {"name": name, "resources": [_quota(one, quota.get(one, Decimal()), team, percent) for one in covered]}
+        {
+            "name": name,
+            "resources": [_quota(resource, quota.get(resource, Decimal()), team, percent) for resource in covered],
+        }
         for name, quota in quotas.items()
     ]
     preemption = {"withinClusterQueue": "Never" if team.preempt == "Never" else "LowerPriority"}

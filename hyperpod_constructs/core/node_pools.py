@@ -113,8 +113,8 @@ def _limits(groups: list[InstanceGroup]) -> dict[str, Any]:
     each = list(map(limits, groups))
     if not all(each):
         return {}
-    names = sorted({name for one in each for name in one}, key=lambda name: (name != "cpu", name))
-    return {"limits": {name: str(sum(one.get(name, 0) for one in each)) for name in names}}
+    names = sorted({name for group in each for name in group}, key=lambda name: (name != "cpu", name))
+    return {"limits": {name: str(sum(group.get(name, 0) for group in each)) for name in names}}
 
 
 def _taint(taint: Taint) -> dict[str, str]:

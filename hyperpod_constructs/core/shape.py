@@ -96,7 +96,7 @@ def _broken(
 ) -> Shape[Model]:
     shape: Shape[Model] = Shape(None, {})
     remaining = deepcopy(data)
-    lost: set[str] = set()
+    discarded: set[str] = set()
     more = 0
     for path, problems in _by_place(data, problem):
         unknown = problems[0]["type"] == "extra_forbidden"
@@ -109,12 +109,12 @@ def _broken(
         cut = _cut(model, remaining, path)
         shape.cut.append(_text_of(prefix, cut))
         if len(cut) == 1 and not unknown:
-            lost.add(str(cut[0]))
+            discarded.add(str(cut[0]))
     if more:
         message = f"has {more:,} more structural errors, which are not listed"
         shape.findings.append(document.located(_finding("HP012", prefix, message, "fix the listed errors first")))
     for name, info in model.model_fields.items():
-        if name in lost:
+        if name in discarded:
             continue
         if name not in remaining:
             if not info.is_required():
@@ -274,13 +274,13 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
         cure = f"did you mean {near!r}?" if near else f"write {allowed}"
         return _finding("HP013", text, f"{_shown(value)} is not one of {allowed}", cure)
     if kind in _BOUNDS:
-        bound, said = _BOUNDS[kind]
+        bound, description = _BOUNDS[kind]
         size = f"{_shown(value)} is out of range"
         if kind in ("too_short", "too_long"):
             size = f"has {len(value)} entries"
         elif kind in ("string_too_short", "string_too_long"):
             size = f"{_shown(value)} has {len(value)} characters"
-        return _finding("HP013", text, f"{size}: {said} {context[bound]}", "")
+        return _finding("HP013", text, f"{size}: {description} {context[bound]}", "")
     if kind == "finite_number" or (isinstance(value, float) and not math.isfinite(value)):
         return _finding("HP013", text, f"{value} is out of range: it must be a finite number", "write a number")
     message = str(context["error"]) if "error" in context else f"{_shown(value)} cannot be used here"

@@ -132,16 +132,16 @@ class OrderProof:
             "cycle": list(self.cycle),
             "violations": [
                 {
-                    "rule": one.rule.id,
-                    "first": one.first,
-                    "then": one.then,
-                    "missing": list(one.missing),
-                    "explanation": one.explanation,
-                    "why": one.rule.why,
-                    "deletion": one.rule.backwards,
-                    "fix": one.fix,
+                    "rule": violation.rule.id,
+                    "first": violation.first,
+                    "then": violation.then,
+                    "missing": list(violation.missing),
+                    "explanation": violation.explanation,
+                    "why": violation.rule.why,
+                    "deletion": violation.rule.backwards,
+                    "fix": violation.fix,
                 }
-                for one in self.violations
+                for violation in self.violations
             ],
             "not_followed": list(self.notes),
         }

@@ -261,7 +261,9 @@ class Templates:
         vpcs = self.vpcs(resource)
         ends = [end for end in self.of("AWS::EC2::VPCEndpoint") if self.values(end, "VpcId") & vpcs]
         groups = {
-            group for one in (*runners, *planes, *ends) for group in self.mentioned(one, "AWS::EC2::SecurityGroup")
+            group
+            for resource in (*runners, *planes, *ends)
+            for group in self.mentioned(resource, "AWS::EC2::SecurityGroup")
         }
         return frozenset(groups | {plane.id for plane in planes})  # the cluster stands for the group that EKS makes
 
@@ -290,10 +292,10 @@ class Templates:
             found: set[str] = set()
             queue = [start]
             while queue:
-                one = self.graph.resources[queue.pop()]
-                if one.id not in found and one.type in _HANDLERS:
-                    found.add(one.id)
-                    queue += self.mentioned(one, *_HANDLERS)
+                resource = self.graph.resources[queue.pop()]
+                if resource.id not in found and resource.type in _HANDLERS:
+                    found.add(resource.id)
+                    queue += self.mentioned(resource, *_HANDLERS)
             self._handlers[start] = frozenset(found)
         return self._handlers[start]
 

@@ -49,7 +49,11 @@ class Drill:
     @property
     def left_behind(self) -> list[Left]:
         """What the rollback left that nobody owns, also by a deletion policy that keeps what was just made."""
-        return [one for one in self.left if one.why == "left behind" or one.why.startswith("creation rolled back")]
+        return [
+            remainder
+            for remainder in self.left
+            if remainder.why == "left behind" or remainder.why.startswith("creation rolled back")
+        ]
 
     @property
     def todo(self) -> str:

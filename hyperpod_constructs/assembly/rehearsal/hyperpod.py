@@ -84,13 +84,13 @@ def _scale(services: Resources, thing: Thing) -> None:
         for node in nodes.pop(name):
             cluster.leave(node)
     for name, group in wanted.items():
-        there = nodes.setdefault(name, [])
-        while len(there) > _count(group):
-            cluster.leave(there.pop())
-        for _ in range(_count(group) - len(there)):
-            node = f"hyperpod-i-{len(services.account.ever):05d}{len(there):03d}{name[:4]}"
+        node_ids = nodes.setdefault(name, [])
+        while len(node_ids) > _count(group):
+            cluster.leave(node_ids.pop())
+        for _ in range(_count(group) - len(node_ids)):
+            node = f"hyperpod-i-{len(services.account.ever):05d}{len(node_ids):03d}{name[:4]}"
             services.account.ever.add(node)
-            there.append(node)
+            node_ids.append(node)
             services.world.start(_boot(services, thing, cluster, group, node))
 
 
@@ -107,12 +107,12 @@ def _boot(services: Resources, thing: Thing, cluster: KubernetesCluster, group: 
         thing.state["trouble"][name] = trouble
         services.record.find("HPR02", f"{thing.stack}.{thing.name}", f"no node of group {name} can join: {trouble}")
         return
-    missing = [one for one in _NODE_ADDONS if one not in cluster.addons]
+    missing = [name for name in _NODE_ADDONS if name not in cluster.addons]
     if missing:
         text = f"the nodes of group {name} are not ready: the add-ons {', '.join(missing)} are not there"
         thing.state["trouble"][name] = text
         services.record.find("HPR02", f"{thing.stack}.{thing.name}", text)
-        while any(one not in cluster.addons for one in _NODE_ADDONS):
+        while any(name not in cluster.addons for name in _NODE_ADDONS):
             yield 30.0
             if cluster.gone or thing.state.get("deleted"):
                 return
@@ -196,26 +196,26 @@ def _gone(services: Resources, thing: Thing) -> None:
 
 
 def _governed(services: Resources, thing: Thing, _: Request) -> Steps:
-    yield from govern(services, thing, there=True)
+    yield from govern(services, thing, exists=True)
 
 
-def govern(services: Resources, thing: Thing, *, there: bool) -> Steps:
+def govern(services: Resources, thing: Thing, *, exists: bool) -> Steps:
     """A scheduler config or a quota reaches Kueue: only where its webhook serves. Raises `Refused`."""
     hyperpod = services.account.find(CLUSTER, thing.properties["ClusterArn"])
     if hyperpod is None:
         return
     cluster = cluster_of(services, hyperpod.properties["Orchestrator"]["Eks"]["ClusterArn"])
     addon = cluster.addons.get("amazon-sagemaker-hyperpod-taskgovernance")
-    if there and (addon is None or not addon.ready):
+    if exists and (addon is None or not addon.ready):
         raise Refused(f"{thing.name}: CreateFailed: Kueue's webhook does not serve (yet)")
     yield services.timing.seconds(deployment_wait("kueue"))
     team = (thing.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
     if team:
-        cluster.team(str(team), there)
+        cluster.team(str(team), exists)
 
 
 def _quota_gone(services: Resources, thing: Thing) -> None:
-    for _ in govern(services, thing, there=False):
+    for _ in govern(services, thing, exists=False):
         pass
 
 

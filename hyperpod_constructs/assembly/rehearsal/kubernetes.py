@@ -151,7 +151,9 @@ class KubernetesCluster:
             return None
         for entry in self.services.account.of_kind("AWS::EKS::AccessEntry"):
             if entry.properties["ClusterName"] == self.name and entry.properties["PrincipalArn"] == role:
-                policies = [one["PolicyArn"].rpartition("/")[2] for one in entry.properties.get("AccessPolicies") or ()]
+                policies = [
+                    policy["PolicyArn"].rpartition("/")[2] for policy in entry.properties.get("AccessPolicies") or ()
+                ]
                 enough = (*_WRITERS, *_READERS) if reads else _WRITERS
                 if any(policy in enough for policy in policies) or entry.properties.get("KubernetesGroups"):
                     return None
@@ -271,8 +273,8 @@ class KubernetesCluster:
         known = find_addon(name)
         accounts = known.service_accounts if known else ()
         return any(
-            one.properties["ClusterName"] == self.name and one.properties["ServiceAccount"] in accounts
-            for one in self.services.account.of_kind("AWS::EKS::PodIdentityAssociation")
+            association.properties["ClusterName"] == self.name and association.properties["ServiceAccount"] in accounts
+            for association in self.services.account.of_kind("AWS::EKS::PodIdentityAssociation")
         )
 
     def _objects(self, name: str) -> None:
@@ -368,10 +370,10 @@ class KubernetesCluster:
 
     # Teams
 
-    def team(self, name: str, there: bool) -> None:
+    def team(self, name: str, exists: bool) -> None:
         """Task governance makes a team's namespace and queue, and takes them away."""
         namespace = f"{TEAM_PREFIX}{name}"
-        if there:
+        if exists:
             self.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         elif ("", "namespaces", "", namespace) in self.store.objects:
             inside = [key for key in self.store.objects if key[2] == namespace and key[:2] in JOB_KINDS]

@@ -22,7 +22,7 @@ def _blocks(account: Account, vpc: str) -> Iterator[IPv4Network]:
 
 
 def _subnets(account: Account, vpc: str) -> Iterator[Thing]:
-    return (one for one in account.of_kind(f"{EC2}Subnet") if one.properties["VpcId"] == vpc)
+    return (subnet for subnet in account.of_kind(f"{EC2}Subnet") if subnet.properties["VpcId"] == vpc)
 
 
 def _block(services: Resources, request: Request) -> None:
@@ -53,8 +53,8 @@ def _subnet(services: Resources, request: Request) -> None:
 
 def _attached(account: Account, vpc: str, gateway: str = "") -> bool:
     return account.find(f"{EC2}VPC", vpc) is None or any(
-        one.properties["VpcId"] == vpc and gateway in ("", one.properties.get("InternetGatewayId"))
-        for one in account.of_kind(f"{EC2}VPCGatewayAttachment")
+        attachment.properties["VpcId"] == vpc and gateway in ("", attachment.properties.get("InternetGatewayId"))
+        for attachment in account.of_kind(f"{EC2}VPCGatewayAttachment")
     )
 
 
@@ -88,9 +88,9 @@ def ways_out(account: Account, subnet_id: str) -> set[str] | None:
         return None
     vpc = subnet.properties["VpcId"]
     tables = {
-        one.properties["RouteTableId"]
-        for one in account.of_kind(f"{EC2}SubnetRouteTableAssociation")
-        if one.properties["SubnetId"] == subnet.id
+        association.properties["RouteTableId"]
+        for association in account.of_kind(f"{EC2}SubnetRouteTableAssociation")
+        if association.properties["SubnetId"] == subnet.id
     }
     found: set[str] = set()
     for route in account.of_kind(f"{EC2}Route"):

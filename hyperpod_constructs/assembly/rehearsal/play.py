@@ -120,7 +120,9 @@ class Rehearsal:
         """Wait until CloudFormation is done with every stack, after an interrupted deployment."""
 
         def wait() -> Steps:
-            while any(one.in_progress for site in self.sites.values() for one in site.cloudformation.stacks.values()):
+            while any(
+                stack.in_progress for site in self.sites.values() for stack in site.cloudformation.stacks.values()
+            ):
                 yield 15.0
 
         with _quietly():
@@ -157,8 +159,8 @@ class Rehearsal:
                 for live in deployed.live.values()
                 if live.thing is not None
             }
-            kept = {(one.kind, one.id): one for one in site.resources.left}
-            working = {name for name, one in site.cloudformation.stacks.items() if one.in_progress}
+            kept = {(resource.kind, resource.id): resource for resource in site.resources.left}
+            working = {name for name, stack in site.cloudformation.stacks.items() if stack.in_progress}
             for thing in site.resources.account.things.values():
                 if id(thing) not in owned and thing.stack not in working:
                     path = f"{thing.stack}.{thing.name}"
@@ -166,8 +168,8 @@ class Rehearsal:
                     found.append(by_us or Left(path, thing.kind, thing.id, "left behind"))
             if not site.cloudformation.stacks:
                 found += [
-                    Left(one["Name"], f"SageMaker {one['Kind']}", one["Id"], "left behind")
-                    for one in site.resources.governed
+                    Left(record["Name"], f"SageMaker {record['Kind']}", record["Id"], "left behind")
+                    for record in site.resources.governed
                 ]
                 for server in real_servers(site.resources.clusters.values()):
                     server.look()
@@ -259,7 +261,7 @@ class Rehearsal:
                     self.record.find(outcome.rule, outcome.stack, f"{outcome.status}: {outcome.reason}")
             done[name].set()
 
-        yield from _all([self.world.start(one(site, one_.source.name, one_.name)) for site, one_ in everything])
+        yield from _all([self.world.start(one(site, stack.source.name, stack.name)) for site, stack in everything])
         return outcomes
 
     def _site(self, stack: Stack) -> Site:
@@ -310,7 +312,7 @@ def _quietly() -> Iterator[None]:
 @cache
 def _names_in(path: Path) -> set[str]:
     if path.is_dir():
-        return {one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()}
+        return {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
     if path.suffix == ".zip" and path.is_file() and path.stat().st_size < 2**20:
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist())

@@ -74,10 +74,12 @@ class Report:
             lines += ["", *self._drill_lines()]
         if self.left:
             lines += ["", "what no stack owns in the end:"]
-            lines += [f"  {one.kind} {one.id} ({one.path}): {one.why}" for one in self.left]
+            lines += [
+                f"  {remainder.kind} {remainder.id} ({remainder.path}): {remainder.why}" for remainder in self.left
+            ]
         lines += ["", f"what costs money by the hour in the end: {', '.join(self.paying) or 'nothing'}"]
         if self.not_run:
-            lines += ["", "not modelled, but taken to succeed:", *(f"  {one}" for one in self.not_run)]
+            lines += ["", "not modelled, but taken to succeed:", *(f"  {name}" for name in self.not_run)]
         lines.append("")
         lines.append(findings_text(self.findings))
         return "\n".join(lines)
@@ -111,9 +113,12 @@ class Report:
             if drill.failed:
                 lines.append(f"    reason: {drill.failed.reason}")
             lines.append(f"    meanwhile you pay for: {', '.join(drill.paying) or 'nothing'}")
-            lines += [f"    left: {one.kind} {one.id} ({one.path}): {one.why}" for one in drill.left]
             lines += [
-                f"    next deployment: {one.stack} {one.status}: {one.reason}" for one in drill.again if not one.ok
+                f"    left: {remainder.kind} {remainder.id} ({remainder.path}): {remainder.why}"
+                for remainder in drill.left
+            ]
+            lines += [
+                f"    next deployment: {step.stack} {step.status}: {step.reason}" for step in drill.again if not step.ok
             ]
         return lines
 
@@ -139,9 +144,9 @@ class Report:
                 "status": drill.failed.status if drill.failed else None,
                 "reason": drill.failed.reason if drill.failed else "",
                 "todo": drill.todo,
-                "left": [asdict(one) for one in drill.left],
+                "left": [asdict(remainder) for remainder in drill.left],
                 "paying": list(drill.paying),
-                "again": [asdict(one) for one in drill.again],
+                "again": [asdict(step) for step in drill.again],
             }
             for drill in self.drills
         ]
@@ -152,7 +157,7 @@ class Report:
                 "acts": acts,
                 "imposed_minutes": round(self.imposed, 2),
                 "drills": drills,
-                "left": [asdict(one) for one in self.left],
+                "left": [asdict(remainder) for remainder in self.left],
                 "paying": self.paying,
                 "not_modelled": self.not_run,
                 "findings": [finding.as_dict() for finding in self.findings],
@@ -171,7 +176,10 @@ class Report:
             parts.append(_bars(act.steps))
         if self.drills:
             parts.append(f"<h2>Faults</h2><pre>{html.escape(chr(10).join(self._drill_lines()))}</pre>")
-        left = "\n".join(f"{one.kind} {one.id} ({one.path}): {one.why}" for one in self.left) or "nothing"
+        left = (
+            "\n".join(f"{remainder.kind} {remainder.id} ({remainder.path}): {remainder.why}" for remainder in self.left)
+            or "nothing"
+        )
         parts.append(f"<h2>Left in the end</h2><pre>{html.escape(left)}</pre>")
         if self.not_run:
             told = html.escape("\n".join(self.not_run))
@@ -200,7 +208,7 @@ def _bars(steps: list[Step]) -> str:
     ticks = range(0, int((last - first) / 60) + 1, every)
     marks = "".join(f'<span style="left:{minute * 60 * scale:.2f}%">{minute} min</span>' for minute in ticks)
     rows = [f'<section class="axis">{marks}</section>']
-    for step in sorted(steps, key=lambda one: (one.start, one.end)):
+    for step in sorted(steps, key=lambda step: (step.start, step.end)):
         left, width = (step.start - first) * scale, (step.end - step.start) * scale
         css = "bad" if step.failed else "on" if (step.name, step.start) in on else ""
         label = html.escape(f"{step.action} {step.name} {(step.end - step.start) / 60:.1f} min {step.failed}")

@@ -22,9 +22,14 @@ def load_balancer_statements(stack: Stack) -> list[iam.PolicyStatement]:
         return f"arn:{stack.partition}:elasticloadbalancing:{stack.region}:{stack.account}:{resource}"
 
     security_groups = [stack.format_arn(service="ec2", resource="security-group", resource_name="*")]
-    balancers = [load_balancing(f"{it}/*/*") for it in ("targetgroup", "loadbalancer/net", "loadbalancer/app")]
+    balancers = [
+        load_balancing(f"{resource_type}/*/*")
+        for resource_type in ("targetgroup", "loadbalancer/net", "loadbalancer/app")
+    ]
     listeners = [
-        load_balancing(f"{it}/{kind}/*/*/*") for it in ("listener", "listener-rule") for kind in ("net", "app")
+        load_balancing(f"{resource_type}/{kind}/*/*/*")
+        for resource_type in ("listener", "listener-rule")
+        for kind in ("net", "app")
     ]
     created = {"ec2:CreateAction": "CreateSecurityGroup"}
     balanced = {"elasticloadbalancing:CreateAction": ["CreateTargetGroup", "CreateLoadBalancer"]}

@@ -151,13 +151,17 @@ def tolerations(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Pro
                     yield from _toleration(f"{path}[{index}]", each)
 
 
-def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
-    key, operator, effect = it.get("key") or "", it.get("operator") or "Equal", it.get("effect") or ""
-    if any(is_token(value) for value in it.values()):
+def _toleration(path: str, toleration: Mapping[Any, Any]) -> Iterator[Problem]:
+    key, operator, effect = (
+        toleration.get("key") or "",
+        toleration.get("operator") or "Equal",
+        toleration.get("effect") or "",
+    )
+    if any(is_token(value) for value in toleration.values()):
         return
     if operator not in ("Exists", "Equal"):
         yield Problem(f"{path}.operator", f"{as_text(operator)} is not a valid operator", "Use Exists or Equal.")
-    elif operator == "Exists" and it.get("value"):
+    elif operator == "Exists" and toleration.get("value"):
         yield Problem(
             f"{path}.value", "a value is not allowed with the operator Exists", "Use Equal, or remove the value."
         )
@@ -167,8 +171,8 @@ def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
         yield Problem(
             f"{path}.effect", f"{as_text(effect)} is not a valid taint effect", "Use NoSchedule or NoExecute."
         )
-    if it.get("tolerationSeconds") is not None:
-        seconds = str(it["tolerationSeconds"])
+    if toleration.get("tolerationSeconds") is not None:
+        seconds = str(toleration["tolerationSeconds"])
         if not matches("whole_number", seconds):
             yield Problem(f"{path}.tolerationSeconds", f"{as_text(seconds)} is not an integer")
         elif effect != "NoExecute":
@@ -176,7 +180,7 @@ def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
             yield Problem(f"{path}.tolerationSeconds", message, "Remove it, or set effect: NoExecute.")
     for name, value, form in (
         ("key", key, "kubernetes_taint_key"),
-        ("value", it.get("value"), "kubernetes_taint_value"),
+        ("value", toleration.get("value"), "kubernetes_taint_value"),
     ):
         if value and not (
             re.fullmatch(pattern(form), str(value), re.ASCII) and limit(f"{form}_length").allows(len(str(value)))

@@ -143,8 +143,8 @@ _SPECIAL = {
 def accesses_add_something(eks: Eks) -> Iterator[Problem]:
     whole = "cluster-admin"
     held = [(f"eks.admins[{i}]", arn, whole, frozenset[str]()) for i, arn in enumerate(eks.admins)]
-    for i, one in enumerate(eks.access):
-        held.append((f"eks.access[{i}]", one.principal, one.policy, frozenset(one.namespaces)))
+    for i, access in enumerate(eks.access):
+        held.append((f"eks.access[{i}]", access.principal, access.policy, frozenset(access.namespaces)))
     for index, (path, arn, policy, namespaces) in enumerate(held):
         for other, (place, its, its_policy, its_namespaces) in enumerate(held):
             if other == index or its != arn or is_token(arn):

@@ -83,7 +83,9 @@ def nested_paths(governance: Governance) -> Iterator[Problem]:
     for index, team in enumerate(governance.teams):
         paths = [path.rstrip("/") for path in team.isolation.host_paths]
         for place, path in enumerate(paths):
-            outer = next((one for one in paths if path != one and path.startswith(f"{one}/")), None)
+            outer = next(
+                (host_path for host_path in paths if path != host_path and path.startswith(f"{host_path}/")), None
+            )
             if outer is not None:
                 at = f"governance.teams[{index}].isolation.host_paths[{place}]"
                 yield Problem(at, f"{path!r} is below {outer or '/'!r}, which pods can write to")

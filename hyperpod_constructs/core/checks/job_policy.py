@@ -72,11 +72,11 @@ def _kubeflow(job: Job) -> Iterator[Problem]:
 )
 def log_rules(job: Job) -> Iterator[Problem]:
     seen: set[str] = set()
-    for index, one in enumerate(job.run_policy.log_rules):
+    for index, log_rule in enumerate(job.run_policy.log_rules):
         path = f"run_policy.log_rules[{index}]"
         groups = None
         for field in ("pattern", "stop_pattern"):
-            pattern = getattr(one, field)
+            pattern = getattr(log_rule, field)
             if opaque(pattern):
                 continue
             try:
@@ -86,16 +86,16 @@ def log_rules(job: Job) -> Iterator[Problem]:
                 yield Problem(f"{path}.{field}", f"{pattern!r} is not a valid regular expression: {problem.msg}{at}")
             else:
                 groups = compiled.groups if field == "pattern" else groups
-        if one.name in seen:
+        if log_rule.name in seen:
             yield Problem(
-                f"{path}.name", f"{one.name!r} is already used", "Use another name.", severity=Severity.WARNING
+                f"{path}.name", f"{log_rule.name!r} is already used", "Use another name.", severity=Severity.WARNING
             )
-        seen.add(one.name)
-        if one.threshold is not None and groups == 0:
+        seen.add(log_rule.name)
+        if log_rule.threshold is not None and groups == 0:
             message = "has no group, so there is no value to compare with the threshold"
             yield Problem(f"{path}.pattern", message, "Put parentheses around the number.")
-        watches = (one.starts_within_seconds, one.recurs_within_seconds, one.threshold)
-        if all(value is None for value in watches) and not one.fault_on_match:
+        watches = (log_rule.starts_within_seconds, log_rule.recurs_within_seconds, log_rule.threshold)
+        if all(value is None for value in watches) and not log_rule.fault_on_match:
             message = "has no effect: no time, threshold or fault_on_match is set"
             yield Problem(path, message, "Set one of them.", severity=Severity.WARNING)
 

@@ -110,7 +110,7 @@ def accelerators(job: Job) -> Iterator[Problem]:
         if part.accelerators is None or not kinds:
             continue
         names = " and ".join(kind.name for kind in kinds)
-        kind = max(kinds, key=lambda one: one.accelerator.count if one.accelerator else 0)
+        kind = max(kinds, key=lambda container: container.accelerator.count if container.accelerator else 0)
         counts_chips = part.accelerator_resource is None
         if kind.accelerator is None:
             message = f"{part.accelerators} accelerators, but {names} has none"
@@ -168,11 +168,11 @@ def _fits(
     room, most = usable(field, total), offered(field, kind)
     stated = number(getattr(part, field))
     path = f"{prefix}{field}" if stated is not None else f"{prefix}hugepages_2mi_mib"
-    said = quantity(stated) if stated is not None else f"{part.hugepages_2mi_mib} MiB"
+    requested = quantity(stated) if stated is not None else f"{part.hugepages_2mi_mib} MiB"
     beside_it = [f"the other containers' {quantity(other)}"] if other else []
     if pages and stated is not None:
         beside_it.append(f"{quantity(round(pages, 2))} of huge pages")
-    more = "".join(f" and {one}" for one in beside_it)
+    more = "".join(f" and {resource}" for resource in beside_it)
     if needs > most:
         has = f"{kind.name} has {quantity(total)} {unit}, of which a kubelet offers {quantity(round(most, 2))} at most"
         cure = (
@@ -180,11 +180,11 @@ def _fits(
             if stated is not None
             else "Request fewer huge pages, or set memory_gib too."
         )
-        yield Problem(path, f"is {said}{more}, but {has}", cure)
+        yield Problem(path, f"is {requested}{more}, but {has}", cure)
     elif needs > room and stated is not None:
         less = f"{quantity(total)} less {quantity(exact(total) - room)}"
         has = f"the estimate for {kind.name} is {quantity(room)} {unit} for pods ({less})"
-        message = f"is {said}{more}, but {has}"
+        message = f"is {requested}{more}, but {has}"
         why = (
             f"A kubelet of the EKS AMI offers up to {quantity(round(most, 2))} {unit}, minus the requests of "
             "DaemonSets: the pods may stay pending."
@@ -267,8 +267,8 @@ def partitions(job: Job) -> Iterator[Problem]:
     for prefix, part, kind in parts(job):
         profile, count = part.mig_profile, part.mig_count
         if (profile is None) != (count is None):
-            missing, there = ("mig_count", "mig_profile") if count is None else ("mig_profile", "mig_count")
-            yield Problem(f"{prefix}{there}", f"requires {missing}", f"Set {missing}.")
+            missing, stated = ("mig_count", "mig_profile") if count is None else ("mig_profile", "mig_count")
+            yield Problem(f"{prefix}{stated}", f"requires {missing}", f"Set {missing}.")
             continue
         if profile is None or count is None or opaque(profile):
             continue
@@ -327,13 +327,15 @@ def shared_memory(job: Job) -> Iterator[Problem]:
         size: Any = part.shared_memory_gib
         if size is None or size == "auto":
             continue
-        own = prefix if prefix and "shared_memory_gib" in _stated(job, prefix) else ""
+        stated_at = prefix if prefix and "shared_memory_gib" in _stated(job, prefix) else ""
         if size <= 0:
-            yield Problem(f"{own}shared_memory_gib", f"{size:g} is not a valid size", "Set a number of GiB, or `auto`.")
+            yield Problem(
+                f"{stated_at}shared_memory_gib", f"{size:g} is not a valid size", "Set a number of GiB, or `auto`."
+            )
         limit = memory_limit(part, kind, share(part, job).memory_gib)
         if limit is not None and exact(size) > limit:
             message = f"{quantity(size)} GiB exceeds the memory limit of {quantity(limit)} GiB"
-            yield Problem(f"{own}shared_memory_gib", message)
+            yield Problem(f"{stated_at}shared_memory_gib", message)
 
 
 def _stated(job: Job, prefix: str) -> set[str]:

@@ -236,13 +236,13 @@ def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
                     break
 
 
-def _overlap(one: str, other: str) -> bool:
+def _overlap(mounted: str, other: str) -> bool:
     """Whether two directories are the same, or one lies in the other.
 
     >>> _overlap("/data", "/data/sub"), _overlap("/data", "/database"), _overlap("/", "/data"), _overlap("/a/", "/a")
     (True, False, True, True)
     """
-    first, second = (path.rstrip("/") + "/" for path in (one, other))
+    first, second = (path.rstrip("/") + "/" for path in (mounted, other))
     return first.startswith(second) or second.startswith(first)
 
 

@@ -70,16 +70,16 @@ class Adoption:
     @property
     def refused(self) -> list[Takeover]:
         """Resources that a deployment would replace."""
-        return [one for one in self.takeovers if one.replaced]
+        return [takeover for takeover in self.takeovers if takeover.replaced]
 
     @property
     def possible(self) -> list[Takeover]:
         """Resources that can be taken over."""
-        return [one for one in self.takeovers if not one.replaced]
+        return [takeover for takeover in self.takeovers if not takeover.replaced]
 
     def stacks(self) -> list[str]:
         """Stacks that take something over, in the order of deployment."""
-        return list(dict.fromkeys(one.stack for one in self.possible))
+        return list(dict.fromkeys(resource.stack for resource in self.possible))
 
     def template(self, stack: str) -> dict[str, Any]:
         """The template of the import into a stack: the resources as they are, retained whatever happens."""
@@ -87,23 +87,27 @@ class Adoption:
             "AWSTemplateFormatVersion": "2010-09-09",
             "Description": "Import of resources that exist; the next deployment replaces this template",
             "Resources": {
-                one.logical_id: {
-                    "Type": one.kind,
+                resource.logical_id: {
+                    "Type": resource.kind,
                     "DeletionPolicy": "Retain",
                     "UpdateReplacePolicy": "Retain",
-                    "Properties": dict(one.properties),
+                    "Properties": dict(resource.properties),
                 }
-                for one in self.possible
-                if one.stack == stack
+                for resource in self.possible
+                if resource.stack == stack
             },
         }
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """`--resources-to-import` of the AWS CLI."""
         return [
-            {"ResourceType": one.kind, "LogicalResourceId": one.logical_id, "ResourceIdentifier": dict(one.identifier)}
-            for one in self.possible
-            if one.stack == stack
+            {
+                "ResourceType": resource.kind,
+                "LogicalResourceId": resource.logical_id,
+                "ResourceIdentifier": dict(resource.identifier),
+            }
+            for resource in self.possible
+            if resource.stack == stack
         ]
 
     def mapping(self, stack: str) -> dict[str, dict[str, str]] | None:
@@ -111,9 +115,9 @@ class Adoption:
 
         It imports resources as the synthesized template has them, with all that they refer to and depend on.
         """
-        if not all(one.alone for one in self.possible if one.stack == stack):
+        if not all(resource.alone for resource in self.possible if resource.stack == stack):
             return None
-        return {one.logical_id: dict(one.identifier) for one in self.possible if one.stack == stack}
+        return {resource.logical_id: dict(resource.identifier) for resource in self.possible if resource.stack == stack}
 
 
 def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> Adoption:
@@ -144,8 +148,8 @@ def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> A
             made.takeovers.append(
                 Takeover(stack, logical_id, kind, identifier, properties, tuple(replaced), tuple(changed), alone)
             )
-    here = {tuple(one.identifier.values()) for one in made.takeovers}
-    if not any(one.kind == "AWS::EKS::Cluster" for one in made.takeovers):
+    here = {tuple(takeover.identifier.values()) for takeover in made.takeovers}
+    if not any(takeover.kind == "AWS::EKS::Cluster" for takeover in made.takeovers):
         made.others.append(f"EKS cluster {found.eks.get('name')}: used as it is (`eks.existing`)")
     if found.vpc:
         made.others.append(f"{found.vpc.get('VpcId')}, its subnets and routes: used as they are (`network.existing`)")
@@ -199,8 +203,8 @@ def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:
             old = {group["InstanceGroupName"]: group for group in before or ()}
             new = {group["InstanceGroupName"]: group for group in after or ()}
             for name in dict.fromkeys([*old, *new]):
-                for inner, one, other in _differences(old.get(name, {}), new.get(name, {})):
-                    yield f"{key}[{name}].{inner}", one, other
+                for inner, old_value, other in _differences(old.get(name, {}), new.get(name, {})):
+                    yield f"{key}[{name}].{inner}", old_value, other
         else:
             yield key, before, after
 
@@ -251,7 +255,7 @@ def _eks_cluster(found: Deployed, wanted: Json) -> Live | None:
 
 
 def _addon(found: Deployed, wanted: Json) -> Live | None:
-    addon = next((one for one in found.addons if one["addonName"] == wanted.get("AddonName")), None)
+    addon = next((addon for addon in found.addons if addon["addonName"] == wanted.get("AddonName")), None)
     if addon is None or wanted.get("ClusterName") != found.eks.get("name"):
         return None
     properties = {"ClusterName": found.eks["name"], "AddonName": addon["addonName"]}
@@ -266,7 +270,7 @@ def _addon(found: Deployed, wanted: Json) -> Live | None:
 
 
 def _access_entry(found: Deployed, wanted: Json) -> Live | None:
-    entry = next((one for one in found.entries if one["principalArn"] == wanted.get("PrincipalArn")), None)
+    entry = next((entry for entry in found.entries if entry["principalArn"] == wanted.get("PrincipalArn")), None)
     if entry is None or wanted.get("ClusterName") != found.eks.get("name"):
         return None
     policies = []
@@ -288,7 +292,7 @@ def _access_entry(found: Deployed, wanted: Json) -> Live | None:
 
 def _quota(found: Deployed, wanted: Json) -> Live | None:
     team = (wanted.get("ComputeQuotaTarget") or {}).get("TeamName")
-    quota = next((one for one in found.quotas if one.get("ComputeQuotaTarget", {}).get("TeamName") == team), None)
+    quota = next((quota for quota in found.quotas if quota.get("ComputeQuotaTarget", {}).get("TeamName") == team), None)
     if quota is None:
         return None
     keys = ("Name", "Description", "ClusterArn", "ComputeQuotaConfig", "ComputeQuotaTarget", "ActivationState")
@@ -325,7 +329,7 @@ class _Resolver:
     def value(self, stack: str, value: Any) -> Any:
         """The value with pseudo parameters and joins resolved; what refers to a resource is `UNKNOWN`."""
         if isinstance(value, list):
-            return [self.value(stack, one) for one in value]
+            return [self.value(stack, item) for item in value]
         if not isinstance(value, Mapping):
             return value
         if len(value) == 1:

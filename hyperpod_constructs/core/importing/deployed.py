@@ -30,14 +30,14 @@ def describe(found: Deployed) -> Draft:
     draft.put("account", account)
     _network(draft, found)
     own_eks = tags_of(found.eks.get("tags", {})).get(PLATFORM_TAG) is not None
-    _eks(draft, found, name, own=own_eks)
+    _eks(draft, found, name, creates_eks=own_eks)
     if not own_eks:
         draft.put(
             "dependencies.enabled", False, "what is installed in the cluster stays; `adopt: true` takes over a release"
         )
     _cluster(draft, found, name, ours=ours is not None)
-    describe_addons(draft, found, own=own_eks)
-    describe_governance(draft, found, own=own_eks)
+    describe_addons(draft, found, creates_eks=own_eks)
+    describe_governance(draft, found, creates_eks=own_eks)
     describe_storage(draft, found)
     if found.stack and ours is None:
         draft.told.append(
@@ -87,14 +87,14 @@ def _network(draft: Draft, found: Deployed) -> None:
     if PLATFORM_TAG in tags_of(found.vpc.get("Tags")):
         _own_network(draft, found, nodes)
         return
-    main = next((one["RouteTableId"] for one in found.tables if _is_main(one)), None)
+    main = next((table["RouteTableId"] for table in found.tables if _is_main(table)), None)
     tables = {
         link["SubnetId"]: table["RouteTableId"]
         for table in found.tables
         for link in table.get("Associations", ())
         if link.get("SubnetId")
     }
-    blocks = [one["CidrBlock"] for one in found.vpc.get("CidrBlockAssociationSet", ())]
+    blocks = [association["CidrBlock"] for association in found.vpc.get("CidrBlockAssociationSet", ())]
     draft.put("network.existing.vpc_id", found.vpc.get("VpcId") or nodes[0]["VpcId"])
     draft.put("network.existing.vpc_cidrs", blocks or None)
     described = []
@@ -109,7 +109,7 @@ def _network(draft: Draft, found: Deployed) -> None:
     draft.put("network.existing.control_plane_subnet_ids", list(control) if control else None)
     groups = found.cluster.get("VpcConfig", {}).get("SecurityGroupIds", ())
     draft.put("network.existing.security_group_id", groups[0] if groups else None)
-    others = sorted({one["SubnetId"] for one in found.subnets} - {one["SubnetId"] for one in nodes})
+    others = sorted({subnet["SubnetId"] for subnet in found.subnets} - {subnet["SubnetId"] for subnet in nodes})
     if others:
         draft.told.append(
             f"further subnets of zones that have one: {', '.join(others)}: named by the groups that use them"
@@ -121,7 +121,7 @@ def _is_main(table: Json) -> bool:
 
 
 def _own_network(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
-    nodes = sorted(nodes, key=lambda one: [int(part) for part in re.findall(r"\d+", one["CidrBlock"])])
+    nodes = sorted(nodes, key=lambda subnet: [int(part) for part in re.findall(r"\d+", subnet["CidrBlock"])])
     zones = [subnet["AvailabilityZoneId"] for subnet in nodes]
     draft.put("network.availability_zone_ids", zones)
     draft.put("network.vpc_cidr", found.vpc["CidrBlock"])
@@ -134,10 +134,10 @@ def _own_network(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
     draft.told.append("network: the VPC is a platform's; zones without nodes, endpoints and flow logs are not read")
 
 
-def _eks(draft: Draft, found: Deployed, name: str, *, own: bool) -> None:
+def _eks(draft: Draft, found: Deployed, name: str, *, creates_eks: bool) -> None:
     eks = found.eks
     admins, further = _access(draft, found, name)
-    if not own:
+    if not creates_eks:
         draft.put("eks.existing.cluster_name", eks["name"])
         draft.put("eks.existing.security_group_id", eks.get("resourcesVpcConfig", {}).get("clusterSecurityGroupId"))
         draft.put("eks.existing.oidc_provider_arn", found.oidc_provider_arn)
@@ -157,7 +157,7 @@ def _eks(draft: Draft, found: Deployed, name: str, *, own: bool) -> None:
     vpc = eks.get("resourcesVpcConfig", {})
     public, private = vpc.get("endpointPublicAccess", True), vpc.get("endpointPrivateAccess", False)
     draft.put("eks.endpoint_access", "public-and-private" if public and private else "public" if public else "private")
-    open_to = [one for one in vpc.get("publicAccessCidrs", ()) if one != "0.0.0.0/0"]
+    open_to = [cidr for cidr in vpc.get("publicAccessCidrs", ()) if cidr != "0.0.0.0/0"]
     draft.put("eks.public_access_cidrs", open_to if public and open_to else None)
     logs = [
         kind
@@ -167,7 +167,7 @@ def _eks(draft: Draft, found: Deployed, name: str, *, own: bool) -> None:
     ]
     if set(logs) != set(Eks().logs):
         draft.put("eks.logs", logs)
-    keys = [one["provider"]["keyArn"] for one in eks.get("encryptionConfig", ())]
+    keys = [encryption["provider"]["keyArn"] for encryption in eks.get("encryptionConfig", ())]
     draft.put("eks.secrets_key_arn", keys[0] if keys else None)
     service = eks.get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr")
     if service and service not in map(str, EKS_SERVICE_RANGES):
@@ -198,8 +198,8 @@ def _access(draft: Draft, found: Deployed, name: str) -> tuple[list[str], list[d
             elif key == "cluster-admin" and not namespaces:
                 admins.append(principal)
             else:
-                one = {"principal": principal, "policy": key, "namespaces": namespaces}
-                further.append({name_: value for name_, value in one.items() if value})
+                access = {"principal": principal, "policy": key, "namespaces": namespaces}
+                further.append({name_: value for name_, value in access.items() if value})
         if not entry["policies"] and entry.get("kubernetesGroups"):
             groups = ", ".join(entry["kubernetesGroups"])
             draft.told.append(f"access entry of {principal}: has Kubernetes groups only ({groups}), and stays as it is")
@@ -265,14 +265,14 @@ def _cluster(draft: Draft, found: Deployed, name: str, *, ours: bool) -> None:
     if around.lifecycle is None and not ours and groups:
         draft.put("cluster.lifecycle", {"mode": "bootstrap"}, "the groups have no lifecycle configuration")
     for key, settings, kind in (("instance_groups", groups, False), ("restricted_instance_groups", restricted, True)):
-        made = [group_of(one, around, restricted=kind) for one in settings]
-        draft.losses += [f"group {one.data['name']}: {loss}" for one in made for loss in one.losses]
-        draft.put(f"cluster.{key}", [one.data for one in made] or None)
+        made = [group_of(setting, around, restricted=kind) for setting in settings]
+        draft.losses += [f"group {part.data['name']}: {loss}" for part in made for loss in part.losses]
+        draft.put(f"cluster.{key}", [part.data for part in made] or None)
     tags = {key: value for key, value in found.tags.items() if key not in (PLATFORM_TAG, "SageMaker")}
-    own = {key: value for key, value in tags.items() if not key.startswith("aws:")}
-    draft.put("tags" if ours else "cluster.tags", own or None)
+    own_tags = {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    draft.put("tags" if ours else "cluster.tags", own_tags or None)
     images = sorted(
-        {str(one.get("CurrentImageReleaseVersion")) for one in cluster.get("InstanceGroups", ())} - {"None"}
+        {str(group.get("CurrentImageReleaseVersion")) for group in cluster.get("InstanceGroups", ())} - {"None"}
     )
     if images:
         draft.told.append(
@@ -284,10 +284,12 @@ def _common(groups: Sequence[Json], found: Deployed) -> Around:
     """What most groups have in common stands in the cluster once."""
     roles = Counter(group["ExecutionRole"] for group in groups if group.get("ExecutionRole"))
     configs = Counter(
-        json.dumps(one, sort_keys=True) for group in groups if (one := lifecycle_of(group.get("LifeCycleConfig")))
+        json.dumps(lifecycle, sort_keys=True)
+        for group in groups
+        if (lifecycle := lifecycle_of(group.get("LifeCycleConfig")))
     )
     return Around(
-        zones={one["SubnetId"]: one["AvailabilityZoneId"] for one in _node_subnets(found)},
+        zones={subnet["SubnetId"]: subnet["AvailabilityZoneId"] for subnet in _node_subnets(found)},
         security_group_ids=found.cluster.get("VpcConfig", {}).get("SecurityGroupIds", ()),
         execution_role_arn=roles.most_common(1)[0][0] if roles else None,
         lifecycle=json.loads(configs.most_common(1)[0][0]) if configs else None,

@@ -150,7 +150,11 @@ def _place(group: Group, rest: dict[str, Any], around: Around) -> None:
         data["availability_zone_id"] = around.zones[subnets[0]]
     elif subnets:
         data["subnet_ids"] = subnets
-    others = [one for one in vpc.get("SecurityGroupIds") or () if one not in around.security_group_ids]
+    others = [
+        security_group_id
+        for security_group_id in vpc.get("SecurityGroupIds") or ()
+        if security_group_id not in around.security_group_ids
+    ]
     if others:
         data["security_group_ids"] = others
 

@@ -43,8 +43,8 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
     _eks(values, draft, prefix)
     _dependencies(values, draft)
     _cluster(values, draft, name, stated, region)
-    own = [] if values.on("CreateSecurityGroupStack") else values.many("SecurityGroupIds")
-    around = Around(security_group_ids=own, execution_role_arn=draft.get("cluster.execution_role_arn"))
+    group_ids = [] if values.on("CreateSecurityGroupStack") else values.many("SecurityGroupIds")
+    around = Around(security_group_ids=group_ids, execution_role_arn=draft.get("cluster.execution_role_arn"))
     found = [group_of(group, around) for group in groups]
     draft.put("cluster.instance_groups", [group.data for group in found] or None)
     _restricted(values, draft, around)
@@ -96,11 +96,11 @@ def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple
     draft.put("network.existing.node_subnets", nodes or None)
     draft.put("network.existing.control_plane_subnet_ids", values.many("EksPrivateSubnetIds") or None)
     if not values.on("CreateSecurityGroupStack"):
-        own = values.many("SecurityGroupIds")
-        draft.put("network.existing.security_group_id", own[0] if own else None)
-        if own[1:]:
+        group_ids = values.many("SecurityGroupIds")
+        draft.put("network.existing.security_group_id", group_ids[0] if group_ids else None)
+        if group_ids[1:]:
             draft.losses.append(
-                f"security_group_ids ({', '.join(own[1:])}): the nodes have one security group; name the others in the "
+                f"security_group_ids ({', '.join(group_ids[1:])}): the nodes have one security group; name the others in the "
                 "groups' security_group_ids"
             )
     draft.data["network"].setdefault("existing", {})

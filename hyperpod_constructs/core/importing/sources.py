@@ -48,7 +48,7 @@ def stack(path: Path, stated: Stated | None = None) -> Draft:
     Raises:
         InvalidSpec: there are none, or two files disagree.
     """
-    files = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES) if path.is_dir() else [path]
+    files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
     found: dict[str, tuple[Any, Path]] = {}
     used: list[Path] = []
     problems: list[Finding] = []

@@ -113,7 +113,7 @@ def _network(values: Values, draft: Draft, stated: Stated, groups: Sequence[Mapp
             "create_private_subnet_module (true): new subnets in a VPC that exists; make them first, and name them in "
             "network.existing.node_subnets"
         )
-    nodes: list[dict[str, Any]] = [{"subnet_id": one} for one in values.many("existing_private_subnet_ids")]
+    nodes: list[dict[str, Any]] = [{"subnet_id": subnet_id} for subnet_id in values.many("existing_private_subnet_ids")]
     if len(stated.zones) == len(nodes):
         for node, zone in zip(nodes, stated.zones, strict=True):
             node["availability_zone_id"] = zone
@@ -314,10 +314,10 @@ def _governance(values: Values, draft: Draft) -> None:
         if quota.get("name") != team["name"]:
             draft.told.append(f"the quota {quota.get('name')!r} is named after its team here: {team['name']!r}")
         team["description"] = quota.get("description") or None
-        team["quota"] = [_resource(one) for one in quota.get("compute_quota_resources") or ()]
+        team["quota"] = [_resource(quota_resource) for quota_resource in quota.get("compute_quota_resources") or ()]
         team["sharing"] = sharing.get("strategy")
         team["borrow_limit"] = sharing.get("borrow_limit")
-        team["borrow_limits"] = [_resource(one) for one in sharing.get("absolute_borrow_limits") or ()] or None
+        team["borrow_limits"] = [_resource(limit) for limit in sharing.get("absolute_borrow_limits") or ()] or None
         team["preempt"] = quota.get("preempt_team_tasks")
         team["fair_share_weight"] = target.get("fair_share_weight")
         team["active"] = quota.get("activation_state", "Enabled") == "Enabled"

@@ -47,9 +47,9 @@ def named_types(replica: Replica, affinity: Mapping[str, Any] | None = None) -> 
     for term in _list(_at(required, "nodeSelectorTerms")):
         values = [
             value
-            for one in _list(_at(term, "matchExpressions"))
-            if _at(one, "key") in keys and _at(one, "operator") == "In"
-            for value in _list(_at(one, "values"))
+            for expression in _list(_at(term, "matchExpressions"))
+            if _at(expression, "key") in keys and _at(expression, "operator") == "In"
+            for value in _list(_at(expression, "values"))
         ]
         if not values:
             return ()  # this term allows any type

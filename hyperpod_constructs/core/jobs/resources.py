@@ -61,9 +61,9 @@ class Share:
 
 def beside(job: PodFields) -> tuple[Decimal, Decimal]:
     """CPU and GiB that the containers beside the main one request."""
-    running = [*job.sidecars, *(one for one in job.init_containers if one.restart_always)]
-    vcpu = sum((exact(one.vcpu) for one in running if one.vcpu), Decimal())
-    return vcpu, sum((exact(one.memory_gib) for one in running if one.memory_gib), Decimal())
+    running = [*job.sidecars, *(container for container in job.init_containers if container.restart_always)]
+    vcpu = sum((exact(container.vcpu) for container in running if container.vcpu), Decimal())
+    return vcpu, sum((exact(container.memory_gib) for container in running if container.memory_gib), Decimal())
 
 
 def share(replica: Replica, job: Job) -> Share:

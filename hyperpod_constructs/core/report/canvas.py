@@ -29,7 +29,7 @@ def text_width(text: str, kind: str = "") -> float:
     size = _SIZES.get(kind.partition(" ")[0], 13.0) * (1.1 if " strong" in kind else 1.0)
     if kind == "mono":
         return len(text) * _MONO * size
-    return size * sum(_EM.get(one) or (_CAPITAL if one.isupper() else _OTHER) for one in text)
+    return size * sum(_EM.get(character) or (_CAPITAL if character.isupper() else _OTHER) for character in text)
 
 
 def fitted(text: str, width: float, kind: str = "") -> str:

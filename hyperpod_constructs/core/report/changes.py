@@ -15,9 +15,9 @@ def section(subject: Subject, before: Before) -> Section:
     edits = everything(before)
     counts = Counter(WORDS[edit.change][0] for edit in edits)
     stopping = [edit for edit in edits if edit.change in REPLACING]
-    said = ", ".join(f"{word}: {number}" for word, number in counts.items()) or "no differences"
+    summary = ", ".join(f"{word}: {number}" for word, number in counts.items()) or "no differences"
     tone: Tone = "bad" if stopping else "warn" if any(WORDS[edit.change][1] == "warn" for edit in edits) else "good"
-    first = f"Compared with {before.name}: {said}."
+    first = f"Compared with {before.name}: {summary}."
     head = ("Severity", "Where", "What", "Impact", "What to do")
     rows: list[tuple[Content, ...]] = [
         (

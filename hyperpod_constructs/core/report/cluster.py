@@ -58,15 +58,15 @@ def section(subject: Subject) -> Section:
     head = ("Group", "Nodes", "Zone", "Accelerators", "EFA", "Deep health checks", "Further")
     rows: list[tuple[Content, ...]] = [
         (
-            one.name,
-            one.nodes,
-            code(one.zone),
-            one.accelerators or "none",
-            one.efa or "none",
-            one.checks or "none",
-            "; ".join(one.notes),
+            name.name,
+            name.nodes,
+            code(name.zone),
+            name.accelerators or "none",
+            name.efa or "none",
+            name.checks or "none",
+            "; ".join(name.notes),
         )
-        for one in now
+        for name in now
     ]
     blocks: list[Block] = [
         drawing(subject.platform, found),
@@ -97,7 +97,7 @@ def _mark(subject: Subject, index: int) -> Mark | None:
         return None
     group = cluster.groups[index]
     if before.platform is not None:
-        if group.name not in {one.name for one in before.platform.cluster.groups}:
+        if group.name not in {group.name for group in before.platform.cluster.groups}:
             return NEW
     else:
         if group.name not in {card.name for card in deployed_groups(before.stacks or {})}:
@@ -169,7 +169,7 @@ def _efa(kinds: Sequence[InstanceType], group: InstanceGroup | RestrictedInstanc
     numbers = {kind.efa_interfaces for kind in kinds}
     if not numbers or numbers == {0}:
         return ""
-    shown = "/".join("?" if one is None else str(one) for one in sorted(numbers, key=lambda one: one or 0))
+    shown = "/".join("?" if one is None else str(one) for one in sorted(numbers, key=lambda number: number or 0))
     only = ", EFA-only" if isinstance(group, InstanceGroup) and group.network_interface == "efa-only" else ""
     return f"{shown} EFA each{only}"
 
@@ -231,7 +231,7 @@ def drawing(platform: Platform, found: Sequence[Card]) -> Drawing:
     legend = [("card accelerated", "accelerated group"), ("card", "CPU group"), ("card restricted", "restricted group")]
     used = {_kind(card) for card in found}
     return canvas.drawing(
-        "drawing", "Drawing of the cluster", desc, width, y, [one for one in legend if one[0] in used]
+        "drawing", "Drawing of the cluster", desc, width, y, [entry for entry in legend if entry[0] in used]
     )
 
 

@@ -43,8 +43,8 @@ def section(subject: Subject) -> Section | None:
                     _room(part, sized, subject.platform),
                 )
             )
-    said = "A report of one job has the derivation of each number: hyperpod report CONFIG --job FILE."
-    return Section("jobs", "Jobs", (*table("Jobs", head, rows, numbers=[3], folded=len(rows) > 12), Prose(said)))
+    note = "A report of one job has the derivation of each number: hyperpod report CONFIG --job FILE."
+    return Section("jobs", "Jobs", (*table("Jobs", head, rows, numbers=[3], folded=len(rows) > 12), Prose(note)))
 
 
 def _requests(sized: Share) -> str:
@@ -165,9 +165,9 @@ def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | Non
         )
     if kind and kind.accelerator:
         used = quantity(round(sized.accelerators * per_node, 2))
-        said = f"{used} of {kind.accelerator.count} {kind.accelerator.model} of the node are used"
-        canvas.text(4, 86, said, "small", width=_WIDTH)
-        canvas.say(0, said)
+        summary = f"{used} of {kind.accelerator.count} {kind.accelerator.model} of the node are used"
+        canvas.text(4, 86, summary, "small", width=_WIDTH)
+        canvas.say(0, summary)
     y = 98.0
     for group in groups_for(part, platform):
         nodes = -(-part.count // per_node)

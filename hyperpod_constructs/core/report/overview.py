@@ -64,14 +64,14 @@ def findings(found: Sequence[Finding]) -> Section:
     head = ("Severity", "Rule", "Where", "What is wrong", "Impact", "Fix")
     rows: list[tuple[Content, ...]] = [
         (
-            _severity(one),
-            code(one.rule),
-            code((one.place and f"{one.path} ({one.place})") or one.path),
-            one.message,
-            one.consequence,
-            one.cure if not one.acknowledged else f"{one.cure} (acknowledged: {one.acknowledged})",
+            _severity(finding),
+            code(finding.rule),
+            code((finding.place and f"{finding.path} ({finding.place})") or finding.path),
+            finding.message,
+            finding.consequence,
+            finding.cure if not finding.acknowledged else f"{finding.cure} (acknowledged: {finding.acknowledged})",
         )
-        for one in ordered(found)
+        for finding in ordered(found)
     ]
     stopping = errors(found)
     first: list[Block] = [Notice(f"This cannot be deployed: {summary(found)}.", "bad")] if stopping else []

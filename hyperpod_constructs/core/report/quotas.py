@@ -16,21 +16,21 @@ def section(subject: Subject) -> Section:
     """Quotas with what is needed of each."""
     rows: list[tuple[Content, ...]] = [
         (
-            one.name,
-            code(one.service),
-            code(one.code or "look it up by its name"),
+            quota.name,
+            code(quota.service),
+            code(quota.code or "look it up by its name"),
             f"{need:,g}",
             f"{most:,g}",
-            one.seen or "",
-            "; ".join(one.uncertain.values()),
+            quota.seen or "",
+            "; ".join(quota.uncertain.values()),
         )
-        for one, need, most in needs(subject.platform)
+        for quota, need, most in needs(subject.platform)
     ]
     head = ("Quota", "Service", "Code", "Needed", "At most", "Seen in one account", "Not sure")
-    said = (
+    note = (
         "What others in the account use is not known here: `hyperpod preflight` compares with the account's own values."
     )
-    blocks: list[Block] = [*table("Quotas needed", head, rows, numbers=[3, 4, 5]), Prose(said.replace("`", ""))]
+    blocks: list[Block] = [*table("Quotas needed", head, rows, numbers=[3, 4, 5]), Prose(note.replace("`", ""))]
     return Section("quotas", "Quotas needed", tuple(blocks))
 
 

@@ -20,8 +20,8 @@ _MOST = 60
 def section(subject: Subject, words: Words | None) -> Section:
     """The whole section; without a rehearsal why there is none."""
     if not subject.bars or words is None:
-        said = subject.left_out or "The config has nothing to deploy."
-        return Section("order", "Order of deployment", (Notice(f"The timeline is left out. {said}"),))
+        note = subject.left_out or "The config has nothing to deploy."
+        return Section("order", "Order of deployment", (Notice(f"The timeline is left out. {note}"),))
     bars = sorted(subject.bars, key=lambda bar: (bar.start, bar.end))
     begin, end = bars[0].start, max(bar.end for bar in bars)
     minutes = (end - begin) / 60
@@ -82,10 +82,10 @@ def _drawing(bars: Sequence[Bar], begin: float, end: float, words: Words) -> Dra
         canvas.line((x, 22), (x, height - 8), kind="tick")
         canvas.text(x - 4, 16, f"{tick} min" if tick == 0 else str(tick), "small")
     y, stack = 26.0, ""
-    for bar in sorted(shown, key=lambda one: (min(b.start for b in bars if b.stack == one.stack), one.start, one.end)):
+    for bar in sorted(shown, key=lambda bar: (min(b.start for b in bars if b.stack == bar.stack), bar.start, bar.end)):
         if bar.stack != stack:
             stack = bar.stack
-            others = sum(one.stack == stack for one in bars) - sum(one.stack == stack for one in shown)
+            others = sum(bar.stack == stack for bar in bars) - sum(bar.stack == stack for bar in shown)
             canvas.text(4, y + 15, f"stack {stack}", "zone", width=_NAME)
             canvas.text(_NAME + 4, y + 15, f"and {others} shorter resources" if others else "", "small")
             canvas.say(0, f"stack {stack}" + (f" ({others} shorter resources are not shown)" if others else ""))

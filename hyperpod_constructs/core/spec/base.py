@@ -169,9 +169,9 @@ def _configured(value: Any, *, as_text: bool) -> Any:
     if isinstance(value, SpecModel):
         return configuration_of(value)
     if isinstance(value, Mapping):
-        return {key: _configured(one, as_text=as_text) for key, one in value.items()}
+        return {key: _configured(item, as_text=as_text) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [_configured(one, as_text=as_text) for one in value]
+        return [_configured(item, as_text=as_text) for item in value]
     return str(value).lower() if as_text and not isinstance(value, str) else value  # "true" and "5" in the environment
 
 

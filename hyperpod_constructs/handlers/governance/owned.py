@@ -63,15 +63,15 @@ def joining(
 ) -> dict[str, str]:
     """The tags to add when another owner comes, or one of several changes what it wants."""
     added = {me.tag_key: me.value}
-    said = [wants(tags, other) for other in others]
-    for other, known in zip(others, said, strict=True):
+    all_wanted = [wants(tags, other) for other in others]
+    for other, known in zip(others, all_wanted, strict=True):
         if known is None:
             added |= _parts(f"wants-{other.digest}", [1, now])
-    if existed(tags) or not said:
+    if existed(tags) or not all_wanted:
         added[EXISTED_TAG] = "true"
         if before(tags) is None:
             added |= _parts("before", now)
-    order = 1 + max((known.order for known in said if known), default=1)
+    order = 1 + max((known.order for known in all_wanted if known), default=1)
     return added | _parts(f"wants-{me.digest}", [order, wanted])
 
 

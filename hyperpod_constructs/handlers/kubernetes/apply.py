@@ -77,9 +77,9 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
         left = _cleaned_up(event, services, group)
         if not isinstance(error, (HandlerError, *_FORESEEN)):
             raise
-        said = _said(error, event)
+        message = _said(error, event)
         raise HandlerError(
-            f"{clip(said, MESSAGE_BYTES - 350)} (and cleaning up failed: {left})" if left else said
+            f"{clip(message, MESSAGE_BYTES - 350)} (and cleaning up failed: {left})" if left else message
         ) from None
     return {
         "PhysicalResourceId": new_id,

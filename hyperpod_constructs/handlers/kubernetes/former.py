@@ -84,8 +84,8 @@ def others(current: Json, me: Owner) -> list[Owner]:
 
 def unsaid(current: Json, me: Owner) -> dict[Owner, str]:
     """The annotation that each other owner lacks: while it was alone, what it wants was what the object was."""
-    said = _annotations(current)
-    lacking = [other for other in others(current, me) if wants_key(other) not in said]
+    annotations = _annotations(current)
+    lacking = [other for other in others(current, me) if wants_key(other) not in annotations]
     return {other: _pack_wants(Wants(1, _values(current, other))) for other in lacking}
 
 
@@ -107,13 +107,13 @@ def remembered(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], lis
             known = (managers.get(_manager(was)) or {}).get("fieldsV1") or {}
             managers[_manager(was)] = {**was, "fieldsV1": _union(known, was.get("fieldsV1") or {})}
     order = 1 + max([_wants(current, other).order for other in others(current, me)], default=0)
-    said = {wants_key(me): _pack_wants(Wants(order, _values(now, me)))}
+    notes = {wants_key(me): _pack_wants(Wants(order, _values(now, me)))}
     if fields or managers:
-        said[BEFORE_KEY] = _pack([[list(path), fields[path]] for path in sorted(fields)], list(managers.values()))
+        notes[BEFORE_KEY] = _pack([[list(path), fields[path]] for path in sorted(fields)], list(managers.values()))
     dropped = (
         ours_before - ours_now - {p for e in _managed(current) if e.get("manager") != me.manager for p in _leaves(e)}
     )
-    return said, _backs(current, me, dropped, Before(fields, tuple(managers.values())))
+    return notes, _backs(current, me, dropped, Before(fields, tuple(managers.values())))
 
 
 def given_back(current: Json, me: Owner) -> list[Back]:
@@ -140,10 +140,10 @@ def managed_fields(current: Json, me: Owner, backs: Iterable[Back]) -> list[dict
     gained: list[tuple[Json, list[Path]]] = []
     for was in before.managers:
         # not a field that one of us has with another value
-        lost = [
+        changed_elsewhere = [
             p for p in _leaves(was) if p not in ours and value(current, p) == before.fields.get(p, value(current, p))
         ]
-        gained.append((was, [p for p in lost if value(current, p) is not ABSENT]))
+        gained.append((was, [p for p in changed_elsewhere if value(current, p) is not ABSENT]))
     for heir in {back.heir for back in backs if back.heir}:
         entry: Json = {"manager": heir.manager, "operation": "Apply", "apiVersion": current.get("apiVersion")}
         gained.append(({**entry, "fieldsType": "FieldsV1"}, [back.path for back in backs if back.heir == heir]))
@@ -177,9 +177,9 @@ def value(item: Any, path: Path) -> Any:
 def content(item: Json) -> dict[str, Any]:
     """What an apply can change of an object: all but its status, its marks and what the API server writes."""
     metadata = item.get("metadata") or {}
-    said = {key: text for key, text in _annotations(item).items() if not key.startswith(NAMESPACE)}
+    annotations = {key: text for key, text in _annotations(item).items() if not key.startswith(NAMESPACE)}
     rest = {key: found for key, found in item.items() if key not in ("metadata", "status")}
-    return {**rest, "labels": metadata.get("labels") or {}, "annotations": said}
+    return {**rest, "labels": metadata.get("labels") or {}, "annotations": annotations}
 
 
 def _backs(current: Json, me: Owner, paths: Iterable[Path], before: Before) -> list[Back]:

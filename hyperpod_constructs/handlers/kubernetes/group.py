@@ -100,10 +100,10 @@ class ObjectGroup:
         try:
             retrying(action, self._client.deadline)
         except (ApiError, GaveUp) as error:
-            said = without_dumps(without_secrets(str(error), item or {}))
+            message = without_dumps(without_secrets(str(error), item or {}))
             last = error.last if isinstance(error, GaveUp) else error
             hint = f". {ACCESS_HINT}" if last.status == 401 else ""
-            raise HandlerError(f"{failure}: {said}{hint}") from None
+            raise HandlerError(f"{failure}: {message}{hint}") from None
 
     def _look(self, ref: ObjectRef) -> None:
         try:
@@ -182,8 +182,11 @@ class ObjectGroup:
                 f"({size} bytes, at most {LARGEST_RECORD}): leave it as it is, delete it, or use another name"
             )
         for other, text in lacking.items():
-            said = {"annotations": {wants_key(other): text}, "resourceVersion": current["metadata"]["resourceVersion"]}
-            current = self._client.merge(path, {"metadata": said}, manager=other.manager)
+            metadata = {
+                "annotations": {wants_key(other): text},
+                "resourceVersion": current["metadata"]["resourceVersion"],
+            }
+            current = self._client.merge(path, {"metadata": metadata}, manager=other.manager)
         item = with_annotations(with_values(item, backs), more)
         # only this version of it: what is remembered must be what is replaced
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
@@ -206,8 +209,13 @@ class ObjectGroup:
 
     def _is_alone(self, current: dict[str, Any]) -> bool:
         """Whether nobody else has anything in an object of ours, nor had since it was made."""
-        said = annotations_of(current)
-        return not (self.always_recorded or existed(said) or wants_key(self._me) in said or others(current, self._me))
+        annotations = annotations_of(current)
+        return not (
+            self.always_recorded
+            or existed(annotations)
+            or wants_key(self._me) in annotations
+            or others(current, self._me)
+        )
 
     def _replace(self, ref: ObjectRef, error: ApiError, current: Mapping[str, Any] | None) -> None:
         """Delete an object whose changed field is immutable, where that is allowed. Raises ``ApiError``."""

@@ -226,5 +226,7 @@ def _says(item: Mapping[str, Any]) -> str:
     """What a Namespace says of the things in it that hold it."""
     if item.get("kind") != "Namespace":
         return ""
-    said = [c.get("message", "") for c in item.get("status", {}).get("conditions") or [] if c.get("status") == "True"]
-    return f" ({'; '.join(said)})" if said else ""
+    messages = [
+        c.get("message", "") for c in item.get("status", {}).get("conditions") or [] if c.get("status") == "True"
+    ]
+    return f" ({'; '.join(messages)})" if messages else ""

@@ -35,7 +35,7 @@ def _name(platform: Platform) -> str:
 )
 def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
     """State, authentication mode, version, endpoint and VPC; and whether a HyperPod cluster uses it already."""
-    answer, hyperpod, own = ask.together(
+    answer, hyperpod, own_ids = ask.together(
         lambda: ask.find("eks", "DescribeCluster", _ABSENT, name=_name(platform)) or {},
         lambda: clusters(ask),
         lambda: own_resources(platform, ask),
@@ -72,7 +72,7 @@ def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
     elif vpc != existing.vpc_id:
         message = f"EKS cluster {live['name']} is in {vpc}, not in {existing.vpc_id}"
         yield "HP944", Problem("network.existing.vpc_id", message, f"vpc_id: {vpc}")
-    ours = set((own or {}).get("AWS::SageMaker::Cluster", ()))
+    ours = set((own_ids or {}).get("AWS::SageMaker::Cluster", ()))
     for other in hyperpod or ():
         uses = other.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
         if uses == live["arn"] and not ours & {other["ClusterArn"], other.get("ClusterName")}:
@@ -91,7 +91,7 @@ def _version(platform: Platform, live: Json) -> Iterator[Found]:
         )
     known = catalog.find_kubernetes_version(version)
     if known is None or not known.hyperpod_documented:
-        documented = [str(it) for it in catalog.kubernetes_versions().values() if it.hyperpod_documented]
+        documented = [str(version) for version in catalog.kubernetes_versions().values() if version.hyperpod_documented]
         message = f"EKS cluster {live['name']} has Kubernetes {version}, which HyperPod does not document"
         cure = f"use a cluster with one of {', '.join(documented)}"
         newer = minor(version) > minor(documented[-1])
@@ -106,12 +106,12 @@ def _version(platform: Platform, live: Json) -> Iterator[Found]:
 def addons_and_access(platform: Platform, ask: Asking) -> Iterator[Found]:
     """What is installed, in which versions, and which principals have access entries."""
     name = _name(platform)
-    installed, entries, own = ask.together(
+    installed, entries, own_ids = ask.together(
         lambda: _installed(name, ask),
         lambda: ask.all("eks", "ListAccessEntries", "accessEntries", clusterName=name),
         lambda: own_resources(platform, ask),
     )
-    held = own or {}
+    held = own_ids or {}
     if installed is not None:
         yield from _addons(platform, installed, held.get("AWS::EKS::Addon", ()))
     if entries is not None:
@@ -131,11 +131,11 @@ def addons_and_access(platform: Platform, ask: Asking) -> Iterator[Found]:
 
 def _installed(name: str, ask: Asking) -> dict[str, Json]:
     names = ask.all("eks", "ListAddons", "addons", clusterName=name)
-    described = ask.each(lambda it: ask.one("eks", "DescribeAddon", clusterName=name, addonName=it), names)
+    described = ask.each(lambda addon: ask.one("eks", "DescribeAddon", clusterName=name, addonName=addon), names)
     return {addon: answer["addon"] for addon, answer in described}
 
 
-def _addons(platform: Platform, installed: Mapping[str, Json], own: Iterable[str]) -> Iterator[Found]:
+def _addons(platform: Platform, installed: Mapping[str, Json], own_ids: Iterable[str]) -> Iterator[Found]:
     existing = platform.eks.existing
     managed = existing is not None and existing.core_addons
     wanted = platform.addons.effective()
@@ -150,7 +150,7 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own: Iterable[str
                 cure = "eks.existing.core_addons: true, or install it; nothing to do where it runs self-managed"
                 yield "HP945", Problem(f"addons.{key}", message, cure, severity=Severity.WARNING)
                 continue
-        elif live is not None and not any(name in id_ for id_ in own):
+        elif live is not None and not any(name in id_ for id_ in own_ids):
             version = live["addonVersion"]
             message = f"{name} {version} is already installed, but not by this platform"
             cure = f"{key}: {{enabled: false}} leaves it alone; or remove it first"

@@ -163,10 +163,10 @@ def _trouble(
 ) -> Finding:
     first = next(iter(failures.values()))
     calls = ", ".join(sorted(call for call in failures if call))
-    said = f"{calls} ({first.message})" if calls and not everything else first.message
+    text = f"{calls} ({first.message})" if calls and not everything else first.message
     cure = f"allow {calls} for this role or user, or use another --profile" if trouble is Trouble.DENIED else first.cure
     consequence = "Nothing could be looked at." if everything else _not_looked_at(titles)
-    return _finding(_RULES[trouble], Problem("", f"{trouble}: {said}", cure, consequence))
+    return _finding(_RULES[trouble], Problem("", f"{trouble}: {text}", cure, consequence))
 
 
 def _not_looked_at(titles: Iterable[str]) -> str:

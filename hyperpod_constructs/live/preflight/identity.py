@@ -170,8 +170,13 @@ def _keys(platform: Platform) -> dict[str, str]:
         for part, volume in (("root_volume", group.root_volume), ("volume", group.volume)):
             if volume:
                 named.append((f"cluster.instance_groups[{index}].{part}.kms_key_arn", volume.kms_key_arn))
-    named += [(f"storage.lustre[{i}].kms_key_arn", it.kms_key_arn) for i, it in enumerate(platform.storage.lustre)]
-    named += [(f"storage.buckets[{i}].kms_key_arn", it.kms_key_arn) for i, it in enumerate(platform.storage.buckets)]
+    named += [
+        (f"storage.lustre[{i}].kms_key_arn", file_system.kms_key_arn)
+        for i, file_system in enumerate(platform.storage.lustre)
+    ]
+    named += [
+        (f"storage.buckets[{i}].kms_key_arn", bucket.kms_key_arn) for i, bucket in enumerate(platform.storage.buckets)
+    ]
     return {key: path for path, key in reversed(named) if key and not is_token(key)}
 
 
@@ -215,14 +220,16 @@ def _grantees(policy: Json) -> set[str]:
     for statement in _many(policy.get("Statement")):
         if statement.get("Effect") == "Allow" and {"kms:*", "kms:CreateGrant"} & set(_many(statement.get("Action"))):
             principal = statement.get("Principal", {})
-            found |= {str(it) for it in _many(principal.get("AWS") if isinstance(principal, Mapping) else principal)}
+            found |= {
+                str(value) for value in _many(principal.get("AWS") if isinstance(principal, Mapping) else principal)
+            }
     return found
 
 
 def _delegates(policy: Json, key_arn: str) -> bool:
     """Whether the key's account decides by IAM policies."""
     account = key_arn.split(":")[4] if key_arn.startswith("arn:") else ""
-    return any(it in ("*", account) or it.endswith(":root") for it in _grantees(policy))
+    return any(principal in ("*", account) or principal.endswith(":root") for principal in _grantees(policy))
 
 
 def _grants(policy: Json, users: Iterable[str]) -> bool:
@@ -277,11 +284,17 @@ def images(platform: Platform, ask: Asking) -> Iterator[Found]:
 @probe(
     "file systems and workspaces",
     services=("fsx", "amp"),
-    wanted=lambda platform: any(it.existing_id for it in platform.storage.lustre) or _workspace(platform),
+    wanted=lambda platform: (
+        any(file_system.existing_id for file_system in platform.storage.lustre) or _workspace(platform)
+    ),
 )
 def stores(platform: Platform, ask: Asking) -> Iterator[Found]:
     """Whether brought file systems and Prometheus workspaces exist and are ready."""
-    named = {it.existing_id: index for index, it in enumerate(platform.storage.lustre) if it.existing_id}
+    named = {
+        file_system.existing_id: index
+        for index, file_system in enumerate(platform.storage.lustre)
+        if file_system.existing_id
+    }
 
     def describe(id_: str) -> Any:
         return ask.find("fsx", "DescribeFileSystems", ("FileSystemNotFound",), FileSystemIds=[id_])

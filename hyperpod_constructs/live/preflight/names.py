@@ -38,7 +38,7 @@ def names(platform: Platform, ask: Asking) -> Iterator[Found]:
     name = platform.completed_cluster.cluster_name
     eks_name = platform.completed_eks.cluster_name if platform.eks.existing is None else None
     log_group = f"/aws/eks/{eks_name}/cluster" if eks_name and platform.eks.logs else None
-    found, own, hyperpod, eks, logged = ask.together(
+    found, own_ids, hyperpod, eks, logged = ask.together(
         lambda: stacks(ask),
         lambda: own_resources(platform, ask),
         lambda: _cluster_named(name, ask),
@@ -61,7 +61,7 @@ def names(platform: Platform, ask: Asking) -> Iterator[Found]:
             yield "HP957", Problem("name", f"stack {stack_name} is {status}", cure)
         elif status.endswith("_IN_PROGRESS"):
             yield "HP957", Problem("name", f"stack {stack_name} is {status}", "wait until it is done")
-    held = own or {}
+    held = own_ids or {}
     if hyperpod is not None:
         ids = held.get("AWS::SageMaker::Cluster", ())
         if not any(id_ in (hyperpod["ClusterArn"], hyperpod.get("ClusterName")) for id_ in ids):

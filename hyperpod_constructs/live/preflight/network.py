@@ -119,10 +119,10 @@ def _control_plane(platform: Platform, existing: ExistingNetwork, by_id: Mapping
 
 def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> Iterator[Found]:
     """Free addresses against what the groups take; nodes that are there already have theirs."""
-    there: dict[str, int] = {}
+    running: dict[str, int] = {}
     for cluster in clusters[1] if clusters else ():
         for kind, count, _ in counts(cluster):
-            there[kind] = there.get(kind, 0) + count
+            running[kind] = running.get(kind, 0) + count
     context = Context.of(platform)
     existing = platform.network.existing
     subnet_of = {s.availability_zone_id: s.subnet_id for s in existing.node_subnets} if existing else {}
@@ -140,8 +140,8 @@ def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> 
             continue
         present = 0
         for kind in kinds[name]:  # a live node counts for one group
-            taken = min(nodes - present, there.get(kind, 0))
-            there[kind] = there.get(kind, 0) - taken
+            taken = min(nodes - present, running.get(kind, 0))
+            running[kind] = running.get(kind, 0) - taken
             present += taken
         if nodes > present:
             total[id_] = total.get(id_, 0) + (nodes - present) * each
@@ -165,7 +165,7 @@ def routes(platform: Platform, ask: Asking) -> Iterator[Found]:
     if existing is None:
         return
     in_vpc = [{"Name": "vpc-id", "Values": [existing.vpc_id]}]
-    vpcs, tables, endpoints, groups, support, hostnames, own = ask.together(
+    vpcs, tables, endpoints, groups, support, hostnames, own_ids = ask.together(
         lambda: _by_id(ask, "DescribeVpcs", "Vpcs", "vpc-id", [existing.vpc_id]),
         lambda: ask.all("ec2", "DescribeRouteTables", "RouteTables", Filters=in_vpc),
         lambda: ask.all("ec2", "DescribeVpcEndpoints", "VpcEndpoints", Filters=in_vpc),
@@ -192,7 +192,7 @@ def routes(platform: Platform, ask: Asking) -> Iterator[Found]:
         if (table := _table_of(tables, subnet.subnet_id)) is not None and not _default_of(table)
     ]
     if endpoints is not None:
-        yield from _second_endpoints(platform, ask.region, endpoints, own or {})
+        yield from _second_endpoints(platform, ask.region, endpoints, own_ids or {})
         yield from _ways_to_s3(ask.region, endpoints, closed)
         if closed:
             yield from _missing_endpoints(platform, ask.region, endpoints)
@@ -248,10 +248,10 @@ def _by_service(region: str, endpoints: Iterable[Json]) -> dict[str, Json]:
 
 
 def _second_endpoints(
-    platform: Platform, region: str, endpoints: Iterable[Json], own: Mapping[str, list[str]]
+    platform: Platform, region: str, endpoints: Iterable[Json], own_ids: Mapping[str, list[str]]
 ) -> Iterator[Found]:
     """Endpoints of the config whose private name another endpoint of the VPC has."""
-    ours, live_of = set(own.get("AWS::EC2::VPCEndpoint", ())), _by_service(region, endpoints)
+    ours, live_of = set(own_ids.get("AWS::EC2::VPCEndpoint", ())), _by_service(region, endpoints)
     for index, service in enumerate(platform.network.interface_endpoints):
         live = live_of.get(service)
         if live and live.get("PrivateDnsEnabled") and live["VpcEndpointId"] not in ours:

@@ -72,8 +72,8 @@ def hyperpod_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
 )
 def network_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
     """VPCs, internet gateways and elastic IPs of a new network; network interfaces of the nodes."""
-    own = own_resources(platform, ask)
-    new_network = platform.network.existing is None and "AWS::EC2::VPC" not in own
+    own_ids = own_resources(platform, ask)
+    new_network = platform.network.existing is None and "AWS::EC2::VPC" not in own_ids
     vpc, ec2, interfaces, vpcs, gateways, addresses, clusters = ask.together(
         lambda: _limits("vpc", ask),
         lambda: _limits("ec2", ask) if new_network and nat_gateways(platform.network) else {},
@@ -84,8 +84,8 @@ def network_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
         lambda: clusters_and_own(platform, ask),
     )
     if vpc is not None and interfaces is not None and clusters is not None:
-        there = sum(count * _cards(kind) for cluster in clusters[1] for kind, count, _ in counts(cluster))
-        need, most = (max(0, n - there) for n in _interfaces(platform, new=new_network))
+        in_use = sum(count * _cards(kind) for cluster in clusters[1] for kind, count, _ in counts(cluster))
+        need, most = (max(0, n - in_use) for n in _interfaces(platform, new=new_network))
         want = Want("HP917", "cluster", catalog.quota("network_interfaces"), need, len(interfaces), most, "interfaces")
         yield from _short(want, vpc, ask.region)
     if not new_network:
@@ -159,15 +159,15 @@ def _wants(platform: Platform, others: list[Mapping[str, Any]]) -> Iterator[Want
         if isinstance(group, InstanceGroup) and group.volume and group.volume.size_gib
     }
     if sizes:
-        path = max(sizes, key=lambda it: sizes[it])
+        path = max(sizes, key=lambda file_system: sizes[file_system])
         size = sizes[path]
         yield Want("HP915", f"{path}.volume.size_gib", catalog.quota("ebs_volume_size_gb"), size, 0, size, "GB")
     lustre = sum(g.lustre_size_gib or 0 for g in platform.cluster.restricted_instance_groups)
     lustre += platform.cluster.shared_environment.lustre_size_gib if platform.cluster.shared_environment else 0
     if lustre:
-        quota, there = catalog.quota("rig_fsx_capacity_tib"), _lustre_of(others)
+        quota, in_use = catalog.quota("rig_fsx_capacity_tib"), _lustre_of(others)
         need = lustre / _GIB_PER_TIB
-        yield Want("HP916", "cluster.restricted_instance_groups", quota, need, there / _GIB_PER_TIB, need, "TiB")
+        yield Want("HP916", "cluster.restricted_instance_groups", quota, need, in_use / _GIB_PER_TIB, need, "TiB")
 
 
 def _used_by_type(clusters: list[Mapping[str, Any]]) -> dict[tuple[str, bool], int]:

@@ -42,10 +42,10 @@ def kubernetes(platform: Platform, ask: Asking) -> Iterator[Found]:
     by_version = {release.version: release for release in live}
     version, path = _version(platform, ask), "eks.kubernetes_version"
     release = by_version.get(version)
-    standard = [it.version for it in live if it.status == "standard" and it.hyperpod]
+    standard = [version.version for version in live if version.status == "standard" and version.hyperpod]
     cure = f'kubernetes_version: "{standard[0]}"' if standard else None
     if release is None or release.status == "ended":
-        offered = ", ".join(it.version for it in live if it.status in ("standard", "extended"))
+        offered = ", ".join(version.version for version in live if version.status in ("standard", "extended"))
         yield (
             "HP960",
             Problem(path, f"EKS does not offer Kubernetes {version} in {ask.region}; it offers {offered}", cure),
@@ -82,22 +82,22 @@ def addons(platform: Platform, ask: Asking) -> Iterator[Found]:
     outdated = []
     for support in live_matrix(answers, [version]):
         path, named = wanted[support.name]
-        there = support.every.get(version, ())
+        statuses = support.every.get(version, ())
         if not support.every:
             yield "HP962", Problem(path, f"EKS has no add-on {support.name} in {ask.region}", "leave it out")
             continue
-        if not there:
+        if not statuses:
             supported = ", ".join(sorted(support.every, key=catalog.minor))
             message = f"{support.name} has no version for Kubernetes {version}; it supports {supported}"
             yield "HP962", Problem(path, message)
             continue
-        if named is not None and named not in there:
+        if named is not None and named not in statuses:
             message = f"{support.name} has no version {named} for Kubernetes {version}"
-            yield "HP964", Problem(f"{path}.version", message, f"one of {', '.join(there[:5])}")
+            yield "HP964", Problem(f"{path}.version", message, f"one of {', '.join(statuses[:5])}")
         facts = catalog.find_addon(support.name)
         ours = facts.version_for(version) if facts else None
-        if ours is not None and ours.version != there[0]:
-            outdated.append(f"{support.name} {there[0]} (catalog: {ours.version})")
+        if ours is not None and ours.version != statuses[0]:
+            outdated.append(f"{support.name} {statuses[0]} (catalog: {ours.version})")
     if outdated:
         message = f"newer than the catalog of {catalog_date()} for Kubernetes {version}: {'; '.join(outdated)}"
         yield "HP963", Problem("addons", message)

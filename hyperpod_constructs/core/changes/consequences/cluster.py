@@ -81,6 +81,6 @@ def _autoscaling(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
     else:
         for name, change in (("enabled", Change.DRAINS if before.enabled else Change.IN_PLACE), ("groups", Change.IN_PLACE),
                              ("cluster_role_arn", Change.REFUSED), ("node_pool", Change.DRAINS)):  # fmt: skip
-            one, other = getattr(before, name), getattr(after, name)
-            if one != other:
-                yield edit(f"{path}.{name}", change, one, other)
+            old, other = getattr(before, name), getattr(after, name)
+            if old != other:
+                yield edit(f"{path}.{name}", change, old, other)

@@ -131,7 +131,9 @@ def _ranges(before: Network, after: Network) -> Iterator[Edit]:
     (kind, zone), (cidr, wanted) = next(iter(moved.items()))
     message = f"the {kind} subnet of {zone} moves from {cidr} to {wanted}"
     message += f", and {len(moved) - 1} more" if len(moved) > 1 else ""
-    taken = any(ip_network(one).overlaps(ip_network(other)) for _, one in moved.values() for other in old.values())
+    taken = any(
+        ip_network(new_name).overlaps(ip_network(other)) for _, new_name in moved.values() for other in old.values()
+    )
     if taken:
         impact = "EC2 rejects the change: CloudFormation creates the new subnet while another subnet has its CIDR"
         yield edit(path, Change.REFUSED, cidr, wanted, message, impact=impact,

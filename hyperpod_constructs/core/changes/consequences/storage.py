@@ -68,7 +68,9 @@ def _replaced_system(both: Both, path: str, before: Any, after: Any) -> Iterator
 def _system(both: Both, path: str, *, old: bool = False) -> LustreFileSystem:
     """The file system of a path; paths have the index of the new config."""
     name = both.new.storage.lustre[int(path.partition("[")[2].partition("]")[0])].name
-    return next(it for it in (both.old if old else both.new).storage.lustre if it.name == name)
+    return next(
+        file_system for file_system in (both.old if old else both.new).storage.lustre if file_system.name == name
+    )
 
 
 @on("storage.lustre[].existing_id")

@@ -42,7 +42,7 @@ def _quota(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
         if not isinstance(value, tuple):
             return {"": float(value) if value is not None else 0.0}
         fields = ("count", "accelerators", "vcpu", "memory_gib", "mig_count")
-        return {f"{it.instance_type} {name}": float(getattr(it, name) or 0) for it in value for name in fields}
+        return {f"{quota.instance_type} {name}": float(getattr(quota, name) or 0) for quota in value for name in fields}
 
     old, new = total(before), total(after)
     less = any(new.get(key, 0.0) < amount for key, amount in old.items())

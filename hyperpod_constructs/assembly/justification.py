@@ -23,7 +23,7 @@ class Justified:
         reason: why that is as it should be.
         finding: what the rule found, a regular expression for the whole of it; empty where the rule says nothing more.
         actions: the only actions that statements on the resource `*` may have; required for that finding.
-        beside: the resource is made beside the construct, under an id that begins with the construct's.
+        sibling: the resource is made beside the construct, under an id that begins with the construct's.
     """
 
     rule: str
@@ -32,7 +32,7 @@ class Justified:
     reason: str
     finding: str = ""
     actions: frozenset[str] = frozenset()
-    beside: bool = False
+    sibling: bool = False
     used: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -121,7 +121,7 @@ def _paths_below(resource: IConstruct, justified: Justified) -> Iterator[str]:
     """Paths of a resource below the constructs of the class that can have made it: the innermost, or one beside it."""
     path = resource.node.path
     for scope in reversed(resource.node.scopes):
-        if justified.beside:
+        if justified.sibling:
             for child in scope.node.children:
                 if isinstance(child, justified.made_by) and path.startswith(child.node.path):
                     yield path.removeprefix(child.node.path)

@@ -52,8 +52,8 @@ def _maker(construct: IConstruct) -> str:
             return type(scope).__name__
         if type(scope).__module__.startswith("hyperpod_constructs."):
             return type(scope).__name__
-        beside = [justified for justified in JUSTIFIED if justified.beside]
-        for row in beside:
+        siblings = [justified for justified in JUSTIFIED if justified.sibling]
+        for row in siblings:
             for child in scope.node.children:
                 if isinstance(child, row.made_by) and construct.node.path.startswith(child.node.path):
                     return row.made_by.__name__

@@ -104,9 +104,8 @@ def _text(made: Adoption, folder: Path, config: Path) -> str:
 
     lines = []
     for takeover in made.takeovers:
-        lines.append(
-            f"{takeover.stack}: {takeover.name}: {'WOULD BE REPLACED, not taken over' if takeover.replaced else 'taken over'}"
-        )
+        outcome = "WOULD BE REPLACED, not taken over" if takeover.replaced else "taken over"
+        lines.append(f"{takeover.stack}: {takeover.name}: {outcome}")
         lines += [f"    replaces it: {text}" for text in takeover.replaced]
         lines += [f"    changed by the first deployment: {text}" for text in takeover.changed]
     lines += [f"left: {text}" for text in made.others]

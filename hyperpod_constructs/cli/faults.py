@@ -13,17 +13,17 @@ BUG = 70
 """Exit code of an error that no command knows: a bug of ours (`EX_SOFTWARE` of sysexits.h)."""
 
 
-def told(error: Exception) -> tuple[str, int]:
+def user_message(error: Exception) -> tuple[str, int]:
     """What to say about an exception that reached the top, and the exit code.
 
-    >>> told(PermissionError(13, "Permission denied", "hyperpod.yaml"))
+    >>> user_message(PermissionError(13, "Permission denied", "hyperpod.yaml"))
     ('hyperpod.yaml: Permission denied', 1)
     """
-    from ..live.operations.aws import Trouble, failure
+    from ..live.operations.aws import FailureCause, failure
 
     what = failure(error, getattr(error, "operation_name", ""))
     if what is not None:
-        return paragraph(f"{what}\n  fix: {what.cure}"), 2 if what.trouble is Trouble.NO_REGION else 1
+        return paragraph(f"{what}\n  fix: {what.cure}"), 2 if what.cause is FailureCause.NO_REGION else 1
     if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         return paragraph(f"{where}{error.strerror or error}"), 1

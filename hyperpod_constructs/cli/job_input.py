@@ -35,7 +35,7 @@ def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None
     if config is not None:
         loaded, more = in_cluster(loaded, config)
         found += more
-    tell(found)
+    print_findings(found)
     return [loaded_job.job for loaded_job in loaded if loaded_job.job is not None]
 
 
@@ -100,7 +100,7 @@ def _located(finding: Finding, placed: Sequence[LoadedJob]) -> Finding:
     return placed[int(index)].locate(replace(finding, path=inside.removeprefix(".")))
 
 
-def tell(found: Sequence[Finding]) -> None:
+def print_findings(found: Sequence[Finding]) -> None:
     """Print findings to standard error; exit 1 when one is an error."""
     for finding in ordered(found):
         click.echo(str(finding), err=True)

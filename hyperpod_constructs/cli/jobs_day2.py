@@ -168,8 +168,8 @@ def delete(names: tuple[str, ...], yes: bool, namespace: str | None, kind: str |
         found = [one_job(api, name, namespace, kind) for name in names]
         titles = [f"{job['kind']} {job['metadata']['namespace']}/{job['metadata']['name']}" for job in found]
         if not yes:
-            told = ", ".join(f"{title} ({state(job)})" for title, job in zip(titles, found, strict=True))
-            click.confirm(readable(f"Delete {told}?"), abort=True, err=True)
+            listed = ", ".join(f"{title} ({state(job)})" for title, job in zip(titles, found, strict=True))
+            click.confirm(readable(f"Delete {listed}?"), abort=True, err=True)
         for title, job in zip(titles, found, strict=True):
             run(api, job)
             click.echo(readable(f"{title}: deleted"))

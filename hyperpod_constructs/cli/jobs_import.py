@@ -85,11 +85,11 @@ def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...], output: str) ->
     ours = read_jobs(jobfile)
     _refuse([finding for path in ours for finding in path.findings if path.job is None])
     rendered = [manifest_of(path.job) for path in ours if path.job is not None]
-    theirs = _manifests(manifest, stated)
-    if len(theirs) != len(rendered):
-        raise click.ClickException(f"{manifest} has {len(theirs)} jobs, {jobfile} has {len(rendered)}")
+    source_jobs = _manifests(manifest, stated)
+    if len(source_jobs) != len(rendered):
+        raise click.ClickException(f"{manifest} has {len(source_jobs)} jobs, {jobfile} has {len(rendered)}")
     every: list[Difference] = []
-    for before, after in zip(theirs, rendered, strict=True):
+    for before, after in zip(source_jobs, rendered, strict=True):
         every += compare(before, after)
     found = [difference for difference in every if not difference.expected]
 

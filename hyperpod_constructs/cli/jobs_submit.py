@@ -50,14 +50,14 @@ def submit(
     from ..live.operations.companions import create
     from ..live.operations.jobs import submit as run
     from ..live.operations.jobs import summary
-    from .job_input import jobs_of, tell
+    from .job_input import jobs_of, print_findings
 
     raw = {file: found for file in files if (found := manifests_in(file)) is not None}
     ours = [file for file in files if file not in raw]
     flags = stated(parameters)
     if flags and raw:
         raise click.UsageError("Kubernetes manifests are submitted unchanged: job flags do not apply to them")
-    tell([finding for source in raw.values() for finding in source.findings])
+    print_findings([finding for source in raw.values() for finding in source.findings])
     manifests = [job for source in raw.values() for job in source.jobs]
     if ours or not raw:
         manifests += [compile_job(job) for job in jobs_of(ours, flags, config)]

@@ -153,10 +153,10 @@ def _play(
 def _real(kubeconfig: Path) -> RealKubernetes:
     """The API server of a kubeconfig. Raises `click.ClickException` for one that cannot be reached or thrown away."""
     from ..assembly.rehearsal.real_server import NotDisposable, RealKubernetes
-    from ..live.operations.kubernetes import KubernetesError, way_of
+    from ..live.operations.kubernetes import KubernetesError, endpoint_of
 
     try:
-        real = RealKubernetes(way_of(str(kubeconfig)))
+        real = RealKubernetes(endpoint_of(str(kubeconfig)))
         real.check_disposable()
     except (KubernetesError, NotDisposable, OSError) as error:
         raise click.ClickException(str(error)) from error

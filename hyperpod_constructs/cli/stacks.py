@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..core.terminal import paragraph, readable
-from .limit import SECONDS, Late
+from .limit import SECONDS, Unavailable
 from .live import aws_options, emit, facts, in_words, output_option, table
 
 
@@ -96,7 +96,7 @@ def delete(
     Stacks go in the order in which CloudFormation lets them go: jobs, add-ons, HyperPod, EKS, network. What stays behind
     (by its deletion policy) is shown first. Exit code 3 when a stack is not gone in time.
     """
-    from ..live.operations.stacks import DeletionFailed, doomed, left_behind, stacks
+    from ..live.operations.stacks import DeletionFailed, left_behind, planned_deletions, stacks
     from ..live.operations.stacks import delete as run
 
     with in_words():
@@ -109,7 +109,7 @@ def delete(
         if not found:
             hint = "" if everything else "; use --all to include stacks of other tools"
             raise click.ClickException(f"no platform or stack of hyperpod-constructs is named {name!r}{hint}")
-        plan = doomed(client, found)
+        plan = planned_deletions(client, found)
         _show(plan)
         protected = [stack.name for stack in plan if stack.protected]
         if protected:
@@ -130,7 +130,7 @@ def delete(
                         click.echo(readable(f"{stack.name}: {status}"), err=True)
                     last = status
                     if time.monotonic() >= until:
-                        raise Late(f"{stack.name} is {status} after {timeout} seconds; the deletion goes on, and the "
+                        raise Unavailable(f"{stack.name} is {status} after {timeout} seconds; the deletion goes on, and the "
                                    "same command waits again")  # fmt: skip
             except DeletionFailed as error:
                 cure = "fix the cause and try again, or retain the resource with --retain LOGICAL_ID"

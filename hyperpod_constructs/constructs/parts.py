@@ -45,7 +45,7 @@ class Parts:
     buckets: list[Bucket] = field(default_factory=list)
     jobs: list[tuple[Construct, Job]] = field(default_factory=list)
     manifests: list[Mapping[str, Any]] = field(default_factory=list)
-    told: _HasSpec | None = None
+    described_cluster: _HasSpec | None = None
     """What jobs were told about a HyperPod cluster that this app may not make."""
     acknowledge: list[Acknowledgement] = field(default_factory=list)
     found: list[Finding] = field(default_factory=list)
@@ -73,9 +73,13 @@ class Parts:
         `others` are about the same EKS cluster, by constructs that were made after these.
         """
         specs: list[Cluster | None] = [each.spec for each in self.clusters]
-        told = self.told.spec if self.told is not None and self.told.spec.groups else None
+        described_cluster = (
+            self.described_cluster.spec
+            if self.described_cluster is not None and self.described_cluster.spec.groups
+            else None
+        )
         found: dict[tuple[str, str, str], Finding] = {}
-        for spec in specs or [told]:
+        for spec in specs or [described_cluster]:
             whole = Context(
                 region=region,
                 account=account,
@@ -95,7 +99,7 @@ class Parts:
             elsewhere = replace(whole, addons=None, dependencies=None)
             certain = [*check(alone), *check(elsewhere)]
             for finding in (*certain, *map(_uncertain, check(whole))):
-                if specs or finding.rule.startswith("HP7") or self.told is None:
+                if specs or finding.rule.startswith("HP7") or self.described_cluster is None:
                     found.setdefault((finding.rule, finding.path, finding.message), finding)
         findings = acknowledged([*self.found, *self._one_cluster(others)], tuple(self.acknowledge), stale=False)
         return ordered(map(self._named, [*found.values(), *findings]))
@@ -109,8 +113,10 @@ class Parts:
 
     def is_on_same(self, other: Parts) -> bool:
         """Whether both are about one EKS cluster that exists, of one account and region."""
-        mine, theirs = (each.eks.existing if each.eks is not None else None for each in (self, other))
-        return mine is not None and theirs is not None and mine.cluster_name == theirs.cluster_name
+        existing, other_existing = (each.eks.existing if each.eks is not None else None for each in (self, other))
+        return (
+            existing is not None and other_existing is not None and existing.cluster_name == other_existing.cluster_name
+        )
 
     def _eks(self) -> Eks | None:
         """The EKS cluster; core add-ons of an existing one are ours where the app makes one of them."""

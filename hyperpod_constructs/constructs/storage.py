@@ -88,7 +88,7 @@ class HyperPodStorage(Construct):
             for file_system in storage.lustre
         }
 
-    def _let_pods_in(self, teams: Governance) -> None:
+    def _allow_pods(self, teams: Governance) -> None:
         """A role for each namespace that uses a bucket; it lies beside the buckets, whose policies name it."""
         roles: dict[str, PodAccess] = {}
         for bucket in self.buckets.values():
@@ -113,7 +113,7 @@ class HyperPodStorage(Construct):
         ) -> None:
             made.append(Claims(scope, id, cluster=self._cluster, driver=driver, objects=objects, adopt=spec.adopt))
 
-        self._let_pods_in(teams)
+        self._allow_pods(teams)
         for name, each in self.file_systems.items():
             spaces = _namespaces(each.spec.namespaces, teams)
             if spaces:

@@ -28,9 +28,9 @@ from .kubernetes import KubernetesObjects, KubernetesProvider, KubernetesWait, j
 
 WaitFor = Literal["start", "completion"]
 
-MOST_JOBS = 300
+MAX_JOBS = 300
 """Jobs of one stack, of the 500 resources that CloudFormation allows, with room for what else is in it."""
-MOST_BYTES = 600_000
+MAX_BYTES = 600_000
 """Bytes of the manifests of one stack; a template may have 1 MB, and escaping makes a manifest larger."""
 
 
@@ -88,7 +88,7 @@ class TrainingJob(Construct):
         """The Kubernetes object, exactly as it is applied."""
         parts = cluster.kubernetes.parts
         parts.jobs.append((self, job))
-        parts.told = cluster
+        parts.described_cluster = cluster
         self.objects = KubernetesObjects(
             self,
             "Job",
@@ -226,7 +226,7 @@ def _shards(jobs: Sequence[Job]) -> int:
             shard = _shard(job, count)
             number[shard] += 1
             size[shard] += length
-        if max(number) <= MOST_JOBS and max(size) <= MOST_BYTES:
+        if max(number) <= MAX_JOBS and max(size) <= MAX_BYTES:
             return count
         count *= 2
 

@@ -28,7 +28,7 @@ _PASSED_TO = (
 )
 _LINKED_TO = ("eks", "fsx", "*.fsx", "grafana", "*.sagemaker")
 _LIMITED = ("AttachRolePolicy", "CreateRole", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary")
-_HELD_TO_BOUNDARY = frozenset(f"iam:{name}" for name in (*_LIMITED, "PutRolePolicy"))
+_BOUNDARY_ACTIONS = frozenset(f"iam:{name}" for name in (*_LIMITED, "PutRolePolicy"))
 """Actions that IAM checks against the boundary of the role (condition key iam:PermissionsBoundary)."""
 DROPPED: Mapping[str, str] = {
     "iam:AddRoleToInstanceProfile": "no example makes instance profiles",
@@ -229,8 +229,8 @@ def deployer_policies(
     of_names = {action for statement in by_name for action in statement["Action"]}
     of_buckets = {action for action in actions if action.startswith("s3:") and action != "s3:ListAllMyBuckets"}
     held = [
-        _statement(sorted(of_roles & _HELD_TO_BOUNDARY), roles, Condition=boundary),
-        _statement(sorted(of_roles - _HELD_TO_BOUNDARY - {_PASS_ROLE}), roles),
+        _statement(sorted(of_roles & _BOUNDARY_ACTIONS), roles, Condition=boundary),
+        _statement(sorted(of_roles - _BOUNDARY_ACTIONS - {_PASS_ROLE}), roles),
         _statement(sorted(of_roles & {_PASS_ROLE}), roles, Condition=passed),
         _statement(sorted(actions & {_LINKED_ROLE}), linked_roles, Condition=linked),
         _statement(sorted(actions & {"iam:GetRole"}), linked_roles),

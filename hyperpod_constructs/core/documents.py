@@ -22,7 +22,7 @@ LARGEST_FILE = 2**20
 """Bytes of the largest file that is read."""
 DEEPEST = 50
 """Levels of nesting."""
-MOST_VALUES = 100_000
+MAX_VALUES = 100_000
 """Values of a document with its aliases expanded."""
 
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -359,8 +359,8 @@ class _Builder:
 
     def _count(self, values: int, mark: Mark) -> None:
         self.count += values
-        if self.count > MOST_VALUES:
-            message = f"holds more than {MOST_VALUES:,} values, aliases expanded"
+        if self.count > MAX_VALUES:
+            message = f"holds more than {MAX_VALUES:,} values, aliases expanded"
             raise _Stop("HP004", message, "use fewer aliases, or split the file", mark)
 
 

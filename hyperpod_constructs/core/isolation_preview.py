@@ -24,7 +24,7 @@ def refused(pod: Mapping[str, Any], team: Team, *, cluster: Cluster | None = Non
     volumes = spec.get("volumes") or ()
     added = {context for capability in contexts for context in (capability.get("capabilities") or {}).get("add") or ()}
     annotations = (pod.get("metadata") or {}).get("annotations") or {}
-    armor = "container.apparmor.security.beta.kubernetes.io/"
+    apparmor_prefix = "container.apparmor.security.beta.kubernetes.io/"
     broken = {
         "privileged": any(context.get("privileged") for context in contexts),
         "host-network": spec.get("hostNetwork"),
@@ -36,7 +36,7 @@ def refused(pod: Mapping[str, Any], team: Team, *, cluster: Cluster | None = Non
         "capabilities": added - {*baseline("capabilities"), *isolation.capabilities},
         "seccomp": any((context.get("seccompProfile") or {}).get("type") == "Unconfined" for context in both),
         "apparmor": any((context.get("appArmorProfile") or {}).get("type") == "Unconfined" for context in both)
-        or any(key.startswith(armor) and value == "unconfined" for key, value in annotations.items()),
+        or any(key.startswith(apparmor_prefix) and value == "unconfined" for key, value in annotations.items()),
         "selinux": any(_own_selinux(context.get("seLinuxOptions") or {}) for context in both),
         "proc-mount": any(context.get("procMount", "Default") != "Default" for context in contexts),
         "sysctls": any(sysctl["name"] not in baseline("sysctls") for sysctl in both[0].get("sysctls") or ()),

@@ -143,11 +143,11 @@ def _quota(resource: str, nominal: Decimal, team: Team, percent: Decimal) -> dic
     return quota
 
 
-def _nominal(quota: QuotaResource, kind: InstanceType) -> dict[str, Decimal]:
+def _nominal(quota: QuotaResource, instance_type: InstanceType) -> dict[str, Decimal]:
     """What a quota amounts to, in the resources that jobs request; unstated parts follow by the accelerators' share."""
     count = Decimal(quota.count or 0)
-    can_vcpu, can_memory = usable("vcpu", kind.vcpu), usable("memory_gib", kind.memory_gib)
-    each = kind.accelerator.count if kind.accelerator else 0
+    can_vcpu, can_memory = usable("vcpu", instance_type.vcpu), usable("memory_gib", instance_type.memory_gib)
+    each = instance_type.accelerator.count if instance_type.accelerator else 0
     nodes = count + (Decimal(quota.accelerators or 0) / each if each else 0)
     nominal = {
         "cpu": count * can_vcpu + Decimal(str(quota.vcpu)) if quota.vcpu is not None else nodes * can_vcpu,
@@ -155,10 +155,10 @@ def _nominal(quota: QuotaResource, kind: InstanceType) -> dict[str, Decimal]:
         if quota.memory_gib is not None
         else nodes * can_memory,
     }
-    if kind.accelerator is not None:
-        nominal[kind.accelerator.resource] = count * each + (quota.accelerators or 0)
-    if kind.efa_interfaces:
-        nominal[EFA_RESOURCE] = (nodes * kind.efa_interfaces).to_integral_value("ROUND_FLOOR")
+    if instance_type.accelerator is not None:
+        nominal[instance_type.accelerator.resource] = count * each + (quota.accelerators or 0)
+    if instance_type.efa_interfaces:
+        nominal[EFA_RESOURCE] = (nodes * instance_type.efa_interfaces).to_integral_value("ROUND_FLOOR")
     if quota.mig_profile is not None:
         nominal[f"nvidia.com/{quota.mig_profile}"] = Decimal(quota.mig_count or 0)
     return nominal

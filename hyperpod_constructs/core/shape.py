@@ -47,7 +47,7 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
 }
 """Pydantic's error type to the key of its bound, and how to say it."""
 _PLAIN_WORD = re.compile(r"[A-Za-z/.-][-A-Za-z0-9_/.=]*")
-MOST_FINDINGS = 100
+MAX_FINDINGS = 100
 """Problems of shape that are told one by one: a file that is something else has one in every line."""
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
@@ -100,7 +100,7 @@ def _broken(
     more = 0
     for path, problems in _by_place(data, problem):
         unknown = problems[0]["type"] == "extra_forbidden"
-        if len(shape.findings) < MOST_FINDINGS:
+        if len(shape.findings) < MAX_FINDINGS:
             finding = _translated(model, path, problems, document, _text_of(prefix, path))
             key = finding.rule in ("HP010", "HP011")
             shape.findings.append(document.located(finding, key=key))
@@ -232,7 +232,7 @@ def _translated(
     if all(p["type"] in _WORDS for p in problems):
         wanted = " or ".join(dict.fromkeys(_WORDS[p["type"]] for p in problems))
         switch = isinstance(value, bool) and any("enabled" in each.model_fields for each in models_at(model, path))
-        cure = _mended(wanted, value)
+        cure = _corrected(wanted, value)
         if switch:
             cure = "write `{}` to enable it with its defaults" if value else "write `{enabled: false}`, or leave it out"
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
@@ -298,7 +298,7 @@ def _missing(model: type[BaseModel], path: Path, text: str) -> Finding:
 _PROXY = (
     "remove it; docs/closed-network.md (Behind an HTTP proxy) describes how nodes use a proxy and what cannot use one"
 )
-_EXPLAINED = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
+_FIX_BY_FIELD = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
 """Keys that do not exist, of settings that a page explains."""
 
 
@@ -307,8 +307,8 @@ def _known_keys(model: type[BaseModel], path: Path) -> str:
     from difflib import get_close_matches
 
     key = str(path[-1])
-    if key in _EXPLAINED:
-        return _EXPLAINED[key]
+    if key in _FIX_BY_FIELD:
+        return _FIX_BY_FIELD[key]
     known = {_plain(name): name for each in models_at(model, path[:-1]) for name in each.model_fields}
     near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
     if near:
@@ -342,7 +342,7 @@ def _plain(key: str) -> str:
     return key.lower().replace("_", "").replace("-", "")
 
 
-def _mended(wanted: str, value: Any) -> str:
+def _corrected(wanted: str, value: Any) -> str:
     if wanted == "true or false" and isinstance(value, str) and value.lower() in _YES:
         return f"write {_YES[value.lower()]}"
     if wanted == "a list" and isinstance(value, str | int | float):

@@ -174,9 +174,11 @@ def matched(old: Stacks, new: Stacks) -> dict[str, Template]:
     for name, template in old.items():
         match = name
         if name not in new:
-            mine = {(id_, str(resource.get("Type"))) for id_, resource in resources(template).items()}
+            own_resources = {(id_, str(resource.get("Type"))) for id_, resource in resources(template).items()}
             shared = {
-                other: len(mine & {(id_, str(resource.get("Type"))) for id_, resource in resources(content).items()})
+                other: len(
+                    own_resources & {(id_, str(resource.get("Type"))) for id_, resource in resources(content).items()}
+                )
                 for other, content in new.items()
                 if other not in taken
             }

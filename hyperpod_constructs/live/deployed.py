@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .operations.aws import Failure, Trouble, config, failure, pages
+from .operations.aws import Failure, FailureCause, config, failure, pages
 from .operations.clusters import eks_name
 
 CALLS: Mapping[str, str] = {
@@ -32,7 +32,7 @@ CALLS: Mapping[str, str] = {
 }
 """IAM action of every call that an import makes, and what it is for."""
 
-_ABSENT = (Trouble.NOT_FOUND,)
+_ABSENT = (FailureCause.NOT_FOUND,)
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ class _Asker:
             found = failure(error, action)
             if found is None:
                 raise
-            if found.trouble not in _ABSENT:
+            if found.cause not in _ABSENT:
                 self.failures.setdefault(action, found)
             return nothing
 

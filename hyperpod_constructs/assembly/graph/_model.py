@@ -115,18 +115,18 @@ class Graph:
         self._edge(stack.name + START, stack.name + COMPLETE, _WITHIN)
         for logical_id, body in stack.resources.items():
             condition = body.get("Condition")
-            mine = conditions | {f"{stack.name}.{condition}"} if condition else conditions
+            conditions_here = conditions | {f"{stack.name}.{condition}"} if condition else conditions
             identity = f"{stack.name}.{logical_id}"
             self.resources[identity] = Resource(
-                identity, logical_id, stack, str(body.get("Type", "")), body.get("Properties") or {}, mine
+                identity, logical_id, stack, str(body.get("Type", "")), body.get("Properties") or {}, conditions_here
             )
-            self._node(identity, mine)
+            self._node(identity, conditions_here)
             self._edge(stack.name + START, identity, _WITHIN)
             self._edge(identity, stack.name + COMPLETE, _WITHIN)
             if logical_id in stack.nested:
                 inner = stack.nested[logical_id]
                 self._parents[inner.name] = (stack, logical_id)
-                self._add_stack(inner, mine)
+                self._add_stack(inner, conditions_here)
                 self._edge(inner.name + COMPLETE, identity, _WITHIN)
                 self._edge(stack.name + START, inner.name + START, _WITHIN)
 

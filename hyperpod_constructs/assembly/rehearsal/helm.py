@@ -62,7 +62,7 @@ class ModelledHelm:
         former = history[-1]["metadata"]["labels"] if history else {}
         labels = {**former, **dict(pair.split("=", 1) for pair in given.split(",") if pair)}
         self._write(namespace, name, number, "pending-upgrade" if history else "pending-install", labels)
-        self._bring(namespace, name)
+        self._install(namespace, name)
         timeout = next(float(argument[10:-1]) for argument in arguments if argument.startswith("--timeout="))
         waited = 0.0
         while "--wait" in arguments and not self._cluster.nodes():
@@ -96,14 +96,14 @@ class ModelledHelm:
         secret = {"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata}
         self._cluster.store.put(secret, "helm")
 
-    def _bring(self, namespace: str, name: str) -> None:
+    def _install(self, namespace: str, name: str) -> None:
         labels = {"app.kubernetes.io/managed-by": "Helm", "release": name}
         chart = str(self._chart.get("Path") or self._chart.get("Reference") or self._chart.get("Key"))
         lists = load("deployment")["charts"]
         vendored = next((resource_list for resource_list in lists.values() if resource_list["release"] == name), None)
-        brought = lists.get(chart.rpartition("/")[2], vendored)
+        addon_objects = lists.get(chart.rpartition("/")[2], vendored)
         record = self._call.services.record
-        if brought is None:
+        if addon_objects is None:
             what = f"the chart {chart} is not modelled: the release {name} is one Deployment of that name"
             record.find("HPR05", f"{namespace}/{name}", what)
             self._cluster.workload("Deployment", namespace, name, labels)
@@ -112,15 +112,15 @@ class ModelledHelm:
             f"Helm: the release {name} brings what a list of the chart {chart} says; the chart's templates, values and "
             "digest are not looked at"
         ] = None
-        for other in brought["namespaces"]:
+        for other in addon_objects["namespaces"]:
             if ("", "namespaces", "", other) not in self._cluster.store.objects:
                 metadata = {"name": other, "labels": labels}
                 self._cluster.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-        for crd in brought["crds"]:
+        for crd in addon_objects["crds"]:
             self._cluster.define(crd, labels)
-        for where, workload in brought["daemonsets"]:
+        for where, workload in addon_objects["daemonsets"]:
             self._cluster.workload("DaemonSet", where, workload, labels)
-        for where, workload in brought["deployments"]:
+        for where, workload in addon_objects["deployments"]:
             self._cluster.workload("Deployment", where, workload, labels)
 
     def _uninstall(self, namespace: str, name: str) -> None:

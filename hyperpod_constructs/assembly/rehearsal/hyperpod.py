@@ -7,11 +7,11 @@ from typing import Any
 
 from ...core.catalog import deployment_wait
 from .account import ANYTHING, Refused, Thing
-from .brought import KARPENTER
+from .addon_objects import KARPENTER
 from .eks import cluster_of
 from .iam import allowed, attached, has_managed, trusts
 from .kubernetes import KubernetesCluster
-from .network import ways_out
+from .network import egress_routes
 from .resources import MODELS, Model, Request, Resources
 from .world import Steps
 
@@ -61,11 +61,11 @@ def _autoscaling(services: Resources, thing: Thing) -> None:
         return
     cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
 
-    def bring() -> None:
+    def install() -> None:
         for name in KARPENTER:
             cluster.define(name, {})
 
-    services.world.after(services.timing.seconds(deployment_wait("autoscaling")), bring)
+    services.world.after(services.timing.seconds(deployment_wait("autoscaling")), install)
 
 
 def _type_of(group: Mapping[str, Any]) -> str:
@@ -133,14 +133,14 @@ def _trouble(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Ite
         context = {} if lies is None else {"ec2:Vpc": f"{prefix}:vpc/{lies.properties['VpcId']}"}
         if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn, context):
             yield f"its execution role may not create network interfaces in {subnet} (yet)"
-        ways = ways_out(account, subnet)
-        if ways is not None and "internet" not in ways and not {"s3", "ecr.api"} <= ways:
+        routes = egress_routes(account, subnet)
+        if routes is not None and "internet" not in routes and not {"s3", "ecr.api"} <= routes:
             yield f"its subnet {subnet} has no way to ECR and S3 (yet)"
     for security_group in vpc.get("SecurityGroupIds") or ():
         arn = f"arn:{account.partition}:ec2:{account.region}:{account.account}:security-group/{security_group}"
         if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn):
             yield f"its execution role may not create network interfaces with {security_group} (yet)"
-        if not _talks_to_itself(services, security_group):
+        if not _allows_own_traffic(services, security_group):
             yield f"its security group {security_group} does not let nodes talk to each other (yet)"
     eks = str(thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
     if owner is not None and not allowed(account, role, "eks-auth:AssumeRoleForPodIdentity", eks):
@@ -148,7 +148,7 @@ def _trouble(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Ite
     yield from _scripts(services, group, role)
 
 
-def _talks_to_itself(services: Resources, group: str) -> bool:
+def _allows_own_traffic(services: Resources, group: str) -> bool:
     thing = services.account.find("AWS::EC2::SecurityGroup", group)
     if thing is None:
         return True

@@ -75,13 +75,13 @@ def _nat(services: Resources, request: Request) -> None:
 
 
 def _detach(services: Resources, thing: Thing) -> None:
-    mine = {subnet.id for subnet in _subnets(services.account, thing.properties["VpcId"])}
+    own_subnets = {subnet.id for subnet in _subnets(services.account, thing.properties["VpcId"])}
     for nat in services.account.of_kind(f"{EC2}NatGateway"):
-        if nat.properties.get("SubnetId") in mine and "AllocationId" in nat.properties:
+        if nat.properties.get("SubnetId") in own_subnets and "AllocationId" in nat.properties:
             raise Refused(f"Network {thing.properties['VpcId']} has some mapped public address(es): that of {nat.name}")
 
 
-def ways_out(account: Account, subnet_id: str) -> set[str] | None:
+def egress_routes(account: Account, subnet_id: str) -> set[str] | None:
     """What a subnet reaches: `internet` and names of services with an endpoint; None for a subnet of somebody else."""
     subnet = account.find(f"{EC2}Subnet", subnet_id)
     if subnet is None:

@@ -21,7 +21,7 @@ from .functions import Functions, Handler
 from .handlers import OWN
 from .plan import Fault, Record, Step, Timing
 from .real_server import PACE_SECONDS, RealKubernetes, real_servers
-from .resources import PAYING, Left, Resources
+from .resources import PAYING, LeftBehind, Resources
 from .stack import INTERRUPTED, Outcome
 from .world import Signal, Steps, World
 
@@ -149,9 +149,9 @@ class Rehearsal:
         """Names of the deployed stacks."""
         return (name for site in self.sites.values() for name in site.cloudformation.stacks)
 
-    def left(self) -> list[Left]:
+    def left(self) -> list[LeftBehind]:
         """What exists and belongs to no stack: kept by its deletion policy, or left behind."""
-        found: list[Left] = []
+        found: list[LeftBehind] = []
         for site in self.sites.values():
             owned = {
                 id(live.thing)
@@ -165,17 +165,17 @@ class Rehearsal:
                 if id(thing) not in owned and thing.stack not in working:
                     path = f"{thing.stack}.{thing.name}"
                     by_us = kept.get((thing.kind, thing.id))
-                    found.append(by_us or Left(path, thing.kind, thing.id, "left behind"))
+                    found.append(by_us or LeftBehind(path, thing.kind, thing.id, "left behind"))
             if not site.cloudformation.stacks:
                 found += [
-                    Left(record["Name"], f"SageMaker {record['Kind']}", record["Id"], "left behind")
+                    LeftBehind(record["Name"], f"SageMaker {record['Kind']}", record["Id"], "left behind")
                     for record in site.resources.governed
                 ]
                 for server in real_servers(site.resources.clusters.values()):
                     server.look()
                 for cluster in site.resources.clusters.values():
                     found += [
-                        Left(f"{key[2]}/{key[3]}", f"Kubernetes {item['kind']}", key[3], "left behind")
+                        LeftBehind(f"{key[2]}/{key[3]}", f"Kubernetes {item['kind']}", key[3], "left behind")
                         for key, item in cluster.store.objects.items()
                         if _ours(item)
                     ]
@@ -192,7 +192,7 @@ class Rehearsal:
                 for node in cluster.nodes():
                     kind = node["metadata"]["labels"]["node.kubernetes.io/instance-type"]
                     counts[kind] = counts.get(kind, 0) + 1
-        return [f"{count} {kind}" for kind, count in sorted(counts.items())]
+        return [f"{count} {instance_type}" for instance_type, count in sorted(counts.items())]
 
     # How
 

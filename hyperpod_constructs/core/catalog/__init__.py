@@ -46,7 +46,7 @@ from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 from hyperpod_constructs.core.catalog._prices import HOURS_PER_MONTH, Price, ec2_price, find_price, prices
 from hyperpod_constructs.core.catalog._quotas import Quota, QuotaKind, instance_quota, quota, quota_name, quotas
 from hyperpod_constructs.core.catalog._regions import Region, find_region, region, region_of_zone_id, regions
-from hyperpod_constructs.core.catalog._schemas import misfits, unread_values
+from hyperpod_constructs.core.catalog._schemas import mismatches, unread_values
 
 __all__ = [
     "EFA_RESOURCE",
@@ -104,7 +104,7 @@ __all__ = [
     "mig_profiles_in_api",
     "minor",
     "mirror_images",
-    "misfits",
+    "mismatches",
     "pattern",
     "ports",
     "prices",

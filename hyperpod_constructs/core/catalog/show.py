@@ -23,7 +23,7 @@ class Kind:
 
     Attributes:
         file: the data file that they are in.
-        one: the entry of a name; raises `UnknownName`.
+        find: the entry of a name; raises `UnknownName`.
         all: every entry.
         render: an entry for a terminal.
     """

@@ -43,15 +43,15 @@ def edits(old: Platform, new: Platform) -> list[Edit]:
       instead: remove named nodes with BatchDeleteClusterNodes: UpdateCluster chooses the nodes that it removes
     """
     before, after = effective(old), effective(new)
-    walk = Walk(consequences.Both(before, after))
+    walk = Walk(consequences.Versions(before, after))
     return ordered([*walk.compared("", before, after), *consequences.of_platforms(before, after)])
 
 
 class Walk:
     """Compares two models of one kind, field by field."""
 
-    def __init__(self, both: consequences.Both) -> None:
-        self._both = both
+    def __init__(self, versions: consequences.Versions) -> None:
+        self._both = versions
 
     def compared(self, path: str, old: SpecModel, new: SpecModel) -> Iterator[Edit]:
         """The edits between two models at a config path."""

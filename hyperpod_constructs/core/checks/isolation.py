@@ -139,11 +139,13 @@ def without_effect(governance: Governance, cluster: Cluster, ctx: Context) -> It
         yield Problem("governance.teams", f"pods of teams and operators run on the same nodes, {where}")
     if not any(team.isolation.network_policy for team in teams):
         return
-    theirs = ctx.eks is not None and ctx.eks.existing is not None and not ctx.eks.existing.core_addons
+    unmanaged = ctx.eks is not None and ctx.eks.existing is not None and not ctx.eks.existing.core_addons
     cni = ctx.effective_addons.get("vpc_cni")
     configuration = getattr(cni, "configuration", {})
     off = str(configuration.get("enableNetworkPolicy", "true")).lower() == "false"
-    if theirs or off:
-        which = "the VPC CNI of the existing cluster is not managed here" if theirs else "enableNetworkPolicy is false"
+    if unmanaged or off:
+        which = (
+            "the VPC CNI of the existing cluster is not managed here" if unmanaged else "enableNetworkPolicy is false"
+        )
         cure = "Verify that the VPC CNI has enableNetworkPolicy: true, and acknowledge the finding."
         yield Problem("governance.teams", f"network policies of teams may not be enforced: {which}", cure)

@@ -125,10 +125,10 @@ def _texts(job: Job) -> Iterator[tuple[str, PodFields | Container]]:
 
 
 def _length(path: str, text: str) -> Iterator[Problem]:
-    most: int = load("jobs")["longest_argument_bytes"]
+    maximum: int = load("jobs")["longest_argument_bytes"]
     size = len(text.encode()) + 1  # with the byte that ends it
-    if size > most:
-        yield Problem(path, f"{size:,} bytes; the limit of Linux for one argument or variable is {most:,}")
+    if size > maximum:
+        yield Problem(path, f"{size:,} bytes; the limit of Linux for one argument or variable is {maximum:,}")
     elif "\0" in text:
         yield Problem(path, "contains a NUL character, which ends an argument", "Remove it.")
 

@@ -50,8 +50,8 @@ def _groups(part: ReplicaSpec, ctx: Context) -> list[tuple[str, Group]]:
     right=_platform(P5),
 )
 def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
-    for prefix, part, kind in parts(job):
-        if kind is None:
+    for prefix, part, node_type in parts(job):
+        if node_type is None:
             continue
         names = [group.name for _, group in groups]
         if part.instance_group is not None and not opaque(part.instance_group) and part.instance_group not in names:
@@ -60,7 +60,7 @@ def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
         elif not _groups(part, ctx):
             types = sorted({instance_type for _, group in groups for instance_type in group.types})
             where = f"instance group {part.instance_group!r}" if part.instance_group else "the cluster"
-            message = f"{where} has no nodes of {kind.name}"
+            message = f"{where} has no nodes of {node_type.name}"
             yield Problem(f"{prefix}instance_type", message, f"Use one of: {', '.join(types)}.")
 
 
@@ -75,11 +75,11 @@ def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
     right=_platform(f"{P5}, nodes: 4"),
 )
 def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
-    for prefix, part, kind in parts(job):
+    for prefix, part, instance_type in parts(job):
         groups = [group for _, group in _groups(part, ctx)]
-        if kind is None or not groups or any(map(_open_ended, groups)):
+        if instance_type is None or not groups or any(map(_open_ended, groups)):
             continue
-        nodes = sum(group.most for group in groups)
+        nodes = sum(group.max_instances for group in groups)
         per_node = share(part, job).per_node or 0
         if not per_node:
             continue  # no node can ever hold one: HP713, HP714 and HP717 say so
@@ -87,7 +87,7 @@ def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         if count > nodes * per_node:
             field = "nodes" if part.nodes else "replicas"
             names = " and ".join(group.name for group in groups)
-            has = f"{nodes} nodes of {kind.name}, {per_node} each"
+            has = f"{nodes} nodes of {instance_type.name}, {per_node} each"
             message = f"{count} replicas, but {names} can run {nodes * per_node} ({has})"
             yield Problem(f"{prefix}{field}", message)
 

@@ -30,21 +30,21 @@ def elastic(job: Job) -> Iterator[Problem]:
     count = sum(part.count for part in job.parts if part.name != "master") if job.kind == "PyTorchJob" else None
     count = job.parts[0].count if count is None else count
     values = job.elastic.discrete_values
-    most = job.elastic.max_replicas or (max(values) if values else None)
-    if most is None and job.kind == "HyperPodPyTorchJob":
+    maximum = job.elastic.max_replicas or (max(values) if values else None)
+    if maximum is None and job.kind == "HyperPodPyTorchJob":
         yield Problem("elastic", "max_replicas is not set", "Set max_replicas, the maximum number of replicas.")
-    default = (most or count) if job.kind == "PyTorchJob" else count
-    least = job.elastic.min_replicas or default
-    most = most or least
-    if most < least:
-        yield Problem("elastic.max_replicas", f"{most} is less than the minimum of {least} replicas")
-    elif not least <= count <= most:
-        yield Problem("elastic", f"the job starts with {count} replicas, outside the range {least} to {most}")
+    default = (maximum or count) if job.kind == "PyTorchJob" else count
+    minimum = job.elastic.min_replicas or default
+    maximum = maximum or minimum
+    if maximum < minimum:
+        yield Problem("elastic.max_replicas", f"{maximum} is less than the minimum of {minimum} replicas")
+    elif not minimum <= count <= maximum:
+        yield Problem("elastic", f"the job starts with {count} replicas, outside the range {minimum} to {maximum}")
     if values and job.elastic.step:
         yield Problem("elastic.discrete_values", "conflicts with step", "Remove one of the two.")
-    outside = [value for value in values if not least <= value <= most]
+    outside = [value for value in values if not minimum <= value <= maximum]
     if outside:
-        yield Problem("elastic.discrete_values", f"{outside} are outside the range {least} to {most}")
+        yield Problem("elastic.discrete_values", f"{outside} are outside the range {minimum} to {maximum}")
 
 
 def _kubeflow(job: Job) -> Iterator[Problem]:

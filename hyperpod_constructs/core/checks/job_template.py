@@ -123,14 +123,14 @@ def _in_part(part: ReplicaSpec, path: str) -> str | None:
     """Where the job says what stands at a path of the pod template; None where another rule says it."""
     if (patched := _deepest(part.patch, path)) is not None:
         return f"patch.{patched}"
-    for theirs, ours in (
+    for manifest_path, ours in (
         ("spec.affinity", "affinity"),
         ("spec.tolerations", "tolerations"),
         ("spec.topologySpreadConstraints", "topology_spread"),
         ("spec.containers[0].ports", "ports"),
     ):
-        if within(path, theirs):
-            deeper = path.removeprefix(theirs)
+        if within(path, manifest_path):
+            deeper = path.removeprefix(manifest_path)
             entry = re.match(r"\[\d+\]", deeper)
             return ours + (deeper if ours == "affinity" else entry[0] if entry else "")
     found = re.match(r"spec\.(containers|initContainers)\[(\d+)\]\.?(.*)", path)

@@ -32,9 +32,9 @@ def container_data_exists(instance_groups: InstanceGroups) -> Iterator[Problem]:
         if group.container_data == "second-volume" and group.volume is None:
             yield Problem(place, "second-volume, but the group has no volume")
         if group.container_data == "nvme":
-            for kind in types_of(group):
-                if kind.nvme_gb == 0:
-                    yield Problem(place, f"nvme, but {kind.name} has no local NVMe storage")
+            for instance_type in types_of(group):
+                if instance_type.nvme_gb == 0:
+                    yield Problem(place, f"nvme, but {instance_type.name} has no local NVMe storage")
 
 
 @rule(

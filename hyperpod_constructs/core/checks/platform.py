@@ -35,9 +35,9 @@ def platform_name(name: str, ctx: Context) -> Iterator[Problem]:
             f"{as_text(name)} has invalid characters: use letters, digits and single hyphens, beginning with a letter",
         )
     elif len(name) > limit("stack_name_length").value - _LONGEST_STACK_SUFFIX:
-        most = limit("stack_name_length").value - _LONGEST_STACK_SUFFIX
+        maximum = limit("stack_name_length").value - _LONGEST_STACK_SUFFIX
         yield Problem(
-            "name", f"{len(name)} characters; with the suffixes of stack names the limit is {most}", "Shorten it."
+            "name", f"{len(name)} characters; with the suffixes of stack names the limit is {maximum}", "Shorten it."
         )
 
 

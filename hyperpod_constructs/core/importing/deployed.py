@@ -15,7 +15,7 @@ from ..spec.eks import ACCESS_POLICIES, Eks
 from ..stack_names import PLATFORM_TAG
 from .deployed_parts import Deployed, Json, describe_addons, describe_governance, describe_storage, tags_of
 from .draft import Draft, platform_name
-from .groups import Around, group_of, lifecycle_of
+from .groups import ClusterDefaults, group_of, lifecycle_of
 
 
 def describe(found: Deployed) -> Draft:
@@ -40,7 +40,7 @@ def describe(found: Deployed) -> Draft:
     describe_governance(draft, found, creates_eks=own_eks)
     describe_storage(draft, found)
     if found.stack and ours is None:
-        draft.told.append(
+        draft.messages.append(
             f"the cluster belongs to the CloudFormation stack {found.stack}: that stack must let it go before another takes "
             "it over (docs/import.md)"
         )
@@ -111,7 +111,7 @@ def _network(draft: Draft, found: Deployed) -> None:
     draft.put("network.existing.security_group_id", groups[0] if groups else None)
     others = sorted({subnet["SubnetId"] for subnet in found.subnets} - {subnet["SubnetId"] for subnet in nodes})
     if others:
-        draft.told.append(
+        draft.messages.append(
             f"further subnets of zones that have one: {', '.join(others)}: named by the groups that use them"
         )
 
@@ -131,7 +131,7 @@ def _own_network(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
         draft.put("network.node_cidrs", ranges)
     if found.nat_gateways is not None and len(found.nat_gateways) != 1:
         draft.put("network.nat", "per-zone" if found.nat_gateways else "none")
-    draft.told.append("network: the VPC is a platform's; zones without nodes, endpoints and flow logs are not read")
+    draft.messages.append("network: the VPC is a platform's; zones without nodes, endpoints and flow logs are not read")
 
 
 def _eks(draft: Draft, found: Deployed, name: str, *, creates_eks: bool) -> None:
@@ -146,8 +146,10 @@ def _eks(draft: Draft, found: Deployed, name: str, *, creates_eks: bool) -> None
             draft.put("eks.existing.admin_entries", False, "they have their access entries, which stay as they are")
             draft.put("eks.admins", admins)
         for entry in further:
-            draft.told.append(f"access entry of {entry['principal']} ({entry['policy']}): stays as it is")
-        draft.told.append(f"could be managed: the EKS cluster {eks['name']}, by an `eks` without `existing`; see adopt")
+            draft.messages.append(f"access entry of {entry['principal']} ({entry['policy']}): stays as it is")
+        draft.messages.append(
+            f"could be managed: the EKS cluster {eks['name']}, by an `eks` without `existing`; see adopt"
+        )
         return
     draft.put("eks.kubernetes_version", eks.get("version"))
     if eks["name"] != name:
@@ -160,10 +162,10 @@ def _eks(draft: Draft, found: Deployed, name: str, *, creates_eks: bool) -> None
     open_to = [cidr for cidr in vpc.get("publicAccessCidrs", ()) if cidr != "0.0.0.0/0"]
     draft.put("eks.public_access_cidrs", open_to if public and open_to else None)
     logs = [
-        kind
+        instance_type
         for entry in eks.get("logging", {}).get("clusterLogging", ())
         if entry.get("enabled")
-        for kind in entry["types"]
+        for instance_type in entry["types"]
     ]
     if set(logs) != set(Eks().logs):
         draft.put("eks.logs", logs)
@@ -202,7 +204,9 @@ def _access(draft: Draft, found: Deployed, name: str) -> tuple[list[str], list[d
                 further.append({name_: value for name_, value in access.items() if value})
         if not entry["policies"] and entry.get("kubernetesGroups"):
             groups = ", ".join(entry["kubernetesGroups"])
-            draft.told.append(f"access entry of {principal}: has Kubernetes groups only ({groups}), and stays as it is")
+            draft.messages.append(
+                f"access entry of {principal}: has Kubernetes groups only ({groups}), and stays as it is"
+            )
     return sorted(admins), further
 
 
@@ -221,9 +225,9 @@ def settings_of(group: Json) -> dict[str, Any]:
     {'InstanceGroupName': 'a', 'InstanceCount': 2}
     """
     found = {key: value for key, value in group.items() if key not in _STATUS}
-    for theirs, written in (("TargetCount", "InstanceCount"), ("MinCount", "MinInstanceCount")):
-        if theirs in found:
-            found[written] = found.pop(theirs)
+    for api_key, written in (("TargetCount", "InstanceCount"), ("MinCount", "MinInstanceCount")):
+        if api_key in found:
+            found[written] = found.pop(api_key)
     if requirements := found.pop("InstanceRequirements", None):
         types = requirements.get("DesiredInstanceTypes") or requirements.get("CurrentInstanceTypes") or ()
         found["InstanceRequirements"] = {"InstanceTypes": list(types)}
@@ -259,13 +263,13 @@ def _cluster(draft: Draft, found: Deployed, name: str, *, ours: bool) -> None:
                 del group["ExecutionRole"]
             if group.get("LifeCycleConfig", {}).get("SourceS3Uri", "").startswith(f"s3://{name}".lower()):
                 del group["LifeCycleConfig"]
-    around = _common([*groups, *restricted], found)
-    draft.put("cluster.execution_role_arn", around.execution_role_arn)
-    draft.put("cluster.lifecycle", dict(around.lifecycle) if around.lifecycle else None)
-    if around.lifecycle is None and not ours and groups:
+    defaults = _common([*groups, *restricted], found)
+    draft.put("cluster.execution_role_arn", defaults.execution_role_arn)
+    draft.put("cluster.lifecycle", dict(defaults.lifecycle) if defaults.lifecycle else None)
+    if defaults.lifecycle is None and not ours and groups:
         draft.put("cluster.lifecycle", {"mode": "bootstrap"}, "the groups have no lifecycle configuration")
     for key, settings, kind in (("instance_groups", groups, False), ("restricted_instance_groups", restricted, True)):
-        made = [group_of(setting, around, restricted=kind) for setting in settings]
+        made = [group_of(setting, defaults, restricted=kind) for setting in settings]
         draft.losses += [f"group {part.data['name']}: {loss}" for part in made for loss in part.losses]
         draft.put(f"cluster.{key}", [part.data for part in made] or None)
     tags = {key: value for key, value in found.tags.items() if key not in (PLATFORM_TAG, "SageMaker")}
@@ -275,12 +279,12 @@ def _cluster(draft: Draft, found: Deployed, name: str, *, ours: bool) -> None:
         {str(group.get("CurrentImageReleaseVersion")) for group in cluster.get("InstanceGroups", ())} - {"None"}
     )
     if images:
-        draft.told.append(
+        draft.messages.append(
             f"image releases ({', '.join(images)}): are not pinned; nodes keep theirs until they are updated"
         )
 
 
-def _common(groups: Sequence[Json], found: Deployed) -> Around:
+def _common(groups: Sequence[Json], found: Deployed) -> ClusterDefaults:
     """What most groups have in common stands in the cluster once."""
     roles = Counter(group["ExecutionRole"] for group in groups if group.get("ExecutionRole"))
     configs = Counter(
@@ -288,7 +292,7 @@ def _common(groups: Sequence[Json], found: Deployed) -> Around:
         for group in groups
         if (lifecycle := lifecycle_of(group.get("LifeCycleConfig")))
     )
-    return Around(
+    return ClusterDefaults(
         zones={subnet["SubnetId"]: subnet["AvailabilityZoneId"] for subnet in _node_subnets(found)},
         security_group_ids=found.cluster.get("VpcConfig", {}).get("SecurityGroupIds", ()),
         execution_role_arn=roles.most_common(1)[0][0] if roles else None,

@@ -64,7 +64,7 @@ def describe_addons(draft: Draft, found: Deployed, *, creates_eks: bool) -> None
         draft.put(f"addons.{key}", settings)
     unknown = [addon["addonName"] for addon in found.addons if addon["addonName"] not in keys]
     if unknown:
-        draft.told.append(f"add-ons that this project does not manage: {', '.join(unknown)}: stay as they are")
+        draft.messages.append(f"add-ons that this project does not manage: {', '.join(unknown)}: stay as they are")
     if not creates_eks and draft.get("addons"):
         draft.notes["addons"] = (
             "installed already: creating them again fails; take them over first (`hyperpod adopt`), or leave them out"

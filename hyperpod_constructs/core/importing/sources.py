@@ -73,7 +73,7 @@ def stack(path: Path, stated: Stated | None = None) -> Draft:
             [_finding(str(path), message, "name the folder or file that `aws cloudformation` gets them from")]
         )
     draft = import_stack({name: value for name, (value, _) in found.items()}, stated)
-    draft.told += [f"read: {', '.join(map(str, used))}"] if path.is_dir() else []
+    draft.messages += [f"read: {', '.join(map(str, used))}"] if path.is_dir() else []
     return draft
 
 

@@ -155,9 +155,11 @@ def _container(container: Container, part: ReplicaSpec) -> dict[str, Any]:
         requests["cpu"] = quantity(container.vcpu)
     if container.memory_gib:
         requests["memory"] = quantity(container.memory_gib, "Gi")
-    most = number(container.memory_limit_gib if container.memory_limit_gib is not None else container.memory_gib)
-    if most is not None:
-        limits["memory"] = quantity(most, "Gi")
+    memory_limit = number(
+        container.memory_limit_gib if container.memory_limit_gib is not None else container.memory_gib
+    )
+    if memory_limit is not None:
+        limits["memory"] = quantity(memory_limit, "Gi")
     if container.vcpu_limit:
         limits["cpu"] = quantity(container.vcpu_limit)
     built = some(
@@ -182,8 +184,8 @@ def _preset_env(job: Job, part: ReplicaSpec) -> dict[str, str]:
     if not wants_efa_preset(part, job):
         return {}
     preset = load("jobs")["efa_preset"]
-    kind = find_instance_type(part.instance_type) if part.instance_type else None
-    return {**preset["env"], **(preset["gpu_env"] if kind is not None and kind.is_gpu else {})}
+    instance_type = find_instance_type(part.instance_type) if part.instance_type else None
+    return {**preset["env"], **(preset["gpu_env"] if instance_type is not None and instance_type.is_gpu else {})}
 
 
 def _env(env: Mapping[str, str | EnvSource]) -> list[dict[str, Any]]:

@@ -40,13 +40,13 @@ def fitted(text: str, width: float, kind: str = "") -> str:
     """
     if len(text) < 4 or len(text) * 7 < width or (wide := text_width(text, kind)) <= width:
         return text
-    most = max(3, int(len(text) * width / wide))
+    max_characters = max(3, int(len(text) * width / wide))
     while True:
-        end = (most - 1) // 2
-        shown = f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
-        if most <= 3 or text_width(shown, kind) <= width:
+        end = (max_characters - 1) // 2
+        shown = f"{text[: max_characters - 1 - end]}…{text[len(text) - end :]}"
+        if max_characters <= 3 or text_width(shown, kind) <= width:
             return shown
-        most -= 1
+        max_characters -= 1
 
 
 def halves(name: str, width: float, kind: str = "") -> list[str]:

@@ -42,9 +42,9 @@ def everything(before: Before) -> list[Edit]:
     """The edits of the config, and what only CloudFormation's comparison shows, worst first."""
     found = list(before.edits)
     ours = before.deployment.edits if before.deployment else ()
-    told = {(edit.change, edit.message) for edit in found}
+    reported = {(edit.change, edit.message) for edit in found}
     further = [
-        edit for edit in ours if (not found or edit.change in REPLACING) and (edit.change, edit.message) not in told
+        edit for edit in ours if (not found or edit.change in REPLACING) and (edit.change, edit.message) not in reported
     ]
     return sorted([*found, *further], key=lambda edit: WORST_FIRST.index(edit.change))
 

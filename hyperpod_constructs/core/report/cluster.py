@@ -30,7 +30,7 @@ class Card:
     name: str
     types: str
     count: int
-    most: int
+    max_instances: int
     zone: str
     accelerators: str
     efa: str
@@ -41,7 +41,7 @@ class Card:
     @property
     def nodes(self) -> str:
         """Count and type."""
-        grown = f" (up to {self.most})" if self.most > self.count else ""
+        grown = f" (up to {self.max_instances})" if self.max_instances > self.count else ""
         return f"{self.count}{grown} x {self.types}"
 
     @property
@@ -136,27 +136,27 @@ def deployed_groups(stacks: Stacks) -> list[Card]:
 
 
 def _card(platform: Platform, group: InstanceGroup | RestrictedInstanceGroup, mark: Mark | None) -> Card:
-    kinds = [kind for kind in map(find_instance_type, group.types) if kind is not None]
+    types = [instance_type for instance_type in map(find_instance_type, group.types) if instance_type is not None]
     checks = ", ".join(_CHECKS.get(check, check) for check in group.deep_health_checks)
     return Card(
         name=group.name,
         types=" or ".join(group.types) or "no type",
         count=group.count,
-        most=group.most,
+        max_instances=group.max_instances,
         zone=group.availability_zone_id or ", ".join(group.subnet_ids) or default_zone(platform.network) or "no zone",
-        accelerators=_accelerators(kinds, group.count),
-        efa=_efa(kinds, group),
+        accelerators=_accelerators(types, group.count),
+        efa=_efa(types, group),
         checks=checks,
         notes=tuple(_notes(platform, group)),
         mark=mark,
     )
 
 
-def _accelerators(kinds: Sequence[InstanceType], nodes: int) -> str:
+def _accelerators(types: Sequence[InstanceType], nodes: int) -> str:
     found = {
-        f"{kind.accelerator.count} x {kind.accelerator.model}": kind.accelerator.count
-        for kind in kinds
-        if kind.accelerator
+        f"{instance_type.accelerator.count} x {instance_type.accelerator.model}": instance_type.accelerator.count
+        for instance_type in types
+        if instance_type.accelerator
     }
     if not found:
         return ""
@@ -165,8 +165,8 @@ def _accelerators(kinds: Sequence[InstanceType], nodes: int) -> str:
     return f"{each} each" + (f", {total.pop():,} in all" if len(total) == 1 else "")
 
 
-def _efa(kinds: Sequence[InstanceType], group: InstanceGroup | RestrictedInstanceGroup) -> str:
-    numbers = {kind.efa_interfaces for kind in kinds}
+def _efa(types: Sequence[InstanceType], group: InstanceGroup | RestrictedInstanceGroup) -> str:
+    numbers = {instance_type.efa_interfaces for instance_type in types}
     if not numbers or numbers == {0}:
         return ""
     shown = "/".join("?" if one is None else str(one) for one in sorted(numbers, key=lambda number: number or 0))

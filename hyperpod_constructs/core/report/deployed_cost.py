@@ -32,8 +32,10 @@ def _lines(stacks: Stacks, region: str) -> Iterator[Line]:
     for resource in found:
         if resource.get("Type") == "AWS::SageMaker::Cluster":
             for group in resource.get("Properties", {}).get("InstanceGroups", ()):
-                nodes, kind = group.get("InstanceCount", 0), str(group.get("InstanceType", "several types"))
-                yield _line("cluster", f"group {group.get('InstanceGroupName')}", f"instance:{kind}", nodes, region)
+                nodes, instance_type = group.get("InstanceCount", 0), str(group.get("InstanceType", "several types"))
+                yield _line(
+                    "cluster", f"group {group.get('InstanceGroupName')}", f"instance:{instance_type}", nodes, region
+                )
     for type_, number in Counter(str(resource.get("Type")) for resource in found).items():
         if type_ in _PRICED:
             part, item = _PRICED[type_]

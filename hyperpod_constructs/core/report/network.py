@@ -188,13 +188,13 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
     zones = list(dict.fromkeys(subnet.zone for subnet in found))
     width = max(980.0, 2 * _LEFT + len(zones) * (_COLUMN + _GAP) - _GAP + 16)
     column = (width - 2 * _LEFT - 16 - (len(zones) - 1) * _GAP) / max(1, len(zones))
-    kinds = [kind for kind in ("public", "control-plane", "node") if any(subnet.kind == kind for subnet in found)]
-    heights = {kind: _HEIGHTS[kind] for kind in kinds}
+    types = [kind for kind in ("public", "control-plane", "node") if any(subnet.kind == kind for subnet in found)]
+    heights = {kind: _HEIGHTS[kind] for kind in types}
     is_open = network.mode == "open" and network.existing is None
     top = 84 if is_open else 40
     rows: dict[str, float] = {}
     y = top + 54.0
-    for kind in kinds:
+    for kind in types:
         rows[kind] = y
         y += (heights[kind] + 10) * max(sum(o.kind == kind and o.zone == zone for o in found) for zone in zones)
     endpoints = ([] if network.existing else ["s3"]) + endpoint_names(platform)
@@ -218,7 +218,7 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
                 heights[subnet.kind],
             )
     if is_open:
-        _ways_out(canvas, network, zones, column, rows, top)
+        _egress(canvas, network, zones, column, rows, top)
     if endpoints:
         _endpoints(canvas, endpoints, width, y + 2)
     desc = (
@@ -232,7 +232,7 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
         ("subnet node", "node subnet"),
         ("bar", "addresses that nodes can take"),
     ]
-    shown = [entry for entry in legend if entry[0].removeprefix("subnet ") in kinds or entry[0] == "bar"]
+    shown = [entry for entry in legend if entry[0].removeprefix("subnet ") in types or entry[0] == "bar"]
     return canvas.drawing("drawing", "Drawing of the network", desc, width, height, shown)
 
 
@@ -263,8 +263,8 @@ def _subnet(canvas: Canvas, subnet: Subnet, x: float, y: float, width: float, he
     canvas.box(x, y, width, height, f"subnet {subnet.kind}{state}", title)
     room = width - 20
     if subnet.mark:
-        beside = 74 if subnet.kind == "public" else 6  # the place of a NAT gateway
-        room -= canvas.badge(x + width - beside, y + 6, subnet.mark.word, subnet.mark.kind)
+        badge_offset = 74 if subnet.kind == "public" else 6  # the place of a NAT gateway
+        room -= canvas.badge(x + width - badge_offset, y + 6, subnet.mark.word, subnet.mark.kind)
     canvas.text(x + 10, y + 18, f"{'nodes' if subnet.kind == 'node' else subnet.kind}", "strong", width=room)
     size = f"  {count(subnet.size, 'address', 'addresses')}" if subnet.size is not None else ""
     canvas.text(x + 10, y + 36, f"{subnet.cidr or subnet.id}{size}", "mono", width=width - 20)
@@ -285,7 +285,7 @@ def _subnet(canvas: Canvas, subnet: Subnet, x: float, y: float, width: float, he
     canvas.say(2, f"{title}{f' ({subnet.mark.word})' if subnet.mark else ''}")
 
 
-def _ways_out(
+def _egress(
     canvas: Canvas, network: Network, zones: list[str], column: float, rows: dict[str, float], top: float
 ) -> None:
     """NAT gateways in the public subnets, and lines from the nodes to them and from them to the internet gateway."""

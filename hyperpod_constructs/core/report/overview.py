@@ -18,13 +18,13 @@ def section(subject: Subject) -> Section:
     """Key figures."""
     platform = subject.platform
     nodes = sum(group.count for group in platform.cluster.groups)
-    most = sum(group.most for group in platform.cluster.groups)
+    max_nodes = sum(group.max_instances for group in platform.cluster.groups)
     devices: dict[str, int] = {}
     for group in platform.cluster.groups:
-        kind = find_instance_type(group.types[0]) if group.types else None
-        if kind and kind.accelerator:
-            devices[kind.accelerator.model] = (
-                devices.get(kind.accelerator.model, 0) + kind.accelerator.count * group.count
+        instance_type = find_instance_type(group.types[0]) if group.types else None
+        if instance_type and instance_type.accelerator:
+            devices[instance_type.accelerator.model] = (
+                devices.get(instance_type.accelerator.model, 0) + instance_type.accelerator.count * group.count
             )
     cost = estimate(platform, own_prices=subject.own_prices)
     missing = f"{len(cost.unknown)} prices are not known" if cost.unknown else "list prices, complete"
@@ -33,7 +33,7 @@ def section(subject: Subject) -> Section:
         (
             "Nodes",
             f"{nodes:,}",
-            f"in {len(platform.cluster.groups)} groups" + (f", up to {most:,}" if most > nodes else ""),
+            f"in {len(platform.cluster.groups)} groups" + (f", up to {max_nodes:,}" if max_nodes > nodes else ""),
         ),
         ("Accelerators", f"{sum(devices.values()):,}", ", ".join(f"{n:,} {model}" for model, n in devices.items())),
         ("Known cost", f"{usd(cost.usd_per_hour)} USD/hour", f"{usd(cost.usd_per_month)} USD a month; {missing}"),

@@ -82,11 +82,11 @@ def assumptions(subject: Subject) -> Section:
 def _uncertain(subject: Subject) -> Iterator[tuple[str, str, str]]:
     platform = subject.platform
     for name in dict.fromkeys(name for group in platform.cluster.groups for name in group.types):
-        kind = find_instance_type(name)
-        if kind is None:
+        instance_type = find_instance_type(name)
+        if instance_type is None:
             yield name, "instance type", "the catalog does not know it"
             continue
-        for fact, why in kind.uncertain.items():
+        for fact, why in instance_type.uncertain.items():
             yield name, fact, why
         price = find_price(f"instance:{name}", platform.region)
         for fact, why in price.uncertain.items() if price else ():

@@ -13,7 +13,7 @@ _NAME, _WIDTH, _ROW = 330.0, 980.0, 22.0
 _CHECKS = " Deep health checks take 60 to 90 minutes more, after the deployment."
 _SHORTEST = 45.0
 """Seconds from which a resource off the critical path has a line of its own."""
-_MOST = 60
+_MAX_ROWS = 60
 """Lines of a timeline."""
 
 
@@ -72,7 +72,7 @@ def section(subject: Subject, words: Words | None) -> Section:
 def _drawing(bars: Sequence[Bar], begin: float, end: float, words: Words) -> Drawing:
     shown = [bar for bar in bars if (bar.critical and bar.end - bar.start >= 10) or bar.end - bar.start >= _SHORTEST]
     for longest in (60.0, 120.0, 300.0):
-        if len(shown) > _MOST:
+        if len(shown) > _MAX_ROWS:
             shown = [bar for bar in shown if bar.critical or bar.end - bar.start >= longest]
     canvas, scale = Canvas(), (_WIDTH - _NAME - 70) / max(1.0, end - begin)
     step = next((minutes for minutes in (1, 2, 5, 10, 20, 30, 60) if (end - begin) / 60 / minutes <= 12), 120)

@@ -203,8 +203,8 @@ def claims_of(platform: Platform) -> list[Claim]:
             nodes[name] = nodes.get(name, 0) + group.count
     found = []
     for name in dict.fromkeys(each.instance_type for team in teams for each in team.quota):
-        kind = find_instance_type(name)
-        each_has = kind.accelerator.count if kind and kind.accelerator else 0
+        instance_type = find_instance_type(name)
+        each_has = instance_type.accelerator.count if instance_type and instance_type.accelerator else 0
         quotas = [(team.name, each) for team in teams for each in team.quota if each.instance_type == name]
         by_device = bool(each_has) and any(each.accelerators is not None for _, each in quotas)
         shares: dict[str, float] = {}

@@ -53,12 +53,12 @@ class DeployTimeNumber(int):
     """
 
     token: float
-    most: int
+    maximum: int
 
-    def __new__(cls, token: float, least: int, most: int) -> DeployTimeNumber:
-        """A number for a token that stands for something from `least` to `most`."""
-        made = super().__new__(cls, least)
-        made.token, made.most = token, most
+    def __new__(cls, token: float, minimum: int, maximum: int) -> DeployTimeNumber:
+        """A number for a token that stands for something from `minimum` to `maximum`."""
+        made = super().__new__(cls, minimum)
+        made.token, made.maximum = token, maximum
         return made
 
 
@@ -71,11 +71,15 @@ def deployed(value: int) -> float:
     return value.token if isinstance(value, DeployTimeNumber) else value
 
 
-def may_be_token(*fields: str, least: int, most: int) -> Any:
+def may_be_token(*fields: str, minimum: int, maximum: int) -> Any:
     """A validator that lets numeric fields be CDK tokens, which stand for something between two numbers."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        return DeployTimeNumber(value, least, most) if isinstance(value, float) and is_token(value) else handler(value)
+        return (
+            DeployTimeNumber(value, minimum, maximum)
+            if isinstance(value, float) and is_token(value)
+            else handler(value)
+        )
 
     return field_validator(*fields, mode="wrap")(validate)
 

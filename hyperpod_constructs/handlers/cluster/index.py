@@ -56,7 +56,7 @@ def answer(
         # as it was given: CloudFormation makes up an id when the answer of a Create was lost
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
     physical_id = f"{wanted['LogicalId']}-guard"
-    live = patiently(lambda: live_cluster(wanted, cloudformation, sagemaker), sleep)
+    live = retry_transient(lambda: live_cluster(wanted, cloudformation, sagemaker), sleep)
     if live is not None:
         found = replacing(wanted, event.get("OldResourceProperties", {}), live)
         if found and wanted["AllowReplacement"] != "true":
@@ -71,7 +71,7 @@ def answer(
                 f"The execution role of an instance group cannot be changed: {'; '.join(roles)}. Keep `execution_roles: "
                 "shared` (or execution_role_arn) of the cluster, or make a group under a new name and delete the old one."
             )
-    moving = patiently(lambda: moved(wanted, cloudformation, fsx), sleep)
+    moving = retry_transient(lambda: moved(wanted, cloudformation, fsx), sleep)
     if moving:
         raise Refused(
             f"This edit moves file systems, which replaces them with new, empty ones: {'; '.join(moving)}. They follow the "
@@ -81,7 +81,7 @@ def answer(
     return {"PhysicalResourceId": physical_id, "Data": counts(wanted.get("Groups", ()), live)}
 
 
-def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
+def retry_transient(ask: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
     """The answer to a question, asked again while it is refused in a way that may pass."""
     for delay in _DELAYS:
         try:

@@ -227,6 +227,7 @@ def pod_summary(pod: Json) -> dict[str, Any]:
     """A pod on one line."""
     status = pod.get("status") or {}
     containers = status.get("containerStatuses") or []
+    ready = sum(bool(container.get("ready")) for container in containers)
     waiting = [
         _get(container, ("state", "waiting", "reason")) or _get(container, ("state", "terminated", "reason"))
         for container in containers
@@ -235,7 +236,7 @@ def pod_summary(pod: Json) -> dict[str, Any]:
         "namespace": pod["metadata"].get("namespace", "default"),
         "name": pod["metadata"]["name"],
         "state": next((reason for reason in waiting if reason), None) or status.get("phase", "Unknown"),
-        "ready": f"{sum(bool(container.get('ready')) for container in containers)}/{len((pod.get('spec') or {}).get('containers') or ())}",
+        "ready": f"{ready}/{len((pod.get('spec') or {}).get('containers') or ())}",
         "restarts": sum(container.get("restartCount", 0) for container in containers),
         "node": (pod.get("spec") or {}).get("nodeName"),
         "created": pod["metadata"].get("creationTimestamp"),

@@ -23,7 +23,7 @@ def platform_of(stack: Mapping[str, Any]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doomed:
+class StackDeletion:
     """A stack that is about to be deleted.
 
     Attributes:
@@ -107,7 +107,7 @@ def described(cloudformation: Any, name: str) -> dict[str, Any]:
     }
 
 
-def doomed(cloudformation: Any, found: Sequence[Json]) -> list[Doomed]:
+def planned_deletions(cloudformation: Any, found: Sequence[Json]) -> list[StackDeletion]:
     """What deleting some stacks means, in the order of deletion: who imports goes before who exports, newest first."""
     templates = {stack["StackName"]: template(cloudformation, stack["StackName"]) for stack in found}
     result = []
@@ -122,7 +122,7 @@ def doomed(cloudformation: Any, found: Sequence[Json]) -> list[Doomed]:
         ]
         protected = bool(stack.get("EnableTerminationProtection"))
         result.append(
-            Doomed(
+            StackDeletion(
                 name=name,
                 id=stack.get("StackId", name),
                 protected=protected,
@@ -134,7 +134,7 @@ def doomed(cloudformation: Any, found: Sequence[Json]) -> list[Doomed]:
     return result
 
 
-def left_behind(plan: Sequence[Doomed], logical_ids: Sequence[str]) -> dict[str, list[str]]:
+def left_behind(plan: Sequence[StackDeletion], logical_ids: Sequence[str]) -> dict[str, list[str]]:
     """The resources to leave behind by stack: `LOGICAL_ID`, or `STACK/LOGICAL_ID` where several stacks have it.
 
     Raises:
@@ -215,7 +215,7 @@ def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list
 
 def delete(
     cloudformation: Any,
-    stack: Doomed,
+    stack: StackDeletion,
     *,
     sleep: Callable[[float], None],
     every: float = 10.0,

@@ -13,8 +13,8 @@ from ...core.findings import Severity
 from ...core.spec.addons import ADDON_NAMES, Kueue
 from ...core.spec.platform import Platform
 from ..upgrade.versions import calendar_differences, live_calendar, live_matrix
-from .asking import Asking
 from .probes import Found, probe
+from .queries import AwsQueries
 
 OLD_DAYS = 45
 """A catalog older than this is reported: EKS releases add-on versions about every month."""
@@ -27,7 +27,7 @@ def catalog_date() -> date:
 
 
 @probe("age of the facts", services=())
-def age(platform: Platform, ask: Asking) -> Iterator[Found]:
+def age(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """How old the catalog is."""
     collected = catalog_date()
     days = (catalog.today() - collected).days
@@ -36,11 +36,11 @@ def age(platform: Platform, ask: Asking) -> Iterator[Found]:
 
 
 @probe("Kubernetes version", services=("eks",))
-def kubernetes(platform: Platform, ask: Asking) -> Iterator[Found]:
+def kubernetes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether EKS offers the version, in which support, and whether its calendar is the catalog's."""
-    live = live_calendar(ask.all("eks", "DescribeClusterVersions", "clusterVersions", includeAll=True))
+    live = live_calendar(aws.all("eks", "DescribeClusterVersions", "clusterVersions", includeAll=True))
     by_version = {release.version: release for release in live}
-    version, path = _version(platform, ask), "eks.kubernetes_version"
+    version, path = _version(platform, aws), "eks.kubernetes_version"
     release = by_version.get(version)
     standard = [version.version for version in live if version.status == "standard" and version.hyperpod]
     cure = f'kubernetes_version: "{standard[0]}"' if standard else None
@@ -48,7 +48,7 @@ def kubernetes(platform: Platform, ask: Asking) -> Iterator[Found]:
         offered = ", ".join(version.version for version in live if version.status in ("standard", "extended"))
         yield (
             "HP960",
-            Problem(path, f"EKS does not offer Kubernetes {version} in {ask.region}; it offers {offered}", cure),
+            Problem(path, f"EKS does not offer Kubernetes {version} in {aws.region}; it offers {offered}", cure),
         )
     elif release.status == "extended":
         ends = f" until {release.end_of_extended_support}" if release.end_of_extended_support else ""
@@ -65,7 +65,7 @@ def kubernetes(platform: Platform, ask: Asking) -> Iterator[Found]:
 
 
 @probe("add-on versions", services=("eks",))
-def addons(platform: Platform, ask: Asking) -> Iterator[Found]:
+def addons(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether each add-on has a version for the Kubernetes version, named ones exist, and the catalog is up to date."""
     wanted = {
         ADDON_NAMES[key]: (f"addons.{key}", None if isinstance(addon, Kueue) else addon.version)
@@ -74,9 +74,9 @@ def addons(platform: Platform, ask: Asking) -> Iterator[Found]:
     }
 
     def versions(name: str) -> list[Any]:
-        return ask.all("eks", "DescribeAddonVersions", "addons", absent=_ABSENT, addonName=name)
+        return aws.all("eks", "DescribeAddonVersions", "addons", absent=_ABSENT, addonName=name)
 
-    version, answers = ask.together(lambda: _version(platform, ask), lambda: dict(ask.each(versions, wanted)))
+    version, answers = aws.together(lambda: _version(platform, aws), lambda: dict(aws.each(versions, wanted)))
     if version is None or answers is None:
         return
     outdated = []
@@ -84,7 +84,7 @@ def addons(platform: Platform, ask: Asking) -> Iterator[Found]:
         path, named = wanted[support.name]
         statuses = support.every.get(version, ())
         if not support.every:
-            yield "HP962", Problem(path, f"EKS has no add-on {support.name} in {ask.region}", "leave it out")
+            yield "HP962", Problem(path, f"EKS has no add-on {support.name} in {aws.region}", "leave it out")
             continue
         if not statuses:
             supported = ", ".join(sorted(support.every, key=catalog.minor))
@@ -103,11 +103,11 @@ def addons(platform: Platform, ask: Asking) -> Iterator[Found]:
         yield "HP963", Problem("addons", message)
 
 
-def _version(platform: Platform, ask: Asking) -> str:
+def _version(platform: Platform, aws: AwsQueries) -> str:
     """The Kubernetes version: of the existing cluster, else the config's, else the default."""
     if platform.eks.existing is not None:
         name = platform.eks.existing.cluster_name
-        answer = ask.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name)
+        answer = aws.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name)
         if answer is not None:
             return str(answer["cluster"]["version"])
     return platform.eks.assumed_version

@@ -117,7 +117,7 @@ def _addon_gates(platform: Platform, target: str, supports: Mapping[str, Support
                 name=name,
                 state="blocked",
                 detail=f"no version for {target}",
-                meanwhile=_meanwhile(key, support, target),
+                meanwhile=_support_notes(key, support, target),
             )
         elif version == UNKNOWN and pinned is None and _chosen_by_eks(name):
             detail = f"no version is named, so EKS installs its default for {target}"
@@ -150,7 +150,7 @@ def _other_addon_gates(
         newest = support.versions.get(target, UNKNOWN) if support else UNKNOWN
         if newest is None:
             detail = f"{version} is installed, not by this config; no version for {target}"
-            yield Gate(name=name, state="blocked", detail=detail, meanwhile=_meanwhile("", support, target))
+            yield Gate(name=name, state="blocked", detail=detail, meanwhile=_support_notes("", support, target))
         elif newest == UNKNOWN:
             yield Gate(name=name, state="unknown", detail=f"{version} is installed, not by this config")
         elif _fits(name, version, target, support):
@@ -174,7 +174,7 @@ def _insight_gates(target: str, insights: Iterable[Insight]) -> Iterator[Gate]:
             yield Gate(name=f"EKS insight: {insight.name}", state=state, detail=detail, meanwhile=meanwhile)
 
 
-def _meanwhile(key: str, support: Support | None, target: str) -> str:
+def _support_notes(key: str, support: Support | None, target: str) -> str:
     last = max((v for v, version in support.versions.items() if version), key=minor, default=None) if support else None
     stay = f"stay on {last}" if last and minor(last) < minor(target) else "stay on the version before"
     alternatives = {

@@ -129,11 +129,11 @@ def import_documents(documents: Iterable[Document], *, comments: str | None = No
                 found.jobs.append(_finished(read_start_job(data), None, document))
             elif is_hyp_config(data) and foreign(data, file=document.file, comments=comments) is None:
                 converted = job_from_mapping(data, comments=comments)
-                ours = {theirs: name for name, theirs in converted.keys.items()}
+                spec_key = {source_key: name for name, source_key in converted.keys.items()}
                 read = Read(converted.data)
                 for finding in converted.findings:
                     if finding.severity is Severity.NOTE:
-                        read.notes[ours.get(finding.path, finding.path)] = f"{finding.message}; {finding.cure}"
+                        read.notes[spec_key.get(finding.path, finding.path)] = f"{finding.message}; {finding.cure}"
                 found.findings += [document.located(finding) for finding in errors(converted.findings)]
                 found.jobs.append(_finished(read, None, document))
             else:

@@ -142,8 +142,8 @@ def _kubeflow(spec: Json) -> dict[str, Any]:
     elastic: Any = spec.get("elasticPolicy")
     if isinstance(elastic, Mapping):
         workers = (roles.get("Worker") or {}).get("replicas", 1)
-        least, most = elastic.get("minReplicas"), elastic.get("maxReplicas")
-        bounds = {"minReplicas": least or most or workers, "maxReplicas": most or least or workers}
+        minimum, maximum = elastic.get("minReplicas"), elastic.get("maxReplicas")
+        bounds = {"minReplicas": minimum or maximum or workers, "maxReplicas": maximum or minimum or workers}
         elastic = {**elastic, **bounds, "used": True}
     stated = elastic.get("nProcPerNode") if isinstance(elastic, Mapping) else None
     return {
@@ -302,7 +302,7 @@ def _toleration(toleration: Json) -> dict[str, Any]:
     }
 
 
-_SAYS_SOMETHING = frozenset(
+_MEANINGFUL = frozenset(
     {"privileged", "allowPrivilegeEscalation", "readOnlyRootFilesystem", "runAsNonRoot", "automountServiceAccountToken"}
 )
 """Booleans whose false is not the same as nothing."""
@@ -315,7 +315,7 @@ def _clean(value: Any, key: str = "") -> Any:
         return {
             name: item
             for name, item in cleaned.items()
-            if item not in (None, [], {}) and (item is not False or name in _SAYS_SOMETHING)
+            if item not in (None, [], {}) and (item is not False or name in _MEANINGFUL)
         }
     if isinstance(value, list | tuple):
         return [_clean(item) for item in value]

@@ -311,13 +311,13 @@ def _own_resources(container: Data, found: Data) -> None:
     limits = dict(resources.get("limits") or {})
     requests = {**limits, **(resources.get("requests") or {})}
     cpu, cpu_limit = number(requests.get("cpu")), number(limits.get("cpu"))
-    memory, most = gib(requests.get("memory")), gib(limits.get("memory"))
+    memory, maximum = gib(requests.get("memory")), gib(limits.get("memory"))
     plain = set(requests) <= {"cpu", "memory"} and not resources.get("claims")
     exact = (cpu is None) == ("cpu" not in requests) and (memory is None) == ("memory" not in requests)
-    exact = exact and (cpu_limit is None) == ("cpu" not in limits) and (most is None) == ("memory" not in limits)
+    exact = exact and (cpu_limit is None) == ("cpu" not in limits) and (maximum is None) == ("memory" not in limits)
     if not (plain and exact):
         container["resources"] = resources
         return
     found["vcpu"], found["vcpu_limit"], found["memory_gib"] = cpu, cpu_limit, memory
-    if memory is not None and most != memory:
-        found["memory_limit_gib"] = most if most is not None else "none"
+    if memory is not None and maximum != memory:
+        found["memory_limit_gib"] = maximum if maximum is not None else "none"

@@ -22,7 +22,7 @@ from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.findings import errors
 from hyperpod_constructs.core.importing.cluster_stack import import_cluster_stack
 from hyperpod_constructs.core.importing.draft import Draft
-from hyperpod_constructs.core.importing.groups import Around, group_of
+from hyperpod_constructs.core.importing.groups import ClusterDefaults, group_of
 from hyperpod_constructs.core.importing.stack import import_stack
 from hyperpod_constructs.core.importing.terraform import import_variables
 from hyperpod_constructs.core.importing.writing import config_text, shortened
@@ -344,7 +344,7 @@ PLACE = GroupPlacement(
     execution_role_arn="arn:aws:iam::111122223333:role/N",
     lifecycle=None,
 )
-AROUND = Around(
+AROUND = ClusterDefaults(
     zones={"subnet-1": "usw2-az1"}, security_group_ids=["sg-1"], execution_role_arn="arn:aws:iam::111122223333:role/N"
 )
 

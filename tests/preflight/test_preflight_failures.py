@@ -209,7 +209,7 @@ def test_every_live_rule_is_reported_somewhere_and_none_is_certain():
 
 
 @pytest.mark.parametrize(
-    ("name", "trouble"),
+    ("name", "cause"),
     [
         ("NoCredentialsError", FailureCause.CREDENTIALS),
         ("ProfileNotFound", FailureCause.CREDENTIALS),

@@ -213,7 +213,7 @@ def _translated(
 ) -> Finding:
     kind, value = problems[0]["type"], problems[0]["input"]
     if kind == "extra_forbidden":
-        return _finding("HP010", text, f"unknown key {path[-1]!r}", _known_keys(model, path))
+        return _finding("HP010", text, f"unknown key {path[-1]!r}", _known_keys(model, path, value))
     if kind == "missing":
         return _missing(model, path, text)
     unit, amount = _amount(path, value)
@@ -302,8 +302,8 @@ _EXPLAINED = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
 """Keys that do not exist, of settings that a page explains."""
 
 
-def _known_keys(model: type[BaseModel], path: Path) -> str:
-    """What to do about an unknown key: the key that was meant, the place where it belongs, or what there is."""
+def _known_keys(model: type[BaseModel], path: Path, value: Any) -> str:
+    """What to do about an unknown key: the key that was meant, the place where it belongs, or the valid keys."""
     from difflib import get_close_matches
 
     key = str(path[-1])
@@ -313,9 +313,14 @@ def _known_keys(model: type[BaseModel], path: Path) -> str:
     near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
     if near:
         return f"did you mean {known[near[0]]!r}?"
-    elsewhere = next((place for place in _places(model).get(key, ()) if place != _text_of("", path)), None)
-    if elsewhere is not None:
-        return f"move it to `{elsewhere}`"
+    related = [name for name in known.values() if _singular_words(key) <= _singular_words(name)]
+    if 0 < len(related) <= 3:
+        return f"did you mean {' or '.join(map(repr, related))}?"
+    if isinstance(value, Mapping) and value and value.keys() <= set(known.values()):
+        return f"remove `{key}:` and write its keys one level up: {', '.join(map(str, value))}"
+    elsewhere = [place for place in _places(model).get(key, ()) if place != _text_of("", path)]
+    if len(elsewhere) == 1:
+        return f"move it to `{elsewhere[0]}`"
     return f"remove it; valid keys: {', '.join(known.values())}" if known else "remove it"
 
 
@@ -336,6 +341,10 @@ def _keys_below(model: type[BaseModel], path: str, depth: int) -> Iterator[tuple
         if inner and depth:
             many = "tuple" in str(info.annotation)
             yield from _keys_below(inner[0], place + ("[...]" if many else ""), depth - 1)
+
+
+def _singular_words(key: str) -> set[str]:
+    return {word.removesuffix("s") for word in key.lower().replace("-", "_").split("_")}
 
 
 def _plain(key: str) -> str:

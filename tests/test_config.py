@@ -52,7 +52,7 @@ def test_a_good_config(tmp_path: Path) -> None:
         (", count: 2", ", count: 2, version: 1", "HP010", "cluster.instance_groups[0].version", "unknown key",
          "did you mean 'image_release_version'?", (7, 62)),
         ("eks: {", "eks: {size_gib: 1, ", "HP010", "eks.size_gib", "unknown key", "remove it; valid keys: ", (4, 7)),
-        ("count: 2", "count: 2}\n\t- {", "HP001", "", "YAML", "indent with spaces instead of tabs", (8, 1)),
+        ("count: 2", "count: 2}\n\t- {", "HP001", "", "YAML", "look for a tab", (8, 1)),
         (", count: 2", "", "HP011", "cluster.instance_groups[0].count", "'count' is missing", "add `count:`", (7, 7)),
         ('"1.35"', "1.35", "HP014", "eks.kubernetes_version", "1.35 without quotes", 'quotes around it: "1.35"', (4, 27)),
         ('"1.35"', "1.30", "HP014", "eks.kubernetes_version", "1.30 without quotes", 'quotes around it: "1.30"', (4, 27)),

@@ -60,7 +60,7 @@ def tolerated(team: Team, cluster: Cluster | None) -> tuple[str, ...]:
 def _devices() -> list[str]:
     """Resources of accelerators and EFA: the API server may tolerate taints of these names for pods that request them."""
     names = load("instance_types")["resource_names"]
-    return [EFA_RESOURCE, *(one for kind in names.values() for one in kind)]
+    return [EFA_RESOURCE, *(name for kind in names.values() for name in kind)]
 
 
 MIG_PREFIX = "nvidia.com/mig-"

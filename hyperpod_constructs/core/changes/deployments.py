@@ -163,8 +163,8 @@ class _Comparison:
         crossing = ("Fn::ImportValue", "Fn::GetStackOutput")
         if not any(key in crossing for key in (*before, *after)):
             return False
-        one, other = list(self._old.references(stack, before)), list(self._new.references(stack, after))
-        return bool(one) and one == other
+        before_ids, after_ids = list(self._old.references(stack, before)), list(self._new.references(stack, after))
+        return bool(before_ids) and before_ids == after_ids
 
     def _resources(self, stack: str) -> Iterator[Edit]:
         old, new = self._pair(stack)

@@ -109,6 +109,7 @@ def _assets(words: Words) -> Iterator[tuple[Content, ...]]:
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
         "Custom::CDKBucketDeployment",
+        "Custom::HyperPodLifecycleScripts",
         "Custom::HyperPodKubernetesObjects",
     ):
         for digest in dict.fromkeys(_HASH.findall(json.dumps(_sources(resource), default=str))):
@@ -118,5 +119,6 @@ def _assets(words: Words) -> Iterator[tuple[Content, ...]]:
 def _sources(properties: Mapping[str, Any]) -> list[Any]:
     code_of = properties.get("Code") or {}
     content = properties.get("Content") or {}
-    keys = [code_of.get("S3Key"), content.get("S3Key"), *as_list(properties.get("SourceObjectKeys"))]
+    source = properties.get("Source") or {}
+    keys = [code_of.get("S3Key"), content.get("S3Key"), source.get("Key"), *as_list(properties.get("SourceObjectKeys"))]
     return [key for key in keys if key]

@@ -169,7 +169,9 @@ def _efa(types: Sequence[InstanceType], group: InstanceGroup | RestrictedInstanc
     numbers = {instance_type.efa_interfaces for instance_type in types}
     if not numbers or numbers == {0}:
         return ""
-    shown = "/".join("?" if one is None else str(one) for one in sorted(numbers, key=lambda number: number or 0))
+    shown = "/".join(
+        "?" if number is None else str(number) for number in sorted(numbers, key=lambda number: number or 0)
+    )
     only = ", EFA-only" if isinstance(group, InstanceGroup) and group.network_interface == "efa-only" else ""
     return f"{shown} EFA each{only}"
 

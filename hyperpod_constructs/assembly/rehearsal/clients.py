@@ -243,6 +243,10 @@ class SageMaker(_Client):
                 one["Tags"] = [tag for tag in one["Tags"] if tag["Key"] not in TagKeys]
 
 
+_CONTENT = ("ActivationState", "ComputeQuotaConfig", "ComputeQuotaTarget", "Description", "SchedulerConfig")
+"""What can be changed of a scheduler config or a quota."""
+
+
 class Governed:
     """Scheduler configs or compute quotas, as SageMaker keeps them."""
 
@@ -272,7 +276,8 @@ class Governed:
     def describe(self, **given: Any) -> dict[str, Any]:
         """As it is."""
         one = self._find(given[f"{self._kind}Id"])
-        return {f"{self._kind}Arn": one["Arn"], f"{self._kind}Version": one["Version"], "Status": one["Status"]}
+        known = {f"{self._kind}Arn": one["Arn"], f"{self._kind}Version": one["Version"], "Status": one["Status"]}
+        return {**{key: one[key] for key in _CONTENT if key in one}, **known}
 
     def list(self, ClusterArn: str, NameContains: str = "", **_: Any) -> dict[str, Any]:
         """Those of a cluster."""

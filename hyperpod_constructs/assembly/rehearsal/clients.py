@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl
 
 from botocore.exceptions import ClientError
 
 from ...core.catalog import deployment_wait
+from .account import ANYTHING
 from .call import Call
 from .eks import cluster_of
 from .iam import allowed
@@ -92,7 +94,7 @@ class Stacks(_Client):
 
 
 class S3(_Client):
-    """S3: published assets."""
+    """S3: published assets, and buckets with their objects."""
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         """The content of an asset."""
@@ -101,6 +103,20 @@ class S3(_Client):
         if file is None:
             raise error("NoSuchKey", "GetObject")
         return {"Body": io.BytesIO(file.read_bytes())}
+
+    def download_fileobj(self, Bucket: str, Key: str, Fileobj: IO[bytes]) -> None:
+        """The archive of a folder: with the names of its files, if the assembly is known and not its templates alone."""
+        self._may("s3:GetObject", f"arn:aws:s3:::{Bucket}/{Key}")
+        with zipfile.ZipFile(Fileobj, "w") as archive:
+            for name in self.services.sources.get(Key) or {ANYTHING}:
+                archive.writestr(name, b"")
+
+    def upload_fileobj(self, Fileobj: IO[bytes], Bucket: str, Key: str) -> None:
+        """Write an object."""
+        if not self.services.account.exists("AWS::S3::Bucket", Bucket):
+            raise error("NoSuchBucket", "PutObject")
+        self._may("s3:PutObject", f"arn:aws:s3:::{Bucket}/{Key}")
+        self.services.account.objects.setdefault(Bucket, set()).add(Key)
 
 
 class Grafana(_Client):

@@ -259,6 +259,10 @@ class SageMaker(_Client):
                 record["Tags"] = [tag for tag in record["Tags"] if tag["Key"] not in TagKeys]
 
 
+_CONTENT = ("ActivationState", "ComputeQuotaConfig", "ComputeQuotaTarget", "Description", "SchedulerConfig")
+"""What can be changed of a scheduler config or a quota."""
+
+
 class Governed:
     """Scheduler configs or compute quotas, as SageMaker keeps them."""
 
@@ -288,11 +292,12 @@ class Governed:
     def describe(self, **given: Any) -> dict[str, Any]:
         """As it is."""
         record = self._find(given[f"{self._kind}Id"])
-        return {
+        known = {
             f"{self._kind}Arn": record["Arn"],
             f"{self._kind}Version": record["Version"],
             "Status": record["Status"],
         }
+        return {**{key: record[key] for key in _CONTENT if key in record}, **known}
 
     def list(self, ClusterArn: str, NameContains: str = "", **_: Any) -> dict[str, Any]:
         """Those of a cluster."""

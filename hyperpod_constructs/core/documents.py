@@ -200,11 +200,7 @@ def _documents(text: str, file: str | None) -> list[Document]:
         found.append(document)
         if document.value is None and document.findings:
             break
-    return (
-        [document for document in found if document.value is not None or document.findings]
-        or found[:1]
-        or [Document(file=file)]
-    )
+    return [read for read in found if read.value is not None or read.findings] or found[:1] or [Document(file=file)]
 
 
 def _next(events: Iterator[Any], document: Document) -> Document | None:

@@ -107,22 +107,22 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
 def accelerators(job: Job) -> Iterator[Problem]:
     for prefix, part, _ in parts(job):
         types = [
-            instance_type
+            node_type
             for name in named_types(part, part.affinity)
-            if (instance_type := find_instance_type(name)) is not None
+            if (node_type := find_instance_type(name)) is not None
         ]
         if part.accelerators is None or not types:
             continue
-        names = " and ".join(instance_type.name for instance_type in types)
-        instance_type = max(types, key=lambda container: container.accelerator.count if container.accelerator else 0)
+        names = " and ".join(node_type.name for node_type in types)
+        node_type = max(types, key=lambda each: each.accelerator.count if each.accelerator else 0)
         counts_chips = part.accelerator_resource is None
-        if instance_type.accelerator is None:
+        if node_type.accelerator is None:
             message = f"{part.accelerators} accelerators, but {names} has none"
             yield Problem(f"{prefix}accelerators", message, "Remove it, or use a GPU or Trainium type.")
-        elif part.accelerators > instance_type.accelerator.count and counts_chips:
+        elif part.accelerators > node_type.accelerator.count and counts_chips:
             message = (
-                f"{part.accelerators} accelerators, but {instance_type.name} has {instance_type.accelerator.count} x "
-                f"{instance_type.accelerator.model}"
+                f"{part.accelerators} accelerators, but {node_type.name} has {node_type.accelerator.count} x "
+                f"{node_type.accelerator.model}"
             )
             yield Problem(f"{prefix}accelerators", message)
 
@@ -137,8 +137,8 @@ def accelerators(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, vcpu: 150"),
 )
 def capacity(job: Job) -> Iterator[Problem]:
-    for prefix, part, instance_type in parts(job):
-        if instance_type is None:
+    for prefix, part, node_type in parts(job):
+        if node_type is None:
             continue
         other = dict(zip(("vcpu", "memory_gib"), other_containers(part), strict=True))
         sized = share(part, job)
@@ -148,19 +148,19 @@ def capacity(job: Job) -> Iterator[Problem]:
             stated = number(getattr(part, field))
             needs = (derived or Decimal()) + other[field] + more
             if stated is None and other[field] and getattr(part, field) is None and (derived or 0) <= 0:
-                room = usable(field, getattr(instance_type, field))
+                room = usable(field, getattr(node_type, field))
                 message = f"the other containers use {quantity(other[field])} {unit}, but "
-                message += f"{instance_type.name} has {quantity(room)} {unit} for pods"
+                message += f"{node_type.name} has {quantity(room)} {unit} for pods"
                 yield Problem(f"{prefix}{field}", message, "Leave resources for the main container.")
             elif stated is not None or more:
-                yield from _fits(prefix, part, instance_type, field, unit, needs, other[field], more)
-        yield from _limits_fit(prefix, part, instance_type)
+                yield from _fits(prefix, part, node_type, field, unit, needs, other[field], more)
+        yield from _limits_fit(prefix, part, node_type)
 
 
 def _fits(
     prefix: str,
     part: Replica,
-    instance_type: InstanceType,
+    node_type: InstanceType,
     field: str,
     unit: str,
     needs: Decimal,
@@ -168,8 +168,8 @@ def _fits(
     pages: Decimal,
 ) -> Iterator[Problem]:
     """A request against the estimate and against the most that a kubelet offers."""
-    total = getattr(instance_type, field)
-    room, maximum = usable(field, total), offered(field, instance_type)
+    total = getattr(node_type, field)
+    room, maximum = usable(field, total), offered(field, node_type)
     stated = number(getattr(part, field))
     path = f"{prefix}{field}" if stated is not None else f"{prefix}hugepages_2mi_mib"
     requested = quantity(stated) if stated is not None else f"{part.hugepages_2mi_mib} MiB"
@@ -178,7 +178,7 @@ def _fits(
         other_requests.append(f"{quantity(round(pages, 2))} of huge pages")
     more = "".join(f" and {resource}" for resource in other_requests)
     if needs > maximum:
-        has = f"{instance_type.name} has {quantity(total)} {unit}, of which a kubelet offers "
+        has = f"{node_type.name} has {quantity(total)} {unit}, of which a kubelet offers "
         has += f"{quantity(round(maximum, 2))} at most"
         cure = (
             f"state {_maximum(room - other - pages)}"
@@ -188,7 +188,7 @@ def _fits(
         yield Problem(path, f"is {requested}{more}, but {has}", cure)
     elif needs > room and stated is not None:
         less = f"{quantity(total)} less {quantity(exact(total) - room)}"
-        has = f"the estimate for {instance_type.name} is {quantity(room)} {unit} for pods ({less})"
+        has = f"the estimate for {node_type.name} is {quantity(room)} {unit} for pods ({less})"
         message = f"is {requested}{more}, but {has}"
         why = (
             f"A kubelet of the EKS AMI offers up to {quantity(round(maximum, 2))} {unit}, minus the requests of "
@@ -198,15 +198,15 @@ def _fits(
         yield Problem(path, message, cure, why, severity=Severity.WARNING)
 
 
-def _limits_fit(prefix: str, part: Replica, instance_type: InstanceType) -> Iterator[Problem]:
+def _limits_fit(prefix: str, part: Replica, node_type: InstanceType) -> Iterator[Problem]:
     for field, unit, total in (
-        ("vcpu_limit", "vCPU", instance_type.vcpu),
-        ("memory_limit_gib", "GiB", instance_type.memory_gib),
+        ("vcpu_limit", "vCPU", node_type.vcpu),
+        ("memory_limit_gib", "GiB", node_type.memory_gib),
     ):
         stated = number(getattr(part, field))
         if stated is not None and stated > total:
             yield Problem(
-                f"{prefix}{field}", f"is {quantity(stated)}, but {instance_type.name} has {quantity(total)} {unit}"
+                f"{prefix}{field}", f"is {quantity(stated)}, but {node_type.name} has {quantity(total)} {unit}"
             )
 
 
@@ -227,11 +227,11 @@ def _maximum(room: Decimal) -> str:
 )
 def small_memory(job: Job) -> Iterator[Problem]:
     few = exact(load("jobs")["small_memory_share"])
-    for prefix, part, instance_type in parts(job):
-        if instance_type is None or not has_all_accelerators(part, instance_type):
+    for prefix, part, node_type in parts(job):
+        if node_type is None or not has_all_accelerators(part, node_type):
             continue
-        limit, room = number(part.memory_limit_gib), usable("memory_gib", instance_type.memory_gib)
-        has = f"of {quantity(room)} GiB that {instance_type.name} has for pods, with all of its accelerators"
+        limit, room = number(part.memory_limit_gib), usable("memory_gib", node_type.memory_gib)
+        has = f"of {quantity(room)} GiB that {node_type.name} has for pods, with all of its accelerators"
         asked = number(part.memory_gib)
         if limit is not None and limit < few * room:
             yield Problem(f"{prefix}memory_limit_gib", f"is {quantity(limit)} {has}")
@@ -274,7 +274,7 @@ def limits(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, mig_profile: mig-1g.10gb, mig_count: 2"),
 )
 def partitions(job: Job) -> Iterator[Problem]:
-    for prefix, part, instance_type in parts(job):
+    for prefix, part, node_type in parts(job):
         profile, count = part.mig_profile, part.mig_count
         if (profile is None) != (count is None):
             missing, stated = ("mig_count", "mig_profile") if count is None else ("mig_profile", "mig_count")
@@ -285,19 +285,17 @@ def partitions(job: Job) -> Iterator[Problem]:
         if part.accelerators is not None:
             message = f"conflicts with accelerators: {part.accelerators}"
             yield Problem(f"{prefix}mig_profile", message, "Remove one of the two.")
-        if instance_type is None:
+        if node_type is None:
             continue
-        if profile not in instance_type.mig_profiles:
-            known = ", ".join(instance_type.mig_profiles) or "none"
+        if profile not in node_type.mig_profiles:
+            known = ", ".join(node_type.mig_profiles) or "none"
             yield Problem(
-                f"{prefix}mig_profile",
-                f"{instance_type.name} does not support {profile!r}",
-                f"Use one of: {known}.",
+                f"{prefix}mig_profile", f"{node_type.name} does not support {profile!r}", f"Use one of: {known}."
             )
-        elif count > (maximum := mig_per_node(profile, instance_type)):
+        elif count > (maximum := mig_per_node(profile, node_type)):
             yield Problem(
                 f"{prefix}mig_count",
-                f"{count} partitions, but a node of {instance_type.name} has at most {maximum} x {profile}",
+                f"{count} partitions, but a node of {node_type.name} has at most {maximum} x {profile}",
             )
 
 
@@ -311,18 +309,17 @@ def partitions(job: Job) -> Iterator[Problem]:
     right=example("instance_type: ml.g5.8xlarge, efa: 1"),
 )
 def efa(job: Job) -> Iterator[Problem]:
-    for prefix, part, instance_type in parts(job):
-        if not part.efa or instance_type is None:
+    for prefix, part, node_type in parts(job):
+        if not part.efa or node_type is None:
             continue
-        if not instance_type.supports_efa:
-            yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {instance_type.name} has no EFA")
-        elif instance_type.efa_interfaces is None:
-            message = f"the number of EFA interfaces of {instance_type.name} is unknown; {part.efa} cannot be checked"
+        if not node_type.supports_efa:
+            yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has no EFA")
+        elif node_type.efa_interfaces is None:
+            message = f"the number of EFA interfaces of {node_type.name} is unknown; {part.efa} cannot be checked"
             yield Problem(f"{prefix}efa", message, "Check a node's allocatable resources.", severity=Severity.NOTE)
-        elif part.efa > instance_type.efa_interfaces:
+        elif part.efa > node_type.efa_interfaces:
             yield Problem(
-                f"{prefix}efa",
-                f"{part.efa} EFA interfaces, but {instance_type.name} has {instance_type.efa_interfaces}",
+                f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has {node_type.efa_interfaces}"
             )
 
 
@@ -337,7 +334,7 @@ def efa(job: Job) -> Iterator[Problem]:
     certain=False,
 )
 def shared_memory(job: Job) -> Iterator[Problem]:
-    for prefix, part, instance_type in parts(job):
+    for prefix, part, node_type in parts(job):
         size: Any = part.shared_memory_gib
         if size is None or size == "auto":
             continue
@@ -346,7 +343,7 @@ def shared_memory(job: Job) -> Iterator[Problem]:
             yield Problem(
                 f"{stated_at}shared_memory_gib", f"{size:g} is not a valid size", "Set a number of GiB, or `auto`."
             )
-        limit = memory_limit(part, instance_type, share(part, job).memory_gib)
+        limit = memory_limit(part, node_type, share(part, job).memory_gib)
         if limit is not None and exact(size) > limit:
             message = f"{quantity(size)} GiB exceeds the memory limit of {quantity(limit)} GiB"
             yield Problem(f"{stated_at}shared_memory_gib", message)
@@ -367,20 +364,18 @@ def _stated(job: Job, prefix: str) -> set[str]:
     right=example(P5),
 )
 def neuron(job: Job) -> Iterator[Problem]:
-    for prefix, part, instance_type in parts(job):
+    for prefix, part, node_type in parts(job):
         path = f"{prefix}neuron_resource"
-        if instance_type is None:
+        if node_type is None:
             continue
-        if not instance_type.is_neuron:
+        if not node_type.is_neuron:
             if "neuron_resource" in job.model_fields_set:
                 cure = "Remove it."
-                yield Problem(path, f"{instance_type.name} has no Trainium chips", cure, severity=Severity.WARNING)
+                yield Problem(path, f"{node_type.name} has no Trainium chips", cure, severity=Severity.WARNING)
             continue
         yield Problem(path, f"requests aws.amazon.com/{part.neuron_resource}")
-        if part.neuron_resource == "neuroncore" and instance_type.family != "trn1" and instance_type.family != "trn1n":
-            message = (
-                f"requests physical cores; the number that {instance_type.name} advertises depends on its logical "
-            )
+        if part.neuron_resource == "neuroncore" and node_type.family != "trn1" and node_type.family != "trn1n":
+            message = f"requests physical cores; the number that {node_type.name} advertises depends on its logical "
             message += "core setting"
             cure = "Check a node's allocatable resources, or use neurondevice."
             yield Problem(path, message, cure, severity=Severity.WARNING)
@@ -399,10 +394,10 @@ def neuron(job: Job) -> Iterator[Problem]:
 def uses_efa(job: Job) -> Iterator[Problem]:
     if job_size(job) < 2:
         return
-    for prefix, part, instance_type in parts(job):
-        whole = instance_type is not None and instance_type.accelerator is not None and instance_type.supports_efa
-        if whole and instance_type is not None and (part.nodes or 0) > 1 and share(part, job).efa == 0:
-            has = instance_type.efa_interfaces if instance_type.efa_interfaces is not None else "an unknown number"
-            yield Problem(f"{prefix}efa", f"no EFA for {part.nodes} nodes of {instance_type.name}, which has {has}")
+    for prefix, part, node_type in parts(job):
+        whole = node_type is not None and node_type.accelerator is not None and node_type.supports_efa
+        if whole and node_type is not None and (part.nodes or 0) > 1 and share(part, job).efa == 0:
+            has = node_type.efa_interfaces if node_type.efa_interfaces is not None else "an unknown number"
+            yield Problem(f"{prefix}efa", f"no EFA for {part.nodes} nodes of {node_type.name}, which has {has}")
     if job.efa_preset and not any(wants_efa_preset(part, job) for _, part, _ in parts(job)):
         yield Problem("efa_preset", "no effect: the job's nodes have no EFA, or EFA is disabled", "Remove efa_preset.")

@@ -87,28 +87,26 @@ class Adoption:
 
     def stacks(self) -> list[str]:
         """Stacks that take something over, in the order of deployment."""
-        return list(dict.fromkeys(resource.stack for resource in self.possible))
+        return list(dict.fromkeys(item.stack for item in self.possible))
 
     def template(self, stack: str) -> dict[str, Any]:
         """The template of the import into a stack: the resources as they are, retained whatever happens."""
         return {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Description": "Import of resources that exist; the next deployment replaces this template",
-            "Resources": {
-                resource.logical_id: resource.as_resource() for resource in self.possible if resource.stack == stack
-            },
+            "Resources": {item.logical_id: item.as_resource() for item in self.possible if item.stack == stack},
         }
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """`--resources-to-import` of the AWS CLI."""
         return [
             {
-                "ResourceType": resource.kind,
-                "LogicalResourceId": resource.logical_id,
-                "ResourceIdentifier": dict(resource.identifier),
+                "ResourceType": item.kind,
+                "LogicalResourceId": item.logical_id,
+                "ResourceIdentifier": dict(item.identifier),
             }
-            for resource in self.possible
-            if resource.stack == stack
+            for item in self.possible
+            if item.stack == stack
         ]
 
     def mapping(self, stack: str) -> dict[str, dict[str, str]] | None:
@@ -116,9 +114,9 @@ class Adoption:
 
         It imports resources as the synthesized template has them, with all that they refer to and depend on.
         """
-        if not all(resource.alone for resource in self.possible if resource.stack == stack):
+        if not all(item.alone for item in self.possible if item.stack == stack):
             return None
-        return {resource.logical_id: dict(resource.identifier) for resource in self.possible if resource.stack == stack}
+        return {item.logical_id: dict(item.identifier) for item in self.possible if item.stack == stack}
 
 
 def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> Adoption:

@@ -106,24 +106,19 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
 )
 def accelerators(job: Job) -> Iterator[Problem]:
     for prefix, part, _ in parts(job):
-        types = [
-            node_type
-            for name in named_types(part, part.affinity)
-            if (node_type := find_instance_type(name)) is not None
-        ]
+        named = map(find_instance_type, named_types(part, part.affinity))
+        types = [known for known in named if known is not None]
         if part.accelerators is None or not types:
             continue
-        names = " and ".join(node_type.name for node_type in types)
+        names = " and ".join(known.name for known in types)
         node_type = max(types, key=lambda each: each.accelerator.count if each.accelerator else 0)
         counts_chips = part.accelerator_resource is None
         if node_type.accelerator is None:
             message = f"{part.accelerators} accelerators, but {names} has none"
             yield Problem(f"{prefix}accelerators", message, "Remove it, or use a GPU or Trainium type.")
         elif part.accelerators > node_type.accelerator.count and counts_chips:
-            message = (
-                f"{part.accelerators} accelerators, but {node_type.name} has {node_type.accelerator.count} x "
-                f"{node_type.accelerator.model}"
-            )
+            has = f"{node_type.accelerator.count} x {node_type.accelerator.model}"
+            message = f"{part.accelerators} accelerators, but {node_type.name} has {has}"
             yield Problem(f"{prefix}accelerators", message)
 
 

@@ -99,15 +99,9 @@ class Adoption:
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """`--resources-to-import` of the AWS CLI."""
-        return [
-            {
-                "ResourceType": item.kind,
-                "LogicalResourceId": item.logical_id,
-                "ResourceIdentifier": dict(item.identifier),
-            }
-            for item in self.possible
-            if item.stack == stack
-        ]
+        taken = [item for item in self.possible if item.stack == stack]
+        keys = ("ResourceType", "LogicalResourceId", "ResourceIdentifier")
+        return [dict(zip(keys, (t.kind, t.logical_id, dict(t.identifier)), strict=True)) for t in taken]
 
     def mapping(self, stack: str) -> dict[str, dict[str, str]] | None:
         """`--resource-mapping` of `cdk import`; None where that command cannot import what the stack takes over.

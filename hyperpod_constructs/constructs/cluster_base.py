@@ -169,7 +169,7 @@ def eks_cluster_of(
         return eks_cluster
     if isinstance(eks_cluster, ImportedEks):
         if nodes is not None:
-            eks_cluster.let_in(scope, nodes)
+            eks_cluster.allow_node_traffic(scope, nodes)
         return eks_cluster
     return ImportedEks(
         scope,

@@ -24,7 +24,7 @@ from .kubernetes import KubernetesProvider
 from .log_groups import DEFAULT_RETENTION
 from .network import HyperPodNetwork
 from .security_groups import connect_security_groups
-from .trust import hold_to_account
+from .trust import keep_calling_internal, restrict_to_account
 from .validation import ensure_arns, ensure_unique
 from .weak_references import refer_weakly
 
@@ -229,6 +229,7 @@ class HyperPodEks(Construct):
         resource = retention.node.default_child
         assert isinstance(resource, CfnResource)
         resource.add_property_override("RetentionInDays", days)
+        keep_calling_internal(self)
 
     def _create(self, spec: Eks, network: HyperPodNetwork, log_settings: Logs) -> eks_v2.Cluster:
         access = {
@@ -274,7 +275,7 @@ class HyperPodEks(Construct):
             resource.node.add_dependency(log_group)
         elif spec.logs and log_settings.retention_days != "unset":
             self._keep_control_plane_logs_for(log_settings.retention_days, cluster)
-        hold_to_account(cluster.role)
+        restrict_to_account(cluster.role)
         resource.add_property_override("AccessConfig.AuthenticationMode", spec.authentication_mode)
         resource.add_property_override("UpgradePolicy.SupportType", spec.support)
         if spec.deletion_protection:

@@ -202,8 +202,8 @@ def _completed(file_system: LustreFileSystem, capacity: Size | None, key: kms.IK
         given["kms_key_arn"] = key.key_arn
     if not given:
         return file_system
-    own = {name: getattr(file_system, name) for name in file_system.model_fields_set}
-    return LustreFileSystem.model_validate({**own, **given})
+    settings = {name: getattr(file_system, name) for name in file_system.model_fields_set}
+    return LustreFileSystem.model_validate({**settings, **given})
 
 
 def _lustre(file_system: LustreFileSystem) -> fsx.CfnFileSystem.LustreConfigurationProperty:

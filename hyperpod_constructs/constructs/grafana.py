@@ -239,7 +239,7 @@ def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
         resource_name=f"{catalog.label('cluster_log_groups').key}*",
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )
-    one = [each for each in allowed["metrics"] if each != "aps:ListWorkspaces"]
+    workspace_actions = [each for each in allowed["metrics"] if each != "aps:ListWorkspaces"]
     groups = [each for each in allowed["logs"] if each != "logs:DescribeLogGroups"]
     everywhere = [
         *("aps:ListWorkspaces", "logs:DescribeLogGroups"),
@@ -248,7 +248,7 @@ def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
         *allowed["tags"],
     ]
     return [
-        iam.PolicyStatement(actions=one, resources=[workspace_arn]),
+        iam.PolicyStatement(actions=workspace_actions, resources=[workspace_arn]),
         iam.PolicyStatement(actions=groups, resources=[log_groups]),
         iam.PolicyStatement(actions=everywhere, resources=["*"]),
     ]

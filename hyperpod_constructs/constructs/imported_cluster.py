@@ -67,7 +67,7 @@ class ImportedCluster(HyperPodClusterBase):
         )
         self.kubernetes = self.eks_cluster.kubernetes
         if groups or spec.restricted_instance_groups:
-            self.kubernetes.parts.told = self
+            self.kubernetes.parts.described_cluster = self
         self._milestones = {}
         self.nodes_ready: IDependable = DependencyGroup()
         self.jobs_ready = DependencyGroup()

@@ -160,9 +160,9 @@ class ImportedEks(Construct):
             self.kubernetes.node.add_dependency(eks_cluster)
         self.ready: IDependable = group
         if node_security_group:
-            self.let_in(self, node_security_group)
+            self.allow_node_traffic(self, node_security_group)
 
-    def let_in(self, scope: Construct, nodes: ec2.ISecurityGroup) -> None:
+    def allow_node_traffic(self, scope: Construct, nodes: ec2.ISecurityGroup) -> None:
         """Let nodes and control plane into each other's security groups, by rules in `scope`."""
         control_plane = self.security_group_id
         rules = connect_security_groups(scope, nodes=nodes.security_group_id, control_plane=control_plane)

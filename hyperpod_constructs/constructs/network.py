@@ -20,7 +20,7 @@ from .arguments import checked
 from .ids import ensure_known, known_id
 from .log_groups import DEFAULT_RETENTION
 from .security_groups import node_security_group
-from .trust import hold_to_account
+from .trust import restrict_to_account
 from .validation import region_of, validate_with
 from .vpc_endpoints import GATEWAYS, policy_of, service_name
 
@@ -193,7 +193,7 @@ class HyperPodNetwork(Construct):
                 destination=ec2.FlowLogDestination.to_cloud_watch_logs(group),
             )
             if flow_log.iam_role is not None:
-                hold_to_account(flow_log.iam_role)
+                restrict_to_account(flow_log.iam_role)
 
     def _subnet(self, planned: PlannedSubnet) -> ec2.CfnSubnet:
         name = {"public": "Public", "control-plane": "ControlPlane", "node": "Node"}[planned.kind]

@@ -38,9 +38,9 @@ from .validation import validate_with
 
 WaitFor = Literal["start", "completion"]
 
-MOST_JOBS = 300
+MAX_JOBS = 300
 """Jobs of one stack, of the 500 resources that CloudFormation allows, with room for what else is in it."""
-MOST_BYTES = 600_000
+MAX_BYTES = 600_000
 """Bytes of the manifests of one stack; a template may have 1 MB, and escaping makes a manifest larger."""
 
 
@@ -103,7 +103,7 @@ class TrainingJob(Construct):
         validate_with(self, self._findings)
         parts = cluster.kubernetes.parts
         parts.jobs.append((self, job))
-        parts.told = cluster
+        parts.described_cluster = cluster
         self.objects = KubernetesObjects(
             self,
             "Job",
@@ -211,24 +211,24 @@ class TrainingJobs(Construct):
             self.jobs[child] = TrainingJob(holder, child, cluster=behind, job=job, removal_policy=removal_policy)
 
     def _stacks(self, count: int, cluster: JobCluster) -> tuple[Stack, ...]:
-        own = Stack.of(self)
+        stack = Stack.of(self)
         if count == 1:
-            return (own,)
-        parent = own.node.scope
+            return (stack,)
+        parent = stack.node.scope
         if parent is None:
             raise ValueError(f"{self.node.path}: more than one stack of jobs needs an app around the first")
         environment = Environment(
-            account=None if Token.is_unresolved(own.account) else own.account,
-            region=None if Token.is_unresolved(own.region) else own.region,
+            account=None if Token.is_unresolved(stack.account) else stack.account,
+            region=None if Token.is_unresolved(stack.region) else stack.region,
         )
         more = [
-            Stack(cast(Construct, parent), f"{own.node.id}-{self.node.id}{number}", env=environment)
+            Stack(cast(Construct, parent), f"{stack.node.id}-{self.node.id}{number}", env=environment)
             for number in range(2, count + 1)
         ]
-        if Stack.of(cluster.kubernetes) is not own:  # jobs move to later stacks only, which must take them over first
-            for earlier, later in zip([own, *more], more, strict=False):
+        if Stack.of(cluster.kubernetes) is not stack:  # jobs move to later stacks only, which must take them over first
+            for earlier, later in zip([stack, *more], more, strict=False):
                 earlier.add_dependency(later, "takes over the jobs that move")
-        return (own, *more)
+        return (stack, *more)
 
     def _holder(self, shard: int, cluster: JobCluster) -> tuple[Construct, JobCluster]:
         """The scope of a shard's jobs, and the cluster behind one barrier, so that dependencies do not multiply."""
@@ -275,7 +275,7 @@ def _shards(jobs: Sequence[Job]) -> int:
             shard = _shard(job, count)
             number[shard] += 1
             size[shard] += length
-        if max(number) <= MOST_JOBS and max(size) <= MOST_BYTES:
+        if max(number) <= MAX_JOBS and max(size) <= MAX_BYTES:
             return count
         count *= 2
 

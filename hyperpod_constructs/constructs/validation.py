@@ -121,10 +121,16 @@ def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
         holder: Any = around[-1]
         kind = "stage" if Stage.is_stage(holder) else "stack"
         for part in ("region", "account"):
-            wanted, there = getattr(platform, part), getattr(holder, part)
-            if wanted and there and not Token.is_unresolved(there) and not is_token(wanted) and wanted != there:
+            wanted, existing = getattr(platform, part), getattr(holder, part)
+            if (
+                wanted
+                and existing
+                and not Token.is_unresolved(existing)
+                and not is_token(wanted)
+                and wanted != existing
+            ):
                 name = holder.node.path or "the app"
-                problems.setdefault(part, Problem(part, f"is {wanted}, and the {kind} {name} is in {there}"))
+                problems.setdefault(part, Problem(part, f"is {wanted}, and the {kind} {name} is in {existing}"))
     if problems:
         raise InvalidSpec([rule.finding(problem) for problem in problems.values()])
 

@@ -54,7 +54,7 @@ from hyperpod_constructs.core.catalog._regions import (
     region_of_zone_id,
     regions,
 )
-from hyperpod_constructs.core.catalog._schemas import misfits, unread_values
+from hyperpod_constructs.core.catalog._schemas import mismatches, unread_values
 
 __all__ = [
     "EFA_RESOURCE",
@@ -114,7 +114,7 @@ __all__ = [
     "mig_profiles_in_api",
     "minor",
     "mirror_images",
-    "misfits",
+    "mismatches",
     "pattern",
     "ports",
     "prices",

@@ -103,7 +103,7 @@ def principals(eks: Eks, ctx: Context) -> Iterator[Problem]:
     right="addons: {task_governance: {}}\ngovernance: {teams: [{name: vision, members: "
     "['arn:aws:iam::111122223333:role/Vision']}]}\n",
 )
-def people(governance: Governance, ctx: Context) -> Iterator[Problem]:
+def member_arns(governance: Governance, ctx: Context) -> Iterator[Problem]:
     yield from _wrong(ctx, arns.PRINCIPAL, under="governance")
     for index, team in enumerate(governance.teams if governance else ()):
         for place, arn in enumerate(team.viewers):

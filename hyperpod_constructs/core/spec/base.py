@@ -54,12 +54,12 @@ class DeployTimeNumber(int):
     """
 
     token: float
-    most: int
+    maximum: int
 
-    def __new__(cls, token: float, least: int, most: int) -> DeployTimeNumber:
-        """A number for a token that stands for something from `least` to `most`."""
-        made = super().__new__(cls, least)
-        made.token, made.most = token, most
+    def __new__(cls, token: float, minimum: int, maximum: int) -> DeployTimeNumber:
+        """A number for a token that stands for something from `minimum` to `maximum`."""
+        made = super().__new__(cls, minimum)
+        made.token, made.maximum = token, maximum
         return made
 
 
@@ -72,11 +72,15 @@ def deployed(value: int) -> float:
     return value.token if isinstance(value, DeployTimeNumber) else value
 
 
-def may_be_token(*fields: str, least: int, most: int) -> Any:
+def may_be_token(*fields: str, minimum: int, maximum: int) -> Any:
     """A validator that lets numeric fields be CDK tokens, which stand for something between two numbers."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        return DeployTimeNumber(value, least, most) if isinstance(value, float) and is_token(value) else handler(value)
+        return (
+            DeployTimeNumber(value, minimum, maximum)
+            if isinstance(value, float) and is_token(value)
+            else handler(value)
+        )
 
     return field_validator(*fields, mode="wrap")(validate)
 
@@ -196,9 +200,9 @@ def _configured(value: Any, *, as_text: bool) -> Any:
     if isinstance(value, SpecModel):
         return configuration_of(value)
     if isinstance(value, Mapping):
-        return {key: _configured(one, as_text=as_text) for key, one in value.items()}
+        return {key: _configured(item, as_text=as_text) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [_configured(one, as_text=as_text) for one in value]
+        return [_configured(item, as_text=as_text) for item in value]
     return str(value).lower() if as_text and not isinstance(value, str) else value  # "true" and "5" in the environment
 
 

@@ -34,5 +34,5 @@ def ensure_known(scope: Construct, path: str, why: str, *values: str) -> None:
     if any(map(is_token, values)):
         raise ValueError(
             f"{scope.node.path}: {path} is known only at deploy time (a CDK token), and {why} at synthesis: "
-            "use the value itself"
+            "give the value itself"
         )

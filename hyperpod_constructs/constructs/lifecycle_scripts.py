@@ -140,7 +140,7 @@ class ScriptCopier(Construct):
         keep_internal(self)
 
     def may_read(self, asset: assets.Asset) -> None:
-        """Allow the function to read this object of the bootstrap bucket; the key policy allows the account to decrypt it."""
+        """Allow the function to read this object of the bootstrap bucket, whose key policy allows the account to decrypt."""
         self.role.add_to_policy(
             iam.PolicyStatement(actions=["s3:GetObject"], resources=[asset.bucket.arn_for_objects(asset.s3_object_key)])
         )

@@ -13,7 +13,9 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from ..core import catalog
+from ..core.checks import Problem, find
 from ..core.dashboards import dashboards
+from ..core.findings import InvalidSpec
 from ..core.manifests import namespace as namespace_object
 from ..core.overlay import overlay
 from ..core.spec import Grafana, Metrics
@@ -177,7 +179,9 @@ class SelfHostedGrafana(Construct):
     ) -> None:
         super().__init__(scope, id)
         if settings.chart is None:
-            raise ValueError(f"{self.node.path}: grafana.chart is required: a chart pinned by digest, or a folder")
+            rule = find("HP824")
+            assert rule is not None
+            raise InvalidSpec([rule.finding(Problem(f"{self.node.path}.settings.chart", "is not set"))])
         space = KubernetesObjects(
             self,
             "Namespace",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,11 +15,12 @@ from ..core.spec.addons import CORE, PREREQUISITES
 if TYPE_CHECKING:
     from constructs import Construct, Node
 
-    from ..core.spec import Bucket, Cluster, Eks, Job, LustreFileSystem, Network
+    from ..core.spec import Bucket, Cluster, Eks, Job, Logs, LustreFileSystem, Network
 
 
 class _HasSpec(Protocol):
-    spec: Cluster
+    @property
+    def spec(self) -> Cluster: ...
 
 
 class _HyperPodCluster(_HasSpec, Protocol):
@@ -36,6 +38,7 @@ class Parts:
 
     network: Network | None = None
     eks: Eks | None = None
+    logs: Logs | None = None
     clusters: list[_HyperPodCluster] = field(default_factory=list)
     dependencies: DependencyChart | None = None
     addons: dict[str, Any] = field(default_factory=dict)
@@ -45,6 +48,8 @@ class Parts:
     buckets: list[Bucket] = field(default_factory=list)
     jobs: list[tuple[Construct, Job]] = field(default_factory=list)
     manifests: list[Mapping[str, Any]] = field(default_factory=list)
+    applied: list[Construct] = field(default_factory=list)
+    """What applies the manifests."""
     described_cluster: _HasSpec | None = None
     """The HyperPod cluster as described to its jobs, if this app does not create it."""
     acknowledge: list[Acknowledgement] = field(default_factory=list)
@@ -90,6 +95,7 @@ class Parts:
                 addons=self._addons() if spec is not None else None,
                 governance=self._governance(),
                 storage=self._storage(),
+                logs=self.logs,
                 jobs=tuple(job for _, job in self.jobs) or None,
                 manifests=tuple(self.manifests) or None,
                 acknowledge=tuple(self.acknowledge),
@@ -126,11 +132,13 @@ class Parts:
         return self.eks.model_copy(update={"existing": existing.model_copy(update={"core_addons": True})})
 
     def _named(self, finding: Finding) -> Finding:
-        for index, (construct, _) in enumerate(self.jobs):
-            around = f"jobs[{index}]"
-            if finding.path == around or finding.path.startswith((f"{around}.", f"{around}[")):
-                return replace(finding, path=construct.node.path + finding.path[len(around) :])
-        return finding
+        """A finding about jobs with the paths of their constructs."""
+
+        def path(found: re.Match[str]) -> str:
+            return self.jobs[int(found[1])][0].node.path
+
+        named = re.sub(r"^jobs\[(\d+)\]", path, finding.path)
+        return replace(finding, path=named, message=re.sub(r"\bjobs\[(\d+)\]", path, finding.message))
 
     def _dependencies(self) -> DependencyChart | None:
         if self.dependencies is None and self.is_made_here:

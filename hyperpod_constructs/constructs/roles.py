@@ -112,7 +112,7 @@ def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstance
         allow_catalog_actions(role, "execution", rolling_update_alarms=["*"])
     keys = [v.kms_key_arn for v in (group.root_volume, group.volume) if v and v.kms_key_arn]
     if keys:
-        _allow_keys(role, list(dict.fromkeys(keys)))
+        grant_volume_keys(role, list(dict.fromkeys(keys)))
 
 
 def _restricted_needs(role: iam.IRole, group: RestrictedInstanceGroup) -> None:
@@ -166,7 +166,7 @@ def cluster_role(scope: Construct, id: str, *, key_arns: Sequence[str] = ()) -> 
         )
     )
     if key_arns:
-        _allow_keys(role, key_arns)
+        grant_volume_keys(role, key_arns)
     return role
 
 
@@ -186,7 +186,8 @@ _KEY_PERMISSIONS: tuple[tuple[list[str], dict[str, dict[str, str]] | None], ...]
 )
 
 
-def _allow_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
+def grant_volume_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
+    """The same for keys known by their ARN."""
     for actions, conditions in _KEY_PERMISSIONS:
         role.add_to_principal_policy(
             iam.PolicyStatement(actions=actions, resources=list(key_arns), conditions=conditions)

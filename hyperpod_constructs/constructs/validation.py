@@ -10,7 +10,8 @@ import jsii
 from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Stage, Token, Validations
 from constructs import Construct, IConstruct, IValidation
 
-from ..core.checks import Problem, acknowledged, find
+from ..core.checks import Context, Problem, acknowledged, find
+from ..core.checks.arns import findings_about_arns
 from ..core.findings import Finding, InvalidSpec, Severity, errors
 from ..core.spec.base import is_token
 from .parts import Parts
@@ -92,6 +93,18 @@ def ensure_unique(
     finding = rule.finding(Problem(construct.node.path, message, severity=severity))
     checks = _Checks(construct, lambda: acknowledged([finding], tuple(acknowledge), stale=False), in_platforms=True)
     construct.node.add_validation(checks)
+
+
+def ensure_arns(construct: Construct, **parts: Any) -> None:
+    """Refuse texts that are not the ARNs they must be before CDK reads them: its error has neither argument nor rule.
+
+    Raises:
+        InvalidSpec: there are such texts in the parts, which are those of a `Context`.
+    """
+    account = Stack.of(construct).account
+    found = errors(findings_about_arns(Context(region=region_of(construct), account=account, **parts)))
+    if found:
+        raise InvalidSpec(found)
 
 
 def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:

@@ -66,6 +66,8 @@ class KubernetesProvider(Construct):
     """What the app places on the EKS cluster; it is checked at synthesis."""
     before_clusters: DependencyGroup
     """What HyperPod clusters on the EKS cluster depend on, such as the dependency chart."""
+    before_jobs: DependencyGroup
+    """What jobs on the EKS cluster depend on, in addition to its operators and queues: objects of `Manifests`."""
     service_token: str
     """Service token of `Custom::HyperPodKubernetesObjects`."""
     reachable: DependencyGroup
@@ -103,6 +105,7 @@ class KubernetesProvider(Construct):
         keep_internal(self)
         self.reachable = DependencyGroup()
         self.before_clusters = DependencyGroup()
+        self.before_jobs = DependencyGroup()
         self.ready = DependencyGroup(self.role, self.reachable)
         if create_access_entry:
             self.ready.add(self._access_entry("AccessEntry", self.role, "AmazonEKSClusterAdminPolicy"))

@@ -25,7 +25,8 @@ use_packaged_node()
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no timed tests
 settings.load_profile("busy")
 tempfile.gettempdir()  # stays what it is in this process: pytest keeps the folders of its last runs
-os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="hyperpod-tests-")  # where an app without `outdir` puts its cloud assembly
+# where an app without `outdir` puts its cloud assembly
+os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="hyperpod-tests-")
 collect_ignore_glob = ["**/conftest.py"]  # doctests are not looked for in them: several folders at once would clash
 
 

@@ -13,7 +13,7 @@ from constructs import Construct, IConstruct
 from ..core.checks import Context, ensure
 from ..core.closed import endpoint_services
 from ..core.facts import use_also
-from ..core.spec import CORE, Platform
+from ..core.spec import Platform
 from .addons import NODE_ADDONS
 from .arguments import checked
 from .cluster import HyperPodCluster
@@ -147,9 +147,7 @@ class HyperPodPlatform(Construct):
                 storage=platform.storage,
                 allow_data_loss=platform.allow_data_loss,
             )
-        existing = platform.eks.existing
-        unmanaged = CORE if existing and not existing.core_addons else ()
-        effective = {key: addon for key, addon in platform.addons.effective().items() if key not in unmanaged}
+        effective = platform.installed_addons
         more = {"observability": {"allow_data_loss": platform.allow_data_loss, "outputs": True}}
         self.addons = {
             key: construct(
@@ -162,7 +160,8 @@ class HyperPodPlatform(Construct):
             for key, settings in effective.items()
             if (construct := NODE_ADDONS.get(key))
         }
-        if self.cluster.prepares_restricted_nodes and "coredns" in unmanaged:
+        existing = platform.eks.existing
+        if self.cluster.prepares_restricted_nodes and existing and not existing.core_addons:
             RestrictedDns(scopes.addons, "RestrictedDns", cluster=self.cluster)
         self.governance = None
         if platform.governance:

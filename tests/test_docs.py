@@ -10,6 +10,7 @@ import pytest
 import yaml
 from assembly import ROOT
 from click.testing import CliRunner
+from proving import every
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.checks import find
@@ -71,7 +72,7 @@ def test_the_commands_of_closed_networks_work(tmp_path: Path, monkeypatch: pytes
 
 def test_every_rule_that_is_named_exists():
     for text in PAGES.values():
-        assert all(find(rule) for rule in re.findall(r"HP\d{3}", text))
+        assert every(find(rule) for rule in re.findall(r"HP\d{3}", text))
 
 
 def test_every_link_leads_somewhere():

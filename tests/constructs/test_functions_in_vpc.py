@@ -10,8 +10,8 @@ import pytest
 from assembly import ROOT, UNCOPIED, Assembly, read_assembly
 from aws_cdk import App, Environment, Stack, assertions
 from aws_cdk import aws_lambda as lambda_
+from proving import proved
 
-from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.constructs.kubernetes.provider import VPC_ACTIONS
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
@@ -63,8 +63,7 @@ def test_every_role_of_a_function_may_have_interfaces(inside: Assembly) -> None:
 
 
 def test_functions_have_their_way_out_before_they_are_called_and_after(inside: Assembly) -> None:
-    proof = prove(inside.folder)
-    assert proof.holds, proof.render()
+    proved(inside.folder, "routes-before-handlers", "security-group-rules-before-handlers")
 
 
 def test_a_closed_network_lets_custom_resources_respond() -> None:

@@ -11,6 +11,7 @@ from assembly import ROOT
 from click.testing import CliRunner, Result
 from deployed_platforms import deploy
 from fake_aws import FakeAws
+from proving import every
 
 from hyperpod_constructs.assembly.rehearsal.schemas import schema
 from hyperpod_constructs.cli import main
@@ -57,7 +58,7 @@ def test_what_an_import_describes_is_taken_over_and_nothing_is_replaced(config: 
     assert cluster["identifier"] == {"ClusterArn": ARN}
     assert (cluster["replaced"], cluster["changed"]) == ([], [])
     assert resources["AWS::EKS::Addon"]["identifier"]["ClusterName"] == "shared"
-    assert all(one["replaced"] == [] for one in resources.values())
+    assert every(one["replaced"] == [] for one in resources.values())
     assert {call.operation[:4] for call in aws.calls} <= {"Desc", "List"}
 
     folder = config.parent / "adopt"

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from proving import every
 from rule_configs import load_over
 
 from hyperpod_constructs.core.checks import find
@@ -29,7 +28,7 @@ def test_every_row_names_rules_that_exist_or_another_stage() -> None:
         if not re.fullmatch(r"F[0-9]+|c[0-9]+", name):
             continue
         ids = re.findall(r"HP[0-9]{3}", row[2])
-        assert every(find(id) is not None for id in ids), name
+        assert [id for id in ids if find(id) is None] == [], name
         assert ids or re.search(r"pre-flight|by construction", row[2]), name
 
 

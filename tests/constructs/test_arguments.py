@@ -7,7 +7,6 @@ from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from platform_parts import SYSTEM, ZONES, make_cluster
-from proving import every
 
 from hyperpod_constructs import (
     Bucket,
@@ -145,7 +144,7 @@ def test_a_wrong_type_names_the_argument(made: HyperPodCluster, case: str):
     with pytest.raises(TypeError) as refused:
         build(stack, made)
     assert str(refused.value) == message
-    assert every(child.node.id in ("N", "V") for child in stack.node.children[before:])
+    assert {child.node.id for child in stack.node.children[before:]} <= {"N", "V"}
 
 
 @pytest.mark.parametrize(

@@ -365,4 +365,4 @@ def test_the_order_is_proved_in_a_vpc_of_the_app():
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     platform_in(lambda scope: ec2.Vpc(scope, "Vpc", max_azs=2), zones=ZONES)(stack)
     template = app.synth().get_stack_artifact(stack.artifact_id).template
-    proved({"Test": template}, "routes-before-nodes", "role-policies-before-clusters")
+    proved({"Test": template}, "gateway-before-routes", "role-policies-before-clusters", "core-addons-before-cluster")

@@ -376,3 +376,20 @@ def test_single_constructs_beside_a_cluster(tmp_path: Path) -> None:
     app.synth()
     proof = proved(str(tmp_path), "quotas-before-jobs")
     assert proof.checked["scheduler-config-before-quotas"] == 1
+
+
+@pytest.mark.parametrize("team", [SPEECH, None], ids=["team", "policy alone"])
+def test_jobs_wait_for_what_governs_them(tmp_path: Path, team: Team | None) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    built = platform_stacks(app, platform().model_copy(update={"governance": None}), prefix="research-")
+    stack = cdk.Stack.of(built.addons["task_governance"])
+    job = Job(name="resnet", image="registry/train:v1", instance_type=P5, team=team.name if team else None)
+    TrainingJob(stack, "Train", cluster=built.cluster, job=job)
+    ClusterSchedulerConfig(stack, "Policy", cluster=built.cluster)
+    if team:
+        HyperPodTeam(stack, "Team", cluster=built.cluster, team=team)
+    app.synth()
+    waiting = Waiting(str(tmp_path))
+    assert waiting.after("TrainJob", "Policy")
+    for part in ("Rights", "Isolation", "Quota") if team else ():
+        assert waiting.after("TrainJob", f"Team{part}"), part

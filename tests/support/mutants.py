@@ -224,7 +224,8 @@ def child(tests: list[str], mutant: Mutant | None, output: str, environment: dic
         import_mutant(mutant.file, mutant.number)
     import pytest
 
-    os._exit(pytest.main([*OPTIONS, *([] if mutant else ["-p", "mutants_fork"]), *tests]))
+    basetemp = f"--basetemp={Path(output).parent / 'tests'}"
+    os._exit(pytest.main([*OPTIONS, basetemp, *([] if mutant else ["-p", "mutants_fork"]), *tests]))
 
 
 def run(tests: list[str], seconds: int | None, mutant: Mutant | None = None, **environment: str) -> int | None:

@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
             if function is None:
                 verdicts[mutant.name] = "import" if tests else "unreached"
                 continue
-            running[_forked(lambda: _attempt(session, mutant, *function, alone))] = mutant, time.monotonic()  # noqa: B023
+            running[_forked(session, lambda: _attempt(session, mutant, *function, alone))] = mutant, time.monotonic()  # noqa: B023
         for pid, (mutant, begun) in list(running.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
             if not done and time.monotonic() - begun > PLAN["seconds"]:
@@ -56,12 +57,15 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     return True
 
 
-def _forked(work: Callable[[], int]) -> int:
+def _forked(session: pytest.Session, work: Callable[[], int]) -> int:
+    """The id of a process that works and ends; what its tests write is gone then."""
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            code = work()
+            with tempfile.TemporaryDirectory() as folder:
+                session.config._tmp_path_factory._given_basetemp = Path(folder, "tests")  # type: ignore[attr-defined]
+                code = work()
         finally:
             os._exit(code)
     return pid
@@ -110,7 +114,7 @@ def _constants(code: CodeType) -> list[Any]:
 def _traced(session: pytest.Session, files: list[str]) -> tuple[dict[str, dict[str, list[str]]], set[str]]:
     """File to line to the tests that run it; and the tests that use jsii."""
     out = Path(f"{os.environ['MUTANTS_OUT']}.reached")
-    pid = _forked(lambda: _trace(session, {str(ROOT / file): file for file in files}, out))
+    pid = _forked(session, lambda: _trace(session, {str(ROOT / file): file for file in files}, out))
     if os.waitpid(pid, 0)[1]:
         sys.exit("the tests fail without a mutant")
     reached, with_jsii = json.loads(out.read_text())

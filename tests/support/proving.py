@@ -27,5 +27,8 @@ def proved(source: Source, *rules: str) -> OrderProof:
     proof = prove(source)
     assert proof.holds, proof.render()
     assert proof.pairs, "no rule orders anything"
-    assert [rule for rule in rules if not proof.checked[rule]] == [], "rules that order nothing"
+    empty = [rule for rule in rules if not proof.checked[rule]]
+    assert not empty, (
+        f"rules that order nothing: {empty}; those that do: {[id for id, n in proof.checked.items() if n]}"
+    )
     return proof

@@ -26,7 +26,7 @@ class TimeRanOut(BaseException):
     """The limit is reached. Not an `Exception`: libraries that handle all of those must not handle this one."""
 
 
-class Late(click.ClickException):
+class Unavailable(click.ClickException):
     """Something was not there in time; what was asked for may still happen."""
 
     exit_code = LATE
@@ -67,7 +67,7 @@ def limited(function: Function) -> Function:
 
 @contextmanager
 def cut(seconds: float) -> Iterator[None]:
-    """Raise `Late` after so many seconds, by the timer of the process; in other threads than the main one, never."""
+    """Raise `Unavailable` after so many seconds, by the timer of the process; in other threads than the main one, never."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -81,7 +81,7 @@ def cut(seconds: float) -> Iterator[None]:
     try:
         yield
     except TimeRanOut:
-        raise Late(
+        raise Unavailable(
             f"no answer within {seconds:g} seconds; what was asked for may still be carried out\n"
             "  fix: check the network, proxy (HTTPS_PROXY) and VPN, or wait longer with HYPERPOD_TIMEOUT=SECONDS"
         ) from None

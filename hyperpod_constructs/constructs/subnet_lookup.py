@@ -10,7 +10,7 @@ from constructs import Construct
 
 from .framework_logs import framework_logs
 from .ids import known_id
-from .trust import keep_copying_internal
+from .trust import keep_calling_internal
 
 
 def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequence[str]) -> str:
@@ -45,7 +45,7 @@ def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequ
             ),
         )
         _share_role(scope, found)
-        keep_copying_internal(scope)
+        keep_calling_internal(scope)
     assert isinstance(found, cr.AwsCustomResource)
     return found.get_response_field("Subnets.0.SubnetId")
 
@@ -54,5 +54,7 @@ def _share_role(scope: Construct, lookup: cr.AwsCustomResource) -> None:
     """All look-ups of an app's stack have one role: each comes after the policies of those beside it too."""
     for other in scope.node.children:
         if isinstance(other, cr.AwsCustomResource) and other is not lookup:
-            for one, policy_of in ((lookup, other), (other, lookup)):
-                one.node.find_child("Resource").node.add_dependency(policy_of.node.find_child("CustomResourcePolicy"))
+            for resource, policy_of in ((lookup, other), (other, lookup)):
+                resource.node.find_child("Resource").node.add_dependency(
+                    policy_of.node.find_child("CustomResourcePolicy")
+                )

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .documents import Document, join
 from .findings import Finding, Severity
+from .unknown_keys import fix_of_unknown_key, models_at
 
 Path = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -47,7 +48,7 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
 }
 """Pydantic's error type to the key of its bound, and how to say it."""
 _PLAIN_WORD = re.compile(r"[A-Za-z/.-][-A-Za-z0-9_/.=]*")
-MOST_FINDINGS = 100
+MAX_FINDINGS = 100
 """Problems of shape that are told one by one: a file that is something else has one in every line."""
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
@@ -96,11 +97,11 @@ def _broken(
 ) -> Shape[Model]:
     shape: Shape[Model] = Shape(None, {})
     remaining = deepcopy(data)
-    lost: set[str] = set()
+    discarded: set[str] = set()
     more = 0
     for path, problems in _by_place(data, problem):
         unknown = problems[0]["type"] == "extra_forbidden"
-        if len(shape.findings) < MOST_FINDINGS:
+        if len(shape.findings) < MAX_FINDINGS:
             finding = _translated(model, path, problems, document, _text_of(prefix, path))
             key = finding.rule in ("HP010", "HP011")
             shape.findings.append(document.located(finding, key=key))
@@ -109,12 +110,12 @@ def _broken(
         cut = _cut(model, remaining, path)
         shape.cut.append(_text_of(prefix, cut))
         if len(cut) == 1 and not unknown:
-            lost.add(str(cut[0]))
+            discarded.add(str(cut[0]))
     if more:
         message = f"has {more:,} more structural errors, which are not listed"
         shape.findings.append(document.located(_finding("HP012", prefix, message, "fix the listed errors first")))
     for name, info in model.model_fields.items():
-        if name in lost:
+        if name in discarded:
             continue
         if name not in remaining:
             if not info.is_required():
@@ -185,35 +186,12 @@ def _member(data: Any, part: str | int) -> Any:
     return data[part] if isinstance(data, list) and isinstance(part, int) and part < len(data) else None
 
 
-def models_at(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], ...]:
-    """The models that may stand at a place.
-
-    >>> from hyperpod_constructs.core.spec import Platform
-    >>> models_at(Platform, ("cluster", "instance_groups", 0))[0].__name__
-    'InstanceGroup'
-    """
-    found: tuple[type[BaseModel], ...] = (model,)
-    for part in path:
-        if isinstance(part, int):
-            continue
-        fields = [each.model_fields[part] for each in found if part in each.model_fields]
-        if fields:
-            found = tuple(each for info in fields for each in _models_in(info.annotation))
-    return found
-
-
-def _models_in(annotation: Any) -> tuple[type[BaseModel], ...]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return (annotation,)
-    return tuple(each for argument in get_args(annotation) for each in _models_in(argument))
-
-
 def _translated(
     model: type[BaseModel], path: Path, problems: Sequence[Mapping[str, Any]], document: Document, text: str
 ) -> Finding:
     kind, value = problems[0]["type"], problems[0]["input"]
     if kind == "extra_forbidden":
-        return _finding("HP010", text, f"unknown key {path[-1]!r}", _known_keys(model, path))
+        return _finding("HP010", text, f"unknown key {path[-1]!r}", fix_of_unknown_key(model, path, value))
     if kind == "missing":
         return _missing(model, path, text)
     unit, amount = _amount(path, value)
@@ -232,7 +210,7 @@ def _translated(
     if all(p["type"] in _WORDS for p in problems):
         wanted = " or ".join(dict.fromkeys(_WORDS[p["type"]] for p in problems))
         switch = isinstance(value, bool) and any("enabled" in each.model_fields for each in models_at(model, path))
-        cure = _mended(wanted, value)
+        cure = _corrected(wanted, value)
         if switch:
             cure = "write `{}` to enable it with its defaults" if value else "write `{enabled: false}`, or leave it out"
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
@@ -274,13 +252,13 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
         cure = f"did you mean {near!r}?" if near else f"write {allowed}"
         return _finding("HP013", text, f"{_shown(value)} is not one of {allowed}", cure)
     if kind in _BOUNDS:
-        bound, said = _BOUNDS[kind]
+        bound, description = _BOUNDS[kind]
         size = f"{_shown(value)} is out of range"
         if kind in ("too_short", "too_long"):
             size = f"has {len(value)} entries"
         elif kind in ("string_too_short", "string_too_long"):
             size = f"{_shown(value)} has {len(value)} characters"
-        return _finding("HP013", text, f"{size}: {said} {context[bound]}", "")
+        return _finding("HP013", text, f"{size}: {description} {context[bound]}", "")
     if kind == "finite_number" or (isinstance(value, float) and not math.isfinite(value)):
         return _finding("HP013", text, f"{value} is out of range: it must be a finite number", "write a number")
     message = str(context["error"]) if "error" in context else f"{_shown(value)} cannot be used here"
@@ -295,54 +273,7 @@ def _missing(model: type[BaseModel], path: Path, text: str) -> Finding:
     return _finding("HP011", text, f"the key {key!r} is missing", cure)
 
 
-_PROXY = (
-    "remove it; docs/closed-network.md (Behind an HTTP proxy) describes how nodes use a proxy and what cannot use one"
-)
-_EXPLAINED = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
-"""Keys that do not exist, of settings that a page explains."""
-
-
-def _known_keys(model: type[BaseModel], path: Path) -> str:
-    """What to do about an unknown key: the key that was meant, the place where it belongs, or what there is."""
-    from difflib import get_close_matches
-
-    key = str(path[-1])
-    if key in _EXPLAINED:
-        return _EXPLAINED[key]
-    known = {_plain(name): name for each in models_at(model, path[:-1]) for name in each.model_fields}
-    near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
-    if near:
-        return f"did you mean {known[near[0]]!r}?"
-    elsewhere = next((place for place in _places(model).get(key, ()) if place != _text_of("", path)), None)
-    if elsewhere is not None:
-        return f"move it to `{elsewhere}`"
-    return f"remove it; valid keys: {', '.join(known.values())}" if known else "remove it"
-
-
-@cache
-def _places(model: type[BaseModel]) -> dict[str, list[str]]:
-    """Where each key of a model belongs, down to a few levels."""
-    found: dict[str, list[str]] = {}
-    for name, place in _keys_below(model, "", 3):
-        found.setdefault(name, []).append(place)
-    return found
-
-
-def _keys_below(model: type[BaseModel], path: str, depth: int) -> Iterator[tuple[str, str]]:
-    for name, info in model.model_fields.items():
-        place = join(path, name)
-        yield name, place
-        inner = _models_in(info.annotation)
-        if inner and depth:
-            many = "tuple" in str(info.annotation)
-            yield from _keys_below(inner[0], place + ("[...]" if many else ""), depth - 1)
-
-
-def _plain(key: str) -> str:
-    return key.lower().replace("_", "").replace("-", "")
-
-
-def _mended(wanted: str, value: Any) -> str:
+def _corrected(wanted: str, value: Any) -> str:
     if wanted == "true or false" and isinstance(value, str) and value.lower() in _YES:
         return f"write {_YES[value.lower()]}"
     if wanted == "a list" and isinstance(value, str | int | float):

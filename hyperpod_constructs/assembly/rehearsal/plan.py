@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Container
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...core.catalog import Duration
 from ...core.findings import Finding, Severity
@@ -56,7 +57,7 @@ class Timing:
 
     def seconds(self, duration: Duration, name: str = "") -> float:
         """The seconds that something takes this time."""
-        drawn = duration.typical if self.seed is None else self._random.uniform(duration.least, duration.most)
+        drawn = duration.typical if self.seed is None else self._random.uniform(duration.minimum, duration.maximum)
         return drawn * self.slow.get(name, 1.0)
 
     def delay(self) -> float:
@@ -96,6 +97,8 @@ class Record:
 
     steps: list[Step] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    replaced: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+    """Path of a resource that an update replaces, to the create-only properties that differ, and the old and new ones."""
     not_run: dict[str, None] = field(default_factory=dict)
     """What the app needs and a rehearsal replaces by a list or a constant: told in each report."""
 

@@ -14,14 +14,14 @@ class Duration:
 
     Attributes:
         typical: what to expect.
-        least: the quickest seen.
-        most: the slowest that is still ordinary.
+        minimum: the quickest seen.
+        maximum: the slowest that is still ordinary.
         uncertain: what is not sure about it; empty where a source states it.
     """
 
     typical: float
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     uncertain: str = ""
 
 
@@ -88,5 +88,5 @@ def deployment_wait(name: str) -> Duration:
 
 
 def _duration(seconds: list[float], uncertain: str) -> Duration:
-    typical, least, most = seconds
-    return Duration(typical, least, most, uncertain)
+    typical, minimum, maximum = seconds
+    return Duration(typical, minimum, maximum, uncertain)

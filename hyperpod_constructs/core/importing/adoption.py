@@ -8,7 +8,7 @@ config's own template says differently is found by comparing the two, property b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,9 @@ from .deployed_parts import Deployed
 
 Json = Mapping[str, Any]
 Stacks = Mapping[str, Json]
+
+_SHOWN = 300
+"""Characters of a value in a message."""
 
 UNKNOWN = "(known after deployment)"
 """A value of a template that only a deployment knows."""
@@ -51,8 +54,13 @@ class Takeover:
 
     @property
     def name(self) -> str:
-        """What it is, for a person."""
+        """Type and identifier, for messages."""
         return f"{self.kind} {', '.join(self.identifier.values())}"
+
+    def as_resource(self) -> dict[str, Any]:
+        """The resource in the template of the import: as it is deployed, and retained."""
+        kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+        return {"Type": self.kind, **kept, "Properties": dict(self.properties)}
 
 
 @dataclass(slots=True)
@@ -70,50 +78,39 @@ class Adoption:
     @property
     def refused(self) -> list[Takeover]:
         """Resources that a deployment would replace."""
-        return [one for one in self.takeovers if one.replaced]
+        return [takeover for takeover in self.takeovers if takeover.replaced]
 
     @property
     def possible(self) -> list[Takeover]:
         """Resources that can be taken over."""
-        return [one for one in self.takeovers if not one.replaced]
+        return [takeover for takeover in self.takeovers if not takeover.replaced]
 
     def stacks(self) -> list[str]:
         """Stacks that take something over, in the order of deployment."""
-        return list(dict.fromkeys(one.stack for one in self.possible))
+        return list(dict.fromkeys(item.stack for item in self.possible))
 
     def template(self, stack: str) -> dict[str, Any]:
         """The template of the import into a stack: the resources as they are, retained whatever happens."""
         return {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Description": "Import of resources that exist; the next deployment replaces this template",
-            "Resources": {
-                one.logical_id: {
-                    "Type": one.kind,
-                    "DeletionPolicy": "Retain",
-                    "UpdateReplacePolicy": "Retain",
-                    "Properties": dict(one.properties),
-                }
-                for one in self.possible
-                if one.stack == stack
-            },
+            "Resources": {item.logical_id: item.as_resource() for item in self.possible if item.stack == stack},
         }
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """`--resources-to-import` of the AWS CLI."""
-        return [
-            {"ResourceType": one.kind, "LogicalResourceId": one.logical_id, "ResourceIdentifier": dict(one.identifier)}
-            for one in self.possible
-            if one.stack == stack
-        ]
+        taken = [item for item in self.possible if item.stack == stack]
+        keys = ("ResourceType", "LogicalResourceId", "ResourceIdentifier")
+        return [dict(zip(keys, (t.kind, t.logical_id, dict(t.identifier)), strict=True)) for t in taken]
 
     def mapping(self, stack: str) -> dict[str, dict[str, str]] | None:
         """`--resource-mapping` of `cdk import`; None where that command cannot import what the stack takes over.
 
         It imports resources as the synthesized template has them, with all that they refer to and depend on.
         """
-        if not all(one.alone for one in self.possible if one.stack == stack):
+        if not all(item.alone for item in self.possible if item.stack == stack):
             return None
-        return {one.logical_id: dict(one.identifier) for one in self.possible if one.stack == stack}
+        return {item.logical_id: dict(item.identifier) for item in self.possible if item.stack == stack}
 
 
 def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> Adoption:
@@ -130,7 +127,7 @@ def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> A
                 continue
             identifier, properties = live
             replaced = [
-                f"{path.replace('/', '.')}: {_text(now)} now, {_text(then)} in the config"
+                _sentence(path.replace("/", "."), now, then)
                 for path in _create_only(kind)
                 if not same(now := _at(properties, path), then := _at(wanted, path))
             ]
@@ -138,14 +135,13 @@ def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> A
             for path, now, then in _differences(properties, wanted):
                 if path.split(".")[0] in {each.split("/")[0] for each in _create_only(kind)}:
                     continue
-                text = f"{path}: {_text(now)} now, {_text(then)} in the config"
-                (replaced if _is_fixed(path) else changed).append(text)
+                (replaced if _is_fixed(path, then) else changed).append(_sentence(path, now, then))
             alone = not resource.get("DependsOn") and UNKNOWN not in json.dumps(wanted)
             made.takeovers.append(
                 Takeover(stack, logical_id, kind, identifier, properties, tuple(replaced), tuple(changed), alone)
             )
-    here = {tuple(one.identifier.values()) for one in made.takeovers}
-    if not any(one.kind == "AWS::EKS::Cluster" for one in made.takeovers):
+    here = {tuple(takeover.identifier.values()) for takeover in made.takeovers}
+    if not any(takeover.kind == "AWS::EKS::Cluster" for takeover in made.takeovers):
         made.others.append(f"EKS cluster {found.eks.get('name')}: used as it is (`eks.existing`)")
     if found.vpc:
         made.others.append(f"{found.vpc.get('VpcId')}, its subnets and routes: used as they are (`network.existing`)")
@@ -157,6 +153,39 @@ def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> A
     if custom:
         made.others.append("quotas and cluster policy: taken over by the deployment itself (`governance.adopt`)")
     return made
+
+
+def changes(now: Json, then: Json, only: Container[str] | None = None) -> list[str]:
+    """The properties of a deployed resource that a template changes, a sentence each with both values.
+
+    >>> changes({"NodeRecovery": "Automatic"}, {"NodeRecovery": "None"})
+    ['NodeRecovery: Automatic now, None in the config']
+    """
+    return [
+        _sentence(path, before, after)
+        for path, before, after in _differences(now, then)
+        if only is None or path.partition("[")[0] in only
+    ]
+
+
+def deployed_resources(found: Deployed) -> Iterator[tuple[str, Live]]:
+    """Every deployed resource of a type that can be imported, with its identifier and its properties."""
+    eks = found.eks.get("name")
+    asked: list[tuple[str, dict[str, Any]]] = [("AWS::EKS::Cluster", {"Name": eks}), ("AWS::SageMaker::Cluster", {})]
+    asked += [("AWS::EKS::Addon", {"ClusterName": eks, "AddonName": addon["addonName"]}) for addon in found.addons]
+    asked += [
+        ("AWS::EKS::AccessEntry", {"ClusterName": eks, "PrincipalArn": entry["principalArn"]})
+        for entry in found.entries
+    ]
+    asked += [
+        ("AWS::SageMaker::ComputeQuota", {"ComputeQuotaTarget": quota.get("ComputeQuotaTarget")})
+        for quota in found.quotas
+    ]
+    asked.append(("AWS::SageMaker::ClusterSchedulerConfig", {}))
+    for kind, wanted in asked:
+        live = _LIVE[kind](found, wanted)
+        if live is not None:
+            yield kind, live
 
 
 def _kinds(template: Json) -> Iterator[str]:
@@ -172,10 +201,11 @@ def _create_only(kind: str) -> list[str]:
     return [*entry.get("create_only", ()), *entry.get("documented", ())]
 
 
-def _is_fixed(path: str) -> bool:
-    """Whether it is a part of an instance group that cannot change."""
+def _is_fixed(path: str, then: Any) -> bool:
+    """Whether it is an instance group that is removed, or a part of one that cannot change."""
     fixed = catalog.allowed("immutable_of_instance_group")
-    return path.startswith(("InstanceGroups[", "RestrictedInstanceGroups[")) and path.rpartition("].")[2] in fixed
+    group, _, part = path.rpartition("].")
+    return part in fixed if group else path.endswith("]") and then is None
 
 
 def _at(properties: Any, path: str) -> Any:
@@ -184,23 +214,51 @@ def _at(properties: Any, path: str) -> Any:
     return properties
 
 
+def _sentence(path: str, now: Any, then: Any) -> str:
+    return f"{path}: {_text(now)} now, {_text(then)} in the config"
+
+
 def _text(value: Any) -> str:
-    text = "nothing" if value in (None, [], {}) else str(value)
-    return text if len(text) <= 120 else text[:117] + "..."
+    if value in (None, [], {}):
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+QUIET = ("Tags", "ResolveConflicts", "PreserveOnDelete")
+"""Properties that are not compared: a deployment sets them, which changes nothing else."""
+
+
+def _alike(value: Any, other: Any) -> bool:
+    """Whether two values mean the same; texts may hold the same JSON."""
+    if isinstance(value, str) and isinstance(other, str) and value[:1] == other[:1] == "{":
+        try:
+            return same(json.loads(value), json.loads(other))
+        except ValueError:
+            return False
+    return same(value, other)
+
+
+def _size(group: Json | None) -> str | None:
+    """An instance group in a message."""
+    return None if group is None else f"{group.get('InstanceCount', 0)} instances"
 
 
 def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:
     """Top-level properties that differ; groups of a cluster one by one. What is not read of the live one is left out."""
     for key in dict.fromkeys([*now, *then]):
         before, after = now.get(key), then.get(key)
-        if key in ("Tags", "ResolveConflicts", "PreserveOnDelete") or same(before, after):
+        if key in QUIET or _alike(before, after):
             continue
         if key in ("InstanceGroups", "RestrictedInstanceGroups"):
             old = {group["InstanceGroupName"]: group for group in before or ()}
             new = {group["InstanceGroupName"]: group for group in after or ()}
             for name in dict.fromkeys([*old, *new]):
-                for inner, one, other in _differences(old.get(name, {}), new.get(name, {})):
-                    yield f"{key}[{name}].{inner}", one, other
+                if name not in old or name not in new:
+                    yield f"{key}[{name}]", _size(old.get(name)), _size(new.get(name))
+                    continue
+                for inner, old_value, other in _differences(old[name], new[name]):
+                    yield f"{key}[{name}].{inner}", old_value, other
         else:
             yield key, before, after
 
@@ -251,7 +309,7 @@ def _eks_cluster(found: Deployed, wanted: Json) -> Live | None:
 
 
 def _addon(found: Deployed, wanted: Json) -> Live | None:
-    addon = next((one for one in found.addons if one["addonName"] == wanted.get("AddonName")), None)
+    addon = next((addon for addon in found.addons if addon["addonName"] == wanted.get("AddonName")), None)
     if addon is None or wanted.get("ClusterName") != found.eks.get("name"):
         return None
     properties = {"ClusterName": found.eks["name"], "AddonName": addon["addonName"]}
@@ -266,7 +324,7 @@ def _addon(found: Deployed, wanted: Json) -> Live | None:
 
 
 def _access_entry(found: Deployed, wanted: Json) -> Live | None:
-    entry = next((one for one in found.entries if one["principalArn"] == wanted.get("PrincipalArn")), None)
+    entry = next((entry for entry in found.entries if entry["principalArn"] == wanted.get("PrincipalArn")), None)
     if entry is None or wanted.get("ClusterName") != found.eks.get("name"):
         return None
     policies = []
@@ -288,7 +346,7 @@ def _access_entry(found: Deployed, wanted: Json) -> Live | None:
 
 def _quota(found: Deployed, wanted: Json) -> Live | None:
     team = (wanted.get("ComputeQuotaTarget") or {}).get("TeamName")
-    quota = next((one for one in found.quotas if one.get("ComputeQuotaTarget", {}).get("TeamName") == team), None)
+    quota = next((quota for quota in found.quotas if quota.get("ComputeQuotaTarget", {}).get("TeamName") == team), None)
     if quota is None:
         return None
     keys = ("Name", "Description", "ClusterArn", "ComputeQuotaConfig", "ComputeQuotaTarget", "ActivationState")
@@ -325,7 +383,7 @@ class _Resolver:
     def value(self, stack: str, value: Any) -> Any:
         """The value with pseudo parameters and joins resolved; what refers to a resource is `UNKNOWN`."""
         if isinstance(value, list):
-            return [self.value(stack, one) for one in value]
+            return [self.value(stack, item) for item in value]
         if not isinstance(value, Mapping):
             return value
         if len(value) == 1:

@@ -164,14 +164,14 @@ class Job(PodFields):
         parts = []
         for spec in self.replica_specs:
             values = dict(inherited)
-            own = spec.model_fields_set
-            if "nodes" in own:  # whole nodes instead of the job's parts
+            stated = spec.model_fields_set
+            if "nodes" in stated:  # whole nodes instead of the job's parts
                 values |= dict.fromkeys(("replicas", *RESOURCE_FIELDS))
-            elif own & {"replicas", *RESOURCE_FIELDS}:
+            elif stated & {"replicas", *RESOURCE_FIELDS}:
                 values["nodes"] = None
-            if own & set(RESOURCE_FIELDS):  # a share stated in part is stated as a whole
+            if stated & set(RESOURCE_FIELDS):  # a share stated in part is stated as a whole
                 values |= dict.fromkeys(RESOURCE_FIELDS)
-            parts.append(ReplicaSpec.model_construct(None, **values | {name: getattr(spec, name) for name in own}))
+            parts.append(ReplicaSpec.model_construct(None, **values | {name: getattr(spec, name) for name in stated}))
         return tuple(parts)
 
 

@@ -28,7 +28,7 @@ class LustreFileSystem(SpecModel):
     """An FSx for Lustre file system, made or existing, with a volume claim in each named namespace."""
 
     takes_tokens: ClassVar[tuple[str, ...]] = ("size_gib",)
-    _tokens = may_be_token(*takes_tokens, least=1200, most=1_036_800)  # a size with every throughput and with EFA
+    _tokens = may_be_token(*takes_tokens, minimum=1200, maximum=1_036_800)  # a size with every throughput and with EFA
 
     name: str = field(change=Change.LOSES_DATA, help="Name; also that of the volume claim.")
     size_gib: int = field(1200, change=Change.IN_PLACE, help="Capacity in GiB: 1200, 2400, then steps of 2400.", ge=1)

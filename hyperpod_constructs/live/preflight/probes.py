@@ -11,11 +11,11 @@ from typing import Any
 
 from ...core.checks import Problem
 from ...core.spec.platform import Platform
-from .asking import Asking
+from .queries import AwsQueries
 
 Found = tuple[str, Problem]
 """Rule id and what was found."""
-Look = Callable[[Platform, Asking], Iterator[Found]]
+ProbeFunction = Callable[[Platform, AwsQueries], Iterator[Found]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class Probe:
         title: what is looked at, for the progress display and for findings about looks that failed.
         services: boto3 clients that it needs.
         wanted: whether a platform has anything for it to look at.
-        look: yields what it finds.
+        function: yields what it finds.
     """
 
     title: str
     services: tuple[str, ...]
     wanted: Callable[[Platform], Any]
-    look: Look
+    function: ProbeFunction
 
 
 _PROBES: list[Probe] = []
@@ -40,12 +40,12 @@ _PROBES: list[Probe] = []
 
 def probe(
     title: str, *, services: tuple[str, ...], wanted: Callable[[Platform], Any] = lambda _: True
-) -> Callable[[Look], Look]:
+) -> Callable[[ProbeFunction], ProbeFunction]:
     """Register a function as a probe."""
 
-    def register(look: Look) -> Look:
-        _PROBES.append(Probe(title, services, wanted, look))
-        return look
+    def register(function: ProbeFunction) -> ProbeFunction:
+        _PROBES.append(Probe(title, services, wanted, function))
+        return function
 
     return register
 

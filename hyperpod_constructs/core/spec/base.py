@@ -2,9 +2,10 @@
 
 A spec is the vocabulary of the product. The same object is made from YAML, from keyword arguments of a construct and from
 the official CLI's config files. Models say what has which shape; what it means is the checks' business.
-"""
 
-from __future__ import annotations
+Modules of specs have no `from __future__ import annotations`: pydantic would evaluate 700 texts of annotations again, a
+fifth of the time in which these modules are imported.
+"""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -56,7 +57,7 @@ class DeployTimeNumber(int):
     token: float
     maximum: int
 
-    def __new__(cls, token: float, minimum: int, maximum: int) -> DeployTimeNumber:
+    def __new__(cls, token: float, minimum: int, maximum: int) -> Self:
         """A number for a token that stands for something from `minimum` to `maximum`."""
         made = super().__new__(cls, minimum)
         made.token, made.maximum = token, maximum

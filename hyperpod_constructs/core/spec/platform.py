@@ -1,7 +1,5 @@
 """The whole platform: what one config file says."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aws_cdk import App, Environment, Stack, Stage, cx_api
+from proving import every
 
 from hyperpod_constructs import (
     Eks,
@@ -54,20 +55,20 @@ def in_stage(env: Environment) -> Callable[[], object]:
     [
         (
             in_stack(Environment(account="222233334444", region="us-east-1")),
-            ["region: is us-west-2, and the stack S is in us-east-1"],
+            ["region: is us-west-2, but the stack S is in us-east-1"],
         ),
         (
             in_stack(Environment(account="555566667777", region="us-west-2")),
-            ["account: is 222233334444, and the stack S is in 555566667777"],
+            ["account: is 222233334444, but the stack S is in 555566667777"],
         ),
         (
             in_stage(Environment(account="555566667777", region="us-east-1")),
             [
-                "account: is 222233334444, and the stage Prod is in 555566667777",
-                "region: is us-west-2, and the stage Prod is in us-east-1",
+                "account: is 222233334444, but the stage Prod is in 555566667777",
+                "region: is us-west-2, but the stage Prod is in us-east-1",
             ],
         ),
-        (in_stage(Environment(region="us-east-2")), ["region: is us-west-2, and the stage Prod is in us-east-2"]),
+        (in_stage(Environment(region="us-east-2")), ["region: is us-west-2, but the stage Prod is in us-east-2"]),
     ],
 )
 def test_another_region_or_account_than_the_stacks_or_stages_is_refused(
@@ -77,7 +78,7 @@ def test_another_region_or_account_than_the_stacks_or_stages_is_refused(
         make()
     assert [f"{finding.path}: {finding.message}" for finding in refused.value.findings] == messages
     assert {finding.rule for finding in refused.value.findings} == {"HP035"}
-    assert all(finding.cure and finding.consequence for finding in refused.value.findings)
+    assert every(finding.cure and finding.consequence for finding in refused.value.findings)
 
 
 @pytest.mark.parametrize("env", [None, HERE, Environment(region="us-west-2")])
@@ -116,8 +117,8 @@ THEIRS = ExistingNetwork(
     vpc_id="vpc-0123456789abcdef0",
     node_subnets=(NodeSubnet(subnet_id="subnet-0123456789abcdef0", availability_zone_id="usw2-az1"),),
 )
-HYPERPOD = "'hp' is the HyperPod cluster of Dev/HyperPod/HyperPod already, in the same account and region"
-EKS = "'mine' is the EKS cluster of Dev/Eks/Eks already, in the same account and region"
+HYPERPOD = "Dev/HyperPod/HyperPod already has the HyperPod cluster 'hp', in the same account and region"
+EKS = "Dev/Eks/Eks already has the EKS cluster 'mine', in the same account and region"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from aws_cdk import CfnParameter, Size, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from platform_parts import KEY, SYSTEM, Synthesized, make_cluster, synthesize
+from proving import every
 
 from hyperpod_constructs import (
     Bucket,
@@ -151,7 +152,7 @@ def test_connections_of_an_existing_file_system_need_its_security_group() -> Non
         with pytest.raises(ValueError) as refused:
             _ = system.connections
         assert str(refused.value) == (
-            f"Test/Data: the security group of the existing file system {there} is not known; give security_group"
+            f"Test/Data: the security group of the existing file system {there} is unknown; set security_group"
         )
         theirs = ec2.SecurityGroup.from_security_group_id(stack, "Theirs", "sg-0123456789abcdef0")
         known = HyperPodFileSystem(
@@ -185,4 +186,4 @@ def test_metrics_of_a_file_system() -> None:
         ("AWS/FSx", "DataWriteBytes", "Sum"),
         ("AWS/FSx", "MetadataOperations", "Sum"),
     }
-    assert all(each["Dimensions"] == [{"Name": "FileSystemId", "Value": {"Ref": system}}] for each in alarms)
+    assert every(each["Dimensions"] == [{"Name": "FileSystemId", "Value": {"Ref": system}}] for each in alarms)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...core.findings import Finding
 from ..graph import Source, Stack, load
-from . import eks, hyperpod, iam, network  # each adds its models
+from . import eks, hyperpod, iam, network, storage  # each adds its models
 from .account import Account
 from .cloudformation import CloudFormation
 from .functions import Functions, Handler
@@ -25,7 +25,7 @@ from .resources import PAYING, LeftBehind, Resources
 from .stack import INTERRUPTED, Outcome
 from .world import Signal, Steps, World
 
-MODELLED = (network, iam, eks, hyperpod)
+MODELLED = (network, iam, eks, hyperpod, storage)
 """Modules that add models of their services' kinds."""
 SETTLE_SECONDS = 1800.0
 """How long a rehearsal goes on after a deployment: nodes join, pods start."""

@@ -65,7 +65,7 @@ EDITS: Mapping[str, tuple[str, Callable[[Config], None], str, str, str]] = {
         "NodeProvisioningMode cannot be changed from Continuous to"),
     "nodes of a running job removed": (
         TEAMS, put("cluster.instance_groups.1.count", 1), "drains", "HPR04",
-        "15 of 16 nodes of ml.p5.48xlarge are removed; the job hyperpod-ns-vision/resnet-29af6bc9 has 2 pods on nodes of "),
+        "15 of 16 nodes of ml.p5.48xlarge are removed; the job hyperpod-ns-vision/resnet-"),
     "nodes removed that no job needs": (
         TEAMS, put("cluster.instance_groups.1.count", 15), "drains", "", ""),
     "file system grows": (LUSTRE, put("storage.lustre.0.size_gib", 19200), "in-place", "", ""),

@@ -35,6 +35,10 @@ def test_what_is_not_found(target: Target, api: ApiClient) -> None:
     assert refused(api.get, at(target, "configmaps", "none")) == (404, 'configmaps "none" not found')
     path = at(target, "deployments", "none", "apps/v1")
     assert refused(api.get, path) == (404, 'deployments.apps "none" not found')
+    assert refused(api.get, "/api/v1/namespaces/none/configmaps/a") == (404, 'configmaps "a" not found')
+    assert refused(api.get, "/api/v1/namespaces/none") == (404, 'namespaces "none" not found')
+    gone = at(target, "configmaps", "none")
+    assert refused(api.request, "DELETE", gone) == (404, 'configmaps "none" not found')
 
 
 def test_a_kind_without_spec_has_no_generation_and_managed_fields_say_the_operation(

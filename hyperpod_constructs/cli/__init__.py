@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import click
 
 from .lazy import Commands, LazyGroup
+from .process import end
 
 # pydantic searches every installed package for plugins; we use none, and the search takes longer than our own modules
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-# making classes allocates much that stays: looking for garbage in it, also at the end, is a twentieth of a command's time
+# making classes allocates much that stays: looking for garbage in it is a twentieth of a command's time
 gc.set_threshold(100_000)
-atexit.register(gc.disable)
 
 COMMANDS: Commands = {
     "init": ("project", "Write an app: config, CDK app, test."),
@@ -51,6 +50,9 @@ class Hyperpod(LazyGroup):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line. What no command handles is told in a sentence; HYPERPOD_DEBUG=1 shows the traceback."""
+        if not args and "args" not in kwargs:  # the command line of this process, and not that of a test
+            with end():
+                return self.main(args=None, **kwargs)
         try:
             return super().main(*args, **kwargs)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

@@ -1,4 +1,4 @@
-"""Node autoscaling by the managed Karpenter: what tells it which groups to fill."""
+"""Node autoscaling with managed Karpenter: the node classes and node pools of the groups that it scales."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aws_cdk import Duration
 from constructs import Construct
 
 from ..core.node_pools import API_GROUP, node_classes, node_pools
-from ..core.spec import InstanceGroup
+from ..core.spec import Cluster, InstanceGroup
 from .arguments import checked
 from .kubernetes import KubernetesObjects, KubernetesWait, crd_established
 
@@ -18,22 +18,28 @@ if TYPE_CHECKING:
 
 
 class NodePool(Construct):
-    """A HyperpodNodeClass and a NodePool for each group that Karpenter fills, named `hyperpod-<group>`.
+    """A HyperpodNodeClass and a NodePool for each group that Karpenter scales, named `hyperpod-<group>`.
 
-    With `pools: shared` there is one of each, named `hyperpod`, for all these groups.
+    With `pools: shared`, one of each for all these groups, named `hyperpod`.
 
-    The kinds come with the cluster, some minutes after autoscaling is switched on, and are waited for. On deletion the
-    pools go before the cluster, so that no node is added while it is torn down.
+    The custom kinds become available some minutes after autoscaling is enabled, and are waited for. On deletion the pools
+    are deleted before the cluster, so that no node is added during the deletion.
 
     Args:
         cluster: the HyperPod cluster.
-        groups: the groups that Karpenter fills.
+        groups: the groups that Karpenter scales. Default: those of the cluster that it scales at synthesis.
     """
 
     @checked
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, groups: Sequence[InstanceGroup]) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, cluster: HyperPodCluster, groups: Sequence[InstanceGroup] | None = None
+    ) -> None:
         super().__init__(scope, id)
-        filled = cluster.spec.model_copy(update={"instance_groups": tuple(groups)})
+
+        def filled() -> Cluster:
+            update = {} if groups is None else {"instance_groups": tuple(groups)}
+            return cluster.spec.model_copy(update=update)
+
         wait = KubernetesWait(
             self,
             "KindEstablished",
@@ -42,10 +48,12 @@ class NodePool(Construct):
             timeout=Duration.minutes(30),
         )
         wait.node.add_dependency(cluster.resource, cluster.nodes_ready)
-        spec, kubernetes = cluster.spec, cluster.kubernetes
+        kubernetes, adopt = cluster.kubernetes, cluster.spec.adopt
         classes = KubernetesObjects(
-            self, "NodeClass", kubernetes=kubernetes, objects=node_classes(filled), adopt=spec.adopt
+            self, "NodeClass", kubernetes=kubernetes, objects=lambda: node_classes(filled()), adopt=adopt
         )
         classes.node.add_dependency(wait)
-        pools = KubernetesObjects(self, "NodePool", kubernetes=kubernetes, objects=node_pools(filled), adopt=spec.adopt)
+        pools = KubernetesObjects(
+            self, "NodePool", kubernetes=kubernetes, objects=lambda: node_pools(filled()), adopt=adopt
+        )
         pools.node.add_dependency(classes)

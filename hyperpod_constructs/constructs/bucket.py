@@ -1,4 +1,4 @@
-"""Buckets as constructs, which are kept unless `removal: destroy` and `allow_data_loss` are both set."""
+"""S3 buckets as constructs, retained unless `removal: destroy` and `allow_data_loss` are both set."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from ..core.spec import Bucket
+from ..core.spec import Bucket, Storage
 from .arguments import checked
 from .framework_logs import keep_emptying_logs
 from .interfaces import IHyperPodCluster
 from .removal import removal_policy
+from .validation import ensure_arns
 from .weak_references import refer_weakly
 
 
 class HyperPodBucket(Construct):
-    """An S3 bucket: TLS only, versioned, encrypted, never public.
+    """An S3 bucket: TLS only, versioned, encrypted, without public access.
 
     Args:
-        cluster: whose execution roles are let in where `bucket.nodes` says so. Default: nobody's; use `grant`.
+        cluster: the cluster whose execution roles get access as `bucket.nodes` says. Default: no access; use `grant`.
         bucket: the spec.
-        allow_data_loss: second switch for `removal: destroy`.
-        encryption_key: KMS key; grants on the bucket include it. Default: that of the spec.
+        allow_data_loss: the second switch for `removal: destroy`.
+        encryption_key: the KMS key; grants on the bucket include it. Default: that of the spec.
     """
 
     bucket: s3.Bucket
@@ -43,9 +44,10 @@ class HyperPodBucket(Construct):
         if encryption_key is not None:
             bucket = bucket.model_copy(update={"kms_key_arn": encryption_key.key_arn})
         self.spec = bucket
+        ensure_arns(self, storage=Storage().model_copy(update={"buckets": (bucket,)}))
         if cluster is not None:
             cluster.kubernetes.parts.buckets.append(bucket)
-        removal = removal_policy(bucket.removal, allow_data_loss=allow_data_loss)
+        removal = removal_policy(self, bucket.removal, allow_data_loss=allow_data_loss)
         key = encryption_key
         if key is None and bucket.kms_key_arn:
             key = kms.Key.from_key_arn(self, "Key", bucket.kms_key_arn)
@@ -81,7 +83,7 @@ class HyperPodBucket(Construct):
             self.grant(cluster)
 
     def grant(self, grantee: iam.IGrantable) -> None:
-        """Let somebody do with the bucket what its `access` says."""
+        """Grant a principal what `access` of the bucket says."""
         if self.spec.access == "read":
             self.bucket.grant_read(grantee)
         elif self.spec.access == "read-write":

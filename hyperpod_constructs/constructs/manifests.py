@@ -1,4 +1,4 @@
-"""Kubernetes objects that come with jobs: config maps, services, claims, roles."""
+"""Kubernetes objects that accompany jobs: config maps, services, claims, roles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import RemovalPolicy
-from constructs import Construct, DependencyGroup
+from constructs import Construct
 
 from ..core.jobs.companions import KEPT_KINDS, placed
 from .interfaces import IHyperPodCluster
@@ -14,15 +14,15 @@ from .kubernetes import KubernetesObjects
 
 
 class Manifests(Construct):
-    """Objects that are applied after the cluster's operators, queues and volumes, before its jobs, and deleted after them.
+    """Objects that are applied after the cluster's operators, queues and volumes, and before its jobs.
 
-    An object without a namespace goes into `default`. Jobs that are added to the cluster afterwards come after the objects.
+    An object without a namespace gets `default`. Several of these constructs are applied in the order of their creation.
 
     Args:
         cluster: the HyperPod cluster.
         objects: the objects.
-        adopt: take over objects of these names that exist already, see `KubernetesObjects`.
-        allow_data_loss: delete persistent volumes and claims with this construct; they are retained otherwise.
+        adopt: take over existing objects of these names, see `KubernetesObjects`.
+        allow_data_loss: delete persistent volumes and claims with this construct; otherwise they are retained.
     """
 
     def __init__(
@@ -37,12 +37,11 @@ class Manifests(Construct):
     ) -> None:
         super().__init__(scope, id)
         cluster.kubernetes.parts.manifests += objects
-        before = cluster.jobs_ready
-        cluster.jobs_ready = DependencyGroup(before)
+        earlier = list(cluster.kubernetes.parts.applied)
         groups: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
         for item in map(placed, objects):
             kept = item["kind"] in KEPT_KINDS and not allow_data_loss
-            # namespaces first: they are cluster-wide, and the others' resources come after that of the cluster
+            # namespaces first: they are cluster-wide, and the resources of others depend on those of the cluster
             groups.setdefault((str(item["metadata"].get("namespace", "")), kept), []).append(item)
         wide: list[KubernetesObjects] = []
         for (namespace, kept), items in sorted(groups.items(), key=lambda entry: entry[0]):
@@ -54,9 +53,10 @@ class Manifests(Construct):
                 removal_policy=RemovalPolicy.RETAIN if kept else RemovalPolicy.DESTROY,
                 adopt=adopt,
             )
-            applied.node.add_dependency(before, *wide)
+            applied.node.add_dependency(cluster.jobs_ready, *earlier, *wide)
             if namespace:
                 applied.node.add_dependency(cluster.namespace_ready(namespace))
             else:
                 wide.append(applied)
-            cluster.jobs_ready.add(applied)
+            cluster.kubernetes.before_jobs.add(applied)
+            cluster.kubernetes.parts.applied.append(applied)

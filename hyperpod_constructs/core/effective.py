@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from . import catalog
+from .chart import pinned_chart
 from .network_plan import default_zone, plan, zones_of
-from .placement import system_group
+from .placement import storage_zone, system_group
 from .spec.addons import ADDON_NAMES
+from .spec.dependencies import ChartSource, FolderChart, OciChart
 from .spec.groups import InstanceGroup
 from .spec.platform import Platform
 
@@ -27,8 +29,8 @@ def effective(platform: Platform) -> dict[str, Any]:
         "account": platform.account or "that of the credentials",
         "network": _network(platform),
         "eks": _eks(platform),
+        "cluster": _cluster(platform),
         "groups": [_group(platform, group) for group in platform.cluster.groups],
-        "system_group": getattr(system_group(platform.cluster), "name", None),
         "addons": _addons(platform),
         "dependency_chart": _chart(platform),
         "file_systems": [_file_system(platform, system) for system in platform.storage.lustre],
@@ -66,27 +68,48 @@ def _network(platform: Platform) -> dict[str, Any]:
 
 
 def _eks(platform: Platform) -> dict[str, Any]:
-    eks = platform.eks
+    eks = platform.completed_eks
     if eks.existing is not None:
-        return {"cluster": eks.existing.cluster_name, "kubernetes_version": eks.kubernetes_version}
+        return {
+            "cluster": eks.existing.cluster_name,
+            "kubernetes_version": eks.kubernetes_version or "that of the existing cluster",
+            "endpoint_access": eks.endpoint_access,
+            "admins": list(eks.admins) if eks.existing.admin_entries else [],
+        }
     return {
-        "cluster": eks.cluster_name or "named by CloudFormation",
+        "cluster": eks.cluster_name or _UNNAMED,
         "kubernetes_version": eks.version,
         "endpoint_access": eks.endpoint_access,
         "admins": list(eks.admins),
     }
 
 
+def _cluster(platform: Platform) -> dict[str, Any]:
+    cluster = platform.completed_cluster
+    return {
+        "name": cluster.cluster_name or _UNNAMED,
+        "provisioning": cluster.provisioning,
+        "node_recovery": cluster.node_recovery,
+        "system_group": getattr(system_group(cluster), "name", None) or "none: all groups have accelerators",
+        "counts": cluster.counts,
+    }
+
+
+_UNNAMED = "named by CloudFormation"
+
+
 def _group(platform: Platform, group: Any) -> dict[str, Any]:
     cluster = platform.cluster
-    lifecycle = (group.lifecycle or cluster.lifecycle).mode if isinstance(group, InstanceGroup) else "the service's"
+    lifecycle = (
+        (group.lifecycle or cluster.lifecycle).mode if isinstance(group, InstanceGroup) else "managed by the service"
+    )
     role = group.execution_role_arn or cluster.execution_role_arn
     return {
         "name": group.name,
         "types": list(group.types),
         "count": group.count,
         "zone": ", ".join(group.subnet_ids) or group.availability_zone_id or default_zone(platform.network),
-        "execution_role": role or f"made, {cluster.execution_roles}",
+        "execution_role": role or f"new, {cluster.execution_roles}",
         "lifecycle": lifecycle,
         "restricted": not isinstance(group, InstanceGroup),
     }
@@ -95,11 +118,11 @@ def _group(platform: Platform, group: Any) -> dict[str, Any]:
 def _addons(platform: Platform) -> list[dict[str, Any]]:
     version = platform.eks.assumed_version
     found = []
-    for key, settings in platform.addons.effective().items():
+    for key, settings in platform.installed_addons.items():
         facts = catalog.find_addon(ADDON_NAMES.get(key, ""))
         known = [each.version for each in facts.versions if each.covers(version) and each.installable] if facts else []
         named = getattr(settings, "version", None)
-        chosen = named or (known[0] if known else "EKS's default" if facts else "pinned chart")
+        chosen = named or (known[0] if known else "chosen by EKS" if facts else "pinned chart")
         by = "config" if named else "catalog" if known else "EKS" if facts else "catalog"
         written = key in platform.addons.model_fields_set
         found.append({"key": key, "version": chosen, "version_from": by, "in_config": written})
@@ -111,18 +134,31 @@ def _chart(platform: Platform) -> dict[str, Any]:
     on = [name for name, info in type(chart).model_fields.items() if info.annotation in (bool, bool | None)]
     return {
         "installed": chart.enabled,
-        "source": "the pinned commit" if chart.chart is None else type(chart.chart).__name__,
-        "components": [name for name in on if name != "enabled" and chart.is_on(name)],
+        "source": _source(chart.chart) if chart.enabled else "none",
+        "components": [name for name in on if chart.enabled and name != "enabled" and chart.is_on(name)],
     }
 
 
+def _source(chart: ChartSource | None) -> str:
+    """Where a chart comes from, in words that identify it."""
+    source = chart or pinned_chart()
+    if isinstance(source, FolderChart):
+        return f"folder {source.path}"
+    if isinstance(source, OciChart):
+        return f"{source.reference} {source.version}"
+    return f"{source.repository.removeprefix('https://')} {source.commit[:12]}"
+
+
 def _file_system(platform: Platform, system: Any) -> dict[str, Any]:
+    if system.existing_id:
+        return {"name": system.name, "existing": system.existing_id, "namespaces": list(system.namespaces)}
+    zone = system.availability_zone_id or storage_zone(platform.cluster) or default_zone(platform.network)
     return {
         "name": system.name,
         "size_gib": system.size_gib,
         "type": system.deployment_type,
         "throughput": system.effective_throughput,
-        "zone": system.availability_zone_id or "that of the first accelerated group",
+        "zone": zone,
         "namespaces": list(system.namespaces),
         "removal": system.removal,
     }

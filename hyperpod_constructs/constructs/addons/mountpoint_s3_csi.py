@@ -11,16 +11,16 @@ from ...core import catalog
 from ...core.spec import ADDON_NAMES, MountpointS3
 from ..arguments import checked
 from ..roles import service_account_role
-from .base import NodeAddon
+from .base import NodeAddon, ensure_settings
 
 if TYPE_CHECKING:
     from ..interfaces import IHyperPodCluster
 
 
 class MountpointS3CsiAddon(NodeAddon):
-    """The Mountpoint S3 CSI driver with a role for its service account by OIDC.
+    """The Mountpoint S3 CSI driver with a role that its service account gets through OIDC.
 
-    The role may read and write the buckets of the settings; `bucket.grant_read(addon.role)` adds others.
+    The role can read and write the buckets of the settings; `bucket.grant_read(addon.role)` adds others.
     """
 
     role: iam.IRole
@@ -31,6 +31,7 @@ class MountpointS3CsiAddon(NodeAddon):
         self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: MountpointS3 | None = None
     ) -> None:
         settings = settings or MountpointS3()
+        ensure_settings(scope, "mountpoint_s3_csi", settings)
         role = (
             iam.Role.from_role_arn(scope, f"{id}Role", settings.role_arn)
             if settings.role_arn

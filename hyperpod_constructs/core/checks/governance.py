@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..catalog import (
+    GOVERNANCE_TYPES,
     Region,
     find_instance_type,
     instance_types,
@@ -57,6 +58,7 @@ def needs_addon(governance: Governance, effective_addons: EffectiveAddons, ctx: 
     why="CloudFormation rejects the template.",
     cure="Use `through: auto` or `through: handler`.",
     source="CloudFormation's resource types by region (2026-10-20)",
+    certain=False,  # types are still added to regions
     wrong=_ON + "governance: {through: native, teams: []}\n",
     right=_ON + "governance: {through: auto, teams: []}\n",
 )
@@ -64,8 +66,7 @@ def types_in_region(governance: Governance, region_facts: Region) -> Iterator[Pr
     region = region_facts
     if not region.hyperpod or governance.through != "native":
         return
-    missing = [] if region.scheduler_config_cfn else ["AWS::SageMaker::ClusterSchedulerConfig"]
-    missing += [] if region.compute_quota_cfn else ["AWS::SageMaker::ComputeQuota"]
+    missing = [f"AWS::SageMaker::{kind}" for kind in GOVERNANCE_TYPES if not region.has_type(kind)]
     if missing:
         yield Problem("governance.through", f"native, but {region.name} does not have {' and '.join(missing)}")
 

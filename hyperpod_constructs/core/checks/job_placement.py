@@ -16,7 +16,7 @@ from ..spec.jobs_pod import Toleration
 from ..spec.storage import Storage
 from .context import Context, EffectiveAddons, Groups
 from .job_rule import example, opaque, parts, pods
-from .registry import Problem, rule
+from .registry import Problem, describe, rule
 
 if TYPE_CHECKING:
     from ..spec.governance import QuotaResource, Team
@@ -368,10 +368,23 @@ def _tolerates(toleration: Toleration, taint: Taint) -> bool:
     wrong="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: a, image: c, on_change: replace}\n",
     right="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: b, image: c, on_change: replace}\n",
 )
-def unique_names(jobs: tuple[Job, ...]) -> Iterator[Problem]:
-    seen: dict[tuple[str, str, str], int] = {}
+def unique_names(jobs: tuple[Job, ...], ctx: Context) -> Iterator[Problem]:
+    seen: dict[tuple[object, ...], int] = {}
     for index, job in enumerate(jobs or ()):
-        key = (job.kind, job.effective_namespace, job.name)
+        key: tuple[object, ...] = (job.kind, job.effective_namespace, job.name)
+        if not ctx.whole and job.on_change == "new-object":
+            # constructs have ids of their own: only jobs of the same content are the same object
+            key = (*key, repr(job))
         if key in seen:
             yield Problem(f"jobs[{index}].name", f"{job.name!r} is also the name of jobs[{seen[key]}]")
         seen.setdefault(key, index)
+
+
+describe(
+    "HP751",
+    title="A job's name is read after the instance groups that Karpenter fills were added.",
+    severity=Severity.ERROR,
+    why="What refers to the name refers to an object that does not exist.",
+    cure="Add the instance groups to the cluster before job_name is read.",
+    source="this project: jobs on such a cluster have an annotation, and the name has a hash of the content",
+)

@@ -1,10 +1,8 @@
 """The HyperPod dependency chart, and where a Helm chart comes from."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Tag, field_validator, model_validator
@@ -54,7 +52,7 @@ class GitChart(_PinnedByDigest):
         return _matching(_COMMIT, "full commit (40 hexadecimal digits)", value)
 
     @model_validator(mode="after")
-    def _check_address(self) -> GitChart:
+    def _check_address(self) -> Self:
         address = self.archive
         if not is_token(address) and not address.startswith("https://"):
             raise ValueError(f"a chart's archive is downloaded over https only, not from {address!r}")
@@ -207,7 +205,7 @@ class DependencyChart(SpecModel):
         return value
 
     @model_validator(mode="after")
-    def _one_gpu_plugin(self) -> DependencyChart:
+    def _one_gpu_plugin(self) -> Self:
         if self.gpu_operator and self.nvidia_device_plugin:
             raise ValueError(
                 "gpu_operator brings a device plugin of its own, and two of them fight over the GPUs; "

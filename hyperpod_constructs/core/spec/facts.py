@@ -1,7 +1,5 @@
 """Facts that a user states over those of the catalog: what is newer than this package, or not published."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

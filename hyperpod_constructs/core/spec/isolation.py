@@ -1,7 +1,5 @@
 """What holds the pods of a team inside the team's namespace."""
 
-from __future__ import annotations
-
 from .base import Change, ListOf, SpecModel, field
 
 NVME = "/opt/dlami/nvme"

@@ -1,7 +1,5 @@
 """Training jobs: one model, three kinds of Kubernetes object."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal

@@ -1,7 +1,5 @@
 """Jobs by their kind, for Python users. A module of its own, since a class of so many fields takes milliseconds to make."""
 
-from __future__ import annotations
-
 from .base import Change, field
 from .jobs import Job, JobKind
 

@@ -1,7 +1,5 @@
 """What can differ between the replica specs of a job: the share of a node, and everything a pod is made of."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """The network: a VPC over two or more availability zones, or one that exists."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from .base import Change, ListOf, SpecModel, field

@@ -1,11 +1,9 @@
 """The whole platform: what one config file says."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .addons import Addons
+from .addons import CORE, Addon, Addons, Kueue
 from .arns import KeyArn, PolicyArn
 from .base import Change, ListOf, SpecModel, defaults, field
 from .cluster import Cluster
@@ -16,6 +14,7 @@ from .governance import Governance
 from .groups import LustreEfaClient
 from .jobs import Job
 from .network import Network
+from .observability import Observability
 from .storage import Storage
 
 
@@ -101,6 +100,13 @@ class Platform(SpecModel):
         "generation `1`, the defaults of version 0.1.0, so that an upgrade of this library changes no deployed platform. "
         "Objects that are made in code have the current defaults.",
     )
+
+    @property
+    def installed_addons(self) -> Mapping[str, Addon | Observability | Kueue]:
+        """Settings of the installed add-ons by key, without the core add-ons of an existing EKS cluster that has its own."""
+        existing = self.eks.existing
+        unmanaged = CORE if existing and not existing.core_addons else ()
+        return {key: settings for key, settings in self.addons.effective().items() if key not in unmanaged}
 
     @property
     def completed_jobs(self) -> tuple[Job, ...]:

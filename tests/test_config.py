@@ -191,7 +191,7 @@ def test_manifests_are_read_with_all_their_documents_and_told_at_their_place(tmp
 @pytest.mark.parametrize(
     ("entry", "rule", "path", "message"),
     [
-        ("manifests: [missing.yaml]", "HP002", "manifests[0]", "there is no such file"),
+        ("manifests: [missing.yaml]", "HP002", "manifests[0]", "file not found"),
         ("manifests: companions.yaml", "HP012", "manifests", "must be a list of paths of manifests, or of objects"),
         ("manifests: [3]", "HP012", "manifests[0]", "must be a Kubernetes object"),
         ("manifests: [{kind: Service}]", "HP737", "manifests[0]", "has no apiVersion"),
@@ -306,7 +306,7 @@ cluster:
     assert not loaded.ok
     assert found == {
         "dependencies.chart.path": f"no folder {tmp_path / 'vendor'}",
-        "cluster.instance_groups[0].lifecycle.source": f"there is no file on_create.sh in the folder {tmp_path / 'empty'}",
+        "cluster.instance_groups[0].lifecycle.source": f"the folder {tmp_path / 'empty'} does not contain on_create.sh",
     }
 
 

@@ -57,8 +57,10 @@ def test_what_is_not_known_is_not_guessed() -> None:
     assert workers.usd_per_hour is None
     assert workers.usd_per_month is None
     assert workers.note == (
-        "unknown: no list price of ml.g5.8xlarge in eu-west-1 at hand; "
-        "EC2 asked 2.73 USD an hour for one on 2025-11-30, HyperPod's own price differs"
+        (
+        "unknown: the catalog has no list price of ml.g5.8xlarge in eu-west-1; the EC2 price on 2025-11-30 "
+        "was 2.73 USD per hour per instance; HyperPod's price differs"
+)
     )
     assert workers.ec2_usd_per_hour == pytest.approx(4 * 2.7327)
     assert found.ec2_usd_per_hour == workers.ec2_usd_per_hour
@@ -134,12 +136,12 @@ def test_what_is_brought_costs_nothing_more() -> None:
 @pytest.mark.parametrize(
     ("group", "usd", "note"),
     [
-        ({"capacity": "spot"}, None, "unknown: Spot prices change"),
+        ({"capacity": "spot"}, None, "unknown: Spot prices vary"),
         ({"instance_type": None, "instance_types": ["ml.g5.8xlarge", "ml.g5.4xlarge"]}, None, "unknown: which of its"),
         (
             {"training_plan_arn": "arn:aws:sagemaker:us-east-1:111122223333:training-plan/large-models-tuning"},
             0.0,
-            "paid with its training plan",
+            "included in its training plan",
         ),
         ({"count": 0}, 0.0, ""),
     ],
@@ -156,7 +158,7 @@ def test_observability_with_managed_grafana() -> None:
     found = estimate(platform(addons={"observability": settings}))
     assert line(found, "Managed Grafana").usd_per_month == pytest.approx(9.0)
     assert line(found, "add-on observability").note.startswith("by use")
-    assert line(found, "key of the notification topic").usd_per_hour is None
+    assert line(found, "KMS key of the notification topic").usd_per_hour is None
 
 
 @given(st.integers(0, 6758), st.floats(0, 1e4))

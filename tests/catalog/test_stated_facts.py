@@ -94,7 +94,7 @@ def test_what_one_config_states_does_not_count_for_another(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("stated", "path", "message"),
     [
-        ({"note": "x"}, "", "a new instance type needs `like`, or `vcpu` and `memory_gib`"),
+        ({"note": "x"}, "", "a new instance type requires `like`, or `vcpu` and `memory_gib`"),
         ({"note": "x", "like": "ml.p5.48xlage"}, ".like", "'ml.p5.48xlage' is not a known instance type"),
     ],
 )

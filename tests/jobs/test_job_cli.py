@@ -134,7 +134,7 @@ def test_wrong_use_is_exit_2(arguments: list[str]):
 def test_a_missing_file_is_a_finding():
     result = run("render", "no/such.yaml")
     assert result.exit_code == 1
-    assert "no/such.yaml: error HP002: there is no such file" in result.stderr
+    assert "no/such.yaml: error HP002: file not found" in result.stderr
 
 
 CONFIG = """

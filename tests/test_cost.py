@@ -57,10 +57,8 @@ def test_what_is_not_known_is_not_guessed() -> None:
     assert workers.usd_per_hour is None
     assert workers.usd_per_month is None
     assert workers.note == (
-        (
         "unknown: the catalog has no list price of ml.g5.8xlarge in eu-west-1; the EC2 price on 2025-11-30 "
         "was 2.73 USD per hour per instance; HyperPod's price differs"
-)
     )
     assert workers.ec2_usd_per_hour == pytest.approx(4 * 2.7327)
     assert found.ec2_usd_per_hour == workers.ec2_usd_per_hour
@@ -107,7 +105,7 @@ def test_file_systems_by_size_and_throughput() -> None:
     assert line(found, "file system data").usd_per_month == pytest.approx(4800 * 0.145)
     assert line(found, "file system fast").usd_per_hour is None
     assert not [each for each in found.lines if each.what.startswith("file system old")]
-    assert line(found, "bucket datasets").is_known, "by use is an answer"
+    assert line(found, "bucket datasets").is_known, "usage-based is an answer"
 
 
 def test_expensive_defaults_are_never_silent() -> None:
@@ -157,8 +155,8 @@ def test_observability_with_managed_grafana() -> None:
     settings = {"grafana": {"kind": "managed"}, "alarms": {"emails": ["ops@example.com"]}}
     found = estimate(platform(addons={"observability": settings}))
     assert line(found, "Managed Grafana").usd_per_month == pytest.approx(9.0)
-    assert line(found, "add-on observability").note.startswith("by use")
-    assert line(found, "KMS key of the notification topic").usd_per_hour is None
+    assert line(found, "add-on observability").note.startswith("usage-based")
+    assert line(found, "KMS KMS key of the notification topic").usd_per_hour is None
 
 
 @given(st.integers(0, 6758), st.floats(0, 1e4))

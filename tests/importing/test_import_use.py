@@ -18,10 +18,15 @@ def test_other_commands_name_the_import(tmp_path: Path):
         for command in (["validate"], ["jobs", "import"], ["jobs", "render"], ["explain", "cost"]):
             result = run(*command, DATA / source)
             assert result.exit_code == 1, (command, result.output)
-            assert f"`hyperpod import {kind} {DATA / source}` writes a hyperpod.yaml" in result.output, command
+            assert f"convert it to a hyperpod.yaml with `hyperpod import {kind} {DATA / source}`" in result.output, (
+                command
+            )
         for wrong in {"cluster-stack", "stack", "tfvars"} - {kind}:
             result = run("import", wrong, DATA / source, "-o", tmp_path / "none.yaml")
-            assert f"`hyperpod import {kind} {DATA / source}` writes a hyperpod.yaml" in result.output, (wrong, kind)
+            assert f"convert it to a hyperpod.yaml with `hyperpod import {kind} {DATA / source}`" in result.output, (
+                wrong,
+                kind,
+            )
             assert result.exit_code == 1
     assert not (tmp_path / "none.yaml").exists()
 

@@ -108,8 +108,8 @@ def test_rendering_a_manifest_names_the_import(file: Path):
     for command in (["jobs", "render", str(file)], ["validate", str(file)]):
         result = CliRunner().invoke(main, command)
         assert result.exit_code == 1
-        assert "this is a Kubernetes manifest of kind PyTorchJob, not a file of ours" in result.output
-        assert f"`hyperpod jobs import {file}` writes a job file" in result.output
+        assert "this is a Kubernetes manifest of kind PyTorchJob, not a job file or config" in result.output
+        assert f"convert it to a job file with `hyperpod jobs import {file}`" in result.output
 
 
 TEMPLATE = """
@@ -139,7 +139,7 @@ def test_templates_are_filled_where_they_are_templates():
     assert (job.data["replicas"], job.data["accelerators"], job.data["processes_per_node"]) == (4, 8, "8")
     assert job.head == [
         "Imported.",
-        "The manifest writes kind HyperPodPytorchJob; the API server knows HyperPodPyTorchJob.",
+        "The manifest's kind is HyperPodPytorchJob; the API server uses HyperPodPyTorchJob.",
     ]
 
 
@@ -209,10 +209,10 @@ def test_what_is_lost_is_told_and_ends_with_exit_code_1(tmp_path: Path):
     )
     result = hyperpod("import", file)
     assert result.exit_code == 1
-    assert "tune: not kept: oops: Kubernetes knows no such part of a job" in result.stderr
-    assert "tune: not kept: worker: the manifest states no image" in result.stderr
-    assert "# Not kept: worker: the manifest states no image\n" in result.stdout
-    assert "# the manifest states no image: write it here\nimage: image:missing\n" in result.stdout
+    assert "tune: not kept: oops: unknown field of a job in Kubernetes" in result.stderr
+    assert "tune: not kept: worker: the manifest does not set an image" in result.stderr
+    assert "# Not kept: worker: the manifest does not set an image\n" in result.stdout
+    assert "# the manifest does not set an image: set it here\nimage: image:missing\n" in result.stdout
 
 
 def pod(**spec: Any) -> str:
@@ -328,7 +328,7 @@ git: {repo_url: https://example.com/code.git}
 
 def test_a_config_of_start_job_becomes_a_job_file_with_its_losses():
     job = one(START_JOB)
-    assert job.losses == ["git: has no equal"]
+    assert job.losses == ["git: no equivalent"]
     assert job.job is not None
     assert job.data["command"] == ["torchrun", "/opt/train.py", "--max_steps", "100", "--bf16"]
     assert (job.data["nodes"], job.data["kind"], job.data["auto_resume_retries"]) == (2, "PyTorchJob", 2)
@@ -347,7 +347,7 @@ def test_a_config_of_start_job_becomes_a_job_file_with_its_losses():
             "hyperpod import cluster-stack",
         ),
         ("kind: PyTorchJob\nspec: {{ .Values.spec }}\n", "this is a template of Helm or Jinja", "helm template"),
-        ("a: 1\n", "is not a manifest of a job", "name a file of one of these"),
+        ("a: 1\n", "is not a manifest of a job", "specify a file of one of these types"),
         ("a: [1\n", "is not valid YAML", "look for a missing quote"),
     ],
 )

@@ -105,7 +105,7 @@ def test_submit_takes_jobs_and_their_companions_only(api, run, tmp_path):
     file.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n")
     result = run("jobs", "submit", file)
     assert result.exit_code == 1
-    assert "this is a Kubernetes manifest of kind Pod, not a file of ours" in result.output
+    assert "this is a Kubernetes manifest of kind Pod, not a job file or config" in result.output
     assert "kubectl apply" in result.output
 
 

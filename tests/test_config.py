@@ -194,7 +194,7 @@ def test_manifests_are_read_with_all_their_documents_and_told_at_their_place(tmp
         ("manifests: [missing.yaml]", "HP002", "manifests[0]", "file not found"),
         ("manifests: companions.yaml", "HP012", "manifests", "must be a list of paths of manifests, or of objects"),
         ("manifests: [3]", "HP012", "manifests[0]", "must be a Kubernetes object"),
-        ("manifests: [{kind: Service}]", "HP737", "manifests[0]", "has no apiVersion"),
+        ("manifests: [{kind: Service}]", "HP737", "manifests[0]", "the key apiVersion is missing"),
         ("manifests: [{apiVersion: v1, kind: Service}]", "HP737", "manifests[0]", "this Service has no name"),
         (
             "manifests: [{apiVersion: kubeflow.org/v1, kind: PyTorchJob, metadata: {name: a}}]",
@@ -305,7 +305,7 @@ cluster:
     found = {f.path: f.message for f in loaded.findings if f.rule == "HP002"}
     assert not loaded.ok
     assert found == {
-        "dependencies.chart.path": f"no folder {tmp_path / 'vendor'}",
+        "dependencies.chart.path": f"the folder {tmp_path / 'vendor'} does not exist",
         "cluster.instance_groups[0].lifecycle.source": f"the folder {tmp_path / 'empty'} does not contain on_create.sh",
     }
 

@@ -38,7 +38,7 @@ def test_known_prices_add_up() -> None:
     found = estimate(platform())
     assert line(found, "group workers").usd_per_hour == pytest.approx(4 * 3.06)
     assert line(found, "NAT gateways").usd_per_hour == 0.045
-    assert line(found, "public addresses").usd_per_hour == 0.005
+    assert line(found, "public IPv4 addresses").usd_per_hour == 0.005
     assert line(found, "control plane").usd_per_hour == 0.10
     assert found.usd_per_hour == pytest.approx(4 * 3.06 + 0.045 + 0.005 + 0.10)
     assert found.usd_per_month == pytest.approx(found.usd_per_hour * 730)
@@ -135,7 +135,11 @@ def test_what_is_brought_costs_nothing_more() -> None:
     ("group", "usd", "note"),
     [
         ({"capacity": "spot"}, None, "unknown: Spot prices vary"),
-        ({"instance_type": None, "instance_types": ["ml.g5.8xlarge", "ml.g5.4xlarge"]}, None, "unknown: which of its"),
+        (
+            {"instance_type": None, "instance_types": ["ml.g5.8xlarge", "ml.g5.4xlarge"]},
+            None,
+            "unknown: available capacity",
+        ),
         (
             {"training_plan_arn": "arn:aws:sagemaker:us-east-1:111122223333:training-plan/large-models-tuning"},
             0.0,
@@ -156,7 +160,7 @@ def test_observability_with_managed_grafana() -> None:
     found = estimate(platform(addons={"observability": settings}))
     assert line(found, "Managed Grafana").usd_per_month == pytest.approx(9.0)
     assert line(found, "add-on observability").note.startswith("usage-based")
-    assert line(found, "KMS KMS key of the notification topic").usd_per_hour is None
+    assert line(found, "KMS key of the notification topic").usd_per_hour is None
 
 
 @given(st.integers(0, 6758), st.floats(0, 1e4))

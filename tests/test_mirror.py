@@ -64,7 +64,7 @@ def test_run_goes_on_after_a_failure_and_takes_an_existing_repository(plan: Mirr
 
 def test_a_plan_without_a_registry_says_what_to_do(plan: MirrorPlan):
     bare = MirrorPlan("us-west-2", tuple(type(c)(c.component, c.source, None) for c in plan.images), None, ())
-    with pytest.raises(ValueError, match="image_registry, or give --registry"):
+    with pytest.raises(ValueError, match="image_registry, or use --registry"):
         describe(bare)
 
 

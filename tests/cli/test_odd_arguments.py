@@ -262,7 +262,7 @@ def test_findings_before_a_plan_are_json_where_json_is_asked_for(place: Path) ->
 def test_what_is_no_config_is_told_as_what_it_is(place: Path) -> None:
     (finding,) = json.loads(ran("validate", "job.yaml", "-o", "json").stdout)["findings"]
     assert finding["message"] == "is a job, not the config of a platform"
-    assert finding["cure"].startswith("check it with `hyperpod jobs render job.yaml`")
+    assert finding["cure"].startswith("validate it with `hyperpod jobs render job.yaml`")
 
 
 def test_unknown_keys_are_bounded_and_linear(place: Path) -> None:

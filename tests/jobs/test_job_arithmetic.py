@@ -241,7 +241,7 @@ STATED = "as specified; limit equal"
             2,
             {
                 "nvidia.com/gpu": ("4", STATED),
-                EFA_RESOURCE: ("0", "switched off"),
+                EFA_RESOURCE: ("0", "disabled"),
                 "cpu": ("1", "as specified"),
                 "memory": ("1Gi", "as specified"),
             },
@@ -313,7 +313,7 @@ STATED = "as specified; limit equal"
             8,
             {
                 "aws.amazon.com/neuroncore": ("4", "as specified; 2 cores each; limit equal"),
-                EFA_RESOURCE: ("0", "switched off"),
+                EFA_RESOURCE: ("0", "disabled"),
                 "cpu": ("1", "as specified"),
                 "memory": ("1Gi", "as specified"),
             },

@@ -91,7 +91,7 @@ def test_the_command_writes_the_file_tells_what_it_did_and_diff_agrees(file: Pat
     result = hyperpod("import", file)
     assert result.exit_code == 0, result.output
     assert "tune: the same meaning" in result.stderr
-    assert "# the name stays as it is" in result.stdout
+    assert "# the name is fixed" in result.stdout
     ours = tmp_path / "job.yaml"
     ours.write_text(result.stdout)
     assert hyperpod("render", ours).exit_code == 0
@@ -211,7 +211,7 @@ def test_what_is_lost_is_told_and_ends_with_exit_code_1(tmp_path: Path):
     assert result.exit_code == 1
     assert "tune: not kept: oops: unknown field of a job in Kubernetes" in result.stderr
     assert "tune: not kept: worker: the manifest does not set an image" in result.stderr
-    assert "# Not kept: worker: the manifest does not set an image\n" in result.stdout
+    assert "# Not imported: worker: the manifest does not set an image\n" in result.stdout
     assert "# the manifest does not set an image: set it here\nimage: image:missing\n" in result.stdout
 
 
@@ -339,16 +339,16 @@ def test_a_config_of_start_job_becomes_a_job_file_with_its_losses():
 @pytest.mark.parametrize(
     ("text", "said", "cure"),
     [
-        ("template: hyp-recipe-job\nname: a\n", "this is a recipe, which holds no job", "official launcher"),
-        ("run: {name: a}\ntrainer: {num_nodes: 2}\n", "this is a recipe, which holds no job", "official launcher"),
+        ("template: hyp-recipe-job\nname: a\n", "this is a recipe; the official launcher", "official launcher"),
+        ("run: {name: a}\ntrainer: {num_nodes: 2}\n", "this is a recipe; the official launcher", "official launcher"),
         (
             "resource_name_prefix: a\nhyperpod_cluster_name: b\n",
             "this is a file with the cluster-stack config of the official CLI",
             "hyperpod import cluster-stack",
         ),
-        ("kind: PyTorchJob\nspec: {{ .Values.spec }}\n", "this is a template of Helm or Jinja", "helm template"),
+        ("kind: PyTorchJob\nspec: {{ .Values.spec }}\n", "this is a Helm or Jinja template", "helm template"),
         ("a: 1\n", "is not a manifest of a job", "specify a file of one of these types"),
-        ("a: [1\n", "is not valid YAML", "look for a missing quote"),
+        ("a: [1\n", "is not valid YAML", "check for a missing quote"),
     ],
 )
 def test_files_that_hold_no_job_are_told(text: str, said: str, cure: str, tmp_path: Path):

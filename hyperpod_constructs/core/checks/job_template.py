@@ -58,8 +58,8 @@ def final_object(job: Job) -> Iterator[Problem]:
     for index, part in enumerate(job.parts):
         spec = job.replica_specs[index] if job.replica_specs else None
         for flaw in template_flaws(pod_template(job, part)):
-            if flaw.message.endswith("is mounted twice") or "above its limit" in flaw.message:
-                continue  # HP706 and HP715 say it with our fields
+            if flaw.kind in ("duplicate-mount", "above-limit"):
+                continue  # reported by HP706 and HP715 on the fields of the job
             path = _in_part(part, flaw.path)
             if path is not None:
                 own = spec is not None and re.split(r"[.\[]", path, maxsplit=1)[0] in spec.model_fields_set
@@ -102,7 +102,7 @@ def _numbers(job: Job) -> Iterator[Flaw]:
     if job.elastic is None and job.run_policy == _NO_POLICY:
         return
     for flaw in flaws(manifest_of(job), job.kind):
-        if flaw.message.endswith(" bits"):
+        if flaw.kind == "size":
             yield flaw
 
 

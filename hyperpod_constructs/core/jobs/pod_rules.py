@@ -167,7 +167,7 @@ def _mounts(container: Json, path: str, volumes: set[str]) -> Iterator[Flaw]:
         if not at or (not is_token(at) and ":" in at):
             yield Flaw(f"{place}.mountPath", f"{at!r} is not a valid mount path", "use an absolute path without ':'")
         if at in seen:
-            yield Flaw(f"{place}.mountPath", f"duplicate mount path {at!r}", "choose another path")
+            yield Flaw(f"{place}.mountPath", f"duplicate mount path {at!r}", "choose another path", "duplicate-mount")
         seen.add(at)
         if not is_token(sub) and (sub.startswith("/") or ".." in sub.split("/")):
             yield Flaw(f"{place}.subPath", f"{sub!r} is not inside the volume", "use a relative path without '..'")
@@ -196,8 +196,9 @@ def _resources(resources: Json, path: str) -> Iterator[Flaw]:
             if side == "requests" and other is None and fixed:
                 yield Flaw(place, f"{name} has a request without a limit", "set the same limit")
             elif side == "requests" and other is not None and (number > other or (fixed and number != other)):
-                what = "must equal its limit" if fixed else "exceeds its limit"
-                yield Flaw(place, f"the request {value} of {name} {what} {limits[name]}", "use the same value for both")
+                what, which = ("must equal its limit", "") if fixed else ("exceeds its limit", "above-limit")
+                message = f"the request {value} of {name} {what} {limits[name]}"
+                yield Flaw(place, message, "use the same value for both", which)
     pages = any(name.startswith("hugepages-") and amount(value) for name, value in {**requests, **limits}.items())
     if pages and not any(name in {**requests, **limits} for name in ("cpu", "memory")):
         yield Flaw(path, "huge pages require a request or limit of cpu or memory", "set memory")

@@ -27,6 +27,8 @@ class Flaw:
     path: str
     message: str
     cure: str = ""
+    kind: str = ""
+    """`type`, `missing`, `unknown-key`, `size`, `duplicate-mount` or `above-limit`; empty for others."""
 
 
 def type_of(kind: str) -> str | None:
@@ -48,13 +50,13 @@ def flaws(value: Any, type_: str = "PodTemplateSpec", path: str = "") -> Iterato
         return
     if type_[0] == "[":
         if not isinstance(value, list | tuple):
-            yield Flaw(path, f"must be a list, not {_kind(value)}")
+            yield Flaw(path, f"must be a list, not {_kind(value)}", kind="type")
             return
         for index, one in enumerate(value):
             yield from flaws(one, type_[1:-1], join(path, index))
     elif type_[0] == "{":
         if not isinstance(value, Mapping):
-            yield Flaw(path, f"must be a mapping, not {_kind(value)}")
+            yield Flaw(path, f"must be a mapping, not {_kind(value)}", kind="type")
             return
         for key, one in value.items():
             yield from flaws(one, type_[1:-1], join(path, str(key)))
@@ -76,7 +78,7 @@ def _fields(type_: str) -> tuple[Mapping[str, str], tuple[str, ...], Mapping[str
 
 def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
     if not isinstance(value, Mapping):
-        yield Flaw(path, f"must be a mapping, not {_kind(value)}")
+        yield Flaw(path, f"must be a mapping, not {_kind(value)}", kind="type")
         return
     fields, required, limited = _fields(type_)
     for key, one in value.items():
@@ -89,7 +91,7 @@ def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
         if inner is None:
             near = _near(str(key), fields, 0.7)
             cure = f"did you mean {near[0]!r}?" if near else f"remove it; valid keys of {type_}: {', '.join(fields)}"
-            yield Flaw(place, f"unknown key {key!r}", cure)
+            yield Flaw(place, f"unknown key {key!r}", cure, "unknown-key")
             continue
         found = list(flaws(one, inner, place))
         yield from found
@@ -100,7 +102,7 @@ def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
             yield Flaw(place, f"{one!r} is not one of {', '.join(values)}", cure)
     for key in required:
         if value.get(key) is None:
-            yield Flaw(path, f"the required key {key!r} is missing", f"add {key}")
+            yield Flaw(path, f"the required key {key!r} is missing", f"add {key}", "missing")
 
 
 def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
@@ -108,9 +110,9 @@ def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
     if type_ in _INTEGERS:
         whole = number and (isinstance(value, int) or value.is_integer())
         if not whole:
-            yield Flaw(path, f"must be a whole number, not {_kind(value)}")
+            yield Flaw(path, f"must be a whole number, not {_kind(value)}", kind="type")
         elif not -_INTEGERS[type_] <= value < _INTEGERS[type_]:
-            yield Flaw(path, f"{value} exceeds {type_[3:]} bits", f"use at most {_INTEGERS[type_] - 1}")
+            yield Flaw(path, f"{value} exceeds {type_[3:]} bits", f"use at most {_INTEGERS[type_] - 1}", "size")
     elif type_ == "quantity":
         if amount(value) is None:
             cure = "use a number with a suffix such as Mi or Gi, or m for thousandths"
@@ -122,7 +124,7 @@ def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
         or (type_ == "intstr" and (isinstance(value, str) or (number and isinstance(value, int))))
     ):
         cure = f'put quotes around it: "{str(value).lower() if isinstance(value, bool) else value}"'
-        yield Flaw(path, f"must be {_WORDS[type_]}, not {_kind(value)}", cure if type_ == "str" else "")
+        yield Flaw(path, f"must be {_WORDS[type_]}, not {_kind(value)}", cure if type_ == "str" else "", "type")
 
 
 def _kind(value: Any) -> str:

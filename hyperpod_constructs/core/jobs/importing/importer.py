@@ -185,7 +185,7 @@ def _broken(data: Mapping[str, Any], kind: str, document: Document) -> list[Find
             Finding(rule="HP722", severity=Severity.ERROR, path=flaw.path, message=flaw.message, cure=flaw.cure)
         )
         for flaw in flaws(data, kind)
-        if flaw.message.startswith(("must be", "the required key")) and not _is_plain_text(flaw)
+        if flaw.kind in ("type", "missing") and not _is_plain_text(flaw)
     ]
 
 

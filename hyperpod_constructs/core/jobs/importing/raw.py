@@ -81,13 +81,13 @@ def _flaws(manifest: Mapping[str, Any], kind: str) -> Iterator[Flaw]:
     if not found:
         for place, template in pod_templates(manifest):
             for flaw in template_flaws(template):
-                yield Flaw(f"{place}.{flaw.path}", flaw.message, flaw.cure)
+                yield Flaw(f"{place}.{flaw.path}", flaw.message, flaw.cure, flaw.kind)
 
 
 def _finding(flaw: Flaw, document: Document, around: str) -> Finding:
     path = f"{around}.{flaw.path}" if around else flaw.path
     finding = Finding(rule="HP722", severity=Severity.ERROR, path=path, message=flaw.message, cure=flaw.cure)
-    return document.located(finding, key="unknown key" in flaw.message)
+    return document.located(finding, key=flaw.kind == "unknown-key")
 
 
 _OURS = ("HP721", "HP722", "HP790")

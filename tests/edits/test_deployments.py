@@ -92,7 +92,7 @@ def test_a_stack_that_leaves_the_app_is_told_and_still_imports() -> None:
         (Change.REFUSED, "HP970"),
     ]
     assert found.edits[1].advice == "delete app first (`hyperpod stacks delete app`), then deploy"
-    assert str(found.steps[-1]) == "app: not in the app, stays deployed"
+    assert str(found.steps[-1]) == "app: not in the app, remains deployed"
 
 
 def test_a_weak_reference_never_blocks() -> None:
@@ -119,7 +119,7 @@ def test_another_way_to_refer_to_the_same_resource_replaces_nothing() -> None:
 @pytest.mark.parametrize(
     ("policy", "change", "words"),
     [
-        ("Retain", Change.REPLACES, "the old one is kept, outside of the stack, and billed"),
+        ("Retain", Change.REPLACES, "the old one is retained outside the stack, and billed"),
         ("Delete", Change.LOSES_DATA, "the old one is deleted"),
     ],
 )
@@ -147,7 +147,7 @@ def test_who_reads_a_replaced_file_system_is_told() -> None:
 def test_removed_data_is_kept_or_lost(kind: str) -> None:
     kept = only(deployment({"s": stack(It=resource(kind, "Retain"))}, {"s": stack()}).edits)
     lost = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
-    assert (kept.change, kept.impact) == (Change.IN_PLACE, "it is kept, outside of the stack, and billed")
+    assert (kept.change, kept.impact) == (Change.IN_PLACE, "it is retained outside the stack, and billed")
     assert (lost.change, lost.rule) == (Change.LOSES_DATA, "HP973")
 
 
@@ -192,6 +192,7 @@ def test_another_content_of_a_layer_is_its_next_version() -> None:
     edit = only(found.edits)
     assert (edit.change, edit.path) == (Change.IN_PLACE, "Layer (AWS::Lambda::LayerVersion).Content")
     assert edit.impact == (
-        "the next version of the layer is published, the functions change to it, and the old version is deleted last"
+        "the next version of the layer is published, the functions are updated to it, and the old version is "
+        "deleted last"
     )
     assert str(found.steps[0]) == "s: updated (1 replaced)"

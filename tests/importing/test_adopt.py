@@ -103,10 +103,10 @@ def test_a_property_that_replaces_is_refused_with_both_values(config: Path):
     assert result.exit_code == 3
     assert cluster["replaced"][0].startswith("VpcConfig: {'SecurityGroupIds': ['sg-0123456789abcdef0']")
     assert (
-        "InstanceGroups[system].ExecutionRole: arn:aws:iam::111122223333:role/TheirNodes now, "
+        "InstanceGroups[system].ExecutionRole: currently arn:aws:iam::111122223333:role/TheirNodes, "
         "arn:aws:iam::111122223333:role/Other in the config"
     ) in cluster["replaced"]
-    assert cluster["changed"] == ["InstanceGroups[workers].InstanceCount: 16 now, 20 in the config"]
+    assert cluster["changed"] == ["InstanceGroups[workers].InstanceCount: currently 16, 20 in the config"]
     assert not (config.parent / "adopt" / "shared-HyperPod.import.json").exists()
 
 

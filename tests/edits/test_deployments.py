@@ -140,7 +140,7 @@ def test_who_reads_a_replaced_file_system_is_told() -> None:
     told = next(
         it for it in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits if it.rule == "HP973"
     )
-    assert "which app will point to from its next change on" in told.impact
+    assert "which app will refer to after its next update" in told.impact
 
 
 @pytest.mark.parametrize("kind", ["AWS::FSx::FileSystem", "AWS::S3::Bucket", "AWS::APS::Workspace"])

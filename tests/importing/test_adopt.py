@@ -101,7 +101,7 @@ def test_a_property_that_replaces_is_refused_with_both_values(config: Path):
     result, resources = adopted(config)
     cluster = resources["AWS::SageMaker::Cluster"]
     assert result.exit_code == 3
-    assert cluster["replaced"][0].startswith("VpcConfig: {'SecurityGroupIds': ['sg-0123456789abcdef0']")
+    assert cluster["replaced"][0].startswith("VpcConfig: currently {'SecurityGroupIds': ['sg-0123456789abcdef0']")
     assert (
         "InstanceGroups[system].ExecutionRole: currently arn:aws:iam::111122223333:role/TheirNodes, "
         "arn:aws:iam::111122223333:role/Other in the config"
@@ -134,7 +134,7 @@ def test_a_vpc_config_that_cannot_be_written_is_told_and_refused(aws: FakeAws, t
     told = run("import", "live", "--cluster-name", "shared", "-o", file)
     assert told.exit_code == 3
     assert (
-        "not kept: VpcConfig (subnet-0123456789abcdef0, sg-0123456789abcdef0): this config makes one of" in told.stderr
+        "not kept: VpcConfig (subnet-0123456789abcdef0, sg-0123456789abcdef0): this config sets a subnet" in told.stderr
     )
     zone = yaml.safe_load(file.read_text())
     zone["network"]["existing"]["node_subnets"].append(
@@ -152,7 +152,7 @@ def test_a_new_eks_cluster_in_place_of_the_one_that_exists_is_refused(config: Pa
     config.write_text(yaml.safe_dump(data))
     result, resources = adopted(config)
     assert result.exit_code == 3
-    assert any(text.startswith("RoleArn: nothing now, ") for text in resources["AWS::EKS::Cluster"]["replaced"])
+    assert any(text.startswith("RoleArn: currently nothing, ") for text in resources["AWS::EKS::Cluster"]["replaced"])
 
 
 def test_the_text_names_the_order_and_the_stack_that_must_let_go(config: Path, aws: FakeAws):

@@ -89,7 +89,7 @@ def test_broken_terraform_is_told_with_its_line(tmp_path: Path):
     file.write_text('a = "x"\nb = [1,\nc = 2\n')
     result = run("import", "tfvars", file, "-o", tmp_path / "hyperpod.yaml")
     assert result.exit_code == 1
-    assert f"{file}:3: error HP792: is not a file of Terraform variables" in result.stderr
+    assert f"{file}:3: error HP792: not a valid file of Terraform variables" in result.stderr
     assert "fix: `terraform fmt` shows the line" in result.stderr
 
 

@@ -106,7 +106,7 @@ def test_the_network_is_drawn_with_zones_sizes_uses_routes_and_endpoints() -> No
     for said in (
         "VPC 10.192.0.0/16 and 10.1.0.0/16, 10.2.0.0/16 in us-east-1",
         "zone use1-az4, with a NAT gateway",
-        "node subnet 10.1.0.0/16: nodes take 620 of 65,531 at most; routes: 0.0.0.0/0 to NAT in use1-az4",
+        "node subnet 10.1.0.0/16: nodes use up to 620 of 65,531; routes: 0.0.0.0/0 to NAT in use1-az4",
         "public subnet 10.192.2.0/24: load balancers and NAT; routes: 0.0.0.0/0 to the internet gateway",
         "VPC endpoints: s3, ecr.api, ecr.dkr",
     ):
@@ -117,7 +117,7 @@ def test_a_closed_network_shows_that_there_is_no_way_out(examples: Path) -> None
     found = sections(data(examples / "closed-network.yaml"))
     assert "no internet gateway, no NAT gateway" in words(found["network"])
     assert "eks-auth" in words(found["network"])
-    assert "no way in or out of the VPC" in words(found["exposure"])
+    assert "no connection to the internet" in words(found["exposure"])
 
 
 def test_groups_are_drawn_with_what_a_reviewer_asks_for() -> None:
@@ -172,7 +172,7 @@ def test_changes_come_first_worst_first_with_cost_and_in_the_drawings(tmp_path: 
     severities = [row[0]["text"] for row in changes["rows"]]
     assert severities[0] == "replaces the group"
     assert severities == sorted(severities, key=["replaces the group", "restarts", "in place"].index)
-    assert cost["caption"] == "Known cost before and after, in USD an hour"
+    assert cost["caption"] == "Known cost before and after, in USD per hour"
     assert next(row[3]["text"] for row in cost["rows"] if row[0] == "network") == "+0.05"
     assert "EC2's price of such instances" in words(cost)
     outline = [line for _, line in parts["cluster"][0]["outline"]]

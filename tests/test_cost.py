@@ -217,7 +217,9 @@ def test_the_command_prints_a_table() -> None:
     assert "unknown" in result.output
     assert "known, together" in result.output
     assert "set your own prices with --price" in result.output
-    assert "EC2 price of such instances: 43.00 USD an hour, 31,390.00 a month; HyperPod prices differ" in result.output
+    assert (
+        "EC2 price of such instances: 43.00 USD per hour, 31,390.00 per month; HyperPod prices differ" in result.output
+    )
 
 
 def test_the_command_takes_prices_and_speaks_json() -> None:

@@ -1,4 +1,4 @@
-"""`hyperpod adopt`: how stacks take over a cluster that is deployed."""
+"""`hyperpod adopt`: how stacks adopt a deployed cluster."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Show how stacks take over deployed resources, and prepare the import.")
+@click.command(short_help="Show how stacks adopt deployed resources, and prepare the import.")
 @click.argument("config", default=DEFAULT, type=_PATH)
 @click.option("--into", "folder", type=_PATH, default="adopt", show_default=True, help="Folder for the prepared files.")
 @aws_options
 @output_option
 def adopt(config: Path, folder: Path, profile: str | None, region: str | None, output: str) -> None:
-    """Compare what CONFIG would deploy with what is deployed, and prepare the import into its stacks. Changes nothing.
+    """Compare CONFIG with the deployed resources, and prepare the import into its stacks. Changes nothing.
 
-    For each resource that exists and that a stack would make: its identifier, and whether the first deployment after the
-    import replaces it, which refuses it here. Templates and identifiers for CloudFormation's import go to a folder, with a
-    mapping for `cdk import` where that command can do it. Exit code: 0 when nothing would be replaced, 3 when something
-    would be, or when a call was not answered, 1 for a config with errors.
+    For each existing resource that a stack would create: its identifier, and whether the first deployment after the
+    import replaces it, in which case it cannot be adopted. Templates and identifiers for CloudFormation's import are
+    written to a folder, with a mapping for `cdk import` if that command supports it. Exit code: 0 if nothing would be
+    replaced, 3 if something would be replaced or a request was not answered, 1 for a config with errors.
     """
     from ..core.importing.adoption import adoption
     from ..live.deployed import read
@@ -78,7 +78,7 @@ def _platform(config: Path) -> Platform:
 
 
 def _write(made: Adoption, folder: Path) -> list[Path]:
-    """The prepared files; those of an earlier run are replaced."""
+    """Writes the prepared files; those of an earlier run are replaced."""
     written = []
     for stack in made.stacks():
         files: dict[str, Any] = {
@@ -104,14 +104,12 @@ def _text(made: Adoption, folder: Path, config: Path) -> str:
 
     lines = []
     for one in made.takeovers:
-        lines.append(
-            f"{one.stack}: {one.name}: {'WOULD BE REPLACED, not taken over' if one.replaced else 'taken over'}"
-        )
-        lines += [f"    replaces it: {text}" for text in one.replaced]
+        lines.append(f"{one.stack}: {one.name}: {'WOULD BE REPLACED, not adopted' if one.replaced else 'adopted'}")
+        lines += [f"    replaced because of {text}" for text in one.replaced]
         lines += [f"    changed by the first deployment: {text}" for text in one.changed]
-    lines += [f"left: {text}" for text in made.others]
+    lines += [f"not changed: {text}" for text in made.others]
     lines += [
-        f"{stack}: {number} further resources are created by the first deployment" for stack, number in made.new.items()
+        f"{stack}: {number} other resources are created by the first deployment" for stack, number in made.new.items()
     ]
     if not made.takeovers:
         return "\n".join([*map(readable, lines), "no deployed resource matches the stacks of this config"])
@@ -119,7 +117,7 @@ def _text(made: Adoption, folder: Path, config: Path) -> str:
     steps = []
     if made.owner:
         steps.append(
-            f"set DeletionPolicy: Retain on the resources to take over in {made.owner}, deploy, then remove them "
+            f"set DeletionPolicy: Retain on the resources to adopt in {made.owner}, deploy, then remove them "
             "from the template and deploy again: a resource can belong to only one stack"
         )
     for stack in made.stacks():
@@ -132,7 +130,9 @@ def _text(made: Adoption, folder: Path, config: Path) -> str:
             f"aws cloudformation wait stack-import-complete --stack-name {stack}",
         ]
         if made.mapping(stack) is not None:
-            steps.append(f"(or, instead of the last four: cdk import {stack} --resource-mapping {path}.mapping.json)")
+            steps.append(
+                f"(or, instead of the last four steps: cdk import {stack} --resource-mapping {path}.mapping.json)"
+            )
     steps.append(
         f"hyperpod adopt {config}: check that nothing is replaced; then hyperpod preflight {config} and cdk deploy"
     )

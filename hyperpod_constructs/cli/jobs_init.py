@@ -22,7 +22,7 @@ _START: dict[str, Any] = {
     "nodes": 1,
     "command": ["python3", "-c", "import torch\nprint('PyTorch:', torch.__version__)\n"],
 }
-_REST = "\n# Everything else that a job can have, with its default where it has one:\n"
+_REST = "\n# Other fields of a job, with their defaults:\n"
 
 
 @click.command()
@@ -30,7 +30,7 @@ _REST = "\n# Everything else that a job can have, with its default where it has 
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @job_flags()
 def init(file: Path, force: bool, **parameters: Any) -> None:
-    """Write a commented job FILE (default: job.yaml); flags fill it in."""
+    """Write a commented job FILE (default: job.yaml) with the values of the flags."""
     if file.exists() and not force:
         raise click.ClickException(f"{file} already exists; use --force to overwrite it")
     data = stated(parameters)

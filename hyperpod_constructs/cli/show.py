@@ -15,10 +15,10 @@ from .validate import DEFAULT
 @click.argument("config", default=DEFAULT, type=click.Path(path_type=Path))
 @output_option
 def show(config: Path, output: str) -> None:
-    """Print what CONFIG (default: hyperpod.yaml) comes to with all defaults.
+    """Print CONFIG (default: hyperpod.yaml) with all defaults.
 
-    The subnet plan with its ranges, the versions that are chosen, roles, groups, add-ons and storage. Exit code: 0, or 1
-    for a config with errors, whose findings go to stderr.
+    The subnet plan with its CIDRs, the selected versions, roles, groups, add-ons and storage. Exit code: 0, or 1 for a
+    config with errors, whose findings are printed to stderr.
     """
     from ..core.config import load
     from ..core.effective import effective
@@ -34,7 +34,7 @@ def show(config: Path, output: str) -> None:
 
 
 def _text(found: dict[str, Any]) -> str:
-    """Facts, and a table for each list."""
+    """Names and values, and a table for each list."""
     plain = {key: value for key, value in found.items() if not isinstance(value, dict | list)}
     parts = [facts(plain)]
     for key, value in found.items():

@@ -21,21 +21,21 @@ def test_an_instance_type() -> None:
     text = show.render_instance_type(catalog.instance_type("ml.p5.48xlarge"))
     assert text.splitlines()[:16] == [
         "ml.p5.48xlarge",
-        "  vCPU                    192",
-        "  memory                  2048 GiB",
-        "  architecture            x86_64",
-        "  accelerators            8 x NVIDIA H100, 80 GiB each",
-        "  Kubernetes resources    nvidia.com/gpu",
-        "  MIG profiles            mig-1g.10gb, mig-1g.20gb, mig-2g.20gb, mig-3g.40gb, mig-4g.40gb,",
-        "                          mig-7g.80gb",
-        "  EFA interfaces          32 (vpc.amazonaws.com/efa)",
-        "  network cards           32",
-        "  IPv4 per interface      50",
+        "  vCPU                   192",
+        "  memory                 2048 GiB",
+        "  architecture           x86_64",
+        "  accelerators           8 x NVIDIA H100, 80 GiB each",
+        "  Kubernetes resources   nvidia.com/gpu",
+        "  MIG profiles           mig-1g.10gb, mig-1g.20gb, mig-2g.20gb, mig-3g.40gb, mig-4g.40gb,",
+        "                         mig-7g.80gb",
+        "  EFA interfaces         32 (vpc.amazonaws.com/efa)",
+        "  network cards          32",
+        "  IPv4 per interface     50",
         "  maximum IPs per node   81",
         "  maximum pods per node  49",
-        "  local NVMe              30400 GB",
-        "  threads per core        1 or 2",
-        "  deep health checks      yes",
+        "  local NVMe             30400 GB",
+        "  threads per core       1 or 2",
+        "  deep health checks     yes",
     ]
     assert "ml.p5.48xlarge for cluster usage (L-8762A75F)" in text
     assert "Uncertain" not in text
@@ -44,9 +44,9 @@ def test_an_instance_type() -> None:
 
 def test_what_is_uncertain_has_a_number_and_a_reason() -> None:
     text = show.render_instance_type(catalog.instance_type("ml.p6e-gb200.36xlarge"))
-    assert "EFA interfaces          yes, number unknown (vpc.amazonaws.com/efa) [3]" in text
+    assert "EFA interfaces         yes, number unknown (vpc.amazonaws.com/efa) [3]" in text
     assert "  [3] EC2's EFA guide describes four useful EFA-only interfaces" in text
-    assert "maximum pods per node  not known [6]" in text
+    assert "maximum pods per node  unknown [6]" in text
     assert "  [6] Not in the documentation's table, and the addresses per interface are not known." in text
     g7e = show.render_instance_type(catalog.instance_type("ml.g7e.2xlarge"))
     assert "maximum pods per node  49 [1]" in g7e
@@ -55,10 +55,10 @@ def test_what_is_uncertain_has_a_number_and_a_reason() -> None:
 
 def test_a_cpu_type() -> None:
     text = show.render_instance_type(catalog.instance_type("ml.m5.4xlarge"))
-    for line in ("accelerators            none", "EFA interfaces          none", "local NVMe              none"):
+    for line in ("accelerators           none", "EFA interfaces         none", "local NVMe             none"):
         assert line in text
     assert "no: GPU and Trainium types only" in text
-    assert "code not known" in text
+    assert "code unknown" in text
 
 
 def test_a_region() -> None:
@@ -128,7 +128,7 @@ def run(*args: str) -> tuple[int, str, str]:
 def test_show() -> None:
     code, out, _ = run("show", "instance-type", "ml.trn1.32xlarge")
     assert (code, out.splitlines()[0]) == (0, "ml.trn1.32xlarge")
-    assert "Neuron cores            32 physical" in out
+    assert "Neuron cores           32 physical" in out
 
 
 @pytest.mark.parametrize(

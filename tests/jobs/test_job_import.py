@@ -90,13 +90,13 @@ def test_whole_nodes_are_told_as_nodes():
 def test_the_command_writes_the_file_tells_what_it_did_and_diff_agrees(file: Path, tmp_path: Path):
     result = hyperpod("import", file)
     assert result.exit_code == 0, result.output
-    assert "tune: the same meaning" in result.stderr
+    assert "tune: equivalent" in result.stderr
     assert "# the name is fixed" in result.stdout
     ours = tmp_path / "job.yaml"
     ours.write_text(result.stdout)
     assert hyperpod("render", ours).exit_code == 0
     same = hyperpod("diff", file, ours)
-    assert (same.exit_code, same.stderr) == (0, "the same meaning\n")
+    assert (same.exit_code, same.stderr) == (0, "equivalent\n")
     assert same.stdout == '  spec.pytorchReplicaSpecs.Worker.template.metadata.labels.app: added: "tune"  (expected)\n'
     ours.write_text(result.stdout.replace("max_restarts: 20", "max_restarts: 2").replace("on_change: refuse\n", ""))
     other = hyperpod("diff", file, ours)

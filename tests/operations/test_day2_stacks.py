@@ -202,7 +202,7 @@ def test_stacks_delete_takes_no_nested_stack_even_when_asked(account, run, clock
     account.stacks["nested"] = stack("nested", None, ParentId="arn:parent")
     account.templates["nested"] = needs()
     result = run("stacks", "delete", "nested", "--all", "--yes")
-    assert "nested is nested in another stack; delete that one" in result.output
+    assert "nested is nested in another stack; delete that stack" in result.output
     assert account.deleted == []
 
 
@@ -238,7 +238,9 @@ def test_stacks_delete_of_protected_ones(account, run):
     account.stacks["research-Eks"]["EnableTerminationProtection"] = True
     result = run("stacks", "delete", "research", "--yes")
     assert result.exit_code == 1
-    assert "research-Eks is protected: aws cloudformation update-termination-protection" in result.output
+    assert (
+        "research-Eks has termination protection; disable it with aws cloudformation update-termination-protection"
+    ) in result.output
     assert account.deleted == []
 
 

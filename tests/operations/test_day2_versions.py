@@ -123,7 +123,7 @@ def test_the_cost_of_staying():
     def staying(version, **more):
         return plan(new(eks={"kubernetes_version": version, **more}), "1.36").staying
 
-    assert "0.60 instead of 0.10 USD an hour, about 365 USD a month more" in staying("1.33")[0]
+    assert "0.60 instead of 0.10 USD per hour, about 365 USD per month more" in staying("1.33")[0]
     assert "1.34 is in standard support until 2026-12-02, 9 days from now" in staying("1.34")[0]
     assert "EKS then upgrades the control plane by itself" in staying("1.34")[1]
     assert "From then on extended support: 0.60" in staying("1.34", support="EXTENDED")[1]

@@ -124,14 +124,14 @@ def test_groups_are_drawn_with_what_a_reviewer_asks_for() -> None:
     drawing = words(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["cluster"][0])
     assert "use1-az4, node subnet 10.1.0.0/16, 2 groups" in drawing
     assert (
-        "group gpu-a: 8 x ml.p5.48xlarge; 8 x NVIDIA H100 each, 64 in all; 32 EFA each, EFA-only; stress, connectivity; "
-        "volume 1,000 GiB; updates by cron(0 3 ? * SUN *)"
+        "group gpu-a: 8 x ml.p5.48xlarge; 8 x NVIDIA H100 each, 64 in total; 32 EFA each, EFA-only; stress, connectivity; "
+        "volume 1,000 GiB; updates: cron(0 3 ? * SUN *)"
     ) in drawing
 
 
 def test_teams_are_drawn_against_capacity() -> None:
     found = sections(data(ROOT / "examples/everything.yaml"))["workloads"]
-    assert "ml.p5.48xlarge: 4 of 4 instances owned" in words(found[0])
+    assert "ml.p5.48xlarge: 4 of 4 instances allocated" in words(found[0])
     assert "team vision: 2 instances" in words(found[0])
     assert "hyperpod-ns-vision" in words(found)
     assert "amazon-sagemaker-hyperpod-training-operator v1.3.0-eksbuild.1 in aws-hyperpod" in words(found[0])
@@ -211,7 +211,7 @@ def test_a_config_with_errors_has_a_report_of_its_findings(tmp_path: Path) -> No
     config["cluster"]["instance_groups"][1]["instance_type"] = "ml.p5.48xlage"
     found = data(written(tmp_path, config), code=1)
     (section,) = found["parts"][0]["sections"]
-    assert "This cannot be deployed: 1 error" in section["blocks"][0]["text"]
+    assert "This config cannot be deployed: 1 error" in section["blocks"][0]["text"]
     assert "did you mean 'ml.p5.48xlarge'?" in words(section)
 
 
@@ -249,7 +249,7 @@ def test_a_comment_is_never_longer_than_github_takes(tmp_path: Path) -> None:
     paths = [written(tmp_path, {**many_groups(60), "name": f"n-{number}"}, f"{number}.yaml") for number in range(3)]
     text = report("--configs-only", *paths).stdout
     assert len(text) <= 65_000
-    assert "Left out to stay below the length of a comment: " in text
+    assert "Omitted because of the length limit of comments: " in text
 
 
 def test_a_job_has_a_report(tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_job_has_a_report(tmp_path: Path) -> None:
     numbers = words(parts["numbers"])
     assert "cpu\n179\nml.p5.48xlarge has 192 vCPU, 12.03 reserved, 179.97 for pods; rounded down" in numbers
     assert "group gpu-a: 4 of 8 nodes for 4 replicas; 8 replicas, 2 such jobs at a time" in words(parts["takes"])
-    assert "one node of ml.p5.48xlarge holds 1 replica" in words(parts["takes"])
+    assert "one node of ml.p5.48xlarge, 1 replica" in words(parts["takes"])
     assert '"kind": "HyperPodPyTorchJob"' in words(parts["manifest"])
     alone = json.loads(report("--job", file, "--format", "json").stdout)
     assert "No cluster is named" in words(sections(alone)["takes"])

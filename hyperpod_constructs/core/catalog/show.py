@@ -78,7 +78,7 @@ def render_region(found: Region) -> str:
     sheet.row("…::ClusterSchedulerConfig", found.scheduler_config_cfn, "scheduler_config_cfn")
     sheet.row("…::ComputeQuota", found.compute_quota_cfn, "compute_quota_cfn")
     sheet.row("observability add-on", found.observability, "observability")
-    sheet.row("Managed Service for Prometheus", found.amp, "amp")
+    sheet.row("Managed Prometheus", found.amp, "amp")
     sheet.row("Managed Grafana", found.amg, "amg")
     sheet.row("inference operator", found.inference, "inference")
     for label, name in (

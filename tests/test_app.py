@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,9 +138,19 @@ def test_execution_role_is_held_to_its_subnets_and_security_group(default: Assem
 def test_lifecycle_scripts_are_addressed_by_their_content(default: Assembly):
     groups = default.one("AWS::SageMaker::Cluster")["InstanceGroups"]
     (address,) = {json.dumps(group["LifeCycleConfig"]) for group in groups}
-    upload = default.one("Custom::CDKBucketDeployment")
-    assert upload["DestinationBucketKeyPrefix"] in address
-    assert re.fullmatch(r"lifecycle/[0-9a-f]{16}", upload["DestinationBucketKeyPrefix"])
+    upload = default.one("Custom::HyperPodLifecycleScripts")
+    assert upload["Prefix"] in address
+    assert re.fullmatch(r"lifecycle/[0-9a-f]{16}", upload["Prefix"])
+
+
+def test_the_assets_are_the_helm_binary_and_little_else(default: Assembly):
+    """Without CDK's AWS CLI layer for uploads and without kubectl, which no function runs."""
+    files = [path for path in default.folder.glob("asset.*/**/*") if path.is_file()]
+    files += [path for path in default.folder.glob("asset.*") if path.is_file()]
+    (large,) = [path for path in files if path.stat().st_size > 1_000_000]
+    assert zipfile.ZipFile(large).namelist() == ["helm/helm"]
+    assert sum(path.stat().st_size for path in files) < 20_000_000
+    assert len(default.resources("AWS::Lambda::LayerVersion")) == 1
 
 
 def test_dependency_chart_is_pinned_by_commit_and_digest(default: Assembly):

@@ -26,7 +26,7 @@ from ..constructs.grafana import ManagedGrafana
 from ..constructs.kubernetes import KubernetesProvider
 from ..constructs.kubernetes.helm_release import HelmRelease
 from ..constructs.kubernetes.provider import VPC_ACTIONS
-from ..constructs.lifecycle_scripts import LifecycleScripts
+from ..constructs.lifecycle_scripts import LifecycleScripts, ScriptCopier
 from ..constructs.network import HyperPodNetwork
 from ..constructs.storage import PodAccess
 from .justification import IAM5, Justified, actions_of, describing
@@ -35,7 +35,6 @@ _IAM4, _IAM5 = "AwsSolutions-IAM4", IAM5
 _POLICY = r"Policy::arn:<AWS::Partition>:iam::aws:policy/"
 _ARN = r"Resource::arn:(?:aws|<AWS::Partition>)"
 _OWN = r"[\w-]*(?:<AWS::Region>)?:(?:<AWS::AccountId>|\d{12})"
-_COPY = "Custom::CDKBucketDeployment8693BB64968944B69AAFB0CC9EB8756C"
 _CALL = "AWS679f53fac002430cb0da5b7982bd2287"
 _RETENTION = "LogRetentionaae0aa3c5b4d4f87b02d85b201efdd8a"
 _ROLE = "Role/DefaultPolicy/Resource"
@@ -77,27 +76,11 @@ JUSTIFIED: tuple[Justified, ...] = (
     ),
     _managed(
         Stack,
-        rf"(?:{_COPY}|{_CALL})/ServiceRole/Resource",
+        rf"{_CALL}/ServiceRole/Resource",
         "service-role/AWSLambdaBasicExecutionRole",
         "CDK gives its functions this policy, to write their logs",
     ),
-    Justified(
-        _IAM5,
-        Stack,
-        rf"{_COPY}/ServiceRole/DefaultPolicy/Resource",
-        "CDK's function copies from the bootstrap bucket of the account to one bucket",
-        _S3,
-    ),
-    Justified(
-        _IAM5,
-        Stack,
-        rf"{_COPY}/ServiceRole/DefaultPolicy/Resource",
-        "all objects of the bootstrap bucket and of the bucket that is copied to",
-        _OBJECTS,
-    ),
-    Justified(
-        "AwsSolutions-L1", Stack, rf"(?:{_COPY}|{_CALL})/Resource", "the runtime of CDK's own function is CDK's choice"
-    ),
+    Justified("AwsSolutions-L1", Stack, rf"{_CALL}/Resource", "the runtime of CDK's own function is CDK's choice"),
     _managed(
         Stack,
         rf"{_RETENTION}/ServiceRole/Resource",
@@ -380,6 +363,13 @@ JUSTIFIED: tuple[Justified, ...] = (
         rf"{_ARN}:logs:{_OWN}:log-group:/aws/sagemaker/Clusters/\*",
     ),
     # choices of the config
+    Justified(
+        _IAM5,
+        ScriptCopier,
+        _ROLE,
+        "what CDK grants for writing objects, below one prefix of one bucket",
+        r"Action::(?:s3:Abort|kms:ReEncrypt|kms:GenerateDataKey)\*|Resource::(?:<\w+\.Arn>|[^*]+:s3:::[^*]+)/lifecycle/\*",
+    ),
     Justified("AwsSolutions-S1", LifecycleScripts, "Bucket/Resource", "an access log needs a bucket of its own"),
     Justified(
         "AwsSolutions-S1", InferenceOperatorAccess, "TlsBucket/Resource", "an access log needs a bucket of its own"

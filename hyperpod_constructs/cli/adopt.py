@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from .live import aws_options, emit, in_words, output_option
 from .validate import DEFAULT
 
 if TYPE_CHECKING:
+    from ..assembly.rehearsal.adopting import Proof
     from ..core.importing.adoption import Adoption
     from ..core.spec.platform import Platform
 
@@ -28,20 +30,39 @@ def adopt(config: Path, folder: Path, profile: str | None, region: str | None, o
 
     For each existing resource that a stack would create: its identifier, and whether the first deployment after the
     import replaces it, in which case it cannot be adopted. Templates and identifiers for CloudFormation's import are
-    written to a folder, with a mapping for `cdk import` if that command supports it. Exit code: 0 if nothing would be
-    replaced, 3 if something would be replaced or a request was not answered, 1 for a config with errors.
+    written to a folder, with a mapping for `cdk import` if that command supports it. The import and the deployment after
+    it are simulated as by `hyperpod rehearse`, which requires its extra. Exit code: 0 if nothing would be replaced and the
+    deployment succeeds, 3 otherwise or if a request was not answered, 1 for a config with errors.
     """
+    from ..assembly.rehearsal.adopting import prove
+    from ..assembly.rehearsal.schemas import NoSchemas, schema
     from ..core.importing.adoption import adoption
+    from ..core.stack_names import PLATFORM_TAG
     from ..live.deployed import read
     from ..live.operations.aws import session
-    from .diff import synthesized
+    from .diff import _templates
+    from .rehearse import _assembly
 
     platform = _platform(config)
+    try:
+        schema("AWS::EKS::Cluster", platform.region)
+    except NoSchemas as missing:
+        raise click.ClickException(str(missing)) from missing
     name = platform.completed_cluster.cluster_name or platform.name
     with in_words():
         found = read(session(profile, region or platform.region), name)
     account = found.cluster["ClusterArn"].split(":")[4]
-    made = adoption(synthesized(platform), found, region=platform.region, account=account)
+    with TemporaryDirectory() as scratch:
+        app = _assembly(config, Path(scratch) / "app")
+        templates = _templates(app)
+        if found.stack in templates and PLATFORM_TAG in found.tags:
+            click.echo(
+                f"{name} was deployed by stack {found.stack} of this config: there is nothing to adopt. "
+                "`hyperpod diff --deployed` compares its templates with the config"
+            )
+            return
+        made = adoption(templates, found, region=platform.region, account=account)
+        proof = prove(app, made, found, region=platform.region, account=account)
     written = _write(made, folder)
     for problem in found.failures.values():
         click.echo(f"not read: {problem}; fix: {problem.cure}", err=True)
@@ -60,9 +81,16 @@ def adopt(config: Path, folder: Path, profile: str | None, region: str | None, o
         "left": made.others,
         "new": made.new,
         "files": [str(file) for file in written],
+        "rehearsal": {
+            "ok": proof.ok,
+            "stacks": {outcome.stack: outcome.status for outcome in proof.outcomes},
+            "updated": proof.updated,
+            "unchanged": proof.unchanged,
+            "findings": [finding.as_dict() for finding in proof.findings],
+        },
     }
-    emit(data, output, lambda: _text(made, folder, config))
-    raise SystemExit(3 if made.refused or found.failures else 0)
+    emit(data, output, lambda: _text(made, proof, folder, config))
+    raise SystemExit(3 if made.refused or found.failures or not proof.ok else 0)
 
 
 def _platform(config: Path) -> Platform:
@@ -99,7 +127,7 @@ def _write(made: Adoption, folder: Path) -> list[Path]:
     return written
 
 
-def _text(made: Adoption, folder: Path, config: Path) -> str:
+def _text(made: Adoption, proof: Proof, folder: Path, config: Path) -> str:
     from ..core.terminal import readable
 
     lines = []
@@ -113,14 +141,16 @@ def _text(made: Adoption, folder: Path, config: Path) -> str:
     ]
     if not made.takeovers:
         return "\n".join([*map(readable, lines), "no deployed resource matches the stacks of this config"])
-    lines += ["", "in this order:"]
+    lines += ["", *_proof_lines(proof), "", "in this order:"]
     steps = []
-    if made.owner:
+    if made.owner and made.owner not in made.stacks():
         steps.append(
             f"set DeletionPolicy: Retain on the resources to adopt in {made.owner}, deploy, then remove them "
             "from the template and deploy again: a resource can belong to only one stack"
         )
     for stack in made.stacks():
+        if stack == made.owner:  # imported already
+            continue
         path = folder / stack
         steps += [
             f"aws cloudformation create-change-set --stack-name {stack} --change-set-name adopt --change-set-type IMPORT "
@@ -137,3 +167,16 @@ def _text(made: Adoption, folder: Path, config: Path) -> str:
         f"hyperpod adopt {config}: check that nothing is replaced; then hyperpod preflight {config} and cdk deploy"
     )
     return "\n".join(map(readable, [*lines, *(f"  {number}. {step}" for number, step in enumerate(steps, 1))]))
+
+
+def _proof_lines(proof: Proof) -> list[str]:
+    from ..core.findings import ordered
+    from ..core.rendering import text
+
+    result = "nothing is replaced or deleted" if proof.ok else "NOT safe"
+    lines = [f"simulated: the import, then the deployment of {len(proof.outcomes)} stacks: {result}"]
+    lines += [f"    {path}: not changed" for path in proof.unchanged]
+    for path, found in proof.updated.items():
+        names = dict.fromkeys(sentence.partition(":")[0] for sentence in found)
+        lines.append(f"    {path}: updated in place: {', '.join(names)}")
+    return [*lines, *(text(ordered(proof.findings)).splitlines() if proof.findings else [])]

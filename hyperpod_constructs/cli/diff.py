@@ -29,8 +29,11 @@ _SHOWN = 15
     type=_FILE,
     help="A deployed template (JSON), or a folder of templates, instead of OLD; NEW is synthesized. Repeatable.",
 )
-@click.option("--configs-only", is_flag=True, help="Compare the configs only, without synthesizing them: faster, but without "
-        "CloudFormation's changes.")  # fmt: skip
+@click.option(
+    "--configs-only",
+    is_flag=True,
+    help="Compare the configs only, without synthesizing them: faster, but without CloudFormation's changes.",
+)
 @output_option
 def diff(old: Path | None, new: Path | None, deployed: tuple[Path, ...], configs_only: bool, output: str) -> None:
     """Compare two configs, OLD and NEW, or with --deployed the deployed templates with NEW.

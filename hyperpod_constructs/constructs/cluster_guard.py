@@ -45,7 +45,6 @@ class ClusterGuard(Construct):
             role=role,
             log_group=function_logs(self, "Logs"),
             timeout=Duration.minutes(2),
-            sources=(),
         )
         provider = custom_resources.Provider(
             self, "Provider", on_event_handler=function, log_group=function_logs(self, "FrameworkLogs")

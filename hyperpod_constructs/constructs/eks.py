@@ -24,7 +24,7 @@ from .kubernetes import KubernetesProvider
 from .log_groups import DEFAULT_RETENTION
 from .network import HyperPodNetwork
 from .security_groups import connect_security_groups
-from .trust import hold_to_account
+from .trust import hold_to_account, keep_calling_internal
 from .validation import ensure_unique
 from .weak_references import refer_weakly
 
@@ -231,6 +231,7 @@ class HyperPodEks(Construct):
         resource = retention.node.default_child
         assert isinstance(resource, CfnResource)
         resource.add_property_override("RetentionInDays", days)
+        keep_calling_internal(self)
 
     def _create(self, spec: Eks, network: HyperPodNetwork, log_settings: Logs) -> eks_v2.Cluster:
         access = {

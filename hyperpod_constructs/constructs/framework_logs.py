@@ -1,4 +1,4 @@
-"""One log group for the functions that CDK makes by itself: copies to buckets, look-ups, emptying buckets."""
+"""One log group for the functions that CDK makes by itself: look-ups, emptying buckets."""
 
 from __future__ import annotations
 

@@ -8,17 +8,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import CfnResource, Duration, RemovalPolicy, custom_resources
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_s3_deployment as deployment
+from aws_cdk import aws_s3_assets as assets
 from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.spec import Lifecycle
 from .arguments import checked
-from .framework_logs import framework_logs, keep_emptying_logs
+from .framework_logs import keep_emptying_logs
+from .functions import function_logs, function_role, handler_function
 from .roles import grant_read_of_prefix
-from .trust import keep_copying_internal
+from .trust import keep_internal
 
 DEFAULT_SCRIPTS = Path(__file__).parent / "lifecycle"
 """Our own scripts: `on_create.sh`, which runs what is in `on_create.d/` with the settings in `settings.env`."""
@@ -60,6 +61,10 @@ class LifecycleScripts(Construct):
         keep_emptying_logs(made)
         return made
 
+    @cached_property
+    def _copier(self) -> ScriptCopier:
+        return ScriptCopier(self, "Copier", bucket=self.bucket)
+
     def configuration(
         self, lifecycle: Lifecycle, role: iam.IRole, settings: Mapping[str, str] | None = None
     ) -> dict[str, str] | None:
@@ -83,23 +88,62 @@ class LifecycleScripts(Construct):
         digest = content_hash(folder, environment)
         if digest not in self._uploaded:
             prefix = f"lifecycle/{digest}"
-            upload = deployment.BucketDeployment(
+            asset = assets.Asset(self, f"Files-{digest}", path=str(folder))
+            self._copier.may_read(asset)
+            upload = CfnResource(
                 self,
-                f"Upload-{digest}",
-                destination_bucket=self.bucket,
-                destination_key_prefix=prefix,
-                sources=[
-                    deployment.Source.asset(str(folder)),
-                    *([deployment.Source.data("settings.env", environment)] if environment else []),
-                ],
-                log_group=framework_logs(self),
-                prune=False,
-                retain_on_delete=True,  # nodes of a running cluster may still start from it
+                f"Scripts-{digest}",
+                type="Custom::HyperPodLifecycleScripts",
+                properties={
+                    "ServiceToken": self._copier.service_token,
+                    "ServiceTimeout": 900,  # the longest that CDK's provider waits for the function
+                    "Source": {"Bucket": asset.s3_bucket_name, "Key": asset.s3_object_key},
+                    "Bucket": self.bucket.bucket_name,
+                    "Prefix": prefix,
+                    **({"Settings": environment} if environment else {}),
+                },
             )
-            keep_copying_internal(self)
+            upload.node.add_dependency(self._copier.role)
             self._group.add(upload)
             self._uploaded[digest] = f"s3://{self.bucket.bucket_name}/{prefix}/"
         return self._uploaded[digest]
+
+
+class ScriptCopier(Construct):
+    """The function that copies folders of scripts below `lifecycle/` of a bucket; it is not allowed to delete them.
+
+    CDK's `BucketDeployment` does the same with a layer of 22 MB, the AWS CLI.
+    """
+
+    role: iam.Role
+    service_token: str
+
+    def __init__(self, scope: Construct, id: str, *, bucket: s3.IBucket) -> None:
+        super().__init__(scope, id)
+        description = "Copies lifecycle scripts into their bucket"
+        self.role = function_role(self, "Role", description)
+        bucket.grant_put(self.role, "lifecycle/*")  # with the bucket's KMS key, if it has one
+        function = handler_function(
+            self,
+            "Handler",
+            "lifecycle.index.on_event",
+            description=description,
+            role=self.role,
+            log_group=function_logs(self, "Logs"),
+            timeout=Duration.minutes(10),
+            memory_size=256,
+        )
+        provider = custom_resources.Provider(
+            self, "Provider", on_event_handler=function, log_group=function_logs(self, "FrameworkLogs")
+        )
+        self.service_token = provider.service_token
+        keep_internal(self)
+
+    def may_read(self, asset: assets.Asset) -> None:
+        """Let the function read this one object of the bootstrap bucket, whose key policy lets the account decrypt it."""
+        self.role.add_to_policy(
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[asset.bucket.arn_for_objects(asset.s3_object_key)])
+        )
 
 
 def content_hash(folder: Path, settings: str = "") -> str:

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from .framework_logs import framework_logs
 from .ids import known_id
-from .trust import keep_copying_internal
+from .trust import keep_calling_internal
 
 
 def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequence[str]) -> str:
@@ -45,7 +45,7 @@ def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequ
             ),
         )
         _share_role(scope, found)
-        keep_copying_internal(scope)
+        keep_calling_internal(scope)
     assert isinstance(found, cr.AwsCustomResource)
     return found.get_response_field("Subnets.0.SubnetId")
 

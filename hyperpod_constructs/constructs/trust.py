@@ -15,12 +15,10 @@ def keep_internal(scope: IConstruct) -> None:
     Tags.of(scope).add(INTERNAL_TAG, "true", include_resource_types=["AWS::Lambda::Function"])
 
 
-def keep_copying_internal(scope: IConstruct) -> None:
-    """The same for the functions of the stack that copy files to buckets and make single calls, which CDK makes itself."""
+def keep_calling_internal(scope: IConstruct) -> None:
+    """The same for the functions of the stack that make single calls, which CDK creates itself."""
     for child in Stack.of(scope).node.children:
-        if child.node.id.startswith(
-            ("Custom::CDKBucketDeployment", "AWS679f53fac002430cb0da5b7982bd2287", "LogRetention")
-        ):
+        if child.node.id.startswith(("AWS679f53fac002430cb0da5b7982bd2287", "LogRetention")):
             keep_internal(child)
 
 

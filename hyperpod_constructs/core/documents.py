@@ -213,7 +213,7 @@ def _next(events: Iterator[Any], document: Document) -> Document | None:
     except yaml.MarkedYAMLError as problem:
         place = problem.problem_mark or problem.context_mark
         said = ", ".join(part for part in (problem.context, problem.problem) if part)
-        cure = "check for a missing quote, bracket, colon or space here or in the lines above"
+        cure = "check for a tab, or a missing quote, bracket, colon or space, here or in the lines above"
         return _refused(document, "HP001", f"is not valid YAML: {said}", cure, _mark(place) if place else None)
     except (yaml.YAMLError, UnicodeEncodeError) as problem:
         said = " ".join(str(problem).split())

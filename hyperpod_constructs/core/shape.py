@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .documents import Document, join
 from .findings import Finding, Severity
+from .unknown_keys import fix_of_unknown_key, models_at
 
 Path = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -185,35 +186,12 @@ def _member(data: Any, part: str | int) -> Any:
     return data[part] if isinstance(data, list) and isinstance(part, int) and part < len(data) else None
 
 
-def models_at(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], ...]:
-    """The models that are possible at a position.
-
-    >>> from hyperpod_constructs.core.spec import Platform
-    >>> models_at(Platform, ("cluster", "instance_groups", 0))[0].__name__
-    'InstanceGroup'
-    """
-    found: tuple[type[BaseModel], ...] = (model,)
-    for part in path:
-        if isinstance(part, int):
-            continue
-        fields = [each.model_fields[part] for each in found if part in each.model_fields]
-        if fields:
-            found = tuple(each for info in fields for each in _models_in(info.annotation))
-    return found
-
-
-def _models_in(annotation: Any) -> tuple[type[BaseModel], ...]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return (annotation,)
-    return tuple(each for argument in get_args(annotation) for each in _models_in(argument))
-
-
 def _translated(
     model: type[BaseModel], path: Path, problems: Sequence[Mapping[str, Any]], document: Document, text: str
 ) -> Finding:
     kind, value = problems[0]["type"], problems[0]["input"]
     if kind == "extra_forbidden":
-        return _finding("HP010", text, f"unknown key {path[-1]!r}", _known_keys(model, path))
+        return _finding("HP010", text, f"unknown key {path[-1]!r}", fix_of_unknown_key(model, path, value))
     if kind == "missing":
         return _missing(model, path, text)
     unit, amount = _amount(path, value)
@@ -295,53 +273,6 @@ def _missing(model: type[BaseModel], path: Path, text: str) -> Finding:
     help_ = next((text for text in helps if text), "")
     cure = f"add `{key}:`" + (f" ({help_.rstrip('.')})" if help_ else "")
     return _finding("HP011", text, f"the key {key!r} is missing", cure)
-
-
-_PROXY = (
-    "remove it; docs/closed-network.md (Behind an HTTP proxy) describes how nodes use a proxy and what cannot use one"
-)
-_EXPLAINED = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
-"""Unknown keys for settings that a page documents."""
-
-
-def _known_keys(model: type[BaseModel], path: Path) -> str:
-    """The fix for an unknown key: the closest key, the position where it belongs, or the valid keys."""
-    from difflib import get_close_matches
-
-    key = str(path[-1])
-    if key in _EXPLAINED:
-        return _EXPLAINED[key]
-    known = {_plain(name): name for each in models_at(model, path[:-1]) for name in each.model_fields}
-    near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
-    if near:
-        return f"did you mean {known[near[0]]!r}?"
-    elsewhere = next((place for place in _places(model).get(key, ()) if place != _text_of("", path)), None)
-    if elsewhere is not None:
-        return f"move it to `{elsewhere}`"
-    return f"remove it; valid keys: {', '.join(known.values())}" if known else "remove it"
-
-
-@cache
-def _places(model: type[BaseModel]) -> dict[str, list[str]]:
-    """Where each key of a model belongs, up to a few levels deep."""
-    found: dict[str, list[str]] = {}
-    for name, place in _keys_below(model, "", 3):
-        found.setdefault(name, []).append(place)
-    return found
-
-
-def _keys_below(model: type[BaseModel], path: str, depth: int) -> Iterator[tuple[str, str]]:
-    for name, info in model.model_fields.items():
-        place = join(path, name)
-        yield name, place
-        inner = _models_in(info.annotation)
-        if inner and depth:
-            many = "tuple" in str(info.annotation)
-            yield from _keys_below(inner[0], place + ("[...]" if many else ""), depth - 1)
-
-
-def _plain(key: str) -> str:
-    return key.lower().replace("_", "").replace("-", "")
 
 
 def _mended(wanted: str, value: Any) -> str:

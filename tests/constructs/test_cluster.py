@@ -345,7 +345,6 @@ def test_functions_of_cdk_log_where_the_stack_says_and_leave_nothing_behind():
 
     template = synthesize(build)
     assert template.of("Custom::AWS")
-    assert template.of("Custom::CDKBucketDeployment")
     assert template.of("Custom::S3AutoDeleteObjects")
     functions = {n: f for n, f in template.of("AWS::Lambda::Function").items() if "LoggingConfig" not in f}
     assert not [name for name in functions if "Vpc" not in name]  # the VPC is not ours

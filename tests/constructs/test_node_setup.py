@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from aws_cdk import Stack
-from platform_parts import SYSTEM, make_cluster, synthesize
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_s3 as s3
+from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
 
+from hyperpod_constructs.assembly.nag import as_list
+from hyperpod_constructs.constructs.cluster import HyperPodCluster
+from hyperpod_constructs.constructs.imported_eks import EksClusterAttributes
 from hyperpod_constructs.core.cluster_properties import lifecycle_settings
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Lifecycle, LustreEfaClient, Volume
@@ -29,7 +34,7 @@ def sources(cluster: Cluster) -> dict[str, Any]:
     return {
         group["InstanceGroupName"]: json.dumps(group["LifeCycleConfig"]["SourceS3Uri"]).rpartition("lifecycle/")[2][:16]
         for group in groups
-    } | {"uploads": len(made.of("Custom::CDKBucketDeployment"))}
+    } | {"uploads": len(made.of("Custom::HyperPodLifecycleScripts"))}
 
 
 def test_groups_with_other_settings_have_scripts_at_another_address():
@@ -80,3 +85,44 @@ def test_a_file_system_with_efa_brings_its_client():
     assert platform.model_copy(update={"storage": storage}).completed_cluster.lustre_efa_client == LustreEfaClient()
     without = platform.storage.model_copy(update={"lustre": (with_efa.model_copy(update={"efa": False}),)})
     assert platform.model_copy(update={"storage": without}).completed_cluster.lustre_efa_client is None
+
+
+def copied(**options: Any) -> Synthesized:
+    """A cluster whose scripts are copied into a bucket of `options`."""
+
+    def build(stack: Stack) -> None:
+        bucket = options["bucket"](stack) if options else None
+        eks = EksClusterAttributes(cluster_name="mine")
+        vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
+        HyperPodCluster(stack, "HyperPod", vpc=vpc, eks_cluster=eks, instance_groups=[SYSTEM], lifecycle_bucket=bucket)
+
+    return synthesize(build)
+
+
+def test_the_function_that_copies_scripts_reads_one_asset_and_writes_below_one_prefix():
+    made = copied()
+    scripts = made.one("Custom::HyperPodLifecycleScripts")
+    (read,) = made.allows("LifecycleScriptsCopierRole", "s3:GetObject")
+    (write,) = made.allows("LifecycleScriptsCopierRole", "s3:PutObject")
+    assert json.dumps(read["Resource"]).endswith(f'/{scripts["Source"]["Key"]}"]]}}')
+    assert "*" not in json.dumps(read)
+    assert json.dumps(write["Resource"]).endswith('"Arn"]}, "/lifecycle/*"]]}')
+    actions = {action for one in made.statements("LifecycleScriptsCopierRole") for action in as_list(one["Action"])}
+    assert not [action for action in actions if "Delete" in action]
+
+
+def test_a_bucket_with_a_key_is_written_with_the_key():
+    made = copied(bucket=lambda stack: s3.Bucket(stack, "Mine", encryption=s3.BucketEncryption.KMS))
+    assert made.allows("LifecycleScriptsCopierRole", "kms:GenerateDataKey*")
+    (name,) = (name for name in made.of("AWS::S3::Bucket") if name.startswith("Mine"))
+    assert made.one("Custom::HyperPodLifecycleScripts")["Bucket"] == {"Ref": name}
+
+
+def test_scripts_are_copied_after_the_permissions_and_before_the_cluster():
+    resources = copied().template["Resources"]
+    ((scripts, copy),) = (
+        (id_, it) for id_, it in resources.items() if it["Type"] == "Custom::HyperPodLifecycleScripts"
+    )
+    assert any("CopierRoleDefaultPolicy" in name for name in copy["DependsOn"])
+    (cluster,) = (it for it in resources.values() if it["Type"] == "AWS::SageMaker::Cluster")
+    assert scripts in cluster["DependsOn"]

@@ -42,7 +42,7 @@ def one_stack() -> Synthesized:
 
 def test_every_role_has_the_boundary(one_stack: Synthesized):
     roles = one_stack.of("AWS::IAM::Role")
-    for made_beside in ("CustomS3AutoDeleteObjects", "CustomCDKBucketDeployment", "HyperPodGovernanceProvider"):
+    for made_beside in ("CustomS3AutoDeleteObjects", "HyperPodGovernanceProvider"):
         assert any(name.startswith(made_beside) for name in roles), made_beside
     without = [name for name, role in roles.items() if role.get("PermissionsBoundary") != BOUNDARY]
     assert len(without) == 1

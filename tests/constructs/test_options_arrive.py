@@ -212,7 +212,7 @@ def test_scripts_may_go_to_a_bucket_that_exists():
     assert not made.of("AWS::S3::Bucket")
     (group,) = made.one("AWS::SageMaker::Cluster")["InstanceGroups"]
     assert group["LifeCycleConfig"]["SourceS3Uri"].startswith("s3://sagemaker-scripts/lifecycle/")
-    assert made.one("Custom::CDKBucketDeployment")["DestinationBucketName"] == "sagemaker-scripts"
+    assert made.one("Custom::HyperPodLifecycleScripts")["Bucket"] == "sagemaker-scripts"
     assert made.allows("ExecutionRolessystem", "s3:GetObject*")
 
 

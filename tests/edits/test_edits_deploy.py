@@ -41,8 +41,9 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | Con
     return make
 
 
-_BY_CONTENT = ("HyperPodLifecycleScriptsUpload", "JobsAll")
-"""Ids that follow the content: other lifecycle scripts are another upload, and jobs of the examples changed."""
+_GONE = ("HyperPodLifecycleScriptsUpload", "CustomCDKBucketDeployment", "JobsAll")
+"""Resources that the upgrade deletes: CDK's upload of lifecycle scripts, which deletes no script with it
+(`test_the_upgrade_keeps_the_scripts_of_running_groups`), and jobs, whose ids follow their content."""
 
 
 def stopping(found: Deployment) -> list[str]:
@@ -85,9 +86,22 @@ def test_the_first_deployment_after_an_upgrade_goes_through(
         gone = {
             (id_, it["Type"])
             for id_, it in template["Resources"].items()
-            if new[stack]["Resources"].get(id_, {}).get("Type") != it["Type"] and not id_.startswith(_BY_CONTENT)
+            if new[stack]["Resources"].get(id_, {}).get("Type") != it["Type"] and not id_.startswith(_GONE)
         }
         assert gone == set()
+
+
+def test_the_upgrade_keeps_the_scripts_of_running_groups() -> None:
+    """The upload of the released version is deleted by the upgrade: CDK's function then leaves the files where they are."""
+    released = [
+        resource["Properties"]
+        for templates in RECORDED.values()
+        for template in templates.values()
+        for resource in template["Resources"].values()
+        if resource["Type"] == "Custom::CDKBucketDeployment"
+    ]
+    assert len(released) == 17
+    assert {(upload["RetainOnDelete"], upload["Prune"]) for upload in released} == {(True, False)}
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The functions of a shared cluster run from their asset alone: nothing of the library, only what Lambda has."""
+"""Functions run from their asset alone: nothing of the library, only what Lambda has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hyperpod_constructs import handlers
 FOLDER = Path(handlers.__file__).parent
 
 
-@pytest.mark.parametrize("source", ["governance", "grafana"])
+@pytest.mark.parametrize("source", ["cluster", "governance", "grafana", "lifecycle"])
 def test_the_entry_points_load(source: str, tmp_path: Path) -> None:
     target = tmp_path / "handlers"
     target.mkdir()

@@ -169,7 +169,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         None,
     ),
     "lifecycle-scripts-before-cluster": (
-        {"Up": resource("Custom::CDKBucketDeployment", DestinationBucketName=ref("Bucket")), "HyperPod": HYPERPOD},
+        {"Up": resource("Custom::HyperPodLifecycleScripts", Bucket=ref("Bucket")), "HyperPod": HYPERPOD},
         "Up",
         "HyperPod",
         None,

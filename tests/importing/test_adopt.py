@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,11 +16,16 @@ from click.testing import CliRunner, Result
 from deployed_platforms import deploy
 from fake_aws import FakeAws
 
+from hyperpod_constructs.assembly.rehearsal.adopting import prove
 from hyperpod_constructs.assembly.rehearsal.schemas import schema
 from hyperpod_constructs.cli import main
+from hyperpod_constructs.cli.diff import _templates
+from hyperpod_constructs.cli.rehearse import _assembly
 from hyperpod_constructs.core import catalog
 from hyperpod_constructs.core.config import load
+from hyperpod_constructs.core.importing.adoption import adoption
 from hyperpod_constructs.core.spec import Platform
+from hyperpod_constructs.live.deployed import read
 
 ARN = "arn:aws:sagemaker:us-west-2:111122223333:cluster/abcdefghijkl"
 
@@ -58,6 +67,16 @@ def test_what_an_import_describes_is_taken_over_and_nothing_is_replaced(config: 
     assert (cluster["replaced"], cluster["changed"]) == ([], [])
     assert resources["AWS::EKS::Addon"]["identifier"]["ClusterName"] == "shared"
     assert all(one["replaced"] == [] for one in resources.values())
+    rehearsed = json.loads(result.stdout)["rehearsal"]
+    assert (rehearsed["ok"], rehearsed["findings"]) == (True, [])
+    assert rehearsed["stacks"] == {
+        "shared-Eks": "UPDATE_COMPLETE",
+        "shared-HyperPod": "UPDATE_COMPLETE",
+        "shared-Addons": "UPDATE_COMPLETE",
+        "shared-Jobs": "CREATE_COMPLETE",
+    }
+    assert rehearsed["updated"]["shared-HyperPod.HyperPodED6AB1C4"] == ["Tags: as in the config"]
+    assert len(rehearsed["updated"]) == len(json.loads(result.stdout)["resources"])
     assert {call.operation[:4] for call in aws.calls} <= {"Desc", "List"}
 
     folder = config.parent / "adopt"
@@ -101,13 +120,100 @@ def test_a_property_that_replaces_is_refused_with_both_values(config: Path):
     result, resources = adopted(config)
     cluster = resources["AWS::SageMaker::Cluster"]
     assert result.exit_code == 3
-    assert cluster["replaced"][0].startswith("VpcConfig: currently {'SecurityGroupIds': ['sg-0123456789abcdef0']")
+    assert cluster["replaced"][0].startswith('VpcConfig: {"SecurityGroupIds": ["sg-0123456789abcdef0"]')
     assert (
-        "InstanceGroups[system].ExecutionRole: currently arn:aws:iam::111122223333:role/TheirNodes, "
+        "InstanceGroups[system].ExecutionRole: arn:aws:iam::111122223333:role/TheirNodes now, "
         "arn:aws:iam::111122223333:role/Other in the config"
     ) in cluster["replaced"]
-    assert cluster["changed"] == ["InstanceGroups[workers].InstanceCount: currently 16, 20 in the config"]
+    assert cluster["changed"] == ["InstanceGroups[workers].InstanceCount: 16 now, 20 in the config"]
     assert not (config.parent / "adopt" / "shared-HyperPod.import.json").exists()
+
+
+def _one_more(groups: list[dict[str, Any]]) -> None:
+    groups.append({**groups[-1], "InstanceGroupName": "more", "TargetCount": 3})
+
+
+TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "network": (
+        lambda live: live["VpcConfig"].update(SecurityGroupIds=["sg-0fedcba9876543210"]),
+        r'VpcConfig: .*"sg-0fedcba9876543210".* now, .*"sg-0123456789abcdef0".* in the config',
+    ),
+    "execution role": (
+        lambda live: live["InstanceGroups"][0].update(ExecutionRole="arn:aws:iam::111122223333:role/Another"),
+        r"InstanceGroups\[system\]\.ExecutionRole: \S+:role/Another now, \S+:role/TheirNodes in the config",
+    ),
+    "instance type": (
+        lambda live: live["InstanceGroups"][1].update(InstanceType="ml.g5.8xlarge"),
+        r"InstanceGroups\[workers\]\.InstanceType: ml\.g5\.8xlarge now, ml\.p5\.48xlarge in the config",
+    ),
+    "another group": (
+        lambda live: _one_more(live["InstanceGroups"]),
+        r"InstanceGroups\[more\]: 3 instances now, nothing in the config",
+    ),
+}
+"""What was changed since the import, to what the proof says about it."""
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_the_proof_fails_with_the_property_and_both_values(what: str, config: Path, aws: FakeAws):
+    live = deploy(aws, platform_of("teams"), ours=False)
+    tamper, expected = TAMPERED[what]
+    tamper(live)
+    aws.on("sagemaker", "DescribeCluster", live)
+    result, _ = adopted(config)
+    assert result.exit_code == 3
+    rehearsed = json.loads(result.stdout)["rehearsal"]
+    assert not rehearsed["ok"]
+    (finding,) = (one for one in rehearsed["findings"] if one["rule"] == "HPR07")
+    assert finding["path"] == "shared-HyperPod.HyperPodED6AB1C4"
+    assert re.search(expected, finding["message"]), finding["message"]
+    assert "shared-HyperPod.HyperPodED6AB1C4" not in rehearsed["updated"]
+
+
+def test_the_simulated_deployment_itself_shows_a_replacement(aws: FakeAws, config: Path, tmp_path: Path):
+    """An access entry of another type: what compares the properties says nothing, and CloudFormation replaces it."""
+    where = {"region": "us-west-2", "account": "111122223333"}
+    found = read(aws.session("us-west-2"), "shared")
+    app = _assembly(config, tmp_path / "app")
+    made = adoption(_templates(app), found, **where)
+    assert prove(app, made, found, **where).ok
+    entry = next(one for one in made.takeovers if one.kind == "AWS::EKS::AccessEntry")
+    other = replace(entry, properties={**entry.properties, "Type": "EC2_LINUX"})
+    made.takeovers = [other if one is entry else one for one in made.takeovers]
+    proof = prove(app, made, found, **where)
+    told = [finding for finding in proof.findings if finding.rule == "HPR07"]
+    assert [finding.path for finding in told] == [f"{entry.stack}.{entry.logical_id}"]
+    assert "Type: EC2_LINUX now, nothing in the config" in told[0].message
+
+
+def owned_by(aws: FakeAws, stack: str) -> None:
+    resource = {
+        "StackName": stack,
+        "LogicalResourceId": "Cluster",
+        "ResourceType": "AWS::SageMaker::Cluster",
+        "Timestamp": "2026-11-26T00:00:00Z",
+        "ResourceStatus": "CREATE_COMPLETE",
+    }
+    aws.on("cloudformation", "DescribeStackResources", {"StackResources": [resource]})
+
+
+def test_a_cluster_that_this_config_deployed_is_not_adopted(config: Path, aws: FakeAws):
+    deploy(aws, platform_of("teams"))
+    owned_by(aws, "shared-HyperPod")
+    result = run("adopt", config, "--into", config.parent / "adopt")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("shared was deployed by stack shared-HyperPod of this config: there is nothing to ")
+    assert not (config.parent / "adopt").exists()
+
+
+def test_after_the_import_it_is_compared_again_and_no_stack_must_give_it_up(config: Path, aws: FakeAws):
+    owned_by(aws, "shared-HyperPod")
+    result = run("adopt", config, "--into", config.parent / "adopt")
+    assert result.exit_code == 0
+    steps = result.stdout.partition("in this order:")[2]
+    assert "DeletionPolicy" not in steps
+    assert "--stack-name shared-HyperPod" not in steps
+    assert "--stack-name shared-Eks" in steps
 
 
 @pytest.mark.parametrize("order", [(1, 0), (2, 0, 1), (0, 1, 2)])
@@ -152,22 +258,17 @@ def test_a_new_eks_cluster_in_place_of_the_one_that_exists_is_refused(config: Pa
     config.write_text(yaml.safe_dump(data))
     result, resources = adopted(config)
     assert result.exit_code == 3
-    assert any(text.startswith("RoleArn: currently nothing, ") for text in resources["AWS::EKS::Cluster"]["replaced"])
+    assert any(text.startswith("RoleArn: nothing now, ") for text in resources["AWS::EKS::Cluster"]["replaced"])
 
 
 def test_the_text_names_the_order_and_the_stack_that_must_let_go(config: Path, aws: FakeAws):
-    stack = {
-        "StackName": "their-stack",
-        "LogicalResourceId": "Cluster",
-        "ResourceType": "AWS::SageMaker::Cluster",
-        "Timestamp": "2026-11-26T00:00:00Z",
-        "ResourceStatus": "CREATE_COMPLETE",
-    }
-    aws.on("cloudformation", "DescribeStackResources", {"StackResources": [stack]})
+    owned_by(aws, "their-stack")
     result = run("adopt", config, "--into", config.parent / "adopt")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert f"shared-HyperPod: AWS::SageMaker::Cluster {ARN}: taken over" in lines
+    simulated = lines.index("simulated: the import, then the deployment of 4 stacks: nothing is replaced or deleted")
+    assert "    shared-HyperPod.HyperPodED6AB1C4: updated in place: Tags" in lines[simulated:]
     steps = lines[lines.index("in this order:") + 1 :]
     assert steps[0].startswith("  1. set DeletionPolicy: Retain on the resources to take over in their-stack")
     assert steps[1].startswith("  2. aws cloudformation create-change-set --stack-name shared-Eks")

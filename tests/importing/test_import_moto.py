@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from fake_aws import moto_account
 
+from hyperpod_constructs.assembly.rehearsal.adopting import prove
+from hyperpod_constructs.cli.diff import _templates
+from hyperpod_constructs.cli.rehearse import _assembly
+from hyperpod_constructs.core.importing.adoption import adoption
 from hyperpod_constructs.core.importing.deployed import describe
+from hyperpod_constructs.core.importing.result import finished
 from hyperpod_constructs.core.spec import Platform
 from hyperpod_constructs.live import deployed
 
 
-def test_a_network_and_an_eks_cluster_of_moto_are_described(monkeypatch: pytest.MonkeyPatch):
+@dataclass
+class Made:
+    """What moto made, and what an import read of it."""
+
+    found: deployed.Deployed
+    vpc: str
+    subnets: list[str]
+    table: str
+    group: str
+
+
+@contextmanager
+def deployed_by_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     with moto_account(monkeypatch):
         ec2, eks, iam = (boto3.client(name) for name in ("ec2", "eks", "iam"))
         vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
@@ -59,16 +80,44 @@ def test_a_network_and_an_eks_cluster_of_moto_are_described(monkeypatch: pytest.
         found = deployed.Deployed(cluster=cluster, failures=ask.failures)
         deployed._read_network(ask, found)
         found.eks = ask.one("eks:DescribeCluster", name="shared")["cluster"]
+        yield Made(found, vpc, subnets, table, group)
+
+
+def test_a_network_and_an_eks_cluster_of_moto_are_described(monkeypatch: pytest.MonkeyPatch):
+    with deployed_by_moto(monkeypatch) as made:
+        found, subnets = made.found, made.subnets
         platform = Platform.model_validate(describe(found).data)
     existing = platform.network.existing
     assert existing is not None
-    assert (existing.vpc_id, existing.vpc_cidrs, existing.security_group_id) == (vpc, ("10.20.0.0/16",), group)
+    assert (existing.vpc_id, existing.vpc_cidrs, existing.security_group_id) == (
+        made.vpc,
+        ("10.20.0.0/16",),
+        made.group,
+    )
     assert [(one.subnet_id, one.availability_zone_id, one.cidr) for one in existing.node_subnets] == [
         (subnets[0], "usw2-az1", "10.20.0.0/18"),
         (subnets[1], "usw2-az2", "10.20.64.0/18"),
     ]
-    assert existing.node_subnets[1].route_table_id == table
-    assert existing.node_subnets[0].route_table_id not in (None, table)  # the main one
+    assert existing.node_subnets[1].route_table_id == made.table
+    assert existing.node_subnets[0].route_table_id not in (None, made.table)  # the main one
     assert (platform.eks.kubernetes_version, platform.cluster.provisioning) == ("1.35", "Request")
     assert platform.cluster.instance_groups[0].availability_zone_id == "usw2-az2"
     assert found.failures == {}
+
+
+def test_adopting_what_moto_has_replaces_nothing_unless_it_differs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    with deployed_by_moto(monkeypatch) as made:
+        found = made.found
+    config = tmp_path / "hyperpod.yaml"
+    config.write_text(finished(describe(found), origin="moto").text)
+    app, where = _assembly(config, tmp_path / "app"), {"region": "us-west-2", "account": "123456789012"}
+    proof = prove(app, adoption(_templates(app), found, **where), found, **where)
+    assert [finding.message for finding in proof.findings] == []
+    assert [path.partition(".")[0] for path in (*proof.updated, *proof.unchanged)] == ["shared-HyperPod"]
+
+    moved = {**found.cluster, "VpcConfig": {"Subnets": made.subnets, "SecurityGroupIds": ["sg-0fedcba9876543210"]}}
+    other = replace(found, cluster=moved)
+    proof = prove(app, adoption(_templates(app), other, **where), other, **where)
+    assert [finding.rule for finding in proof.findings] == ["HPR01", "HPR07"]
+    assert "sg-0fedcba9876543210" in proof.findings[1].message
+    assert made.group in proof.findings[1].message

@@ -348,7 +348,7 @@ def test_a_config_of_start_job_becomes_a_job_file_with_its_losses():
         ),
         ("kind: PyTorchJob\nspec: {{ .Values.spec }}\n", "this is a Helm or Jinja template", "helm template"),
         ("a: 1\n", "is not a manifest of a job", "specify a file of one of these types"),
-        ("a: [1\n", "is not valid YAML", "check for a missing quote"),
+        ("a: [1\n", "is not valid YAML", "check for a tab, or a missing quote"),
     ],
 )
 def test_files_that_hold_no_job_are_told(text: str, said: str, cure: str, tmp_path: Path):

@@ -14,7 +14,7 @@ from ordinary_edits import RECORDED, RELEASED, content, ordinary
 from rehearsal_platforms import ALL, EXAMPLES, HOLDS, Invalid, Platforms, deleted
 
 from hyperpod_constructs.assembly.graph import Stack
-from hyperpod_constructs.assembly.rehearsal import Rehearsal
+from hyperpod_constructs.assembly.rehearsal import Fault, Rehearsal
 from hyperpod_constructs.assembly.rehearsal.hyperpod import CLUSTER
 from hyperpod_constructs.core.findings import errors
 
@@ -125,18 +125,51 @@ def test_ordinary_edits_and_back(config: str, platforms: Platforms, capsys: pyte
     assert len(tried) >= 5
 
 
-@slow
-@pytest.mark.parametrize("config", [name for name in EXAMPLES if name in RECORDED] if ALL else ["hyperpod.yaml"])
-def test_the_released_version_is_upgraded(config: str, platforms: Platforms):
-    base = content(config, RELEASED)
+UPGRADED = [name for name in EXAMPLES if name in RECORDED] if ALL else ["hyperpod.yaml"]
+
+
+def released(config: str) -> Rehearsal:
+    """The recorded templates of the released version, deployed."""
     order = sorted(RECORDED[config], key=lambda name: STACKS.index(name.rpartition("-")[2]))
-    where = f"aws://unknown-account/{base['region']}"
-    old = [
-        Stack(name, RECORDED[config][name], environment=where, depends_on=tuple(order[:index]))
-        for index, name in enumerate(order)
-    ]
+    where = f"aws://unknown-account/{content(config, RELEASED)['region']}"
     rehearsal = Rehearsal()
-    assert all(outcome.ok for outcome in rehearsal.deploy(old))
+    outcomes = rehearsal.deploy(
+        [
+            Stack(name, RECORDED[config][name], environment=where, depends_on=tuple(order[:index]))
+            for index, name in enumerate(order)
+        ]
+    )
+    assert all(outcome.ok for outcome in outcomes)
     rehearsal.settle()
-    assert [outcome for outcome in rehearsal.deploy(platforms.of(base)) if not outcome.ok] == []
+    return rehearsal
+
+
+def scripts(rehearsal: Rehearsal) -> set[str]:
+    """The lifecycle scripts that nodes can read."""
+    objects = [site.resources.account.objects for site in rehearsal.sites.values()]
+    return {f"{name}/{key}" for one in objects for name, keys in one.items() for key in keys if "lifecycle/" in key}
+
+
+@slow
+@pytest.mark.parametrize("config", UPGRADED)
+def test_the_released_version_is_upgraded(config: str, platforms: Platforms):
+    rehearsal = released(config)
+    before = scripts(rehearsal)
+    assert [one for one in rehearsal.deploy(platforms.of(content(config, RELEASED))) if not one.ok] == []
     assert [str(finding) for finding in errors(rehearsal.findings)] == []
+    # the function that replaces CDK's upload copies its own, and the scripts of running nodes stay
+    assert scripts(rehearsal) >= before
+    assert len({key.rpartition("lifecycle/")[2][:16] for key in scripts(rehearsal) - before}) == (1 if before else 0)
+
+
+@slow
+@pytest.mark.parametrize("config", UPGRADED)
+def test_an_upgrade_that_is_rolled_back_keeps_the_scripts_of_running_nodes(config: str, platforms: Platforms):
+    rehearsal = released(config)
+    before = scripts(rehearsal)
+    rehearsal.faults_left.append(Fault("HyperPodED6AB1C4", action="update"))
+    folder = platforms.of(content(config, RELEASED))
+    assert [one.status for one in rehearsal.deploy(folder) if not one.ok] == ["UPDATE_ROLLBACK_COMPLETE"]
+    assert scripts(rehearsal) >= before
+    assert [one for one in rehearsal.deploy(folder) if not one.ok] == [], "the upgrade deploys at the second attempt"
+    assert scripts(rehearsal) >= before

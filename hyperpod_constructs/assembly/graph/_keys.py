@@ -199,7 +199,7 @@ def _holds(block: object, subnet: Resource) -> bool:
 
 
 def buckets(templates: Templates, resource: Resource) -> Keys:
-    uris = templates.values(resource, "InstanceGroups.*.LifeCycleConfig.SourceS3Uri", "DestinationBucketName")
+    uris = templates.values(resource, "InstanceGroups.*.LifeCycleConfig.SourceS3Uri", "DestinationBucketName", "Bucket")
     return frozenset(re.sub(r"^s3://([^/]+).*", r"\1", uri) for uri in uris) - {"s3://", ""}
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl
 
 from botocore.exceptions import ClientError
 
 from ...core.catalog import deployment_wait
+from .account import ANYTHING
 from .call import Call
 from .eks import cluster_of
 from .iam import allowed
@@ -92,7 +94,7 @@ class Stacks(_Client):
 
 
 class S3(_Client):
-    """S3: published assets."""
+    """S3: published assets, and buckets with their objects."""
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         """The content of an asset."""
@@ -101,6 +103,20 @@ class S3(_Client):
         if file is None:
             raise error("NoSuchKey", "GetObject")
         return {"Body": io.BytesIO(file.read_bytes())}
+
+    def download_fileobj(self, Bucket: str, Key: str, Fileobj: IO[bytes]) -> None:
+        """The archive of a folder: with the names of its files, if the assembly is known and not its templates alone."""
+        self._may("s3:GetObject", f"arn:aws:s3:::{Bucket}/{Key}")
+        with zipfile.ZipFile(Fileobj, "w") as archive:
+            for name in self.services.sources.get(Key) or {ANYTHING}:
+                archive.writestr(name, b"")
+
+    def upload_fileobj(self, Fileobj: IO[bytes], Bucket: str, Key: str) -> None:
+        """Write an object."""
+        if not self.services.account.exists("AWS::S3::Bucket", Bucket):
+            raise error("NoSuchBucket", "PutObject")
+        self._may("s3:PutObject", f"arn:aws:s3:::{Bucket}/{Key}")
+        self.services.account.objects.setdefault(Bucket, set()).add(Key)
 
 
 class Grafana(_Client):
@@ -243,6 +259,10 @@ class SageMaker(_Client):
                 one["Tags"] = [tag for tag in one["Tags"] if tag["Key"] not in TagKeys]
 
 
+_CONTENT = ("ActivationState", "ComputeQuotaConfig", "ComputeQuotaTarget", "Description", "SchedulerConfig")
+"""What can be changed of a scheduler config or a quota."""
+
+
 class Governed:
     """Scheduler configs or compute quotas, as SageMaker keeps them."""
 
@@ -272,7 +292,8 @@ class Governed:
     def describe(self, **given: Any) -> dict[str, Any]:
         """As it is."""
         one = self._find(given[f"{self._kind}Id"])
-        return {f"{self._kind}Arn": one["Arn"], f"{self._kind}Version": one["Version"], "Status": one["Status"]}
+        known = {f"{self._kind}Arn": one["Arn"], f"{self._kind}Version": one["Version"], "Status": one["Status"]}
+        return {**{key: one[key] for key in _CONTENT if key in one}, **known}
 
     def list(self, ClusterArn: str, NameContains: str = "", **_: Any) -> dict[str, Any]:
         """Those of a cluster."""

@@ -65,13 +65,6 @@ class CloudFormation:
         del self.stacks[name]
         return Outcome(name, "DELETE_COMPLETE")
 
-    def continue_rollback(self, name: str) -> Steps:
-        """Try a failed rollback again: what is left of it is taken as it is."""
-        deployed = self.stacks[name]
-        deployed.status = "UPDATE_ROLLBACK_COMPLETE"
-        yield 1.0
-        return Outcome(name, deployed.status)
-
     # Creation
 
     def _create(self, stack: Stack) -> Steps:

@@ -11,15 +11,15 @@ from .real_server import real_servers, stand_for
 from .resources import MODELS, Model, Request, Resources
 from .world import Steps
 
-_CLUSTER = "AWS::EKS::Cluster"
+CLUSTER = "AWS::EKS::Cluster"
 
 
 def cluster_of(services: Resources, name: Any) -> KubernetesCluster:
     """The inside of an EKS cluster; one that the app did not make is taken to work. Raises `Refused`."""
-    thing = services.account.find(_CLUSTER, name)
+    thing = services.account.find(CLUSTER, name)
     key = thing.id if thing is not None else str(name).rpartition("/")[2]
     if key not in services.clusters:
-        if not services.account.exists(_CLUSTER, name):
+        if not services.account.exists(CLUSTER, name):
             raise Refused(f"No cluster found for name: {name}")
         existing = services.clusters[key] = _inside(services, key, owned=False)
         for addon in ("vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"):
@@ -129,7 +129,7 @@ def _before_addon_deletion(services: Resources, thing: Thing) -> None:
 
 def _association(services: Resources, request: Request) -> None:
     role = str(request.properties["RoleArn"])
-    thing = services.account.find(_CLUSTER, request.properties["ClusterName"])
+    thing = services.account.find(CLUSTER, request.properties["ClusterName"])
     source = str(thing.attributes["Arn"]) if thing is not None else ""
     if not trusts(services.account, role, "pods.eks.amazonaws.com", source):
         raise Refused(f"Trust policy of role {role} doesn't let pods.eks.amazonaws.com take it on for {source}")
@@ -140,7 +140,7 @@ def _association(services: Resources, request: Request) -> None:
 
 
 MODELS |= {
-    _CLUSTER: Model(
+    CLUSTER: Model(
         before_create=_before_cluster,
         after_create=_cluster_made,
         before_delete=_before_cluster_deletion,

@@ -10,6 +10,7 @@ from ...handlers.governance import index as governance
 from ...handlers.grafana import index as grafana
 from ...handlers.kubernetes import apply, wait
 from ...handlers.kubernetes.services import Services
+from ...handlers.lifecycle import index as lifecycle
 from .account import ANYTHING
 from .call import Call
 from .clients import Clients, grafana_answers
@@ -49,6 +50,15 @@ def _guard(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
     return guard.answer(event, **asked, sleep=sleep)
 
 
+def _scripts(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    from ...core.catalog import deployment_wait
+
+    sleep = call.services.world.clock.sleep
+    if event["RequestType"] != "Delete":
+        sleep(call.services.timing.seconds(deployment_wait("upload")))
+    return lifecycle.answer(event, Clients(call)("s3"), sleep)
+
+
 def _governance_begin(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
     clock: Any = call.services.world.clock
     return governance.begin(event, Clients(call)("sagemaker"), clock)
@@ -70,6 +80,7 @@ OWN: dict[str, Callable[[Mapping[str, Any], Call], dict[str, Any]]] = {
     "kubernetes.wait.is_complete": _poll,
     "helm.index.handler": run_helm,
     "cluster.index.on_event": _guard,
+    "lifecycle.index.on_event": _scripts,
     "governance.index.on_event": _governance_begin,
     "governance.index.is_complete": _governance_poll,
     "grafana.index.on_event": _grafana,
@@ -78,7 +89,7 @@ OWN: dict[str, Callable[[Mapping[str, Any], Call], dict[str, Any]]] = {
 
 
 def _upload(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
-    """CDK's BucketDeployment: unpack the files of an asset into a bucket."""
+    """CDK's BucketDeployment, which earlier versions uploaded scripts with: unpack the files of an asset into a bucket."""
     from ...core.catalog import deployment_wait
 
     properties, services = event["ResourceProperties"], call.services

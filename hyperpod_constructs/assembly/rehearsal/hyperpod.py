@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...core.catalog import allowed as allowed_values
 from ...core.catalog import deployment_wait
 from .account import ANYTHING, Refused, Thing
 from .brought import KARPENTER
@@ -13,6 +14,7 @@ from .iam import allowed, attached, has_managed, trusts
 from .kubernetes import KubernetesCluster
 from .network import ways_out
 from .resources import MODELS, Model, Request, Resources
+from .stack import same
 from .world import Steps
 
 CLUSTER = "AWS::SageMaker::Cluster"
@@ -42,6 +44,21 @@ def _before(services: Resources, request: Request) -> None:
         role = str(group["ExecutionRole"])
         if not trusts(services.account, role, "sagemaker.amazonaws.com"):
             raise Refused(f"SageMaker can't take on the execution role {role} of group {group['InstanceGroupName']}")
+    name = request.properties.get("ClusterName")
+    for other in services.account.of_kind(CLUSTER):
+        if name is not None and other.properties.get("ClusterName") == name:
+            raise Refused(f"the cluster name {name} is already in use by {other.id}")
+
+
+def _before_update(services: Resources, thing: Thing, request: Request) -> None:
+    """UpdateCluster rejects other values of what an instance group cannot change."""
+    old = {str(group["InstanceGroupName"]): group for group in groups(thing.properties)}
+    for group in groups(request.properties):
+        name = str(group["InstanceGroupName"])
+        for part in allowed_values("immutable_of_instance_group") if name in old else ():
+            before, after = old[name].get(part), group.get(part)
+            if not same(before, after):
+                raise Refused(f"instance group {name}: {part} cannot be changed from {before} to {after}")
 
 
 def _made(services: Resources, thing: Thing, _: Request) -> None:
@@ -223,6 +240,7 @@ MODELS |= {
     CLUSTER: Model(
         before_create=_before,
         after_create=_made,
+        before_update=_before_update,
         after_update=_updated,
         before_delete=_before_deletion,
         after_delete=_gone,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Container
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...core.catalog import Duration
 from ...core.findings import Finding, Severity
@@ -96,6 +97,8 @@ class Record:
 
     steps: list[Step] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    replaced: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
+    """Path of a resource that an update replaces, to the create-only properties that differ, and the old and new ones."""
     not_run: dict[str, None] = field(default_factory=dict)
     """What the app needs and a rehearsal replaces by a list or a constant: told in each report."""
 

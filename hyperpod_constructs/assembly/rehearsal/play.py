@@ -105,7 +105,7 @@ class Rehearsal:
         for outcome in outcomes:
             if not outcome.ok:
                 self.record.find(outcome.rule, outcome.stack, f"{outcome.status}: {outcome.reason}")
-        named = {(self._site(stack).resources.account.region, stack.deployed_name) for stack in stacks}
+        named = {(self.site_of(stack).resources.account.region, stack.deployed_name) for stack in stacks}
         for (_, region), site in self.sites.items():
             for name in site.cloudformation.stacks:
                 if (region, name) not in named:
@@ -217,7 +217,7 @@ class Rehearsal:
                 yield 1.0
             if not state["failed"]:
                 state["running"] += 1
-                cloudformation = self._site(stack).cloudformation
+                cloudformation = self.site_of(stack).cloudformation
                 cloudformation.interrupt = interrupted.set
                 working = self.world.start(cloudformation.deploy(stack))
                 yield self.world.first(working, interrupted)
@@ -262,7 +262,8 @@ class Rehearsal:
         yield from _all([self.world.start(one(site, one_.source.name, one_.name)) for site, one_ in everything])
         return outcomes
 
-    def _site(self, stack: Stack) -> Site:
+    def site_of(self, stack: Stack) -> Site:
+        """The account and region that a stack is deployed to."""
         account, _, region = stack.environment.removeprefix("aws://").partition("/")
         account = account if account.isdigit() else self.account
         region = region if region and "unknown" not in region else self.region

@@ -152,7 +152,9 @@ class Resources:
             return (yield from self.functions.update(request, live, fault, made))
         self._check(request)
         known = schema(request.kind, self.account.region)
-        if known is not None and known.replacing(live.properties, request.properties):
+        fixed = known.replacing(live.properties, request.properties) if known is not None else []
+        if fixed:
+            self.record.replaced[request.path] = (fixed, live.properties, request.properties)
             return (yield from self.create(request, fault, made))
         self.account.check_references(request.kind, request.properties)
         assert live.thing is not None

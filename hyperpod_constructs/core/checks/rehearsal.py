@@ -56,3 +56,12 @@ describe(
     "delete the stack.",
     source=_SOURCE,
 )
+describe(
+    "HPR07",
+    title="An adopted resource is not replaced.",
+    severity=Severity.ERROR,
+    why="CloudFormation creates a new resource and deletes the deployed one, with everything that runs on it. A change of "
+    "what an instance group cannot change is rejected.",
+    cure="Change the config to the deployed value, or do not import the resource.",
+    source="docs/import.md",
+)

@@ -8,7 +8,7 @@ nothing. Differences from the config's own template are found by comparing both,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,9 @@ from .deployed_parts import Deployed
 
 Json = Mapping[str, Any]
 Stacks = Mapping[str, Json]
+
+_SHOWN = 300
+"""Characters of a value in a message."""
 
 UNKNOWN = "(known after deployment)"
 """A value of a template that is known only after deployment."""
@@ -51,8 +54,13 @@ class Takeover:
 
     @property
     def name(self) -> str:
-        """A readable description of the resource."""
+        """Type and identifier, for messages."""
         return f"{self.kind} {', '.join(self.identifier.values())}"
+
+    def as_resource(self) -> dict[str, Any]:
+        """The resource in the template of the import: as it is deployed, and retained."""
+        kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+        return {"Type": self.kind, **kept, "Properties": dict(self.properties)}
 
 
 @dataclass(slots=True)
@@ -86,16 +94,7 @@ class Adoption:
         return {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Description": "Import of existing resources; the next deployment replaces this template",
-            "Resources": {
-                one.logical_id: {
-                    "Type": one.kind,
-                    "DeletionPolicy": "Retain",
-                    "UpdateReplacePolicy": "Retain",
-                    "Properties": dict(one.properties),
-                }
-                for one in self.possible
-                if one.stack == stack
-            },
+            "Resources": {one.logical_id: one.as_resource() for one in self.possible if one.stack == stack},
         }
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
@@ -130,7 +129,7 @@ def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> A
                 continue
             identifier, properties = live
             replaced = [
-                f"{path.replace('/', '.')}: currently {_text(now)}, {_text(then)} in the config"
+                _sentence(path.replace("/", "."), now, then)
                 for path in _create_only(kind)
                 if not same(now := _at(properties, path), then := _at(wanted, path))
             ]
@@ -138,8 +137,7 @@ def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> A
             for path, now, then in _differences(properties, wanted):
                 if path.split(".")[0] in {each.split("/")[0] for each in _create_only(kind)}:
                     continue
-                text = f"{path}: currently {_text(now)}, {_text(then)} in the config"
-                (replaced if _is_fixed(path) else changed).append(text)
+                (replaced if _is_fixed(path, then) else changed).append(_sentence(path, now, then))
             alone = not resource.get("DependsOn") and UNKNOWN not in json.dumps(wanted)
             made.takeovers.append(
                 Takeover(stack, logical_id, kind, identifier, properties, tuple(replaced), tuple(changed), alone)
@@ -161,6 +159,39 @@ def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> A
     return made
 
 
+def changes(now: Json, then: Json, only: Container[str] | None = None) -> list[str]:
+    """The properties of a deployed resource that a template changes, a sentence each with both values.
+
+    >>> changes({"NodeRecovery": "Automatic"}, {"NodeRecovery": "None"})
+    ['NodeRecovery: Automatic now, None in the config']
+    """
+    return [
+        _sentence(path, before, after)
+        for path, before, after in _differences(now, then)
+        if only is None or path.partition("[")[0] in only
+    ]
+
+
+def deployed_resources(found: Deployed) -> Iterator[tuple[str, Live]]:
+    """Every deployed resource of a type that can be imported, with its identifier and its properties."""
+    eks = found.eks.get("name")
+    asked: list[tuple[str, dict[str, Any]]] = [("AWS::EKS::Cluster", {"Name": eks}), ("AWS::SageMaker::Cluster", {})]
+    asked += [("AWS::EKS::Addon", {"ClusterName": eks, "AddonName": addon["addonName"]}) for addon in found.addons]
+    asked += [
+        ("AWS::EKS::AccessEntry", {"ClusterName": eks, "PrincipalArn": entry["principalArn"]})
+        for entry in found.entries
+    ]
+    asked += [
+        ("AWS::SageMaker::ComputeQuota", {"ComputeQuotaTarget": quota.get("ComputeQuotaTarget")})
+        for quota in found.quotas
+    ]
+    asked.append(("AWS::SageMaker::ClusterSchedulerConfig", {}))
+    for kind, wanted in asked:
+        live = _LIVE[kind](found, wanted)
+        if live is not None:
+            yield kind, live
+
+
 def _kinds(template: Json) -> Iterator[str]:
     return (resource["Type"] for resource in template.get("Resources", {}).values())
 
@@ -174,10 +205,11 @@ def _create_only(kind: str) -> list[str]:
     return [*entry.get("create_only", ()), *entry.get("documented", ())]
 
 
-def _is_fixed(path: str) -> bool:
-    """Whether it is an immutable part of an instance group."""
+def _is_fixed(path: str, then: Any) -> bool:
+    """Whether it is an instance group that is removed, or a part of one that cannot change."""
     fixed = catalog.allowed("immutable_of_instance_group")
-    return path.startswith(("InstanceGroups[", "RestrictedInstanceGroups[")) and path.rpartition("].")[2] in fixed
+    group, _, part = path.rpartition("].")
+    return part in fixed if group else path.endswith("]") and then is None
 
 
 def _at(properties: Any, path: str) -> Any:
@@ -186,22 +218,50 @@ def _at(properties: Any, path: str) -> Any:
     return properties
 
 
+def _sentence(path: str, now: Any, then: Any) -> str:
+    return f"{path}: {_text(now)} now, {_text(then)} in the config"
+
+
 def _text(value: Any) -> str:
-    text = "nothing" if value in (None, [], {}) else str(value)
-    return text if len(text) <= 120 else text[:117] + "..."
+    if value in (None, [], {}):
+        return "nothing"
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+QUIET = ("Tags", "ResolveConflicts", "PreserveOnDelete")
+"""Properties that are not compared: a deployment sets them, which changes nothing else."""
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two values mean the same; texts may hold the same JSON."""
+    if isinstance(one, str) and isinstance(other, str) and one[:1] == other[:1] == "{":
+        try:
+            return same(json.loads(one), json.loads(other))
+        except ValueError:
+            return False
+    return same(one, other)
+
+
+def _size(group: Json | None) -> str | None:
+    """An instance group in a message."""
+    return None if group is None else f"{group.get('InstanceCount', 0)} instances"
 
 
 def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:
     """Top-level properties that differ; for a cluster, group by group. Properties that were not read are skipped."""
     for key in dict.fromkeys([*now, *then]):
         before, after = now.get(key), then.get(key)
-        if key in ("Tags", "ResolveConflicts", "PreserveOnDelete") or same(before, after):
+        if key in QUIET or _alike(before, after):
             continue
         if key in ("InstanceGroups", "RestrictedInstanceGroups"):
             old = {group["InstanceGroupName"]: group for group in before or ()}
             new = {group["InstanceGroupName"]: group for group in after or ()}
             for name in dict.fromkeys([*old, *new]):
-                for inner, one, other in _differences(old.get(name, {}), new.get(name, {})):
+                if name not in old or name not in new:
+                    yield f"{key}[{name}]", _size(old.get(name)), _size(new.get(name))
+                    continue
+                for inner, one, other in _differences(old[name], new[name]):
                     yield f"{key}[{name}].{inner}", one, other
         else:
             yield key, before, after

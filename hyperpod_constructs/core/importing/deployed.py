@@ -228,7 +228,8 @@ def settings_of(group: Json) -> dict[str, Any]:
     if kubernetes := found.pop("KubernetesConfig", None):
         labels = kubernetes.get("DesiredLabels") or kubernetes.get("CurrentLabels")
         taints = kubernetes.get("DesiredTaints") or kubernetes.get("CurrentTaints")
-        found["KubernetesConfig"] = {"Labels": labels, "Taints": taints}
+        given = {"Labels": labels, "Taints": taints}
+        found["KubernetesConfig"] = {key: value for key, value in given.items() if value}
     return found
 
 

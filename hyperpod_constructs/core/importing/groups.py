@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import catalog
 from .conforming import GROUP, conform
 
 _NAMES = (
@@ -215,10 +214,3 @@ def _take(data: dict[str, Any], given: Any, key: str, name: str, *, number: bool
     if value in (None, "", [], {}):
         return
     data[key] = int(value) if number and str(value).lstrip("-").isdigit() else value
-
-
-def accelerated(data: Mapping[str, Any]) -> bool:
-    """Whether a group has accelerators, from the catalog."""
-    types = [data.get("instance_type"), *data.get("instance_types", ())]
-    found = [catalog.find_instance_type(name) for name in types if name]
-    return any(each is not None and each.accelerator is not None for each in found)

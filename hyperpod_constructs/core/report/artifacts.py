@@ -105,6 +105,7 @@ def _assets(words: Words) -> Iterator[tuple[Content, ...]]:
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
         "Custom::CDKBucketDeployment",
+        "Custom::HyperPodLifecycleScripts",
         "Custom::HyperPodKubernetesObjects",
     ):
         for digest in dict.fromkeys(_HASH.findall(json.dumps(_sources(it), default=str))):
@@ -114,5 +115,6 @@ def _assets(words: Words) -> Iterator[tuple[Content, ...]]:
 def _sources(properties: Mapping[str, Any]) -> list[Any]:
     code_of = properties.get("Code") or {}
     content = properties.get("Content") or {}
-    keys = [code_of.get("S3Key"), content.get("S3Key"), *as_list(properties.get("SourceObjectKeys"))]
+    source = properties.get("Source") or {}
+    keys = [code_of.get("S3Key"), content.get("S3Key"), source.get("Key"), *as_list(properties.get("SourceObjectKeys"))]
     return [one for one in keys if one]

@@ -9,20 +9,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from botocore.exceptions import ClientError
 
+from ..shared.refusals import until_allowed
+
 log = logging.getLogger(__name__)
 logging.getLogger().setLevel(logging.INFO)
-
-
-_PASSES = ("AccessDenied", "AccessDeniedException", "Throttling", "ThrottlingException")
-"""Refusals that may pass: the policies of a new role take some seconds to work."""
-_DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
-
-
-Answer = TypeVar("Answer")
 
 
 class Refused(Exception):
@@ -56,7 +50,7 @@ def answer(
         # as it was given: CloudFormation makes up an id when the answer of a Create was lost
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
     physical_id = f"{wanted['LogicalId']}-guard"
-    live = patiently(lambda: live_cluster(wanted, cloudformation, sagemaker), sleep)
+    live = until_allowed(lambda: live_cluster(wanted, cloudformation, sagemaker), sleep)
     if live is not None:
         found = replacing(wanted, event.get("OldResourceProperties", {}), live)
         if found and wanted["AllowReplacement"] != "true":
@@ -71,7 +65,7 @@ def answer(
                 f"The execution role of an instance group cannot be changed: {'; '.join(roles)}. Keep `execution_roles: "
                 "shared` (or execution_role_arn) of the cluster, or make a group under a new name and delete the old one."
             )
-    moving = patiently(lambda: moved(wanted, cloudformation, fsx), sleep)
+    moving = until_allowed(lambda: moved(wanted, cloudformation, fsx), sleep)
     if moving:
         raise Refused(
             f"This edit moves file systems, which replaces them with new, empty ones: {'; '.join(moving)}. They follow the "
@@ -79,19 +73,6 @@ def answer(
             "that it is in, or to the new zone if a new file system is intended."
         )
     return {"PhysicalResourceId": physical_id, "Data": counts(wanted.get("Groups", ()), live)}
-
-
-def patiently(ask: Callable[[], Answer], sleep: Callable[[float], None]) -> Answer:
-    """The answer to a question, asked again while it is refused in a way that may pass."""
-    for delay in _DELAYS:
-        try:
-            return ask()
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in _PASSES:
-                raise
-            log.info("asked in vain, again in %s s: %s", delay, error)
-            sleep(delay)
-    return ask()
 
 
 def live_cluster(wanted: Mapping[str, Any], cloudformation: Any, sagemaker: Any) -> Mapping[str, Any] | None:

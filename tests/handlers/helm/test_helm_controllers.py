@@ -9,9 +9,9 @@ import pytest
 from chart_files import write
 from helm_api_server import HelmApiServer
 from helm_targets import access_to
+from late_aggregation import LateAggregation
 from test_helm_release import LATER, Colors
 
-from hyperpod_constructs.assembly.rehearsal.controllers import LateAggregation
 from hyperpod_constructs.assembly.rehearsal.store import AGGREGATION
 from hyperpod_constructs.handlers.helm.binary import Helm, HelmError
 from hyperpod_constructs.handlers.kubernetes.errors import ApiError

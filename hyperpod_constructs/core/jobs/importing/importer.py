@@ -58,12 +58,6 @@ class ImportedJob:
         return not self.losses and self.job is not None and not errors(self.findings)
 
     @property
-    def uses_patches(self) -> bool:
-        """Whether parts of the manifest are kept in patches."""
-        parts = [self.data, *self.data.get("replica_specs", ())]
-        return any(key in part for part in parts for key in ("patch", "container_patch", "job_patch"))
-
-    @property
     def text(self) -> str:
         """Returns the content of the job file."""
         lost = [f"Not imported: {loss}" for loss in self.losses]

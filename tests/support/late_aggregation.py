@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .store import AGGREGATION, Store
+from hyperpod_constructs.assembly.rehearsal.store import AGGREGATION, Store
 
 _API = "rbac.authorization.k8s.io"
 

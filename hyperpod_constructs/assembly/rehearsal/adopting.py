@@ -1,0 +1,167 @@
+"""Adoption, simulated: deployed resources are imported into the stacks of an app, then the app is deployed over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...core.findings import Finding, errors
+from ...core.importing.adoption import QUIET, Adoption, Takeover, changes, deployed_resources
+from ...core.importing.deployed_parts import Deployed as Found
+from ..graph import Stack, load
+from .account import Thing
+from .eks import cluster_of
+from .hyperpod import CLUSTER
+from .kubernetes import Installed
+from .play import Rehearsal
+from .resources import MODELS, Live, Request, Resources
+from .stack import Deployed, Outcome, same
+
+_GOVERNED = {
+    "AWS::SageMaker::ComputeQuota": "ComputeQuota",
+    "AWS::SageMaker::ClusterSchedulerConfig": "ClusterSchedulerConfig",
+}
+"""Type to the word that the API's operations have for it."""
+
+
+@dataclass
+class Proof:
+    """What the first deployment after an import does to the imported resources.
+
+    Attributes:
+        outcomes: how the deployment of each stack ended.
+        updated: `Stack.LogicalId` of an imported resource to its changes in place, a sentence each.
+        unchanged: `Stack.LogicalId` of the imported resources that the deployment does not change.
+        findings: HPR07 for each resource that is replaced or deleted, and everything else that a rehearsal reports.
+    """
+
+    outcomes: list[Outcome]
+    updated: dict[str, list[str]] = field(default_factory=dict)
+    unchanged: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the deployment succeeds, and replaces and deletes nothing that was imported."""
+        return not errors(self.findings)
+
+
+def prove(app: Path, adoption: Adoption, found: Found, *, region: str, account: str) -> Proof:
+    """Simulate the import of every resource that `adoption` lists, then the deployment of the app.
+
+    `app` is the cloud assembly that `adoption` was made from, `found` what is deployed. Resources that a deployment
+    would replace are imported here too, which shows what replaces them.
+    """
+    rehearsal = Rehearsal(region=region, account=account)
+    stacks = {stack.deployed_name: stack for stack in load(app)}
+    site = rehearsal.site_of(next(iter(stacks.values())))
+    things = _existing(rehearsal, site.resources, found)
+    imported: dict[str, Thing] = {}
+    for name, stack in stacks.items():
+        takeovers = [one for one in adoption.takeovers if one.stack == name]
+        if not takeovers:
+            continue
+        deployed = site.cloudformation.stacks[name] = _imported(stack, takeovers, things, region, account)
+        imported |= {f"{name}.{logical_id}": live.thing for logical_id, live in deployed.live.items() if live.thing}
+    outcomes = rehearsal.deploy(app)
+    rehearsal.settle()
+
+    proof = Proof(outcomes)
+    ended = {outcome.stack for outcome in outcomes if outcome.ok}
+    for one in adoption.takeovers:
+        path = f"{one.stack}.{one.logical_id}"
+        now = site.cloudformation.stacks[one.stack].live.get(one.logical_id)
+        kept = (one.kind, imported[path].id) in site.resources.account.things
+        reasons = list(one.replaced) or _replacing(path, rehearsal)
+        if not reasons and (now is None or now.thing is not imported[path] or not kept):
+            reasons = ["the app deletes it"]
+        if reasons:
+            what = f"{one.name} or its instance groups" if one.kind == CLUSTER else one.name
+            rehearsal.record.find("HPR07", path, f"the deployment would replace {what}: {'; '.join(reasons)}")
+        elif now is None or one.stack not in ended:
+            continue
+        elif same(one.properties, now.properties):
+            proof.unchanged.append(path)
+        else:
+            proof.updated[path] = changes(one.properties, now.properties) + _quiet(one.properties, now.properties)
+    proof.findings = rehearsal.findings
+    return proof
+
+
+def _existing(rehearsal: Rehearsal, services: Resources, found: Found) -> dict[tuple[str, str], Thing]:
+    """Everything that is deployed before the app, by type and physical id, with nodes that joined and pods that run."""
+    things: dict[tuple[str, str], Thing] = {}
+    for kind, (identifier, properties) in deployed_resources(found):
+        made_up, attributes = services.account.identify(kind, "", "", properties)
+        identity = _physical_id(identifier)
+        attributes = {key: identity if value == made_up else value for key, value in attributes.items()}
+        things[kind, identity] = Thing(kind, identity, "", "deployed", properties, attributes)
+        services.account.add(things[kind, identity])
+    clusters = [thing for (kind, _), thing in things.items() if kind == CLUSTER]
+    for thing in clusters:
+        request = Request("deployed", "", "", CLUSTER, thing.properties, {})
+        after = MODELS[CLUSTER].after_create
+        if after is not None:
+            after(services, thing, request)
+    rehearsal.settle()
+    for (kind, identity), thing in things.items():
+        if kind == "AWS::EKS::Addon":
+            name = str(thing.properties["AddonName"])
+            cluster = cluster_of(services, thing.properties["ClusterName"])
+            rehearsal.world.start(cluster.install(Installed(name), identity, ""))
+        elif kind in _GOVERNED:
+            services.governed.append(_governed(kind, thing))
+    rehearsal.settle()
+    for thing in things.values():
+        team = (thing.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
+        if team:
+            cluster_of(services, found.eks["name"]).team(str(team), there=True)
+    rehearsal.record.findings.clear()  # of what is deployed already; only the deployment matters
+    return things
+
+
+def _governed(kind: str, thing: Thing) -> dict[str, Any]:
+    """A quota or cluster policy as the API has it, for the function that adopts it."""
+    names = {"Kind": _GOVERNED[kind], "Id": thing.id.rpartition("/")[2], "Arn": thing.id}
+    return {**thing.properties, **names, "Status": "Created", "Version": 1, "Tags": []}
+
+
+def _physical_id(identifier: Mapping[str, str]) -> str:
+    """What `Ref` returns: the parts of the primary identifier."""
+    return "|".join(identifier.values())
+
+
+def _imported(
+    stack: Stack,
+    takeovers: list[Takeover],
+    things: Mapping[tuple[str, str], Thing],
+    region: str,
+    account: str,
+) -> Deployed:
+    """The stack after the import of its resources: they are as they were, and retained by its template."""
+    bodies = {one.logical_id: one.as_resource() for one in takeovers}
+    template = {"Resources": bodies}
+    arn = f"arn:aws:cloudformation:{region}:{account}:stack/{stack.deployed_name}/imported"
+    source = Stack(stack.name, template, stack.stack_name, stack.environment, stack.stage, stack.depends_on)
+    deployed = Deployed(stack.deployed_name, arn, source, status="IMPORT_COMPLETE")
+    for one in takeovers:
+        thing = things[one.kind, _physical_id(one.identifier)]
+        thing.stack, thing.name, thing.properties = stack.deployed_name, one.logical_id, dict(one.properties)
+        deployed.live[one.logical_id] = Live(
+            one.kind, thing.id, thing.properties, bodies[one.logical_id], thing.attributes, thing
+        )
+    return deployed
+
+
+def _quiet(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
+    return [f"{key}: as in the config" for key in QUIET if not same(now.get(key), then.get(key))]
+
+
+def _replacing(path: str, rehearsal: Rehearsal) -> list[str]:
+    """The create-only properties that make CloudFormation replace a resource, with both values."""
+    if path not in rehearsal.record.replaced:
+        return []
+    fixed, now, then = rehearsal.record.replaced[path]
+    return changes(now, then, only={name.partition(".")[0] for name in fixed})

@@ -1,0 +1,93 @@
+"""The fix for a key that a model does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from .documents import join
+
+Path = tuple[str | int, ...]
+
+
+def models_at(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], ...]:
+    """The models that are possible at a position.
+
+    >>> from hyperpod_constructs.core.spec import Platform
+    >>> models_at(Platform, ("cluster", "instance_groups", 0))[0].__name__
+    'InstanceGroup'
+    """
+    found: tuple[type[BaseModel], ...] = (model,)
+    for part in path:
+        if isinstance(part, int):
+            continue
+        fields = [each.model_fields[part] for each in found if part in each.model_fields]
+        if fields:
+            found = tuple(each for info in fields for each in models_in(info.annotation))
+    return found
+
+
+def models_in(annotation: Any) -> tuple[type[BaseModel], ...]:
+    """The models in a type annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    return tuple(each for argument in get_args(annotation) for each in models_in(argument))
+
+
+_PROXY = (
+    "remove it; docs/closed-network.md (Behind an HTTP proxy) describes how nodes use a proxy and what cannot use one"
+)
+_EXPLAINED = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
+"""Unknown keys for settings that a page documents."""
+
+
+def fix_of_unknown_key(model: type[BaseModel], path: Path, value: Any) -> str:
+    """The fix for an unknown key: the closest key, the position where it belongs, or the valid keys."""
+    from difflib import get_close_matches
+
+    key = str(path[-1])
+    if key in _EXPLAINED:
+        return _EXPLAINED[key]
+    known = {_plain(name): name for each in models_at(model, path[:-1]) for name in each.model_fields}
+    near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
+    if near:
+        return f"did you mean {known[near[0]]!r}?"
+    related = [name for name in known.values() if _singular_words(key) <= _singular_words(name)]
+    if 0 < len(related) <= 3:
+        return f"did you mean {' or '.join(map(repr, related))}?"
+    if isinstance(value, Mapping) and value and value.keys() <= set(known.values()):
+        return f"remove `{key}:` and write its keys one level up: {', '.join(map(str, value))}"
+    elsewhere = _places(model).get(key, [])
+    if len(elsewhere) == 1:
+        return f"move it to `{elsewhere[0]}`"
+    return f"remove it; valid keys: {', '.join(known.values())}" if known else "remove it"
+
+
+@cache
+def _places(model: type[BaseModel]) -> dict[str, list[str]]:
+    """Where each key of a model belongs, down to a few levels."""
+    found: dict[str, list[str]] = {}
+    for name, place in _keys_below(model, "", 3):
+        found.setdefault(name, []).append(place)
+    return found
+
+
+def _keys_below(model: type[BaseModel], path: str, depth: int) -> Iterator[tuple[str, str]]:
+    for name, info in model.model_fields.items():
+        place = join(path, name)
+        yield name, place
+        inner = models_in(info.annotation)
+        if inner and depth:
+            many = "tuple" in str(info.annotation)
+            yield from _keys_below(inner[0], place + ("[...]" if many else ""), depth - 1)
+
+
+def _singular_words(key: str) -> set[str]:
+    return {word.removesuffix("s") for word in key.lower().replace("-", "_").split("_")}
+
+
+def _plain(key: str) -> str:
+    return key.lower().replace("_", "").replace("-", "")

@@ -1,0 +1,1 @@
+"""The function that copies lifecycle scripts into their bucket."""

@@ -1,0 +1,34 @@
+"""Errors of AWS that may pass: the policies of a new role take some seconds to take effect, and calls are throttled."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from botocore.exceptions import ClientError
+
+log = logging.getLogger(__name__)
+
+_PASSES = ("AccessDenied", "AccessDeniedException", "Throttling", "ThrottlingException")
+_DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
+
+T = TypeVar("T")
+
+
+def until_allowed(call: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+    """The result of a call, which is repeated for 47 seconds while it fails with an error that may pass.
+
+    Raises:
+        ClientError: another error, or the last of those that may pass.
+    """
+    for delay in _DELAYS:
+        try:
+            return call()
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in _PASSES:
+                raise
+            log.info("rejected, next attempt in %s s: %s", delay, error)
+            sleep(delay)
+    return call()

@@ -1,0 +1,153 @@
+"""The function that copies lifecycle scripts into their bucket: boto3 as in Lambda against a model of S3."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from cloudformation import FAILS, Cloud, Delivery, Provider, Resource
+from moto import mock_aws
+
+from hyperpod_constructs.handlers.lifecycle.index import answer
+
+ASSETS, SCRIPTS, KEY = "cdk-hnb659fds-assets-111122223333-us-west-2", "scripts", "0123.zip"
+FILES = {"on_create.sh": b"#!/bin/bash\n", "on_create.d/10-data.sh": b"echo data\n", "empty": b""}
+WANTED: dict[str, Any] = {
+    "ServiceToken": "arn:aws:lambda:us-west-2:111122223333:function:f",
+    "Source": {"Bucket": ASSETS, "Key": KEY},
+    "Bucket": SCRIPTS,
+    "Prefix": "lifecycle/2aac46595e834ce2",
+}
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as made:
+        made.mkdir("on_create.d")
+        for name, data in files.items():
+            made.writestr(name, data)
+    return content.getvalue()
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-west-2")
+        for bucket in (ASSETS, SCRIPTS):
+            client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+        client.put_object(Bucket=ASSETS, Key=KEY, Body=archive(FILES))
+        yield client
+
+
+def stored(s3: Any) -> dict[str, bytes]:
+    listed = s3.list_objects_v2(Bucket=SCRIPTS).get("Contents", ())
+    return {each["Key"]: s3.get_object(Bucket=SCRIPTS, Key=each["Key"])["Body"].read() for each in listed}
+
+
+def event(kind: str, **wanted: Any) -> dict[str, Any]:
+    return {"RequestType": kind, "ResourceProperties": {**WANTED, **wanted}, "PhysicalResourceId": "before"}
+
+
+COPIED = {f"lifecycle/2aac46595e834ce2/{name}": data for name, data in FILES.items()}
+
+
+def test_every_file_is_copied_below_the_prefix(s3: Any) -> None:
+    assert answer(event("Create"), s3) == {"PhysicalResourceId": "s3://scripts/lifecycle/2aac46595e834ce2/"}
+    assert stored(s3) == COPIED
+
+
+def test_settings_are_a_file_more(s3: Any) -> None:
+    answer(event("Create", Settings="CONTAINER_DATA='/opt/é'\n"), s3)
+    settings = {"lifecycle/2aac46595e834ce2/settings.env": "CONTAINER_DATA='/opt/é'\n".encode()}
+    assert stored(s3) == COPIED | settings
+
+
+def test_a_large_file_is_copied_in_parts(s3: Any) -> None:
+    large = random.Random(1).randbytes(20 * 2**20)
+    s3.put_object(Bucket=ASSETS, Key=KEY, Body=archive({"wheels/large.whl": large}))
+    answer(event("Create"), s3)
+    assert stored(s3) == {"lifecycle/2aac46595e834ce2/wheels/large.whl": large}
+    assert "-" in s3.head_object(Bucket=SCRIPTS, Key="lifecycle/2aac46595e834ce2/wheels/large.whl")["ETag"]
+
+
+@pytest.mark.parametrize("prefix", ["lifecycle/2aac46595e834ce2", "lifecycle/another"])
+def test_nothing_is_deleted(prefix: str, s3: Any) -> None:
+    answer(event("Create"), s3)
+    gone = answer(event("Delete", Prefix=prefix), None)  # it needs no client
+    assert gone == {"PhysicalResourceId": "before"}
+    assert stored(s3) == COPIED
+
+
+def test_an_update_to_another_bucket_leaves_the_former_copy(s3: Any) -> None:
+    answer(event("Create"), s3)
+    s3.create_bucket(Bucket="more", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    moved = answer(event("Update", Bucket="more"), s3)
+    assert moved == {"PhysicalResourceId": "s3://more/lifecycle/2aac46595e834ce2/"}
+    assert stored(s3) == COPIED
+
+
+class Refusing:
+    """S3 that rejects the first calls of an operation, as it does until the policies of a new role take effect."""
+
+    def __init__(self, s3: Any, operation: str, code: str, times: int) -> None:
+        self._s3, self._operation, self._code, self.times = s3, operation, code, times
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._operation and self.times:
+            self.times -= 1
+            raise ClientError({"Error": {"Code": self._code, "Message": "rejected"}}, name)
+        return getattr(self._s3, name)
+
+
+@pytest.mark.parametrize("operation", ["download_fileobj", "upload_fileobj"])
+def test_permissions_that_are_not_yet_there_are_waited_for(operation: str, s3: Any) -> None:
+    slept: list[float] = []
+    refusing = Refusing(s3, operation, "AccessDenied", times=3)
+    answer(event("Create"), refusing, slept.append)
+    assert slept == [1.0, 2.0, 4.0]
+    assert stored(s3) == COPIED
+
+
+def test_a_refusal_that_stays_fails_within_the_time_of_the_function(s3: Any) -> None:
+    slept: list[float] = []
+    with pytest.raises(ClientError, match="rejected"):
+        answer(event("Create"), Refusing(s3, "upload_fileobj", "AccessDenied", times=99), slept.append)
+    assert sum(slept) == 47
+
+
+@pytest.mark.parametrize("missing", [{"Bucket": "none"}, {"Source": {"Bucket": ASSETS, "Key": "none.zip"}}])
+def test_what_is_not_there_fails_at_once(missing: dict[str, Any], s3: Any) -> None:
+    with pytest.raises(ClientError, match=r"404|NoSuchBucket"):
+        answer(event("Create", **missing), s3, lambda _: pytest.fail("waited"))
+
+
+@pytest.mark.parametrize("delivery", Delivery)
+def test_a_failed_deployment_keeps_what_the_groups_of_before_read(delivery: Delivery, s3: Any) -> None:
+    """A failing update with other scripts, its rollback, and the deletion of the stack, however events are delivered."""
+    s3.put_object(Bucket=ASSETS, Key="next.zip", Body=archive({"on_create.sh": b"next"}))
+    another = {**WANTED, "Source": {"Bucket": ASSETS, "Key": "next.zip"}, "Prefix": "lifecycle/next"}
+    copier: Callable[[Any], Any] = lambda event: answer(event, s3, lambda _: None)  # noqa: E731
+    cloud = Cloud({"Scripts": Provider(copier)})
+    stack = cloud.stack("Platform")
+    assert stack.deploy({"Scripts-1": Resource("Scripts", WANTED)}) == "CREATE_COMPLETE"
+    cloud.deliver = lambda _: delivery
+    stack.deploy({"Scripts-2": Resource("Scripts", another), "Cluster": FAILS})
+    assert {sent.request for sent in cloud.sent} == {"Create", "Delete"}
+    assert stored(s3) == COPIED | {"lifecycle/next/on_create.sh": b"next"}
+    stack.delete()
+    assert cloud.sent[-1].request == "Delete"
+    assert stored(s3) == COPIED | {"lifecycle/next/on_create.sh": b"next"}
+
+
+def test_the_answer_is_far_below_the_limit_of_cloudformation() -> None:
+    longest = answer(event("Delete", Prefix="lifecycle/" + "x" * 16), None)
+    assert len(json.dumps(longest)) < 4096

@@ -155,7 +155,7 @@ def test_a_cluster_that_is_not_there_and_one_of_slurm(aws: FakeAws, tmp_path: Pa
     aws.on("sagemaker", "DescribeCluster", deployed)
     result = run("--cluster-name", "slurm", "-o", tmp_path / "hyperpod.yaml")
     assert result.exit_code == 1
-    assert "slurm is orchestrated by Slurm; this project is for clusters on EKS" in result.output
+    assert "slurm is orchestrated by Slurm; this project supports EKS orchestration only" in result.output
 
 
 def test_a_file_system_of_the_vpc_is_described(aws: FakeAws):

@@ -244,7 +244,7 @@ def test_a_job_is_found_by_its_name_before_the_hash(api, run):
 def test_no_such_job(api, run):
     result = run("jobs", "describe", "nothing", "-n", "team")
     assert result.exit_code == 1
-    assert "there is no job 'nothing' in namespace team" in result.output
+    assert "job 'nothing' not found in namespace team" in result.output
 
 
 def becomes(api, state, name="llama"):

@@ -216,7 +216,7 @@ def test_retain_goes_to_the_stack_that_it_is_meant_for(account, run, clock):
 def test_retain_of_what_no_failed_stack_has_deletes_nothing(account, run):
     result = run("stacks", "delete", "research", "--retain", "Scripts", "--yes")
     assert result.exit_code == 2
-    assert "no stack of these whose deletion failed has a resource 'Scripts'" in result.output
+    assert "none of these stacks whose deletion failed has a resource 'Scripts'" in result.output
     assert account.deleted == []
 
 

@@ -204,7 +204,7 @@ def test_live_the_insights_of_eks_are_gates(live, run, config, status, state):
 @pytest.mark.parametrize(
     ("versions", "state", "text"),
     [
-        ({"v1": ["1.34", "1.35"]}, "ready", "v1 is installed, not by this config, and fits 1.35"),
+        ({"v1": ["1.34", "1.35"]}, "ready", "v1 is installed, not by this config, and supports 1.35"),
         ({"v1": ["1.34"], "v2": ["1.35"]}, "ready", "bring it to v2 for 1.35"),
         ({"v1": ["1.34"]}, "blocked", "no version for 1.35"),
     ],

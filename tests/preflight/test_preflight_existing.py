@@ -144,7 +144,7 @@ def test_lifecycle_bucket(aws):
         == "bucket scripts is in the region us-east-1; the platform is in us-west-2"
     )
     aws.fail("s3", "HeadBucket", "404", status=404)
-    assert said(look(aws, platform), "HP953").message == "there is no bucket scripts"
+    assert said(look(aws, platform), "HP953").message == "bucket scripts does not exist"
 
 
 def key_policy(*who: str) -> dict[str, str]:

@@ -173,11 +173,11 @@ def types_of(group: InstanceGroup | RestrictedInstanceGroup) -> tuple[InstanceTy
 
 
 def skipped(path: str) -> Problem:
-    """Says that a rule did not look at a value that is only known at deploy time."""
+    """A note that a rule could not check a value that is known only at deploy time."""
     return Problem(
         path,
-        "is known only at deploy time (a CDK token), so this rule did not look at it",
-        cure="nothing to do, unless you can give the value itself",
+        "is a CDK token, which is known only at deploy time: the rule was not applied",
+        cure="Specify the literal value to check it; otherwise ignore this note.",
         consequence="",
         severity=Severity.NOTE,
     )

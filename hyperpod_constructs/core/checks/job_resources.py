@@ -307,7 +307,12 @@ def efa(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {kind.name} has no EFA")
         elif kind.efa_interfaces is None:
             message = f"the number of EFA interfaces of {kind.name} is unknown; {part.efa} cannot be checked"
-            yield Problem(f"{prefix}efa", message, "Check a node's allocatable resources.", severity=Severity.NOTE)
+            yield Problem(
+                f"{prefix}efa",
+                message,
+                f"Compare {prefix}efa with a node's allocatable vpc.amazonaws.com/efa.",
+                severity=Severity.NOTE,
+            )
         elif part.efa > kind.efa_interfaces:
             yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {kind.name} has {kind.efa_interfaces}")
 

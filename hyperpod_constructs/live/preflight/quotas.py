@@ -1,4 +1,4 @@
-"""Probes of service quotas: what the config needs, and what the account already uses, against what it may have."""
+"""Probes of service quotas: required values and current usage compared with the quotas."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .probes import Found, probe
 
 _GIB_PER_TIB = 1024
 _EKS_INTERFACES = 4
-"""Network interfaces of a new EKS control plane at most."""
+"""Maximum network interfaces of a new EKS control plane."""
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a config needs of one quota.
+    """A required value of one quota.
 
     Attributes:
-        rule: reports the shortfall.
-        path: in the config.
+        rule: rule that reports the shortfall.
+        path: path in the config.
         quota: the quota.
-        need: what the config needs now.
-        used: what others in the account use.
-        most: what the config may grow to.
-        unit: of the numbers.
+        need: value that the config requires now.
+        used: usage by other resources in the account.
+        most: value that the config can grow to.
+        unit: unit of the numbers.
     """
 
     rule: str
@@ -71,7 +71,7 @@ def hyperpod_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
     services=("service-quotas", "cloudformation", "ec2", "sagemaker"),
 )
 def network_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
-    """VPCs, internet gateways and elastic IPs of a new network; network interfaces of the nodes."""
+    """VPCs, internet gateways and Elastic IPs of a new network; network interfaces of the nodes."""
     own = own_resources(platform, ask)
     new_network = platform.network.existing is None and "AWS::EC2::VPC" not in own
     vpc, ec2, interfaces, vpcs, gateways, addresses, clusters = ask.together(
@@ -111,7 +111,7 @@ def _limits(service: str, ask: Asking) -> dict[str, Mapping[str, Any]]:
 def _with_defaults(
     service: str, limits: dict[str, Mapping[str, Any]], wants: list[Want], ask: Asking
 ) -> dict[str, Mapping[str, Any]]:
-    """With AWS's defaults of those that the account has no value of its own for."""
+    """Includes AWS's defaults for quotas without an applied value in the account."""
     if all(want.quota.name in limits for want in wants):
         return limits
     listed = ask.all("service-quotas", "ListAWSDefaultServiceQuotas", "Quotas", ServiceCode=service)
@@ -199,10 +199,10 @@ def _short(want: Want, limits: Mapping[str, Mapping[str, Any]], region: str) -> 
         if amount + want.used <= value:
             continue
         grown = " at its maximum size" if rule_severity else ""
-        used = f" plus {want.used:g} in use by others is {amount + want.used:g}" if want.used else ""
+        used = f" plus {want.used:g} used by others is {amount + want.used:g}" if want.used else ""
         message = (
             f"{want.quota.name}: {amount:g} {want.unit}".rstrip()
-            + f" required{grown}{used}, the quota is {value:g}: {amount + want.used - value:g} short"
+            + f" required{grown}{used}, but the quota is {value:g}: {amount + want.used - value:g} short"
         )
         cure = _request(listed, want.quota, amount + want.used, region)
         yield want.rule, Problem(want.path, message, cure, severity=rule_severity)
@@ -221,7 +221,7 @@ def _request(listed: Mapping[str, Any], quota: Quota, wanted: float, region: str
 def _flexible(
     path: str, group: Any, limits: Mapping[str, Mapping[str, Any]], used: Mapping[tuple[str, bool], int], region: str
 ) -> Iterator[Found]:
-    """A flexible group takes from the quotas of all its types."""
+    """A flexible group uses the quotas of all its types."""
     spot = _is_spot(group)
     free, named = 0.0, []
     for kind in group.types:
@@ -231,8 +231,8 @@ def _flexible(
         named.append(f"{kind} {left:g}")
     if group.count > free:
         message = (
-            f"{group.count} instances of {len(group.types)} types required, the quotas allow {free:g} more: "
-            f"{', '.join(named)}"
+            f"{group.count} instances of {len(group.types)} types required, but the quotas allow {free:g} "
+            f"more: {', '.join(named)}"
         )
         first = catalog.instance_quota("spot" if spot else "cluster", group.types[0])
         taken = used.get((group.types[0], spot), 0)
@@ -246,7 +246,7 @@ def _cards(kind: str) -> int:
 
 
 def _interfaces(platform: Platform, *, new: bool) -> tuple[int, int]:
-    """Network interfaces of the nodes, and of what else is new in the network: now, and at most."""
+    """Network interfaces of the nodes and of other new resources in the network: now, and at most."""
     now = most = 0
     for _, group in _groups(platform):
         cards = max(map(_cards, group.types), default=1)

@@ -1,4 +1,4 @@
-"""HP511 to HP516: settings of add-ons that Kubernetes or the add-on refuses, typed or in `configuration`."""
+"""HP511 to HP516: settings of add-ons that Kubernetes or the add-on rejects, typed or in `configuration`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .registry import Problem, rule
 
 
 def _configured(ctx: Context) -> Iterator[tuple[str, Any]]:
-    """Path and value of what add-ons and charts are configured with: typed settings, and what is handed through."""
+    """Path and value of the configuration of add-ons and charts: typed settings, and passed-through values."""
     if ctx.addons is not None:
         for key, settings in ctx.effective_addons.items():
             for name in ("configuration", "values"):
@@ -217,7 +217,7 @@ def node_selectors(addons: Addons, cluster: Cluster, ctx: Context) -> Iterator[P
 
 
 _TOLD = (label("instance_type").key, label("instance_group_name").key, "kubernetes.io/arch", "kubernetes.io/os")
-"""Labels of nodes, other than those that groups name, whose values a config tells."""
+"""Labels of nodes, other than those set on groups, whose values follow from the config."""
 
 
 def _ordinary(ctx: Context) -> list[Any]:
@@ -225,7 +225,7 @@ def _ordinary(ctx: Context) -> list[Any]:
 
 
 def _labels(ctx: Context, group: Any) -> dict[str, set[str]]:
-    """The labels of a group's nodes, with every value that some of them may have."""
+    """The labels of a group's nodes, with all possible values."""
     arches = {"amd64" if kind.architecture == "x86_64" else "arm64" for kind in types_of(group)}
     known = {_TOLD[0]: set(group.types), _TOLD[1]: {group.name}, _TOLD[2]: arches, _TOLD[3]: {"linux"}}
     return known | {key: {value} for key, value in getattr(group, "labels", {}).items()}

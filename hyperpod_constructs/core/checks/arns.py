@@ -1,4 +1,4 @@
-"""What ARNs name: one set of rules for every field that holds one (`spec/arns.py` says what each field's must name)."""
+"""ARNs: one set of rules for every field that contains one (`spec/arns.py` has the type of each field)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLAN = "arn:aws:sagemaker:us-west-2:111122223333:training-plan/mine"
 
 
 def _wrong(ctx: Context, *kinds: Names, under: str = "", outside: str = "\0") -> Iterator[Problem]:
-    """What is wrong with the ARNs of some kinds, at paths that begin so and not so."""
+    """Problems of the ARNs of some types, at paths with and without some prefixes."""
     for path, text, names in ctx.arns:
         if names in kinds and path.startswith(under) and not path.startswith(outside):
             yield from _about(ctx, path, text, names)

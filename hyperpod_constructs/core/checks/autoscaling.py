@@ -1,4 +1,4 @@
-"""HP38x: recovery, autoscaling by the managed Karpenter, and who owns the counts."""
+"""HP38x: recovery, autoscaling by the managed Karpenter, and management of instance counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HP033 and HP034: facts that the user states over those of the catalog."""
+"""HP033 and HP034: facts in the config that override the catalog."""
 
 from __future__ import annotations
 

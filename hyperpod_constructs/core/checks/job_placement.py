@@ -1,4 +1,4 @@
-"""HP74x and HP75x: a job against the groups, queues, zones and storage of the cluster that it runs on."""
+"""HP74x and HP75x: a job compared with the groups, queues, zones and storage of its cluster."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _platform(fields: str, group: str = "", rest: str = "") -> str:
 
 
 def _groups(part: ReplicaSpec, ctx: Context) -> list[tuple[str, Group]]:
-    """The groups whose nodes a replica spec may use."""
+    """The groups whose nodes a replica spec can use."""
     return [
         (path, group)
         for path, group in ctx.groups
@@ -82,7 +82,7 @@ def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         nodes = sum(group.most for group in groups)
         per_node = share(part, job).per_node or 0
         if not per_node:
-            continue  # no node can ever hold one: HP713, HP714 and HP717 say so
+            continue  # it fits on no node: reported by HP713, HP714 and HP717
         count = part.count + (part.spares or 0)
         if count > nodes * per_node:
             field = "nodes" if part.nodes else "replicas"
@@ -93,7 +93,7 @@ def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
 
 
 def _open_ended(group: Group) -> bool:
-    """Whether only an autoscaler fills the group, as far as it likes."""
+    """Whether only an autoscaler scales the group, without a limit."""
     return group.count == 0 and getattr(group, "max_count", None) is None
 
 
@@ -207,7 +207,7 @@ def within_quota(job: Job, governance: Governance) -> Iterator[Problem]:
 
 
 def _accelerators(team: Team, name: str, each: int) -> tuple[float, float] | None:
-    """Accelerators of a type that a team owns, and the most it can have; None where the quota does not say."""
+    """A team's quota of accelerators of a type, and the maximum with borrowing; None if the quota does not set it."""
     own = _sum(team.quota, name, each)
     if own is None:
         return None
@@ -300,7 +300,7 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
                 if opaque(wanted) or wanted is None:
                     continue
                 if wanted not in known:
-                    if field == "fsx":  # claims of others are not in the config
+                    if field == "fsx":  # claims of other tools are not in the config
                         fix = f"Use one of: {', '.join(known)}." if known else "Define it under storage.lustre."
                         yield Problem(path, f"no file system {wanted!r}", fix)
                 elif not {job.effective_namespace, job.team} & set(known[wanted]):
@@ -343,7 +343,7 @@ def _not_tolerated(group: Group, part: ReplicaSpec) -> Taint | None:
 
 
 def _taints(group: Group) -> Sequence[Taint]:
-    """The group's taints; the service puts one on every restricted node."""
+    """The group's taints; the service adds one to every restricted node."""
     if isinstance(group, InstanceGroup):
         return group.taints
     restricted = label("restricted_taint")

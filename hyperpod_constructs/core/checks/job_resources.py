@@ -1,4 +1,4 @@
-"""HP71x and HP72x: what a job asks of its nodes. What is stated is honoured or refused with the numbers, never trimmed."""
+"""HP71x and HP72x: resources that a job requests. Configured values are used or rejected, never changed."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _fits(
     other: Decimal,
     pages: Decimal,
 ) -> Iterator[Problem]:
-    """A request against the estimate and against the most that a kubelet offers."""
+    """A request compared with the estimate and with the maximum that a kubelet can offer."""
     total = getattr(kind, field)
     room, most = usable(field, total), offered(field, kind)
     stated = number(getattr(part, field))

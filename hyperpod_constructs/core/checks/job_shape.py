@@ -148,7 +148,7 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
         *(f"elastic.{name}" for name in ("max_restarts", "standalone", "processes_per_node", "metrics")),
     ),
 }
-"""Kind to the fields that only it has."""
+"""Kind to the fields that only this kind supports."""
 
 
 @rule(

@@ -23,7 +23,7 @@ __all__ = [
 
 
 def check_job(job: Job) -> list[Finding]:
-    """Every finding about a job by itself, with paths inside the job.
+    """Returns every finding about a job alone, with paths in the job.
 
     >>> [f.rule for f in check_job(Job(name="a", image="b", instance_type="ml.p5.48xlarge", accelerators=9))]
     ['HP713', 'HP733']
@@ -33,7 +33,7 @@ def check_job(job: Job) -> list[Finding]:
 
 
 def check_jobs(context: Context) -> list[Finding]:
-    """Every finding about the jobs of a context, and none about the rest of it."""
+    """Returns every finding about the jobs of a context, and none about its other parts."""
     about_jobs = (rule for rule in active() if rule.id.startswith("HP7") and rule.applies_to(context))
     found = [rule.finding(problem) for rule in about_jobs for problem in rule.problems(context)]
     return acknowledged(found, context.acknowledge, stale=False)

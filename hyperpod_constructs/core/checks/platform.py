@@ -139,7 +139,7 @@ def _tags(path: str, tags: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _allowed(character: str) -> bool:
-    """Whether a tag may have a character: letters, separators, numbers and `_.:/=+-@` in the service's pattern."""
+    """Whether a tag can contain a character: letters, separators, numbers and `_.:/=+-@` in the service's pattern."""
     return character in "_.:/=+-@" or unicodedata.category(character)[0] in "LZN"
 
 

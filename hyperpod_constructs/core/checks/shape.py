@@ -1,4 +1,4 @@
-"""HP0xx: what is wrong with a file or its shape. Found by `documents` and `config`; described here."""
+"""HP0xx: problems of a file or its structure. Found by `documents` and `config`; documented here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HP819: where file systems lie."""
+"""HP819: zones of file systems."""
 
 from __future__ import annotations
 

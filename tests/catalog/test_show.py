@@ -218,7 +218,7 @@ def test_refresh_live_needs_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     code, _, err = run("refresh", "--live")
     assert code == 2
-    assert "no region: give --region" in err
+    assert "no region: use --region" in err
 
 
 def test_refresh_live_with_an_unknown_profile_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,7 @@ def test_an_installed_package_is_not_written_to(monkeypatch: pytest.MonkeyPatch,
     )
     result = run("catalog", "refresh", "--write")
     assert result.exit_code == 2
-    assert "write your own with --into FOLDER" in result.output
+    assert "use --into FOLDER to write your own" in result.output
 
 
 def test_a_name_that_is_not_stated_stays_unknown() -> None:

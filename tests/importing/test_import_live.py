@@ -134,7 +134,8 @@ def test_a_call_that_is_denied_is_told_and_the_rest_goes_on(action: str, aws: Fa
     result = run("--cluster-name", answer["ClusterName"], "-o", tmp_path / "hyperpod.yaml", "--region", platform.region)
     assert result.exit_code == 3, result.output
     assert (
-        f"not kept: access denied: {action}: AccessDeniedException: not allowed; fix: allow {action}" in result.stderr
+        f"not imported: access denied: {action}: AccessDeniedException: not allowed; fix: allow {action}"
+        in result.stderr
     )
     data = yaml.safe_load((tmp_path / "hyperpod.yaml").read_text())
     assert [group["name"] for group in data["cluster"]["instance_groups"]] == [

@@ -184,7 +184,9 @@ def test_companions_stay_what_they_are(tmp_path: Path):
     file = tmp_path / "all.yaml"
     file.write_text(COMPANIONS)
     told = hyperpod("import", file)
-    assert "ConfigMap script, Service master: not jobs; --output writes them to all-companions.yaml" in told.stderr
+    assert (
+        "ConfigMap script, Service master: not jobs; use --output to write them to all-companions.yaml" in told.stderr
+    )
     result = hyperpod("import", file, "-o", tmp_path / "jobs")
     assert result.exit_code == 0, result.output
     companions = list(yaml.safe_load_all((tmp_path / "jobs" / "all-companions.yaml").read_text()))
@@ -209,8 +211,8 @@ def test_what_is_lost_is_told_and_ends_with_exit_code_1(tmp_path: Path):
     )
     result = hyperpod("import", file)
     assert result.exit_code == 1
-    assert "tune: not kept: oops: unknown field of a job in Kubernetes" in result.stderr
-    assert "tune: not kept: worker: the manifest does not set an image" in result.stderr
+    assert "tune: not imported: oops: unknown field of a job in Kubernetes" in result.stderr
+    assert "tune: not imported: worker: the manifest does not set an image" in result.stderr
     assert "# Not imported: worker: the manifest does not set an image\n" in result.stdout
     assert "# the manifest does not set an image: set it here\nimage: image:missing\n" in result.stdout
 

@@ -146,7 +146,7 @@ def test_stacks_delete_shows_what_stays_and_asks(account, run):
     assert account.deleted == []
     shown = [line.split() for line in result.stderr.splitlines()]
     assert ["3", "research-Eks"] in shown
-    assert ["scripts-1", "AWS::S3::Bucket", "stays"] in shown
+    assert ["scripts-1", "AWS::S3::Bucket", "is", "retained"] in shown
     assert "Delete 4 stack(s), in this order?" in result.output
 
 

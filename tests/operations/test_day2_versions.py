@@ -114,7 +114,7 @@ def test_the_plan_as_text(run, config):
         f"$ npx cdk deploy --context config={config} research-Eks",
         'eks.kubernetes_version: "1.34"',
         "hyperpod software update",
-        "Staying on 1.33:",
+        "If you stay on 1.33:",
     ):
         assert part in text
 
@@ -125,8 +125,8 @@ def test_the_cost_of_staying():
 
     assert "0.60 instead of 0.10 USD per hour, about 365 USD per month more" in staying("1.33")[0]
     assert "1.34 is in standard support until 2026-12-02, 9 days from now" in staying("1.34")[0]
-    assert "EKS then upgrades the control plane by itself" in staying("1.34")[1]
-    assert "From then on extended support: 0.60" in staying("1.34", support="EXTENDED")[1]
+    assert "EKS then upgrades the control plane automatically" in staying("1.34")[1]
+    assert "After that, extended support: 0.60" in staying("1.34", support="EXTENDED")[1]
     assert staying("1.30") == ("1.30 is out of support since 2026-07-23.",)
 
 
@@ -235,14 +235,14 @@ def test_an_existing_cluster_is_upgraded_by_the_aws_cli():
 
 def test_nothing_to_do(run, config):
     result = run("upgrade-plan", config, "--to", "1.33")
-    assert (result.exit_code, "nothing to do" in result.stdout) == (0, True)
+    assert (result.exit_code, "no upgrade required" in result.stdout) == (0, True)
 
 
 @pytest.mark.parametrize(
     ("source", "target", "text"),
     [
         ("1.35", "1.33", "EKS goes back one minor version within 7 days of an upgrade"),
-        ("1.35", "latest", "not a Kubernetes version: 'latest'"),
+        ("1.35", "latest", "'latest' is not a valid Kubernetes version"),
         ("1.35", "2.1", "no upgrade path is known from 1.35 to 2.1"),
         (
             "1.35",

@@ -87,7 +87,7 @@ def test_each_example_has_a_report(examples: Path, example: Path, tmp_path: Path
 def test_a_report_has_every_section_and_says_what_is_left_out() -> None:
     found = sections(data(ROOT / "hyperpod.yaml"))
     assert tuple(found) == SECTIONS
-    assert "left out" in words(found["order"])
+    assert "omitted" in words(found["order"])
     assert "--configs-only" in words(found["overview"])
 
 
@@ -271,7 +271,7 @@ def test_a_job_has_a_report(tmp_path: Path) -> None:
     assert "one node of ml.p5.48xlarge, 1 replica" in words(parts["takes"])
     assert '"kind": "HyperPodPyTorchJob"' in words(parts["manifest"])
     alone = json.loads(report("--job", file, "--format", "json").stdout)
-    assert "No cluster is named" in words(sections(alone)["takes"])
+    assert "No cluster is specified" in words(sections(alone)["takes"])
 
 
 def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
@@ -289,10 +289,10 @@ def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["a.yaml", "--from", "b.yaml", "--deployed", "c"], "--from or --deployed, not both"),
+        (["a.yaml", "--from", "b.yaml", "--deployed", "c"], "--from and --deployed are mutually exclusive"),
         (["a.yaml", "b.yaml", "--from", "c.yaml"], "compare with one config"),
         (["a.yaml", "b.yaml", "--job", "c.yaml"], "a job runs on one cluster"),
-        (["a.yaml", "-o", "report.txt"], "the ending is not .html, .md or .json"),
+        (["a.yaml", "-o", "report.txt"], "the extension is not .html, .md or .json"),
     ],
 )
 def test_wrong_use(arguments: list[str], said: str) -> None:

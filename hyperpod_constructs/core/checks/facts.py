@@ -22,7 +22,7 @@ cluster:
     "HP033",
     title="No stated fact is used.",
     severity=Severity.WARNING,
-    why="Checks and numbers rest on what the user stated; nobody compared it with AWS.",
+    why="Rules and numbers use values that the user stated, which are not verified with AWS.",
     cure="Remove the statement when the catalog has the fact; until then acknowledge the finding.",
     source="`facts` in the config, or use_facts() in an app",
     wrong=_NEW % "ml.p9.48xlarge",

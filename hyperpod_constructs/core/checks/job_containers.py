@@ -155,7 +155,7 @@ def own_pods(job: Job) -> Iterator[Problem]:
     )
     source = f"metadata.labels['{load('jobs')['name_labels'][job.kind]}']"
     cure = (
-        "state `on_change: replace` or `refuse`, or take the name from the pod: "
+        "set `on_change: replace` or `refuse`, or read the name from the pod: "
         f'env: {{JOB_NAME: {{pod_field: "{source}"}}}}, then ${{JOB_NAME}} in the command'
     )
     for prefix, holder in _texts(job):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..findings import Severity
 from .registry import describe
 
-_YAML = "YAML 1.2, core schema; the limits are ours"
+_YAML = "YAML 1.2, core schema; limits of this library"
 _SPEC = "the spec models; `hyperpod schema` prints them as JSON Schema"
 
 describe(

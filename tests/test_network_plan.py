@@ -18,7 +18,7 @@ from hyperpod_constructs.core.network_plan import (
     node_ranges,
     plan,
     public_prefix,
-    surge,
+    replacement_nodes,
     usable,
     zones_of,
 )
@@ -156,7 +156,7 @@ def rollout(**size: int) -> dict[str, Any]:
     ids=str,
 )
 def test_nodes_that_are_replaced_at_a_time(fields: dict[str, Any], nodes: int) -> None:
-    assert surge(group(**fields)) == nodes
+    assert replacement_nodes(group(**fields)) == nodes
 
 
 def test_what_groups_take_of_each_zone() -> None:

@@ -20,7 +20,7 @@ from assembly import ROOT
 from hyperpod_constructs.assembly.justified import JUSTIFIED
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.assembly.wildcards import Wildcard, normalized, reasons, wildcards
-from hyperpod_constructs.constructs.addons.load_balancer_policy import UNHELD
+from hyperpod_constructs.constructs.addons.load_balancer_policy import UNRESTRICTED
 from hyperpod_constructs.core.config import load
 
 pytestmark = pytest.mark.slow
@@ -95,7 +95,7 @@ def test_what_is_on_any_resource_has_no_resource_or_is_explained(found: list[Wil
         if "*" in one.resources
         for action in one.actions
         if resource_types(action) and action not in HELD_OTHERWISE
-        if not (one.made_by == "InferenceOperatorAccess" and action in UNHELD)
+        if not (one.made_by == "InferenceOperatorAccess" and action in UNRESTRICTED)
     ]
     assert unexplained == []
 

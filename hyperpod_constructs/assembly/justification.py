@@ -23,7 +23,7 @@ class Justified:
         reason: why that is as it should be.
         finding: what the rule found, a regular expression for the whole of it; empty where the rule says nothing more.
         actions: the only actions that statements on the resource `*` may have; required for that finding.
-        beside: the resource is made beside the construct, under an id that begins with the construct's.
+        sibling: the resource is made beside the construct, under an id that begins with the construct's.
     """
 
     rule: str
@@ -32,7 +32,7 @@ class Justified:
     reason: str
     finding: str = ""
     actions: frozenset[str] = frozenset()
-    beside: bool = False
+    sibling: bool = False
     used: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -53,6 +53,6 @@ def actions_of(role: str, *groups: str) -> frozenset[str]:
 
 def describing() -> frozenset[str]:
     """The actions of an execution role that look something up, for which no resource can be named."""
-    looked_up = {it for it in catalog.role("execution").actions["network"] if it.startswith("ec2:Describe")}
+    looked_up = {action for action in catalog.role("execution").actions["network"] if action.startswith("ec2:Describe")}
     others = actions_of("execution", "network_identity", "fsx", "rolling_update_alarms")
     return frozenset({*looked_up, *others, "ecr:GetAuthorizationToken"})

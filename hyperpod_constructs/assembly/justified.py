@@ -11,7 +11,7 @@ from ..constructs.addons.cloudwatch_observability import CloudWatchObservability
 from ..constructs.addons.ebs_csi import EbsCsiAddon
 from ..constructs.addons.fsx_csi import FsxCsiAddon
 from ..constructs.addons.inference_operator import InferenceOperatorAccess
-from ..constructs.addons.load_balancer_policy import UNHELD
+from ..constructs.addons.load_balancer_policy import UNRESTRICTED
 from ..constructs.addons.mountpoint_s3_csi import MountpointS3CsiAddon
 from ..constructs.addons.observability import ObservabilityAddon
 from ..constructs.addons.spaces import SpacesAddon
@@ -281,7 +281,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         "the controller's own policy: what it makes gets its tag and is changed by its tag; listeners, ingress rules of "
         "security groups, certificates and firewalls are not held to the tag",
         r"Resource::\*",
-        UNHELD,
+        UNRESTRICTED,
     ),
     Justified(
         _IAM5,
@@ -299,8 +299,10 @@ JUSTIFIED: tuple[Justified, ...] = (
         "certificates get their ids when the operator makes them; tags are added only",
         rf"{_ARN}:acm:{_OWN}:certificate/\*",
     ),
-    Justified(_IAM5, MountpointS3CsiAddon, _ROLE, "all objects of the buckets that are mounted", _OBJECTS, beside=True),
-    Justified(_IAM5, MountpointS3CsiAddon, _ROLE, "what CDK grants on one bucket", _S3, beside=True),
+    Justified(
+        _IAM5, MountpointS3CsiAddon, _ROLE, "all objects of the buckets that are mounted", _OBJECTS, sibling=True
+    ),
+    Justified(_IAM5, MountpointS3CsiAddon, _ROLE, "what CDK grants on one bucket", _S3, sibling=True),
     # teams, storage, observability
     Justified(
         _IAM5,

@@ -82,7 +82,7 @@ class JustifiedNag:
 
     def _unjustified(self) -> Iterator[tuple[str, str, str, str | None]]:
         for rule_name, path, description, severity in self._violations():
-            if not any(self._covers(one, rule_name, path) for one in self._justified):
+            if not any(self._covers(justified, rule_name, path) for justified in self._justified):
                 yield rule_name, path, description, severity
 
     def _violations(self) -> Iterator[tuple[str, str, str, str | None]]:
@@ -93,16 +93,18 @@ class JustifiedNag:
             if isinstance(construct, eks_v2.CfnCluster):
                 yield from _eks_violations(construct)
 
-    def _covers(self, one: Justified, rule_name: str, path: str) -> bool:
+    def _covers(self, justified: Justified, rule_name: str, path: str) -> bool:
         rule, _, found = rule_name.removesuffix("]").partition("[")
-        if rule != one.rule or not re.fullmatch(one.finding, found):
+        if rule != justified.rule or not re.fullmatch(justified.finding, found):
             return False
         resource = self._at(path)
-        if resource is None or not any(re.fullmatch(one.below, it) for it in _paths_below(resource, one)):
+        if resource is None or not any(
+            re.fullmatch(justified.below, prefix) for prefix in _paths_below(resource, justified)
+        ):
             return False
-        if found == "Resource::*" and not actions_on_any_resource(resource) <= one.actions:
+        if found == "Resource::*" and not actions_on_any_resource(resource) <= justified.actions:
             return False
-        one.used.add(path)
+        justified.used.add(path)
         return True
 
     def _at(self, path: str) -> IConstruct | None:
@@ -115,15 +117,15 @@ class JustifiedNag:
         return self._found[path]
 
 
-def _paths_below(resource: IConstruct, one: Justified) -> Iterator[str]:
+def _paths_below(resource: IConstruct, justified: Justified) -> Iterator[str]:
     """Paths of a resource below the constructs of the class that can have made it: the innermost, or one beside it."""
     path = resource.node.path
     for scope in reversed(resource.node.scopes):
-        if one.beside:
+        if justified.sibling:
             for child in scope.node.children:
-                if isinstance(child, one.made_by) and path.startswith(child.node.path):
+                if isinstance(child, justified.made_by) and path.startswith(child.node.path):
                     yield path.removeprefix(child.node.path)
-        elif isinstance(scope, one.made_by):
+        elif isinstance(scope, justified.made_by):
             yield path.removeprefix(scope.node.path).removeprefix("/")
             return
 
@@ -145,7 +147,7 @@ def statements_of(resource: IConstruct) -> list[dict[str, Any]]:
         documents = [Stack.of(resource).resolve(resource.policy_document)]
     elif isinstance(resource, iam.CfnRole):
         inline = Stack.of(resource).resolve(resource.policies) or []
-        documents = [one.get("policyDocument", one.get("PolicyDocument")) for one in inline]
+        documents = [statement.get("policyDocument", statement.get("PolicyDocument")) for statement in inline]
     return [statement for document in documents if document for statement in as_list(document["Statement"])]
 
 

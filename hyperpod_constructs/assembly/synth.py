@@ -43,10 +43,10 @@ def main(configs: Sequence[Path] = (), outdir: Path | None = None) -> int:
     for finding in findings:
         if finding.severity is not Severity.NOTE:
             print(finding, file=sys.stderr)
-    if errors(findings) or any(one.platform is None for one in loaded):
+    if errors(findings) or any(config.platform is None for config in loaded):
         print(f"hyperpod: {summary(findings)}; nothing was synthesized", file=sys.stderr)
         return 1
-    platforms = [one.platform for one in loaded if one.platform is not None]
+    platforms = [config.platform for config in loaded if config.platform is not None]
     use_packaged_node()
     if "CDK_OUTDIR" in os.environ:  # run by the CDK CLI, which has its own output folder and summary
         build(platforms, context=context, outdir=os.environ["CDK_OUTDIR"]).synth()
@@ -131,8 +131,8 @@ def describe(outdir: Path, loaded: Sequence[Loaded]) -> str:
         kinds = Counter(r["Type"].split("::")[-1] for r in resources.values() if not r["Type"].startswith("AWS::CDK"))
         top = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
         lines.append(f"  {template.name.removesuffix('.template.json'):<28}{len(resources):>4} resources: {top}, ...")
-    findings = [finding for one in loaded for finding in one.findings]
-    platforms = [one.platform for one in loaded if one.platform is not None]
+    findings = [finding for config in loaded for finding in config.findings]
+    platforms = [config.platform for config in loaded if config.platform is not None]
     names = ", ".join(platform.name for platform in platforms)
     stacks = "--all" if len(platforms) == 1 else shlex.join(f"{stage}/*" for stage in stage_names(platforms))
     return "\n".join(
@@ -140,7 +140,7 @@ def describe(outdir: Path, loaded: Sequence[Loaded]) -> str:
             f"{names}: {len(lines)} stacks, {total} resources in {outdir}/",
             *lines,
             f"findings: {summary(findings)}",
-            f"next: hyperpod validate {shlex.join(str(one.path) for one in loaded)} (all findings)",
+            f"next: hyperpod validate {shlex.join(str(config.path) for config in loaded)} (all findings)",
             *(f"      npx cdk {verb} --app {shlex.quote(str(outdir))} {stacks}" for verb in ("diff", "deploy")),
         ]
     )

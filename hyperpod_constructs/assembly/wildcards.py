@@ -40,7 +40,7 @@ def wildcards(scope: IConstruct) -> Iterator[Wildcard]:
             maker = _maker(construct)
             for statement in statements_of(construct):
                 actions = tuple(sorted(as_list(statement["Action"])))
-                resources = tuple(sorted({_text(one) for one in as_list(statement["Resource"])}))
+                resources = tuple(sorted({_text(resource) for resource in as_list(statement["Resource"])}))
                 if statement["Effect"] == "Allow" and "*" in "".join((*actions, *resources)):
                     keys = sorted(key for test in statement.get("Condition", {}).values() for key in test)
                     yield Wildcard(maker, actions, resources, tuple(keys))
@@ -52,13 +52,14 @@ def _maker(construct: IConstruct) -> str:
             return type(scope).__name__
         if type(scope).__module__.startswith("hyperpod_constructs."):
             return type(scope).__name__
-        beside = [one for one in JUSTIFIED if one.beside]
-        for row in beside:
+        siblings = [justified for justified in JUSTIFIED if justified.sibling]
+        for row in siblings:
             for child in scope.node.children:
                 if isinstance(child, row.made_by) and construct.node.path.startswith(child.node.path):
                     return row.made_by.__name__
     return next(
-        (it.node.id.rstrip("0123456789ABCDEF") for it in construct.node.scopes if "Custom::" in it.node.id), "Stack"
+        (scope.node.id.rstrip("0123456789ABCDEF") for scope in construct.node.scopes if "Custom::" in scope.node.id),
+        "Stack",
     )
 
 
@@ -82,20 +83,20 @@ def normalized(found: Iterable[Wildcard], regions: Iterable[str]) -> list[Wildca
     return sorted(
         {
             Wildcard(
-                it.made_by,
-                it.actions,
-                tuple(sorted({pattern.sub("REGION", one) for one in it.resources})),
-                it.condition,
+                wildcard.made_by,
+                wildcard.actions,
+                tuple(sorted({pattern.sub("REGION", resource) for resource in wildcard.resources})),
+                wildcard.condition,
             )
-            for it in found
+            for wildcard in found
         }
     )
 
 
 def reasons(wildcard: Wildcard) -> list[str]:
     """Why the statement is as it is: the reasons of the accepted findings of cdk-nag that it leads to."""
-    texts = [f"Action::{one}" for one in wildcard.actions if "*" in one]
-    texts += [f"Resource::{one}" for one in wildcard.resources if "*" in one]
+    texts = [f"Action::{action}" for action in wildcard.actions if "*" in action]
+    texts += [f"Resource::{resource}" for resource in wildcard.resources if "*" in resource]
     found: dict[str, None] = {}
     for text in texts:
         for row in JUSTIFIED:
@@ -119,4 +120,4 @@ def _fits(pattern: str, text: str) -> bool:
         .replace("REGION", "us-east-1")
         .replace("Resource::ARN", "Resource::<A.Arn>")
     )
-    return any(re.fullmatch(pattern, one) for one in (as_nag, as_nag.replace("ID", "<Id>")))
+    return any(re.fullmatch(pattern, finding_id) for finding_id in (as_nag, as_nag.replace("ID", "<Id>")))

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _read(files: Sequence[Path], kind: str | None) -> list[Job] | None:
     """The jobs of the files, None when one has errors; everything but notes is told."""
     jobs, found = [], []
-    for loaded in [one for file in files for one in read_jobs(file)]:
+    for loaded in [loaded for file in files for loaded in read_jobs(file)]:
         found += loaded.findings
         if loaded.job is not None:
             job = loaded.job.model_copy(update={"kind": kind}) if kind else loaded.job

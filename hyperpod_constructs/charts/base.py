@@ -17,7 +17,7 @@ class ObjectsChart(cdk8s.Chart):
 
     def __init__(self, scope: Construct, id: str, *, objects: Sequence[Mapping[str, Any]]) -> None:
         super().__init__(scope, id)
-        self.objects: list[dict[str, Any]] = [dict(one) for one in objects]
+        self.objects: list[dict[str, Any]] = [dict(manifest) for manifest in objects]
 
     def to_json(self) -> list[Any]:
         """The objects, as cdk8s writes them and as CDK applies them."""

@@ -59,9 +59,9 @@ class Hyperpod(LazyGroup):
         except Exception as error:
             if os.environ.get("HYPERPOD_DEBUG"):
                 raise
-            from .faults import told
+            from .faults import user_message
 
-            message, code = told(error)
+            message, code = user_message(error)
             click.echo(f"Error: {message}", err=True)
             raise SystemExit(code) from None
 

@@ -30,9 +30,9 @@ def adopt(config: Path, folder: Path, profile: str | None, region: str | None, o
 
     For each existing resource that a stack would create: its identifier, and whether the first deployment after the
     import replaces it, in which case it cannot be adopted. Templates and identifiers for CloudFormation's import are
-    written to a folder, with a mapping for `cdk import` if that command supports it. The import and the deployment after
-    it are simulated as by `hyperpod rehearse`, which requires its extra. Exit code: 0 if nothing would be replaced and the
-    deployment succeeds, 3 otherwise or if a request was not answered, 1 for a config with errors.
+    written to a folder, with a mapping for `cdk import` if that command supports it. The import and the deployment
+    after it are simulated as by `hyperpod rehearse`, which requires its extra. Exit code: 0 if nothing would be
+    replaced and the deployment succeeds, 3 otherwise or if a request was not answered, 1 for a config with errors.
     """
     from ..assembly.rehearsal.adopting import prove
     from ..assembly.rehearsal.schemas import NoSchemas, schema
@@ -69,14 +69,14 @@ def adopt(config: Path, folder: Path, profile: str | None, region: str | None, o
     data = {
         "resources": [
             {
-                "stack": one.stack,
-                "logical_id": one.logical_id,
-                "type": one.kind,
-                "identifier": dict(one.identifier),
-                "replaced": list(one.replaced),
-                "changed": list(one.changed),
+                "stack": takeover.stack,
+                "logical_id": takeover.logical_id,
+                "type": takeover.kind,
+                "identifier": dict(takeover.identifier),
+                "replaced": list(takeover.replaced),
+                "changed": list(takeover.changed),
             }
-            for one in made.takeovers
+            for takeover in made.takeovers
         ],
         "left": made.others,
         "new": made.new,
@@ -131,10 +131,11 @@ def _text(made: Adoption, proof: Proof, folder: Path, config: Path) -> str:
     from ..core.terminal import readable
 
     lines = []
-    for one in made.takeovers:
-        lines.append(f"{one.stack}: {one.name}: {'WOULD BE REPLACED, not adopted' if one.replaced else 'adopted'}")
-        lines += [f"    replaced because of {text}" for text in one.replaced]
-        lines += [f"    changed by the first deployment: {text}" for text in one.changed]
+    for takeover in made.takeovers:
+        outcome = "WOULD BE REPLACED, not adopted" if takeover.replaced else "adopted"
+        lines.append(f"{takeover.stack}: {takeover.name}: {outcome}")
+        lines += [f"    replaced because of {text}" for text in takeover.replaced]
+        lines += [f"    changed by the first deployment: {text}" for text in takeover.changed]
     lines += [f"not changed: {text}" for text in made.others]
     lines += [
         f"{stack}: {number} other resources are created by the first deployment" for stack, number in made.new.items()

@@ -37,7 +37,7 @@ def show(kind: str, name: str, output: str) -> None:
 
         name = ADDON_NAMES.get(name, name)
     try:
-        found = KINDS[kind].one(name)
+        found = KINDS[kind].find(name)
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
     file = load(KINDS[kind].file)

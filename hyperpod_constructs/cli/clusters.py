@@ -32,8 +32,15 @@ def list_(profile: str | None, region: str | None, output: str) -> None:
         found = asked(sagemaker(profile, region))
     head = ["NAME", "STATUS", "EKS", "GROUPS", "NODES", "CREATED"]
     rows = [
-        [it["name"], it["status"], it["eks"], it["groups"], f"{it['nodes']}/{it['target']}", it["created"]]
-        for it in found
+        [
+            cluster["name"],
+            cluster["status"],
+            cluster["eks"],
+            cluster["groups"],
+            f"{cluster['nodes']}/{cluster['target']}",
+            cluster["created"],
+        ]
+        for cluster in found
     ]
     emit(found, output, lambda: table(head, rows, empty="no HyperPod cluster in this region"))
 
@@ -53,14 +60,14 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
         head = ["GROUP", "TYPE", "NODES", "STATUS", "SOFTWARE", "PLAN"]
         rows = [
             [
-                it["name"],
-                ",".join(it["types"]),
-                f"{it['count']}/{it['target']}",
-                it["status"],
-                it["software"],
-                it["training_plan"],
+                group["name"],
+                ",".join(group["types"]),
+                f"{group['count']}/{group['target']}",
+                group["status"],
+                group["software"],
+                group["training_plan"],
             ]
-            for it in found["instance_groups"]
+            for group in found["instance_groups"]
         ]
         plain = {key.replace("_", " "): value for key, value in found.items() if key != "instance_groups"}
         shown = {key: ", ".join(value) if isinstance(value, list) else value for key, value in plain.items()}
@@ -84,5 +91,5 @@ def nodes(
     with in_words():
         found = asked(sagemaker(profile, region), name, group=group, status=status)
     head = ["NODE", "GROUP", "TYPE", "STATUS", "SOFTWARE", "HOST", "MESSAGE"]
-    rows = [[it[key] for key in ("id", "group", "type", "status", "software", "host", "message")] for it in found]
+    rows = [[event[key] for key in ("id", "group", "type", "status", "software", "host", "message")] for event in found]
     emit(found, output, lambda: table(head, rows, empty="no matching nodes"))

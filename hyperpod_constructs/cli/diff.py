@@ -91,8 +91,8 @@ def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: 
     if allowed:
         stopping = [edit for edit in stopping if edit.change is not Change.REPLACES_CLUSTER]
     steps = [
-        {"stack": it.stack, "action": it.action, "added": it.added, "changed": it.changed, "replaced": it.replaced,
-         "deleted": it.deleted, "retained": it.retained} for it in played.steps
+        {"stack": step.stack, "action": step.action, "added": step.added, "changed": step.changed, "replaced": step.replaced,
+         "deleted": step.deleted, "retained": step.retained} for step in played.steps
     ]  # fmt: skip
 
     def text() -> str:
@@ -114,7 +114,7 @@ def _lines(found: Sequence[Edit], ours: Sequence[Edit], played: Deployment) -> l
     if len(ours) > _SHOWN:
         lines.append(f"... and {len(ours) - _SHOWN} more (-o json shows all)")
     if not played.changes_nothing:
-        lines += ["", "deployment, in this order:", *(f"  {n}. {it}" for n, it in enumerate(played.steps, 1)), ""]
+        lines += ["", "deployment, in this order:", *(f"  {n}. {step}" for n, step in enumerate(played.steps, 1)), ""]
     return lines
 
 

@@ -13,17 +13,17 @@ BUG = 70
 """Exit code of an unexpected exception, which is a bug (`EX_SOFTWARE` of sysexits.h)."""
 
 
-def told(error: Exception) -> tuple[str, int]:
+def user_message(error: Exception) -> tuple[str, int]:
     """Returns the message for an unhandled exception, and the exit code.
 
-    >>> told(PermissionError(13, "Permission denied", "hyperpod.yaml"))
+    >>> user_message(PermissionError(13, "Permission denied", "hyperpod.yaml"))
     ('hyperpod.yaml: Permission denied', 1)
     """
-    from ..live.operations.aws import Trouble, failure
+    from ..live.operations.aws import FailureCause, failure
 
     what = failure(error, getattr(error, "operation_name", ""))
     if what is not None:
-        return paragraph(f"{what}\n  fix: {what.cure}"), 2 if what.trouble is Trouble.NO_REGION else 1
+        return paragraph(f"{what}\n  fix: {what.cure}"), 2 if what.cause is FailureCause.NO_REGION else 1
     if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         return paragraph(f"{where}{error.strerror or error}"), 1
@@ -33,9 +33,11 @@ def told(error: Exception) -> tuple[str, int]:
         release = version("hyperpod-constructs")
     except PackageNotFoundError:
         release = "unknown"
-    said = str(error).splitlines()[0] if str(error) else ""
+    first_line = str(error).splitlines()[0] if str(error) else ""
     cure = "report this with the output of the same command with HYPERPOD_DEBUG=1"
-    return paragraph(f"unexpected {type(error).__name__} in hyperpod-constructs {release}: {said}\n  fix: {cure}"), BUG
+    return paragraph(
+        f"unexpected {type(error).__name__} in hyperpod-constructs {release}: {first_line}\n  fix: {cure}"
+    ), BUG
 
 
 class WrongUse(click.ClickException):

@@ -138,7 +138,7 @@ def live(cluster_name: str, profile: str | None, region: str | None, output: Pat
     for problem in found.failures.values():
         draft.losses.append(f"{problem}; fix: {problem.cure}")
     file = DEFAULT if str(output) == "-" else str(output)
-    hand_over(finished(draft, origin=f"the HyperPod cluster {cluster_name}", file=file), output)
+    write_out(finished(draft, origin=f"the HyperPod cluster {cluster_name}", file=file), output)
 
 
 def _variables(file: Path) -> Mapping[str, Any]:
@@ -190,7 +190,7 @@ def _import(make: Callable[[], Draft], origin: str, output: Path, force: bool) -
         for finding in invalid.findings:
             click.echo(str(finding), err=True)
         raise SystemExit(1) from None
-    hand_over(finished(draft, origin=origin, file=DEFAULT if str(output) == "-" else str(output)), output)
+    write_out(finished(draft, origin=origin, file=DEFAULT if str(output) == "-" else str(output)), output)
 
 
 def refuse_to_replace(output: Path, force: bool) -> None:
@@ -199,7 +199,7 @@ def refuse_to_replace(output: Path, force: bool) -> None:
         raise click.ClickException(f"{output} already exists; use --force to overwrite it")
 
 
-def hand_over(imported: Imported, output: Path) -> None:
+def write_out(imported: Imported, output: Path) -> None:
     """Writes the file, prints losses and missing values, and exits with the exit code."""
     from ..core.findings import errors, ordered
     from ..core.terminal import readable
@@ -212,7 +212,7 @@ def hand_over(imported: Imported, output: Path) -> None:
         except OSError as problem:
             raise click.ClickException(f"{output} cannot be written: {problem.strerror}") from problem
         click.echo(f"wrote {output}", err=True)
-    for text in imported.told:
+    for text in imported.messages:
         click.echo(readable(f"note: {text}"), err=True)
     for loss in imported.losses:
         click.echo(readable(f"not imported: {loss}"), err=True)

@@ -23,7 +23,7 @@ def job_flags(*, without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
     """Adds a flag for every field to a command; `stated` reads them."""
 
     def decorate(command: Command) -> Command:
-        for path, info in reversed([one for one in _fields(Job) if one[0][0] not in without]):
+        for path, info in reversed([field for field in _fields(Job) if field[0][0] not in without]):
             command = _option(path, info)(command)
         return command
 
@@ -49,12 +49,16 @@ def stated(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_pairs(value: Any) -> bool:
-    return isinstance(value, tuple) and all(isinstance(one, tuple) for one in value)
+    return isinstance(value, tuple) and all(isinstance(item, tuple) for item in value)
 
 
 def _fields(model: type[BaseModel], around: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     for name, info in model.model_fields.items():
-        inner = [one for one in _kinds(info.annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+        inner = [
+            annotation
+            for annotation in _kinds(info.annotation)
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        ]
         if inner:
             yield from _fields(inner[0], (*around, name))
         else:
@@ -64,7 +68,7 @@ def _fields(model: type[BaseModel], around: tuple[str, ...] = ()) -> Iterator[tu
 def _kinds(annotation: Any) -> tuple[Any, ...]:
     """The alternatives of an annotation, without None."""
     alternatives = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    return tuple(one for one in alternatives if one is not NoneType)
+    return tuple(alternative for alternative in alternatives if alternative is not NoneType)
 
 
 def _option(path: tuple[str, ...], info: FieldInfo) -> Callable[[Command], Command]:

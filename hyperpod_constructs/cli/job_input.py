@@ -25,18 +25,18 @@ def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None
     if not files and not flags:
         raise click.UsageError("specify a job file, or a job by flags (--name, --image ...)")
     if files:
-        loaded = [_with(one, flags) for file in files for one in read_jobs(file)]
+        loaded = [_with(loaded_job, flags) for file in files for loaded_job in read_jobs(file)]
     else:
         loaded = [job_in(dict(flags), Document(file=None))]
-    found = [finding for one in loaded for finding in one.findings]
-    for one in loaded:
-        if one.job is not None:
-            found += [one.locate(finding) for finding in check_job(one.job)]
+    found = [finding for loaded_job in loaded for finding in loaded_job.findings]
+    for loaded_job in loaded:
+        if loaded_job.job is not None:
+            found += [loaded_job.locate(finding) for finding in check_job(loaded_job.job)]
     if config is not None:
         loaded, more = in_cluster(loaded, config)
         found += more
-    tell(found)
-    return [one.job for one in loaded if one.job is not None]
+    print_findings(found)
+    return [loaded_job.job for loaded_job in loaded if loaded_job.job is not None]
 
 
 def cluster_of(config: Path | None) -> Cluster | None:
@@ -71,17 +71,24 @@ def in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob], 
     governance = read.platform.governance
     placed = [
         LoadedJob(
-            job=governance.completed(one.job) if governance else one.job,
-            findings=one.findings,
-            document=one.document,
-            keys=one.keys,
+            job=governance.completed(loaded_job.job) if governance else loaded_job.job,
+            findings=loaded_job.findings,
+            document=loaded_job.document,
+            keys=loaded_job.keys,
         )
-        for one in loaded
-        if one.job is not None
+        for loaded_job in loaded
+        if loaded_job.job is not None
     ]
-    context = Context.of(read.platform.model_copy(update={"jobs": tuple(one.job for one in placed), "acknowledge": ()}))
-    own = {(finding.rule, finding.message) for one in placed if one.job for finding in check_job(one.job)}
-    found = [finding for finding in check_jobs(context) if (finding.rule, finding.message) not in own]
+    context = Context.of(
+        read.platform.model_copy(update={"jobs": tuple(loaded_job.job for loaded_job in placed), "acknowledge": ()})
+    )
+    already_found = {
+        (finding.rule, finding.message)
+        for loaded_job in placed
+        if loaded_job.job
+        for finding in check_job(loaded_job.job)
+    }
+    found = [finding for finding in check_jobs(context) if (finding.rule, finding.message) not in already_found]
     return placed, [_located(finding, placed) for finding in found]
 
 
@@ -93,7 +100,7 @@ def _located(finding: Finding, placed: Sequence[LoadedJob]) -> Finding:
     return placed[int(index)].locate(replace(finding, path=inside.removeprefix(".")))
 
 
-def tell(found: Sequence[Finding]) -> None:
+def print_findings(found: Sequence[Finding]) -> None:
     """Prints findings to standard error; exits with 1 if one is an error."""
     for finding in ordered(found):
         click.echo(str(finding), err=True)

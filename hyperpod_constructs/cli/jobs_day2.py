@@ -52,7 +52,7 @@ def list_(
         found = [summary(job) for job in find_all(api, namespace=namespace, kinds=kinds)]
     found = [job for job in found if state is None or job["state"] == state]
     head = ["NAMESPACE", "NAME", "KIND", "STATE", "REPLICAS", "QUEUE", "AGE"]
-    rows = [[*_row(it, "state"), it["replicas"], it["queue"], _age(it["created"])] for it in found]
+    rows = [[*_row(job, "state"), job["replicas"], job["queue"], _age(job["created"])] for job in found]
     emit(found, output, lambda: table(head, rows, empty="no training jobs"))
 
 
@@ -71,11 +71,14 @@ def describe(name: str, namespace: str | None, kind: str | None, output: str, **
     def text() -> str:
         shown = {key: value for key, value in found.items() if not isinstance(value, list)}
         parts = [facts(shown)]
-        rows = [[it["type"], it["status"], it["reason"], it["message"]] for it in found["conditions"]]
+        rows = [
+            [condition["type"], condition["status"], condition["reason"], condition["message"]]
+            for condition in found["conditions"]
+        ]
         parts.append(table(["CONDITION", "STATUS", "REASON", "MESSAGE"], rows, empty="no conditions yet"))
         parts.append(_pods_table(found["pods"]))
         if found["events"]:
-            rows = [[it["type"], it["reason"], it["count"], it["message"]] for it in found["events"]]
+            rows = [[event["type"], event["reason"], event["count"], event["message"]] for event in found["events"]]
             parts.append(table(["EVENT", "REASON", "COUNT", "MESSAGE"], rows))
         return "\n\n".join(parts)
 
@@ -108,7 +111,7 @@ def pods(
 
 def _pods_table(found: list[dict[str, Any]]) -> str:
     keys = ("namespace", "name", "state", "ready", "restarts", "node")
-    rows = [[it[key] for key in keys] + [_age(it["created"])] for it in found]
+    rows = [[pod[key] for key in keys] + [_age(pod["created"])] for pod in found]
     return table(["NAMESPACE", "POD", "STATE", "READY", "RESTARTS", "NODE", "AGE"], rows, empty="no pods")
 
 
@@ -165,8 +168,8 @@ def delete(names: tuple[str, ...], yes: bool, namespace: str | None, kind: str |
         found = [one_job(api, name, namespace, kind) for name in names]
         titles = [f"{job['kind']} {job['metadata']['namespace']}/{job['metadata']['name']}" for job in found]
         if not yes:
-            told = ", ".join(f"{title} ({state(job)})" for title, job in zip(titles, found, strict=True))
-            click.confirm(readable(f"Delete {told}?"), abort=True, err=True)
+            listed = ", ".join(f"{title} ({state(job)})" for title, job in zip(titles, found, strict=True))
+            click.confirm(readable(f"Delete {listed}?"), abort=True, err=True)
         for title, job in zip(titles, found, strict=True):
             run(api, job)
             click.echo(readable(f"{title}: deleted"))

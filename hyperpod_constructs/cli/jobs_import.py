@@ -49,7 +49,10 @@ def import_(files: tuple[Path, ...], output: Path | None, force: bool, stated: t
             texts.append((f"{job.name}.yaml", job.text))
             equal = _report(file, job) and equal
         if imported.companions:
-            names = ", ".join(f"{one['kind']} {(one.get('metadata') or {}).get('name')}" for one in imported.companions)
+            names = ", ".join(
+                f"{companion['kind']} {(companion.get('metadata') or {}).get('name')}"
+                for companion in imported.companions
+            )
             where = f"{file.stem}-companions.yaml"
             if output is None:
                 click.echo(f"{file}: {names}: not jobs; use --output to write them to {where}", err=True)
@@ -83,23 +86,24 @@ def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...], output: str) ->
     from ..core.jobs.manifest import manifest_of
 
     ours = read_jobs(jobfile)
-    _refuse([finding for one in ours for finding in one.findings if one.job is None])
-    rendered = [manifest_of(one.job) for one in ours if one.job is not None]
-    theirs = _manifests(manifest, stated)
-    if len(theirs) != len(rendered):
-        raise click.ClickException(f"{manifest} has {len(theirs)} jobs, {jobfile} has {len(rendered)}")
+    _refuse([finding for path in ours for finding in path.findings if path.job is None])
+    rendered = [manifest_of(path.job) for path in ours if path.job is not None]
+    source_jobs = _manifests(manifest, stated)
+    if len(source_jobs) != len(rendered):
+        raise click.ClickException(f"{manifest} has {len(source_jobs)} jobs, {jobfile} has {len(rendered)}")
     every: list[Difference] = []
-    for before, after in zip(theirs, rendered, strict=True):
+    for before, after in zip(source_jobs, rendered, strict=True):
         every += compare(before, after)
-    found = [one for one in every if not one.expected]
+    found = [difference for difference in every if not difference.expected]
 
     def text() -> str:
         return "\n".join(
-            f"{'  ' if one.expected else ''}{one}{'  (expected)' if one.expected else ''}" for one in every
+            f"{'  ' if difference.expected else ''}{difference}{'  (expected)' if difference.expected else ''}"
+            for difference in every
         )
 
     if every or output != "text":
-        emit([{"difference": str(one), "expected": one.expected} for one in every], output, text)
+        emit([{"difference": str(difference), "expected": difference.expected} for difference in every], output, text)
     if not found:
         click.echo("equivalent", err=True)
     sys.exit(1 if found else 0)
@@ -110,8 +114,8 @@ def _manifests(file: Path, stated: tuple[str, ...]) -> list[Mapping[str, Any]]:
     from ..core.jobs.manifest import manifest_of
 
     jobs = _imported(file, stated).jobs
-    manifests = [one.manifest or (manifest_of(one.job) if one.job is not None else None) for one in jobs]
-    return [one for one in manifests if one is not None]
+    manifests = [job.manifest or (manifest_of(job.job) if job.job is not None else None) for job in jobs]
+    return [manifest for manifest in manifests if manifest is not None]
 
 
 def _imported(file: Path, stated: tuple[str, ...]) -> Imported:
@@ -142,10 +146,10 @@ def _text(file: Path) -> str:
 
 def _pairs(stated: tuple[str, ...]) -> dict[str, str]:
     pairs = {}
-    for one in stated:
-        name, equals, value = one.partition("=")
+    for region in stated:
+        name, equals, value = region.partition("=")
         if not name or not equals:
-            raise click.UsageError(f"--set {one!r} is not NAME=VALUE")
+            raise click.UsageError(f"--set {region!r} is not NAME=VALUE")
         pairs[name] = value
     return pairs
 
@@ -163,18 +167,18 @@ def _report(file: Path, job: ImportedJob) -> bool:
         click.echo(f"{file}: {finding}", err=True)
     for loss in job.losses:
         click.echo(f"{file}: {job.name}: not imported: {loss}", err=True)
-    for one in job.differences:
-        if one.expected:
-            click.echo(f"{file}: {job.name}: {one}", err=True)
+    for difference in job.differences:
+        if difference.expected:
+            click.echo(f"{file}: {job.name}: {difference}", err=True)
     if job.is_equal:
         click.echo(f"{file}: {job.name}: equivalent", err=True)
     return job.is_equal
 
 
 def _write(folder: Path, texts: list[tuple[str, str]], force: bool) -> None:
-    there = [folder / name for name, _ in texts if (folder / name).exists()]
-    if there and not force:
-        raise click.ClickException(f"{', '.join(map(str, there))} already exists; use --force to overwrite it")
+    existing_files = [folder / name for name, _ in texts if (folder / name).exists()]
+    if existing_files and not force:
+        raise click.ClickException(f"{', '.join(map(str, existing_files))} already exists; use --force to overwrite it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts:

@@ -50,7 +50,7 @@ def logs(
     with connected(**where) as api:
         found = pods(api, one_job(api, name, namespace, kind), replica=replica)
         if pod:
-            found = [it for it in found if it["metadata"]["name"] == pod]
+            found = [item for item in found if item["metadata"]["name"] == pod]
         if not found:
             what = pod or (f"pod of replica {replica}" if replica else "pod")
             listing = shlex.join(["hyperpod", "jobs", "pods", name])
@@ -58,8 +58,10 @@ def logs(
         if not everything and not replica:
             found = found[:1]
         options = {"tail": tail, "previous": previous, "container": container, "since_seconds": since}
-        streams = [(it["metadata"]["name"], asked(api, it, follow=follow, **options)) for it in found]  # type: ignore[arg-type]
-        lines = _mixed(streams) if follow and len(streams) > 1 else ((p, line) for p, it in streams for line in it)
+        streams = [(pod["metadata"]["name"], asked(api, pod, follow=follow, **options)) for pod in found]  # type: ignore[arg-type]
+        lines = (
+            _mixed(streams) if follow and len(streams) > 1 else ((p, line) for p, stream in streams for line in stream)
+        )
         for name_of_pod, line in lines:
             shown = readable(line, keep="\t")
             click.echo(f"[{readable(name_of_pod)}] {shown}" if len(streams) > 1 else shown)

@@ -52,20 +52,20 @@ def submit(
     from ..live.operations.companions import create
     from ..live.operations.jobs import submit as run
     from ..live.operations.jobs import summary
-    from .job_input import jobs_of, tell
+    from .job_input import jobs_of, print_findings
 
     raw = {file: found for file in files if (found := manifests_in(file)) is not None}
     ours = [file for file in files if file not in raw]
     flags = stated(parameters)
     if flags and raw:
         raise click.UsageError("Kubernetes manifests are submitted unchanged: job flags do not apply to them")
-    tell([finding for one in raw.values() for finding in one.findings])
-    manifests = [job for one in raw.values() for job in one.jobs]
+    print_findings([finding for source in raw.values() for finding in source.findings])
+    manifests = [job for source in raw.values() for job in source.jobs]
     if ours or not raw:
         manifests += [compile_job(job) for job in jobs_of(ours, flags, config)]
     done = []
     with connected(cluster, context, profile, region) as api:
-        for companion in [it for one in raw.values() for it in one.companions]:
+        for companion in [companion for source in raw.values() for companion in source.companions]:
             new = create(api, companion, dry_run=dry_run)
             outcome = "valid" if dry_run else "created" if new else "unchanged"
             click.echo(f"{companion['kind']} {companion['metadata']['name']}: {outcome}", err=True)
@@ -74,7 +74,7 @@ def submit(
             job = {**job, "kind": manifest["kind"]}
             done.append((job, "valid" if dry_run else "created" if new else "unchanged"))
         data = [{**summary(job), "outcome": outcome} for job, outcome in done]
-        rows = [[it[key] for key in ("namespace", "name", "kind", "outcome")] for it in data]
+        rows = [[item[key] for key in ("namespace", "name", "kind", "outcome")] for item in data]
         emit(data, output, lambda: table(["NAMESPACE", "NAME", "KIND", "OUTCOME"], rows))
         for job, _ in done if goal and not dry_run else ():
             follow(api, job, str(goal), timeout)
@@ -87,4 +87,4 @@ def manifests_in(file: Path) -> Raw | None:
     from ..core.jobs.importing.raw import raw_manifests
 
     documents = read_all(file)
-    return raw_manifests(documents) if any(is_manifest(one.value) for one in documents) else None
+    return raw_manifests(documents) if any(is_manifest(document.value) for document in documents) else None

@@ -26,7 +26,7 @@ class TimeRanOut(BaseException):
     """Raised at the limit. Not an `Exception`, so that libraries that handle all exceptions do not handle this one."""
 
 
-class Late(click.ClickException):
+class Unavailable(click.ClickException):
     """Raised on a timeout; the requested operation may still be carried out."""
 
     exit_code = LATE
@@ -67,7 +67,7 @@ def limited(function: Function) -> Function:
 
 @contextmanager
 def cut(seconds: float) -> Iterator[None]:
-    """Raises `Late` after a number of seconds, with the timer of the process; only in the main thread."""
+    """Raises `Unavailable` after a number of seconds, with the timer of the process; only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -81,7 +81,7 @@ def cut(seconds: float) -> Iterator[None]:
     try:
         yield
     except TimeRanOut:
-        raise Late(
+        raise Unavailable(
             f"no answer within {seconds:g} seconds; the requested operation may still be carried out\n  fix: "
             "check the network, proxy (HTTPS_PROXY) and VPN, or set a longer limit with "
             "HYPERPOD_TIMEOUT=SECONDS"

@@ -56,7 +56,7 @@ def output_option(function: Function) -> Function:
 @contextmanager
 def in_words() -> Iterator[None]:
     """Converts failed AWS requests to a message with a fix and exit code 1; other exceptions pass through."""
-    from ..live.operations.aws import Trouble, failure
+    from ..live.operations.aws import FailureCause, failure
 
     try:
         yield
@@ -66,7 +66,7 @@ def in_words() -> Iterator[None]:
         what = failure(error, getattr(error, "operation_name", ""))
         if what is None:
             raise
-        kind = WrongUse if what.trouble is Trouble.NO_REGION else click.ClickException
+        kind = WrongUse if what.cause is FailureCause.NO_REGION else click.ClickException
         raise kind(paragraph(f"{what}\n  fix: {what.cure}")) from error
 
 

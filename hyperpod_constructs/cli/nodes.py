@@ -10,7 +10,7 @@ import click
 
 from ..core.terminal import paragraph, readable
 from .clusters import sagemaker
-from .limit import SECONDS, Late
+from .limit import SECONDS, Unavailable
 from .live import aws_options, emit, in_words, output_option
 
 _yes = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -139,6 +139,6 @@ def update(
             last = dict(live)
             click.echo(readable(f"{cluster} is {live['ClusterStatus']}"), err=True)
             if time.monotonic() >= until and live["ClusterStatus"] != "InService":
-                raise Late(f"{cluster} is {live['ClusterStatus']} after {timeout} seconds; the update continues")
+                raise Unavailable(f"{cluster} is {live['ClusterStatus']} after {timeout} seconds; the update continues")
     if last["ClusterStatus"] != "InService":
         raise click.ClickException(paragraph(f"{cluster} is {last['ClusterStatus']}: {last.get('FailureMessage', '')}"))

@@ -88,8 +88,8 @@ def rehearse(
     from ..assembly.rehearsal.schemas import NoSchemas
 
     given = {"fails": fails, "lost": loses, "interrupted": interrupts}
-    faults = [Fault(one, action="", how=how) for how, names in given.items() for one in names]
-    timing = Timing(seed, no_nodes=no_nodes, slow=dict(_factor(one) for one in slow))
+    faults = [Fault(name, action="", how=how) for how, names in given.items() for name in names]
+    timing = Timing(seed, no_nodes=no_nodes, slow=dict(_factor(rehearsal_name) for rehearsal_name in slow))
     rehearsal = Rehearsal(timing, kubernetes=_real(kubeconfig) if kubeconfig is not None else None)
     try:
         report = _play(config, old, following, delete, faults, fail_each, rehearsal)
@@ -143,14 +143,14 @@ def _play(
                 fresh.settle()
             report.drills.append(drill(list(load(apps[1 if old else 0])), fault, fresh))
         if fail_each:
-            report.drills += [one for one, _ in each(list(load(apps[0])), rehearsal)]
+            report.drills += [remainder for remainder, _ in each(list(load(apps[0])), rehearsal)]
         report.imposed = minutes(imposed_chain(apps[0], report.acts[0].steps))
         if delete:
             begun, first = rehearsal.world.now, len(rehearsal.steps)
             report.add("deletion", rehearsal, begun, first, rehearsal.destroy())
-            for one in rehearsal.left():
-                if one.why == "left behind":
-                    rehearsal.record.find("HPR03", one.path, f"{one.kind} {one.id} is left behind")
+            for remainder in rehearsal.left():
+                if remainder.why == "left behind":
+                    rehearsal.record.find("HPR03", remainder.path, f"{remainder.kind} {remainder.id} is left behind")
         report.close(rehearsal)
     return report
 
@@ -158,10 +158,10 @@ def _play(
 def _real(kubeconfig: Path) -> RealKubernetes:
     """The API server of a kubeconfig. Raises `click.ClickException` for one that is not reachable or not disposable."""
     from ..assembly.rehearsal.real_server import NotDisposable, RealKubernetes
-    from ..live.operations.kubernetes import KubernetesError, way_of
+    from ..live.operations.kubernetes import KubernetesError, endpoint_of
 
     try:
-        real = RealKubernetes(way_of(str(kubeconfig)))
+        real = RealKubernetes(endpoint_of(str(kubeconfig)))
         real.check_disposable()
     except (KubernetesError, NotDisposable, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -170,7 +170,7 @@ def _real(kubeconfig: Path) -> RealKubernetes:
 
 def _check_names(faults: list[Fault], stacks: tuple[Stack, ...]) -> None:
     for fault in faults:
-        if not any(fault.hits(one.deployed_name, name, "create") for one in stacks for name in one.resources):
+        if not any(fault.hits(stack.deployed_name, name, "create") for stack in stacks for name in stack.resources):
             raise click.UsageError(f"the app has no resource {fault.resource}; specify it as Stack.LogicalId")
 
 

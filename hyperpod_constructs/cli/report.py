@@ -139,19 +139,25 @@ def _platforms(
 
     everything = load_all(paths)
     loaded = everything.configs
-    between = [finding for finding in everything.findings if not any(finding in one.findings for one in loaded)]
+    between = [finding for finding in everything.findings if not any(finding in config.findings for config in loaded)]
     parts, worst = [], 0
     several = len(loaded) > 1
-    for number, one in enumerate(loaded, 1):
-        found = [*one.findings, *(finding for finding in between if finding.file == str(one.path))]
+    for number, config in enumerate(loaded, 1):
+        found = [*config.findings, *(finding for finding in between if finding.file == str(config.path))]
         id = f"p{number}"
-        if one.platform is None or errors(found):
-            title = one.platform.name if one.platform else str(one.path)
-            parts.append(unreadable_part(title, str(one.path), found, id=id))
+        if config.platform is None or errors(found):
+            title = config.platform.name if config.platform else str(config.path)
+            parts.append(unreadable_part(title, str(config.path), found, id=id))
             worst = 1
             continue
         part, code = _one(
-            one, one.platform, old, deployed, prices, id=id, why=_SEVERAL if several else _ONLY if configs_only else ""
+            config,
+            config.platform,
+            old,
+            deployed,
+            prices,
+            id=id,
+            why=_SEVERAL if several else _ONLY if configs_only else "",
         )
         parts.append(part)
         worst = worst or code
@@ -207,9 +213,11 @@ def _timeline(folder: Path) -> tuple[tuple[Bar, ...], str]:
         outcomes = rehearsal.deploy(folder)
     except NoSchemas as missing:
         return (), str(missing)
-    failed = next((one for one in outcomes if not one.ok), None)
+    failed = next((outcome for outcome in outcomes if not outcome.ok), None)
     on = {step.name for step in critical_path(rehearsal.steps)}
-    bars = tuple(Bar(it.stack, it.logical_id, it.kind, it.start, it.end, it.name in on) for it in rehearsal.steps)
+    bars = tuple(
+        Bar(step.stack, step.logical_id, step.kind, step.start, step.end, step.name in on) for step in rehearsal.steps
+    )
     return bars, "" if failed is None else f"The rehearsal ended with {failed.stack}: {failed.status}. {failed.reason}"
 
 
@@ -264,16 +272,16 @@ def _job_report(configs: Sequence[Path], files: Sequence[Path]) -> tuple[Report,
             raise SystemExit(1)
         platform = loaded.platform
     parts, code = [], 0
-    read = [(file, one) for file in files for one in read_jobs(file)]
-    for number, (path, one) in enumerate(read, 1):
-        found = list(one.findings)
-        if one.job is None:
+    read = [(file, loaded_job) for file in files for loaded_job in read_jobs(file)]
+    for number, (path, loaded_job) in enumerate(read, 1):
+        found = list(loaded_job.findings)
+        if loaded_job.job is None:
             parts.append(unreadable_part(str(path), str(path), found, id=f"j{number}"))
             code = 1
             continue
-        found += map(one.locate, check_job(one.job))
+        found += map(loaded_job.locate, check_job(loaded_job.job))
         if platform is not None:
-            found += in_cluster([one], configs[0])[1]
+            found += in_cluster([loaded_job], configs[0])[1]
         code = 1 if errors(found) else code
-        parts.append(job_part(one.job, platform, ordered(found), id=f"j{number}"))
+        parts.append(job_part(loaded_job.job, platform, ordered(found), id=f"j{number}"))
     return Report(parts[0].title if len(parts) == 1 else f"{len(parts)} jobs", tuple(parts)), code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ import click
 
 from .live import emit, facts, output_option, table
 from .validate import DEFAULT
+
+WIDTH = 80
+"""Columns of a terminal that output fits into."""
 
 
 @click.command(short_help="Print the effective config: subnets, versions, roles, groups.")
@@ -40,12 +45,7 @@ def _text(found: dict[str, Any]) -> str:
     for key, value in found.items():
         title = key.replace("_", " ")
         if isinstance(value, dict):
-            inner = {
-                name: ", ".join(each) if isinstance(each, list) else each
-                for name, each in value.items()
-                if name != "subnets"
-            }
-            parts.append(f"{title}\n{facts(inner)}")
+            parts.append(f"{title}\n{_facts({name: each for name, each in value.items() if name != 'subnets'})}")
             if value.get("subnets"):
                 parts.append(f"subnets\n{_rows(value['subnets'])}")
         elif isinstance(value, list) and value:
@@ -54,5 +54,26 @@ def _text(found: dict[str, Any]) -> str:
 
 
 def _rows(records: list[dict[str, Any]]) -> str:
-    rows = [[", ".join(cell) if isinstance(cell, list) else cell for cell in record.values()] for record in records]
-    return table([name.replace("_", " ").upper() for name in records[0]], rows)
+    """A table without the columns that say nothing; records below each other where the table is too wide."""
+    names = list(dict.fromkeys(name for record in records for name in record))
+    names = [name for name in names if any(record.get(name) not in (None, False, []) for record in records)]
+    rows = [[_cell(record.get(name)) for name in names] for record in records]
+    made = table([name.replace("_", " ").upper() for name in names], rows)
+    if max(map(len, made.splitlines())) <= WIDTH:
+        return made
+    return "\n\n".join(_facts({name: record.get(name) for name in names}) for record in records)
+
+
+def _facts(record: dict[str, Any]) -> str:
+    """Names and values, with long values on several lines."""
+    shown = {name: _cell(value) for name, value in record.items() if value is not None}
+    indent = " " * (max(map(len, shown), default=0) + 2)
+    lines = facts(shown).splitlines()
+    wrap = partial(textwrap.wrap, width=WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(part for line in lines for part in (wrap(line) if len(line) > WIDTH else [line]))
+
+
+def _cell(value: Any) -> Any:
+    if value == []:
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..core.terminal import paragraph, readable
-from .limit import SECONDS, Late
+from .limit import SECONDS, Unavailable
 from .live import aws_options, emit, facts, in_words, output_option, table
 
 
@@ -35,10 +35,10 @@ def list_(everything: bool, status: tuple[str, ...], profile: str | None, region
     from ..live.operations.stacks import summary
 
     with in_words():
-        found = [summary(it) for it in asked(_cloudformation(profile, region), everything=everything)]
-    found = [it for it in found if not status or it["status"] in status]
+        found = [summary(stack) for stack in asked(_cloudformation(profile, region), everything=everything)]
+    found = [stack for stack in found if not status or stack["status"] in status]
     head = ["NAME", "PLATFORM", "STATUS", "CREATED", "UPDATED"]
-    rows = [[it[key] for key in ("name", "platform", "status", "created", "updated")] for it in found]
+    rows = [[stack[key] for key in ("name", "platform", "status", "created", "updated")] for stack in found]
     empty = (
         "no stacks" if everything else "no stacks of hyperpod-constructs in this region; use --all to list all stacks"
     )
@@ -61,7 +61,7 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
         parts = [first]
         if found["outputs"]:
             parts.append(table(["OUTPUT", "VALUE"], list(found["outputs"].items())))
-        rows = [[it["type"], it["status"], it["id"]] for it in found["resources"]]
+        rows = [[resource["type"], resource["status"], resource["id"]] for resource in found["resources"]]
         parts.append(table(["RESOURCE", "STATUS", "ID"], rows, empty="no resources"))
         return "\n\n".join([*parts, *map(readable, found["failures"])])
 
@@ -96,22 +96,22 @@ def delete(
     Stacks are deleted in the order that CloudFormation requires: jobs, add-ons, HyperPod, EKS, network. Resources that
     are retained (by their deletion policy) are shown first. Exit code 3 on timeout.
     """
-    from ..live.operations.stacks import DeletionFailed, doomed, left_behind, stacks
+    from ..live.operations.stacks import DeletionFailed, left_behind, planned_deletions, stacks
     from ..live.operations.stacks import delete as run
 
     with in_words():
         client = _cloudformation(profile, region)
         found = stacks(client, platform=name)
         if not found:
-            found = [it for it in stacks(client, everything=everything) if it["StackName"] == name]
-        if any(it.get("ParentId") for it in found):
+            found = [stack for stack in stacks(client, everything=everything) if stack["StackName"] == name]
+        if any(stack.get("ParentId") for stack in found):
             raise click.ClickException(f"{name} is nested in another stack; delete that stack")
         if not found:
             hint = "" if everything else "; use --all to include stacks of other tools"
             raise click.ClickException(f"no platform or stack of hyperpod-constructs has the name {name!r}{hint}")
-        plan = doomed(client, found)
+        plan = planned_deletions(client, found)
         _show(plan)
-        protected = [it.name for it in plan if it.protected]
+        protected = [stack.name for stack in plan if stack.protected]
         if protected:
             command = "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name"
             raise click.ClickException(
@@ -133,8 +133,10 @@ def delete(
                         click.echo(readable(f"{stack.name}: {status}"), err=True)
                     last = status
                     if time.monotonic() >= until:
-                        raise Late(f"{stack.name} is {status} after {timeout} seconds; the deletion continues, and the same "
-        "command waits again")  # fmt: skip
+                        raise Unavailable(
+                            f"{stack.name} is {status} after {timeout} seconds; the deletion continues, and the same "
+                            "command waits again"
+                        )
             except DeletionFailed as error:
                 cure = "fix the cause and try again, or retain the resource with --retain LOGICAL_ID"
                 raise click.ClickException(paragraph(f"{error}\n  fix: {cure}")) from error

@@ -39,17 +39,17 @@ def versions(live: bool, everything: bool, profile: str | None, region: str | No
     head = ["VERSION", "SUPPORT", "DAYS LEFT", "RELEASED", "STANDARD UNTIL", "EXTENDED UNTIL", "HYPERPOD"]
     rows = [
         [
-            it.version,
-            it.status,
-            it.days_left,
-            it.released,
-            it.end_of_standard_support,
-            it.end_of_extended_support,
-            it.hyperpod,
+            version.version,
+            version.status,
+            version.days_left,
+            version.released,
+            version.end_of_standard_support,
+            version.end_of_extended_support,
+            version.hyperpod,
         ]
-        for it in shown
+        for version in shown
     ]
-    emit([it.as_dict() for it in shown], output, lambda: table(head, rows))
+    emit([version.as_dict() for version in shown], output, lambda: table(head, rows))
 
 
 @click.command(short_help="List the add-on versions for each Kubernetes version.")

@@ -58,7 +58,7 @@ class AccessEntries(Construct):
             granted.policies[access.policy] = []
         else:
             granted.policies[access.policy] = list(dict.fromkeys([*(known or []), *access.namespaces]))
-        granted.entry.access_policies = [_association(*one) for one in granted.policies.items()]
+        granted.entry.access_policies = [_association(*policy) for policy in granted.policies.items()]
 
     def add_to_group(self, principal: str, group: str) -> None:
         """Put a principal into a Kubernetes group, for role bindings to name."""

@@ -41,7 +41,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         hints = _hints(function)
         for name, value in given.items():
             if name in hints:
-                problem = misfit(value, hints[name], name)
+                problem = mismatch(value, hints[name], name)
                 if problem is not None:
                     path, got, wanted = problem
                     error = ValueError if _is_text_choice(wanted) and isinstance(got, str) else TypeError
@@ -53,12 +53,12 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def misfit(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
+def mismatch(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
     """Path, value and type of what does not fit a type, None where all of it does.
 
-    >>> misfit("finish", Literal["start", "completion"] | None, "wait_for")[:2]
+    >>> mismatch("finish", Literal["start", "completion"] | None, "wait_for")[:2]
     ('wait_for', 'finish')
-    >>> misfit([1, "2"], Sequence[int], "counts")[:2]
+    >>> mismatch([1, "2"], Sequence[int], "counts")[:2]
     ('counts[1]', '2')
     """
     if get_origin(hint) is Annotated:
@@ -67,7 +67,7 @@ def misfit(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
         choices = [each for each in get_args(hint) if each is not type(None)]
         if value is None and len(choices) < len(get_args(hint)):
             return None
-        tried = [misfit(value, each, path) for each in choices]
+        tried = [mismatch(value, each, path) for each in choices]
         if None in tried:
             return None
         deeper = [each for each in tried if each is not None and each[0] != path]
@@ -87,7 +87,7 @@ def misfit(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
         inner = [(f"{path}[{index}]", each, args[0]) for index, each in enumerate(items)]
     else:
         return None if _is(value, origin) else (path, value, hint)
-    return next((found for where, each, of in inner if (found := misfit(each, of, where)) is not None), None)
+    return next((found for where, each, of in inner if (found := mismatch(each, of, where)) is not None), None)
 
 
 def _is(value: Any, kind: Any) -> bool:

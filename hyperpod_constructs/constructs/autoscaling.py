@@ -9,7 +9,7 @@ from aws_cdk import Duration
 from constructs import Construct
 
 from ..core.node_pools import API_GROUP, node_classes, node_pools
-from ..core.spec import InstanceGroup
+from ..core.spec import Cluster, InstanceGroup
 from .arguments import checked
 from .kubernetes import KubernetesObjects, KubernetesWait, crd_established
 
@@ -27,13 +27,19 @@ class NodePool(Construct):
 
     Args:
         cluster: the HyperPod cluster.
-        groups: the groups that Karpenter fills.
+        groups: the groups that Karpenter fills. Default: those of the cluster that it fills at synthesis.
     """
 
     @checked
-    def __init__(self, scope: Construct, id: str, *, cluster: HyperPodCluster, groups: Sequence[InstanceGroup]) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, cluster: HyperPodCluster, groups: Sequence[InstanceGroup] | None = None
+    ) -> None:
         super().__init__(scope, id)
-        filled = cluster.spec.model_copy(update={"instance_groups": tuple(groups)})
+
+        def filled() -> Cluster:
+            update = {} if groups is None else {"instance_groups": tuple(groups)}
+            return cluster.spec.model_copy(update=update)
+
         wait = KubernetesWait(
             self,
             "KindEstablished",
@@ -42,10 +48,12 @@ class NodePool(Construct):
             timeout=Duration.minutes(30),
         )
         wait.node.add_dependency(cluster.resource, cluster.nodes_ready)
-        spec, kubernetes = cluster.spec, cluster.kubernetes
+        kubernetes, adopt = cluster.kubernetes, cluster.spec.adopt
         classes = KubernetesObjects(
-            self, "NodeClass", kubernetes=kubernetes, objects=node_classes(filled), adopt=spec.adopt
+            self, "NodeClass", kubernetes=kubernetes, objects=lambda: node_classes(filled()), adopt=adopt
         )
         classes.node.add_dependency(wait)
-        pools = KubernetesObjects(self, "NodePool", kubernetes=kubernetes, objects=node_pools(filled), adopt=spec.adopt)
+        pools = KubernetesObjects(
+            self, "NodePool", kubernetes=kubernetes, objects=lambda: node_pools(filled()), adopt=adopt
+        )
         pools.node.add_dependency(classes)

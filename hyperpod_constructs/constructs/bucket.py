@@ -8,11 +8,12 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from ..core.spec import Bucket
+from ..core.spec import Bucket, Storage
 from .arguments import checked
 from .framework_logs import keep_emptying_logs
 from .interfaces import IHyperPodCluster
 from .removal import removal_policy
+from .validation import ensure_arns
 from .weak_references import refer_weakly
 
 
@@ -43,9 +44,10 @@ class HyperPodBucket(Construct):
         if encryption_key is not None:
             bucket = bucket.model_copy(update={"kms_key_arn": encryption_key.key_arn})
         self.spec = bucket
+        ensure_arns(self, storage=Storage().model_copy(update={"buckets": (bucket,)}))
         if cluster is not None:
             cluster.kubernetes.parts.buckets.append(bucket)
-        removal = removal_policy(bucket.removal, allow_data_loss=allow_data_loss)
+        removal = removal_policy(self, bucket.removal, allow_data_loss=allow_data_loss)
         key = encryption_key
         if key is None and bucket.kms_key_arn:
             key = kms.Key.from_key_arn(self, "Key", bucket.kms_key_arn)

@@ -27,20 +27,17 @@ from .execution_roles import ExecutionRoles
 from .existing_network import has_resources
 from .ids import known_id
 from .imported_eks import EksClusterAttributes, ImportedEks
-from .interfaces import EksCluster
+from .interfaces import CdkEksCluster, EksCluster
 from .kubernetes import KubernetesProvider, KubernetesWait, nodes_ready
 from .l1 import set_properties
 from .lifecycle_scripts import LifecycleScripts
 from .network import HyperPodNetwork
 from .node_placement import NodePlacement
 from .restricted_nodes import RestrictedNetwork
-from .roles import cluster_role, grant_volume_key
-from .validation import accept_newer_properties, ensure_unique, region_of, validate_with
+from .roles import cluster_role, grant_volume_key, grant_volume_keys
+from .validation import accept_newer_properties, ensure_arns, ensure_unique, region_of, validate_with
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_eks as eks_v1
-    from aws_cdk import aws_eks_v2 as eks
-
     from .imported_cluster import ImportedCluster
 
 
@@ -76,7 +73,7 @@ class HyperPodCluster(HyperPodClusterBase):
         scope: Construct,
         id: str,
         *,
-        eks_cluster: HyperPodEks | ImportedEks | eks.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        eks_cluster: HyperPodEks | ImportedEks | CdkEksCluster | EksClusterAttributes,
         vpc: ec2.IVpc | HyperPodNetwork,
         instance_groups: Sequence[InstanceGroup] = (),
         cluster: Cluster | None = None,
@@ -101,6 +98,7 @@ class HyperPodCluster(HyperPodClusterBase):
         if nodes_ready_timeout is not None:
             given["nodes_ready_minutes"] = int(nodes_ready_timeout.to_minutes())
         self.spec = spec.model_copy(update=given)
+        ensure_arns(self, cluster=self.spec)
         self._placement = NodePlacement(
             self, vpc=vpc, node_subnets=node_subnets, security_group=security_group, cluster_subnets=cluster_subnets
         )
@@ -131,6 +129,7 @@ class HyperPodCluster(HyperPodClusterBase):
                 "security_group_ids": [self.security_group.security_group_id],
             },
         )
+        self._made_cluster_role: iam.Role | None = None
         self.cluster_role = self._cluster_role()
         self.lifecycle_scripts = LifecycleScripts(self, "LifecycleScripts", bucket=self._bucket(lifecycle_bucket))
         self._milestones: dict[str, DependencyGroup] = {}
@@ -172,7 +171,7 @@ class HyperPodCluster(HyperPodClusterBase):
         scope: Construct,
         id: str,
         *,
-        eks_cluster: HyperPodEks | ImportedEks | eks.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        eks_cluster: HyperPodEks | ImportedEks | CdkEksCluster | EksClusterAttributes,
         cluster_arn: str | None = None,
         cluster_name: str | None = None,
         cluster: Cluster | None = None,
@@ -255,8 +254,13 @@ class HyperPodCluster(HyperPodClusterBase):
     @checked
     def add_instance_group(self, group: InstanceGroup) -> None:
         """Add an instance group; it takes part in the same checks."""
-        self.spec = self.spec.model_copy(update={"instance_groups": (*self.spec.instance_groups, group)})
+        before = self.spec
+        self.spec = before.model_copy(update={"instance_groups": (*before.instance_groups, group)})
+        ensure_arns(self, cluster=self.spec)
         self._render()
+        keys = [arn for arn in self.spec.volume_key_arns if arn not in before.volume_key_arns]
+        if keys and self._made_cluster_role:
+            grant_volume_keys(self._made_cluster_role, keys)
         self._make_node_pools()
         if self._placement.subnets and not group.subnet_ids:
             self._roles.admit(self.subnet_id(group.availability_zone_id))
@@ -278,7 +282,8 @@ class HyperPodCluster(HyperPodClusterBase):
             return None
         if scaling.cluster_role_arn:
             return iam.Role.from_role_arn(self, "ClusterRole", scaling.cluster_role_arn)
-        return cluster_role(self, "ClusterRole", key_arns=self.spec.volume_key_arns)
+        self._made_cluster_role = cluster_role(self, "ClusterRole", key_arns=self.spec.volume_key_arns)
+        return self._made_cluster_role
 
     def _bucket(self, bucket: s3.IBucket | None) -> s3.IBucket | None:
         if bucket is None and self.spec.lifecycle_bucket_name:
@@ -345,12 +350,16 @@ class HyperPodCluster(HyperPodClusterBase):
         self._nodes_ready.add(self._gate)
 
     def _make_node_pools(self) -> None:
-        """Karpenter's NodePools: one construct for the groups that are there first, one for each that is added."""
-        if self.spec.scaling is None or not self.spec.scaling.node_pool:
+        """Karpenter's NodePools: one construct for the groups that are there first, one for each that is added.
+
+        A NodePool that all groups share is one construct, with the groups that are there at synthesis.
+        """
+        scaling = self.spec.scaling
+        if scaling is None or not scaling.node_pool or (self._pooled and scaling.pools == "shared"):
             return
         filled = set(self.spec.karpenter_groups) - self._pooled
         groups = [group for group in self.spec.instance_groups if group.name in filled]
         if groups:
             id = f"NodePool-{known_id(self, groups[0].name)}" if self._pooled else "NodePool"
-            self.jobs_ready.add(NodePool(self, id, cluster=self, groups=groups))
+            self.jobs_ready.add(NodePool(self, id, cluster=self, groups=None if scaling.pools == "shared" else groups))
             self._pooled |= {group.name for group in groups}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsii
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -18,13 +18,9 @@ from ..core.spec import ADDON_NAMES, Cluster
 from .cluster_events import CLUSTER_EVENT, NODE_HEALTH, STATE_CHANGE, cluster_rule
 from .eks import HyperPodEks
 from .imported_eks import EksClusterAttributes, ImportedEks
-from .interfaces import EksCluster
+from .interfaces import CdkEksCluster, EksCluster
 from .kubernetes import KubernetesProvider
 from .node_placement import NodePlacement
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_eks as eks_v1
-    from aws_cdk import aws_eks_v2 as eks_v2
 
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
@@ -162,7 +158,7 @@ class HyperPodClusterBase(Construct):
 
 def eks_cluster_of(
     scope: Construct,
-    eks_cluster: HyperPodEks | ImportedEks | eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes,
+    eks_cluster: HyperPodEks | ImportedEks | CdkEksCluster | EksClusterAttributes,
     *,
     vpc: ec2.IVpc | None,
     nodes: ec2.ISecurityGroup | None,
@@ -173,7 +169,7 @@ def eks_cluster_of(
         return eks_cluster
     if isinstance(eks_cluster, ImportedEks):
         if nodes is not None:
-            eks_cluster.let_in(scope, nodes)
+            eks_cluster.allow_node_traffic(scope, nodes)
         return eks_cluster
     return ImportedEks(
         scope,

@@ -68,7 +68,7 @@ class ClusterGuard(Construct):
 
     def watch(self, properties: Mapping[str, Any], scaled_groups: Sequence[str]) -> dict[str, Any]:
         """The cluster's properties, with the live counts in place of those of `scaled_groups`."""
-        own: dict[str, Any] = {
+        event: dict[str, Any] = {
             "ClusterName": properties.get("ClusterName"),
             "Subnets": properties["VpcConfig"]["Subnets"],
             "SecurityGroupIds": properties["VpcConfig"]["SecurityGroupIds"],
@@ -76,29 +76,29 @@ class ClusterGuard(Construct):
         }
         groups: list[dict[str, Any]] = []
         if scaled_groups:
-            own["Groups"] = [
+            event["Groups"] = [
                 {"Name": group["InstanceGroupName"], "Count": group["InstanceCount"], **_minimum(group)}
                 for group in properties["InstanceGroups"]
                 if group["InstanceGroupName"] in scaled_groups
             ]
             # whatever else updates the cluster also reads the counts anew
-            own["Watches"] = {name: value for name, value in properties.items() if name != "InstanceGroups"}
-            own["WatchedGroups"] = [
+            event["Watches"] = {name: value for name, value in properties.items() if name != "InstanceGroups"}
+            event["WatchedGroups"] = [
                 {name: value for name, value in group.items() if name != "InstanceCount"}
                 for group in properties["InstanceGroups"]
             ]
-            order = [group["Name"] for group in own["Groups"]]
+            order = [group["Name"] for group in event["Groups"]]
             groups = [
                 {**group, "InstanceCount": self.resource.get_att(f"Count{order.index(group['InstanceGroupName'])}")}
                 if group["InstanceGroupName"] in order
                 else group
                 for group in properties["InstanceGroups"]
             ]
-        own["Roles"] = [
+        event["Roles"] = [
             {"Name": group["InstanceGroupName"], "Role": group["ExecutionRole"]}
             for group in [*properties.get("InstanceGroups", ()), *properties.get("RestrictedInstanceGroups", ())]
         ]
-        for name, value in own.items():
+        for name, value in event.items():
             if value is not None:
                 self.resource.add_property_override(name, value)
         return {**properties, "InstanceGroups": groups} if groups else dict(properties)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsii
 from aws_cdk import Acknowledgment, CfnOutput, CfnResource, RemovalPolicy, Stack, Validations
@@ -19,17 +19,14 @@ from .access import add_all
 from .addons import CORE_ADDONS, EksAddon
 from .arguments import checked
 from .imported_eks import NO_OIDC, EksClusterAttributes, EndpointAccess, ImportedEks, eks_cluster_arn
-from .interfaces import NetworkAddon, OidcIdentity, oidc_identity
+from .interfaces import CdkEksCluster, NetworkAddon, OidcIdentity, oidc_identity
 from .kubernetes import KubernetesProvider
 from .log_groups import DEFAULT_RETENTION
 from .network import HyperPodNetwork
 from .security_groups import connect_security_groups
-from .trust import hold_to_account, keep_calling_internal
-from .validation import ensure_unique
+from .trust import keep_calling_internal, restrict_to_account
+from .validation import ensure_arns, ensure_unique
 from .weak_references import refer_weakly
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_eks as eks_v1
 
 
 @jsii.implements(ec2.IConnectable)
@@ -78,6 +75,7 @@ class HyperPodEks(Construct):
             "endpoint_access": endpoint_access,
         }
         spec = (eks or Eks()).model_copy(update={key: value for key, value in given.items() if value})
+        ensure_arns(self, eks=spec, logs=log_settings)
         self._secrets_key = secrets_key
         addons = addons or Addons()
         self.spec = spec
@@ -113,7 +111,7 @@ class HyperPodEks(Construct):
             security_groups=[network.node_security_group] if inside else None,
         )
         parts = self.kubernetes.parts
-        parts.eks, parts.network = spec, network.spec
+        parts.eks, parts.network, parts.logs = spec, network.spec, log_settings
         parts.acknowledge += acknowledge
         ensure_unique(self, "EKS cluster", known, parts.acknowledge)
         network.is_checked_with_cluster = True
@@ -147,7 +145,7 @@ class HyperPodEks(Construct):
         scope: Construct,
         id: str,
         *,
-        cluster: eks_v2.ICluster | eks_v1.ICluster,
+        cluster: CdkEksCluster,
         vpc: ec2.IVpc | None = None,
         handler_subnets: Sequence[ec2.ISubnet] = (),
     ) -> ImportedEks:
@@ -277,7 +275,7 @@ class HyperPodEks(Construct):
             resource.node.add_dependency(log_group)
         elif spec.logs and log_settings.retention_days != "unset":
             self._keep_control_plane_logs_for(log_settings.retention_days, cluster)
-        hold_to_account(cluster.role)
+        restrict_to_account(cluster.role)
         resource.add_property_override("AccessConfig.AuthenticationMode", spec.authentication_mode)
         resource.add_property_override("UpgradePolicy.SupportType", spec.support)
         if spec.deletion_protection:

@@ -85,7 +85,7 @@ class HyperPodFileSystem(Construct):
             self.mount_name = file_system.existing_mount_name or ""
             return
         if security_group is not None:
-            self._admit_lustre(security_group, cluster.security_group)
+            self.admit(security_group, cluster.security_group)
         self._security_group = security_group or cluster.security_group
         self.resource = fsx.CfnFileSystem(
             self,
@@ -98,7 +98,7 @@ class HyperPodFileSystem(Construct):
             kms_key_id=file_system.kms_key_arn,
             lustre_configuration=_lustre(file_system),
         )
-        self._removal = removal_policy(file_system.removal, allow_data_loss=allow_data_loss)
+        self._removal = removal_policy(self, file_system.removal, allow_data_loss=allow_data_loss)
         self.resource.apply_removal_policy(self._removal)
         if file_system.availability_zone_id is None and subnet_id is None:
             cluster.keep_in_place(self.resource, name=file_system.name)
@@ -119,20 +119,40 @@ class HyperPodFileSystem(Construct):
 
     @property
     def connections(self) -> ec2.Connections:
-        """The network connections of its interfaces; the default port is the range that CDK's own class for Lustre opens.
+        """The network connections of its interfaces.
+
+        CDK knows one default port: the range from the first to the last port of Lustre, as in its own class for Lustre.
+        `admit` opens Lustre's ports alone.
 
         Raises:
             ValueError: the file system exists, and its security group was not given.
         """
+        ports = [port for pair in catalog.ports("lustre") for port in pair]
+        return ec2.Connections(
+            security_groups=[self._own_security_group], default_port=ec2.Port.tcp_range(min(ports), max(ports))
+        )
+
+    def admit(self, *clients: ec2.IPeer) -> None:
+        """Let clients mount the file system: the ports of Lustre are opened to them, and no others.
+
+        Args:
+            clients: security groups, or ranges such as `ec2.Peer.ipv4("10.0.0.0/24")`.
+
+        Raises:
+            ValueError: the file system exists, and its security group was not given.
+        """
+        for first, last in catalog.ports("lustre"):
+            for client in clients:
+                self._own_security_group.add_ingress_rule(client, ec2.Port.tcp_range(first, last), "Lustre")
+
+    @property
+    def _own_security_group(self) -> ec2.ISecurityGroup:
         if self._security_group is None:
             raise ValueError(
                 f"{self.node.path}: the security group of the existing file system {self.file_system_id} is not known; "
                 "give security_group"
             )
-        ports = [port for pair in catalog.ports("lustre") for port in pair]
-        return ec2.Connections(
-            security_groups=[self._security_group], default_port=ec2.Port.tcp_range(min(ports), max(ports))
-        )
+        return self._security_group
 
     def metric(self, metric_name: str, **options: Any) -> cloudwatch.Metric:
         """A metric of the file system in `AWS/FSx`.
@@ -174,11 +194,6 @@ class HyperPodFileSystem(Construct):
     def _uri(self, bucket: str, buckets: Mapping[str, s3.IBucket]) -> str:
         return f"s3://{buckets[bucket].bucket_name}" if bucket in buckets else bucket
 
-    def _admit_lustre(self, own: ec2.ISecurityGroup, nodes: ec2.ISecurityGroup) -> None:
-        for first, last in catalog.ports("lustre"):
-            for peer in (own, nodes):
-                own.add_ingress_rule(peer, ec2.Port.tcp_range(first, last), "Lustre")
-
 
 def _completed(file_system: LustreFileSystem, capacity: Size | None, key: kms.IKey | None) -> LustreFileSystem:
     """The spec with what was given by keyword, which goes before it."""
@@ -187,8 +202,8 @@ def _completed(file_system: LustreFileSystem, capacity: Size | None, key: kms.IK
         given["kms_key_arn"] = key.key_arn
     if not given:
         return file_system
-    own = {name: getattr(file_system, name) for name in file_system.model_fields_set}
-    return LustreFileSystem.model_validate({**own, **given})
+    settings = {name: getattr(file_system, name) for name in file_system.model_fields_set}
+    return LustreFileSystem.model_validate({**settings, **given})
 
 
 def _lustre(file_system: LustreFileSystem) -> fsx.CfnFileSystem.LustreConfigurationProperty:

@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from .log_groups import DEFAULT_RETENTION
-from .trust import hold_to_account
+from .trust import restrict_to_account
 
 FUNCTION_MINUTES = 14
 """Timeout of functions that work until they are done: CDK's framework function waits for them and has 15 minutes."""
@@ -91,5 +91,5 @@ def waiting_provider(scope: Construct, id: str, **options: Any) -> custom_resour
     provider = custom_resources.Provider(scope, id, **options)
     role = provider.node.find_child("waiter-state-machine").node.find_child("Role").node.default_child
     assert isinstance(role, iam.CfnRole)
-    hold_to_account(role)
+    restrict_to_account(role)
     return provider

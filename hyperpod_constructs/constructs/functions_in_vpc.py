@@ -60,11 +60,11 @@ class _InVpc:
                 inline = cast("list[Any]", node.policies or [])
                 document = _policy()
                 node.policies = [*inline, iam.CfnRole.PolicyProperty(policy_name="Vpc", policy_document=document)]
-        elif node.cfn_resource_type == "AWS::IAM::Role" and _beside_a_function(node):
+        elif node.cfn_resource_type == "AWS::IAM::Role" and _is_role_of_function(node):
             node.add_property_override("Policies", [{"PolicyName": "Vpc", "PolicyDocument": _policy()}])
 
 
-def _beside_a_function(role: CfnResource) -> bool:
+def _is_role_of_function(role: CfnResource) -> bool:
     """Whether a role is that of a function which CDK creates from plain resources, such as the one that empties buckets."""
     parent = role.node.scope
     function = parent.node.try_find_child("Handler") if parent else None

@@ -13,6 +13,8 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from ..core import catalog
+from ..core.catalog import GovernanceType
+from ..core.checks import Problem, find
 from ..handlers.governance.index import POLL_SECONDS, TIMEOUT_SECONDS
 from .arguments import checked
 from .functions import function_logs, function_role, handler_function, waiting_provider
@@ -23,7 +25,7 @@ from .trust import keep_internal
 from .validation import region_of
 
 Through = Literal["auto", "native", "handler"]
-Kind = Literal["ClusterSchedulerConfig", "ComputeQuota"]
+Kind = GovernanceType
 
 
 @jsii.implements(ITaggableV2)
@@ -44,11 +46,21 @@ def is_native(scope: Construct, kind: Kind, through: Through = "auto") -> bool:
     """Whether a kind is made by CloudFormation's own type: where it was asked for, or the region is known to have it."""
     if through != "auto":
         return through == "native"
+    region = _region(scope)
+    return region is not None and region.has_type(kind)  # the handler works everywhere
+
+
+def _region(scope: Construct) -> catalog.Region | None:
     name = region_of(scope)
-    region = catalog.find_region(name) if name else None
-    if region is None:
-        return False  # the handler works everywhere
-    return region.scheduler_config_cfn if kind == "ClusterSchedulerConfig" else region.compute_quota_cfn
+    return catalog.find_region(name) if name else None
+
+
+def _find_missing_type(construct: Construct, kind: Kind, cluster: IHyperPodCluster, through: Through) -> None:
+    """Report CloudFormation's own type where it was asked for in a region that does not have it."""
+    region, rule = _region(construct), find("HP602")
+    if through == "native" and region is not None and region.hyperpod and not region.has_type(kind) and rule:
+        message = f"native, but {region.name} does not have AWS::SageMaker::{kind}"
+        cluster.kubernetes.parts.found.append(rule.finding(Problem(f"{construct.node.path}.through", message)))
 
 
 def governed(
@@ -61,6 +73,7 @@ def governed(
     tags: Mapping[str, str] | None,
 ) -> CfnResource:
     """The resource of a scheduler config or a quota, with its tags."""
+    _find_missing_type(construct, kind, cluster, through)
     if is_native(construct, kind, through):
         resource = _native(construct, kind, properties)
     else:

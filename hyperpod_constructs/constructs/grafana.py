@@ -13,7 +13,9 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from ..core import catalog
+from ..core.checks import Problem, find
 from ..core.dashboards import dashboards
+from ..core.findings import InvalidSpec
 from ..core.manifests import namespace as namespace_object
 from ..core.overlay import overlay
 from ..core.spec import Grafana, Metrics
@@ -177,7 +179,9 @@ class SelfHostedGrafana(Construct):
     ) -> None:
         super().__init__(scope, id)
         if settings.chart is None:
-            raise ValueError(f"{self.node.path}: grafana.chart is missing: a chart pinned by digest, or a folder")
+            rule = find("HP824")
+            assert rule is not None
+            raise InvalidSpec([rule.finding(Problem(f"{self.node.path}.settings.chart", "is not set"))])
         space = KubernetesObjects(
             self,
             "Namespace",
@@ -235,7 +239,7 @@ def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
         resource_name=f"{catalog.label('cluster_log_groups').key}*",
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )
-    one = [each for each in allowed["metrics"] if each != "aps:ListWorkspaces"]
+    workspace_actions = [each for each in allowed["metrics"] if each != "aps:ListWorkspaces"]
     groups = [each for each in allowed["logs"] if each != "logs:DescribeLogGroups"]
     everywhere = [
         *("aps:ListWorkspaces", "logs:DescribeLogGroups"),
@@ -244,7 +248,7 @@ def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
         *allowed["tags"],
     ]
     return [
-        iam.PolicyStatement(actions=one, resources=[workspace_arn]),
+        iam.PolicyStatement(actions=workspace_actions, resources=[workspace_arn]),
         iam.PolicyStatement(actions=groups, resources=[log_groups]),
         iam.PolicyStatement(actions=everywhere, resources=["*"]),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_fsx as fsx
@@ -16,12 +16,9 @@ from .cluster_base import HyperPodClusterBase, eks_cluster_of
 from .eks import HyperPodEks
 from .execution_roles import AllRoles
 from .imported_eks import EksClusterAttributes, ImportedEks
+from .interfaces import CdkEksCluster
 from .network import HyperPodNetwork
 from .node_placement import NodePlacement
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_eks as eks_v1
-    from aws_cdk import aws_eks_v2 as eks
 
 
 class ImportedCluster(HyperPodClusterBase):
@@ -33,7 +30,7 @@ class ImportedCluster(HyperPodClusterBase):
         scope: Construct,
         id: str,
         *,
-        eks_cluster: HyperPodEks | ImportedEks | eks.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        eks_cluster: HyperPodEks | ImportedEks | CdkEksCluster | EksClusterAttributes,
         cluster_arn: str | None,
         cluster_name: str | None,
         cluster: Cluster | None,
@@ -70,7 +67,7 @@ class ImportedCluster(HyperPodClusterBase):
         )
         self.kubernetes = self.eks_cluster.kubernetes
         if groups or spec.restricted_instance_groups:
-            self.kubernetes.parts.told = self
+            self.kubernetes.parts.described_cluster = self
         self._milestones = {}
         self.nodes_ready: IDependable = DependencyGroup()
         self.jobs_ready = DependencyGroup()

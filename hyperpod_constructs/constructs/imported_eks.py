@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_eks_v2 as eks_v2
 from aws_cdk import aws_iam as iam
 from constructs import Construct, DependencyGroup, IDependable
 
@@ -17,12 +16,9 @@ from ..core.checks import Problem, find
 from ..core.findings import Finding, Severity
 from ..core.spec import Eks, ExistingEks
 from .arguments import checked
-from .interfaces import NetworkAddon, OidcIdentity, oidc_identity
+from .interfaces import CdkEksCluster, NetworkAddon, OidcIdentity, oidc_identity
 from .kubernetes import KubernetesProvider
 from .security_groups import connect_security_groups
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_eks as eks_v1
 
 EndpointAccess = Literal["public-and-private", "private", "public"]
 
@@ -56,7 +52,7 @@ class EksFacts:
     auto_mode: bool = False
 
 
-def facts_of(eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes) -> EksFacts:
+def facts_of(eks_cluster: CdkEksCluster | EksClusterAttributes) -> EksFacts:
     """What an EKS cluster's construct knows: of one that CDK imported, nothing."""
     if isinstance(eks_cluster, EksClusterAttributes):
         return EksFacts(
@@ -124,7 +120,7 @@ class ImportedEks(Construct):
         scope: Construct,
         id: str,
         *,
-        eks_cluster: eks_v2.ICluster | eks_v1.ICluster | EksClusterAttributes,
+        eks_cluster: CdkEksCluster | EksClusterAttributes,
         vpc: ec2.IVpc | None = None,
         node_security_group: ec2.ISecurityGroup | None = None,
         handler_subnets: Sequence[ec2.ISubnet] = (),
@@ -164,9 +160,9 @@ class ImportedEks(Construct):
             self.kubernetes.node.add_dependency(eks_cluster)
         self.ready: IDependable = group
         if node_security_group:
-            self.let_in(self, node_security_group)
+            self.allow_node_traffic(self, node_security_group)
 
-    def let_in(self, scope: Construct, nodes: ec2.ISecurityGroup) -> None:
+    def allow_node_traffic(self, scope: Construct, nodes: ec2.ISecurityGroup) -> None:
         """Let nodes and control plane into each other's security groups, by rules in `scope`."""
         control_plane = self.security_group_id
         rules = connect_security_groups(scope, nodes=nodes.security_group_id, control_plane=control_plane)

@@ -40,6 +40,38 @@ def oidc_identity(provider_arn: str) -> OidcIdentity:
     return OidcIdentity(provider_arn=provider_arn, issuer=issuer)
 
 
+class CdkEksCluster(Protocol):
+    """An EKS cluster of CDK: any class of `aws_eks` or `aws_eks_v2`, or one that either module imported.
+
+    The two `ICluster` have members that CDK's own classes lack, so type checkers accept no `Cluster` for them.
+    """
+
+    @property
+    def node(self) -> Node:
+        """Its node in the construct tree."""
+        ...
+
+    @property
+    def cluster_name(self) -> str:
+        """Name of the cluster."""
+        ...
+
+    @property
+    def cluster_arn(self) -> str:
+        """ARN of the cluster."""
+        ...
+
+    @property
+    def cluster_security_group_id(self) -> str:
+        """Security group that EKS created for the cluster."""
+        ...
+
+    @property
+    def open_id_connect_provider(self) -> iam.IOpenIdConnectProvider:
+        """IAM OIDC provider of the cluster."""
+        ...
+
+
 class NetworkAddon(Protocol):
     """The VPC CNI add-on, as restricted nodes need it."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import RemovalPolicy
-from constructs import Construct, DependencyGroup
+from constructs import Construct
 
 from ..core.jobs.companions import KEPT_KINDS, placed
 from .interfaces import IHyperPodCluster
@@ -16,7 +16,7 @@ from .kubernetes import KubernetesObjects
 class Manifests(Construct):
     """Objects that are applied after the cluster's operators, queues and volumes, before its jobs, and deleted after them.
 
-    An object without a namespace goes into `default`. Jobs that are added to the cluster afterwards come after the objects.
+    An object without a namespace goes into `default`. Several of these constructs are applied in the order they are made.
 
     Args:
         cluster: the HyperPod cluster.
@@ -37,8 +37,7 @@ class Manifests(Construct):
     ) -> None:
         super().__init__(scope, id)
         cluster.kubernetes.parts.manifests += objects
-        before = cluster.jobs_ready
-        cluster.jobs_ready = DependencyGroup(before)
+        earlier = list(cluster.kubernetes.parts.applied)
         groups: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
         for item in map(placed, objects):
             kept = item["kind"] in KEPT_KINDS and not allow_data_loss
@@ -54,9 +53,10 @@ class Manifests(Construct):
                 removal_policy=RemovalPolicy.RETAIN if kept else RemovalPolicy.DESTROY,
                 adopt=adopt,
             )
-            applied.node.add_dependency(before, *wide)
+            applied.node.add_dependency(cluster.jobs_ready, *earlier, *wide)
             if namespace:
                 applied.node.add_dependency(cluster.namespace_ready(namespace))
             else:
                 wide.append(applied)
-            cluster.jobs_ready.add(applied)
+            cluster.kubernetes.before_jobs.add(applied)
+            cluster.kubernetes.parts.applied.append(applied)

@@ -13,16 +13,19 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, DependencyGroup, IDependable
 
 from ..core.checks import Context, check
-from ..core.findings import Finding
+from ..core.findings import Finding, InvalidSpec, errors
 from ..core.network_plan import PlannedSubnet, control_plane_zones, plan
 from ..core.spec import Network
 from .arguments import checked
 from .ids import ensure_known, known_id
 from .log_groups import DEFAULT_RETENTION
 from .security_groups import node_security_group
-from .trust import hold_to_account
+from .trust import restrict_to_account
 from .validation import region_of, validate_with
 from .vpc_endpoints import GATEWAYS, policy_of, service_name
+
+_NO_PLAN = ("HP101", "HP103", "HP104", "HP105", "HP111")
+"""Rules without which there is no subnet for each zone."""
 
 
 @jsii.implements(ec2.IConnectable)
@@ -128,11 +131,18 @@ class HyperPodNetwork(Construct):
         """Findings of a network that no EKS cluster of the app uses; others are checked with their cluster."""
         return [] if self.is_checked_with_cluster else check(Context(network=self.spec, region=region_of(self)))
 
+    def _ensure_planned(self, network: Network) -> None:
+        """Refuse a network whose subnets cannot be made, by the rules that say why."""
+        found = errors(check(Context(network=network, region=region_of(self))))
+        if blocking := [finding for finding in found if finding.rule in _NO_PLAN]:
+            raise InvalidSpec(blocking)
+
     # ---- made ----
 
     def _create(self, network: Network, endpoint_services: Sequence[str]) -> None:
         ensure_known(self, "network.vpc_cidr", "subnets are cut from it", network.vpc_cidr)
         ensure_known(self, "network.node_cidrs", "subnets are cut from it", *(network.node_cidrs or ()))
+        self._ensure_planned(network)
         planned = plan(network)
         self._vpc = ec2.CfnVPC(
             self, "Vpc", cidr_block=network.vpc_cidr, enable_dns_hostnames=True, enable_dns_support=True
@@ -183,7 +193,7 @@ class HyperPodNetwork(Construct):
                 destination=ec2.FlowLogDestination.to_cloud_watch_logs(group),
             )
             if flow_log.iam_role is not None:
-                hold_to_account(flow_log.iam_role)
+                restrict_to_account(flow_log.iam_role)
 
     def _subnet(self, planned: PlannedSubnet) -> ec2.CfnSubnet:
         name = {"public": "Public", "control-plane": "ControlPlane", "node": "Node"}[planned.kind]

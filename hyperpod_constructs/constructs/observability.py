@@ -19,11 +19,12 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from ..core.dashboards import alert_rules
-from ..core.spec import Alarms, Metrics
+from ..core.spec import Addons, Alarms, Metrics, Observability
 from .arguments import checked
 from .cluster_events import CLUSTER_EVENT, NODE_HEALTH, STATE_CHANGE, cluster_rule
 from .interfaces import IHyperPodCluster
 from .removal import removal_policy
+from .validation import ensure_arns
 
 _PUBLISHERS = ("aps.amazonaws.com", "cloudwatch.amazonaws.com")  # rules let EventBridge in by themselves
 
@@ -64,6 +65,10 @@ class PrometheusWorkspace(Construct):
         outputs: bool = False,
     ) -> None:
         super().__init__(scope, id)
+        given = {"workspace_arn": workspace_arn, "kms_key_arn": kms_key_arn}
+        ensure_arns(
+            self, addons=Addons().model_copy(update={"observability": Observability().model_copy(update=given)})
+        )
         if workspace_arn:
             parts = Stack.of(self).split_arn(workspace_arn, ArnFormat.SLASH_RESOURCE_NAME)
             self.arn = workspace_arn
@@ -76,7 +81,7 @@ class PrometheusWorkspace(Construct):
                 alert_manager_definition=_alert_manager(topic.topic_arn) if topic else None,
             )
             workspace.apply_removal_policy(
-                removal_policy("retain" if retain else "destroy", allow_data_loss=allow_data_loss)
+                removal_policy(self, "retain" if retain else "destroy", allow_data_loss=allow_data_loss)
             )
             if topic:
                 workspace.node.add_dependency(topic)  # with its policy
@@ -119,6 +124,10 @@ class HyperPodAlarms(Construct):
     ) -> None:
         super().__init__(scope, id)
         alarms = alarms or Alarms()
+        ensure_arns(
+            self,
+            addons=Addons().model_copy(update={"observability": Observability().model_copy(update={"alarms": alarms})}),
+        )
         self.topic = topic or self._topic(alarms)
         for email in alarms.emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,11 +15,12 @@ from ..core.spec.addons import CORE, PREREQUISITES
 if TYPE_CHECKING:
     from constructs import Construct, Node
 
-    from ..core.spec import Bucket, Cluster, Eks, Job, LustreFileSystem, Network
+    from ..core.spec import Bucket, Cluster, Eks, Job, Logs, LustreFileSystem, Network
 
 
 class _HasSpec(Protocol):
-    spec: Cluster
+    @property
+    def spec(self) -> Cluster: ...
 
 
 class _HyperPodCluster(_HasSpec, Protocol):
@@ -36,6 +38,7 @@ class Parts:
 
     network: Network | None = None
     eks: Eks | None = None
+    logs: Logs | None = None
     clusters: list[_HyperPodCluster] = field(default_factory=list)
     dependencies: DependencyChart | None = None
     addons: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +48,9 @@ class Parts:
     buckets: list[Bucket] = field(default_factory=list)
     jobs: list[tuple[Construct, Job]] = field(default_factory=list)
     manifests: list[Mapping[str, Any]] = field(default_factory=list)
-    told: _HasSpec | None = None
+    applied: list[Construct] = field(default_factory=list)
+    """What applies the manifests."""
+    described_cluster: _HasSpec | None = None
     """What jobs were told about a HyperPod cluster that this app may not make."""
     acknowledge: list[Acknowledgement] = field(default_factory=list)
     found: list[Finding] = field(default_factory=list)
@@ -73,9 +78,13 @@ class Parts:
         `others` are about the same EKS cluster, by constructs that were made after these.
         """
         specs: list[Cluster | None] = [each.spec for each in self.clusters]
-        told = self.told.spec if self.told is not None and self.told.spec.groups else None
+        described_cluster = (
+            self.described_cluster.spec
+            if self.described_cluster is not None and self.described_cluster.spec.groups
+            else None
+        )
         found: dict[tuple[str, str, str], Finding] = {}
-        for spec in specs or [told]:
+        for spec in specs or [described_cluster]:
             whole = Context(
                 region=region,
                 account=account,
@@ -86,19 +95,20 @@ class Parts:
                 addons=self._addons() if spec is not None else None,
                 governance=self._governance(),
                 storage=self._storage(),
+                logs=self.logs,
                 jobs=tuple(job for _, job in self.jobs) or None,
                 manifests=tuple(self.manifests) or None,
                 acknowledge=tuple(self.acknowledge),
             )
-            there = Addons().model_copy(update=self.addons) if self.addons else None
-            alone = replace(whole, addons=there, dependencies=self.dependencies, governance=None, jobs=None)
+            addons = Addons().model_copy(update=self.addons) if self.addons else None
+            alone = replace(whole, addons=addons, dependencies=self.dependencies, governance=None, jobs=None)
             elsewhere = replace(whole, addons=None, dependencies=None)
             certain = [*check(alone), *check(elsewhere)]
             for finding in (*certain, *map(_uncertain, check(whole))):
-                if specs or finding.rule.startswith("HP7") or self.told is None:
+                if specs or finding.rule.startswith("HP7") or self.described_cluster is None:
                     found.setdefault((finding.rule, finding.path, finding.message), finding)
-        own = acknowledged([*self.found, *self._one_cluster(others)], tuple(self.acknowledge), stale=False)
-        return ordered(map(self._named, [*found.values(), *own]))
+        findings = acknowledged([*self.found, *self._one_cluster(others)], tuple(self.acknowledge), stale=False)
+        return ordered(map(self._named, [*found.values(), *findings]))
 
     def _one_cluster(self, others: Sequence[Parts]) -> Iterator[Finding]:
         rule = find("HP027")
@@ -109,8 +119,10 @@ class Parts:
 
     def is_on_same(self, other: Parts) -> bool:
         """Whether both are about one EKS cluster that exists, of one account and region."""
-        mine, theirs = (each.eks.existing if each.eks is not None else None for each in (self, other))
-        return mine is not None and theirs is not None and mine.cluster_name == theirs.cluster_name
+        existing, other_existing = (each.eks.existing if each.eks is not None else None for each in (self, other))
+        return (
+            existing is not None and other_existing is not None and existing.cluster_name == other_existing.cluster_name
+        )
 
     def _eks(self) -> Eks | None:
         """The EKS cluster; core add-ons of an existing one are ours where the app makes one of them."""
@@ -120,11 +132,13 @@ class Parts:
         return self.eks.model_copy(update={"existing": existing.model_copy(update={"core_addons": True})})
 
     def _named(self, finding: Finding) -> Finding:
-        for index, (construct, _) in enumerate(self.jobs):
-            around = f"jobs[{index}]"
-            if finding.path == around or finding.path.startswith((f"{around}.", f"{around}[")):
-                return replace(finding, path=construct.node.path + finding.path[len(around) :])
-        return finding
+        """A finding about jobs with the paths of their constructs."""
+
+        def path(found: re.Match[str]) -> str:
+            return self.jobs[int(found[1])][0].node.path
+
+        named = re.sub(r"^jobs\[(\d+)\]", path, finding.path)
+        return replace(finding, path=named, message=re.sub(r"\bjobs\[(\d+)\]", path, finding.message))
 
     def _dependencies(self) -> DependencyChart | None:
         if self.dependencies is None and self.is_made_here:
@@ -132,12 +146,12 @@ class Parts:
         return self.dependencies
 
     def _addons(self) -> Addons:
-        there = Addons().model_copy(update=self.addons)
+        addons = Addons().model_copy(update=self.addons)
         if not self.is_made_here:
-            return there
+            return addons
         wanted = {*Addons().effective(), *(need for key in self.addons for need in PREREQUISITES.get(key, ()))}
-        absent = {key: (getattr(there, key) or Addon()).model_copy(update={"enabled": False}) for key in wanted}
-        return there.model_copy(update={key: value for key, value in absent.items() if key not in self.addons})
+        absent = {key: (getattr(addons, key) or Addon()).model_copy(update={"enabled": False}) for key in wanted}
+        return addons.model_copy(update={key: value for key, value in absent.items() if key not in self.addons})
 
     def _governance(self) -> Governance | None:
         if not self.teams and not self.schedulers:

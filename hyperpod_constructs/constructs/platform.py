@@ -13,7 +13,7 @@ from constructs import Construct, IConstruct
 from ..core.checks import Context, ensure
 from ..core.closed import endpoint_services
 from ..core.facts import use_also
-from ..core.spec import CORE, Platform
+from ..core.spec import Platform
 from .addons import NODE_ADDONS
 from .arguments import checked
 from .cluster import HyperPodCluster
@@ -74,11 +74,11 @@ class HyperPodPlatform(Construct):
             scopes = Scopes(network=self, eks=self, hyperpod=self, addons=self, jobs=self)
         ensure_place(platform, (scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
         parts = dict.fromkeys((scopes.network, scopes.eks, scopes.hyperpod, scopes.addons, scopes.jobs))
-        beside = _beside(parts)
+        siblings_before = _siblings(parts)
         for part in parts:
             set_log_groups(part, platform.logs)
         self._make(platform, scopes)
-        made = [made for path, made in _beside(parts).items() if path not in beside]
+        made = [made for path, made in _siblings(parts).items() if path not in siblings_before]
         for log_group in made:
             set_log_group(log_group, platform.logs)
         self._tag_and_limit([*parts, *made], platform)
@@ -147,9 +147,7 @@ class HyperPodPlatform(Construct):
                 storage=platform.storage,
                 allow_data_loss=platform.allow_data_loss,
             )
-        existing = platform.eks.existing
-        theirs = CORE if existing and not existing.core_addons else ()
-        effective = {key: it for key, it in platform.addons.effective().items() if key not in theirs}
+        effective = platform.installed_addons
         more = {"observability": {"allow_data_loss": platform.allow_data_loss, "outputs": True}}
         self.addons = {
             key: construct(
@@ -162,7 +160,8 @@ class HyperPodPlatform(Construct):
             for key, settings in effective.items()
             if (construct := NODE_ADDONS.get(key))
         }
-        if self.cluster.prepares_restricted_nodes and "coredns" in theirs:
+        existing = platform.eks.existing
+        if self.cluster.prepares_restricted_nodes and existing and not existing.core_addons:
             RestrictedDns(scopes.addons, "RestrictedDns", cluster=self.cluster)
         self.governance = None
         if platform.governance:
@@ -197,7 +196,7 @@ class HyperPodPlatform(Construct):
             export_shared_values(network=self.network, eks=self.eks, cluster=self.cluster)
 
 
-def _beside(parts: Iterable[Construct]) -> dict[str, IConstruct]:
+def _siblings(parts: Iterable[Construct]) -> dict[str, IConstruct]:
     """What lies in the parts' stacks beside them, by path.
 
     What a stack has once only is made there: functions of CDK's that copy files or empty buckets, and ours for quotas.

@@ -26,7 +26,11 @@ _ALSO_ELSEWHERE = ("ec2:AttachNetworkInterface", "ec2:ModifyNetworkInterfaceAttr
 
 def _network_actions(*, describing: bool) -> list[str]:
     """What nodes do with network interfaces, or what they look up for it: the latter takes no resource."""
-    return [it for it in catalog.role("execution").actions["network"] if it.startswith("ec2:Describe") == describing]
+    return [
+        action
+        for action in catalog.role("execution").actions["network"]
+        if action.startswith("ec2:Describe") == describing
+    ]
 
 
 def execution_role(
@@ -60,11 +64,11 @@ def execution_role(
         *(_ec2(stack, "security-group", group) for group in security_group_ids),
     ]
     _allow(role, _CREATE, on=[_ec2(stack, "network-interface"), *places])
-    _allow(role, *(it for it in changing if it in _ALSO_ELSEWHERE), on=[_ec2(stack, "instance"), *places])
+    _allow(role, *(action for action in changing if action in _ALSO_ELSEWHERE), on=[_ec2(stack, "instance"), *places])
     _allow(role, *detaching, on=[f"arn:{stack.partition}:ec2:*:*:instance/*"])
     role.add_to_principal_policy(
         iam.PolicyStatement(
-            actions=[*(it for it in changing if it != _CREATE), *detaching],
+            actions=[*(action for action in changing if action != _CREATE), *detaching],
             resources=[_ec2(stack, "network-interface")],
             conditions={"ArnEquals": {"ec2:Vpc": _ec2(stack, "vpc", vpc_id)}},
         )
@@ -95,7 +99,7 @@ def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstance
     if group.subnet_ids or group.security_group_ids:
         places = [
             *(_ec2(stack, "subnet", subnet) for subnet in group.subnet_ids),
-            *(_ec2(stack, "security-group", own) for own in group.security_group_ids),
+            *(_ec2(stack, "security-group", group_id) for group_id in group.security_group_ids),
         ]
         _allow(role, _CREATE, "ec2:ModifyNetworkInterfaceAttribute", on=places)
     if isinstance(group, RestrictedInstanceGroup):
@@ -108,7 +112,7 @@ def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstance
         allow_catalog_actions(role, "execution", rolling_update_alarms=["*"])
     keys = [v.kms_key_arn for v in (group.root_volume, group.volume) if v and v.kms_key_arn]
     if keys:
-        _allow_keys(role, list(dict.fromkeys(keys)))
+        grant_volume_keys(role, list(dict.fromkeys(keys)))
 
 
 def _restricted_needs(role: iam.IRole, group: RestrictedInstanceGroup) -> None:
@@ -162,7 +166,7 @@ def cluster_role(scope: Construct, id: str, *, key_arns: Sequence[str] = ()) -> 
         )
     )
     if key_arns:
-        _allow_keys(role, key_arns)
+        grant_volume_keys(role, key_arns)
     return role
 
 
@@ -182,7 +186,8 @@ _KEY_PERMISSIONS: tuple[tuple[list[str], dict[str, dict[str, str]] | None], ...]
 )
 
 
-def _allow_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
+def grant_volume_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
+    """The same for keys known by their ARN."""
     for actions, conditions in _KEY_PERMISSIONS:
         role.add_to_principal_policy(
             iam.PolicyStatement(actions=actions, resources=list(key_arns), conditions=conditions)

@@ -70,25 +70,25 @@ class HyperPodStorage(Construct):
         super().__init__(scope, id)
         self._cluster = cluster
         self.buckets = {
-            one.name: HyperPodBucket(
-                self, f"Bucket-{one.name}", cluster=cluster, bucket=one, allow_data_loss=allow_data_loss
+            bucket.name: HyperPodBucket(
+                self, f"Bucket-{bucket.name}", cluster=cluster, bucket=bucket, allow_data_loss=allow_data_loss
             )
-            for one in storage.buckets
+            for bucket in storage.buckets
         }
         made = {name: each.bucket for name, each in self.buckets.items()}
         self.file_systems = {
-            one.name: HyperPodFileSystem(
+            file_system.name: HyperPodFileSystem(
                 self,
-                f"Lustre-{one.name}",
+                f"Lustre-{file_system.name}",
                 cluster=cluster,
-                file_system=one,
+                file_system=file_system,
                 buckets=made,
                 allow_data_loss=allow_data_loss,
             )
-            for one in storage.lustre
+            for file_system in storage.lustre
         }
 
-    def _let_pods_in(self, teams: Governance) -> None:
+    def _allow_pods(self, teams: Governance) -> None:
         """A role for each namespace that uses a bucket; it lies beside the buckets, whose policies name it."""
         roles: dict[str, PodAccess] = {}
         for bucket in self.buckets.values():
@@ -113,7 +113,7 @@ class HyperPodStorage(Construct):
         ) -> None:
             made.append(Claims(scope, id, cluster=self._cluster, driver=driver, objects=objects, adopt=spec.adopt))
 
-        self._let_pods_in(teams)
+        self._allow_pods(teams)
         for name, each in self.file_systems.items():
             spaces = _namespaces(each.spec.namespaces, teams)
             if spaces:

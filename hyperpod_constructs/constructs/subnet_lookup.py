@@ -54,5 +54,7 @@ def _share_role(scope: Construct, lookup: cr.AwsCustomResource) -> None:
     """All look-ups of an app's stack have one role: each comes after the policies of those beside it too."""
     for other in scope.node.children:
         if isinstance(other, cr.AwsCustomResource) and other is not lookup:
-            for one, policy_of in ((lookup, other), (other, lookup)):
-                one.node.find_child("Resource").node.add_dependency(policy_of.node.find_child("CustomResourcePolicy"))
+            for resource, policy_of in ((lookup, other), (other, lookup)):
+                resource.node.find_child("Resource").node.add_dependency(
+                    policy_of.node.find_child("CustomResourcePolicy")
+                )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Protocol, cast
 
 from aws_cdk import (
@@ -18,19 +17,30 @@ from aws_cdk import (
 )
 from constructs import Construct, DependencyGroup
 
+from ..core.checks import Problem, find
+from ..core.findings import Finding
 from ..core.jobs import Job, compile_job
+from ..core.jobs.manifest import manifest_of
 from ..core.node_pools import not_disrupted
 from ..core.spec import Cluster
 from ..core.spec.base import is_token
 from .arguments import checked
 from .ids import ensure_known
-from .kubernetes import KubernetesObjects, KubernetesProvider, KubernetesWait, job_finished, job_started
+from .kubernetes import (
+    KubernetesObjects,
+    KubernetesProvider,
+    KubernetesWait,
+    WaitCondition,
+    job_finished,
+    job_started,
+)
+from .validation import validate_with
 
 WaitFor = Literal["start", "completion"]
 
-MOST_JOBS = 300
+MAX_JOBS = 300
 """Jobs of one stack, of the 500 resources that CloudFormation allows, with room for what else is in it."""
-MOST_BYTES = 600_000
+MAX_BYTES = 600_000
 """Bytes of the manifests of one stack; a template may have 1 MB, and escaping makes a manifest larger."""
 
 
@@ -39,10 +49,13 @@ class JobCluster(Protocol):
 
     kubernetes: KubernetesProvider
     """The way into the EKS cluster."""
-    spec: Cluster
-    """The HyperPod cluster's spec, to check the job against its groups."""
     jobs_ready: DependencyGroup
     """Operators, queues, namespaces and volumes that jobs come after."""
+
+    @property
+    def spec(self) -> Cluster:
+        """The HyperPod cluster's spec, to check the job against its groups."""
+        ...
 
 
 class TrainingJob(Construct):
@@ -82,30 +95,44 @@ class TrainingJob(Construct):
         super().__init__(scope, id)
         ensure_known(self, "job.name", "the object is named after it", job.name)
         self.job = job
-        self.manifest: dict[str, Any] = compile_job(
-            not_disrupted(job, cluster.spec), resolve=lambda content: _resolved(self, content)
-        )
-        """The Kubernetes object, exactly as it is applied."""
+        self._cluster = cluster
+        self._names: set[str] = set()
+        # Karpenter may still be given groups to fill, which changes the job
+        changes = cluster.spec.autoscaling is not None
+        self._compiled = None if changes else self._compile()
+        validate_with(self, self._findings)
         parts = cluster.kubernetes.parts
         parts.jobs.append((self, job))
-        parts.told = cluster
+        parts.described_cluster = cluster
         self.objects = KubernetesObjects(
             self,
             "Job",
             kubernetes=cluster.kubernetes,
-            objects=[self.manifest],
+            objects=(lambda: [self.manifest]) if changes else [self.manifest],
             removal_policy=removal_policy,
             replace_on_immutable=job.on_change == "replace",
             adopt=job.adopt,
         )
         self.objects.resource.node.add_dependency(cluster.jobs_ready)
+        if not isinstance(cluster, _Behind):
+            self.objects.resource.node.add_dependency(cluster.kubernetes.before_jobs)
         if wait_for is not None:
             self._wait(cluster, wait_for, wait_timeout or Duration.hours(1))
 
     @property
+    def manifest(self) -> dict[str, Any]:
+        """The Kubernetes object; when the app is synthesized, exactly as it is applied."""
+        return self._compiled or self._compile()
+
+    @property
     def job_name(self) -> str:
-        """Name of the Kubernetes object, with its hash."""
-        return str(self.manifest["metadata"]["name"])
+        """Name of the Kubernetes object, with its hash.
+
+        Where Karpenter fills groups of the cluster, read it after the groups were added: a change is an error.
+        """
+        name = str(self.manifest["metadata"]["name"])
+        self._names.add(name)
+        return name
 
     @property
     def namespace(self) -> str:
@@ -113,11 +140,28 @@ class TrainingJob(Construct):
         return str(self.manifest["metadata"]["namespace"])
 
     def _wait(self, cluster: JobCluster, wait_for: WaitFor, timeout: Duration) -> None:
-        condition = (job_started if wait_for == "start" else job_finished)(
-            api_version=self.manifest["apiVersion"], kind=self.job.kind, namespace=self.namespace, name=self.job_name
+        def condition() -> WaitCondition:
+            metadata, kind = self.manifest["metadata"], self.job.kind
+            return (job_started if wait_for == "start" else job_finished)(
+                api_version=self.manifest["apiVersion"], kind=kind, namespace=self.namespace, name=metadata["name"]
+            )
+
+        condition_or_function = condition if self._compiled is None else condition()
+        wait = KubernetesWait(
+            self, "Wait", kubernetes=cluster.kubernetes, condition=condition_or_function, timeout=timeout
         )
-        wait = KubernetesWait(self, "Wait", kubernetes=cluster.kubernetes, condition=condition, timeout=timeout)
         wait.resource.node.add_dependency(self.objects.resource)
+
+    def _compile(self) -> dict[str, Any]:
+        job = not_disrupted(self.job, self._cluster.spec)
+        return compile_job(job, resolve=lambda content: _resolved(self, content))
+
+    def _findings(self) -> Iterator[Finding]:
+        """A name that was read before the groups that change it were added."""
+        name, rule = self.manifest["metadata"]["name"], find("HP751")
+        assert rule is not None
+        for stale in sorted(self._names - {name}):
+            yield rule.finding(Problem(f"{self.node.path}.job_name", f"was read as {stale!r}, but is {name!r}"))
 
 
 class TrainingJobs(Construct):
@@ -167,41 +211,46 @@ class TrainingJobs(Construct):
             self.jobs[child] = TrainingJob(holder, child, cluster=behind, job=job, removal_policy=removal_policy)
 
     def _stacks(self, count: int, cluster: JobCluster) -> tuple[Stack, ...]:
-        own = Stack.of(self)
+        stack = Stack.of(self)
         if count == 1:
-            return (own,)
-        parent = own.node.scope
+            return (stack,)
+        parent = stack.node.scope
         if parent is None:
             raise ValueError(f"{self.node.path}: more than one stack of jobs needs an app around the first")
         environment = Environment(
-            account=None if Token.is_unresolved(own.account) else own.account,
-            region=None if Token.is_unresolved(own.region) else own.region,
+            account=None if Token.is_unresolved(stack.account) else stack.account,
+            region=None if Token.is_unresolved(stack.region) else stack.region,
         )
         more = [
-            Stack(cast(Construct, parent), f"{own.node.id}-{self.node.id}{number}", env=environment)
+            Stack(cast(Construct, parent), f"{stack.node.id}-{self.node.id}{number}", env=environment)
             for number in range(2, count + 1)
         ]
-        if Stack.of(cluster.kubernetes) is not own:  # jobs move to later stacks only, which must take them over first
-            for earlier, later in zip([own, *more], more, strict=False):
+        if Stack.of(cluster.kubernetes) is not stack:  # jobs move to later stacks only, which must take them over first
+            for earlier, later in zip([stack, *more], more, strict=False):
                 earlier.add_dependency(later, "takes over the jobs that move")
-        return (own, *more)
+        return (stack, *more)
 
     def _holder(self, shard: int, cluster: JobCluster) -> tuple[Construct, JobCluster]:
         """The scope of a shard's jobs, and the cluster behind one barrier, so that dependencies do not multiply."""
         scope: Construct = self if shard == 0 else self.stacks[shard]
         barrier = CfnWaitConditionHandle(scope, "Ready")
-        barrier.node.add_dependency(cluster.jobs_ready)
+        barrier.node.add_dependency(cluster.jobs_ready, cluster.kubernetes.before_jobs)
         holder = Construct(scope, "All")
-        return holder, _Behind(cluster.kubernetes, cluster.spec, DependencyGroup(barrier))
+        return holder, _Behind(cluster, barrier)
 
 
-@dataclass
 class _Behind:
     """A cluster whose jobs wait for one thing that waited for all the others."""
 
-    kubernetes: KubernetesProvider
-    spec: Cluster
-    jobs_ready: DependencyGroup
+    def __init__(self, cluster: JobCluster, barrier: Construct) -> None:
+        self._cluster = cluster
+        self.kubernetes = cluster.kubernetes
+        self.jobs_ready = DependencyGroup(barrier)
+
+    @property
+    def spec(self) -> Cluster:
+        """The HyperPod cluster's spec, with the groups that it has by now."""
+        return self._cluster.spec
 
 
 def _child_id(job: Job) -> str:
@@ -218,7 +267,7 @@ def _child_id(job: Job) -> str:
 
 def _shards(jobs: Sequence[Job]) -> int:
     """The fewest stacks, a power of two, whose share of the jobs is within the limits."""
-    sizes = [(job, len(json.dumps(compile_job(job), separators=(",", ":")))) for job in jobs]
+    sizes = [(job, len(json.dumps(manifest_of(job), separators=(",", ":")))) for job in jobs]
     count = 1
     while True:
         number, size = [0] * count, [0] * count
@@ -226,7 +275,7 @@ def _shards(jobs: Sequence[Job]) -> int:
             shard = _shard(job, count)
             number[shard] += 1
             size[shard] += length
-        if max(number) <= MOST_JOBS and max(size) <= MOST_BYTES:
+        if max(number) <= MAX_JOBS and max(size) <= MAX_BYTES:
             return count
         count *= 2
 

@@ -22,7 +22,7 @@ def keep_calling_internal(scope: IConstruct) -> None:
             keep_internal(child)
 
 
-def hold_to_account(role: iam.IRole | iam.CfnRole) -> None:
+def restrict_to_account(role: iam.IRole | iam.CfnRole) -> None:
     """Let the service of a role's only trust statement assume it for resources of this account alone.
 
     Only for services that are documented to send the account: others could not assume the role at all.

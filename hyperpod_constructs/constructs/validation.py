@@ -10,7 +10,8 @@ import jsii
 from aws_cdk import Acknowledgment, Annotations, CfnResource, Stack, Stage, Token, Validations
 from constructs import Construct, IConstruct, IValidation
 
-from ..core.checks import Problem, acknowledged, find
+from ..core.checks import Context, Problem, acknowledged, find
+from ..core.checks.arns import findings_about_arns
 from ..core.findings import Finding, InvalidSpec, Severity, errors
 from ..core.spec.base import is_token
 from .parts import Parts
@@ -94,6 +95,18 @@ def ensure_unique(
     construct.node.add_validation(checks)
 
 
+def ensure_arns(construct: Construct, **parts: Any) -> None:
+    """Refuse texts that are not the ARNs they must be before CDK reads them: its error has neither argument nor rule.
+
+    Raises:
+        InvalidSpec: there are such texts in the parts, which are those of a `Context`.
+    """
+    account = Stack.of(construct).account
+    found = errors(findings_about_arns(Context(region=region_of(construct), account=account, **parts)))
+    if found:
+        raise InvalidSpec(found)
+
+
 def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
     """Refuse a platform whose region or account differs from that of a stack or stage that holds it.
 
@@ -108,10 +121,16 @@ def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
         holder: Any = around[-1]
         kind = "stage" if Stage.is_stage(holder) else "stack"
         for part in ("region", "account"):
-            wanted, there = getattr(platform, part), getattr(holder, part)
-            if wanted and there and not Token.is_unresolved(there) and not is_token(wanted) and wanted != there:
+            wanted, existing = getattr(platform, part), getattr(holder, part)
+            if (
+                wanted
+                and existing
+                and not Token.is_unresolved(existing)
+                and not is_token(wanted)
+                and wanted != existing
+            ):
                 name = holder.node.path or "the app"
-                problems.setdefault(part, Problem(part, f"is {wanted}, and the {kind} {name} is in {there}"))
+                problems.setdefault(part, Problem(part, f"is {wanted}, and the {kind} {name} is in {existing}"))
     if problems:
         raise InvalidSpec([rule.finding(problem) for problem in problems.values()])
 

@@ -86,7 +86,7 @@ def image_copies(
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class ExternalReference:
     """A reference in a template to a host outside AWS: `where` is `Stack.LogicalId: path`."""
 
     where: str
@@ -102,7 +102,7 @@ _INSIDE = re.compile(r"(^|\.)(amazonaws\.com(\.cn)?|api\.aws|svc|cluster\.local|
 _NO_REFERENCES = ("Description", "description", "Metadata")
 
 
-def outside(templates: Mapping[str, Mapping[str, Any]]) -> list[Outside]:
+def outside(templates: Mapping[str, Mapping[str, Any]]) -> list[ExternalReference]:
     """Everything in synthesized templates that refers to a host outside AWS: URLs, charts and images.
 
     A closed network must have none: the download would fail at deploy time or on the nodes.
@@ -117,21 +117,21 @@ def outside(templates: Mapping[str, Mapping[str, Any]]) -> list[Outside]:
             for path, text in _texts(resource.get("Properties", {}), "Properties"):
                 for host in _hosts(text):
                     if not _INSIDE.search(host):
-                        found.append(Outside(f"{stack}.{name}: {path}", host, _short(text)))
+                        found.append(ExternalReference(f"{stack}.{name}: {path}", host, _short(text)))
     return found
 
 
 _NAMED_IMAGE = re.compile(r"""^\s*-?\s*image:\s*["']?([^\s"'{#]+)["']?\s*$""", re.M)
 
 
-def outside_chart(name: str, files: Mapping[str, str]) -> list[Outside]:
+def outside_chart(name: str, files: Mapping[str, str]) -> list[ExternalReference]:
     """Images of public registries that are hard-coded in a vendored chart's templates.
 
     >>> [one.host for one in outside_chart("chart", {"templates/a.yaml": "  image: quay.io/a/b:1"})]
     ['quay.io']
     """
     return [
-        Outside(f"{name}/{path}", host, match[1])
+        ExternalReference(f"{name}/{path}", host, match[1])
         for path, text in files.items()
         for match in _NAMED_IMAGE.finditer(text)
         if not _INSIDE.search(host := image_host(match[1]))
@@ -181,14 +181,14 @@ def _images(content: Any) -> Iterator[str]:
     ['quay.io/a/b']
     """
     if isinstance(content, list):
-        for one in content:
-            yield from _images(one)
+        for item in content:
+            yield from _images(item)
     elif isinstance(content, dict):
         parts = [content.get(key) for key in ("registry", "repository", "image")]
         if any(isinstance(part, str) and part for part in parts[1:]):
             yield "/".join(part for part in parts if isinstance(part, str) and part)
-        for one in content.values():
-            yield from _images(one)
+        for item in content.values():
+            yield from _images(item)
 
 
 def image_host(image: str) -> str:

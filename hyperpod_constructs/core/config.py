@@ -90,8 +90,7 @@ def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
     _anchor(content, path.parent)
     if isinstance(content, dict):
         completed(content)
-    # before the platform's validator, which would replace the one of jobs
-    jobs = _jobs(entries, path.parent, document)
+    jobs = _jobs(entries, path.parent, document)  # before the platform's validator, which would replace the one of jobs
     shape = shaped(Platform, content, document)
     _use(shape.parts.get("facts") or NO_FACTS)
     complete = shape.value is not None and jobs.complete and manifests.complete and not errors(document.findings)
@@ -181,17 +180,21 @@ def _folders(platform: Platform | None, document: Document) -> Iterator[Finding]
         for index, group in enumerate(cluster.instance_groups)
         if group.lifecycle is not None
     ]
-    named = [(f"{path}.source", one.source, one.script) for path, one in lifecycles if one.mode != "bootstrap"]
+    named = [
+        (f"{path}.source", lifecycle.source, lifecycle.script)
+        for path, lifecycle in lifecycles
+        if lifecycle.mode != "bootstrap"
+    ]
     chart = platform.dependencies.chart
     if isinstance(chart, FolderChart):
         named.append(("dependencies.chart.path", chart.path, "Chart.yaml"))
     for path, source, file in named:
         if source is None or "://" in source or is_token(source) or _exists(Path(source) / file):
             continue
-        there = _exists(Path(source))
-        message = f"the folder {source} does not contain {file}" if there else f"the folder {source} does not exist"
+        exists = _exists(Path(source))
+        message = f"the folder {source} does not contain {file}" if exists else f"the folder {source} does not exist"
         cure = ""
-        if path == "dependencies.chart.path" and not there:
+        if path == "dependencies.chart.path" and not exists:
             cure = f"Create it with `hyperpod chart vendor --config {document.file} {source}`, or correct the path."
         yield document.located(Finding(rule="HP002", severity=Severity.ERROR, path=path, message=message, cure=cure))
 
@@ -340,8 +343,10 @@ def _job_file(file: Path, document: Document, path: str) -> list[LoadedJob]:
     missing = [finding for loaded in jobs for finding in loaded.findings if finding.rule == "HP002"]
     if not missing:
         return jobs
-    said = [document.located(replace(finding, path=path, message=f"{file}: {finding.message}")) for finding in missing]
-    return [replace(jobs[0], findings=said)]
+    located = [
+        document.located(replace(finding, path=path, message=f"{file}: {finding.message}")) for finding in missing
+    ]
+    return [replace(jobs[0], findings=located)]
 
 
 def _lost(jobs: _Jobs, document: Document, rule: str, path: str, message: str, cure: str) -> _Jobs:

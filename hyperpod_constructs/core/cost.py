@@ -88,8 +88,8 @@ def estimate(platform: Platform, *, own_prices: Mapping[str, float] | None = Non
 
 
 class _Lines:
-    def __init__(self, platform: Platform, own: Mapping[str, float]) -> None:
-        self._platform, self._own = platform, own
+    def __init__(self, platform: Platform, own_prices: Mapping[str, float]) -> None:
+        self._platform, self._own = platform, own_prices
 
     def all(self) -> Iterator[Line]:
         for group in self._platform.cluster.groups:
@@ -102,11 +102,11 @@ class _Lines:
             yield Line(part="storage", what=f"bucket {bucket.name}", count=1, usd_per_hour=None, note=_USE_S3)
 
     def _line(self, part: str, what: str, item: str, count: float, *, by_default: bool = False) -> Line:
-        own = self._own.get(item, self._own.get(item.removeprefix("instance:")))
+        own_price = self._own.get(item, self._own.get(item.removeprefix("instance:")))
         found = find_price(item, self._platform.region)
-        if own is not None:
+        if own_price is not None:
             monthly = item.startswith("lustre:")
-            each: float | None = own / HOURS_PER_MONTH if monthly else own
+            each: float | None = own_price / HOURS_PER_MONTH if monthly else own_price
             return Line(part=part, what=what, count=count, usd_per_hour=_times(each, count), source="your own price")
         if found is None:
             note = (

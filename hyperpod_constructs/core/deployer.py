@@ -29,7 +29,7 @@ _PASSED_TO = (
 )
 _LINKED_TO = ("eks", "fsx", "*.fsx", "grafana", "*.sagemaker")
 _LIMITED = ("AttachRolePolicy", "CreateRole", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary")
-_HELD_TO_BOUNDARY = frozenset(f"iam:{name}" for name in (*_LIMITED, "PutRolePolicy"))
+_BOUNDARY_ACTIONS = frozenset(f"iam:{name}" for name in (*_LIMITED, "PutRolePolicy"))
 """Actions that IAM checks against the boundary of the role (condition key iam:PermissionsBoundary)."""
 DROPPED: Mapping[str, str] = {
     "iam:AddRoleToInstanceProfile": "no example creates instance profiles",
@@ -162,16 +162,17 @@ _ANY_NAME = frozenset(
         *("logs:PutIndexPolicy", "logs:PutResourcePolicy", "logs:UpdateLogDelivery"),
     }
 )
-"""Actions of EKS, CloudWatch Logs and Step Functions for which IAM defines no resource (service authorization
-reference).
-"""
+"""Actions of EKS, CloudWatch Logs and Step Functions for which IAM defines no resource (service authorization reference)."""
 
 
 def _held_by_name(
     actions: set[str], prefixes: list[str], named: Named, partition: str
 ) -> Iterable[tuple[list[str], list[str]]]:
     """Actions of services whose resources are restricted by name, with those resources."""
-    of = {service: sorted(it for it in actions - _ANY_NAME if it.startswith(f"{service}:")) for service in _BY_NAME}
+    of = {
+        service: sorted(action for action in actions - _ANY_NAME if action.startswith(f"{service}:"))
+        for service in _BY_NAME
+    }
     around = f"arn:{partition}:{{}}:*:*:{{}}"
     clusters = [*(f"{prefix}*" for prefix in prefixes), *named.eks_clusters]
     kinds = [f"{kind}/{name}" for name in clusters for kind in ("cluster", "*")]
@@ -220,16 +221,20 @@ def deployer_policies(
     linked_roles = [f"arn:{partition}:iam::*:role/aws-service-role/*"]
     functions = [f"arn:{partition}:lambda:*:*:function:{prefix}*" for prefix in prefixes]
     buckets = [f"arn:{partition}:s3:::{prefix.lower()}*" for prefix in prefixes]
-    of_roles = {it for it in actions if it.startswith("iam:") and it not in (_LINKED_ROLE, "iam:ListRoles")}
-    of_providers = {it for it in of_roles if "OpenIDConnectProvider" in it}
+    of_roles = {
+        action for action in actions if action.startswith("iam:") and action not in (_LINKED_ROLE, "iam:ListRoles")
+    }
+    of_providers = {action for action in of_roles if "OpenIDConnectProvider" in action}
     of_roles -= of_providers
-    of_functions = {it for it in actions if it.startswith("lambda:") and "Layer" not in it and "List" not in it}
-    by_name = [_statement(*one) for one in _held_by_name(actions, prefixes, named or Named(), partition)]
-    of_names = {it for one in by_name for it in one["Action"]}
-    of_buckets = {it for it in actions if it.startswith("s3:") and it != "s3:ListAllMyBuckets"}
+    of_functions = {
+        action for action in actions if action.startswith("lambda:") and "Layer" not in action and "List" not in action
+    }
+    by_name = [_statement(*statement) for statement in _held_by_name(actions, prefixes, named or Named(), partition)]
+    of_names = {action for statement in by_name for action in statement["Action"]}
+    of_buckets = {action for action in actions if action.startswith("s3:") and action != "s3:ListAllMyBuckets"}
     held = [
-        _statement(sorted(of_roles & _HELD_TO_BOUNDARY), roles, Condition=boundary),
-        _statement(sorted(of_roles - _HELD_TO_BOUNDARY - {_PASS_ROLE}), roles),
+        _statement(sorted(of_roles & _BOUNDARY_ACTIONS), roles, Condition=boundary),
+        _statement(sorted(of_roles - _BOUNDARY_ACTIONS - {_PASS_ROLE}), roles),
         _statement(sorted(of_roles & {_PASS_ROLE}), roles, Condition=passed),
         _statement(sorted(actions & {_LINKED_ROLE}), linked_roles, Condition=linked),
         _statement(sorted(actions & {"iam:GetRole"}), linked_roles),
@@ -323,9 +328,9 @@ def main() -> None:
         permissions_boundary_arn=arguments.permissions_boundary,
         partition=partition,
         named=Named(
-            tuple(dict.fromkeys(name for one in names for name in one.eks_clusters)),
-            tuple(dict.fromkeys(name for one in names for name in one.log_groups)),
-            tuple(dict.fromkeys(name for one in names for name in one.state_machines)),
+            tuple(dict.fromkeys(name for stack_name in names for name in stack_name.eks_clusters)),
+            tuple(dict.fromkeys(name for stack_name in names for name in stack_name.log_groups)),
+            tuple(dict.fromkeys(name for stack_name in names for name in stack_name.state_machines)),
         ),
     )
     print(json.dumps(made, indent=1))

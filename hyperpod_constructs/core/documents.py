@@ -22,7 +22,7 @@ LARGEST_FILE = 2**20
 """Maximum size of a file in bytes."""
 DEEPEST = 50
 """Levels of nesting."""
-MOST_VALUES = 100_000
+MAX_VALUES = 100_000
 """Maximum number of values in a document with its aliases expanded."""
 
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -200,7 +200,7 @@ def _documents(text: str, file: str | None) -> list[Document]:
         found.append(document)
         if document.value is None and document.findings:
             break
-    return [one for one in found if one.value is not None or one.findings] or found[:1] or [Document(file=file)]
+    return [read for read in found if read.value is not None or read.findings] or found[:1] or [Document(file=file)]
 
 
 def _next(events: Iterator[Any], document: Document) -> Document | None:
@@ -212,12 +212,12 @@ def _next(events: Iterator[Any], document: Document) -> Document | None:
         return _refused(document, stop.rule, stop.message, stop.cure, stop.mark)
     except yaml.MarkedYAMLError as problem:
         place = problem.problem_mark or problem.context_mark
-        said = ", ".join(part for part in (problem.context, problem.problem) if part)
+        reason = ", ".join(part for part in (problem.context, problem.problem) if part)
         cure = "check for a tab, or a missing quote, bracket, colon or space, here or in the lines above"
-        return _refused(document, "HP001", f"is not valid YAML: {said}", cure, _mark(place) if place else None)
+        return _refused(document, "HP001", f"is not valid YAML: {reason}", cure, _mark(place) if place else None)
     except (yaml.YAMLError, UnicodeEncodeError) as problem:
-        said = " ".join(str(problem).split())
-        return _refused(document, "HP001", f"is not valid YAML: {said}", "remove control characters")
+        reason = " ".join(str(problem).split())
+        return _refused(document, "HP001", f"is not valid YAML: {reason}", "remove control characters")
     return document
 
 
@@ -355,8 +355,8 @@ class _Builder:
 
     def _count(self, values: int, mark: Mark) -> None:
         self.count += values
-        if self.count > MOST_VALUES:
-            message = f"contains more than {MOST_VALUES:,} values with aliases expanded"
+        if self.count > MAX_VALUES:
+            message = f"contains more than {MAX_VALUES:,} values with aliases expanded"
             raise _Stop("HP004", message, "use fewer aliases, or split the file", mark)
 
 

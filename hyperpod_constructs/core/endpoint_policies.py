@@ -39,13 +39,13 @@ def endpoint_policy(
     >>> policy["Statement"][0]["Condition"]["StringEquals"]
     {'aws:PrincipalAccount': ['111122223333']}
     """
-    own = [account, *accounts]
+    account_ids = [account, *accounts]
     statements = [
         _allow(
             "OwnAccounts",
-            StringEquals={"aws:PrincipalAccount": own},
+            StringEquals={"aws:PrincipalAccount": account_ids},
             # a few actions do not have a resource account in their request context
-            StringEqualsIfExists={"aws:ResourceAccount": own},
+            StringEqualsIfExists={"aws:ResourceAccount": account_ids},
         ),
         _allow("ServicesOfAws", Bool={"aws:PrincipalIsAWSService": "true"}),
     ]
@@ -59,19 +59,21 @@ def endpoint_policy(
         )
     known = load("endpoint_policies")["read"].get(service)
     if known:
-        whose = {} if known.get("anonymous") else {"StringEquals": {"aws:PrincipalAccount": own}}
-        resources = [one.format(partition=partition, region=region) for one in known["resources"]]
+        whose = {} if known.get("anonymous") else {"StringEquals": {"aws:PrincipalAccount": account_ids}}
+        resources = [resource.format(partition=partition, region=region) for resource in known["resources"]]
         sid = known.get("sid", "ReadWhatAwsOwns")
         if service.startswith("ecr.") and image_accounts is not None:
-            sid, pulled = "PullFromKnownAccounts", dict.fromkeys([*own, *image_accounts])
-            resources = [f"arn:{partition}:ecr:*:{one}:repository/*" for one in pulled]
+            sid, pulled = "PullFromKnownAccounts", dict.fromkeys([*account_ids, *image_accounts])
+            resources = [f"arn:{partition}:ecr:*:{template}:repository/*" for template in pulled]
         statements.append(_allow(sid, known["actions"], resources, **whose))
     if service == "s3" and plain_region is not None:
         response = load("endpoint_policies")["respond"]["s3"]
-        resources = [one.format(partition=partition, plain_region=plain_region) for one in response["resources"]]
+        resources = [
+            resource.format(partition=partition, plain_region=plain_region) for resource in response["resources"]
+        ]
         statements.append(_allow("RespondToCloudFormation", response["actions"], resources))
     if service == "sts":  # requests with a web identity are not signed
-        roles = [f"arn:{partition}:iam::{one}:role/*" for one in own]
+        roles = [f"arn:{partition}:iam::{account_id}:role/*" for account_id in account_ids]
         statements.append(_allow("WebIdentities", ["sts:AssumeRoleWithWebIdentity"], roles))
     return {"Version": "2012-10-17", "Statement": statements}
 
@@ -86,7 +88,7 @@ def published_image_accounts(region: str | None) -> list[str]:
     ['602401143452', '905418368575', '861276088053', '586794468202']
     """
     found = [find_region(region)] if region else list(regions().values())
-    accounts = [getattr(one, field) for one in found if one for field in _IMAGE_ACCOUNTS]
+    accounts = [getattr(statement, field) for statement in found if statement for field in _IMAGE_ACCOUNTS]
     return list(dict.fromkeys(account for account in accounts if account))
 
 
@@ -126,7 +128,8 @@ def endpoints_without_policy(templates: Mapping[str, Mapping[str, Any]]) -> list
 def _open(policy: Mapping[str, Any] | None) -> bool:
     statements = policy["Statement"] if policy else []
     return not statements or any(
-        one["Effect"] == "Allow" and "Condition" not in one and "*" in _list(one["Resource"]) for one in statements
+        statement["Effect"] == "Allow" and "Condition" not in statement and "*" in _list(statement["Resource"])
+        for statement in statements
     )
 
 

@@ -52,15 +52,15 @@ def system_nodes(cluster: Cluster | None) -> SystemNodes | None:
 def tolerated(team: Team, cluster: Cluster | None) -> tuple[str, ...]:
     """Taint keys that the team's pods can tolerate: those of its accelerators, groups and isolation settings."""
     types = {resource.instance_type for resource in team.quota}
-    own = [g for g in (cluster.instance_groups if cluster else ()) if types.intersection(g.types)]
-    keys = [taint.key for group in own for taint in group.taints]
+    team_groups = [g for g in (cluster.instance_groups if cluster else ()) if types.intersection(g.types)]
+    keys = [taint.key for group in team_groups for taint in group.taints]
     return tuple(dict.fromkeys([*baseline("automatic_tolerations"), *_devices(), *keys, *team.isolation.tolerations]))
 
 
 def _devices() -> list[str]:
     """Resources of accelerators and EFA; the API server can add tolerations with these names to pods."""
     names = load("instance_types")["resource_names"]
-    return [EFA_RESOURCE, *(one for kind in names.values() for one in kind)]
+    return [EFA_RESOURCE, *(name for kind in names.values() for name in kind)]
 
 
 MIG_PREFIX = "nvidia.com/mig-"
@@ -235,7 +235,7 @@ def _volumes(condition: str) -> str:
 def _each(condition: str) -> str:
     """A condition for every container `c` of a pod, in all container lists."""
     lists = ("containers", "initContainers", "ephemeralContainers")
-    return " && ".join(f"(!has(object.spec.{one}) || object.spec.{one}.all(c, {condition}))" for one in lists)
+    return " && ".join(f"(!has(object.spec.{item}) || object.spec.{item}.all(c, {condition}))" for item in lists)
 
 
 def _both(condition: str) -> str:

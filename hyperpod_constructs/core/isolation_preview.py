@@ -22,11 +22,11 @@ def refused(pod: Mapping[str, Any], team: Team, *, cluster: Cluster | None = Non
     contexts = [c.get("securityContext") or {} for c in every]
     both = [spec.get("securityContext") or {}, *contexts]
     volumes = spec.get("volumes") or ()
-    added = {one for it in contexts for one in (it.get("capabilities") or {}).get("add") or ()}
+    added = {context for capability in contexts for context in (capability.get("capabilities") or {}).get("add") or ()}
     annotations = (pod.get("metadata") or {}).get("annotations") or {}
-    armor = "container.apparmor.security.beta.kubernetes.io/"
+    apparmor_prefix = "container.apparmor.security.beta.kubernetes.io/"
     broken = {
-        "privileged": any(it.get("privileged") for it in contexts),
+        "privileged": any(context.get("privileged") for context in contexts),
         "host-network": spec.get("hostNetwork"),
         "host-ports": any(port.get("hostPort") for c in every for port in c.get("ports") or ()),
         "host-pid": spec.get("hostPID"),
@@ -34,17 +34,18 @@ def refused(pod: Mapping[str, Any], team: Team, *, cluster: Cluster | None = Non
         "host-paths": any(v["hostPath"]["path"] not in allowed_paths(isolation) for v in volumes if "hostPath" in v),
         "volumes": any(not set(v).intersection(baseline("volumes")) for v in volumes),
         "capabilities": added - {*baseline("capabilities"), *isolation.capabilities},
-        "seccomp": any((it.get("seccompProfile") or {}).get("type") == "Unconfined" for it in both),
-        "apparmor": any((it.get("appArmorProfile") or {}).get("type") == "Unconfined" for it in both)
-        or any(key.startswith(armor) and value == "unconfined" for key, value in annotations.items()),
-        "selinux": any(_own_selinux(it.get("seLinuxOptions") or {}) for it in both),
-        "proc-mount": any(it.get("procMount", "Default") != "Default" for it in contexts),
-        "sysctls": any(one["name"] not in baseline("sysctls") for one in both[0].get("sysctls") or ()),
+        "seccomp": any((context.get("seccompProfile") or {}).get("type") == "Unconfined" for context in both),
+        "apparmor": any((context.get("appArmorProfile") or {}).get("type") == "Unconfined" for context in both)
+        or any(key.startswith(apparmor_prefix) and value == "unconfined" for key, value in annotations.items()),
+        "selinux": any(_own_selinux(context.get("seLinuxOptions") or {}) for context in both),
+        "proc-mount": any(context.get("procMount", "Default") != "Default" for context in contexts),
+        "sysctls": any(sysctl["name"] not in baseline("sysctls") for sysctl in both[0].get("sysctls") or ()),
         "service-account": "serviceAccountName" in spec
         and spec["serviceAccountName"] not in isolation.service_accounts,
         "tolerations": any(
-            it.get("key") not in tolerated(team, cluster) and not str(it.get("key") or "").startswith(MIG_PREFIX)
-            for it in spec.get("tolerations") or ()
+            toleration.get("key") not in tolerated(team, cluster)
+            and not str(toleration.get("key") or "").startswith(MIG_PREFIX)
+            for toleration in spec.get("tolerations") or ()
         ),
         "priority": str(spec.get("priorityClassName", "")).startswith("system-"),
         "node-name": spec.get("nodeName"),
@@ -69,8 +70,10 @@ def _on_system_nodes(spec: Mapping[str, Any], system: SystemNodes | None) -> boo
     )
     return affinity is None or not all(
         any(
-            one["key"] == kind and one["operator"] == "In" and not set(one["values"]).intersection(system.types)
-            for one in term.get("matchExpressions") or ()
+            expression["key"] == kind
+            and expression["operator"] == "In"
+            and not set(expression["values"]).intersection(system.types)
+            for expression in term.get("matchExpressions") or ()
         )
         for term in affinity["nodeSelectorTerms"]
     )

@@ -71,14 +71,14 @@ def read(entries: Any, folder: Path, document: Document) -> Manifests:
         if not isinstance(entry, str):
             made._take(entry, document, path)
             continue
-        for one in read_all(folder / entry):
-            for finding in one.findings:
+        for read in read_all(folder / entry):
+            for finding in read.findings:
                 if finding.rule == "HP002":  # the file itself: reported at its path in the config
                     finding = document.located(
                         replace(finding, path=path, message=f"{folder / entry}: {finding.message}")
                     )
                 made.findings.append(finding)
-            made.complete = made.complete and not one.findings
-            if one.value is not None:
-                made._take(one.value, one, "")
+            made.complete = made.complete and not read.findings
+            if read.value is not None:
+                made._take(read.value, read, "")
     return made

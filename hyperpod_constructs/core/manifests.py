@@ -87,8 +87,9 @@ def kueue_objects(governance: Governance) -> list[dict[str, Any]]:
     return [
         *(resource_flavor(name) for name in types),
         *(
-            _object(KUEUE, "WorkloadPriorityClass", f"{one.name}-priority") | {"value": one.weight}
-            for one in governance.scheduler.priority_classes
+            _object(KUEUE, "WorkloadPriorityClass", f"{priority_class.name}-priority")
+            | {"value": priority_class.weight}
+            for priority_class in governance.scheduler.priority_classes
         ),
         *(cluster_queue(team) for team in governance.teams),
         *(local_queue(team) for team in governance.teams),
@@ -106,11 +107,14 @@ def resource_flavor(name: str) -> dict[str, Any]:
 
 def cluster_queue(team: Team) -> dict[str, Any]:
     """The ClusterQueue with a team's quota, sharing and preemption."""
-    quotas = {one.instance_type: _nominal(one, instance_type(one.instance_type)) for one in team.quota}
+    quotas = {quota.instance_type: _nominal(quota, instance_type(quota.instance_type)) for quota in team.quota}
     covered = sorted({name for quota in quotas.values() for name in quota})
     percent = Decimal(limit("borrow_limit_default").value if team.borrow_limit is None else team.borrow_limit) / 100
     flavors = [
-        {"name": name, "resources": [_quota(one, quota.get(one, Decimal()), team, percent) for one in covered]}
+        {
+            "name": name,
+            "resources": [_quota(resource, quota.get(resource, Decimal()), team, percent) for resource in covered],
+        }
         for name, quota in quotas.items()
     ]
     preemption = {"withinClusterQueue": "Never" if team.preempt == "Never" else "LowerPriority"}
@@ -139,11 +143,11 @@ def _quota(resource: str, nominal: Decimal, team: Team, percent: Decimal) -> dic
     return quota
 
 
-def _nominal(quota: QuotaResource, kind: InstanceType) -> dict[str, Decimal]:
+def _nominal(quota: QuotaResource, instance_type: InstanceType) -> dict[str, Decimal]:
     """A quota in the resources that jobs request; unset resources are in proportion to the accelerators."""
     count = Decimal(quota.count or 0)
-    can_vcpu, can_memory = usable("vcpu", kind.vcpu), usable("memory_gib", kind.memory_gib)
-    each = kind.accelerator.count if kind.accelerator else 0
+    can_vcpu, can_memory = usable("vcpu", instance_type.vcpu), usable("memory_gib", instance_type.memory_gib)
+    each = instance_type.accelerator.count if instance_type.accelerator else 0
     nodes = count + (Decimal(quota.accelerators or 0) / each if each else 0)
     nominal = {
         "cpu": count * can_vcpu + Decimal(str(quota.vcpu)) if quota.vcpu is not None else nodes * can_vcpu,
@@ -151,10 +155,10 @@ def _nominal(quota: QuotaResource, kind: InstanceType) -> dict[str, Decimal]:
         if quota.memory_gib is not None
         else nodes * can_memory,
     }
-    if kind.accelerator is not None:
-        nominal[kind.accelerator.resource] = count * each + (quota.accelerators or 0)
-    if kind.efa_interfaces:
-        nominal[EFA_RESOURCE] = (nodes * kind.efa_interfaces).to_integral_value("ROUND_FLOOR")
+    if instance_type.accelerator is not None:
+        nominal[instance_type.accelerator.resource] = count * each + (quota.accelerators or 0)
+    if instance_type.efa_interfaces:
+        nominal[EFA_RESOURCE] = (nodes * instance_type.efa_interfaces).to_integral_value("ROUND_FLOOR")
     if quota.mig_profile is not None:
         nominal[f"nvidia.com/{quota.mig_profile}"] = Decimal(quota.mig_count or 0)
     return nominal

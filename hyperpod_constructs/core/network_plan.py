@@ -244,22 +244,22 @@ def least_addresses(group: InstanceGroup | RestrictedInstanceGroup) -> int:
     return min((t.network_cards for t in found), default=1)
 
 
-def surge(group: InstanceGroup | RestrictedInstanceGroup) -> int:
+def replacement_nodes(group: InstanceGroup | RestrictedInstanceGroup) -> int:
     """Additional nodes that can exist temporarily during an update: those being replaced, at least one.
 
-    >>> surge(InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=4))
+    >>> replacement_nodes(InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=4))
     1
     """
-    if group.most == 0:
+    if group.max_instances == 0:
         return 0
     batches = [1]
     if isinstance(group, InstanceGroup):
         rollouts = [rollout.deployment for rollout in (group.scheduled_update, group.auto_patch) if rollout is not None]
         for size in (rollout.maximum_batch_size for rollout in rollouts if rollout is not None):
             if size is not None and size.count is not None:
-                batches.append(min(size.count, group.most))
+                batches.append(min(size.count, group.max_instances))
             if size is not None and size.percent is not None:
-                batches.append(-(-group.most * size.percent // 100))
+                batches.append(-(-group.max_instances * size.percent // 100))
     return max(batches)
 
 
@@ -291,7 +291,9 @@ def demands(cluster: Cluster, default_zone: str | None) -> Mapping[str, tuple[De
     for group in cluster.groups:
         zone, each = group.availability_zone_id or default_zone, node_addresses(group)
         if zone is not None and each is not None and not group.subnet_ids:
-            by_zone.setdefault(zone, []).append(Demand(group.name, group.most + surge(group), each))
+            by_zone.setdefault(zone, []).append(
+                Demand(group.name, group.max_instances + replacement_nodes(group), each)
+            )
     return {zone: tuple(items) for zone, items in by_zone.items()}
 
 

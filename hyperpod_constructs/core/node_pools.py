@@ -98,23 +98,27 @@ def limits(group: InstanceGroup) -> dict[str, int]:
     >>> limits(InstanceGroup(name="a", instance_type="ml.g5.8xlarge", count=0, max_count=4))
     {'cpu': 128, 'nvidia.com/gpu': 4}
     """
-    found = [kind for name in group.types if (kind := catalog.find_instance_type(name))]
-    if group.max_count is None or len(found) < len(group.types) or any(kind.vcpu is None for kind in found):
+    found = [instance_type for name in group.types if (instance_type := catalog.find_instance_type(name))]
+    if (
+        group.max_count is None
+        or len(found) < len(group.types)
+        or any(instance_type.vcpu is None for instance_type in found)
+    ):
         return {}
-    most = {"cpu": max(kind.vcpu or 0 for kind in found)}
-    for kind in found:
-        if kind.accelerator:
-            resource = kind.accelerator.resource
-            most[resource] = max(most.get(resource, 0), kind.accelerator.count)
-    return {resource: group.max_count * each for resource, each in most.items()}
+    largest = {"cpu": max(instance_type.vcpu or 0 for instance_type in found)}
+    for instance_type in found:
+        if instance_type.accelerator:
+            resource = instance_type.accelerator.resource
+            largest[resource] = max(largest.get(resource, 0), instance_type.accelerator.count)
+    return {resource: group.max_count * each for resource, each in largest.items()}
 
 
 def _limits(groups: list[InstanceGroup]) -> dict[str, Any]:
     each = list(map(limits, groups))
     if not all(each):
         return {}
-    names = sorted({name for one in each for name in one}, key=lambda name: (name != "cpu", name))
-    return {"limits": {name: str(sum(one.get(name, 0) for one in each)) for name in names}}
+    names = sorted({name for group in each for name in group}, key=lambda name: (name != "cpu", name))
+    return {"limits": {name: str(sum(group.get(name, 0) for group in each)) for name in names}}
 
 
 def _taint(taint: Taint) -> dict[str, str]:

@@ -67,10 +67,10 @@ def markdown(findings: Sequence[Finding]) -> str:
     rows = []
     for finding in findings:
         fix = f"Fix: {finding.cure}" if finding.cure else ""
-        said = " ".join(filter(None, (f"{finding.message}.", finding.consequence, fix)))
+        text = " ".join(filter(None, (f"{finding.message}.", finding.consequence, fix)))
         level = "acknowledged" if finding.acknowledged is not None else str(finding.severity)
         rule = f"[{finding.rule}]({rule_page(finding.rule)})"
-        cells = (level, rule, f"`{finding.path}`", finding.place, said)
+        cells = (level, rule, f"`{finding.path}`", finding.place, text)
         rows.append([readable(cell).replace("|", "\\|") for cell in cells])
     head = [["Severity", "Rule", "Path", "Place", "What"], ["---"] * 5] if rows else []
     lines = [f"| {' | '.join(cells)} |" for cells in [*head, *rows]]
@@ -103,8 +103,8 @@ def _sarif_rule(rule: Any) -> dict[str, Any]:
 
 
 def _sarif_result(finding: Finding) -> dict[str, Any]:
-    said = " ".join(part for part in (f"{finding.path}: {finding.message}.", finding.consequence, finding.cure) if part)
-    result: dict[str, Any] = {"ruleId": finding.rule, "level": str(finding.severity), "message": {"text": said}}
+    text = " ".join(part for part in (f"{finding.path}: {finding.message}.", finding.consequence, finding.cure) if part)
+    result: dict[str, Any] = {"ruleId": finding.rule, "level": str(finding.severity), "message": {"text": text}}
     location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": finding.path}]}
     if finding.file is not None:
         place: dict[str, Any] = {"artifactLocation": {"uri": finding.file.replace("\\", "/")}}
@@ -124,10 +124,10 @@ def github(findings: Sequence[Finding]) -> str:
         level = str(finding.severity) if finding.acknowledged is None else "notice"
         place = {"file": finding.file, "line": finding.line, "col": finding.column, "title": finding.rule}
         properties = ",".join(f"{key}={_property(value)}" for key, value in place.items() if value is not None)
-        said = f"{finding.path}: {finding.message}"
+        text = f"{finding.path}: {finding.message}"
         details = [finding.consequence, finding.cure and f"fix: {finding.cure}"]
         details.append(f"acknowledged: {finding.acknowledged}" if finding.acknowledged is not None else "")
-        message = "\n".join([said, *(detail for detail in details if detail), rule_page(finding.rule)])
+        message = "\n".join([text, *(detail for detail in details if detail), rule_page(finding.rule)])
         lines.append(f"::{'notice' if level == 'note' else level} {properties}::{_data(message)}")
     return "\n".join([*lines, summary(findings)])
 

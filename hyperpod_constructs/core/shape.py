@@ -48,7 +48,7 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
 }
 """Pydantic's error type to the key of its bound, and the text for it."""
 _PLAIN_WORD = re.compile(r"[A-Za-z/.-][-A-Za-z0-9_/.=]*")
-MOST_FINDINGS = 100
+MAX_FINDINGS = 100
 """Maximum number of structural problems that are listed: a file of another type has one in every line."""
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
@@ -97,11 +97,11 @@ def _broken(
 ) -> Shape[Model]:
     shape: Shape[Model] = Shape(None, {})
     remaining = deepcopy(data)
-    lost: set[str] = set()
+    discarded: set[str] = set()
     more = 0
     for path, problems in _by_place(data, problem):
         unknown = problems[0]["type"] == "extra_forbidden"
-        if len(shape.findings) < MOST_FINDINGS:
+        if len(shape.findings) < MAX_FINDINGS:
             finding = _translated(model, path, problems, document, _text_of(prefix, path))
             key = finding.rule in ("HP010", "HP011")
             shape.findings.append(document.located(finding, key=key))
@@ -110,12 +110,12 @@ def _broken(
         cut = _cut(model, remaining, path)
         shape.cut.append(_text_of(prefix, cut))
         if len(cut) == 1 and not unknown:
-            lost.add(str(cut[0]))
+            discarded.add(str(cut[0]))
     if more:
         message = f"{more:,} additional structural errors are not listed"
         shape.findings.append(document.located(_finding("HP012", prefix, message, "fix the listed errors first")))
     for name, info in model.model_fields.items():
-        if name in lost:
+        if name in discarded:
             continue
         if name not in remaining:
             if not info.is_required():
@@ -210,7 +210,7 @@ def _translated(
     if all(p["type"] in _WORDS for p in problems):
         wanted = " or ".join(dict.fromkeys(_WORDS[p["type"]] for p in problems))
         switch = isinstance(value, bool) and any("enabled" in each.model_fields for each in models_at(model, path))
-        cure = _mended(wanted, value)
+        cure = _corrected(wanted, value)
         if switch:
             cure = (
                 "write `{}` to enable it with its defaults" if value else "write `{enabled: false}`, or remove the key"
@@ -254,13 +254,13 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
         cure = f"did you mean {near!r}?" if near else f"write {allowed}"
         return _finding("HP013", text, f"{_shown(value)} is not one of {allowed}", cure)
     if kind in _BOUNDS:
-        bound, said = _BOUNDS[kind]
+        bound, description = _BOUNDS[kind]
         size = f"{_shown(value)} is out of range"
         if kind in ("too_short", "too_long"):
             size = f"has {len(value)} entries"
         elif kind in ("string_too_short", "string_too_long"):
             size = f"{_shown(value)} has {len(value)} characters"
-        return _finding("HP013", text, f"{size}: {said} {context[bound]}", "")
+        return _finding("HP013", text, f"{size}: {description} {context[bound]}", "")
     if kind == "finite_number" or (isinstance(value, float) and not math.isfinite(value)):
         return _finding("HP013", text, f"{value} is out of range: it must be a finite number", "write a number")
     message = str(context["error"]) if "error" in context else f"{_shown(value)} is not valid here"
@@ -275,7 +275,7 @@ def _missing(model: type[BaseModel], path: Path, text: str) -> Finding:
     return _finding("HP011", text, f"the key {key!r} is missing", cure)
 
 
-def _mended(wanted: str, value: Any) -> str:
+def _corrected(wanted: str, value: Any) -> str:
     if wanted == "true or false" and isinstance(value, str) and value.lower() in _YES:
         return f"write {_YES[value.lower()]}"
     if wanted == "a list" and isinstance(value, str | int | float):

@@ -113,7 +113,11 @@ def exports_of(template: Template) -> dict[str, Any]:
     {'net:Vpc': {'Ref': 'Vpc'}}
     """
     outputs = template.get("Outputs", {}).values()
-    return {str(it["Export"]["Name"]): it.get("Value") for it in outputs if isinstance(it, Mapping) and "Export" in it}
+    return {
+        str(name["Export"]["Name"]): name.get("Value")
+        for name in outputs
+        if isinstance(name, Mapping) and "Export" in name
+    }
 
 
 def imports_of(content: Any) -> frozenset[str]:
@@ -123,8 +127,8 @@ def imports_of(content: Any) -> frozenset[str]:
     ['net:Vpc']
     """
     if isinstance(content, Mapping):
-        own = frozenset(str(value) for key, value in content.items() if key == "Fn::ImportValue")
-        return own.union(*map(imports_of, content.values()))
+        imports = frozenset(str(value) for key, value in content.items() if key == "Fn::ImportValue")
+        return imports.union(*map(imports_of, content.values()))
     if isinstance(content, list | tuple):
         return frozenset().union(*map(imports_of, content))
     return frozenset()
@@ -148,12 +152,16 @@ def outputs_read(content: Any) -> frozenset[tuple[str, str]]:
 def resources(template: Template) -> Mapping[str, Mapping[str, Any]]:
     """Resources by logical ID, without CDK's own."""
     found = template.get("Resources", {}).items()
-    return {name: it for name, it in found if isinstance(it, Mapping) and it.get("Type") != "AWS::CDK::Metadata"}
+    return {
+        name: resource
+        for name, resource in found
+        if isinstance(resource, Mapping) and resource.get("Type") != "AWS::CDK::Metadata"
+    }
 
 
-def same(one: Any, other: Any) -> bool:
+def same(old: Any, other: Any) -> bool:
     """Whether two values of templates are equal as JSON."""
-    return json.dumps(one, sort_keys=True, default=str) == json.dumps(other, sort_keys=True, default=str)
+    return json.dumps(old, sort_keys=True, default=str) == json.dumps(other, sort_keys=True, default=str)
 
 
 def matched(old: Stacks, new: Stacks) -> dict[str, Template]:
@@ -166,9 +174,11 @@ def matched(old: Stacks, new: Stacks) -> dict[str, Template]:
     for name, template in old.items():
         match = name
         if name not in new:
-            mine = {(id_, str(it.get("Type"))) for id_, it in resources(template).items()}
+            own_resources = {(id_, str(resource.get("Type"))) for id_, resource in resources(template).items()}
             shared = {
-                other: len(mine & {(id_, str(it.get("Type"))) for id_, it in resources(content).items()})
+                other: len(
+                    own_resources & {(id_, str(resource.get("Type"))) for id_, resource in resources(content).items()}
+                )
                 for other, content in new.items()
                 if other not in taken
             }

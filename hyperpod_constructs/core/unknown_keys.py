@@ -40,7 +40,7 @@ def models_in(annotation: Any) -> tuple[type[BaseModel], ...]:
 _PROXY = (
     "remove it; docs/closed-network.md (Behind an HTTP proxy) describes how nodes use a proxy and what cannot use one"
 )
-_EXPLAINED = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
+_FIX_BY_FIELD = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
 """Unknown keys for settings that a page documents."""
 
 
@@ -49,8 +49,8 @@ def fix_of_unknown_key(model: type[BaseModel], path: Path, value: Any) -> str:
     from difflib import get_close_matches
 
     key = str(path[-1])
-    if key in _EXPLAINED:
-        return _EXPLAINED[key]
+    if key in _FIX_BY_FIELD:
+        return _FIX_BY_FIELD[key]
     known = {_plain(name): name for each in models_at(model, path[:-1]) for name in each.model_fields}
     near = get_close_matches(_plain(key), known, n=1, cutoff=0.7)
     if near:

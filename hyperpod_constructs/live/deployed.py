@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .operations.aws import Failure, Trouble, config, failure, pages
+from .operations.aws import Failure, FailureCause, config, failure, pages
 from .operations.clusters import eks_name
 
 CALLS: Mapping[str, str] = {
@@ -32,7 +32,7 @@ CALLS: Mapping[str, str] = {
 }
 """IAM action of every request of an import, and its purpose."""
 
-_ABSENT = (Trouble.NOT_FOUND,)
+_ABSENT = (FailureCause.NOT_FOUND,)
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ class _Asker:
             found = failure(error, action)
             if found is None:
                 raise
-            if found.trouble not in _ABSENT:
+            if found.cause not in _ABSENT:
                 self.failures.setdefault(action, found)
             return nothing
 
@@ -133,7 +133,7 @@ def read(session: Any, cluster_name: str) -> Deployed:
     _read_network(ask, found)
     _read_governance(ask, found, arn)
     resources = ask.one("cloudformation:DescribeStackResources", PhysicalResourceId=arn).get("StackResources", ())
-    found.stack = next((one["StackName"] for one in resources), None)
+    found.stack = next((resource["StackName"] for resource in resources), None)
     return found
 
 
@@ -150,7 +150,9 @@ def _read_eks(ask: _Asker, found: Deployed, name: str) -> None:
         found.entries.append({"principalArn": principal, **entry, "policies": policies})
     issuer = found.eks.get("identity", {}).get("oidc", {}).get("issuer", "").removeprefix("https://")
     providers = ask.one("iam:ListOpenIDConnectProviders").get("OpenIDConnectProviderList", ()) if issuer else ()
-    found.oidc_provider_arn = next((one["Arn"] for one in providers if one["Arn"].endswith(f"/{issuer}")), None)
+    found.oidc_provider_arn = next(
+        (provider["Arn"] for provider in providers if provider["Arn"].endswith(f"/{issuer}")), None
+    )
 
 
 def _read_network(ask: _Asker, found: Deployed) -> None:
@@ -166,9 +168,13 @@ def _read_network(ask: _Asker, found: Deployed) -> None:
     found.tables = ask.all("ec2:DescribeRouteTables", "RouteTables", Filters=within)
     gateways = ask.all("ec2:DescribeNatGateways", "NatGateways", Filters=within)
     if "ec2:DescribeNatGateways" not in ask.failures:
-        found.nat_gateways = [one for one in gateways if one.get("State") in (None, "available", "pending")]
+        found.nat_gateways = [gateway for gateway in gateways if gateway.get("State") in (None, "available", "pending")]
     systems = ask.all("fsx:DescribeFileSystems", "FileSystems")
-    found.file_systems = [one for one in systems if one.get("VpcId") == vpc and one.get("FileSystemType") == "LUSTRE"]
+    found.file_systems = [
+        file_system
+        for file_system in systems
+        if file_system.get("VpcId") == vpc and file_system.get("FileSystemType") == "LUSTRE"
+    ]
 
 
 def _group_subnets(cluster: Mapping[str, Any]) -> Sequence[str]:

@@ -152,9 +152,9 @@ def resources_of_the_app() -> list[dict[str, Any]]:
 
 
 def test_an_unrelated_resource_changes_no_logical_id(resources_of_the_app: list[dict[str, Any]]) -> None:
-    alone, beside = ({*template["Resources"]} for template in resources_of_the_app)
-    assert {name for name in beside - alone if not name.startswith("Other")} == set()
-    assert alone - beside == set()
+    alone, with_others = ({*template["Resources"]} for template in resources_of_the_app)
+    assert {name for name in with_others - alone if not name.startswith("Other")} == set()
+    assert alone - with_others == set()
 
 
 def test_the_role_administers_kubernetes(resources_of_the_app: list[dict[str, Any]]) -> None:

@@ -111,7 +111,7 @@ def test_every_entry_can_be_shown_in_lines_that_fit() -> None:
     assert set(entries) == set(show.KINDS) == set(_KINDS)
     for kind, names in entries.items():
         for name, entry in names.items():
-            text = show.KINDS[kind].render(show.KINDS[kind].one(name))
+            text = show.KINDS[kind].render(show.KINDS[kind].find(name))
             assert max(map(len, text.splitlines())) <= 100, name
             words = " ".join(text.split())
             for field, reason in entry.uncertain.items():

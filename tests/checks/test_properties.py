@@ -20,7 +20,7 @@ from rule_configs import BASE, dumped, load_text, merged
 from hyperpod_constructs.assembly import synth
 from hyperpod_constructs.core.checks import Context, check
 from hyperpod_constructs.core.findings import errors
-from hyperpod_constructs.core.network_plan import demands, plan, surge, usable
+from hyperpod_constructs.core.network_plan import demands, plan, replacement_nodes, usable
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Network
 
 pytestmark = pytest.mark.slow
@@ -235,4 +235,4 @@ def test_demand_grows_with_the_count(count: int, more: int) -> None:
 def test_a_surge_is_a_part_of_the_group(count: int, percent: int) -> None:
     rollout = {"deployment": {"maximum_batch_size": {"percent": percent}}}
     group = InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=count, auto_patch=rollout)
-    assert 1 <= surge(group) <= count
+    assert 1 <= replacement_nodes(group) <= count

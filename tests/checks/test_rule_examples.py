@@ -13,7 +13,7 @@ from hyperpod_constructs.core.documents import parse
 from hyperpod_constructs.core.findings import errors
 
 RULES = rules()
-WITHOUT_EXAMPLE = {"HP003", "HP004", "HP026", "HP027", "HP035", "HP207", "HP517"}
+WITHOUT_EXAMPLE = {"HP003", "HP004", "HP026", "HP027", "HP035", "HP207", "HP517", "HP751"}
 """No fragment can be too large, be no text, be two configs, or be a stack, an EKS cluster or a second add-on of CDK."""
 WHOLE_FILES = {"HP001", "HP005", "HP006"}
 """Examples that are not valid YAML, or lose their point when they are merged."""

@@ -40,16 +40,16 @@ def test_help_imports_neither_boto3_nor_kubernetes():
     done = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps(commands)], capture_output=True, text=True, check=True
     )
-    told = json.loads(done.stdout)
-    assert set(told["results"].values()) == {0}, told["results"]
-    assert not HEAVY & set(told["loaded"])
+    user_message = json.loads(done.stdout)
+    assert set(user_message["results"].values()) == {0}, user_message["results"]
+    assert not HEAVY & set(user_message["loaded"])
 
 
 @pytest.mark.parametrize("arguments", [["versions"], ["addons"], ["upgrade-plan", "hyperpod.yaml", "--to", "1.35"]])
 def test_what_the_catalog_answers_needs_no_client(arguments):
     code = f"import sys; from hyperpod_constructs.cli import main; main({arguments!r}, standalone_mode=False)"
-    told = f"print(sorted(set(sys.modules) & {HEAVY!r}), file=sys.stderr)"
-    script = f"try:\n  {code}\nexcept SystemExit: pass\n{told}"
+    user_message = f"print(sorted(set(sys.modules) & {HEAVY!r}), file=sys.stderr)"
+    script = f"try:\n  {code}\nexcept SystemExit: pass\n{user_message}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stderr.strip().splitlines()[-1] == "[]"
 

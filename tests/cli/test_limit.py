@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from hyperpod_constructs.cli import main
-from hyperpod_constructs.cli.limit import LIMIT_SECONDS, Late, cut, limit_seconds, limited
+from hyperpod_constructs.cli.limit import LIMIT_SECONDS, Unavailable, cut, limit_seconds, limited
 
 ROOT = Path(__file__).parents[2]
 # the alarm may ring while an object is finalized; it rings again until it is heard
@@ -83,7 +83,7 @@ def test_what_waits_by_request_has_its_own_limit(monkeypatch: pytest.MonkeyPatch
     for waits in ({"wait": True, "timeout": 60}, {"goal": "started", "timeout": 60}, {"follow": True}, {"timeout": 60}):
         assert command(**waits) == "done"
     for does_not in ({}, {"wait": False, "timeout": 60}, {"goal": None, "timeout": 60}, {"follow": False}):
-        with pytest.raises(Late):
+        with pytest.raises(Unavailable):
             command(**does_not)
 
 

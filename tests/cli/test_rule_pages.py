@@ -14,7 +14,7 @@ from hyperpod_constructs.core.rendering import FORMATS
 SITE = "https://docs.example.com/hyperpod"
 
 
-def told(form: str, folder: Path) -> str:
+def user_message(form: str, folder: Path) -> str:
     config = folder / "hyperpod.yaml"
     config.write_text("region: us-wset-2\n")
     return CliRunner().invoke(main, ["validate", str(config), "-o", form]).stdout
@@ -22,18 +22,18 @@ def told(form: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "text"])
 def test_every_format_names_the_page(form: str, tmp_path: Path) -> None:
-    assert "docs/rules.md#hp021" in told(form, tmp_path)
+    assert "docs/rules.md#hp021" in user_message(form, tmp_path)
 
 
 def test_text_names_the_page_of_the_first_error(tmp_path: Path) -> None:
-    assert "docs/rules.md#hp" in told("text", tmp_path).splitlines()[-1]
+    assert "docs/rules.md#hp" in user_message("text", tmp_path).splitlines()[-1]
 
 
 def test_addresses_are_absolute_where_the_site_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (run,) = json.loads(told("sarif", tmp_path))["runs"]
+    (run,) = json.loads(user_message("sarif", tmp_path))["runs"]
     assert not any("helpUri" in rule for rule in run["tool"]["driver"]["rules"])  # SARIF takes absolute addresses only
     monkeypatch.setenv("HYPERPOD_DOCS_URL", f"{SITE}/")
-    (run,) = json.loads(told("sarif", tmp_path))["runs"]
+    (run,) = json.loads(user_message("sarif", tmp_path))["runs"]
     pages = {rule["id"]: rule["helpUri"] for rule in run["tool"]["driver"]["rules"]}
     assert pages["HP021"] == f"{SITE}/docs/rules.html#hp021"
-    assert f"({SITE}/docs/rules.html#hp021)" in told("markdown", tmp_path)
+    assert f"({SITE}/docs/rules.html#hp021)" in user_message("markdown", tmp_path)

@@ -59,7 +59,7 @@ WRONG = {
     ),
     "an EKS cluster by its name": (
         lambda s, c: cluster(s),
-        "S/H: eks_cluster must be HyperPodEks or ImportedEks or ICluster or EksClusterAttributes, got 'mine'",
+        "S/H: eks_cluster must be HyperPodEks or ImportedEks or CdkEksCluster or EksClusterAttributes, got 'mine'",
     ),
     "a group as a mapping": (
         lambda s, c: cluster(s, eks_cluster=c.eks_cluster, instance_groups=[SYSTEM, {"name": "a"}]),

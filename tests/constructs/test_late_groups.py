@@ -1,4 +1,4 @@
-"""Groups that are added after a file system or a team decide where the one lies and what the other may do."""
+"""Groups that are added late are those that file systems, teams, jobs, NodePools and roles are made with."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ import pytest
 from assembly import UNCOPIED
 from aws_cdk import App, Environment, Stack, assertions
 from aws_cdk import aws_ec2 as ec2
-from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
+from platform_parts import KEY, SYSTEM, Synthesized, make_cluster, synthesize
 
 from hyperpod_constructs import (
+    Autoscaling,
     Cluster,
     EksClusterAttributes,
     HyperPodCluster,
     HyperPodFileSystem,
     HyperPodTeam,
     InstanceGroup,
+    Job,
     LustreFileSystem,
     QuotaResource,
+    RestrictedInstanceGroup,
     Team,
+    TrainingJob,
+    TrainingJobs,
+    Volume,
 )
 from hyperpod_constructs.assembly.synth import cdk_context
+from hyperpod_constructs.constructs.manifests import Manifests
 
 GPU = InstanceGroup(
     name="gpu",
@@ -96,3 +103,140 @@ def test_in_a_vpc_whose_zones_are_looked_up_the_subnet_is_that_of_the_group() ->
     name, attribute = subnet["Fn::GetAtt"]
     assert attribute == "Subnets.0.SubnetId"
     assert name in found.template["Resources"]
+
+
+# ---- Karpenter: its groups change jobs, NodePools and the cluster's role ----
+
+FILLED = InstanceGroup(
+    name="burst",
+    instance_type="ml.g5.8xlarge",
+    count=0,
+    max_count=4,
+    availability_zone_id="usw2-az2",
+    volume=Volume(size_gib=500, kms_key_arn=KEY),
+)
+TRAIN = Job(name="train", image="train:1", instance_type="ml.g5.8xlarge", nodes=2, command=("python", "train.py"))
+ORDERED = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "scripts"}, "data": {}}
+
+
+def scaled(stack: Stack, pools: str, *groups: InstanceGroup) -> HyperPodCluster:
+    scaling = Autoscaling(pools=pools)
+    return make_cluster(stack, Cluster(instance_groups=(SYSTEM, *groups), autoscaling=scaling, counts="autoscaler"))
+
+
+def manifests(found: Synthesized) -> dict[str, list[dict[str, object]]]:
+    """The objects that are applied, by logical id without its hash."""
+    return {
+        name[:-8]: json.loads(properties["Manifest"])
+        for name, properties in found.of("Custom::HyperPodKubernetesObjects").items()
+    }
+
+
+@pytest.mark.parametrize("pools", ["shared", "per-group"])
+@each_order
+def test_karpenters_groups_may_come_after_the_job(pools: str, last: bool) -> None:
+    def build(stack: Stack) -> None:
+        cluster = scaled(stack, pools, *([] if last else [FILLED]))
+        TrainingJob(stack, "Train", cluster=cluster, job=TRAIN, wait_for="start")
+        TrainingJobs(stack, "More", cluster=cluster, jobs=[TRAIN.model_copy(update={"name": "more"})])
+        if last:
+            cluster.add_instance_group(FILLED)
+
+    found = synthesize(build)
+    applied = manifests(found)
+    names = set()
+    for id, name in (("TrainJob", "train"), ("MoreAllmoreJob", "more")):
+        (job,) = applied[id]
+        (replica,) = job["spec"]["replicaSpecs"]
+        assert replica["template"]["metadata"]["annotations"] == {"karpenter.sh/do-not-disrupt": "true"}
+        names.add(job["metadata"]["name"])
+        assert job["metadata"]["name"].startswith(f"{name}-")
+    waited = [wait["Condition"].get("Name") for wait in found.of("Custom::HyperPodKubernetesWait").values()]
+    assert names & set(waited) == {manifests(found)["TrainJob"][0]["metadata"]["name"]}
+    decrypts = found.allows("ClusterRole", "kms:CreateGrant")
+    assert [statement["Resource"] for statement in decrypts] == [KEY]
+
+
+def test_the_job_has_the_same_name_in_both_orders() -> None:
+    names = []
+    for last in (True, False):
+
+        def build(stack: Stack, *, last: bool = last) -> None:
+            cluster = scaled(stack, "per-group", *([] if last else [FILLED]))
+            job = TrainingJob(stack, "Train", cluster=cluster, job=TRAIN)
+            if last:
+                cluster.add_instance_group(FILLED)
+            names.append(job.job_name)
+
+        synthesize(build)
+    assert names[0] == names[1]
+
+
+def test_a_name_that_was_read_before_the_groups_came_fails_the_synth() -> None:
+    def build(stack: Stack) -> None:
+        cluster = scaled(stack, "per-group")
+        job = TrainingJob(stack, "Train", cluster=cluster, job=TRAIN)
+        before = job.job_name
+        cluster.add_instance_group(FILLED)
+        problems = [text for each in job.node.validate() for text in [each]]
+        assert len(problems) == 1
+        assert problems[0].splitlines()[0] == (
+            f"error HP751 Test/Train.job_name: was read as {before!r}, but is {job.manifest['metadata']['name']!r}"
+        )
+
+    with pytest.raises(RuntimeError, match="HP751"):
+        synthesize(build)
+
+
+def test_a_shared_node_pool_has_the_groups_that_are_added_later() -> None:
+    other = FILLED.model_copy(update={"name": "other"})
+
+    def build(stack: Stack) -> None:
+        scaled(stack, "shared", FILLED).add_instance_group(other)
+
+    (node_class,) = [items for id, items in manifests(synthesize(build)).items() if "NodeClass" in id]
+    assert [item["metadata"]["name"] for item in node_class] == ["hyperpod"]
+    assert node_class[0]["spec"] == {"instanceGroups": ["burst", "other"]}
+
+
+# ---- what else may come late ----
+
+
+def test_the_copy_of_the_network_agent_is_made_anew_when_a_team_changes_the_add_on() -> None:
+    restricted = RestrictedInstanceGroup(
+        name="rig", instance_type="ml.p5.48xlarge", count=1, lustre_size_gib=1200, lustre_throughput=250
+    )
+
+    def build(stack: Stack, *, team: bool) -> None:
+        groups = {"instance_groups": (SYSTEM,), "restricted_instance_groups": (restricted,), "provisioning": "Request"}
+        cluster = make_cluster(stack, Cluster(**groups))
+        if team:
+            HyperPodTeam(stack, "Vision", cluster=cluster, team=TEAM.model_copy(update={"quota": ()}))
+
+    reruns = []
+    for team in (False, True):
+        found = synthesize(lambda stack, team=team: build(stack, team=team))
+        (agent,) = [
+            each for id, each in found.of("Custom::HyperPodKubernetesObjects").items() if "RestrictedNetworkAgent" in id
+        ]
+        reruns.append(json.dumps(agent["RerunOn"]))
+    assert "enableNetworkPolicy" in reruns[1]
+    assert "enableNetworkPolicy" not in reruns[0]
+
+
+@each_order
+def test_a_job_comes_after_manifests_in_either_order(last: bool) -> None:
+    def build(stack: Stack) -> None:
+        cluster = make_cluster(stack)
+        job = TRAIN.model_copy(update={"instance_type": "ml.m5.4xlarge"})
+        make = (
+            lambda: TrainingJob(stack, "Train", cluster=cluster, job=job),
+            lambda: Manifests(stack, "Manifests", cluster=cluster, objects=[ORDERED]),
+        )
+        for each in make if last else reversed(make):
+            each()
+
+    resources = synthesize(build).template["Resources"]
+    (job,) = [each for id, each in resources.items() if id.startswith("TrainJob")]
+    (scripts,) = [id for id in resources if id.startswith("Manifestsdefault")]
+    assert scripts in job["DependsOn"]

@@ -45,7 +45,7 @@ def restricted() -> Synthesized:
     return made(RESTRICTED)
 
 
-def borrowed(template: Synthesized) -> dict[str, dict[str, Any]]:
+def existing_objects(template: Synthesized) -> dict[str, dict[str, Any]]:
     """The resources that copy objects or set fields of others, by the name of their object."""
     found = {}
     for properties in template.of(OBJECTS).values():
@@ -96,12 +96,12 @@ def test_the_proof_notices_a_lost_order(restricted: Synthesized, rule: str) -> N
 
 def test_copies_are_made_anew_with_the_addons_version_and_configuration(restricted: Synthesized) -> None:
     pinned = Addons(vpc_cni={"version": "v1.20.4-eksbuild.1", "configuration": {"env": {"WARM_ENI_TARGET": "1"}}})
-    other = borrowed(made(RESTRICTED, pinned))
-    before = borrowed(restricted)
+    other = existing_objects(made(RESTRICTED, pinned))
+    before = existing_objects(restricted)
     assert other["rig-aws-node"]["RerunOn"].startswith("v1.20.4-eksbuild.1 {")
     assert "WARM_ENI_TARGET" in other["rig-aws-node"]["RerunOn"]
     assert other["rig-aws-node"]["Manifest"] == before["rig-aws-node"]["Manifest"]
-    dns = borrowed(made(RESTRICTED, Addons(coredns={"version": "v1.12.4-eksbuild.1"})))
+    dns = existing_objects(made(RESTRICTED, Addons(coredns={"version": "v1.12.4-eksbuild.1"})))
     for name in ("rig-coredns", "node-coredns", "kube-dns"):
         assert dns[name]["RerunOn"] == "v1.12.4-eksbuild.1 {}"
 
@@ -119,9 +119,9 @@ def test_an_affinity_of_the_users_own_goes_with_ours() -> None:
     [Cluster(instance_groups=(SYSTEM,)), RESTRICTED.model_copy(update={"prepare_restricted_nodes": False})],
     ids=["ordinary groups only", "prepared by somebody else"],
 )
-def test_nothing_is_borrowed_where_nothing_is_to_be_prepared(cluster: Cluster) -> None:
+def test_no_existing_object_is_changed_where_nothing_is_to_be_prepared(cluster: Cluster) -> None:
     template = made(cluster)
-    assert borrowed(template) == {}
+    assert existing_objects(template) == {}
     assert configuration(template) == {}
 
 
@@ -136,7 +136,7 @@ def test_a_brought_cluster_gets_the_agent_too_but_its_addons_are_left_alone() ->
         )
 
     template = synthesize(build)
-    assert set(borrowed(template)) == {"rig-aws-node"}
+    assert set(existing_objects(template)) == {"rig-aws-node"}
     assert template.of("AWS::EKS::Addon") == {}
 
 
@@ -165,7 +165,7 @@ def test_core_addons_of_a_brought_cluster_are_left_alone_unless_they_are_ours(ma
     template = synthesize(lambda stack: HyperPodPlatform(stack, "Platform", platform=platform) and None)
     names = {one["AddonName"] for one in template.of("AWS::EKS::Addon").values()}
     assert names == ({"vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"} if managed else set())
-    assert set(borrowed(template)) == {"rig-aws-node", "rig-coredns", "node-coredns", "kube-dns"}
+    assert set(existing_objects(template)) == {"rig-aws-node", "rig-coredns", "node-coredns", "kube-dns"}
     proof = prove({"Test": template.template})
     assert proof.holds, proof.render()
 
@@ -230,7 +230,7 @@ def applied(restricted: Synthesized) -> Iterator[tuple[Target, list[CloudFormati
         target = fake_target(server)
         resources = []
         for name in ("rig-aws-node", "rig-coredns", "node-coredns", "kube-dns"):
-            properties = borrowed(restricted)[name]
+            properties = existing_objects(restricted)[name]
             given = {key: value for key, value in properties.items() if key not in ("ServiceToken", "Manifest")}
             resource = CloudFormation(target, name, **{**given, "ClusterName": "research"})
             resource.create(json.loads(properties["Manifest"]))

@@ -63,10 +63,10 @@ def _template(unrelated: int) -> dict:
 
 
 def test_unrelated_resources_change_no_id_and_no_content():
-    alone, beside = _template(0), _template(3)
-    others = {name for name in beside["Resources"] if name.startswith("Unrelated")}
+    alone, with_others = _template(0), _template(3)
+    others = {name for name in with_others["Resources"] if name.startswith("Unrelated")}
     assert len(others) == 3
     for name in others:
-        del beside["Resources"][name]
+        del with_others["Resources"][name]
     assert len(alone["Resources"]) > 80
-    assert beside == alone
+    assert with_others == alone

@@ -23,6 +23,7 @@ from hyperpod_constructs import (
     LustreFileSystem,
     Storage,
 )
+from hyperpod_constructs.core import catalog
 from hyperpod_constructs.core.checks import Context, check
 
 GPU = InstanceGroup(name="gpu", instance_type="ml.p5.48xlarge", count=2, availability_zone_id="usw2-az1")
@@ -122,6 +123,21 @@ def test_connections_of_a_file_system_open_the_ports_of_lustre() -> None:
         if rule["Description"] == "Head node"
     ]
     assert [(rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for rule in found] == [("tcp", 988, 1023)]
+
+
+def test_clients_that_are_admitted_get_the_ports_of_lustre_alone() -> None:
+    def build(stack: Stack) -> None:
+        cluster = make_cluster(stack, CLUSTER)
+        system = HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=LustreFileSystem(name="data"))
+        system.admit(ec2.Peer.ipv4("192.0.2.0/24"))
+
+    rules = synthesize(build).of("AWS::EC2::SecurityGroup").values()
+    found = [
+        rule for group in rules for rule in group.get("SecurityGroupIngress", []) if rule["Description"] == "Lustre"
+    ]
+    assert [(rule["CidrIp"], rule["FromPort"], rule["ToPort"]) for rule in found] == [
+        ("192.0.2.0/24", first, last) for first, last in catalog.ports("lustre")
+    ]
 
 
 def test_connections_of_an_existing_file_system_need_its_security_group() -> None:

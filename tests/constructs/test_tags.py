@@ -14,6 +14,7 @@ from hyperpod_constructs import (
     Cluster,
     Governance,
     HyperPodGovernance,
+    Network,
     QuotaResource,
     Scheduler,
     TaskGovernanceAddon,
@@ -40,8 +41,9 @@ class Seen:
 
 def synthesized(through: str) -> tuple[Synthesized, list[str]]:
     app = App(context=cdk_context())
-    stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
-    cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM,), tags={"Own": "1"}))
+    stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-east-1"))
+    network = Network(availability_zone_ids=["use1-az4", "use1-az6"])
+    cluster = make_cluster(stack, Cluster(instance_groups=(SYSTEM,), tags={"Own": "1"}), network=network)
     TaskGovernanceAddon(stack, "TaskGovernance", cluster=cluster)
     governance = Governance(teams=(TEAM,), scheduler=Scheduler(), through=through)
     HyperPodGovernance(

@@ -13,7 +13,7 @@ from aws_cdk.assertions import Annotations, Match, Template
 from constructs import DependencyGroup
 
 from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
-from hyperpod_constructs.constructs.training_job import MOST_JOBS, TrainingJob, TrainingJobs
+from hyperpod_constructs.constructs.training_job import MAX_JOBS, TrainingJob, TrainingJobs
 from hyperpod_constructs.core.findings import InvalidSpec
 from hyperpod_constructs.core.jobs import HyperPodPyTorchJob, Job, compile_job
 from hyperpod_constructs.core.spec import Cluster, InstanceGroup
@@ -203,7 +203,7 @@ def test_a_thousand_jobs_stay_inside_the_limits():
     templates = [stack.template for stack in app.synth().stacks if stack.stack_name != "Cluster"]
     assert len(made.jobs) == 1000
     assert len(templates) == len(made.stacks) == 4
-    assert all(len(template["Resources"]) <= MOST_JOBS + 5 for template in templates)
+    assert all(len(template["Resources"]) <= MAX_JOBS + 5 for template in templates)
     assert all(len(json.dumps(template)) < 1_000_000 for template in templates)
     names = [
         json.loads(resource["Properties"]["Manifest"])[0]["metadata"]["name"]

@@ -54,7 +54,7 @@ def objects(*items: dict[str, Any]) -> dict[str, Any]:
     return resource("Custom::HyperPodKubernetesObjects", ClusterName=ref("Eks"), ServiceToken=att("Fn"), Manifest=text)
 
 
-def borrowed(item: dict[str, Any], **more: Any) -> dict[str, Any]:
+def from_existing(item: dict[str, Any], **more: Any) -> dict[str, Any]:
     found = objects(item)
     found["Properties"] |= more
     return found
@@ -201,7 +201,9 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
     ),
     "restricted-network-before-cluster": (
         {
-            "RigAgent": borrowed(thing("DaemonSet", "rig-aws-node"), CopyOf={"kind": "DaemonSet", "name": "aws-node"}),
+            "RigAgent": from_existing(
+                thing("DaemonSet", "rig-aws-node"), CopyOf={"kind": "DaemonSet", "name": "aws-node"}
+            ),
             "HyperPod": HYPERPOD,
         },
         "RigAgent",
@@ -221,16 +223,16 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str | None]] = {
         "Ready",
     ),
     "originals-before-copies": (
-        {"Dns": addon("coredns"), "Servers": borrowed(thing("DaemonSet", "node-coredns"), CopyOf=COREDNS)},
+        {"Dns": addon("coredns"), "Servers": from_existing(thing("DaemonSet", "node-coredns"), CopyOf=COREDNS)},
         "Dns",
         "Servers",
         None,
     ),
     "dns-servers-before-policy": (
         {
-            "Servers": borrowed(thing("DaemonSet", "node-coredns"), CopyOf=COREDNS),
+            "Servers": from_existing(thing("DaemonSet", "node-coredns"), CopyOf=COREDNS),
             "Ready": wait(Type="DaemonSetReady", Name="node-coredns"),
-            "Local": borrowed(thing("Service", "kube-dns"), FieldsOnly="true"),
+            "Local": from_existing(thing("Service", "kube-dns"), FieldsOnly="true"),
         },
         "Servers",
         "Local",

@@ -230,7 +230,7 @@ def test_own_rules_can_be_proved() -> None:
         first=Selector("tables", ("AWS::DynamoDB::Table",)),
         then=Selector("functions", ("AWS::Lambda::Function",)),
         why="it reads the table when it starts",
-        backwards="it writes when it ends",
+        on_deletion="it writes when it ends",
         per_cluster=False,
     )
     templates = {"S": template(Table=resource("AWS::DynamoDB::Table"), Fn=resource("AWS::Lambda::Function"))}

@@ -237,11 +237,11 @@ def test_a_vpc_config_that_cannot_be_written_is_told_and_refused(aws: FakeAws, t
     answer = deploy(aws, platform_of("teams"), ours=False)
     answer["VpcConfig"]["Subnets"] = answer["VpcConfig"]["Subnets"][:1]
     file = tmp_path / "hyperpod.yaml"
-    told = run("import", "live", "--cluster-name", "shared", "-o", file)
-    assert told.exit_code == 3
+    messages = run("import", "live", "--cluster-name", "shared", "-o", file)
+    assert messages.exit_code == 3
     assert (
         "not imported: VpcConfig (subnet-0123456789abcdef0, sg-0123456789abcdef0): this config sets a subnet"
-        in told.stderr
+        in messages.stderr
     )
     zone = yaml.safe_load(file.read_text())
     zone["network"]["existing"]["node_subnets"].append(

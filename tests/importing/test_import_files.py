@@ -22,7 +22,7 @@ from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.findings import errors
 from hyperpod_constructs.core.importing.cluster_stack import import_cluster_stack
 from hyperpod_constructs.core.importing.draft import Draft
-from hyperpod_constructs.core.importing.groups import Around, group_of
+from hyperpod_constructs.core.importing.groups import ClusterDefaults, group_of
 from hyperpod_constructs.core.importing.stack import import_stack
 from hyperpod_constructs.core.importing.terraform import import_variables
 from hyperpod_constructs.core.importing.writing import config_text, shortened
@@ -57,8 +57,8 @@ def test_a_source_becomes_this_config(
     monkeypatch.chdir(DATA.parent)  # the header names the path as it was given
     result = imported(source, tmp_path / "hyperpod.yaml", folder=Path("data"))
     text = (tmp_path / "hyperpod.yaml").read_text()
-    told = [line for line in result.stderr.splitlines() if line.startswith(("note:", "not imported:"))]
-    assert snapshot == "\n".join([text, *told])
+    messages = [line for line in result.stderr.splitlines() if line.startswith(("note:", "not imported:"))]
+    assert snapshot == "\n".join([text, *messages])
 
 
 FOR_THE_USER = {
@@ -270,8 +270,12 @@ def test_the_templates_have_the_kinds_of_resource_that_the_source_makes(
 def _effects(make: Callable[[dict[str, Any]], Draft], base: dict[str, Any], name: str, value: Any) -> bool:
     """Whether a value of a name changes the config or is told."""
     before, after = make(base), make({**base, name: value})
-    told = [*after.losses, *after.told]
-    return before.data != after.data or any(name in text for text in told) or told != [*before.losses, *before.told]
+    messages = [*after.losses, *after.messages]
+    return (
+        before.data != after.data
+        or any(name in text for text in messages)
+        or messages != [*before.losses, *before.messages]
+    )
 
 
 def other(default: Any) -> Any:
@@ -340,7 +344,7 @@ PLACE = GroupPlacement(
     execution_role_arn="arn:aws:iam::111122223333:role/N",
     lifecycle=None,
 )
-AROUND = Around(
+AROUND = ClusterDefaults(
     zones={"subnet-1": "usw2-az1"}, security_group_ids=["sg-1"], execution_role_arn="arn:aws:iam::111122223333:role/N"
 )
 

@@ -121,8 +121,8 @@ def test_every_call_is_in_the_list_and_only_reads(aws: FakeAws):
 
 
 def test_the_page_lists_every_call():
-    told = set(re.findall(r"^\| `(\w+:\w+)` \|", PAGE, re.M))
-    assert told == set(CALLS)
+    messages = set(re.findall(r"^\| `(\w+:\w+)` \|", PAGE, re.M))
+    assert messages == set(CALLS)
 
 
 @pytest.mark.parametrize("action", [action for action in CALLS if action != "sagemaker:DescribeCluster"])

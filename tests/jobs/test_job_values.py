@@ -10,7 +10,7 @@ from test_job_cases import BASE, found, parsed, rendered
 
 from hyperpod_constructs.core.checks.jobs import check_job
 from hyperpod_constructs.core.findings import errors
-from hyperpod_constructs.core.jobs import Job
+from hyperpod_constructs.core.jobs import Job, compile_job
 
 
 def test_kueue_is_not_a_scheduler_of_pods():
@@ -144,3 +144,11 @@ def test_an_argument_of_the_largest_size_is_fine():
 def test_the_main_container_is_patched_whatever_its_kind():
     for kind in ("HyperPodPyTorchJob", "PyTorchJob", "Job"):
         assert main_container(rendered(kind=kind, nodes=1, container_patch={"tty": True}))["tty"] is True
+
+
+def test_a_copy_of_a_job_has_its_own_values_after_the_job_was_compiled():
+    first = Job(name="train", image="registry/train:v1", nodes=1)
+    compile_job(first)
+    second = first.model_copy(update={"image": "registry/train:v2"})
+    assert main_container(compile_job(second))["image"] == "registry/train:v2"
+    assert compile_job(first)["metadata"]["name"] != compile_job(second)["metadata"]["name"]

@@ -108,10 +108,10 @@ class Refusing:
         return getattr(self._s3, name)
 
 
-@pytest.mark.parametrize("operation", ["download_fileobj", "upload_fileobj"])
-def test_permissions_that_are_not_yet_there_are_waited_for(operation: str, s3: Any) -> None:
+@pytest.mark.parametrize(("operation", "code"), [("download_fileobj", "403"), ("upload_fileobj", "AccessDenied")])
+def test_permissions_that_are_not_yet_there_are_waited_for(operation: str, code: str, s3: Any) -> None:
     slept: list[float] = []
-    refusing = Refusing(s3, operation, "AccessDenied", times=3)
+    refusing = Refusing(s3, operation, code, times=3)
     answer(event("Create"), refusing, slept.append)
     assert slept == [1.0, 2.0, 4.0]
     assert stored(s3) == COPIED

@@ -14,7 +14,7 @@ from preflight_platforms import brought, new
 
 from hyperpod_constructs.core.catalog import use_clock
 from hyperpod_constructs.core.checks import rules
-from hyperpod_constructs.live.operations.aws import Trouble, failure
+from hyperpod_constructs.live.operations.aws import FailureCause, failure
 from hyperpod_constructs.live.preflight import engine, preflight, probes
 
 
@@ -209,17 +209,17 @@ def test_every_live_rule_is_reported_somewhere_and_none_is_certain():
 
 
 @pytest.mark.parametrize(
-    ("name", "trouble"),
+    ("name", "cause"),
     [
-        ("NoCredentialsError", Trouble.CREDENTIALS),
-        ("ProfileNotFound", Trouble.CREDENTIALS),
-        ("TokenRetrievalError", Trouble.EXPIRED),
-        ("UnauthorizedSSOTokenError", Trouble.EXPIRED),
-        ("EndpointConnectionError", Trouble.NETWORK),
-        ("ReadTimeoutError", Trouble.NETWORK),
+        ("NoCredentialsError", FailureCause.CREDENTIALS),
+        ("ProfileNotFound", FailureCause.CREDENTIALS),
+        ("TokenRetrievalError", FailureCause.EXPIRED),
+        ("UnauthorizedSSOTokenError", FailureCause.EXPIRED),
+        ("EndpointConnectionError", FailureCause.NETWORK),
+        ("ReadTimeoutError", FailureCause.NETWORK),
     ],
 )
-def test_errors_of_botocore(name, trouble):
+def test_errors_of_botocore(name, cause):
     from botocore import exceptions
 
     kind = getattr(exceptions, name)
@@ -227,7 +227,7 @@ def test_errors_of_botocore(name, trouble):
     Exception.__init__(error, "x")
     found = failure(error, "sts:GetCallerIdentity")
     assert found is not None
-    assert found.trouble is trouble
+    assert found.cause is cause
 
 
 def test_an_answer_that_a_check_does_not_understand(aws, caplog):

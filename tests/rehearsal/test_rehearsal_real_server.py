@@ -20,7 +20,7 @@ from hyperpod_constructs.assembly.rehearsal import RealKubernetes, Rehearsal
 from hyperpod_constructs.assembly.rehearsal.real_server import NotDisposable
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.findings import errors
-from hyperpod_constructs.live.operations.kubernetes import way_of
+from hyperpod_constructs.live.operations.kubernetes import endpoint_of
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Api:
         return sorted((key[1], key[3]) for key in self.server.store.objects if key not in self.began)
 
     def rehearsal(self) -> Rehearsal:
-        return Rehearsal(kubernetes=RealKubernetes(way_of(str(self.kubeconfig))))
+        return Rehearsal(kubernetes=RealKubernetes(endpoint_of(str(self.kubeconfig))))
 
 
 def write_kubeconfig(file: Path, host: str, certificate: str, token: str) -> Path:
@@ -127,7 +127,7 @@ def test_an_eks_cluster_is_not_written_to(api: Api, tmp_path: Path):
     labels = {"sagemaker.amazonaws.com/cluster-name": "research"}
     api.server.store.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": labels}})
     with pytest.raises(NotDisposable, match="is an EKS cluster: a rehearsal creates and deletes objects"):
-        RealKubernetes(way_of(str(api.kubeconfig))).check_disposable()
+        RealKubernetes(endpoint_of(str(api.kubeconfig))).check_disposable()
     result = CliRunner().invoke(main, ["rehearse", "--kubeconfig", str(api.kubeconfig)])
     assert result.exit_code == 1
     assert re.search(r"^Error: https://127.0.0.1:\d+ is an EKS cluster", result.output, re.M), result.output

@@ -18,7 +18,7 @@ NAMES = [("configmaps", "team", f"c{i}") for i in range(6)]
 NAMES += [("deployments", "team", f"d{i}") for i in range(2)]
 NAMES += [("namespaces", "", f"n{i}") for i in range(2)]
 BASE = ("configmaps", "team", "base")
-"""An object of somebody that is always there, whose fields are borrowed."""
+"""An object of somebody that is always there, whose fields are set."""
 
 Name = tuple[str, str, str]
 

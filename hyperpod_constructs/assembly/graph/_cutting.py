@@ -23,7 +23,7 @@ def without_edge(source: Source, *edges: Edge) -> tuple[Stack, ...]:
     stacks = load(source)
     for edge in edges:
         graph = Graph(stacks)
-        if edge.inherent or not any(edge.first == one.first and edge.then == one.then for one in graph.edges()):
+        if edge.inherent or not any(edge.first == link.first and edge.then == link.then for link in graph.edges()):
             raise ValueError(f"{edge.first} -> {edge.then} is no edge that these templates could lose")
         stacks = tuple(_cut_stack(graph, stack, edge) for stack in stacks)
     return stacks

@@ -52,7 +52,9 @@ def _namespace(item: Object) -> str:
 
 def made_namespaces(templates: Templates, resource: Resource) -> Keys:
     objects = templates.objects(resource)
-    return _known({str((it.get("metadata") or {}).get("name")) for it in objects if it.get("kind") == "Namespace"})
+    return _known(
+        {str((name.get("metadata") or {}).get("name")) for name in objects if name.get("kind") == "Namespace"}
+    )
 
 
 def used_namespaces(templates: Templates, resource: Resource) -> Keys:
@@ -137,7 +139,9 @@ def accounts_of_association(templates: Templates, resource: Resource) -> Keys:
 
 def identity(templates: Templates, resource: Resource) -> Keys:
     """Pairs with everything when the add-on's pods get their credentials from pod identity."""
-    associated = {key for one in ASSOCIATIONS.of(templates) for key in accounts_of_association(templates, one)}
+    associated = {
+        key for association in ASSOCIATIONS.of(templates) for key in accounts_of_association(templates, association)
+    }
     fact = addon_fact(resource)
     uses = (
         bool(resource.properties.get("PodIdentityAssociations"))
@@ -151,11 +155,11 @@ def addon_roles(templates: Templates, resource: Resource) -> Keys:
     """Roles of the add-on itself and of the associations of its service accounts on its cluster."""
     accounts, clusters = accounts_of_addon(templates, resource), templates.clusters(resource)
     associations = [
-        one
-        for one in ASSOCIATIONS.of(templates)
-        if accounts_of_association(templates, one) & accounts and templates.clusters(one) & clusters
+        association
+        for association in ASSOCIATIONS.of(templates)
+        if accounts_of_association(templates, association) & accounts and templates.clusters(association) & clusters
     ]
-    return frozenset(role for one in (resource, *associations) for role in templates.roles(one))
+    return frozenset(role for related in (resource, *associations) for role in templates.roles(related))
 
 
 def brought_objects(templates: Templates, resource: Resource) -> Keys:
@@ -181,8 +185,8 @@ def own_id(templates: Templates, resource: Resource) -> Keys:
 def blocks_around(templates: Templates, resource: Resource) -> Keys:
     """Ids of the secondary blocks of the subnet's VPC that hold the subnet."""
     vpcs = templates.values(resource, "VpcId")
-    blocks = [one for one in templates.of("AWS::EC2::VPCCidrBlock") if templates.values(one, "VpcId") & vpcs]
-    return frozenset(one.id for one in blocks if _holds(one.properties.get("CidrBlock"), resource))
+    blocks = [block for block in templates.of("AWS::EC2::VPCCidrBlock") if templates.values(block, "VpcId") & vpcs]
+    return frozenset(block.id for block in blocks if _holds(block.properties.get("CidrBlock"), resource))
 
 
 def _holds(block: object, subnet: Resource) -> bool:

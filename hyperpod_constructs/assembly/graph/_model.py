@@ -115,18 +115,18 @@ class Graph:
         self._edge(stack.name + START, stack.name + COMPLETE, _WITHIN)
         for logical_id, body in stack.resources.items():
             condition = body.get("Condition")
-            mine = conditions | {f"{stack.name}.{condition}"} if condition else conditions
+            conditions_here = conditions | {f"{stack.name}.{condition}"} if condition else conditions
             identity = f"{stack.name}.{logical_id}"
             self.resources[identity] = Resource(
-                identity, logical_id, stack, str(body.get("Type", "")), body.get("Properties") or {}, mine
+                identity, logical_id, stack, str(body.get("Type", "")), body.get("Properties") or {}, conditions_here
             )
-            self._node(identity, mine)
+            self._node(identity, conditions_here)
             self._edge(stack.name + START, identity, _WITHIN)
             self._edge(identity, stack.name + COMPLETE, _WITHIN)
             if logical_id in stack.nested:
                 inner = stack.nested[logical_id]
                 self._parents[inner.name] = (stack, logical_id)
-                self._add_stack(inner, mine)
+                self._add_stack(inner, conditions_here)
                 self._edge(inner.name + COMPLETE, identity, _WITHIN)
                 self._edge(stack.name + START, inner.name + START, _WITHIN)
 
@@ -255,8 +255,8 @@ class Graph:
 
     def before(self, first: str, then: str) -> bool:
         """True when `first` is always complete before `then` starts. Raises `CycleError`, `KeyError` for unknown ids."""
-        one, two = self._nodes[first], self._nodes[then]
-        if self._ancestors[two] >> one & 1:
+        start, two = self._nodes[first], self._nodes[then]
+        if self._ancestors[two] >> start & 1:
             return True
         return bool(self._has_conditions and self.path(first, then))
 
@@ -266,38 +266,38 @@ class Graph:
 
     def path(self, first: str, then: str, without: Container[tuple[str, str]] = ()) -> tuple[Edge, ...]:
         """A shortest chain of edges from `first` to `then`, not using those of `without`; empty when there is none."""
-        one, two = self._nodes[first], self._nodes[then]
-        allowed = self._conditions[one] | self._conditions[two]
+        start, two = self._nodes[first], self._nodes[then]
+        allowed = self._conditions[start] | self._conditions[two]
         came: dict[int, int] = {two: two}
         queue = deque([two])
-        while queue and one not in came:
+        while queue and start not in came:
             node = queue.popleft()
             for before in self._before[node]:
                 if (self._names[before], self._names[node]) in without:
                     continue
-                if before not in came and (before == one or self._conditions[before] <= allowed):
+                if before not in came and (before == start or self._conditions[before] <= allowed):
                     came[before] = node
                     queue.append(before)
-        if one not in came or one == two:
+        if start not in came or start == two:
             return ()
         edges: list[Edge] = []
-        while one != two:
-            edges.append(self._describe(one, came[one]))
-            one = came[one]
+        while start != two:
+            edges.append(self._describe(start, came[start]))
+            start = came[start]
         return tuple(edges)
 
     def critical_edges(self, first: str, then: str) -> tuple[Edge, ...]:
         """The edges on every path from `first` to `then` that a template could lose: cutting any one breaks the order."""
-        one, two = self._nodes[first], self._nodes[then]
-        allowed = self._conditions[one] | self._conditions[two]
+        start, two = self._nodes[first], self._nodes[then]
+        allowed = self._conditions[start] | self._conditions[two]
         from_first, to_then = [0] * len(self._names), [0] * len(self._names)
-        from_first[one] = to_then[two] = 1
+        from_first[start] = to_then[two] = 1
 
         def passable(node: int) -> bool:
-            return node in (one, two) or self._conditions[node] <= allowed
+            return node in (start, two) or self._conditions[node] <= allowed
 
         for node in self.order:
-            if node != one and passable(node):
+            if node != start and passable(node):
                 from_first[node] = sum(from_first[before] for before in self._before[node])
         for node in reversed(self.order):
             if node != two and passable(node):
@@ -340,8 +340,8 @@ class Graph:
         step = [0] * len(self._names)
         for node in self.order:
             for first in self._before[node]:
-                own = 1 if self._names[first] in self.resources else 0
-                step[node] = max(step[node], step[first] + own)
+                weight = 1 if self._names[first] in self.resources else 0
+                step[node] = max(step[node], step[first] + weight)
         waves: dict[int, list[str]] = {}
         for identity in self.resources:
             waves.setdefault(step[self._nodes[identity]], []).append(identity)

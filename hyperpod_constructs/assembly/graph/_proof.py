@@ -46,13 +46,13 @@ class Violation:
             severity=Severity.ERROR,
             path=self.then,
             message=self.explanation,
-            consequence=f"{self.rule.why}; on deletion: {self.rule.backwards}.",
+            consequence=f"{self.rule.why}; on deletion: {self.rule.on_deletion}.",
             cure=self.fix,
             source="docs/order.md",
         )
 
     def __str__(self) -> str:
-        reasons = f"  why:      {self.rule.why}\n  deletion: {self.rule.backwards}"
+        reasons = f"  why:      {self.rule.why}\n  deletion: {self.rule.on_deletion}"
         return f"{self.rule.id}: {self.explanation}\n{reasons}\n  fix:      {self.fix}"
 
 
@@ -132,16 +132,16 @@ class OrderProof:
             "cycle": list(self.cycle),
             "violations": [
                 {
-                    "rule": one.rule.id,
-                    "first": one.first,
-                    "then": one.then,
-                    "missing": list(one.missing),
-                    "explanation": one.explanation,
-                    "why": one.rule.why,
-                    "deletion": one.rule.backwards,
-                    "fix": one.fix,
+                    "rule": violation.rule.id,
+                    "first": violation.first,
+                    "then": violation.then,
+                    "missing": list(violation.missing),
+                    "explanation": violation.explanation,
+                    "why": violation.rule.why,
+                    "deletion": violation.rule.on_deletion,
+                    "fix": violation.fix,
                 }
-                for one in self.violations
+                for violation in self.violations
             ],
             "not_followed": list(self.notes),
         }
@@ -229,6 +229,6 @@ def order_table(rules: Iterable[OrderRule] = ORDER_RULES) -> str:
     for rule in rules:
         between = f" → {rule.gate.title}" if rule.gate else ""
         lines.append(
-            f"| `{rule.id}` | {rule.first.title}{between} | {rule.then.title} | {rule.why} | {rule.backwards} |"
+            f"| `{rule.id}` | {rule.first.title}{between} | {rule.then.title} | {rule.why} | {rule.on_deletion} |"
         )
     return "\n".join(lines) + "\n"

@@ -154,9 +154,9 @@ class Templates:
 
         Where the templates don't tell, those of the resource's stage, or all.
         """
-        return self._told_clusters(resource) or self._stage_clusters.get(resource.stack.stage) or self._all_clusters
+        return self._clusters_of(resource) or self._stage_clusters.get(resource.stack.stage) or self._all_clusters
 
-    def _told_clusters(self, resource: Resource) -> Keys:
+    def _clusters_of(self, resource: Resource) -> Keys:
         if resource.id not in self._clusters:
             self._clusters[resource.id] = frozenset()  # a resource that refers to itself has no answer here
             self._clusters[resource.id] = self._find_clusters(resource)
@@ -177,7 +177,7 @@ class Templates:
         for origin in origins:
             other = self.graph.resources.get(origin)
             if other is not None and other.type in (*EKS_CLUSTERS, HYPERPOD_CLUSTER):
-                found |= self._told_clusters(other) or {other.id}
+                found |= self._clusters_of(other) or {other.id}
         return frozenset(found)
 
     @cached_property
@@ -194,8 +194,8 @@ class Templates:
     def _stage_clusters(self) -> dict[str, Keys]:
         found: dict[str, Keys] = {}
         for resource in self.of(HYPERPOD_CLUSTER, *EKS_CLUSTERS, "AWS::EKS::*", *OBJECTS, *WAITS, *RELEASES):
-            told = self._told_clusters(resource)
-            found[resource.stack.stage] = found.get(resource.stack.stage, frozenset()) | told
+            stated_clusters = self._clusters_of(resource)
+            found[resource.stack.stage] = found.get(resource.stack.stage, frozenset()) | stated_clusters
         return found
 
     @cached_property
@@ -220,7 +220,7 @@ class Templates:
             for vpc in self.values(self.graph.resources[subnet], "VpcId")
         )
 
-    def way_out(self, resource: Resource) -> Keys:
+    def egress(self, resource: Resource) -> Keys:
         """Ids of the routes and route table associations that the resource's subnets need, NAT gateways' included."""
         found: set[str] = set()
         queue = list(self.subnets(resource))
@@ -256,12 +256,14 @@ class Templates:
         if not self.subnets(resource):
             return frozenset()
         runners = [resource, *(self.graph.resources[key] for key in self.handlers(resource))]
-        told = self._told_clusters(resource)
-        planes = [self.graph.resources[key] for key in sorted(told) if key in self.graph.resources]
+        stated_clusters = self._clusters_of(resource)
+        planes = [self.graph.resources[key] for key in sorted(stated_clusters) if key in self.graph.resources]
         vpcs = self.vpcs(resource)
         ends = [end for end in self.of("AWS::EC2::VPCEndpoint") if self.values(end, "VpcId") & vpcs]
         groups = {
-            group for one in (*runners, *planes, *ends) for group in self.mentioned(one, "AWS::EC2::SecurityGroup")
+            group
+            for resource in (*runners, *planes, *ends)
+            for group in self.mentioned(resource, "AWS::EC2::SecurityGroup")
         }
         return frozenset(groups | {plane.id for plane in planes})  # the cluster stands for the group that EKS makes
 
@@ -290,10 +292,10 @@ class Templates:
             found: set[str] = set()
             queue = [start]
             while queue:
-                one = self.graph.resources[queue.pop()]
-                if one.id not in found and one.type in _HANDLERS:
-                    found.add(one.id)
-                    queue += self.mentioned(one, *_HANDLERS)
+                resource = self.graph.resources[queue.pop()]
+                if resource.id not in found and resource.type in _HANDLERS:
+                    found.add(resource.id)
+                    queue += self.mentioned(resource, *_HANDLERS)
             self._handlers[start] = frozenset(found)
         return self._handlers[start]
 

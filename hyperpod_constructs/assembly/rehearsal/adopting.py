@@ -60,7 +60,7 @@ def prove(app: Path, adoption: Adoption, found: Found, *, region: str, account: 
     things = _existing(rehearsal, site.resources, found)
     imported: dict[str, Thing] = {}
     for name, stack in stacks.items():
-        takeovers = [one for one in adoption.takeovers if one.stack == name]
+        takeovers = [takeover for takeover in adoption.takeovers if takeover.stack == name]
         if not takeovers:
             continue
         deployed = site.cloudformation.stacks[name] = _imported(stack, takeovers, things, region, account)
@@ -70,22 +70,24 @@ def prove(app: Path, adoption: Adoption, found: Found, *, region: str, account: 
 
     proof = Proof(outcomes)
     ended = {outcome.stack for outcome in outcomes if outcome.ok}
-    for one in adoption.takeovers:
-        path = f"{one.stack}.{one.logical_id}"
-        now = site.cloudformation.stacks[one.stack].live.get(one.logical_id)
-        kept = (one.kind, imported[path].id) in site.resources.account.things
-        reasons = list(one.replaced) or _replacing(path, rehearsal)
+    for takeover in adoption.takeovers:
+        path = f"{takeover.stack}.{takeover.logical_id}"
+        now = site.cloudformation.stacks[takeover.stack].live.get(takeover.logical_id)
+        kept = (takeover.kind, imported[path].id) in site.resources.account.things
+        reasons = list(takeover.replaced) or _replacing(path, rehearsal)
         if not reasons and (now is None or now.thing is not imported[path] or not kept):
             reasons = ["the app deletes it"]
         if reasons:
-            what = f"{one.name} or its instance groups" if one.kind == CLUSTER else one.name
+            what = f"{takeover.name} or its instance groups" if takeover.kind == CLUSTER else takeover.name
             rehearsal.record.find("HPR07", path, f"the deployment would replace {what}: {'; '.join(reasons)}")
-        elif now is None or one.stack not in ended:
+        elif now is None or takeover.stack not in ended:
             continue
-        elif same(one.properties, now.properties):
+        elif same(takeover.properties, now.properties):
             proof.unchanged.append(path)
         else:
-            proof.updated[path] = changes(one.properties, now.properties) + _quiet(one.properties, now.properties)
+            proof.updated[path] = changes(takeover.properties, now.properties) + _quiet(
+                takeover.properties, now.properties
+            )
     proof.findings = rehearsal.findings
     return proof
 
@@ -117,7 +119,7 @@ def _existing(rehearsal: Rehearsal, services: Resources, found: Found) -> dict[t
     for thing in things.values():
         team = (thing.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
         if team:
-            cluster_of(services, found.eks["name"]).team(str(team), there=True)
+            cluster_of(services, found.eks["name"]).team(str(team), exists=True)
     rehearsal.record.findings.clear()  # of what is deployed already; only the deployment matters
     return things
 
@@ -141,16 +143,16 @@ def _imported(
     account: str,
 ) -> Deployed:
     """The stack after the import of its resources: they are as they were, and retained by its template."""
-    bodies = {one.logical_id: one.as_resource() for one in takeovers}
+    bodies = {takeover.logical_id: takeover.as_resource() for takeover in takeovers}
     template = {"Resources": bodies}
     arn = f"arn:aws:cloudformation:{region}:{account}:stack/{stack.deployed_name}/imported"
     source = Stack(stack.name, template, stack.stack_name, stack.environment, stack.stage, stack.depends_on)
     deployed = Deployed(stack.deployed_name, arn, source, status="IMPORT_COMPLETE")
-    for one in takeovers:
-        thing = things[one.kind, _physical_id(one.identifier)]
-        thing.stack, thing.name, thing.properties = stack.deployed_name, one.logical_id, dict(one.properties)
-        deployed.live[one.logical_id] = Live(
-            one.kind, thing.id, thing.properties, bodies[one.logical_id], thing.attributes, thing
+    for takeover in takeovers:
+        thing = things[takeover.kind, _physical_id(takeover.identifier)]
+        thing.stack, thing.name, thing.properties = stack.deployed_name, takeover.logical_id, dict(takeover.properties)
+        deployed.live[takeover.logical_id] = Live(
+            takeover.kind, thing.id, thing.properties, bodies[takeover.logical_id], thing.attributes, thing
         )
     return deployed
 

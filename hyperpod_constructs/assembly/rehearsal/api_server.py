@@ -213,11 +213,11 @@ class ApiServer:
         ]
         if re.match(r"\s*[=!<>,]", query.get("labelSelector", "")):
             sign = re.match(r"\s*(\W+)", query["labelSelector"])
-            said = f"found '{sign[1] if sign else ''}', expected: !, identifier, or 'end of string'"
-            raise Refusal(400, "BadRequest", said)
+            reason = f"found '{sign[1] if sign else ''}', expected: !, identifier, or 'end of string'"
+            raise Refusal(400, "BadRequest", reason)
         if not query.get("continue", "0").isdigit():
-            said = "continue key is not valid: invalid character looking for beginning of value"
-            raise Refusal(400, "BadRequest", f"invalid continue token: {said}")
+            reason = "continue key is not valid: invalid character looking for beginning of value"
+            raise Refusal(400, "BadRequest", f"invalid continue token: {reason}")
         start, limit = int(query.get("continue", 0)), int(query.get("limit", 0))
         metadata: Json = {}
         if limit and len(items) > start + limit:

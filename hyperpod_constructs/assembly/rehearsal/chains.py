@@ -51,7 +51,9 @@ def imposed_chain(source: Source, steps: Sequence[Step]) -> list[Step]:
     for name in order:
         step = done.get(name)
         took = step.end - step.start if step else 0.0
-        longest = max(((best[one][0], one) for one in before[name] if one in best), default=(0.0, None))
+        longest = max(
+            ((best[previous][0], previous) for previous in before[name] if previous in best), default=(0.0, None)
+        )
         best[name] = (longest[0] + took, longest[1])
     if not best:
         return []
@@ -65,7 +67,7 @@ def imposed_chain(source: Source, steps: Sequence[Step]) -> list[Step]:
 
 
 def _name(graph: Graph, step: Step) -> str:
-    stack = next((one for one in graph.stacks if one.deployed_name == step.stack), None)
+    stack = next((stack for stack in graph.stacks if stack.deployed_name == step.stack), None)
     return f"{stack.name if stack else step.stack}.{step.logical_id}"
 
 

@@ -164,7 +164,7 @@ def grafana_answers(call: Call) -> Callable[[str, str, Mapping[str, str], bytes 
             things[str(new.get("uid"))] = new
             return 200, b"{}"
         if "/uid/" not in path:
-            found = [one for one in things.values() if asked.get("tag") in (None, *one.get("tags", ()))]
+            found = [resource for resource in things.values() if asked.get("tag") in (None, *resource.get("tags", ()))]
             return 200, json.dumps(found).encode()
         if uid not in things:
             return 404, b"{}"
@@ -200,8 +200,8 @@ class SageMaker(_Client):
         groups = []
         for group in thing.properties.get("InstanceGroups") or ():
             name = group["InstanceGroupName"]
-            there = len(thing.state.get("nodes", {}).get(name, ())) if name not in thing.state.get("trouble", {}) else 0
-            counts = {"CurrentCount": there, "TargetCount": int(group.get("InstanceCount", 0))}
+            count = len(thing.state.get("nodes", {}).get(name, ())) if name not in thing.state.get("trouble", {}) else 0
+            counts = {"CurrentCount": count, "TargetCount": int(group.get("InstanceCount", 0))}
             groups.append({"InstanceGroupName": name, "Status": "InService", **counts})
             groups[-1]["ExecutionRole"] = group["ExecutionRole"]
             if "InstanceType" in group:
@@ -243,20 +243,20 @@ class SageMaker(_Client):
 
     def list_tags(self, ResourceArn: str) -> dict[str, Any]:
         """Tags of a config or quota."""
-        return {"Tags": next((one["Tags"] for one in self.services.governed if one["Arn"] == ResourceArn), [])}
+        return {"Tags": next((record["Tags"] for record in self.services.governed if record["Arn"] == ResourceArn), [])}
 
     def add_tags(self, ResourceArn: str, Tags: list[dict[str, str]]) -> None:
         """Set tags."""
-        for one in self.services.governed:
-            if one["Arn"] == ResourceArn:
-                kept = [tag for tag in one["Tags"] if tag["Key"] not in {new["Key"] for new in Tags}]
-                one["Tags"] = kept + Tags
+        for record in self.services.governed:
+            if record["Arn"] == ResourceArn:
+                kept = [tag for tag in record["Tags"] if tag["Key"] not in {new["Key"] for new in Tags}]
+                record["Tags"] = kept + Tags
 
     def delete_tags(self, ResourceArn: str, TagKeys: list[str]) -> None:
         """Take tags away."""
-        for one in self.services.governed:
-            if one["Arn"] == ResourceArn:
-                one["Tags"] = [tag for tag in one["Tags"] if tag["Key"] not in TagKeys]
+        for record in self.services.governed:
+            if record["Arn"] == ResourceArn:
+                record["Tags"] = [tag for tag in record["Tags"] if tag["Key"] not in TagKeys]
 
 
 _CONTENT = ("ActivationState", "ComputeQuotaConfig", "ComputeQuotaTarget", "Description", "SchedulerConfig")
@@ -275,65 +275,69 @@ class Governed:
         id_ = f"g{next(_ids):011d}"
         self._cluster(given["ClusterArn"])
         arn = f"{given['ClusterArn']}/{self._kind}/{id_}"
-        one = {"Kind": self._kind, "Id": id_, "Arn": arn, "Status": "Creating", "Version": 1, "Tags": [], **given}
-        self._all.append(one)
-        self._later(one, "Created")
+        record = {"Kind": self._kind, "Id": id_, "Arn": arn, "Status": "Creating", "Version": 1, "Tags": [], **given}
+        self._all.append(record)
+        self._later(record, "Created")
         return {f"{self._kind}Id": id_, f"{self._kind}Arn": arn}
 
     def update(self, TargetVersion: int, **given: Any) -> dict[str, Any]:
         """Begin an update."""
-        one = self._find(given[f"{self._kind}Id"])
-        if one["Version"] != TargetVersion:
+        record = self._find(given[f"{self._kind}Id"])
+        if record["Version"] != TargetVersion:
             raise error("ConflictException", "Update")
-        one |= {**given, "Status": "Updating", "Version": TargetVersion + 1}
-        self._later(one, "Updated")
-        return {f"{self._kind}Version": one["Version"]}
+        record |= {**given, "Status": "Updating", "Version": TargetVersion + 1}
+        self._later(record, "Updated")
+        return {f"{self._kind}Version": record["Version"]}
 
     def describe(self, **given: Any) -> dict[str, Any]:
         """As it is."""
-        one = self._find(given[f"{self._kind}Id"])
-        known = {f"{self._kind}Arn": one["Arn"], f"{self._kind}Version": one["Version"], "Status": one["Status"]}
-        return {**{key: one[key] for key in _CONTENT if key in one}, **known}
+        record = self._find(given[f"{self._kind}Id"])
+        known = {
+            f"{self._kind}Arn": record["Arn"],
+            f"{self._kind}Version": record["Version"],
+            "Status": record["Status"],
+        }
+        return {**{key: record[key] for key in _CONTENT if key in record}, **known}
 
     def list(self, ClusterArn: str, NameContains: str = "", **_: Any) -> dict[str, Any]:
         """Those of a cluster."""
         found = [
-            {**one, f"{self._kind}Id": one["Id"]}
-            for one in self._all
-            if one["Kind"] == self._kind and one["ClusterArn"] == ClusterArn and NameContains in one["Name"]
+            {**record, f"{self._kind}Id": record["Id"]}
+            for record in self._all
+            if record["Kind"] == self._kind and record["ClusterArn"] == ClusterArn and NameContains in record["Name"]
         ]
         return {f"{self._kind}Summaries": found}
 
     def delete(self, **given: Any) -> dict[str, Any]:
         """Delete one."""
-        one = self._find(given[f"{self._kind}Id"])
-        self._all.remove(one)
-        self._team(one, there=False)
+        record = self._find(given[f"{self._kind}Id"])
+        self._all.remove(record)
+        self._team(record, exists=False)
         return {}
 
     def _find(self, id_: str) -> dict[str, Any]:
-        for one in self._all:
-            if one["Id"] == id_:
-                return one
+        for record in self._all:
+            if record["Id"] == id_:
+                return record
         raise error("ResourceNotFound", "Describe")
 
-    def _later(self, one: dict[str, Any], status: str) -> None:
+    def _later(self, record: dict[str, Any], status: str) -> None:
         def settle() -> None:
-            cluster = self._cluster(one["ClusterArn"])
+            cluster = self._cluster(record["ClusterArn"])
             addon = cluster.addons.get(KUEUE) if cluster else None
             if addon is None or not addon.ready:
-                one["Status"] = status.removesuffix("d") + "Failed"
+                record["Status"] = status.removesuffix("d") + "Failed"
                 return
-            one["Status"] = status
-            self._team(one, there=True)
+            record["Status"] = status
+            self._team(record, exists=True)
 
         self._services.world.after(self._services.timing.seconds(deployment_wait("kueue")), settle)
 
-    def _team(self, one: Mapping[str, Any], *, there: bool) -> None:
-        team = (one.get("ComputeQuotaTarget") or {}).get("TeamName")
-        cluster = self._cluster(one["ClusterArn"])
+    def _team(self, record: Mapping[str, Any], *, exists: bool) -> None:
+        team = (record.get("ComputeQuotaTarget") or {}).get("TeamName")
+        cluster = self._cluster(record["ClusterArn"])
         if team and cluster:
-            cluster.team(team, there)
+            cluster.team(team, exists)
 
     def _cluster(self, arn: str) -> Any:
         thing = self._services.account.find("AWS::SageMaker::Cluster", arn)

@@ -32,11 +32,11 @@ class CloudFormation:
 
     def deploy(self, stack: Stack) -> Steps:
         """Create a stack, or update the deployed one. Returns an `Outcome`."""
-        self.resources.changing -= {one for one in self.resources.changing if one[0] == stack.deployed_name}
+        self.resources.changing -= {change for change in self.resources.changing if change[0] == stack.deployed_name}
         deployed = self.stacks.get(stack.deployed_name)
         if deployed is not None and deployed.in_progress:
-            said = f"Stack:{deployed.id} is in {deployed.status} state and can not be updated."
-            return Outcome(deployed.name, "REFUSED", said)
+            reason = f"Stack:{deployed.id} is in {deployed.status} state and can not be updated."
+            return Outcome(deployed.name, "REFUSED", reason)
         if deployed is not None and deployed.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"):
             yield from self.delete(deployed.name)  # the CDK CLI does that by itself (2.1148)
             deployed = self.stacks.get(stack.deployed_name)
@@ -174,7 +174,11 @@ class CloudFormation:
             failures.append(problem)
         for name in [name for name in deployed.live if name not in before]:
             del deployed.live[name]
-        extra = {name: live for name, live in created.items() if all(live is not one for one in deployed.live.values())}
+        extra = {
+            name: live
+            for name, live in created.items()
+            if all(live is not resource for resource in deployed.live.values())
+        }
         failures += yield from self._remove(deployed, extra, stack, "update rolled back", {})
         deployed.status = "UPDATE_ROLLBACK_FAILED" if failures else "UPDATE_ROLLBACK_COMPLETE"
         if failures:
@@ -211,10 +215,10 @@ class CloudFormation:
                 self.resources.retained(live, deployed.name, name, why)
                 deployed.live.pop(name, None) if deployed.live.get(name) is live else None
                 return False
-            lost = self.resources.loss(live, name) if policy else None
-            if lost is not None:
-                message = f"{live.kind} {live.id} is deleted by the update ({why}): {lost.what}"
-                self.record.find(lost.rule, f"{deployed.name}.{name}", message)
+            loss = self.resources.loss(live, name) if policy else None
+            if loss is not None:
+                message = f"{live.kind} {live.id} is deleted by the update ({why}): {loss.what}"
+                self.record.find(loss.rule, f"{deployed.name}.{name}", message)
             try:
                 fault = self._fault(deployed.name, name, "delete")
                 yield from self.resources.delete(live, deployed.name, deployed.id, name, fault)
@@ -363,7 +367,7 @@ class CloudFormation:
                 return f"Export {name} cannot be updated as it is in use by {', '.join(users)}"
         for name in exports:
             owner = next(
-                (one.name for one in self.stacks.values() if one is not deployed and name in one.exports), None
+                (stack.name for stack in self.stacks.values() if stack is not deployed and name in stack.exports), None
             )
             if owner:
                 return f"Export with name {name} is already exported by stack {owner}"
@@ -371,7 +375,7 @@ class CloudFormation:
         return ""
 
     def _users(self, export: str, but: str) -> list[str]:
-        return [one.name for one in self.stacks.values() if one.name != but and export in one.imports]
+        return [stack.name for stack in self.stacks.values() if stack.name != but and export in stack.imports]
 
     # Trouble
 

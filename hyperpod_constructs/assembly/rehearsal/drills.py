@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..graph import Stack
 from .plan import Fault
 from .play import Rehearsal
-from .resources import Left
+from .resources import LeftBehind
 from .stack import INTERRUPTED, Outcome
 
 _TODO = {
@@ -37,7 +37,7 @@ class Drill:
 
     fault: Fault
     failed: Outcome | None
-    left: tuple[Left, ...]
+    left: tuple[LeftBehind, ...]
     paying: tuple[str, ...]
     again: tuple[Outcome, ...]
 
@@ -47,9 +47,13 @@ class Drill:
         return all(outcome.ok for outcome in self.again) and not self.left_behind
 
     @property
-    def left_behind(self) -> list[Left]:
+    def left_behind(self) -> list[LeftBehind]:
         """What the rollback left that nobody owns, also by a deletion policy that keeps what was just made."""
-        return [one for one in self.left if one.why == "left behind" or one.why.startswith("creation rolled back")]
+        return [
+            remainder
+            for remainder in self.left
+            if remainder.why == "left behind" or remainder.why.startswith("creation rolled back")
+        ]
 
     @property
     def todo(self) -> str:

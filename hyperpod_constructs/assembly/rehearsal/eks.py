@@ -7,7 +7,7 @@ from typing import Any
 from .account import Refused, Thing
 from .iam import has_managed, trusts
 from .kubernetes import Installed, KubernetesCluster
-from .real_server import real_servers, stand_for
+from .real_server import assign_cluster, real_servers
 from .resources import MODELS, Model, Request, Resources
 from .world import Steps
 
@@ -30,7 +30,7 @@ def cluster_of(services: Resources, name: Any) -> KubernetesCluster:
 def _inside(services: Resources, name: str, *, owned: bool = True) -> KubernetesCluster:
     cluster = KubernetesCluster(name, services, owned)
     if services.kubernetes is not None:
-        stand_for(services.kubernetes, cluster)
+        assign_cluster(services.kubernetes, cluster)
     return cluster
 
 

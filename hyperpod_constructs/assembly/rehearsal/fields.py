@@ -88,9 +88,9 @@ def apply(current: Json | None, item: Json, owned: Owned, manager: str, *, force
         if present.get(path) != wanted[path]
     ]
     if conflicts and not force:
-        said = "\n".join(f"- {_dotted(path)}" for _, path in conflicts)
+        listed = "\n".join(f"- {_dotted(path)}" for _, path in conflicts)
         who = ", ".join(dict.fromkeys(f'conflicts with "{other[0]}"' for other, _ in conflicts))
-        raise Conflict(f"Apply failed with {len(conflicts)} conflict{'s' * (len(conflicts) > 1)}: {who}:\n{said}")
+        raise Conflict(f"Apply failed with {len(conflicts)} conflict{'s' * (len(conflicts) > 1)}: {who}:\n{listed}")
     for other, path in conflicts:
         owned[other].discard(path)
     for path in owned.get(me, set()) - wanted.keys():

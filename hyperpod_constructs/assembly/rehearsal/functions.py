@@ -14,7 +14,7 @@ from .account import Refused, Thing
 from .call import Call
 from .events import CREATE_FAILED, LARGEST_ANSWER, LONGEST_SECONDS, NO_ANSWER
 from .iam import allowed, has_managed, trusts
-from .network import ways_out
+from .network import egress_routes
 from .plan import Fault
 from .resources import Live, Request, Resources
 from .world import Blocking, Steps
@@ -236,7 +236,7 @@ class Functions:
         """Run the code of one function."""
         self._check_role(function)
         self._check_logs(function)
-        trouble = self._way_out(function)
+        trouble = self._egress_problem(function)
         limit = float(function.properties.get("Timeout", 3))
         if trouble:
             self.services.record.find("HPR02", request.path, trouble)
@@ -262,11 +262,11 @@ class Functions:
             raise Refused(str(failure)) from failure
         return answer or {}
 
-    def _way_out(self, function: Thing) -> str:
+    def _egress_problem(self, function: Thing) -> str:
         """Why a function inside of a VPC reaches nothing; empty where it does, or where it is outside."""
         for subnet in (function.properties.get("VpcConfig") or {}).get("SubnetIds") or ():
-            ways = ways_out(self.services.account, subnet)
-            if ways is not None and "internet" not in ways and not {"eks", "sts"} & ways:
+            routes = egress_routes(self.services.account, subnet)
+            if routes is not None and "internet" not in routes and not {"eks", "sts"} & routes:
                 return f"the function {function.name} in subnet {subnet} reaches no AWS API (yet)"
         return ""
 

@@ -58,12 +58,12 @@ class ModelledHelm:
                 raise HelmError(f'Error: create: failed to create: namespaces "{namespace}" not found')
             store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         number = len(history) + 1
-        given = next((one[9:] for one in arguments if one.startswith("--labels=")), "")
+        given = next((argument[9:] for argument in arguments if argument.startswith("--labels=")), "")
         former = history[-1]["metadata"]["labels"] if history else {}
         labels = {**former, **dict(pair.split("=", 1) for pair in given.split(",") if pair)}
         self._write(namespace, name, number, "pending-upgrade" if history else "pending-install", labels)
-        self._bring(namespace, name)
-        timeout = next(float(one[10:-1]) for one in arguments if one.startswith("--timeout="))
+        self._install(namespace, name)
+        timeout = next(float(argument[10:-1]) for argument in arguments if argument.startswith("--timeout="))
         waited = 0.0
         while "--wait" in arguments and not self._cluster.nodes():
             if waited >= timeout:
@@ -71,8 +71,8 @@ class ModelledHelm:
                 raise HelmError("Error: context deadline exceeded: no node takes the release's pods")
             self._clock.sleep(10.0)
             waited += 10.0
-        for one in history:
-            old = {**one["metadata"]["labels"], "status": "superseded"}
+        for secret in history:
+            old = {**secret["metadata"]["labels"], "status": "superseded"}
             self._write(namespace, name, int(old["version"]), "superseded", old)
         self._write(namespace, name, number, "deployed", labels)
         return json.dumps({"name": name, "version": number})
@@ -87,23 +87,23 @@ class ModelledHelm:
         return sorted(found, key=lambda item: int(item["metadata"]["labels"]["version"]))
 
     def _write(self, namespace: str, name: str, number: int, status: str, labels: Mapping[str, str]) -> None:
-        own = {"owner": "helm", "name": name, "status": status, "version": str(number)}
+        helm_labels = {"owner": "helm", "name": name, "status": status, "version": str(number)}
         metadata = {
             "name": f"sh.helm.release.v1.{name}.v{number}",
             "namespace": namespace,
-            "labels": {**labels, **own},
+            "labels": {**labels, **helm_labels},
         }
         secret = {"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata}
         self._cluster.store.put(secret, "helm")
 
-    def _bring(self, namespace: str, name: str) -> None:
+    def _install(self, namespace: str, name: str) -> None:
         labels = {"app.kubernetes.io/managed-by": "Helm", "release": name}
         chart = str(self._chart.get("Path") or self._chart.get("Reference") or self._chart.get("Key"))
         lists = load("deployment")["charts"]
-        vendored = next((one for one in lists.values() if one["release"] == name), None)
-        brought = lists.get(chart.rpartition("/")[2], vendored)
+        vendored = next((resource_list for resource_list in lists.values() if resource_list["release"] == name), None)
+        addon_objects = lists.get(chart.rpartition("/")[2], vendored)
         record = self._call.services.record
-        if brought is None:
+        if addon_objects is None:
             what = f"the chart {chart} is not modelled: the release {name} is one Deployment of that name"
             record.find("HPR05", f"{namespace}/{name}", what)
             self._cluster.workload("Deployment", namespace, name, labels)
@@ -112,15 +112,15 @@ class ModelledHelm:
             f"Helm: the release {name} brings what a list of the chart {chart} says; the chart's templates, values and "
             "digest are not looked at"
         ] = None
-        for other in brought["namespaces"]:
+        for other in addon_objects["namespaces"]:
             if ("", "namespaces", "", other) not in self._cluster.store.objects:
                 metadata = {"name": other, "labels": labels}
                 self._cluster.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-        for crd in brought["crds"]:
+        for crd in addon_objects["crds"]:
             self._cluster.define(crd, labels)
-        for where, workload in brought["daemonsets"]:
+        for where, workload in addon_objects["daemonsets"]:
             self._cluster.workload("DaemonSet", where, workload, labels)
-        for where, workload in brought["deployments"]:
+        for where, workload in addon_objects["deployments"]:
             self._cluster.workload("Deployment", where, workload, labels)
 
     def _uninstall(self, namespace: str, name: str) -> None:

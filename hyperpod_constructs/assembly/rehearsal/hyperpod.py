@@ -8,11 +8,11 @@ from typing import Any
 from ...core.catalog import allowed as allowed_values
 from ...core.catalog import deployment_wait
 from .account import ANYTHING, Refused, Thing
-from .brought import KARPENTER
+from .addon_objects import KARPENTER
 from .eks import cluster_of
 from .iam import allowed, attached, has_managed, trusts
 from .kubernetes import KubernetesCluster
-from .network import ways_out
+from .network import egress_routes
 from .resources import MODELS, Model, Request, Resources
 from .stack import same
 from .world import Steps
@@ -78,11 +78,11 @@ def _autoscaling(services: Resources, thing: Thing) -> None:
         return
     cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
 
-    def bring() -> None:
+    def install() -> None:
         for name in KARPENTER:
             cluster.define(name, {})
 
-    services.world.after(services.timing.seconds(deployment_wait("autoscaling")), bring)
+    services.world.after(services.timing.seconds(deployment_wait("autoscaling")), install)
 
 
 def _type_of(group: Mapping[str, Any]) -> str:
@@ -101,13 +101,13 @@ def _scale(services: Resources, thing: Thing) -> None:
         for node in nodes.pop(name):
             cluster.leave(node)
     for name, group in wanted.items():
-        there = nodes.setdefault(name, [])
-        while len(there) > _count(group):
-            cluster.leave(there.pop())
-        for _ in range(_count(group) - len(there)):
-            node = f"hyperpod-i-{len(services.account.ever):05d}{len(there):03d}{name[:4]}"
+        node_ids = nodes.setdefault(name, [])
+        while len(node_ids) > _count(group):
+            cluster.leave(node_ids.pop())
+        for _ in range(_count(group) - len(node_ids)):
+            node = f"hyperpod-i-{len(services.account.ever):05d}{len(node_ids):03d}{name[:4]}"
             services.account.ever.add(node)
-            there.append(node)
+            node_ids.append(node)
             services.world.start(_boot(services, thing, cluster, group, node))
 
 
@@ -124,12 +124,12 @@ def _boot(services: Resources, thing: Thing, cluster: KubernetesCluster, group: 
         thing.state["trouble"][name] = trouble
         services.record.find("HPR02", f"{thing.stack}.{thing.name}", f"no node of group {name} can join: {trouble}")
         return
-    missing = [one for one in _NODE_ADDONS if one not in cluster.addons]
+    missing = [name for name in _NODE_ADDONS if name not in cluster.addons]
     if missing:
         text = f"the nodes of group {name} are not ready: the add-ons {', '.join(missing)} are not there"
         thing.state["trouble"][name] = text
         services.record.find("HPR02", f"{thing.stack}.{thing.name}", text)
-        while any(one not in cluster.addons for one in _NODE_ADDONS):
+        while any(name not in cluster.addons for name in _NODE_ADDONS):
             yield 30.0
             if cluster.gone or thing.state.get("deleted"):
                 return
@@ -150,14 +150,14 @@ def _trouble(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Ite
         context = {} if lies is None else {"ec2:Vpc": f"{prefix}:vpc/{lies.properties['VpcId']}"}
         if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn, context):
             yield f"its execution role may not create network interfaces in {subnet} (yet)"
-        ways = ways_out(account, subnet)
-        if ways is not None and "internet" not in ways and not {"s3", "ecr.api"} <= ways:
+        routes = egress_routes(account, subnet)
+        if routes is not None and "internet" not in routes and not {"s3", "ecr.api"} <= routes:
             yield f"its subnet {subnet} has no way to ECR and S3 (yet)"
     for security_group in vpc.get("SecurityGroupIds") or ():
         arn = f"arn:{account.partition}:ec2:{account.region}:{account.account}:security-group/{security_group}"
         if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn):
             yield f"its execution role may not create network interfaces with {security_group} (yet)"
-        if not _talks_to_itself(services, security_group):
+        if not _allows_own_traffic(services, security_group):
             yield f"its security group {security_group} does not let nodes talk to each other (yet)"
     eks = str(thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
     if owner is not None and not allowed(account, role, "eks-auth:AssumeRoleForPodIdentity", eks):
@@ -165,7 +165,7 @@ def _trouble(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Ite
     yield from _scripts(services, group, role)
 
 
-def _talks_to_itself(services: Resources, group: str) -> bool:
+def _allows_own_traffic(services: Resources, group: str) -> bool:
     thing = services.account.find("AWS::EC2::SecurityGroup", group)
     if thing is None:
         return True
@@ -213,26 +213,26 @@ def _gone(services: Resources, thing: Thing) -> None:
 
 
 def _governed(services: Resources, thing: Thing, _: Request) -> Steps:
-    yield from govern(services, thing, there=True)
+    yield from govern(services, thing, exists=True)
 
 
-def govern(services: Resources, thing: Thing, *, there: bool) -> Steps:
+def govern(services: Resources, thing: Thing, *, exists: bool) -> Steps:
     """A scheduler config or a quota reaches Kueue: only where its webhook serves. Raises `Refused`."""
     hyperpod = services.account.find(CLUSTER, thing.properties["ClusterArn"])
     if hyperpod is None:
         return
     cluster = cluster_of(services, hyperpod.properties["Orchestrator"]["Eks"]["ClusterArn"])
     addon = cluster.addons.get("amazon-sagemaker-hyperpod-taskgovernance")
-    if there and (addon is None or not addon.ready):
+    if exists and (addon is None or not addon.ready):
         raise Refused(f"{thing.name}: CreateFailed: Kueue's webhook does not serve (yet)")
     yield services.timing.seconds(deployment_wait("kueue"))
     team = (thing.properties.get("ComputeQuotaTarget") or {}).get("TeamName")
     if team:
-        cluster.team(str(team), there)
+        cluster.team(str(team), exists)
 
 
 def _quota_gone(services: Resources, thing: Thing) -> None:
-    for _ in govern(services, thing, there=False):
+    for _ in govern(services, thing, exists=False):
         pass
 
 

@@ -14,13 +14,13 @@ from .resources import MODELS, Model, Request, Resources
 
 def attached(account: Account, role: Thing) -> list[Thing]:
     """The `AWS::IAM::Policy` resources of a role."""
-    return [one for one in account.of_kind("AWS::IAM::Policy") if role.id in one.properties.get("Roles", ())]
+    return [policy for policy in account.of_kind("AWS::IAM::Policy") if role.id in policy.properties.get("Roles", ())]
 
 
 def statements(account: Account, role: Thing) -> Iterator[Mapping[str, Any]]:
     """The statements of a role's own policies; managed ones are known by name only."""
-    documents = [one.properties["PolicyDocument"] for one in attached(account, role)]
-    documents += [one["PolicyDocument"] for one in role.properties.get("Policies") or ()]
+    documents = [policy.properties["PolicyDocument"] for policy in attached(account, role)]
+    documents += [policy["PolicyDocument"] for policy in role.properties.get("Policies") or ()]
     for document in documents:
         yield from _listed(document.get("Statement"))
 
@@ -81,8 +81,8 @@ def trusts(account: Account, role: str, service: str, source: str = "") -> bool:
 def _matches(patterns: Any, value: str, fold: bool = False) -> bool:
     text = value.lower() if fold else value
     return any(
-        fnmatch.fnmatchcase(text, (str(one).lower() if fold else str(one)).replace("[", "[[]"))
-        for one in _listed(patterns)
+        fnmatch.fnmatchcase(text, (str(pattern).lower() if fold else str(pattern)).replace("[", "[[]"))
+        for pattern in _listed(patterns)
     )
 
 
@@ -93,7 +93,9 @@ def _listed(value: Any) -> list[Any]:
 def _role_free(services: Resources, thing: Thing) -> None:
     policies = attached(services.account, thing)
     if policies:
-        raise Refused(f"Cannot delete entity, must delete policies first: {', '.join(one.name for one in policies)}")
+        raise Refused(
+            f"Cannot delete entity, must delete policies first: {', '.join(policy.name for policy in policies)}"
+        )
 
 
 def _bucket_made(services: Resources, thing: Thing, _: Any) -> None:
@@ -116,9 +118,9 @@ def _policy_document(_: Resources, request: Request) -> None:
 def _bucket_policy(_: Resources, request: Request) -> None:
     for statement in _listed(request.properties["PolicyDocument"].get("Statement")):
         principal = statement.get("Principal")
-        for one in _listed(principal.get("AWS") if isinstance(principal, Mapping) else principal):
-            if one != "*" and not str(one).startswith("arn:") and not str(one).isdigit():
-                raise Refused(f"Invalid principal in policy: {one}")
+        for arn in _listed(principal.get("AWS") if isinstance(principal, Mapping) else principal):
+            if arn != "*" and not str(arn).startswith("arn:") and not str(arn).isdigit():
+                raise Refused(f"Invalid principal in policy: {arn}")
 
 
 def bucket_lets(account: Account, bucket: str, role: str, action: str) -> bool:

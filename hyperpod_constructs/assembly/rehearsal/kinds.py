@@ -155,11 +155,11 @@ def check_body(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:
         raise Refusal(400, "BadRequest", f"invalid object type: {group}/{version}, Kind={kind}")
     metadata = item.get("metadata") or {}
     if metadata.get("name") not in (None, key[3]):
-        said = f"the name of the object ({metadata['name']}) does not match the name on the URL ({key[3]})"
-        raise Refusal(400, "BadRequest", said)
+        reason = f"the name of the object ({metadata['name']}) does not match the name on the URL ({key[3]})"
+        raise Refusal(400, "BadRequest", reason)
     if metadata.get("namespace") not in (None, "", key[2]):
-        said = "the namespace of the provided object does not match the namespace sent on the request"
-        raise Refusal(400, "BadRequest", said)
+        reason = "the namespace of the provided object does not match the namespace sent on the request"
+        raise Refusal(400, "BadRequest", reason)
 
 
 def check_fields(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...core.catalog import deployment_wait, find_addon
-from . import brought
+from . import addon_objects
 from .account import Account
 from .api_server import ApiServer
 from .objects import Objects
@@ -28,7 +28,7 @@ _WRITERS = ("AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEdi
 _READERS = ("AmazonEKSAdminViewPolicy", "AmazonEKSViewPolicy")
 
 
-class Surroundings(Protocol):
+class ClusterServices(Protocol):
     """What a cluster lies in: an account, and a rehearsal's time and record."""
 
     @property
@@ -80,16 +80,16 @@ class ClusterServer(ApiServer):
 
     def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """One request of somebody with this role."""
-        turned_away = self.turned_away(method, role)
-        if turned_away is not None:
-            return turned_away
+        rejection = self.rejection(method, role)
+        if rejection is not None:
+            return rejection
         target = url.partition(".eks.amazonaws.com")[2] or url
         given = {**headers, "Authorization": f"Bearer {self.token}"}
         status, answer, more = self.answer(method, target, given, body or b"")
         data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
         return Answer(status, more, data)
 
-    def turned_away(self, method: str, role: str) -> Answer | None:
+    def rejection(self, method: str, role: str) -> Answer | None:
         """The answer to somebody who is not let in. Raises `OSError` when the endpoint is gone."""
         if self.cluster.gone:
             raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is gone")
@@ -124,7 +124,7 @@ class KubernetesCluster:
     """The state of one EKS cluster. `owned` is false for one that the app did not make."""
 
     name: str
-    services: Surroundings
+    services: ClusterServices
     owned: bool = True
     gone: bool = False
     addons: dict[str, Installed] = field(default_factory=dict)
@@ -151,7 +151,9 @@ class KubernetesCluster:
             return None
         for entry in self.services.account.of_kind("AWS::EKS::AccessEntry"):
             if entry.properties["ClusterName"] == self.name and entry.properties["PrincipalArn"] == role:
-                policies = [one["PolicyArn"].rpartition("/")[2] for one in entry.properties.get("AccessPolicies") or ()]
+                policies = [
+                    policy["PolicyArn"].rpartition("/")[2] for policy in entry.properties.get("AccessPolicies") or ()
+                ]
                 enough = (*_WRITERS, *_READERS) if reads else _WRITERS
                 if any(policy in enough for policy in policies) or entry.properties.get("KubernetesGroups"):
                     return None
@@ -271,8 +273,8 @@ class KubernetesCluster:
         known = find_addon(name)
         accounts = known.service_accounts if known else ()
         return any(
-            one.properties["ClusterName"] == self.name and one.properties["ServiceAccount"] in accounts
-            for one in self.services.account.of_kind("AWS::EKS::PodIdentityAssociation")
+            association.properties["ClusterName"] == self.name and association.properties["ServiceAccount"] in accounts
+            for association in self.services.account.of_kind("AWS::EKS::PodIdentityAssociation")
         )
 
     def _objects(self, name: str) -> None:
@@ -286,7 +288,7 @@ class KubernetesCluster:
         for workload in known.deployments:
             self.workload("Deployment", namespace, workload, labels)
         if name == "coredns":
-            self.store.put(brought.service("kube-system", "kube-dns", labels))
+            self.store.put(addon_objects.service("kube-system", "kube-dns", labels))
         if name == "vpc-cni":
             self.workload("DaemonSet", namespace, "aws-node", labels)
 
@@ -299,12 +301,12 @@ class KubernetesCluster:
 
     def workload(self, kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> None:
         """A Deployment or a DaemonSet that somebody brings along; its pods come with nodes."""
-        self.store.put(brought.workload(kind, namespace, name, labels))
+        self.store.put(addon_objects.workload(kind, namespace, name, labels))
         self.settle()
 
     def define(self, name: str, labels: Mapping[str, str]) -> None:
         """A CustomResourceDefinition that somebody brings along."""
-        self.store.put(brought.definition(name, labels))
+        self.store.put(addon_objects.definition(name, labels))
 
     def settle(self) -> None:
         """Pods of workloads run where there are nodes, and where their add-on is ready."""
@@ -368,10 +370,10 @@ class KubernetesCluster:
 
     # Teams
 
-    def team(self, name: str, there: bool) -> None:
+    def team(self, name: str, exists: bool) -> None:
         """Task governance makes a team's namespace and queue, and takes them away."""
         namespace = f"{TEAM_PREFIX}{name}"
-        if there:
+        if exists:
             self.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         elif ("", "namespaces", "", namespace) in self.store.objects:
             inside = [key for key in self.store.objects if key[2] == namespace and key[:2] in JOB_KINDS]

@@ -22,7 +22,7 @@ def _blocks(account: Account, vpc: str) -> Iterator[IPv4Network]:
 
 
 def _subnets(account: Account, vpc: str) -> Iterator[Thing]:
-    return (one for one in account.of_kind(f"{EC2}Subnet") if one.properties["VpcId"] == vpc)
+    return (subnet for subnet in account.of_kind(f"{EC2}Subnet") if subnet.properties["VpcId"] == vpc)
 
 
 def _block(services: Resources, request: Request) -> None:
@@ -53,8 +53,8 @@ def _subnet(services: Resources, request: Request) -> None:
 
 def _attached(account: Account, vpc: str, gateway: str = "") -> bool:
     return account.find(f"{EC2}VPC", vpc) is None or any(
-        one.properties["VpcId"] == vpc and gateway in ("", one.properties.get("InternetGatewayId"))
-        for one in account.of_kind(f"{EC2}VPCGatewayAttachment")
+        attachment.properties["VpcId"] == vpc and gateway in ("", attachment.properties.get("InternetGatewayId"))
+        for attachment in account.of_kind(f"{EC2}VPCGatewayAttachment")
     )
 
 
@@ -75,22 +75,22 @@ def _nat(services: Resources, request: Request) -> None:
 
 
 def _detach(services: Resources, thing: Thing) -> None:
-    mine = {subnet.id for subnet in _subnets(services.account, thing.properties["VpcId"])}
+    own_subnets = {subnet.id for subnet in _subnets(services.account, thing.properties["VpcId"])}
     for nat in services.account.of_kind(f"{EC2}NatGateway"):
-        if nat.properties.get("SubnetId") in mine and "AllocationId" in nat.properties:
+        if nat.properties.get("SubnetId") in own_subnets and "AllocationId" in nat.properties:
             raise Refused(f"Network {thing.properties['VpcId']} has some mapped public address(es): that of {nat.name}")
 
 
-def ways_out(account: Account, subnet_id: str) -> set[str] | None:
+def egress_routes(account: Account, subnet_id: str) -> set[str] | None:
     """What a subnet reaches: `internet` and names of services with an endpoint; None for a subnet of somebody else."""
     subnet = account.find(f"{EC2}Subnet", subnet_id)
     if subnet is None:
         return None
     vpc = subnet.properties["VpcId"]
     tables = {
-        one.properties["RouteTableId"]
-        for one in account.of_kind(f"{EC2}SubnetRouteTableAssociation")
-        if one.properties["SubnetId"] == subnet.id
+        association.properties["RouteTableId"]
+        for association in account.of_kind(f"{EC2}SubnetRouteTableAssociation")
+        if association.properties["SubnetId"] == subnet.id
     }
     found: set[str] = set()
     for route in account.of_kind(f"{EC2}Route"):

@@ -57,7 +57,7 @@ class Timing:
 
     def seconds(self, duration: Duration, name: str = "") -> float:
         """The seconds that something takes this time."""
-        drawn = duration.typical if self.seed is None else self._random.uniform(duration.least, duration.most)
+        drawn = duration.typical if self.seed is None else self._random.uniform(duration.minimum, duration.maximum)
         return drawn * self.slow.get(name, 1.0)
 
     def delay(self) -> float:

@@ -21,7 +21,7 @@ from .functions import Functions, Handler
 from .handlers import OWN
 from .plan import Fault, Record, Step, Timing
 from .real_server import PACE_SECONDS, RealKubernetes, real_servers
-from .resources import PAYING, Left, Resources
+from .resources import PAYING, LeftBehind, Resources
 from .stack import INTERRUPTED, Outcome
 from .world import Signal, Steps, World
 
@@ -120,7 +120,9 @@ class Rehearsal:
         """Wait until CloudFormation is done with every stack, after an interrupted deployment."""
 
         def wait() -> Steps:
-            while any(one.in_progress for site in self.sites.values() for one in site.cloudformation.stacks.values()):
+            while any(
+                stack.in_progress for site in self.sites.values() for stack in site.cloudformation.stacks.values()
+            ):
                 yield 15.0
 
         with _quietly():
@@ -147,9 +149,9 @@ class Rehearsal:
         """Names of the deployed stacks."""
         return (name for site in self.sites.values() for name in site.cloudformation.stacks)
 
-    def left(self) -> list[Left]:
+    def left(self) -> list[LeftBehind]:
         """What exists and belongs to no stack: kept by its deletion policy, or left behind."""
-        found: list[Left] = []
+        found: list[LeftBehind] = []
         for site in self.sites.values():
             owned = {
                 id(live.thing)
@@ -157,23 +159,23 @@ class Rehearsal:
                 for live in deployed.live.values()
                 if live.thing is not None
             }
-            kept = {(one.kind, one.id): one for one in site.resources.left}
-            working = {name for name, one in site.cloudformation.stacks.items() if one.in_progress}
+            kept = {(resource.kind, resource.id): resource for resource in site.resources.left}
+            working = {name for name, stack in site.cloudformation.stacks.items() if stack.in_progress}
             for thing in site.resources.account.things.values():
                 if id(thing) not in owned and thing.stack not in working:
                     path = f"{thing.stack}.{thing.name}"
                     by_us = kept.get((thing.kind, thing.id))
-                    found.append(by_us or Left(path, thing.kind, thing.id, "left behind"))
+                    found.append(by_us or LeftBehind(path, thing.kind, thing.id, "left behind"))
             if not site.cloudformation.stacks:
                 found += [
-                    Left(one["Name"], f"SageMaker {one['Kind']}", one["Id"], "left behind")
-                    for one in site.resources.governed
+                    LeftBehind(record["Name"], f"SageMaker {record['Kind']}", record["Id"], "left behind")
+                    for record in site.resources.governed
                 ]
                 for server in real_servers(site.resources.clusters.values()):
                     server.look()
                 for cluster in site.resources.clusters.values():
                     found += [
-                        Left(f"{key[2]}/{key[3]}", f"Kubernetes {item['kind']}", key[3], "left behind")
+                        LeftBehind(f"{key[2]}/{key[3]}", f"Kubernetes {item['kind']}", key[3], "left behind")
                         for key, item in cluster.store.objects.items()
                         if _ours(item)
                     ]
@@ -190,7 +192,7 @@ class Rehearsal:
                 for node in cluster.nodes():
                     kind = node["metadata"]["labels"]["node.kubernetes.io/instance-type"]
                     counts[kind] = counts.get(kind, 0) + 1
-        return [f"{count} {kind}" for kind, count in sorted(counts.items())]
+        return [f"{count} {instance_type}" for instance_type, count in sorted(counts.items())]
 
     # How
 
@@ -259,7 +261,7 @@ class Rehearsal:
                     self.record.find(outcome.rule, outcome.stack, f"{outcome.status}: {outcome.reason}")
             done[name].set()
 
-        yield from _all([self.world.start(one(site, one_.source.name, one_.name)) for site, one_ in everything])
+        yield from _all([self.world.start(one(site, stack.source.name, stack.name)) for site, stack in everything])
         return outcomes
 
     def site_of(self, stack: Stack) -> Site:
@@ -311,7 +313,7 @@ def _quietly() -> Iterator[None]:
 @cache
 def _names_in(path: Path) -> set[str]:
     if path.is_dir():
-        return {one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()}
+        return {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
     if path.suffix == ".zip" and path.is_file() and path.stat().st_size < 2**20:
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist())

@@ -30,7 +30,7 @@ _WITH_PODS = (
     ("sagemaker.amazonaws.com", "hyperpodpytorchjobs"),
     ("kubeflow.org", "pytorchjobs"),
 )
-_BROUGHT = (*_WITH_PODS, ("", "services"))
+_ADDON_RESOURCES = (*_WITH_PODS, ("", "services"))
 _CREATED = {
     "Namespace": "/api/v1/namespaces",
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
@@ -39,7 +39,7 @@ _CREATED = {
 """Kinds of what add-ons and charts bring that are created on the real server, with their paths."""
 
 
-class Way(Protocol):
+class ApiEndpoint(Protocol):
     """Where an API server is and how to be let in."""
 
     @property
@@ -64,22 +64,22 @@ class RealKubernetes:
     """An API server for a rehearsal, which stands for one EKS cluster at a time.
 
     Attributes:
-        way: how to reach it.
-        stands_for: the EKS cluster that it is now, None for none.
+        endpoint: how to reach it.
+        cluster: the EKS cluster that it is now, None for none.
     """
 
-    way: Way
-    stands_for: KubernetesCluster | None = None
+    endpoint: ApiEndpoint
+    cluster: KubernetesCluster | None = None
 
     def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Any = None) -> Answer:
         """One request. Raises `OSError` when there is no answer."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        given = {"Accept": "application/json", "User-Agent": MANAGER, **(headers or {}), **self.way.headers}
+        given = {"Accept": "application/json", "User-Agent": MANAGER, **(headers or {}), **self.endpoint.headers}
         timeout = urllib3.Timeout(connect=5.0, read=65.0)
         try:
-            response = self.way.pool.request(
+            response = self.endpoint.pool.request(
                 method,
-                f"{self.way.host}{target}",
+                f"{self.endpoint.host}{target}",
                 body=data,
                 headers=given,
                 timeout=timeout,
@@ -87,20 +87,20 @@ class RealKubernetes:
                 retries=False,
             )
         except urllib3.exceptions.HTTPError as error:
-            raise OSError(f"{self.way.host} does not answer: {error}") from error
+            raise OSError(f"{self.endpoint.host} does not answer: {error}") from error
         return Answer(response.status, dict(response.headers), response.data)
 
     def check_disposable(self) -> None:
         """Look before anything is written. Raises `NotDisposable` for an EKS cluster and one with HyperPod nodes."""
         version = self.ask("GET", "/version")
         if version.status >= 300:
-            raise NotDisposable(f"{self.way.host} answers with HTTP status {version.status}")
+            raise NotDisposable(f"{self.endpoint.host} answers with HTTP status {version.status}")
         nodes = self.ask("GET", "/api/v1/nodes?" + urlencode({"labelSelector": "sagemaker.amazonaws.com/cluster-name"}))
-        is_eks = "-eks-" in json.loads(version.data).get("gitVersion", "") or ".eks.amazonaws.com" in self.way.host
+        is_eks = "-eks-" in json.loads(version.data).get("gitVersion", "") or ".eks.amazonaws.com" in self.endpoint.host
         if is_eks or (nodes.status < 300 and json.loads(nodes.data).get("items")):
             raise NotDisposable(
-                f"{self.way.host} is an EKS cluster: a rehearsal creates and deletes objects, and needs an API server that "
-                "can be thrown away, such as that of kind"
+                f"{self.endpoint.host} is an EKS cluster: a rehearsal creates and deletes objects, and requires a "
+                "disposable API server, such as a kind cluster"
             )
 
 
@@ -116,13 +116,13 @@ class Mirrored(Store):
         """As in memory, and on the real server."""
         written = super().put(item, manager)
         if self._server is not None and item["kind"] in _CREATED:
-            self._server.bring(item, manager or MANAGER)
+            self._server.install_object(item, manager or MANAGER)
         return written
 
     def delete(self, key: Key, options: Json) -> Json:
         """As in memory, and on the real server."""
         assert self._server is not None
-        self._server.take_away(key)
+        self._server.remove_object(key)
         return super().delete(key, options)
 
 
@@ -142,9 +142,9 @@ class RealServer(ClusterServer):
         key = place(urlsplit(url).path)
         if key is not None and (key[:2] == _NODES or self._is_model(key)):
             return super().request(method, url, role, body, headers)
-        turned_away = self.turned_away(method, role)
-        if turned_away is not None:
-            return turned_away
+        rejection = self.rejection(method, role)
+        if rejection is not None:
+            return rejection
         if key is not None and method in ("PATCH", "PUT"):
             try:
                 self.cluster.admit(key)
@@ -163,7 +163,7 @@ class RealServer(ClusterServer):
             return self._with_models(key, answer, super().request(method, url, role, body, headers))
         return answer
 
-    def bring(self, item: Json, manager: str) -> None:
+    def install_object(self, item: Json, manager: str) -> None:
         """Create what an add-on or a chart brings; what somebody else has there already stays as it is."""
         metadata = item["metadata"]
         path = _CREATED[item["kind"]].format(namespace=metadata.get("namespace")) + f"/{metadata['name']}"
@@ -180,7 +180,7 @@ class RealServer(ClusterServer):
             raise OSError(f"{item['kind']} {metadata['name']} cannot be created: {answer.data.decode()[:300]}")
         self._paths[key] = path
 
-    def take_away(self, key: Key) -> None:
+    def remove_object(self, key: Key) -> None:
         """Delete what was created there."""
         path = self._paths.pop(key, None)
         if path is not None:
@@ -195,10 +195,10 @@ class RealServer(ClusterServer):
     def clear(self) -> None:
         """Delete everything that was created."""
         for key in reversed(list(self._paths)):
-            self.take_away(key)
+            self.remove_object(key)
 
     def _is_model(self, key: Key) -> bool:
-        return key[:2] in _BROUGHT and key in self.store.objects and key not in self._paths
+        return key[:2] in _ADDON_RESOURCES and key in self.store.objects and key not in self._paths
 
     def _note(self, method: str, key: Key, path: str, answer: Answer) -> None:
         if method == "DELETE":
@@ -226,12 +226,12 @@ class RealServer(ClusterServer):
             for item in content.get("items") or []:
                 self._report((*key[:2], item["metadata"].get("namespace", ""), item["metadata"]["name"]), item)
             written = [item["metadata"]["uid"] for item in content.get("items") or []]
-            brought = [
+            addon_objects = [
                 item
                 for item in json.loads(from_memory.data).get("items") or []
                 if item["metadata"]["uid"] not in written
             ]
-            content["items"] = [*(content.get("items") or []), *brought]
+            content["items"] = [*(content.get("items") or []), *addon_objects]
         return Answer(answer.status, answer.headers, json.dumps(content).encode())
 
     def _report(self, key: Key, item: Json) -> None:
@@ -258,16 +258,16 @@ def place(path: str) -> Key | None:
     return group, rest[0], namespace, rest[1] if len(rest) == 2 else ""
 
 
-def stand_for(real: RealKubernetes, cluster: KubernetesCluster) -> None:
+def assign_cluster(real: RealKubernetes, cluster: KubernetesCluster) -> None:
     """Let an API server stand for an EKS cluster; a second one at the same time stays in memory, which is reported."""
-    former = real.stands_for
+    former = real.cluster
     if former is not None and not former.gone:
         what = (
             f"EKS cluster {cluster.name} is played in memory: the API server of the kubeconfig stands for {former.name}"
         )
         cluster.services.record.find("HPR05", cluster.name, what)
         return
-    real.stands_for = cluster
+    real.cluster = cluster
     cluster.server = RealServer(cluster, real)
     cluster.store = cluster.server.store
 

@@ -14,7 +14,7 @@ from .chains import critical_path
 from .drills import Drill
 from .plan import Step
 from .play import Rehearsal
-from .resources import Left
+from .resources import LeftBehind
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Report:
     acts: list[Act] = field(default_factory=list)
     drills: list[Drill] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
+    left: list[LeftBehind] = field(default_factory=list)
     paying: list[str] = field(default_factory=list)
     imposed: float = 0.0
     not_run: list[str] = field(default_factory=list)
@@ -43,8 +43,8 @@ class Report:
     def add(self, title: str, rehearsal: Rehearsal, begun: float, first: int, outcomes: Sequence[Any]) -> None:
         """Write down what happened since `begun` (in seconds) and since the step `first`."""
         minutes = (rehearsal.world.now - begun) / 60
-        told = [(outcome.stack, outcome.status, outcome.reason) for outcome in outcomes]
-        self.acts.append(Act(title, minutes, told, rehearsal.steps[first:]))
+        outcome_rows = [(outcome.stack, outcome.status, outcome.reason) for outcome in outcomes]
+        self.acts.append(Act(title, minutes, outcome_rows, rehearsal.steps[first:]))
 
     def close(self, rehearsal: Rehearsal) -> None:
         """Take over findings and what is there in the end."""
@@ -74,10 +74,12 @@ class Report:
             lines += ["", *self._drill_lines()]
         if self.left:
             lines += ["", "what no stack owns in the end:"]
-            lines += [f"  {one.kind} {one.id} ({one.path}): {one.why}" for one in self.left]
+            lines += [
+                f"  {remainder.kind} {remainder.id} ({remainder.path}): {remainder.why}" for remainder in self.left
+            ]
         lines += ["", f"what costs money by the hour in the end: {', '.join(self.paying) or 'nothing'}"]
         if self.not_run:
-            lines += ["", "not modelled, but taken to succeed:", *(f"  {one}" for one in self.not_run)]
+            lines += ["", "not modelled, but taken to succeed:", *(f"  {name}" for name in self.not_run)]
         lines.append("")
         lines.append(findings_text(self.findings))
         return "\n".join(lines)
@@ -111,9 +113,12 @@ class Report:
             if drill.failed:
                 lines.append(f"    reason: {drill.failed.reason}")
             lines.append(f"    meanwhile you pay for: {', '.join(drill.paying) or 'nothing'}")
-            lines += [f"    left: {one.kind} {one.id} ({one.path}): {one.why}" for one in drill.left]
             lines += [
-                f"    next deployment: {one.stack} {one.status}: {one.reason}" for one in drill.again if not one.ok
+                f"    left: {remainder.kind} {remainder.id} ({remainder.path}): {remainder.why}"
+                for remainder in drill.left
+            ]
+            lines += [
+                f"    next deployment: {step.stack} {step.status}: {step.reason}" for step in drill.again if not step.ok
             ]
         return lines
 
@@ -125,7 +130,9 @@ class Report:
             {
                 "title": act.title,
                 "minutes": round(act.minutes, 2),
-                "outcomes": [dict(zip(("stack", "status", "reason"), told, strict=True)) for told in act.outcomes],
+                "outcomes": [
+                    dict(zip(("stack", "status", "reason"), outcome_rows, strict=True)) for outcome_rows in act.outcomes
+                ],
                 "steps": [asdict(step) for step in act.steps],
                 "critical_path": [step.name for step in critical_path(act.steps)],
             }
@@ -139,9 +146,9 @@ class Report:
                 "status": drill.failed.status if drill.failed else None,
                 "reason": drill.failed.reason if drill.failed else "",
                 "todo": drill.todo,
-                "left": [asdict(one) for one in drill.left],
+                "left": [asdict(remainder) for remainder in drill.left],
                 "paying": list(drill.paying),
-                "again": [asdict(one) for one in drill.again],
+                "again": [asdict(step) for step in drill.again],
             }
             for drill in self.drills
         ]
@@ -152,7 +159,7 @@ class Report:
                 "acts": acts,
                 "imposed_minutes": round(self.imposed, 2),
                 "drills": drills,
-                "left": [asdict(one) for one in self.left],
+                "left": [asdict(remainder) for remainder in self.left],
                 "paying": self.paying,
                 "not_modelled": self.not_run,
                 "findings": [finding.as_dict() for finding in self.findings],
@@ -164,18 +171,21 @@ class Report:
         parts = [_HEAD.format(title=html.escape(self.app))]
         for act in self.acts:
             parts.append(f"<h2>{html.escape(act.title)}: {act.minutes:.0f} minutes, {len(act.steps)} resources</h2>")
-            told = "\n".join(" ".join(outcome) for outcome in act.outcomes)
-            parts.append(f"<pre>{html.escape(told)}</pre>")
+            outcome_rows = "\n".join(" ".join(outcome) for outcome in act.outcomes)
+            parts.append(f"<pre>{html.escape(outcome_rows)}</pre>")
             if act is self.acts[0] and self.imposed:
                 parts.append(f"<p>{html.escape(self._distance(act))}</p>")
             parts.append(_bars(act.steps))
         if self.drills:
             parts.append(f"<h2>Faults</h2><pre>{html.escape(chr(10).join(self._drill_lines()))}</pre>")
-        left = "\n".join(f"{one.kind} {one.id} ({one.path}): {one.why}" for one in self.left) or "nothing"
+        left = (
+            "\n".join(f"{remainder.kind} {remainder.id} ({remainder.path}): {remainder.why}" for remainder in self.left)
+            or "nothing"
+        )
         parts.append(f"<h2>Left in the end</h2><pre>{html.escape(left)}</pre>")
         if self.not_run:
-            told = html.escape("\n".join(self.not_run))
-            parts.append(f"<h2>Not modelled, but taken to succeed</h2><pre>{told}</pre>")
+            outcome_rows = html.escape("\n".join(self.not_run))
+            parts.append(f"<h2>Not modelled, but taken to succeed</h2><pre>{outcome_rows}</pre>")
         parts.append(f"<h2>Findings: {html.escape(summary(self.findings))}</h2>")
         parts += [f"<pre>{html.escape(str(finding))}</pre>" for finding in self.findings]
         return "\n".join([*parts, "</body></html>"])
@@ -200,14 +210,14 @@ def _bars(steps: list[Step]) -> str:
     ticks = range(0, int((last - first) / 60) + 1, every)
     marks = "".join(f'<span style="left:{minute * 60 * scale:.2f}%">{minute} min</span>' for minute in ticks)
     rows = [f'<section class="axis">{marks}</section>']
-    for step in sorted(steps, key=lambda one: (one.start, one.end)):
+    for step in sorted(steps, key=lambda step: (step.start, step.end)):
         left, width = (step.start - first) * scale, (step.end - step.start) * scale
         css = "bad" if step.failed else "on" if (step.name, step.start) in on else ""
         label = html.escape(f"{step.action} {step.name} {(step.end - step.start) / 60:.1f} min {step.failed}")
         end = left + width  # names lie beside the bars, where there is room
-        beside = f"left:{end + 0.5:.2f}%" if end < 55 else f"right:{100.5 - left:.2f}%"
+        position = f"left:{end + 0.5:.2f}%" if end < 55 else f"right:{100.5 - left:.2f}%"
         rows.append(
             f'<div class="row"><span class="bar {css}" style="left:{left:.2f}%;width:{width:.2f}%"></span>'
-            f'<span class="name" style="{beside}">{label}</span></div>'
+            f'<span class="name" style="{position}">{label}</span></div>'
         )
     return "\n".join(rows)

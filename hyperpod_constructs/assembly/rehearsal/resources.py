@@ -80,7 +80,7 @@ MODELS: dict[str, Model] = {}
 
 
 @dataclass
-class Left:
+class LeftBehind:
     """Something that outlives its stack on purpose, or that nobody could delete."""
 
     path: str
@@ -106,7 +106,7 @@ class Resources:
         self.clusters: dict[str, KubernetesCluster] = {}
         self.kubernetes: RealKubernetes | None = None
         """A real API server that stands for an EKS cluster."""
-        self.left: list[Left] = []
+        self.left: list[LeftBehind] = []
         self.sources: dict[str, set[str]] = {}
         """Key of a published asset to the names of the files in it."""
         self.assets: dict[str, Path] = {}
@@ -203,7 +203,7 @@ class Resources:
 
     def retained(self, live: Live, stack: str, name: str, why: str) -> None:
         """A deletion policy keeps it."""
-        self.left.append(Left(f"{stack}.{name}", live.kind, live.id, f"{why}; its deletion policy keeps it"))
+        self.left.append(LeftBehind(f"{stack}.{name}", live.kind, live.id, f"{why}; its deletion policy keeps it"))
 
     def loss(self, live: Live, logical_id: str) -> Loss | None:
         """What is lost with a resource that an update deletes; None where nothing is."""

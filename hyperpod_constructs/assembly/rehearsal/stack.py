@@ -89,7 +89,7 @@ def not_after(name: str, names: list[str], needs: Mapping[str, set[str]]) -> set
     after = {name}
     grown = True
     while grown:
-        more = {one for one in names if one not in after and needs[one] & after}
+        more = {name for name in names if name not in after and needs[name] & after}
         grown = bool(more)
         after |= more
     return set(names) - after

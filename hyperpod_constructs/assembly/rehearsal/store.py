@@ -200,19 +200,19 @@ class Store:
         metadata = item["metadata"]
         wanted = options.get("preconditions") or {}
         if wanted.get("uid") not in (None, metadata["uid"]):
-            said = (
+            reason = (
                 f'Operation cannot be fulfilled on {item["kind"]} "{key[3]}": the UID in the precondition '
                 f"({wanted['uid']}) does not match the UID in record ({metadata['uid']}). The object might have been "
                 "deleted and then recreated"
             )
-            raise Refusal(409, "Conflict", said)
+            raise Refusal(409, "Conflict", reason)
         if wanted.get("resourceVersion") not in (None, metadata["resourceVersion"]):
-            said = (
+            reason = (
                 f'Operation cannot be fulfilled on {item["kind"]} "{key[3]}": the ResourceVersion in the precondition '
                 f"({wanted['resourceVersion']}) does not match the ResourceVersion in record "
                 f"({metadata['resourceVersion']}). The object might have been modified"
             )
-            raise Refusal(409, "Conflict", said)
+            raise Refusal(409, "Conflict", reason)
         propagation = options.get("propagationPolicy")
         if "deletionTimestamp" not in metadata:
             metadata["deletionTimestamp"] = self._stamp()
@@ -281,8 +281,8 @@ class Store:
         present = current["metadata"]["resourceVersion"] if current else None
         if wanted in (None, "") or wanted == present:
             return
-        said = "the object has been modified; please apply your changes to the latest version and try again"
-        raise Refusal(409, "Conflict", f'Operation cannot be fulfilled on {resource.qualified} "{key[3]}": {said}')
+        reason = "the object has been modified; please apply your changes to the latest version and try again"
+        raise Refusal(409, "Conflict", f'Operation cannot be fulfilled on {resource.qualified} "{key[3]}": {reason}')
 
     def _check_namespace(self, key: Key, creating: bool) -> None:
         if not key[2] or not creating:
@@ -349,12 +349,12 @@ class Store:
             if not left:
                 return bool(metadata.get("finalizers"))
             held = [n for other in left for n in self.objects[other]["metadata"].get("finalizers") or []]
-            said = [("NamespaceContentRemaining", f"Some resources are remaining: {_counted(left)}")]
+            remaining = [("NamespaceContentRemaining", f"Some resources are remaining: {_counted(left)}")]
             if held:
                 names = ", ".join(f"{name} in {held.count(name)} resource instances" for name in dict.fromkeys(held))
                 message = f"Some content in the namespace has finalizers remaining: {names}"
-                said.append(("NamespaceFinalizersRemaining", message))
-            conditions = [{"type": kind, "status": "True", "message": message} for kind, message in said]
+                remaining.append(("NamespaceFinalizersRemaining", message))
+            conditions = [{"type": kind, "status": "True", "message": message} for kind, message in remaining]
             item["status"] = {"phase": "Terminating", "conditions": conditions}
             return True
         if item["kind"] == "CustomResourceDefinition":

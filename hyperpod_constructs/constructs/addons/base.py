@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import CfnTag, Duration, Fn, Stack
+from aws_cdk import CfnTag, Duration, Fn, Stack, Token
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
@@ -16,6 +16,8 @@ from ...core.spec import ADDON_NAMES, CORE, PREREQUISITES, Addon, Addons, config
 from ...core.spec.base import is_token
 from ..arguments import checked
 from ..kubernetes import KubernetesWait, addon_active, deployment_available
+from ..late import late
+from ..validation import ensure_arns
 
 if TYPE_CHECKING:
     from ...core.spec import Observability
@@ -26,7 +28,11 @@ class EksAddon(Construct):
     """An EKS add-on: the catalog's version for the Kubernetes version unless one is given, and our configuration.
 
     `key` is its key under `addons:` in the config, `after` what must be there first, `defaults` our configuration values.
-    The settings' typed fields are merged over them, and their `configuration` over both.
+    The settings' typed fields are merged over them, and their `configuration` over both. EKS add-ons that have no key are
+    made with `aws_eks_v2.CfnAddon`, after `cluster.nodes_ready`.
+
+    Raises:
+        UnknownName: the key is not that of an add-on.
     """
 
     @checked
@@ -44,7 +50,11 @@ class EksAddon(Construct):
         tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, id)
+        if key not in ADDON_NAMES:
+            reason = "its key must be one of `addons` in a config; use aws_eks_v2.CfnAddon for others"
+            raise catalog.UnknownName("EKS add-on", key, catalog.suggest(key, ADDON_NAMES), reason)
         settings = settings or getattr(Addons.model_validate({key: {}}), key)
+        ensure_settings(self, key, settings)
         self.key = key
         self.addon_name = ADDON_NAMES[key]
         self.eks_cluster = eks_cluster
@@ -71,7 +81,9 @@ class EksAddon(Construct):
     @property
     def fingerprint(self) -> str:
         """A text that changes with the add-on's version and configuration."""
-        return Fn.join(" ", [self.version or "default", self.resource.configuration_values or "{}"])
+        # other constructs may still set defaults
+        parts = late(lambda: Fn.join(" ", [self.version or "default", self.resource.configuration_values or "{}"]))
+        return Token.as_string(parts)
 
     def set_default(self, key: str, value: Any) -> None:
         """Set a configuration value under what the settings say: mappings merge, anything else of theirs stays."""
@@ -176,6 +188,11 @@ def _before(key: str) -> list[str]:
     elif key != "cert_manager":
         needs.append("task_governance")
     return ["coredns", *needs]
+
+
+def ensure_settings(scope: Construct, key: str, settings: object) -> None:
+    """Refuse settings of an add-on with texts that are not the ARNs they must be."""
+    ensure_arns(scope, addons=Addons().model_copy(update={key: settings}))
 
 
 def known_version(addon_name: str, kubernetes_version: str | None) -> str | None:

@@ -13,7 +13,7 @@ from ...core import catalog
 from ...core.spec import InferenceOperator
 from ..arguments import checked
 from ..roles import allow_catalog_actions, service_account_role
-from .base import NodeAddon
+from .base import NodeAddon, ensure_settings
 from .load_balancer_policy import load_balancer_statements
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class InferenceOperatorAddon(NodeAddon):
         self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: InferenceOperator | None = None
     ) -> None:
         settings = settings or InferenceOperator()
+        ensure_settings(scope, "inference_operator", settings)
         parts = InferenceOperatorAccess(scope, f"{id}Access", cluster, settings)
         self.role, self.tls_bucket = parts.role, parts.tls_bucket
         super().__init__(

@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from ...core import catalog
 
 _TAG = "elbv2.k8s.aws/cluster"
-_MAKES_TAGGED = {"Null": {f"aws:RequestTag/{_TAG}": "false"}}
+_REQUEST_TAGGED = {"Null": {f"aws:RequestTag/{_TAG}": "false"}}
 _OWNS = {"Null": {f"aws:ResourceTag/{_TAG}": "false"}}
 _KEEPS_TAG = {"Null": {f"aws:RequestTag/{_TAG}": "true", f"aws:ResourceTag/{_TAG}": "false"}}
 
@@ -22,9 +22,14 @@ def load_balancer_statements(stack: Stack) -> list[iam.PolicyStatement]:
         return f"arn:{stack.partition}:elasticloadbalancing:{stack.region}:{stack.account}:{resource}"
 
     security_groups = [stack.format_arn(service="ec2", resource="security-group", resource_name="*")]
-    balancers = [load_balancing(f"{it}/*/*") for it in ("targetgroup", "loadbalancer/net", "loadbalancer/app")]
+    balancers = [
+        load_balancing(f"{resource_type}/*/*")
+        for resource_type in ("targetgroup", "loadbalancer/net", "loadbalancer/app")
+    ]
     listeners = [
-        load_balancing(f"{it}/{kind}/*/*/*") for it in ("listener", "listener-rule") for kind in ("net", "app")
+        load_balancing(f"{resource_type}/{kind}/*/*/*")
+        for resource_type in ("listener", "listener-rule")
+        for kind in ("net", "app")
     ]
     created = {"ec2:CreateAction": "CreateSecurityGroup"}
     balanced = {"elasticloadbalancing:CreateAction": ["CreateTargetGroup", "CreateLoadBalancer"]}
@@ -35,11 +40,11 @@ def load_balancer_statements(stack: Stack) -> list[iam.PolicyStatement]:
         "certificates_and_firewalls": (["*"], {}),
         "security_groups": (["*"], {}),
         "own_security_groups": (["*"], _OWNS),
-        "tag_new_security_groups": (security_groups, {"StringEquals": created, **_MAKES_TAGGED}),
+        "tag_new_security_groups": (security_groups, {"StringEquals": created, **_REQUEST_TAGGED}),
         "tag_own_security_groups": (security_groups, _KEEPS_TAG),
-        "create": (["*"], _MAKES_TAGGED),
+        "create": (["*"], _REQUEST_TAGGED),
         "listeners": (["*"], {}),
-        "tag_new": (balancers, {"StringEquals": balanced, **_MAKES_TAGGED}),
+        "tag_new": (balancers, {"StringEquals": balanced, **_REQUEST_TAGGED}),
         "tag_own": (balancers, _KEEPS_TAG),
         "tag_listeners": (listeners, {}),
         "own": (["*"], _OWNS),
@@ -52,7 +57,7 @@ def load_balancer_statements(stack: Stack) -> list[iam.PolicyStatement]:
     ]
 
 
-UNHELD = frozenset(
+UNRESTRICTED = frozenset(
     action
     for group in (
         "service_linked_role",

@@ -11,7 +11,7 @@ from ...core import catalog
 from ...core.spec import ADDON_NAMES, MountpointS3
 from ..arguments import checked
 from ..roles import service_account_role
-from .base import NodeAddon
+from .base import NodeAddon, ensure_settings
 
 if TYPE_CHECKING:
     from ..interfaces import IHyperPodCluster
@@ -31,6 +31,7 @@ class MountpointS3CsiAddon(NodeAddon):
         self, scope: Construct, id: str, *, cluster: IHyperPodCluster, settings: MountpointS3 | None = None
     ) -> None:
         settings = settings or MountpointS3()
+        ensure_settings(scope, "mountpoint_s3_csi", settings)
         role = (
             iam.Role.from_role_arn(scope, f"{id}Role", settings.role_arn)
             if settings.role_arn

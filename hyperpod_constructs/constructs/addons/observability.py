@@ -163,6 +163,6 @@ def metric_levels(metrics: Metrics) -> dict[str, dict[str, Any]]:
     {'level': 'ADVANCED', 'scrapeInterval': 30}
     """
     return {
-        theirs: {"level": getattr(metrics, ours), "scrapeInterval": metrics.interval_seconds}
-        for ours, theirs in _AREAS.items()
+        addon_key: {"level": getattr(metrics, field_name), "scrapeInterval": metrics.interval_seconds}
+        for field_name, addon_key in _AREAS.items()
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .borrowed import KubernetesCopy, KubernetesFields
 from .conditions import (
     WaitCondition,
     addon_active,
@@ -15,6 +14,7 @@ from .conditions import (
     nodes_ready,
     object_condition,
 )
+from .existing_objects import KubernetesCopy, KubernetesFields
 from .objects import KubernetesObjects
 from .provider import KubernetesProvider
 from .wait import KubernetesWait

@@ -108,11 +108,11 @@ class KubernetesObjects(Construct):
             properties["RetrySeconds"] = retry_seconds
         text, has_tokens = _json(items)
         if "<unresolved-token>" in text:
-            lost = next(
+            unresolved = next(
                 ref for item, ref in zip(items, self.refs, strict=True) if "<unresolved-token>" in _json([item])[0]
             )
             raise ValueError(
-                f"{self.node.path}: {lost} holds <unresolved-token>: cdk8s cannot hold a bare token object; "
+                f"{self.node.path}: {unresolved} holds <unresolved-token>: cdk8s cannot hold a bare token object; "
                 "use its string form, such as Token.as_string(value)"
             )
         access: iam.Policy | None = None

@@ -65,6 +65,8 @@ class KubernetesProvider(Construct):
     """What the app puts on the EKS cluster; checked when the app is synthesized."""
     before_clusters: DependencyGroup
     """What HyperPod clusters on the EKS cluster come after, such as the dependency chart."""
+    before_jobs: DependencyGroup
+    """What jobs on the EKS cluster come after besides its operators and queues: objects of `Manifests`."""
     service_token: str
     """Service token of `Custom::HyperPodKubernetesObjects`."""
     reachable: DependencyGroup
@@ -102,9 +104,10 @@ class KubernetesProvider(Construct):
         keep_internal(self)
         self.reachable = DependencyGroup()
         self.before_clusters = DependencyGroup()
+        self.before_jobs = DependencyGroup()
         self.ready = DependencyGroup(self.role, self.reachable)
         if create_access_entry:
-            self.ready.add(self._let_in("AccessEntry", self.role, "AmazonEKSClusterAdminPolicy"))
+            self.ready.add(self._access_entry("AccessEntry", self.role, "AmazonEKSClusterAdminPolicy"))
         self.service_token = custom_resources.Provider(
             self,
             "Apply",
@@ -127,7 +130,7 @@ class KubernetesProvider(Construct):
         group = DependencyGroup(self.wait_role, self.reachable)
         if self._create_access_entry:
             # nodes, CustomResourceDefinitions and custom kinds are outside of what AmazonEKSViewPolicy shows
-            entry = self._let_in("WaitAccessEntry", self.wait_role, "AmazonEKSAdminViewPolicy")
+            entry = self._access_entry("WaitAccessEntry", self.wait_role, "AmazonEKSAdminViewPolicy")
             group.add(entry)
             self.ready.add(entry)  # all callers are let in before anything is applied, and until all of it is deleted
         return group
@@ -185,7 +188,7 @@ class KubernetesProvider(Construct):
             role.add_to_policy(iam.PolicyStatement(actions=list(VPC_ACTIONS), resources=["*"]))
         return role
 
-    def _let_in(self, id: str, role: iam.Role, policy: str) -> eks.CfnAccessEntry:
+    def _access_entry(self, id: str, role: iam.Role, policy: str) -> eks.CfnAccessEntry:
         arn = f"arn:{Aws.PARTITION}:eks::aws:cluster-access-policy/{policy}"
         return eks.CfnAccessEntry(
             self,

@@ -45,11 +45,20 @@ from hyperpod_constructs.core.catalog._metrics import Metric, find_metric, metri
 from hyperpod_constructs.core.catalog._names import UnknownName, suggest
 from hyperpod_constructs.core.catalog._prices import HOURS_PER_MONTH, Price, ec2_price, find_price, prices
 from hyperpod_constructs.core.catalog._quotas import Quota, QuotaKind, instance_quota, quota, quota_name, quotas
-from hyperpod_constructs.core.catalog._regions import Region, find_region, region, region_of_zone_id, regions
-from hyperpod_constructs.core.catalog._schemas import misfits, unread_values
+from hyperpod_constructs.core.catalog._regions import (
+    GOVERNANCE_TYPES,
+    GovernanceType,
+    Region,
+    find_region,
+    region,
+    region_of_zone_id,
+    regions,
+)
+from hyperpod_constructs.core.catalog._schemas import mismatches, unread_values
 
 __all__ = [
     "EFA_RESOURCE",
+    "GOVERNANCE_TYPES",
     "HOURS_PER_MONTH",
     "Accelerator",
     "Addon",
@@ -58,6 +67,7 @@ __all__ = [
     "DeployedKind",
     "Duration",
     "Endpoint",
+    "GovernanceType",
     "InstanceType",
     "KubernetesVersion",
     "Label",
@@ -104,7 +114,7 @@ __all__ = [
     "mig_profiles_in_api",
     "minor",
     "mirror_images",
-    "misfits",
+    "mismatches",
     "pattern",
     "ports",
     "prices",

@@ -70,7 +70,9 @@ def roles() -> Mapping[str, Role]:
                 principals=tuple(entry["principals"]),
                 service_account=entry.get("service_account"),
                 managed_policies=tuple(entry.get("managed_policies", ())),
-                actions=MappingProxyType({group: tuple(it) for group, it in entry.get("actions", {}).items()}),
+                actions=MappingProxyType(
+                    {group: tuple(actions) for group, actions in entry.get("actions", {}).items()}
+                ),
                 name_prefix=entry.get("name_prefix", ""),
                 uncertain=MappingProxyType(entry.get("uncertain", {})),
             )

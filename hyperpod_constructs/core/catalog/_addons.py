@@ -111,13 +111,15 @@ class Addon:
         >>> addon("amazon-sagemaker-hyperpod-observability").version_for("1.31") is None
         True
         """
-        return next((it for it in self.versions if it.installable and it.covers(kubernetes_version)), None)
+        return next(
+            (version for version in self.versions if version.installable and version.covers(kubernetes_version)), None
+        )
 
     def supports(self, kubernetes_version: str) -> bool | None:
         """Whether any of its versions supports a Kubernetes version; None if unknown."""
         if self.kubernetes_min is not None and minor(kubernetes_version) < minor(self.kubernetes_min):
             return False
-        return True if any(it.covers(kubernetes_version) for it in self.versions) else None
+        return True if any(version.covers(kubernetes_version) for version in self.versions) else None
 
 
 @follows_facts

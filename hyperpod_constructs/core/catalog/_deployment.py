@@ -14,14 +14,14 @@ class Duration:
 
     Attributes:
         typical: expected value.
-        least: fastest observed value.
-        most: slowest ordinary value.
+        minimum: fastest observed value.
+        maximum: slowest ordinary value.
         uncertain: what is uncertain about it; empty if a source states it.
     """
 
     typical: float
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     uncertain: str = ""
 
 
@@ -88,5 +88,5 @@ def deployment_wait(name: str) -> Duration:
 
 
 def _duration(seconds: list[float], uncertain: str) -> Duration:
-    typical, least, most = seconds
-    return Duration(typical, least, most, uncertain)
+    typical, minimum, maximum = seconds
+    return Duration(typical, minimum, maximum, uncertain)

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
+from typing import Literal, TypeAlias, get_args
 
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import look_up
+
+GovernanceType: TypeAlias = Literal["ClusterSchedulerConfig", "ComputeQuota"]
+GOVERNANCE_TYPES: tuple[GovernanceType, ...] = get_args(GovernanceType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,14 @@ class Region:
         ('aws', 'aws-us-gov')
         """
         return {"us-gov": "aws-us-gov", "cn": "aws-cn"}.get(self.name.rpartition("-")[0].rpartition("-")[0], "aws")
+
+    def has_type(self, kind: GovernanceType) -> bool:
+        """Whether CloudFormation has a type of governance there.
+
+        >>> find_region("us-west-2").has_type("ComputeQuota")
+        True
+        """
+        return self.scheduler_config_cfn if kind == "ClusterSchedulerConfig" else self.compute_quota_cfn
 
     def owns_zone_id(self, zone_id: str) -> bool:
         """Whether a zone ID such as "usw2-az1" has the prefix of this region.

@@ -18,14 +18,14 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-def misfits(definition: str, value: Any, path: str = "") -> Iterator[tuple[str, str, str | None]]:
+def mismatches(definition: str, value: Any, path: str = "") -> Iterator[tuple[str, str, str | None]]:
     """Values that CloudFormation rejects for a definition of AWS::SageMaker::Cluster.
 
     Yields the path in the value, the problem, and the closest property, if any.
 
-    >>> list(misfits("ClusterInstanceGroup", {"InstanceCont": 4}))
+    >>> list(mismatches("ClusterInstanceGroup", {"InstanceCont": 4}))
     [('.InstanceCont', 'CloudFormation has no such property', 'InstanceCount')]
-    >>> list(misfits("VpcConfig", {"Subnets": "subnet-1"}))
+    >>> list(mismatches("VpcConfig", {"Subnets": "subnet-1"}))
     [('.Subnets', 'must be a list', None)]
     """
     properties: Mapping[str, str | list[str]] = load("cloudformation")["cluster"][definition]
@@ -34,10 +34,10 @@ def misfits(definition: str, value: Any, path: str = "") -> Iterator[tuple[str, 
         if name not in properties:
             yield place, "CloudFormation has no such property", suggest(name, properties)
         else:
-            yield from _misfit(properties[name], given, place)
+            yield from _mismatch(properties[name], given, place)
 
 
-def _misfit(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[str, str, str | None]]:
+def _mismatch(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[str, str, str | None]]:
     if isinstance(value, str) and ("${Token[" in value or "{{resolve:" in value):
         return
     if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)).startswith(("Fn::", "Ref")):
@@ -51,7 +51,7 @@ def _misfit(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[str,
             yield path, "must be a list", None
             return
         for index, each in enumerate(value):
-            yield from _misfit(kind.removesuffix("[]"), each, f"{path}[{index}]")
+            yield from _mismatch(kind.removesuffix("[]"), each, f"{path}[{index}]")
     elif kind in _KINDS:
         if isinstance(value, str) and kind in ("integer", "number", "boolean"):
             return  # CloudFormation accepts quoted numbers and booleans
@@ -60,7 +60,7 @@ def _misfit(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[str,
     elif not isinstance(value, Mapping):
         yield path, "must be an object with properties", None
     else:
-        yield from misfits(kind, value, path)
+        yield from mismatches(kind, value, path)
 
 
 def unread_values(values: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str | None]]:

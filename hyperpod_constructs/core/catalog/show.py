@@ -23,13 +23,13 @@ class Kind:
 
     Attributes:
         file: name of the data file.
-        one: returns the entry of a name; raises `UnknownName`.
+        find: returns the entry of a name; raises `UnknownName`.
         all: returns every entry.
         render: formats an entry for a terminal.
     """
 
     file: str
-    one: Callable[[str], Any]
+    find: Callable[[str], Any]
     all: Callable[[], Iterable[Any]]
     render: Callable[[Any], str]
 
@@ -88,9 +88,11 @@ def render_region(found: Region) -> str:
         ("GPU operator's account", "gpu_operator_account"),
     ):
         sheet.row(label, getattr(found, name) or "none", name)
-    priced = [it for it in instance_types().values() if found.name in it.regions]
+    priced = [instance_type for instance_type in instance_types().values() if found.name in instance_type.regions]
     sheet.row(
-        "instance types", f"{len(priced)} with a price, {sum(it.is_accelerated for it in priced)} of them accelerated"
+        "instance types",
+        f"{len(priced)} with a price, {sum(instance_type.is_accelerated for instance_type in priced)} of them "
+        "accelerated",
     )
     return str(sheet)
 
@@ -138,7 +140,9 @@ def render_addon(found: Addon) -> str:
         hint = "" if version.installable else ", build unknown"
         sheet.row("version", f"{version.version}: {known or 'range unknown'}{hint}{seen}")
     sheet.row("pods", f"{found.pods_per_node} on each node, {found.pods_total} others", "pods_per_node", "pods_total")
-    sheet.row("wait for", ", ".join(f"deployment {it}" for it in found.deployments) or None, "deployments")
+    sheet.row(
+        "wait for", ", ".join(f"deployment {deployment}" for deployment in found.deployments) or None, "deployments"
+    )
     sheet.row("resource definitions", ", ".join(found.crds) or "none known", "crds")
     sheet.row("configuration keys", ", ".join(found.configuration_keys) or None, "configuration_keys")
     return str(sheet)
@@ -150,7 +154,11 @@ def render_endpoint(found: Endpoint) -> str:
     sheet.row("service name", f"com.amazonaws.<region>.{found.service}")
     sheet.row("type", found.type)
     sheet.row("for", found.reason, "reason")
-    sheet.row("required by", ", ".join("every cluster" if it == "base" else it for it in found.features), "features")
+    sheet.row(
+        "required by",
+        ", ".join("every cluster" if feature == "base" else feature for feature in found.features),
+        "features",
+    )
     return str(sheet)
 
 
@@ -167,8 +175,8 @@ def entries(kind: str, region_name: str | None = None) -> list[Any]:
     found = list(KINDS[kind].all())
     wanted = region(region_name).name if region_name else None
     if kind == "region":
-        return [it for it in found if it.hyperpod]
-    return [it for it in found if wanted is None or wanted in it.regions]
+        return [region for region in found if region.hyperpod]
+    return [region for region in found if wanted is None or wanted in region.regions]
 
 
 def render_list(kind: str, found: Sequence[Any]) -> str:
@@ -178,42 +186,42 @@ def render_list(kind: str, found: Sequence[Any]) -> str:
             ["instance type", "vCPU", "GiB", "accelerators", "EFA", "pods", "IPs"],
             (
                 [
-                    it.name,
-                    it.vcpu,
-                    f"{it.memory_gib:g}",
-                    f"{it.accelerator.count} x {it.accelerator.model}" if it.accelerator else "-",
-                    "?" if it.efa_interfaces is None else it.efa_interfaces or "-",
-                    f"{it.max_pods or ''}{'' if it.max_pods_certain else '?'}",
-                    it.ips_per_node or "?",
+                    item.name,
+                    item.vcpu,
+                    f"{item.memory_gib:g}",
+                    f"{item.accelerator.count} x {item.accelerator.model}" if item.accelerator else "-",
+                    "?" if item.efa_interfaces is None else item.efa_interfaces or "-",
+                    f"{item.max_pods or ''}{'' if item.max_pods_certain else '?'}",
+                    item.ips_per_node or "?",
                 ]
-                for it in found
+                for item in found
             ),
         )
     if kind == "region":
         have = ("cluster_cfn", "scheduler_config_cfn", "compute_quota_cfn", "observability", "inference")
         return _columns(
             ["region", "cluster", "scheduler config", "compute quota", "observability", "inference"],
-            ([it.name, *(_yes(getattr(it, name)) for name in have)] for it in found),
+            ([item.name, *(_yes(getattr(item, name)) for name in have)] for item in found),
         )
     if kind == "kubernetes":
         return _columns(
             ["version", "today", "days left", "documented by HyperPod"],
             (
                 [
-                    it.version,
-                    it.status(),
-                    "?" if it.days_left() is None else it.days_left(),
-                    _yes(it.hyperpod_documented),
+                    item.version,
+                    item.status(),
+                    "?" if item.days_left() is None else item.days_left(),
+                    _yes(item.hyperpod_documented),
                 ]
-                for it in found
+                for item in found
             ),
         )
     if kind == "addon":
-        rows = ([it.name, it.namespace, it.credentials, it.kind] for it in found)
+        rows = ([item.name, item.namespace, item.credentials, item.kind] for item in found)
         return _columns(["add-on", "namespace", "credentials", "kind"], rows)
     return _columns(
         ["endpoint", "type", "required by", "for"],
-        ([it.service, it.type, ", ".join(it.features), it.reason] for it in found),
+        ([item.service, item.type, ", ".join(item.features), item.reason] for item in found),
     )
 
 

@@ -18,10 +18,10 @@ _IDENTITY: Mapping[str, Callable[[Any], str]] = {
     "jobs": lambda job: f"{job.kind}/{job.effective_namespace}/{job.name}",
     "taints": lambda taint: f"{taint.key}:{taint.effect}",
     "access": lambda access: f"{access.principal} {access.policy}",
-    "quota": lambda one: f"{one.instance_type} {one.mig_profile or ''}".strip(),
-    "borrow_limits": lambda one: f"{one.instance_type} {one.mig_profile or ''}".strip(),
-    "data_repositories": lambda one: one.path,
-    "acknowledge": lambda one: f"{one.rule} {one.path}",
+    "quota": lambda quota: f"{quota.instance_type} {quota.mig_profile or ''}".strip(),
+    "borrow_limits": lambda limit: f"{limit.instance_type} {limit.mig_profile or ''}".strip(),
+    "data_repositories": lambda rule: rule.path,
+    "acknowledge": lambda acknowledgement: f"{acknowledgement.rule} {acknowledgement.path}",
 }
 """Identity of the members of a list, by the name of the field; members with a name are identified by it."""
 _UNORDERED = frozenset(
@@ -43,15 +43,15 @@ def edits(old: Platform, new: Platform) -> list[Edit]:
       instead: remove named nodes with BatchDeleteClusterNodes: UpdateCluster chooses the nodes that it removes
     """
     before, after = effective(old), effective(new)
-    walk = Walk(consequences.Both(before, after))
+    walk = Walk(consequences.Versions(before, after))
     return ordered([*walk.compared("", before, after), *consequences.of_platforms(before, after)])
 
 
 class Walk:
     """Compares two models of one kind, field by field."""
 
-    def __init__(self, both: consequences.Both) -> None:
-        self._both = both
+    def __init__(self, versions: consequences.Versions) -> None:
+        self._both = versions
 
     def compared(self, path: str, old: SpecModel, new: SpecModel) -> Iterator[Edit]:
         """The edits between two models at a config path."""

@@ -116,7 +116,7 @@ class _Comparison:
     def run(self) -> Deployment:
         left = [name for name in self._old.stacks if name not in self._new.stacks]
         steps = [self._step(name) for name in self._order]
-        found = [*self._exports(left), *(one for name in self._order for one in self._resources(name))]
+        found = [*self._exports(left), *(resource for name in self._order for resource in self._resources(name))]
         found += [_left_behind(name) for name in left]
         return Deployment(
             steps=[*steps, *(Step(stack=name, action="stays") for name in left)],
@@ -158,14 +158,14 @@ class _Comparison:
         if not isinstance(before, Mapping) or not isinstance(after, Mapping) or len(before) != 1 or len(after) != 1:
             same_length = isinstance(before, list) and isinstance(after, list) and len(before) == len(after)
             return same_length and all(
-                same(one, other) or self._equivalent(stack, one, other)
-                for one, other in zip(before, after, strict=True)
+                same(old, other) or self._equivalent(stack, old, other)
+                for old, other in zip(before, after, strict=True)
             )
         crossing = ("Fn::ImportValue", "Fn::GetStackOutput")
         if not any(key in crossing for key in (*before, *after)):
             return False
-        one, other = list(self._old.references(stack, before)), list(self._new.references(stack, after))
-        return bool(one) and one == other
+        before_ids, after_ids = list(self._old.references(stack, before)), list(self._new.references(stack, after))
+        return bool(before_ids) and before_ids == after_ids
 
     def _resources(self, stack: str) -> Iterator[Edit]:
         old, new = self._pair(stack)
@@ -199,7 +199,11 @@ class _Comparison:
         if kind in DATA:
             kept = new.get("UpdateReplacePolicy", "Delete") in KEEPING
             what = f"a new, empty {DATA[kind]} is created"
-            readers = [it for it in self._order if it != stack and (stack, name) in self._read(it)]
+            readers = [
+                ordered_stack
+                for ordered_stack in self._order
+                if ordered_stack != stack and (stack, name) in self._read(ordered_stack)
+            ]
             what += f", which {', '.join(readers)} will refer to after its next update; " if readers else "; "
             what += "the old one is retained outside the stack, and billed" if kept else "the old one is deleted"
             return edit(path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=what,
@@ -222,8 +226,8 @@ class _Comparison:
             yield edit(where, Change.IN_PLACE, kind, None, "is removed from the stack",
                        impact="it is retained outside the stack, and billed", stack=stack)  # fmt: skip
             return
-        taken = [other for other, it in resources(self._new.stacks[stack]).items()
-                 if it.get("Type") == kind and other not in resources(self._old.stacks[stack])]  # fmt: skip
+        taken = [other for other, resource in resources(self._new.stacks[stack]).items()
+                 if resource.get("Type") == kind and other not in resources(self._old.stacks[stack])]  # fmt: skip
         message = f"is deleted; {taken[0]} replaces it" if taken and kind in (*_CLUSTERS, *DATA) else "is deleted"
         if holds_data(kind, name):
             yield edit(where, Change.LOSES_DATA, kind, None, message, rule="HP973", stack=stack)
@@ -236,8 +240,8 @@ class _Comparison:
         old, new = self._pair(stack)
         if stack not in self._old.stacks:
             return Step(stack=stack, action="create", added=len(new))
-        gone = [it for name, it in old.items() if name not in new]
-        kept = [it for it in gone if it.get("DeletionPolicy", "Delete") in KEEPING]
+        gone = [resource for name, resource in old.items() if name not in new]
+        kept = [resource for resource in gone if resource.get("DeletionPolicy", "Delete") in KEEPING]
         replaced = [name for name in new if (stack, name) in self._replaced]
         changed = [
             n for n in old.keys() & new.keys() if not same(_content(old[n]), _content(new[n])) and n not in replaced
@@ -301,7 +305,9 @@ class _Comparison:
     def _can_go_first(self, users: Sequence[str]) -> bool:
         """Whether stacks can be deployed before the others: what they import and read is already deployed."""
         exported = {name for values in self._old.exports.values() for name in values}
-        outputs = {(stack, name) for stack, it in self._old.stacks.items() for name in it.get("Outputs", {})}
+        outputs = {
+            (stack, name) for stack, template in self._old.stacks.items() for name in template.get("Outputs", {})
+        }
         return all(
             user in self._new.stacks
             and self._new.imports[user] <= exported

@@ -116,12 +116,12 @@ def edit(
 
 def ordered(found: Iterable[Edit]) -> list[Edit]:
     """Most disruptive first."""
-    return sorted(found, key=lambda one: (WORST_FIRST.index(one.change), one.stack, one.path))
+    return sorted(found, key=lambda edit: (WORST_FIRST.index(edit.change), edit.stack, edit.path))
 
 
 def replaces(found: Iterable[Edit]) -> bool:
     """Whether something is replaced, rejected or lost."""
-    return any(one.change in REPLACING for one in found)
+    return any(edit.change in REPLACING for edit in found)
 
 
 _LONGEST = 80
@@ -140,7 +140,7 @@ def difference(before: Any, after: Any) -> str:
     if max(len(text(before)), len(text(after))) <= _LONGEST:
         return f"{text(before)} becomes {text(after)}"
     parts = list(_parts("", before, after))
-    shown = [f"{f'{path}: ' if path else ''}{_around(one, other)}" for path, one, other in parts[:3]]
+    shown = [f"{f'{path}: ' if path else ''}{_around(old, other)}" for path, old, other in parts[:3]]
     return "; ".join([*shown, f"and {len(parts) - 3} more"] if len(parts) > 3 else shown)
 
 
@@ -160,9 +160,9 @@ def _plain(value: Any) -> Any:
             name: _plain(getattr(value, name)) for name in type(value).model_fields if name in value.model_fields_set
         }
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     return value
 
 
@@ -173,18 +173,18 @@ def _parts(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]
         for key in dict.fromkeys([*before, *after]):
             yield from _parts(join(path, str(key)), before.get(key), after.get(key))
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from _parts(join(path, index), one, other)
+        for index, (old, other) in enumerate(zip(before, after, strict=True)):
+            yield from _parts(join(path, index), old, other)
     elif before != after:
         yield path, before, after
 
 
 def _around(before: Any, after: Any) -> str:
     """Two values, shortened around the first difference if they are long."""
-    one, other = text(before), text(after)
-    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    start = max(0, same - 20) if max(len(one), len(other)) > _LONGEST else 0
-    return f"{_cut(one, start)} becomes {_cut(other, start)}"
+    old, other = text(before), text(after)
+    same = next((i for i, (a, b) in enumerate(zip(old, other, strict=False)) if a != b), min(len(old), len(other)))
+    start = max(0, same - 20) if max(len(old), len(other)) > _LONGEST else 0
+    return f"{_cut(old, start)} becomes {_cut(other, start)}"
 
 
 def _cut(value: str, start: int) -> str:

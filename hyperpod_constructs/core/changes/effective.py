@@ -70,18 +70,18 @@ def _storage(platform: Platform, zone: str | None) -> Storage:
     storage = platform.storage
     where = storage_zone(platform.cluster) or zone
     systems = [
-        it
-        if it.existing_id
-        else it.model_copy(
+        file_system
+        if file_system.existing_id
+        else file_system.model_copy(
             update={
-                "availability_zone_id": it.availability_zone_id or where,
-                "throughput": it.effective_throughput,
-                "removal": removal(it.removal),
+                "availability_zone_id": file_system.availability_zone_id or where,
+                "throughput": file_system.effective_throughput,
+                "removal": removal(file_system.removal),
             }
         )
-        for it in storage.lustre
+        for file_system in storage.lustre
     ]
-    buckets = [it.model_copy(update={"removal": removal(it.removal)}) for it in storage.buckets]
+    buckets = [bucket.model_copy(update={"removal": removal(bucket.removal)}) for bucket in storage.buckets]
     return storage.model_copy(update={"lustre": tuple(systems), "buckets": tuple(buckets)})
 
 

@@ -56,9 +56,9 @@ def dns_replicas(addons: Addons) -> Iterator[Problem]:
     if settings is None or settings.autoscaling is None:
         return
     scaling, path = settings.autoscaling, "addons.coredns.autoscaling"
-    least, most = scaling.min_replicas, scaling.max_replicas
-    if least is not None and most is not None and least > most:
-        yield Problem(f"{path}.min_replicas", f"{least} is greater than max_replicas ({most})")
+    minimum, maximum = scaling.min_replicas, scaling.max_replicas
+    if minimum is not None and maximum is not None and minimum > maximum:
+        yield Problem(f"{path}.min_replicas", f"{minimum} is greater than max_replicas ({maximum})")
     if scaling.enabled and settings.replicas is not None:
         message = f"{settings.replicas} replicas conflict with autoscaling, which sets the number"
         yield Problem("addons.coredns.replicas", message, "Remove one of the two settings.", "", Severity.WARNING)
@@ -125,9 +125,9 @@ def _resources(path: str, resources: Mapping[str, Any]) -> Iterator[Problem]:
             else:
                 known[kind, str(name)] = (number, text)
     for (kind, name), (number, text) in known.items():
-        most = known.get(("limits", name))
-        if kind == "requests" and most is not None and number > most[0]:
-            yield Problem(join(f"{path}.requests", name), f"{text} exceeds the limit of {most[1]}")
+        maximum = known.get(("limits", name))
+        if kind == "requests" and maximum is not None and number > maximum[0]:
+            yield Problem(join(f"{path}.requests", name), f"{text} exceeds the limit of {maximum[1]}")
 
 
 @rule(
@@ -151,13 +151,17 @@ def tolerations(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Pro
                     yield from _toleration(f"{path}[{index}]", each)
 
 
-def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
-    key, operator, effect = it.get("key") or "", it.get("operator") or "Equal", it.get("effect") or ""
-    if any(is_token(value) for value in it.values()):
+def _toleration(path: str, toleration: Mapping[Any, Any]) -> Iterator[Problem]:
+    key, operator, effect = (
+        toleration.get("key") or "",
+        toleration.get("operator") or "Equal",
+        toleration.get("effect") or "",
+    )
+    if any(is_token(value) for value in toleration.values()):
         return
     if operator not in ("Exists", "Equal"):
         yield Problem(f"{path}.operator", f"{as_text(operator)} is not a valid operator", "Use Exists or Equal.")
-    elif operator == "Exists" and it.get("value"):
+    elif operator == "Exists" and toleration.get("value"):
         yield Problem(
             f"{path}.value", "a value is not allowed with the operator Exists", "Use Equal, or remove the value."
         )
@@ -167,8 +171,8 @@ def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
         yield Problem(
             f"{path}.effect", f"{as_text(effect)} is not a valid taint effect", "Use NoSchedule or NoExecute."
         )
-    if it.get("tolerationSeconds") is not None:
-        seconds = str(it["tolerationSeconds"])
+    if toleration.get("tolerationSeconds") is not None:
+        seconds = str(toleration["tolerationSeconds"])
         if not matches("whole_number", seconds):
             yield Problem(f"{path}.tolerationSeconds", f"{as_text(seconds)} is not an integer")
         elif effect != "NoExecute":
@@ -176,7 +180,7 @@ def _toleration(path: str, it: Mapping[Any, Any]) -> Iterator[Problem]:
             yield Problem(f"{path}.tolerationSeconds", message, "Remove it, or set effect: NoExecute.")
     for name, value, form in (
         ("key", key, "kubernetes_taint_key"),
-        ("value", it.get("value"), "kubernetes_taint_value"),
+        ("value", toleration.get("value"), "kubernetes_taint_value"),
     ):
         if value and not (
             re.fullmatch(pattern(form), str(value), re.ASCII) and limit(f"{form}_length").allows(len(str(value)))
@@ -205,18 +209,23 @@ def node_selectors(addons: Addons, cluster: Cluster, ctx: Context) -> Iterator[P
     groups = [(group, _labels(ctx, group)) for _, group in ctx.groups]
     for path, selector in places:
         asked = {str(key): str(value) for key, value in selector.items() if not (is_token(key) or is_token(value))}
-        told = {key: value for key, value in asked.items() if "/" not in key or key in _TOLD}
-        told |= {key: value for key, value in asked.items() if any(key in group.labels for group in _ordinary(ctx))}
+        labels = {key: value for key, value in asked.items() if "/" not in key or key in _INSTANCE_LABELS}
+        labels |= {key: value for key, value in asked.items() if any(key in group.labels for group in _ordinary(ctx))}
         if (
-            told
+            labels
             and groups
-            and not any(all(value in has.get(key, ()) for key, value in told.items()) for _, has in groups)
+            and not any(all(value in has.get(key, ()) for key, value in labels.items()) for _, has in groups)
         ):
-            text = ", ".join(f"{key}={value}" for key, value in told.items())
+            text = ", ".join(f"{key}={value}" for key, value in labels.items())
             yield Problem(path, f"no instance group has nodes labeled {text}")
 
 
-_TOLD = (label("instance_type").key, label("instance_group_name").key, "kubernetes.io/arch", "kubernetes.io/os")
+_INSTANCE_LABELS = (
+    label("instance_type").key,
+    label("instance_group_name").key,
+    "kubernetes.io/arch",
+    "kubernetes.io/os",
+)
 """Labels of nodes, other than those set on groups, whose values follow from the config."""
 
 
@@ -226,6 +235,11 @@ def _ordinary(ctx: Context) -> list[Any]:
 
 def _labels(ctx: Context, group: Any) -> dict[str, set[str]]:
     """The labels of a group's nodes, with all possible values."""
-    arches = {"amd64" if kind.architecture == "x86_64" else "arm64" for kind in types_of(group)}
-    known = {_TOLD[0]: set(group.types), _TOLD[1]: {group.name}, _TOLD[2]: arches, _TOLD[3]: {"linux"}}
+    arches = {"amd64" if instance_type.architecture == "x86_64" else "arm64" for instance_type in types_of(group)}
+    known = {
+        _INSTANCE_LABELS[0]: set(group.types),
+        _INSTANCE_LABELS[1]: {group.name},
+        _INSTANCE_LABELS[2]: arches,
+        _INSTANCE_LABELS[3]: {"linux"},
+    }
     return known | {key: {value} for key, value in getattr(group, "labels", {}).items()}

@@ -92,7 +92,9 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
                     f"{newest.kubernetes_min} to {newest.kubernetes_max}"
                 )
                 why = "The newest known version does not install; EKS may offer an older one."
-                known_to_hyperpod = (str(it) for it in kubernetes_versions().values() if it.hyperpod_documented)
+                known_to_hyperpod = (
+                    str(version) for version in kubernetes_versions().values() if version.hyperpod_documented
+                )
                 documented = [version for version in known_to_hyperpod if newest.covers(version)]
                 span = f"{documented[0]} to {documented[-1]}" if documented else f"from {newest.kubernetes_min} on"
                 cure = f"Use Kubernetes {span}, or check with `--live`{_instead(key)}."

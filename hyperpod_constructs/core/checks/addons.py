@@ -165,9 +165,9 @@ def inference_role(addons: Addons, ctx: Context) -> Iterator[Problem]:
     right=f"cluster: {{instance_groups: [{_SYSTEM}]}}\naddons: {{inference_operator: {{}}}}\n",
 )
 def architecture(effective_addons: EffectiveAddons, groups: Groups) -> Iterator[Problem]:
-    kinds = [kind for _, group in groups for kind in types_of(group)]
-    if "inference_operator" in effective_addons and kinds and all(kind.architecture == "arm64" for kind in kinds):
-        names = ", ".join(sorted({kind.name for kind in kinds}))
+    types = [instance_type for _, group in groups for instance_type in types_of(group)]
+    if "inference_operator" in effective_addons and types and all(each.architecture == "arm64" for each in types):
+        names = ", ".join(sorted({each.name for each in types}))
         yield Problem("addons.inference_operator", f"requires x86_64 nodes; {names} is arm64")
 
 
@@ -185,10 +185,10 @@ def architecture(effective_addons: EffectiveAddons, groups: Groups) -> Iterator[
 def large_node(effective_addons: EffectiveAddons, groups: Groups, ctx: Context) -> Iterator[Problem]:
     if "observability" not in effective_addons or _existing(ctx):
         return
-    kinds = [kind for _, group in groups if takes_anything(group) for kind in types_of(group)]
+    types = [instance_type for _, group in groups if takes_anything(group) for instance_type in types_of(group)]
     need = limit("observability_node_size_factor").value
-    if kinds and not any(_factor(kind.name) >= need for kind in kinds):
-        largest = max(kinds, key=lambda kind: _factor(kind.name)).name
+    if types and not any(_factor(each.name) >= need for each in types):
+        largest = max(types, key=lambda each: _factor(each.name)).name
         yield Problem(
             "addons.observability", f"requires a node of size {need}xlarge; the largest without taints is {largest}"
         )
@@ -247,14 +247,14 @@ def configuration(effective_addons: EffectiveAddons) -> Iterator[Problem]:
                     f"unknown key {as_text(name)}",
                     f"did you mean {near!r}?",
                 )
-        ways = values.get(_WAYS)
-        if key == "spaces" and isinstance(ways, Mapping) and "remoteAccess" in ways and "directSSH" in ways:
-            path = join(f"addons.{key}.configuration", _WAYS)
+        access = values.get(_ACCESS_KEY)
+        if key == "spaces" and isinstance(access, Mapping) and "remoteAccess" in access and "directSSH" in access:
+            path = join(f"addons.{key}.configuration", _ACCESS_KEY)
             message = "remoteAccess and directSSH are mutually exclusive"
             yield Problem(path, message, "Remove one of them.", "The add-on rejects both.")
 
 
-_WAYS = "jupyter-k8s-aws-hyperpod"
+_ACCESS_KEY = "jupyter-k8s-aws-hyperpod"
 """Path of the access settings in the configuration of Spaces."""
 
 

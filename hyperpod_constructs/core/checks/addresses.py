@@ -72,7 +72,7 @@ def service_range(eks: Eks) -> Iterator[Problem]:
     wrong="eks: {service_cidr: 10.192.0.0/16}\n",
     right="eks: {service_cidr: 172.20.0.0/16}\n",
 )
-def services_beside_vpc(network: Network, eks: Eks, ctx: Context) -> Iterator[Problem]:
+def service_range_outside_vpc(network: Network, eks: Eks, ctx: Context) -> Iterator[Problem]:
     if eks.existing is not None:
         return
     blocks = _vpc_blocks(ctx)
@@ -140,7 +140,7 @@ def room_for_nodes(network: Network, cluster: Cluster, ctx: Context) -> Iterator
         subnet = ctx.plan.node_subnet(zone)
         if subnet is None or not items:
             continue
-        have, most = usable(subnet.cidr), sum(item.addresses for item in items)
+        have, maximum = usable(subnet.cidr), sum(item.addresses for item in items)
         modest = tuple(
             Demand(group.name, group.count, least_addresses(group))
             for group in cluster.groups
@@ -150,8 +150,8 @@ def room_for_nodes(network: Network, cluster: Cluster, ctx: Context) -> Iterator
         if least > have:
             message = f"{_sum(modest)} = {least:,} IP addresses are required; {subnet.cidr} has {have:,}"
             yield Problem(_place(ctx, zone), f"zone {zone}: {message}", severity=Severity.ERROR)
-        elif most > have:
-            message = f"{_sum(items)} = up to {most:,} IP addresses; {subnet.cidr} has {have:,}"
+        elif maximum > have:
+            message = f"{_sum(items)} = up to {maximum:,} IP addresses; {subnet.cidr} has {have:,}"
             yield Problem(_place(ctx, zone), f"zone {zone}: {message}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..catalog import source_of
-from ..findings import Severity
+from ..findings import Finding, Severity
 from ..spec import arns
 from ..spec.addons import Addons
 from ..spec.arns import Arn, Names
@@ -15,7 +15,7 @@ from ..spec.eks import Eks
 from ..spec.governance import Governance
 from .context import Context, as_text, skipped
 from .groups import fragment
-from .registry import Problem, rule
+from .registry import Problem, active, rule
 
 _KEY = "arn:aws:kms:us-west-2:111122223333:key/12345678-1234-1234-1234-123456789012"
 _PLAN = "arn:aws:sagemaker:us-west-2:111122223333:training-plan/mine"
@@ -54,6 +54,12 @@ def _about(ctx: Context, path: str, text: str, names: Names) -> Iterator[Problem
     elif names.account == "own" and arn.account != "aws" and ctx.account is not None and arn.account != ctx.account:
         message = f"is in the account {arn.account}; the platform is in {ctx.account}"
         yield Problem(path, message, "Specify one in the platform's account.")
+
+
+def findings_about_arns(context: Context) -> list[Finding]:
+    """What the rules of this module find."""
+    own = [rule for rule in active() if rule.function is not None and rule.function.__module__ == __name__]
+    return [rule.finding(each) for rule in own if rule.applies_to(context) for each in rule.problems(context)]
 
 
 @rule(
@@ -97,7 +103,7 @@ def principals(eks: Eks, ctx: Context) -> Iterator[Problem]:
     right="addons: {task_governance: {}}\ngovernance: {teams: [{name: vision, members: "
     "['arn:aws:iam::111122223333:role/Vision']}]}\n",
 )
-def people(governance: Governance, ctx: Context) -> Iterator[Problem]:
+def member_arns(governance: Governance, ctx: Context) -> Iterator[Problem]:
     yield from _wrong(ctx, arns.PRINCIPAL, under="governance")
     for index, team in enumerate(governance.teams if governance else ()):
         for place, arn in enumerate(team.viewers):

@@ -61,10 +61,10 @@ def names(storage: Storage, ctx: Context) -> Iterator[Problem]:
 
 
 def _label(path: str, name: str) -> Iterator[Problem]:
-    most = limit("kubernetes_name_length").value
+    maximum = limit("kubernetes_name_length").value
     if is_token(name):
         yield skipped(path)
-    elif len(name) > most or not matches("dns_label", name):
+    elif len(name) > maximum or not matches("dns_label", name):
         yield Problem(path, f"{as_text(name)} is not a valid Kubernetes name")
 
 

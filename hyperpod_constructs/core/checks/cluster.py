@@ -60,11 +60,11 @@ def type_in_region(cluster: Cluster, region: str, ctx: Context) -> Iterator[Prob
     if ctx.region_facts is None or not ctx.region_facts.hyperpod:  # reported once, as HP022
         return
     for path, name in _typed(ctx):
-        kind = find_instance_type(name)
-        if kind is not None and kind.offered_in(region) is False:
-            cure = f"Use one of {', '.join(kind.regions)}."
+        instance_type = find_instance_type(name)
+        if instance_type is not None and instance_type.offered_in(region) is False:
+            cure = f"Use one of {', '.join(instance_type.regions)}."
             yield Problem(path, f"{name} may not be available in {region} (no list price)", cure)
-        elif kind is not None and not kind.regions:
+        elif instance_type is not None and not instance_type.regions:
             message = f"{name} is in no price list, so its regions are unknown"
             yield Problem(path, message, "Check with AWS, or in your training plan.", severity=Severity.NOTE)
 
@@ -104,9 +104,9 @@ def one_kind_of_type(instance_groups: InstanceGroups) -> Iterator[Problem]:
 )
 def alike(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
-        kinds = types_of(group)
+        types = types_of(group)
         shapes = {
-            (kind.architecture, kind.accelerator.kind if kind.accelerator else "no accelerator") for kind in kinds
+            (kind.architecture, kind.accelerator.kind if kind.accelerator else "no accelerator") for kind in types
         }
         if len(shapes) > 1:
             mixed = "; ".join(sorted(f"{architecture} with {accelerator}" for architecture, accelerator in shapes))
@@ -158,11 +158,11 @@ def group_names(groups: Groups) -> Iterator[Problem]:
 
 
 def _name(path: str, name: str, what: str) -> Iterator[Problem]:
-    most = limit(f"{what}_length").value
+    maximum = limit(f"{what}_length").value
     if is_token(name):
         yield skipped(path)
-    elif len(name) > most:
-        yield Problem(path, f"{len(name)} characters; the limit is {most}")
+    elif len(name) > maximum:
+        yield Problem(path, f"{len(name)} characters; the limit is {maximum}")
     elif not re.fullmatch(pattern(what), name):
         yield Problem(path, f"invalid characters in the group name {as_text(name)}")
 
@@ -201,11 +201,11 @@ def unique_names(groups: Groups) -> Iterator[Problem]:
 def number_of_groups(cluster: Cluster) -> Iterator[Problem]:
     documented = limit("instance_groups_per_cluster_documented").value
     for name, what in (("instance_groups", "instance_groups_per_cluster"), ("restricted_instance_groups",) * 2):
-        count, most = len(getattr(cluster, name)), limit(what if "_per_" in what else f"{what}_per_cluster").value
-        if count > most:
-            yield Problem(f"cluster.{name}", f"{count} groups; the limit is {most}")
+        count, maximum = len(getattr(cluster, name)), limit(what if "_per_" in what else f"{what}_per_cluster").value
+        if count > maximum:
+            yield Problem(f"cluster.{name}", f"{count} groups; the limit is {maximum}")
         elif count > documented:
-            message = f"{count} groups; the API's limit is {most}, but the documented limit is {documented}"
+            message = f"{count} groups; the API's limit is {maximum}, but the documented limit is {documented}"
             why = "The service may enforce the documented limit."
             yield Problem(f"cluster.{name}", message, "Use fewer groups, or ask AWS Support.", why, Severity.WARNING)
     if not cluster.groups:
@@ -248,7 +248,7 @@ def counts(groups: Groups) -> Iterator[Problem]:
 )
 def all_or_nothing(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
-        scarce = any(kind.is_accelerated for kind in types_of(group))
+        scarce = any(instance_type.is_accelerated for instance_type in types_of(group))
         if scarce and group.min_count and group.min_count == group.count and group.training_plan_arn is None:
             yield Problem(
                 f"{path}.min_count", f"all {group.count} accelerated instances must be available within 3 hours"
@@ -269,7 +269,7 @@ def cluster_name(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     if cluster.cluster_name is not None:
         yield from _name("cluster.cluster_name", cluster.cluster_name, "cluster_name")
     elif ctx.name is not None and "cluster_name" not in cluster.model_fields_set and not is_token(ctx.name):
-        most = limit("cluster_name_length").value
-        if len(ctx.name) > most:
-            message = f"{len(ctx.name)} characters; the HyperPod cluster gets this name, and the limit is {most}"
+        maximum = limit("cluster_name_length").value
+        if len(ctx.name) > maximum:
+            message = f"{len(ctx.name)} characters; the HyperPod cluster gets this name, and the limit is {maximum}"
             yield Problem("name", message, "Shorten it, or set cluster.cluster_name.")

@@ -162,7 +162,7 @@ class Context:
     @property
     def wants_efa(self) -> bool:
         """Whether any group has nodes with EFA."""
-        return any(kind.supports_efa for _, group in self.groups for kind in types_of(group))
+        return any(instance_type.supports_efa for _, group in self.groups for instance_type in types_of(group))
 
 
 def types_of(group: InstanceGroup | RestrictedInstanceGroup) -> tuple[InstanceType, ...]:

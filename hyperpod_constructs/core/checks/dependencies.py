@@ -77,14 +77,14 @@ def device_plugins(groups: Groups, dependencies: DependencyChart) -> Iterator[Pr
     chart = dependencies
     if chart is None or not chart.enabled:
         return
-    kinds = {kind.name: kind for _, group in groups for kind in types_of(group)}.values()
+    types = {instance_type.name: instance_type for _, group in groups for instance_type in types_of(group)}.values()
     for name, on, needed, resource in (
         ("nvidia_device_plugin", chart.has_nvidia_device_plugin or chart.gpu_operator, "is_gpu", "nvidia.com/gpu"),
         ("efa_device_plugin", chart.efa_device_plugin, "supports_efa", "vpc.amazonaws.com/efa"),
         ("neuron_device_plugin", chart.neuron_device_plugin, "is_neuron", "aws.amazon.com/neurondevice"),
     ):
         users = [
-            kind.name for kind in kinds if getattr(kind, needed) and (kind.is_accelerated or needed != "supports_efa")
+            kind.name for kind in types if getattr(kind, needed) and (kind.is_accelerated or needed != "supports_efa")
         ]
         if users and not on:
             yield Problem(f"dependencies.{name}", f"disabled, so {', '.join(users)} will have no {resource}")
@@ -153,14 +153,16 @@ def installed_once(dependencies: DependencyChart, effective_addons: EffectiveAdd
         return
     for component, addon in (("cert_manager", "cert_manager"), ("inference_operators", "inference_operator")):
         if getattr(chart, component) and addon in addons:
-            why = f"; it is installed with {_brought(ctx)}" if ctx.addons and getattr(ctx.addons, addon) is None else ""
+            why = (
+                f"; it is installed with {_installs(ctx)}" if ctx.addons and getattr(ctx.addons, addon) is None else ""
+            )
             yield Problem(f"dependencies.{component}", f"enabled together with the add-on {addon}{why}")
     for part in ("metrics_server", "fsx_csi", "mountpoint_s3_csi"):
         if chart.inference_operators and part in addons:
             yield Problem("dependencies.inference_operators", f"includes {part}, which the add-ons install too")
 
 
-def _brought(ctx: Context) -> str:
+def _installs(ctx: Context) -> str:
     return " and ".join(
         key for key in ("training_operator", "inference_operator", "spaces") if key in ctx.effective_addons
     )

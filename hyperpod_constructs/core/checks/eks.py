@@ -32,14 +32,14 @@ def eks_name(eks: Eks) -> Iterator[Problem]:
     places = [("eks.cluster_name", eks.cluster_name)]
     if eks.existing is not None:
         places.append(("eks.existing.cluster_name", eks.existing.cluster_name))
-    most = limit("eks_cluster_name_length").value
+    maximum = limit("eks_cluster_name_length").value
     for path, name in places:
         if name is None:
             continue
         if is_token(name):
             yield skipped(path)
-        elif len(name) > most:
-            yield Problem(path, f"{len(name)} characters; the limit is {most}")
+        elif len(name) > maximum:
+            yield Problem(path, f"{len(name)} characters; the limit is {maximum}")
         elif not re.fullmatch(pattern("eks_cluster_name"), name):
             yield Problem(path, f"{as_text(name)} has invalid characters for an EKS cluster name")
 
@@ -97,9 +97,9 @@ def open_endpoint(eks: Eks) -> Iterator[Problem]:
     right="eks: {public_access_cidrs: [203.0.113.0/24]}\n",
 )
 def public_ranges(eks: Eks) -> Iterator[Problem]:
-    most = limit("eks_public_access_cidrs").value
-    if len(eks.public_access_cidrs) > most:
-        message = f"{len(eks.public_access_cidrs)} ranges; the limit is {most}"
+    maximum = limit("eks_public_access_cidrs").value
+    if len(eks.public_access_cidrs) > maximum:
+        message = f"{len(eks.public_access_cidrs)} ranges; the limit is {maximum}"
         yield Problem("eks.public_access_cidrs", message, "Merge adjacent ranges, or use endpoint_access: private.")
     for index, text in enumerate(eks.public_access_cidrs):
         path, block = f"eks.public_access_cidrs[{index}]", parsed(text)
@@ -143,8 +143,8 @@ _SPECIAL = {
 def accesses_add_something(eks: Eks) -> Iterator[Problem]:
     whole = "cluster-admin"
     held = [(f"eks.admins[{i}]", arn, whole, frozenset[str]()) for i, arn in enumerate(eks.admins)]
-    for i, one in enumerate(eks.access):
-        held.append((f"eks.access[{i}]", one.principal, one.policy, frozenset(one.namespaces)))
+    for i, access in enumerate(eks.access):
+        held.append((f"eks.access[{i}]", access.principal, access.policy, frozenset(access.namespaces)))
     for index, (path, arn, policy, namespaces) in enumerate(held):
         for other, (place, its, its_policy, its_namespaces) in enumerate(held):
             if other == index or its != arn or is_token(arn):
@@ -168,7 +168,7 @@ def accesses_add_something(eks: Eks) -> Iterator[Problem]:
     wrong="eks: {admins: []}\n",
     right="eks: {admins: [arn:aws:iam::111122223333:role/Admin]}\n",
 )
-def someone_has_access(eks: Eks) -> Iterator[Problem]:
+def has_access_entry(eks: Eks) -> Iterator[Problem]:
     if eks.existing is None and not eks.admins and not eks.access:
         yield Problem("eks.admins", "no access entries")
 

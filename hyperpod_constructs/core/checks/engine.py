@@ -25,7 +25,7 @@ def check(context: Context) -> list[Finding]:
     "did you mean 'ml.p5.48xlarge'?"
     """
     found = _found_in(context)
-    cluster, storage = with_most(context.cluster), with_most(context.storage)
+    cluster, storage = with_maximum(context.cluster), with_maximum(context.storage)
     if cluster is not context.cluster or storage is not context.storage:
         # numbers that are known only at deploy time: a finding for both the minimum and the maximum is certain
         largest = replace(context, cluster=cluster, storage=storage)
@@ -45,22 +45,22 @@ def _found_in(context: Context) -> list[Finding]:
     return list(found.values())
 
 
-def with_most(value: Any) -> Any:
+def with_maximum(value: Any) -> Any:
     """A part with the maximum of each number that is known only at deploy time; itself if there are none.
 
     >>> from hyperpod_constructs.core.spec import Cluster, InstanceGroup
     >>> group = InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=-1.8e289)
-    >>> with_most(Cluster(instance_groups=[group])).instance_groups[0].count
+    >>> with_maximum(Cluster(instance_groups=[group])).instance_groups[0].count
     1000
     """
     if isinstance(value, DeployTimeNumber):
-        return value.most
+        return value.maximum
     if isinstance(value, tuple):
-        items = tuple(map(with_most, value))
+        items = tuple(map(with_maximum, value))
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     if isinstance(value, SpecModel):
         fields = {name: getattr(value, name) for name in type(value).model_fields}
-        changed = {name: new for name, old in fields.items() if (new := with_most(old)) is not old}
+        changed = {name: new for name, old in fields.items() if (new := with_maximum(old)) is not old}
         return value.model_copy(update=changed) if changed else value
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..catalog import load, misfits, unread_values
+from ..catalog import load, mismatches, unread_values
 from ..documents import join
 from ..findings import Severity
 from ..spec.cluster import Cluster
@@ -46,11 +46,11 @@ def escapes(
                 yield Problem(place, f"overrides the typed field `{_TYPED[key]}`")
             if definition == "ClusterRestrictedInstanceGroup" and key in _TYPED:
                 continue  # HP374 reports the properties of restricted groups
-            for below, wrong, near in misfits(definition, {key: value}):
-                yield _misfit(path + below, wrong, near)
+            for below, wrong, near in mismatches(definition, {key: value}):
+                yield _mismatch(path + below, wrong, near)
 
 
-def _misfit(path: str, wrong: str, near: str | None) -> Problem:
+def _mismatch(path: str, wrong: str, near: str | None) -> Problem:
     if near is not None:
         return Problem(path, wrong, f"did you mean {near!r}?", severity=Severity.ERROR)
     if wrong.startswith("must"):

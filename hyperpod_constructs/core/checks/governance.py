@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..catalog import (
+    GOVERNANCE_TYPES,
     Region,
     find_instance_type,
     instance_types,
@@ -57,6 +58,7 @@ def needs_addon(governance: Governance, effective_addons: EffectiveAddons, ctx: 
     why="CloudFormation rejects the template.",
     cure="Use `through: auto` or `through: handler`.",
     source="CloudFormation's resource types by region (2026-10-20)",
+    certain=False,  # types are still added to regions
     wrong=_ON + "governance: {through: native, teams: []}\n",
     right=_ON + "governance: {through: auto, teams: []}\n",
 )
@@ -64,8 +66,7 @@ def types_in_region(governance: Governance, region_facts: Region) -> Iterator[Pr
     region = region_facts
     if not region.hyperpod or governance.through != "native":
         return
-    missing = [] if region.scheduler_config_cfn else ["AWS::SageMaker::ClusterSchedulerConfig"]
-    missing += [] if region.compute_quota_cfn else ["AWS::SageMaker::ComputeQuota"]
+    missing = [f"AWS::SageMaker::{kind}" for kind in GOVERNANCE_TYPES if not region.has_type(kind)]
     if missing:
         yield Problem("governance.through", f"native, but {region.name} does not have {' and '.join(missing)}")
 
@@ -177,7 +178,7 @@ def within_capacity(governance: Governance, cluster: Cluster) -> Iterator[Proble
     nodes: dict[str, int] = {}
     for group in cluster.groups:
         for name in group.types:
-            nodes[name] = nodes.get(name, 0) + group.most
+            nodes[name] = nodes.get(name, 0) + group.max_instances
     owned: dict[str, float] = {}
     for team in governance.teams:
         for resource in team.quota:
@@ -190,14 +191,14 @@ def within_capacity(governance: Governance, cluster: Cluster) -> Iterator[Proble
 
 def _instances(resource: QuotaResource) -> float:
     """A quota as a number of instances: the largest share of any of its resources."""
-    kind = find_instance_type(resource.instance_type)
+    instance_type = find_instance_type(resource.instance_type)
     shares = [float(resource.count or 0)]
-    if kind is not None and kind.accelerator is not None and resource.accelerators:
-        shares.append(resource.accelerators / kind.accelerator.count)
-    if kind is not None and resource.vcpu and resource.vcpu < float("inf"):
-        shares.append(resource.vcpu / kind.vcpu)
-    if kind is not None and resource.memory_gib and resource.memory_gib < float("inf"):
-        shares.append(resource.memory_gib / kind.memory_gib)
+    if instance_type is not None and instance_type.accelerator is not None and resource.accelerators:
+        shares.append(resource.accelerators / instance_type.accelerator.count)
+    if instance_type is not None and resource.vcpu and resource.vcpu < float("inf"):
+        shares.append(resource.vcpu / instance_type.vcpu)
+    if instance_type is not None and resource.memory_gib and resource.memory_gib < float("inf"):
+        shares.append(resource.memory_gib / instance_type.memory_gib)
     return max(shares)
 
 
@@ -218,9 +219,11 @@ def one_measure(governance: Governance, ctx: Context) -> Iterator[Problem]:
             yield Problem(f"{path}.{parts[0]}", "conflicts with count")
         if resource.count is None and not parts and resource.mig_profile is None:
             yield Problem(path, "neither count nor accelerators, vcpu or memory_gib is set")
-        kind = find_instance_type(resource.instance_type)
-        if kind is not None and kind.accelerator is None and resource.accelerators:
-            yield Problem(f"{path}.accelerators", f"{resource.accelerators} accelerators, but {kind.name} has none")
+        instance_type = find_instance_type(resource.instance_type)
+        if instance_type is not None and instance_type.accelerator is None and resource.accelerators:
+            yield Problem(
+                f"{path}.accelerators", f"{resource.accelerators} accelerators, but {instance_type.name} has none"
+            )
 
 
 @rule(
@@ -244,14 +247,14 @@ def mig(governance: Governance, ctx: Context) -> Iterator[Problem]:
             yield Problem(f"{path}.{given}", f"requires {missing}")
         if profile is None or is_token(profile):
             continue
-        kind = find_instance_type(resource.instance_type)
+        instance_type = find_instance_type(resource.instance_type)
         if profile not in known:
             near = suggest(profile, known)
             message = f"{as_text(profile)} is not a valid MIG profile"
             yield Problem(place, message, f"did you mean {near!r}?" if near else None)
-        elif kind is not None and profile not in kind.mig_profiles:
-            has = ", ".join(kind.mig_profiles) or "none"
-            yield Problem(place, f"{kind.name} does not support {profile}; its profiles: {has}")
+        elif instance_type is not None and profile not in instance_type.mig_profiles:
+            has = ", ".join(instance_type.mig_profiles) or "none"
+            yield Problem(place, f"{instance_type.name} does not support {profile}; its profiles: {has}")
 
 
 @rule(

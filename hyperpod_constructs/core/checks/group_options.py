@@ -38,9 +38,11 @@ def training_plan_capacity(instance_groups: InstanceGroups) -> Iterator[Problem]
             yield Problem(place, "conflicts with `capacity: spot`")
         if len(group.instance_types) > 1:
             yield Problem(place, f"conflicts with {len(group.instance_types)} instance types")
-        for kind in types_of(group):
-            if not kind.is_accelerated:
-                yield Problem(place, f"{kind.name} has no accelerators; training plans include accelerated types only")
+        for instance_type in types_of(group):
+            if not instance_type.is_accelerated:
+                yield Problem(
+                    place, f"{instance_type.name} has no accelerators; training plans include accelerated types only"
+                )
 
 
 @rule(
@@ -101,8 +103,9 @@ def pinned_or_patched(instance_groups: InstanceGroups) -> Iterator[Problem]:
 )
 def efa_interfaces(instance_groups: InstanceGroups) -> Iterator[Problem]:
     for path, group in instance_groups:
-        for kind in types_of(group):
-            if group.network_interface is not None and not kind.supports_efa:
+        for instance_type in types_of(group):
+            if group.network_interface is not None and not instance_type.supports_efa:
                 yield Problem(
-                    f"{path}.network_interface", f"{group.network_interface} is not supported: {kind.name} has no EFA"
+                    f"{path}.network_interface",
+                    f"{group.network_interface} is not supported: {instance_type.name} has no EFA",
                 )

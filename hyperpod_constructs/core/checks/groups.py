@@ -32,12 +32,12 @@ def fragment(group: str) -> str:
 )
 def threads(groups: Groups) -> Iterator[Problem]:
     for path, group in groups:
-        for kind in types_of(group):
-            wanted, valid = group.threads_per_core, kind.threads_per_core
+        for instance_type in types_of(group):
+            wanted, valid = group.threads_per_core, instance_type.threads_per_core
             if wanted is not None and valid is not None and wanted not in valid:
                 yield Problem(
                     f"{path}.threads_per_core",
-                    f"{wanted} is not supported: {kind.name} has {' or '.join(map(str, valid))}",
+                    f"{wanted} is not supported: {instance_type.name} has {' or '.join(map(str, valid))}",
                 )
 
 
@@ -53,9 +53,9 @@ def threads(groups: Groups) -> Iterator[Problem]:
 )
 def health_checks_on_accelerators(groups: Groups) -> Iterator[Problem]:
     for path, group in groups:
-        for kind in types_of(group):
-            if group.deep_health_checks and not kind.deep_health_checks:
-                yield Problem(f"{path}.deep_health_checks", f"{kind.name} has no accelerators")
+        for instance_type in types_of(group):
+            if group.deep_health_checks and not instance_type.deep_health_checks:
+                yield Problem(f"{path}.deep_health_checks", f"{instance_type.name} has no accelerators")
 
 
 @rule(
@@ -94,11 +94,11 @@ def connectivity_check(groups: Groups) -> Iterator[Problem]:
     for path, group in groups:
         if "InstanceConnectivity" not in group.deep_health_checks:
             continue
-        for kind in types_of(group):
-            if kind.is_accelerated and not kind.supports_efa:
+        for instance_type in types_of(group):
+            if instance_type.is_accelerated and not instance_type.supports_efa:
                 yield Problem(
                     f"{path}.deep_health_checks",
-                    f"InstanceConnectivity requires EFA, which {kind.name} does not support",
+                    f"InstanceConnectivity requires EFA, which {instance_type.name} does not support",
                 )
         if group.count == 1:
             yield Problem(f"{path}.deep_health_checks", "InstanceConnectivity requires two nodes; the count is 1")
@@ -135,10 +135,10 @@ def health_checks_or_taints(instance_groups: InstanceGroups) -> Iterator[Problem
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, labels: {team: vision}"),
 )
 def labels(instance_groups: InstanceGroups) -> Iterator[Problem]:
-    most = limit("kubernetes_labels_per_group").value
+    maximum = limit("kubernetes_labels_per_group").value
     for path, group in instance_groups:
-        if len(group.labels) > most:
-            yield Problem(f"{path}.labels", f"{len(group.labels)} labels; the limit is {most}", "Use fewer labels.")
+        if len(group.labels) > maximum:
+            yield Problem(f"{path}.labels", f"{len(group.labels)} labels; the limit is {maximum}", "Use fewer labels.")
         for key, value in group.labels.items():
             yield from _key_and_value(join(f"{path}.labels", key), "label", key, value)
 
@@ -170,10 +170,10 @@ def _key_and_value(path: str, what: str, key: str, value: str | None) -> Iterato
     right=fragment("instance_type: ml.p5.48xlarge, count: 2, taints: [{key: gpu, effect: NoSchedule}]"),
 )
 def taints(instance_groups: InstanceGroups) -> Iterator[Problem]:
-    most = limit("kubernetes_taints_per_group").value
+    maximum = limit("kubernetes_taints_per_group").value
     for path, group in instance_groups:
-        if len(group.taints) > most:
-            yield Problem(f"{path}.taints", f"{len(group.taints)} taints; the limit is {most}", "Use fewer taints.")
+        if len(group.taints) > maximum:
+            yield Problem(f"{path}.taints", f"{len(group.taints)} taints; the limit is {maximum}", "Use fewer taints.")
         seen: set[tuple[str, str]] = set()
         for index, taint in enumerate(group.taints):
             place = f"{path}.taints[{index}]"
@@ -227,14 +227,14 @@ def mig_labels(instance_groups: InstanceGroups, ctx: Context) -> Iterator[Proble
         place = join(f"{path}.labels", "nvidia.com/mig.config")
         if ctx.dependencies is not None and not ctx.dependencies.gpu_operator:
             yield Problem(place, "requests MIG partitions, but the GPU operator is disabled")
-        for kind in types_of(group):
-            if not kind.mig_profiles:
-                yield Problem(place, f"requests MIG partitions, which {kind.name} does not support")
+        for instance_type in types_of(group):
+            if not instance_type.mig_profiles:
+                yield Problem(place, f"requests MIG partitions, which {instance_type.name} does not support")
                 continue
             profile = wanted.removeprefix("all-")
-            sizes = {each.removeprefix("mig-") for each in kind.mig_profiles}
+            sizes = {each.removeprefix("mig-") for each in instance_type.mig_profiles}
             if wanted.startswith("all-") and re.match(r"[0-9]+g\.", profile) and profile not in sizes:
                 yield Problem(
                     place,
-                    f"{as_text(wanted)} is not a profile of {kind.name}; its profiles: {', '.join(sorted(sizes))}",
+                    f"{as_text(wanted)} is not a profile of {instance_type.name}; its profiles: {', '.join(sorted(sizes))}",
                 )

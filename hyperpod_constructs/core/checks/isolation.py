@@ -83,7 +83,9 @@ def nested_paths(governance: Governance) -> Iterator[Problem]:
     for index, team in enumerate(governance.teams):
         paths = [path.rstrip("/") for path in team.isolation.host_paths]
         for place, path in enumerate(paths):
-            outer = next((one for one in paths if path != one and path.startswith(f"{one}/")), None)
+            outer = next(
+                (host_path for host_path in paths if path != host_path and path.startswith(f"{host_path}/")), None
+            )
             if outer is not None:
                 at = f"governance.teams[{index}].isolation.host_paths[{place}]"
                 yield Problem(at, f"{path!r} is below {outer or '/'!r}, which pods can write to")
@@ -137,11 +139,13 @@ def without_effect(governance: Governance, cluster: Cluster, ctx: Context) -> It
         yield Problem("governance.teams", f"pods of teams and operators run on the same nodes, {where}")
     if not any(team.isolation.network_policy for team in teams):
         return
-    theirs = ctx.eks is not None and ctx.eks.existing is not None and not ctx.eks.existing.core_addons
+    unmanaged = ctx.eks is not None and ctx.eks.existing is not None and not ctx.eks.existing.core_addons
     cni = ctx.effective_addons.get("vpc_cni")
     configuration = getattr(cni, "configuration", {})
     off = str(configuration.get("enableNetworkPolicy", "true")).lower() == "false"
-    if theirs or off:
-        which = "the VPC CNI of the existing cluster is not managed here" if theirs else "enableNetworkPolicy is false"
+    if unmanaged or off:
+        which = (
+            "the VPC CNI of the existing cluster is not managed here" if unmanaged else "enableNetworkPolicy is false"
+        )
         cure = "Verify that the VPC CNI has enableNetworkPolicy: true, and acknowledge the finding."
         yield Problem("governance.teams", f"network policies of teams may not be enforced: {which}", cure)

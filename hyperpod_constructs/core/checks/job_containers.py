@@ -34,8 +34,8 @@ def volumes(job: Job) -> Iterator[Problem]:
 
         def at(field: str, spec: ReplicaSpec | None = spec, index: int = index) -> str:
             """The field's path: in the replica spec if it sets the field."""
-            own = spec is not None and field in spec.model_fields_set
-            return f"replica_specs[{index}].{field}" if own else field
+            stated = spec is not None and field in spec.model_fields_set
+            return f"replica_specs[{index}].{field}" if stated else field
 
         found |= dict.fromkeys(_volumes(part, at("volumes")))
         found |= dict.fromkeys(_names(job, part, at("sidecars"), at("init_containers")))
@@ -76,20 +76,20 @@ def _names(job: Job, part: ReplicaSpec, sidecars: str, init_containers: str) -> 
         {SHARED_MEMORY} if part.shared_memory_gib is not None else set()
     )
     for around, containers in ((sidecars, part.sidecars), (init_containers, part.init_containers)):
-        for index, one in enumerate(containers):
+        for index, container in enumerate(containers):
             path = f"{around}[{index}]"
-            if one.name in taken:
-                message = f"{one.name!r} is already the name of {taken[one.name]}"
+            if container.name in taken:
+                message = f"{container.name!r} is already the name of {taken[container.name]}"
                 yield Problem(f"{path}.name", message, "Use another name.")
-            taken.setdefault(one.name, path)
-            yield from _mounts(one, path, known)
+            taken.setdefault(container.name, path)
+            yield from _mounts(container, path, known)
 
 
-def _mounts(one: Container, path: str, known: set[str]) -> Iterator[Problem]:
+def _mounts(container: Container, path: str, known: set[str]) -> Iterator[Problem]:
     cure = f"Volumes of the job: {', '.join(sorted(known)) or 'none'}."
-    for missing in sorted(set(one.volumes) - known):
+    for missing in sorted(set(container.volumes) - known):
         yield Problem(f"{path}.volumes", f"the job has no volume {missing!r}", cure)
-    for index, mount in enumerate(one.mounts):
+    for index, mount in enumerate(container.mounts):
         place = f"{path}.mounts[{index}]"
         if mount.volume not in known and not is_token(mount.volume):
             yield Problem(f"{place}.volume", f"the job has no volume {mount.volume!r}", cure)
@@ -120,15 +120,15 @@ def _texts(job: Job) -> Iterator[tuple[str, PodFields | Container]]:
     for prefix, pod in pods(job):
         yield prefix, pod
         for kind in ("sidecars", "init_containers"):
-            for index, one in enumerate(getattr(pod, kind)):
-                yield f"{prefix}{kind}[{index}].", one
+            for index, container in enumerate(getattr(pod, kind)):
+                yield f"{prefix}{kind}[{index}].", container
 
 
 def _length(path: str, text: str) -> Iterator[Problem]:
-    most: int = load("jobs")["longest_argument_bytes"]
+    maximum: int = load("jobs")["longest_argument_bytes"]
     size = len(text.encode()) + 1  # including the terminating byte
-    if size > most:
-        yield Problem(path, f"{size:,} bytes; the limit of Linux for one argument or variable is {most:,}")
+    if size > maximum:
+        yield Problem(path, f"{size:,} bytes; the limit of Linux for one argument or variable is {maximum:,}")
     elif "\0" in text:
         yield Problem(path, "contains a NUL character, which ends an argument", "Remove it.")
 
@@ -150,19 +150,19 @@ def own_pods(job: Job) -> Iterator[Problem]:
     if job.on_change != "new-object" or is_token(job.name):
         return
     roles = [*_SUFFIXES[job.kind], *(part.name for part in job.parts)]
-    own = re.compile(
+    pod_name = re.compile(
         rf"(?<![-a-z0-9]){re.escape(job.name)}-({'|'.join(map(re.escape, dict.fromkeys(roles)))})(?![a-z])"
     )
     source = f"metadata.labels['{load('jobs')['name_labels'][job.kind]}']"
     cure = (
-        "set `on_change: replace` or `refuse`, or read the name from the pod: "
-        f'env: {{JOB_NAME: {{pod_field: "{source}"}}}}, then ${{JOB_NAME}} in the command'
+        f"set `on_change: replace` or `refuse`, or read the name from the pod: env: {{JOB_NAME: {{pod_field: "
+        f'"{source}"}}}}, then ${{JOB_NAME}} in the command'
     )
     for prefix, holder in _texts(job):
         texts = [(f"{prefix}{f}[{i}]", t) for f in ("command", "args") for i, t in enumerate(getattr(holder, f))]
         texts += [(join(f"{prefix}env", name), text) for name, text in holder.env.items() if isinstance(text, str)]
         for path, text in texts:
-            if found := own.search(text):
+            if found := pod_name.search(text):
                 yield Problem(path, f"refers to the pod {found[0]!r}..., but the job's name includes a hash", cure)
 
 
@@ -189,8 +189,8 @@ def references(value: object, path: str) -> Iterator[Problem]:
         if found := re.search(r"\{\{resolve:[^}]*\}\}", value):
             yield Problem(path, f"contains the dynamic reference {found[0]!r}")
     elif isinstance(value, dict):
-        for key, one in value.items():
-            yield from references(one, join(path, str(key)))
+        for key, item in value.items():
+            yield from references(item, join(path, str(key)))
     elif isinstance(value, list | tuple):
-        for index, one in enumerate(value):
-            yield from references(one, join(path, index))
+        for index, item in enumerate(value):
+            yield from references(item, join(path, index))

@@ -84,18 +84,18 @@ def tiered_memory(job: Job, cluster: Cluster) -> Iterator[Problem]:
     tiered = cluster.tiered_storage
     if tiered is None or not tiered.enabled:
         return
-    for prefix, part, kind in parts(job):
+    for prefix, part, instance_type in parts(job):
         sized = share(part, job)
-        if kind is None or kind.memory_gib is None or sized.memory_gib is None:
+        if instance_type is None or instance_type.memory_gib is None or sized.memory_gib is None:
             continue
-        taken = exact(kind.memory_gib) * tiered.memory_percent / 100
-        left = exact(kind.memory_gib) - taken
+        taken = exact(instance_type.memory_gib) * tiered.memory_percent / 100
+        left = exact(instance_type.memory_gib) - taken
         asked = sized.memory_gib * Decimal(1 if part.nodes else sized.per_node or 1)
         if asked > left:
             yield Problem(
                 f"{prefix}memory_gib",
-                f"pods request {asked} GiB of the node's {kind.memory_gib} GiB; tiered storage reserves {taken:.0f} "
-                f"({tiered.memory_percent} percent), which leaves {left:.0f}",
+                f"pods request {asked} GiB of the node's {instance_type.memory_gib} GiB; tiered storage reserves "
+                f"{taken:.0f} ({tiered.memory_percent} percent), which leaves {left:.0f}",
             )
 
 

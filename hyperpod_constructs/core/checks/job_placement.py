@@ -16,7 +16,7 @@ from ..spec.jobs_pod import Toleration
 from ..spec.storage import Storage
 from .context import Context, EffectiveAddons, Groups
 from .job_rule import example, opaque, parts, pods
-from .registry import Problem, rule
+from .registry import Problem, describe, rule
 
 if TYPE_CHECKING:
     from ..spec.governance import QuotaResource, Team
@@ -50,17 +50,17 @@ def _groups(part: ReplicaSpec, ctx: Context) -> list[tuple[str, Group]]:
     right=_platform(P5),
 )
 def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
-    for prefix, part, kind in parts(job):
-        if kind is None:
+    for prefix, part, node_type in parts(job):
+        if node_type is None:
             continue
         names = [group.name for _, group in groups]
         if part.instance_group is not None and not opaque(part.instance_group) and part.instance_group not in names:
             message = f"no instance group {part.instance_group!r}"
             yield Problem(f"{prefix}instance_group", message, f"Use one of: {', '.join(names)}.")
         elif not _groups(part, ctx):
-            types = sorted({one for _, group in groups for one in group.types})
+            types = sorted({instance_type for _, group in groups for instance_type in group.types})
             where = f"instance group {part.instance_group!r}" if part.instance_group else "the cluster"
-            message = f"{where} has no nodes of {kind.name}"
+            message = f"{where} has no nodes of {node_type.name}"
             yield Problem(f"{prefix}instance_type", message, f"Use one of: {', '.join(types)}.")
 
 
@@ -75,11 +75,11 @@ def has_type(job: Job, groups: Groups, ctx: Context) -> Iterator[Problem]:
     right=_platform(f"{P5}, nodes: 4"),
 )
 def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
-    for prefix, part, kind in parts(job):
+    for prefix, part, instance_type in parts(job):
         groups = [group for _, group in _groups(part, ctx)]
-        if kind is None or not groups or any(map(_open_ended, groups)):
+        if instance_type is None or not groups or any(map(_open_ended, groups)):
             continue
-        nodes = sum(group.most for group in groups)
+        nodes = sum(group.max_instances for group in groups)
         per_node = share(part, job).per_node or 0
         if not per_node:
             continue  # it fits on no node: reported by HP713, HP714 and HP717
@@ -87,7 +87,7 @@ def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         if count > nodes * per_node:
             field = "nodes" if part.nodes else "replicas"
             names = " and ".join(group.name for group in groups)
-            has = f"{nodes} nodes of {kind.name}, {per_node} each"
+            has = f"{nodes} nodes of {instance_type.name}, {per_node} each"
             message = f"{count} replicas, but {names} can run {nodes * per_node} ({has})"
             yield Problem(f"{prefix}{field}", message)
 
@@ -128,7 +128,7 @@ def has_team(job: Job, governance: Governance) -> Iterator[Problem]:
                 f"no team has the queue {queue!r}",
                 f"Use one of: {', '.join(queues)}." if queues else "Define a team under governance.teams.",
             )
-    classes = [one.name for one in governance.scheduler.priority_classes]
+    classes = [priority_class.name for priority_class in governance.scheduler.priority_classes]
     if job.priority and not opaque(job.priority) and job.priority.removesuffix("-priority") not in classes:
         message = f"the scheduler has no priority class {job.priority!r}"
         yield Problem(
@@ -184,7 +184,7 @@ def has_operator(job: Job, effective_addons: EffectiveAddons, ctx: Context) -> I
     ),
 )
 def within_quota(job: Job, governance: Governance) -> Iterator[Problem]:
-    team = next((one for one in governance.teams if one.name == job.team), None)
+    team = next((team for team in governance.teams if team.name == job.team), None)
     if team is None or not team.quota:
         return
     wanted: dict[str, float] = {}
@@ -208,27 +208,27 @@ def within_quota(job: Job, governance: Governance) -> Iterator[Problem]:
 
 def _accelerators(team: Team, name: str, each: int) -> tuple[float, float] | None:
     """A team's quota of accelerators of a type, and the maximum with borrowing; None if the quota does not set it."""
-    own = _sum(team.quota, name, each)
-    if own is None:
+    nominal = _sum(team.quota, name, each)
+    if nominal is None:
         return None
     if team.sharing != "LendAndBorrow":
-        return own, own
+        return nominal, nominal
     absolute = _sum(team.borrow_limits, name, each)
     if absolute:
-        return own, own + absolute
-    return own, own * (
+        return nominal, nominal + absolute
+    return nominal, nominal * (
         1 + (limit("borrow_limit_default").value if team.borrow_limit is None else team.borrow_limit) / 100
     )
 
 
 def _sum(resources: Sequence[QuotaResource], name: str, each: int) -> float | None:
     total = 0.0
-    for one in resources:
-        if one.instance_type != name:
+    for resource in resources:
+        if resource.instance_type != name:
             continue
-        if one.count is None and one.accelerators is None:
+        if resource.count is None and resource.accelerators is None:
             return None
-        total += (one.count or 0) * each + (one.accelerators or 0)
+        total += (resource.count or 0) * each + (resource.accelerators or 0)
     return total
 
 
@@ -289,8 +289,8 @@ def one_zone(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     certain=False,
 )
 def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
-    systems = {one.name: one.namespaces for one in storage.lustre}
-    claims = {one.name: one.namespaces for one in storage.buckets if one.namespaces}
+    systems = {file_system.name: file_system.namespaces for file_system in storage.lustre}
+    claims = {bucket.name: bucket.namespaces for bucket in storage.buckets if bucket.namespaces}
     for name, namespaces in systems.items():
         claims[name] = (*namespaces, *claims.get(name, ()))
     for prefix, pod in pods(job):
@@ -336,7 +336,8 @@ def _not_tolerated(group: Group, part: ReplicaSpec) -> Taint | None:
         (
             taint
             for taint in _taints(group)
-            if taint.effect != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in part.tolerations)
+            if taint.effect != "PreferNoSchedule"
+            and not any(_tolerates(toleration, taint) for toleration in part.tolerations)
         ),
         None,
     )
@@ -367,10 +368,23 @@ def _tolerates(toleration: Toleration, taint: Taint) -> bool:
     wrong="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: a, image: c, on_change: replace}\n",
     right="jobs:\n  - {name: a, image: b, on_change: replace}\n  - {name: b, image: c, on_change: replace}\n",
 )
-def unique_names(jobs: tuple[Job, ...]) -> Iterator[Problem]:
-    seen: dict[tuple[str, str, str], int] = {}
+def unique_names(jobs: tuple[Job, ...], ctx: Context) -> Iterator[Problem]:
+    seen: dict[tuple[object, ...], int] = {}
     for index, job in enumerate(jobs or ()):
-        key = (job.kind, job.effective_namespace, job.name)
+        key: tuple[object, ...] = (job.kind, job.effective_namespace, job.name)
+        if not ctx.whole and job.on_change == "new-object":
+            # constructs have ids of their own: only jobs of the same content are the same object
+            key = (*key, repr(job))
         if key in seen:
             yield Problem(f"jobs[{index}].name", f"{job.name!r} is also the name of jobs[{seen[key]}]")
         seen.setdefault(key, index)
+
+
+describe(
+    "HP751",
+    title="A job's name is read after the instance groups that Karpenter fills were added.",
+    severity=Severity.ERROR,
+    why="What refers to the name refers to an object that does not exist.",
+    cure="Add the instance groups to the cluster before job_name is read.",
+    source="this project: jobs on such a cluster have an annotation, and the name has a hash of the content",
+)

@@ -30,21 +30,21 @@ def elastic(job: Job) -> Iterator[Problem]:
     count = sum(part.count for part in job.parts if part.name != "master") if job.kind == "PyTorchJob" else None
     count = job.parts[0].count if count is None else count
     values = job.elastic.discrete_values
-    most = job.elastic.max_replicas or (max(values) if values else None)
-    if most is None and job.kind == "HyperPodPyTorchJob":
+    maximum = job.elastic.max_replicas or (max(values) if values else None)
+    if maximum is None and job.kind == "HyperPodPyTorchJob":
         yield Problem("elastic", "max_replicas is not set", "Set max_replicas, the maximum number of replicas.")
-    default = (most or count) if job.kind == "PyTorchJob" else count
-    least = job.elastic.min_replicas or default
-    most = most or least
-    if most < least:
-        yield Problem("elastic.max_replicas", f"{most} is less than the minimum of {least} replicas")
-    elif not least <= count <= most:
-        yield Problem("elastic", f"the job starts with {count} replicas, outside the range {least} to {most}")
+    default = (maximum or count) if job.kind == "PyTorchJob" else count
+    minimum = job.elastic.min_replicas or default
+    maximum = maximum or minimum
+    if maximum < minimum:
+        yield Problem("elastic.max_replicas", f"{maximum} is less than the minimum of {minimum} replicas")
+    elif not minimum <= count <= maximum:
+        yield Problem("elastic", f"the job starts with {count} replicas, outside the range {minimum} to {maximum}")
     if values and job.elastic.step:
         yield Problem("elastic.discrete_values", "conflicts with step", "Remove one of the two.")
-    outside = [value for value in values if not least <= value <= most]
+    outside = [value for value in values if not minimum <= value <= maximum]
     if outside:
-        yield Problem("elastic.discrete_values", f"{outside} are outside the range {least} to {most}")
+        yield Problem("elastic.discrete_values", f"{outside} are outside the range {minimum} to {maximum}")
 
 
 def _kubeflow(job: Job) -> Iterator[Problem]:
@@ -72,11 +72,11 @@ def _kubeflow(job: Job) -> Iterator[Problem]:
 )
 def log_rules(job: Job) -> Iterator[Problem]:
     seen: set[str] = set()
-    for index, one in enumerate(job.run_policy.log_rules):
+    for index, log_rule in enumerate(job.run_policy.log_rules):
         path = f"run_policy.log_rules[{index}]"
         groups = None
         for field in ("pattern", "stop_pattern"):
-            pattern = getattr(one, field)
+            pattern = getattr(log_rule, field)
             if opaque(pattern):
                 continue
             try:
@@ -86,16 +86,16 @@ def log_rules(job: Job) -> Iterator[Problem]:
                 yield Problem(f"{path}.{field}", f"{pattern!r} is not a valid regular expression: {problem.msg}{at}")
             else:
                 groups = compiled.groups if field == "pattern" else groups
-        if one.name in seen:
+        if log_rule.name in seen:
             yield Problem(
-                f"{path}.name", f"{one.name!r} is already used", "Use another name.", severity=Severity.WARNING
+                f"{path}.name", f"{log_rule.name!r} is already used", "Use another name.", severity=Severity.WARNING
             )
-        seen.add(one.name)
-        if one.threshold is not None and groups == 0:
+        seen.add(log_rule.name)
+        if log_rule.threshold is not None and groups == 0:
             message = "has no group, so there is no value to compare with the threshold"
             yield Problem(f"{path}.pattern", message, "Put parentheses around the number.")
-        watches = (one.starts_within_seconds, one.recurs_within_seconds, one.threshold)
-        if all(value is None for value in watches) and not one.fault_on_match:
+        watches = (log_rule.starts_within_seconds, log_rule.recurs_within_seconds, log_rule.threshold)
+        if all(value is None for value in watches) and not log_rule.fault_on_match:
             message = "has no effect: no time, threshold or fault_on_match is set"
             yield Problem(path, message, "Set one of them.", severity=Severity.WARNING)
 

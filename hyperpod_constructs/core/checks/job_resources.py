@@ -10,7 +10,7 @@ from ..catalog import InstanceType, find_instance_type, label
 from ..catalog._files import load
 from ..findings import Severity
 from ..jobs.devices import accelerator_name, mig_per_node, named_types
-from ..jobs.resources import beside, has_all_accelerators, job_size, memory_limit, share, wants_efa_preset
+from ..jobs.resources import has_all_accelerators, job_size, memory_limit, other_containers, share, wants_efa_preset
 from ..jobs.room import exact, number, offered, quantity, usable
 from ..spec.jobs import Job, Replica
 from .job_rule import FORMULA, KUBERNETES, example, opaque, parts
@@ -31,8 +31,8 @@ P5 = "instance_type: ml.p5.48xlarge"
 def instance_types(job: Job) -> Iterator[Problem]:
     from ..catalog import UnknownName, instance_type
 
-    for prefix, part, kind in parts(job):
-        if kind is None and part.instance_type is not None and not opaque(part.instance_type):
+    for prefix, part, known in parts(job):
+        if known is None and part.instance_type is not None and not opaque(part.instance_type):
             try:
                 instance_type(part.instance_type)
             except UnknownName as unknown:
@@ -106,20 +106,19 @@ def nodes_or_parts(job: Job) -> Iterator[Problem]:
 )
 def accelerators(job: Job) -> Iterator[Problem]:
     for prefix, part, _ in parts(job):
-        kinds = [kind for name in named_types(part, part.affinity) if (kind := find_instance_type(name)) is not None]
-        if part.accelerators is None or not kinds:
+        named = map(find_instance_type, named_types(part, part.affinity))
+        types = [known for known in named if known is not None]
+        if part.accelerators is None or not types:
             continue
-        names = " and ".join(kind.name for kind in kinds)
-        kind = max(kinds, key=lambda one: one.accelerator.count if one.accelerator else 0)
+        names = " and ".join(known.name for known in types)
+        node_type = max(types, key=lambda each: each.accelerator.count if each.accelerator else 0)
         counts_chips = part.accelerator_resource is None
-        if kind.accelerator is None:
+        if node_type.accelerator is None:
             message = f"{part.accelerators} accelerators, but {names} has none"
             yield Problem(f"{prefix}accelerators", message, "Remove it, or use a GPU or Trainium type.")
-        elif part.accelerators > kind.accelerator.count and counts_chips:
-            message = (
-                f"{part.accelerators} accelerators, but {kind.name} has {kind.accelerator.count} x "
-                f"{kind.accelerator.model}"
-            )
+        elif part.accelerators > node_type.accelerator.count and counts_chips:
+            has = f"{node_type.accelerator.count} x {node_type.accelerator.model}"
+            message = f"{part.accelerators} accelerators, but {node_type.name} has {has}"
             yield Problem(f"{prefix}accelerators", message)
 
 
@@ -133,10 +132,10 @@ def accelerators(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, vcpu: 150"),
 )
 def capacity(job: Job) -> Iterator[Problem]:
-    for prefix, part, kind in parts(job):
-        if kind is None:
+    for prefix, part, node_type in parts(job):
+        if node_type is None:
             continue
-        other = dict(zip(("vcpu", "memory_gib"), beside(part), strict=True))
+        other = dict(zip(("vcpu", "memory_gib"), other_containers(part), strict=True))
         sized = share(part, job)
         pages = exact(part.hugepages_2mi_mib or 0) / 1024
         for field, unit, derived in (("vcpu", "vCPU", sized.vcpu), ("memory_gib", "GiB", sized.memory_gib)):
@@ -144,19 +143,19 @@ def capacity(job: Job) -> Iterator[Problem]:
             stated = number(getattr(part, field))
             needs = (derived or Decimal()) + other[field] + more
             if stated is None and other[field] and getattr(part, field) is None and (derived or 0) <= 0:
-                room = usable(field, getattr(kind, field))
+                room = usable(field, getattr(node_type, field))
                 message = f"the other containers use {quantity(other[field])} {unit}, but "
-                message += f"{kind.name} has {quantity(room)} {unit} for pods"
+                message += f"{node_type.name} has {quantity(room)} {unit} for pods"
                 yield Problem(f"{prefix}{field}", message, "Leave resources for the main container.")
             elif stated is not None or more:
-                yield from _fits(prefix, part, kind, field, unit, needs, other[field], more)
-        yield from _limits_fit(prefix, part, kind)
+                yield from _fits(prefix, part, node_type, field, unit, needs, other[field], more)
+        yield from _limits_fit(prefix, part, node_type)
 
 
 def _fits(
     prefix: str,
     part: Replica,
-    kind: InstanceType,
+    node_type: InstanceType,
     field: str,
     unit: str,
     needs: Decimal,
@@ -164,43 +163,49 @@ def _fits(
     pages: Decimal,
 ) -> Iterator[Problem]:
     """A request compared with the estimate and with the maximum that a kubelet can offer."""
-    total = getattr(kind, field)
-    room, most = usable(field, total), offered(field, kind)
+    total = getattr(node_type, field)
+    room, maximum = usable(field, total), offered(field, node_type)
     stated = number(getattr(part, field))
     path = f"{prefix}{field}" if stated is not None else f"{prefix}hugepages_2mi_mib"
-    said = quantity(stated) if stated is not None else f"{part.hugepages_2mi_mib} MiB"
-    beside_it = [f"the other containers' {quantity(other)}"] if other else []
+    requested = quantity(stated) if stated is not None else f"{part.hugepages_2mi_mib} MiB"
+    other_requests = [f"the other containers' {quantity(other)}"] if other else []
     if pages and stated is not None:
-        beside_it.append(f"{quantity(round(pages, 2))} of huge pages")
-    more = "".join(f" and {one}" for one in beside_it)
-    if needs > most:
-        has = f"{kind.name} has {quantity(total)} {unit}, of which a kubelet offers {quantity(round(most, 2))} at most"
+        other_requests.append(f"{quantity(round(pages, 2))} of huge pages")
+    more = "".join(f" and {resource}" for resource in other_requests)
+    if needs > maximum:
+        has = f"{node_type.name} has {quantity(total)} {unit}, of which a kubelet offers "
+        has += f"{quantity(round(maximum, 2))} at most"
         cure = (
-            f"state {_most(room - other - pages)}"
+            f"state {_maximum(room - other - pages)}"
             if stated is not None
             else "Request fewer huge pages, or set memory_gib too."
         )
-        yield Problem(path, f"is {said}{more}, but {has}", cure)
+        yield Problem(path, f"is {requested}{more}, but {has}", cure)
     elif needs > room and stated is not None:
         less = f"{quantity(total)} less {quantity(exact(total) - room)}"
-        has = f"the estimate for {kind.name} is {quantity(room)} {unit} for pods ({less})"
-        message = f"is {said}{more}, but {has}"
+        has = f"the estimate for {node_type.name} is {quantity(room)} {unit} for pods ({less})"
+        message = f"is {requested}{more}, but {has}"
         why = (
-            f"A kubelet of the EKS AMI offers up to {quantity(round(most, 2))} {unit}, minus the requests of "
+            f"A kubelet of the EKS AMI offers up to {quantity(round(maximum, 2))} {unit}, minus the requests of "
             "DaemonSets: the pods may stay pending."
         )
-        cure = f"state {_most(room - other - pages)}, or check a node's allocatable resources"
+        cure = f"state {_maximum(room - other - pages)}, or check a node's allocatable resources"
         yield Problem(path, message, cure, why, severity=Severity.WARNING)
 
 
-def _limits_fit(prefix: str, part: Replica, kind: InstanceType) -> Iterator[Problem]:
-    for field, unit, total in (("vcpu_limit", "vCPU", kind.vcpu), ("memory_limit_gib", "GiB", kind.memory_gib)):
+def _limits_fit(prefix: str, part: Replica, node_type: InstanceType) -> Iterator[Problem]:
+    for field, unit, total in (
+        ("vcpu_limit", "vCPU", node_type.vcpu),
+        ("memory_limit_gib", "GiB", node_type.memory_gib),
+    ):
         stated = number(getattr(part, field))
         if stated is not None and stated > total:
-            yield Problem(f"{prefix}{field}", f"is {quantity(stated)}, but {kind.name} has {quantity(total)} {unit}")
+            yield Problem(
+                f"{prefix}{field}", f"is {quantity(stated)}, but {node_type.name} has {quantity(total)} {unit}"
+            )
 
 
-def _most(room: Decimal) -> str:
+def _maximum(room: Decimal) -> str:
     return f"{quantity(max(Decimal(), room.quantize(Decimal(1), rounding='ROUND_FLOOR')))} at most"
 
 
@@ -217,11 +222,11 @@ def _most(room: Decimal) -> str:
 )
 def small_memory(job: Job) -> Iterator[Problem]:
     few = exact(load("jobs")["small_memory_share"])
-    for prefix, part, kind in parts(job):
-        if kind is None or not has_all_accelerators(part, kind):
+    for prefix, part, node_type in parts(job):
+        if node_type is None or not has_all_accelerators(part, node_type):
             continue
-        limit, room = number(part.memory_limit_gib), usable("memory_gib", kind.memory_gib)
-        has = f"of {quantity(room)} GiB that {kind.name} has for pods, with all of its accelerators"
+        limit, room = number(part.memory_limit_gib), usable("memory_gib", node_type.memory_gib)
+        has = f"of {quantity(room)} GiB that {node_type.name} has for pods, with all of its accelerators"
         asked = number(part.memory_gib)
         if limit is not None and limit < few * room:
             yield Problem(f"{prefix}memory_limit_gib", f"is {quantity(limit)} {has}")
@@ -264,29 +269,28 @@ def limits(job: Job) -> Iterator[Problem]:
     right=example(f"{P5}, mig_profile: mig-1g.10gb, mig_count: 2"),
 )
 def partitions(job: Job) -> Iterator[Problem]:
-    for prefix, part, kind in parts(job):
+    for prefix, part, node_type in parts(job):
         profile, count = part.mig_profile, part.mig_count
         if (profile is None) != (count is None):
-            missing, there = ("mig_count", "mig_profile") if count is None else ("mig_profile", "mig_count")
-            yield Problem(f"{prefix}{there}", f"requires {missing}", f"Set {missing}.")
+            missing, stated = ("mig_count", "mig_profile") if count is None else ("mig_profile", "mig_count")
+            yield Problem(f"{prefix}{stated}", f"requires {missing}", f"Set {missing}.")
             continue
         if profile is None or count is None or opaque(profile):
             continue
         if part.accelerators is not None:
             message = f"conflicts with accelerators: {part.accelerators}"
             yield Problem(f"{prefix}mig_profile", message, "Remove one of the two.")
-        if kind is None:
+        if node_type is None:
             continue
-        if profile not in kind.mig_profiles:
-            known = ", ".join(kind.mig_profiles) or "none"
+        if profile not in node_type.mig_profiles:
+            known = ", ".join(node_type.mig_profiles) or "none"
             yield Problem(
-                f"{prefix}mig_profile",
-                f"{kind.name} does not support {profile!r}",
-                f"Use one of: {known}.",
+                f"{prefix}mig_profile", f"{node_type.name} does not support {profile!r}", f"Use one of: {known}."
             )
-        elif count > (most := mig_per_node(profile, kind)):
+        elif count > (maximum := mig_per_node(profile, node_type)):
             yield Problem(
-                f"{prefix}mig_count", f"{count} partitions, but a node of {kind.name} has at most {most} x {profile}"
+                f"{prefix}mig_count",
+                f"{count} partitions, but a node of {node_type.name} has at most {maximum} x {profile}",
             )
 
 
@@ -300,21 +304,23 @@ def partitions(job: Job) -> Iterator[Problem]:
     right=example("instance_type: ml.g5.8xlarge, efa: 1"),
 )
 def efa(job: Job) -> Iterator[Problem]:
-    for prefix, part, kind in parts(job):
-        if not part.efa or kind is None:
+    for prefix, part, node_type in parts(job):
+        if not part.efa or node_type is None:
             continue
-        if not kind.supports_efa:
-            yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {kind.name} has no EFA")
-        elif kind.efa_interfaces is None:
-            message = f"the number of EFA interfaces of {kind.name} is unknown; {part.efa} cannot be checked"
+        if not node_type.supports_efa:
+            yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has no EFA")
+        elif node_type.efa_interfaces is None:
+            message = f"the number of EFA interfaces of {node_type.name} is unknown; {part.efa} cannot be checked"
             yield Problem(
                 f"{prefix}efa",
                 message,
-                f"Compare {prefix}efa with a node's allocatable vpc.amazonaws.com/efa.",
+                "Compare {prefix}efa with a node's allocatable vpc.amazonaws.com/efa.",
                 severity=Severity.NOTE,
             )
-        elif part.efa > kind.efa_interfaces:
-            yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {kind.name} has {kind.efa_interfaces}")
+        elif part.efa > node_type.efa_interfaces:
+            yield Problem(
+                f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has {node_type.efa_interfaces}"
+            )
 
 
 @rule(
@@ -328,17 +334,19 @@ def efa(job: Job) -> Iterator[Problem]:
     certain=False,
 )
 def shared_memory(job: Job) -> Iterator[Problem]:
-    for prefix, part, kind in parts(job):
+    for prefix, part, node_type in parts(job):
         size: Any = part.shared_memory_gib
         if size is None or size == "auto":
             continue
-        own = prefix if prefix and "shared_memory_gib" in _stated(job, prefix) else ""
+        stated_at = prefix if prefix and "shared_memory_gib" in _stated(job, prefix) else ""
         if size <= 0:
-            yield Problem(f"{own}shared_memory_gib", f"{size:g} is not a valid size", "Set a number of GiB, or `auto`.")
-        limit = memory_limit(part, kind, share(part, job).memory_gib)
+            yield Problem(
+                f"{stated_at}shared_memory_gib", f"{size:g} is not a valid size", "Set a number of GiB, or `auto`."
+            )
+        limit = memory_limit(part, node_type, share(part, job).memory_gib)
         if limit is not None and exact(size) > limit:
             message = f"{quantity(size)} GiB exceeds the memory limit of {quantity(limit)} GiB"
-            yield Problem(f"{own}shared_memory_gib", message)
+            yield Problem(f"{stated_at}shared_memory_gib", message)
 
 
 def _stated(job: Job, prefix: str) -> set[str]:
@@ -356,20 +364,19 @@ def _stated(job: Job, prefix: str) -> set[str]:
     right=example(P5),
 )
 def neuron(job: Job) -> Iterator[Problem]:
-    for prefix, part, kind in parts(job):
+    for prefix, part, node_type in parts(job):
         path = f"{prefix}neuron_resource"
-        if kind is None:
+        if node_type is None:
             continue
-        if not kind.is_neuron:
+        if not node_type.is_neuron:
             if "neuron_resource" in job.model_fields_set:
                 cure = "Remove it."
-                yield Problem(path, f"{kind.name} has no Trainium chips", cure, severity=Severity.WARNING)
+                yield Problem(path, f"{node_type.name} has no Trainium chips", cure, severity=Severity.WARNING)
             continue
         yield Problem(path, f"requests aws.amazon.com/{part.neuron_resource}")
-        if part.neuron_resource == "neuroncore" and kind.family != "trn1" and kind.family != "trn1n":
-            message = (
-                f"requests physical cores; the number that {kind.name} advertises depends on its logical core setting"
-            )
+        if part.neuron_resource == "neuroncore" and node_type.family != "trn1" and node_type.family != "trn1n":
+            message = f"requests physical cores; the number that {node_type.name} advertises depends on its logical "
+            message += "core setting"
             cure = "Check a node's allocatable resources, or use neurondevice."
             yield Problem(path, message, cure, severity=Severity.WARNING)
 
@@ -387,10 +394,10 @@ def neuron(job: Job) -> Iterator[Problem]:
 def uses_efa(job: Job) -> Iterator[Problem]:
     if job_size(job) < 2:
         return
-    for prefix, part, kind in parts(job):
-        whole = kind is not None and kind.accelerator is not None and kind.supports_efa
-        if whole and kind is not None and (part.nodes or 0) > 1 and share(part, job).efa == 0:
-            has = kind.efa_interfaces if kind.efa_interfaces is not None else "an unknown number"
-            yield Problem(f"{prefix}efa", f"no EFA for {part.nodes} nodes of {kind.name}, which has {has}")
+    for prefix, part, node_type in parts(job):
+        whole = node_type is not None and node_type.accelerator is not None and node_type.supports_efa
+        if whole and node_type is not None and (part.nodes or 0) > 1 and share(part, job).efa == 0:
+            has = node_type.efa_interfaces if node_type.efa_interfaces is not None else "an unknown number"
+            yield Problem(f"{prefix}efa", f"no EFA for {part.nodes} nodes of {node_type.name}, which has {has}")
     if job.efa_preset and not any(wants_efa_preset(part, job) for _, part, _ in parts(job)):
         yield Problem("efa_preset", "no effect: the job's nodes have no EFA, or EFA is disabled", "Remove efa_preset.")

@@ -37,8 +37,8 @@ def image(job: Job) -> Iterator[Problem]:
 def _containers(prefix: str, pod: PodFields, field: str) -> Iterator[tuple[str, Any]]:
     """A field of each sidecar and init container, with its path."""
     for kind in ("sidecars", "init_containers"):
-        for index, one in enumerate(getattr(pod, kind)):
-            yield f"{prefix}{kind}[{index}].{field}", getattr(one, field)
+        for index, container in enumerate(getattr(pod, kind)):
+            yield f"{prefix}{kind}[{index}].{field}", getattr(container, field)
 
 
 @rule(
@@ -124,10 +124,10 @@ def team(job: Job) -> Iterator[Problem]:
         final = labels.get(key) if isinstance(labels, Mapping) else None
         if labels is not None and value is not None and not opaque(value) and final != value:
             where = next((name for name in ("labels", "job_labels") if key in getattr(job, name)), "job_patch")
-            said = f"sets {key} to {final!r}" if final is not None else f"removes {key}"
+            change = f"sets {key} to {final!r}" if final is not None else f"removes {key}"
             path = f'{where}["{key}"]' if where != "job_patch" else where
             owner = f"team {job.team!r}" if job.team else f"{field} {value!r}"
-            yield Problem(path, f"{said}, but {owner} requires {value!r}", f"Remove it, or set `{field}` instead.")
+            yield Problem(path, f"{change}, but {owner} requires {value!r}", f"Remove it, or set `{field}` instead.")
 
 
 def _states_labels(job: Job) -> bool:
@@ -210,7 +210,7 @@ def environment(job: Job) -> Iterator[Problem]:
     for prefix, pod in pods(job):
         places.append((prefix, pod))
         for kind in ("sidecars", "init_containers"):
-            places += [(f"{prefix}{kind}[{index}].", one) for index, one in enumerate(getattr(pod, kind))]
+            places += [(f"{prefix}{kind}[{index}].", container) for index, container in enumerate(getattr(pod, kind))]
         for field in ("node_selector", "pod_labels"):
             yield from _labels(f"{prefix}{field}", getattr(pod, field))
     for prefix, holder in places:

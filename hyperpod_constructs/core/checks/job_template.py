@@ -33,8 +33,8 @@ def patched(job: Job) -> Iterator[Problem]:
     for prefix, pod in pods(job):
         spec = pod.patch.get("spec")
         containers = spec.get("containers") if isinstance(spec, Mapping) else None
-        for index, one in enumerate(containers if isinstance(containers, list | tuple) else ()):
-            if isinstance(one, Mapping) and "resources" in one:
+        for index, container in enumerate(containers if isinstance(containers, list | tuple) else ()):
+            if isinstance(container, Mapping) and "resources" in container:
                 message = "changes the resources of a container"
                 yield Problem(f"{prefix}patch.spec.containers[{index}].resources", message)
         if "resources" in pod.container_patch:
@@ -62,8 +62,8 @@ def final_object(job: Job) -> Iterator[Problem]:
                 continue  # reported by HP706 and HP715 on the fields of the job
             path = _in_part(part, flaw.path)
             if path is not None:
-                own = spec is not None and re.split(r"[.\[]", path, maxsplit=1)[0] in spec.model_fields_set
-                found[_problem(f"replica_specs[{index}].{path}" if own else path, flaw)] = None
+                stated = spec is not None and re.split(r"[.\[]", path, maxsplit=1)[0] in spec.model_fields_set
+                found[_problem(f"replica_specs[{index}].{path}" if stated else path, flaw)] = None
     if not found:
         for flaw in _object(job):
             found[_problem(_in_job(job, flaw.path), flaw)] = None
@@ -92,8 +92,8 @@ def _identity(job: Job, manifest: Mapping[str, Any]) -> Iterator[Flaw]:
             "changes the kind of the object",
             "Set `kind`.",
         )
-    for key, said in (("name", job.name), ("namespace", job.effective_namespace)):
-        if isinstance(metadata, Mapping) and metadata.get(key) != said:
+    for key, expected in (("name", job.name), ("namespace", job.effective_namespace)):
+        if isinstance(metadata, Mapping) and metadata.get(key) != expected:
             yield Flaw(f"metadata.{key}", f"changes the {key} of the object", f"Set `{key}`.")
 
 
@@ -123,14 +123,14 @@ def _in_part(part: ReplicaSpec, path: str) -> str | None:
     """The path in the job of a path in the pod template; None if another rule reports it."""
     if (patched := _deepest(part.patch, path)) is not None:
         return f"patch.{patched}"
-    for theirs, ours in (
+    for manifest_path, ours in (
         ("spec.affinity", "affinity"),
         ("spec.tolerations", "tolerations"),
         ("spec.topologySpreadConstraints", "topology_spread"),
         ("spec.containers[0].ports", "ports"),
     ):
-        if within(path, theirs):
-            deeper = path.removeprefix(theirs)
+        if within(path, manifest_path):
+            deeper = path.removeprefix(manifest_path)
             entry = re.match(r"\[\d+\]", deeper)
             return ours + (deeper if ours == "affinity" else entry[0] if entry else "")
     found = re.match(r"spec\.(containers|initContainers)\[(\d+)\]\.?(.*)", path)

@@ -60,7 +60,7 @@ def namespaces(manifests: tuple[Mapping[str, Any], ...], ctx: Context) -> Iterat
         return
     known = {"default", "kube-system", "kube-public", "aws-hyperpod"}
     known |= {team.namespace for team in (ctx.governance.teams if ctx.governance else ())}
-    known |= {one["metadata"]["name"] for _, one in _sound(manifests) if one["kind"] == "Namespace"}
+    known |= {manifest["metadata"]["name"] for _, manifest in _sound(manifests) if manifest["kind"] == "Namespace"}
     for path, manifest in _sound(manifests):
         namespace = manifest["metadata"].get("namespace", "default")
         if namespace not in known and not is_token(namespace):

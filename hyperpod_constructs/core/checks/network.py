@@ -174,7 +174,7 @@ def _overlaps(taken: Sequence[tuple[str, IPv4Network]], blocks: Sequence[tuple[s
                 yield Problem(path, f"{block} overlaps {range_} of {name}")
 
 
-_BESIDE = {
+_INCOMPATIBLE_RANGES = {
     "10.0.0.0/8": ("172.16.0.0/12", "192.168.0.0/16", "198.19.0.0/16"),
     "172.16.0.0/12": ("10.0.0.0/8", "192.168.0.0/16", "172.31.0.0/16", "198.19.0.0/16"),
     "192.168.0.0/16": ("10.0.0.0/8", "172.16.0.0/12", "198.19.0.0/16"),
@@ -200,12 +200,16 @@ def secondary_blocks(network: Network) -> Iterator[Problem]:
     primary = parsed(network.vpc_cidr)
     if primary is None:
         return
-    home = next(home for home in _BESIDE if primary.subnet_of(IPv4Network(home)))
+    private_range = next(
+        private_range for private_range in _INCOMPATIBLE_RANGES if primary.subnet_of(IPv4Network(private_range))
+    )
     for index, cidr in enumerate(network.node_cidrs):
         path, block = f"network.node_cidrs[{index}]", parsed(cidr)
         if block is None or block.subnet_of(primary):
             continue
-        refused = next((space for space in _BESIDE[home] if block.overlaps(IPv4Network(space))), None)
+        refused = next(
+            (space for space in _INCOMPATIBLE_RANGES[private_range] if block.overlaps(IPv4Network(space))), None
+        )
         if refused is not None:
             yield Problem(path, f"{block} is in {refused}, which AWS rejects together with the primary CIDR {primary}")
         elif block.overlaps(IPv4Network("10.0.0.0/16")) and primary.subnet_of(IPv4Network("10.0.0.0/15")):
@@ -224,10 +228,10 @@ def secondary_blocks(network: Network) -> Iterator[Problem]:
 )
 def secondary_block_quota(network: Network, ctx: Context) -> Iterator[Problem]:
     if ctx.plan is not None:
-        blocks, most = len(ctx.plan.secondary_cidrs), limit("vpc_ipv4_cidr_blocks").value
-        if blocks > most - 1:
+        blocks, maximum = len(ctx.plan.secondary_cidrs), limit("vpc_ipv4_cidr_blocks").value
+        if blocks > maximum - 1:
             place = "network.node_cidrs" if network and network.node_cidrs else "network.availability_zone_ids"
-            yield Problem(place, f"{blocks} secondary CIDRs are required; the default quota allows {most - 1}")
+            yield Problem(place, f"{blocks} secondary CIDRs are required; the default quota allows {maximum - 1}")
 
 
 @rule(

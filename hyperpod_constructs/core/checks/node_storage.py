@@ -32,9 +32,9 @@ def container_data_exists(instance_groups: InstanceGroups) -> Iterator[Problem]:
         if group.container_data == "second-volume" and group.volume is None:
             yield Problem(place, "second-volume, but the group has no volume")
         if group.container_data == "nvme":
-            for kind in types_of(group):
-                if kind.nvme_gb == 0:
-                    yield Problem(place, f"nvme, but {kind.name} has no local NVMe storage")
+            for instance_type in types_of(group):
+                if instance_type.nvme_gb == 0:
+                    yield Problem(place, f"nvme, but {instance_type.name} has no local NVMe storage")
 
 
 @rule(
@@ -56,13 +56,13 @@ def settings_are_applied(cluster: Cluster, instance_groups: InstanceGroups) -> I
         settings = lifecycle_settings(cluster, group)
         if settings and not lifecycle.runs_ours:
             names = {"CONTAINER_DATA": container_data(group), "LUSTRE_EFA_CLIENT": "lustre_efa_client"}
-            lost = " and ".join(text for name, text in names.items() if name in settings)
+            ignored = " and ".join(text for name, text in names.items() if name in settings)
             place = f"{path}.{'volume' if group.volume else 'container_data'}"
             if lifecycle.mode == "on_create":
-                yield Problem(place, f"{lost} is not applied: the lifecycle scripts are custom")
+                yield Problem(place, f"{ignored} is not applied: the lifecycle scripts are custom")
             else:
                 why = "The service sets up the node; it is not documented whether it uses the volume."
-                message = f"{lost} is not applied in lifecycle mode {lifecycle.mode}"
+                message = f"{ignored} is not applied in lifecycle mode {lifecycle.mode}"
                 yield Problem(place, message, consequence=why, severity=Severity.NOTE)
 
 

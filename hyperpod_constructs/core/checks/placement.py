@@ -76,7 +76,11 @@ def efa_zones(groups: Groups, ctx: Context) -> Iterator[Problem]:
     by_family: dict[str, dict[str, str]] = {}
     for path, group in groups:
         zone = ctx.zone_of(group)
-        families = {kind.family for kind in types_of(group) if kind.supports_efa and kind.is_accelerated}
+        families = {
+            instance_type.family
+            for instance_type in types_of(group)
+            if instance_type.supports_efa and instance_type.is_accelerated
+        }
         for family in families:
             if zone is not None and not is_token(zone):
                 by_family.setdefault(family, {}).setdefault(zone, path)
@@ -105,7 +109,7 @@ def efa_zones(groups: Groups, ctx: Context) -> Iterator[Problem]:
 )
 def efa_subnets(groups: Groups, ctx: Context) -> Iterator[Problem]:
     for path, group in groups:
-        if any(kind.supports_efa for kind in types_of(group)):
+        if any(instance_type.supports_efa for instance_type in types_of(group)):
             zones = zones_of_subnets(ctx, group.subnet_ids)
             if len(zones) > 1:
                 yield Problem(f"{path}.subnet_ids", f"{len(zones)} zones ({', '.join(zones)}), but the nodes have EFA")
@@ -198,5 +202,5 @@ def system_group(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     if all(group.deep_health_checks for group in open_groups):
         message = "every group without taints has deep health checks: add-ons time out before the nodes are available"
         yield Problem(place, message, severity=Severity.ERROR if ctx.eks is not None else None)
-    elif all(any(kind.is_accelerated for kind in types_of(group)) for group in open_groups):
+    elif all(any(instance_type.is_accelerated for instance_type in types_of(group)) for group in open_groups):
         yield Problem(place, "every group without taints has accelerators")

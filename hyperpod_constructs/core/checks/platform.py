@@ -35,9 +35,9 @@ def platform_name(name: str, ctx: Context) -> Iterator[Problem]:
             f"{as_text(name)} has invalid characters: use letters, digits and single hyphens, beginning with a letter",
         )
     elif len(name) > limit("stack_name_length").value - _LONGEST_STACK_SUFFIX:
-        most = limit("stack_name_length").value - _LONGEST_STACK_SUFFIX
+        maximum = limit("stack_name_length").value - _LONGEST_STACK_SUFFIX
         yield Problem(
-            "name", f"{len(name)} characters; with the suffixes of stack names the limit is {most}", "Shorten it."
+            "name", f"{len(name)} characters; with the suffixes of stack names the limit is {maximum}", "Shorten it."
         )
 
 
@@ -109,13 +109,13 @@ def tag_limits(ctx: Context) -> Iterator[Problem]:
     tags, cluster_tags = ctx.tags or {}, ctx.cluster.tags if ctx.cluster is not None else {}
     added = load("limits")["added_tags"]
     room = limit("tags").value - len(added)
-    for path, own, all_tags in (("tags", tags, tags), ("cluster.tags", cluster_tags, {**tags, **cluster_tags})):
-        if own and len(all_tags) > room:
+    for path, own_tags, all_tags in (("tags", tags, tags), ("cluster.tags", cluster_tags, {**tags, **cluster_tags})):
+        if own_tags and len(all_tags) > room:
             yield Problem(
                 path,
                 f"{len(all_tags)} tags; the limit is {room}, because {len(added)} more are added to some resources",
             )
-        yield from _tags(path, own)
+        yield from _tags(path, own_tags)
     yield from _differ_in_case(tags, cluster_tags, added)
 
 
@@ -149,8 +149,8 @@ def _differ_in_case(
     from ..documents import join
 
     seen = {key.lower(): key for key in added}
-    for path, own in (("tags", tags), ("cluster.tags", cluster_tags)):
-        for key in own:
+    for path, own_tags in (("tags", tags), ("cluster.tags", cluster_tags)):
+        for key in own_tags:
             other = seen.setdefault(key.lower(), key)
             if other != key and not is_token(key):
                 ours = " (added automatically)" if other in added else ""

@@ -40,12 +40,11 @@ def in_total(ctx: Context) -> int:
 def room_on_each_node(addons: Addons, groups: Groups, ctx: Context) -> Iterator[Problem]:
     pods = per_node(ctx)
     for path, group in groups:
-        for kind in types_of(group):
-            agents = limit("chart_pods_per_accelerated_node").value if kind.is_accelerated else 0
-            if kind.max_pods is not None and pods + agents >= kind.max_pods:
-                message = (
-                    f"{kind.name} can run {kind.max_pods} pods, and add-ons use about {pods + agents} on each node"
-                )
+        for instance_type in types_of(group):
+            agents = limit("chart_pods_per_accelerated_node").value if instance_type.is_accelerated else 0
+            if instance_type.max_pods is not None and pods + agents >= instance_type.max_pods:
+                used = f"add-ons use about {pods + agents} on each node"
+                message = f"{instance_type.name} can run {instance_type.max_pods} pods, and {used}"
                 yield Problem(path, message)
 
 
@@ -67,7 +66,7 @@ def room_for_all(addons: Addons, groups: Groups, ctx: Context) -> Iterator[Probl
     room = 0
     for _, group in groups:
         if takes_anything(group):
-            holds = [kind.max_pods for kind in types_of(group) if kind.max_pods is not None]
+            holds = [instance_type.max_pods for instance_type in types_of(group) if instance_type.max_pods is not None]
             if not holds:
                 return
             room += group.count * max(0, min(holds) - per_node(ctx))

@@ -110,9 +110,9 @@ def prepared(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
 )
 def accelerated(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
     for path, group in restricted_groups:
-        for kind in types_of(group):
-            if not kind.is_accelerated:
-                yield Problem(f"{path}.instance_type", f"{kind.name} has no accelerators")
+        for instance_type in types_of(group):
+            if not instance_type.is_accelerated:
+                yield Problem(f"{path}.instance_type", f"{instance_type.name} has no accelerators")
 
 
 @rule(

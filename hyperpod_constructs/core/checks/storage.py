@@ -129,7 +129,11 @@ def efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
     "usw2-az1}]}\n" + _fs("availability_zone_id: usw2-az1"),
 )
 def near_the_nodes(storage: Storage, groups: Groups, ctx: Context) -> Iterator[Problem]:
-    zones = {ctx.zone_of(group) for _, group in groups if any(kind.is_accelerated for kind in types_of(group))}
+    zones = {
+        ctx.zone_of(group)
+        for _, group in groups
+        if any(instance_type.is_accelerated for instance_type in types_of(group))
+    }
     known = sorted(zone for zone in zones if zone is not None)
     for path, system in _made(ctx):
         zone = system.availability_zone_id
@@ -221,8 +225,8 @@ def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
                 message = f"{as_text(link.bucket)} is neither a bucket of storage.buckets nor an S3 URL"
                 yield Problem(f"{place}.bucket", message)
             earlier = [f"s3://{each.bucket.removeprefix('s3://')}" for each in system.data_repositories[:index]]
-            mine = f"s3://{link.bucket.removeprefix('s3://')}"
-            if any(each.rstrip("/") == mine.rstrip("/") for each in earlier) and not is_token(link.bucket):
+            import_path = f"s3://{link.bucket.removeprefix('s3://')}"
+            if any(each.rstrip("/") == import_path.rstrip("/") for each in earlier) and not is_token(link.bucket):
                 message = f"{as_text(link.bucket)} is already linked to another directory of the file system"
                 yield Problem(f"{place}.bucket", message, "Link each bucket or prefix once.")
             if not link.path.startswith("/") and not is_token(link.path):
@@ -236,13 +240,13 @@ def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
                     break
 
 
-def _overlap(one: str, other: str) -> bool:
+def _overlap(mounted: str, other: str) -> bool:
     """Whether two directories are the same, or one is inside the other.
 
     >>> _overlap("/data", "/data/sub"), _overlap("/data", "/database"), _overlap("/", "/data"), _overlap("/a/", "/a")
     (True, False, True, True)
     """
-    first, second = (path.rstrip("/") + "/" for path in (one, other))
+    first, second = (path.rstrip("/") + "/" for path in (mounted, other))
     return first.startswith(second) or second.startswith(first)
 
 

@@ -111,15 +111,15 @@ def zone_ids_of_region(region_facts: Region, ctx: Context) -> Iterator[Problem]:
         other = region_of_zone_id(zone)
         example = f"{region_facts.zone_id_prefix}-az1"
         if matches("zone_name", zone):
-            said, cure = f"{as_text(zone)} is a zone name, not a zone id such as {example}", None
+            problem, cure = f"{as_text(zone)} is a zone name, not a zone id such as {example}", None
         elif other is not None:
-            said, cure = (
+            problem, cure = (
                 f"{as_text(zone)} is a zone of {other.name}, not of {region_facts.name}",
                 f"Use ids such as {example}.",
             )
         else:
-            said, cure = f"{as_text(zone)} is not a zone id of {region_facts.name}", f"Use ids such as {example}."
-        yield Problem(path, said, cure)
+            problem, cure = f"{as_text(zone)} is not a zone id of {region_facts.name}", f"Use ids such as {example}."
+        yield Problem(path, problem, cure)
 
 
 @rule(

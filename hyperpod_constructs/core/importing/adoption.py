@@ -78,41 +78,39 @@ class Adoption:
     @property
     def refused(self) -> list[Takeover]:
         """Resources that a deployment would replace."""
-        return [one for one in self.takeovers if one.replaced]
+        return [takeover for takeover in self.takeovers if takeover.replaced]
 
     @property
     def possible(self) -> list[Takeover]:
         """Resources that can be adopted."""
-        return [one for one in self.takeovers if not one.replaced]
+        return [takeover for takeover in self.takeovers if not takeover.replaced]
 
     def stacks(self) -> list[str]:
         """Stacks that adopt resources, in the order of deployment."""
-        return list(dict.fromkeys(one.stack for one in self.possible))
+        return list(dict.fromkeys(item.stack for item in self.possible))
 
     def template(self, stack: str) -> dict[str, Any]:
         """The template of the import into a stack: the resources as they are, with deletion policy Retain."""
         return {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Description": "Import of existing resources; the next deployment replaces this template",
-            "Resources": {one.logical_id: one.as_resource() for one in self.possible if one.stack == stack},
+            "Resources": {item.logical_id: item.as_resource() for item in self.possible if item.stack == stack},
         }
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """`--resources-to-import` of the AWS CLI."""
-        return [
-            {"ResourceType": one.kind, "LogicalResourceId": one.logical_id, "ResourceIdentifier": dict(one.identifier)}
-            for one in self.possible
-            if one.stack == stack
-        ]
+        taken = [item for item in self.possible if item.stack == stack]
+        keys = ("ResourceType", "LogicalResourceId", "ResourceIdentifier")
+        return [dict(zip(keys, (t.kind, t.logical_id, dict(t.identifier)), strict=True)) for t in taken]
 
     def mapping(self, stack: str) -> dict[str, dict[str, str]] | None:
         """`--resource-mapping` of `cdk import`; None if that command cannot import the stack's resources.
 
         `cdk import` imports resources as in the synthesized template, with all their references and dependencies.
         """
-        if not all(one.alone for one in self.possible if one.stack == stack):
+        if not all(item.alone for item in self.possible if item.stack == stack):
             return None
-        return {one.logical_id: dict(one.identifier) for one in self.possible if one.stack == stack}
+        return {item.logical_id: dict(item.identifier) for item in self.possible if item.stack == stack}
 
 
 def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> Adoption:
@@ -142,8 +140,8 @@ def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> A
             made.takeovers.append(
                 Takeover(stack, logical_id, kind, identifier, properties, tuple(replaced), tuple(changed), alone)
             )
-    here = {tuple(one.identifier.values()) for one in made.takeovers}
-    if not any(one.kind == "AWS::EKS::Cluster" for one in made.takeovers):
+    here = {tuple(takeover.identifier.values()) for takeover in made.takeovers}
+    if not any(takeover.kind == "AWS::EKS::Cluster" for takeover in made.takeovers):
         made.others.append(f"EKS cluster {found.eks.get('name')}: used as an existing cluster (`eks.existing`)")
     if found.vpc:
         made.others.append(
@@ -233,14 +231,14 @@ QUIET = ("Tags", "ResolveConflicts", "PreserveOnDelete")
 """Properties that are not compared: a deployment sets them, which changes nothing else."""
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(value: Any, other: Any) -> bool:
     """Whether two values mean the same; texts may hold the same JSON."""
-    if isinstance(one, str) and isinstance(other, str) and one[:1] == other[:1] == "{":
+    if isinstance(value, str) and isinstance(other, str) and value[:1] == other[:1] == "{":
         try:
-            return same(json.loads(one), json.loads(other))
+            return same(json.loads(value), json.loads(other))
         except ValueError:
             return False
-    return same(one, other)
+    return same(value, other)
 
 
 def _size(group: Json | None) -> str | None:
@@ -261,8 +259,8 @@ def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:
                 if name not in old or name not in new:
                     yield f"{key}[{name}]", _size(old.get(name)), _size(new.get(name))
                     continue
-                for inner, one, other in _differences(old[name], new[name]):
-                    yield f"{key}[{name}].{inner}", one, other
+                for inner, old_value, other in _differences(old[name], new[name]):
+                    yield f"{key}[{name}].{inner}", old_value, other
         else:
             yield key, before, after
 
@@ -313,7 +311,7 @@ def _eks_cluster(found: Deployed, wanted: Json) -> Live | None:
 
 
 def _addon(found: Deployed, wanted: Json) -> Live | None:
-    addon = next((one for one in found.addons if one["addonName"] == wanted.get("AddonName")), None)
+    addon = next((addon for addon in found.addons if addon["addonName"] == wanted.get("AddonName")), None)
     if addon is None or wanted.get("ClusterName") != found.eks.get("name"):
         return None
     properties = {"ClusterName": found.eks["name"], "AddonName": addon["addonName"]}
@@ -328,7 +326,7 @@ def _addon(found: Deployed, wanted: Json) -> Live | None:
 
 
 def _access_entry(found: Deployed, wanted: Json) -> Live | None:
-    entry = next((one for one in found.entries if one["principalArn"] == wanted.get("PrincipalArn")), None)
+    entry = next((entry for entry in found.entries if entry["principalArn"] == wanted.get("PrincipalArn")), None)
     if entry is None or wanted.get("ClusterName") != found.eks.get("name"):
         return None
     policies = []
@@ -350,7 +348,7 @@ def _access_entry(found: Deployed, wanted: Json) -> Live | None:
 
 def _quota(found: Deployed, wanted: Json) -> Live | None:
     team = (wanted.get("ComputeQuotaTarget") or {}).get("TeamName")
-    quota = next((one for one in found.quotas if one.get("ComputeQuotaTarget", {}).get("TeamName") == team), None)
+    quota = next((quota for quota in found.quotas if quota.get("ComputeQuotaTarget", {}).get("TeamName") == team), None)
     if quota is None:
         return None
     keys = ("Name", "Description", "ClusterArn", "ComputeQuotaConfig", "ComputeQuotaTarget", "ActivationState")
@@ -387,7 +385,7 @@ class _Resolver:
     def value(self, stack: str, value: Any) -> Any:
         """The value with pseudo parameters and joins resolved; references to resources are `UNKNOWN`."""
         if isinstance(value, list):
-            return [self.value(stack, one) for one in value]
+            return [self.value(stack, item) for item in value]
         if not isinstance(value, Mapping):
             return value
         if len(value) == 1:

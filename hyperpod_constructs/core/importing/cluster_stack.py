@@ -45,6 +45,6 @@ def import_cluster_stack(
     values = Values(names("parameters", default="cli_default"), found, spelled)
     from_parameters(values, draft, stated or Stated(), cli=True)
     values.account_for(draft)
-    if told := sorted(outputs & given.keys()):
-        draft.told.append(f"not required: {', '.join(told)}: describe a deployed stack")
+    if unused := sorted(outputs & given.keys()):
+        draft.messages.append(f"not required: {', '.join(unused)}: describe a deployed stack")
     return draft

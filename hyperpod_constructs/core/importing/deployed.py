@@ -15,7 +15,7 @@ from ..spec.eks import ACCESS_POLICIES, Eks
 from ..stack_names import PLATFORM_TAG
 from .deployed_parts import Deployed, Json, describe_addons, describe_governance, describe_storage, tags_of
 from .draft import Draft, platform_name
-from .groups import Around, group_of, lifecycle_of
+from .groups import ClusterDefaults, group_of, lifecycle_of
 
 
 def describe(found: Deployed) -> Draft:
@@ -30,15 +30,15 @@ def describe(found: Deployed) -> Draft:
     draft.put("account", account)
     _network(draft, found)
     own_eks = tags_of(found.eks.get("tags", {})).get(PLATFORM_TAG) is not None
-    _eks(draft, found, name, own=own_eks)
+    _eks(draft, found, name, creates_eks=own_eks)
     if not own_eks:
         draft.put("dependencies.enabled", False, "installed releases are not changed; `adopt: true` adopts a release")
     _cluster(draft, found, name, ours=ours is not None)
-    describe_addons(draft, found, own=own_eks)
-    describe_governance(draft, found, own=own_eks)
+    describe_addons(draft, found, creates_eks=own_eks)
+    describe_governance(draft, found, creates_eks=own_eks)
     describe_storage(draft, found)
     if found.stack and ours is None:
-        draft.told.append(
+        draft.messages.append(
             f"the cluster belongs to the CloudFormation stack {found.stack}: remove it from that stack (with "
             "deletion policy Retain) before another stack adopts it (docs/import.md)"
         )
@@ -85,14 +85,14 @@ def _network(draft: Draft, found: Deployed) -> None:
     if PLATFORM_TAG in tags_of(found.vpc.get("Tags")):
         _own_network(draft, found, nodes)
         return
-    main = next((one["RouteTableId"] for one in found.tables if _is_main(one)), None)
+    main = next((table["RouteTableId"] for table in found.tables if _is_main(table)), None)
     tables = {
         link["SubnetId"]: table["RouteTableId"]
         for table in found.tables
         for link in table.get("Associations", ())
         if link.get("SubnetId")
     }
-    blocks = [one["CidrBlock"] for one in found.vpc.get("CidrBlockAssociationSet", ())]
+    blocks = [association["CidrBlock"] for association in found.vpc.get("CidrBlockAssociationSet", ())]
     draft.put("network.existing.vpc_id", found.vpc.get("VpcId") or nodes[0]["VpcId"])
     draft.put("network.existing.vpc_cidrs", blocks or None)
     described = []
@@ -107,9 +107,11 @@ def _network(draft: Draft, found: Deployed) -> None:
     draft.put("network.existing.control_plane_subnet_ids", list(control) if control else None)
     groups = found.cluster.get("VpcConfig", {}).get("SecurityGroupIds", ())
     draft.put("network.existing.security_group_id", groups[0] if groups else None)
-    others = sorted({one["SubnetId"] for one in found.subnets} - {one["SubnetId"] for one in nodes})
+    others = sorted({subnet["SubnetId"] for subnet in found.subnets} - {subnet["SubnetId"] for subnet in nodes})
     if others:
-        draft.told.append(f"additional subnets in the same zones: {', '.join(others)}: set in the groups that use them")
+        draft.messages.append(
+            f"additional subnets in the same zones: {', '.join(others)}: set in the groups that use them"
+        )
 
 
 def _is_main(table: Json) -> bool:
@@ -117,7 +119,7 @@ def _is_main(table: Json) -> bool:
 
 
 def _own_network(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
-    nodes = sorted(nodes, key=lambda one: [int(part) for part in re.findall(r"\d+", one["CidrBlock"])])
+    nodes = sorted(nodes, key=lambda subnet: [int(part) for part in re.findall(r"\d+", subnet["CidrBlock"])])
     zones = [subnet["AvailabilityZoneId"] for subnet in nodes]
     draft.put("network.availability_zone_ids", zones)
     draft.put("network.vpc_cidr", found.vpc["CidrBlock"])
@@ -127,15 +129,15 @@ def _own_network(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
         draft.put("network.node_cidrs", ranges)
     if found.nat_gateways is not None and len(found.nat_gateways) != 1:
         draft.put("network.nat", "per-zone" if found.nat_gateways else "none")
-    draft.told.append(
+    draft.messages.append(
         "network: the VPC belongs to a platform; zones without nodes, endpoints and flow logs are not read"
     )
 
 
-def _eks(draft: Draft, found: Deployed, name: str, *, own: bool) -> None:
+def _eks(draft: Draft, found: Deployed, name: str, *, creates_eks: bool) -> None:
     eks = found.eks
     admins, further = _access(draft, found, name)
-    if not own:
+    if not creates_eks:
         draft.put("eks.existing.cluster_name", eks["name"])
         draft.put("eks.existing.security_group_id", eks.get("resourcesVpcConfig", {}).get("clusterSecurityGroupId"))
         draft.put("eks.existing.oidc_provider_arn", found.oidc_provider_arn)
@@ -144,8 +146,10 @@ def _eks(draft: Draft, found: Deployed, name: str, *, own: bool) -> None:
             draft.put("eks.existing.admin_entries", False, "they have access entries, which are not changed")
             draft.put("eks.admins", admins)
         for entry in further:
-            draft.told.append(f"access entry of {entry['principal']} ({entry['policy']}): not changed")
-        draft.told.append(f"could be managed: the EKS cluster {eks['name']}, by an `eks` without `existing`; see adopt")
+            draft.messages.append(f"access entry of {entry['principal']} ({entry['policy']}): not changed")
+        draft.messages.append(
+            f"could be managed: the EKS cluster {eks['name']}, by an `eks` without `existing`; see adopt"
+        )
         return
     draft.put("eks.kubernetes_version", eks.get("version"))
     if eks["name"] != name:
@@ -155,17 +159,17 @@ def _eks(draft: Draft, found: Deployed, name: str, *, own: bool) -> None:
     vpc = eks.get("resourcesVpcConfig", {})
     public, private = vpc.get("endpointPublicAccess", True), vpc.get("endpointPrivateAccess", False)
     draft.put("eks.endpoint_access", "public-and-private" if public and private else "public" if public else "private")
-    open_to = [one for one in vpc.get("publicAccessCidrs", ()) if one != "0.0.0.0/0"]
+    open_to = [cidr for cidr in vpc.get("publicAccessCidrs", ()) if cidr != "0.0.0.0/0"]
     draft.put("eks.public_access_cidrs", open_to if public and open_to else None)
     logs = [
-        kind
+        instance_type
         for entry in eks.get("logging", {}).get("clusterLogging", ())
         if entry.get("enabled")
-        for kind in entry["types"]
+        for instance_type in entry["types"]
     ]
     if set(logs) != set(Eks().logs):
         draft.put("eks.logs", logs)
-    keys = [one["provider"]["keyArn"] for one in eks.get("encryptionConfig", ())]
+    keys = [encryption["provider"]["keyArn"] for encryption in eks.get("encryptionConfig", ())]
     draft.put("eks.secrets_key_arn", keys[0] if keys else None)
     service = eks.get("kubernetesNetworkConfig", {}).get("serviceIpv4Cidr")
     if service and service not in map(str, EKS_SERVICE_RANGES):
@@ -196,11 +200,13 @@ def _access(draft: Draft, found: Deployed, name: str) -> tuple[list[str], list[d
             elif key == "cluster-admin" and not namespaces:
                 admins.append(principal)
             else:
-                one = {"principal": principal, "policy": key, "namespaces": namespaces}
-                further.append({name_: value for name_, value in one.items() if value})
+                access = {"principal": principal, "policy": key, "namespaces": namespaces}
+                further.append({name_: value for name_, value in access.items() if value})
         if not entry["policies"] and entry.get("kubernetesGroups"):
             groups = ", ".join(entry["kubernetesGroups"])
-            draft.told.append(f"access entry of {principal}: has Kubernetes groups only ({groups}), and is not changed")
+            draft.messages.append(
+                f"access entry of {principal}: has Kubernetes groups only ({groups}), and is not changed"
+            )
     return sorted(admins), further
 
 
@@ -219,9 +225,9 @@ def settings_of(group: Json) -> dict[str, Any]:
     {'InstanceGroupName': 'a', 'InstanceCount': 2}
     """
     found = {key: value for key, value in group.items() if key not in _STATUS}
-    for theirs, written in (("TargetCount", "InstanceCount"), ("MinCount", "MinInstanceCount")):
-        if theirs in found:
-            found[written] = found.pop(theirs)
+    for api_key, written in (("TargetCount", "InstanceCount"), ("MinCount", "MinInstanceCount")):
+        if api_key in found:
+            found[written] = found.pop(api_key)
     if requirements := found.pop("InstanceRequirements", None):
         types = requirements.get("DesiredInstanceTypes") or requirements.get("CurrentInstanceTypes") or ()
         found["InstanceRequirements"] = {"InstanceTypes": list(types)}
@@ -258,33 +264,37 @@ def _cluster(draft: Draft, found: Deployed, name: str, *, ours: bool) -> None:
                 del group["ExecutionRole"]
             if group.get("LifeCycleConfig", {}).get("SourceS3Uri", "").startswith(f"s3://{name}".lower()):
                 del group["LifeCycleConfig"]
-    around = _common([*groups, *restricted], found)
-    draft.put("cluster.execution_role_arn", around.execution_role_arn)
-    draft.put("cluster.lifecycle", dict(around.lifecycle) if around.lifecycle else None)
-    if around.lifecycle is None and not ours and groups:
+    defaults = _common([*groups, *restricted], found)
+    draft.put("cluster.execution_role_arn", defaults.execution_role_arn)
+    draft.put("cluster.lifecycle", dict(defaults.lifecycle) if defaults.lifecycle else None)
+    if defaults.lifecycle is None and not ours and groups:
         draft.put("cluster.lifecycle", {"mode": "bootstrap"}, "the groups have no lifecycle configuration")
     for key, settings, kind in (("instance_groups", groups, False), ("restricted_instance_groups", restricted, True)):
-        made = [group_of(one, around, restricted=kind) for one in settings]
-        draft.losses += [f"group {one.data['name']}: {loss}" for one in made for loss in one.losses]
-        draft.put(f"cluster.{key}", [one.data for one in made] or None)
+        made = [group_of(setting, defaults, restricted=kind) for setting in settings]
+        draft.losses += [f"group {part.data['name']}: {loss}" for part in made for loss in part.losses]
+        draft.put(f"cluster.{key}", [part.data for part in made] or None)
     tags = {key: value for key, value in found.tags.items() if key not in (PLATFORM_TAG, "SageMaker")}
-    own = {key: value for key, value in tags.items() if not key.startswith("aws:")}
-    draft.put("tags" if ours else "cluster.tags", own or None)
+    own_tags = {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    draft.put("tags" if ours else "cluster.tags", own_tags or None)
     images = sorted(
-        {str(one.get("CurrentImageReleaseVersion")) for one in cluster.get("InstanceGroups", ())} - {"None"}
+        {str(group.get("CurrentImageReleaseVersion")) for group in cluster.get("InstanceGroups", ())} - {"None"}
     )
     if images:
-        draft.told.append(f"image releases ({', '.join(images)}): not pinned; nodes keep theirs until they are updated")
+        draft.messages.append(
+            f"image releases ({', '.join(images)}): not pinned; nodes keep theirs until they are updated"
+        )
 
 
-def _common(groups: Sequence[Json], found: Deployed) -> Around:
+def _common(groups: Sequence[Json], found: Deployed) -> ClusterDefaults:
     """Values that most groups have in common are set once on the cluster."""
     roles = Counter(group["ExecutionRole"] for group in groups if group.get("ExecutionRole"))
     configs = Counter(
-        json.dumps(one, sort_keys=True) for group in groups if (one := lifecycle_of(group.get("LifeCycleConfig")))
+        json.dumps(lifecycle, sort_keys=True)
+        for group in groups
+        if (lifecycle := lifecycle_of(group.get("LifeCycleConfig")))
     )
-    return Around(
-        zones={one["SubnetId"]: one["AvailabilityZoneId"] for one in _node_subnets(found)},
+    return ClusterDefaults(
+        zones={subnet["SubnetId"]: subnet["AvailabilityZoneId"] for subnet in _node_subnets(found)},
         security_group_ids=found.cluster.get("VpcConfig", {}).get("SecurityGroupIds", ()),
         execution_role_arn=roles.most_common(1)[0][0] if roles else None,
         lifecycle=json.loads(configs.most_common(1)[0][0]) if configs else None,

@@ -43,29 +43,29 @@ _ROLES = {"training_operator": "role_arn", "mountpoint_s3_csi": "role_arn"}
 """Add-ons with a field for the role of their service account."""
 
 
-def describe_addons(draft: Draft, found: Deployed, *, own: bool) -> None:
+def describe_addons(draft: Draft, found: Deployed, *, creates_eks: bool) -> None:
     """EKS add-ons that this project manages, with settings that differ from the default."""
     keys = {name: key for key, name in ADDON_NAMES.items()}
     here = {keys[addon["addonName"]]: addon for addon in found.addons if addon["addonName"] in keys}
     come_along = {need for key in here for need in PREREQUISITES.get(key, ())}
     for key, addon in here.items():
-        if key in CORE and not own:
+        if key in CORE and not creates_eks:
             continue
         settings: dict[str, Any] = {}
         version = addon.get("addonVersion")
         if version and version != _default_version(addon["addonName"], found.eks.get("version")):
             settings["version"] = version
-        if not own and (values := addon.get("configurationValues")):
+        if not creates_eks and (values := addon.get("configurationValues")):
             settings["configuration"] = _configuration(values)
-        if not own and key in _ROLES and addon.get("serviceAccountRoleArn"):
+        if not creates_eks and key in _ROLES and addon.get("serviceAccountRoleArn"):
             settings[_ROLES[key]] = addon["serviceAccountRoleArn"]
         if not settings and (key in CORE or key in come_along):
             continue
         draft.put(f"addons.{key}", settings)
     unknown = [addon["addonName"] for addon in found.addons if addon["addonName"] not in keys]
     if unknown:
-        draft.told.append(f"add-ons that this project does not manage: {', '.join(unknown)}: not changed")
-    if not own and draft.get("addons"):
+        draft.messages.append(f"add-ons that this project does not manage: {', '.join(unknown)}: not changed")
+    if not creates_eks and draft.get("addons"):
         draft.notes["addons"] = (
             "already installed: creating them again fails; adopt them first (`hyperpod adopt`), or remove them here"
         )
@@ -86,23 +86,26 @@ def _configuration(text: str) -> Any:
         return {}
 
 
-def describe_governance(draft: Draft, found: Deployed, *, own: bool) -> None:
+def describe_governance(draft: Draft, found: Deployed, *, creates_eks: bool) -> None:
     """Teams from their compute quotas, and the cluster policy."""
     teams = [_team(quota, found) for quota in found.quotas]
     draft.put("governance.teams", teams or None)
     config = found.scheduler.get("SchedulerConfig") or {}
     if not found.scheduler:
         return
-    scheduler: dict[str, Any] = {} if own else {"name": found.scheduler["Name"]}
+    scheduler: dict[str, Any] = {} if creates_eks else {"name": found.scheduler["Name"]}
     scheduler["description"] = found.scheduler.get("Description")
-    classes = [{"name": one["Name"], "weight": one["Weight"]} for one in config.get("PriorityClasses", ())]
+    classes = [
+        {"name": priority_class["Name"], "weight": priority_class["Weight"]}
+        for priority_class in config.get("PriorityClasses", ())
+    ]
     scheduler["priority_classes"] = classes or None
     scheduler["fair_share"] = config.get("FairShare") != "Disabled"
     if config.get("IdleResourceSharing"):
         scheduler["idle_resource_sharing"] = config["IdleResourceSharing"] == "Enabled"
     kept = {key: value for key, value in scheduler.items() if value is not None}
     draft.put("governance.scheduler", kept)
-    if not own:
+    if not creates_eks:
         draft.put("governance.through", "handler")
         draft.put(
             "governance.adopt", True, "compute quotas and cluster policy are adopted by name, and retained on deletion"
@@ -115,15 +118,17 @@ def _team(quota: Json, found: Deployed) -> dict[str, Any]:
     target = quota.get("ComputeQuotaTarget") or {}
     name = target.get("TeamName", quota["Name"])
     team: dict[str, Any] = {"name": name, "description": quota.get("Description")}
-    team["quota"] = [_resource(one) for one in config.get("ComputeQuotaResources", ())] or None
+    team["quota"] = [_resource(quota_resource) for quota_resource in config.get("ComputeQuotaResources", ())] or None
     team["sharing"] = sharing.get("Strategy")
     team["borrow_limit"] = sharing.get("BorrowLimit")
-    team["borrow_limits"] = [_resource(one) for one in sharing.get("AbsoluteBorrowLimits", ())] or None
+    team["borrow_limits"] = [_resource(limit) for limit in sharing.get("AbsoluteBorrowLimits", ())] or None
     team["preempt"] = config.get("PreemptTeamTasks")
     team["fair_share_weight"] = target.get("FairShareWeight")
     team["active"] = quota.get("ActivationState", "Enabled") == "Enabled"
     for key, group in (("members", f"hyperpod-team-{name}"), ("viewers", f"hyperpod-team-{name}-viewers")):
-        team[key] = [one["principalArn"] for one in found.entries if group in one.get("kubernetesGroups", ())] or None
+        team[key] = [
+            entry["principalArn"] for entry in found.entries if group in entry.get("kubernetesGroups", ())
+        ] or None
     return {key: value for key, value in team.items() if value is not None}
 
 
@@ -146,11 +151,11 @@ def describe_storage(draft: Draft, found: Deployed) -> None:
         tags = tags_of(system.get("Tags"))
         lustre = system.get("LustreConfiguration") or {}
         given = re.sub(r"[^a-z0-9-]+", "-", tags.get("Name", "").lower()).strip("-")[:40]
-        one: dict[str, Any] = {"name": given or f"fsx-{number}", "existing_id": system["FileSystemId"]}
-        one["existing_dns_name"] = system.get("DNSName")
-        one["existing_mount_name"] = lustre.get("MountName")
-        one["size_gib"] = system.get("StorageCapacity")
-        systems.append({key: value for key, value in one.items() if value is not None})
+        file_system: dict[str, Any] = {"name": given or f"fsx-{number}", "existing_id": system["FileSystemId"]}
+        file_system["existing_dns_name"] = system.get("DNSName")
+        file_system["existing_mount_name"] = lustre.get("MountName")
+        file_system["size_gib"] = system.get("StorageCapacity")
+        systems.append({key: value for key, value in file_system.items() if value is not None})
     if systems:
         draft.put(
             "storage.lustre", systems, "each gets a claim in the namespace `default`; remove those that jobs do not use"

@@ -21,14 +21,14 @@ class Draft:
         data: data of the config.
         notes: path in the data to the decision that was made there, which becomes a comment.
         losses: what could not be imported, a sentence each.
-        told: other information, a sentence each.
+        messages: other information, a sentence each.
         head: comment lines at the top of the file.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     losses: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     head: list[str] = field(default_factory=list)
 
     def put(self, path: str, value: Any, note: str = "") -> None:
@@ -104,7 +104,7 @@ class Values:
         value = self._given.get(name)
         return self._known[name].default if value is None else value
 
-    def said(self, name: str) -> bool:
+    def is_set(self, name: str) -> bool:
         """Whether the document has a value for a name."""
         return self._given.get(name) not in (None, "")
 
@@ -154,7 +154,7 @@ class Values:
                     unused.setdefault(entry.why, []).append(shown)
             else:
                 draft.losses.append(f"{shown} ({_short(value)}): {entry.why or 'has no effect here'}")
-        draft.told += [f"not required: {', '.join(shown)}: {why}" for why, shown in unused.items()]
+        draft.messages += [f"not required: {', '.join(shown)}: {why}" for why, shown in unused.items()]
 
 
 def platform_name(prefix: str) -> str:
@@ -179,9 +179,11 @@ def region_of(zones: Sequence[str]) -> str | None:
 
 def kubernetes(draft: Draft, values: Values, name: str) -> None:
     """The Kubernetes version. EKS uses extended support by default, and the other tools do not change it."""
-    if not values.said(name):
-        told = f"{values.shown(name)} is not set: this project's default is used instead of the source's {values[name]}"
-        draft.told.append(told)
+    if not values.is_set(name):
+        message = (
+            f"{values.shown(name)} is not set: this project's default is used instead of the source's {values[name]}"
+        )
+        draft.messages.append(message)
         return
     version = values.text(name)
     draft.put("eks.kubernetes_version", version)

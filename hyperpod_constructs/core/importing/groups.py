@@ -50,7 +50,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class ClusterDefaults:
     """Values of the cluster that groups do not repeat.
 
     Attributes:
@@ -66,13 +66,13 @@ class Around:
     lifecycle: Mapping[str, Any] | None = None
 
 
-def group_of(given: Mapping[str, Any], around: Around | None = None, *, restricted: bool = False) -> Group:
+def group_of(given: Mapping[str, Any], defaults: ClusterDefaults | None = None, *, restricted: bool = False) -> Group:
     """Converts an instance group of `AWS::SageMaker::Cluster` to the spec.
 
     >>> group_of({"InstanceGroupName": "a", "InstanceType": "ml.m5.4xlarge", "InstanceCount": "2"}).data
     {'name': 'a', 'instance_type': 'ml.m5.4xlarge', 'count': 2}
     """
-    around = around or Around()
+    defaults = defaults or ClusterDefaults()
     group = Group()
     rest = dict(conform(canonical(dict(given)), GROUP, group.losses))
     data = group.data
@@ -85,12 +85,12 @@ def group_of(given: Mapping[str, Any], around: Around | None = None, *, restrict
     for key, name in (("count", "InstanceCount"), ("min_count", "MinInstanceCount")):
         _take(data, rest, key, name, number=True)
     data.setdefault("count", 0)
-    _place(group, rest, around)
+    _place(group, rest, defaults)
     role = rest.pop("ExecutionRole", None)
-    if role and role != around.execution_role_arn:
+    if role and role != defaults.execution_role_arn:
         data["execution_role_arn"] = role
     found = lifecycle_of(rest.pop("LifeCycleConfig", None))
-    if found is not None and found != around.lifecycle:
+    if found is not None and found != defaults.lifecycle:
         data["lifecycle"] = found
     _take(data, rest, "threads_per_core", "ThreadsPerCore", number=True)
     for config in rest.pop("InstanceStorageConfigs", None) or ():
@@ -138,18 +138,22 @@ def lifecycle_of(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return found
 
 
-def _place(group: Group, rest: dict[str, Any], around: Around) -> None:
+def _place(group: Group, rest: dict[str, Any], defaults: ClusterDefaults) -> None:
     data = group.data
     vpc = rest.pop("OverrideVpcConfig", None) or {}
     subnets = list(vpc.get("Subnets") or ())
     zone = rest.pop("TargetAvailabilityZoneId", None)
     if zone:
         data["availability_zone_id"] = zone
-    elif len(subnets) == 1 and subnets[0] in around.zones:
-        data["availability_zone_id"] = around.zones[subnets[0]]
+    elif len(subnets) == 1 and subnets[0] in defaults.zones:
+        data["availability_zone_id"] = defaults.zones[subnets[0]]
     elif subnets:
         data["subnet_ids"] = subnets
-    others = [one for one in vpc.get("SecurityGroupIds") or () if one not in around.security_group_ids]
+    others = [
+        security_group_id
+        for security_group_id in vpc.get("SecurityGroupIds") or ()
+        if security_group_id not in defaults.security_group_ids
+    ]
     if others:
         data["security_group_ids"] = others
 
@@ -179,12 +183,12 @@ def _mount(config: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def _updates(data: dict[str, Any], rest: dict[str, Any]) -> None:
-    for key, name, inner, theirs in (
+    for key, name, inner, api_key in (
         ("scheduled_update", "ScheduledUpdateConfig", "schedule", "ScheduleExpression"),
         ("auto_patch", "AutoPatchConfig", "strategy", "PatchingStrategy"),
     ):
         if config := rest.pop(name, None):
-            data[key] = {inner: config[theirs]} if config.get(theirs) else {}
+            data[key] = {inner: config[api_key]} if config.get(api_key) else {}
             if deployment := _deployment(config.get("DeploymentConfig")):
                 data[key]["deployment"] = deployment
 

@@ -10,7 +10,7 @@ from typing import Any
 from .. import catalog
 from ..spec.storage import LustreFileSystem
 from .draft import Draft, Values, kubernetes, pairs, platform_name, region_of, role_arn
-from .groups import Around, canonical, group_of
+from .groups import ClusterDefaults, canonical, group_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
     name = platform_name(prefix)
     draft.put("name", name, f"the source uses {prefix}" if name != prefix else "")
     groups = _groups(values, draft, "InstanceGroupSettings")
-    zones = stated.zones or tuple(values.many("AvailabilityZoneIds") if values.said("AvailabilityZoneIds") else ())
+    zones = stated.zones or tuple(values.many("AvailabilityZoneIds") if values.is_set("AvailabilityZoneIds") else ())
     targets = [str(group["TargetAvailabilityZoneId"]) for group in groups if group.get("TargetAvailabilityZoneId")]
     region = stated.region or region_of(zones or targets)
     draft.put("region", region)
@@ -43,21 +43,21 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
     _eks(values, draft, prefix)
     _dependencies(values, draft)
     _cluster(values, draft, name, stated, region)
-    own = [] if values.on("CreateSecurityGroupStack") else values.many("SecurityGroupIds")
-    around = Around(security_group_ids=own, execution_role_arn=draft.get("cluster.execution_role_arn"))
-    found = [group_of(group, around) for group in groups]
+    group_ids = [] if values.on("CreateSecurityGroupStack") else values.many("SecurityGroupIds")
+    defaults = ClusterDefaults(security_group_ids=group_ids, execution_role_arn=draft.get("cluster.execution_role_arn"))
+    found = [group_of(group, defaults) for group in groups]
     draft.put("cluster.instance_groups", [group.data for group in found] or None)
-    _restricted(values, draft, around)
+    _restricted(values, draft, defaults)
     for group in found:
         draft.losses += [f"group {group.data.get('name')}: {loss}" for loss in group.losses]
-    if found and not values.said("InstanceGroupSettings"):
+    if found and not values.is_set("InstanceGroupSettings"):
         draft.notes["cluster.instance_groups"] = "the default of the official CLI; the source does not set a group"
     if values.on("EnableHPInferenceFeature"):
         draft.put("addons.inference_operator", {})
     _storage(values, draft, region)
     draft.put("tags", _tags(values["Tags"]) or None)
     if cli:
-        draft.told.append("the official CLI adds four random characters to resource_name_prefix at each creation")
+        draft.messages.append("the official CLI adds four random characters to resource_name_prefix at each creation")
 
 
 def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple[str, ...]) -> None:
@@ -88,7 +88,7 @@ def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple
                 "the route_table_id of each subnet, then interface_endpoints: [s3]"
             )
     if zones and not stated:
-        draft.told.append(f"availability_zone_ids ({', '.join(zones)}): used only when a VPC is created")
+        draft.messages.append(f"availability_zone_ids ({', '.join(zones)}): used only when a VPC is created")
     if len(stated) == len(nodes):
         for node, zone in zip(nodes, stated, strict=True):
             node["availability_zone_id"] = zone
@@ -96,12 +96,12 @@ def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple
     draft.put("network.existing.node_subnets", nodes or None)
     draft.put("network.existing.control_plane_subnet_ids", values.many("EksPrivateSubnetIds") or None)
     if not values.on("CreateSecurityGroupStack"):
-        own = values.many("SecurityGroupIds")
-        draft.put("network.existing.security_group_id", own[0] if own else None)
-        if own[1:]:
+        group_ids = values.many("SecurityGroupIds")
+        draft.put("network.existing.security_group_id", group_ids[0] if group_ids else None)
+        if group_ids[1:]:
             draft.losses.append(
-                f"security_group_ids ({', '.join(own[1:])}): nodes have one security group; set the others in "
-                "the groups' security_group_ids"
+                f"security_group_ids ({', '.join(group_ids[1:])}): nodes have one security group; set the "
+                "others in the groups' security_group_ids"
             )
     draft.data["network"].setdefault("existing", {})
 
@@ -112,7 +112,7 @@ def _eks(values: Values, draft: Draft, prefix: str) -> None:
         draft.put("eks.existing.security_group_id", values.text("SecurityGroupId") or None)
         return
     kubernetes(draft, values, "KubernetesVersion")
-    if values.said("EKSClusterName"):
+    if values.is_set("EKSClusterName"):
         draft.put("eks.cluster_name", f"{prefix}-{values.text('EKSClusterName')}")
 
 
@@ -136,8 +136,8 @@ def _dependencies(values: Values, draft: Draft) -> None:
             draft.losses.append(f"helm_operators ({key}={text}): not a value of the chart; it had no effect")
         else:
             into = draft.data.setdefault("dependencies", {}).setdefault("values", {})
-            *around, last = key.split(".")
-            for part in around:
+            *defaults, last = key.split(".")
+            for part in defaults:
                 into = into.setdefault(part, {})
             into[last] = {"true": True, "false": False}.get(text.lower(), text)
 
@@ -164,7 +164,7 @@ def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: st
         )
         draft.losses.append(f"the source does not create a HyperPod cluster ({why}); this config creates one")
     cluster_name = values.text("HyperPodClusterName")
-    if values.said("HyperPodClusterName") and cluster_name != name:
+    if values.is_set("HyperPodClusterName") and cluster_name != name:
         draft.put("cluster.cluster_name", cluster_name)
     if values.text("NodeProvisioningMode") != "Continuous":
         draft.put("cluster.provisioning", "Request", "the source does not request continuous provisioning")
@@ -188,9 +188,9 @@ def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: st
         )
 
 
-def _restricted(values: Values, draft: Draft, around: Around) -> None:
+def _restricted(values: Values, draft: Draft, defaults: ClusterDefaults) -> None:
     groups = _groups(values, draft, "RigSettings")
-    found = [group_of(group, around, restricted=True) for group in groups]
+    found = [group_of(group, defaults, restricted=True) for group in groups]
     if not found:
         return
     bucket = values.text("RigS3BucketName")
@@ -221,8 +221,8 @@ def _storage(values: Values, draft: Draft, region: str | None) -> None:
         system["lustre_version"] = values.text("FileSystemTypeVersion") or None
         system["compression"] = values.text("DataCompressionType") or None
     system["size_gib"] = values.number("StorageCapacity")
-    zone = values.text("FsxAvailabilityZoneId") if values.said("FsxAvailabilityZoneId") else ""
-    zone = zone or (values.text("FsxAvailabilityZone") if values.said("FsxAvailabilityZone") else "")
+    zone = values.text("FsxAvailabilityZoneId") if values.is_set("FsxAvailabilityZoneId") else ""
+    zone = zone or (values.text("FsxAvailabilityZone") if values.is_set("FsxAvailabilityZone") else "")
     subnet = values.text("FsxSubnetId")
     if subnet:
         nodes = draft.get("network.existing.node_subnets", [])
@@ -232,7 +232,7 @@ def _storage(values: Values, draft: Draft, region: str | None) -> None:
     if zone:
         system["availability_zone_id"] = zone
     draft.put("storage.lustre", [{key: value for key, value in system.items() if value is not None}])
-    if not values.said("CreateFsxStack"):
+    if not values.is_set("CreateFsxStack"):
         draft.notes["storage.lustre"] = "not set in the source: its default is to create a file system"
 
 

@@ -22,7 +22,7 @@ class Imported:
         data: data of the config, in its shortest form.
         text: text of the file.
         losses: what could not be imported, a sentence each.
-        told: other information.
+        messages: other information.
         findings: findings about the config, with fixes for values that only the user knows.
         platform: the platform; None if a required value is missing.
     """
@@ -30,7 +30,7 @@ class Imported:
     data: dict[str, Any]
     text: str
     losses: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     platform: Platform | None = None
 
@@ -58,7 +58,7 @@ def finished(draft: Draft, *, origin: str, file: str = "hyperpod.yaml") -> Impor
         data=data,
         text=text,
         losses=list(draft.losses),
-        told=list(draft.told),
+        messages=list(draft.messages),
         findings=[_with_cure(finding) for finding in checked.findings],
         platform=checked.platform,
     )

@@ -48,7 +48,7 @@ def stack(path: Path, stated: Stated | None = None) -> Draft:
     Raises:
         InvalidSpec: there are none, or two files contradict each other.
     """
-    files = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES) if path.is_dir() else [path]
+    files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
     found: dict[str, tuple[Any, Path]] = {}
     used: list[Path] = []
     problems: list[Finding] = []
@@ -73,7 +73,7 @@ def stack(path: Path, stated: Stated | None = None) -> Draft:
             [_finding(str(path), message, "specify the folder or file that is passed to `aws cloudformation`")]
         )
     draft = import_stack({name: value for name, (value, _) in found.items()}, stated)
-    draft.told += [f"read: {', '.join(map(str, used))}"] if path.is_dir() else []
+    draft.messages += [f"read: {', '.join(map(str, used))}"] if path.is_dir() else []
     return draft
 
 

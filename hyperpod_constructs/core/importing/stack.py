@@ -54,7 +54,7 @@ def import_stack(given: Mapping[str, Any], stated: Stated | None = None) -> Draf
     from_parameters(values, draft, stated or Stated())
     values.account_for(draft)
     draft.losses[:] = [_in_pascal(text) for text in draft.losses]
-    draft.told[:] = [_in_pascal(text) for text in draft.told]
+    draft.messages[:] = [_in_pascal(text) for text in draft.messages]
     return draft
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from .. import catalog
 from .conforming import VARIABLES, conform
 from .draft import Draft, Values, kubernetes, names, platform_name, role_arn
-from .groups import Around, group_of
+from .groups import ClusterDefaults, group_of
 from .parameters import LUSTRE_THROUGHPUT, NEED_VALUES, Stated
 
 _ENDPOINTS = {
@@ -62,7 +62,7 @@ def import_variables(given: Mapping[str, Any], stated: Stated | None = None) -> 
     name = platform_name(prefix)
     draft.put("name", name, f"the source uses {prefix}" if name != prefix else "")
     region = stated.region or values.text("aws_region")
-    draft.put("region", region, "" if stated.region or values.said("aws_region") else "the default of the module")
+    draft.put("region", region, "" if stated.region or values.is_set("aws_region") else "the default of the module")
     stated.put(draft)
     restricted = values["restricted_instance_groups"] or []
     groups = (values["instance_groups"] or []) if not restricted else []
@@ -114,7 +114,7 @@ def _network(values: Values, draft: Draft, stated: Stated, groups: Sequence[Mapp
             "create_private_subnet_module (true): new subnets in an existing VPC; create them first, and "
             "list them in network.existing.node_subnets"
         )
-    nodes: list[dict[str, Any]] = [{"subnet_id": one} for one in values.many("existing_private_subnet_ids")]
+    nodes: list[dict[str, Any]] = [{"subnet_id": subnet_id} for subnet_id in values.many("existing_private_subnet_ids")]
     if len(stated.zones) == len(nodes):
         for node, zone in zip(nodes, stated.zones, strict=True):
             node["availability_zone_id"] = zone
@@ -146,7 +146,7 @@ def _endpoints(values: Values, draft: Draft, *, closed: bool) -> None:
     if on and wanted and not closed:
         draft.put("network.interface_endpoints", [*draft.get("network.interface_endpoints", []), *wanted])
     elif closed:
-        draft.told.append(
+        draft.messages.append(
             "not required: create_..._endpoint: a closed network gets its required endpoints automatically"
         )
 
@@ -156,7 +156,7 @@ def _eks(values: Values, draft: Draft) -> None:
         draft.put("eks.existing.cluster_name", values.text("existing_eks_cluster_name"))
         return
     kubernetes(draft, values, "kubernetes_version")
-    if values.said("eks_cluster_name"):
+    if values.is_set("eks_cluster_name"):
         draft.put("eks.cluster_name", values.text("eks_cluster_name"))
     private, public = values.on("eks_endpoint_private_access"), values.on("eks_endpoint_public_access")
     if not (private and public):
@@ -178,7 +178,7 @@ def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: st
     if not values.on("create_hyperpod_module"):
         draft.losses.append("create_hyperpod_module (false): this config creates a HyperPod cluster")
     cluster_name = values.text("hyperpod_cluster_name")
-    if values.said("hyperpod_cluster_name") and cluster_name != name:
+    if values.is_set("hyperpod_cluster_name") and cluster_name != name:
         draft.put("cluster.cluster_name", cluster_name)
     if not values.on("auto_node_recovery"):
         draft.put("cluster.node_recovery", "None")
@@ -219,7 +219,7 @@ def _groups(draft: Draft, groups: Sequence[Any], restricted: Sequence[Any], valu
                 f"group {group.get('name')}: lifecycle_script ({script}): not copied; put it in a folder, and "
                 "set lifecycle.source to that folder"
             )
-        found.append(group_of(given, Around(lifecycle=lifecycle)))
+        found.append(group_of(given, ClusterDefaults(lifecycle=lifecycle)))
     draft.put("cluster.instance_groups", [group.data for group in found] or None)
     special: list[dict[str, Any]] = []
     for group in restricted:
@@ -245,7 +245,7 @@ def _groups(draft: Draft, groups: Sequence[Any], restricted: Sequence[Any], valu
 
 
 def _group(group: Mapping[str, Any], draft: Draft) -> dict[str, Any]:
-    given: dict[str, Any] = {theirs: group.get(name) for name, theirs in _GROUP.items()}
+    given: dict[str, Any] = {api_key: group.get(name) for name, api_key in _GROUP.items()}
     if size := group.get("ebs_volume_size_in_gb"):
         given["InstanceStorageConfigs"] = [{"EbsVolumeConfig": {"VolumeSizeInGB": size}}]
     checks = (("InstanceStress", "enable_stress_check"), ("InstanceConnectivity", "enable_connectivity_check"))
@@ -298,7 +298,7 @@ def _observability(values: Values, draft: Draft, region: str | None, stated: Sta
     if not values.on("create_grafana_workspace"):
         workspace = values.text("existing_grafana_workspace_id")
         grafana = {**grafana, "workspace_id": workspace} if workspace else {}
-    if grafana and values.said("grafana_workspace_name"):
+    if grafana and values.is_set("grafana_workspace_name"):
         grafana["workspace_name"] = values.text("grafana_workspace_name")
     if grafana:
         found["grafana"] = grafana
@@ -314,12 +314,12 @@ def _governance(values: Values, draft: Draft) -> None:
         target = quota.get("target") or {}
         team: dict[str, Any] = {"name": target.get("team_name") or quota.get("name")}
         if quota.get("name") != team["name"]:
-            draft.told.append(f"the quota {quota.get('name')!r} has its team's name here: {team['name']!r}")
+            draft.messages.append(f"the quota {quota.get('name')!r} has its team's name here: {team['name']!r}")
         team["description"] = quota.get("description") or None
-        team["quota"] = [_resource(one) for one in quota.get("compute_quota_resources") or ()]
+        team["quota"] = [_resource(quota_resource) for quota_resource in quota.get("compute_quota_resources") or ()]
         team["sharing"] = sharing.get("strategy")
         team["borrow_limit"] = sharing.get("borrow_limit")
-        team["borrow_limits"] = [_resource(one) for one in sharing.get("absolute_borrow_limits") or ()] or None
+        team["borrow_limits"] = [_resource(limit) for limit in sharing.get("absolute_borrow_limits") or ()] or None
         team["preempt"] = quota.get("preempt_team_tasks")
         team["fair_share_weight"] = target.get("fair_share_weight")
         team["active"] = quota.get("activation_state", "Enabled") == "Enabled"

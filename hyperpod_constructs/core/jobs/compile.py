@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..findings import Finding, InvalidSpec, errors
+from ..spec.base import is_token
 from ..spec.jobs import Job
 from .manifest import manifest_of
 from .names import HASH_LENGTH
@@ -22,6 +23,7 @@ def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dic
 
     Raises:
         InvalidSpec: the job has errors; its text lists the findings.
+        ValueError: the name has a hash of content with CDK tokens, and there is no `resolve`.
 
     >>> job = Job(name="smoke", image="registry/train:v1", instance_type="ml.g5.8xlarge", on_change="replace")
     >>> compile_job(job)["spec"]["replicaSpecs"][0]["template"]["spec"]["containers"][0]["resources"]["requests"]
@@ -37,8 +39,16 @@ def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dic
     if resolve is not None and (hidden := _dynamic_references(content)):
         raise InvalidSpec(hidden)  # resolved tokens
     if job.on_change == "new-object":
+        if resolve is None and is_token(json.dumps(content)):
+            raise ValueError(_TOKENS.format(job.name if not is_token(job.name) else "a job"))
         manifest["metadata"]["name"] = f"{job.name}-{content_hash(content)}"
     return manifest
+
+
+_TOKENS = (
+    "{}: some values are known only at deploy time (CDK tokens), and the name has a hash of the content, which must not "
+    "depend on their numbers: use TrainingJob, pass resolve=stack.resolve, or set on_change to replace"
+)
 
 
 def _dynamic_references(content: Any) -> list[Finding]:

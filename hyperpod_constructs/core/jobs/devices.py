@@ -11,7 +11,7 @@ from ..catalog._files import load
 from ..spec.jobs_replica import Replica
 
 
-def accelerator_resource(kind: InstanceType, replica: Replica) -> tuple[str, int] | None:
+def accelerator_resource(instance_type: InstanceType, replica: Replica) -> tuple[str, int] | None:
     """Returns the Kubernetes resource of the type's accelerators for the replica, and units per accelerator.
 
     >>> from hyperpod_constructs.core.catalog import instance_type
@@ -19,14 +19,16 @@ def accelerator_resource(kind: InstanceType, replica: Replica) -> tuple[str, int
     >>> accelerator_resource(trn1, Replica()), accelerator_resource(trn1, Replica(neuron_resource="neuroncore"))
     (('aws.amazon.com/neurondevice', 1), ('aws.amazon.com/neuroncore', 2))
     """
-    if kind.accelerator is None:
+    if instance_type.accelerator is None:
         return None
     if replica.accelerator_resource is not None:
         return replica.accelerator_resource, 1
-    if kind.accelerator.kind == "gpu":
-        return kind.accelerator.resource, 1
-    per_chip = (kind.accelerator.neuron_cores or 0) // kind.accelerator.count
-    name = next(name for name in kind.accelerator.resource_names if name.endswith("/" + replica.neuron_resource))
+    if instance_type.accelerator.kind == "gpu":
+        return instance_type.accelerator.resource, 1
+    per_chip = (instance_type.accelerator.neuron_cores or 0) // instance_type.accelerator.count
+    name = next(
+        name for name in instance_type.accelerator.resource_names if name.endswith("/" + replica.neuron_resource)
+    )
     return name, per_chip if replica.neuron_resource == "neuroncore" else 1
 
 
@@ -48,9 +50,9 @@ def named_types(replica: Replica, affinity: Mapping[str, Any] | None = None) -> 
     for term in _list(_at(required, "nodeSelectorTerms")):
         values = [
             value
-            for one in _list(_at(term, "matchExpressions"))
-            if _at(one, "key") in keys and _at(one, "operator") == "In"
-            for value in _list(_at(one, "values"))
+            for expression in _list(_at(term, "matchExpressions"))
+            if _at(expression, "key") in keys and _at(expression, "operator") == "In"
+            for value in _list(_at(expression, "values"))
         ]
         if not values:
             return ()  # this term allows any type
@@ -76,8 +78,8 @@ def accelerator_name(replica: Replica, affinity: Mapping[str, Any] | None = None
     """
     if replica.accelerator_resource is not None:
         return replica.accelerator_resource
-    kinds = [find_instance_type(name) for name in named_types(replica, affinity)]
-    if kinds and all(kind is not None and kind.is_neuron for kind in kinds):
+    types = [find_instance_type(name) for name in named_types(replica, affinity)]
+    if types and all(instance_type is not None and instance_type.is_neuron for instance_type in types):
         return f"aws.amazon.com/{replica.neuron_resource}"
     return "nvidia.com/gpu"
 
@@ -92,18 +94,18 @@ def mig_share(profile: str, count: int) -> Decimal:
     return Decimal(count * _slices(profile)) / slices
 
 
-def mig_per_node(profile: str, kind: InstanceType) -> int:
+def mig_per_node(profile: str, instance_type: InstanceType) -> int:
     """Number of partitions of a profile per node, limited by the compute slices and memory of its GPUs.
 
     >>> from hyperpod_constructs.core.catalog import instance_type
     >>> [mig_per_node(f"mig-{name}", instance_type("ml.p5.48xlarge")) for name in ("1g.10gb", "1g.20gb", "3g.40gb")]
     [56, 32, 16]
     """
-    if kind.accelerator is None or not kind.mig_profiles:
+    if instance_type.accelerator is None or not instance_type.mig_profiles:
         return 0
     by_slices: int = load("jobs")["mig"]["slices_per_gpu"] // _slices(profile)
-    by_memory = round(max(map(_gigabytes, kind.mig_profiles)) / _gigabytes(profile))
-    return kind.accelerator.count * min(by_slices, by_memory)
+    by_memory = round(max(map(_gigabytes, instance_type.mig_profiles)) / _gigabytes(profile))
+    return instance_type.accelerator.count * min(by_slices, by_memory)
 
 
 def _slices(profile: str) -> int:

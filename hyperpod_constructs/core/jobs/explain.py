@@ -40,8 +40,8 @@ def explained(job: Job, cluster: Cluster | None = None) -> dict[str, Any]:
     manifest = compile_job(job)["metadata"]
     replicas = []
     for part in job.parts:
-        sized, kind = share(part, job), find_instance_type(part.instance_type) if part.instance_type else None
-        groups = cluster.groups if cluster is not None and kind is not None else ()
+        sized, instance_type = share(part, job), find_instance_type(part.instance_type) if part.instance_type else None
+        groups = cluster.groups if cluster is not None and instance_type is not None else ()
         replicas.append(
             {
                 "name": part.name,
@@ -51,9 +51,15 @@ def explained(job: Job, cluster: Cluster | None = None) -> dict[str, Any]:
                 "numbers": [{"name": step.name, "value": step.value, "how": step.how} for step in sized.steps],
                 "per_node": sized.per_node,
                 "groups": [
-                    {"name": group.name, "nodes": group.most, "replicas": group.most * (sized.per_node or 0)}
+                    {
+                        "name": group.name,
+                        "nodes": group.max_instances,
+                        "replicas": group.max_instances * (sized.per_node or 0),
+                    }
                     for group in groups
-                    if kind is not None and kind.name in group.types and part.instance_group in (None, group.name)
+                    if instance_type is not None
+                    and instance_type.name in group.types
+                    and part.instance_group in (None, group.name)
                 ],
             }
         )
@@ -125,14 +131,14 @@ def _totals(part: ReplicaSpec, sized: Share) -> Iterator[str]:
 
 
 def _room(part: ReplicaSpec, sized: Share, cluster: Cluster | None) -> Iterator[str]:
-    kind = find_instance_type(part.instance_type) if part.instance_type else None
-    if kind is None or sized.per_node is None:
+    instance_type = find_instance_type(part.instance_type) if part.instance_type else None
+    if instance_type is None or sized.per_node is None:
         return
     bound = _bound(sized, part)
     yield f"    {_count(sized.per_node, 'replica')} per node{bound}"
     for group in cluster.groups if cluster is not None else ():
-        if kind.name in group.types and part.instance_group in (None, group.name):
-            nodes = group.most
+        if instance_type.name in group.types and part.instance_group in (None, group.name):
+            nodes = group.max_instances
             yield (
                 f"    group {group.name} ({_count(nodes, 'node')}) can run {_count(nodes * sized.per_node, 'replica')}"
             )

@@ -21,7 +21,7 @@ def job_kind(data: object) -> str | None:
     if not isinstance(data, Mapping) or "apiVersion" not in data:
         return None
     kind = str(data.get("kind")).lower()
-    return next((one for one in JOB_KINDS if one.lower() == kind), None)
+    return next((job_kind for job_kind in JOB_KINDS if job_kind.lower() == kind), None)
 
 
 def is_manifest(data: object) -> bool:

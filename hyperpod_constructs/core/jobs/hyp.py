@@ -137,16 +137,18 @@ class _Conversion:
         self._equal_limits()
         for key in _SAME:
             self._take(key, key)
-        for theirs, ours in _RENAMED.items():
-            self._take(theirs, ours)
+        for source_key, spec_key in _RENAMED.items():
+            self._take(source_key, spec_key)
         self._scheduler()
         if "memory_gib" in self.data:  # in the CLI, the limit equals the request
             self.data.setdefault("memory_limit_gib", self.data["memory_gib"])
         self._count()
         self._policies()
         self._volumes()
-        # this library's fields are allowed in a config; unknown keys are rejected later
-        for key, value in self.given.items():
+        for (
+            key,
+            value,
+        ) in self.given.items():  # this library's fields are allowed in a config; unknown keys are rejected later
             if key not in _HANDLED:
                 self.data.setdefault(key, value)
         self._notes()
@@ -170,10 +172,10 @@ class _Conversion:
             return self.written.get(path, str(value).lower())
         return self.written.get(path, str(value)) if isinstance(value, int | float) else value
 
-    def _take(self, theirs: str, ours: str) -> None:
-        if theirs in self.given:
-            self.data[ours] = self.given[theirs]
-            self.keys[ours] = theirs
+    def _take(self, source_key: str, spec_key: str) -> None:
+        if source_key in self.given:
+            self.data[spec_key] = self.given[source_key]
+            self.keys[spec_key] = source_key
 
     def _scheduler(self) -> None:
         """The CLI's README lists Kueue as a scheduler type, but the queue selects Kueue."""
@@ -213,20 +215,22 @@ class _Conversion:
             self.keys["run_policy"] = (
                 "max_retry" if "max_retry" in self.given else "elastic_scale_up_snooze_time_in_seconds"
             )
-        elastic = {ours: self.given[theirs] for theirs, ours in _ELASTIC.items() if theirs in self.given}
-        most = self.given.get("max_replica_count", self.given.get("max_node_count"))
+        elastic = {
+            spec_key: self.given[source_key] for source_key, spec_key in _ELASTIC.items() if source_key in self.given
+        }
+        max_replicas = self.given.get("max_replica_count", self.given.get("max_node_count"))
         if {"max_replica_count", "max_node_count"} <= self.given.keys():
             self._error(
                 "max_node_count", "conflicts with max_replica_count, which has the same meaning", "remove one of them"
             )
-        if elastic or most is not None:
-            if most is None and elastic.get("discrete_values"):
-                most = max(elastic["discrete_values"])
-            if most is None:
+        if elastic or max_replicas is not None:
+            if max_replicas is None and elastic.get("discrete_values"):
+                max_replicas = max(elastic["discrete_values"])
+            if max_replicas is None:
                 self._error(
                     "max_replica_count", "is missing: an elastic job requires a maximum number of replicas", "add it"
                 )
-            self.data["elastic"] = {"max_replicas": most or 1, **elastic}
+            self.data["elastic"] = {"max_replicas": max_replicas or 1, **elastic}
             self.keys["elastic"] = next(key for key in self.given if key.startswith(("elastic_", "max_")))
 
     def _volumes(self) -> None:
@@ -247,17 +251,19 @@ class _Conversion:
         if source is None:
             self._error(f"{path}.type", f"{volume.get('type')!r} is not hostPath or pvc", "write one of them")
             return
-        theirs, ours = source
-        if not volume.get(theirs):
-            self._error(path, f"a volume of type {volume['type']} requires {theirs}", f"add {theirs}")
+        source_key, spec_key = source
+        if not volume.get(source_key):
+            self._error(path, f"a volume of type {volume['type']} requires {source_key}", f"add {source_key}")
             return
         read_only = volume.get("read_only")
         if isinstance(read_only, str):
             read_only = {"true": True, "false": False}.get(read_only.lower(), read_only)
         taken = {key: volume[key] for key in ("name", "mount_path") if volume.get(key) is not None}
-        extra = {key: volume[key] for key in volume if key not in ("name", "mount_path", "type", "read_only", theirs)}
+        extra = {
+            key: volume[key] for key in volume if key not in ("name", "mount_path", "type", "read_only", source_key)
+        }
         stated = {} if read_only is None else {"read_only": read_only}
-        self.data.setdefault("volumes", []).append({**taken, ours: volume[theirs], **stated, **extra})
+        self.data.setdefault("volumes", []).append({**taken, spec_key: volume[source_key], **stated, **extra})
 
     def _notes(self) -> None:
         if "on_change" not in self.data:

@@ -195,9 +195,9 @@ def pod_templates(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     ['spec.pytorchReplicaSpecs.Worker.template']
     """
     spec = manifest.get("spec") or {}
-    for index, one in enumerate(spec.get("replicaSpecs") or ()):
-        yield f"spec.replicaSpecs[{index}].template", one.get("template") or {}
-    for role, one in (spec.get("pytorchReplicaSpecs") or {}).items():
-        yield f"spec.pytorchReplicaSpecs.{role}.template", (one or {}).get("template") or {}
+    for index, replica_spec in enumerate(spec.get("replicaSpecs") or ()):
+        yield f"spec.replicaSpecs[{index}].template", replica_spec.get("template") or {}
+    for role, replica_spec in (spec.get("pytorchReplicaSpecs") or {}).items():
+        yield f"spec.pytorchReplicaSpecs.{role}.template", (replica_spec or {}).get("template") or {}
     if isinstance(spec.get("template"), Mapping):
         yield "spec.template", spec["template"]

@@ -60,8 +60,8 @@ def _pod(spec: Json) -> Iterator[Flaw]:
             yield from _name(container["name"], f"{path}.name", taken)
             yield from _container(container, path, volumes, kind)
     yield from _volumes(spec)
-    for index, one in _each(spec.get("tolerations")):
-        yield from _toleration(one, f"spec.tolerations[{index}]")
+    for index, toleration in _each(spec.get("tolerations")):
+        yield from _toleration(toleration, f"spec.tolerations[{index}]")
     yield from _affinity(spec.get("affinity") or {})
     yield from _labels(spec.get("nodeSelector"), "spec.nodeSelector")
     yield from _spread(spec)
@@ -115,15 +115,15 @@ def _rights(security: Json, path: str) -> Iterator[Flaw]:
 
 
 def _env(container: Json, path: str) -> Iterator[Flaw]:
-    for index, one in _each(container.get("env")):
-        place, name, source = f"{path}.env[{index}]", one["name"], one.get("valueFrom")
+    for index, variable in _each(container.get("env")):
+        place, name, source = f"{path}.env[{index}]", variable["name"], variable.get("valueFrom")
         if not is_token(name) and not matches("environment_variable", name):
             yield Flaw(
                 f"{place}.name",
                 f"{name!r} is not a valid environment variable name",
                 "use letters, digits and '_'",
             )
-        if source is not None and one.get("value"):
+        if source is not None and variable.get("value"):
             yield Flaw(place, f"{name} has a value and a source", "remove one of them")
         if source is not None and len([1 for value in source.values() if value]) != 1:
             yield Flaw(
@@ -131,8 +131,8 @@ def _env(container: Json, path: str) -> Iterator[Flaw]:
                 f"{name} requires exactly one source",
                 "specify one secret key, config map key or field",
             )
-    for index, one in _each(container.get("envFrom")):
-        if len([1 for key in ("configMapRef", "secretRef") if one.get(key)]) != 1:
+    for index, env_from in _each(container.get("envFrom")):
+        if len([1 for key in ("configMapRef", "secretRef") if env_from.get(key)]) != 1:
             yield Flaw(
                 f"{path}.envFrom[{index}]", "requires exactly one of configMapRef and secretRef", "remove one of them"
             )
@@ -140,10 +140,10 @@ def _env(container: Json, path: str) -> Iterator[Flaw]:
 
 def _ports(container: Json, path: str) -> Iterator[Flaw]:
     seen: set[str] = set()
-    for index, one in _each(container.get("ports")):
-        place, name = f"{path}.ports[{index}]", one.get("name")
+    for index, container_port in _each(container.get("ports")):
+        place, name = f"{path}.ports[{index}]", container_port.get("name")
         for field in ("containerPort", "hostPort"):
-            port = one.get(field)
+            port = container_port.get(field)
             if isinstance(port, int) and not limit("port").allows(port) and not (field == "hostPort" and port == 0):
                 yield Flaw(f"{place}.{field}", f"{port} is not a valid port", f"use 1 to {limit('port').value}")
         if name and not is_token(name) and not matches("port_name", name):
@@ -156,12 +156,12 @@ def _ports(container: Json, path: str) -> Iterator[Flaw]:
 
 def _mounts(container: Json, path: str, volumes: set[str]) -> Iterator[Flaw]:
     seen: set[str] = set()
-    for index, one in _each(container.get("volumeMounts")):
-        place, at, sub = f"{path}.volumeMounts[{index}]", one["mountPath"], one.get("subPath") or ""
-        if one["name"] not in volumes:
+    for index, mount in _each(container.get("volumeMounts")):
+        place, at, sub = f"{path}.volumeMounts[{index}]", mount["mountPath"], mount.get("subPath") or ""
+        if mount["name"] not in volumes:
             yield Flaw(
                 f"{place}.name",
-                f"the pod has no volume {one['name']!r}",
+                f"the pod has no volume {mount['name']!r}",
                 f"its volumes are {', '.join(sorted(volumes)) or 'none'}",
             )
         if not at or (not is_token(at) and ":" in at):
@@ -196,9 +196,9 @@ def _resources(resources: Json, path: str) -> Iterator[Flaw]:
             if side == "requests" and other is None and fixed:
                 yield Flaw(place, f"{name} has a request without a limit", "set the same limit")
             elif side == "requests" and other is not None and (number > other or (fixed and number != other)):
-                what, which = ("must equal its limit", "") if fixed else ("exceeds its limit", "above-limit")
+                what, kind = ("must equal its limit", "") if fixed else ("exceeds its limit", "above-limit")
                 message = f"the request {value} of {name} {what} {limits[name]}"
-                yield Flaw(place, message, "use the same value for both", which)
+                yield Flaw(place, message, "use the same value for both", kind)
     pages = any(name.startswith("hugepages-") and amount(value) for name, value in {**requests, **limits}.items())
     if pages and not any(name in {**requests, **limits} for name in ("cpu", "memory")):
         yield Flaw(path, "huge pages require a request or limit of cpu or memory", "set memory")
@@ -239,8 +239,12 @@ def _source(volume: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(f"{path}.nfs.path", f"{exported!r} is not an absolute path", "start it with /")
 
 
-def _toleration(one: Json, path: str) -> Iterator[Flaw]:
-    key, operator, value = one.get("key") or "", one.get("operator") or "Equal", one.get("value") or ""
+def _toleration(toleration: Json, path: str) -> Iterator[Flaw]:
+    key, operator, value = (
+        toleration.get("key") or "",
+        toleration.get("operator") or "Equal",
+        toleration.get("value") or "",
+    )
     if not key and operator != "Exists":
         yield Flaw(
             path, "has no key, which is valid only with the operator Exists", "add the key, or use the operator Exists"
@@ -259,7 +263,7 @@ def _toleration(one: Json, path: str) -> Iterator[Flaw]:
             f"{value!r} is not a valid taint value",
             "use up to 63 characters: letters, digits, '-', '_' and '.'",
         )
-    if one.get("tolerationSeconds") is not None and one.get("effect") != "NoExecute":
+    if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
         yield Flaw(
             path, "has seconds, which require the effect NoExecute", "remove seconds, or use the effect NoExecute"
         )
@@ -275,9 +279,9 @@ def _affinity(affinity: Json) -> Iterator[Flaw]:
         for index, term in _each(required.get("nodeSelectorTerms")):
             yield from _term(term, f"{base}[{index}]")
     base = "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution"
-    for index, one in _each(node.get("preferredDuringSchedulingIgnoredDuringExecution")):
-        yield from _weight(one, f"{base}[{index}]")
-        yield from _term(one["preference"], f"{base}[{index}].preference")
+    for index, preferred in _each(node.get("preferredDuringSchedulingIgnoredDuringExecution")):
+        yield from _weight(preferred, f"{base}[{index}]")
+        yield from _term(preferred["preference"], f"{base}[{index}].preference")
     for kind in ("podAffinity", "podAntiAffinity"):
         yield from _pod_affinity(affinity.get(kind) or {}, f"spec.affinity.{kind}")
 
@@ -286,14 +290,14 @@ def _term(term: Json, path: str) -> Iterator[Flaw]:
     if not term.get("matchExpressions") and not term.get("matchFields"):
         yield Flaw(path, "is an empty term, which does not select any node", "add matchExpressions, or remove the term")
     for field in ("matchExpressions", "matchFields"):
-        for index, one in _each(term.get(field)):
-            yield from _expression(one, f"{path}.{field}[{index}]")
+        for index, expression in _each(term.get(field)):
+            yield from _expression(expression, f"{path}.{field}[{index}]")
 
 
-def _expression(one: Json, path: str) -> Iterator[Flaw]:
-    operator, values = one.get("operator"), one.get("values") or []
-    if not is_token(one["key"]) and not matches("pod_label_key", one["key"]):
-        yield Flaw(f"{path}.key", f"{one['key']!r} is not a valid label key", "use prefix/name")
+def _expression(expression: Json, path: str) -> Iterator[Flaw]:
+    operator, values = expression.get("operator"), expression.get("values") or []
+    if not is_token(expression["key"]) and not matches("pod_label_key", expression["key"]):
+        yield Flaw(f"{path}.key", f"{expression['key']!r} is not a valid label key", "use prefix/name")
     if operator in ("In", "NotIn") and not values:
         yield Flaw(path, f"the operator {operator} requires values", "add values, or use the operator Exists")
     elif operator in ("Exists", "DoesNotExist") and values:
@@ -303,38 +307,38 @@ def _expression(one: Json, path: str) -> Iterator[Flaw]:
 
 
 def _pod_affinity(affinity: Json, base: str) -> Iterator[Flaw]:
-    for index, one in _each(affinity.get("requiredDuringSchedulingIgnoredDuringExecution")):
-        yield from _pod_term(one, f"{base}.requiredDuringSchedulingIgnoredDuringExecution[{index}]")
-    for index, one in _each(affinity.get("preferredDuringSchedulingIgnoredDuringExecution")):
+    for index, term in _each(affinity.get("requiredDuringSchedulingIgnoredDuringExecution")):
+        yield from _pod_term(term, f"{base}.requiredDuringSchedulingIgnoredDuringExecution[{index}]")
+    for index, term in _each(affinity.get("preferredDuringSchedulingIgnoredDuringExecution")):
         path = f"{base}.preferredDuringSchedulingIgnoredDuringExecution[{index}]"
-        yield from _weight(one, path)
-        yield from _pod_term(one["podAffinityTerm"], f"{path}.podAffinityTerm")
+        yield from _weight(term, path)
+        yield from _pod_term(term["podAffinityTerm"], f"{path}.podAffinityTerm")
 
 
-def _weight(one: Json, path: str) -> Iterator[Flaw]:
-    if isinstance(one.get("weight"), int) and not limit("affinity_weight").allows(one["weight"]):
+def _weight(term: Json, path: str) -> Iterator[Flaw]:
+    if isinstance(term.get("weight"), int) and not limit("affinity_weight").allows(term["weight"]):
         yield Flaw(
-            f"{path}.weight", f"{one['weight']} is not a valid weight", f"use 1 to {limit('affinity_weight').value}"
+            f"{path}.weight", f"{term['weight']} is not a valid weight", f"use 1 to {limit('affinity_weight').value}"
         )
 
 
-def _pod_term(one: Json, path: str) -> Iterator[Flaw]:
-    if not one.get("topologyKey"):
+def _pod_term(term: Json, path: str) -> Iterator[Flaw]:
+    if not term.get("topologyKey"):
         yield Flaw(f"{path}.topologyKey", "is empty", "use a node label such as kubernetes.io/hostname")
-    yield from _selector(one.get("labelSelector") or {}, f"{path}.labelSelector")
+    yield from _selector(term.get("labelSelector") or {}, f"{path}.labelSelector")
 
 
 def _selector(selector: Json, path: str) -> Iterator[Flaw]:
     yield from _labels(selector.get("matchLabels"), f"{path}.matchLabels")
-    for index, one in _each(selector.get("matchExpressions")):
-        yield from _expression(one, f"{path}.matchExpressions[{index}]")
+    for index, expression in _each(selector.get("matchExpressions")):
+        yield from _expression(expression, f"{path}.matchExpressions[{index}]")
 
 
 def _spread(spec: Json) -> Iterator[Flaw]:
-    for index, one in _each(spec.get("topologySpreadConstraints")):
+    for index, constraint in _each(spec.get("topologySpreadConstraints")):
         path = f"spec.topologySpreadConstraints[{index}]"
-        if not one.get("topologyKey"):
+        if not constraint.get("topologyKey"):
             yield Flaw(f"{path}.topologyKey", "is empty", "use a node label such as kubernetes.io/hostname")
-        if isinstance(one.get("maxSkew"), int) and one["maxSkew"] < 1:
-            yield Flaw(f"{path}.maxSkew", f"{one['maxSkew']} is not a valid skew", "use 1 or more")
-        yield from _selector(one.get("labelSelector") or {}, f"{path}.labelSelector")
+        if isinstance(constraint.get("maxSkew"), int) and constraint["maxSkew"] < 1:
+            yield Flaw(f"{path}.maxSkew", f"{constraint['maxSkew']} is not a valid skew", "use 1 or more")
+        yield from _selector(constraint.get("labelSelector") or {}, f"{path}.labelSelector")

@@ -72,7 +72,10 @@ def pod_template(job: Job, part: ReplicaSpec) -> dict[str, Any]:
     """The pod template of one replica spec, with the patches merged in last."""
     sized = share(part, job)
     once = {volume.name: volume for volume in reversed(part.volumes)}
-    volumes = [*(_volume(one, part.volumes) for one in reversed(once.values())), *_shared_memory(job, part, sized)]
+    volumes = [
+        *(_volume(toleration, part.volumes) for toleration in reversed(once.values())),
+        *_shared_memory(job, part, sized),
+    ]
     spec = some(
         serviceAccountName=part.service_account,
         schedulerName=part.scheduler_name,
@@ -86,16 +89,16 @@ def pod_template(job: Job, part: ReplicaSpec) -> dict[str, Any]:
         securityContext=_pod_security(part.security),
         nodeSelector=_node_selector(part),
         affinity=dict(part.affinity),
-        tolerations=[_toleration(one) for one in part.tolerations],
-        topologySpreadConstraints=[_spread(one, job) for one in part.topology_spread],
-        initContainers=[_container(one, part) for one in part.init_containers],
-        containers=[_main(job, part, sized), *(_container(one, part) for one in part.sidecars)],
+        tolerations=[_toleration(toleration) for toleration in part.tolerations],
+        topologySpreadConstraints=[_spread(constraint, job) for constraint in part.topology_spread],
+        initContainers=[_container(container, part) for container in part.init_containers],
+        containers=[_main(job, part, sized), *(_container(container, part) for container in part.sidecars)],
         volumes=volumes,
     )
     if job.kind == "Job":
         spec = {"restartPolicy": part.restart_pods or "Never", **spec}
-    own = job_labels(job) if job.kind == "HyperPodPyTorchJob" else job.labels
-    labels = {"app": job.name, **own, **part.pod_labels}
+    job_labels_ = job_labels(job) if job.kind == "HyperPodPyTorchJob" else job.labels
+    labels = {"app": job.name, **job_labels_, **part.pod_labels}
     template = {
         "metadata": some(labels=labels, annotations={**job_annotations(job), **part.pod_annotations}),
         "spec": spec,
@@ -130,7 +133,7 @@ def _main(job: Job, part: ReplicaSpec, sized: Share) -> dict[str, Any]:
         workingDir=part.working_dir,
         ports=_ports(part.ports),
         env=_env({**_preset_env(job, part), **part.env}),
-        envFrom=[_env_from(one) for one in part.env_from],
+        envFrom=[_env_from(source) for source in part.env_from],
         resources=sized.resources,
         volumeMounts=mounts,
         securityContext=_security(part.security, _preset_capabilities(job, part)),
@@ -139,10 +142,12 @@ def _main(job: Job, part: ReplicaSpec, sized: Share) -> dict[str, Any]:
 
 
 def _container(container: Container, part: ReplicaSpec) -> dict[str, Any]:
-    mounts = [_mount(one) for one in part.volumes if one.name in container.volumes and one.mount_path is not None]
+    mounts = [
+        _mount(volume) for volume in part.volumes if volume.name in container.volumes and volume.mount_path is not None
+    ]
     mounts += [
-        some(name=one.volume, mountPath=one.path, subPath=one.sub_path, readOnly=one.read_only)
-        for one in container.mounts
+        some(name=mount.volume, mountPath=mount.path, subPath=mount.sub_path, readOnly=mount.read_only)
+        for mount in container.mounts
     ]
     requests: dict[str, str] = {}
     limits: dict[str, str] = {}
@@ -150,9 +155,11 @@ def _container(container: Container, part: ReplicaSpec) -> dict[str, Any]:
         requests["cpu"] = quantity(container.vcpu)
     if container.memory_gib:
         requests["memory"] = quantity(container.memory_gib, "Gi")
-    most = number(container.memory_limit_gib if container.memory_limit_gib is not None else container.memory_gib)
-    if most is not None:
-        limits["memory"] = quantity(most, "Gi")
+    memory_limit = number(
+        container.memory_limit_gib if container.memory_limit_gib is not None else container.memory_gib
+    )
+    if memory_limit is not None:
+        limits["memory"] = quantity(memory_limit, "Gi")
     if container.vcpu_limit:
         limits["cpu"] = quantity(container.vcpu_limit)
     built = some(
@@ -165,7 +172,7 @@ def _container(container: Container, part: ReplicaSpec) -> dict[str, Any]:
         restartPolicy="Always" if container.restart_always else None,
         ports=_ports(container.ports),
         env=_env(container.env),
-        envFrom=[_env_from(one) for one in container.env_from],
+        envFrom=[_env_from(source) for source in container.env_from],
         resources=some(requests=requests, limits=limits),
         volumeMounts=mounts,
         securityContext=_security(container.security),
@@ -177,8 +184,8 @@ def _preset_env(job: Job, part: ReplicaSpec) -> dict[str, str]:
     if not wants_efa_preset(part, job):
         return {}
     preset = load("jobs")["efa_preset"]
-    kind = find_instance_type(part.instance_type) if part.instance_type else None
-    return {**preset["env"], **(preset["gpu_env"] if kind is not None and kind.is_gpu else {})}
+    instance_type = find_instance_type(part.instance_type) if part.instance_type else None
+    return {**preset["env"], **(preset["gpu_env"] if instance_type is not None and instance_type.is_gpu else {})}
 
 
 def _env(env: Mapping[str, str | EnvSource]) -> list[dict[str, Any]]:
@@ -205,8 +212,8 @@ def _env_from(source: EnvFrom) -> dict[str, Any]:
 
 def _ports(ports: Iterable[Port]) -> list[dict[str, Any]]:
     return [
-        some(name=one.name, containerPort=one.port, protocol=one.protocol if one.protocol != "TCP" else None)
-        for one in ports
+        some(name=port.name, containerPort=port.port, protocol=port.protocol if port.protocol != "TCP" else None)
+        for port in ports
     ]
 
 
@@ -222,7 +229,7 @@ def _volume(volume: JobVolume, mounts: Iterable[JobVolume]) -> dict[str, Any]:
     elif volume.claim is not None or volume.fsx is not None:
         source["persistentVolumeClaim"] = some(
             claimName=volume.claim or volume.fsx,
-            readOnly=all(one.read_only for one in mounts if one.name == volume.name),
+            readOnly=all(mount.read_only for mount in mounts if mount.name == volume.name),
         )
     elif volume.empty_dir is not None:
         size = volume.empty_dir.size_gib

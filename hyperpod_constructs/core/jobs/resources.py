@@ -59,11 +59,11 @@ class Share:
         return {key: dict(part) for key, part in (("requests", self.requests), ("limits", self.limits)) if part}
 
 
-def beside(job: PodFields) -> tuple[Decimal, Decimal]:
+def other_containers(job: PodFields) -> tuple[Decimal, Decimal]:
     """CPU and GiB that the other containers request."""
-    running = [*job.sidecars, *(one for one in job.init_containers if one.restart_always)]
-    vcpu = sum((exact(one.vcpu) for one in running if one.vcpu), Decimal())
-    return vcpu, sum((exact(one.memory_gib) for one in running if one.memory_gib), Decimal())
+    running = [*job.sidecars, *(container for container in job.init_containers if container.restart_always)]
+    vcpu = sum((exact(container.vcpu) for container in running if container.vcpu), Decimal())
+    return vcpu, sum((exact(container.memory_gib) for container in running if container.memory_gib), Decimal())
 
 
 def share(replica: Replica, job: Job) -> Share:
@@ -79,7 +79,7 @@ def share(replica: Replica, job: Job) -> Share:
     pod = replica if isinstance(replica, PodFields) else job
     asked = tuple(getattr(replica, name) for name in _ASKED)
     device = accelerator_name(replica, pod.affinity)
-    return _cached_share(asked, *beside(pod), _hugepages(replica, job), device)
+    return _cached_share(asked, *other_containers(pod), _hugepages(replica, job), device)
 
 
 _ASKED = (
@@ -92,12 +92,12 @@ _ASKED = (
 @follows_facts
 @lru_cache(maxsize=1024)
 def _cached_share(
-    asked: tuple[Any, ...], beside_vcpu: Decimal, beside_memory: Decimal, hugepages: int, device: str
+    asked: tuple[Any, ...], other_vcpu: Decimal, other_memory: Decimal, hugepages: int, device: str
 ) -> Share:
     """Cached: jobs of one cluster usually request the same few shares, and several rules use each."""
     replica = Replica.model_construct(None, **dict(zip(_ASKED, asked, strict=True)))
-    kind = find_instance_type(replica.instance_type) if replica.instance_type else None
-    return _share(replica, kind, beside_vcpu, beside_memory, hugepages, device)
+    instance_type = find_instance_type(replica.instance_type) if replica.instance_type else None
+    return _share(replica, instance_type, other_vcpu, other_memory, hugepages, device)
 
 
 def _hugepages(replica: Replica, job: Job) -> int:
@@ -111,8 +111,8 @@ def wants_efa_preset(replica: Replica, job: Job) -> bool:
     """Whether the EFA preset applies: it is enabled, and the job has several nodes with EFA."""
     if not job.efa_preset or replica.efa == 0 or job_size(job) < 2:
         return False
-    kind = find_instance_type(replica.instance_type) if replica.instance_type else None
-    return kind is None or kind.supports_efa
+    instance_type = find_instance_type(replica.instance_type) if replica.instance_type else None
+    return instance_type is None or instance_type.supports_efa
 
 
 def job_size(job: Job) -> int:
@@ -122,9 +122,9 @@ def job_size(job: Job) -> int:
 
 def _share(
     replica: Replica,
-    kind: InstanceType | None,
-    beside_vcpu: Decimal,
-    beside_memory: Decimal,
+    instance_type: InstanceType | None,
+    other_vcpu: Decimal,
+    other_memory: Decimal,
     hugepages: int,
     device: str,
 ) -> Share:
@@ -134,11 +134,11 @@ def _share(
     devices: dict[str, int] = {}
     part = Decimal()
     efa = replica.efa or 0
-    if kind is not None:
-        part, why = _part(replica, kind)
-        vcpu, memory = _derive(replica, kind, part, why, beside_vcpu, beside_memory, steps)
-        devices = _devices(replica, kind, part, steps)
-        efa = _efa(replica, kind, part, why, steps)
+    if instance_type is not None:
+        part, why = _part(replica, instance_type)
+        vcpu, memory = _derive(replica, instance_type, part, why, other_vcpu, other_memory, steps)
+        devices = _devices(replica, instance_type, part, steps)
+        efa = _efa(replica, instance_type, part, why, steps)
     elif replica.instance_type is None:
         devices = _unplaced(replica, device, steps)
     if (stated := number(replica.vcpu)) is not None:
@@ -158,21 +158,21 @@ def _share(
         how = "as specified" if replica.hugepages_2mi_mib is not None else "EFA preset"
         steps.append(Step(HUGEPAGES, f"{hugepages}Mi", how))
     limits: dict[str, int | str] = dict(fixed)
-    most = memory_limit(replica, kind, memory)
-    if most is not None:
-        limits["memory"] = quantity(most, "Gi")
+    max_memory = memory_limit(replica, instance_type, memory)
+    if max_memory is not None:
+        limits["memory"] = quantity(max_memory, "Gi")
     if replica.ephemeral_storage_limit_gib is not None:
         limits[EPHEMERAL] = quantity(replica.ephemeral_storage_limit_gib, "Gi")
     if replica.vcpu_limit is not None:
         limits["cpu"] = quantity(replica.vcpu_limit)
-    whole = _whole(kind, part)
+    whole = _whole(instance_type, part)
     per_node = None
-    if kind is not None:
-        per_node = _per_node(replica, kind, (vcpu or 0) + beside_vcpu, (memory or 0) + beside_memory, whole, efa)
+    if instance_type is not None:
+        per_node = _per_node(replica, instance_type, (vcpu or 0) + other_vcpu, (memory or 0) + other_memory, whole, efa)
     return Share({**requests, **fixed}, limits, vcpu, memory, whole, efa, tuple(steps), per_node)
 
 
-def memory_limit(replica: Replica, kind: InstanceType | None, memory: Decimal | None) -> Decimal | None:
+def memory_limit(replica: Replica, instance_type: InstanceType | None, memory: Decimal | None) -> Decimal | None:
     """GiB of the memory limit: the configured value, or the request; None for none.
 
     A request that is set for all accelerators of a node has no limit: the pod has the node to itself, and with a limit
@@ -181,14 +181,16 @@ def memory_limit(replica: Replica, kind: InstanceType | None, memory: Decimal | 
     if replica.memory_limit_gib is not None:
         return number(replica.memory_limit_gib)
     stated = number(replica.memory_gib) is not None
-    return None if stated and has_all_accelerators(replica, kind) else memory
+    return None if stated and has_all_accelerators(replica, instance_type) else memory
 
 
-def has_all_accelerators(replica: Replica, kind: InstanceType | None) -> bool:
+def has_all_accelerators(replica: Replica, instance_type: InstanceType | None) -> bool:
     """Whether a replica uses all accelerators of its node; True also if its type is unknown and this is possible."""
     if replica.accelerators is None:
         return False
-    return kind is None or (kind.accelerator is not None and replica.accelerators >= kind.accelerator.count)
+    return instance_type is None or (
+        instance_type.accelerator is not None and replica.accelerators >= instance_type.accelerator.count
+    )
 
 
 def _unplaced(replica: Replica, device: str, steps: list[Step]) -> dict[str, int]:
@@ -204,17 +206,21 @@ def _unplaced(replica: Replica, device: str, steps: list[Step]) -> dict[str, int
     return devices
 
 
-def _whole(kind: InstanceType | None, part: Decimal) -> Decimal:
-    return part * kind.accelerator.count if kind is not None and kind.accelerator is not None else Decimal()
+def _whole(instance_type: InstanceType | None, part: Decimal) -> Decimal:
+    return (
+        part * instance_type.accelerator.count
+        if instance_type is not None and instance_type.accelerator is not None
+        else Decimal()
+    )
 
 
-def _part(replica: Replica, kind: InstanceType) -> tuple[Decimal, str]:
+def _part(replica: Replica, instance_type: InstanceType) -> tuple[Decimal, str]:
     """The fraction of the node's accelerators (on CPU types: of the node) that is requested, and its reason."""
     if not replica.is_partial:
         return Decimal(1), "whole node"
-    if kind.accelerator is None:
+    if instance_type.accelerator is None:
         return Decimal(), ""
-    total = kind.accelerator.count
+    total = instance_type.accelerator.count
     if replica.mig_profile is not None:
         count = replica.mig_count or 0
         return mig_share(replica.mig_profile, count) / total, f"{count} {replica.mig_profile} of {total} GPUs"
@@ -225,15 +231,15 @@ def _part(replica: Replica, kind: InstanceType) -> tuple[Decimal, str]:
 
 def _derive(
     replica: Replica,
-    kind: InstanceType,
+    instance_type: InstanceType,
     part: Decimal,
     why: str,
-    beside_vcpu: Decimal,
-    beside_memory: Decimal,
+    other_vcpu: Decimal,
+    other_memory: Decimal,
     steps: list[Step],
 ) -> tuple[Decimal | None, Decimal | None]:
     """CPU and memory: the configured value, or the share of what pods can use, minus the other containers' requests."""
-    can_vcpu, can_memory = usable("vcpu", kind.vcpu), usable("memory_gib", kind.memory_gib)
+    can_vcpu, can_memory = usable("vcpu", instance_type.vcpu), usable("memory_gib", instance_type.memory_gib)
     share_vcpu = share_memory = part
     how_vcpu = how_memory = why
     vcpu, memory = number(replica.vcpu), number(replica.memory_gib)
@@ -243,25 +249,28 @@ def _derive(
         if vcpu is not None:
             share_memory, how_memory = vcpu / can_vcpu, "share of the specified vCPU"
     if replica.vcpu is None:
-        vcpu = _floor(can_vcpu * share_vcpu - beside_vcpu)
-        how = _story("vCPU", kind, kind.vcpu, can_vcpu, share_vcpu, how_vcpu, beside_vcpu)
+        vcpu = _floor(can_vcpu * share_vcpu - other_vcpu)
+        how = _explanation("vCPU", instance_type, instance_type.vcpu, can_vcpu, share_vcpu, how_vcpu, other_vcpu)
         steps.append(Step("cpu", quantity(vcpu), how))
     if replica.memory_gib is None:
-        memory = _floor(can_memory * share_memory - beside_memory)
-        how = _story("GiB", kind, kind.memory_gib, can_memory, share_memory, how_memory, beside_memory)
+        memory = _floor(can_memory * share_memory - other_memory)
+        how = _explanation(
+            "GiB", instance_type, instance_type.memory_gib, can_memory, share_memory, how_memory, other_memory
+        )
         steps.append(Step("memory", quantity(memory, "Gi"), how))
     return vcpu, memory
 
 
-def _story(unit: str, kind: InstanceType, total: float, can: Decimal, part: Decimal, why: str, beside: Decimal) -> str:
-    text = (
-        f"{kind.name} has {quantity(total)} {unit}, {quantity(exact(total) - can)} reserved, {quantity(can)} for pods"
-    )
+def _explanation(
+    unit: str, instance_type: InstanceType, total: float, can: Decimal, part: Decimal, why: str, other: Decimal
+) -> str:
+    reserved = f"{quantity(exact(total) - can)} reserved"
+    text = f"{instance_type.name} has {quantity(total)} {unit}, {reserved}, {quantity(can)} for pods"
     exactly = can * part
     if part != 1:
         text += f"; {why}: {quantity(round(part, 4))} x {quantity(can)} = {quantity(round(exactly, 3))}"
-    if beside:
-        text += f"; minus {quantity(beside)} for the other containers"
+    if other:
+        text += f"; minus {quantity(other)} for the other containers"
     return text + "; rounded down"
 
 
@@ -272,41 +281,45 @@ def _floor(value: Decimal) -> Decimal:
     return max(value, Decimal()).quantize(Decimal("0.01"), rounding=ROUND_FLOOR)
 
 
-def _devices(replica: Replica, kind: InstanceType, part: Decimal, steps: list[Step]) -> dict[str, int]:
-    if kind.accelerator is None or not part:
+def _devices(replica: Replica, instance_type: InstanceType, part: Decimal, steps: list[Step]) -> dict[str, int]:
+    if instance_type.accelerator is None or not part:
         return {}
     if replica.mig_profile is not None:
         name, count = f"nvidia.com/{replica.mig_profile}", replica.mig_count or 0
         steps.append(
-            Step(name, str(count), f"as specified; limit equal; {quantity(round(_whole(kind, part), 3))} GPUs")
+            Step(name, str(count), f"as specified; limit equal; {quantity(round(_whole(instance_type, part), 3))} GPUs")
         )
         return {name: count}
-    named = accelerator_resource(kind, replica)
+    named = accelerator_resource(instance_type, replica)
     if named is None:
         return {}
     name, units = named
-    count = replica.accelerators or kind.accelerator.count
-    how = "as specified" if replica.accelerators else f"whole node: {count} x {kind.accelerator.model}"
+    count = replica.accelerators or instance_type.accelerator.count
+    how = "as specified" if replica.accelerators else f"whole node: {count} x {instance_type.accelerator.model}"
     if units != 1:
         how += f"; {units} cores each"
     steps.append(Step(name, str(count * units), f"{how}; limit equal"))
     return {name: count * units}
 
 
-def _efa(replica: Replica, kind: InstanceType, part: Decimal, why: str, steps: list[Step]) -> int:
+def _efa(replica: Replica, instance_type: InstanceType, part: Decimal, why: str, steps: list[Step]) -> int:
     if replica.efa is not None:
         steps.append(Step(EFA_RESOURCE, str(replica.efa), "as specified; limit equal" if replica.efa else "disabled"))
         return replica.efa
-    if kind.accelerator is None or not part or replica.mig_profile is not None:
-        if kind.supports_efa:
+    if instance_type.accelerator is None or not part or replica.mig_profile is not None:
+        if instance_type.supports_efa:
             steps.append(
                 Step(EFA_RESOURCE, "0", "none by default without whole accelerators; set `efa` to request some")
             )
         return 0
-    total = kind.efa_interfaces
+    total = instance_type.efa_interfaces
     if total is None:
         steps.append(
-            Step(EFA_RESOURCE, "0", f"{kind.name} supports EFA, but the number of interfaces is unknown; set `efa`")
+            Step(
+                EFA_RESOURCE,
+                "0",
+                f"{instance_type.name} supports EFA, but the number of interfaces is unknown; set `efa`",
+            )
         )
         return 0
     count = math.floor(part * total)
@@ -317,22 +330,22 @@ def _efa(replica: Replica, kind: InstanceType, part: Decimal, why: str, steps: l
 
 
 def _per_node(
-    replica: Replica, kind: InstanceType, vcpu: Decimal, memory: Decimal, accelerators: Decimal, efa: int
+    replica: Replica, instance_type: InstanceType, vcpu: Decimal, memory: Decimal, accelerators: Decimal, efa: int
 ) -> int | None:
     has_and_needs: list[tuple[Any, Any]] = [
-        (_room("vcpu", kind, vcpu), vcpu),
-        (_room("memory_gib", kind, memory), memory),
-        (kind.efa_interfaces, efa),
+        (_room("vcpu", instance_type, vcpu), vcpu),
+        (_room("memory_gib", instance_type, memory), memory),
+        (instance_type.efa_interfaces, efa),
     ]
     if replica.mig_profile is not None:
-        has_and_needs.append((mig_per_node(replica.mig_profile, kind), replica.mig_count))
-    elif kind.accelerator is not None:
-        has_and_needs.append((kind.accelerator.count, accelerators))
+        has_and_needs.append((mig_per_node(replica.mig_profile, instance_type), replica.mig_count))
+    elif instance_type.accelerator is not None:
+        has_and_needs.append((instance_type.accelerator.count, accelerators))
     fits = [math.floor(has / needs) for has, needs in has_and_needs if needs and has is not None]
     return min(fits) if fits else None
 
 
-def _room(resource: str, kind: InstanceType, needs: Decimal) -> Decimal:
+def _room(resource: str, instance_type: InstanceType, needs: Decimal) -> Decimal:
     """The resources that pods can use on a node; for a larger request, the maximum that the kubelet can offer."""
-    room = usable(resource, getattr(kind, resource))
-    return offered(resource, kind) if needs > room else room
+    room = usable(resource, getattr(instance_type, resource))
+    return offered(resource, instance_type) if needs > room else room

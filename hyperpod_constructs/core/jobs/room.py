@@ -39,7 +39,7 @@ def usable(resource: str, capacity: float) -> Decimal:
 
 @follows_facts
 @cache
-def offered(resource: str, kind: InstanceType) -> Decimal:
+def offered(resource: str, instance_type: InstanceType) -> Decimal:
     """The maximum of a node's `vcpu` or `memory_gib` that a kubelet can offer: capacity minus what EKS nodes reserve.
 
     A pod that requests more is never scheduled; between `usable` and this value it depends on the AMI and the node's
@@ -51,14 +51,18 @@ def offered(resource: str, kind: InstanceType) -> Decimal:
     """
     facts = load("jobs")["kubelet"][resource]
     if resource == "vcpu":
-        left, total = exact(kind.vcpu), Decimal()
+        left, total = exact(instance_type.vcpu), Decimal()
         for size, share in facts["brackets"]:
             part = left if size is None else min(left, exact(size))
             total += part * exact(share)
             left -= part
-        return exact(kind.vcpu) - total.quantize(Decimal("0.001"), rounding=ROUND_FLOOR)
-    mib = exact(facts["fixed_mib"]) + exact(facts["mib_per_pod"]) * (kind.max_pods or 0) + exact(facts["eviction_mib"])
-    return exact(kind.memory_gib) - mib / 1024
+        return exact(instance_type.vcpu) - total.quantize(Decimal("0.001"), rounding=ROUND_FLOOR)
+    mib = (
+        exact(facts["fixed_mib"])
+        + exact(facts["mib_per_pod"]) * (instance_type.max_pods or 0)
+        + exact(facts["eviction_mib"])
+    )
+    return exact(instance_type.memory_gib) - mib / 1024
 
 
 def number(value: float | str | None) -> Decimal | None:

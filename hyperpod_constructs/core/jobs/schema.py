@@ -52,14 +52,14 @@ def flaws(value: Any, type_: str = "PodTemplateSpec", path: str = "") -> Iterato
         if not isinstance(value, list | tuple):
             yield Flaw(path, f"must be a list, not {_kind(value)}", kind="type")
             return
-        for index, one in enumerate(value):
-            yield from flaws(one, type_[1:-1], join(path, index))
+        for index, item in enumerate(value):
+            yield from flaws(item, type_[1:-1], join(path, index))
     elif type_[0] == "{":
         if not isinstance(value, Mapping):
             yield Flaw(path, f"must be a mapping, not {_kind(value)}", kind="type")
             return
-        for key, one in value.items():
-            yield from flaws(one, type_[1:-1], join(path, str(key)))
+        for key, item in value.items():
+            yield from flaws(item, type_[1:-1], join(path, str(key)))
     elif type_ in _INTEGERS or type_ in _WORDS or type_ == "quantity":
         yield from _scalar(value, type_, path)
     else:
@@ -81,11 +81,11 @@ def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
         yield Flaw(path, f"must be a mapping, not {_kind(value)}", kind="type")
         return
     fields, required, limited = _fields(type_)
-    for key, one in value.items():
+    for key, item in value.items():
         inner = fields.get(key)
-        if one is None and inner is not None:
+        if item is None and inner is not None:
             continue  # the API server treats null as absent
-        if type(one) is str and inner == "str" and key not in limited:
+        if type(item) is str and inner == "str" and key not in limited:
             continue  # the type of most fields
         place = join(path, str(key))
         if inner is None:
@@ -93,13 +93,13 @@ def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
             cure = f"did you mean {near[0]!r}?" if near else f"remove it; valid keys of {type_}: {', '.join(fields)}"
             yield Flaw(place, f"unknown key {key!r}", cure, "unknown-key")
             continue
-        found = list(flaws(one, inner, place))
+        found = list(flaws(item, inner, place))
         yield from found
         values = limited.get(key)
-        if not found and values and one not in values and not is_token(one):
-            near = _near(str(one), values, 0.6)
+        if not found and values and item not in values and not is_token(item):
+            near = _near(str(item), values, 0.6)
             cure = f"did you mean {near[0]!r}?" if near else f"use {' or '.join(values)}"
-            yield Flaw(place, f"{one!r} is not one of {', '.join(values)}", cure)
+            yield Flaw(place, f"{item!r} is not one of {', '.join(values)}", cure)
     for key in required:
         if value.get(key) is None:
             yield Flaw(path, f"the required key {key!r} is missing", f"add {key}", "missing")

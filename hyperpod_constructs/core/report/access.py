@@ -70,15 +70,15 @@ def _configured(subject: Subject) -> Iterator[tuple[Content, ...]]:
 
 
 def _entries(words: Words) -> Iterator[tuple[Content, ...]]:
-    for stack, _, it in words.all("AWS::EKS::AccessEntry"):
-        policies = as_list(it.get("AccessPolicies"))
-        names = [words.text(stack, one.get("PolicyArn")).rpartition("/")[2] for one in policies]
-        scopes = dict.fromkeys(_scope(one.get("AccessScope") or {}) for one in policies)
-        groups = ", ".join(as_list(it.get("KubernetesGroups")))
-        said = load("iam")["access_policies"]
+    for stack, _, entry in words.all("AWS::EKS::AccessEntry"):
+        policies = as_list(entry.get("AccessPolicies"))
+        names = [words.text(stack, policy.get("PolicyArn")).rpartition("/")[2] for policy in policies]
+        scopes = dict.fromkeys(_scope(policy.get("AccessScope") or {}) for policy in policies)
+        groups = ", ".join(as_list(entry.get("KubernetesGroups")))
+        known_policies = load("iam")["access_policies"]
         yield (
-            code(words.text(stack, it.get("PrincipalArn"))),
-            ", ".join(f"{said.get(name, 'see the policy of this name')} ({name})" for name in names)
+            code(words.text(stack, entry.get("PrincipalArn"))),
+            ", ".join(f"{known_policies.get(name, 'see the policy of this name')} ({name})" for name in names)
             or "permissions of its groups",
             ", ".join(scopes),
             groups,
@@ -91,30 +91,37 @@ def _scope(scope: Mapping[str, Any]) -> str:
 
 
 def _pods(words: Words) -> Iterator[tuple[Content, ...]]:
-    for stack, _, it in words.all("AWS::EKS::PodIdentityAssociation"):
-        account = words.text(stack, it.get("ServiceAccount"))
-        yield code(account), code(words.text(stack, it.get("Namespace"))), code(words.text(stack, it.get("RoleArn")))
+    for stack, _, association in words.all("AWS::EKS::PodIdentityAssociation"):
+        account = words.text(stack, association.get("ServiceAccount"))
+        yield (
+            code(account),
+            code(words.text(stack, association.get("Namespace"))),
+            code(words.text(stack, association.get("RoleArn"))),
+        )
 
 
 def _roles(words: Words) -> Iterator[tuple[Content, ...]]:
-    for stack, name, it in words.all("AWS::IAM::Role"):
-        trust = statements(it.get("AssumeRolePolicyDocument"))
-        who = "; ".join(dict.fromkeys(principal(words, stack, one.get("Principal")) for one in trust))
-        when = "; ".join(filter(None, dict.fromkeys(conditions(words, stack, one) for one in trust)))
-        managed = [words.text(stack, one).rpartition(":policy/")[2] for one in as_list(it.get("ManagedPolicyArns"))]
+    for stack, name, role in words.all("AWS::IAM::Role"):
+        trust = statements(role.get("AssumeRolePolicyDocument"))
+        who = "; ".join(dict.fromkeys(principal(words, stack, statement.get("Principal")) for statement in trust))
+        when = "; ".join(filter(None, dict.fromkeys(conditions(words, stack, statement) for statement in trust)))
+        managed = [
+            words.text(stack, policy_arn).rpartition(":policy/")[2]
+            for policy_arn in as_list(role.get("ManagedPolicyArns"))
+        ]
         yield code(words.name(stack, name)), who, when, ", ".join(managed) or "none"
 
 
 def _policies(words: Words) -> Iterator[tuple[Content, ...]]:
     """The statements of a role: of its own policies, and of attached policies."""
-    for stack, name, it in words.all("AWS::IAM::Role"):
-        for policy in as_list(it.get("Policies")):
-            for one in statements(policy.get("PolicyDocument")):
-                yield _row(words, stack, words.name(stack, name), one)
-    for stack, name, it in words.all("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
-        roles = [words.text(stack, role).strip("<>") for role in as_list(it.get("Roles"))]
-        for one in statements(it.get("PolicyDocument")):
-            yield _row(words, stack, ", ".join(roles) or words.name(stack, name), one)
+    for stack, name, resource in words.all("AWS::IAM::Role"):
+        for policy in as_list(resource.get("Policies")):
+            for statement in statements(policy.get("PolicyDocument")):
+                yield _row(words, stack, words.name(stack, name), statement)
+    for stack, name, resource in words.all("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        roles = [words.text(stack, role).strip("<>") for role in as_list(resource.get("Roles"))]
+        for statement in statements(resource.get("PolicyDocument")):
+            yield _row(words, stack, ", ".join(roles) or words.name(stack, name), statement)
 
 
 def _resource_policies(words: Words) -> Iterator[tuple[Content, ...]]:
@@ -126,25 +133,25 @@ def _resource_policies(words: Words) -> Iterator[tuple[Content, ...]]:
         "AWS::EC2::VPCEndpoint": "PolicyDocument",
     }
     for kind, key in kinds.items():
-        for stack, name, it in words.all(kind):
-            for one in statements(it.get(key)):
-                who = principal(words, stack, one.get("Principal")) or words.name(stack, name)
-                yield _row(words, stack, who, one)
+        for stack, name, resource in words.all(kind):
+            for statement in statements(resource.get(key)):
+                who = principal(words, stack, statement.get("Principal")) or words.name(stack, name)
+                yield _row(words, stack, who, statement)
 
 
 def _row(words: Words, stack: str, who: str, statement: Mapping[str, Any]) -> tuple[Content, ...]:
     deny = statement.get("Effect") == "Deny"
     actions = as_list(statement.get("Action")) or [
-        f"everything except {one}" for one in as_list(statement.get("NotAction"))
+        f"everything except {action}" for action in as_list(statement.get("NotAction"))
     ]
     on = as_list(statement.get("Resource"))
-    shown = [words.text(stack, one) for one in on] or [
-        f"everything except {words.text(stack, one)}" for one in as_list(statement.get("NotResource"))
+    shown = [words.text(stack, resource) for resource in on] or [
+        f"everything except {words.text(stack, resource)}" for resource in as_list(statement.get("NotResource"))
     ]
     return (
         code(who),
         Cell("denied", "bad") if deny else Cell("may", "warn" if "*" in shown else "note"),
-        ", ".join(words.text(stack, one) for one in actions),
+        ", ".join(words.text(stack, action) for action in actions),
         "everything (*)" if shown == ["*"] else ", ".join(shown),
         conditions(words, stack, statement),
     )

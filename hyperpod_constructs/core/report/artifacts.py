@@ -41,8 +41,8 @@ def section(subject: Subject, words: Words | None) -> Section:
 def _charts(subject: Subject, words: Words | None) -> Iterator[tuple[Content, ...]]:
     chart = subject.platform.dependencies
     if words is not None:
-        for stack, name, it in words.all("Custom::HyperPodHelmRelease"):
-            source = it.get("Chart") or {}
+        for stack, name, release in words.all("Custom::HyperPodHelmRelease"):
+            source = release.get("Chart") or {}
             where = next(
                 (
                     words.text(stack, source[key])
@@ -53,7 +53,7 @@ def _charts(subject: Subject, words: Words | None) -> Iterator[tuple[Content, ..
             )
             path = f" in {source['Path']}" if where and source.get("Path") not in (None, where) else ""
             yield (
-                str(it.get("Release") or words.name(stack, name)),
+                str(release.get("Release") or words.name(stack, name)),
                 code(f"{where}{path}"),
                 str(source.get("Version", "")),
                 _digest(words.text(stack, source.get("Digest") or "")),
@@ -78,8 +78,12 @@ def _digest(text: str) -> Content:
 def _images(subject: Subject) -> Iterator[tuple[Content, ...]]:
     platform = subject.platform
     kueue = platform.addons.kueue
-    for one in image_copies(platform.dependencies, platform.cluster, kueue=kueue is not None and kueue.enabled):
-        yield one.component, code(one.target or one.source), _image_digest(one.target or one.source)
+    for image_copy in image_copies(platform.dependencies, platform.cluster, kueue=kueue is not None and kueue.enabled):
+        yield (
+            image_copy.component,
+            code(image_copy.target or image_copy.source),
+            _image_digest(image_copy.target or image_copy.source),
+        )
     for service in service_images().values():
         if "base" in service.needed_for and platform.dependencies.enabled:
             image = service.reference(platform.region)
@@ -101,14 +105,14 @@ _HASH = re.compile(r"\b([0-9a-f]{64})\b")
 
 
 def _assets(words: Words) -> Iterator[tuple[Content, ...]]:
-    for stack, name, it in words.all(
+    for stack, name, resource in words.all(
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
         "Custom::CDKBucketDeployment",
         "Custom::HyperPodLifecycleScripts",
         "Custom::HyperPodKubernetesObjects",
     ):
-        for digest in dict.fromkeys(_HASH.findall(json.dumps(_sources(it), default=str))):
+        for digest in dict.fromkeys(_HASH.findall(json.dumps(_sources(resource), default=str))):
             yield code(words.name(stack, name)), code(digest)
 
 
@@ -117,4 +121,4 @@ def _sources(properties: Mapping[str, Any]) -> list[Any]:
     content = properties.get("Content") or {}
     source = properties.get("Source") or {}
     keys = [code_of.get("S3Key"), content.get("S3Key"), source.get("Key"), *as_list(properties.get("SourceObjectKeys"))]
-    return [one for one in keys if one]
+    return [key for key in keys if key]

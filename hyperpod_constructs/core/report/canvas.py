@@ -29,7 +29,7 @@ def text_width(text: str, kind: str = "") -> float:
     size = _SIZES.get(kind.partition(" ")[0], 13.0) * (1.1 if " strong" in kind else 1.0)
     if kind == "mono":
         return len(text) * _MONO * size
-    return size * sum(_EM.get(one) or (_CAPITAL if one.isupper() else _OTHER) for one in text)
+    return size * sum(_EM.get(character) or (_CAPITAL if character.isupper() else _OTHER) for character in text)
 
 
 def fitted(text: str, width: float, kind: str = "") -> str:
@@ -40,13 +40,13 @@ def fitted(text: str, width: float, kind: str = "") -> str:
     """
     if len(text) < 4 or len(text) * 7 < width or (wide := text_width(text, kind)) <= width:
         return text
-    most = max(3, int(len(text) * width / wide))
+    max_characters = max(3, int(len(text) * width / wide))
     while True:
-        end = (most - 1) // 2
-        shown = f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
-        if most <= 3 or text_width(shown, kind) <= width:
+        end = (max_characters - 1) // 2
+        shown = f"{text[: max_characters - 1 - end]}…{text[len(text) - end :]}"
+        if max_characters <= 3 or text_width(shown, kind) <= width:
             return shown
-        most -= 1
+        max_characters -= 1
 
 
 def halves(name: str, width: float, kind: str = "") -> list[str]:

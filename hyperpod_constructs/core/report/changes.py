@@ -15,9 +15,9 @@ def section(subject: Subject, before: Before) -> Section:
     edits = everything(before)
     counts = Counter(WORDS[edit.change][0] for edit in edits)
     stopping = [edit for edit in edits if edit.change in REPLACING]
-    said = ", ".join(f"{word}: {number}" for word, number in counts.items()) or "no differences"
+    summary = ", ".join(f"{word}: {number}" for word, number in counts.items()) or "no differences"
     tone: Tone = "bad" if stopping else "warn" if any(WORDS[edit.change][1] == "warn" for edit in edits) else "good"
-    first = f"Compared with {before.name}: {said}."
+    first = f"Compared with {before.name}: {summary}."
     head = ("Severity", "Where", "What", "Impact", "Instead")
     rows: list[tuple[Content, ...]] = [
         (
@@ -42,9 +42,9 @@ def everything(before: Before) -> list[Edit]:
     """The edits of the config, and those found only by comparing templates, most disruptive first."""
     found = list(before.edits)
     ours = before.deployment.edits if before.deployment else ()
-    told = {(edit.change, edit.message) for edit in found}
+    reported = {(edit.change, edit.message) for edit in found}
     further = [
-        edit for edit in ours if (not found or edit.change in REPLACING) and (edit.change, edit.message) not in told
+        edit for edit in ours if (not found or edit.change in REPLACING) and (edit.change, edit.message) not in reported
     ]
     return sorted([*found, *further], key=lambda edit: WORST_FIRST.index(edit.change))
 

@@ -30,7 +30,7 @@ class Card:
     name: str
     types: str
     count: int
-    most: int
+    max_instances: int
     zone: str
     accelerators: str
     efa: str
@@ -41,7 +41,7 @@ class Card:
     @property
     def nodes(self) -> str:
         """Count and type."""
-        grown = f" (up to {self.most})" if self.most > self.count else ""
+        grown = f" (up to {self.max_instances})" if self.max_instances > self.count else ""
         return f"{self.count}{grown} x {self.types}"
 
     @property
@@ -58,15 +58,15 @@ def section(subject: Subject) -> Section:
     head = ("Group", "Nodes", "Zone", "Accelerators", "EFA", "Deep health checks", "Further")
     rows: list[tuple[Content, ...]] = [
         (
-            one.name,
-            one.nodes,
-            code(one.zone),
-            one.accelerators or "none",
-            one.efa or "none",
-            one.checks or "none",
-            "; ".join(one.notes),
+            name.name,
+            name.nodes,
+            code(name.zone),
+            name.accelerators or "none",
+            name.efa or "none",
+            name.checks or "none",
+            "; ".join(name.notes),
         )
-        for one in now
+        for name in now
     ]
     blocks: list[Block] = [
         drawing(subject.platform, found),
@@ -97,7 +97,7 @@ def _mark(subject: Subject, index: int) -> Mark | None:
         return None
     group = cluster.groups[index]
     if before.platform is not None:
-        if group.name not in {one.name for one in before.platform.cluster.groups}:
+        if group.name not in {group.name for group in before.platform.cluster.groups}:
             return NEW
     else:
         if group.name not in {card.name for card in deployed_groups(before.stacks or {})}:
@@ -136,27 +136,27 @@ def deployed_groups(stacks: Stacks) -> list[Card]:
 
 
 def _card(platform: Platform, group: InstanceGroup | RestrictedInstanceGroup, mark: Mark | None) -> Card:
-    kinds = [kind for kind in map(find_instance_type, group.types) if kind is not None]
+    types = [instance_type for instance_type in map(find_instance_type, group.types) if instance_type is not None]
     checks = ", ".join(_CHECKS.get(check, check) for check in group.deep_health_checks)
     return Card(
         name=group.name,
         types=" or ".join(group.types) or "no type",
         count=group.count,
-        most=group.most,
+        max_instances=group.max_instances,
         zone=group.availability_zone_id or ", ".join(group.subnet_ids) or default_zone(platform.network) or "no zone",
-        accelerators=_accelerators(kinds, group.count),
-        efa=_efa(kinds, group),
+        accelerators=_accelerators(types, group.count),
+        efa=_efa(types, group),
         checks=checks,
         notes=tuple(_notes(platform, group)),
         mark=mark,
     )
 
 
-def _accelerators(kinds: Sequence[InstanceType], nodes: int) -> str:
+def _accelerators(types: Sequence[InstanceType], nodes: int) -> str:
     found = {
-        f"{kind.accelerator.count} x {kind.accelerator.model}": kind.accelerator.count
-        for kind in kinds
-        if kind.accelerator
+        f"{instance_type.accelerator.count} x {instance_type.accelerator.model}": instance_type.accelerator.count
+        for instance_type in types
+        if instance_type.accelerator
     }
     if not found:
         return ""
@@ -165,11 +165,13 @@ def _accelerators(kinds: Sequence[InstanceType], nodes: int) -> str:
     return f"{each} each" + (f", {total.pop():,} in total" if len(total) == 1 else "")
 
 
-def _efa(kinds: Sequence[InstanceType], group: InstanceGroup | RestrictedInstanceGroup) -> str:
-    numbers = {kind.efa_interfaces for kind in kinds}
+def _efa(types: Sequence[InstanceType], group: InstanceGroup | RestrictedInstanceGroup) -> str:
+    numbers = {instance_type.efa_interfaces for instance_type in types}
     if not numbers or numbers == {0}:
         return ""
-    shown = "/".join("?" if one is None else str(one) for one in sorted(numbers, key=lambda one: one or 0))
+    shown = "/".join(
+        "?" if number is None else str(number) for number in sorted(numbers, key=lambda number: number or 0)
+    )
     only = ", EFA-only" if isinstance(group, InstanceGroup) and group.network_interface == "efa-only" else ""
     return f"{shown} EFA each{only}"
 
@@ -231,7 +233,7 @@ def drawing(platform: Platform, found: Sequence[Card]) -> Drawing:
     legend = [("card accelerated", "accelerated group"), ("card", "CPU group"), ("card restricted", "restricted group")]
     used = {_kind(card) for card in found}
     return canvas.drawing(
-        "drawing", "Diagram of the cluster", desc, width, y, [one for one in legend if one[0] in used]
+        "drawing", "Diagram of the cluster", desc, width, y, [entry for entry in legend if entry[0] in used]
     )
 
 

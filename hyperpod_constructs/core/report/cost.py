@@ -45,7 +45,7 @@ def before_and_after(subject: Subject) -> tuple[Block, ...]:
     if known is None:
         return ()
     if known.platform is not None:
-        old, new = (estimate(one, own_prices=subject.own_prices) for one in (known.platform, subject.platform))
+        old, new = (estimate(priced, own_prices=subject.own_prices) for priced in (known.platform, subject.platform))
     elif known.stacks and subject.stacks:
         old, new = (deployed_estimate(stacks, subject.platform.region) for stacks in (known.stacks, subject.stacks))
     else:
@@ -53,9 +53,9 @@ def before_and_after(subject: Subject) -> tuple[Block, ...]:
     before, after = _by_part(old), _by_part(new)
     rows: list[tuple[Content, ...]] = []
     for part in dict.fromkeys([*before, *after]):
-        one, other = before.get(part, (0.0, "")), after.get(part, (0.0, ""))
-        note = "; ".join(filter(None, (one[1] and f"before: {one[1]}", other[1] and f"after: {other[1]}")))
-        rows.append((part, usd(one[0]), usd(other[0]), _difference(one[0], other[0]), note))
+        earlier, other = before.get(part, (0.0, "")), after.get(part, (0.0, ""))
+        note = "; ".join(filter(None, (earlier[1] and f"before: {earlier[1]}", other[1] and f"after: {other[1]}")))
+        rows.append((part, usd(earlier[0]), usd(other[0]), _difference(earlier[0], other[0]), note))
     total = (old.usd_per_hour, new.usd_per_hour)
     rows.append(
         (

@@ -28,21 +28,23 @@ def deployed_estimate(stacks: Stacks, region: str) -> Estimate:
 
 
 def _lines(stacks: Stacks, region: str) -> Iterator[Line]:
-    found = [one for template in stacks.values() for one in resources(template).values()]
-    for one in found:
-        if one.get("Type") == "AWS::SageMaker::Cluster":
-            for group in one.get("Properties", {}).get("InstanceGroups", ()):
-                nodes, kind = group.get("InstanceCount", 0), str(group.get("InstanceType", "several types"))
-                yield _line("cluster", f"group {group.get('InstanceGroupName')}", f"instance:{kind}", nodes, region)
-    for type_, number in Counter(str(one.get("Type")) for one in found).items():
+    found = [resource for template in stacks.values() for resource in resources(template).values()]
+    for resource in found:
+        if resource.get("Type") == "AWS::SageMaker::Cluster":
+            for group in resource.get("Properties", {}).get("InstanceGroups", ()):
+                nodes, instance_type = group.get("InstanceCount", 0), str(group.get("InstanceType", "several types"))
+                yield _line(
+                    "cluster", f"group {group.get('InstanceGroupName')}", f"instance:{instance_type}", nodes, region
+                )
+    for type_, number in Counter(str(resource.get("Type")) for resource in found).items():
         if type_ in _PRICED:
             part, item = _PRICED[type_]
             yield _line(part, type_, item, number, region)
     zones = sum(
-        len(one.get("Properties", {}).get("SubnetIds", ()))
-        for one in found
-        if one.get("Type") == "AWS::EC2::VPCEndpoint"
-        and one.get("Properties", {}).get("VpcEndpointType") == "Interface"
+        len(resource.get("Properties", {}).get("SubnetIds", ()))
+        for resource in found
+        if resource.get("Type") == "AWS::EC2::VPCEndpoint"
+        and resource.get("Properties", {}).get("VpcEndpointType") == "Interface"
     )
     if zones:
         yield _line("network", "interface endpoints by zone", "interface_endpoint", zones, region)

@@ -27,11 +27,11 @@ def section(subject: Subject, words: Words | None) -> Section:
         )
         rows = [
             (
-                code(words.text(stack, it.get("ServiceName"))),
-                str(it.get("VpcEndpointType", "Gateway")).lower(),
-                "with its own policy" if it.get("PolicyDocument") else "no policy: any principal",
+                code(words.text(stack, endpoint.get("ServiceName"))),
+                str(endpoint.get("VpcEndpointType", "Gateway")).lower(),
+                "with its own policy" if endpoint.get("PolicyDocument") else "no policy: any principal",
             )
-            for stack, _, it in words.all("AWS::EC2::VPCEndpoint")
+            for stack, _, endpoint in words.all("AWS::EC2::VPCEndpoint")
         ]
         blocks += table("Policies of VPC endpoints", ("Service", "Type", "Policy"), rows)
     return Section("exposure", "Network exposure", tuple(blocks))
@@ -79,13 +79,13 @@ def _doors(subject: Subject) -> Iterator[tuple[Content, ...]]:
 
 
 def _rules(words: Words) -> Iterator[tuple[Content, ...]]:
-    for stack, name, it in words.all("AWS::EC2::SecurityGroup"):
+    for stack, name, security_group in words.all("AWS::EC2::SecurityGroup"):
         for key, direction in (("SecurityGroupIngress", "in"), ("SecurityGroupEgress", "out")):
-            for rule in as_list(it.get(key)):
+            for rule in as_list(security_group.get(key)):
                 yield _rule(words, stack, words.name(stack, name), direction, rule)
     for kind, direction in _RULES.items():
-        for stack, _, it in words.all(kind):
-            yield _rule(words, stack, words.text(stack, it.get("GroupId")).strip("<>"), direction, it)
+        for stack, _, resource in words.all(kind):
+            yield _rule(words, stack, words.text(stack, resource.get("GroupId")).strip("<>"), direction, resource)
 
 
 def _rule(words: Words, stack: str, group: str, direction: str, rule: Mapping[str, Any]) -> tuple[Content, ...]:

@@ -74,14 +74,14 @@ def _contents(report: Report, *, several: bool) -> Element:
     if several:
         return el("ul", *(el("li", el("a", part.title, href=f"#{part.id}")) for part in report.parts))
     part = report.parts[0]
-    return el("ul", *(el("li", el("a", one.title, href=f"#{part.id}-{one.id}")) for one in part.sections))
+    return el("ul", *(el("li", el("a", section.title, href=f"#{part.id}-{section.id}")) for section in part.sections))
 
 
 def _part(part: Part, *, several: bool) -> Element:
     if not several:
-        return el("div", *(_section(one, part.id, level=2) for one in part.sections), class_="part", id=part.id)
+        return el("div", *(_section(section, part.id, level=2) for section in part.sections), class_="part", id=part.id)
     name = f"{part.id}-name"
-    sections = (_section(one, part.id, level=3, around=(name, part.title)) for one in part.sections)
+    sections = (_section(section, part.id, level=3, around=(name, part.title)) for section in part.sections)
     inner = el("details", el("summary", f"All about {part.title}"), *sections)
     heading = el("h2", part.title, id=name)
     return el("article", heading, el("p", part.subtitle, class_="subtitle"), inner, class_="part", id=part.id)
@@ -90,7 +90,7 @@ def _part(part: Part, *, several: bool) -> Element:
 def _section(section: Section, part: str, *, level: int, around: tuple[str, str] = ("", "")) -> Element:
     """A section; `around` is the ID and the text of the parent heading, if several parts have the section."""
     id, (name, title) = f"{part}-{section.id}", around
-    blocks = [block for one in section.blocks for block in _block(one, id, title)]
+    blocks = [block for item in section.blocks for block in _block(item, id, title)]
     heading = el(f"h{level}", section.title, id=f"{id}-title")
     return el("section", heading, *blocks, id=id, aria_labelledby=f"{name} {id}-title".strip())
 
@@ -123,8 +123,8 @@ def _table(block: Table, around: str) -> Element:
         el(
             "tr",
             *(
-                cell("th" if column == 0 else "td", column, _content(one), scope="row" if column == 0 else "")
-                for column, one in enumerate(row)
+                cell("th" if column == 0 else "td", column, _content(text), scope="row" if column == 0 else "")
+                for column, text in enumerate(row)
             ),
         )
         for row in block.rows

@@ -43,8 +43,8 @@ def section(subject: Subject) -> Section | None:
                     _room(part, sized, subject.platform),
                 )
             )
-    said = "A report of one job has the derivation of each number: hyperpod report CONFIG --job FILE."
-    return Section("jobs", "Jobs", (*table("Jobs", head, rows, numbers=[3], folded=len(rows) > 12), Prose(said)))
+    note = "A report of one job has the derivation of each number: hyperpod report CONFIG --job FILE."
+    return Section("jobs", "Jobs", (*table("Jobs", head, rows, numbers=[3], folded=len(rows) > 12), Prose(note)))
 
 
 def _requests(sized: Share) -> str:
@@ -59,7 +59,7 @@ def _room(part: ReplicaSpec, sized: Share, platform: Platform) -> str:
 def _fit(group: InstanceGroup | RestrictedInstanceGroup, part: ReplicaSpec, sized: Share) -> str:
     if not sized.per_node:
         return "unknown"
-    total = group.most * sized.per_node
+    total = group.max_instances * sized.per_node
     return f"{count(total, 'replica')}, {count(total // max(1, part.count), 'such job')} at a time"
 
 
@@ -138,7 +138,7 @@ def _takes(job: Job, platform: Platform | None) -> Section:
         sized = share(part, job)
         for group in groups_for(part, platform):
             nodes = -(-part.count // sized.per_node) if sized.per_node else 0
-            rows.append((part.name, group.name, f"{nodes} of {group.most}", _fit(group, part, sized)))
+            rows.append((part.name, group.name, f"{nodes} of {group.max_instances}", _fit(group, part, sized)))
     head = ("Replica spec", "Group", "Nodes used", "Capacity of the group")
     empty = "" if platform is None else "No group of the cluster has the instance type of the job."
     blocks += table("Usage of the cluster if the whole job runs in one group", head, rows, numbers=[2], empty=empty)
@@ -150,7 +150,7 @@ def _takes(job: Job, platform: Platform | None) -> Section:
 def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | None, id: str) -> Drawing:
     """One node with its replicas, and each group with the nodes that the job uses."""
     canvas, per_node = Canvas(), sized.per_node or 1
-    kind = find_instance_type(part.instance_type or "")
+    instance_type = find_instance_type(part.instance_type or "")
     title = f"Replica spec {part.name} on {part.instance_type}"
     canvas.text(4, 16, f"One node of {part.instance_type}: {count(per_node, 'replica')}", "strong", width=_WIDTH)
     canvas.say(0, f"one node of {part.instance_type}, {count(per_node, 'replica')}: {_requests(sized)} each")
@@ -161,22 +161,27 @@ def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | Non
         canvas.text(
             2 + number * each + 8, 51, _requests(sized) if shown < 5 else str(number + 1), "on", width=each - 16
         )
-    if kind and kind.accelerator:
+    if instance_type and instance_type.accelerator:
         used = quantity(round(sized.accelerators * per_node, 2))
-        said = f"{used} of {kind.accelerator.count} {kind.accelerator.model} of the node are used"
-        canvas.text(4, 86, said, "small", width=_WIDTH)
-        canvas.say(0, said)
+        summary = f"{used} of {instance_type.accelerator.count} {instance_type.accelerator.model} of the node are used"
+        canvas.text(4, 86, summary, "small", width=_WIDTH)
+        canvas.say(0, summary)
     y = 98.0
     for group in groups_for(part, platform):
         nodes = -(-part.count // per_node)
-        label = f"group {group.name}: {nodes} of {group.most} nodes for {count(part.count, 'replica')}"
+        label = f"group {group.name}: {nodes} of {group.max_instances} nodes for {count(part.count, 'replica')}"
         label += f"; {_fit(group, part, sized)}"
         canvas.text(4, y + 14, label, "small", width=_WIDTH)
         canvas.say(0, label)
-        scale = (_WIDTH - 4) / max(group.most, nodes, 1)
-        canvas.box(2, y + 20, max(2.0, group.most * scale), 22, "bar-room", f"{group.most} nodes")
+        scale = (_WIDTH - 4) / max(group.max_instances, nodes, 1)
+        canvas.box(2, y + 20, max(2.0, group.max_instances * scale), 22, "bar-room", f"{group.max_instances} nodes")
         canvas.box(
-            2, y + 20, nodes * scale, 22, "bar over" if nodes > group.most else "bar", f"{nodes} nodes of the job"
+            2,
+            y + 20,
+            nodes * scale,
+            22,
+            "bar over" if nodes > group.max_instances else "bar",
+            f"{nodes} nodes of the job",
         )
         y += 54
     desc = f"{title}: {count(part.count, 'replica')}, {count(per_node, 'replica')} per node."

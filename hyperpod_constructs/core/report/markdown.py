@@ -82,7 +82,7 @@ def fenced(text: str) -> str:
 
 def _table(block: Table) -> str:
     marks = ["---:" if column in block.numbers else "---" for column in range(len(block.head))]
-    rows = [[_plain(text) for text in block.head], marks, *([_content(one) for one in row] for row in block.rows)]
+    rows = [[_plain(text) for text in block.head], marks, *([_content(cell) for cell in row] for row in block.rows)]
     made = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
     if block.folded:
         return f"<details><summary>{_plain(block.caption)} ({len(block.rows)})</summary>\n\n{made}\n</details>\n"

@@ -56,14 +56,14 @@ def section(subject: Subject) -> Section:
     found = _marked(subject)
     rows = [
         (
-            one.kind if one.kind != "node" else "nodes",
-            code(one.zone),
-            code(one.cidr or one.id),
-            f"{one.size:,}" if one.size is not None else "unknown",
-            one.use,
-            ", ".join(one.routes),
+            subnet.kind if subnet.kind != "node" else "nodes",
+            code(subnet.zone),
+            code(subnet.cidr or subnet.id),
+            f"{subnet.size:,}" if subnet.size is not None else "unknown",
+            subnet.use,
+            ", ".join(subnet.routes),
         )
-        for one in found
+        for subnet in found
     ]
     blocks: list[Block] = [
         drawing(platform, found),
@@ -130,25 +130,35 @@ def _marked(subject: Subject) -> list[Subnet]:
         return found
     if before.platform is None:
         ranges = _deployed_ranges(before.stacks or {})
-        return [replace(one, mark=NEW if ranges and one.cidr and one.cidr not in ranges else None) for one in found]
-    old = {(one.kind, one.zone, one.cidr or one.id): one for one in subnets(before.platform)}
-    now = {(one.kind, one.zone, one.cidr or one.id) for one in found}
-    marked = [replace(one, mark=None if (one.kind, one.zone, one.cidr or one.id) in old else NEW) for one in found]
-    return [*marked, *(replace(one, mark=GONE) for key, one in old.items() if key not in now)]
+        return [
+            replace(subnet, mark=NEW if ranges and subnet.cidr and subnet.cidr not in ranges else None)
+            for subnet in found
+        ]
+    old = {(subnet.kind, subnet.zone, subnet.cidr or subnet.id): subnet for subnet in subnets(before.platform)}
+    now = {(subnet.kind, subnet.zone, subnet.cidr or subnet.id) for subnet in found}
+    marked = [
+        replace(subnet, mark=None if (subnet.kind, subnet.zone, subnet.cidr or subnet.id) in old else NEW)
+        for subnet in found
+    ]
+    return [*marked, *(replace(subnet, mark=GONE) for key, subnet in old.items() if key not in now)]
 
 
 def _deployed_ranges(stacks: Stacks) -> set[str]:
     """CIDRs of the subnets in templates."""
-    found = [one for template in stacks.values() for one in resources(template).values()]
-    return {str(one.get("Properties", {}).get("CidrBlock")) for one in found if one.get("Type") == "AWS::EC2::Subnet"}
+    found = [resource for template in stacks.values() for resource in resources(template).values()]
+    return {
+        str(subnet.get("Properties", {}).get("CidrBlock"))
+        for subnet in found
+        if subnet.get("Type") == "AWS::EC2::Subnet"
+    }
 
 
 def _demand_table(found: list[Subnet]) -> tuple[Block, ...]:
     rows: list[tuple[Content, ...]] = [
-        (Cell(demand.group), code(one.zone), f"{demand.nodes:,}", f"{demand.each:,}", f"{demand.addresses:,}")
-        for one in found
-        if one.mark is not GONE
-        for demand in one.demands
+        (Cell(demand.group), code(subnet.zone), f"{demand.nodes:,}", f"{demand.each:,}", f"{demand.addresses:,}")
+        for subnet in found
+        if subnet.mark is not GONE
+        for demand in subnet.demands
     ]
     head = ("Group", "Zone", "Maximum nodes", "IP addresses per node", "Together")
     return table("IP addresses that groups use", head, rows, numbers=[2, 3, 4], folded=len(rows) > 6)
@@ -175,16 +185,16 @@ def endpoint_names(platform: Platform) -> list[str]:
 def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
     """VPC, zones by ID, subnets with size and use, routes, endpoints and NAT."""
     network, canvas = platform.network, Canvas()
-    zones = list(dict.fromkeys(one.zone for one in found))
+    zones = list(dict.fromkeys(subnet.zone for subnet in found))
     width = max(980.0, 2 * _LEFT + len(zones) * (_COLUMN + _GAP) - _GAP + 16)
     column = (width - 2 * _LEFT - 16 - (len(zones) - 1) * _GAP) / max(1, len(zones))
-    kinds = [kind for kind in ("public", "control-plane", "node") if any(one.kind == kind for one in found)]
-    heights = {kind: _HEIGHTS[kind] for kind in kinds}
+    types = [kind for kind in ("public", "control-plane", "node") if any(subnet.kind == kind for subnet in found)]
+    heights = {kind: _HEIGHTS[kind] for kind in types}
     is_open = network.mode == "open" and network.existing is None
     top = 84 if is_open else 40
     rows: dict[str, float] = {}
     y = top + 54.0
-    for kind in kinds:
+    for kind in types:
         rows[kind] = y
         y += (heights[kind] + 10) * max(sum(o.kind == kind and o.zone == zone for o in found) for zone in zones)
     endpoints = ([] if network.existing else ["s3"]) + endpoint_names(platform)
@@ -197,13 +207,18 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
         canvas.text(x + 10, top + 42, zone, "zone")
         canvas.say(1, f"zone {zone}" + (", with a NAT gateway" if zone in zones[: nat_gateways(network)] else ""))
         seen: dict[str, int] = {}
-        for one in (each for each in found if each.zone == zone):
-            place = seen[one.kind] = seen.get(one.kind, -1) + 1
+        for subnet in (each for each in found if each.zone == zone):
+            place = seen[subnet.kind] = seen.get(subnet.kind, -1) + 1
             _subnet(
-                canvas, one, x + 8, rows[one.kind] + place * (heights[one.kind] + 10), column - 16, heights[one.kind]
+                canvas,
+                subnet,
+                x + 8,
+                rows[subnet.kind] + place * (heights[subnet.kind] + 10),
+                column - 16,
+                heights[subnet.kind],
             )
     if is_open:
-        _ways_out(canvas, network, zones, column, rows, top)
+        _egress(canvas, network, zones, column, rows, top)
     if endpoints:
         _endpoints(canvas, endpoints, width, y + 2)
     desc = (
@@ -217,7 +232,7 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
         ("subnet node", "node subnet"),
         ("bar", "IP addresses that nodes can use"),
     ]
-    shown = [one for one in legend if one[0].removeprefix("subnet ") in kinds or one[0] == "bar"]
+    shown = [entry for entry in legend if entry[0].removeprefix("subnet ") in types or entry[0] == "bar"]
     return canvas.drawing("drawing", "Diagram of the network", desc, width, height, shown)
 
 
@@ -242,35 +257,35 @@ def _frame(canvas: Canvas, platform: Platform, width: float, top: float, end: fl
         canvas.text(_LEFT, 24, "Existing network: routes and endpoints are not changed", "strong")
 
 
-def _subnet(canvas: Canvas, one: Subnet, x: float, y: float, width: float, height: float) -> None:
-    state = f" {one.mark.kind}" if one.mark else ""
-    title = f"{one.kind} subnet {one.cidr or one.id}: {one.use}; routes: {', '.join(one.routes)}"
-    canvas.box(x, y, width, height, f"subnet {one.kind}{state}", title)
+def _subnet(canvas: Canvas, subnet: Subnet, x: float, y: float, width: float, height: float) -> None:
+    state = f" {subnet.mark.kind}" if subnet.mark else ""
+    title = f"{subnet.kind} subnet {subnet.cidr or subnet.id}: {subnet.use}; routes: {', '.join(subnet.routes)}"
+    canvas.box(x, y, width, height, f"subnet {subnet.kind}{state}", title)
     room = width - 20
-    if one.mark:
-        beside = 74 if one.kind == "public" else 6  # position of a NAT gateway
-        room -= canvas.badge(x + width - beside, y + 6, one.mark.word, one.mark.kind)
-    canvas.text(x + 10, y + 18, f"{'nodes' if one.kind == 'node' else one.kind}", "strong", width=room)
-    size = f"  {count(one.size, 'address', 'addresses')}" if one.size is not None else ""
-    canvas.text(x + 10, y + 36, f"{one.cidr or one.id}{size}", "mono", width=width - 20)
-    canvas.text(x + 10, y + 53, one.use, "small", width=width - 20)
-    for number, route in enumerate(one.routes):
+    if subnet.mark:
+        badge_offset = 74 if subnet.kind == "public" else 6  # position of a NAT gateway
+        room -= canvas.badge(x + width - badge_offset, y + 6, subnet.mark.word, subnet.mark.kind)
+    canvas.text(x + 10, y + 18, f"{'nodes' if subnet.kind == 'node' else subnet.kind}", "strong", width=room)
+    size = f"  {count(subnet.size, 'address', 'addresses')}" if subnet.size is not None else ""
+    canvas.text(x + 10, y + 36, f"{subnet.cidr or subnet.id}{size}", "mono", width=width - 20)
+    canvas.text(x + 10, y + 53, subnet.use, "small", width=width - 20)
+    for number, route in enumerate(subnet.routes):
         canvas.text(x + 10, y + 68 + 15 * number, route, "small", width=width - 20)
-    if one.kind == "node" and one.size:
-        share = min(1.0, one.taken / one.size)
-        canvas.box(x + 10, y + 94, width - 20, 12, "bar-room", f"{one.size:,} IP addresses")
+    if subnet.kind == "node" and subnet.size:
+        share = min(1.0, subnet.taken / subnet.size)
+        canvas.box(x + 10, y + 94, width - 20, 12, "bar-room", f"{subnet.size:,} IP addresses")
         canvas.box(
             x + 10,
             y + 94,
-            max(2.0, (width - 20) * share) if one.taken else 0,
+            max(2.0, (width - 20) * share) if subnet.taken else 0,
             12,
-            "bar over" if one.taken > one.size else "bar",
-            f"{one.taken:,} of {one.size:,} IP addresses",
+            "bar over" if subnet.taken > subnet.size else "bar",
+            f"{subnet.taken:,} of {subnet.size:,} IP addresses",
         )
-    canvas.say(2, f"{title}{f' ({one.mark.word})' if one.mark else ''}")
+    canvas.say(2, f"{title}{f' ({subnet.mark.word})' if subnet.mark else ''}")
 
 
-def _ways_out(
+def _egress(
     canvas: Canvas, network: Network, zones: list[str], column: float, rows: dict[str, float], top: float
 ) -> None:
     """NAT gateways in the public subnets, with lines from the nodes to them and from them to the internet gateway."""

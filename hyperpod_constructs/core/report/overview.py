@@ -18,13 +18,13 @@ def section(subject: Subject) -> Section:
     """Key figures."""
     platform = subject.platform
     nodes = sum(group.count for group in platform.cluster.groups)
-    most = sum(group.most for group in platform.cluster.groups)
+    max_nodes = sum(group.max_instances for group in platform.cluster.groups)
     devices: dict[str, int] = {}
     for group in platform.cluster.groups:
-        kind = find_instance_type(group.types[0]) if group.types else None
-        if kind and kind.accelerator:
-            devices[kind.accelerator.model] = (
-                devices.get(kind.accelerator.model, 0) + kind.accelerator.count * group.count
+        instance_type = find_instance_type(group.types[0]) if group.types else None
+        if instance_type and instance_type.accelerator:
+            devices[instance_type.accelerator.model] = (
+                devices.get(instance_type.accelerator.model, 0) + instance_type.accelerator.count * group.count
             )
     cost = estimate(platform, own_prices=subject.own_prices)
     missing = f"{len(cost.unknown)} prices are unknown" if cost.unknown else "list prices, complete"
@@ -33,7 +33,7 @@ def section(subject: Subject) -> Section:
         (
             "Nodes",
             f"{nodes:,}",
-            f"in {len(platform.cluster.groups)} groups" + (f", up to {most:,}" if most > nodes else ""),
+            f"in {len(platform.cluster.groups)} groups" + (f", up to {max_nodes:,}" if max_nodes > nodes else ""),
         ),
         ("Accelerators", f"{sum(devices.values()):,}", ", ".join(f"{n:,} {model}" for model, n in devices.items())),
         ("Known cost", f"{usd(cost.usd_per_hour)} USD/hour", f"{usd(cost.usd_per_month)} USD per month; {missing}"),
@@ -64,14 +64,14 @@ def findings(found: Sequence[Finding]) -> Section:
     head = ("Severity", "Rule", "Where", "Problem", "Impact", "Fix")
     rows: list[tuple[Content, ...]] = [
         (
-            _severity(one),
-            code(one.rule),
-            code((one.place and f"{one.path} ({one.place})") or one.path),
-            one.message,
-            one.consequence,
-            one.cure if not one.acknowledged else f"{one.cure} (acknowledged: {one.acknowledged})",
+            _severity(finding),
+            code(finding.rule),
+            code((finding.place and f"{finding.path} ({finding.place})") or finding.path),
+            finding.message,
+            finding.consequence,
+            finding.cure if not finding.acknowledged else f"{finding.cure} (acknowledged: {finding.acknowledged})",
         )
-        for one in ordered(found)
+        for finding in ordered(found)
     ]
     stopping = errors(found)
     first: list[Block] = [Notice(f"This config cannot be deployed: {summary(found)}.", "bad")] if stopping else []

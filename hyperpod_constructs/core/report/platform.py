@@ -51,7 +51,7 @@ def platform_part(subject: Subject, *, id: str) -> Part:
         support.assumptions(subject),
     ]
     subtitle = f"HyperPod on EKS in {platform.region}, from {subject.path}"
-    return Part(id, platform.name, subtitle, tuple(one for one in found if one is not None))
+    return Part(id, platform.name, subtitle, tuple(finding for finding in found if finding is not None))
 
 
 def unreadable_part(title: str, path: str, found: Sequence[Finding], *, id: str) -> Part:

@@ -16,21 +16,21 @@ def section(subject: Subject) -> Section:
     """Quotas with the required values."""
     rows: list[tuple[Content, ...]] = [
         (
-            one.name,
-            code(one.service),
-            code(one.code or "look it up by name"),
+            quota.name,
+            code(quota.service),
+            code(quota.code or "look it up by name"),
             f"{need:,g}",
-            f"{most:,g}",
-            one.seen or "",
-            "; ".join(one.uncertain.values()),
+            f"{max_need:,g}",
+            quota.seen or "",
+            "; ".join(quota.uncertain.values()),
         )
-        for one, need, most in needs(subject.platform)
+        for quota, need, max_need in needs(subject.platform)
     ]
     head = ("Quota", "Service", "Code", "Needed", "Maximum", "Seen in one account", "Uncertain")
-    said = (
+    note = (
         "Usage by other resources in the account is unknown: `hyperpod preflight` compares with the account's quotas."
     )
-    blocks: list[Block] = [*table("Required quotas", head, rows, numbers=[3, 4, 5]), Prose(said.replace("`", ""))]
+    blocks: list[Block] = [*table("Required quotas", head, rows, numbers=[3, 4, 5]), Prose(note.replace("`", ""))]
     return Section("quotas", "Required quotas", tuple(blocks))
 
 
@@ -43,12 +43,12 @@ def needs(platform: Platform) -> Iterator[tuple[Quota, float, float]]:
         for name in group.types:  # a flexible group can use one type for all of its instances
             sums = by_type.setdefault((name, spot), [0, 0])
             sums[0] += group.count
-            sums[1] += group.most
-    for (name, spot), (need, most) in by_type.items():
-        yield instance_quota("spot" if spot else "cluster", name), need, most
-    need, most = sum(group.count for group in groups), sum(group.most for group in groups)
-    yield quota("instances_per_cluster"), need, most
-    yield quota("instances_total"), need, most
+            sums[1] += group.max_instances
+    for (name, spot), (need, max_need) in by_type.items():
+        yield instance_quota("spot" if spot else "cluster", name), need, max_need
+    need, max_need = sum(group.count for group in groups), sum(group.max_instances for group in groups)
+    yield quota("instances_per_cluster"), need, max_need
+    yield quota("instances_total"), need, max_need
     sizes = [g.volume.size_gib for g in platform.cluster.instance_groups if g.volume and g.volume.size_gib]
     if sizes:
         yield quota("ebs_volume_size_gb"), max(sizes), max(sizes)

@@ -47,8 +47,8 @@ def _kept(words: Words, *, ours: bool) -> Iterator[tuple[Content, ...]]:
 
 def _configured(subject: Subject) -> Iterator[tuple[Content, ...]]:
     storage, goes = subject.platform.storage, subject.platform.allow_data_loss
-    kept = [("file system", one.name, one.removal) for one in storage.lustre]
-    for kind, name, removal in [*kept, *(("bucket", one.name, one.removal) for one in storage.buckets)]:
+    kept = [("file system", file_system.name, file_system.removal) for file_system in storage.lustre]
+    for kind, name, removal in [*kept, *(("bucket", bucket.name, bucket.removal) for bucket in storage.buckets)]:
         gone = removal == "destroy" and goes
         yield name, kind, removal, Cell("deleted with its data", "bad") if gone else "retained with its data"
 

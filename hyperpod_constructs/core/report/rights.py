@@ -17,14 +17,18 @@ def rows(words: Words) -> Iterator[tuple[Content, ...]]:
     """A row for each rule of each binding among the Kubernetes objects of the stacks."""
     objects = list(_objects(words))
     rules = {
-        (one["kind"], _namespace(one), one["metadata"]["name"]): one.get("rules") for one in objects if "rules" in one
+        (item["kind"], _namespace(item), item["metadata"]["name"]): item.get("rules")
+        for item in objects
+        if "rules" in item
     }
-    for one in objects:
-        if one.get("kind") not in _BINDINGS:
+    for item in objects:
+        if item.get("kind") not in _BINDINGS:
             continue
-        reference = one.get("roleRef") or {}
-        where = _namespace(one) if one["kind"] == "RoleBinding" else ""
-        who = ", ".join(f"{it.get('kind', '').lower()} {it.get('name')}" for it in one.get("subjects") or ())
+        reference = item.get("roleRef") or {}
+        where = _namespace(item) if item["kind"] == "RoleBinding" else ""
+        who = ", ".join(
+            f"{subject.get('kind', '').lower()} {subject.get('name')}" for subject in item.get("subjects") or ()
+        )
         home = where if reference.get("kind") == "Role" else ""
         found = rules.get((str(reference.get("kind")), home, str(reference.get("name"))))
         place = f"namespace {where}" if where else "the whole cluster"
@@ -40,11 +44,11 @@ def _objects(words: Words) -> Iterator[Mapping[str, Any]]:
             found = json.loads(words.text(stack, properties.get("Manifest") or "[]"))
         except ValueError:  # an asset, or a value that is known only at deploy time
             continue
-        yield from (one for one in as_list(found) if isinstance(one, Mapping) and "metadata" in one)
+        yield from (item for item in as_list(found) if isinstance(item, Mapping) and "metadata" in item)
 
 
-def _namespace(one: Mapping[str, Any]) -> str:
-    return str(one["metadata"].get("namespace", ""))
+def _namespace(item: Mapping[str, Any]) -> str:
+    return str(item["metadata"].get("namespace", ""))
 
 
 def _what(rule: Mapping[str, Any]) -> str:

@@ -24,24 +24,24 @@ def section(subject: Subject) -> Section:
     """When support ends."""
     version = subject.platform.eks.version
     rows: list[tuple[Content, ...]] = []
-    for one in kubernetes_versions().values():
-        newer = version is not None and one.version >= version and one.hyperpod_documented
-        if one.version == version or newer:
+    for known in kubernetes_versions().values():
+        newer = version is not None and known.version >= version and known.hyperpod_documented
+        if known.version == version or newer:
             rows.append(
                 (
-                    one.version,
-                    _used(one.version == version),
-                    one.status(),
-                    str(one.end_of_standard_support or "unknown"),
-                    str(one.end_of_extended_support or "unknown"),
-                    f"{one.days_left()}" if one.days_left() is not None else "",
+                    known.version,
+                    _used(known.version == version),
+                    known.status(),
+                    str(known.end_of_standard_support or "unknown"),
+                    str(known.end_of_extended_support or "unknown"),
+                    f"{known.days_left()}" if known.days_left() is not None else "",
                 )
             )
     head = ("Kubernetes", "Use", "Support", "Standard support ends", "Extended support ends", "Days left")
-    said = f"Dates from the catalog, counted from {today()}."
+    note = f"Dates from the catalog, counted from {today()}."
     if version is None:
-        said = "The Kubernetes version is the existing EKS cluster's; the config does not set it."
-    blocks: list[Block] = [*table("Kubernetes versions that HyperPod documents", head, rows, numbers=[5]), Prose(said)]
+        note = "The Kubernetes version is the existing EKS cluster's; the config does not set it."
+    blocks: list[Block] = [*table("Kubernetes versions that HyperPod documents", head, rows, numbers=[5]), Prose(note)]
     return Section("support", "Support dates", tuple(blocks))
 
 
@@ -53,7 +53,7 @@ def assumptions(subject: Subject) -> Section:
     """Assumptions, and facts that the catalog marks as uncertain."""
     platform = subject.platform
     taken = [
-        ("prices", ("list prices before tax and discounts; a month has 730 hours; every group at its full count")),
+        ("prices", "list prices before tax and discounts; a month has 730 hours; every group at its full count"),
         (
             "account",
             "the account's quotas, capacity and existing resources are not checked: use hyperpod preflight",
@@ -82,11 +82,11 @@ def assumptions(subject: Subject) -> Section:
 def _uncertain(subject: Subject) -> Iterator[tuple[str, str, str]]:
     platform = subject.platform
     for name in dict.fromkeys(name for group in platform.cluster.groups for name in group.types):
-        kind = find_instance_type(name)
-        if kind is None:
+        instance_type = find_instance_type(name)
+        if instance_type is None:
             yield name, "instance type", "not in the catalog"
             continue
-        for fact, why in kind.uncertain.items():
+        for fact, why in instance_type.uncertain.items():
             yield name, fact, why
         price = find_price(f"instance:{name}", platform.region)
         for fact, why in price.uncertain.items() if price else ():
@@ -100,6 +100,6 @@ def _uncertain(subject: Subject) -> Iterator[tuple[str, str, str]]:
             yield key, fact, why
     for fact, why in region(platform.region).uncertain.items():
         yield platform.region, fact, why
-    for one, _, _ in needs(platform):
-        for fact, why in one.uncertain.items():
-            yield one.name, fact, why
+    for quota, _, _ in needs(platform):
+        for fact, why in quota.uncertain.items():
+            yield quota.name, fact, why

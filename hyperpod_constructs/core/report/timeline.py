@@ -13,15 +13,15 @@ _NAME, _WIDTH, _ROW = 330.0, 980.0, 22.0
 _CHECKS = " Deep health checks take another 60 to 90 minutes after the deployment."
 _SHORTEST = 45.0
 """Minimum seconds for a resource off the critical path to get its own line."""
-_MOST = 60
+_MAX_ROWS = 60
 """Maximum lines of a timeline."""
 
 
 def section(subject: Subject, words: Words | None) -> Section:
     """The whole section; without a rehearsal, why there is none."""
     if not subject.bars or words is None:
-        said = subject.left_out or "The config has nothing to deploy."
-        return Section("order", "Order of deployment", (Notice(f"The timeline is omitted. {said}"),))
+        note = subject.left_out or "The config has nothing to deploy."
+        return Section("order", "Order of deployment", (Notice(f"The timeline is omitted. {note}"),))
     bars = sorted(subject.bars, key=lambda bar: (bar.start, bar.end))
     begin, end = bars[0].start, max(bar.end for bar in bars)
     minutes = (end - begin) / 60
@@ -73,7 +73,7 @@ def section(subject: Subject, words: Words | None) -> Section:
 def _drawing(bars: Sequence[Bar], begin: float, end: float, words: Words) -> Drawing:
     shown = [bar for bar in bars if (bar.critical and bar.end - bar.start >= 10) or bar.end - bar.start >= _SHORTEST]
     for longest in (60.0, 120.0, 300.0):
-        if len(shown) > _MOST:
+        if len(shown) > _MAX_ROWS:
             shown = [bar for bar in shown if bar.critical or bar.end - bar.start >= longest]
     canvas, scale = Canvas(), (_WIDTH - _NAME - 70) / max(1.0, end - begin)
     step = next((minutes for minutes in (1, 2, 5, 10, 20, 30, 60) if (end - begin) / 60 / minutes <= 12), 120)
@@ -83,10 +83,10 @@ def _drawing(bars: Sequence[Bar], begin: float, end: float, words: Words) -> Dra
         canvas.line((x, 22), (x, height - 8), kind="tick")
         canvas.text(x - 4, 16, f"{tick} min" if tick == 0 else str(tick), "small")
     y, stack = 26.0, ""
-    for bar in sorted(shown, key=lambda one: (min(b.start for b in bars if b.stack == one.stack), one.start, one.end)):
+    for bar in sorted(shown, key=lambda bar: (min(b.start for b in bars if b.stack == bar.stack), bar.start, bar.end)):
         if bar.stack != stack:
             stack = bar.stack
-            others = sum(one.stack == stack for one in bars) - sum(one.stack == stack for one in shown)
+            others = sum(bar.stack == stack for bar in bars) - sum(bar.stack == stack for bar in shown)
             canvas.text(4, y + 15, f"stack {stack}", "zone", width=_NAME)
             canvas.text(_NAME + 4, y + 15, f"and {others} shorter resources" if others else "", "small")
             canvas.say(0, f"stack {stack}" + (f" ({others} shorter resources are not shown)" if others else ""))

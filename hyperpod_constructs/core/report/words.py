@@ -49,7 +49,7 @@ class Words:
         if isinstance(value, str):
             return value
         if isinstance(value, list | tuple):
-            return ", ".join(self.text(stack, one) for one in value)
+            return ", ".join(self.text(stack, item) for item in value)
         if not isinstance(value, Mapping) or len(value) != 1:
             return json.dumps(value, default=str)
         (function, inner), *_ = value.items()
@@ -61,7 +61,7 @@ class Words:
             return f"<{self.name(stack, name)}{more}>"
         if function == "Fn::Join":
             parts = inner[1] if isinstance(inner[1], list) else [inner[1]]
-            return str(inner[0]).join(self.text(stack, one) for one in parts)
+            return str(inner[0]).join(self.text(stack, part) for part in parts)
         if function == "Fn::Sub":
             text = inner[0] if isinstance(inner, list) else inner
             return _SUB.sub(lambda match: _PSEUDO.get(match[1]) or f"<{self.name(stack, match[1])}>", str(text))
@@ -112,7 +112,7 @@ def conditions(words: Words, stack: str, statement: Mapping[str, Any]) -> str:
             continue
         for key, value in pairs.items():
             found.append(
-                f"{key} {_TESTS.get(test, test)} {' or '.join(words.text(stack, one) for one in as_list(value))}"
+                f"{key} {_TESTS.get(test, test)} {' or '.join(words.text(stack, item) for item in as_list(value))}"
             )
     return "; ".join(found)
 
@@ -148,4 +148,4 @@ def principal(words: Words, stack: str, value: Any) -> str:
 
 def statements(document: Any) -> Sequence[Mapping[str, Any]]:
     """The statements of a policy document."""
-    return [one for one in as_list((document or {}).get("Statement")) if isinstance(one, Mapping)]
+    return [statement for statement in as_list((document or {}).get("Statement")) if isinstance(statement, Mapping)]

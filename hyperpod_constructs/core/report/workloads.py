@@ -55,9 +55,15 @@ def section(subject: Subject) -> Section:
     found, chart = addons(subject, shown), shown["dependency_chart"]
     head = ("Add-on", "Version", "Selected by", "Namespace", "In the config")
     rows: list[tuple[Content, ...]] = [
-        (code(one.name), one.version, one.version_from, code(one.namespace or "-"), "implied" if one.implied else "yes")
-        for one in found
-        if one.mark is not GONE
+        (
+            code(volume.name),
+            volume.version,
+            volume.version_from,
+            code(volume.namespace or "-"),
+            "implied" if volume.implied else "yes",
+        )
+        for volume in found
+        if volume.mark is not GONE
     ]
     components = load("chart")["components"]
     parts = [(name.replace("_", " "), components.get(name, {}).get("what", "")) for name in chart["components"]]
@@ -82,12 +88,12 @@ def addons(subject: Subject, shown: Mapping[str, Any]) -> list[Addon]:
     before = subject.before.platform if subject.before else None
     made = [_addon(each, _mark(subject, str(each["key"]))) for each in shown["addons"]]
     if subject.before is not None and subject.before.stacks:
-        names = {one.name for one in made}
+        names = {queue.name for queue in made}
         for name, version in _deployed(subject.before.stacks).items():
             if name not in names:
                 made.append(Addon(name, name, version, "deployed", "", False, GONE))
     if before is not None:
-        keys = {one.key for one in made}
+        keys = {queue.key for queue in made}
         made += [_addon(each, GONE) for each in effective(before)["addons"] if each["key"] not in keys]
     return made
 
@@ -116,9 +122,11 @@ def _mark(subject: Subject, key: str) -> Mark | None:
 
 def _deployed(stacks: Stacks) -> dict[str, str]:
     """Name to version of the add-ons in templates."""
-    found = [one for template in stacks.values() for one in resources(template).values()]
-    properties = [one.get("Properties", {}) for one in found if one.get("Type") == "AWS::EKS::Addon"]
-    return {str(one.get("AddonName")): str(one.get("AddonVersion", "EKS's default")) for one in properties}
+    found = [resource for template in stacks.values() for resource in resources(template).values()]
+    properties = [resource.get("Properties", {}) for resource in found if resource.get("Type") == "AWS::EKS::Addon"]
+    return {
+        str(property_.get("AddonName")): str(property_.get("AddonVersion", "EKS's default")) for property_ in properties
+    }
 
 
 def _namespaces(platform: Platform, found: list[Addon]) -> Iterator[tuple[Content, ...]]:
@@ -158,8 +166,8 @@ def _teams(platform: Platform) -> Iterator[Block]:
     ]
     yield from table("Teams", head, rows, numbers=[3])
     claims: list[tuple[Content, ...]] = [
-        (code(one.instance_type), f"{one.capacity:g} {one.unit}", f"{one.owned:g} {one.unit}", _left(one))
-        for one in claims_of(platform)
+        (code(claim.instance_type), f"{claim.capacity:g} {claim.unit}", f"{claim.owned:g} {claim.unit}", _left(claim))
+        for claim in claims_of(platform)
     ]
     yield from table("Quotas and capacity", ("Instance type", "Capacity", "Quotas of teams", "Left"), claims)
 
@@ -195,8 +203,8 @@ def claims_of(platform: Platform) -> list[Claim]:
             nodes[name] = nodes.get(name, 0) + group.count
     found = []
     for name in dict.fromkeys(each.instance_type for team in teams for each in team.quota):
-        kind = find_instance_type(name)
-        each_has = kind.accelerator.count if kind and kind.accelerator else 0
+        instance_type = find_instance_type(name)
+        each_has = instance_type.accelerator.count if instance_type and instance_type.accelerator else 0
         quotas = [(team.name, each) for team in teams for each in team.quota if each.instance_type == name]
         by_device = bool(each_has) and any(each.accelerators is not None for _, each in quotas)
         shares: dict[str, float] = {}
@@ -237,18 +245,18 @@ def _cards(canvas: Canvas, found: list[Addon], y: float) -> float:
     canvas.box(0, y, _WIDTH, 30 + rows * 74, "zone", "EKS add-ons")
     canvas.text(10, y + 20, f"EKS add-ons ({len(found)})", "zone")
     canvas.say(0, "EKS add-ons")
-    for number, one in enumerate(found):
+    for number, addon in enumerate(found):
         x, row = _GAP + (number % _ACROSS) * (_CARD + _GAP), y + 30 + (number // _ACROSS) * 74
-        state = f" {one.mark.kind}" if one.mark else ""
-        text = f"{one.name} {one.version}{f' in {one.namespace}' if one.namespace else ''}"
+        state = f" {addon.mark.kind}" if addon.mark else ""
+        text = f"{addon.name} {addon.version}{f' in {addon.namespace}' if addon.namespace else ''}"
         canvas.box(x, row, _CARD, 64, f"card{state}", text)
         room = _CARD - 20
-        if one.mark:
-            room -= canvas.badge(x + _CARD - 5, row + 5, one.mark.word, one.mark.kind) + 4
-        canvas.text(x + 10, row + 19, one.key.replace("_", " "), "strong", width=room)
-        canvas.text(x + 10, row + 37, one.version, "small", width=_CARD - 20)
-        canvas.text(x + 10, row + 54, f"in {one.namespace}" if one.namespace else "", "small", width=_CARD - 20)
-        canvas.say(1, f"{text}{f' ({one.mark.word})' if one.mark else ''}")
+        if addon.mark:
+            room -= canvas.badge(x + _CARD - 5, row + 5, addon.mark.word, addon.mark.kind) + 4
+        canvas.text(x + 10, row + 19, addon.key.replace("_", " "), "strong", width=room)
+        canvas.text(x + 10, row + 37, addon.version, "small", width=_CARD - 20)
+        canvas.text(x + 10, row + 54, f"in {addon.namespace}" if addon.namespace else "", "small", width=_CARD - 20)
+        canvas.say(1, f"{text}{f' ({addon.mark.word})' if addon.mark else ''}")
     return y + 38 + rows * 74
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticUndefined
 
 
 class Change(StrEnum):
@@ -53,12 +54,12 @@ class DeployTimeNumber(int):
     """
 
     token: float
-    most: int
+    maximum: int
 
-    def __new__(cls, token: float, least: int, most: int) -> DeployTimeNumber:
-        """Creates a number for a token whose value is between `least` and `most`."""
-        made = super().__new__(cls, least)
-        made.token, made.most = token, most
+    def __new__(cls, token: float, minimum: int, maximum: int) -> DeployTimeNumber:
+        """Creates a number for a token whose value is between `minimum` and `maximum`."""
+        made = super().__new__(cls, minimum)
+        made.token, made.maximum = token, maximum
         return made
 
 
@@ -71,11 +72,15 @@ def deployed(value: int) -> float:
     return value.token if isinstance(value, DeployTimeNumber) else value
 
 
-def may_be_token(*fields: str, least: int, most: int) -> Any:
+def may_be_token(*fields: str, minimum: int, maximum: int) -> Any:
     """A validator that accepts CDK tokens for numeric fields; the value is between two bounds."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        return DeployTimeNumber(value, least, most) if isinstance(value, float) and is_token(value) else handler(value)
+        return (
+            DeployTimeNumber(value, minimum, maximum)
+            if isinstance(value, float) and is_token(value)
+            else handler(value)
+        )
 
     return field_validator(*fields, mode="wrap")(validate)
 
@@ -92,7 +97,9 @@ class SpecModel(BaseModel):
     if not TYPE_CHECKING:
 
         def __new__(cls, *args: Any, **values: Any) -> Any:
-            """Rejects tokens for numbers that are required at synthesis."""
+            """Rejects tokens for numbers that are required at synthesis, and suggests the field for a misspelled key."""
+            if not values.keys() <= cls.model_fields.keys():
+                _ensure_known(cls, values)
             for name, value in values.items():
                 if isinstance(value, float) and is_token(value) and name not in cls.takes_tokens:
                     raise ValueError(
@@ -100,6 +107,30 @@ class SpecModel(BaseModel):
                         "synthesis requires the value: specify a literal number"
                     )
             return super().__new__(cls)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values of some fields; what was computed from the old ones is computed anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
+
+def _ensure_known(model: type[SpecModel], values: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments that are not fields, with the nearest field or all of them."""
+    from ..catalog import suggest
+
+    names = {*model.model_fields, *(info.alias for info in model.model_fields.values() if info.alias)}
+    problems: list[InitErrorDetails] = []
+    for name in values:
+        if name not in names:
+            near = suggest(name, names) or next((each for each in sorted(names) if each.endswith(f"_{name}")), None)
+            cure = f"did you mean {near!r}?" if near else f"its fields are {', '.join(sorted(names))}"
+            text = "is not a field of {model}: {cure}"
+            error = PydanticCustomError("unknown_field", text, {"model": model.__name__, "cure": cure})
+            problems.append(InitErrorDetails(type=error, loc=(name,), input=values[name]))
+    if problems:
+        raise ValidationError.from_exception_data(model.__name__, problems)
 
 
 Model = TypeVar("Model", bound=SpecModel)
@@ -169,9 +200,9 @@ def _configured(value: Any, *, as_text: bool) -> Any:
     if isinstance(value, SpecModel):
         return configuration_of(value)
     if isinstance(value, Mapping):
-        return {key: _configured(one, as_text=as_text) for key, one in value.items()}
+        return {key: _configured(item, as_text=as_text) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [_configured(one, as_text=as_text) for one in value]
+        return [_configured(item, as_text=as_text) for item in value]
     # environment variables are strings: "true" and "5"
     return str(value).lower() if as_text and not isinstance(value, str) else value
 

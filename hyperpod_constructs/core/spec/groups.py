@@ -40,7 +40,7 @@ class Volume(SpecModel):
     """An EBS volume of every node of a group."""
 
     takes_tokens: ClassVar[tuple[str, ...]] = ("size_gib",)
-    _tokens = may_be_token(*takes_tokens, least=1, most=16384)
+    _tokens = may_be_token(*takes_tokens, minimum=1, maximum=16384)
 
     size_gib: int | None = field(
         None, change=Change.DRAINS, help="Size in GiB; must be omitted for a root volume.", ge=1, le=16384
@@ -138,7 +138,7 @@ class InstanceGroup(SpecModel):
     """
 
     takes_tokens: ClassVar[tuple[str, ...]] = ("count", "min_count", "max_count")
-    _tokens = may_be_token(*takes_tokens, least=1, most=1000)
+    _tokens = may_be_token(*takes_tokens, minimum=1, maximum=1000)
 
     name: str = field(change=Change.REPLACES_GROUP, help="Name of the group, unique in the cluster; 1-63 characters.")
     instance_type: str | None = field(
@@ -241,7 +241,7 @@ class InstanceGroup(SpecModel):
         return (self.instance_type,) if self.instance_type else tuple(self.instance_types)
 
     @property
-    def most(self) -> int:
+    def max_instances(self) -> int:
         """The maximum number of instances that the group can grow to."""
         return max(self.count, self.max_count or 0)
 
@@ -250,7 +250,7 @@ class RestrictedInstanceGroup(SpecModel):
     """A restricted instance group (RIG), for training Amazon's own models; the service manages its environment."""
 
     takes_tokens: ClassVar[tuple[str, ...]] = ("count",)
-    _tokens = may_be_token(*takes_tokens, least=1, most=1000)
+    _tokens = may_be_token(*takes_tokens, minimum=1, maximum=1000)
 
     name: str = field(change=Change.REPLACES_GROUP, help="Name of the group, unique in the cluster; 1-63 characters.")
     instance_type: str = field(change=Change.REPLACES_GROUP, help="HyperPod instance type.")
@@ -315,6 +315,6 @@ class RestrictedInstanceGroup(SpecModel):
         return (self.instance_type,)
 
     @property
-    def most(self) -> int:
+    def max_instances(self) -> int:
         """The maximum number of instances that the group can grow to."""
         return self.count

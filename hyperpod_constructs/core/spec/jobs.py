@@ -173,14 +173,14 @@ class Job(PodFields):
         parts = []
         for spec in self.replica_specs:
             values = dict(inherited)
-            own = spec.model_fields_set
-            if "nodes" in own:  # whole nodes override the job's resources per replica
+            stated = spec.model_fields_set
+            if "nodes" in stated:  # whole nodes override the job's resources per replica
                 values |= dict.fromkeys(("replicas", *RESOURCE_FIELDS))
-            elif own & {"replicas", *RESOURCE_FIELDS}:
+            elif stated & {"replicas", *RESOURCE_FIELDS}:
                 values["nodes"] = None
-            if own & set(RESOURCE_FIELDS):  # a replica spec that sets one resource does not inherit the others
+            if stated & set(RESOURCE_FIELDS):  # a replica spec that sets one resource does not inherit the others
                 values |= dict.fromkeys(RESOURCE_FIELDS)
-            parts.append(ReplicaSpec.model_construct(None, **values | {name: getattr(spec, name) for name in own}))
+            parts.append(ReplicaSpec.model_construct(None, **values | {name: getattr(spec, name) for name in stated}))
         return tuple(parts)
 
 

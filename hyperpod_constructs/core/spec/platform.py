@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .addons import Addons
+from .addons import CORE, Addon, Addons, Kueue
 from .arns import KeyArn, PolicyArn
 from .base import Change, ListOf, SpecModel, defaults, field
 from .cluster import Cluster
@@ -16,6 +16,7 @@ from .governance import Governance
 from .groups import LustreEfaClient
 from .jobs import Job
 from .network import Network
+from .observability import Observability
 from .storage import Storage
 
 
@@ -106,6 +107,13 @@ class Platform(SpecModel):
         "library does not change deployed platforms. Objects that are created in code use the current "
         "defaults.",
     )
+
+    @property
+    def installed_addons(self) -> Mapping[str, Addon | Observability | Kueue]:
+        """Settings of the installed add-ons by key, without the core add-ons of an existing EKS cluster that has its own."""
+        existing = self.eks.existing
+        unmanaged = CORE if existing and not existing.core_addons else ()
+        return {key: settings for key, settings in self.addons.effective().items() if key not in unmanaged}
 
     @property
     def completed_jobs(self) -> tuple[Job, ...]:

@@ -30,9 +30,8 @@ class LustreFileSystem(SpecModel):
     """An FSx for Lustre file system, new or existing, with a volume claim in each listed namespace."""
 
     takes_tokens: ClassVar[tuple[str, ...]] = ("size_gib",)
-    _tokens = may_be_token(
-        *takes_tokens, least=1200, most=1_036_800
-    )  # a size that is valid for every throughput and with EFA
+    # sizes that are valid for every throughput and with EFA
+    _tokens = may_be_token(*takes_tokens, minimum=1200, maximum=1_036_800)
 
     name: str = field(change=Change.LOSES_DATA, help="Name of the file system and of the volume claim.")
     size_gib: int = field(1200, change=Change.IN_PLACE, help="Capacity in GiB: 1200, 2400, then steps of 2400.", ge=1)

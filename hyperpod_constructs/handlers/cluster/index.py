@@ -114,7 +114,7 @@ def moved(wanted: Mapping[str, Any], cloudformation: Any, fsx: Any) -> list[str]
             if error.response.get("Error", {}).get("Code") == "FileSystemNotFound":
                 continue  # CloudFormation's record of one that was deleted
             raise
-        subnets = [subnet for one in live for subnet in one["SubnetIds"]]
+        subnets = [subnet for group in live for subnet in group["SubnetIds"]]
         if subnets and system["SubnetId"] not in subnets:
             found.append(f"{system['Name']} ({id_}) from {_list(subnets)} to {system['SubnetId']}")
     return found

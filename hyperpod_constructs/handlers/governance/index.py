@@ -9,9 +9,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..shared.clock import Clock
+from .adoption import Adoption, disown, retry_transient, service_message
 from .api import Api, GovernanceError, Live, api_of
 from .settle import Step, advice, next_step
-from .taking import Taking, give_up, patiently, said
 from .timing import code, is_transient
 
 log = logging.getLogger(__name__)
@@ -43,14 +43,14 @@ def begin(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]
         return {"PhysicalResourceId": event["PhysicalResourceId"], "StartedAt": started}
     api = api_of(event, client)
     in_place = event["RequestType"] == "Update" and api.physical_id == event["PhysicalResourceId"]
-    taking = Taking(api, clock, held=in_place)
+    adoption = Adoption(api, clock, held=in_place)
     try:
-        version = taking.update() if in_place else taking.create()
+        version = adoption.update() if in_place else adoption.create()
         if event["RequestType"] == "Update":
             _give_up_failed(event, client, clock)
     except (GovernanceError, ClientError, BotoCoreError) as error:
         if event["RequestType"] == "Create" or not in_place:
-            taking.undo()
+            adoption.undo()
         raise GovernanceError(str(error)) from None
     log.info("%s: begun", api.physical_id)
     return {"PhysicalResourceId": api.physical_id, "StartedAt": started, "WantedVersion": str(version)}
@@ -60,7 +60,7 @@ def _give_up_failed(event: Mapping[str, Any], client: Any, clock: Clock) -> None
     """The old properties of an update are those of an event that failed when their id is not the one that is given."""
     failed, api = api_of(event, client, old=True), api_of(event, client)
     if failed.physical_id not in (event["PhysicalResourceId"], api.physical_id):
-        patiently(failed, lambda: give_up(failed, failed.find()), clock)
+        retry_transient(failed, lambda: disown(failed, failed.find()), clock)
 
 
 def poll(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def poll(event: Mapping[str, Any], client: Any, clock: Clock) -> dict[str, Any]:
     except ClientError as error:
         passes = is_transient(error) or code(error) == "ConflictException"  # somebody else is at it
         if not passes or waited >= TIMEOUT_SECONDS:
-            raise GovernanceError(said(api, error)) from None
+            raise GovernanceError(service_message(api, error)) from None
         log.info("%s: asked in vain: %s", api.name, code(error))
         return {"IsComplete": False}
 
@@ -89,13 +89,13 @@ def _poll(event: Mapping[str, Any], api: Api, waited: float, clock: Clock) -> di
         return {"IsComplete": True, **({"Data": {"Id": live.id, "Arn": live.arn}} if live else {})}
     if step is Step.FAIL or waited >= TIMEOUT_SECONDS:
         raise GovernanceError(_state(api, live, waited))
-    taking = Taking(api, clock, held=True)
+    adoption = Adoption(api, clock, held=True)
     if step is Step.CREATE:
-        taking.create()
+        adoption.create()
     elif live is not None and step is Step.UPDATE:
-        taking.update()
+        adoption.update()
     elif live is not None and step is Step.DELETE:
-        give_up(api, live)
+        disown(api, live)
     return {"IsComplete": False}
 
 

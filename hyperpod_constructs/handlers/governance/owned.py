@@ -28,7 +28,7 @@ EXISTED_TAG = f"{TAG_NAMESPACE}{EXISTED}"
 
 _CHUNK = 240
 """Characters of a tag's value; a value has 256 at most."""
-_MOST_CHUNKS = 8
+_MAX_CHUNKS = 8
 
 Content = Mapping[str, Any]
 
@@ -50,10 +50,10 @@ def legacy_digest(stack_id: str, logical_id: str) -> str:
     return hashlib.sha256(f"{stack_id} {logical_id}".encode()).hexdigest()
 
 
-def marks(tags: Mapping[str, str], mine: str) -> frozenset[Owner]:
-    """All owners; ``mine`` is the former version's mark of this resource."""
+def marks(tags: Mapping[str, str], own_record: str) -> frozenset[Owner]:
+    """All owners; ``own_record`` is the former version's mark of this resource."""
     found = set(owners(tags))
-    if LEGACY_TAG in tags and tags[LEGACY_TAG] != mine:
+    if LEGACY_TAG in tags and tags[LEGACY_TAG] != own_record:
         found.add(Owner("another resource", tags[LEGACY_TAG][:16], legacy=True))
     return frozenset(found)
 
@@ -63,15 +63,15 @@ def joining(
 ) -> dict[str, str]:
     """The tags to add when another owner comes, or one of several changes what it wants."""
     added = {me.tag_key: me.value}
-    said = [wants(tags, other) for other in others]
-    for other, known in zip(others, said, strict=True):
+    all_wanted = [wants(tags, other) for other in others]
+    for other, known in zip(others, all_wanted, strict=True):
         if known is None:
             added |= _parts(f"wants-{other.digest}", [1, now])
-    if existed(tags) or not said:
+    if existed(tags) or not all_wanted:
         added[EXISTED_TAG] = "true"
         if before(tags) is None:
             added |= _parts("before", now)
-    order = 1 + max((known.order for known in said if known), default=1)
+    order = 1 + max((known.order for known in all_wanted if known), default=1)
     return added | _parts(f"wants-{me.digest}", [order, wanted])
 
 
@@ -81,9 +81,9 @@ def leaving(tags: Mapping[str, str], me: Owner, others: Iterable[Owner]) -> tupl
     gone = [key for key in tags if key == me.tag_key or key.startswith(f"{TAG_NAMESPACE}wants-{me.digest}-")]
     if not others:
         gone += [key for key in tags if key == EXISTED_TAG or key.startswith(f"{TAG_NAMESPACE}before-")]
-    mine = wants(tags, me)
+    own_record = wants(tags, me)
     rest = [known for known in (wants(tags, other) for other in others) if known]
-    if mine is None or any(known.order > mine.order for known in rest):
+    if own_record is None or any(known.order > own_record.order for known in rest):
         return gone, None
     latest = max(rest, key=lambda known: known.order, default=None)
     return gone, latest.content if latest else before(tags)
@@ -113,7 +113,7 @@ def same(wanted: Any, live: Any) -> bool:
 def _parts(name: str, content: Any) -> dict[str, str]:
     text = base64.b64encode(gzip.compress(json.dumps(content, sort_keys=True).encode(), mtime=0)).decode()
     parts = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
-    if len(parts) > _MOST_CHUNKS:
+    if len(parts) > _MAX_CHUNKS:
         raise TooLarge
     # a shorter text must not be read with the end of a longer one
     return {f"{TAG_NAMESPACE}{name}-{n}": part for n, part in enumerate([*parts, "."])}
@@ -121,7 +121,7 @@ def _parts(name: str, content: Any) -> dict[str, str]:
 
 def _joined(tags: Mapping[str, str], name: str) -> Any:
     text = ""
-    for n in range(_MOST_CHUNKS + 1):
+    for n in range(_MAX_CHUNKS + 1):
         part = tags.get(f"{TAG_NAMESPACE}{name}-{n}")
         if part is None or part == ".":
             break

@@ -90,8 +90,8 @@ class Api:
                 return status, answer
             fresh = status == 401 and self.clock.monotonic() - self._began < _FRESH_SECONDS
             if not (fresh or status in _TRANSIENT) or self.clock.monotonic() + pause >= self.until:
-                said = answer[:300].decode(errors="replace").replace(self.token, "***")
-                raise GrafanaError(f"Grafana answers {status} to {method} {path}: {said}")
+                excerpt = answer[:300].decode(errors="replace").replace(self.token, "***")
+                raise GrafanaError(f"Grafana answers {status} to {method} {path}: {excerpt}")
             self.clock.sleep(pause)
             pause = min(pause * 2, 20.0)
 

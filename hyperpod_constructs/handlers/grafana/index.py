@@ -109,19 +109,19 @@ class _Run:
                 things.put_source(source, suffix)
                 for board in boards:
                     things.put_board(_on_source(board, source), suffix)
-                self._let_go_of_others(things, {source["uid"], *(board["uid"] for board in boards)})
+                self._disown_unused(things, {source["uid"], *(board["uid"] for board in boards)})
             except (GrafanaError, ClientError, BotoCoreError) as error:
                 self._undo(things, error)
                 raise
 
-    def _let_go_of_others(self, things: Things, kept: set[str]) -> None:
+    def _disown_unused(self, things: Things, kept: set[str]) -> None:
         """What was ours and left the list."""
-        for thing in things.mine():
+        for thing in things.own_objects():
             if thing.uid not in kept:
-                things.let_go(thing)
+                things.disown(thing)
         for thing in self._former_things(things):
             if thing.uid not in kept:
-                things.let_go(thing, former=True)
+                things.disown(thing, former=True)
 
     def delete(self, wanted: _Properties) -> None:
         """Delete; also of what an Update has made that CloudFormation does not know of."""
@@ -130,11 +130,13 @@ class _Run:
             with session(wanted.workspace, self.client, self.http, self.clock, me.digest, self.until) as api:
                 things = Things(api, me)
                 former = self._former_things(things)
-                found = {(thing.kind, thing.uid): thing for thing in [*things.mine(), *self._named(things, wanted)]}
+                found = {
+                    (thing.kind, thing.uid): thing for thing in [*things.own_objects(), *self._named(things, wanted)]
+                }
                 for thing in sorted(found.values(), key=lambda each: each.kind):  # dashboards first
-                    things.let_go(thing)
+                    things.disown(thing)
                 for thing in former:
-                    things.let_go(thing, former=True)
+                    things.disown(thing, former=True)
         except ClientError as error:
             if error.response["Error"]["Code"] != GONE:
                 raise
@@ -155,7 +157,7 @@ class _Run:
 
     def _suffix(self, things: Things, wanted: _Properties) -> str:
         """Nothing where the plain uids are free or ours, or of an owner with the same data source; else a suffix."""
-        if not wanted.url or (wanted.has_marks and self._is_mine(things, wanted, wanted.suffix)):
+        if not wanted.url or (wanted.has_marks and self._is_own(things, wanted, wanted.suffix)):
             return wanted.suffix if wanted.url else ""
         source, former = things.source(wanted.source["uid"]), self._former()
         if source.content is not None:
@@ -172,7 +174,7 @@ class _Run:
         return ""
 
     @staticmethod
-    def _is_mine(things: Things, wanted: _Properties, suffix: str) -> bool:
+    def _is_own(things: Things, wanted: _Properties, suffix: str) -> bool:
         return things.me in things.source(wanted.uid(wanted.source["uid"], suffix)).owners
 
     def _named(self, things: Things, wanted: _Properties) -> list[Thing]:

@@ -85,7 +85,7 @@ class Things:
         found = self.api.get(f"/api/datasources/uid/{quote(uid, safe='')}")
         return Thing("source", uid, found if isinstance(found, dict) else None)
 
-    def mine(self) -> list[Thing]:
+    def own_objects(self) -> list[Thing]:
         """All that carries our mark."""
         boards = [
             self.board(each["uid"]) for each in self.api.items("/api/search", type="dash-db", tag=self.me.tag_key)
@@ -104,7 +104,7 @@ class Things:
             wanted["name"] = f"{wanted['name']} ({suffix or before.uid})"
         if wanted.get("isDefault"):  # a workspace has one, and it is not taken from another
             wanted["isDefault"] = bool(before.content.get("isDefault")) if before.content else not default
-        self._write_source(before, Thing("source", before.uid, wanted).marked(self._with_mine(before)))
+        self._write_source(before, Thing("source", before.uid, wanted).marked(self._with_owner(before)))
 
     def put_board(self, board: Mapping[str, Any], suffix: str) -> None:
         """Make a dashboard what it should be, and ours too."""
@@ -115,9 +115,9 @@ class Things:
         if any(each.get("title") == wanted.get("title") and each.get("uid") != before.uid for each in same):
             # in one folder, some versions of Grafana take a dashboard of the same title for the same one
             wanted["title"] = f"{wanted['title']} ({suffix or before.uid})"
-        self._write_board(before, Thing("board", before.uid, wanted).marked(self._with_mine(before)))
+        self._write_board(before, Thing("board", before.uid, wanted).marked(self._with_owner(before)))
 
-    def let_go(self, thing: Thing, *, former: bool = False) -> None:
+    def disown(self, thing: Thing, *, former: bool = False) -> None:
         """Take our mark off, and delete what nobody else owns. ``former``: without any mark it is ours all the same."""
         if thing.content is None:
             return
@@ -134,7 +134,7 @@ class Things:
         while self.done:
             before = self.done.pop()
             if before.content is None:
-                self.let_go(self.board(before.uid) if before.kind == "board" else self.source(before.uid))
+                self.disown(self.board(before.uid) if before.kind == "board" else self.source(before.uid))
             elif self.me not in before.owners:
                 self.put_back(before, before.content)
 
@@ -145,7 +145,7 @@ class Things:
         else:
             self._write_source(thing, content)
 
-    def _with_mine(self, before: Thing) -> list[str]:
+    def _with_owner(self, before: Thing) -> list[str]:
         return sorted({*self._marks(before), self.me.tag_key})
 
     @staticmethod

@@ -22,7 +22,7 @@ class HelmError(Exception):
 
     def __init__(self, output: str) -> None:
         self.output = output
-        super().__init__(last_words(output))
+        super().__init__(error_excerpt(output))
 
 
 class Helm:
@@ -85,10 +85,10 @@ class Helm:
         return output + complaint
 
 
-def last_words(output: str) -> str:
+def error_excerpt(output: str) -> str:
     r"""The end of an output, short enough for a CloudFormation event; blank lines, warnings and log lines left out.
 
-    >>> last_words("a\n\nError: no such chart\n")
+    >>> error_excerpt("a\n\nError: no such chart\n")
     'a; Error: no such chart'
     """
     lines = [line.strip() for line in output.splitlines() if line.strip() and not _NOISE.match(line)]

@@ -244,10 +244,10 @@ def prepare(chart: Path, wanted: Properties, work: Path, helm: Helm, sleep: Call
         digests=wanted.subchart_digests,
         allow_unpinned=wanted.allow_unpinned_subcharts,
     )
-    own = work / "values.json"
-    own.touch(mode=0o600)  # values may be secret
-    own.write_text(json.dumps(wanted.values))
-    return [*files, own]
+    values_file = work / "values.json"
+    values_file.touch(mode=0o600)  # values may be secret
+    values_file.write_text(json.dumps(wanted.values))
+    return [*files, values_file]
 
 
 def insert_line(chart: Path, name: str, *, after: str, line: str) -> None:

@@ -38,7 +38,7 @@ _TRANSIENT = (
     "unexpected eof",
     " with body length 0",  # the answer broke off: "ContentLength=N with Body length 0"
 )
-_BROKEN_OFF = re.compile(r": eof\b")
+_TRUNCATED = re.compile(r": eof\b")
 _TOO_LARGE = ("request is too large", "larger than max", "request entity too large")
 
 
@@ -100,4 +100,4 @@ def is_transient(error: Exception) -> bool:
     reason = error.output.lower()
     if any(mark in reason for mark in _TOO_LARGE):
         return False
-    return any(mark in reason for mark in _TRANSIENT) or _BROKEN_OFF.search(reason) is not None
+    return any(mark in reason for mark in _TRANSIENT) or _TRUNCATED.search(reason) is not None

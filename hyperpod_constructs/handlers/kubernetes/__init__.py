@@ -55,7 +55,7 @@ RerunOn              any text; a change of it runs the wait again
 Modules, lowest first: ``errors`` (what an API refusal is, and whether to retry), ``timing`` (clock, deadline, back-off),
 ``client`` (HTTP), ``eks`` (endpoint and token), ``discovery`` (kinds), ``objects`` (references, order, identity),
 ``manifest`` (bodies), ``former`` (what to give back), ``controlled`` (fields of controllers), ``release`` (give up),
-``group`` (apply), ``borrowed`` (copies and fields of what others made), ``apply`` (the
+``group`` (apply), ``existing_objects`` (copies and fields of what others made), ``apply`` (the
 events); ``diagnosis`` (what pods say), ``conditions``, ``jobs``, ``nodes``, ``addons``, ``wait`` (the events);
 ``services`` (what the handlers are given, and tests replace).
 """

@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..shared.eks import ClusterGone
 from ..shared.ownership import Claim, Owner, owner
-from .borrowed import BorrowedFields, copied
 from .errors import MESSAGE_BYTES, ApiError, HandlerError, clip
+from .existing_objects import ExistingObjectFields, copied
 from .group import Holder, ObjectGroup
 from .manifest import load, references
 from .objects import ObjectRef, legacy_group_id, parse, physical_id
@@ -43,12 +43,12 @@ def handle(event: Mapping[str, Any], services: Services, seconds_left: float) ->
     except HandlerError as error:
         log.error("%s", error)
         raise
-    except _FORESEEN as error:
+    except _EXPECTED as error:
         log.error("%s", error)
         raise HandlerError(_said(error, event)) from None
 
 
-_FORESEEN = (ApiError, GaveUp, ClusterGone, ClientError, BotoCoreError)
+_EXPECTED = (ApiError, GaveUp, ClusterGone, ClientError, BotoCoreError)
 
 
 def _said(error: Exception, event: Mapping[str, Any]) -> str:
@@ -75,11 +75,11 @@ def _apply(event: Mapping[str, Any], services: Services, seconds_left: float) ->
             _give_up_failed(event, services, deadline)
     except Exception as error:
         left = _cleaned_up(event, services, group)
-        if not isinstance(error, (HandlerError, *_FORESEEN)):
+        if not isinstance(error, (HandlerError, *_EXPECTED)):
             raise
-        said = _said(error, event)
+        message = _said(error, event)
         raise HandlerError(
-            f"{clip(said, MESSAGE_BYTES - 350)} (and cleaning up failed: {left})" if left else said
+            f"{clip(message, MESSAGE_BYTES - 350)} (and cleaning up failed: {left})" if left else message
         ) from None
     return {
         "PhysicalResourceId": new_id,
@@ -104,7 +104,7 @@ def _delete(event: Mapping[str, Any], services: Services, seconds_left: float) -
     legacy_id = legacy_group_id(properties["ClusterName"], event["LogicalResourceId"])
     legacy = _legacy_owner(event, properties)
     # the physical id of a group in the former version: its new properties have a mark of their own by now
-    mine = {legacy} if given == legacy_id else {owner_of(event, properties), legacy}
+    own_owners = {legacy} if given == legacy_id else {owner_of(event, properties), legacy}
     try:
         deadline = _work_deadline(properties, services, seconds_left)
         group = _group(event, services, Holder(owner_of(event, properties)), deadline)
@@ -112,7 +112,7 @@ def _delete(event: Mapping[str, Any], services: Services, seconds_left: float) -
         log.info("%s: nothing to delete", gone)
     else:
         retain = str(properties.get("DeletionPolicy", "Delete")) == "Retain"
-        group.release(reversed(references(properties)), mine, retain=retain)
+        group.release(reversed(references(properties)), own_owners, retain=retain)
     return {"PhysicalResourceId": given}
 
 
@@ -125,7 +125,7 @@ def _cleaned_up(event: Mapping[str, Any], services: Services, failed: ObjectGrou
         group = _group(event, services, failed.holder, deadline)
         group.claims = failed.claims
         group.undo()
-    except (HandlerError, *_FORESEEN) as left:
+    except (HandlerError, *_EXPECTED) as left:
         log.warning("clean-up: %s", left)
         return clip(str(left), 300)
     return ""
@@ -171,7 +171,7 @@ def _group(
     properties: Mapping[str, Any] | None = None,
 ) -> ObjectGroup:
     properties = properties or event["ResourceProperties"]
-    kind = BorrowedFields if str(properties.get("FieldsOnly", "")).lower() == "true" else ObjectGroup
+    kind = ExistingObjectFields if str(properties.get("FieldsOnly", "")).lower() == "true" else ObjectGroup
     return kind(
         services.api(properties["ClusterName"], deadline),
         holder,

@@ -8,8 +8,8 @@ from typing import Any
 from .client import ApiClient
 from .errors import ApiError, clip
 
-_MOST_PODS = 3
-_MOST_EVENTS = 2
+_MAX_PODS = 3
+_MAX_EVENTS = 2
 _LINE_BYTES = 260
 
 Item = Mapping[str, Any]
@@ -60,10 +60,10 @@ def pods_and_events(
     query = {"labelSelector": ",".join(f"{k}={v}" for k, v in selector.items())} if selector else {}
     try:
         pods = [pod for pod in client.items(f"/api/v1/namespaces/{namespace}/pods", **query) if belongs(pod)]
-        unwell = [line for line in map(_pod_problem, pods) if line]
-        lines = [f"{len(pods)} pods" if pods else "it has no pods", *unwell[:_MOST_PODS]]
-        if len(unwell) > _MOST_PODS:
-            lines.append(f"and {len(unwell) - _MOST_PODS} more like these")
+        unhealthy = [line for line in map(_pod_problem, pods) if line]
+        lines = [f"{len(pods)} pods" if pods else "it has no pods", *unhealthy[:_MAX_PODS]]
+        if len(unhealthy) > _MAX_PODS:
+            lines.append(f"and {len(unhealthy) - _MAX_PODS} more like these")
         names = {about, *(pod["metadata"]["name"] for pod in pods)}
         events = client.items(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning")
         lines += _last_warnings(events, names)
@@ -103,4 +103,4 @@ def _last_warnings(events: Iterable[Item], names: set[str]) -> list[str]:
     about = [event for event in events if (event.get("involvedObject") or {}).get("name") in names]
     about.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
     latest = {f"event {event.get('reason')}: {event.get('message')}": None for event in reversed(about)}
-    return list(latest)[:_MOST_EVENTS]
+    return list(latest)[:_MAX_EVENTS]

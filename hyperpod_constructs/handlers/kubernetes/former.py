@@ -62,12 +62,12 @@ class Wants:
 
 
 @dataclass(frozen=True)
-class Back:
-    """One field that gets another value because an owner no longer sets it; ``heir`` wants it so, or it was so before."""
+class Restored:
+    """What a field becomes when an owner no longer sets it: the value of ``successor``, or the value it had before."""
 
     path: Path
     value: Any
-    heir: Owner | None
+    successor: Owner | None
 
 
 def wants_key(me: Owner) -> str:
@@ -82,14 +82,14 @@ def others(current: Json, me: Owner) -> list[Owner]:
     return sorted({*marks_of(_annotations(current)), *(Owner("", digest) for digest in digests)} - {me})
 
 
-def unsaid(current: Json, me: Owner) -> dict[Owner, str]:
+def missing_records(current: Json, me: Owner) -> dict[Owner, str]:
     """The annotation that each other owner lacks: while it was alone, what it wants was what the object was."""
-    said = _annotations(current)
-    lacking = [other for other in others(current, me) if wants_key(other) not in said]
+    annotations = _annotations(current)
+    lacking = [other for other in others(current, me) if wants_key(other) not in annotations]
     return {other: _pack_wants(Wants(1, _values(current, other))) for other in lacking}
 
 
-def remembered(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], list[Back]]:
+def remembered(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], list[Restored]]:
     """The annotations to apply with what makes ``now`` of ``current``, and what becomes of fields that we no longer set."""
     before = _before(current)
     ours_before, ours_now = owned_by(current, me.manager), owned_by(now, me.manager)
@@ -107,46 +107,51 @@ def remembered(current: Json, now: Json, me: Owner) -> tuple[dict[str, str], lis
             known = (managers.get(_manager(was)) or {}).get("fieldsV1") or {}
             managers[_manager(was)] = {**was, "fieldsV1": _union(known, was.get("fieldsV1") or {})}
     order = 1 + max([_wants(current, other).order for other in others(current, me)], default=0)
-    said = {wants_key(me): _pack_wants(Wants(order, _values(now, me)))}
+    notes = {wants_key(me): _pack_wants(Wants(order, _values(now, me)))}
     if fields or managers:
-        said[BEFORE_KEY] = _pack([[list(path), fields[path]] for path in sorted(fields)], list(managers.values()))
+        notes[BEFORE_KEY] = _pack([[list(path), fields[path]] for path in sorted(fields)], list(managers.values()))
     dropped = (
         ours_before - ours_now - {p for e in _managed(current) if e.get("manager") != me.manager for p in _leaves(e)}
     )
-    return said, _backs(current, me, dropped, Before(fields, tuple(managers.values())))
+    return notes, _restored(current, me, dropped, Before(fields, tuple(managers.values())))
 
 
-def given_back(current: Json, me: Owner) -> list[Back]:
+def given_back(current: Json, me: Owner) -> list[Restored]:
     """What becomes of the fields that only we have, when we go."""
     others_have = {path for e in _managed(current) if e.get("manager") != me.manager for path in _leaves(e)}
-    return _backs(current, me, owned_by(current, me.manager) - others_have, _before(current))
+    return _restored(current, me, owned_by(current, me.manager) - others_have, _before(current))
 
 
-def with_values(item: Json, backs: Iterable[Back]) -> dict[str, Any]:
+def with_values(item: Json, restored: Iterable[Restored]) -> dict[str, Any]:
     """``item`` with other values of fields."""
     result: dict[str, Any] = copy.deepcopy(dict(item))
-    for back in backs:
-        _put(result, back.path, back.value)
+    for field_value in restored:
+        _put(result, field_value.path, field_value.value)
     return result
 
 
-def managed_fields(current: Json, me: Owner, backs: Iterable[Back]) -> list[dict[str, Any]]:
+def managed_fields(current: Json, me: Owner, restored: Iterable[Restored]) -> list[dict[str, Any]]:
     """``managedFields`` without us, when fields went back; one empty entry, which clears them, for none at all."""
-    backs = list(backs)
+    restored = list(restored)
     entries = {_manager(entry): entry for entry in _managed(current) if entry.get("manager") != me.manager}
     ours = {path for entry in entries.values() if _is_ours(entry) for path in _leaves(entry)}
-    ours |= {back.path for back in backs if back.heir}
+    ours |= {field_value.path for field_value in restored if field_value.successor}
     before = _before(current)
     gained: list[tuple[Json, list[Path]]] = []
     for was in before.managers:
         # not a field that one of us has with another value
-        lost = [
+        changed_elsewhere = [
             p for p in _leaves(was) if p not in ours and value(current, p) == before.fields.get(p, value(current, p))
         ]
-        gained.append((was, [p for p in lost if value(current, p) is not ABSENT]))
-    for heir in {back.heir for back in backs if back.heir}:
-        entry: Json = {"manager": heir.manager, "operation": "Apply", "apiVersion": current.get("apiVersion")}
-        gained.append(({**entry, "fieldsType": "FieldsV1"}, [back.path for back in backs if back.heir == heir]))
+        gained.append((was, [p for p in changed_elsewhere if value(current, p) is not ABSENT]))
+    for successor in {field_value.successor for field_value in restored if field_value.successor}:
+        entry: Json = {"manager": successor.manager, "operation": "Apply", "apiVersion": current.get("apiVersion")}
+        gained.append(
+            (
+                {**entry, "fieldsType": "FieldsV1"},
+                [field_value.path for field_value in restored if field_value.successor == successor],
+            )
+        )
     for entry, paths in gained:
         if paths:
             known = entries.get(_manager(entry), entry)
@@ -177,20 +182,20 @@ def value(item: Any, path: Path) -> Any:
 def content(item: Json) -> dict[str, Any]:
     """What an apply can change of an object: all but its status, its marks and what the API server writes."""
     metadata = item.get("metadata") or {}
-    said = {key: text for key, text in _annotations(item).items() if not key.startswith(NAMESPACE)}
+    annotations = {key: text for key, text in _annotations(item).items() if not key.startswith(NAMESPACE)}
     rest = {key: found for key, found in item.items() if key not in ("metadata", "status")}
-    return {**rest, "labels": metadata.get("labels") or {}, "annotations": said}
+    return {**rest, "labels": metadata.get("labels") or {}, "annotations": annotations}
 
 
-def _backs(current: Json, me: Owner, paths: Iterable[Path], before: Before) -> list[Back]:
+def _restored(current: Json, me: Owner, paths: Iterable[Path], before: Before) -> list[Restored]:
     wants = sorted(((_wants(current, other), other) for other in others(current, me)), key=lambda each: -each[0].order)
     found = []
     for path in sorted(paths):
-        heirs = [(wanted.fields[path], other) for wanted, other in wants if path in wanted.fields]
-        if heirs:
-            found.append(Back(path, heirs[0][0], heirs[0][1]))
+        successors = [(wanted.fields[path], other) for wanted, other in wants if path in wanted.fields]
+        if successors:
+            found.append(Restored(path, successors[0][0], successors[0][1]))
         elif path in before.fields:
-            found.append(Back(path, before.fields[path], None))
+            found.append(Restored(path, before.fields[path], None))
     return found
 
 

@@ -13,7 +13,7 @@ from .client import ApiClient
 from .controlled import left_alone
 from .discovery import Discovery
 from .errors import ACCESS_HINT, ApiError, HandlerError, KindUnknown, without_dumps
-from .former import LARGEST_RECORD, content, others, remembered, unsaid, wants_key, with_values
+from .former import LARGEST_RECORD, content, missing_records, others, remembered, wants_key, with_values
 from .objects import ObjectRef, without_secrets
 from .release import EXISTED_KEY, Wanted, annotations_of, bare, held_by, release_all
 from .timing import GaveUp, retrying
@@ -85,10 +85,10 @@ class ObjectGroup:
                 self._await_established(crds)
 
     def release(
-        self, refs: Iterable[ObjectRef], mine: Collection[Owner], *, retain: bool = False, wait: bool = True
+        self, refs: Iterable[ObjectRef], own_owners: Collection[Owner], *, retain: bool = False, wait: bool = True
     ) -> None:
         """Give up objects: delete what nobody else owns, and wait until it is gone. Raises ``HandlerError``."""
-        wanted = Wanted(frozenset(mine), self._propagation, retain=retain, wait=wait)
+        wanted = Wanted(frozenset(own_owners), self._propagation, retain=retain, wait=wait)
         release_all(self._client, self._discovery, list(refs), wanted)
 
     def undo(self) -> None:
@@ -100,10 +100,10 @@ class ObjectGroup:
         try:
             retrying(action, self._client.deadline)
         except (ApiError, GaveUp) as error:
-            said = without_dumps(without_secrets(str(error), item or {}))
+            message = without_dumps(without_secrets(str(error), item or {}))
             last = error.last if isinstance(error, GaveUp) else error
             hint = f". {ACCESS_HINT}" if last.status == 401 else ""
-            raise HandlerError(f"{failure}: {said}{hint}") from None
+            raise HandlerError(f"{failure}: {message}{hint}") from None
 
     def _look(self, ref: ObjectRef) -> None:
         try:
@@ -171,10 +171,10 @@ class ObjectGroup:
         if current is None or (found is Claim.OURS and self._is_alone(current)):
             return self._client.apply(path, item, manager=self._me.manager)
         now = self._foreseen(path, item)
-        lacking = unsaid(current, self._me)
-        more, backs = remembered(current, now, self._me)
+        lacking = missing_records(current, self._me)
+        more, restored = remembered(current, now, self._me)
         size = sum(map(len, [*more.values(), *lacking.values(), *annotations_of(current).values()]))
-        if size > LARGEST_RECORD and not backs and content(now) == content(current):
+        if size > LARGEST_RECORD and not restored and content(now) == content(current):
             return self._client.apply(path, item, manager=self._me.manager)  # nothing changes: nothing to give back
         if size > LARGEST_RECORD:
             raise HandlerError(
@@ -182,9 +182,12 @@ class ObjectGroup:
                 f"({size} bytes, at most {LARGEST_RECORD}): leave it as it is, delete it, or use another name"
             )
         for other, text in lacking.items():
-            said = {"annotations": {wants_key(other): text}, "resourceVersion": current["metadata"]["resourceVersion"]}
-            current = self._client.merge(path, {"metadata": said}, manager=other.manager)
-        item = with_annotations(with_values(item, backs), more)
+            metadata = {
+                "annotations": {wants_key(other): text},
+                "resourceVersion": current["metadata"]["resourceVersion"],
+            }
+            current = self._client.merge(path, {"metadata": metadata}, manager=other.manager)
+        item = with_annotations(with_values(item, restored), more)
         # only this version of it: what is remembered must be what is replaced
         pinned = {**item, "metadata": {**item["metadata"], "resourceVersion": current["metadata"]["resourceVersion"]}}
         return self._client.apply(path, pinned, manager=self._me.manager)
@@ -206,16 +209,21 @@ class ObjectGroup:
 
     def _is_alone(self, current: dict[str, Any]) -> bool:
         """Whether nobody else has anything in an object of ours, nor had since it was made."""
-        said = annotations_of(current)
-        return not (self.always_recorded or existed(said) or wants_key(self._me) in said or others(current, self._me))
+        annotations = annotations_of(current)
+        return not (
+            self.always_recorded
+            or existed(annotations)
+            or wants_key(self._me) in annotations
+            or others(current, self._me)
+        )
 
     def _replace(self, ref: ObjectRef, error: ApiError, current: Mapping[str, Any] | None) -> None:
         """Delete an object whose changed field is immutable, where that is allowed. Raises ``ApiError``."""
-        strangers = owners(annotations_of(current)) - {self._me, *self.holder.also}
+        other_owners = owners(annotations_of(current)) - {self._me, *self.holder.also}
         if not self._replace_on_immutable:
             hint = "set replace_on_immutable to have it deleted and created again, or give it another name"
-        elif strangers or existed(annotations_of(current)):
-            whose = ", ".join(sorted(other.name for other in strangers)) or "who created it"
+        elif other_owners or existed(annotations_of(current)):
+            whose = ", ".join(sorted(other.name for other in other_owners)) or "who created it"
             hint = f"it also belongs to {whose}, so it cannot be replaced: give it another name"
         else:
             log.info("%s: immutable field changed, replaced", ref)

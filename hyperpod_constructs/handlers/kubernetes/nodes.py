@@ -22,7 +22,7 @@ from .errors import HandlerError, clip
 
 log = logging.getLogger(__name__)
 
-_MOST_LINES = 4
+_MAX_LINES = 4
 _LINE_BYTES = 300
 
 
@@ -63,7 +63,7 @@ class NodesReady:
             ready = condition(node, "Ready")
             if ready.get("status") != "True":
                 lines.append(f"node {node['metadata']['name']}: {says(ready) if ready else 'says nothing'}")
-        lines = lines[:_MOST_LINES]
+        lines = lines[:_MAX_LINES]
         if self.hyperpod_cluster:
             lines += self._hyperpod(sources)
         return "; ".join(clip(line, _LINE_BYTES) for line in lines) or "no node has joined the cluster"
@@ -81,8 +81,8 @@ class NodesReady:
                     f"{group.get('CurrentCount')} of {group.get('TargetCount')} instances"
                 )
         instances = self._ask(sources, "list_cluster_nodes", MaxResults=100).get("ClusterNodeSummaries", [])
-        unwell = [node for node in instances if node["InstanceStatus"]["Status"] != "Running"]
-        for node in unwell[:_MOST_LINES]:
+        unhealthy = [node for node in instances if node["InstanceStatus"]["Status"] != "Running"]
+        for node in unhealthy[:_MAX_LINES]:
             status = node["InstanceStatus"]
             message = status.get("Message") or self._detail(sources, node)
             yield f"{node['InstanceGroupName']} {node.get('InstanceId', '')}: {status['Status']}: {message}".rstrip(
@@ -90,7 +90,7 @@ class NodesReady:
             )
         events = self._ask(sources, "list_cluster_events", SortBy="EventTime", SortOrder="Descending", MaxResults=50)
         bad = [event for event in events.get("Events", []) if event.get("EventLevel") in ("Warn", "Error")]
-        for event in bad[:_MOST_LINES]:
+        for event in bad[:_MAX_LINES]:
             yield f"event of {event.get('InstanceGroupName') or event.get('ResourceType')}: {event.get('Description')}"
 
     def _detail(self, sources: Sources, node: Mapping[str, Any]) -> str:

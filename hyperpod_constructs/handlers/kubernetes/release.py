@@ -32,14 +32,14 @@ class Wanted:
     """How objects are given up.
 
     Attributes:
-        mine: all owners that the resource is or was.
+        own_owners: all owners that the resource is or was.
         propagation: what a deletion does with dependents.
         retain: whether an object that nobody else owns stays, with our mark.
         wait: whether to wait until what is deleted is gone.
-        fields: whether only fields were set, by the field managers of ``mine``, in objects of others.
+        fields: whether only fields were set, by the field managers of ``own_owners``, in objects of others.
     """
 
-    mine: frozenset[Owner]
+    own_owners: frozenset[Owner]
     propagation: str = "Foreground"
     retain: bool = False
     wait: bool = True
@@ -107,7 +107,7 @@ class _Releasing:
             return
         metadata = current["metadata"]
         marked = owners(annotations_of(current))
-        what = release(marked=marked, me=self._wanted.mine, existed_before=existed(annotations_of(current)))
+        what = release(marked=marked, me=self._wanted.own_owners, existed_before=existed(annotations_of(current)))
         if self._deleted is None and what is Release.LEAVE:
             log.info("%s: left alone, it belongs to %s", ref, ", ".join(o.text for o in marked) or "nobody of ours")
             return
@@ -164,28 +164,28 @@ class _Releasing:
     def _unmark(self, kind: Kind, current: dict[str, Any]) -> None:
         """Take our marks and changes away; the object stays, as it was for everybody else."""
         for me in marks_of(annotations_of(current)):
-            if me in self._wanted.mine:
-                current = _give_up(self._client, kind.path(self._ref), current, me)
+            if me in self._wanted.own_owners:
+                current = _disown(self._client, kind.path(self._ref), current, me)
         left = ", ".join(o.text for o in owners(annotations_of(current))) or "who made it"
         log.info("%s: given up, it stays for %s", self._ref, left)
 
     def _give_back_fields(self, kind: Kind, current: dict[str, Any]) -> None:
         managers = {str(entry.get("manager")) for entry in current["metadata"].get("managedFields") or []}
-        for me in sorted(self._wanted.mine):
+        for me in sorted(self._wanted.own_owners):
             if me.manager in managers:
-                current = _give_up(self._client, kind.path(self._ref), current, me)
+                current = _disown(self._client, kind.path(self._ref), current, me)
                 log.info("%s: fields given back", self._ref)
 
 
-def _give_up(client: ApiClient, path: str, current: dict[str, Any], me: Owner) -> dict[str, Any]:
+def _disown(client: ApiClient, path: str, current: dict[str, Any], me: Owner) -> dict[str, Any]:
     """What only we have goes, or goes back to others; the mark last, so that it can be done again from any point."""
-    backs = given_back(current, me)
+    restored = given_back(current, me)
     kept = {key: text for key, text in annotations_of(current).items() if key.startswith(NAMESPACE)}
-    mine = {key: text for key, text in kept.items() if key in (me.key, wants_key(me), BEFORE_KEY, EXISTED_KEY)}
+    own_owners = {key: text for key, text in kept.items() if key in (me.key, wants_key(me), BEFORE_KEY, EXISTED_KEY)}
     if any(entry.get("manager") == me.manager for entry in current["metadata"].get("managedFields") or []):
-        body = with_values(bare(current), backs)
-        if mine:
-            body["metadata"]["annotations"] = {**(body["metadata"].get("annotations") or {}), **mine}
+        body = with_values(bare(current), restored)
+        if own_owners:
+            body["metadata"]["annotations"] = {**(body["metadata"].get("annotations") or {}), **own_owners}
         try:
             current = client.apply(path, body, manager=me.manager)
         except ApiError as error:
@@ -194,10 +194,10 @@ def _give_up(client: ApiClient, path: str, current: dict[str, Any], me: Owner) -
             # a field that only we own, and the kind needs: it stays, and becomes nobody's
             log.info("%s: %s", path, without_dumps(error.message))
     last = not others(current, me)
-    gone = [key for key in mine if last or key not in (BEFORE_KEY, EXISTED_KEY)]
+    gone = [key for key in own_owners if last or key not in (BEFORE_KEY, EXISTED_KEY)]
     metadata: dict[str, Any] = {
         "resourceVersion": current["metadata"]["resourceVersion"],
-        "managedFields": managed_fields(current, me, backs),
+        "managedFields": managed_fields(current, me, restored),
     }
     if gone:
         metadata["annotations"] = dict.fromkeys(gone)
@@ -226,5 +226,7 @@ def _says(item: Mapping[str, Any]) -> str:
     """What a Namespace says of the things in it that hold it."""
     if item.get("kind") != "Namespace":
         return ""
-    said = [c.get("message", "") for c in item.get("status", {}).get("conditions") or [] if c.get("status") == "True"]
-    return f" ({'; '.join(said)})" if said else ""
+    messages = [
+        c.get("message", "") for c in item.get("status", {}).get("conditions") or [] if c.get("status") == "True"
+    ]
+    return f" ({'; '.join(messages)})" if messages else ""

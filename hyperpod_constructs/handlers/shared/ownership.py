@@ -212,16 +212,16 @@ def claim(
 def release(*, marked: Iterable[Owner], me: Iterable[Owner], existed_before: bool) -> Release:
     """What to do with a thing that the owner ``me`` (all of its marks, with a legacy one) no longer wants.
 
-    >>> mine, other = Owner("A/B", "0123456789abcdef"), Owner("A/C", "fedcba9876543210")
-    >>> release(marked=[mine, other], me=[mine], existed_before=False)
+    >>> own_owners, other = Owner("A/B", "0123456789abcdef"), Owner("A/C", "fedcba9876543210")
+    >>> release(marked=[own_owners, other], me=[own_owners], existed_before=False)
     <Release.UNMARK: 'unmark'>
-    >>> release(marked=[mine], me=[mine], existed_before=False)
+    >>> release(marked=[own_owners], me=[own_owners], existed_before=False)
     <Release.DELETE: 'delete'>
     """
-    marked, mine = set(marked), set(me)
-    if not marked & mine:
+    marked, own_owners = set(marked), set(me)
+    if not marked & own_owners:
         return Release.LEAVE
-    return Release.UNMARK if marked - mine or existed_before else Release.DELETE
+    return Release.UNMARK if marked - own_owners or existed_before else Release.DELETE
 
 
 _SIGNS = (

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 log = logging.getLogger(__name__)
 
-_PASSES = ("AccessDenied", "AccessDeniedException", "Throttling", "ThrottlingException")
+_PASSES = ("AccessDenied", "AccessDeniedException", "403", "Throttling", "ThrottlingException", "SlowDown")
+"""Codes of errors that may pass. A HEAD request to S3, with which a download begins, has no body and so no other code."""
 _DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 
 T = TypeVar("T")

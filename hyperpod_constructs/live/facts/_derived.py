@@ -128,7 +128,9 @@ def _regions(content: dict[str, Any]) -> list[str]:
     import botocore.loaders
 
     partitions = botocore.loaders.Loader().load_data("endpoints")["partitions"]
-    names = {region for it in partitions if it["partition"] in PARTITIONS for region in it["regions"]}
+    names = {
+        region for partition in partitions if partition["partition"] in PARTITIONS for region in partition["regions"]
+    }
     entries = content["regions"]
     for name in sorted(names):
         entry = entries.setdefault(name, {})
@@ -176,7 +178,11 @@ def _cluster_schema(content: dict[str, Any]) -> list[str]:
         name: {each: kind(schema) for each, schema in sorted(fields.items()) if each not in read_only}
         for name, fields in [
             ("Cluster", properties),
-            *sorted((name, it["properties"]) for name, it in definitions.items() if "properties" in it),
+            *sorted(
+                (name, definition["properties"])
+                for name, definition in definitions.items()
+                if "properties" in definition
+            ),
         ]
     }
     return []

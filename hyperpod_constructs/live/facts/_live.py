@@ -55,7 +55,9 @@ def hardware(info: dict[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "vcpu": cpus["DefaultVCpus"],
         "memory_gib": _gib(info["MemoryInfo"]["SizeInMiB"]),
-        "architecture": next(it for it in info["ProcessorInfo"]["SupportedArchitectures"] if it != "i386"),
+        "architecture": next(
+            architecture for architecture in info["ProcessorInfo"]["SupportedArchitectures"] if architecture != "i386"
+        ),
         "accelerator": _accelerator(info),
         "efa_interfaces": network["EfaInfo"]["MaximumEfaInterfaces"] if network.get("EfaSupported") else 0,
         "network_cards": network.get("MaximumNetworkCards", 1),
@@ -121,7 +123,9 @@ def _addons(content: dict[str, Any], eks: Any, region: str) -> list[str]:
             continue
         known = {version["version"]: version for version in entry.get("versions", ())}
         for version in _newest_for_each(found):
-            kubernetes = sorted((it["clusterVersion"] for it in version["compatibilities"]), key=_number)
+            kubernetes = sorted(
+                (compatibility["clusterVersion"] for compatibility in version["compatibilities"]), key=_number
+            )
             range_ = {"kubernetes_min": kubernetes[0], "kubernetes_max": kubernetes[-1]}
             old = known.get(version["addonVersion"], {})
             if range_.items() <= old.items():
@@ -132,7 +136,7 @@ def _addons(content: dict[str, Any], eks: Any, region: str) -> list[str]:
                 "date": today().isoformat(),
                 "source": source,
             }
-        entry["versions"] = sorted(known.values(), key=lambda it: _number(it["version"]), reverse=True)
+        entry["versions"] = sorted(known.values(), key=lambda version: _number(version["version"]), reverse=True)
         if entry.get("standalone_association") and found[0].get("requiresIamPermissions"):
             problems.append(
                 f"addons.json: {name} {found[0]['addonVersion']} accepts an inline pod identity association"
@@ -143,10 +147,10 @@ def _addons(content: dict[str, Any], eks: Any, region: str) -> list[str]:
 def _newest_for_each(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The newest add-on version for each Kubernetes version: all that `version_for` can return."""
     newest: dict[str, dict[str, Any]] = {}
-    for version in sorted(versions, key=lambda it: _number(it["addonVersion"])):
+    for version in sorted(versions, key=lambda version: _number(version["addonVersion"])):
         for compatibility in version["compatibilities"]:
             newest[compatibility["clusterVersion"]] = version
-    return [version for version in versions if any(version is it for it in newest.values())]
+    return [version for version in versions if any(version is addon_version for addon_version in newest.values())]
 
 
 def _hardware(content: dict[str, Any], ec2: Any) -> list[str]:
@@ -156,7 +160,10 @@ def _hardware(content: dict[str, Any], ec2: Any) -> list[str]:
     shapes = botocore.loaders.Loader().load_service_model("sagemaker", "service-2")["shapes"]
     names: list[str] = shapes["ClusterInstanceType"]["enum"]
     entries = content["instance_types"]
-    known = {"ml." + it["InstanceType"]: it for it in _pages(ec2, "describe_instance_types", "InstanceTypes")}
+    known = {
+        "ml." + instance_type["InstanceType"]: instance_type
+        for instance_type in _pages(ec2, "describe_instance_types", "InstanceTypes")
+    }
     for name in names:
         if name not in known:
             continue
@@ -187,8 +194,8 @@ def _hardware(content: dict[str, Any], ec2: Any) -> list[str]:
 
 def _offerings(content: dict[str, Any], ec2: Any, region: str) -> list[str]:
     offered = {
-        "ml." + it["InstanceType"]
-        for it in _pages(ec2, "describe_instance_type_offerings", "InstanceTypeOfferings", LocationType="region")
+        "ml." + offering["InstanceType"]
+        for offering in _pages(ec2, "describe_instance_type_offerings", "InstanceTypeOfferings", LocationType="region")
     }
     problems = []
     mark = f"The price list has {region}, but EC2 does not offer the type there."
@@ -215,8 +222,8 @@ def _zones(content: dict[str, Any], ec2: Any, region: str) -> list[str]:
 
 def _quotas(content: dict[str, Any], quotas: Any) -> list[str]:
     codes = {
-        it["QuotaName"]: it["QuotaCode"]
-        for it in _pages(quotas, "list_service_quotas", "Quotas", ServiceCode="sagemaker")
+        quota["QuotaName"]: quota["QuotaCode"]
+        for quota in _pages(quotas, "list_service_quotas", "Quotas", ServiceCode="sagemaker")
     }
     for entry in content["quotas"].values():
         if entry.get("service", "sagemaker") == "sagemaker" and entry["name"] in codes:

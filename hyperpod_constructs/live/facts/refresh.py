@@ -88,7 +88,7 @@ def differences(old: Contents, new: Contents) -> Iterator[Difference]:
     """The facts in which two sets of files differ; `source`, `date` and `notes` are ignored."""
     for name in new:
         before, after = (
-            {section: it for section, it in content.items() if section not in ("source", "date", "notes")}
+            {section: items for section, items in content.items() if section not in ("source", "date", "notes")}
             for content in (old.get(name, {}), new[name])
         )
         for path, was, is_ in _walk((), before, after):
@@ -135,7 +135,7 @@ def table(found: Iterable[Difference]) -> str:
       versions.1.37.released  -  ->  2026-09-01
     """
     lines: list[str] = []
-    rows = sorted(found, key=lambda it: it.file)
+    rows = sorted(found, key=lambda change: change.file)
     width = max((len(row.path) for row in rows), default=0)
     for index, row in enumerate(rows):
         if index == 0 or rows[index - 1].file != row.file:
@@ -154,8 +154,8 @@ def _walk(path: tuple[str, ...], old: Any, new: Any) -> Iterator[tuple[tuple[str
 
 def _change(old: Any, new: Any) -> str:
     if isinstance(old, list) and isinstance(new, list):
-        gone, added = ([_text(it) for it in a if it not in b] for a, b in ((old, new), (new, old)))
-        return ", ".join([*(f"-{it}" for it in gone), *(f"+{it}" for it in added)]) or "different order"
+        gone, added = ([_text(key) for key in a if key not in b] for a, b in ((old, new), (new, old)))
+        return ", ".join([*(f"-{key}" for key in gone), *(f"+{key}" for key in added)]) or "different order"
     return f"{_text(old)}  ->  {_text(new)}"
 
 

@@ -41,7 +41,7 @@ _NOT_FOUND = {"ResourceNotFound", "ResourceNotFoundException", "NotFoundExceptio
 _CLOCK = ("Signature expired", "Signature not yet current", "not yet valid")
 
 
-class Trouble(StrEnum):
+class FailureCause(StrEnum):
     """Why AWS did not answer a request."""
 
     CREDENTIALS = "no credentials"
@@ -61,12 +61,12 @@ class Failure:
     """One failed request.
 
     Attributes:
-        trouble: category of the failure.
+        cause: category of the failure.
         call: IAM action of the request, such as `ec2:DescribeSubnets`.
         message: message of AWS or botocore.
     """
 
-    trouble: Trouble
+    cause: FailureCause
     call: str
     message: str
 
@@ -74,22 +74,22 @@ class Failure:
     def cure(self) -> str:
         """How the user can fix it."""
         return {
-            Trouble.CREDENTIALS: "run `aws configure` or `aws sso login`, or set a profile with --profile",
-            Trouble.EXPIRED: "renew them, for example with `aws sso login`, and try again",
-            Trouble.CLOCK: (
+            FailureCause.CREDENTIALS: "run `aws configure` or `aws sso login`, or set a profile with --profile",
+            FailureCause.EXPIRED: "renew them, for example with `aws sso login`, and try again",
+            FailureCause.CLOCK: (
                 "synchronize this machine's clock (NTP): AWS rejects requests whose time differs by more than 5 minutes"
             ),
-            Trouble.DENIED: f"allow {self.call} for this role or user, or use another --profile",
-            Trouble.THROTTLED: "try again in a minute",
-            Trouble.NETWORK: "check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoint",
-            Trouble.REGION: "enable the region in the account's settings, or choose another one",
-            Trouble.NO_REGION: "use --region, set AWS_REGION, or set a region in your AWS configuration",
-            Trouble.NOT_FOUND: "check the name, and that --region and --profile are those of the resource's account",
-            Trouble.SERVICE: "try again later",
-        }[self.trouble]
+            FailureCause.DENIED: f"allow {self.call} for this role or user, or use another --profile",
+            FailureCause.THROTTLED: "try again in a minute",
+            FailureCause.NETWORK: "check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoint",
+            FailureCause.REGION: "enable the region in the account's settings, or choose another one",
+            FailureCause.NO_REGION: "use --region, set AWS_REGION, or set a region in your AWS configuration",
+            FailureCause.NOT_FOUND: "check the name, and that --region and --profile are those of the resource's account",
+            FailureCause.SERVICE: "try again later",
+        }[self.cause]
 
     def __str__(self) -> str:
-        return f"{self.trouble}: {self.call}: {self.message}" if self.call else f"{self.trouble}: {self.message}"
+        return f"{self.cause}: {self.call}: {self.message}" if self.call else f"{self.cause}: {self.message}"
 
 
 def failure(error: Exception, call: str = "") -> Failure | None:
@@ -103,9 +103,9 @@ def failure(error: Exception, call: str = "") -> Failure | None:
     name = type(error).__name__
     response = getattr(error, "response", None)
     if not isinstance(response, dict):
-        return Failure(_trouble_of_client(name, str(error)), call, str(error) or name)
+        return Failure(_cause_of_client(name, str(error)), call, str(error) or name)
     code, message = response.get("Error", {}).get("Code", ""), response.get("Error", {}).get("Message", "")
-    return Failure(_trouble_of_answer(code, message), call, f"{code}: {message}" if message else code)
+    return Failure(_cause_of_answer(code, message), call, f"{code}: {message}" if message else code)
 
 
 def error_code(error: Exception) -> str:
@@ -114,31 +114,31 @@ def error_code(error: Exception) -> str:
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
-def _trouble_of_client(name: str, message: str) -> Trouble:
+def _cause_of_client(name: str, message: str) -> FailureCause:
     if name in _CREDENTIALS or "credential" in name.lower():
-        return Trouble.CREDENTIALS
+        return FailureCause.CREDENTIALS
     if name == "NoRegionError":
-        return Trouble.NO_REGION
+        return FailureCause.NO_REGION
     if name in _LOGIN or name.startswith(("SSO", "Login")):
-        return Trouble.EXPIRED
-    return Trouble.SERVICE if name == "ParamValidationError" else Trouble.NETWORK
+        return FailureCause.EXPIRED
+    return FailureCause.SERVICE if name == "ParamValidationError" else FailureCause.NETWORK
 
 
-def _trouble_of_answer(code: str, message: str) -> Trouble:
+def _cause_of_answer(code: str, message: str) -> FailureCause:
     if code == "RequestTimeTooSkewed" or (code in _INVALID | _EXPIRED and any(text in message for text in _CLOCK)):
-        return Trouble.CLOCK
+        return FailureCause.CLOCK
     if code == "OptInRequired":
-        return Trouble.REGION
+        return FailureCause.REGION
     if code in _NOT_FOUND or (code == "ValidationError" and "does not exist" in message):
-        return Trouble.NOT_FOUND
-    for codes, trouble in (
-        (_EXPIRED | _INVALID, Trouble.EXPIRED),
-        (_DENIED, Trouble.DENIED),
-        (_THROTTLED, Trouble.THROTTLED),
+        return FailureCause.NOT_FOUND
+    for codes, cause in (
+        (_EXPIRED | _INVALID, FailureCause.EXPIRED),
+        (_DENIED, FailureCause.DENIED),
+        (_THROTTLED, FailureCause.THROTTLED),
     ):
         if code in codes:
-            return trouble
-    return Trouble.SERVICE
+            return cause
+    return FailureCause.SERVICE
 
 
 def session(profile: str | None = None, region: str | None = None) -> Any:

@@ -62,9 +62,11 @@ def summary(cluster: Json) -> dict[str, Any]:
 
 def clusters(sagemaker: Any) -> list[dict[str, Any]]:
     """All clusters of the region, one row each."""
-    names = [it["ClusterName"] for it in pages(sagemaker, "list_clusters", "ClusterSummaries")]
+    names = [cluster["ClusterName"] for cluster in pages(sagemaker, "list_clusters", "ClusterSummaries")]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [summary(it) for it in pool.map(lambda name: sagemaker.describe_cluster(ClusterName=name), names)]
+        return [
+            summary(cluster) for cluster in pool.map(lambda name: sagemaker.describe_cluster(ClusterName=name), names)
+        ]
 
 
 def described(cluster: Json) -> dict[str, Any]:
@@ -133,7 +135,10 @@ def _batch(call: Callable[..., Json], cluster: str, ids: Sequence[str]) -> Outco
     for start in range(0, len(ids), NODES_PER_CALL):
         answer = call(ClusterName=cluster, NodeIds=list(ids[start : start + NODES_PER_CALL]))
         done += answer.get("Successful") or ()
-        failed += [(it["NodeId"], f"{it['ErrorCode']}: {it['Message']}") for it in answer.get("Failed") or ()]
+        failed += [
+            (failure["NodeId"], f"{failure['ErrorCode']}: {failure['Message']}")
+            for failure in answer.get("Failed") or ()
+        ]
     return Outcome(tuple(done), tuple(failed))
 
 

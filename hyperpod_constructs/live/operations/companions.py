@@ -52,11 +52,11 @@ def create(api: Kubernetes, manifest: Json, *, dry_run: bool = False) -> bool:
 _CONTENT = ("spec", "data", "rules", "roleRef", "subjects")
 
 
-def _within(wanted: Any, there: Any) -> bool:
+def _within(wanted: Any, existing: Any) -> bool:
     """Whether the existing object contains the new one; the server may have added defaults."""
     if isinstance(wanted, Mapping):
-        return isinstance(there, Mapping) and all(_within(value, there.get(key)) for key, value in wanted.items())
+        return isinstance(existing, Mapping) and all(_within(value, existing.get(key)) for key, value in wanted.items())
     if isinstance(wanted, list):
-        same = isinstance(there, list) and len(wanted) == len(there)
-        return same and all(_within(one, other) for one, other in zip(wanted, there, strict=True))
-    return bool(wanted == there)
+        same = isinstance(existing, list) and len(wanted) == len(existing)
+        return same and all(_within(item, other) for item, other in zip(wanted, existing, strict=True))
+    return bool(wanted == existing)

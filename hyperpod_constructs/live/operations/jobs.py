@@ -97,7 +97,7 @@ def find(api: Kubernetes, name: str, *, namespace: str | None, kind: Kind | None
     if not fitting:
         raise NoSuchJob(f"job {name!r} not found in {where}")
     if len(fitting) > 1:
-        named = ", ".join(f"{it['kind']} {it['metadata']['namespace']}/{it['metadata']['name']}" for it in fitting)
+        named = ", ".join(f"{job['kind']} {job['metadata']['namespace']}/{job['metadata']['name']}" for job in fitting)
         raise NoSuchJob(f"{name!r} matches {named}; use --namespace and --kind, or the full name")
     return fitting[0]
 
@@ -227,15 +227,17 @@ def pod_summary(pod: Json) -> dict[str, Any]:
     """A pod as one row."""
     status = pod.get("status") or {}
     containers = status.get("containerStatuses") or []
+    ready = sum(bool(container.get("ready")) for container in containers)
     waiting = [
-        _get(it, ("state", "waiting", "reason")) or _get(it, ("state", "terminated", "reason")) for it in containers
+        _get(container, ("state", "waiting", "reason")) or _get(container, ("state", "terminated", "reason"))
+        for container in containers
     ]
     return {
         "namespace": pod["metadata"].get("namespace", "default"),
         "name": pod["metadata"]["name"],
         "state": next((reason for reason in waiting if reason), None) or status.get("phase", "Unknown"),
-        "ready": f"{sum(bool(it.get('ready')) for it in containers)}/{len((pod.get('spec') or {}).get('containers') or ())}",
-        "restarts": sum(it.get("restartCount", 0) for it in containers),
+        "ready": f"{ready}/{len((pod.get('spec') or {}).get('containers') or ())}",
+        "restarts": sum(container.get("restartCount", 0) for container in containers),
         "node": (pod.get("spec") or {}).get("nodeName"),
         "created": pod["metadata"].get("creationTimestamp"),
     }
@@ -246,7 +248,7 @@ def events(api: Kubernetes, job: Json) -> list[dict[str, Any]]:
     metadata = job["metadata"]
     path = f"/api/v1/namespaces/{metadata.get('namespace', 'default')}/events"
     found = api.items(path, fieldSelector=f"involvedObject.name={metadata['name']}")
-    return sorted(found, key=lambda it: it.get("lastTimestamp") or it.get("eventTime") or "")
+    return sorted(found, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
 def described(api: Kubernetes, job: Json) -> dict[str, Any]:
@@ -259,8 +261,13 @@ def described(api: Kubernetes, job: Json) -> dict[str, Any]:
         ],
         "pods": [pod_summary(pod) for pod in pods(api, job)],
         "events": [
-            {"type": it.get("type"), "reason": it.get("reason"), "message": it.get("message"), "count": it.get("count")}
-            for it in events(api, job)
+            {
+                "type": event.get("type"),
+                "reason": event.get("reason"),
+                "message": event.get("message"),
+                "count": event.get("count"),
+            }
+            for event in events(api, job)
         ],
     }
 
@@ -277,7 +284,7 @@ def logs(
 ) -> Iterator[str]:
     """The log of a pod line by line; by default of its first container."""
     metadata = pod["metadata"]
-    containers = [it["name"] for it in (pod.get("spec") or {}).get("containers") or ()]
+    containers = [container["name"] for container in (pod.get("spec") or {}).get("containers") or ()]
     query = {
         "container": container or (containers[0] if containers else None),
         "follow": "true" if follow else None,
@@ -317,7 +324,7 @@ def _workload(api: Kubernetes, job: Json) -> str | None:
         return None
     version = (group.get("preferredVersion") or group["versions"][0])["groupVersion"]
     path = f"/apis/{version}/namespaces/{job['metadata'].get('namespace', 'default')}/workloads"
-    found = next((it for it in api.items(path) if _owned(it, job["metadata"])), None)
+    found = next((pod for pod in api.items(path) if _owned(pod, job["metadata"])), None)
     return None if found is None else f"{path}/{found['metadata']['name']}"
 
 
@@ -352,8 +359,8 @@ def wait(
             yield current
             last = current
         if current == "Failed":
-            said = [c for c in conditions(live) if c["type"] == "Failed"][-1]
-            raise JobFailed(f"{said.get('reason', 'Failed')}: {said.get('message', 'no message')}")
+            condition = [c for c in conditions(live) if c["type"] == "Failed"][-1]
+            raise JobFailed(f"{condition.get('reason', 'Failed')}: {condition.get('message', 'no message')}")
         if current == "Succeeded" or (goal == "started" and current == "Running"):
             return
         if now() >= until:

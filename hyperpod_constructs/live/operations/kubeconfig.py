@@ -77,9 +77,11 @@ def merged(existing: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     """
     result = dict(existing)
     for context in new.get("contexts", ()):
-        there = _named(existing, "contexts", context["name"], "context")
-        if there is not None and there.get("cluster") != context["context"]["cluster"]:
-            raise NameTaken(f"the context {context['name']!r} belongs to the cluster {there.get('cluster')!r}")
+        existing_context = _named(existing, "contexts", context["name"], "context")
+        if existing_context is not None and existing_context.get("cluster") != context["context"]["cluster"]:
+            raise NameTaken(
+                f"the context {context['name']!r} belongs to the cluster {existing_context.get('cluster')!r}"
+            )
     for key, value in new.items():
         if isinstance(value, list):
             names = {entry["name"] for entry in value}

@@ -48,7 +48,7 @@ class KubernetesError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ApiEndpoint:
     """Address and credentials of an API server."""
 
     host: str
@@ -59,9 +59,9 @@ class Way:
 class Kubernetes:
     """Requests to one API server; credentials are renewed when it rejects them."""
 
-    def __init__(self, find_way: Callable[[], Way]) -> None:
-        self._find_way = find_way
-        self._way: Way | None = None
+    def __init__(self, find_endpoint: Callable[[], ApiEndpoint]) -> None:
+        self._find_endpoint = find_endpoint
+        self._endpoint: ApiEndpoint | None = None
 
     def request(
         self,
@@ -115,22 +115,22 @@ class Kubernetes:
         self, method: str, path: str, query: Mapping[str, str] | None, body: Any, content_type: str, *, stream: bool
     ) -> urllib3.BaseHTTPResponse:
         for attempt in (1, 2):
-            way = self._way = self._way or self._find_way()
-            headers = {**way.headers, "Accept": "application/json, */*", "User-Agent": "hyperpod-constructs"}
+            endpoint = self._endpoint = self._endpoint or self._find_endpoint()
+            headers = {**endpoint.headers, "Accept": "application/json, */*", "User-Agent": "hyperpod-constructs"}
             if body is not None:
                 headers["Content-Type"] = content_type
-            url = f"{way.host}{path}" + (f"?{urlencode(query)}" if query else "")
+            url = f"{endpoint.host}{path}" + (f"?{urlencode(query)}" if query else "")
             timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=None if stream else READ_SECONDS)
             data = None if body is None else json.dumps(body).encode()
             try:
-                response = way.pool.request(
+                response = endpoint.pool.request(
                     method, url, body=data, headers=headers, timeout=timeout, retries=False, preload_content=not stream
                 )
             except urllib3.exceptions.HTTPError as error:
                 what = str(error).rpartition(": ")[2] or type(error).__name__
-                raise KubernetesError(0, "Unreachable", f"{way.host} does not answer: {what}") from error
+                raise KubernetesError(0, "Unreachable", f"{endpoint.host} does not answer: {what}") from error
             if response.status == 401 and attempt == 1:
-                self._way = None
+                self._endpoint = None
                 continue
             if response.status >= 300:
                 raise _refusal(response.status, response.data if not stream else response.read())
@@ -153,10 +153,10 @@ def by_kubeconfig(context: str | None = None) -> Kubernetes:
         KubernetesError: the kubeconfig is invalid, the context does not exist, or its plugin failed.
     """
     # the client reads KUBECONFIG only at import
-    return Kubernetes(lambda: way_of(os.environ.get("KUBECONFIG") or "~/.kube/config", context))
+    return Kubernetes(lambda: endpoint_of(os.environ.get("KUBECONFIG") or "~/.kube/config", context))
 
 
-def way_of(file: str, context: str | None = None) -> Way:
+def endpoint_of(file: str, context: str | None = None) -> ApiEndpoint:
     """Address and credentials of a kubeconfig's context, by default of the current one.
 
     Raises:
@@ -172,7 +172,7 @@ def way_of(file: str, context: str | None = None) -> Way:
     bearer = configuration.get_api_key_with_prefix("authorization") or configuration.get_api_key_with_prefix(
         "BearerToken"
     )
-    return Way(configuration.host, _pool(configuration), {"Authorization": bearer} if bearer else {})
+    return ApiEndpoint(configuration.host, _pool(configuration), {"Authorization": bearer} if bearer else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +198,14 @@ def by_eks(cluster: Mapping[str, Any], session: Any) -> Kubernetes:
 
     certificate = base64.b64decode(cluster["certificateAuthority"]["data"]).decode()
 
-    def find_way() -> Way:
+    def find_endpoint() -> ApiEndpoint:
         from kubernetes import client
 
         bearer = token(cluster["name"], session=session)
         pool = _pool(client.Configuration(host=cluster["endpoint"]), trust(certificate))
-        return Way(cluster["endpoint"], pool, {"Authorization": f"Bearer {bearer}"})
+        return ApiEndpoint(cluster["endpoint"], pool, {"Authorization": f"Bearer {bearer}"})
 
-    return Kubernetes(find_way)
+    return Kubernetes(find_endpoint)
 
 
 def _pool(configuration: Any, tls: ssl.SSLContext | None = None) -> urllib3.PoolManager:

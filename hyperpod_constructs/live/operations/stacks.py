@@ -23,7 +23,7 @@ def platform_of(stack: Mapping[str, Any]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doomed:
+class StackDeletion:
     """A stack to delete.
 
     Attributes:
@@ -90,20 +90,24 @@ def described(cloudformation: Any, name: str) -> dict[str, Any]:
     """A stack with its outputs, resources, and last failures."""
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     resources = pages(cloudformation, "list_stack_resources", "StackResourceSummaries", StackName=name)
-    failed = [it for it in resources if it["ResourceStatus"].endswith("_FAILED")]
+    failed = [resource for resource in resources if resource["ResourceStatus"].endswith("_FAILED")]
     return {
         **summary(stack),
         "description": stack.get("Description"),
         "outputs": {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs") or ()},
         "resources": [
-            {"type": it["ResourceType"], "id": it.get("PhysicalResourceId"), "status": it["ResourceStatus"]}
-            for it in resources
+            {
+                "type": resource["ResourceType"],
+                "id": resource.get("PhysicalResourceId"),
+                "status": resource["ResourceStatus"],
+            }
+            for resource in resources
         ],
-        "failures": [f"{it['LogicalResourceId']}: {it.get('ResourceStatusReason', '')}" for it in failed],
+        "failures": [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed],
     }
 
 
-def doomed(cloudformation: Any, found: Sequence[Json]) -> list[Doomed]:
+def planned_deletions(cloudformation: Any, found: Sequence[Json]) -> list[StackDeletion]:
     """The effect of deleting stacks, in the order of deletion: importing stacks before exporting ones, newest first."""
     templates = {stack["StackName"]: template(cloudformation, stack["StackName"]) for stack in found}
     result = []
@@ -112,13 +116,13 @@ def doomed(cloudformation: Any, found: Sequence[Json]) -> list[Doomed]:
         kept = retained(templates[name])
         listed = pages(cloudformation, "list_stack_resources", "StackResourceSummaries", StackName=name) if kept else []
         ids = [
-            (it["ResourceType"], it.get("PhysicalResourceId") or it["LogicalResourceId"])
-            for it in listed
-            if it["LogicalResourceId"] in kept and it["ResourceStatus"] != "DELETE_COMPLETE"
+            (resource["ResourceType"], resource.get("PhysicalResourceId") or resource["LogicalResourceId"])
+            for resource in listed
+            if resource["LogicalResourceId"] in kept and resource["ResourceStatus"] != "DELETE_COMPLETE"
         ]
         protected = bool(stack.get("EnableTerminationProtection"))
         result.append(
-            Doomed(
+            StackDeletion(
                 name=name,
                 id=stack.get("StackId", name),
                 protected=protected,
@@ -130,7 +134,7 @@ def doomed(cloudformation: Any, found: Sequence[Json]) -> list[Doomed]:
     return result
 
 
-def left_behind(plan: Sequence[Doomed], logical_ids: Sequence[str]) -> dict[str, list[str]]:
+def left_behind(plan: Sequence[StackDeletion], logical_ids: Sequence[str]) -> dict[str, list[str]]:
     """The resources to retain by stack: `LOGICAL_ID`, or `STACK/LOGICAL_ID` if several stacks have it.
 
     Raises:
@@ -139,7 +143,9 @@ def left_behind(plan: Sequence[Doomed], logical_ids: Sequence[str]) -> dict[str,
     found: dict[str, list[str]] = {}
     for wanted in logical_ids:
         name, _, logical = wanted.rpartition("/")
-        fitting = [it.name for it in plan if it.failed and logical in it.resources and name in ("", it.name)]
+        fitting = [
+            stack.name for stack in plan if stack.failed and logical in stack.resources and name in ("", stack.name)
+        ]
         if not fitting:
             raise ValueError(f"none of these stacks whose deletion failed has a resource {logical!r}")
         if len(fitting) > 1:
@@ -178,7 +184,7 @@ def retained(content: Json) -> set[str]:
     {'Data'}
     """
     keep = ("Retain", "RetainExceptOnCreate", "Snapshot")
-    return {id_ for id_, it in (content.get("Resources") or {}).items() if it.get("DeletionPolicy") in keep}
+    return {id_ for id_, resource in (content.get("Resources") or {}).items() if resource.get("DeletionPolicy") in keep}
 
 
 def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list[Json]:
@@ -193,7 +199,9 @@ def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list
         for output in stack.get("Outputs") or ()
         if "ExportName" in output
     }
-    needs = {name: {exports[it] for it in imports_of(content) if it in exports} for name, content in templates.items()}
+    needs = {
+        name: {exports[name] for name in imports_of(content) if name in exports} for name, content in templates.items()
+    }
     left = sorted(found, key=lambda stack: (rank(stack["StackName"]), stack["CreationTime"]), reverse=True)
     order: list[Json] = []
     while left:
@@ -207,7 +215,7 @@ def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list
 
 def delete(
     cloudformation: Any,
-    stack: Doomed,
+    stack: StackDeletion,
     *,
     sleep: Callable[[float], None],
     every: float = 10.0,

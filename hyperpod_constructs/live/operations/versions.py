@@ -41,10 +41,10 @@ def insights(eks: Any, cluster: str) -> list[Insight]:
     found = pages(eks, "list_insights", "insights", clusterName=cluster, filter={"categories": ["UPGRADE_READINESS"]})
     return [
         Insight(
-            it.get("kubernetesVersion", ""),
-            it.get("name", ""),
-            it.get("insightStatus", {}).get("status", "UNKNOWN"),
-            it.get("insightStatus", {}).get("reason", ""),
+            addon.get("kubernetesVersion", ""),
+            addon.get("name", ""),
+            addon.get("insightStatus", {}).get("status", "UNKNOWN"),
+            addon.get("insightStatus", {}).get("reason", ""),
         )
-        for it in found
+        for addon in found
     ]

@@ -13,9 +13,9 @@ from ...core.findings import Severity
 from ...core.spec.addons import ADDON_NAMES, CORE
 from ...core.spec.platform import Platform
 from ..upgrade.versions import number
-from .asking import Asking
 from .own import clusters, own_resources
 from .probes import Found, probe
+from .queries import AwsQueries
 
 Json = Mapping[str, Any]
 
@@ -33,17 +33,17 @@ def _name(platform: Platform) -> str:
     services=("eks", "sagemaker", "cloudformation"),
     wanted=lambda platform: platform.eks.existing,
 )
-def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
+def cluster(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Status, authentication mode, version, endpoint and VPC; and whether a HyperPod cluster already uses it."""
-    answer, hyperpod, own = ask.together(
-        lambda: ask.find("eks", "DescribeCluster", _ABSENT, name=_name(platform)) or {},
-        lambda: clusters(ask),
-        lambda: own_resources(platform, ask),
+    answer, hyperpod, own_ids = aws.together(
+        lambda: aws.find("eks", "DescribeCluster", _ABSENT, name=_name(platform)) or {},
+        lambda: clusters(aws),
+        lambda: own_resources(platform, aws),
     )
     if answer is None:
         return
     if not answer:
-        yield "HP940", Problem(_PATH, f"EKS cluster {_name(platform)!r} does not exist in {ask.region}")
+        yield "HP940", Problem(_PATH, f"EKS cluster {_name(platform)!r} does not exist in {aws.region}")
         return
     live = answer["cluster"]
     if live["status"] != "ACTIVE":
@@ -52,7 +52,7 @@ def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
     if mode not in catalog.allowed("eks_authentication_mode"):
         cure = (
             f"aws eks update-cluster-config --name {shlex.quote(live['name'])} "
-            f"--access-config authenticationMode=API_AND_CONFIG_MAP --region {ask.region}"
+            f"--access-config authenticationMode=API_AND_CONFIG_MAP --region {aws.region}"
         )
         yield "HP941", Problem(_PATH, f"EKS cluster {live['name']} has authentication mode {mode}", cure)
     yield from _version(platform, live)
@@ -60,7 +60,7 @@ def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
     if not network.get("endpointPrivateAccess"):
         cure = (
             f"aws eks update-cluster-config --name {shlex.quote(live['name'])} "
-            f"--resources-vpc-config endpointPrivateAccess=true --region {ask.region}"
+            f"--resources-vpc-config endpointPrivateAccess=true --region {aws.region}"
         )
         closed = platform.network.mode == "closed"
         message = f"the private endpoint of EKS cluster {live['name']} is disabled"
@@ -72,7 +72,7 @@ def cluster(platform: Platform, ask: Asking) -> Iterator[Found]:
     elif vpc != existing.vpc_id:
         message = f"EKS cluster {live['name']} is in {vpc}, not in {existing.vpc_id}"
         yield "HP944", Problem("network.existing.vpc_id", message, f"vpc_id: {vpc}")
-    ours = set((own or {}).get("AWS::SageMaker::Cluster", ()))
+    ours = set((own_ids or {}).get("AWS::SageMaker::Cluster", ()))
     for other in hyperpod or ():
         uses = other.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
         if uses == live["arn"] and not ours & {other["ClusterArn"], other.get("ClusterName")}:
@@ -91,7 +91,7 @@ def _version(platform: Platform, live: Json) -> Iterator[Found]:
         )
     known = catalog.find_kubernetes_version(version)
     if known is None or not known.hyperpod_documented:
-        documented = [str(it) for it in catalog.kubernetes_versions().values() if it.hyperpod_documented]
+        documented = [str(version) for version in catalog.kubernetes_versions().values() if version.hyperpod_documented]
         message = f"EKS cluster {live['name']} has Kubernetes {version}, which HyperPod does not document"
         cure = f"use a cluster with Kubernetes {', '.join(documented)}"
         newer = minor(version) > minor(documented[-1])
@@ -103,19 +103,19 @@ def _version(platform: Platform, live: Json) -> Iterator[Found]:
     services=("eks", "cloudformation"),
     wanted=lambda platform: platform.eks.existing,
 )
-def addons_and_access(platform: Platform, ask: Asking) -> Iterator[Found]:
+def addons_and_access(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Installed add-ons with versions, and principals with access entries."""
     name = _name(platform)
-    installed, entries, own = ask.together(
-        lambda: _installed(name, ask),
-        lambda: ask.all("eks", "ListAccessEntries", "accessEntries", clusterName=name),
-        lambda: own_resources(platform, ask),
+    installed, entries, own_ids = aws.together(
+        lambda: _installed(name, aws),
+        lambda: aws.all("eks", "ListAccessEntries", "accessEntries", clusterName=name),
+        lambda: own_resources(platform, aws),
     )
-    held = own or {}
+    held = own_ids or {}
     if installed is not None:
         yield from _addons(platform, installed, held.get("AWS::EKS::Addon", ()))
     if entries is not None:
-        mine = held.get("AWS::EKS::AccessEntry", ())
+        own_entries = held.get("AWS::EKS::AccessEntry", ())
         existing = platform.eks.existing
         admins = platform.eks.admins if existing is not None and existing.admin_entries else ()
         named = [(f"eks.admins[{index}]", arn) for index, arn in enumerate(admins)]
@@ -123,19 +123,19 @@ def addons_and_access(platform: Platform, ask: Asking) -> Iterator[Found]:
             (f"eks.access[{index}].principal", entry.principal) for index, entry in enumerate(platform.eks.access)
         ]
         for path, arn in named:
-            if arn in entries and not any(arn in id_ for id_ in mine):
+            if arn in entries and not any(arn in id_ for id_ in own_entries):
                 message = f"{arn} already has an access entry in {name}; EKS rejects a second one"
                 cure = "set eks.existing.admin_entries: false to keep the existing entries of all admins"
                 yield "HP946", Problem(path, message, cure if path.startswith("eks.admins") else None)
 
 
-def _installed(name: str, ask: Asking) -> dict[str, Json]:
-    names = ask.all("eks", "ListAddons", "addons", clusterName=name)
-    described = ask.each(lambda it: ask.one("eks", "DescribeAddon", clusterName=name, addonName=it), names)
+def _installed(name: str, aws: AwsQueries) -> dict[str, Json]:
+    names = aws.all("eks", "ListAddons", "addons", clusterName=name)
+    described = aws.each(lambda addon: aws.one("eks", "DescribeAddon", clusterName=name, addonName=addon), names)
     return {addon: answer["addon"] for addon, answer in described}
 
 
-def _addons(platform: Platform, installed: Mapping[str, Json], own: Iterable[str]) -> Iterator[Found]:
+def _addons(platform: Platform, installed: Mapping[str, Json], own_ids: Iterable[str]) -> Iterator[Found]:
     existing = platform.eks.existing
     managed = existing is not None and existing.core_addons
     wanted = platform.addons.effective()
@@ -150,7 +150,7 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own: Iterable[str
                 cure = "set eks.existing.core_addons: true, or install it; not required if it runs self-managed"
                 yield "HP945", Problem(f"addons.{key}", message, cure, severity=Severity.WARNING)
                 continue
-        elif live is not None and not any(name in id_ for id_ in own):
+        elif live is not None and not any(name in id_ for id_ in own_ids):
             version = live["addonVersion"]
             message = f"{name} {version} is already installed, but not by this platform"
             cure = f"set {key}: {{enabled: false}} to keep it; or remove it first"
@@ -172,20 +172,20 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own: Iterable[str
     services=("eks", "sts"),
     wanted=lambda platform: platform.eks.existing and "task_governance" in platform.addons.effective(),
 )
-def own_kueue(platform: Platform, ask: Asking) -> Iterator[Found]:
+def own_kueue(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether a Kueue installation other than task governance's exists; sends requests to the Kubernetes API."""
     from ..operations.kubernetes import KubernetesError, Signing, by_eks
 
     name = _name(platform)
-    live, installed = ask.together(
-        lambda: ask.find("eks", "DescribeCluster", _ABSENT, name=name),
-        lambda: ask.all("eks", "ListAddons", "addons", clusterName=name),
+    live, installed = aws.together(
+        lambda: aws.find("eks", "DescribeCluster", _ABSENT, name=name),
+        lambda: aws.all("eks", "ListAddons", "addons", clusterName=name),
     )
     if live is None or installed is None or _GOVERNANCE in installed:
         return
     path = "addons.task_governance"
     try:
-        api = by_eks(live["cluster"], Signing(ask.client("sts")))
+        api = by_eks(live["cluster"], Signing(aws.client("sts")))
         found = api.items("/apis/apps/v1/deployments", labelSelector="app.kubernetes.io/name=kueue")
     except KubernetesError as error:
         message = f"could not check {name} for a Kueue installation: {error}"

@@ -15,9 +15,9 @@ from ...core.checks import Problem, find
 from ...core.checks.engine import acknowledged
 from ...core.findings import Finding
 from ...core.spec.platform import Platform
-from ..operations.aws import ATTEMPTS, READ_SECONDS, Failure, Trouble
-from .asking import Asked, Asking, Clients, Questions
+from ..operations.aws import ATTEMPTS, READ_SECONDS, Failure, FailureCause
 from .probes import Found, Probe, probes
+from .queries import AwsQueries, Clients, QueryCache, QueryFailed
 
 log = logging.getLogger(__name__)
 
@@ -28,18 +28,18 @@ Progress = Callable[[str, int, int], None]
 """Called with the title of each finished probe, the number of finished ones, and their total."""
 
 _RULES = {
-    Trouble.CREDENTIALS: "HP901",
-    Trouble.EXPIRED: "HP902",
-    Trouble.DENIED: "HP903",
-    Trouble.THROTTLED: "HP904",
-    Trouble.NETWORK: "HP905",
-    Trouble.CLOCK: "HP906",
-    Trouble.SERVICE: "HP907",
-    Trouble.REGION: "HP907",
-    Trouble.NO_REGION: "HP907",
-    Trouble.NOT_FOUND: "HP907",
+    FailureCause.CREDENTIALS: "HP901",
+    FailureCause.EXPIRED: "HP902",
+    FailureCause.DENIED: "HP903",
+    FailureCause.THROTTLED: "HP904",
+    FailureCause.NETWORK: "HP905",
+    FailureCause.CLOCK: "HP906",
+    FailureCause.SERVICE: "HP907",
+    FailureCause.REGION: "HP907",
+    FailureCause.NO_REGION: "HP907",
+    FailureCause.NOT_FOUND: "HP907",
 }
-_STOPPING = (Trouble.CREDENTIALS, Trouble.EXPIRED, Trouble.CLOCK)
+_STOPPING = (FailureCause.CREDENTIALS, FailureCause.EXPIRED, FailureCause.CLOCK)
 """Failures that affect every request: one finding is sufficient."""
 
 
@@ -87,7 +87,7 @@ def preflight(
     needed = {service for probe in chosen for service in probe.services}
     services = [*(service for service in _FIRST if service in needed), *sorted(needed.difference(_FIRST))]
     clients = Clients(session, services, region=region or platform.region, attempts=attempts, read_seconds=read_seconds)
-    questions = Questions(clients)
+    questions = QueryCache(clients)
     finished: queue.SimpleQueue[_Run] = queue.SimpleQueue()
     started = [_start(probe, platform, questions, finished) for probe in chosen]
     runs: list[_Run] = []
@@ -110,37 +110,37 @@ def preflight(
     return acknowledged(findings, tuple(a for a in platform.acknowledge if a.rule.startswith("HP9")), stale=False)
 
 
-def _start(probe: Probe, platform: Platform, questions: Questions, finished: queue.SimpleQueue[_Run]) -> _Run:
-    run, asking = _Run(probe), Asking(questions)
+def _start(probe: Probe, platform: Platform, questions: QueryCache, finished: queue.SimpleQueue[_Run]) -> _Run:
+    run, queries = _Run(probe), AwsQueries(questions)
 
-    def look() -> None:
+    def function() -> None:
         try:
-            for found in probe.look(platform, asking):
+            for found in probe.function(platform, queries):
                 run.found.append(found)
-        except Asked as error:
+        except QueryFailed as error:
             run.failures.append(error.failure)
         except Exception as error:  # noqa: BLE001 - becomes a finding
             run.bug = error
-        run.failures += asking.failures
+        run.failures += queries.failures
         finished.put(run)
 
     context = contextvars.copy_context()  # the clock of the caller
-    threading.Thread(target=context.run, args=(look,), name=probe.title, daemon=True).start()
+    threading.Thread(target=context.run, args=(function,), name=probe.title, daemon=True).start()
     return run
 
 
 def _troubles(runs: list[_Run], late: list[_Run], deadline_seconds: float) -> list[Finding]:
     """One finding per kind of failure, with the failed requests and the incomplete checks."""
-    by_kind: dict[Trouble, dict[str, Failure]] = {}
-    affected: dict[Trouble, dict[str, None]] = {}
+    by_kind: dict[FailureCause, dict[str, Failure]] = {}
+    affected: dict[FailureCause, dict[str, None]] = {}
     for run in runs:
         for failure in run.failures:
-            by_kind.setdefault(failure.trouble, {}).setdefault(failure.call, failure)
-            affected.setdefault(failure.trouble, {})[run.probe.title] = None
-    for trouble in _STOPPING:
-        if trouble in by_kind:
-            return [_trouble(trouble, by_kind[trouble], affected[trouble], everything=True)]
-    findings = [_trouble(trouble, failures, affected[trouble]) for trouble, failures in by_kind.items()]
+            by_kind.setdefault(failure.cause, {}).setdefault(failure.call, failure)
+            affected.setdefault(failure.cause, {})[run.probe.title] = None
+    for cause in _STOPPING:
+        if cause in by_kind:
+            return [_trouble(cause, by_kind[cause], affected[cause], everything=True)]
+    findings = [_trouble(cause, failures, affected[cause]) for cause, failures in by_kind.items()]
     if late:
         titles = [run.probe.title for run in late]
         message = f"no result within {deadline_seconds:g} seconds: {', '.join(titles)}"
@@ -159,14 +159,16 @@ def _bugs(runs: list[_Run]) -> Iterator[Finding]:
 
 
 def _trouble(
-    trouble: Trouble, failures: dict[str, Failure], titles: Iterable[str], *, everything: bool = False
+    cause: FailureCause, failures: dict[str, Failure], titles: Iterable[str], *, everything: bool = False
 ) -> Finding:
     first = next(iter(failures.values()))
     calls = ", ".join(sorted(call for call in failures if call))
-    said = f"{calls} ({first.message})" if calls and not everything else first.message
-    cure = f"allow {calls} for this role or user, or use another --profile" if trouble is Trouble.DENIED else first.cure
+    text = f"{calls} ({first.message})" if calls and not everything else first.message
+    cure = (
+        f"allow {calls} for this role or user, or use another --profile" if cause is FailureCause.DENIED else first.cure
+    )
     consequence = "No check was possible." if everything else _not_looked_at(titles)
-    return _finding(_RULES[trouble], Problem("", f"{trouble}: {said}", cure, consequence))
+    return _finding(_RULES[cause], Problem("", f"{cause}: {text}", cure, consequence))
 
 
 def _not_looked_at(titles: Iterable[str]) -> str:

@@ -15,8 +15,8 @@ from ...core.spec.base import is_token
 from ...core.spec.groups import InstanceGroup
 from ...core.spec.observability import Observability
 from ...core.spec.platform import Platform
-from .asking import Asking
 from .probes import Found, probe
+from .queries import AwsQueries
 
 Json = Mapping[str, Any]
 
@@ -73,7 +73,7 @@ def _buckets(platform: Platform) -> dict[str, str]:
     services=("iam",),
     wanted=lambda platform: _roles(platform) or _principals(platform),
 )
-def roles(platform: Platform, ask: Asking) -> Iterator[Found]:
+def roles(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether existing roles have the required trust policies, and principals of access entries exist."""
     wanted = {role.arn: role for role in reversed(_roles(platform))}
     principals = [(path, arn) for path, arn in _principals(platform) if arn not in wanted]
@@ -81,12 +81,12 @@ def roles(platform: Platform, ask: Asking) -> Iterator[Found]:
     def get(arn: str) -> Any:
         name = arn.rpartition("/")[2]
         if ":user/" in arn:
-            return ask.find("iam", "GetUser", ("NoSuchEntity",), UserName=name)
-        return ask.find("iam", "GetRole", ("NoSuchEntity",), RoleName=name)
+            return aws.find("iam", "GetUser", ("NoSuchEntity",), UserName=name)
+        return aws.find("iam", "GetRole", ("NoSuchEntity",), RoleName=name)
 
     paths = {arn: role.path for arn, role in wanted.items()} | {arn: path for path, arn in principals}
     asked = [arn for arn in paths if ":role/" in arn or ":user/" in arn]
-    for arn, answer in ask.each(get, asked):
+    for arn, answer in aws.each(get, asked):
         if answer is None:
             yield "HP950", Problem(paths[arn], f"{arn} does not exist")
         elif "Role" in answer:
@@ -130,18 +130,18 @@ def _many(value: Any) -> list[Any]:
 
 
 @probe("buckets", services=("s3", "iam"), wanted=_buckets)
-def buckets(platform: Platform, ask: Asking) -> Iterator[Found]:
+def buckets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether existing buckets are in the region, and execution roles can read the scripts in them."""
     paths = _buckets(platform)
 
     def head(bucket: str) -> Any:
-        return ask.find("s3", "HeadBucket", ("404", "NoSuchBucket"), Bucket=bucket)
+        return aws.find("s3", "HeadBucket", ("404", "NoSuchBucket"), Bucket=bucket)
 
-    for bucket, answer in ask.each(head, paths):
+    for bucket, answer in aws.each(head, paths):
         if answer is None:
             yield "HP953", Problem(paths[bucket], f"bucket {bucket} does not exist")
-        elif answer.get("BucketRegion", ask.region) != ask.region:
-            message = f"bucket {bucket} is in the region {answer['BucketRegion']}; the platform is in {ask.region}"
+        elif answer.get("BucketRegion", aws.region) != aws.region:
+            message = f"bucket {bucket} is in the region {answer['BucketRegion']}; the platform is in {aws.region}"
             yield "HP953", Problem(paths[bucket], message)
     executors = {role.arn: role.path for role in reversed(_roles(platform)) if role.kind == "execution"}
     scripts = [bucket for bucket, path in paths.items() if "lifecycle" in path]
@@ -152,7 +152,7 @@ def buckets(platform: Platform, ask: Asking) -> Iterator[Found]:
         on = {"s3:GetObject": f"arn:aws:s3:::{bucket}/*", "s3:ListBucket": f"arn:aws:s3:::{bucket}"}
         refused = []
         for action, resource in on.items():
-            answer = ask.find(
+            answer = aws.find(
                 *("iam", "SimulatePrincipalPolicy", ("NoSuchEntity",)),
                 PolicySourceArn=arn,
                 ActionNames=[action],
@@ -162,7 +162,7 @@ def buckets(platform: Platform, ask: Asking) -> Iterator[Found]:
             refused += [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
         return refused
 
-    for (arn, bucket), refused in ask.each(may, pairs):
+    for (arn, bucket), refused in aws.each(may, pairs):
         if refused:
             message = (
                 f"{arn} is not allowed {' and '.join(refused)} in bucket {bucket}, which contains the lifecycle scripts"
@@ -176,29 +176,34 @@ def _keys(platform: Platform) -> dict[str, str]:
         for part, volume in (("root_volume", group.root_volume), ("volume", group.volume)):
             if volume:
                 named.append((f"cluster.instance_groups[{index}].{part}.kms_key_arn", volume.kms_key_arn))
-    named += [(f"storage.lustre[{i}].kms_key_arn", it.kms_key_arn) for i, it in enumerate(platform.storage.lustre)]
-    named += [(f"storage.buckets[{i}].kms_key_arn", it.kms_key_arn) for i, it in enumerate(platform.storage.buckets)]
+    named += [
+        (f"storage.lustre[{i}].kms_key_arn", file_system.kms_key_arn)
+        for i, file_system in enumerate(platform.storage.lustre)
+    ]
+    named += [
+        (f"storage.buckets[{i}].kms_key_arn", bucket.kms_key_arn) for i, bucket in enumerate(platform.storage.buckets)
+    ]
     return {key: path for path, key in reversed(named) if key and not is_token(key)}
 
 
 @probe("KMS keys", services=("kms",), wanted=_keys)
-def keys(platform: Platform, ask: Asking) -> Iterator[Found]:
+def keys(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether existing keys are enabled, and their policies allow the account's roles to use them."""
     paths = _keys(platform)
 
     def look(arn: str) -> tuple[Any, Any]:
-        found, policy = ask.together(
-            lambda: ask.find("kms", "DescribeKey", ("NotFoundException",), KeyId=arn) or {},
-            lambda: ask.find("kms", "GetKeyPolicy", ("NotFoundException",), KeyId=arn, PolicyName="default"),
+        found, policy = aws.together(
+            lambda: aws.find("kms", "DescribeKey", ("NotFoundException",), KeyId=arn) or {},
+            lambda: aws.find("kms", "GetKeyPolicy", ("NotFoundException",), KeyId=arn, PolicyName="default"),
         )
         return found, policy
 
-    for arn, (found, policy) in ask.each(look, paths):
+    for arn, (found, policy) in aws.each(look, paths):
         path = paths[arn]
         if found is None:
             continue
         if not found:
-            yield "HP954", Problem(path, f"KMS key {arn} does not exist in {ask.region}")
+            yield "HP954", Problem(path, f"KMS key {arn} does not exist in {aws.region}")
             continue
         key = found["KeyMetadata"]
         if key.get("KeyState", "Enabled") != "Enabled":
@@ -224,14 +229,16 @@ def _grantees(policy: Json) -> set[str]:
     for statement in _many(policy.get("Statement")):
         if statement.get("Effect") == "Allow" and {"kms:*", "kms:CreateGrant"} & set(_many(statement.get("Action"))):
             principal = statement.get("Principal", {})
-            found |= {str(it) for it in _many(principal.get("AWS") if isinstance(principal, Mapping) else principal)}
+            found |= {
+                str(value) for value in _many(principal.get("AWS") if isinstance(principal, Mapping) else principal)
+            }
     return found
 
 
 def _delegates(policy: Json, key_arn: str) -> bool:
     """Whether the key policy delegates to the account's IAM policies."""
     account = key_arn.split(":")[4] if key_arn.startswith("arn:") else ""
-    return any(it in ("*", account) or it.endswith(":root") for it in _grantees(policy))
+    return any(principal in ("*", account) or principal.endswith(":root") for principal in _grantees(policy))
 
 
 def _grants(policy: Json, users: Iterable[str]) -> bool:
@@ -248,13 +255,13 @@ def _images(platform: Platform) -> dict[str, list[tuple[str, InstanceGroup]]]:
 
 
 @probe("images", services=("ec2", "sts"), wanted=_images)
-def images(platform: Platform, ask: Asking) -> Iterator[Found]:
+def images(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether custom AMIs exist, are available, belong to the account, and have the architecture of their groups."""
     wanted = _images(platform)
     filters = [{"Name": "image-id", "Values": sorted(wanted)}]
-    listed, caller = ask.together(
-        lambda: ask.all("ec2", "DescribeImages", "Images", Filters=filters),
-        lambda: ask.one("sts", "GetCallerIdentity"),
+    listed, caller = aws.together(
+        lambda: aws.all("ec2", "DescribeImages", "Images", Filters=filters),
+        lambda: aws.one("sts", "GetCallerIdentity"),
     )
     if listed is None:
         return
@@ -264,7 +271,7 @@ def images(platform: Platform, ask: Asking) -> Iterator[Found]:
         if image is None:
             yield (
                 "HP955",
-                Problem(groups[0][0], f"{id_} does not exist in {ask.region}, or is not shared with this account"),
+                Problem(groups[0][0], f"{id_} does not exist in {aws.region}, or is not shared with this account"),
             )
             continue
         if image.get("State", "available") != "available":
@@ -274,31 +281,37 @@ def images(platform: Platform, ask: Asking) -> Iterator[Found]:
             cure = "copy it to this account (aws ec2 copy-image), built on HyperPod's own AMI"
             yield "HP955", Problem(groups[0][0], message, cure, severity=Severity.WARNING)
         for path, group in groups:
-            for kind in group.types:
-                facts = catalog.find_instance_type(kind)
+            for instance_type in group.types:
+                facts = catalog.find_instance_type(instance_type)
                 if facts and image.get("Architecture") and facts.architecture != image["Architecture"]:
                     yield (
                         "HP955",
-                        Problem(path, f"{id_} is for {image['Architecture']}, {kind} is {facts.architecture}"),
+                        Problem(path, f"{id_} is for {image['Architecture']}, {instance_type} is {facts.architecture}"),
                     )
 
 
 @probe(
     "file systems and workspaces",
     services=("fsx", "amp"),
-    wanted=lambda platform: any(it.existing_id for it in platform.storage.lustre) or _workspace(platform),
+    wanted=lambda platform: (
+        any(file_system.existing_id for file_system in platform.storage.lustre) or _workspace(platform)
+    ),
 )
-def stores(platform: Platform, ask: Asking) -> Iterator[Found]:
+def stores(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether existing file systems and Prometheus workspaces are available."""
-    named = {it.existing_id: index for index, it in enumerate(platform.storage.lustre) if it.existing_id}
+    named = {
+        file_system.existing_id: index
+        for index, file_system in enumerate(platform.storage.lustre)
+        if file_system.existing_id
+    }
 
     def describe(id_: str) -> Any:
-        return ask.find("fsx", "DescribeFileSystems", ("FileSystemNotFound",), FileSystemIds=[id_])
+        return aws.find("fsx", "DescribeFileSystems", ("FileSystemNotFound",), FileSystemIds=[id_])
 
-    for id_, answer in ask.each(describe, named):
+    for id_, answer in aws.each(describe, named):
         path = f"storage.lustre[{named[id_]}].existing_id"
         if not answer or not answer["FileSystems"]:
-            yield "HP959", Problem(path, f"file system {id_} does not exist in {ask.region}")
+            yield "HP959", Problem(path, f"file system {id_} does not exist in {aws.region}")
             continue
         live = answer["FileSystems"][0]
         if live.get("FileSystemType") != "LUSTRE":
@@ -311,8 +324,8 @@ def stores(platform: Platform, ask: Asking) -> Iterator[Found]:
     workspace = _workspace(platform)
     if workspace:
         id_ = workspace.rpartition("/")[2]
-        if ask.find("amp", "DescribeWorkspace", ("ResourceNotFoundException",), workspaceId=id_) is None:
-            message = f"Prometheus workspace {workspace} does not exist in {ask.region}"
+        if aws.find("amp", "DescribeWorkspace", ("ResourceNotFoundException",), workspaceId=id_) is None:
+            message = f"Prometheus workspace {workspace} does not exist in {aws.region}"
             yield "HP959", Problem("addons.observability.workspace_arn", message)
 
 

@@ -10,12 +10,12 @@ from ...core import catalog
 from ...core.checks import Context, Problem
 from ...core.closed import features
 from ...core.findings import Severity
-from ...core.network_plan import control_plane_zones, demands, node_addresses, surge
+from ...core.network_plan import control_plane_zones, demands, node_addresses, replacement_nodes
 from ...core.spec.network import ExistingNetwork
 from ...core.spec.platform import Platform
-from .asking import Asking
 from .own import clusters_and_own, counts, own_resources
 from .probes import Found, probe
+from .queries import AwsQueries
 
 Json = Mapping[str, Any]
 
@@ -50,9 +50,9 @@ def _group_ids(platform: Platform) -> dict[str, str]:
     return paths
 
 
-def _by_id(ask: Asking, operation: str, key: str, filter_: str, ids: Iterable[str]) -> list[Json]:
+def _by_id(aws: AwsQueries, operation: str, key: str, filter_: str, ids: Iterable[str]) -> list[Json]:
     """The existing ones of some IDs; uses a filter, because a request by ID fails as a whole if one does not exist."""
-    found: list[Json] = ask.all("ec2", operation, key, Filters=[{"Name": filter_, "Values": sorted(ids)}])
+    found: list[Json] = aws.all("ec2", operation, key, Filters=[{"Name": filter_, "Values": sorted(ids)}])
     return found
 
 
@@ -61,12 +61,12 @@ def _by_id(ask: Asking, operation: str, key: str, filter_: str, ids: Iterable[st
     services=("ec2", "sagemaker", "cloudformation"),
     wanted=_subnet_ids,
 )
-def subnets(platform: Platform, ask: Asking) -> Iterator[Found]:
+def subnets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether the subnets exist, in the right VPC and zone, with enough free IP addresses."""
     paths = _subnet_ids(platform)
-    found, clusters = ask.together(
-        lambda: _by_id(ask, "DescribeSubnets", "Subnets", "subnet-id", paths),
-        lambda: clusters_and_own(platform, ask),
+    found, clusters = aws.together(
+        lambda: _by_id(aws, "DescribeSubnets", "Subnets", "subnet-id", paths),
+        lambda: clusters_and_own(platform, aws),
     )
     if found is None:
         return
@@ -74,7 +74,7 @@ def subnets(platform: Platform, ask: Asking) -> Iterator[Found]:
     existing = platform.network.existing
     for id_, path in paths.items():
         if id_ not in by_id:
-            yield "HP930", Problem(path, f"subnet {id_} does not exist in {ask.region}")
+            yield "HP930", Problem(path, f"subnet {id_} does not exist in {aws.region}")
         elif existing is not None and by_id[id_]["VpcId"] != existing.vpc_id:
             yield "HP931", Problem(path, f"{id_} is in {by_id[id_]['VpcId']}, not in {existing.vpc_id}")
     yield from _addresses(platform, by_id, clusters)
@@ -119,10 +119,10 @@ def _control_plane(platform: Platform, existing: ExistingNetwork, by_id: Mapping
 
 def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> Iterator[Found]:
     """Free IP addresses compared with the groups' demands; existing nodes already have theirs."""
-    there: dict[str, int] = {}
+    running: dict[str, int] = {}
     for cluster in clusters[1] if clusters else ():
-        for kind, count, _ in counts(cluster):
-            there[kind] = there.get(kind, 0) + count
+        for instance_type, count, _ in counts(cluster):
+            running[instance_type] = running.get(instance_type, 0) + count
     context = Context.of(platform)
     existing = platform.network.existing
     subnet_of = {s.availability_zone_id: s.subnet_id for s in existing.node_subnets} if existing else {}
@@ -133,15 +133,15 @@ def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> 
     for _, group in context.groups:
         each = node_addresses(group)
         if group.subnet_ids and each is not None:
-            claims.append((group.subnet_ids[0], group.name, group.most + surge(group), each))
+            claims.append((group.subnet_ids[0], group.name, group.max_instances + replacement_nodes(group), each))
     kinds = {group.name: group.types for _, group in context.groups}
     for id_, name, nodes, each in claims:
         if id_ is None or id_ not in by_id:
             continue
         present = 0
         for kind in kinds[name]:  # an existing node counts for one group
-            taken = min(nodes - present, there.get(kind, 0))
-            there[kind] = there.get(kind, 0) - taken
+            taken = min(nodes - present, running.get(kind, 0))
+            running[kind] = running.get(kind, 0) - taken
             present += taken
         if nodes > present:
             total[id_] = total.get(id_, 0) + (nodes - present) * each
@@ -159,25 +159,25 @@ def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> 
     services=("ec2", "cloudformation"),
     wanted=lambda platform: platform.network.existing,
 )
-def routes(platform: Platform, ask: Asking) -> Iterator[Found]:
+def routes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether nodes are in private subnets and can reach the required services, by NAT or by endpoints."""
     existing = platform.network.existing
     if existing is None:
         return
     in_vpc = [{"Name": "vpc-id", "Values": [existing.vpc_id]}]
-    vpcs, tables, endpoints, groups, support, hostnames, own = ask.together(
-        lambda: _by_id(ask, "DescribeVpcs", "Vpcs", "vpc-id", [existing.vpc_id]),
-        lambda: ask.all("ec2", "DescribeRouteTables", "RouteTables", Filters=in_vpc),
-        lambda: ask.all("ec2", "DescribeVpcEndpoints", "VpcEndpoints", Filters=in_vpc),
-        lambda: ask.all("ec2", "DescribeSecurityGroups", "SecurityGroups", Filters=in_vpc),
+    vpcs, tables, endpoints, groups, support, hostnames, own_ids = aws.together(
+        lambda: _by_id(aws, "DescribeVpcs", "Vpcs", "vpc-id", [existing.vpc_id]),
+        lambda: aws.all("ec2", "DescribeRouteTables", "RouteTables", Filters=in_vpc),
+        lambda: aws.all("ec2", "DescribeVpcEndpoints", "VpcEndpoints", Filters=in_vpc),
+        lambda: aws.all("ec2", "DescribeSecurityGroups", "SecurityGroups", Filters=in_vpc),
         *(
-            lambda name=name: _attribute(ask, existing.vpc_id, name)
+            lambda name=name: _attribute(aws, existing.vpc_id, name)
             for name in ("enableDnsSupport", "enableDnsHostnames")
         ),
-        lambda: own_resources(platform, ask),
+        lambda: own_resources(platform, aws),
     )
     if vpcs == []:
-        yield "HP930", Problem("network.existing.vpc_id", f"VPC {existing.vpc_id} does not exist in {ask.region}")
+        yield "HP930", Problem("network.existing.vpc_id", f"VPC {existing.vpc_id} does not exist in {aws.region}")
         return
     for name, value in (("DNS resolution", support), ("DNS hostnames", hostnames)):
         if value is False:
@@ -192,10 +192,10 @@ def routes(platform: Platform, ask: Asking) -> Iterator[Found]:
         if (table := _table_of(tables, subnet.subnet_id)) is not None and not _default_of(table)
     ]
     if endpoints is not None:
-        yield from _second_endpoints(platform, ask.region, endpoints, own or {})
-        yield from _ways_to_s3(ask.region, endpoints, closed)
+        yield from _second_endpoints(platform, aws.region, endpoints, own_ids or {})
+        yield from _s3_endpoints(aws.region, endpoints, closed)
         if closed:
-            yield from _missing_endpoints(platform, ask.region, endpoints)
+            yield from _missing_endpoints(platform, aws.region, endpoints)
     if endpoints is not None and groups is not None and closed:
         yield from _endpoint_groups(platform, endpoints, groups)
 
@@ -221,8 +221,8 @@ def _default_of(table: Json) -> list[Json]:
     return [route for route in table["Routes"] if route.get("DestinationCidrBlock") == "0.0.0.0/0"]
 
 
-def _attribute(ask: Asking, vpc_id: str, name: str) -> bool | None:
-    answer = ask.one("ec2", "DescribeVpcAttribute", VpcId=vpc_id, Attribute=name)
+def _attribute(aws: AwsQueries, vpc_id: str, name: str) -> bool | None:
+    answer = aws.one("ec2", "DescribeVpcAttribute", VpcId=vpc_id, Attribute=name)
     value = answer.get(name[0].upper() + name[1:], {}).get("Value")
     return None if value is None else bool(value)
 
@@ -248,10 +248,10 @@ def _by_service(region: str, endpoints: Iterable[Json]) -> dict[str, Json]:
 
 
 def _second_endpoints(
-    platform: Platform, region: str, endpoints: Iterable[Json], own: Mapping[str, list[str]]
+    platform: Platform, region: str, endpoints: Iterable[Json], own_ids: Mapping[str, list[str]]
 ) -> Iterator[Found]:
     """Endpoints of the config whose private DNS name another endpoint of the VPC has."""
-    ours, live_of = set(own.get("AWS::EC2::VPCEndpoint", ())), _by_service(region, endpoints)
+    ours, live_of = set(own_ids.get("AWS::EC2::VPCEndpoint", ())), _by_service(region, endpoints)
     for index, service in enumerate(platform.network.interface_endpoints):
         live = live_of.get(service)
         if live and live.get("PrivateDnsEnabled") and live["VpcEndpointId"] not in ours:
@@ -260,7 +260,7 @@ def _second_endpoints(
             yield "HP934", Problem(f"network.interface_endpoints[{index}]", message, f"remove {service} from the list")
 
 
-def _ways_to_s3(region: str, endpoints: Iterable[Json], closed: Iterable[Any]) -> Iterator[Found]:
+def _s3_endpoints(region: str, endpoints: Iterable[Json], closed: Iterable[Any]) -> Iterator[Found]:
     """Subnets without a default route and without access to S3."""
     gateway = _by_service(region, endpoints).get("s3")
     by_interface = gateway is not None and gateway.get("VpcEndpointType") == "Interface"
@@ -323,15 +323,15 @@ def _admits(rule: Json, group_id: str, port: int) -> bool:
 
 
 @probe("security groups", services=("ec2",), wanted=_group_ids)
-def security_groups(platform: Platform, ask: Asking) -> Iterator[Found]:
+def security_groups(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether node security groups allow all traffic to and from themselves, with explicit rules."""
     paths = _group_ids(platform)
-    found = {g["GroupId"]: g for g in _by_id(ask, "DescribeSecurityGroups", "SecurityGroups", "group-id", paths)}
+    found = {g["GroupId"]: g for g in _by_id(aws, "DescribeSecurityGroups", "SecurityGroups", "group-id", paths)}
     efa = Context.of(platform).wants_efa
     for id_, path in paths.items():
         group = found.get(id_)
         if group is None:
-            yield "HP930", Problem(path, f"security group {id_} does not exist in {ask.region}")
+            yield "HP930", Problem(path, f"security group {id_} does not exist in {aws.region}")
             continue
         existing = platform.network.existing
         if existing is not None and group.get("VpcId") != existing.vpc_id:
@@ -348,7 +348,7 @@ def security_groups(platform: Platform, ask: Asking) -> Iterator[Found]:
             message = f"{id_} has no {direction} rule for all traffic {verb} itself{hint}"
             command = (
                 f"aws ec2 authorize-security-group-{direction} --group-id {shlex.quote(id_)} "
-                f"--ip-permissions IpProtocol=-1,UserIdGroupPairs=[{{GroupId={id_}}}] --region {ask.region}"
+                f"--ip-permissions IpProtocol=-1,UserIdGroupPairs=[{{GroupId={id_}}}] --region {aws.region}"
             )
             yield "HP935", Problem(path, message, command, severity=severity)
 

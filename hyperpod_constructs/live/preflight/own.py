@@ -7,46 +7,46 @@ from typing import Any
 
 from ...core.spec.platform import Platform
 from ..operations.stacks import platform_of
-from .asking import Asking
+from .queries import AwsQueries
 
 Json = Mapping[str, Any]
 
 
-def stacks(ask: Asking) -> list[Json]:
+def stacks(aws: AwsQueries) -> list[Json]:
     """Every stack of the region."""
-    found: list[Json] = ask.all("cloudformation", "DescribeStacks", "Stacks")
+    found: list[Json] = aws.all("cloudformation", "DescribeStacks", "Stacks")
     return found
 
 
-def own_stacks(platform: Platform, ask: Asking) -> list[Json]:
+def own_stacks(platform: Platform, aws: AwsQueries) -> list[Json]:
     """The stacks of this platform, if it is deployed."""
-    return [stack for stack in stacks(ask) if platform_of(stack) == platform.name]
+    return [stack for stack in stacks(aws) if platform_of(stack) == platform.name]
 
 
-def own_resources(platform: Platform, ask: Asking) -> dict[str, list[str]]:
+def own_resources(platform: Platform, aws: AwsQueries) -> dict[str, list[str]]:
     """CloudFormation type to the physical IDs of the resources in this platform's stacks."""
     held: dict[str, list[str]] = {}
-    names = [stack["StackName"] for stack in own_stacks(platform, ask)]
+    names = [stack["StackName"] for stack in own_stacks(platform, aws)]
     key = "StackResourceSummaries"
-    for _, resources in ask.each(
-        lambda name: ask.all("cloudformation", "ListStackResources", key, StackName=name), names
+    for _, resources in aws.each(
+        lambda name: aws.all("cloudformation", "ListStackResources", key, StackName=name), names
     ):
         for resource in resources:
             held.setdefault(resource["ResourceType"], []).append(resource.get("PhysicalResourceId", ""))
     return held
 
 
-def clusters(ask: Asking) -> list[Json]:
+def clusters(aws: AwsQueries) -> list[Json]:
     """Details of every HyperPod cluster of the region."""
-    summaries = ask.all("sagemaker", "ListClusters", "ClusterSummaries")
+    summaries = aws.all("sagemaker", "ListClusters", "ClusterSummaries")
     names = [summary["ClusterName"] for summary in summaries]
-    described = ask.each(lambda name: ask.one("sagemaker", "DescribeCluster", ClusterName=name), names)
+    described = aws.each(lambda name: aws.one("sagemaker", "DescribeCluster", ClusterName=name), names)
     return [cluster for _, cluster in described]
 
 
-def clusters_and_own(platform: Platform, ask: Asking) -> tuple[list[Json], list[Json]]:
+def clusters_and_own(platform: Platform, aws: AwsQueries) -> tuple[list[Json], list[Json]]:
     """The other HyperPod clusters, and those of this platform."""
-    everything, held = ask.together(lambda: clusters(ask), lambda: own_resources(platform, ask))
+    everything, held = aws.together(lambda: clusters(aws), lambda: own_resources(platform, aws))
     names = {
         *(held or {}).get("AWS::SageMaker::Cluster", ()),
         *((platform.completed_cluster.cluster_name,) if held else ()),
@@ -54,8 +54,8 @@ def clusters_and_own(platform: Platform, ask: Asking) -> tuple[list[Json], list[
     others: list[Json] = []
     ours: list[Json] = []
     for cluster in everything or ():
-        mine = {cluster["ClusterArn"], cluster.get("ClusterName"), cluster["ClusterArn"].rpartition("/")[2]} & names
-        (ours if mine else others).append(cluster)
+        is_own = {cluster["ClusterArn"], cluster.get("ClusterName"), cluster["ClusterArn"].rpartition("/")[2]} & names
+        (ours if is_own else others).append(cluster)
     return others, ours
 
 

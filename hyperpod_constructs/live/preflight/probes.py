@@ -11,11 +11,11 @@ from typing import Any
 
 from ...core.checks import Problem
 from ...core.spec.platform import Platform
-from .asking import Asking
+from .queries import AwsQueries
 
 Found = tuple[str, Problem]
 """Rule ID and problem."""
-Look = Callable[[Platform, Asking], Iterator[Found]]
+ProbeFunction = Callable[[Platform, AwsQueries], Iterator[Found]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class Probe:
         title: what is checked, for the progress bar and for findings about failed checks.
         services: boto3 clients that it uses.
         wanted: whether it applies to a platform.
-        look: yields its findings.
+        function: yields its findings.
     """
 
     title: str
     services: tuple[str, ...]
     wanted: Callable[[Platform], Any]
-    look: Look
+    function: ProbeFunction
 
 
 _PROBES: list[Probe] = []
@@ -40,12 +40,12 @@ _PROBES: list[Probe] = []
 
 def probe(
     title: str, *, services: tuple[str, ...], wanted: Callable[[Platform], Any] = lambda _: True
-) -> Callable[[Look], Look]:
+) -> Callable[[ProbeFunction], ProbeFunction]:
     """Registers a function as a probe."""
 
-    def register(look: Look) -> Look:
-        _PROBES.append(Probe(title, services, wanted, look))
-        return look
+    def register(function: ProbeFunction) -> ProbeFunction:
+        _PROBES.append(Probe(title, services, wanted, function))
+        return function
 
     return register
 

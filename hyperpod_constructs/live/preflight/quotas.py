@@ -13,9 +13,9 @@ from ...core.findings import Severity
 from ...core.network_plan import nat_gateways
 from ...core.spec.groups import InstanceGroup
 from ...core.spec.platform import Platform
-from .asking import Asking
 from .own import clusters_and_own, counts, own_resources
 from .probes import Found, probe
+from .queries import AwsQueries
 
 _GIB_PER_TIB = 1024
 _EKS_INTERFACES = 4
@@ -23,7 +23,7 @@ _EKS_INTERFACES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class QuotaNeed:
     """A required value of one quota.
 
     Attributes:
@@ -32,7 +32,7 @@ class Want:
         quota: the quota.
         need: value that the config requires now.
         used: usage by other resources in the account.
-        most: value that the config can grow to.
+        max_need: value that the config can grow to.
         unit: unit of the numbers.
     """
 
@@ -41,7 +41,7 @@ class Want:
     quota: Quota
     need: float
     used: float
-    most: float
+    max_need: float
     unit: str
 
 
@@ -50,44 +50,48 @@ class Want:
     services=("service-quotas", "cloudformation", "sagemaker"),
     wanted=lambda platform: platform.cluster.groups,
 )
-def hyperpod_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
+def hyperpod_quotas(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Instances by type, spot instances, instances per cluster and in total, volume size, file systems of RIGs."""
-    limits, used = ask.together(
-        lambda: _limits("sagemaker", ask), lambda: clusters_and_own(platform, ask) if _countable(platform) else ([], [])
+    limits, used = aws.together(
+        lambda: _limits("sagemaker", aws), lambda: clusters_and_own(platform, aws) if _countable(platform) else ([], [])
     )
     if limits is None or used is None:
         return
-    wants = [*_wants(platform, used[0])]
-    limits = _with_defaults("sagemaker", limits, wants, ask)
+    needs = [*_needs(platform, used[0])]
+    limits = _with_defaults("sagemaker", limits, needs, aws)
     flexible = [(path, group) for path, group in _groups(platform) if len(group.types) > 1]
-    for want in wants:
-        yield from _short(want, limits, ask.region)
+    for quota_need in needs:
+        yield from _short(quota_need, limits, aws.region)
     for path, group in flexible:
-        yield from _flexible(path, group, limits, _used_by_type(used[0]), ask.region)
+        yield from _flexible(path, group, limits, _used_by_type(used[0]), aws.region)
 
 
 @probe(
     "quotas of the network",
     services=("service-quotas", "cloudformation", "ec2", "sagemaker"),
 )
-def network_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
+def network_quotas(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """VPCs, internet gateways and Elastic IPs of a new network; network interfaces of the nodes."""
-    own = own_resources(platform, ask)
-    new_network = platform.network.existing is None and "AWS::EC2::VPC" not in own
-    vpc, ec2, interfaces, vpcs, gateways, addresses, clusters = ask.together(
-        lambda: _limits("vpc", ask),
-        lambda: _limits("ec2", ask) if new_network and nat_gateways(platform.network) else {},
-        lambda: ask.all("ec2", "DescribeNetworkInterfaces", "NetworkInterfaces"),
-        lambda: ask.all("ec2", "DescribeVpcs", "Vpcs") if new_network else [],
-        lambda: ask.all("ec2", "DescribeInternetGateways", "InternetGateways") if new_network else [],
-        lambda: ask.all("ec2", "DescribeAddresses", "Addresses") if new_network else [],
-        lambda: clusters_and_own(platform, ask),
+    own_ids = own_resources(platform, aws)
+    new_network = platform.network.existing is None and "AWS::EC2::VPC" not in own_ids
+    vpc, ec2, interfaces, vpcs, gateways, addresses, clusters = aws.together(
+        lambda: _limits("vpc", aws),
+        lambda: _limits("ec2", aws) if new_network and nat_gateways(platform.network) else {},
+        lambda: aws.all("ec2", "DescribeNetworkInterfaces", "NetworkInterfaces"),
+        lambda: aws.all("ec2", "DescribeVpcs", "Vpcs") if new_network else [],
+        lambda: aws.all("ec2", "DescribeInternetGateways", "InternetGateways") if new_network else [],
+        lambda: aws.all("ec2", "DescribeAddresses", "Addresses") if new_network else [],
+        lambda: clusters_and_own(platform, aws),
     )
     if vpc is not None and interfaces is not None and clusters is not None:
-        there = sum(count * _cards(kind) for cluster in clusters[1] for kind, count, _ in counts(cluster))
-        need, most = (max(0, n - there) for n in _interfaces(platform, new=new_network))
-        want = Want("HP917", "cluster", catalog.quota("network_interfaces"), need, len(interfaces), most, "interfaces")
-        yield from _short(want, vpc, ask.region)
+        in_use = sum(
+            count * _cards(instance_type) for cluster in clusters[1] for instance_type, count, _ in counts(cluster)
+        )
+        need, max_need = (max(0, n - in_use) for n in _interfaces(platform, new=new_network))
+        quota_need = QuotaNeed(
+            "HP917", "cluster", catalog.quota("network_interfaces"), need, len(interfaces), max_need, "interfaces"
+        )
+        yield from _short(quota_need, vpc, aws.region)
     if not new_network:
         return
     nat = nat_gateways(platform.network)
@@ -98,23 +102,23 @@ def network_quotas(platform: Platform, ask: Asking) -> Iterator[Found]:
         ("elastic_ips", nat, addresses, ec2),
     ):
         if limits is not None and there_now is not None and need:
-            want = Want("HP918", "network", catalog.quota(key), need, len(there_now), need, "")
-            yield from _short(want, limits, ask.region)
+            quota_need = QuotaNeed("HP918", "network", catalog.quota(key), need, len(there_now), need, "")
+            yield from _short(quota_need, limits, aws.region)
 
 
-def _limits(service: str, ask: Asking) -> dict[str, Mapping[str, Any]]:
+def _limits(service: str, aws: AwsQueries) -> dict[str, Mapping[str, Any]]:
     """The account's quotas of a service by name."""
-    listed = ask.all("service-quotas", "ListServiceQuotas", "Quotas", ServiceCode=service)
+    listed = aws.all("service-quotas", "ListServiceQuotas", "Quotas", ServiceCode=service)
     return {quota["QuotaName"]: quota for quota in listed}
 
 
 def _with_defaults(
-    service: str, limits: dict[str, Mapping[str, Any]], wants: list[Want], ask: Asking
+    service: str, limits: dict[str, Mapping[str, Any]], needs: list[QuotaNeed], aws: AwsQueries
 ) -> dict[str, Mapping[str, Any]]:
     """Includes AWS's defaults for quotas without an applied value in the account."""
-    if all(want.quota.name in limits for want in wants):
+    if all(quota_need.quota.name in limits for quota_need in needs):
         return limits
-    listed = ask.all("service-quotas", "ListAWSDefaultServiceQuotas", "Quotas", ServiceCode=service)
+    listed = aws.all("service-quotas", "ListAWSDefaultServiceQuotas", "Quotas", ServiceCode=service)
     return {quota["QuotaName"]: quota for quota in listed} | limits
 
 
@@ -126,55 +130,57 @@ def _groups(platform: Platform) -> Iterator[tuple[str, Any]]:
 
 
 def _countable(platform: Platform) -> bool:
-    return any(group.most for _, group in _groups(platform))
+    return any(group.max_instances for _, group in _groups(platform))
 
 
 def _is_spot(group: Any) -> bool:
     return isinstance(group, InstanceGroup) and group.capacity == "spot"
 
 
-def _wants(platform: Platform, others: list[Mapping[str, Any]]) -> Iterator[Want]:
+def _needs(platform: Platform, others: list[Mapping[str, Any]]) -> Iterator[QuotaNeed]:
     used = _used_by_type(others)
     by_type: dict[tuple[str, bool], list[tuple[str, Any]]] = {}
     for path, group in _groups(platform):
         if len(group.types) == 1:
             by_type.setdefault((group.types[0], _is_spot(group)), []).append((path, group))
-    for (kind, spot), groups in by_type.items():
-        quota = catalog.instance_quota("spot" if spot else "cluster", kind)
-        need, most = sum(g.count for _, g in groups), sum(g.most for _, g in groups)
+    for (instance_type, spot), groups in by_type.items():
+        quota = catalog.instance_quota("spot" if spot else "cluster", instance_type)
+        need, max_need = sum(g.count for _, g in groups), sum(g.max_instances for _, g in groups)
         rule = "HP911" if spot else "HP910"
-        yield Want(rule, groups[0][0], quota, need, used.get((kind, spot), 0), most, "instances")
+        yield QuotaNeed(rule, groups[0][0], quota, need, used.get((instance_type, spot), 0), max_need, "instances")
     everyone = [group for _, group in _groups(platform)]
-    need, most = sum(g.count for g in everyone), sum(g.most for g in everyone)
-    yield Want("HP912", "cluster", catalog.quota("instances_per_cluster"), need, 0, most, "instances")
-    yield Want("HP913", "cluster", catalog.quota("instances_total"), need, sum(used.values()), most, "instances")
+    need, max_need = sum(g.count for g in everyone), sum(g.max_instances for g in everyone)
+    yield QuotaNeed("HP912", "cluster", catalog.quota("instances_per_cluster"), need, 0, max_need, "instances")
+    yield QuotaNeed(
+        "HP913", "cluster", catalog.quota("instances_total"), need, sum(used.values()), max_need, "instances"
+    )
     spots = [group for group in everyone if _is_spot(group)]
     if spots:
         taken = sum(count for (_, spot), count in used.items() if spot)
-        need, most = sum(g.count for g in spots), sum(g.most for g in spots)
-        yield Want("HP914", "cluster", catalog.quota("spot_instances_total"), need, taken, most, "instances")
+        need, max_need = sum(g.count for g in spots), sum(g.max_instances for g in spots)
+        yield QuotaNeed("HP914", "cluster", catalog.quota("spot_instances_total"), need, taken, max_need, "instances")
     sizes = {
         path: group.volume.size_gib
         for path, group in _groups(platform)
         if isinstance(group, InstanceGroup) and group.volume and group.volume.size_gib
     }
     if sizes:
-        path = max(sizes, key=lambda it: sizes[it])
+        path = max(sizes, key=lambda file_system: sizes[file_system])
         size = sizes[path]
-        yield Want("HP915", f"{path}.volume.size_gib", catalog.quota("ebs_volume_size_gb"), size, 0, size, "GB")
+        yield QuotaNeed("HP915", f"{path}.volume.size_gib", catalog.quota("ebs_volume_size_gb"), size, 0, size, "GB")
     lustre = sum(g.lustre_size_gib or 0 for g in platform.cluster.restricted_instance_groups)
     lustre += platform.cluster.shared_environment.lustre_size_gib if platform.cluster.shared_environment else 0
     if lustre:
-        quota, there = catalog.quota("rig_fsx_capacity_tib"), _lustre_of(others)
+        quota, in_use = catalog.quota("rig_fsx_capacity_tib"), _lustre_of(others)
         need = lustre / _GIB_PER_TIB
-        yield Want("HP916", "cluster.restricted_instance_groups", quota, need, there / _GIB_PER_TIB, need, "TiB")
+        yield QuotaNeed("HP916", "cluster.restricted_instance_groups", quota, need, in_use / _GIB_PER_TIB, need, "TiB")
 
 
 def _used_by_type(clusters: list[Mapping[str, Any]]) -> dict[tuple[str, bool], int]:
     used: dict[tuple[str, bool], int] = {}
     for cluster in clusters:
-        for kind, count, spot in counts(cluster):
-            used[kind, spot] = used.get((kind, spot), 0) + count
+        for instance_type, count, spot in counts(cluster):
+            used[instance_type, spot] = used.get((instance_type, spot), 0) + count
     return used
 
 
@@ -186,26 +192,26 @@ def _lustre_of(clusters: list[Mapping[str, Any]]) -> int:
     return total
 
 
-def _short(want: Want, limits: Mapping[str, Mapping[str, Any]], region: str) -> Iterator[Found]:
-    if not want.most:
+def _short(quota_need: QuotaNeed, limits: Mapping[str, Mapping[str, Any]], region: str) -> Iterator[Found]:
+    if not quota_need.max_need:
         return
-    listed = limits.get(want.quota.name)
+    listed = limits.get(quota_need.quota.name)
     if listed is None or "Value" not in listed:
-        message = f"Service Quotas lists no quota {want.quota.name!r} in {region}"
-        yield "HP919", Problem(want.path, message)
+        message = f"Service Quotas lists no quota {quota_need.quota.name!r} in {region}"
+        yield "HP919", Problem(quota_need.path, message)
         return
     value = listed["Value"]
-    for amount, rule_severity in ((want.need, None), (want.most, Severity.WARNING)):
-        if amount + want.used <= value:
+    for amount, rule_severity in ((quota_need.need, None), (quota_need.max_need, Severity.WARNING)):
+        if amount + quota_need.used <= value:
             continue
         grown = " at its maximum size" if rule_severity else ""
-        used = f" plus {want.used:g} used by others is {amount + want.used:g}" if want.used else ""
+        used = f" plus {quota_need.used:g} used by others is {amount + quota_need.used:g}" if quota_need.used else ""
         message = (
-            f"{want.quota.name}: {amount:g} {want.unit}".rstrip()
-            + f" required{grown}{used}, but the quota is {value:g}: {amount + want.used - value:g} short"
+            f"{quota_need.quota.name}: {amount:g} {quota_need.unit}".rstrip()
+            + f" required{grown}{used}, but the quota is {value:g}: {amount + quota_need.used - value:g} short"
         )
-        cure = _request(listed, want.quota, amount + want.used, region)
-        yield want.rule, Problem(want.path, message, cure, severity=rule_severity)
+        cure = _request(listed, quota_need.quota, amount + quota_need.used, region)
+        yield quota_need.rule, Problem(quota_need.path, message, cure, severity=rule_severity)
         return
 
 
@@ -224,11 +230,11 @@ def _flexible(
     """A flexible group uses the quotas of all its types."""
     spot = _is_spot(group)
     free, named = 0.0, []
-    for kind in group.types:
-        quota = catalog.instance_quota("spot" if spot else "cluster", kind)
-        left = max(0.0, limits.get(quota.name, {}).get("Value", 0.0) - used.get((kind, spot), 0))
+    for instance_type in group.types:
+        quota = catalog.instance_quota("spot" if spot else "cluster", instance_type)
+        left = max(0.0, limits.get(quota.name, {}).get("Value", 0.0) - used.get((instance_type, spot), 0))
         free += left
-        named.append(f"{kind} {left:g}")
+        named.append(f"{instance_type} {left:g}")
     if group.count > free:
         message = (
             f"{group.count} instances of {len(group.types)} types required, but the quotas allow {free:g} "
@@ -240,19 +246,19 @@ def _flexible(
         yield "HP911" if spot else "HP910", Problem(path, message, cure)
 
 
-def _cards(kind: str) -> int:
-    found = catalog.find_instance_type(kind)
+def _cards(instance_type: str) -> int:
+    found = catalog.find_instance_type(instance_type)
     return max(found.network_cards, found.efa_interfaces or 1) if found else 1
 
 
 def _interfaces(platform: Platform, *, new: bool) -> tuple[int, int]:
     """Network interfaces of the nodes and of other new resources in the network: now, and at most."""
-    now = most = 0
+    now = max_need = 0
     for _, group in _groups(platform):
         cards = max(map(_cards, group.types), default=1)
-        now, most = now + group.count * cards, most + group.most * cards
+        now, max_need = now + group.count * cards, max_need + group.max_instances * cards
     fixed = 0 if platform.eks.existing else _EKS_INTERFACES
     if new:
         zones = len(platform.network.availability_zone_ids)
         fixed += nat_gateways(platform.network) + zones * len(platform.network.interface_endpoints)
-    return now + fixed, most + fixed
+    return now + fixed, max_need + fixed

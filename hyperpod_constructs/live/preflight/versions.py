@@ -13,8 +13,8 @@ from ...core.findings import Severity
 from ...core.spec.addons import ADDON_NAMES, Kueue
 from ...core.spec.platform import Platform
 from ..upgrade.versions import calendar_differences, live_calendar, live_matrix
-from .asking import Asking
 from .probes import Found, probe
+from .queries import AwsQueries
 
 OLD_DAYS = 45
 """A catalog older than this number of days is reported: EKS releases add-on versions about every month."""
@@ -27,7 +27,7 @@ def catalog_date() -> date:
 
 
 @probe("age of the facts", services=())
-def age(platform: Platform, ask: Asking) -> Iterator[Found]:
+def age(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Age of the catalog."""
     collected = catalog_date()
     days = (catalog.today() - collected).days
@@ -36,19 +36,19 @@ def age(platform: Platform, ask: Asking) -> Iterator[Found]:
 
 
 @probe("Kubernetes version", services=("eks",))
-def kubernetes(platform: Platform, ask: Asking) -> Iterator[Found]:
+def kubernetes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether EKS offers the version, its support status, and whether EKS's calendar equals the catalog's."""
-    live = live_calendar(ask.all("eks", "DescribeClusterVersions", "clusterVersions", includeAll=True))
+    live = live_calendar(aws.all("eks", "DescribeClusterVersions", "clusterVersions", includeAll=True))
     by_version = {release.version: release for release in live}
-    version, path = _version(platform, ask), "eks.kubernetes_version"
+    version, path = _version(platform, aws), "eks.kubernetes_version"
     release = by_version.get(version)
-    standard = [it.version for it in live if it.status == "standard" and it.hyperpod]
+    standard = [version.version for version in live if version.status == "standard" and version.hyperpod]
     cure = f'kubernetes_version: "{standard[0]}"' if standard else None
     if release is None or release.status == "ended":
-        offered = ", ".join(it.version for it in live if it.status in ("standard", "extended"))
+        offered = ", ".join(version.version for version in live if version.status in ("standard", "extended"))
         yield (
             "HP960",
-            Problem(path, f"EKS does not offer Kubernetes {version} in {ask.region}; it offers {offered}", cure),
+            Problem(path, f"EKS does not offer Kubernetes {version} in {aws.region}; it offers {offered}", cure),
         )
     elif release.status == "extended":
         ends = f" until {release.end_of_extended_support}" if release.end_of_extended_support else ""
@@ -65,7 +65,7 @@ def kubernetes(platform: Platform, ask: Asking) -> Iterator[Found]:
 
 
 @probe("add-on versions", services=("eks",))
-def addons(platform: Platform, ask: Asking) -> Iterator[Found]:
+def addons(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether each add-on supports the Kubernetes version, configured versions exist, and the catalog is current."""
     wanted = {
         ADDON_NAMES[key]: (f"addons.{key}", None if isinstance(addon, Kueue) else addon.version)
@@ -74,40 +74,40 @@ def addons(platform: Platform, ask: Asking) -> Iterator[Found]:
     }
 
     def versions(name: str) -> list[Any]:
-        return ask.all("eks", "DescribeAddonVersions", "addons", absent=_ABSENT, addonName=name)
+        return aws.all("eks", "DescribeAddonVersions", "addons", absent=_ABSENT, addonName=name)
 
-    version, answers = ask.together(lambda: _version(platform, ask), lambda: dict(ask.each(versions, wanted)))
+    version, answers = aws.together(lambda: _version(platform, aws), lambda: dict(aws.each(versions, wanted)))
     if version is None or answers is None:
         return
     outdated = []
     for support in live_matrix(answers, [version]):
         path, named = wanted[support.name]
-        there = support.every.get(version, ())
+        statuses = support.every.get(version, ())
         if not support.every:
-            yield "HP962", Problem(path, f"EKS has no add-on {support.name} in {ask.region}", "remove it")
+            yield "HP962", Problem(path, f"EKS has no add-on {support.name} in {aws.region}", "remove it")
             continue
-        if not there:
+        if not statuses:
             supported = ", ".join(sorted(support.every, key=catalog.minor))
             message = f"{support.name} has no version for Kubernetes {version}; it supports {supported}"
             yield "HP962", Problem(path, message)
             continue
-        if named is not None and named not in there:
+        if named is not None and named not in statuses:
             message = f"{support.name} has no version {named} for Kubernetes {version}"
-            yield "HP964", Problem(f"{path}.version", message, f"one of {', '.join(there[:5])}")
+            yield "HP964", Problem(f"{path}.version", message, f"one of {', '.join(statuses[:5])}")
         facts = catalog.find_addon(support.name)
         ours = facts.version_for(version) if facts else None
-        if ours is not None and ours.version != there[0]:
-            outdated.append(f"{support.name} {there[0]} (catalog: {ours.version})")
+        if ours is not None and ours.version != statuses[0]:
+            outdated.append(f"{support.name} {statuses[0]} (catalog: {ours.version})")
     if outdated:
         message = f"newer than the catalog of {catalog_date()} for Kubernetes {version}: {'; '.join(outdated)}"
         yield "HP963", Problem("addons", message)
 
 
-def _version(platform: Platform, ask: Asking) -> str:
+def _version(platform: Platform, aws: AwsQueries) -> str:
     """The Kubernetes version of the existing cluster, otherwise the config's, otherwise the default."""
     if platform.eks.existing is not None:
         name = platform.eks.existing.cluster_name
-        answer = ask.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name)
+        answer = aws.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name)
         if answer is not None:
             return str(answer["cluster"]["version"])
     return platform.eks.assumed_version

@@ -8,23 +8,23 @@ from typing import Any
 from ...core.checks import Context, Problem
 from ...core.findings import Severity
 from ...core.spec.platform import Platform
-from .asking import Asking
 from .probes import Found, probe
+from .queries import AwsQueries
 
 
 @probe("zones and instance types", services=("ec2",))
-def zones(platform: Platform, ask: Asking) -> Iterator[Found]:
+def zones(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Whether the account has the zones, and each group's types are offered in its zone."""
     context = Context.of(platform)
-    kinds = sorted({kind.removeprefix("ml.") for _, group in context.groups for kind in group.types})
-    listed, offers = ask.together(
-        lambda: ask.one("ec2", "DescribeAvailabilityZones")["AvailabilityZones"],
-        lambda: ask.all(
+    types = sorted({instance_type.removeprefix("ml.") for _, group in context.groups for instance_type in group.types})
+    listed, offers = aws.together(
+        lambda: aws.one("ec2", "DescribeAvailabilityZones")["AvailabilityZones"],
+        lambda: aws.all(
             "ec2",
             "DescribeInstanceTypeOfferings",
             "InstanceTypeOfferings",
             LocationType="availability-zone-id",
-            Filters=[{"Name": "instance-type", "Values": kinds}],
+            Filters=[{"Name": "instance-type", "Values": types}],
         ),
     )
     if listed is not None:
@@ -33,7 +33,7 @@ def zones(platform: Platform, ask: Asking) -> Iterator[Found]:
         }
         for path, zone in _named_zones(platform):
             if zone not in known:
-                message = f"{zone} is not a zone of this account in {ask.region}; it has {', '.join(sorted(known))}"
+                message = f"{zone} is not a zone of this account in {aws.region}; it has {', '.join(sorted(known))}"
                 yield "HP920", Problem(path, message)
             elif known[zone].get("State", "available") != "available":
                 yield "HP920", Problem(path, f"{zone} is {known[zone]['State']}")
@@ -44,16 +44,21 @@ def zones(platform: Platform, ask: Asking) -> Iterator[Found]:
         where.setdefault(f"ml.{offer['InstanceType']}", set()).add(offer["Location"])
     for path, group in context.groups:
         in_zone = context.zone_of(group)
-        for kind in group.types if in_zone else ():
-            if in_zone in where.get(kind, set()):
+        for instance_type in group.types if in_zone else ():
+            if in_zone in where.get(instance_type, set()):
                 continue
             flexible = len(group.types) > 1
-            if kind in where:
-                cure = f"use one of {', '.join(sorted(where[kind]))}"
-                message = f"{kind} is not offered in {in_zone}"
+            if instance_type in where:
+                cure = f"use one of {', '.join(sorted(where[instance_type]))}"
+                message = f"{instance_type} is not offered in {in_zone}"
             else:
-                cure, message = "choose another instance type or region", f"{kind} is not offered in {ask.region}"
-            field = "instance_types" if flexible else "availability_zone_id" if kind in where else "instance_type"
+                cure, message = (
+                    "choose another instance type or region",
+                    f"{instance_type} is not offered in {aws.region}",
+                )
+            field = (
+                "instance_types" if flexible else "availability_zone_id" if instance_type in where else "instance_type"
+            )
             yield (
                 "HP921",
                 Problem(f"{path}.{field}", message, cure, severity=Severity.WARNING if flexible else None),
@@ -84,15 +89,15 @@ def _plans(platform: Platform) -> dict[str, list[tuple[str, Any]]]:
     services=("sagemaker",),
     wanted=lambda platform: any(group.training_plan_arn for group in platform.cluster.groups),
 )
-def training_plans(platform: Platform, ask: Asking) -> Iterator[Found]:
+def training_plans(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     """Status, zone, type and size of each training plan in the config."""
     plans, context = _plans(platform), Context.of(platform)
 
     def describe(arn: str) -> Any:
         absent = ("ResourceNotFound", "ResourceNotFoundException", "ValidationException")
-        return ask.find("sagemaker", "DescribeTrainingPlan", absent, TrainingPlanName=arn.rpartition("/")[2])
+        return aws.find("sagemaker", "DescribeTrainingPlan", absent, TrainingPlanName=arn.rpartition("/")[2])
 
-    for arn, plan in ask.each(describe, plans):
+    for arn, plan in aws.each(describe, plans):
         groups = plans[arn]
         place = f"{groups[0][0]}.training_plan_arn"
         if plan is None:
@@ -108,15 +113,15 @@ def training_plans(platform: Platform, ask: Asking) -> Iterator[Found]:
                 Problem(place, message, "nothing; nodes are available when it starts", severity=Severity.NOTE),
             )
         reserved = plan.get("ReservedCapacitySummaries", [])
-        kinds = {part["InstanceType"] for part in reserved}
+        types = {part["InstanceType"] for part in reserved}
         plan_zones = {part["AvailabilityZoneId"] for part in reserved if part.get("AvailabilityZoneId")}
         for path, group in groups:
             zone = context.zone_of(group)
-            if kinds and not kinds.intersection(group.types):
+            if types and not types.intersection(group.types):
                 message = (
-                    f"the plan contains {', '.join(sorted(kinds))}, but the group requires {', '.join(group.types)}"
+                    f"the plan contains {', '.join(sorted(types))}, but the group requires {', '.join(group.types)}"
                 )
-                yield "HP923", Problem(f"{path}.instance_type", message, f"use {sorted(kinds)[0]}")
+                yield "HP923", Problem(f"{path}.instance_type", message, f"use {sorted(types)[0]}")
             if zone and plan_zones and zone not in plan_zones:
                 message = (
                     f"the plan's capacity is in {', '.join(sorted(plan_zones))}, but the group's nodes are in {zone}"

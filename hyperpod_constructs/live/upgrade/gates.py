@@ -92,7 +92,7 @@ def _calendar_gate(target: str, release: Release | None) -> Gate:
 
 
 def _node_gate(target: str, release: Release | None) -> Gate:
-    documented = [str(it) for it in catalog.kubernetes_versions().values() if it.hyperpod_documented]
+    documented = [str(version) for version in catalog.kubernetes_versions().values() if version.hyperpod_documented]
     if release is not None and release.hyperpod:
         return Gate(name="node images", state="ready", detail=f"HyperPod documents {target}")
     newest = documented[-1]
@@ -117,7 +117,7 @@ def _addon_gates(platform: Platform, target: str, supports: Mapping[str, Support
                 name=name,
                 state="blocked",
                 detail=f"no version for {target}",
-                meanwhile=_meanwhile(key, support, target),
+                meanwhile=_support_notes(key, support, target),
             )
         elif version == UNKNOWN and pinned is None and _chosen_by_eks(name):
             detail = f"no version is set, so EKS installs its default for {target}"
@@ -150,7 +150,7 @@ def _other_addon_gates(
         newest = support.versions.get(target, UNKNOWN) if support else UNKNOWN
         if newest is None:
             detail = f"{version} is installed, not by this config; no version for {target}"
-            yield Gate(name=name, state="blocked", detail=detail, meanwhile=_meanwhile("", support, target))
+            yield Gate(name=name, state="blocked", detail=detail, meanwhile=_support_notes("", support, target))
         elif newest == UNKNOWN:
             yield Gate(name=name, state="unknown", detail=f"{version} is installed, not by this config")
         elif _fits(name, version, target, support):
@@ -174,8 +174,8 @@ def _insight_gates(target: str, insights: Iterable[Insight]) -> Iterator[Gate]:
             yield Gate(name=f"EKS insight: {insight.name}", state=state, detail=detail, meanwhile=meanwhile)
 
 
-def _meanwhile(key: str, support: Support | None, target: str) -> str:
-    last = max((v for v, it in support.versions.items() if it), key=minor, default=None) if support else None
+def _support_notes(key: str, support: Support | None, target: str) -> str:
+    last = max((v for v, version in support.versions.items() if version), key=minor, default=None) if support else None
     stay = f"stay on {last}" if last and minor(last) < minor(target) else "stay on the previous version"
     alternatives = {
         "task_governance": f"{stay}; or remove it and use Kueue installed by Helm (addons.kueue)",
@@ -190,7 +190,7 @@ def _fits(name: str, version: str, target: str, support: Support | None) -> bool
     if support is not None and support.every:
         return version in support.every.get(target, ())
     facts = catalog.find_addon(name)
-    known = next((it for it in facts.versions if it.version == version), None) if facts else None
+    known = next((known for known in facts.versions if known.version == version), None) if facts else None
     return known.covers(target) if known else None
 
 

@@ -80,9 +80,9 @@ def live_calendar(answers: Iterable[Json]) -> list[Release]:
             hyperpod_documented=known.hyperpod_documented if known else False,
             uncertain={},
         )
-        said = _STATUS.get(str(answer.get("versionStatus") or answer.get("status", "")).upper().replace("-", "_"))
-        releases.append(_release(version, said, default=answer.get("defaultVersion", False)))
-    return sorted(releases, key=lambda it: minor(it.version), reverse=True)
+        status = _STATUS.get(str(answer.get("versionStatus") or answer.get("status", "")).upper().replace("-", "_"))
+        releases.append(_release(version, status, default=answer.get("defaultVersion", False)))
+    return sorted(releases, key=lambda version: minor(version.version), reverse=True)
 
 
 def _release(version: KubernetesVersion, status: str | None = None, *, default: bool | None = None) -> Release:
@@ -166,10 +166,10 @@ def _in_catalog(name: str, version: str) -> str | None:
     found = addon.version_for(version)
     if found is not None:
         return found.version
-    covered = next((it for it in addon.versions if it.covers(version)), None)
+    covered = next((addon_version for addon_version in addon.versions if addon_version.covers(version)), None)
     if covered is not None:
         return covered.version
-    newest = next((it for it in addon.versions if it.kubernetes_min and it.kubernetes_max), None)
+    newest = next((version for version in addon.versions if version.kubernetes_min and version.kubernetes_max), None)
     known_to_lack = addon.supports(version) is False or (newest is not None and newest.covers(version) is False)
     return None if known_to_lack else UNKNOWN
 

@@ -5,8 +5,8 @@ from . import storage as _storage
 from . import workloads as _workloads
 from .members import added, removed
 from .platform import of_platforms
-from .registry import Both, special
+from .registry import Versions, special
 
 _RULES = (_cluster, _storage, _workloads)  # importing registers them
 
-__all__ = ["Both", "added", "of_platforms", "removed", "special"]
+__all__ = ["Versions", "added", "of_platforms", "removed", "special"]

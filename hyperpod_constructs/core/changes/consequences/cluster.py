@@ -8,11 +8,11 @@ from typing import Any
 from ...catalog import minor
 from ...spec.base import Change, is_token
 from ..edit import Edit, edit
-from .registry import Both, on
+from .registry import Versions, on
 
 
 @on("eks.kubernetes_version")
-def _kubernetes_version(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _kubernetes_version(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if is_version(before) and is_version(after):
         steps = minor(after)[1] - minor(before)[1]
         if steps < 0:
@@ -33,7 +33,7 @@ def is_version(value: Any) -> bool:
 
 
 @on("eks.authentication_mode")
-def _authentication_mode(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _authentication_mode(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if after == "API":
         yield edit(
             path,
@@ -49,10 +49,10 @@ def _authentication_mode(_: Both, path: str, before: Any, after: Any) -> Iterato
 
 
 @on("cluster.instance_groups[].count", "cluster.restricted_instance_groups[].count")
-def _count(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _count(versions: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     index = int(path.rpartition("[")[2].partition("]")[0])
-    groups = both.new.cluster.instance_groups if ".instance_groups" in path else ()
-    if index < len(groups) and groups[index].name in both.new.cluster.scaled_groups:
+    groups = versions.new.cluster.instance_groups if ".instance_groups" in path else ()
+    if index < len(groups) and groups[index].name in versions.new.cluster.scaled_groups:
         impact = "the autoscaler controls the count of this group: a deployment keeps the current count"
         yield edit(path, Change.NONE, before, after, impact=impact)
     elif after < before:
@@ -66,13 +66,13 @@ _LIFECYCLE = "new and replaced nodes run it; existing nodes keep the result of t
 
 
 @on("cluster.lifecycle", "cluster.instance_groups[].lifecycle", "cluster.lifecycle_bucket_name")
-def _lifecycle(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _lifecycle(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     advice = "to apply it to existing nodes, replace them (`hyperpod nodes replace`) when no job runs"
     yield edit(path, Change.IN_PLACE, before, after, impact=_LIFECYCLE, advice=advice)
 
 
 @on("cluster.autoscaling")
-def _autoscaling(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _autoscaling(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if after is None:
         advice = "delete the node pools first, so that no new nodes appear"
         yield edit(path, Change.DRAINS, before, after, advice=advice)
@@ -81,6 +81,6 @@ def _autoscaling(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
     else:
         for name, change in (("enabled", Change.DRAINS if before.enabled else Change.IN_PLACE), ("groups", Change.IN_PLACE),
                              ("cluster_role_arn", Change.REFUSED), ("node_pool", Change.DRAINS)):  # fmt: skip
-            one, other = getattr(before, name), getattr(after, name)
-            if one != other:
-                yield edit(f"{path}.{name}", change, one, other)
+            old, other = getattr(before, name), getattr(after, name)
+            if old != other:
+                yield edit(f"{path}.{name}", change, old, other)

@@ -10,10 +10,10 @@ from ...spec.groups import InstanceGroup, RestrictedInstanceGroup
 from ...spec.jobs import Job
 from ...spec.storage import Bucket, LustreFileSystem
 from ..edit import Edit, edit
-from .registry import Both
+from .registry import Versions
 
 
-def added(both: Both, path: str, item: Any, name: str) -> Iterator[Edit]:
+def added(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]:
     """Effect of a new member."""
     name = str(getattr(item, "name", name))
     if ".taints[" in path and item.effect == "NoExecute":
@@ -23,7 +23,7 @@ def added(both: Both, path: str, item: Any, name: str) -> Iterator[Edit]:
         yield edit(path, Change.IN_PLACE, None, item, f'"{name}" is new')
 
 
-def removed(both: Both, path: str, item: Any, name: str) -> Iterator[Edit]:
+def removed(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]:
     """Effect of a removed member."""
     message = f'"{getattr(item, "name", name)}" is removed'
     if isinstance(item, InstanceGroup | RestrictedInstanceGroup):

@@ -11,28 +11,28 @@ from ...spec.base import Change
 from ...spec.network import Network
 from ...spec.platform import Platform
 from ..edit import Edit, edit, ordered
-from .registry import Both, on
+from .registry import Versions, on
 
 
 @on("name", "region")
-def _other_stacks(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    impact = f"the stacks of {both.old.name} in {both.old.region} stay deployed, keep running and are billed; "
+def _other_stacks(versions: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    impact = f"the stacks of {versions.old.name} in {versions.old.region} stay deployed, keep running and are billed; "
     yield edit(path, Change.LEAVES_BEHIND, before, after, impact=impact + "a second platform is created")
 
 
 @on("account")
-def _account(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _account(versions: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if before is None or after is None:
         impact = (
             "nothing changes if this is the account that the platform is deployed in; otherwise a second one is created"
         )
         yield edit(path, Change.NONE, before, after, impact=impact)
     else:
-        yield from _other_stacks(both, path, before, after)
+        yield from _other_stacks(versions, path, before, after)
 
 
 @on("network.nat")
-def _nat(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _nat(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if after == "none":
         impact = "nodes and pods lose internet access: image pulls and calls to AWS APIs without a VPC endpoint fail"
         yield edit(
@@ -49,7 +49,7 @@ def _nat(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
 
 
 @on("network.mode")
-def _mode(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _mode(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     closed = "internet gateway, NAT gateways and public subnets are removed: nodes and pods lose internet access"
     opened = "an internet gateway and public subnets are added, NAT gateways by network.nat; running work continues"
     yield edit(
@@ -67,7 +67,7 @@ def _mode(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
     "network.control_plane_zone_ids",
     "network.existing.node_subnets",
 )
-def _later(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _later(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     """Reported by `of_platforms`, which compares all zones and CIDRs together."""
     yield from ()
 
@@ -131,7 +131,9 @@ def _ranges(before: Network, after: Network) -> Iterator[Edit]:
     (kind, zone), (cidr, wanted) = next(iter(moved.items()))
     message = f"the {kind} subnet of {zone} moves from {cidr} to {wanted}"
     message += f", and {len(moved) - 1} more" if len(moved) > 1 else ""
-    taken = any(ip_network(one).overlaps(ip_network(other)) for _, one in moved.values() for other in old.values())
+    taken = any(
+        ip_network(new_name).overlaps(ip_network(other)) for _, new_name in moved.values() for other in old.values()
+    )
     if taken:
         impact = "EC2 rejects the change: CloudFormation creates the new subnet while another subnet has its CIDR"
         yield edit(path, Change.REFUSED, cidr, wanted, message, impact=impact,
@@ -144,7 +146,7 @@ def _ranges(before: Network, after: Network) -> Iterator[Edit]:
 
 
 @on("network.existing.control_plane_subnet_ids")
-def _control_plane_subnets(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _control_plane_subnets(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     impact = "EKS moves its network interfaces; it rejects subnets in zones other than those at creation"
     yield edit(path, Change.IN_PLACE, list(before), list(after), impact=impact)
 

@@ -12,22 +12,22 @@ from ..edit import Edit
 
 
 @dataclass(frozen=True)
-class Both:
+class Versions:
     """The deployed platform and the new one, both with their defaults filled in."""
 
     old: Platform
     new: Platform
 
 
-Special = Callable[[Both, str, Any, Any], Iterator[Edit]]
+Special = Callable[[Versions, str, Any, Any], Iterator[Edit]]
 _SPECIAL: dict[str, Special] = {}
 _INDEX = re.compile(r"\[\d+\]")
 
 
-def special(both: Both, path: str, before: Any, after: Any) -> list[Edit] | None:
+def special(versions: Versions, path: str, before: Any, after: Any) -> list[Edit] | None:
     """The edits of a field that has its own rule; None if its change policy is sufficient."""
     found = _SPECIAL.get(_INDEX.sub("[]", path))
-    return None if found is None else list(found(both, path, before, after))
+    return None if found is None else list(found(versions, path, before, after))
 
 
 def on(*paths: str) -> Callable[[Special], Special]:

@@ -10,11 +10,11 @@ from ...spec.base import Change
 from ...spec.storage import LustreFileSystem
 from ..edit import Edit, edit
 from .cluster import is_version
-from .registry import Both, on
+from .registry import Versions, on
 
 
 @on("storage.lustre[].lustre_version")
-def _lustre_version(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _lustre_version(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if is_version(before) and is_version(after) and minor(after) < minor(before):
         yield edit(path, Change.REFUSED, before, after, impact="FSx rejects the change: the new version must be newer",
                    advice="keep the version, or create a second file system")  # fmt: skip
@@ -24,15 +24,15 @@ def _lustre_version(_: Both, path: str, before: Any, after: Any) -> Iterator[Edi
 
 
 @on("storage.lustre[].throughput")
-def _throughput(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    if _system(both, path).deployment_type != _system(both, path, old=True).deployment_type:
+def _throughput(versions: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    if _system(versions, path).deployment_type != _system(versions, path, old=True).deployment_type:
         return  # reported with the deployment type
     impact = "FSx replaces the file servers: the file system is unavailable for a few minutes, then I/O continues"
     yield edit(path, Change.DRAINS, before, after, impact=impact)
 
 
 @on("storage.lustre[].size_gib")
-def _size(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _size(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if after < before:
         yield edit(path, Change.REFUSED, before, after, impact="FSx rejects the change: the capacity can only be increased",
                    advice="create a smaller file system and move the data")  # fmt: skip
@@ -42,9 +42,9 @@ def _size(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
 
 
 @on(*(f"storage.lustre[].{name}" for name in ("deployment_type", "efa", "availability_zone_id", "kms_key_arn")))
-def _replaced_system(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    system = _system(both, path)
-    if system.existing_id or _system(both, path, old=True).existing_id:
+def _replaced_system(versions: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    system = _system(versions, path)
+    if system.existing_id or _system(versions, path, old=True).existing_id:
         return  # an existing file system is not managed by the stacks
     kept = system.removal == "retain"
     impact = "a new, empty file system is created; "
@@ -52,7 +52,7 @@ def _replaced_system(both: Both, path: str, before: Any, after: Any) -> Iterator
         "the old one is retained outside the stacks, and billed" if kept else "the old one is deleted with its data"
     )
     index = path.rpartition("]")[0].rpartition("[")[2]
-    named = both.new.storage.lustre[int(index)]
+    named = versions.new.storage.lustre[int(index)]
     follows = path.endswith("availability_zone_id")
     advice = (
         f"set {path} to {before}" if follows else "restore the value, or create a second file system and copy the data"
@@ -65,20 +65,24 @@ def _replaced_system(both: Both, path: str, before: Any, after: Any) -> Iterator
     )
 
 
-def _system(both: Both, path: str, *, old: bool = False) -> LustreFileSystem:
+def _system(versions: Versions, path: str, *, old: bool = False) -> LustreFileSystem:
     """The file system of a path; paths have the index of the new config."""
-    name = both.new.storage.lustre[int(path.partition("[")[2].partition("]")[0])].name
-    return next(it for it in (both.old if old else both.new).storage.lustre if it.name == name)
+    name = versions.new.storage.lustre[int(path.partition("[")[2].partition("]")[0])].name
+    return next(
+        file_system
+        for file_system in (versions.old if old else versions.new).storage.lustre
+        if file_system.name == name
+    )
 
 
 @on("storage.lustre[].existing_id")
-def _existing_system(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _existing_system(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     impact = "the volumes and claims point to another file system; Kubernetes rejects changing them in place"
     yield edit(path, Change.REFUSED, before, after, impact=impact, advice="use a new name for the other file system")
 
 
 @on("storage.lustre[].namespaces", "storage.buckets[].namespaces")
-def _claims(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _claims(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     added, gone = [n for n in after if n not in before], [n for n in before if n not in after]
     if added:
         yield edit(path, Change.IN_PLACE, None, added, f"claims are added in {', '.join(added)}")
@@ -88,7 +92,7 @@ def _claims(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
 
 
 @on("storage.lustre[].removal", "storage.buckets[].removal")
-def _removal(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _removal(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     later = "deleted with its data" if after == "destroy" else "kept"
     yield edit(
         path,
@@ -100,7 +104,7 @@ def _removal(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
 
 
 @on("storage.buckets[].access")
-def _bucket_access(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _bucket_access(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     order = ("none", "read", "read-write")
     less = order.index(after) < order.index(before)
     impact = "jobs that use the removed permissions fail" if less else ""

@@ -10,11 +10,11 @@ from ...spec.base import Change
 from ...spec.jobs import Job
 from ..edit import Edit, edit
 from .members import removed
-from .registry import Both, on
+from .registry import Versions, on
 
 
 @on("governance")
-def _governance(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _governance(versions: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if before is None:
         yield edit(path, Change.IN_PLACE, before, after, "the cluster policy and the teams are added")
         return
@@ -22,27 +22,27 @@ def _governance(both: Both, path: str, before: Any, after: Any) -> Iterator[Edit
         yield edit(path, Change.DRAINS, before, None, "the cluster policy is removed",
                    impact="priorities and fair share no longer apply; queued workloads wait or fail")  # fmt: skip
         for index, team in enumerate(before.teams):
-            yield from removed(both, f"{path}.teams[{index}]", team, team.name)
+            yield from removed(versions, f"{path}.teams[{index}]", team, team.name)
         return
     from ..configs import Walk
 
-    yield from Walk(both).compared(path, before, after)
+    yield from Walk(versions).compared(path, before, after)
 
 
 @on("governance.through")
-def _through(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _through(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     impact = "CloudFormation rejects changing the type of a resource in place"
     yield edit(path, Change.REFUSED, before, after, impact=impact,
                advice="remove governance in one deployment, and add it with the new value in the next")  # fmt: skip
 
 
 @on("governance.teams[].quota", "governance.teams[].borrow_limits", "governance.teams[].borrow_limit")
-def _quota(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _quota(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     def total(value: Any) -> dict[str, float]:
         if not isinstance(value, tuple):
             return {"": float(value) if value is not None else 0.0}
         fields = ("count", "accelerators", "vcpu", "memory_gib", "mig_count")
-        return {f"{it.instance_type} {name}": float(getattr(it, name) or 0) for it in value for name in fields}
+        return {f"{quota.instance_type} {name}": float(getattr(quota, name) or 0) for quota in value for name in fields}
 
     old, new = total(before), total(after)
     less = any(new.get(key, 0.0) < amount for key, amount in old.items())
@@ -51,7 +51,7 @@ def _quota(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
 
 
 @on("jobs[]")
-def _job(_: Both, path: str, before: Any, after: Any) -> Iterator[Edit]:
+def _job(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     old, new = _manifest(before), _manifest(after)
     if old is not None and old == new:
         return  # a default value is now set, or the file has another structure

@@ -60,8 +60,8 @@ class ImportedJob:
     @property
     def text(self) -> str:
         """Returns the content of the job file."""
-        lost = [f"Not imported: {loss}" for loss in self.losses]
-        return job_text(self.data, self.notes, [*self.head, *lost])
+        lost_lines = [f"Not imported: {loss}" for loss in self.losses]
+        return job_text(self.data, self.notes, [*self.head, *lost_lines])
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ def import_text(
     """
     filled = fill(text, {} if stated is None else stated, {} if environment is None else environment)
     documents = parse_all(filled.text, file=file)
-    if "{{" in filled.text and any(one.value is None and one.findings for one in documents):
+    if "{{" in filled.text and any(document.value is None and document.findings for document in documents):
         message = "this is a Helm or Jinja template, which only its own tool can render"
         cure = "render it first, such as with `helm template` or the official launcher, then import the result"
         finding = Finding(rule="HP792", severity=Severity.ERROR, path="", message=message, cure=cure)
@@ -123,12 +123,12 @@ def import_documents(documents: Iterable[Document], *, comments: str | None = No
                 found.jobs.append(_finished(read_start_job(data), None, document))
             elif is_hyp_config(data) and foreign(data, file=document.file, comments=comments) is None:
                 converted = job_from_mapping(data, comments=comments)
-                ours = {theirs: name for name, theirs in converted.keys.items()}
+                spec_key = {source_key: name for name, source_key in converted.keys.items()}
                 read = Read(converted.data)
-                for one in converted.findings:
-                    if one.severity is Severity.NOTE:
-                        read.notes[ours.get(one.path, one.path)] = f"{one.message}; {one.cure}"
-                found.findings += [document.located(one) for one in errors(converted.findings)]
+                for finding in converted.findings:
+                    if finding.severity is Severity.NOTE:
+                        read.notes[spec_key.get(finding.path, finding.path)] = f"{finding.message}; {finding.cure}"
+                found.findings += [document.located(finding) for finding in errors(converted.findings)]
                 found.jobs.append(_finished(read, None, document))
             else:
                 found.findings.append(_unknown(data, document, comments))
@@ -188,8 +188,8 @@ _TEXTS = re.compile(r"\.value$|\.(labels|annotations|nodeSelector|matchLabels)[.
 
 def _is_plain_text(flaw: Flaw) -> bool:
     """Whether text is expected in place of a number or boolean: as a value, a label or a word of a command."""
-    said = flaw.message.removeprefix("must be text, not ")
-    return said.startswith(("the number", "true", "false")) and _TEXTS.search(flaw.path) is not None
+    expected = flaw.message.removeprefix("must be text, not ")
+    return expected.startswith(("the number", "true", "false")) and _TEXTS.search(flaw.path) is not None
 
 
 def _from_manifest(data: Mapping[str, Any], kind: str, document: Document) -> ImportedJob:
@@ -214,7 +214,7 @@ def _finished(
     found.findings += loaded.findings
     found.job = loaded.job
     if loaded.job is None:
-        found.losses += [f"{one.path}: {one.message}" for one in errors(loaded.findings)]
+        found.losses += [f"{finding.path}: {finding.message}" for finding in errors(loaded.findings)]
         return found
     found.data = shortened(read.data)
     found.job = Job.model_validate(found.data)
@@ -224,7 +224,7 @@ def _finished(
     found.findings += check_job(found.job)
     if manifest is not None:
         found.differences = compare(manifest, manifest_of(found.job))
-        found.losses += [str(one) for one in found.differences if not one.expected]
+        found.losses += [str(difference) for difference in found.differences if not difference.expected]
     return found
 
 

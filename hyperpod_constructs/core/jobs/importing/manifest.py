@@ -71,24 +71,26 @@ Role = tuple[str, int, Data, Any]
 def _hyperpod(spec: Data, read: Read) -> list[Role]:
     roles = []
     elastic = spec.get("elasticPolicy") or {}
-    for index, one in enumerate(spec.pop("replicaSpecs", None) or ()):
+    for index, replica_spec in enumerate(spec.pop("replicaSpecs", None) or ()):
         extra = {}
-        if one.get("spares"):
-            extra["spares"] = one["spares"]
-        largest = one.get("maxReplicas")
+        if replica_spec.get("spares"):
+            extra["spares"] = replica_spec["spares"]
+        largest = replica_spec.get("maxReplicas")
         if largest is not None and (index or largest != elastic.get("maxReplicas")):
             read.losses.append(
                 f"spec.replicaSpecs[{index}].maxReplicas: {largest} differs from elasticPolicy.maxReplicas"
             )
-        roles.append((str(one.get("name")), one.get("replicas") or 0, extra, one.get("template")))
+        roles.append(
+            (str(replica_spec.get("name")), replica_spec.get("replicas") or 0, extra, replica_spec.get("template"))
+        )
     return roles
 
 
 def _kubeflow(spec: Data, _: Read) -> list[Role]:
     roles = []
-    for role, one in (spec.pop("pytorchReplicaSpecs", None) or {}).items():
-        restart = {"restart_pods": one["restartPolicy"]} if one.get("restartPolicy") else {}
-        roles.append((str(role).lower(), one.get("replicas", 1), restart, one.get("template")))
+    for role, replica_spec in (spec.pop("pytorchReplicaSpecs", None) or {}).items():
+        restart = {"restart_pods": replica_spec["restartPolicy"]} if replica_spec.get("restartPolicy") else {}
+        roles.append((str(role).lower(), replica_spec.get("replicas", 1), restart, replica_spec.get("template")))
     return roles
 
 
@@ -164,12 +166,12 @@ def _queue(queue: str, data: Data) -> None:
         data["queue"] = queue
 
 
-def _shared(own: dict[str, str], pods: list[dict[str, str]], data: Data, name: str) -> None:
+def _shared(labels: dict[str, str], pods: list[dict[str, str]], data: Data, name: str) -> None:
     """Labels and annotations of the job and all of its pods, and those of the job alone."""
-    shared = {key: value for key, value in own.items() if pods and all(pod.get(key) == value for pod in pods)}
+    shared = {key: value for key, value in labels.items() if pods and all(pod.get(key) == value for pod in pods)}
     if shared:
         data[name] = shared
-    alone = {key: value for key, value in own.items() if key not in shared}
+    alone = {key: value for key, value in labels.items() if key not in shared}
     if alone:
         data[f"job_{name}"] = alone
     for pod in pods:
@@ -328,7 +330,7 @@ def _policy(spec: Data, read: Read, kind: str) -> None:
         found = _take(elastic, _ELASTIC)
         configuration = elastic.pop("rdzvConf", None)
         if configuration:
-            found["rdzv_conf"] = {str(one.get("key")): str(one.get("value")) for one in configuration}
+            found["rdzv_conf"] = {str(item.get("key")): str(item.get("value")) for item in configuration}
         read.data["elastic"] = found
     processes = spec.pop("nprocPerNode", None)
     if processes is not None and str(processes) != "auto":
@@ -352,8 +354,8 @@ def _leftovers(rest: Data, metadata: Data, spec: Data, read: Read) -> None:
 def _stripped(value: Any) -> Any:
     """Removes empty values."""
     if isinstance(value, dict):
-        inner = {key: _stripped(one) for key, one in value.items()}
-        return {key: one for key, one in inner.items() if one not in (None, [], {}, False)}
+        inner = {key: _stripped(item) for key, item in value.items()}
+        return {key: item for key, item in inner.items() if item not in (None, [], {}, False)}
     if isinstance(value, list):
-        return [one for one in map(_stripped, value) if one not in (None, [], {})]
+        return [item for item in map(_stripped, value) if item not in (None, [], {})]
     return value

@@ -53,17 +53,22 @@ def compare(before: Json, after: Json) -> list[Difference]:
     ['spec.suspend: added: true']
     """
     name = (before.get("metadata") or {}).get("name")
-    return [_judged(one, name) for one in _differences(meaning(before), meaning(after), "")]
+    return [_judged(difference, name) for difference in _differences(meaning(before), meaning(after), "")]
 
 
-def _judged(one: Difference, name: str | None) -> Difference:
-    ours = one.before is None and one.path.endswith(
+def _judged(difference: Difference, name: str | None) -> Difference:
+    ours = difference.before is None and difference.path.endswith(
         (".labels.app", *(f'.labels["{label(key).key}"]' for key in ("queue_name", "priority_class")))
     )
     topology = [f'annotations["{label(f"podset_{which}_topology").key}"]' for which in ("preferred", "required")]
-    repeated = one.before is None and one.path.endswith(tuple(topology))
-    hashed = one.path == "metadata.name" and str(one.after).rpartition("-")[0] == str(name)
-    return Difference(one.path, one.before, one.after, expected=(ours and "template" in one.path) or repeated or hashed)
+    repeated = difference.before is None and difference.path.endswith(tuple(topology))
+    hashed = difference.path == "metadata.name" and str(difference.after).rpartition("-")[0] == str(name)
+    return Difference(
+        difference.path,
+        difference.before,
+        difference.after,
+        expected=(ours and "template" in difference.path) or repeated or hashed,
+    )
 
 
 def meaning(manifest: Json) -> dict[str, Any]:
@@ -101,11 +106,14 @@ def _hyperpod(spec: Json) -> dict[str, Any]:
     if not restart.get("scaleUpSnoozeTimeInSeconds"):
         restart.pop("scaleUpSnoozeTimeInSeconds", None)
     parts = {}
-    for one in spec.get("replicaSpecs") or ():
-        part = {key: value for key, value in one.items() if key not in ("name", "template", "spares")}
-        part |= {"spares": one.get("spares") or None, "template": _template(one.get("template") or {}, "Always")}
+    for replica_spec in spec.get("replicaSpecs") or ():
+        part = {key: value for key, value in replica_spec.items() if key not in ("name", "template", "spares")}
+        part |= {
+            "spares": replica_spec.get("spares") or None,
+            "template": _template(replica_spec.get("template") or {}, "Always"),
+        }
         part.setdefault("replicas", 0)
-        parts[one.get("name")] = part
+        parts[replica_spec.get("name")] = part
     elastic = dict(spec.get("elasticPolicy") or {})
     if elastic.get("maxReplicas") is not None and spec.get("replicaSpecs"):
         first = parts[spec["replicaSpecs"][0].get("name")]
@@ -127,18 +135,21 @@ def _hyperpod(spec: Json) -> dict[str, Any]:
 
 
 def _kubeflow(spec: Json) -> dict[str, Any]:
-    roles = {str(role).capitalize(): one or {} for role, one in (spec.get("pytorchReplicaSpecs") or {}).items()}
+    roles = {
+        str(role).capitalize(): replica_spec or {}
+        for role, replica_spec in (spec.get("pytorchReplicaSpecs") or {}).items()
+    }
     policy = dict(spec.get("runPolicy") or {})
     elastic: Any = spec.get("elasticPolicy")
     if isinstance(elastic, Mapping):
         workers = (roles.get("Worker") or {}).get("replicas", 1)
-        least, most = elastic.get("minReplicas"), elastic.get("maxReplicas")
-        bounds = {"minReplicas": least or most or workers, "maxReplicas": most or least or workers}
+        minimum, maximum = elastic.get("minReplicas"), elastic.get("maxReplicas")
+        bounds = {"minReplicas": minimum or maximum or workers, "maxReplicas": maximum or minimum or workers}
         elastic = {**elastic, **bounds, "used": True}
-    own = elastic.get("nProcPerNode") if isinstance(elastic, Mapping) else None
+    stated = elastic.get("nProcPerNode") if isinstance(elastic, Mapping) else None
     return {
         **{k: v for k, v in spec.items() if k not in ("pytorchReplicaSpecs", "runPolicy", "elasticPolicy")},
-        "nprocPerNode": str(spec["nprocPerNode"]) if spec.get("nprocPerNode") else None if own else "auto",
+        "nprocPerNode": str(spec["nprocPerNode"]) if spec.get("nprocPerNode") else None if stated else "auto",
         "elasticPolicy": elastic,
         "runPolicy": {
             **policy,
@@ -147,11 +158,11 @@ def _kubeflow(spec: Json) -> dict[str, Any]:
         },
         "pytorchReplicaSpecs": {
             role: {
-                "replicas": one.get("replicas", 1),
-                "restartPolicy": one.get("restartPolicy") or "OnFailure",
-                "template": _template(_without_restart(one.get("template") or {}), "Always"),
+                "replicas": role_meaning.get("replicas", 1),
+                "restartPolicy": role_meaning.get("restartPolicy") or "OnFailure",
+                "template": _template(_without_restart(role_meaning.get("template") or {}), "Always"),
             }
-            for role, one in roles.items()
+            for role, role_meaning in roles.items()
         },
     }
 
@@ -180,9 +191,9 @@ _SPECS = {"HyperPodPyTorchJob": _hyperpod, "PyTorchJob": _kubeflow, "Job": _batc
 def _template(template: Json, restart: str) -> dict[str, Any]:
     metadata, spec = template.get("metadata") or {}, dict(template.get("spec") or {})
     claims = {
-        one.get("name")
-        for one in spec.get("volumes") or ()
-        if ((one.get("persistentVolumeClaim") or {}).get("readOnly"))
+        volume.get("name")
+        for volume in spec.get("volumes") or ()
+        if ((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
     }
     pod = {key: value for key, value in spec.items() if key not in _LISTS}
     for key, value in _POD_DEFAULTS.items():
@@ -190,12 +201,15 @@ def _template(template: Json, restart: str) -> dict[str, Any]:
     pod["restartPolicy"] = spec.get("restartPolicy") or restart
     pod["serviceAccountName"] = spec.get("serviceAccountName") or pod.pop("serviceAccount", None)
     pod.pop("serviceAccount", None)
-    pod["containers"] = {str(one.get("name")): _container(one, claims) for one in spec.get("containers") or ()}
+    pod["containers"] = {
+        str(container.get("name")): _container(container, claims) for container in spec.get("containers") or ()
+    }
     pod["initContainers"] = [
-        {"name": one.get("name"), **_container(one, claims)} for one in spec.get("initContainers") or ()
+        {"name": container.get("name"), **_container(container, claims)}
+        for container in spec.get("initContainers") or ()
     ]
-    pod["volumes"] = {str(one.get("name")): _volume(one) for one in spec.get("volumes") or ()}
-    pod["tolerations"] = sorted((_toleration(one) for one in spec.get("tolerations") or ()), key=str)
+    pod["volumes"] = {str(volume.get("name")): _volume(volume) for volume in spec.get("volumes") or ()}
+    pod["tolerations"] = sorted((_toleration(toleration) for toleration in spec.get("tolerations") or ()), key=str)
     return {
         "metadata": {key: metadata.get(key) for key in ("labels", "annotations", "finalizers")},
         "spec": pod,
@@ -205,16 +219,18 @@ def _template(template: Json, restart: str) -> dict[str, Any]:
 _LISTS = ("containers", "initContainers", "volumes", "tolerations")
 
 
-def _container(one: Json, read_only: set[Any]) -> dict[str, Any]:
+def _container(container: Json, read_only: set[Any]) -> dict[str, Any]:
     found = {
-        key: value for key, value in one.items() if key not in ("name", "env", "ports", "volumeMounts", "resources")
+        key: value
+        for key, value in container.items()
+        if key not in ("name", "env", "ports", "volumeMounts", "resources")
     }
     for key, value in _CONTAINER_DEFAULTS.items():
-        found[key] = one.get(key) or value
-    image = str(one.get("image") or "")
+        found[key] = container.get(key) or value
+    image = str(container.get("image") or "")
     latest = "@" not in image and (":" not in image.rpartition("/")[2] or image.endswith(":latest"))
-    found["imagePullPolicy"] = one.get("imagePullPolicy") or ("Always" if latest else "IfNotPresent")
-    env = {entry.get("name"): _entry(entry) for entry in one.get("env") or ()}
+    found["imagePullPolicy"] = container.get("imagePullPolicy") or ("Always" if latest else "IfNotPresent")
+    env = {entry.get("name"): _entry(entry) for entry in container.get("env") or ()}
     ordered = any("$(" in str(value) for value in env.values())
     found["env"] = [{"name": name, "value": value} for name, value in env.items()] if ordered else env
     found["ports"] = {
@@ -222,16 +238,16 @@ def _container(one: Json, read_only: set[Any]) -> dict[str, Any]:
             key: value for key, value in port.items() if key not in ("containerPort", "protocol")
         }
         | {"open": True}
-        for port in one.get("ports") or ()
+        for port in container.get("ports") or ()
     }
     found["volumeMounts"] = {
         str(mount.get("mountPath")): {
             **{key: value for key, value in mount.items() if key not in ("mountPath", "readOnly")},
             "readOnly": True if mount.get("readOnly") or mount.get("name") in read_only else None,
         }
-        for mount in one.get("volumeMounts") or ()
+        for mount in container.get("volumeMounts") or ()
     }
-    resources = one.get("resources") or {}
+    resources = container.get("resources") or {}
     limits = _quantities(resources.get("limits"))
     requests = {**limits, **_quantities(resources.get("requests"))}
     found["resources"] = {"limits": limits, "requests": requests, "claims": resources.get("claims")}
@@ -242,7 +258,7 @@ def _entry(entry: Json) -> Any:
     source = entry.get("valueFrom")
     if source:
         return {
-            kind: {key: said for key, said in content.items() if said and (key, said) != ("apiVersion", "v1")}
+            kind: {key: value for key, value in content.items() if value and (key, value) != ("apiVersion", "v1")}
             for kind, content in source.items()
             if isinstance(content, Mapping) and content
         }
@@ -273,19 +289,21 @@ def _volume(volume: Json) -> dict[str, Any]:
             content.pop("defaultMode")
         if "sizeLimit" in content:
             content["sizeLimit"] = _quantity(content["sizeLimit"])
-        found[source] = {key: one for key, one in content.items() if one not in (None, "", False)} | {"used": True}
+        found[source] = {key: value for key, value in content.items() if value not in (None, "", False)} | {
+            "used": True
+        }
     return found or {"emptyDir": {"used": True}}
 
 
-def _toleration(one: Json) -> dict[str, Any]:
+def _toleration(toleration: Json) -> dict[str, Any]:
     return {
         key: value
-        for key, value in {**one, "operator": one.get("operator") or "Equal"}.items()
+        for key, value in {**toleration, "operator": toleration.get("operator") or "Equal"}.items()
         if value not in (None, "")
     }
 
 
-_SAYS_SOMETHING = frozenset(
+_MEANINGFUL = frozenset(
     {"privileged", "allowPrivilegeEscalation", "readOnlyRootFilesystem", "runAsNonRoot", "automountServiceAccountToken"}
 )
 """Booleans for which false differs from unset."""
@@ -294,14 +312,14 @@ _SAYS_SOMETHING = frozenset(
 def _clean(value: Any, key: str = "") -> Any:
     """Removes None, empty collections and false booleans without meaning; empty strings are kept."""
     if isinstance(value, Mapping):
-        cleaned = {str(name): _clean(one, str(name)) for name, one in value.items()}
+        cleaned = {str(name): _clean(item, str(name)) for name, item in value.items()}
         return {
-            name: one
-            for name, one in cleaned.items()
-            if one not in (None, [], {}) and (one is not False or name in _SAYS_SOMETHING)
+            name: item
+            for name, item in cleaned.items()
+            if item not in (None, [], {}) and (item is not False or name in _MEANINGFUL)
         }
     if isinstance(value, list | tuple):
-        return [_clean(one) for one in value]
+        return [_clean(item) for item in value]
     return value
 
 
@@ -310,15 +328,15 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[Difference]:
         for key in dict.fromkeys((*before, *after)):
             yield from _differences(before.get(key), after.get(key), join(path, str(key)))
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from _differences(one, other, join(path, index))
+        for index, (old, other) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(old, other, join(path, index))
     elif before != after:
         if isinstance(before, Mapping) and after is None and before:
-            for key, one in before.items():
-                yield from _differences(one, None, join(path, str(key)))
+            for key, item in before.items():
+                yield from _differences(item, None, join(path, str(key)))
         elif isinstance(after, Mapping) and before is None and after:
-            for key, one in after.items():
-                yield from _differences(None, one, join(path, str(key)))
+            for key, item in after.items():
+                yield from _differences(None, item, join(path, str(key)))
         else:
             yield Difference(path, before, after)
 

@@ -36,9 +36,9 @@ def read_pod(template: Mapping[str, Any], kind: str) -> Pod:
     pod.annotations = {str(key): str(value) for key, value in (metadata.pop("annotations", None) or {}).items()}
     for key in ("name", "namespace", "creationTimestamp"):
         metadata.pop(key, None)
-    containers = [one for one in spec.pop("containers", None) or [] if isinstance(one, dict)]
+    containers = [container for container in spec.pop("containers", None) or [] if isinstance(container, dict)]
     if kind == "PyTorchJob":  # the operator's main container has this name
-        containers.sort(key=lambda one: one.get("name") != MAIN_CONTAINER[kind])
+        containers.sort(key=lambda container: container.get("name") != MAIN_CONTAINER[kind])
     main, *others = containers or [{}]
     _simple(spec, pod, kind)
     volumes = read_volumes(spec, main)
@@ -47,7 +47,7 @@ def read_pod(template: Mapping[str, Any], kind: str) -> Pod:
     _main(main, pod, kind)
     for name, many in (("sidecars", others), ("init_containers", spec.pop("initContainers", None) or [])):
         if many:
-            pod.fields[name] = [_container(one, pod) for one in many]
+            pod.fields[name] = [_container(container, pod) for container in many]
     left = {"metadata": metadata, "spec": {key: value for key, value in spec.items() if value not in (None, [], {})}}
     patch = {key: value for key, value in left.items() if value}
     if patch:
@@ -83,16 +83,16 @@ def _simple(spec: Data, pod: Pod, kind: str) -> None:
     if restart and kind != "PyTorchJob":  # Kubeflow's operator uses the replica spec's
         pod.fields["restart_pods"] = restart
     secrets = spec.get("imagePullSecrets")
-    if secrets and all(set(one) == {"name"} for one in secrets):
-        pod.fields["pull_secrets"] = [one["name"] for one in spec.pop("imagePullSecrets")]
+    if secrets and all(set(secret) == {"name"} for secret in secrets):
+        pod.fields["pull_secrets"] = [secret["name"] for secret in spec.pop("imagePullSecrets")]
     security = spec.get("securityContext") or {}
-    own = {
+    settings = {
         ours: security.pop(theirs)
         for theirs, ours in (("fsGroup", "fs_group"), ("supplementalGroups", "supplemental_groups"))
         if theirs in security
     }
-    if own:
-        pod.fields["security"] = own
+    if settings:
+        pod.fields["security"] = settings
     selector = {str(key): str(value) for key, value in (spec.pop("nodeSelector", None) or {}).items()}
     checked = label("deep_health_check_status")
     if selector.get(checked.key) == "Passed":
@@ -106,35 +106,35 @@ def _simple(spec: Data, pod: Pod, kind: str) -> None:
     if affinity := spec.pop("affinity", None):
         pod.fields["affinity"] = affinity
     if tolerations := spec.pop("tolerations", None):
-        pod.fields["tolerations"] = [_toleration(one) for one in tolerations]
+        pod.fields["tolerations"] = [_toleration(toleration) for toleration in tolerations]
     spread = spec.get("topologySpreadConstraints") or []
     if spread and all(map(_is_plain_spread, spread)):
-        pod.fields["topology_spread"] = [_spread(one) for one in spec.pop("topologySpreadConstraints")]
+        pod.fields["topology_spread"] = [_spread(constraint) for constraint in spec.pop("topologySpreadConstraints")]
 
 
-def _toleration(one: Data) -> Data:
-    value, operator = one.get("value") or None, one.get("operator") or "Equal"
-    found = {"key": one.get("key") or None, "value": value, "effect": one.get("effect") or None}
+def _toleration(toleration: Data) -> Data:
+    value, operator = toleration.get("value") or None, toleration.get("operator") or "Equal"
+    found = {"key": toleration.get("key") or None, "value": value, "effect": toleration.get("effect") or None}
     if operator != ("Exists" if value is None else "Equal"):
         found["operator"] = operator
-    found["seconds"] = one.get("tolerationSeconds")
-    return {key: said for key, said in found.items() if said is not None}
+    found["seconds"] = toleration.get("tolerationSeconds")
+    return {key: value for key, value in found.items() if value is not None}
 
 
-def _is_plain_spread(one: Data) -> bool:
+def _is_plain_spread(constraint: Data) -> bool:
     """Whether the field can represent a constraint: it has exactly one selector by labels."""
-    labels = (one.get("labelSelector") or {}).get("matchLabels")
+    labels = (constraint.get("labelSelector") or {}).get("matchLabels")
     known = {"maxSkew", "topologyKey", "whenUnsatisfiable", "labelSelector"}
-    return set(one) <= known and bool(labels) and set(one["labelSelector"]) == {"matchLabels"}
+    return set(constraint) <= known and bool(labels) and set(constraint["labelSelector"]) == {"matchLabels"}
 
 
-def _spread(one: Data) -> Data:
-    found: Data = {"topology_key": one["topologyKey"]}
-    if one.get("maxSkew", 1) != 1:
-        found["max_skew"] = one["maxSkew"]
-    if one.get("whenUnsatisfiable") == "ScheduleAnyway":
+def _spread(constraint: Data) -> Data:
+    found: Data = {"topology_key": constraint["topologyKey"]}
+    if constraint.get("maxSkew", 1) != 1:
+        found["max_skew"] = constraint["maxSkew"]
+    if constraint.get("whenUnsatisfiable") == "ScheduleAnyway":
         found["when_unsatisfiable"] = "ScheduleAnyway"
-    return {**found, "match_labels": dict(one["labelSelector"]["matchLabels"])}
+    return {**found, "match_labels": dict(constraint["labelSelector"]["matchLabels"])}
 
 
 def _main(main: Data, pod: Pod, kind: str) -> None:
@@ -156,16 +156,16 @@ def _main(main: Data, pod: Pod, kind: str) -> None:
         pod.fields["container_patch"] = left
 
 
-def _process(one: Data, into: Data) -> None:
+def _process(container: Data, into: Data) -> None:
     """Parts that all containers have: command, environment, ports, image pull policy."""
     for key in ("command", "args"):
-        value = one.pop(key, None)
+        value = container.pop(key, None)
         if value:
             into[key] = [_text(word) for word in value]
-    if one.get("imagePullPolicy"):
-        into["pull_policy"] = one.pop("imagePullPolicy")
+    if container.get("imagePullPolicy"):
+        into["pull_policy"] = container.pop("imagePullPolicy")
     env, kept = {}, []
-    for entry in one.pop("env", None) or ():
+    for entry in container.pop("env", None) or ():
         source = _env_source(entry)
         if source is None:
             kept.append(entry)
@@ -174,12 +174,12 @@ def _process(one: Data, into: Data) -> None:
     if env:
         into["env"] = env
     if kept:
-        one["env"] = kept
-    sources = [_env_from(entry) for entry in one.get("envFrom") or ()]
+        container["env"] = kept
+    sources = [_env_from(entry) for entry in container.get("envFrom") or ()]
     if sources and all(sources):
-        del one["envFrom"]
+        del container["envFrom"]
         into["env_from"] = sources
-    ports = one.get("ports") or []
+    ports = container.get("ports") or []
     if ports and all(set(port) <= {"containerPort", "name", "protocol"} for port in ports):
         into["ports"] = [
             {
@@ -187,7 +187,7 @@ def _process(one: Data, into: Data) -> None:
                 **({"name": port["name"]} if port.get("name") else {}),
                 **({"protocol": port["protocol"]} if port.get("protocol", "TCP") != "TCP" else {}),
             }
-            for port in one.pop("ports")
+            for port in container.pop("ports")
         ]
 
 
@@ -230,8 +230,8 @@ _RIGHTS = {
 }
 
 
-def _security(one: Data) -> Data:
-    theirs = one.get("securityContext")
+def _security(context: Data) -> Data:
+    theirs = context.get("securityContext")
     if not isinstance(theirs, dict):
         return {}
     found = {ours: theirs.pop(key) for key, ours in _RIGHTS.items() if theirs.get(key) is not None}
@@ -245,20 +245,20 @@ def _security(one: Data) -> Data:
     return found
 
 
-def _container(one: Data, pod: Pod) -> Data:
-    found: Data = {"name": one.pop("name", None), "image": one.pop("image", None)}
-    _process(one, found)
-    if one.get("workingDir"):
-        found["working_dir"] = one.pop("workingDir")
-    if one.get("restartPolicy") == "Always":
-        del one["restartPolicy"]
+def _container(container: Data, pod: Pod) -> Data:
+    found: Data = {"name": container.pop("name", None), "image": container.pop("image", None)}
+    _process(container, found)
+    if container.get("workingDir"):
+        found["working_dir"] = container.pop("workingDir")
+    if container.get("restartPolicy") == "Always":
+        del container["restartPolicy"]
         found["restart_always"] = True
-    security = _security(one)
+    security = _security(container)
     if security:
         found["security"] = security
     known = {volume["name"] for volume in pod.fields.get("volumes", ())}
     mounts, kept = [], []
-    for mount in one.pop("volumeMounts", None) or ():
+    for mount in container.pop("volumeMounts", None) or ():
         if mount.get("name") in known and set(mount) <= {"name", "mountPath", "subPath", "readOnly"}:
             mounts.append(mount)
         else:
@@ -266,9 +266,9 @@ def _container(one: Data, pod: Pod) -> Data:
     if mounts:
         _place(mounts, pod, found)
     if kept:
-        one["volumeMounts"] = kept
-    _own_resources(one, found)
-    left = {key: value for key, value in one.items() if value not in (None, [], {})}
+        container["volumeMounts"] = kept
+    _own_resources(container, found)
+    left = {key: value for key, value in container.items() if value not in (None, [], {})}
     if left:
         found["patch"] = left
     return {key: value for key, value in found.items() if value is not None}
@@ -283,12 +283,12 @@ def _place(mounts: list[Data], pod: Pod, found: Data) -> None:
             for volume in pod.fields["volumes"]
             if volume["name"] == name and volume.get("mount_path")
         ]
-        own = [
+        own_mounts = [
             (mount["mountPath"], mount.get("subPath") or None, bool(mount.get("readOnly")))
             for mount in mounts
             if mount["name"] == name
         ]
-        if job and set(job) == set(own):
+        if job and set(job) == set(own_mounts):
             same.append(name)
             continue
         other += [
@@ -298,7 +298,7 @@ def _place(mounts: list[Data], pod: Pod, found: Data) -> None:
                 **({"sub_path": sub} if sub else {}),
                 **({"read_only": True} if read_only else {}),
             }
-            for path, sub, read_only in own
+            for path, sub, read_only in own_mounts
         ]
     if same:
         found["volumes"] = same
@@ -306,18 +306,18 @@ def _place(mounts: list[Data], pod: Pod, found: Data) -> None:
         found["mounts"] = other
 
 
-def _own_resources(one: Data, found: Data) -> None:
-    resources = one.pop("resources", None) or {}
+def _own_resources(container: Data, found: Data) -> None:
+    resources = container.pop("resources", None) or {}
     limits = dict(resources.get("limits") or {})
     requests = {**limits, **(resources.get("requests") or {})}
     cpu, cpu_limit = number(requests.get("cpu")), number(limits.get("cpu"))
-    memory, most = gib(requests.get("memory")), gib(limits.get("memory"))
+    memory, maximum = gib(requests.get("memory")), gib(limits.get("memory"))
     plain = set(requests) <= {"cpu", "memory"} and not resources.get("claims")
     exact = (cpu is None) == ("cpu" not in requests) and (memory is None) == ("memory" not in requests)
-    exact = exact and (cpu_limit is None) == ("cpu" not in limits) and (most is None) == ("memory" not in limits)
+    exact = exact and (cpu_limit is None) == ("cpu" not in limits) and (maximum is None) == ("memory" not in limits)
     if not (plain and exact):
-        one["resources"] = resources
+        container["resources"] = resources
         return
     found["vcpu"], found["vcpu_limit"], found["memory_gib"] = cpu, cpu_limit, memory
-    if memory is not None and most != memory:
-        found["memory_limit_gib"] = most if most is not None else "none"
+    if memory is not None and maximum != memory:
+        found["memory_limit_gib"] = maximum if maximum is not None else "none"

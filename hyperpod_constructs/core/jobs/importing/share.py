@@ -25,7 +25,7 @@ def read_share(main: Data, fields: Data) -> None:
         return kept_requests.pop(name, None)
 
     _type_of(fields, requests)
-    kind = find_instance_type(fields["instance_type"]) if "instance_type" in fields else None
+    instance_type = find_instance_type(fields["instance_type"]) if "instance_type" in fields else None
     for name in list(requests):
         count = number(requests[name])
         if requests[name] != limits.get(name, requests[name]) or not isinstance(count, int):
@@ -38,7 +38,7 @@ def read_share(main: Data, fields: Data) -> None:
         elif name.startswith("nvidia.com/mig-") and "accelerators" not in fields:
             fields["mig_profile"], fields["mig_count"] = name.removeprefix("nvidia.com/"), count
             take(name)
-        elif _accelerators(name, count, kind, fields):
+        elif _accelerators(name, count, instance_type, fields):
             take(name)
     pages = amount(requests.get(HUGEPAGES))
     if pages and pages % 2**21 == 0 and limits.get(HUGEPAGES, requests[HUGEPAGES]) == requests[HUGEPAGES]:
@@ -49,20 +49,20 @@ def read_share(main: Data, fields: Data) -> None:
         ("memory", "memory_gib", gib),
         (EPHEMERAL, "ephemeral_storage_gib", gib),
     ):
-        wanted, most = convert(requests.get(name)), convert(limits.get(name))
-        if (wanted is None) != (name not in requests) or (most is None) != (name not in limits):
+        wanted, maximum = convert(requests.get(name)), convert(limits.get(name))
+        if (wanted is None) != (name not in requests) or (maximum is None) != (name not in limits):
             continue  # a number that would be rounded
         take(name)
         limit = {"vcpu": "vcpu_limit", "memory_gib": "memory_limit_gib"}.get(ours, "ephemeral_storage_limit_gib")
         if wanted is not None:
             fields[ours] = wanted
-        elif ours != "ephemeral_storage_gib" and kind is not None:
+        elif ours != "ephemeral_storage_gib" and instance_type is not None:
             fields[ours] = "none"
-        if most is not None:
-            fields[limit] = most
+        if maximum is not None:
+            fields[limit] = maximum
         elif ours == "memory_gib" and wanted is not None:
             fields[limit] = "none"
-    if kind is not None:
+    if instance_type is not None:
         fields.setdefault("efa", 0)
     left = {side: dict(kept) for side, kept in (("requests", kept_requests), ("limits", kept_limits)) if kept}
     if resources.get("claims"):
@@ -75,19 +75,19 @@ def _type_of(fields: Data, requests: Data) -> None:
     """The instance type of the node selector, if fields can represent its resources."""
     selector = fields.get("node_selector", {})
     key = label("instance_type").key
-    kind = find_instance_type(selector.get(key, ""))
+    instance_type = find_instance_type(selector.get(key, ""))
     asks = {name for name, value in requests.items() if amount(value)}
-    if kind is None or not asks - {EFA_RESOURCE, HUGEPAGES, EPHEMERAL}:
+    if instance_type is None or not asks - {EFA_RESOURCE, HUGEPAGES, EPHEMERAL}:
         return
     devices = any("/" in name and name != EFA_RESOURCE for name in asks)
-    if kind.accelerator is not None and not devices and not asks & {"cpu", "memory"}:
+    if instance_type.accelerator is not None and not devices and not asks & {"cpu", "memory"}:
         return
     del selector[key]
     if selector.get(MIG_READY[0]) == MIG_READY[1] and any(name.startswith("nvidia.com/mig-") for name in asks):
         del selector[MIG_READY[0]]
     if not selector:
         del fields["node_selector"]
-    fields["instance_type"] = kind.name
+    fields["instance_type"] = instance_type.name
 
 
 def _accelerators(name: str, count: int, kind: Any, fields: Data) -> bool:

@@ -64,23 +64,23 @@ def _map(value: Any) -> dict[str, Any]:
 def _arguments(stated: Any) -> list[str]:
     """Arguments: a list of words, or of mappings from a flag to its value."""
     words: list[str] = []
-    for one in stated if isinstance(stated, list) else [stated] if stated else []:
-        if isinstance(one, Mapping):
-            for key, value in one.items():
+    for label_map in stated if isinstance(stated, list) else [stated] if stated else []:
+        if isinstance(label_map, Mapping):
+            for key, value in label_map.items():
                 words += [str(key)] if value in (None, "") else [str(key), str(value)]
         else:
-            words += str(one).split()
+            words += str(label_map).split()
     return words
 
 
 def _volumes(place: Mapping[str, Any], data: dict[str, Any]) -> None:
     volumes = [
-        {"name": one.get("volumeName"), "mount_path": one.get("mountPath"), "host_path": one.get("hostPath")}
-        for one in place.get("volumes") or ()
+        {"name": volume.get("volumeName"), "mount_path": volume.get("mountPath"), "host_path": volume.get("hostPath")}
+        for volume in place.get("volumes") or ()
     ]
     volumes += [
-        {"name": one.get("claimName"), "mount_path": one.get("mountPath"), "claim": one.get("claimName")}
-        for one in place.get("persistent_volume_claims") or ()
+        {"name": claim.get("claimName"), "mount_path": claim.get("mountPath"), "claim": claim.get("claimName")}
+        for claim in place.get("persistent_volume_claims") or ()
     ]
     if volumes:
         data["volumes"] = volumes
@@ -137,7 +137,7 @@ def _selector(selector: Mapping[str, Any], data: dict[str, Any]) -> None:
 
 
 def _list(value: Any) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else [] if value is None else [str(value)]
+    return [str(item) for item in value] if isinstance(value, list) else [] if value is None else [str(value)]
 
 
 def _expression(key: str, values: list[str]) -> dict[str, Any]:

@@ -80,10 +80,10 @@ def _outside(value: Any, *, scripts: bool = False) -> Iterator[str]:
         for found in _NAME.finditer(value):
             yield found["braced"] or found["bare"]
     elif isinstance(value, dict):
-        for key, one in value.items():
+        for key, item in value.items():
             yield from _outside(key)
             if scripts or key not in _SCRIPTS:
-                yield from _outside(one, scripts=scripts)
+                yield from _outside(item, scripts=scripts)
     elif isinstance(value, list):
-        for one in value:
-            yield from _outside(one, scripts=scripts)
+        for item in value:
+            yield from _outside(item, scripts=scripts)

@@ -45,7 +45,7 @@ class Clients:
         return self._futures[service].result()
 
 
-class Questions:
+class QueryCache:
     """Responses by request: the first caller sends it, others wait for it."""
 
     def __init__(self, clients: Clients) -> None:
@@ -84,7 +84,7 @@ class Questions:
         return future
 
 
-class Asked(Exception):
+class QueryFailed(Exception):
     """A call failed, in a way that AWS or the network is to blame for."""
 
     def __init__(self, what: Failure, code: str) -> None:
@@ -93,10 +93,10 @@ class Asked(Exception):
         self.code = code
 
 
-class Asking:
+class AwsQueries:
     """What one probe asks with. Operations have their names in the API, such as `DescribeSubnets`."""
 
-    def __init__(self, questions: Questions) -> None:
+    def __init__(self, questions: QueryCache) -> None:
         self._questions = questions
         self.failures: list[Failure] = []
 
@@ -113,7 +113,7 @@ class Asking:
         """The answer to one call.
 
         Raises:
-            Asked: it failed.
+            QueryFailed: it failed.
         """
         answer: Mapping[str, Any] = self._call(
             service, operation, params, lambda client, name: getattr(client, name)(**params)
@@ -124,11 +124,11 @@ class Asking:
         """The answer to one call, None where the service says by one of these codes that there is no such thing.
 
         Raises:
-            Asked: it failed in another way.
+            QueryFailed: it failed in another way.
         """
         try:
             return self.one(service, operation, **params)
-        except Asked as error:
+        except QueryFailed as error:
             if error.code in absent:
                 return None
             raise
@@ -137,7 +137,7 @@ class Asking:
         """All pages of a list; an empty one where the service says by one of the codes `absent` that there is none.
 
         Raises:
-            Asked: a page failed.
+            QueryFailed: a page failed.
         """
 
         def call(client: Any, name: str) -> list[Any]:
@@ -147,7 +147,7 @@ class Asking:
 
         try:
             answer: list[Any] = self._call(service, operation, params, call)
-        except Asked as error:
+        except QueryFailed as error:
             if error.code in absent:
                 return []
             raise
@@ -160,7 +160,7 @@ class Asking:
         for item, future in started:
             try:
                 done.append((item, future.result()))
-            except Asked as error:
+            except QueryFailed as error:
                 self.failures.append(error.failure)
         return done
 
@@ -178,4 +178,4 @@ class Asking:
             what = failure(error, _IAM_ACTIONS.get(action, action))
             if what is None:
                 raise
-            raise Asked(what, error_code(error)) from error
+            raise QueryFailed(what, error_code(error)) from error

@@ -22,17 +22,17 @@ def copied(original: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     return {**changes, "spec": merge_patch(original.get("spec"), changes.get("spec") or {}, by_name=True)}
 
 
-class BorrowedFields(ObjectGroup):
+class ExistingObjectFields(ObjectGroup):
     """Fields of objects that others made: set by server-side apply, and given back instead of deleted."""
 
     always_recorded = True
 
     def release(
-        self, refs: Iterable[ObjectRef], mine: Collection[Owner], *, retain: bool = False, wait: bool = True
+        self, refs: Iterable[ObjectRef], own_owners: Collection[Owner], *, retain: bool = False, wait: bool = True
     ) -> None:
         """Give the fields back: they become what they were before, or unset."""
         if not retain:
-            release_all(self._client, self._discovery, list(refs), Wanted(frozenset(mine), fields=True))
+            release_all(self._client, self._discovery, list(refs), Wanted(frozenset(own_owners), fields=True))
 
     def _claim(self, ref: ObjectRef, current: Mapping[str, Any] | None) -> Claim:
         if current is None:

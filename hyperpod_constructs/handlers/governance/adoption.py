@@ -23,7 +23,7 @@ CALL_SECONDS = 240.0
 _UNDO_SECONDS = 60.0
 
 
-class Taking:
+class Adoption:
     """One event that makes or changes something. `held` says that CloudFormation believes it to be ours already."""
 
     def __init__(self, api: Api, clock: Clock, *, held: bool) -> None:
@@ -34,11 +34,11 @@ class Taking:
 
     def create(self) -> int:
         """Create it, unless an earlier delivery of this event did; the version that is waited for, 0 for a new one."""
-        return patiently(self._api, self._create, self._clock)
+        return retry_transient(self._api, self._create, self._clock)
 
     def update(self) -> int:
         """Update it, from whatever version it has when nobody else is at it; 0 when it had to be made again."""
-        return patiently(self._api, self._update, self._clock)
+        return retry_transient(self._api, self._update, self._clock)
 
     def undo(self) -> None:
         """Give up what this event took or created; what carried our mark before is left."""
@@ -46,7 +46,7 @@ class Taking:
             return
         try:
             retrying(
-                lambda: give_up(self._api, self._api.find()),
+                lambda: disown(self._api, self._api.find()),
                 self._clock,
                 self._clock.monotonic() + _UNDO_SECONDS,
                 also=lambda error: code(error) == "ConflictException",
@@ -109,7 +109,7 @@ class Taking:
         return self._api.update(live)
 
 
-def give_up(api: Api, live: Live | None) -> None:
+def disown(api: Api, live: Live | None) -> None:
     """Take our mark away; delete it when nobody else owns it, otherwise it becomes what the others want."""
     if live is None:
         return
@@ -132,7 +132,7 @@ def give_up(api: Api, live: Live | None) -> None:
     log.info("%s: given up", api.name)
 
 
-def patiently(api: Api, attempt: Callable[[], T], clock: Clock) -> T:
+def retry_transient(api: Api, attempt: Callable[[], T], clock: Clock) -> T:
     """Try again what passes. Raises `GovernanceError`."""
     try:
         # a conflict is another change of the same cluster, or a version that moved on: read again, try again
@@ -140,9 +140,9 @@ def patiently(api: Api, attempt: Callable[[], T], clock: Clock) -> T:
             attempt, clock, clock.monotonic() + CALL_SECONDS, also=lambda error: code(error) == "ConflictException"
         )
     except ClientError as error:
-        raise GovernanceError(said(api, error)) from None
+        raise GovernanceError(service_message(api, error)) from None
 
 
-def said(api: Api, error: ClientError) -> str:
+def service_message(api: Api, error: ClientError) -> str:
     """What the service said, about what."""
     return f"{api.kind} {api.name!r}: {error.response.get('Error', {}).get('Message') or error} ({code(error)})"

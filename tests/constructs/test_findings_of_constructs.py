@@ -1,0 +1,193 @@
+"""What rules say about arguments of single constructs, and errors that name what was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from aws_cdk import App, CfnParameter, Environment, Stack
+from aws_cdk import aws_iam as iam
+from platform_parts import SYSTEM, make_cluster, synthesize
+from pydantic import ValidationError
+
+from hyperpod_constructs import (
+    Alarms,
+    Bucket,
+    Cluster,
+    ClusterSchedulerConfig,
+    ComputeQuota,
+    HyperPodAlarms,
+    HyperPodBucket,
+    HyperPodCluster,
+    HyperPodEks,
+    HyperPodFileSystem,
+    HyperPodNetwork,
+    InferenceOperator,
+    InferenceOperatorAddon,
+    InstanceGroup,
+    Job,
+    Logs,
+    LustreFileSystem,
+    MountpointS3,
+    MountpointS3CsiAddon,
+    PrometheusWorkspace,
+    QuotaResource,
+    Team,
+    TrainingJob,
+    compile_job,
+)
+from hyperpod_constructs.constructs.addons import EksAddon
+from hyperpod_constructs.core.findings import InvalidSpec
+
+TEAM = Team(name="vision", quota=[QuotaResource(instance_type="ml.m5.4xlarge", count=1)])
+TRAIN = Job(name="train", image="a/b:1", instance_type="ml.m5.4xlarge", nodes=1, command=["a"])
+
+
+def texts(build: Callable[[Stack], object], *, region: str = "us-west-2") -> list[str]:
+    """First lines of the errors of an app, in the order of its constructs."""
+    stack = Stack(App(analytics_reporting=False), "Test", env=Environment(region=region, account="222233334444"))
+    build(stack)
+    return [text.splitlines()[0] for each in stack.node.find_all() for text in each.node.validate()]
+
+
+def warnings(build: Callable[[Stack], object]) -> list[str]:
+    """Warnings of an app that come from a rule."""
+    stack = Stack(App(analytics_reporting=False), "Test", env=Environment(region="us-west-2", account="222233334444"))
+    build(stack)
+    found: list[str] = []
+    for each in stack.node.find_all():
+        each.node.validate()
+        found += [entry.data for entry in each.node.metadata if entry.type == "aws:cdk:warning"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"), [("ClusterSchedulerConfig", ClusterSchedulerConfig), ("ComputeQuota", ComputeQuota)]
+)
+def test_a_type_that_the_region_does_not_have_is_an_error_of_its_construct(kind: str, made: type) -> None:
+    options = {"team": TEAM} if made is ComputeQuota else {}
+
+    def build(stack: Stack, prefix: str) -> None:
+        network = HyperPodNetwork(stack, "Network", zones=[f"{prefix}-az1", f"{prefix}-az2"])
+        eks = HyperPodEks(stack, "Eks", network=network)
+        cluster = HyperPodCluster(stack, "HyperPod", vpc=network, eks_cluster=eks, instance_groups=[SYSTEM])
+        made(stack, "Native", cluster=cluster, through="native", **options)
+
+    for region, zones, missing in (
+        ("eu-north-1", "eun1", "ComputeQuota"),
+        ("us-west-2", "usw2", "ClusterSchedulerConfig"),
+    ):
+        found = [
+            text for text in texts(lambda stack, zones=zones: build(stack, zones), region=region) if "HP602" in text
+        ]
+        message = f"error HP602 Test/Native.through: native, but {region} does not have AWS::SageMaker::{kind}"
+        assert found == ([message] if kind == missing else [])
+
+
+def test_data_that_only_one_of_two_settings_allows_to_delete_is_a_warning() -> None:
+    def build(stack: Stack) -> None:
+        cluster = make_cluster(stack)
+        HyperPodBucket(stack, "Alone", bucket=Bucket(name="alone", removal="destroy"))
+        HyperPodBucket(stack, "Both", bucket=Bucket(name="both", removal="destroy"), allow_data_loss=True)
+        system = LustreFileSystem(name="data", removal="destroy")
+        HyperPodFileSystem(stack, "Data", cluster=cluster, file_system=system)
+        PrometheusWorkspace(stack, "Metrics", retain=False)
+        PrometheusWorkspace(stack, "Kept")
+
+    found = [text.partition(":")[0] for text in warnings(build) if "allow_data_loss" in text]
+    assert found == ["Test/Alone", "Test/Data", "Test/Metrics"]
+
+
+def test_jobs_that_would_be_one_object_are_an_error_and_others_of_one_name_are_not() -> None:
+    def build(stack: Stack, *more: Job) -> None:
+        cluster = make_cluster(stack)
+        for index, job in enumerate([TRAIN, *more]):
+            TrainingJob(stack, f"Job{index}", cluster=cluster, job=job)
+
+    same = "error HP750 Test/Job1.name: 'train' is also the name of Test/Job0"
+    assert [text for text in texts(lambda stack: build(stack, TRAIN)) if "HP750" in text] == [same]
+    changed = TRAIN.model_copy(update={"image": "a/b:2"})
+    assert not [text for text in texts(lambda stack: build(stack, changed)) if "HP750" in text]
+    fixed = [TRAIN.model_copy(update={"on_change": "replace", "image": f"a/b:{tag}"}) for tag in (1, 2)]
+    second = "error HP750 Test/Job2.name: 'train' is also the name of Test/Job1"
+    assert [text for text in texts(lambda stack: build(stack, *fixed)) if "HP750" in text] == [second]
+
+
+NOT_AN_ARN: dict[str, Callable[[Stack], object]] = {
+    "HP318 cluster.execution_role_arn": lambda stack: make_cluster(
+        stack, Cluster(instance_groups=[SYSTEM], execution_role_arn="Nodes")
+    ),
+    "HP318 cluster.instance_groups[1].execution_role_arn": lambda stack: make_cluster(stack).add_instance_group(
+        InstanceGroup(name="more", instance_type="ml.m5.4xlarge", count=1, execution_role_arn="Nodes")
+    ),
+    "HP318 addons.mountpoint_s3_csi.role_arn": lambda stack: MountpointS3CsiAddon(
+        stack, "Addon", cluster=make_cluster(stack), settings=MountpointS3(role_arn="Driver")
+    ),
+    "HP318 addons.inference_operator.role_arn": lambda stack: InferenceOperatorAddon(
+        stack, "Addon", cluster=make_cluster(stack), settings=InferenceOperator(role_arn="Operator")
+    ),
+    "HP820 addons.observability.workspace_arn": lambda stack: PrometheusWorkspace(
+        stack, "Metrics", workspace_arn="my-workspace"
+    ),
+    "HP820 addons.observability.alarms.topic_arn": lambda stack: HyperPodAlarms(
+        stack, "Alarms", cluster=make_cluster(stack), alarms=Alarms(topic_arn="my-topic")
+    ),
+    "HP351 storage.buckets[0].kms_key_arn": lambda stack: HyperPodBucket(
+        stack, "Data", bucket=Bucket(name="data", kms_key_arn="alias/data")
+    ),
+}
+
+
+@pytest.mark.parametrize("wanted", NOT_AN_ARN)
+def test_a_text_that_is_not_an_arn_is_a_finding_instead_of_cdks_error(wanted: str) -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        synthesize(NOT_AN_ARN[wanted])
+    assert str(refused.value).startswith(f"error {wanted}: ")
+
+
+def test_log_settings_are_checked() -> None:
+    def build(stack: Stack) -> None:
+        network = HyperPodNetwork(stack, "Network", zones=["usw2-az1", "usw2-az2"])
+        HyperPodEks(stack, "Eks", network=network, log_settings=Logs(retention_days=100))
+
+    (text,) = [text for text in texts(build) if "HP028" in text]
+    assert text.startswith("error HP028 logs.retention_days: 100 is not a valid retention")
+
+
+def test_an_add_on_without_a_key_is_told_how_to_be_made() -> None:
+    def build(stack: Stack) -> None:
+        EksAddon(stack, "Agent", key="aws-guardduty-agent", eks_cluster=make_cluster(stack).eks_cluster)
+
+    with pytest.raises(LookupError) as refused:
+        synthesize(build)
+    assert str(refused.value) == (
+        "unknown EKS add-on 'aws-guardduty-agent': its key must be one of `addons` in a config; "
+        "use aws_eks_v2.CfnAddon for others"
+    )
+
+
+def test_a_misspelled_field_is_answered_with_the_nearest_or_all() -> None:
+    for model, name, cure in (
+        (InstanceGroup, "instance_typ", "did you mean 'instance_type'?"),
+        (Cluster, "name", "did you mean 'cluster_name'?"),
+        (Alarms, "zebra", "its fields are emails, node_failures_per_hour, topic_arn"),
+    ):
+        with pytest.raises(ValidationError) as refused:
+            model(**{name: "x"})
+        (error,) = refused.value.errors()
+        assert (error["loc"], error["msg"]) == ((name,), f"is not a field of {model.__name__}: {cure}")
+
+
+def test_a_name_with_a_hash_of_tokens_needs_a_stack() -> None:
+    stack = Stack(App(analytics_reporting=False), "Test")
+    image = CfnParameter(stack, "Image").value_as_string
+    job = TRAIN.model_copy(update={"image": image})
+    with pytest.raises(ValueError, match=r"^train: some values are known only at deploy time"):
+        compile_job(job)
+    names = {compile_job(job, resolve=stack.resolve)["metadata"]["name"]}
+    later = iam.Role(stack, "Role", assumed_by=iam.AccountRootPrincipal()).role_arn
+    assert later
+    names.add(compile_job(job, resolve=stack.resolve)["metadata"]["name"])
+    assert len(names) == 1
+    fixed = job.model_copy(update={"on_change": "replace"})
+    assert compile_job(fixed)["metadata"]["name"] == "train"

@@ -162,14 +162,14 @@ def test_table() -> None:
         "  addons.x.versions          -v1 (1.34 to ?), +v2 (? to ?)",
         "limits.json",
         "  limits.tags.value          50  ->  51",
-        "  allowed.fair_share.values  another order",
+        "  allowed.fair_share.values  different order",
         f"  allowed.long               {'x' * 77}...  ->  -",
     ]
     assert table([]) == ""
 
 
 def test_a_session_needs_a_region() -> None:
-    with pytest.raises(ValueError, match="needs a region"):
+    with pytest.raises(ValueError, match="requires a region"):
         refresh(session=object())
 
 

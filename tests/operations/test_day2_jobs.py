@@ -137,7 +137,7 @@ def test_a_companion_that_exists_is_left_alone_and_one_with_other_content_is_tol
     run("jobs", "submit", file)
     result = run("jobs", "submit", other)
     assert result.exit_code == 1
-    assert "ConfigMap default/script exists with other content" in result.output
+    assert "ConfigMap default/script exists with different content" in result.output
     other.write_text((GUIDES_MANIFEST + COMPANION).replace("my-training-job", "second"))
     result = run("jobs", "submit", other)
     assert (result.exit_code, "ConfigMap script: unchanged" in result.stderr) == (0, True)
@@ -238,7 +238,7 @@ def test_a_job_is_found_by_its_name_before_the_hash(api, run):
     job(api, "llama-ffffffff")
     result = run("jobs", "describe", "llama")
     assert result.exit_code == 1
-    assert "say --namespace and --kind, or the whole name" in result.output
+    assert "use --namespace and --kind, or the full name" in result.output
 
 
 def test_no_such_job(api, run):
@@ -365,4 +365,4 @@ def test_refusals_have_a_cure(api, run):
     result = run("jobs", "list")
     assert result.exit_code == 1
     assert "Forbidden: not you" in result.output
-    assert "fix: ask for an access entry" in result.output
+    assert "fix: request an access entry" in result.output

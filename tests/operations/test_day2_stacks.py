@@ -225,7 +225,7 @@ def test_retain_says_which_stack_where_several_have_it(account, run, clock):
         account.stacks[name]["StackStatus"] = "DELETE_FAILED"
     result = run("stacks", "delete", "research", "--retain", "Using", "--yes")
     assert result.exit_code == 2
-    assert "name one: research-Addons/Using" in result.output
+    assert "specify one: research-Addons/Using" in result.output
     both = ("--retain", "research-Addons/Using", "--retain", "research-HyperPod/Using")
     assert run("stacks", "delete", "research", *both, "--yes").exit_code == 0
     assert {name: kept for name, kept in account.deleted if kept} == {

@@ -149,7 +149,7 @@ def test_an_addon_that_lags_behind_blocks_and_says_what_to_do_meanwhile():
     ]
     [step] = plan(platform, "1.35", supports=lagging).steps
     assert [gate.name for gate in step.blocked_by] == [GOVERNANCE]
-    assert step.blocked_by[0].meanwhile.startswith("stay on 1.34; or leave it out and take Kueue by Helm")
+    assert step.blocked_by[0].meanwhile.startswith("stay on 1.34; or remove it and use Kueue installed by Helm")
 
 
 def test_a_version_that_is_out_of_support_blocks():
@@ -173,7 +173,7 @@ def test_pinned_addon_versions_are_part_of_the_change(aws, run, tmp_path):
     assert step["change"]["addons.training_operator.version"] == "v1.3.0-eksbuild.1"
     gate = next(gate for gate in step["gates"] if gate["name"] == OPERATOR)
     assert gate["state"] == "ready"
-    assert "v1.2.0-eksbuild.1 does not fit 1.34" in gate["detail"]
+    assert "v1.2.0-eksbuild.1 does not support 1.34" in gate["detail"]
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_live_the_insights_of_eks_are_gates(live, run, config, status, state):
     ("versions", "state", "text"),
     [
         ({"v1": ["1.34", "1.35"]}, "ready", "v1 is installed, not by this config, and supports 1.35"),
-        ({"v1": ["1.34"], "v2": ["1.35"]}, "ready", "bring it to v2 for 1.35"),
+        ({"v1": ["1.34"], "v2": ["1.35"]}, "ready", "update it to v2 for 1.35"),
         ({"v1": ["1.34"]}, "blocked", "no version for 1.35"),
     ],
 )
@@ -241,13 +241,13 @@ def test_nothing_to_do(run, config):
 @pytest.mark.parametrize(
     ("source", "target", "text"),
     [
-        ("1.35", "1.33", "EKS goes back one minor version within 7 days of an upgrade"),
+        ("1.35", "1.33", "EKS can roll back one minor version, within 7 days of an upgrade"),
         ("1.35", "latest", "'latest' is not a valid Kubernetes version"),
         ("1.35", "2.1", "no upgrade path is known from 1.35 to 2.1"),
         (
             "1.35",
             "1.99",
-            "no Kubernetes 1.99 of EKS is known, only 1.29, 1.30, 1.31, 1.32, 1.33, 1.34, 1.35, 1.36, 1.37",
+            "Kubernetes 1.99 is not a known EKS version; known versions: 1.29, 1.30, 1.31, 1.32, 1.33, 1.34, 1.35, 1.36, 1.37",
         ),
     ],
 )

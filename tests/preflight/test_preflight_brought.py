@@ -48,7 +48,7 @@ A, B = subnet("subnet-a", "usw2-az1"), subnet("subnet-b", "usw2-az2")
             "network.existing.node_subnets[1]",
             "subnet-b has 400 free IP addresses, but the nodes use up to 405 (workers 5 x 81)",
         ),
-        ("HP930", {"groups": []}, "network.existing.security_group_id", "there is no security group sg-nodes"),
+        ("HP930", {"groups": []}, "network.existing.security_group_id", "security group sg-nodes does not exist"),
         ("HP931", {"groups": [group("sg-nodes", VpcId="vpc-2")]}, "network.existing.security_group_id", "not in vpc-1"),
         (
             "HP935",
@@ -64,7 +64,7 @@ A, B = subnet("subnet-a", "usw2-az1"), subnet("subnet-b", "usw2-az2")
                 ]
             },
             "network.existing.security_group_id",
-            "a rule for 0.0.0.0/0 does not count for EFA",
+            "a rule for 0.0.0.0/0 does not apply to EFA",
         ),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_live_node_counts_for_one_group_only(aws):
     cluster = workers()
     cluster["instance_groups"].append({**cluster["instance_groups"][1], "name": "more"})
     finding = said(look(aws, brought(cluster=cluster)), "HP932")
-    assert "200 free addresses, the nodes take up to 486 (workers 1 x 81, more 5 x 81)" in finding.message
+    assert "200 free IP addresses, but the nodes use up to 486 (workers 1 x 81, more 5 x 81)" in finding.message
 
 
 def test_endpoints_of_a_network_without_a_way_out_follow_the_features_of_the_core(aws):
@@ -192,7 +192,7 @@ def test_endpoints_that_do_not_let_nodes_in(aws):
     closed(aws, BASE, groups=[{"GroupId": "sg-endpoints", "IpPermissions": []}])
     found = [f for f in look(aws, brought()) if f.rule == "HP934"]
     assert len(found) == len(BASE)
-    assert "does not let sg-nodes in on port 443" in found[0].message
+    assert "does not allow sg-nodes on port 443" in found[0].message
 
 
 def test_endpoints_without_private_names(aws):

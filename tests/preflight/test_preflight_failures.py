@@ -236,6 +236,6 @@ def test_an_answer_that_a_check_does_not_understand(aws, caplog):
     found = look(aws, new(account="999999999999"))
     assert ids(found) == ["HP908", "HP907"]
     finding = said(found, "HP907")
-    assert finding.message.startswith("the check itself failed: ValueError: not a Kubernetes version: 'one'")
+    assert finding.message.startswith("the check itself failed: ValueError: 'one' is not a valid Kubernetes version")
     assert "Kubernetes version" in finding.consequence
     assert "Traceback" in caplog.text

@@ -201,7 +201,12 @@ def test_a_training_plan_that_fits(aws):
         ("HP922", plan(Status="Expired"), "training_plan_arn", "training plan big is Expired"),
         ("HP922", plan(Status="Scheduled"), "training_plan_arn", "training plan big is Scheduled"),
         ("HP923", plan(part={"AvailabilityZoneId": "usw2-az3"}), "availability_zone_id", "capacity is in usw2-az3"),
-        ("HP923", plan(part={"InstanceType": "ml.p5en.48xlarge"}), "instance_type", "the plan holds ml.p5en.48xlarge"),
+        (
+            "HP923",
+            plan(part={"InstanceType": "ml.p5en.48xlarge"}),
+            "instance_type",
+            "the plan contains ml.p5en.48xlarge",
+        ),
         ("HP924", plan(TotalInstanceCount=3), "count", "4 instances required, but the plan has 3"),
         ("HP924", plan(UnhealthyInstanceCount=1), "count", "the plan has 4 of which 1 are unhealthy"),
     ],
@@ -219,4 +224,4 @@ def test_a_training_plan_that_is_not_there(aws):
         raise AwsFault("ResourceNotFound", "no plan")
 
     aws.on("sagemaker", "DescribeTrainingPlan", absent)
-    assert "there is no training plan" in said(look(aws, new(cluster=PLANNED)), "HP922").message
+    assert "does not exist in this account and region" in said(look(aws, new(cluster=PLANNED)), "HP922").message

@@ -122,7 +122,7 @@ def test_names_in_use(aws):
 
 def test_stacks_of_others_with_our_names(aws):
     has_stacks(aws, stack("research-Network", platform=None), stack("other-Network", platform=None))
-    assert "there is a stack research-Network that is not one" in said(look(aws, new()), "HP956").message
+    assert "the stack research-Network exists and does not belong" in said(look(aws, new()), "HP956").message
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_permissions_of_the_roles_that_deploy(aws):
     aws.on("iam", "SimulatePrincipalPolicy", denying("sagemaker:CreateCluster"))
     finding = said(look(aws, new()), "HP958")
     executor = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
-    assert finding.message == f"CloudFormation's execution role ({executor}) may not: sagemaker:CreateCluster"
+    assert finding.message == f"CloudFormation's execution role ({executor}) is not allowed: sagemaker:CreateCluster"
     asked = {it["PolicySourceArn"]: it for it in aws.asked("iam", "SimulatePrincipalPolicy")}
     assert asked[f"arn:aws:iam::{ACCOUNT}:user/me"]["ActionNames"] == ["sts:AssumeRole"]
     assert "iam:PassRole" in asked[executor]["ActionNames"]
@@ -164,4 +164,4 @@ def test_without_bootstrap_the_caller_deploys(aws):
     aws.on("sts", "GetCallerIdentity", {"Account": ACCOUNT, "Arn": session, "UserId": "A"})
     aws.on("iam", "GetRole", role(admin))
     aws.on("iam", "SimulatePrincipalPolicy", denying("eks:CreateAccessEntry"))
-    assert f"the caller ({admin}) may not: eks:CreateAccessEntry" in said(look(aws, new()), "HP958").message
+    assert f"the caller ({admin}) is not allowed: eks:CreateAccessEntry" in said(look(aws, new()), "HP958").message

@@ -247,7 +247,8 @@ def test_nothing_to_do(run, config):
         (
             "1.35",
             "1.99",
-            "Kubernetes 1.99 is not a known EKS version; known versions: 1.29, 1.30, 1.31, 1.32, 1.33, 1.34, 1.35, 1.36, 1.37",
+            "Kubernetes 1.99 is not a known EKS version; known versions: 1.29, 1.30, 1.31, 1.32, 1.33, 1.34, 1.35, 1.36, "
+            "1.37",
         ),
     ],
 )

@@ -161,7 +161,7 @@ def key_policy(*who: str) -> dict[str, str]:
         (
             {"KeySpec": "RSA_2048"},
             f"arn:aws:iam::{ACCOUNT}:root",
-            "is RSA_2048; volumes and secrets need a symmetric key",
+            "is RSA_2048; volumes and secrets require a symmetric key",
         ),
         (
             {"KeyState": "Enabled"},

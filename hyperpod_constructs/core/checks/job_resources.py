@@ -311,12 +311,8 @@ def efa(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has no EFA")
         elif node_type.efa_interfaces is None:
             message = f"the number of EFA interfaces of {node_type.name} is unknown; {part.efa} cannot be checked"
-            yield Problem(
-                f"{prefix}efa",
-                message,
-                "Compare {prefix}efa with a node's allocatable vpc.amazonaws.com/efa.",
-                severity=Severity.NOTE,
-            )
+            cure = "Compare it with a node's allocatable vpc.amazonaws.com/efa."
+            yield Problem(f"{prefix}efa", message, cure, severity=Severity.NOTE)
         elif part.efa > node_type.efa_interfaces:
             yield Problem(
                 f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has {node_type.efa_interfaces}"

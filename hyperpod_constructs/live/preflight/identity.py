@@ -218,8 +218,8 @@ def keys(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         document = json.loads(policy["Policy"])
         users = [role.arn for role in _roles(platform) if role.kind == "execution"]
         if not _delegates(document, arn) and not _grants(document, users):
-            who = f"nor {', '.join(dict.fromkeys(users))}" if users else "required by roles of the platform"
-            message = f"the policy of KMS key {arn} does not delegate to the account's IAM policies, {who}"
+            who = f" or allow {', '.join(dict.fromkeys(users))}" if users else ", which roles of the platform require"
+            message = f"the policy of KMS key {arn} does not delegate to the account's IAM policies{who}"
             yield "HP954", Problem(path, message, "allow kms:CreateGrant and kms:DescribeKey in the key policy")
 
 

@@ -85,7 +85,7 @@ class QueryCache:
 
 
 class QueryFailed(Exception):
-    """A call failed, in a way that AWS or the network is to blame for."""
+    """Raised if a request fails because of AWS or the network."""
 
     def __init__(self, what: Failure, code: str) -> None:
         super().__init__(str(what))
@@ -94,7 +94,7 @@ class QueryFailed(Exception):
 
 
 class AwsQueries:
-    """What one probe asks with. Operations have their names in the API, such as `DescribeSubnets`."""
+    """The requests of one probe. Operations have their API names, such as `DescribeSubnets`."""
 
     def __init__(self, questions: QueryCache) -> None:
         self._questions = questions
@@ -110,10 +110,10 @@ class AwsQueries:
         return self._questions.clients[service]
 
     def one(self, service: str, operation: str, **params: Any) -> Mapping[str, Any]:
-        """The answer to one call.
+        """Returns the response to one request.
 
         Raises:
-            QueryFailed: it failed.
+            QueryFailed: the request failed.
         """
         answer: Mapping[str, Any] = self._call(
             service, operation, params, lambda client, name: getattr(client, name)(**params)
@@ -121,10 +121,10 @@ class AwsQueries:
         return answer
 
     def find(self, service: str, operation: str, absent: Iterable[str], **params: Any) -> Mapping[str, Any] | None:
-        """The answer to one call, None where the service says by one of these codes that there is no such thing.
+        """Returns the response to one request, None for one of these error codes, which mean that it does not exist.
 
         Raises:
-            QueryFailed: it failed in another way.
+            QueryFailed: the request failed with another error.
         """
         try:
             return self.one(service, operation, **params)
@@ -134,10 +134,10 @@ class AwsQueries:
             raise
 
     def all(self, service: str, operation: str, key: str, *, absent: Iterable[str] = (), **params: Any) -> list[Any]:
-        """All pages of a list; an empty one where the service says by one of the codes `absent` that there is none.
+        """Returns all pages of a list; an empty list for one of the error codes `absent`.
 
         Raises:
-            QueryFailed: a page failed.
+            QueryFailed: a request failed.
         """
 
         def call(client: Any, name: str) -> list[Any]:

@@ -6,9 +6,9 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
+from typing import Any, cast
 
 _ROOMS = {
     "assembly": ("graph", "nag", "stacks", "synth"),
@@ -26,15 +26,22 @@ _PACKAGE = __name__.rpartition(".")[0]
 _MOVED = {f"{_PACKAGE}.{name}": f"{_PACKAGE}.{room}.{name}" for room, names in _ROOMS.items() for name in names}
 
 
-class _Finder(MetaPathFinder, InspectLoader):
-    """Finds `hyperpod_constructs.<name>` where it is now; also for `python -m`."""
+class _Finder:
+    """Finds `hyperpod_constructs.<name>` where it is now; also for `python -m`.
+
+    It has the methods of `MetaPathFinder` and `InspectLoader`, which are not its bases: importing them takes longer than
+    the rest of this package.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if self._new_name(fullname) is None:
             return None
-        return ModuleSpec(fullname, self)
+        return ModuleSpec(fullname, cast(Any, self))
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Python makes the module."""
 
     @staticmethod
     def _new_name(fullname: str) -> str | None:

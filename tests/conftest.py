@@ -7,6 +7,8 @@ time of a synth; tests/test_gate.py switches it on). There is one jsii process; 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +24,15 @@ os.environ.pop("CDK_CONTEXT_JSON", None)
 use_packaged_node()
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no timed tests
 settings.load_profile("busy")
+tempfile.gettempdir()  # stays what it is in this process: pytest keeps the folders of its last runs
+# where an app without `outdir` puts its cloud assembly
+os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="hyperpod-tests-")
 collect_ignore_glob = ["**/conftest.py"]  # doctests are not looked for in them: several folders at once would clash
+
+
+def pytest_unconfigure() -> None:
+    """Remove what Node.js and other processes left in their temporary folder."""
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

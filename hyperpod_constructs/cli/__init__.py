@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 from typing import Any
@@ -10,14 +9,14 @@ from typing import Any
 import click
 
 from .lazy import Commands, LazyGroup
+from .process import end
 
 # pydantic searches every installed package for plugins; none is used here, and the search takes longer than importing
 # this package
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-# disables garbage collection: modules and classes are never freed, and collecting takes a twentieth of a command's time
+# collects garbage rarely: classes are never freed, and looking for garbage in them takes a twentieth of a command's time
 gc.set_threshold(100_000)
-atexit.register(gc.disable)
 
 COMMANDS: Commands = {
     "init": ("project", "Write an app: config, CDK app, test."),
@@ -52,6 +51,9 @@ class Hyperpod(LazyGroup):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the command line. Unhandled exceptions become one sentence; HYPERPOD_DEBUG=1 shows the traceback."""
+        if not args and "args" not in kwargs:  # called as the process, not by a test
+            with end():
+                return self.main(args=None, **kwargs)
         try:
             return super().main(*args, **kwargs)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

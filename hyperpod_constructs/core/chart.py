@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..handlers.helm.subcharts import digest_key
+from ..handlers.shared.digests import digest_key
 from .catalog import InstanceType, find_instance_type, find_region, label, mirror_images
 from .catalog._files import load
 from .overlay import overlay

@@ -19,7 +19,8 @@ from ..handlers.helm.binary import Helm
 from ..handlers.helm.errors import ChartError
 from ..handlers.helm.folder import content_digest, files_of, verify
 from ..handlers.helm.source import download, pull_subchart
-from ..handlers.helm.subcharts import Dependency, digest_key, drop_duplicates, resolve
+from ..handlers.helm.subcharts import Dependency, drop_duplicates, resolve
+from ..handlers.shared.digests import digest_key
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """EKS add-ons. A key in `addons:` enables an add-on; `{}` uses its defaults."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

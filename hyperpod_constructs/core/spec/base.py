@@ -2,9 +2,10 @@
 
 The same object is built from YAML, from keyword arguments of a construct and from the official CLI's config files.
 Models define structure and types; rules in `checks` validate meaning.
-"""
 
-from __future__ import annotations
+Modules of specs have no `from __future__ import annotations`: pydantic would evaluate 700 annotations from strings, a
+fifth of the import time of these modules.
+"""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -56,7 +57,7 @@ class DeployTimeNumber(int):
     token: float
     maximum: int
 
-    def __new__(cls, token: float, minimum: int, maximum: int) -> DeployTimeNumber:
+    def __new__(cls, token: float, minimum: int, maximum: int) -> Self:
         """Creates a number for a token whose value is between `minimum` and `maximum`."""
         made = super().__new__(cls, minimum)
         made.token, made.maximum = token, maximum

@@ -1,7 +1,5 @@
 """The HyperPod cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

@@ -1,10 +1,8 @@
 """The HyperPod dependency chart, and the sources of Helm charts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Tag, field_validator, model_validator
@@ -56,7 +54,7 @@ class GitChart(_PinnedByDigest):
         return _matching(_COMMIT, "full commit (40 hexadecimal digits)", value)
 
     @model_validator(mode="after")
-    def _check_address(self) -> GitChart:
+    def _check_address(self) -> Self:
         address = self.archive
         if not is_token(address) and not address.startswith("https://"):
             raise ValueError(f"a chart's archive must be downloaded over https, not from {address!r}")
@@ -224,7 +222,7 @@ class DependencyChart(SpecModel):
         return value
 
     @model_validator(mode="after")
-    def _one_gpu_plugin(self) -> DependencyChart:
+    def _one_gpu_plugin(self) -> Self:
         if self.gpu_operator and self.nvidia_device_plugin:
             raise ValueError(
                 "gpu_operator includes its own device plugin, which conflicts with this one; remove "

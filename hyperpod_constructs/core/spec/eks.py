@@ -1,7 +1,5 @@
 """The EKS cluster that orchestrates the HyperPod cluster, new or existing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

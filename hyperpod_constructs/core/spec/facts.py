@@ -1,7 +1,5 @@
 """Facts that a user states to override the catalog: newer than this package, or not published."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Task governance: one scheduler configuration per cluster, and one compute quota per team."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Literal
 
 from .arns import PrincipalArn
@@ -146,7 +144,7 @@ class Governance(SpecModel):
         """
         return next((team.namespace for team in self.teams if team.name == name), name)
 
-    def completed(self, job: Job) -> Job:
+    def completed(self, job: "Job") -> "Job":
         """Returns a job with its team's priority, if the team is configured and the job does not set a priority."""
         team = next((team for team in self.teams if team.name == job.team), None)
         if team is None or team.priority is None or job.priority or job.workload_priority_class:

@@ -1,7 +1,5 @@
 """Instance groups of a HyperPod cluster, ordinary and restricted."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """Limits that isolate the pods of a team in the team's namespace."""
 
-from __future__ import annotations
-
 from .base import Change, ListOf, SpecModel, field
 
 NVME = "/opt/dlami/nvme"

@@ -1,7 +1,5 @@
 """Training jobs: one model for three kinds of Kubernetes objects."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal

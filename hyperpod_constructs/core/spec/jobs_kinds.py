@@ -3,8 +3,6 @@
 A separate module, because building a class with so many fields takes milliseconds.
 """
 
-from __future__ import annotations
-
 from .base import Change, field
 from .jobs import Job, JobKind
 

@@ -1,9 +1,7 @@
 """Parts of a job's pods other than the main container's resources: environment, volumes, containers, security."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -108,7 +106,7 @@ class JobVolume(SpecModel):
         """
         return tuple(name for name in SOURCES if getattr(self, name) is not None)
 
-    def is_same_volume(self, other: JobVolume) -> bool:
+    def is_same_volume(self, other: Self) -> bool:
         """Whether another entry is an additional mount of this volume."""
         names = ("name", *SOURCES, "host_path_type", "file_mode", "files")
         return all(getattr(self, name) == getattr(other, name) for name in names)

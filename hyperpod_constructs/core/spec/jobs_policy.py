@@ -1,7 +1,5 @@
 """How a job is run, retried, monitored, scaled and cleaned up."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

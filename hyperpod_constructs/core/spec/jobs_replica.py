@@ -1,7 +1,5 @@
 """Fields that can differ between the replica specs of a job: resources, and all other parts of a pod."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

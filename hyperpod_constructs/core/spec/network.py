@@ -1,7 +1,5 @@
 """The network: a new VPC with two or more availability zones, or an existing one."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from .base import Change, ListOf, SpecModel, field

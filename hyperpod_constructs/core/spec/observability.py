@@ -1,7 +1,5 @@
 """HyperPod observability: the add-on, its Prometheus workspace, Grafana and alarms."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """The whole platform: the content of one config file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Storage: FSx for Lustre file systems with their volumes, and S3 buckets."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from .arns import KeyArn, KeyOrAliasArn

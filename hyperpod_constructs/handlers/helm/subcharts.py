@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..shared.digests import digest_key
 from ..shared.merge import merge_patch
 from .errors import ChartError
 from .folder import top_folder
@@ -131,15 +132,6 @@ def is_enabled(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     tags = values.get("tags")
     switches = [tags[tag] for tag in entry.get("tags") or [] if isinstance(tags, Mapping) and tag in tags]
     return True in switches or False not in switches
-
-
-def digest_key(name: str, version: str) -> str:
-    """The key of a sub-chart in a table of digests; a leading `v` of the version says nothing.
-
-    >>> digest_key("cert-manager", "v1.18.2")
-    'cert-manager 1.18.2'
-    """
-    return f"{name} {version.removeprefix('v')}"
 
 
 def _present(chart: Path, read_yaml: ReadYaml) -> tuple[dict[str, Path], dict[str, list[Path]]]:

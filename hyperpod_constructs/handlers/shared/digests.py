@@ -1,0 +1,12 @@
+"""Keys of tables of digests, for the function that installs charts and for the library that pins them."""
+
+from __future__ import annotations
+
+
+def digest_key(name: str, version: str) -> str:
+    """The key of a sub-chart in a table of digests; a leading `v` of the version says nothing.
+
+    >>> digest_key("cert-manager", "v1.18.2")
+    'cert-manager 1.18.2'
+    """
+    return f"{name} {version.removeprefix('v')}"

@@ -12,8 +12,8 @@ from ..core.spec.jobs import Job
 from .job_flags import job_flags, stated
 
 _HEAD = """\
-# A training job. `hyperpod jobs render {file}` prints what is applied,
-# `hyperpod explain job {file}` where each number comes from.
+# A training job. `hyperpod jobs render {file}` prints the manifest,
+# `hyperpod explain job {file}` the derivation of each number.
 """
 _START: dict[str, Any] = {
     "name": "my-training-job",

@@ -13,7 +13,7 @@ from .live import emit, facts, output_option, table
 from .validate import DEFAULT
 
 WIDTH = 80
-"""Columns of a terminal that output fits into."""
+"""Maximum width of the output in characters."""
 
 
 @click.command(short_help="Print the effective config: subnets, versions, roles, groups.")
@@ -54,7 +54,7 @@ def _text(found: dict[str, Any]) -> str:
 
 
 def _rows(records: list[dict[str, Any]]) -> str:
-    """A table without the columns that say nothing; records below each other where the table is too wide."""
+    """A table without empty columns; if the table is too wide, records below each other."""
     names = list(dict.fromkeys(name for record in records for name in record))
     names = [name for name in names if any(record.get(name) not in (None, False, []) for record in records)]
     rows = [[_cell(record.get(name)) for name in names] for record in records]

@@ -140,7 +140,7 @@ def _chart(platform: Platform) -> dict[str, Any]:
 
 
 def _source(chart: ChartSource | None) -> str:
-    """Where a chart comes from, in words that identify it."""
+    """The source of a chart, as text."""
     source = chart or pinned_chart()
     if isinstance(source, FolderChart):
         return f"folder {source.path}"

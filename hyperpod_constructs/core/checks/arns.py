@@ -57,7 +57,7 @@ def _about(ctx: Context, path: str, text: str, names: Names) -> Iterator[Problem
 
 
 def findings_about_arns(context: Context) -> list[Finding]:
-    """What the rules of this module find."""
+    """The findings of the rules in this module."""
     own = [rule for rule in active() if rule.function is not None and rule.function.__module__ == __name__]
     return [rule.finding(each) for rule in own if rule.applies_to(context) for each in rule.problems(context)]
 

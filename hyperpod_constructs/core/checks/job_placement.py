@@ -373,7 +373,7 @@ def unique_names(jobs: tuple[Job, ...], ctx: Context) -> Iterator[Problem]:
     for index, job in enumerate(jobs or ()):
         key: tuple[object, ...] = (job.kind, job.effective_namespace, job.name)
         if not ctx.whole and job.on_change == "new-object":
-            # constructs have ids of their own: only jobs of the same content are the same object
+            # constructs have separate IDs: only jobs with equal content are the same object
             key = (*key, repr(job))
         if key in seen:
             yield Problem(f"jobs[{index}].name", f"{job.name!r} is also the name of jobs[{seen[key]}]")
@@ -382,9 +382,9 @@ def unique_names(jobs: tuple[Job, ...], ctx: Context) -> Iterator[Problem]:
 
 describe(
     "HP751",
-    title="A job's name is read after the instance groups that Karpenter fills were added.",
+    title="A job's name is read after the instance groups that Karpenter scales are added.",
     severity=Severity.ERROR,
-    why="What refers to the name refers to an object that does not exist.",
+    why="References to the name refer to an object that does not exist.",
     cure="Add the instance groups to the cluster before job_name is read.",
     source="this project: jobs on such a cluster have an annotation, and the name has a hash of the content",
 )

@@ -110,7 +110,7 @@ class SpecModel(BaseModel):
             return super().__new__(cls)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other values of some fields; what was computed from the old ones is computed anew."""
+        """Returns a copy with other values of some fields; cached values are computed again."""
         copied = super().model_copy(update=update, deep=deep)
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[name]
@@ -118,7 +118,7 @@ class SpecModel(BaseModel):
 
 
 def _ensure_known(model: type[SpecModel], values: Mapping[str, Any]) -> None:
-    """Refuse keyword arguments that are not fields, with the nearest field or all of them."""
+    """Rejects keyword arguments that are not fields, and suggests the closest field or lists all."""
     from ..catalog import suggest
 
     names = {*model.model_fields, *(info.alias for info in model.model_fields.values() if info.alias)}
@@ -126,7 +126,7 @@ def _ensure_known(model: type[SpecModel], values: Mapping[str, Any]) -> None:
     for name in values:
         if name not in names:
             near = suggest(name, names) or next((each for each in sorted(names) if each.endswith(f"_{name}")), None)
-            cure = f"did you mean {near!r}?" if near else f"its fields are {', '.join(sorted(names))}"
+            cure = f"did you mean {near!r}?" if near else f"valid fields: {', '.join(sorted(names))}"
             text = "is not a field of {model}: {cure}"
             error = PydanticCustomError("unknown_field", text, {"model": model.__name__, "cure": cure})
             problems.append(InitErrorDetails(type=error, loc=(name,), input=values[name]))

@@ -1,1 +1,1 @@
-"""The CDK constructs. Each projects a part of the spec into CloudFormation resources."""
+"""The CDK constructs. Each one turns a part of the spec into CloudFormation resources."""

@@ -1,4 +1,4 @@
-"""Who may do what in the Kubernetes cluster: access entries of people and roles, merged to one per principal."""
+"""Access to the Kubernetes cluster: one access entry for each principal, with the policies and groups of all its uses."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 class _Granted:
     entry: eks.CfnAccessEntry
     policies: dict[str, list[str]] = field(default_factory=dict)
-    """Policy name to its namespaces; an empty list is the whole cluster."""
+    """Policy name to its namespaces; an empty list means the whole cluster."""
     groups: list[str] = field(default_factory=list)
 
 
 class AccessEntries(Construct):
-    """The access entries of one EKS cluster, one per principal: EKS takes no second one.
+    """The access entries of one EKS cluster, one for each principal: EKS rejects a second entry.
 
-    Somebody in two teams has one entry with both groups. Entries are named after their principal, so taking one away
-    never touches another. Take it with `AccessEntries.of`.
+    A member of two teams has one entry with both groups. Entries are named after their principal, so removing one does
+    not affect the others. Get it with `AccessEntries.of`.
     """
 
     @checked
@@ -42,7 +42,7 @@ class AccessEntries(Construct):
 
     @staticmethod
     def of(eks_cluster: EksCluster) -> AccessEntries:
-        """The access entries of an EKS cluster, made when they are first asked for."""
+        """Return the access entries of an EKS cluster, created on first use."""
         assert isinstance(eks_cluster, Construct)
         found = eks_cluster.node.try_find_child("AccessEntries")
         if isinstance(found, AccessEntries):
@@ -51,27 +51,27 @@ class AccessEntries(Construct):
 
     @checked
     def add(self, access: Access) -> None:
-        """Let a principal do what an EKS access policy says, in some namespaces or in the whole cluster."""
+        """Associate an EKS access policy with a principal, for some namespaces or for the whole cluster."""
         granted = self._grant(access.principal)
         known = granted.policies.get(access.policy)
-        if known == [] or not access.namespaces:  # the whole cluster holds every namespace
+        if known == [] or not access.namespaces:  # the whole cluster includes every namespace
             granted.policies[access.policy] = []
         else:
             granted.policies[access.policy] = list(dict.fromkeys([*(known or []), *access.namespaces]))
         granted.entry.access_policies = [_association(*policy) for policy in granted.policies.items()]
 
     def add_to_group(self, principal: str, group: str) -> None:
-        """Put a principal into a Kubernetes group, for role bindings to name."""
+        """Add a principal to a Kubernetes group that role bindings refer to."""
         granted = self._grant(principal)
         granted.groups = list(dict.fromkeys([*granted.groups, group]))
         granted.entry.kubernetes_groups = granted.groups
 
     @checked
     def add_team(self, team: Team) -> None:
-        """Let a team's members run jobs and its viewers look, both in the team's namespace alone.
+        """Allow a team's members to run jobs and its viewers to read, both in the team's namespace only.
 
-        The view policy is EKS's own; what it does not know (jobs, queues) comes by the team's groups, which the team's
-        role bindings name.
+        EKS provides the view policy; access to custom kinds (jobs, queues) comes from the role bindings of the team's
+        groups.
         """
         for principals, group in ((team.members, team.groups[0]), (team.viewers, team.groups[1])):
             for principal in principals:
@@ -86,13 +86,13 @@ class AccessEntries(Construct):
                 self, id, cluster_name=self._cluster.cluster_name, principal_arn=principal, access_policies=[]
             )
             if isinstance(self._cluster.ready, DependencyGroup):
-                self._cluster.ready.add(entry)  # whoever waits for the cluster finds its people let in
+                self._cluster.ready.add(entry)  # what depends on the cluster also depends on its access entries
             granted = self._granted[principal] = _Granted(entry)
         return granted
 
 
 def add_all(eks_cluster: EksCluster, accesses: Iterable[Access]) -> None:
-    """Add several accesses; an entry is made for none."""
+    """Add several accesses; without any, no entry is created."""
     for access in accesses:
         AccessEntries.of(eks_cluster).add(access)
 

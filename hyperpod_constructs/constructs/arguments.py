@@ -1,6 +1,6 @@
-"""Arguments held against their annotations, so that a wrong type or text names the argument that has it.
+"""Type checks of arguments against their annotations, so that an error names the argument.
 
-Python does not look at annotations, and jsii reports a value without the argument that it was given to.
+Python does not check annotations, and errors of jsii do not name the argument that has the value.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ R = TypeVar("R")
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a constructor or method look at the types of its arguments before anything else.
+    """Check the types of a constructor's or method's arguments before it runs.
 
-    Types that are only imported for the type checker, and those of CDK's interfaces, are held against what they have
-    to have; texts of a `Literal` are compared.
+    For types that are imported for the type checker only, and for CDK's interfaces, the required members are checked;
+    texts of a `Literal` are compared.
 
     Raises:
         TypeError: an argument of the wrong type.
-        ValueError: a text that is not one of those that the argument takes.
+        ValueError: a text that is not an allowed value of the argument.
     """
     signature = inspect.signature(function)
 
@@ -37,7 +37,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         try:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError:
-            return function(*args, **kwargs)  # Python's own message names the argument
+            return function(*args, **kwargs)  # Python's own message contains the name of the argument
         hints = _hints(function)
         for name, value in given.items():
             if name in hints:
@@ -54,7 +54,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def mismatch(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
-    """Path, value and type of what does not fit a type, None where all of it does.
+    """Return path, value and expected type of the first mismatch, None when the value fits.
 
     >>> mismatch("finish", Literal["start", "completion"] | None, "wait_for")[:2]
     ('wait_for', 'finish')
@@ -91,7 +91,7 @@ def mismatch(value: Any, hint: Any, path: str) -> tuple[str, Any, Any] | None:
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a value is of a type without arguments."""
+    """Whether a value has a type without type arguments."""
     if kind in (Any, object, _Later) or not inspect.isclass(kind):
         return True
     if issubclass(kind, _Unloaded):
@@ -102,7 +102,7 @@ def _is(value: Any, kind: Any) -> bool:
         return (isinstance(value, int | kind) and not isinstance(value, bool)) or is_token(value)
     if hasattr(kind, "__jsii_type__") and not hasattr(kind, "__jsii_name_mapping__"):
         return isinstance(value, kind) if not _is_protocol(kind) else _has(value, kind)
-    if hasattr(kind, "__jsii_name_mapping__"):  # a struct, which CDK takes as a mapping too
+    if hasattr(kind, "__jsii_name_mapping__"):  # a struct, for which CDK also accepts a mapping
         return isinstance(value, kind | Mapping)
     return _has(value, kind) if _is_protocol(kind) else isinstance(value, kind)
 
@@ -112,7 +112,7 @@ def _is_protocol(kind: type) -> bool:
 
 
 def _has(value: Any, protocol: type) -> bool:
-    """Whether a value has what a protocol asks for; CDK's own dynamic objects answer for themselves."""
+    """Whether a value has the members of a protocol; dynamic objects of CDK are accepted."""
     if value is None or isinstance(value, str | int | float | Mapping | Sequence | SpecModel):
         return False
     if type(value).__name__ == "InterfaceDynamicProxy":
@@ -128,7 +128,7 @@ def _has(value: Any, protocol: type) -> bool:
 
 @cache
 def _members(protocol: type) -> frozenset[str]:
-    """The public names that a protocol asks for."""
+    """Return the public names that a protocol requires."""
     names: set[str] = set()
     for each in protocol.__mro__:
         if _is_protocol(each) and each.__name__ not in ("Protocol", "Generic"):
@@ -138,7 +138,7 @@ def _members(protocol: type) -> frozenset[str]:
 
 @cache
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Type of each argument; what only the type checker imports fits everything."""
+    """Return the type of each argument; a type that is imported for the type checker only accepts any value."""
     names = _Names(vars(sys.modules[function.__module__]))
     hints = {}
     for name, text in function.__annotations__.items():
@@ -148,17 +148,17 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 class _Names(dict[str, Any]):
-    """The names that annotations of a module may use."""
+    """Return the names that annotations of a module can use."""
 
     def __missing__(self, name: str) -> Any:
         if hasattr(builtins, name):
             return getattr(builtins, name)
-        # not imported: it stands on modules that stand on this one
+        # not imported: that module imports this one
         return getattr(sys.modules.get(f"{__package__}.interfaces"), name, _Later)
 
 
 class _Unloaded:
-    """A class of a module that only the type checker imports: all that is known of its values is that they are objects."""
+    """A class of a module that is imported for the type checker only: its values are known only to be objects."""
 
 
 class _Attributes(type):
@@ -167,7 +167,7 @@ class _Attributes(type):
 
 
 class _Later(metaclass=_Attributes):
-    """What only the type checker imports: a class that anything fits, or a module."""
+    """A placeholder for a type that is imported for the type checker only; it accepts any value."""
 
 
 def _where(given: Mapping[str, Any]) -> str:
@@ -183,7 +183,7 @@ def _is_text_choice(hint: Any) -> bool:
 
 
 def _wanted(hint: Any) -> str:
-    """A type as a message names it.
+    """Return a type as text for messages.
 
     >>> _wanted(Sequence[Literal["a", "b"]]), _wanted(Mapping[str, int])
     ("a sequence of 'a' or 'b'", 'a mapping to int')
@@ -198,7 +198,7 @@ def _wanted(hint: Any) -> str:
     if inspect.isclass(origin) and issubclass(origin, Iterable) and args:
         return f"a sequence of {_wanted(args[0])}"
     if hint is Any:
-        return "what its annotation names"
+        return "the type of its annotation"
     module = getattr(hint, "__module__", "")
     name = getattr(hint, "__name__", str(hint))
     return f"{module.rpartition('.')[2]}.{name}" if module.startswith("aws_cdk.") else name
@@ -209,7 +209,7 @@ def _got(value: Any) -> str:
 
 
 def _hint(value: Any, wanted: Any) -> str:
-    """How to write a mapping as the model that is wanted, and one as a sequence."""
+    """Return how to write a mapping as the required model, and a single one as a sequence."""
     models = [each for each in (wanted, *get_args(wanted)) if inspect.isclass(each) and issubclass(each, SpecModel)]
     if not models:
         return ""
@@ -219,7 +219,7 @@ def _hint(value: Any, wanted: Any) -> str:
 
 
 def renamed(**former: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a constructor take an argument by its former name as well, with a warning: `renamed(former="new")`."""
+    """Accept an argument by its former name as well, with a deprecation warning: `renamed(former="new")`."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)

@@ -1,4 +1,4 @@
-"""Node autoscaling by the managed Karpenter: what tells it which groups to fill."""
+"""Node autoscaling with managed Karpenter: the node classes and node pools of the groups that it scales."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class NodePool(Construct):
-    """A HyperpodNodeClass and a NodePool for each group that Karpenter fills, named `hyperpod-<group>`.
+    """A HyperpodNodeClass and a NodePool for each group that Karpenter scales, named `hyperpod-<group>`.
 
-    With `pools: shared` there is one of each, named `hyperpod`, for all these groups.
+    With `pools: shared`, one of each for all these groups, named `hyperpod`.
 
-    The kinds come with the cluster, some minutes after autoscaling is switched on, and are waited for. On deletion the
-    pools go before the cluster, so that no node is added while it is torn down.
+    The custom kinds become available some minutes after autoscaling is enabled, and are waited for. On deletion the pools
+    are deleted before the cluster, so that no node is added during the deletion.
 
     Args:
         cluster: the HyperPod cluster.
-        groups: the groups that Karpenter fills. Default: those of the cluster that it fills at synthesis.
+        groups: the groups that Karpenter scales. Default: those of the cluster that it scales at synthesis.
     """
 
     @checked

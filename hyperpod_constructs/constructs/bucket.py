@@ -1,4 +1,4 @@
-"""Buckets as constructs, which are kept unless `removal: destroy` and `allow_data_loss` are both set."""
+"""S3 buckets as constructs, retained unless `removal: destroy` and `allow_data_loss` are both set."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .weak_references import refer_weakly
 
 
 class HyperPodBucket(Construct):
-    """An S3 bucket: TLS only, versioned, encrypted, never public.
+    """An S3 bucket: TLS only, versioned, encrypted, without public access.
 
     Args:
-        cluster: whose execution roles are let in where `bucket.nodes` says so. Default: nobody's; use `grant`.
+        cluster: the cluster whose execution roles get access as `bucket.nodes` says. Default: no access; use `grant`.
         bucket: the spec.
-        allow_data_loss: second switch for `removal: destroy`.
-        encryption_key: KMS key; grants on the bucket include it. Default: that of the spec.
+        allow_data_loss: the second switch for `removal: destroy`.
+        encryption_key: the KMS key; grants on the bucket include it. Default: that of the spec.
     """
 
     bucket: s3.Bucket
@@ -83,7 +83,7 @@ class HyperPodBucket(Construct):
             self.grant(cluster)
 
     def grant(self, grantee: iam.IGrantable) -> None:
-        """Let somebody do with the bucket what its `access` says."""
+        """Grant a principal what `access` of the bucket says."""
         if self.spec.access == "read":
             self.bucket.grant_read(grantee)
         elif self.spec.access == "read-write":

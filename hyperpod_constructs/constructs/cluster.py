@@ -42,30 +42,31 @@ if TYPE_CHECKING:
 
 
 class HyperPodCluster(HyperPodClusterBase):
-    """An `AWS::SageMaker::Cluster` orchestrated by EKS, with what its nodes need.
+    """An `AWS::SageMaker::Cluster` orchestrated by EKS, with the resources that its nodes require.
 
-    Bring or make: `vpc` and `eks_cluster` may come from anywhere (a `HyperPodNetwork` and `HyperPodEks` of ours, L2
-    clusters of either EKS module, or `EksClusterAttributes`); `security_group`, `execution_role` and `lifecycle_bucket`
-    are made when they are not given. `node_subnets` says which subnet lies in which zone id; where it is left out and the
-    network is not ours, the subnet of a group's zone is looked up at deploy time.
+    `vpc` and `eks_cluster` may be created or existing (`HyperPodNetwork` and `HyperPodEks`, L2 clusters of either EKS
+    module, or `EksClusterAttributes`); `security_group`, `execution_role` and `lifecycle_bucket` are created unless
+    given. `node_subnets` maps zone ids to subnets; without it, and with another network than `HyperPodNetwork`, the
+    subnet of a group's zone is looked up at deploy time.
 
-    `handler_subnets` are private subnets of `vpc` in which our functions run; a brought EKS cluster without a public
-    endpoint needs them (a `HyperPodEks` places its functions itself). The node security group and the cluster security
-    group of a brought EKS cluster are let into each other.
+    `handler_subnets` are private subnets of `vpc` in which the functions of this library run; an imported EKS cluster
+    without a public endpoint requires them (`HyperPodEks` places its functions itself). Rules allow traffic between the
+    node security group and the cluster security group of an imported EKS cluster.
 
-    `cluster_subnets` are the subnets of the cluster's `VpcConfig`, whose edit replaces the cluster although every group has
-    subnets of its own: name them where zones may be added to a VPC later. Default: those of the first two zones of a
-    `HyperPodNetwork` (`control_plane_zone_ids`), all of `node_subnets`, or all private subnets of another VPC.
+    `cluster_subnets` are the subnets of the cluster's `VpcConfig`. A change of them replaces the cluster, even if every
+    group has its own subnets: set them where zones may be added to a VPC later. Default: those of the first two zones of
+    a `HyperPodNetwork` (`control_plane_zone_ids`), all of `node_subnets`, or all private subnets of another VPC.
 
-    `cluster` is the whole spec; `instance_groups`, `cluster_name` and `nodes_ready_timeout` (at most one hour) are the short
-    way for a cluster with defaults, and go before it. `outputs` makes a stack output of the ARN. An edit that would make
-    CloudFormation replace the cluster fails the deployment before anything happens, unless `allow_replacement` is set.
+    `cluster` is the whole spec; `instance_groups`, `cluster_name` and `nodes_ready_timeout` (at most one hour) are
+    shortcuts for a cluster with defaults, and take precedence over it. `outputs` adds a stack output with the ARN. An
+    edit that would make CloudFormation replace the cluster fails the deployment before any change, unless
+    `allow_replacement` is set.
 
-    It is a grantable: `bucket.grant_read(cluster)` lets the nodes of every group read, whichever role they run with.
+    It is a grantable: `bucket.grant_read(cluster)` gives the nodes of every group read access, whichever role they have.
     """
 
     resource: sagemaker.CfnCluster
-    """The `AWS::SageMaker::Cluster`; property overrides are merged over what the spec says, whenever they are made."""
+    """The `AWS::SageMaker::Cluster`; property overrides are merged over the spec, whenever they are added."""
 
     @checked
     def __init__(
@@ -115,7 +116,7 @@ class HyperPodCluster(HyperPodClusterBase):
         if isinstance(vpc, HyperPodNetwork):
             parts.network = parts.network or vpc.spec
             vpc.is_checked_with_cluster = True
-            if isinstance(self.eks_cluster, ImportedEks):  # ours comes after the network itself
+            if isinstance(self.eks_cluster, ImportedEks):  # a `HyperPodNetwork` includes its rules and routes
                 after = [*after, vpc.ready]
         self._roles = ExecutionRoles(
             self,
@@ -148,19 +149,19 @@ class HyperPodCluster(HyperPodClusterBase):
             else []
         )
         for dependable in (
-            # the VPC with its routes and endpoints (nodes need a way out from their first boot on), and the security group
-            # with its rules; what only stands for something that exists has nothing to wait for, and maybe no stack
+            # the VPC with its routes and endpoints (nodes need internet access or endpoints from their first boot on),
+            # and the security group with its rules; an imported one has nothing to wait for, and may have no stack
             *(each for each in (self._vpc, self.security_group) if has_resources(each)),
             self.eks_cluster.ready,
             self._roles.principal.ready,
             self.lifecycle_scripts.ready,
             *([self.cluster_role] if self.cluster_role else []),
-            *restricted,  # restricted nodes never become ready without
+            *restricted,  # restricted nodes do not become ready without them
             self.kubernetes.before_clusters,
             *after,
         ):
             self.resource.node.add_dependency(dependable)
-        if self._gate is None:  # it comes with the first group that it can wait for
+        if self._gate is None:  # created with the first group that it can wait for
             self._nodes_ready.add(self.resource)
         self._make_node_pools()
         if outputs:
@@ -183,23 +184,23 @@ class HyperPodCluster(HyperPodClusterBase):
         execution_roles: Mapping[str, iam.IRole] | None = None,
         handler_subnets: Sequence[ec2.ISubnet] = (),
     ) -> ImportedCluster:
-        """A HyperPod cluster that exists, made by another stack, app or tool: for add-ons, teams, storage and jobs.
+        """An existing HyperPod cluster, created by another stack, app or tool: for add-ons, teams, storage and jobs.
 
-        Nothing of it is changed. Jobs and teams are checked against its groups where these are told.
+        It is not changed. Jobs and teams are checked against its groups where these are given.
 
         Args:
-            scope: where what is needed for it is made.
+            scope: the scope of the resources that are created for it.
             id: construct id.
             eks_cluster: its EKS cluster, as for `HyperPodCluster`.
             cluster_arn: ARN of the HyperPod cluster.
-            cluster_name: its name. One of the two is needed, the ARN for teams and operators.
-            cluster: what is known of its spec. Default: nothing.
-            instance_groups: its groups, the short way.
+            cluster_name: name of the HyperPod cluster. One of the two is required; teams and operators require the ARN.
+            cluster: its spec, as far as it is known. Default: unknown.
+            instance_groups: its groups, a shortcut for `cluster`.
             vpc: its VPC, for file systems and for functions in private subnets.
             node_subnets: subnets of its nodes by zone id. Default: the network's, or looked up in `vpc`.
             security_group: security group of its nodes, for file systems and `connections`.
-            execution_role: role of its groups, for grants.
-            execution_roles: roles by group, where groups have their own.
+            execution_role: execution role of its groups, for grants.
+            execution_roles: execution roles by group, where groups have their own.
             handler_subnets: as for `HyperPodCluster`.
         """
         from .imported_cluster import ImportedCluster
@@ -222,18 +223,18 @@ class HyperPodCluster(HyperPodClusterBase):
 
     @property
     def execution_role(self) -> iam.IRole:
-        """Execution role of the groups that name none of their own.
+        """The execution role of the groups that do not name one.
 
         Raises:
-            ValueError: each group has a role of its own (`execution_roles: per-group`).
+            ValueError: each group has its own role (`execution_roles: per-group`).
         """
         return self._roles.shared
 
     def execution_role_of(self, group_name: str) -> iam.IRole:
-        """Execution role of one group.
+        """Return the execution role of an instance group.
 
         Raises:
-            KeyError: there is no such group.
+            KeyError: the cluster has no such group.
         """
         group = next((group for group in self.spec.groups if group.name == group_name), None)
         if group is None:
@@ -246,14 +247,14 @@ class HyperPodCluster(HyperPodClusterBase):
         return self._roles.principal
 
     def grant_volume_key(self, key: kms.IKey) -> None:
-        """Let a key encrypt volumes of the nodes: the key's policy and the roles' get what the service needs of it."""
+        """Allow a key to encrypt volumes of the nodes: add the required permissions to the key policy and the roles."""
         grant_volume_key(self._roles.principal, key)
         if self.cluster_role:
             grant_volume_key(self.cluster_role, key)
 
     @checked
     def add_instance_group(self, group: InstanceGroup) -> None:
-        """Add an instance group; it takes part in the same checks."""
+        """Add an instance group; it is included in the same checks."""
         before = self.spec
         self.spec = before.model_copy(update={"instance_groups": (*before.instance_groups, group)})
         ensure_arns(self, cluster=self.spec)
@@ -268,7 +269,7 @@ class HyperPodCluster(HyperPodClusterBase):
     # ---- parts ----
 
     def _used_subnet_ids(self) -> list[str]:
-        """Subnets of zones that groups name; those that groups name by id are granted to their own role."""
+        """Return the subnets of zones that groups name; those that groups name by id are granted to their own role."""
         if not self._placement.subnets:
             return []
         return [self.subnet_id(group.availability_zone_id) for group in self.spec.groups if not group.subnet_ids]
@@ -291,7 +292,7 @@ class HyperPodCluster(HyperPodClusterBase):
         return bucket
 
     def _where(self, group: InstanceGroup | RestrictedInstanceGroup) -> dict[str, Sequence[str]]:
-        # its own groups come on top: the node security group is what lets nodes reach each other and the control plane
+        # in addition to its own groups: the node security group allows traffic between nodes and the control plane
         security_groups = dict.fromkeys([*group.security_group_ids, self.security_group.security_group_id])
         return {"subnet_ids": self._subnet_ids(group), "security_group_ids": list(security_groups)}
 
@@ -306,7 +307,7 @@ class HyperPodCluster(HyperPodClusterBase):
         return GroupPlacement(execution_role_arn=role.role_arn, lifecycle=lifecycle, **where)
 
     def keep_in_place(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
-        """Let a deployment fail that would move a file system of this stack to another subnet."""
+        """Fail a deployment that would move a file system of this stack to another subnet."""
         if Stack.of(file_system) is Stack.of(self):
             self._guard.watch_file_system(file_system, name=name)
 
@@ -329,9 +330,9 @@ class HyperPodCluster(HyperPodClusterBase):
         )
 
     def _wait_for_nodes(self) -> None:
-        """Wait for the nodes of the system group: Continuous provisioning is in service before a node is.
+        """Wait for the nodes of the system group: with Continuous provisioning a cluster without nodes is InService.
 
-        Which group it is, and how many nodes, is told when the app is synthesized: groups may still be added.
+        The group and the number of nodes are resolved at synthesis, because groups may be added later.
         """
         if self._gate is not None or system_group(self.spec) is None:
             return
@@ -350,9 +351,9 @@ class HyperPodCluster(HyperPodClusterBase):
         self._nodes_ready.add(self._gate)
 
     def _make_node_pools(self) -> None:
-        """Karpenter's NodePools: one construct for the groups that are there first, one for each that is added.
+        """Create Karpenter's NodePools: one construct for the initial groups, and one for each group that is added.
 
-        A NodePool that all groups share is one construct, with the groups that are there at synthesis.
+        A NodePool that all groups share is one construct, with the groups at synthesis.
         """
         scaling = self.spec.scaling
         if scaling is None or not scaling.node_pool or (self._pooled and scaling.pools == "shared"):

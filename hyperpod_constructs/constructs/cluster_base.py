@@ -1,4 +1,4 @@
-"""What every HyperPod cluster offers, made here or imported: grants, order, events and metrics."""
+"""The members of every HyperPod cluster, created or imported: grants, order, events and metrics."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from .node_placement import NodePlacement
 
 @jsii.implements(iam.IGrantable, ec2.IConnectable)
 class HyperPodClusterBase(Construct):
-    """A HyperPod cluster that add-ons, teams, storage and jobs are placed on: made by `HyperPodCluster`, or imported."""
+    """A HyperPod cluster on which add-ons, teams, storage and jobs are placed: a `HyperPodCluster`, or an imported one."""
 
     spec: Cluster
-    """What is known of the cluster; of an imported one, what was told."""
+    """The spec of the cluster; of an imported one, as far as it was given."""
     eks_cluster: EksCluster
     kubernetes: KubernetesProvider
-    """The way into the EKS cluster for Kubernetes objects and Helm releases."""
+    """The Kubernetes provider of the EKS cluster, for Kubernetes objects and Helm releases."""
     cluster_arn: str
     nodes_ready: IDependable
-    """The nodes of the system group are ready: what needs pods depends on it."""
+    """The nodes of the system group are ready; what needs pods depends on it."""
     jobs_ready: DependencyGroup
-    """Operators, queues, namespaces and volumes that jobs come after."""
+    """Operators, queues, namespaces and volumes that jobs depend on."""
     _placement: NodePlacement
     _milestones: dict[str, DependencyGroup]
 
     @property
     def cluster_name(self) -> str:
-        """The cluster's name, as SageMaker's requests take it.
+        """The cluster's name, as requests to SageMaker accept it.
 
-        The ARN stands for it where CloudFormation chooses the name, which it does not return.
+        Where CloudFormation chooses the name, it does not return it, and the ARN is used instead.
         """
         return self.spec.cluster_name or self.cluster_arn
 
@@ -65,19 +65,19 @@ class HyperPodClusterBase(Construct):
 
     @property
     def prepares_restricted_nodes(self) -> bool:
-        """Whether restricted nodes get a network agent and DNS servers of their own from us."""
+        """Whether this library installs a network agent and DNS servers for restricted nodes."""
         return bool(self.spec.restricted_instance_groups) and self.spec.prepare_restricted_nodes
 
     @property
     def system_nodes(self) -> int:
-        """How many nodes of the system group `nodes_ready` waits for; 1 where there is no such group."""
+        """The number of nodes of the system group that `nodes_ready` waits for; 1 without such a group."""
         group = system_group(self.spec)
         return (group.min_count or group.count) if group else 1
 
     def milestone(self, key: str) -> DependencyGroup:
-        """What comes before whatever needs the add-on of a config key, such as `cert_manager`; empty until it is added.
+        """The dependencies of what requires the add-on of a config key, such as `cert_manager`; empty until it is added.
 
-        Add-ons join the milestone of their key and depend on those of others, in whichever order they are made.
+        Add-ons join the milestone of their key and depend on those of others, in whatever order they are created.
         `scheduler_config` is that of the cluster scheduler policy.
 
         Raises:
@@ -89,25 +89,25 @@ class HyperPodClusterBase(Construct):
         return self._milestones.setdefault(key, DependencyGroup())
 
     def namespace_ready(self, namespace: str) -> DependencyGroup:
-        """What comes before whatever is placed in a team's namespace: the namespace and the team's rights in it."""
+        """The dependencies of what is placed in a team's namespace: the namespace and the team's permissions in it."""
         return self._milestones.setdefault(f"namespace {namespace}", DependencyGroup())
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
-        """Id of the private subnet that nodes of a zone use; of the first zone when none is named."""
+        """Return the id of the private subnet that nodes of a zone use. Default: that of the first zone."""
         return self._placement.subnet_id(availability_zone_id)
 
     # ---- events: HyperPod sends them to EventBridge by itself ----
 
     def on_state_change(self, id: str, **options: Any) -> events.Rule:
-        """A rule for changes of the cluster's state, such as `Failed`; `options` are those of `on_event`."""
+        """Create a rule for changes of the cluster's state, such as `Failed`; `options` are those of `on_event`."""
         return self.on_event(id, detail_type=STATE_CHANGE, **options)
 
     def on_node_health_event(self, id: str, **options: Any) -> events.Rule:
-        """A rule for changes of the health of nodes; `options` are those of `on_event`."""
+        """Create a rule for changes of the health of nodes; `options` are those of `on_event`."""
         return self.on_event(id, detail_type=NODE_HEALTH, **options)
 
     def on_cluster_event(self, id: str, **options: Any) -> events.Rule:
-        """A rule for events of the cluster and its instance groups; `options` are those of `on_event`."""
+        """Create a rule for events of the cluster and its instance groups; `options` are those of `on_event`."""
         return self.on_event(id, detail_type=CLUSTER_EVENT, **options)
 
     def on_event(
@@ -120,15 +120,15 @@ class HyperPodClusterBase(Construct):
         description: str | None = None,
         scope: Construct | None = None,
     ) -> events.Rule:
-        """A rule for events of this cluster.
+        """Create a rule for events of this cluster.
 
         Args:
             id: construct id of the rule.
             detail_type: detail type of the events.
             detail: pattern of the events' details. Default: all.
-            target: where events go. Default: nowhere until a target is added to the rule.
+            target: target of the events. Default: none until a target is added to the rule.
             description: of the rule. Default: none.
-            scope: where the rule is made. Default: in the cluster.
+            scope: scope of the rule. Default: the cluster.
         """
         rule = cluster_rule(scope or self, id, self.cluster_arn, detail_type, detail, description=description)
         if target is not None:
@@ -138,7 +138,7 @@ class HyperPodClusterBase(Construct):
     # ---- metrics ----
 
     def metric(self, metric_name: str, **options: Any) -> cloudwatch.Metric:
-        """A metric of Container Insights about the cluster, which the CloudWatch Observability add-on publishes.
+        """Return a metric of Container Insights about the cluster, which the CloudWatch Observability add-on publishes.
 
         `options` are those of `aws_cloudwatch.Metric`, such as `period` and `statistic`.
         """
@@ -164,7 +164,7 @@ def eks_cluster_of(
     nodes: ec2.ISecurityGroup | None,
     handler_subnets: Sequence[ec2.ISubnet],
 ) -> EksCluster:
-    """An EKS cluster in the form that all constructs use; `nodes` and its security group are let into each other."""
+    """Return an EKS cluster in the form that all constructs use, with rules between `nodes` and its security group."""
     if isinstance(eks_cluster, HyperPodEks):
         return eks_cluster
     if isinstance(eks_cluster, ImportedEks):

@@ -1,4 +1,4 @@
-"""What HyperPod tells EventBridge about a cluster."""
+"""The EventBridge events of a HyperPod cluster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cluster_rule(
     description: str | None = None,
     targets: Sequence[events.IRuleTarget] = (),
 ) -> events.Rule:
-    """A rule for the events of one HyperPod cluster."""
+    """Create a rule for the events of one HyperPod cluster."""
     pattern = events.EventPattern(
         source=["aws.sagemaker"], detail_type=[detail_type], resources=[cluster_arn], detail=detail
     )

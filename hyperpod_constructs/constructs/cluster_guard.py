@@ -1,4 +1,4 @@
-"""What looks at the live cluster before CloudFormation changes it: no replacement by accident, no scaling undone."""
+"""A check of the live cluster before CloudFormation changes it: it prevents replacement and keeps scaled counts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .trust import keep_internal
 
 
 class ClusterGuard(Construct):
-    """Runs before every change of a HyperPod cluster, read-only.
+    """A function that runs before every change of a HyperPod cluster, read-only.
 
-    It fails the deployment, before anything happens, when CloudFormation would replace the cluster, when the execution
-    role of a group would change, which the service refuses, or when a file system would move with the groups that it
-    follows, which would replace it; and it answers with the live count of each group that an
-    autoscaler owns, for the template to repeat. CloudFormation runs it when one of its properties changes, so it is given
-    all that can make CloudFormation update the cluster.
+    It fails the deployment before any change when CloudFormation would replace the cluster, when the execution role of a
+    group would change (which the service rejects), or when a file system would move with the groups that it follows
+    (which would replace it). It returns the live count of each group that an autoscaler manages, for the template to
+    repeat. CloudFormation runs it when one of its properties changes, so its properties include everything that can make
+    CloudFormation update the cluster.
     """
 
     @checked
@@ -35,7 +35,7 @@ class ClusterGuard(Construct):
             iam.PolicyStatement(actions=["cloudformation:DescribeStackResource"], resources=[Aws.STACK_ID])
         )
         clusters = stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")
-        # any cluster: the function runs before this one, so that nothing of it can be referred to
+        # any cluster: the function runs before this one, so nothing can refer to it
         role.add_to_policy(iam.PolicyStatement(actions=["sagemaker:DescribeCluster"], resources=[clusters]))
         function = handler_function(
             self,
@@ -67,7 +67,7 @@ class ClusterGuard(Construct):
         guarded.node.add_dependency(self)
 
     def watch(self, properties: Mapping[str, Any], scaled_groups: Sequence[str]) -> dict[str, Any]:
-        """The cluster's properties, with the live counts in place of those of `scaled_groups`."""
+        """Return the cluster's properties, with the live counts in place of those of `scaled_groups`."""
         event: dict[str, Any] = {
             "ClusterName": properties.get("ClusterName"),
             "Subnets": properties["VpcConfig"]["Subnets"],
@@ -81,7 +81,7 @@ class ClusterGuard(Construct):
                 for group in properties["InstanceGroups"]
                 if group["InstanceGroupName"] in scaled_groups
             ]
-            # whatever else updates the cluster also reads the counts anew
+            # anything else that updates the cluster also makes the function read the counts again
             event["Watches"] = {name: value for name, value in properties.items() if name != "InstanceGroups"}
             event["WatchedGroups"] = [
                 {name: value for name, value in group.items() if name != "InstanceCount"}
@@ -104,8 +104,8 @@ class ClusterGuard(Construct):
         return {**properties, "InstanceGroups": groups} if groups else dict(properties)
 
     def watch_file_system(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
-        """Refuse to move a file system to another subnet. It must be in the same stack."""
-        if not self._file_systems:  # IAM defines no resource for describing file systems
+        """Reject a change that moves a file system to another subnet. It must be in the same stack."""
+        if not self._file_systems:  # IAM has no resource for describing file systems
             self._role.add_to_policy(iam.PolicyStatement(actions=["fsx:DescribeFileSystems"], resources=["*"]))
         (subnet,) = file_system.subnet_ids
         logical_id = Stack.of(self).get_logical_id(file_system)

@@ -1,4 +1,4 @@
-"""The HyperPod dependency chart on an EKS cluster; it has to be there before the HyperPod cluster is."""
+"""The HyperPod dependency chart on an EKS cluster, which the HyperPod cluster requires."""
 
 from __future__ import annotations
 
@@ -29,18 +29,17 @@ from .kubernetes.provider import KubernetesProvider
 class HyperPodDependencies(Construct):
     """The official dependency chart as a Helm release: health monitoring, device plugins, permissions, operators.
 
-    HyperPod clusters of this app on the EKS cluster come after it, and their instance types are added when the app is
-    synthesized.
+    HyperPod clusters of this app on the EKS cluster depend on it, and their instance types are added at synthesis.
 
     Args:
-        kubernetes: the way into the EKS cluster.
-        region: the cluster's region, which decides where the agents' images come from. Default: the stack's.
-        instance_types: instance types besides those of the HyperPod clusters of this app on the EKS cluster. Where the
-            chart's own lists leave a type out, it is added, so that its GPUs, EFA interfaces or Neuron devices are
+        kubernetes: the Kubernetes provider of the EKS cluster.
+        region: the cluster's region, which determines the registry of the agents' images. Default: the stack's.
+        instance_types: instance types in addition to those of the HyperPod clusters of this app on the EKS cluster. A
+            type that is missing in the chart's own lists is added, so that its GPUs, EFA interfaces or Neuron devices are
             advertised.
-        restricted_nodes: whether there are restricted instance groups, whose taint the EFA plugin has to tolerate.
-            Default: whether a HyperPod cluster of this app has some.
-        chart: where the chart comes from. Default: the source that `components` names, else the pinned upstream commit.
+        restricted_nodes: whether there are restricted instance groups, whose taint the EFA plugin must tolerate. Default:
+            whether a HyperPod cluster of this app has one.
+        chart: source of the chart. Default: the source in `components`, otherwise the pinned upstream commit.
         components: the chart's switches, as `DependencyChart` or as a mapping of its fields. Default: the chart's own.
         values: values of the chart, merged last, over those of `components`.
     """
@@ -73,7 +72,7 @@ class HyperPodDependencies(Construct):
             chart=chart or spec.chart or pinned_chart(),
             release=release_name(),
             namespace=namespace(),
-            # Made at synthesis: instance groups may still be added to the cluster after this construct is made.
+            # At synthesis: instance groups may be added to the cluster after this construct.
             values=lambda: chart_values(
                 spec,
                 region=region,
@@ -98,7 +97,7 @@ class HyperPodDependencies(Construct):
             )
 
     def add_instance_types(self, instance_types: Iterable[str]) -> None:
-        """Let the chart serve further instance types, those of a group that is added later."""
+        """Add instance types of a group that is added later."""
         self._instance_types.update(instance_types)
 
     def _types(self) -> set[str]:

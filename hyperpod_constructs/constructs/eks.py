@@ -1,4 +1,4 @@
-"""The EKS cluster as a construct, and the one form in which all constructs use any EKS cluster."""
+"""The EKS cluster as a construct, and the interface through which all constructs use an EKS cluster."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ from .weak_references import refer_weakly
 
 @jsii.implements(ec2.IConnectable)
 class HyperPodEks(Construct):
-    """An EKS control plane for HyperPod, without nodes of its own, or one that exists.
+    """An EKS control plane for HyperPod, without nodes of its own, or an existing one.
 
-    Access is by access entries: `eks.admins` get cluster-admin, `eks.access` what they say, our handlers cluster-admin for
-    as long as the stack lives; the creator gets nothing by itself. DaemonSet add-ons are installed here; those that need
-    nodes come after the HyperPod cluster.
+    Access is by access entries: `eks.admins` get cluster-admin, `eks.access` what they say, and the functions of this
+    library cluster-admin for the lifetime of the stack; the creator gets no access. DaemonSet add-ons are installed here;
+    those that require nodes are created after the HyperPod cluster.
     """
 
     cluster_name: str
     cluster_arn: str
     kubernetes_version: str | None
-    """Minor version, such as `1.35`; None where an existing cluster's is not told."""
+    """Minor version, such as `1.35`; None where that of an existing cluster is unknown."""
     cluster: eks_v2.Cluster | None
-    """The L2 cluster when it was made here: an open escape hatch."""
+    """The L2 cluster if it is created here, as an escape hatch."""
     kubernetes: KubernetesProvider
     """Applies, waits for and deletes Kubernetes objects in this cluster."""
     ready: IDependable
-    """Access entries and DaemonSet add-ons: whatever runs on nodes or talks to the API depends on it."""
+    """Access entries and DaemonSet add-ons: what runs on nodes or uses the API depends on it."""
     network_addon: NetworkAddon | None
-    """The Amazon VPC CNI, None where it is not ours."""
+    """The Amazon VPC CNI, None where this app does not manage it."""
 
     @checked
     def __init__(
@@ -90,10 +90,10 @@ class HyperPodEks(Construct):
             made = self._create(spec, network, log_settings or Logs())
             self.cluster = made
             self.cluster_name, self.cluster_arn = made.cluster_name, made.cluster_arn
-        # by its name where that is known: the roles of the functions then need not wait ten minutes for the cluster
+        # by its name if that is known: the functions' roles then need not wait ten minutes for the cluster
         known = spec.cluster_name if spec.existing is None else None
         arn = eks_cluster_arn(self, known) if known else self.cluster_arn
-        # inside the VPC only where the API cannot be reached from outside: functions there are slow to make and to delete
+        # in the VPC only if the API has no public endpoint: such functions are slow to create and to delete
         closed = network.spec.mode == "closed" and not network.spec.existing
         inside = (
             closed
@@ -149,16 +149,16 @@ class HyperPodEks(Construct):
         vpc: ec2.IVpc | None = None,
         handler_subnets: Sequence[ec2.ISubnet] = (),
     ) -> ImportedEks:
-        """An EKS cluster of CDK's own classes, or one that they imported.
+        """Return an EKS cluster of CDK's own classes, created or imported.
 
-        Its Kubernetes version, authentication mode and endpoint access are used where the construct knows them.
+        Its Kubernetes version, authentication mode and endpoint access are used where the construct has them.
 
         Args:
-            scope: where what is needed for it is made.
+            scope: scope of the resources that are created for it.
             id: construct id.
             cluster: the L2 cluster, of `aws_eks_v2` or `aws_eks`.
-            vpc: VPC of our functions, where the Kubernetes API has no public endpoint. Default: none.
-            handler_subnets: private subnets of `vpc` in which they run. Default: all of them, where they run inside.
+            vpc: VPC of the functions of this library, if the Kubernetes API has no public endpoint. Default: none.
+            handler_subnets: private subnets of `vpc` in which they run. Default: all of them, if they run in the VPC.
         """
         return ImportedEks(scope, id, eks_cluster=cluster, vpc=vpc, handler_subnets=handler_subnets)
 
@@ -176,7 +176,7 @@ class HyperPodEks(Construct):
         authentication_mode: str | None = None,
         endpoint_access: EndpointAccess | None = None,
     ) -> ImportedEks:
-        """An EKS cluster that exists, by what is known of it; the arguments are those of `EksClusterAttributes`."""
+        """Return an existing EKS cluster by its attributes; the arguments are those of `EksClusterAttributes`."""
         attributes = EksClusterAttributes(
             cluster_name=cluster_name,
             vpc=vpc,
@@ -194,13 +194,13 @@ class HyperPodEks(Construct):
         """The network connections of the control plane, by its cluster security group.
 
         Raises:
-            ValueError: the cluster exists, and its cluster security group is not known.
+            ValueError: the cluster exists, and its cluster security group is unknown.
         """
         existing = self.spec.existing
         if self.cluster is not None:
             return self.cluster.connections
         if existing is None or existing.security_group_id is None:
-            raise ValueError(f"{self.node.path}: eks.existing.security_group_id is needed for connections")
+            raise ValueError(f"{self.node.path}: connections require eks.existing.security_group_id")
         id = "ClusterSecurityGroup"
         group: Any = self.node.try_find_child(id) or ec2.SecurityGroup.from_security_group_id(
             self, id, existing.security_group_id
@@ -209,7 +209,7 @@ class HyperPodEks(Construct):
 
     @property
     def oidc(self) -> OidcIdentity:
-        """The OIDC provider, made when it is first asked for; that of an existing cluster has to be given."""
+        """The OIDC provider, created on first use; that of an existing cluster must be given."""
         if self.cluster:
             provider = self.cluster.open_id_connect_provider
             refer_weakly(provider)
@@ -219,7 +219,7 @@ class HyperPodEks(Construct):
         return oidc_identity(self.spec.existing.oidc_provider_arn)
 
     def _keep_control_plane_logs_for(self, days: int, cluster: eks_v2.Cluster) -> None:
-        """Set the retention of the log group that EKS makes for a cluster whose name CloudFormation chooses."""
+        """Set the retention of the log group that EKS creates for a cluster whose name CloudFormation chooses."""
         retention = logs.LogRetention(
             self,
             "ControlPlaneLogRetention",
@@ -245,17 +245,17 @@ class HyperPodEks(Construct):
             vpc=network.vpc,
             vpc_subnets=[ec2.SubnetSelection(subnets=list(network.control_plane_subnets))],
             security_group=network.node_security_group,
-            default_capacity_type=eks_v2.DefaultCapacityType.NODEGROUP,  # leaving it out switches Auto Mode on
+            default_capacity_type=eks_v2.DefaultCapacityType.NODEGROUP,  # without it EKS enables Auto Mode
             default_capacity=0,
             endpoint_access=access,
             cluster_logging=[eks_v2.ClusterLoggingTypes[_LOG_NAMES[log]] for log in spec.logs],
-            bootstrap_self_managed_addons=False,  # we manage vpc-cni, kube-proxy and coredns
+            bootstrap_self_managed_addons=False,  # vpc-cni, kube-proxy and coredns are managed add-ons
             bootstrap_cluster_creator_admin_permissions=False,
             service_ipv4_cidr=spec.service_cidr,
             secrets_encryption_key=self._secrets_key
             or (kms.Key.from_key_arn(self, "SecretsKey", spec.secrets_key_arn) if spec.secrets_key_arn else None),
         )
-        # the network tags its node subnets for load balancers; control-plane subnets are not for them
+        # the network tags its node subnets for load balancers; control-plane subnets are not used for them
         Validations.of(cluster).acknowledge(
             Acknowledgment(
                 id="@aws-cdk/aws-eks:clusterMustManuallyTagSubnet", reason="HyperPodNetwork tags node subnets"
@@ -264,7 +264,7 @@ class HyperPodEks(Construct):
         resource = cluster.node.default_child
         assert isinstance(resource, eks_v2.CfnCluster)
         if spec.cluster_name and spec.logs:
-            # made first: EKS makes the group by itself where it is missing, without retention, and nobody deletes it
+            # created first: EKS otherwise creates the group, without retention, and it is never deleted
             log_group = logs.LogGroup(
                 self,
                 "ControlPlaneLogs",

@@ -1,4 +1,4 @@
-"""The execution roles of a cluster: one for all groups or one per group, and the principal that stands for all of them."""
+"""The execution roles of a cluster: one for all groups or one per group, and a principal that represents all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .weak_references import refer_weakly
 
 @jsii.implements(iam.IPrincipal)
 class AllRoles:
-    """All execution roles as one principal: what is granted to it, every role may do, those of later groups too."""
+    """All execution roles as one principal: a grant applies to every role, including those of later groups."""
 
     def __init__(self, scope: Construct) -> None:
         self._account = Stack.of(scope).account
@@ -28,10 +28,10 @@ class AllRoles:
         self.ready = DependencyGroup()
 
     def include(self, role: iam.IRole) -> None:
-        """Let a role take part."""
+        """Add a role."""
         if role.node.path not in self._roles:
             self._roles[role.node.path] = role
-            self.ready.add(role)  # with its policies: the first nodes would boot without them
+            self.ready.add(role)  # with its policies: the first nodes would otherwise boot without them
             for statement in self._statements:
                 role.add_to_principal_policy(statement)
 
@@ -42,7 +42,7 @@ class AllRoles:
 
     @property
     def grant_principal(self) -> iam.IPrincipal:
-        """Itself."""
+        """The principal itself."""
         return self
 
     @property
@@ -64,9 +64,9 @@ class AllRoles:
 
 
 class ExecutionRoles(Construct):
-    """Finds or makes the role of each group, with what the group needs.
+    """Finds or creates the role of each group, with the permissions that the group requires.
 
-    `given` is a role that was brought; `place` answers with the subnets and security groups of a group.
+    `given` is an existing role; `place` returns the subnets and security groups of a group.
     """
 
     principal: AllRoles
@@ -89,7 +89,7 @@ class ExecutionRoles(Construct):
         self._shared_placement = shared_placement
         self._granted: set[str] = set()
         self._shared_subnets: set[str] | None = None
-        """Subnets that a shared role made here may use; None where it is not made (yet)."""
+        """Subnets that a shared role created here can use; None if there is none yet."""
         self.principal = AllRoles(self)
         self.per_group = cluster.execution_roles == "per-group" and not given and not cluster.execution_role_arn
         self._shared = given
@@ -100,15 +100,15 @@ class ExecutionRoles(Construct):
 
     @property
     def shared(self) -> iam.IRole:
-        """The role of the groups that name none.
+        """The role of the groups that do not name one.
 
         Raises:
-            ValueError: each group has a role of its own.
+            ValueError: each group has its own role.
         """
         if self.per_group:
             raise ValueError(
-                f"{self.node.path}: execution_roles is per-group, so there is no shared execution role; "
-                "grant to the cluster itself, or take execution_role_of(group_name)"
+                f"{self.node.path}: execution_roles is per-group, so the cluster has no shared execution "
+                "role; grant to the cluster itself, or use execution_role_of(group_name)"
             )
         if self._shared is None:
             placement = self._shared_placement()
@@ -118,7 +118,7 @@ class ExecutionRoles(Construct):
         return self._shared
 
     def of(self, group: InstanceGroup | RestrictedInstanceGroup, placement: Mapping[str, Sequence[str]]) -> iam.IRole:
-        """The role of a group, allowed what the group needs; `placement` has its subnets and security groups."""
+        """Return the role of a group with its permissions; `placement` has its subnets and security groups."""
         role = self._find(group, placement)
         self.principal.include(role)
         if group.name not in self._granted:
@@ -127,7 +127,7 @@ class ExecutionRoles(Construct):
         return role
 
     def admit(self, subnet_id: str) -> None:
-        """Let the shared role use a further subnet, for a group that was added after the role was made."""
+        """Allow the shared role to use another subnet, for a group that was added after the role."""
         if self._shared is not None and self._shared_subnets is not None and subnet_id not in self._shared_subnets:
             self._shared_subnets.add(subnet_id)
             grant_subnet(self._shared, subnet_id)

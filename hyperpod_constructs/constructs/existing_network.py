@@ -1,4 +1,4 @@
-"""The network of a platform in any VPC of CDK, made in the same app or imported."""
+"""The network of a platform in any CDK VPC, created in the same app or imported."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class VpcNetwork(HyperPodNetwork):
         interface_endpoints: Sequence[str],
     ) -> None:
         if bool(zones) == bool(node_subnets):
-            raise ValueError(f"{scope.node.path}/{id}: give zones, to look up the subnet of each, or node_subnets")
+            raise ValueError(f"{scope.node.path}/{id}: set zones, to look up the subnet of each, or node_subnets")
         self._start(scope, id)
         self.vpc = vpc
-        # nothing here reads a route table of a subnet that was looked up
+        # the route table of a subnet that was looked up is not read
         Annotations.of(self).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId")
         self.node_subnets = dict(node_subnets or {zone: self._look_up(zone) for zone in zones})
         subnets = [
@@ -54,7 +54,7 @@ class VpcNetwork(HyperPodNetwork):
         self.node_security_group = security_group or self._security_group()
         self._interface_endpoints(interface_endpoints, ())
         for each in (vpc, *([security_group] if security_group else [])):
-            if has_resources(each):  # what is imported has nothing to wait for
+            if has_resources(each):  # an imported construct has nothing to wait for
                 self._group.add(each)
         if any(has_resources(subnet) for subnet in self.node_subnets.values()):
             self._group.add(*(subnet.internet_connectivity_established for subnet in self.node_subnets.values()))
@@ -68,5 +68,5 @@ class VpcNetwork(HyperPodNetwork):
 
 
 def has_resources(construct: IConstruct) -> bool:
-    """Whether a construct is made in this app: what only stands for something that exists has no resource."""
+    """Whether a construct is created in this app: an imported one has no resource."""
     return any(CfnResource.is_cfn_resource(node) for node in construct.node.find_all())

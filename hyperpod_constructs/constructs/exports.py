@@ -1,14 +1,14 @@
-"""What the stacks of a platform give to each other.
+"""Values that the stacks of a platform export to each other.
 
-CloudFormation refuses to remove an export that a deployed stack imports, and the stack that exports is always updated
-before the stack that imports. An export that exists only while something uses it therefore blocks the edit that stops
-using it. Two mechanisms avoid that:
+CloudFormation refuses to remove an export that a deployed stack imports, and it always updates the exporting stack before
+the importing one. An export that exists only while it is used therefore blocks the edit that stops using it. Two
+mechanisms avoid that:
 
-- Values that live as long as their stack (cluster name and ARN, subnets, security group, service tokens) are exported
-  always, whoever uses them. The references stay strong: a network or an EKS cluster in use cannot be deleted.
+- Values that live as long as their stack (cluster name and ARN, subnets, security group, service tokens) are always
+exported. The references stay strong: a network or an EKS cluster in use cannot be deleted.
 - Values that an edit of the config removes together with their users (file systems, buckets, execution roles, the OIDC
-  provider) are read as stack outputs, a weak reference that never blocks (`weak_references`). They are exported as well
-  while they are used, because stacks deployed by earlier versions import them.
+provider) are read as stack outputs, a weak reference that never blocks (`weak_references`). They are also exported while
+they are used, because stacks deployed by earlier versions import them.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 def export_shared_values(*, network: HyperPodNetwork, eks: HyperPodEks, cluster: HyperPodCluster) -> None:
-    """Export the fixed set of values that later stacks may use, under the names that CDK gives them by itself.
+    """Export the fixed set of values that later stacks may use, under the names that CDK generates.
 
-    `HyperPodPlatform` does this whenever its parts lie in more than one stack. Call it yourself when you put
-    `HyperPodNetwork`, `HyperPodEks` and `HyperPodCluster` into stacks of your own. Values that are not made by the
-    construct (an existing VPC or EKS cluster) have nothing to export.
+    `HyperPodPlatform` does this if its parts are in more than one stack. Call it yourself when you put `HyperPodNetwork`,
+    `HyperPodEks` and `HyperPodCluster` into your own stacks. Values that the construct does not create (an existing VPC
+    or EKS cluster) are not exported.
     """
     for owner, values in (
         (network, network_values(network)),
@@ -75,5 +75,5 @@ def _is_made_here(stack: Stack, value: str) -> bool:
 
 
 def spread(scopes: Iterable[IConstruct]) -> bool:
-    """Whether constructs lie in more than one stack."""
+    """Whether the constructs are in more than one stack."""
     return len({Stack.of(scope).node.path for scope in scopes}) > 1

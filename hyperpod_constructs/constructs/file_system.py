@@ -1,6 +1,6 @@
 """FSx for Lustre file systems as constructs, with their links to S3.
 
-Data outlives stacks: a file system is kept unless `removal: destroy` and `allow_data_loss` are both set.
+A file system is retained unless `removal: destroy` and `allow_data_loss` are both set.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _EVENTS = ["NEW", "CHANGED", "DELETED"]
 
 @jsii.implements(ec2.IConnectable)
 class HyperPodFileSystem(Construct):
-    """An FSx for Lustre file system beside the nodes that use it, or one that exists.
+    """An FSx for Lustre file system in the zone of the nodes that use it, or an existing one.
 
-    It lies in the zone of the first accelerated group unless the spec names one, also where that group is added after the
-    file system was made; once deployed, a deployment that would move
-    it, because another group is the first, fails before anything changes. It joins the nodes' security group, whose
-    rules from and to itself carry Lustre and EFA alike, as the official templates have it; a `security_group` of your own
-    gets the rules that Lustre needs, from itself and from the nodes.
+    It is created in the zone of the first accelerated group unless the spec names a zone, even if that group is added
+    after the file system. Once deployed, a deployment that would move it because another group is now the first fails
+    before any change. It uses the nodes' security group, whose rules from and to itself allow Lustre and EFA, as in the
+    official templates; a `security_group` that you give gets the rules that Lustre requires, from itself and from the
+    nodes.
 
     Args:
         cluster: the HyperPod cluster whose nodes mount it.
@@ -46,7 +46,7 @@ class HyperPodFileSystem(Construct):
         buckets: buckets that data repositories name.
         subnet_id: private subnet. Default: the nodes' subnet of the zone.
         security_group: security group of its interfaces. Default: the nodes'.
-        allow_data_loss: second switch for `removal: destroy`.
+        allow_data_loss: the second switch for `removal: destroy`.
         storage_capacity: capacity, which may be a CloudFormation parameter. Default: `size_gib` of the spec.
         encryption_key: KMS key. Default: that of the spec.
     """
@@ -55,7 +55,7 @@ class HyperPodFileSystem(Construct):
     dns_name: str
     mount_name: str
     resource: fsx.CfnFileSystem | None
-    """The file system, None for one that exists."""
+    """The file system, None for an existing one."""
 
     @checked
     def __init__(
@@ -110,11 +110,11 @@ class HyperPodFileSystem(Construct):
             self._link(link.path, self._uri(link.bucket, buckets or {}), link.auto_import, link.auto_export)
 
     def _subnet_id(self) -> str:
-        """The nodes' subnet of its zone, or of the zone that follows from the groups that the cluster has at synthesis."""
+        """Return the nodes' subnet of its zone. Default: the zone that follows from the groups at synthesis."""
         zone = self.spec.availability_zone_id
         if zone is not None:
             return self.cluster.subnet_id(zone)
-        # no construct is made then: the zone is that of a group, whose subnet the cluster has looked up
+        # creates no construct: the zone is that of a group, whose subnet the cluster has looked up
         return Token.as_string(late(lambda: self.cluster.subnet_id(storage_zone(self.cluster.spec))))
 
     @property
@@ -149,13 +149,13 @@ class HyperPodFileSystem(Construct):
     def _own_security_group(self) -> ec2.ISecurityGroup:
         if self._security_group is None:
             raise ValueError(
-                f"{self.node.path}: the security group of the existing file system {self.file_system_id} is not known; "
-                "give security_group"
+                f"{self.node.path}: the security group of the existing file system {self.file_system_id} is "
+                "unknown; set security_group"
             )
         return self._security_group
 
     def metric(self, metric_name: str, **options: Any) -> cloudwatch.Metric:
-        """A metric of the file system in `AWS/FSx`.
+        """Return a metric of the file system in `AWS/FSx`.
 
         `options` are those of `aws_cloudwatch.Metric`, such as `period` and `statistic`. Source: the FSx for Lustre guide,
         "metrics and dimensions".
@@ -189,14 +189,14 @@ class HyperPodFileSystem(Construct):
                 auto_export_policy=policy.AutoExportPolicyProperty(events=_EVENTS) if auto_export else None,
             ),
         )
-        association.apply_removal_policy(self._removal)  # a file system that is kept keeps its links
+        association.apply_removal_policy(self._removal)  # a retained file system retains its links
 
     def _uri(self, bucket: str, buckets: Mapping[str, s3.IBucket]) -> str:
         return f"s3://{buckets[bucket].bucket_name}" if bucket in buckets else bucket
 
 
 def _completed(file_system: LustreFileSystem, capacity: Size | None, key: kms.IKey | None) -> LustreFileSystem:
-    """The spec with what was given by keyword, which goes before it."""
+    """Return the spec with the values given by keyword, which take precedence."""
     given: dict[str, Any] = {} if capacity is None else {"size_gib": capacity.to_gibibytes()}
     if key is not None:
         given["kms_key_arn"] = key.key_arn
@@ -207,7 +207,7 @@ def _completed(file_system: LustreFileSystem, capacity: Size | None, key: kms.IK
 
 
 def _lustre(file_system: LustreFileSystem) -> fsx.CfnFileSystem.LustreConfigurationProperty:
-    # EFA needs a metadata configuration, which in turn needs PERSISTENT_2
+    # EFA requires a metadata configuration, which in turn requires PERSISTENT_2
     with_metadata = file_system.efa and file_system.deployment_type == "PERSISTENT_2"
     automatic = fsx.CfnFileSystem.MetadataConfigurationProperty(mode="AUTOMATIC")
     return fsx.CfnFileSystem.LustreConfigurationProperty(

@@ -1,4 +1,4 @@
-"""One log group for the functions that CDK makes by itself: look-ups, emptying buckets."""
+"""One log group for the functions that CDK creates: look-ups, emptying buckets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from .trust import INTERNAL_TAG
 
 
 def framework_logs(scope: Construct) -> logs.LogGroup:
-    """The log group of a stack's CDK functions, which goes with the stack.
+    """The log group of a stack's CDK functions, which is deleted with the stack.
 
-    Left to itself CDK gives such a function a log group named after it. The function, which runs during the deployment, may
-    have made one of that name before CloudFormation does, and the first deployment fails; the group also outlives the stack.
+    By default CDK gives such a function a log group named after it. The function runs during the deployment and may
+    create a group of that name before CloudFormation does, which fails the first deployment; the group also outlives the
+    stack.
     """
     stack = Stack.of(scope)
     id = "HyperPodFrameworkLogs"
@@ -27,12 +28,12 @@ def framework_logs(scope: Construct) -> logs.LogGroup:
 
 
 def keep_emptying_logs(bucket: s3.Bucket) -> None:
-    """Let the function that empties a bucket with `auto_delete_objects` write into the stack's log group.
+    """Make the function that empties a bucket with `auto_delete_objects` write to the stack's log group.
 
-    CDK has no option for it. Without it Lambda makes a log group that nobody deletes.
+    CDK has no option for it. Without it, Lambda creates a log group that is never deleted.
     """
     provider = Stack.of(bucket).node.find_child("Custom::S3AutoDeleteObjectsCustomResourceProvider")
     function = provider.node.find_child("Handler")
     assert isinstance(function, CfnResource)
     function.add_property_override("LoggingConfig.LogGroup", framework_logs(bucket).log_group_name)
-    function.add_property_override("Tags", [{"Key": INTERNAL_TAG, "Value": "true"}])  # no tags of CDK reach it
+    function.add_property_override("Tags", [{"Key": INTERNAL_TAG, "Value": "true"}])  # tags of CDK do not reach it

@@ -1,4 +1,4 @@
-"""Lambda functions of a deployment: code, role, log groups and CDK's provider in front of them."""
+"""Lambda functions of a deployment: code, role, log groups and CDK's provider framework."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .log_groups import DEFAULT_RETENTION
 from .trust import restrict_to_account
 
 FUNCTION_MINUTES = 14
-"""Timeout of functions that work until they are done: CDK's framework function waits for them and has 15 minutes."""
+"""Timeout of functions that work until they are done: CDK's framework function waits for them, for at most 15 minutes."""
 
 _PACKAGE = Path(__file__).parents[1]
 
 
 def handler_code(*sources: str) -> lambda_.AssetCode:
-    """The asset that holds these packages of `hyperpod_constructs.handlers`, importable as `handlers.<source>`.
+    """Return the asset that contains these packages of `hyperpod_constructs.handlers`, importable as `handlers.<source>`.
 
-    Its hash depends on the sources alone: what Python or a tool writes beside them is left out.
+    Its hash depends on the sources only: files that Python or a tool writes there are excluded.
     """
     return lambda_.Code.from_asset(
         str(_PACKAGE),
@@ -37,12 +37,12 @@ def handler_code(*sources: str) -> lambda_.AssetCode:
 
 
 def function_role(scope: Construct, id: str, description: str) -> iam.Role:
-    """A role for functions. It has no managed policy: `handler_function` lets it write to the function's log group."""
+    """Create a role for functions. `handler_function` allows it to write to the log group; it has no managed policy."""
     return iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description)
 
 
 def function_logs(scope: Construct, id: str, retention: logs.RetentionDays = DEFAULT_RETENTION) -> logs.LogGroup:
-    """A log group that is deleted with its stack."""
+    """Create a log group that is deleted with its stack."""
     return logs.LogGroup(scope, id, retention=retention, removal_policy=RemovalPolicy.DESTROY)
 
 
@@ -58,17 +58,17 @@ def handler_function(
     sources: tuple[str, ...] = ("shared",),
     **options: Any,
 ) -> lambda_.Function:
-    """A function from `hyperpod_constructs.handlers`, which may write to its log group.
+    """Create a function from `hyperpod_constructs.handlers`, which can write to its log group.
 
     Args:
-        scope: where the function is made.
+        scope: scope of the function.
         id: its construct id.
         handler: path of the handler below `handlers`: `kubernetes.apply.on_event`.
         description: what the function does.
-        role: its role; see `function_role`.
-        log_group: where it logs; see `function_logs`.
-        timeout: how long one call may take.
-        sources: the packages of `handlers` that it imports, besides the handler's own.
+        role: execution role of the function; see `function_role`.
+        log_group: log group of the function; see `function_logs`.
+        timeout: longest time of one call.
+        sources: the packages of `handlers` that it imports, in addition to the handler's own.
         **options: further arguments of `aws_lambda.Function`, such as a VPC or layers.
     """
     log_group.grant_write(role)
@@ -87,7 +87,7 @@ def handler_function(
 
 
 def waiting_provider(scope: Construct, id: str, **options: Any) -> custom_resources.Provider:
-    """CDK's provider with an `is_complete_handler`; only state machines of this account may assume its waiter's role."""
+    """Create CDK's provider with an `is_complete_handler`; only this account's state machines can assume its role."""
     provider = custom_resources.Provider(scope, id, **options)
     role = provider.node.find_child("waiter-state-machine").node.find_child("Role").node.default_child
     assert isinstance(role, iam.CfnRole)

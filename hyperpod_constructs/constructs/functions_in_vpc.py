@@ -1,4 +1,4 @@
-"""Functions inside a VPC: all of a deployment, where an organization rejects functions outside of one."""
+"""Functions in a VPC: all functions of a deployment, where an organization rejects functions outside of a VPC."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def put_functions_into_vpc(
     security_group_ids: Sequence[str],
     after: Sequence[IDependable] = (),
 ) -> None:
-    """Put every Lambda function below a scope into a VPC, also those that CDK creates by itself.
+    """Place every Lambda function below a scope in a VPC, including those that CDK creates.
 
     Functions that are in a VPC already stay where they are. The roles of all functions get the permissions that Lambda
     requires before it creates a function with network interfaces. The functions must reach the APIs of Lambda, Step
@@ -31,7 +31,7 @@ def put_functions_into_vpc(
         scope: a stack, an app or any construct.
         subnet_ids: private subnets.
         security_group_ids: security groups that allow HTTPS out.
-        after: what gives the functions their way out, such as routes; they are created after it and deleted before it.
+        after: what gives the functions network access, such as routes; they are created after it and deleted before it.
 
     Example:
         >>> from aws_cdk import App, Stack

@@ -1,4 +1,4 @@
-"""Task governance as constructs: the cluster policy, compute quotas, and teams that tie everything together."""
+"""Task governance as constructs: the cluster policy, compute quotas, and teams that combine them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .kubernetes import KubernetesFields, KubernetesObjects
 
 
 class ClusterSchedulerConfig(Construct):
-    """The cluster policy: priority classes, fair share and sharing of idle compute. A HyperPod cluster has one.
+    """The cluster policy: priority classes, fair share and sharing of idle compute. A HyperPod cluster has at most one.
 
     Args:
         cluster: the HyperPod cluster.
         scheduler: the policy. Default: fair share, no priority classes.
-        through: `native` is CloudFormation's own type, `handler` a function of ours that sends the same request. Default:
-            native where the stack's region is known to have the type.
+        through: `native` is CloudFormation's own type, `handler` a function of this library that sends the same request.
+            Default: native if the stack's region is known to have the type.
         tags: tags of the resource.
-        adopt: take over one of this name that exists already; it is as it was when ours goes. By our handler only.
+        adopt: take over an existing one of this name; its previous content is restored on deletion. Requires `handler`.
     """
 
     resource: CfnResource
-    """The `CfnClusterSchedulerConfig`, or our custom resource in its place; both are taggable."""
+    """The `CfnClusterSchedulerConfig`, or the custom resource that replaces it; both are taggable."""
 
     @checked
     def __init__(
@@ -59,14 +59,14 @@ class ClusterSchedulerConfig(Construct):
 
 
 class ComputeQuota(Construct):
-    """What a team owns of the cluster's compute, and how it lends and borrows.
+    """A team's share of the cluster's compute, and how it lends and borrows.
 
-    The service makes the team's namespace and queue with it. Arguments are those of `ClusterSchedulerConfig`; only what
+    The service creates the team's namespace and queue with it. Arguments are those of `ClusterSchedulerConfig`; only what
     `team` says about compute is used here.
     """
 
     resource: CfnResource
-    """The `AWS::SageMaker::ComputeQuota`, or our custom resource in its place; both are taggable."""
+    """The `AWS::SageMaker::ComputeQuota`, or the custom resource that replaces it; both are taggable."""
 
     @checked
     def __init__(
@@ -83,30 +83,31 @@ class ComputeQuota(Construct):
         super().__init__(scope, id)
         properties = compute_quota_properties(team, name=_name(self), cluster_arn=cluster.cluster_arn)
         self.resource = governed(self, "ComputeQuota", properties, cluster, through, adopt, tags)
-        # with its scheduler config, so that priority classes are there before the first team
+        # after the scheduler config, so that priority classes exist before the first team
         self.resource.node.add_dependency(cluster.milestone("task_governance"), cluster.milestone("scheduler_config"))
         cluster.jobs_ready.add(self)
 
 
 class HyperPodTeam(Construct):
-    """A team on the cluster: quota, namespace, queue, rights and access entries. Jobs name the team and nothing else.
+    """A team on the cluster: quota, namespace, queue, permissions and access entries. Jobs only name the team.
 
-    The service makes namespace and queue with the quota; we add a Role and bindings for the team's Kubernetes groups, and
-    access entries that put members and viewers into these groups, for the team's namespace alone. Admission policies and a
-    network policy hold the team's pods inside the namespace (`team.isolation`), before anybody gets rights in it.
+    The service creates the namespace and the queue with the quota. The construct adds a Role and bindings for the team's
+    Kubernetes groups, and access entries that put members and viewers into these groups, for the team's namespace only.
+    Admission policies and a network policy isolate the team's pods (`team.isolation`) before members get permissions in
+    the namespace.
 
     Args:
         cluster: the HyperPod cluster, with the task governance add-on.
         team: the team.
         through: see `ClusterSchedulerConfig`.
         tags: tags of the quota.
-        adopt: take over a quota, rights and admission policies of these names that exist already; they are as they were when
-            ours go.
+        adopt: take over an existing quota, and existing roles and admission policies, of these names; their previous
+            content is restored on deletion.
     """
 
     quota: ComputeQuota
     ready: IDependable
-    """Namespace, queue and rights are there: what is made in the namespace depends on it."""
+    """Namespace, queue and permissions exist; what is created in the namespace depends on it."""
 
     @checked
     def __init__(
@@ -129,16 +130,16 @@ class HyperPodTeam(Construct):
         rights.node.add_dependency(self.quota, *self._isolate(adopt))
         self.ready = rights
         cluster.jobs_ready.add(rights)
-        # volumes and whatever else is made in the team's namespace
+        # volumes and other objects in the team's namespace
         cluster.namespace_ready(team.namespace).add(rights)
         AccessEntries.of(cluster.eks_cluster).add_team(team)
 
     def _isolate(self, adopt: bool) -> list[Construct]:
-        """What holds the team's pods inside its namespace: before its members get their rights, and after they lost them."""
+        """Isolate the team's pods. This is created before members get permissions, and deleted after they lose them."""
         isolation, kubernetes = self.team.isolation, self._cluster.kubernetes
         if not isolation.enabled:
             return []
-        labels = KubernetesFields(  # the namespace is the service's: labels are all that is ours of it
+        labels = KubernetesFields(  # the service owns the namespace: only the labels are set here
             self,
             "PodSecurity",
             kubernetes=kubernetes,
@@ -150,11 +151,11 @@ class HyperPodTeam(Construct):
             self,
             "Isolation",
             kubernetes=kubernetes,
-            # tolerations and system nodes are those of the groups that the cluster has in the end
+            # tolerations and system nodes are those of the groups at synthesis
             objects=lambda: isolation_objects(self.team, cluster=self._cluster.spec),
             adopt=adopt,
         )
-        policies.node.add_dependency(labels)  # which have waited for the namespace
+        policies.node.add_dependency(labels)  # which depend on the namespace
         network_addon = self._cluster.eks_cluster.network_addon
         if isolation.network_policy and network_addon:
             network_addon.set_default("enableNetworkPolicy", "true")
@@ -171,12 +172,12 @@ class HyperPodTeam(Construct):
         return self.team.queue
 
     def add_member(self, principal_arn: str) -> None:
-        """Let an IAM role or user run jobs in the team's namespace."""
+        """Allow an IAM role or user to run jobs in the team's namespace."""
         AccessEntries.of(self._cluster.eks_cluster).add_team(Team(name=self.team.name, members=(principal_arn,)))
 
     @checked
     def job(self, job: Job) -> Job:
-        """A job as this team's: in its namespace and queue, and with its priority where the job names none."""
+        """Return a job as this team's: in its namespace and queue, with its priority unless the job names one."""
         return Governance(teams=(self.team,)).completed(job.model_copy(update={"team": self.team.name}))
 
 
@@ -223,7 +224,7 @@ class HyperPodGovernance(Construct):
 
 
 def _rights(team: Team) -> list[dict[str, Any]]:
-    """Role and bindings of the team's two groups; the namespace is the service's."""
+    """Create the role and bindings of the team's two groups; the service owns the namespace."""
     members, viewers = team.groups
     role = "hyperpod-team-viewer"
     metadata = {"name": role, "namespace": team.namespace}
@@ -248,7 +249,7 @@ def _rights(team: Team) -> list[dict[str, Any]]:
 
 
 def _name(construct: Construct) -> str:
-    """The required name: made of the path, so that it is unique in the account and never needs to be thought of."""
+    """Return the required name, generated from the path, so that it is unique in the account."""
     return Names.unique_resource_name(construct, max_length=63, separator="-")
 
 

@@ -1,4 +1,4 @@
-"""What makes scheduler configs and compute quotas: CloudFormation's own types, or a function of ours in their place."""
+"""Resources of scheduler configs and compute quotas: CloudFormation's own types, or a function of this library."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Kind = GovernanceType
 
 @jsii.implements(ITaggableV2)
 class TaggableResource(CfnResource):
-    """A resource with tags whose type has no L1 in CDK: `Tags.of` and aspects find them as those of an L1."""
+    """A resource with tags whose type has no L1 in CDK: `Tags.of` and aspects find the tags as those of an L1."""
 
     def __init__(self, scope: Construct, id: str, *, type: str, properties: Mapping[str, Any]) -> None:
         self._tags = TagManager(TagType.KEY_VALUE, type, tag_property_name="Tags")
@@ -43,7 +43,7 @@ class TaggableResource(CfnResource):
 
 
 def is_native(scope: Construct, kind: Kind, through: Through = "auto") -> bool:
-    """Whether a kind is made by CloudFormation's own type: where it was asked for, or the region is known to have it."""
+    """Whether CloudFormation's own type creates a kind: on request, or if the region is known to have it."""
     if through != "auto":
         return through == "native"
     region = _region(scope)
@@ -56,7 +56,7 @@ def _region(scope: Construct) -> catalog.Region | None:
 
 
 def _find_missing_type(construct: Construct, kind: Kind, cluster: IHyperPodCluster, through: Through) -> None:
-    """Report CloudFormation's own type where it was asked for in a region that does not have it."""
+    """Report `through: native` in a region without CloudFormation's own type."""
     region, rule = _region(construct), find("HP602")
     if through == "native" and region is not None and region.hyperpod and not region.has_type(kind) and rule:
         message = f"native, but {region.name} does not have AWS::SageMaker::{kind}"
@@ -72,7 +72,7 @@ def governed(
     adopt: bool,
     tags: Mapping[str, str] | None,
 ) -> CfnResource:
-    """The resource of a scheduler config or a quota, with its tags."""
+    """Create the resource of a scheduler config or a quota, with its tags."""
     _find_missing_type(construct, kind, cluster, through)
     if is_native(construct, kind, through):
         resource = _native(construct, kind, properties)
@@ -125,19 +125,19 @@ def _handled(
             "ServiceTimeout": int(TIMEOUT_SECONDS) + 40 * POLL_SECONDS,
             "Kind": kind,
             "ClusterArn": cluster.cluster_arn,
-            # text, because CloudFormation would turn numbers into strings
+            # text, because CloudFormation would convert numbers to strings
             "Request": Stack.of(construct).to_json_string({**properties, "Tags": late(tags)}),
             **({"TeamName": team} if team else {}),
             **({"Adopt": "true"} if adopt else {}),
         },
     )
-    resource.add_property_deletion_override("Tags")  # they are in the request
+    resource.add_property_deletion_override("Tags")  # the request contains the tags
     resource.node.add_dependency(provider.role)
     return resource
 
 
 class GovernanceProvider(Construct):
-    """The functions that send the requests where CloudFormation has no type for them. One for each HyperPod cluster."""
+    """The functions that send the requests if CloudFormation has no type for them, one set per HyperPod cluster."""
 
     service_token: str
 
@@ -153,7 +153,7 @@ class GovernanceProvider(Construct):
             on_event_handler=self._function("Starter", "on_event", "Makes scheduler configs and compute quotas"),
             is_complete_handler=self._function("Asker", "is_complete", "Asks what became of them"),
             query_interval=Duration.seconds(POLL_SECONDS),
-            # longer than the handler's own time, which ends with a reason
+            # longer than the handler's own time limit, which ends with a reason
             total_timeout=Duration.seconds(int(TIMEOUT_SECONDS) + 20 * POLL_SECONDS),
             log_group=function_logs(self, "FrameworkLogs"),
         )
@@ -162,7 +162,7 @@ class GovernanceProvider(Construct):
 
     @staticmethod
     def of(scope: Construct, cluster: IHyperPodCluster) -> GovernanceProvider:
-        """The provider of a cluster in the stack of `scope`, made when it is first asked for."""
+        """Return the provider of a cluster in the stack of `scope`, created on first use."""
         stack = Stack.of(scope)
         id = f"HyperPodGovernanceProvider{cluster.node.addr[-8:]}"
         found = stack.node.try_find_child(id)
@@ -182,7 +182,7 @@ class GovernanceProvider(Construct):
 
 
 def _statements(stack: Stack, cluster: IHyperPodCluster) -> list[iam.PolicyStatement]:
-    """What the requests need; the service calls EKS with the caller's rights, as CloudFormation's own types have it."""
+    """Permissions for the requests; the service calls EKS with the caller's permissions."""
     actions = catalog.role("governance_handler").actions
     made = [
         stack.format_arn(service="sagemaker", resource=resource, resource_name="*")
@@ -192,7 +192,7 @@ def _statements(stack: Stack, cluster: IHyperPodCluster) -> list[iam.PolicyState
     entries = stack.format_arn(service="eks", resource="access-entry", resource_name=f"{eks_name}/*")
     on = {
         "governed": [*made, cluster.cluster_arn],
-        "list": ["*"],  # lists have no resource
+        "list": ["*"],  # lists do not support resource-level permissions
         "cluster": [cluster.cluster_arn],
         "eks": [cluster.eks_cluster.cluster_arn, entries],
     }

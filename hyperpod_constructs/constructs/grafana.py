@@ -1,4 +1,4 @@
-"""Grafana as constructs: a managed workspace with our dashboards in it, or Grafana in the cluster."""
+"""Grafana as constructs: a managed workspace with the library's dashboards, or Grafana in the cluster."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _DASHBOARD_LABEL = "grafana_dashboard"
 
 
 class ManagedGrafana(Construct):
-    """An Amazon Managed Grafana workspace for people of IAM Identity Center, which may read the workspace's metrics.
+    """An Amazon Managed Grafana workspace for users of IAM Identity Center that can read the workspace's metrics.
 
-    `outputs` makes a stack output of its URL.
+    `outputs` adds a stack output with its URL.
     """
 
     url: str
@@ -106,7 +106,7 @@ class ManagedGrafana(Construct):
 
 
 class GrafanaDashboards(Construct):
-    """Our data source and dashboards in a managed Grafana workspace, put there by a function through Grafana's API."""
+    """The library's data source and dashboards in a managed Grafana workspace, created through Grafana's API."""
 
     @checked
     def __init__(
@@ -157,12 +157,12 @@ class GrafanaDashboards(Construct):
 
 
 class SelfHostedGrafana(Construct):
-    """Grafana in the cluster by its Helm chart, with the Prometheus workspace as data source and our dashboards.
+    """Grafana in the cluster from its Helm chart, with the Prometheus workspace as data source, and dashboards.
 
-    The chart is yours, pinned by content. Its pods sign their queries with a role that only they get, by pod identity.
-    There is no way in from outside: `kubectl -n grafana port-forward service/grafana 3000:80`; the chart makes the admin
-    password, in the secret `grafana`. Dashboards and data sources come from the configuration, so nothing is kept.
-    `outputs` makes a stack output of that command.
+    You provide the chart, pinned by digest. Its pods sign their queries with a role of their own, through pod identity.
+    There is no access from outside: use `kubectl -n grafana port-forward service/grafana 3000:80`; the chart creates the
+    admin password in the secret `grafana`. Dashboards and data sources come from the configuration, so no data is
+    retained. `outputs` adds a stack output with that command.
     """
 
     @checked
@@ -231,7 +231,7 @@ class SelfHostedGrafana(Construct):
 
 
 def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
-    """What a Grafana workspace reads: one Prometheus workspace; the rest but log groups has none narrower."""
+    """Permissions of a Grafana workspace: one Prometheus workspace; of the rest, only log groups can be narrowed."""
     allowed = catalog.role("grafana").actions
     log_groups = stack.format_arn(
         service="logs",
@@ -255,7 +255,7 @@ def _reading(stack: Stack, workspace_arn: str) -> list[iam.PolicyStatement]:
 
 
 def _data_source(endpoint: str) -> dict[str, Any]:
-    """The Prometheus workspace as a data source, with signed queries."""
+    """Return the Prometheus workspace as a data source with signed queries."""
     signing = {"sigV4Auth": True, "sigV4AuthType": "default", "sigV4Region": Aws.REGION, "httpMethod": "POST"}
     return {
         "name": "HyperPod",
@@ -268,7 +268,7 @@ def _data_source(endpoint: str) -> dict[str, Any]:
 
 
 def _values(endpoint: str) -> dict[str, Any]:
-    """Our values of Grafana's chart."""
+    """Return the library's values of the Grafana chart."""
     return {
         "serviceAccount": {"name": _SERVICE_ACCOUNT},
         "env": {"AWS_SDK_LOAD_CONFIG": "true", "GF_AUTH_SIGV4_AUTH_ENABLED": "true"},

@@ -1,4 +1,4 @@
-"""Values that may be CDK tokens, where a construct id or the value itself is needed."""
+"""Values that may be CDK tokens, used as construct ids or at synthesis."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ..core.spec.base import is_token
 
 
 def digest(scope: Construct, value: str) -> str:
-    """Eight digits that stand for a value.
+    """Return eight digits that identify a value.
 
-    The text of a token holds a counter, which depends on what else is in the app: what it resolves to is used instead.
+    The text of a token contains a counter that depends on the rest of the app; what it resolves to is used instead.
     """
     named = json.dumps(Stack.of(scope).resolve(value)) if is_token(value) else value
     return hashlib.sha256(named.encode()).hexdigest()[:8]
 
 
 def known_id(scope: Construct, value: str) -> str:
-    """A value as part of a construct id: itself, or a digest where it is a token, which ids cannot have."""
+    """Return a value as part of a construct id: itself, or a digest of a token, which ids cannot contain."""
     return digest(scope, value) if is_token(value) else value
 
 
 def ensure_known(scope: Construct, path: str, why: str, *values: str) -> None:
-    """Refuse tokens where the value is needed at synthesis.
+    """Reject tokens where the value is required at synthesis.
 
     Raises:
         ValueError: a value is a token.

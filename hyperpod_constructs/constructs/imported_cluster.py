@@ -1,4 +1,4 @@
-"""A HyperPod cluster that exists, as what add-ons, teams, storage and jobs are placed on."""
+"""An existing HyperPod cluster, on which add-ons, teams, storage and jobs are placed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .node_placement import NodePlacement
 
 
 class ImportedCluster(HyperPodClusterBase):
-    """See `HyperPodCluster.from_attributes`. Its nodes are there: what needs them waits for nothing."""
+    """See `HyperPodCluster.from_attributes`. Its nodes exist, so nothing waits for them."""
 
     @checked
     def __init__(
@@ -77,7 +77,7 @@ class ImportedCluster(HyperPodClusterBase):
         """ARN of the cluster.
 
         Raises:
-            ValueError: only its name is known; the ARN ends in an id that SageMaker chose.
+            ValueError: only its name is known; the ARN ends with an id that SageMaker chooses.
         """
         if self._arn is None:
             raise ValueError(self._missing("cluster_arn"))
@@ -85,7 +85,7 @@ class ImportedCluster(HyperPodClusterBase):
 
     @property
     def cluster_name(self) -> str:
-        """Name of the cluster, or its ARN where the name is not known."""
+        """The name of the cluster, or its ARN if the name is unknown."""
         return self._name or self.cluster_arn
 
     @property
@@ -97,7 +97,7 @@ class ImportedCluster(HyperPodClusterBase):
 
     @property
     def grant_principal(self) -> iam.IPrincipal:
-        """The execution roles; where none is known, CDK says what is left to be granted."""
+        """The execution roles; without a known one, CDK lists the permissions to grant."""
         roles = [*([self._role] if self._role else []), *self._roles.values()]
         if not roles:
             unknown: Any = iam.UnknownPrincipal(resource=self)
@@ -110,10 +110,10 @@ class ImportedCluster(HyperPodClusterBase):
         return principal
 
     def execution_role_of(self, group_name: str) -> iam.IRole:
-        """Execution role of one group.
+        """Return the execution role of an instance group.
 
         Raises:
-            ValueError: it is not known.
+            ValueError: it is unknown.
         """
         role = self._roles.get(group_name) or self._role
         if role is None:
@@ -121,13 +121,13 @@ class ImportedCluster(HyperPodClusterBase):
         return role
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
-        """Id of the private subnet that nodes of a zone use; of the first zone when none is named."""
+        """Return the id of the private subnet that nodes of a zone use. Default: that of the first zone."""
         if self._nodes is None:
             raise ValueError(self._missing("vpc and security_group"))
         return self._nodes.subnet_id(availability_zone_id)
 
     def keep_in_place(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
-        """Nothing: the guard that looks at file systems runs in the stack of a cluster that is made."""
+        """Do nothing: the guard that checks file systems runs in the stack that creates the cluster."""
 
     def _missing(self, what: str) -> str:
-        return f"{self.node.path}: the imported cluster needs {what}; give it to HyperPodCluster.from_attributes"
+        return f"{self.node.path}: the imported cluster requires {what}; pass it to HyperPodCluster.from_attributes"

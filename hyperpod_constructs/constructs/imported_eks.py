@@ -1,4 +1,4 @@
-"""An EKS cluster that this app did not make, or made with CDK's own classes: what is known of it, and our way into it."""
+"""An EKS cluster that this app imports, or creates with CDK's own classes: its attributes and a Kubernetes provider."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ EndpointAccess = Literal["public-and-private", "private", "public"]
 class EksClusterAttributes:
     """An EKS cluster known by its attributes only.
 
-    `security_group_id` is its cluster security group: nodes and control plane are let into each other's with it; leave it
-    out where rules for that exist. `vpc` and `private_subnets` are needed where the Kubernetes API has no public endpoint:
-    handlers then run inside; `endpoint_access="private"` takes the private subnets of `vpc`.
+    `security_group_id` is its cluster security group, for rules between nodes and control plane; leave it out if such
+    rules exist. `vpc` and `private_subnets` are required if the Kubernetes API has no public endpoint: handlers then run
+    in them; `endpoint_access="private"` uses the private subnets of `vpc`.
     """
 
     cluster_name: str
@@ -44,7 +44,7 @@ class EksClusterAttributes:
 
 @dataclass(frozen=True, kw_only=True)
 class EksFacts:
-    """What is known of an EKS cluster; None is "not known"."""
+    """The known attributes of an EKS cluster; None means unknown."""
 
     kubernetes_version: str | None = None
     authentication_mode: str | None = None
@@ -53,7 +53,7 @@ class EksFacts:
 
 
 def facts_of(eks_cluster: CdkEksCluster | EksClusterAttributes) -> EksFacts:
-    """What an EKS cluster's construct knows: of one that CDK imported, nothing."""
+    """Return the attributes that an EKS cluster's construct has; one that CDK imported has none."""
     if isinstance(eks_cluster, EksClusterAttributes):
         return EksFacts(
             kubernetes_version=eks_cluster.kubernetes_version,
@@ -83,18 +83,18 @@ def facts_of(eks_cluster: CdkEksCluster | EksClusterAttributes) -> EksFacts:
 
 
 _DEFAULT_MODE = "CONFIG_MAP"
-"""What EKS takes where a request names no authentication mode."""
+"""The default of EKS for a request without an authentication mode."""
 
 
 def _access(public: object, private: object) -> EndpointAccess:
-    """EKS makes a public endpoint only, where a request says nothing."""
+    """The default of EKS for a request without endpoint access: a public endpoint only."""
     if public is False:
         return "private"
     return "public-and-private" if private is True else "public"
 
 
 def _custom_resource(eks_cluster: Any) -> Mapping[str, Any] | None:
-    """Arguments of the custom resource by which `aws_cdk.aws_eks.Cluster` makes a cluster."""
+    """Arguments of the custom resource by which `aws_cdk.aws_eks.Cluster` creates a cluster."""
     found = eks_cluster
     for id in ("Resource", "Resource"):
         found = found.node.try_find_child(id) if found is not None else None
@@ -104,11 +104,11 @@ def _custom_resource(eks_cluster: Any) -> Mapping[str, Any] | None:
 
 
 class ImportedEks(Construct):
-    """An EKS cluster that was made elsewhere, with a Kubernetes provider of ours for it.
+    """An EKS cluster that was created elsewhere, with a Kubernetes provider.
 
-    `node_security_group` and the cluster security group are let into each other. With `handler_subnets` (of `vpc`), or with
-    the attributes' private subnets, the provider's functions run there, as members of the node security group. Where the
-    Kubernetes API is known to have no public endpoint, they run in the private subnets of `vpc` without being told.
+    Rules allow traffic between `node_security_group` and the cluster security group. With `handler_subnets` (of `vpc`),
+    or with the private subnets of the attributes, the functions of the provider run there, in the node security group. If
+    the Kubernetes API is known to have no public endpoint, they run in the private subnets of `vpc` by default.
     """
 
     kubernetes_version: str | None
@@ -163,19 +163,19 @@ class ImportedEks(Construct):
             self.allow_node_traffic(self, node_security_group)
 
     def allow_node_traffic(self, scope: Construct, nodes: ec2.ISecurityGroup) -> None:
-        """Let nodes and control plane into each other's security groups, by rules in `scope`."""
+        """Allow traffic between nodes and control plane, by rules in `scope`."""
         control_plane = self.security_group_id
         rules = connect_security_groups(scope, nodes=nodes.security_group_id, control_plane=control_plane)
         self.kubernetes.reachable.add(rules)
 
     @property
     def security_group_id(self) -> str | None:
-        """The cluster security group; None where it is not known."""
+        """The cluster security group; None if it is unknown."""
         if isinstance(self._imported, EksClusterAttributes):
             return self._imported.security_group_id
         try:
             return self._imported.cluster_security_group_id
-        except RuntimeError:  # CDK's way to say that an imported cluster was not told it
+        except RuntimeError:  # raised by CDK for an attribute that an imported cluster lacks
             return None
 
     @property
@@ -183,7 +183,7 @@ class ImportedEks(Construct):
         """The OIDC provider of the cluster.
 
         Raises:
-            ValueError: it is not known.
+            ValueError: it is unknown.
         """
         provider: Any = None
         if isinstance(self._imported, EksClusterAttributes):
@@ -192,14 +192,14 @@ class ImportedEks(Construct):
             where = "open_id_connect_provider where the cluster is imported"
             try:
                 provider = self._imported.open_id_connect_provider
-            except RuntimeError:  # as above
+            except RuntimeError:  # raised by CDK, as above
                 provider = None
         if provider is None:
             raise ValueError(NO_OIDC.format(self.node.path, where))
         return oidc_identity(provider.open_id_connect_provider_arn)
 
     def _spec(self) -> Eks:
-        """What the rules see of it."""
+        """Return the cluster as the rules see it."""
         known: dict[str, Any] = {
             "kubernetes_version": self.kubernetes_version,
             "endpoint_access": self._facts.endpoint_access or "public-and-private",
@@ -208,7 +208,7 @@ class ImportedEks(Construct):
         return Eks().model_copy(update=known)
 
     def _findings(self) -> Iterator[Finding]:
-        """What the rules about live EKS clusters can tell already."""
+        """Check the rules about live EKS clusters that can be decided from the attributes."""
         mode = self._facts.authentication_mode
         if mode is not None and mode not in catalog.allowed("eks_authentication_mode"):
             cure = "authentication_mode=AuthenticationMode.API_AND_CONFIG_MAP"
@@ -217,7 +217,7 @@ class ImportedEks(Construct):
             cure = "endpoint_access=EndpointAccess.PUBLIC_AND_PRIVATE"
             yield _finding("HP943", "the Kubernetes API has a public endpoint only", cure, Severity.WARNING)
         if self._facts.auto_mode:
-            yield _finding("HP207", "EKS Auto Mode is on")
+            yield _finding("HP207", "EKS Auto Mode is enabled")
 
 
 def _finding(rule: str, message: str, cure: str | None = None, severity: Severity | None = None) -> Finding:
@@ -227,10 +227,10 @@ def _finding(rule: str, message: str, cure: str | None = None, severity: Severit
     return found.finding(Problem("eks_cluster", message, cure, severity=severity))
 
 
-NO_OIDC = "{}: an add-on needs the cluster's IAM OIDC provider, which is not known; give {}"
-_NEEDS_VPC = "give its vpc, or the private subnets that our functions can reach it from"
+NO_OIDC = "{}: an add-on requires the cluster's IAM OIDC provider, which is unknown; set {}"
+_NEEDS_VPC = "set its vpc, or the private subnets from which the functions can reach it"
 
 
 def eks_cluster_arn(scope: Construct, cluster_name: str) -> str:
-    """ARN of an EKS cluster in the stack's account and region."""
+    """Return the ARN of an EKS cluster in the stack's account and region."""
     return Stack.of(scope).format_arn(service="eks", resource="cluster", resource_name=cluster_name)

@@ -1,4 +1,4 @@
-"""What constructs need of a cluster, whoever made it: no construct imports another for its type."""
+"""Protocols of clusters, so that constructs depend on what they use and not on each other's classes."""
 
 from __future__ import annotations
 
@@ -87,17 +87,17 @@ class NetworkAddon(Protocol):
 
 @runtime_checkable
 class EksCluster(Protocol):
-    """An EKS cluster with a Kubernetes provider of ours."""
+    """An EKS cluster with a Kubernetes provider."""
 
     cluster_name: str
     cluster_arn: str
     kubernetes_version: str | None
-    """Minor version, such as `1.35`; None where it is not known."""
+    """Minor version, such as `1.35`; None if it is unknown."""
     kubernetes: KubernetesProvider
     ready: IDependable
-    """Access entries and DaemonSet add-ons: whatever runs on nodes or talks to the API depends on it."""
+    """Access entries and DaemonSet add-ons: what runs on nodes or uses the API depends on it."""
     network_addon: NetworkAddon | None
-    """The Amazon VPC CNI; None where it is not managed here."""
+    """The Amazon VPC CNI; None if it is not managed here."""
 
     @property
     def node(self) -> Node:
@@ -106,20 +106,20 @@ class EksCluster(Protocol):
 
     @property
     def oidc(self) -> OidcIdentity:
-        """The OIDC provider, for add-ons that use IRSA. Raises `ValueError` where it is not known."""
+        """The OIDC provider, for add-ons that use IRSA. Raises `ValueError` if it is unknown."""
         ...
 
 
 class IHyperPodCluster(iam.IGrantable, Protocol):
-    """A HyperPod cluster that add-ons, teams, storage and jobs can be placed on."""
+    """A HyperPod cluster on which add-ons, teams, storage and jobs can be placed."""
 
     spec: Cluster
     eks_cluster: EksCluster
     kubernetes: KubernetesProvider
     nodes_ready: IDependable
-    """The nodes of the system group are ready: what needs pods depends on it."""
+    """The nodes of the system group are ready; what needs pods depends on it."""
     jobs_ready: DependencyGroup
-    """Operators, queues, namespaces and volumes that jobs come after."""
+    """Operators, queues, namespaces and volumes that jobs depend on."""
 
     @property
     def node(self) -> Node:
@@ -133,7 +133,7 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
 
     @property
     def cluster_name(self) -> str:
-        """The cluster's name, or its ARN where the name is not known."""
+        """The cluster's name, or its ARN if the name is unknown."""
         ...
 
     @property
@@ -143,12 +143,12 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
 
     @property
     def system_nodes(self) -> int:
-        """How many nodes of the system group `nodes_ready` waits for."""
+        """The number of nodes of the system group that `nodes_ready` waits for."""
         ...
 
     @property
     def prepares_restricted_nodes(self) -> bool:
-        """Whether restricted nodes get a network agent and DNS servers of their own from us."""
+        """Whether this library installs a network agent and DNS servers for restricted nodes."""
         ...
 
     def execution_role_of(self, group_name: str) -> iam.IRole:
@@ -160,13 +160,13 @@ class IHyperPodCluster(iam.IGrantable, Protocol):
         ...
 
     def keep_in_place(self, file_system: fsx.CfnFileSystem, *, name: str) -> None:
-        """Let a deployment fail that would move a file system to another subnet."""
+        """Fail a deployment that would move a file system to another subnet."""
         ...
 
     def milestone(self, key: str) -> DependencyGroup:
-        """What comes before whatever needs the add-on of a config key."""
+        """The dependencies of what requires the add-on of a config key."""
         ...
 
     def namespace_ready(self, namespace: str) -> DependencyGroup:
-        """What comes before whatever is placed in a team's namespace."""
+        """The dependencies of what is placed in a team's namespace."""
         ...

@@ -13,14 +13,14 @@ _FREE_FORM = {"Labels"}
 
 
 def set_properties(resource: CfnResource, props: type, values: Mapping[str, Any]) -> None:
-    """Set the properties of an L1 construct from plain data with CloudFormation's names; values may hold tokens.
+    """Set the properties of an L1 construct from plain data with CloudFormation's names; values may contain tokens.
 
     A property that the L1 does not have yet, at any depth, becomes a property override. Property overrides of users are
-    merged over all of it, whenever they are made. Tags go to the tag manager, where `Tags.of` finds them.
+    merged over it, whenever they are added. Tags go to the tag manager, where `Tags.of` finds them.
 
     Args:
         resource: the L1 construct.
-        props: the class of its properties, such as `aws_sagemaker.CfnClusterProps`.
+        props: class of its properties, such as `aws_sagemaker.CfnClusterProps`.
         values: CloudFormation property name to value.
     """
     attributes, known = _attributes(props), _names(type(resource))
@@ -42,7 +42,7 @@ def _is_data(value: Any) -> bool:
 
 
 def _named(value: Any, known: Mapping[str, str]) -> Any:
-    """The value with the property names of the L1; CDK turns them back into CloudFormation's."""
+    """Return the value with the property names of the L1; CDK converts them back to CloudFormation's."""
     if isinstance(value, Mapping):
         return {
             name: dict(inner) if key in _FREE_FORM else _named(inner, known)
@@ -53,7 +53,7 @@ def _named(value: Any, known: Mapping[str, str]) -> Any:
 
 
 def _newer(value: Any, known: Mapping[str, str], path: str) -> Iterator[tuple[str, Any]]:
-    """Path and value of what the L1 does not know."""
+    """Return path and value of properties that the L1 does not have."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             place = f"{path}.{key.replace('.', chr(92) + '.')}"
@@ -68,23 +68,23 @@ def _newer(value: Any, known: Mapping[str, str], path: str) -> Iterator[tuple[st
 
 @cache
 def _attributes(props: type) -> dict[str, str]:
-    """CloudFormation name, in lower case, to the attribute of the L1."""
+    """Return the attribute of the L1 for each CloudFormation name in lower case."""
     mapping: Mapping[str, str] = props.__jsii_name_mapping__  # type: ignore[attr-defined]
     return {name.casefold(): attribute for attribute, name in mapping.items()}
 
 
 def _name(key: str, known: Mapping[str, str]) -> str | None:
-    """The L1's name of a property; None where it has none.
+    """Return the L1's name of a property; None if it has none.
 
-    CloudFormation has both `FSxLustreConfig` and `FsxLustreConfig`: the exact name goes before the one that differs in
-    case (`VolumeSizeInGB` is `volumeSizeInGb`).
+    CloudFormation has both `FSxLustreConfig` and `FsxLustreConfig`: an exact match takes precedence over one that differs
+    in case (`VolumeSizeInGB` is `volumeSizeInGb`).
     """
     return known.get(key[:1].lower() + key[1:]) or known.get(key.casefold())
 
 
 @cache
 def _names(l1: type) -> dict[str, str]:
-    """Names in the property types of an L1, by themselves and in lower case."""
+    """Return names in the property types of an L1, as they are and in lower case."""
     structs = [value for name, value in vars(l1).items() if name.endswith("Property")]
     names = {name for struct in structs for name in struct.__jsii_name_mapping__.values()}
     return {**{name.casefold(): name for name in names}, **{name: name for name in names}}

@@ -1,4 +1,4 @@
-"""Values that are made when the app is synthesized: what they depend on may still be added after their construct."""
+"""Values that are computed at synthesis, because what they depend on may be added after their construct."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ class _Late:
 
 
 def late(make: Callable[[], Any]) -> IResolvable:
-    """A value that is made at synthesis; an empty list leaves the property out."""
+    """Return a value that is computed at synthesis; an empty list leaves the property out."""
     return Lazy.any(_Late(make), omit_empty_array=True)

@@ -1,4 +1,4 @@
-"""Lifecycle scripts in S3: uploaded before the cluster, under a prefix that holds the hash of their content."""
+"""Lifecycle scripts in S3: uploaded before the cluster, under a prefix that contains the hash of their content."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .roles import grant_read_of_prefix
 from .trust import keep_internal
 
 DEFAULT_SCRIPTS = Path(__file__).parent / "lifecycle"
-"""Our own scripts: `on_create.sh`, which runs what is in `on_create.d/` with the settings in `settings.env`."""
+"""The default scripts: `on_create.sh`, which runs the scripts in `on_create.d/` with the settings in `settings.env`."""
 
 
 class LifecycleScripts(Construct):
     """Folders of lifecycle scripts in one bucket.
 
-    The prefix of a folder is the hash of its content, so a changed script is a new address: CloudFormation sees the change
-    and updates the groups, and nodes that start meanwhile still find the old one.
+    The prefix of a folder contains the hash of its content, so a changed script has a new address: CloudFormation detects
+    the change and updates the groups, and nodes that start during the update still find the old one.
     """
 
     ready: IDependable
@@ -45,7 +45,7 @@ class LifecycleScripts(Construct):
 
     @cached_property
     def bucket(self) -> s3.IBucket:
-        """Where scripts are uploaded; made when something is and none was given."""
+        """The bucket of the scripts; created for the first upload unless one is given."""
         if self._given:
             return self._given
         made = s3.Bucket(
@@ -55,7 +55,7 @@ class LifecycleScripts(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             versioned=True,
-            removal_policy=RemovalPolicy.DESTROY,  # only uploads of ours, which the next deploy makes again
+            removal_policy=RemovalPolicy.DESTROY,  # only uploads of this stack, which the next deployment creates again
             auto_delete_objects=True,
         )
         keep_emptying_logs(made)
@@ -68,9 +68,9 @@ class LifecycleScripts(Construct):
     def configuration(
         self, lifecycle: Lifecycle, role: iam.IRole, settings: Mapping[str, str] | None = None
     ) -> dict[str, str] | None:
-        """`LifeCycleConfig` of a group, with its role allowed to read the scripts; None in bootstrap mode.
+        """Return `LifeCycleConfig` of a group, and allow its role to read the scripts; None in bootstrap mode.
 
-        `settings` are environment variables for our own scripts; scripts of a user get none.
+        `settings` are environment variables for the default scripts; scripts of a user get none.
         """
         if lifecycle.mode == "bootstrap":
             return None
@@ -96,7 +96,7 @@ class LifecycleScripts(Construct):
                 type="Custom::HyperPodLifecycleScripts",
                 properties={
                     "ServiceToken": self._copier.service_token,
-                    "ServiceTimeout": 900,  # the longest that CDK's provider waits for the function
+                    "ServiceTimeout": 900,  # the longest time that CDK's provider waits for the function
                     "Source": {"Bucket": asset.s3_bucket_name, "Key": asset.s3_object_key},
                     "Bucket": self.bucket.bucket_name,
                     "Prefix": prefix,
@@ -110,7 +110,7 @@ class LifecycleScripts(Construct):
 
 
 class ScriptCopier(Construct):
-    """The function that copies folders of scripts below `lifecycle/` of a bucket; it is not allowed to delete them.
+    """The function that copies folders of scripts below `lifecycle/` of a bucket; it has no permission to delete them.
 
     CDK's `BucketDeployment` does the same with a layer of 22 MB, the AWS CLI.
     """
@@ -140,14 +140,14 @@ class ScriptCopier(Construct):
         keep_internal(self)
 
     def may_read(self, asset: assets.Asset) -> None:
-        """Let the function read this one object of the bootstrap bucket, whose key policy lets the account decrypt it."""
+        """Allow the function to read this object of the bootstrap bucket, whose key policy allows the account to decrypt."""
         self.role.add_to_policy(
             iam.PolicyStatement(actions=["s3:GetObject"], resources=[asset.bucket.arn_for_objects(asset.s3_object_key)])
         )
 
 
 def content_hash(folder: Path, settings: str = "") -> str:
-    """Hash of the files below a folder (names and contents, not times or modes) and of the settings added to them.
+    """Return the hash of the files below a folder (names and contents, not times or modes) and of the settings.
 
     >>> len(content_hash(DEFAULT_SCRIPTS))
     16

@@ -1,4 +1,4 @@
-"""One setting for every log group: retention and key, as the account or its organization wants them."""
+"""Retention and key of all log groups, as the account or its organization requires them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_RETENTION = logs.RetentionDays.THREE_MONTHS
 
 
 def set_log_groups(scope: Construct, settings: Logs) -> None:
-    """Give all log groups that are made in a scope from now on their retention and key, by CDK's property injection.
+    """Set retention and key of all log groups created in a scope from now on, by CDK's property injection.
 
     Example:
         Log groups that the account gives a retention, with a key of its own:
@@ -30,7 +30,7 @@ def set_log_groups(scope: Construct, settings: Logs) -> None:
 
 
 def set_log_group(construct: IConstruct, settings: Logs) -> None:
-    """The same for one log group that exists; anything else is left alone."""
+    """Set them for one existing log group; anything else is not changed."""
     if isinstance(construct, logs.LogGroup) and settings != Logs():
         resource = construct.node.default_child
         assert isinstance(resource, logs.CfnLogGroup)
@@ -45,12 +45,12 @@ class _LogGroupSettings:
 
     @property
     def construct_unique_id(self) -> str:
-        """What is injected into."""
+        """The class whose properties are injected."""
         return logs.LogGroup.PROPERTY_INJECTION_ID
 
     @jsii.member(jsii_name="inject")
     def inject(self, original_props: Any, context: InjectionContext) -> Any:
-        """The properties of a log group, with ours; names are those of jsii."""
+        """Return the properties of a log group with retention and key; names are those of jsii."""
         days, key = self._settings.retention_days, self._settings.kms_key_arn
         props = dict(original_props) | {"retention": logs.RetentionDays.INFINITE if days == "unset" else days}
         if key:

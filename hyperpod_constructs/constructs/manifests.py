@@ -1,4 +1,4 @@
-"""Kubernetes objects that come with jobs: config maps, services, claims, roles."""
+"""Kubernetes objects that accompany jobs: config maps, services, claims, roles."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .kubernetes import KubernetesObjects
 
 
 class Manifests(Construct):
-    """Objects that are applied after the cluster's operators, queues and volumes, before its jobs, and deleted after them.
+    """Objects that are applied after the cluster's operators, queues and volumes, and before its jobs.
 
-    An object without a namespace goes into `default`. Several of these constructs are applied in the order they are made.
+    An object without a namespace gets `default`. Several of these constructs are applied in the order of their creation.
 
     Args:
         cluster: the HyperPod cluster.
         objects: the objects.
-        adopt: take over objects of these names that exist already, see `KubernetesObjects`.
-        allow_data_loss: delete persistent volumes and claims with this construct; they are retained otherwise.
+        adopt: take over existing objects of these names, see `KubernetesObjects`.
+        allow_data_loss: delete persistent volumes and claims with this construct; otherwise they are retained.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Manifests(Construct):
         groups: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
         for item in map(placed, objects):
             kept = item["kind"] in KEPT_KINDS and not allow_data_loss
-            # namespaces first: they are cluster-wide, and the others' resources come after that of the cluster
+            # namespaces first: they are cluster-wide, and the resources of others depend on those of the cluster
             groups.setdefault((str(item["metadata"].get("namespace", "")), kept), []).append(item)
         wide: list[KubernetesObjects] = []
         for (namespace, kept), items in sorted(groups.items(), key=lambda entry: entry[0]):

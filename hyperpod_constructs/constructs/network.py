@@ -1,4 +1,4 @@
-"""The network of a platform as a construct: a VPC over two or more zones, or one that exists."""
+"""The network of a platform as a construct: a VPC in two or more zones, or an existing one."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ _NO_PLAN = ("HP101", "HP103", "HP104", "HP105", "HP111")
 class HyperPodNetwork(Construct):
     """VPC, subnets, routes, S3 gateway endpoint and the node security group.
 
-    Zones are named by zone id, because capacity and training plans are bound to ids while zone names differ per account.
-    Each zone gets a large private node subnet and a small subnet for the control plane's interfaces; an open network also
-    gets public subnets and NAT. The node security group has explicit rules from and to itself, which EFA needs.
+    Zones are named by zone id, because capacity and training plans are bound to ids while zone names differ between
+    accounts. Each zone gets a large private node subnet and a small subnet for the control plane's interfaces; an open
+    network also gets public subnets and NAT. The node security group has explicit rules from and to itself, which EFA
+    requires.
 
-    `network` is the spec; `zones` (zone ids), `vpc_cidr` and `nat` are the short way for a network with defaults, and go
-    before it. With `network.existing` everything is imported and only a missing security group is made.
-    `endpoint_services` are the interface endpoints wanted besides those of the spec (a closed network needs many).
+    `network` is the spec; `zones` (zone ids), `vpc_cidr` and `nat` are shortcuts for a network with defaults, and take
+    precedence over it. With `network.existing` everything is imported and only a missing security group is created.
+    `endpoint_services` are interface endpoints in addition to those of the spec (a closed network requires many).
     """
 
     vpc: ec2.IVpc
@@ -48,12 +49,12 @@ class HyperPodNetwork(Construct):
     control_plane_subnets: Sequence[ec2.ISubnet]
     """Subnets for the EKS control plane's interfaces, in two or more zones."""
     cluster_subnets: Sequence[ec2.ISubnet]
-    """Node subnets of the same zones: the HyperPod cluster's `VpcConfig`, and where functions run. Zones that are added to
-    the network later do not join them."""
+    """Node subnets of the same zones: the HyperPod cluster's `VpcConfig`, and the subnets of functions. Zones that are
+    added to the network later are not included."""
     node_security_group: ec2.ISecurityGroup
     """Security group of all nodes, shared with the control plane."""
     ready: IDependable
-    """Routes, endpoints and security-group rules: whatever must talk to the cluster or the internet depends on it."""
+    """Routes, endpoints and security-group rules: what must reach the cluster or the internet depends on it."""
 
     @checked
     def __init__(
@@ -100,19 +101,19 @@ class HyperPodNetwork(Construct):
         security_group: ec2.ISecurityGroup | None = None,
         interface_endpoints: Sequence[str] = (),
     ) -> HyperPodNetwork:
-        """The network of a platform in any VPC: of CDK's own class, looked up, or by attributes.
+        """Return the network of a platform in any VPC: of CDK's own class, looked up, or by attributes.
 
-        What comes after the network comes after the VPC's routes, NAT gateways and endpoints, where the app makes them.
+        What depends on the network depends on the VPC's routes, NAT gateways and endpoints, if the app creates them.
 
         Args:
-            scope: where what is needed for it is made.
+            scope: scope of the resources that are created for it.
             id: construct id.
             vpc: the VPC.
-            zones: ids of the zones of its private subnets; the subnet of each is looked up when the stack is deployed.
-            node_subnets: zone id to private subnet, where it is known; instead of `zones`.
+            zones: ids of the zones of its private subnets; the subnet of each is looked up at deploy time.
+            node_subnets: zone id to private subnet, if it is known; instead of `zones`.
             control_plane_subnets: subnets of the EKS control plane's interfaces. Default: those of the first two zones.
-            security_group: of the nodes; it must admit all traffic from and to itself. Default: a new one.
-            interface_endpoints: services that get an interface endpoint, such as `ecr.api`. Default: none.
+            security_group: security group of the nodes; it must allow all traffic from and to itself. Default: a new one.
+            interface_endpoints: services with an interface endpoint, such as `ecr.api`. Default: none.
         """
         from .existing_network import VpcNetwork
 
@@ -128,16 +129,16 @@ class HyperPodNetwork(Construct):
         )
 
     def _findings(self) -> list[Finding]:
-        """Findings of a network that no EKS cluster of the app uses; others are checked with their cluster."""
+        """Return findings of a network that no EKS cluster of the app uses; others are checked with their cluster."""
         return [] if self.is_checked_with_cluster else check(Context(network=self.spec, region=region_of(self)))
 
     def _ensure_planned(self, network: Network) -> None:
-        """Refuse a network whose subnets cannot be made, by the rules that say why."""
+        """Reject a network whose subnets cannot be planned, with the findings that explain it."""
         found = errors(check(Context(network=network, region=region_of(self))))
         if blocking := [finding for finding in found if finding.rule in _NO_PLAN]:
             raise InvalidSpec(blocking)
 
-    # ---- made ----
+    # ---- created ----
 
     def _create(self, network: Network, endpoint_services: Sequence[str]) -> None:
         ensure_known(self, "network.vpc_cidr", "subnets are cut from it", network.vpc_cidr)
@@ -184,7 +185,7 @@ class HyperPodNetwork(Construct):
                 self,
                 "FlowLogGroup",
                 retention=DEFAULT_RETENTION,
-                removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,  # a failed creation leaves none behind
+                removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,  # a failed creation retains nothing
             )
             flow_log = ec2.FlowLog(
                 self,
@@ -206,7 +207,7 @@ class HyperPodNetwork(Construct):
         )
         for block, association in self._secondary.items():
             if IPv4Network(planned.cidr).subnet_of(block):
-                subnet.add_resource_dependency(association)  # a subnet of a secondary range needs the range first
+                subnet.add_resource_dependency(association)  # a subnet of a secondary range requires the range
         tags = Tags.of(subnet)
         tags.add("Name", f"{self.node.path}/{planned.kind}/{planned.availability_zone_id}")
         role = {"public": "elb", "node": "internal-elb"}.get(planned.kind)
@@ -217,7 +218,7 @@ class HyperPodNetwork(Construct):
     def _routes(
         self, network: Network, subnets: Mapping[str, Mapping[str, ec2.CfnSubnet]]
     ) -> dict[str, ec2.CfnRouteTable]:
-        """Route tables of the private subnets by zone; an open network also gets its way out."""
+        """Return the route tables of the private subnets by zone; an open network also gets internet access."""
         gateways: dict[str, ec2.CfnNatGateway] = {}
         if subnets["public"]:
             internet = ec2.CfnInternetGateway(self, "InternetGateway")
@@ -232,7 +233,9 @@ class HyperPodNetwork(Construct):
                 destination_cidr_block="0.0.0.0/0",
                 gateway_id=internet.ref,
             )
-            route.add_resource_dependency(attachment)  # else the route races the attachment and the stack rolls back
+            route.add_resource_dependency(
+                attachment
+            )  # otherwise the route and the attachment race, and the stack rolls back
             self._group.add(route)
             for zone, subnet in subnets["public"].items():
                 self._associate(f"Public{known_id(self, zone)}", subnet, table)
@@ -303,7 +306,7 @@ class HyperPodNetwork(Construct):
         group = ec2.SecurityGroup(
             self, "EndpointSecurityGroup", vpc=self.vpc, description="HTTPS to VPC endpoints", allow_all_outbound=False
         )
-        for index, cidr in enumerate(cidrs):  # secondary ranges too: the nodes live there
+        for index, cidr in enumerate(cidrs):  # secondary ranges too: they contain the nodes
             self._group.add(
                 ec2.CfnSecurityGroupIngress(
                     self,
@@ -316,7 +319,7 @@ class HyperPodNetwork(Construct):
                     description="HTTPS from the VPC",
                 )
             )
-        if not cidrs:  # a brought VPC whose ranges were not told
+        if not cidrs:  # an existing VPC whose ranges were not given
             self._group.add(
                 ec2.CfnSecurityGroupIngress(
                     self,
@@ -345,7 +348,7 @@ class HyperPodNetwork(Construct):
                 )
             )
 
-    # ---- brought ----
+    # ---- existing ----
 
     def _import(self, network: Network) -> None:
         existing = network.existing
@@ -384,7 +387,7 @@ class HyperPodNetwork(Construct):
         if "s3" in network.interface_endpoints:
             self._gateway_endpoint(existing.vpc_id, list(dict.fromkeys(table for table in tables if table)))
         self._interface_endpoints(network.interface_endpoints, existing.vpc_cidrs)
-        # nothing here reads a route table that was not told, and our own checks say what its absence means
+        # nothing here reads a route table that was not given, and the library's own checks explain its absence
         Annotations.of(self).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId")
 
     def _security_group(self) -> ec2.ISecurityGroup:

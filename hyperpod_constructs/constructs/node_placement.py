@@ -1,4 +1,4 @@
-"""Where the nodes of a HyperPod cluster are: VPC, security group, and the subnet of each zone."""
+"""Placement of the nodes of a HyperPod cluster: VPC, security group, and the subnet of each zone."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .subnet_lookup import subnet_in_zone
 class NodePlacement:
     """The VPC of the nodes, their security group, and their subnets by zone id.
 
-    `node_subnets` and `cluster_subnets` are as in `HyperPodCluster`. A zone that is not known here is looked up among the
-    private subnets of the VPC when the stack is deployed.
+    `node_subnets` and `cluster_subnets` are as in `HyperPodCluster`. A zone that is not in them is looked up among the
+    private subnets of the VPC at deploy time.
     """
 
     vpc: ec2.IVpc
@@ -49,9 +49,9 @@ class NodePlacement:
             self.security_group = security_group or node_security_group(scope, "NodeSecurityGroup", vpc)
 
     def subnet_id(self, availability_zone_id: str | None = None) -> str:
-        """Id of the private subnet of a zone; of the first zone when none is named.
+        """Return the id of the private subnet of a zone. Default: that of the first zone.
 
-        A zone that the network does not have gets the subnet of another one: the app is not synthesized then (HP311).
+        A zone that the network does not have gets the subnet of another one: such an app is not synthesized (HP311).
         """
         zone, known = availability_zone_id, self.subnets
         if zone is not None and is_token(zone):
@@ -67,7 +67,7 @@ class NodePlacement:
         return [subnet.subnet_id for subnet in self._cluster_subnets] or self.private()
 
     def private(self) -> list[str]:
-        """Ids of the VPC's private subnets, or of its isolated ones where it has no others.
+        """Return ids of the VPC's private subnets, or of its isolated ones if it has no private ones.
 
         Raises:
             ValueError: the VPC has public subnets only.
@@ -75,13 +75,13 @@ class NodePlacement:
         subnets = self.vpc.private_subnets or self.vpc.isolated_subnets
         if not subnets:
             raise ValueError(
-                f"{self._scope.node.path}: vpc has no private subnets, and HyperPod nodes cannot be in public ones; "
-                "give it a private subnet in each zone, or name node_subnets"
+                f"{self._scope.node.path}: vpc has no private subnets, and HyperPod nodes cannot run in "
+                "public ones; add a private subnet in each zone, or set node_subnets"
             )
         return [subnet.subnet_id for subnet in subnets]
 
     def findings(self, cluster: Cluster, *, region: str | None) -> list[Finding]:
-        """What is wrong with the zones of groups against `node_subnets`; other networks are checked with the cluster."""
+        """Return findings about zones of groups that are not in `node_subnets`."""
         if not self._given:
             return []
         subnets = [

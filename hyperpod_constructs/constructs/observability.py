@@ -1,4 +1,4 @@
-"""What observability writes to and tells: the Prometheus workspace with its alert rules, alarms and events."""
+"""Observability: the Prometheus workspace with its alert rules, alarms and notifications."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from .interfaces import IHyperPodCluster
 from .removal import removal_policy
 from .validation import ensure_arns
 
-_PUBLISHERS = ("aps.amazonaws.com", "cloudwatch.amazonaws.com")  # rules let EventBridge in by themselves
+_PUBLISHERS = ("aps.amazonaws.com", "cloudwatch.amazonaws.com")  # rules grant EventBridge permission themselves
 
 
 class PrometheusWorkspace(Construct):
-    """An Amazon Managed Prometheus workspace, made or brought, with our alert rules.
+    """An Amazon Managed Prometheus workspace, created or existing, with the library's alert rules.
 
-    A new one is kept when the stack goes, unless `retain` is off and `allow_data_loss` on. With a `topic` its alert
-    manager sends there; a brought workspace keeps its own alert manager.
+    A new one is retained when the stack is deleted, unless `retain` is false and `allow_data_loss` is true. With a
+    `topic` its alert manager sends there; an existing workspace retains its own alert manager.
 
     Args:
-        workspace_arn: one that exists. Default: a new one.
-        levels: metric levels, which decide what alert rules there are.
+        workspace_arn: ARN of an existing workspace. Default: a new one.
+        levels: metric levels, which determine the alert rules.
         rules: whether to load the alert rules.
-        topic: where alerts of a new workspace go. Default: nowhere.
-        encryption_key: key of a new workspace; `kms_key_arn` is the same by ARN. Default: one that AWS owns.
-        outputs: whether to make a stack output of the endpoint.
+        topic: topic for alerts of a new workspace. Default: none.
+        encryption_key: key of a new workspace; `kms_key_arn` is the same by ARN. Default: a key that AWS owns.
+        outputs: whether to add a stack output with the endpoint.
     """
 
     arn: str
@@ -97,16 +97,16 @@ class PrometheusWorkspace(Construct):
 
 
 class HyperPodAlarms(Construct):
-    """Notifications about the cluster: its state, its nodes' health, failed operations, by one encrypted topic.
+    """Notifications about the cluster through one encrypted topic: its state, its nodes' health, failed operations.
 
-    HyperPod tells EventBridge itself; nothing needs to run in the cluster for it. An alarm counts node health events, and
-    another one says when notifications themselves fail.
+    HyperPod sends events to EventBridge; nothing needs to run in the cluster for it. One alarm counts node health events,
+    and another reports failed notifications.
 
     Args:
         cluster: the HyperPod cluster.
-        alarms: addresses and thresholds.
-        topic: one that exists; EventBridge and CloudWatch must be allowed to publish to it. Default: a new one.
-        outputs: whether to make a stack output of the topic's ARN.
+        alarms: email addresses and thresholds.
+        topic: an existing topic; EventBridge and CloudWatch must be allowed to publish to it. Default: a new one.
+        outputs: whether to add a stack output with the topic's ARN.
     """
 
     topic: sns.ITopic
@@ -157,13 +157,13 @@ class HyperPodAlarms(Construct):
     def _topic(self, alarms: Alarms) -> sns.ITopic:
         if alarms.topic_arn:
             return sns.Topic.from_topic_arn(self, "Topic", alarms.topic_arn)
-        # a key of our own: services cannot publish to a topic under SNS's own key
+        # a customer managed key: services cannot publish to a topic under SNS's own key
         key = kms.Key(
             self,
             "Key",
             description="Notifications about a HyperPod cluster",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.DESTROY,  # it keeps nothing that outlives a message
+            removal_policy=RemovalPolicy.DESTROY,  # it encrypts no data that outlives a message
         )
         topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
         account = Stack.of(self).account
@@ -203,7 +203,7 @@ class HyperPodAlarms(Construct):
 
 
 def _alert_manager(topic_arn: str) -> str:
-    """Alert manager of a workspace that sends everything to one topic."""
+    """Return the alert manager configuration of a workspace that sends every alert to one topic."""
     config = {
         "route": {"receiver": "topic", "group_by": ["alertname"], "group_wait": "30s", "repeat_interval": "4h"},
         "receivers": [{"name": "topic", "sns_configs": [{"topic_arn": "TOPIC", "sigv4": {"region": "REGION"}}]}],

@@ -1,4 +1,4 @@
-"""What an app puts on one EKS cluster, gathered so that the checks see it as a whole."""
+"""Everything that an app places on one EKS cluster, gathered so that it can be checked as a whole."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class _HyperPodCluster(_HasSpec, Protocol):
 
 @dataclass
 class Parts:
-    """The parts of one EKS cluster, in whatever order and stack the constructs are made.
+    """The parts of one EKS cluster, in whatever order and stack the constructs are created.
 
-    Each construct adds what it was given; `findings` is asked for when the tree is complete. Where the EKS cluster is
-    made in this app, what is not in the tree is not on the cluster; on an existing one it may be there.
+    Each construct adds its part; `findings` is called when the tree is complete. If the EKS cluster is created in this
+    app, the tree contains everything on the cluster; an existing one may have more.
     """
 
     network: Network | None = None
@@ -51,16 +51,16 @@ class Parts:
     applied: list[Construct] = field(default_factory=list)
     """What applies the manifests."""
     described_cluster: _HasSpec | None = None
-    """What jobs were told about a HyperPod cluster that this app may not make."""
+    """The HyperPod cluster as described to its jobs, if this app does not create it."""
     acknowledge: list[Acknowledgement] = field(default_factory=list)
     found: list[Finding] = field(default_factory=list)
-    """Findings of constructs themselves, about what no spec says."""
+    """Findings of constructs themselves, which no spec can show."""
 
     _installed_by: dict[str, Construct] = field(default_factory=dict)
 
     @property
     def is_made_here(self) -> bool:
-        """Whether this app makes the EKS cluster, so that everything on it is known."""
+        """Whether this app creates the EKS cluster, so that everything on it is known."""
         return self.eks is not None and self.eks.existing is None
 
     def add_addon(self, key: str, settings: object, construct: Construct) -> None:
@@ -72,10 +72,10 @@ class Parts:
         self.addons[key] = settings
 
     def findings(self, *, region: str | None, account: str | None, others: Sequence[Parts] = ()) -> list[Finding]:
-        """Every finding about the parts, each once; findings about a job name its construct.
+        """Return every finding about the parts, each once; findings about a job name its construct.
 
-        What is wrong only because something is not in this app is a warning: another app or a person may install it.
-        `others` are about the same EKS cluster, by constructs that were made after these.
+        A finding that depends on parts outside of this app is a warning: another app or person may install them. `others`
+        are parts of the same EKS cluster, by constructs that were created after these.
         """
         specs: list[Cluster | None] = [each.spec for each in self.clusters]
         described_cluster = (
@@ -118,14 +118,14 @@ class Parts:
             yield rule.finding(Problem("cluster", f"{len(clusters)} HyperPod clusters on one EKS cluster: {paths}"))
 
     def is_on_same(self, other: Parts) -> bool:
-        """Whether both are about one EKS cluster that exists, of one account and region."""
+        """Whether both refer to one existing EKS cluster, of one account and region."""
         existing, other_existing = (each.eks.existing if each.eks is not None else None for each in (self, other))
         return (
             existing is not None and other_existing is not None and existing.cluster_name == other_existing.cluster_name
         )
 
     def _eks(self) -> Eks | None:
-        """The EKS cluster; core add-ons of an existing one are ours where the app makes one of them."""
+        """Return the EKS cluster; core add-ons of an existing one count as managed if the app creates one of them."""
         existing = self.eks.existing if self.eks is not None else None
         if self.eks is None or existing is None or not set(CORE) & set(self.addons):
             return self.eks
@@ -166,5 +166,5 @@ class Parts:
 
 
 def _uncertain(finding: Finding) -> Finding:
-    """A finding that rests on what is not in the app."""
+    """A finding that depends on parts outside of the app."""
     return replace(finding, severity=Severity.WARNING) if finding.severity is Severity.ERROR else finding

@@ -1,4 +1,4 @@
-"""The whole platform from one spec: every construct, in the order that the pieces need."""
+"""The whole platform from one spec: all constructs, in the order of their dependencies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Scopes:
-    """Where the parts of a platform live, split by lifetime; may all be the same."""
+    """Scopes of the parts of a platform, split by lifetime; all may be the same."""
 
     network: Construct
     eks: Construct
@@ -46,11 +46,11 @@ class Scopes:
 class HyperPodPlatform(Construct):
     """A HyperPod cluster on EKS with everything around it, from one spec.
 
-    All parts go below this construct, in one stack, unless `scopes` spreads them (as `platform_stacks` does). The spec is
-    checked as a whole first; what is wrong is an `InvalidSpec` with all findings.
+    All parts are created below this construct, in one stack, unless `scopes` distributes them (as `platform_stacks`
+    does). The spec is checked as a whole first; errors raise `InvalidSpec` with all findings.
 
-    Tags, log settings and the boundary reach all that is made for the platform, also what a stack has once only and is made
-    beside this construct; what was in the stack before stays as it is.
+    Tags, log settings and the permissions boundary apply to everything that is created for the platform, including
+    singletons of the stack outside of this construct; what was in the stack before is not changed.
     """
 
     network: HyperPodNetwork
@@ -58,9 +58,9 @@ class HyperPodPlatform(Construct):
     dependencies: HyperPodDependencies | None
     cluster: HyperPodCluster
     addons: Mapping[str, Construct]
-    """Add-ons that need nodes, by their key in the config."""
+    """Add-ons that require nodes, by their key in the config."""
     storage: HyperPodStorage | None
-    """File systems and buckets, None when there are none."""
+    """File systems and buckets, None if there are none."""
     governance: HyperPodGovernance | None
     """Cluster policy and teams."""
 
@@ -116,7 +116,7 @@ class HyperPodPlatform(Construct):
         )
         acknowledge = self.eks.kubernetes.parts.acknowledge
         acknowledge += platform.acknowledge
-        if platform.eks.existing:  # which can have one HyperPod cluster
+        if platform.eks.existing:  # which supports one HyperPod cluster
             ensure_unique(self.eks, "EKS cluster", platform.eks.existing.cluster_name, acknowledge)
         self.dependencies = None
         if platform.dependencies.enabled:
@@ -197,9 +197,9 @@ class HyperPodPlatform(Construct):
 
 
 def _siblings(parts: Iterable[Construct]) -> dict[str, IConstruct]:
-    """What lies in the parts' stacks beside them, by path.
+    """Return the constructs next to the parts in their stacks, by path.
 
-    What a stack has once only is made there: functions of CDK's that copy files or empty buckets, and ours for quotas.
+    Singletons of a stack are created there: CDK's functions that copy files or empty buckets, and those for quotas.
     """
     stacks = [Stack.of(part) for part in parts if not isinstance(part, Stack)]
     return {child.node.path: child for stack in stacks for child in stack.node.children}

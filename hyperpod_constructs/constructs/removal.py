@@ -1,4 +1,4 @@
-"""What becomes of data when its resource goes."""
+"""Removal policies of resources with data."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .validation import validate_with
 
 
 def removal_policy(construct: Construct, removal: str, *, allow_data_loss: bool) -> RemovalPolicy:
-    """Data goes only where its own policy and the global switch both say so; where only one does, that is reported.
+    """Delete data only if its own policy and the global switch both say so; if only one does, it is reported.
 
-    What a failed creation made holds no data yet: it goes with the rollback, or each attempt would leave one more.
+    A resource of a failed creation has no data yet and is deleted by the rollback; otherwise each attempt would leave one.
     """
     if removal != "destroy":
         return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE

@@ -1,10 +1,10 @@
-"""The second step for restricted instance groups: a network agent and DNS servers of their own.
+"""Preparation of restricted instance groups: a network agent and DNS servers of their own.
 
-The service documents the step as a script of its command line tool, which rewrites objects of EKS add-ons. Here the add-ons
-keep their objects: the network add-on is configured to stay off restricted nodes, and what runs on them instead are changed
-copies of the add-ons' own workloads, made anew with each version. The script's third part, the EFA plugin, is values of the
-dependency chart (`chart.chart_values`); its fourth lets operators run on restricted nodes, and is not needed here, where an
-ordinary group takes them.
+The service documents this step as a script of its command line tool, which rewrites objects of EKS add-ons. Here the
+add-ons keep their objects: the network add-on is configured not to run on restricted nodes, and modified copies of the
+add-ons' own workloads run there instead, recreated with each version. The third part of the script, the EFA plugin, is
+set with values of the dependency chart (`chart.chart_values`); the fourth, which allows operators on restricted nodes, is
+not needed here, because they run on an ordinary group.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _COMPONENT = "eks.amazonaws.com/component"
 
 
 class RestrictedNetwork(Construct):
-    """`rig-aws-node`: the network agent of restricted nodes, which takes addresses from instance metadata only.
+    """`rig-aws-node`: the network agent of restricted nodes, which gets addresses from instance metadata only.
 
-    It has to be there before the HyperPod cluster is, and the add-on's own agent must keep off its nodes. `adopt` takes over
-    a DaemonSet of that name that exists already.
+    It is required before the HyperPod cluster, and the add-on's own agent must not run on its nodes. `adopt` takes over
+    an existing DaemonSet of that name.
     """
 
     @checked
@@ -55,14 +55,14 @@ class RestrictedNetwork(Construct):
 
 
 class RestrictedDns(Construct):
-    """DNS on every node: `rig-coredns` on restricted nodes and `node-coredns` on the others, and each node asks its own.
+    """DNS servers on every node: `rig-coredns` on restricted nodes and `node-coredns` on the others.
 
-    Pods on ordinary nodes cannot reach the DNS servers of restricted ones, so `kube-dns` has to stay on the node
-    (`internalTrafficPolicy: Local`); then every node needs a server, or its pods resolve nothing. The policy comes when
-    servers run on the nodes of the system group, and is given back before they go.
+    Pods on ordinary nodes cannot reach the DNS servers of restricted nodes, so requests to `kube-dns` must stay on the
+    node (`internalTrafficPolicy: Local`); every node then requires a server, or its pods cannot resolve names. The policy
+    is set when servers run on the nodes of the system group, and is restored before they are deleted.
 
-    `CoreDnsAddon` brings it; by itself it is for an EKS cluster that has CoreDNS already. `after` is what brings CoreDNS,
-    and a change of `version`, a text, has the copies made anew.
+    `CoreDnsAddon` creates it; used alone, it is for an EKS cluster that already has CoreDNS. `after` is what installs
+    CoreDNS; a change of `version`, a text, recreates the copies.
     """
 
     @checked
@@ -115,17 +115,18 @@ def _workload(kind: str, name: str) -> dict[str, Any]:
 
 
 def _network_agent(name: str) -> dict[str, Any]:
-    """Changes to the add-on's DaemonSet. Its label `k8s-app` stays: tools find network agents by it."""
+    """Return the changes to the add-on's DaemonSet. Its label `k8s-app` is kept: tools find network agents by it."""
     mode = [{"name": key, "value": value} for key, value in load("restricted_nodes")["network_environment"].items()]
     pod = {"affinity": _affinity(restricted=True), "containers": [{"name": "aws-node", "env": mode}]}
     return _labelled({_COPY: name}, pod)
 
 
 def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
-    """Changes that make the add-on's Deployment a DaemonSet.
+    """Return the changes that make the add-on's Deployment a DaemonSet.
 
-    The pods keep `k8s-app`, by which the Service finds them. Another component keeps them out of the Deployment's selector
-    and of its disruption budget, which cannot count a DaemonSet's pods and would stop every eviction.
+    The pods keep `k8s-app`, by which the Service finds them. A different component label excludes them from the
+    Deployment's selector and from its disruption budget, which cannot count a DaemonSet's pods and would block every
+    eviction.
     """
     pod = {
         "affinity": _affinity(restricted=restricted) | {"podAntiAffinity": None},
@@ -136,18 +137,18 @@ def _dns_servers(name: str, *, restricted: bool) -> dict[str, Any]:
         "replicas": None,
         "strategy": None,
         "progressDeadlineSeconds": None,
-        # a new server before the old one goes: no other node answers in between
+        # a new server before the old one is deleted: no other node answers in the meantime
         "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "10%", "maxUnavailable": 0}},
     }
 
 
 def _labelled(labels: dict[str, str], pod: dict[str, Any]) -> dict[str, Any]:
-    """Pods that are told from the original's by a label, which the copy selects."""
+    """Return pods with a label that distinguishes them from the original's, which the copy selects."""
     return {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
 
 
 def _affinity(*, restricted: bool) -> dict[str, Any]:
-    """The affinity of the network add-on, held to restricted nodes or to all others."""
+    """Return the affinity of the network add-on, limited to restricted nodes or to all others."""
     group_type = label("instance_group_type")
     held = {"key": group_type.key, "operator": "In" if restricted else "NotIn", "values": list(group_type.values)}
     terms = [*load("restricted_nodes")["network_affinity"], held]

@@ -1,4 +1,4 @@
-"""IAM roles of the platform, each with no more than its documentation asks for."""
+"""IAM roles of the platform, each with the permissions that its documentation lists and no more."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 _TOKEN = "ecr:GetAuthorizationToken"
 _CREATE = "ec2:CreateNetworkInterface"
 _ALSO_ELSEWHERE = ("ec2:AttachNetworkInterface", "ec2:ModifyNetworkInterfaceAttribute")
-"""Actions on interfaces that are checked against an instance, a subnet or a security group as well."""
+"""Actions on interfaces that are also checked against an instance, a subnet or a security group."""
 
 
 def _network_actions(*, describing: bool) -> list[str]:
-    """What nodes do with network interfaces, or what they look up for it: the latter takes no resource."""
+    """Actions of nodes on network interfaces, and look-ups, which do not support resource-level permissions."""
     return [
         action
         for action in catalog.role("execution").actions["network"]
@@ -44,11 +44,11 @@ def execution_role(
 ) -> iam.Role:
     """The execution role of instance groups.
 
-    The service's documentation lists the permissions on `*`; here interfaces are made in the subnets and with the security
-    groups in use, as the official template has it, and what is done with an interface is held to the VPC. EC2 knows the
-    VPC of an interface (`ec2:Vpc`), not of an interface that is being made, nor of an instance. Describe calls have no
-    resource-level permissions, and interfaces are detached from instances of any account: those of the service may belong
-    to its own.
+    The service's documentation lists the permissions on `*`; here interfaces can be created only in the subnets and with
+    the security groups in use, as in the official template, and actions on an interface are limited to the VPC. EC2 knows
+    the VPC of an interface (`ec2:Vpc`), but not that of an interface that is being created, or of an instance. Describe
+    calls do not support resource-level permissions, and interfaces are detached from instances of any account: those of
+    the service may belong to its own account.
     """
     stack, fact = Stack.of(scope), catalog.role("execution")
     role = iam.Role(
@@ -74,14 +74,14 @@ def execution_role(
         )
     )
     _allow(role, *_network_actions(describing=True), *fact.actions["network_identity"], _TOKEN, on=["*"])
-    # images of the service live in accounts of the service, and a job may name an image of another region
+    # images of the service are in accounts of the service, and a job may use an image of another region
     images = [action for action in fact.actions["images"] if action != _TOKEN]
     _allow(role, *images, on=[f"arn:{stack.partition}:ecr:*:*:repository/*"])
     allow_catalog_actions(
         role,
         "execution",
         network_tags=[_ec2(stack, "network-interface")],
-        # the cluster comes after its role, so its ARN is not known here
+        # the cluster depends on its role, so its ARN is unknown here
         network_attach=[stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")],
         pod_identity=[eks_cluster_arn],
     )
@@ -89,12 +89,12 @@ def execution_role(
 
 
 def grant_subnet(role: iam.IRole, subnet_id: str) -> None:
-    """Let an execution role place network interfaces in a further subnet."""
+    """Allow an execution role to place network interfaces in another subnet."""
     _allow(role, *_network_actions(describing=False), on=[_ec2(Stack.of(role), "subnet", subnet_id)])
 
 
 def grant_group_needs(role: iam.IRole, group: InstanceGroup | RestrictedInstanceGroup) -> None:
-    """What one group needs of its execution role beyond the common part: own subnets, mounts, alarms, volume keys."""
+    """Permissions of one group beyond the common ones: own subnets, mounts, alarms, volume keys."""
     stack = Stack.of(role)
     if group.subnet_ids or group.security_group_ids:
         places = [
@@ -134,7 +134,7 @@ def _restricted_needs(role: iam.IRole, group: RestrictedInstanceGroup) -> None:
             iam.PolicyStatement(
                 actions=list(catalog.role("execution").actions["rig_reward_functions"]),
                 resources=[function],
-                # a stack may be named so that the pattern fits functions of ours, whose roles administer the cluster
+                # a stack's name can match the pattern of the handlers, whose roles administer the cluster
                 conditions={"Null": {f"aws:ResourceTag/{INTERNAL_TAG}": "true"}},
             )
         )
@@ -148,9 +148,9 @@ def _restricted_needs(role: iam.IRole, group: RestrictedInstanceGroup) -> None:
 
 
 def cluster_role(scope: Construct, id: str, *, key_arns: Sequence[str] = ()) -> iam.Role:
-    """The role with which the managed Karpenter adds and removes nodes.
+    """The role with which managed Karpenter adds and removes nodes.
 
-    The cluster comes after its role, so its ARN is not known here: any cluster of the role's own account.
+    The cluster depends on its role, so its ARN is unknown here: any cluster of the role's own account.
     """
     role = iam.Role(
         scope,
@@ -171,10 +171,10 @@ def cluster_role(scope: Construct, id: str, *, key_arns: Sequence[str] = ()) -> 
 
 
 def grant_volume_key(grantee: iam.IGrantable, key: kms.IKey) -> None:
-    """Let a role hand a volume's key on to the service, which is what encrypted volumes need.
+    """Allow a role to pass a volume's key to the service, which encrypted volumes require.
 
-    A key that CDK makes trusts its account's policies, so this is enough. The key's own policy may have no condition on the
-    encryption context: the service does not meet one.
+    A key that CDK creates trusts its account's policies, so this is sufficient. The key's own policy must not have a
+    condition on the encryption context: the service does not send one.
     """
     for actions, conditions in _KEY_PERMISSIONS:
         iam.Grant.add_to_principal(grantee=grantee, actions=actions, resource_arns=[key.key_arn], conditions=conditions)
@@ -195,9 +195,9 @@ def grant_volume_keys(role: iam.IRole, key_arns: Sequence[str]) -> None:
 
 
 def grant_read_of_prefix(role: iam.IRole, address: str) -> None:
-    """Let a role read what lies under `s3://bucket/prefix`, and list that and nothing else of the bucket.
+    """Allow a role to read objects under `s3://bucket/prefix`, and to list only these.
 
-    Who owns the bucket has to allow it as well where it is another account's.
+    For a bucket of another account, its owner must allow this as well.
     """
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
     arn = f"arn:{Stack.of(role).partition}:s3:::{bucket}"
@@ -212,7 +212,7 @@ def grant_read_of_prefix(role: iam.IRole, address: str) -> None:
 def pod_identity_role(
     scope: Construct, id: str, *, eks_cluster_arn: str, managed_policies: Sequence[str] = ()
 ) -> iam.Role:
-    """A role that pods of one EKS cluster get through EKS Pod Identity, and nobody else; with AWS's policies by name."""
+    """A role that only pods of one EKS cluster get, through EKS Pod Identity; with AWS's policies by name."""
     principal = iam.ServicePrincipal(
         "pods.eks.amazonaws.com",
         conditions={
@@ -229,8 +229,8 @@ def service_account_role(
 ) -> iam.Role:
     """A role that one service account (`namespace/name`) of one EKS cluster gets through OIDC (IRSA).
 
-    `service` may assume it as well. The trust policy is a text in the template: its conditions have the issuer, which is
-    only known at deploy time, in their keys, where CloudFormation takes no function.
+    `service` can assume it as well. The trust policy is a text in the template: the keys of its conditions contain the
+    issuer, which is known only at deploy time, and CloudFormation does not support functions in keys.
     """
     namespace, name = service_account.split("/")
     statements: list[dict[str, Any]] = [
@@ -257,7 +257,7 @@ def service_account_role(
 
 
 def allow_catalog_actions(role: iam.IRole, name: str, **resources: Sequence[str]) -> None:
-    """Let a role do what the catalog lists for the role `name`: each keyword is a group of actions and has its resources."""
+    """Grant a role the actions that the catalog lists for `name`: each keyword is a group of actions and its resources."""
     fact = catalog.role(name)
     for group, on in resources.items():
         _allow(role, *fact.actions[group], on=on)

@@ -8,9 +8,9 @@ from constructs import Construct, DependencyGroup
 
 
 def node_security_group(scope: Construct, id: str, vpc: ec2.IVpc) -> ec2.SecurityGroup:
-    """A security group for HyperPod nodes: everything from itself, everything to itself, and out.
+    """A security group for HyperPod nodes: all traffic from and to itself, and all outbound traffic.
 
-    The rule to itself is a resource of its own: EFA health checks fail on the open rule alone, and CDK drops added egress
+    The rule to itself is a separate resource: EFA health checks fail with only the open rule, and CDK drops added egress
     rules from a group that allows all outbound traffic.
     """
     group = ec2.SecurityGroup(scope, id, vpc=vpc, description="HyperPod nodes and EKS control plane")
@@ -30,10 +30,10 @@ def node_security_group(scope: Construct, id: str, vpc: ec2.IVpc) -> ec2.Securit
 
 
 def connect_security_groups(scope: Construct, *, nodes: str, control_plane: str | None) -> DependencyGroup:
-    """Rules that let the nodes and the control plane of an EKS cluster that exists talk to each other, by group id.
+    """Create rules, by group id, that allow traffic between the nodes and the control plane of an existing EKS cluster.
 
-    Both groups may be imported, so each rule is a resource of its own. Nothing is needed where both are one group; where
-    the control plane's is not known, a warning says what is missing.
+    Both groups may be imported, so each rule is a separate resource. No rule is needed if both are the same group; if the
+    group of the control plane is unknown, a warning reports it.
     """
     rules = DependencyGroup()
     if control_plane is None:
@@ -52,6 +52,7 @@ def connect_security_groups(scope: Construct, *, nodes: str, control_plane: str 
 
 
 _NOT_CONNECTED = (
-    "The cluster security group of the EKS cluster is not known, so nodes are not let in and out of it: without such rules "
-    "they never join. Give security_group_id, or see that the rules are there."
+    "The cluster security group of the EKS cluster is unknown, so no rules between nodes and control "
+    "plane were created: without such rules nodes cannot join. Set security_group_id, or make sure that "
+    "the rules exist."
 )

@@ -1,4 +1,4 @@
-"""Storage of a platform as constructs: its file systems and buckets, and the claims that jobs use."""
+"""Storage of a platform as constructs: its file systems and buckets, and the claims of jobs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Claims(Construct):
         cluster: the HyperPod cluster.
         driver: config key of the CSI add-on, `fsx_csi` or `mountpoint_s3_csi`.
         objects: volume and claim by namespace.
-        adopt: take over volumes and claims of these names that exist already; they are kept when ours go.
+        adopt: take over existing volumes and claims of these names; they are retained on deletion.
     """
 
     @checked
@@ -50,7 +50,7 @@ class Claims(Construct):
 
 
 class HyperPodStorage(Construct):
-    """All file systems and buckets of a platform, from one spec. The claims come by `claims`, beside the add-ons."""
+    """All file systems and buckets of a platform, from one spec. `claims` creates the claims, in the add-ons' stack."""
 
     file_systems: Mapping[str, HyperPodFileSystem]
     """By name."""
@@ -89,7 +89,7 @@ class HyperPodStorage(Construct):
         }
 
     def _allow_pods(self, teams: Governance) -> None:
-        """A role for each namespace that uses a bucket; it lies beside the buckets, whose policies name it."""
+        """A role for each namespace that uses a bucket; it is in the stack of the buckets, whose policies name it."""
         roles: dict[str, PodAccess] = {}
         for bucket in self.buckets.values():
             for space in _namespaces(bucket.spec.used_by, teams):
@@ -100,9 +100,9 @@ class HyperPodStorage(Construct):
     def claims(
         self, scope: Construct, *, governance: Governance | None = None, mountpoint: Construct | None = None
     ) -> list[Claims]:
-        """Make the volumes and claims of all file systems and mounted buckets, in `scope` (the add-ons' stack).
+        """Create the volumes and claims of all file systems and mounted buckets, in `scope` (the add-ons' stack).
 
-        `governance` tells team names from namespaces; `mountpoint` is the Mountpoint add-on, whose role is let into the
+        `governance` maps team names to namespaces; `mountpoint` is the Mountpoint add-on, whose role gets access to the
         buckets that it mounts.
         """
         teams = governance or Governance()
@@ -131,7 +131,7 @@ class HyperPodStorage(Construct):
 
 
 class PodAccess(Construct):
-    """A role that the pods of one namespace get through EKS Pod Identity, by the default service account.
+    """A role that the pods of one namespace get through EKS Pod Identity, with the default service account.
 
     Args:
         cluster: the HyperPod cluster.
@@ -153,7 +153,7 @@ class PodAccess(Construct):
             role_arn=self.role.role_arn,
         )
         association.node.add_dependency(self.role, cluster.eks_cluster.ready)
-        cluster.jobs_ready.add(association)  # pods that start before have no credentials
+        cluster.jobs_ready.add(association)  # pods that start earlier have no credentials
 
 
 def lustre_volume(file_system: HyperPodFileSystem, namespace: str) -> list[dict[str, Any]]:
@@ -172,7 +172,7 @@ def lustre_volume(file_system: HyperPodFileSystem, namespace: str) -> list[dict[
 def bucket_volume(bucket: HyperPodBucket, namespace: str) -> list[dict[str, Any]]:
     """The volume and the claim on a bucket in one namespace, mounted by Mountpoint for Amazon S3.
 
-    The claim has the bucket's name in the config; its capacity means nothing, Kubernetes only asks for a number.
+    The claim has the bucket's name in the config; its capacity has no meaning, but Kubernetes requires one.
     """
     name, volume = bucket.spec.name, f"{bucket.spec.name}-s3-{namespace}"
     mode = "ReadOnlyMany" if bucket.spec.access == "read" else "ReadWriteMany"

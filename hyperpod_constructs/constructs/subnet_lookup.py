@@ -1,4 +1,4 @@
-"""Finding the subnet of a zone id in a VPC that somebody else made."""
+"""Look-up of the subnet of a zone id in an existing VPC."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .trust import keep_calling_internal
 
 
 def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequence[str]) -> str:
-    """Id of the one subnet of `subnet_ids` that lies in a zone, found at deploy time.
+    """Return the id of the subnet of `subnet_ids` that is in a zone, found at deploy time.
 
-    Zone names map to different zones in each account, so a CDK VPC cannot say at synth time which of its subnets lies in
-    `use1-az6`. The look-up is one read-only EC2 call per zone; the deployment fails when no subnet lies there. Passing
+    Zone names map to different zones in each account, so a CDK VPC cannot tell at synthesis which of its subnets is in
+    `use1-az6`. The look-up is one read-only EC2 call per zone; the deployment fails if no subnet is in the zone. Passing
     `node_subnets` to the cluster avoids it.
     """
     id = f"SubnetIn-{known_id(scope, availability_zone_id)}"
@@ -51,7 +51,7 @@ def subnet_in_zone(scope: Construct, availability_zone_id: str, subnet_ids: Sequ
 
 
 def _share_role(scope: Construct, lookup: cr.AwsCustomResource) -> None:
-    """All look-ups of an app's stack have one role: each comes after the policies of those beside it too."""
+    """All look-ups of a stack share one role: each depends on the policies of the others too."""
     for other in scope.node.children:
         if isinstance(other, cr.AwsCustomResource) and other is not lookup:
             for resource, policy_of in ((lookup, other), (other, lookup)):

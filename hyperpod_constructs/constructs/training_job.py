@@ -39,18 +39,18 @@ from .validation import validate_with
 WaitFor = Literal["start", "completion"]
 
 MAX_JOBS = 300
-"""Jobs of one stack, of the 500 resources that CloudFormation allows, with room for what else is in it."""
+"""Jobs of one stack, of the 500 resources that CloudFormation allows, leaving room for other resources."""
 MAX_BYTES = 600_000
-"""Bytes of the manifests of one stack; a template may have 1 MB, and escaping makes a manifest larger."""
+"""Bytes of the manifests of one stack; a template can have 1 MB, and escaping makes a manifest larger."""
 
 
 class JobCluster(Protocol):
-    """What a job needs of its cluster: a `HyperPodCluster`, or anything with the same three attributes."""
+    """What a job requires of its cluster: a `HyperPodCluster`, or any object with the same three attributes."""
 
     kubernetes: KubernetesProvider
-    """The way into the EKS cluster."""
+    """The Kubernetes provider of the EKS cluster."""
     jobs_ready: DependencyGroup
-    """Operators, queues, namespaces and volumes that jobs come after."""
+    """Operators, queues, namespaces and volumes that jobs depend on."""
 
     @property
     def spec(self) -> Cluster:
@@ -59,24 +59,24 @@ class JobCluster(Protocol):
 
 
 class TrainingJob(Construct):
-    """A training job, applied after the operators, queues and volumes of its cluster are there.
+    """A training job, applied after the operators, queues and volumes of its cluster.
 
-    By default the object's name carries a hash of the content: a changed job is a new object, created before the old one is
-    deleted, and an unchanged one is never touched again, also when it has finished or its time to live removed it. The job's
-    `on_change` chooses fixed names: `replace` deletes the old job first, `refuse` fails on a change.
+    By default the object's name contains a hash of the content: a changed job is a new object, created before the old one
+    is deleted, and an unchanged one is never changed again, even if it has finished or its time to live removed it.
+    `on_change` of the job selects fixed names: `replace` deletes the old job first, `refuse` fails on a change.
 
-    Image, environment, service account, team and volumes may be CDK tokens; the name is needed at synthesis.
+    Image, environment, service account, team and volumes may be CDK tokens; the name is required at synthesis.
 
     Args:
         cluster: the HyperPod cluster.
-        job: what to run.
-        removal_policy: `DESTROY` (default) stops and deletes the job when the stack or the construct goes, `RETAIN` leaves
-            it in the cluster; then a changed job leaves the old one running, too.
-        wait_for: fail the deployment when the job does not start, or does not complete. Default: applied is enough.
+        job: the job.
+        removal_policy: `DESTROY` (default) stops and deletes the job when the stack or the construct is deleted, `RETAIN`
+            leaves it in the cluster; a changed job then leaves the old one running, too.
+        wait_for: fail the deployment if the job does not start, or does not complete. Default: the job is applied only.
         wait_timeout: how long to wait, at most one hour. Default: one hour.
 
     Raises:
-        InvalidSpec: the job has errors; what only the cluster can tell is reported when the app is synthesized.
+        InvalidSpec: the job has errors; errors that depend on the cluster are reported at synthesis.
         ValueError: the name is a token.
     """
 
@@ -165,21 +165,22 @@ class TrainingJob(Construct):
 
 
 class TrainingJobs(Construct):
-    """Many training jobs, spread over as many stacks as CloudFormation's limits need.
+    """Many training jobs, distributed over as many stacks as CloudFormation's limits require.
 
-    Which stack a job is in depends on its name alone and on the number of stacks, which is a power of two. When jobs are
-    added and the stacks double, half of the jobs move to new stacks; these are deployed first and take their jobs over, so
-    that no running job is stopped. (Not where the first stack holds the cluster too, which the others need: state `shards`.)
+    The stack of a job depends only on its name and on the number of stacks, which is a power of two. When jobs are added
+    and the number of stacks doubles, half of the jobs move to new stacks; these are deployed first and take over their
+    jobs, so that no running job is stopped. (This does not apply if the first stack also contains the cluster, which the
+    others require: set `shards`.)
 
     Args:
         cluster: the HyperPod cluster.
         jobs: the jobs, with different names.
         removal_policy: see `TrainingJob`.
-        shards: number of stacks; default: as few as the limits allow. The first is the stack of this construct.
+        shards: number of stacks; default: the smallest number within the limits. The first is the stack of this construct.
 
     Raises:
         InvalidSpec: a job has errors.
-        ValueError: `shards` is no power of two, or a name or namespace is a token.
+        ValueError: `shards` is not a power of two, or a name or namespace is a token.
     """
 
     @checked
@@ -198,9 +199,9 @@ class TrainingJobs(Construct):
             raise ValueError(f"{self.node.path}: shards must be a power of two, got {shards}")
         count = shards or _shards(jobs)
         self.stacks: tuple[Stack, ...] = self._stacks(count, cluster)
-        """The stacks that hold the jobs, this construct's own first."""
+        """The stacks of the jobs, this construct's own first."""
         self.jobs: dict[str, TrainingJob] = {}
-        """The jobs by construct id: the name, after the kind and the namespace where these are not the default."""
+        """The jobs by construct id: the name, prefixed with the kind and the namespace unless these are the default."""
         holders: dict[int, tuple[Construct, JobCluster]] = {}
         for job in jobs:
             shard = _shard(job, count)
@@ -216,7 +217,9 @@ class TrainingJobs(Construct):
             return (stack,)
         parent = stack.node.scope
         if parent is None:
-            raise ValueError(f"{self.node.path}: more than one stack of jobs needs an app around the first")
+            raise ValueError(
+                f"{self.node.path}: more than one stack of jobs requires an app or stage that contains the first"
+            )
         environment = Environment(
             account=None if Token.is_unresolved(stack.account) else stack.account,
             region=None if Token.is_unresolved(stack.region) else stack.region,
@@ -231,7 +234,7 @@ class TrainingJobs(Construct):
         return (stack, *more)
 
     def _holder(self, shard: int, cluster: JobCluster) -> tuple[Construct, JobCluster]:
-        """The scope of a shard's jobs, and the cluster behind one barrier, so that dependencies do not multiply."""
+        """Return the scope of a shard's jobs, and the cluster behind one barrier, so that dependencies do not multiply."""
         scope: Construct = self if shard == 0 else self.stacks[shard]
         barrier = CfnWaitConditionHandle(scope, "Ready")
         barrier.node.add_dependency(cluster.jobs_ready, cluster.kubernetes.before_jobs)
@@ -240,7 +243,7 @@ class TrainingJobs(Construct):
 
 
 class _Behind:
-    """A cluster whose jobs wait for one thing that waited for all the others."""
+    """A cluster whose jobs depend on one construct, which depends on all the others."""
 
     def __init__(self, cluster: JobCluster, barrier: Construct) -> None:
         self._cluster = cluster
@@ -254,19 +257,19 @@ class _Behind:
 
 
 def _child_id(job: Job) -> str:
-    """What tells the job from the others of its cluster."""
+    """Return what distinguishes the job from the others of its cluster."""
     parts = [
         *([job.kind] if job.kind != "HyperPodPyTorchJob" else []),
         *([job.effective_namespace] if job.effective_namespace != "default" else []),
         job.name,
     ]
     if any(map(is_token, parts)):
-        raise ValueError("a job whose name or namespace is only known at deploy time needs a TrainingJob of its own")
+        raise ValueError("a job whose name or namespace is known only at deploy time requires its own TrainingJob")
     return ".".join(parts)
 
 
 def _shards(jobs: Sequence[Job]) -> int:
-    """The fewest stacks, a power of two, whose share of the jobs is within the limits."""
+    """Return the smallest number of stacks, a power of two, whose share of the jobs is within the limits."""
     sizes = [(job, len(json.dumps(manifest_of(job), separators=(",", ":")))) for job in jobs]
     count = 1
     while True:
@@ -281,13 +284,13 @@ def _shards(jobs: Sequence[Job]) -> int:
 
 
 def _shard(job: Job, count: int) -> int:
-    """The stack of a job: the low bits of a hash of what names it, so that doubling moves jobs only upwards."""
+    """Return the stack of a job: the low bits of a hash, so that doubling moves jobs to later stacks only."""
     name = f"{job.kind}/{job.effective_namespace}/{job.name}"
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % count
 
 
 def _resolved(scope: Construct, content: Any) -> Any:
-    """Content with its tokens as the template will hold them; without tokens nothing crosses to Node."""
+    """Return content with its tokens as in the template; without tokens no call to Node is made."""
     return Stack.of(scope).resolve(content) if is_token(json.dumps(content)) else content
 
 

@@ -1,4 +1,4 @@
-"""Who may assume roles and invoke functions of a deployment."""
+"""Trust policies of roles, and which principals can invoke functions of a deployment."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from aws_cdk import aws_iam as iam
 from constructs import IConstruct
 
 INTERNAL_TAG = "hyperpod-constructs:internal"
-"""Tag of the functions of a deployment; no role of nodes may invoke a function that has it."""
+"""Tag of the functions of a deployment; no role of nodes can invoke a function that has it."""
 
 
 def keep_internal(scope: IConstruct) -> None:
-    """Tag all functions below a construct as the deployment's own, those of CDK's providers too."""
+    """Tag all functions below a construct as internal to the deployment, including those of CDK's providers."""
     Tags.of(scope).add(INTERNAL_TAG, "true", include_resource_types=["AWS::Lambda::Function"])
 
 
 def keep_calling_internal(scope: IConstruct) -> None:
-    """The same for the functions of the stack that make single calls, which CDK creates itself."""
+    """Tag the functions of the stack that make single calls, which CDK creates itself, in the same way."""
     for child in Stack.of(scope).node.children:
         if child.node.id.startswith(("AWS679f53fac002430cb0da5b7982bd2287", "LogRetention")):
             keep_internal(child)
 
 
 def restrict_to_account(role: iam.IRole | iam.CfnRole) -> None:
-    """Let the service of a role's only trust statement assume it for resources of this account alone.
+    """Allow the service of a role's only trust statement to assume it for resources of this account only.
 
     Only for services that are documented to send the account: others could not assume the role at all.
     """

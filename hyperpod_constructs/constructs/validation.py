@@ -1,4 +1,4 @@
-"""The checks inside somebody's CDK app: errors fail the synth with the same message, warnings are annotations."""
+"""The checks in a CDK app: errors fail the synthesis with the same message, warnings are annotations."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from ..core.spec import Acknowledgement, Platform
 
 CHECKED = "hyperpod-constructs:checked"
-"""Node context that says: a whole platform above was checked as one, its parts need not be checked again."""
+"""Node context that marks a platform that was checked as a whole: its parts are not checked again."""
 
 
 _PARTS: WeakKeyDictionary[IConstruct, list[tuple[str, Parts]]] = WeakKeyDictionary()
-"""Of each app, the parts of every EKS cluster with the environment (account and region) that it is in."""
+"""For each app, the parts of every EKS cluster with its environment (account and region)."""
 
 _NAMES: WeakKeyDictionary[IConstruct, dict[tuple[str, str, str], IConstruct]] = WeakKeyDictionary()
-"""Of each app, the first construct of every environment, kind of cluster and physical name."""
+"""For each app, the first construct of every environment, kind of cluster and physical name."""
 
 
 @jsii.implements(IValidation)
 class _Checks:
-    """Asks for findings when the tree is complete: errors fail the synth, warnings become annotations."""
+    """Collects findings when the tree is complete: errors fail the synthesis, warnings become annotations."""
 
     def __init__(
         self, construct: Construct, findings: Callable[[], Iterable[Finding]], *, in_platforms: bool = False
@@ -40,7 +40,7 @@ class _Checks:
         self._construct, self._findings, self._in_platforms = construct, findings, in_platforms
 
     def validate(self) -> list[str]:
-        """Error texts, asked for by CDK when the app is synthesized."""
+        """Return error texts; CDK calls this at synthesis."""
         if not self._in_platforms and self._construct.node.try_get_context(CHECKED):
             return []
         found = list(self._findings())
@@ -53,12 +53,12 @@ class _Checks:
 
 
 def validate_with(construct: Construct, findings: Callable[[], Iterable[Finding]]) -> None:
-    """Check a construct when the app is synthesized, unless a platform above it was checked as a whole."""
+    """Check a construct at synthesis, unless a platform above it was checked as a whole."""
     construct.node.add_validation(_Checks(construct, findings))
 
 
 def check_parts(construct: Construct, parts: Parts) -> None:
-    """Check all that stands on the EKS cluster of a construct when the app is synthesized."""
+    """Check everything on the EKS cluster of a construct at synthesis."""
     stack = Stack.of(construct)
     app = _PARTS.setdefault(construct.node.root, [])
     app.append((stack.environment, parts))
@@ -75,9 +75,9 @@ def check_parts(construct: Construct, parts: Parts) -> None:
 def ensure_unique(
     construct: Construct, kind: str, name: str | None, acknowledge: Sequence[Acknowledgement] = ()
 ) -> None:
-    """Report a cluster name that another construct of the app has in the same account and region, also of a platform.
+    """Report a cluster name that another construct of the app has in the same account and region.
 
-    Where account or region is known only at deploy time, two stacks may be in different ones: that is a warning.
+    If account or region is known only at deploy time, two stacks may differ in them: that is a warning.
     """
     if name is None or is_token(name):
         return
@@ -88,7 +88,7 @@ def ensure_unique(
     if first is construct or rule is None:
         return
     certain = Stack.of(first) is stack or not any(map(Token.is_unresolved, (stack.account, stack.region)))
-    message = f"{name!r} is the {kind} of {first.node.path} already, in the same account and region"
+    message = f"{first.node.path} already has the {kind} {name!r}, in the same account and region"
     severity = Severity.ERROR if certain else Severity.WARNING
     finding = rule.finding(Problem(construct.node.path, message, severity=severity))
     checks = _Checks(construct, lambda: acknowledged([finding], tuple(acknowledge), stale=False), in_platforms=True)
@@ -108,10 +108,10 @@ def ensure_arns(construct: Construct, **parts: Any) -> None:
 
 
 def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
-    """Refuse a platform whose region or account differs from that of a stack or stage that holds it.
+    """Reject a platform whose region or account differs from that of a stack or stage that contains it.
 
     Raises:
-        InvalidSpec: there is such a stack or stage.
+        InvalidSpec: a stack or stage differs.
     """
     rule = find("HP035")
     assert rule is not None
@@ -130,13 +130,13 @@ def ensure_place(platform: Platform, scopes: Iterable[IConstruct]) -> None:
                 and wanted != existing
             ):
                 name = holder.node.path or "the app"
-                problems.setdefault(part, Problem(part, f"is {wanted}, and the {kind} {name} is in {existing}"))
+                problems.setdefault(part, Problem(part, f"is {wanted}, but the {kind} {name} is in {existing}"))
     if problems:
         raise InvalidSpec([rule.finding(problem) for problem in problems.values()])
 
 
 def accept_newer_properties(resource: CfnResource) -> None:
-    """Let a resource have properties that CDK's validator does not know; it goes on looking at all the others."""
+    """Allow properties of a resource that CDK's validator does not know; all others are still validated."""
     Validations.of(resource).acknowledge(
         Acknowledgment(
             id="CloudFormation-Validate::F3002",
@@ -146,6 +146,6 @@ def accept_newer_properties(resource: CfnResource) -> None:
 
 
 def region_of(construct: Construct) -> str | None:
-    """The region of a construct's stack, None where it is only known at deploy time."""
+    """Return the region of a construct's stack, None if it is known only at deploy time."""
     region = Stack.of(construct).region
     return None if Token.is_unresolved(region) else region

@@ -12,16 +12,16 @@ from ..core.spec import Network
 from .validation import region_of
 
 GATEWAYS = ("s3",)
-"""Services whose endpoint is a gateway."""
+"""Services with a gateway endpoint."""
 
 
 def service_name(service: str) -> str:
-    """The name of a service's endpoints in the stack's region."""
+    """Return the name of a service's endpoints in the stack's region."""
     return Fn.join(".", ["com.amazonaws", Aws.REGION, service])
 
 
 def policy_of(scope: Construct, network: Network, service: str) -> dict[str, Any] | None:
-    """The policy of an endpoint in a closed network; others take anybody's requests, as AWS makes them."""
+    """Return the policy of an endpoint in a closed network; others have AWS's default policy, which allows everything."""
     if network.mode != "closed" or not network.endpoint_policies:
         return None
     return endpoint_policy(

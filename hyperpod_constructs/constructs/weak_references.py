@@ -1,4 +1,4 @@
-"""References between stacks that do not block the removal of what they refer to; why and for what: see `exports`."""
+"""References between stacks that do not block the removal of their target; `exports` explains their use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from constructs import IConstruct
 
 
 def refer_weakly(construct: IConstruct) -> None:
-    """Let other stacks read the attributes of a resource without blocking its removal."""
+    """Allow other stacks to read the attributes of a resource without blocking its removal."""
     for child in construct.node.find_all():
         if CfnResource.is_cfn_resource(child):
             CrossStackReferences.of(child).produce(ReferenceStrength.BOTH)

@@ -54,20 +54,20 @@ def in_stage(env: Environment) -> Callable[[], object]:
     [
         (
             in_stack(Environment(account="222233334444", region="us-east-1")),
-            ["region: is us-west-2, and the stack S is in us-east-1"],
+            ["region: is us-west-2, but the stack S is in us-east-1"],
         ),
         (
             in_stack(Environment(account="555566667777", region="us-west-2")),
-            ["account: is 222233334444, and the stack S is in 555566667777"],
+            ["account: is 222233334444, but the stack S is in 555566667777"],
         ),
         (
             in_stage(Environment(account="555566667777", region="us-east-1")),
             [
-                "account: is 222233334444, and the stage Prod is in 555566667777",
-                "region: is us-west-2, and the stage Prod is in us-east-1",
+                "account: is 222233334444, but the stage Prod is in 555566667777",
+                "region: is us-west-2, but the stage Prod is in us-east-1",
             ],
         ),
-        (in_stage(Environment(region="us-east-2")), ["region: is us-west-2, and the stage Prod is in us-east-2"]),
+        (in_stage(Environment(region="us-east-2")), ["region: is us-west-2, but the stage Prod is in us-east-2"]),
     ],
 )
 def test_another_region_or_account_than_the_stacks_or_stages_is_refused(
@@ -116,8 +116,8 @@ THEIRS = ExistingNetwork(
     vpc_id="vpc-0123456789abcdef0",
     node_subnets=(NodeSubnet(subnet_id="subnet-0123456789abcdef0", availability_zone_id="usw2-az1"),),
 )
-HYPERPOD = "'hp' is the HyperPod cluster of Dev/HyperPod/HyperPod already, in the same account and region"
-EKS = "'mine' is the EKS cluster of Dev/Eks/Eks already, in the same account and region"
+HYPERPOD = "Dev/HyperPod/HyperPod already has the HyperPod cluster 'hp', in the same account and region"
+EKS = "Dev/Eks/Eks already has the EKS cluster 'mine', in the same account and region"
 
 
 @pytest.mark.parametrize(

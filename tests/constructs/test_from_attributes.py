@@ -133,7 +133,7 @@ def test_what_an_imported_cluster_was_not_told_is_named_when_it_is_needed():
         with pytest.raises(ValueError) as refusal:
             ask()
         assert str(refusal.value) == (
-            f"Test/H: the imported cluster needs {needed}; give it to HyperPodCluster.from_attributes"
+            f"Test/H: the imported cluster requires {needed}; pass it to HyperPodCluster.from_attributes"
         )
 
 
@@ -215,7 +215,7 @@ def test_an_authentication_mode_that_hyperpod_refuses_fails_the_synth():
 
 def test_auto_mode_and_a_public_endpoint_are_warnings():
     made = synthesize(on(v2, default_capacity_type=None, default_capacity=None))
-    assert [warning for warning in made.warnings if "EKS Auto Mode is on" in warning]
+    assert [warning for warning in made.warnings if "EKS Auto Mode is enabled" in warning]
     made = synthesize(on(v2, endpoint_access=eks_v2.EndpointAccess.PUBLIC))
     assert [warning for warning in made.warnings if "the Kubernetes API has a public endpoint only" in warning]
 
@@ -234,7 +234,7 @@ def test_an_oidc_provider_that_an_imported_cluster_lacks_is_named():
         stack, "E", cluster_name="a", vpc=vpc, cluster_security_group_id="sg-0123456789abcdef0"
     )
     cluster = HyperPodCluster(stack, "H", vpc=vpc, eks_cluster=theirs, instance_groups=[SYSTEM])
-    with pytest.raises(ValueError, match="OIDC provider, which is not known; give open_id_connect_provider where"):
+    with pytest.raises(ValueError, match="OIDC provider, which is unknown; set open_id_connect_provider where"):
         MountpointS3CsiAddon(stack, "Mountpoint", cluster=cluster)
 
 
@@ -333,7 +333,7 @@ def test_subnets_that_are_told_are_used_as_they_are():
 
 def test_a_network_from_a_vpc_needs_zones_or_subnets():
     stack = Stack(App(analytics_reporting=False), "Test")
-    with pytest.raises(ValueError, match="Test/N: give zones, to look up the subnet of each, or node_subnets"):
+    with pytest.raises(ValueError, match="Test/N: set zones, to look up the subnet of each, or node_subnets"):
         HyperPodNetwork.from_vpc(stack, "N", vpc=_attributes_vpc(stack))
 
 

@@ -151,7 +151,7 @@ def test_connections_of_an_existing_file_system_need_its_security_group() -> Non
         with pytest.raises(ValueError) as refused:
             _ = system.connections
         assert str(refused.value) == (
-            f"Test/Data: the security group of the existing file system {there} is not known; give security_group"
+            f"Test/Data: the security group of the existing file system {there} is unknown; set security_group"
         )
         theirs = ec2.SecurityGroup.from_security_group_id(stack, "Theirs", "sg-0123456789abcdef0")
         known = HyperPodFileSystem(

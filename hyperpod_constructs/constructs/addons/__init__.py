@@ -1,4 +1,4 @@
-"""EKS add-ons, one construct each, ordered by what they need."""
+"""EKS add-ons, one construct each, created in the order of their prerequisites."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CORE_ADDONS: Mapping[str, Callable[..., EksAddon]] = {
     "kube_proxy": KubeProxyAddon,
     "pod_identity_agent": PodIdentityAgentAddon,
 }
-"""Config key to the construct of each add-on that comes with the control plane: DaemonSets, active without nodes."""
+"""Config key to the construct of each add-on of the control plane: DaemonSets, which are active without nodes."""
 
 NODE_ADDONS: Mapping[str, Callable[..., Construct]] = {
     "coredns": CoreDnsAddon,
@@ -46,7 +46,7 @@ NODE_ADDONS: Mapping[str, Callable[..., Construct]] = {
     "spaces": SpacesAddon,
     "cloudwatch_observability": CloudWatchObservabilityAddon,
 }
-"""Config key to the construct of each add-on that needs nodes."""
+"""Config key to the construct of each add-on that requires nodes."""
 
 __all__ = [
     "CORE_ADDONS",

@@ -1,4 +1,4 @@
-"""What every EKS add-on of the platform has in common: version, configuration, order and readiness."""
+"""The base class of all EKS add-ons: version, configuration, order and readiness."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class EksAddon(Construct):
-    """An EKS add-on: the catalog's version for the Kubernetes version unless one is given, and our configuration.
+    """An EKS add-on with the catalog's version for the Kubernetes version, unless the settings name one.
 
-    `key` is its key under `addons:` in the config, `after` what must be there first, `defaults` our configuration values.
-    The settings' typed fields are merged over them, and their `configuration` over both. EKS add-ons that have no key are
-    made with `aws_eks_v2.CfnAddon`, after `cluster.nodes_ready`.
+    `key` is its key under `addons:` in the config, `after` what it depends on, `defaults` the library's configuration
+    values. The typed fields of the settings are merged over them, and `configuration` of the settings over both. Create
+    other EKS add-ons with `aws_eks_v2.CfnAddon`, after `cluster.nodes_ready`.
 
     Raises:
         UnknownName: the key is not that of an add-on.
@@ -60,7 +60,7 @@ class EksAddon(Construct):
         self.eks_cluster = eks_cluster
         eks_cluster.kubernetes.parts.add_addon(key, settings, self)
         self.version = settings.version or known_version(self.addon_name, eks_cluster.kubernetes_version)
-        # core objects stay: the cluster needs them until it is gone itself
+        # on deletion the objects of core add-ons stay: the cluster needs them until it is deleted
         preserve = settings.preserve_on_delete if settings.preserve_on_delete is not None else key in CORE
         self._settings_values = overlay(overlay(defaults or {}, configuration_of(settings)), settings.configuration)
         self.resource = eks.CfnAddon(
@@ -86,7 +86,7 @@ class EksAddon(Construct):
         return Token.as_string(parts)
 
     def set_default(self, key: str, value: Any) -> None:
-        """Set a configuration value under what the settings say: mappings merge, anything else of theirs stays."""
+        """Set a configuration value with lower precedence than the settings; mappings are merged."""
         self._settings_values = overlay({key: value}, self._settings_values)
         self.resource.configuration_values = self._configuration()
 
@@ -94,9 +94,9 @@ class EksAddon(Construct):
         return Stack.of(self).to_json_string(self._settings_values) if self._settings_values else None
 
     def wait_until_ready(self, *, deployments: Sequence[str] = (), timeout: Duration | None = None) -> KubernetesWait:
-        """Wait until EKS says ACTIVE (CloudFormation takes DEGRADED for success) and until `deployments` are available.
+        """Wait until the add-on is ACTIVE (CloudFormation accepts DEGRADED) and `deployments` are available.
 
-        `deployments` are `namespace/name`; the returned construct is the last wait, the add-on's readiness.
+        `deployments` are `namespace/name`. Returns the last wait, which is the add-on's readiness.
         """
         timeout = timeout or Duration.minutes(15)
         wait = KubernetesWait(
@@ -124,10 +124,10 @@ class EksAddon(Construct):
 
 
 class NodeAddon(EksAddon):
-    """An add-on whose pods need nodes, and a milestone of its key for those that come after it.
+    """An add-on whose pods require nodes, with a milestone of its key for what comes after it.
 
-    It comes after ready nodes, DNS, its prerequisites by the catalog, and task governance, whose webhook looks at every pod
-    and refuses them while it starts.
+    It is created after ready nodes, DNS, its prerequisites in the catalog, and task governance, whose webhook receives
+    every pod and rejects pods while it starts.
     """
 
     @checked
@@ -153,9 +153,9 @@ class NodeAddon(EksAddon):
         cluster.milestone(key).add(self)
 
     def pod_identity(self, role: iam.IRole, service_account: str) -> None:
-        """Give a service account of the add-on a role, before the add-on starts its pods.
+        """Give a service account of the add-on a role before the add-on starts its pods.
 
-        The association is a resource of its own: some add-on versions refuse an inline one.
+        The association is a separate resource: some add-on versions reject an inline one.
         """
         association = eks.CfnPodIdentityAssociation(
             self,
@@ -169,13 +169,13 @@ class NodeAddon(EksAddon):
         self.resource.node.add_dependency(association)
 
     def wait_for_deployments(self, *names: str) -> KubernetesWait:
-        """Wait until the add-on is ACTIVE and these deployments in its namespace are available; default: the catalog's."""
+        """Wait until the add-on is ACTIVE and these deployments of its namespace are available. Default: the catalog's."""
         fact = catalog.addon(self.addon_name)
         return self.wait_until_ready(deployments=[f"{fact.namespace}/{name}" for name in names or fact.deployments])
 
 
 def _before(key: str) -> list[str]:
-    """Keys of the add-ons that come before one that needs nodes.
+    """Return the keys of the add-ons that come before an add-on that requires nodes.
 
     >>> _before("training_operator")
     ['coredns', 'cert_manager', 'task_governance']
@@ -191,12 +191,12 @@ def _before(key: str) -> list[str]:
 
 
 def ensure_settings(scope: Construct, key: str, settings: object) -> None:
-    """Refuse settings of an add-on with texts that are not the ARNs they must be."""
+    """Reject settings of an add-on with an invalid ARN."""
     ensure_arns(scope, addons=Addons().model_copy(update={key: settings}))
 
 
 def known_version(addon_name: str, kubernetes_version: str | None) -> str | None:
-    """The catalog's version of an add-on for a Kubernetes version; None leaves the choice to EKS.
+    """Return the catalog's version of an add-on for a Kubernetes version; None means that EKS chooses.
 
     >>> known_version("amazon-sagemaker-hyperpod-training-operator", "1.35")
     'v1.3.0-eksbuild.1'

@@ -1,4 +1,4 @@
-"""cert-manager, which makes the certificates of the operators' webhooks."""
+"""cert-manager, which issues the certificates of the operators' webhooks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class CertManagerAddon(NodeAddon):
-    """cert-manager as an EKS community add-on, waited for until its three deployments are available.
+    """cert-manager as an EKS community add-on, ready when its three deployments are available.
 
-    Its pods tolerate every taint, so that a cluster of accelerated nodes alone can run them.
+    Its pods tolerate every taint, so they also run in a cluster that has accelerated nodes only.
     """
 
     @checked

@@ -1,4 +1,4 @@
-"""Amazon CloudWatch Observability (Container Insights): where HyperPod observability does not fit."""
+"""Amazon CloudWatch Observability (Container Insights), the alternative to HyperPod observability."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CloudWatchObservabilityAddon(NodeAddon):
-    """The CloudWatch agent and Fluent Bit on every node, with a role by pod identity."""
+    """The CloudWatch agent and Fluent Bit on every node, with a pod identity role."""
 
     @checked
     def __init__(

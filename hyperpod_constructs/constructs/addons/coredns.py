@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class CoreDnsAddon(NodeAddon):
-    """CoreDNS. A Deployment, so it comes when nodes are ready; what needs names waits for it.
+    """CoreDNS. It is a Deployment and is created after the nodes are ready; what needs DNS depends on it.
 
-    Beside restricted nodes it runs on every node besides (`RestrictedDns`).
+    In a cluster with restricted nodes, a DNS server also runs on every node (`RestrictedDns`).
     """
 
     @checked

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class EbsCsiAddon(NodeAddon):
-    """The EBS CSI driver with its role: HyperPod nodes are not in the account, so SageMaker attaches their volumes."""
+    """The EBS CSI driver with its role. SageMaker attaches the volumes: the nodes run in an account of the service."""
 
     role: iam.IRole
     """Role of the driver's controller."""

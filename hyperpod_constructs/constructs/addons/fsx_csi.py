@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class FsxCsiAddon(NodeAddon):
-    """The FSx CSI driver with its role and its pod identity association, made before it.
+    """The FSx CSI driver with its role and its pod identity association, which is created first.
 
-    The role may describe file systems, which is what mounting those of `storage.lustre` needs. With
-    `dynamic_provisioning` it may make and delete file systems, by AWS's managed policy: each claim of a storage class then
-    buys one that no template knows.
+    The role can describe file systems, which is what mounting those of `storage.lustre` requires. With
+    `dynamic_provisioning` it can create and delete file systems, by the AWS managed policy: each claim of a storage class
+    then creates a file system that is in no template.
     """
 
     role: iam.IRole
@@ -53,6 +53,6 @@ class FsxCsiAddon(NodeAddon):
             managed_policies=policies if dynamic else (),
         )
         if not dynamic:
-            # no resource-level permissions for this call
+            # this call does not support resource-level permissions
             role.add_to_policy(iam.PolicyStatement(actions=["fsx:DescribeFileSystems"], resources=["*"]))
         return role

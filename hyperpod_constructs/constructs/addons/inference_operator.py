@@ -1,4 +1,4 @@
-"""The HyperPod inference operator, with its roles, its bucket for certificates, load balancers and KEDA."""
+"""The HyperPod inference operator, with its roles, its certificate bucket, load balancers and KEDA."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 class InferenceOperatorAddon(NodeAddon):
     """The inference operator add-on.
 
-    Its roles are for service accounts by OIDC, so the EKS cluster needs an OIDC provider: ours gets one, an existing one is
-    told. The execution role's name has the prefix that the add-on insists on, and is unique by region and construct.
+    Its service accounts get roles through OIDC, so the EKS cluster needs an OIDC provider: `HyperPodEks` creates one; for
+    an existing cluster it must be given. The name of the execution role has the prefix that the add-on requires, and is
+    unique for the region and the construct.
     """
 
     role: iam.IRole
     """Execution role of the operator."""
     tls_bucket: s3.IBucket
-    """Where the operator keeps TLS certificates."""
+    """The bucket in which the operator stores TLS certificates."""
 
     @checked
     def __init__(
@@ -53,7 +54,7 @@ class InferenceOperatorAddon(NodeAddon):
 
 
 class InferenceOperatorAccess(Construct):
-    """Roles and bucket, which come before the add-on."""
+    """Create the roles and the bucket, which the add-on depends on."""
 
     @checked
     def __init__(self, scope: Construct, id: str, cluster: IHyperPodCluster, settings: InferenceOperator) -> None:
@@ -68,7 +69,7 @@ class InferenceOperatorAccess(Construct):
                 encryption=s3.BucketEncryption.S3_MANAGED,
                 block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
                 enforce_ssl=True,
-                # the operator fills it, and an endpoint may still serve from it
+                # the operator writes to it, and endpoints may still use its certificates
                 removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             )
         )
@@ -87,7 +88,7 @@ class InferenceOperatorAccess(Construct):
             self.values["alb"] = {"serviceAccount": {"create": True, "roleArn": role.role_arn}}
         if settings.keda:
             role = self._account_role("KedaRole", "keda")
-            # metrics of CloudWatch take no resource; any workspace of the account: which one is written in each scaler
+            # CloudWatch metrics have no resource; any workspace of the account, because each scaler names its own
             workspaces = Stack.of(self).format_arn(service="aps", resource="workspace", resource_name="*")
             allow_catalog_actions(role, "keda", metrics=["*"], prometheus=[workspaces])
             self.values["keda"] = {"auth": {"aws": {"irsa": {"enabled": True, "roleArn": role.role_arn}}}}

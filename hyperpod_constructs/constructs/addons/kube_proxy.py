@@ -1,4 +1,4 @@
-"""The kube-proxy add-on, installed before there are nodes."""
+"""The kube-proxy add-on, installed before the first nodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class KubeProxyAddon(EksAddon):
-    """kube-proxy. A DaemonSet."""
+    """kube-proxy, a DaemonSet."""
 
     @checked
     def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster, settings: Addon | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Kueue by Helm, for clusters whose Kubernetes version task governance does not support."""
+"""Kueue from its Helm chart, for clusters whose Kubernetes version task governance does not support."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class KueueAddon(Construct):
-    """Kueue from its own repository at a pinned commit, waited for until its webhook can serve.
+    """Kueue from its own repository at a pinned commit, ready when its webhook can serve.
 
-    It watches the kinds that the task governance add-on's Kueue watches, HyperPodPyTorchJob among them, and only jobs that
-    name a queue. `chart` is another source, such as a vendored folder in a closed network.
+    It manages the kinds that Kueue of the task governance add-on manages, including HyperPodPyTorchJob, and only jobs
+    that name a queue. `chart` is another source, such as a vendored folder in a closed network.
     """
 
     @checked
@@ -63,13 +63,13 @@ class KueueAddon(Construct):
             timeout=Duration.minutes(15),
         )
         self.ready.node.add_dependency(self.release)
-        # what waits for queues, or for the webhook that looks at every pod, waits for whichever Kueue there is
+        # what waits for queues, or for the webhook of pods, depends on either Kueue
         cluster.milestone("task_governance").add(self)
         cluster.jobs_ready.add(self)
 
 
 def kueue_values() -> dict[str, Any]:
-    """Our values of the chart: the released image, and the kinds of jobs that are queued.
+    """Return the library's values of the chart: the released image, and the kinds of jobs that are queued.
 
     >>> kueue_values()["controllerManager"]["manager"]["image"]["tag"]
     'v0.19.2'
@@ -99,6 +99,6 @@ def kueue_values() -> dict[str, Any]:
             "manager": {"image": {**pin["image"], "pullPolicy": "IfNotPresent"}},
             "tolerations": [{"operator": "Exists"}],
         },
-        # JSON is YAML
+        # JSON is valid YAML
         "managerConfig": {"controllerManagerConfigYaml": json.dumps(configuration)},
     }

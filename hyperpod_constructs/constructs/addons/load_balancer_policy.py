@@ -1,4 +1,4 @@
-"""What the AWS load balancer controller may do: everything that it makes carries its tag, and it changes nothing else."""
+"""Permissions of the AWS load balancer controller: what it creates has its tag, and it can change nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEEPS_TAG = {"Null": {f"aws:RequestTag/{_TAG}": "true", f"aws:ResourceTag/{_TAG
 
 
 def load_balancer_statements(stack: Stack) -> list[iam.PolicyStatement]:
-    """The statements of the controller's role."""
+    """Return the statements of the controller's role."""
 
     def load_balancing(resource: str) -> str:
         return f"arn:{stack.partition}:elasticloadbalancing:{stack.region}:{stack.account}:{resource}"
@@ -71,4 +71,4 @@ UNRESTRICTED = frozenset(
     )
     for action in catalog.role("load_balancer_controller").actions[group]
 )
-"""Actions that the controller's policy has on any resource; those of `create` and `own...` are held to its tag."""
+"""Actions that the controller's policy allows on any resource; those of `create` and `own...` require its tag."""

@@ -1,4 +1,4 @@
-"""metrics-server, which autoscalers and `kubectl top` ask."""
+"""metrics-server, which provides metrics to autoscalers and `kubectl top`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MetricsServerAddon(NodeAddon):
-    """metrics-server as an EKS community add-on. It tolerates every taint, for clusters of accelerated nodes alone."""
+    """metrics-server as an EKS community add-on. It tolerates every taint, for clusters with accelerated nodes only."""
 
     @checked
     def __init__(

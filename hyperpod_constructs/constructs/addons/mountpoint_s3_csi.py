@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class MountpointS3CsiAddon(NodeAddon):
-    """The Mountpoint S3 CSI driver with a role for its service account by OIDC.
+    """The Mountpoint S3 CSI driver with a role that its service account gets through OIDC.
 
-    The role may read and write the buckets of the settings; `bucket.grant_read(addon.role)` adds others.
+    The role can read and write the buckets of the settings; `bucket.grant_read(addon.role)` adds others.
     """
 
     role: iam.IRole

@@ -29,17 +29,17 @@ _AREAS = {
     "accelerated_compute": "acceleratedComputeMetrics",
     "network": "networkMetrics",
 }
-"""Our key of each area of metrics to the add-on's."""
+"""Config key of each area of metrics to the add-on's key."""
 
 
 class ObservabilityAddon(NodeAddon):
     """The observability add-on with its Prometheus workspace, Grafana, alarms, role and pod identity association.
 
-    The association is a resource of its own, made before the add-on: that works with every version, and pods that start
-    before it get no credentials. The role's trust is held to this account and this EKS cluster.
+    The association is a separate resource and is created before the add-on: that works with every version, and pods that
+    start earlier get no credentials. The role's trust policy is limited to this account and this EKS cluster.
 
-    `allow_data_loss` is the second switch for `retain_workspace: false`; `outputs` makes stack outputs of the endpoint, of
-    Grafana's address and of the topic.
+    `allow_data_loss` is the second switch for `retain_workspace: false`; `outputs` adds stack outputs with the endpoint,
+    the address of Grafana and the ARN of the topic.
     """
 
     role: iam.IRole
@@ -63,7 +63,7 @@ class ObservabilityAddon(NodeAddon):
         from ..observability import HyperPodAlarms, PrometheusWorkspace
 
         settings = settings or Observability()
-        parts = Construct(scope, f"{id}Parts")  # before the add-on, whose configuration names them
+        parts = Construct(scope, f"{id}Parts")  # before the add-on, whose configuration refers to them
         self.alarms = (
             HyperPodAlarms(parts, "Alarms", cluster=cluster, alarms=settings.alarms, outputs=outputs)
             if settings.alarms
@@ -130,7 +130,7 @@ class ObservabilityAddon(NodeAddon):
         return values
 
     def _let_restricted_nodes_write(self, cluster: IHyperPodCluster) -> None:
-        """Restricted nodes have no pod identity: what runs there writes metrics with their execution role."""
+        """Restricted nodes have no pod identity: their pods write metrics with the execution role of the nodes."""
         names = [group.name for group in cluster.spec.restricted_instance_groups]
         roles = {r.node.path: r for r in map(cluster.execution_role_of, names)}
         if roles:
@@ -157,7 +157,7 @@ class ObservabilityAddon(NodeAddon):
 
 
 def metric_levels(metrics: Metrics) -> dict[str, dict[str, Any]]:
-    """The add-on's `metricsProvider` for our metric levels.
+    """Return `metricsProvider` of the add-on for metric levels of the config.
 
     >>> metric_levels(Metrics(training="ADVANCED"))["trainingMetrics"]
     {'level': 'ADVANCED', 'scrapeInterval': 30}

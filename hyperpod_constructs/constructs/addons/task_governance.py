@@ -1,4 +1,4 @@
-"""HyperPod task governance: Kueue, kept by the service, with scheduler configs and compute quotas."""
+"""HyperPod task governance: Kueue managed by the service, with scheduler configs and compute quotas."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class TaskGovernanceAddon(NodeAddon):
     """The task governance add-on, ready when Kueue's controller is available.
 
-    Its webhook looks at every pod outside `kube-system`, so the other HyperPod add-ons come after it. Scheduler config and
-    quotas come after it too: creating them calls that webhook.
+    Its webhook receives every pod outside `kube-system`, so the other HyperPod add-ons come after it. The scheduler
+    config and the quotas also come after it: creating them calls that webhook.
     """
 
     @checked

@@ -1,4 +1,4 @@
-"""The HyperPod training operator, which brings the HyperPodPyTorchJob kind."""
+"""The HyperPod training operator, which provides the HyperPodPyTorchJob kind."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class TrainingOperatorAddon(NodeAddon):
     """The training operator add-on with its role and its pod identity association.
 
-    The association is a resource of its own, made before the add-on: some versions refuse an inline one, and a controller
-    that starts before it has credentials stays unhealthy. The construct is ready when the HyperPodPyTorchJob kind is
-    established and the controller is available; jobs of the cluster wait for that.
+    The association is a separate resource and is created before the add-on: some versions reject an inline one, and a
+    controller that starts without credentials stays unhealthy. The construct is ready when the HyperPodPyTorchJob kind is
+    established and the controller is available; jobs of the cluster depend on it.
     """
 
     role: iam.IRole

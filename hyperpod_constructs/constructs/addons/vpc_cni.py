@@ -1,4 +1,4 @@
-"""The Amazon VPC CNI add-on, installed before there are nodes."""
+"""The Amazon VPC CNI add-on, installed before the first nodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class VpcCniAddon(EksAddon):
-    """The Amazon VPC CNI, the only network plugin that HyperPod supports. A DaemonSet."""
+    """The Amazon VPC CNI, the only network plugin that HyperPod supports. It is a DaemonSet."""
 
     @checked
     def __init__(self, scope: Construct, id: str, *, eks_cluster: EksCluster, settings: VpcCni | None = None) -> None:

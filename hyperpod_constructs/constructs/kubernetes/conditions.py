@@ -1,4 +1,4 @@
-"""What a `KubernetesWait` can wait for. Plain data: the functions below make it, the handler reads it.
+"""Conditions of a `KubernetesWait`. Plain data: the functions below create it, the handler reads it.
 
 >>> deployment_available("kueue-system", "kueue-controller-manager").properties()
 {'Type': 'DeploymentAvailable', 'Namespace': 'kueue-system', 'Name': 'kueue-controller-manager'}
@@ -13,13 +13,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class WaitCondition:
-    """A type of condition and its arguments, as the handler's property `Condition` has them."""
+    """The type of a condition and its arguments, as in the handler's property `Condition`."""
 
     type: str
     arguments: Mapping[str, Any]
 
     def properties(self) -> dict[str, Any]:
-        """The property `Condition`, without the arguments that are not given."""
+        """Return the property `Condition`, without the arguments that are not given."""
         return {"Type": self.type, **{key: value for key, value in self.arguments.items() if value not in (None, "")}}
 
 
@@ -36,7 +36,7 @@ def deployment_available(namespace: str, name: str) -> WaitCondition:
 def daemon_set_ready(namespace: str, name: str, *, minimum_ready: float = 1, all_nodes: bool = True) -> WaitCondition:
     """A DaemonSet's pods are of its newest version and ready on all its nodes, and on `minimum_ready` at least.
 
-    With `all_nodes=False` those that are enough: one node that is not ready does not hold a deployment then.
+    With `all_nodes=False` only on `minimum_ready` nodes, so that one node that is not ready does not block a deployment.
     """
     arguments = {"Namespace": namespace, "Name": name, "MinimumReady": minimum_ready}
     return WaitCondition("DaemonSetReady", arguments if all_nodes else {**arguments, "AllNodes": "false"})
@@ -52,9 +52,9 @@ def nodes_ready(
     """At least `count` nodes are Ready.
 
     Args:
-        count: how many.
-        cluster_arn: ARN (or name) of the HyperPod cluster that brings them: when nodes do not come, its groups, instances
-            and events are quoted; when it is Failed, so is the wait, at once.
+        count: the number of nodes.
+        cluster_arn: ARN (or name) of the HyperPod cluster of the nodes: if nodes do not join, its groups, instances and
+            events are reported; if the cluster is Failed, the wait fails immediately.
         instance_types: only nodes of these types count, such as `ml.m5.4xlarge`.
         labels: only nodes with these labels count.
     """
@@ -66,12 +66,12 @@ def nodes_ready(
 
 
 def job_started(*, api_version: str, kind: str, namespace: str, name: str) -> WaitCondition:
-    """A HyperPodPyTorchJob, PyTorchJob or Job runs, or is done already; its failure fails the wait."""
+    """A HyperPodPyTorchJob, PyTorchJob or Job runs, or is complete; its failure fails the wait."""
     return WaitCondition("JobStarted", _object(api_version, kind, namespace, name))
 
 
 def job_finished(*, api_version: str, kind: str, namespace: str, name: str) -> WaitCondition:
-    """A HyperPodPyTorchJob, PyTorchJob or Job finished with success; its failure fails the wait."""
+    """A HyperPodPyTorchJob, PyTorchJob or Job succeeded; its failure fails the wait."""
     return WaitCondition("JobFinished", _object(api_version, kind, namespace, name))
 
 
@@ -84,12 +84,12 @@ def object_condition(
 
 
 def addon_active(addon_name: str) -> WaitCondition:
-    """An EKS add-on is ACTIVE: not DEGRADED, which CloudFormation takes for success."""
+    """An EKS add-on is ACTIVE; CloudFormation also accepts DEGRADED."""
     return WaitCondition("AddonActive", {"AddonName": addon_name})
 
 
 def endpoints_ready(namespace: str, service: str, *, minimum_ready: int = 1) -> WaitCondition:
-    """A Service has ready endpoints, as a webhook needs before objects of its kinds can be applied."""
+    """A Service has ready endpoints, which a webhook requires before objects of its kinds can be applied."""
     return WaitCondition("EndpointsReady", {"Namespace": namespace, "Service": service, "MinimumReady": minimum_ready})
 
 

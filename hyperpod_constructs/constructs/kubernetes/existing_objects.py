@@ -1,4 +1,4 @@
-"""What others made in the cluster, used without taking it over: a changed copy of an object, and single fields of one."""
+"""Objects of other owners, used without taking them over: a modified copy of an object, and single fields."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .provider import KubernetesProvider
 
 
 class KubernetesCopy(KubernetesObjects):
-    """An object whose `spec` is that of an object in the cluster, with changes: maintained by its owner, adapted by us.
+    """An object whose `spec` is a modified copy of that of an object in the cluster, which its owner maintains.
 
-    The original is read when the copy is made or changed, and waited for until it is there.
+    The original is read when the copy is created or changed; if it does not exist yet, the function waits for it.
 
     Args:
-        original: what is copied: its `apiVersion`, `kind` and `metadata` with name and namespace.
-        copy: the new object; its `spec` holds the changes only. Null removes a field, lists of named items (containers,
-            environment) merge by name, other lists are replaced.
-        rerun_on: any text, such as the version of what brings the original; a change of it copies again.
-        adopt: take over an object of the copy's name that exists already, see `KubernetesObjects`.
+        original: reference to the original: its `apiVersion`, `kind` and `metadata` with name and namespace.
+        copy: the new object; its `spec` contains only the changes. Null removes a field, lists of named items
+            (containers, environment variables) are merged by name, other lists are replaced.
+        rerun_on: any text, such as the version of the add-on that installs the original; a change of it copies again.
+        adopt: take over an existing object of the copy's name, see `KubernetesObjects`.
     """
 
     @renamed(provider="kubernetes")
@@ -45,14 +45,15 @@ class KubernetesCopy(KubernetesObjects):
 
 
 class KubernetesFields(KubernetesObjects):
-    """Some fields of an object that something else made, such as an add-on.
+    """Some fields of an object of another owner, such as an add-on.
 
-    The object is waited for until it is there. Deleting this gives the fields back: what nobody else has set becomes unset,
-    and the object itself stays.
+    If the object does not exist yet, the function waits for it. Deleting this construct restores the fields: a field that
+    no other owner has set becomes unset. The object itself is retained.
 
     Args:
         fields: `apiVersion`, `kind`, `metadata` with name and namespace, and the fields.
-        rerun_on: any text, such as the version of what brings the object; a change of it sets the fields again.
+        rerun_on: any text, such as the version of the add-on that installs the object; a change of it sets the fields
+            again.
     """
 
     @renamed(provider="kubernetes")

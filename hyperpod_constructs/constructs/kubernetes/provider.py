@@ -1,4 +1,4 @@
-"""The functions that apply, wait for and delete Kubernetes objects, and their way into one EKS cluster."""
+"""The functions that apply, wait for and delete Kubernetes objects, with their access to one EKS cluster."""
 
 from __future__ import annotations
 
@@ -30,27 +30,28 @@ VPC_ACTIONS = (
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 )
-"""What Lambda requires of the role of a function in a VPC."""
+"""Permissions that Lambda requires of the role of a function in a VPC."""
 
 
 class KubernetesProvider(Construct):
-    """The way into one EKS cluster for `KubernetesObjects`, `KubernetesWait` and `HelmRelease`, in this stack or others.
+    """The functions of `KubernetesObjects`, `KubernetesWait` and `HelmRelease` for one EKS cluster, in any stack.
 
-    The functions need the cluster's name and an access entry, nothing else of it: a cluster made elsewhere will do. With a
-    VPC they run in it, for clusters without a public endpoint; they then reach the APIs of STS, EKS, S3, SageMaker and
-    CloudWatch Logs by NAT or by endpoints. CDK's framework functions, which only call ours, stay outside.
+    The functions require only the cluster's name and an access entry, so the cluster may be created elsewhere. With a VPC
+    they run in it, for clusters without a public endpoint; they then reach the APIs of STS, EKS, S3, SageMaker and
+    CloudWatch Logs through NAT or endpoints. CDK's framework functions only call these functions and stay outside of the
+    VPC.
 
     Args:
         cluster_name: name of the EKS cluster.
-        cluster_arn: its ARN. Made of a known name rather than read from the cluster, it lets the functions be created while
-            the cluster is.
-        vpc: where the functions run. Default: outside of any VPC, through the cluster's public endpoint.
-        vpc_subnets: subnets of the functions. Default: the VPC's private ones.
-        security_groups: what the cluster must admit on port 443. Default: a new one, see `connections`.
-        create_access_entry: let the functions into the cluster: those that apply as administrators, those that wait with
-            a policy that only reads. False when that is done elsewhere, for `role` and `wait_role`.
-        permissions_boundary: limits all roles made here. Default: none.
-        log_retention: how long logs are kept. Default: three months.
+        cluster_arn: ARN of the EKS cluster. If it is built from a known name instead of read from the cluster, the
+            functions are created in parallel with the cluster.
+        vpc: VPC of the functions. Default: no VPC; the functions use the cluster's public endpoint.
+        vpc_subnets: subnets of the functions. Default: the private subnets of the VPC.
+        security_groups: security groups that the cluster must allow on port 443. Default: a new one, see `connections`.
+        create_access_entry: create access entries: cluster-admin for the functions that apply, a read-only policy for
+            those that wait. False if they are created elsewhere, for `role` and `wait_role`.
+        permissions_boundary: permissions boundary of all roles created here. Default: none.
+        log_retention: retention of the logs. Default: three months.
     """
 
     cluster_name: str
@@ -58,21 +59,21 @@ class KubernetesProvider(Construct):
     role: iam.Role
     """Role of the functions that apply; the Helm provider shares it."""
     function_placement: dict[str, Any]
-    """Keyword arguments that place another function beside these; empty outside of a VPC."""
+    """Keyword arguments for another function in the same subnets; empty outside of a VPC."""
     connections: ec2.Connections
-    """Security groups of the functions: the cluster's must admit them."""
+    """Security groups of the functions, which the cluster must allow."""
     parts: Parts
-    """What the app puts on the EKS cluster; checked when the app is synthesized."""
+    """What the app places on the EKS cluster; it is checked at synthesis."""
     before_clusters: DependencyGroup
-    """What HyperPod clusters on the EKS cluster come after, such as the dependency chart."""
+    """What HyperPod clusters on the EKS cluster depend on, such as the dependency chart."""
     before_jobs: DependencyGroup
-    """What jobs on the EKS cluster come after besides its operators and queues: objects of `Manifests`."""
+    """What jobs on the EKS cluster depend on, in addition to its operators and queues: objects of `Manifests`."""
     service_token: str
     """Service token of `Custom::HyperPodKubernetesObjects`."""
     reachable: DependencyGroup
-    """What lets the functions reach the Kubernetes API, such as security group rules; all that they do comes after it."""
+    """Access of the functions to the Kubernetes API, such as security group rules; their resources depend on it."""
     ready: DependencyGroup
-    """The access entry and the role with its policies: manifests come after it and go before it."""
+    """The access entry and the role with its policies: manifests depend on it."""
 
     @checked
     def __init__(
@@ -91,7 +92,7 @@ class KubernetesProvider(Construct):
     ) -> None:
         super().__init__(scope, id)
         if vpc is None and (vpc_subnets is not None or security_groups):
-            raise ValueError("vpc_subnets and security_groups of a KubernetesProvider need its vpc")
+            raise ValueError("vpc_subnets and security_groups of a KubernetesProvider require its vpc")
         self.cluster_name = cluster_name
         self.cluster_arn = cluster_arn
         self.parts = Parts()
@@ -121,26 +122,26 @@ class KubernetesProvider(Construct):
 
     @cached_property
     def wait_role(self) -> iam.Role:
-        """Role of the functions that wait: it reads the cluster, and changes nothing. Made when it is first asked for."""
+        """Role of the functions that wait: it reads the cluster, and changes nothing. Created on first use."""
         return self._create_role("WaitRole", "Functions that wait for what is in an EKS cluster")
 
     @cached_property
     def wait_ready(self) -> DependencyGroup:
-        """The access entry and the role of the functions that wait: waits come after it and go before it."""
+        """The access entry and the role of the functions that wait: waits depend on it."""
         group = DependencyGroup(self.wait_role, self.reachable)
         if self._create_access_entry:
-            # nodes, CustomResourceDefinitions and custom kinds are outside of what AmazonEKSViewPolicy shows
+            # AmazonEKSViewPolicy does not include nodes, CustomResourceDefinitions and custom kinds
             entry = self._access_entry("WaitAccessEntry", self.wait_role, "AmazonEKSAdminViewPolicy")
             group.add(entry)
-            self.ready.add(entry)  # all callers are let in before anything is applied, and until all of it is deleted
+            self.ready.add(entry)  # all access entries exist before anything is applied, and until all of it is deleted
         return group
 
     @cached_property
     def wait_service_token(self) -> str:
-        """Service token of `Custom::HyperPodKubernetesWait`; its functions are made when it is first asked for."""
+        """Service token of `Custom::HyperPodKubernetesWait`; its functions are created on first use."""
         stack = Stack.of(self)
         reasons = ("DescribeCluster", "DescribeClusterNode", "ListClusterEvents", "ListClusterNodes")
-        # Any HyperPod cluster: it comes after this stack, which therefore can't refer to it.
+        # Any HyperPod cluster: it depends on this stack, which therefore can't refer to it.
         clusters = stack.format_arn(service="sagemaker", resource="cluster", resource_name="*")
         addons = stack.format_arn(service="eks", resource="addon", resource_name=f"{self.cluster_name}/*")
         if ":cluster/" in self.cluster_arn:  # without a reference to the cluster, for which the functions would wait
@@ -184,7 +185,7 @@ class KubernetesProvider(Construct):
         role = function_role(self, id, description)
         role.add_to_policy(iam.PolicyStatement(actions=["eks:DescribeCluster"], resources=[self.cluster_arn]))
         if self._in_vpc:
-            # Lambda's own requirement for functions in a VPC; these actions take no narrower resource.
+            # Lambda requires these actions for functions in a VPC; they do not support narrower resources.
             role.add_to_policy(iam.PolicyStatement(actions=list(VPC_ACTIONS), resources=["*"]))
         return role
 

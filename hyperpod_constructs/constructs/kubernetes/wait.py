@@ -1,4 +1,4 @@
-"""A wait as a resource of a stack: what depends on it comes after the condition is met."""
+"""A wait as a resource of a stack: what depends on it is created after the condition is met."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _ANSWER_SECONDS = 300
 
 
 class KubernetesWait(Construct):
-    """Waits, when it is made or changed, until a condition is met in the cluster; deleting it does nothing.
+    """Waits, when it is created or changed, until a condition is met in the cluster; deleting it does nothing.
 
-    It fails with what pods, nodes, events and SageMaker say, at once where waiting is in vain. An hour is CloudFormation's
-    limit for a custom resource, and its last two minutes are kept for the answer.
+    A failure reports pods, nodes, events and SageMaker's messages, and is immediate if the condition can no longer be
+    met. CloudFormation limits a custom resource to one hour, of which the last two minutes are reserved for the response.
 
     Args:
-        kubernetes: the way into the cluster.
-        condition: what to wait for, made by a function of this package such as `nodes_ready`; or a function that makes it at
-            synthesis.
+        kubernetes: the Kubernetes provider of the EKS cluster.
+        condition: what to wait for, created by a function of this package such as `nodes_ready`; or a function that
+            creates it at synthesis.
         timeout: at most one hour.
-        rerun_on: any text, such as a version; a change of it makes the wait run again. Default: it runs again only when its
-            condition, timeout or cluster changes.
+        rerun_on: any text, such as a version; a change of it runs the wait again. Default: the wait runs again only when
+            its condition, timeout or cluster changes.
 
     Raises:
         ValueError: a timeout that is not between one second and one hour.

@@ -210,7 +210,7 @@ def test_images(aws, images, text):
         ([{"FileSystemType": "LUSTRE", "Lifecycle": "AVAILABLE"}], ""),
         ([{"FileSystemType": "LUSTRE", "Lifecycle": "FAILED"}], "file system fs-0123456789 is FAILED"),
         ([{"FileSystemType": "OPENZFS", "Lifecycle": "AVAILABLE"}], "of type OPENZFS, not LUSTRE"),
-        ([], "no file system fs-0123456789"),
+        ([], "file system fs-0123456789 does not exist"),
     ],
 )
 def test_file_systems(aws, systems, text):

@@ -90,7 +90,7 @@ def test_security_groups_and_endpoints(whole: Whole):
         "everything",
         "EFA and pods: all traffic inside the group",
     ] in rules
-    assert ["Network/NodeSecurityGroup", "out", "everywhere (0.0.0.0/0)", "everything",
+    assert ["Network/NodeSecurityGroup", "out", "all destinations (0.0.0.0/0)", "everything",
             "Allow all outbound traffic by default"] in rules  # fmt: skip
     doors = [texts(row) for row in found["Network access to the platform"]]
     assert [

@@ -49,9 +49,7 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
         if eks.existing is not None:
             yield skipped(path)
         else:
-            message = (
-                "is known only at deploy time (a CDK token), and versions of add-ons are chosen by it at synthesis"
-            )
+            message = "is a CDK token, which is known only at deploy time, but synthesis selects add-on versions by it"
             yield Problem(
                 path, message, f'Give the version itself, such as "{_newest()}".', "Nothing fits the version."
             )

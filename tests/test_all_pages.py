@@ -10,6 +10,7 @@ import click
 import pytest
 from assembly import ROOT
 from click.testing import CliRunner
+from proving import every
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.cli.explain import TOPICS
@@ -89,7 +90,7 @@ def anchors(path: Path) -> set[str]:
 
 
 def test_the_index_tells_the_formats_that_there_are() -> None:
-    assert all(form in INDEX for form in FORMATS)
+    assert every(form in INDEX for form in FORMATS)
 
 
 EVIDENCE = {"docs/features.md", "docs/threat-model.md", "docs/design.md"}

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from hyperpod_constructs.core.changes import MEANING, WORST_FIRST, Edit, deployment, edits, replaces
+from hyperpod_constructs.core.changes.edit import difference
 from hyperpod_constructs.core.spec import (
     Addons,
     Cluster,
@@ -176,6 +177,28 @@ def test_long_texts_are_cut_from_where_they_differ() -> None:
     old, new = ({"ClusterName": "x" * 100 + last} for last in "ab")
     [edit] = template_edits(template(**old), template(**new))
     assert edit.message == f'...{"x" * 20}a" becomes ...{"x" * 20}b"'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("a", "b" * 100, f'"a" becomes "{"b" * 75}...'),
+        ("b" * 100, None, f'"{"b" * 75}... becomes not set'),
+        ("x" * 78, "y" * 78, f'"{"x" * 78}" becomes "{"y" * 78}"'),
+        ("x" * 79, "y", f'"{"x" * 75}... becomes "y"'),
+        (  # with what is the same before, and cut behind
+            "x" * 50 + "a" + "z" * 100,
+            "x" * 50 + "b" + "z" * 100,
+            f"...{'x' * 20}a{'z' * 55}... becomes ...{'x' * 20}b{'z' * 55}...",
+        ),
+        (["x" * 80, 1, 2, 3, 4, 5], ["x" * 80, 6, 7, 8, 9, 5],
+         "[1]: 1 becomes 6; [2]: 2 becomes 7; [3]: 3 becomes 8; and 1 more"),
+        (["x" * 80, 1, 2, 3], ["x" * 80, 6, 7, 8], "[1]: 1 becomes 6; [2]: 2 becomes 7; [3]: 3 becomes 8"),
+        (["x" * 80, 1], ["x" * 80], f'...{"x" * 19}", 1] becomes ...{"x" * 19}"]'),
+    ],
+)  # fmt: skip
+def test_differences_in_words(before: Any, after: Any, words: str) -> None:
+    assert difference(before, after) == words
 
 
 def test_an_addon_that_goes_is_told_with_those_that_came_along() -> None:

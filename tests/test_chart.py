@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from proving import every
 
 from hyperpod_constructs.core import chart, spec
 from hyperpod_constructs.core.catalog import instance_types
@@ -186,7 +187,7 @@ def test_a_wrong_source_is_explained_by_its_own_kind(given: dict[str, str], comp
 def test_the_pin() -> None:
     pin = chart.pinned_chart()
     assert (pin.commit, pin.digest[:14]) == ("011ca927123e02b35a399935bbb3ab1905fe33c7", "sha256:d4bef34")
-    assert all(digest.startswith("sha256:") and len(digest) == 71 for digest in chart.subchart_digests().values())
+    assert every(digest.startswith("sha256:") and len(digest) == 71 for digest in chart.subchart_digests().values())
 
 
 def test_the_operator_is_told_the_image_of_its_init_containers() -> None:

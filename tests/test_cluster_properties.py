@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from proving import every
 
 from hyperpod_constructs.core.checks import Context, check
 from hyperpod_constructs.core.cluster_properties import (
@@ -334,7 +335,7 @@ def test_every_property_that_cloudformation_takes_is_set_by_some_field():
     assert ours <= takes
     missing = takes - ours
     assert {path for path in missing if not path.startswith(tuple(LEFT_OUT))} == set()
-    assert all(any(path.startswith(left) for path in missing) for left in LEFT_OUT)
+    assert every(any(path.startswith(left) for path in missing) for left in LEFT_OUT)
 
 
 def test_an_escape_that_repeats_a_field_is_told_whichever_it_is():

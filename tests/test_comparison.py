@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from assembly import Assembly
+from proving import every
 
 from hyperpod_constructs.core.catalog import load
 
@@ -58,7 +59,7 @@ def test_the_hyperpod_cluster_is_as_the_page_says():
     assert (cluster["ClusterName"], cluster["NodeRecovery"]) == ("research", "Automatic")
     assert cluster["NodeProvisioningMode"] == "Continuous"
     assert {"Key": "SageMaker", "Value": "true"} in cluster["Tags"]
-    assert all(group["OverrideVpcConfig"] for group in cluster["InstanceGroups"])
+    assert every(group["OverrideVpcConfig"] for group in cluster["InstanceGroups"])
 
 
 def test_core_addons_are_as_the_page_says():
@@ -118,14 +119,14 @@ def test_the_gpu_cluster_is_as_the_page_says(gpu: Assembly) -> None:
     )
     assert row("`NodeProvisioningMode`").startswith("`Continuous`")
     assert row("`OverrideVpcConfig` per group") == "yes"
-    assert all(group["OverrideVpcConfig"] for group in cluster["InstanceGroups"])
+    assert every(group["OverrideVpcConfig"] for group in cluster["InstanceGroups"])
     assert row("tag `SageMaker: true`") == "yes"
     assert {"Key": "SageMaker", "Value": "true"} in cluster["Tags"]
     accelerated = [group for group in cluster["InstanceGroups"] if group["InstanceGroupName"].startswith("gpu")]
     assert row("second volume") == "where the config has one; HP365 notes its absence on accelerated groups"
-    assert all(group["InstanceStorageConfigs"] for group in accelerated)
+    assert every(group["InstanceStorageConfigs"] for group in accelerated)
     assert row("deep health checks").endswith("per group")
-    assert all(group["OnStartDeepHealthChecks"] for group in accelerated)
+    assert every(group["OnStartDeepHealthChecks"] for group in accelerated)
 
 
 def test_the_network_of_the_gpu_example_is_as_the_page_says(gpu: Assembly) -> None:
@@ -178,7 +179,7 @@ def test_the_restricted_cluster_is_as_the_page_says(restricted: Assembly) -> Non
     assert cluster.get("NodeProvisioningMode") != "Continuous"
     assert len(cluster["RestrictedInstanceGroups"]) == 2
     assert cluster["InstanceGroups"]  # beside ordinary ones
-    assert all(group["OverrideVpcConfig"] for group in cluster["RestrictedInstanceGroups"])
+    assert every(group["OverrideVpcConfig"] for group in cluster["RestrictedInstanceGroups"])
 
 
 def test_network_agent_and_dns_of_restricted_nodes_are_copies(restricted: Assembly) -> None:

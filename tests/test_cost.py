@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from proving import every
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core import catalog
@@ -186,7 +187,7 @@ def test_prices_of_ec2_are_of_accelerated_hyperpod_types() -> None:
     for name, by_region in prices.items():
         kind = catalog.find_instance_type(name)
         assert kind is not None
-        assert all(catalog.region(region).hyperpod and usd > 0 for region, usd in by_region.items())
+        assert every(catalog.region(region).hyperpod and usd > 0 for region, usd in by_region.items())
 
 
 # ---- the table of prices ----

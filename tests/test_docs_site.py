@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 from assembly import ROOT
+from proving import every
 
 from hyperpod_constructs.core.checks import rules
 
@@ -72,7 +73,7 @@ def _has(page: Path, anchor: str) -> bool:
 
 def test_every_rule_has_an_anchor(site: Path) -> None:
     page = site / "1.1.0" / "docs" / "rules.html"
-    assert all(_has(page, rule.id.lower()) for rule in rules())
+    assert every(_has(page, rule.id.lower()) for rule in rules())
 
 
 def test_the_versions_are_listed_newest_first(site: Path) -> None:

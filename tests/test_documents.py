@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from proving import every
 
 from hyperpod_constructs.core.documents import DEEPEST, LARGEST_FILE, Mark, parse, read
 
@@ -91,7 +92,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert [found[name].rule for name in ("binary", "huge", "latin", "missing", tmp_path.name)] == [
         *("HP003", "HP004", "HP003", "HP002", "HP002")
     ]
-    assert all(finding.file is not None for finding in found.values())
+    assert every(finding.file is not None for finding in found.values())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -7,6 +7,7 @@ from pathlib import Path
 import aws_cdk as cdk
 from assembly import ROOT
 from aws_cdk import aws_s3 as s3
+from proving import every
 
 from hyperpod_constructs.assembly.nag import JUSTIFIED, JustifiedNag
 from hyperpod_constructs.assembly.synth import build, cdk_context
@@ -20,7 +21,7 @@ def test_nothing_is_accepted_of_encryption_or_public_access():
 
 
 def test_every_reason_says_something():
-    assert all(len(one.reason.split()) > 2 for one in JUSTIFIED)
+    assert every(len(one.reason.split()) > 2 for one in JUSTIFIED)
 
 
 def test_what_nothing_justifies_is_a_finding(tmp_path: Path):

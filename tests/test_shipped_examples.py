@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from assembly import ROOT, Assembly, read_assembly
 from aws_cdk import App
+from proving import every, proved
 
-from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.nag import JustifiedNag
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.core.config import load
@@ -108,7 +108,7 @@ def test_the_examples_are_those_that_were_promised():
 def test_it_says_what_it_is_for(example: Path):
     header = list(takewhile(lambda line: line.startswith("# "), example.read_text().splitlines()))
     assert 2 <= len(header) <= 3  # two lines, and a command where one has to be run first
-    assert all(len(line) > 40 for line in header[:2])
+    assert every(len(line) > 40 for line in header[:2])
 
 
 @each
@@ -134,8 +134,7 @@ def test_the_deployers_policies_know_its_resource_types(example: Path, synthesiz
 
 @each
 def test_its_order_of_creation_and_deletion_holds(example: Path, synthesized: Synthesized):
-    proof = prove(synthesized(example)[0].folder)
-    assert proof.holds, proof.render()
+    proved(synthesized(example)[0].folder)
 
 
 @each

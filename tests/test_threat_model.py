@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from assembly import ROOT
+from proving import every
 
 PAGE = (ROOT / "docs" / "threat-model.md").read_text()
 ROWS = [line for line in PAGE.splitlines() if re.match(r"\| \d+ \|", line)]
@@ -24,4 +25,4 @@ def test_the_page_names_the_services_that_are_not_held_to_the_account():
     text = (ROOT / "tests" / "constructs" / "test_trust.py").read_text()
     services = re.findall(r'^    "([\w.]+\.amazonaws\.com)":', text, re.MULTILINE)
     assert len(services) == 3
-    assert all(f"`{service}`" in PAGE for service in services)
+    assert every(f"`{service}`" in PAGE for service in services)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from assembly import ROOT
+from proving import every
 
 from hyperpod_constructs.assembly.justified import JUSTIFIED
 from hyperpod_constructs.assembly.synth import build, cdk_context
@@ -156,4 +157,4 @@ def _but(one: Wildcard, free: list[str]) -> str:
 
 
 def test_every_accepted_finding_on_any_resource_names_its_actions() -> None:
-    assert all(one.actions for one in JUSTIFIED if one.finding == r"Resource::\*")
+    assert every(one.actions for one in JUSTIFIED if one.finding == r"Resource::\*")

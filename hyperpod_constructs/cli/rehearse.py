@@ -53,7 +53,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--slow",
     multiple=True,
-    metavar="WHAT=FACTOR",
+    metavar="STEP=FACTOR",
     help="Slow down a step: `addon_ready=5` for webhooks, `node=2` for nodes.",
 )
 @click.option(

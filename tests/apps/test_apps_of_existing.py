@@ -14,6 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Match, Template
 from aws_cdk.lambda_layer_kubectl_v35 import KubectlV35Layer
 from consumer import ACCOUNT, ENV, app, groups
+from proving import every
 
 from hyperpod_constructs import (
     Eks,
@@ -119,7 +120,7 @@ def test_a_new_eks_cluster_in_a_vpc_of_the_app() -> None:
     template = Template.from_stack(stack)
     template.resource_count_is("AWS::EC2::VPC", 1)
     template.resource_count_is("AWS::EKS::Cluster", 1)
-    assert all("VpcPrivateSubnet" in one for one in subnets(template))
+    assert every("VpcPrivateSubnet" in one for one in subnets(template))
 
 
 # ---- 33: a VPC that another stack exports ----

@@ -25,6 +25,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Match, Template
 from constructs import Construct, IConstruct
 from consumer import ENV, app, base, groups, one_stack, platform, refused, training, warnings
+from proving import every
 
 from hyperpod_constructs import (
     Acknowledgement,
@@ -86,7 +87,7 @@ def test_an_aspect_reaches_every_function(tagged: Template) -> None:
     functions = tagged.find_resources("AWS::Lambda::Function")
     untraced = [name for name, each in functions.items() if "TracingConfig" not in each["Properties"]]
     assert len(functions) > 5
-    assert all(name.startswith(("LogRetention", "Custom")) for name in untraced), "CDK's own are no CfnFunction"
+    assert every(name.startswith(("LogRetention", "Custom")) for name in untraced), "CDK's own are no CfnFunction"
 
 
 # ---- 11, 12: permissions boundaries, by context and by code ----
@@ -102,7 +103,7 @@ def test_every_role_has_the_boundary(way: str) -> None:
         iam.PermissionsBoundary.of(stack).apply(boundary)
     found = roles(Template.from_stack(stack))
     assert len(found) > 8
-    assert all("platform-boundary" in json.dumps(role["PermissionsBoundary"]) for role in found)
+    assert every("platform-boundary" in json.dumps(role["PermissionsBoundary"]) for role in found)
 
 
 # ---- 13: another qualifier and asset bucket; 14: no bootstrap at all ----

@@ -10,6 +10,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Match, Template
 from constructs import Construct
 from consumer import ADMIN, ENV, ZONES, app, base, groups, platform, training
+from proving import every
 
 from hyperpod_constructs import (
     CertManagerAddon,
@@ -130,7 +131,7 @@ def test_stages_in_one_account_have_stacks_of_different_names() -> None:
     names = [stack.stack_name for stage in stages for stack in (stage.net, stage.k8s, stage.hp)]
     assert len(set(names)) == 6
     physical = [Template.from_stack(stage.hp).find_resources("AWS::SageMaker::Cluster") for stage in stages]
-    assert all("ClusterName" not in one["Properties"] for found in physical for one in found.values())
+    assert every("ClusterName" not in one["Properties"] for found in physical for one in found.values())
 
 
 # ---- 5: a pipeline that deploys the stages ----
@@ -165,7 +166,7 @@ def test_the_network_in_a_nested_stack() -> None:
     parent.resource_count_is("AWS::EC2::VPC", 0)
     (cluster,) = parent.find_resources("AWS::SageMaker::Cluster").values()
     subnets = cluster["Properties"]["VpcConfig"]["Subnets"]
-    assert all("NestedStack" in json.dumps(one) for one in subnets)
+    assert every("NestedStack" in json.dumps(one) for one in subnets)
 
 
 # ---- 7: two EKS clusters with a HyperPod cluster each, in one network ----

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aws_cdk import App, Environment, Stack, Stage, cx_api
+from proving import every
 
 from hyperpod_constructs import (
     Eks,
@@ -77,7 +78,7 @@ def test_another_region_or_account_than_the_stacks_or_stages_is_refused(
         make()
     assert [f"{finding.path}: {finding.message}" for finding in refused.value.findings] == messages
     assert {finding.rule for finding in refused.value.findings} == {"HP035"}
-    assert all(finding.cure and finding.consequence for finding in refused.value.findings)
+    assert every(finding.cure and finding.consequence for finding in refused.value.findings)
 
 
 @pytest.mark.parametrize("env", [None, HERE, Environment(region="us-west-2")])

@@ -1,6 +1,7 @@
 """Add-ons and their versions."""
 
 import pytest
+from proving import every
 
 from hyperpod_constructs.core import catalog
 
@@ -94,8 +95,8 @@ def test_daemonsets_need_no_nodes_and_deployments_do() -> None:
     without = {name for name, addon in catalog.addons().items() if not addon.needs_nodes}
     assert {"vpc-cni", "kube-proxy", "eks-pod-identity-agent"} <= without
     assert not {"coredns", "cert-manager", OPERATOR, GOVERNANCE, OBSERVABILITY, INFERENCE} & without
-    assert all(addon.pods_per_node for addon in catalog.addons().values() if addon.kind == "daemonset")
-    assert all(addon.pods_total for addon in catalog.addons().values() if addon.kind == "deployment")
+    assert every(addon.pods_per_node for addon in catalog.addons().values() if addon.kind == "daemonset")
+    assert every(addon.pods_total for addon in catalog.addons().values() if addon.kind == "deployment")
 
 
 def test_oldest_versions() -> None:

@@ -5,6 +5,7 @@ import sys
 from datetime import date
 
 import pytest
+from proving import every
 
 from hyperpod_constructs.core import catalog
 from hyperpod_constructs.core.catalog import _files
@@ -19,7 +20,7 @@ def test_every_file_says_where_its_facts_are_from(name: str) -> None:
     assert content["source"]
     assert date(2026, 1, 1) < date.fromisoformat(content["date"]) <= catalog.today()
     assert content["notes"]
-    assert all(isinstance(note, str) and note for note in content["notes"])
+    assert every(isinstance(note, str) and note for note in content["notes"])
 
 
 @pytest.mark.parametrize("name", MINE)

@@ -1,6 +1,7 @@
 """Instance types: the numbers, and what a look-up says of a name it does not know."""
 
 import pytest
+from proving import every
 
 from hyperpod_constructs.core import catalog
 
@@ -103,7 +104,7 @@ def test_where_a_type_is_offered() -> None:
 
 
 def test_types_are_priced_only_where_hyperpod_is() -> None:
-    assert all(catalog.region(name).hyperpod for it in catalog.instance_types().values() for name in it.regions)
+    assert every(catalog.region(name).hyperpod for it in catalog.instance_types().values() for name in it.regions)
 
 
 @pytest.mark.parametrize(

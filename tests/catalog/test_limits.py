@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from proving import every
 
 from hyperpod_constructs.core import catalog
 
@@ -40,7 +41,7 @@ def test_every_limit_pattern_and_list_has_a_source() -> None:
     from hyperpod_constructs.core.catalog._files import load
 
     for section in ("limits", "patterns", "allowed", "ports"):
-        assert all(catalog.source_of(section, name) for name in load("limits")[section])
+        assert every(catalog.source_of(section, name) for name in load("limits")[section])
 
 
 @pytest.mark.parametrize(

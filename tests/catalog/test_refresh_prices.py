@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 from botocore.stub import Stubber
+from proving import every
 
 from hyperpod_constructs.core import catalog
 from hyperpod_constructs.live.facts import _prices
@@ -78,7 +79,7 @@ def test_a_refresh_with_prices_tells_what_differs() -> None:
     session = asked([product("USW2-Cluster:ml.p5.48xlarge", "us-west-2", "60.5")])
     paths = [each.path for each in refresh(prices_from=session).differences if each.file == "prices"]
     assert paths
-    assert all(path.startswith("prices.instance:ml.p5.48xlarge/us-west-2") for path in paths)
+    assert every(path.startswith("prices.instance:ml.p5.48xlarge/us-west-2") for path in paths)
 
 
 def test_an_empty_answer_is_told() -> None:

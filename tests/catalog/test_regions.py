@@ -1,6 +1,7 @@
 """Regions, and what each has of HyperPod."""
 
 import pytest
+from proving import every
 
 from hyperpod_constructs.core import catalog
 
@@ -67,11 +68,11 @@ def test_zone_id_prefixes_agree_with_a_capture_of_ec2() -> None:
 
     for region_name, zones in RegionsAndZonesBackend.zones.items():
         region = catalog.region(region_name)
-        assert all(region.owns_zone_id(zone.zone_id) for zone in zones), region_name
+        assert every(region.owns_zone_id(zone.zone_id) for zone in zones), region_name
         assert catalog.region_of_zone_id(zones[0].zone_id) == region
 
 
 def test_zones_without_control_planes_are_of_their_region() -> None:
     refused = {zone: name for name, it in catalog.regions().items() for zone in it.eks_refused_zone_ids}
     assert refused == {"use1-az3": "us-east-1", "usw1-az2": "us-west-1", "cac1-az3": "ca-central-1"}
-    assert all(catalog.region(name).owns_zone_id(zone) for zone, name in refused.items())
+    assert every(catalog.region(name).owns_zone_id(zone) for zone, name in refused.items())

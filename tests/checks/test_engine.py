@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from proving import every
 
 from hyperpod_constructs.core.catalog import use_clock
 from hyperpod_constructs.core.checks import Context, check, describe, ensure, error_texts, find, rule, rules
@@ -87,7 +88,7 @@ def test_dates_come_from_the_clock(day: date, version: str | None, rule: str, wo
 @pytest.mark.parametrize("version", ["1.38", "1.35"])
 def test_a_version_that_is_newer_than_the_catalog_is_no_error(version: str) -> None:
     with use_clock(date(2026, 11, 23)):
-        assert all(f.severity is not Severity.ERROR for f in check(Context(eks=Eks(kubernetes_version=version))))
+        assert every(f.severity is not Severity.ERROR for f in check(Context(eks=Eks(kubernetes_version=version))))
 
 
 def accepted(rule: str, path: str = "") -> tuple[Acknowledgement, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proving import every
 from pydantic import BaseModel
 from rich_config import ACCOUNT, RICH, ROLE, changed, found_in, places
 from rule_configs import BASE, merged
@@ -167,8 +168,8 @@ def test_a_wrong_arn_is_an_error_at_its_field(path: str, way: str, text: str, tm
 def test_a_value_that_a_service_refuses_is_an_error_at_its_field(path: str, value: Any, tmp_path: Path) -> None:
     found = [each for each in found_in(changed(path, value), tmp_path) if each.severity is Severity.ERROR]
     assert found, "nothing is told"
-    assert all(each.path.startswith(path) or path.startswith(each.path) for each in found)
-    assert all(each.cure for each in found)
+    assert every(each.path.startswith(path) or path.startswith(each.path) for each in found)
+    assert every(each.cure for each in found)
 
 
 def test_every_field_that_holds_an_arn_says_what_it_names() -> None:

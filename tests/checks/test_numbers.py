@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from proving import every
 
 from hyperpod_constructs.core import checks, spec
 from hyperpod_constructs.core.catalog import limit, limits, source_of
@@ -134,5 +135,5 @@ def test_every_number_and_pattern_that_a_rule_names_has_a_source() -> None:
     }
     sections = {name: section for section in ("limits", "patterns", "allowed") for name in load("limits")[section]}
     assert len(named) > 40
-    assert all(source_of(sections[str(name)], str(name)) for name in named)
-    assert all(known.source for known in limits().values())
+    assert every(source_of(sections[str(name)], str(name)) for name in named)
+    assert every(known.source for known in limits().values())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from proving import every
+
 from hyperpod_constructs.core.checks import rules
 from hyperpod_constructs.core.rendering import rules_reference
 
@@ -19,4 +21,4 @@ def test_the_rule_reference_is_current() -> None:
 
 def test_every_rule_is_in_it() -> None:
     text = FILE.read_text()
-    assert all(f"### {rule.id}: " in text for rule in rules())
+    assert every(f"### {rule.id}: " in text for rule in rules())

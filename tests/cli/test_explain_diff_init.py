@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from proving import every
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.cli.project import APP, FILES, TEMPLATES
@@ -31,7 +32,7 @@ def run(*arguments: str | Path) -> Result:
 
 def test_explain_lists_every_rule() -> None:
     output = run("explain").output
-    assert all(rule.id in output for rule in rules())
+    assert every(rule.id in output for rule in rules())
 
 
 @pytest.mark.parametrize("id", ["HP304", "hp304"])
@@ -96,7 +97,7 @@ def test_diff_of_equal_configs(config: Path) -> None:
 def test_diff(config: Path, tmp_path: Path, old: str, new: str, code: int, words: list[str]) -> None:
     result = run("diff", config, edited(tmp_path, old, new))
     assert result.exit_code == code
-    assert all(word in result.output for word in words)
+    assert every(word in result.output for word in words)
 
 
 def test_diff_with_a_wrong_config(config: Path, tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_init_writes_a_config_that_is_valid(tmp_path: Path, options: tuple[str, 
     assert run("validate", folder / "hyperpod.yaml").exit_code == 0
     text = (folder / "hyperpod.yaml").read_text()
     assert "yaml-language-server" in text
-    assert all(value in text for value in options[1::2])
+    assert [value for value in options[1::2] if value not in text] == []
 
 
 def test_init_leaves_the_kubernetes_api_open_to_nobody_unasked(tmp_path: Path) -> None:

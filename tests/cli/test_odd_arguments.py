@@ -15,6 +15,7 @@ import pytest
 import yaml
 from assembly import ROOT
 from click.testing import CliRunner, Result
+from proving import every
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.cli.explain import TOPICS
@@ -250,7 +251,7 @@ def test_an_answer_is_the_same_in_each_format(words: list[str], place: Path) -> 
     assert len({result.exit_code for result in results.values()}) == 1, {f: r.output for f, r in results.items()}
     assert yaml.safe_load(results["yaml"].stdout) == json.loads(results["json"].stdout)
     if words[:2] != ["jobs", "diff"]:  # no differences
-        assert all(result.stdout.strip() for result in results.values())
+        assert every(result.stdout.strip() for result in results.values())
 
 
 def test_findings_before_a_plan_are_json_where_json_is_asked_for(place: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
+from proving import every
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.documents import parse
@@ -64,7 +65,7 @@ def test_wrong_configs(config: Path, old: str, new: str, words: list[str]) -> No
     config.write_text(GOOD.replace(old, new))
     result = run("validate", config)
     assert result.exit_code == 1
-    assert all(word in result.output for word in words)
+    assert every(word in result.output for word in words)
     assert f"{config}:" in result.output
 
 

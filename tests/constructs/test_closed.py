@@ -12,8 +12,8 @@ import pytest
 import yaml
 from assembly import ROOT, UNCOPIED, Assembly, read_assembly
 from aws_cdk import App, Environment, Stack, assertions
+from proving import every, proved
 
-from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.constructs.network import HyperPodNetwork
 from hyperpod_constructs.core.catalog import endpoints, endpoints_for
@@ -98,7 +98,7 @@ def test_the_kubernetes_api_is_private_and_our_functions_are_inside(closed: Asse
         if "handlers.kubernetes" in f["Properties"]["Handler"] or "helm" in f["Properties"]["Handler"]
     ]
     assert len(ours) == 4
-    assert all(f["Properties"]["VpcConfig"]["SubnetIds"] for f in ours)
+    assert every(f["Properties"]["VpcConfig"]["SubnetIds"] for f in ours)
 
 
 def test_our_functions_are_inside_even_with_a_public_endpoint_beside():
@@ -110,14 +110,11 @@ def test_our_functions_are_inside_even_with_a_public_endpoint_beside():
     template = synthesize(lambda stack: make_cluster(stack, network=network) and None)
     inside = [f for f in template.of("AWS::Lambda::Function").values() if "handlers.kubernetes" in f["Handler"]]
     assert inside
-    assert all("VpcConfig" in function for function in inside)
+    assert every("VpcConfig" in function for function in inside)
 
 
 def test_the_order_holds_endpoints_included(closed: Assembly):
-    proof = prove(closed.folder)
-    assert proof.holds, proof.render()
-    assert proof.checked["endpoints-before-nodes"] > 0
-    assert proof.checked["endpoints-before-handlers"] > 0
+    proved(closed.folder, "endpoints-before-nodes", "endpoints-before-handlers")
 
 
 # ---- what is fetched ----
@@ -287,7 +284,7 @@ def test_an_endpoint_without_a_policy_is_found(closed: Assembly) -> None:
 def test_endpoints_of_an_open_network_are_as_they_were(default: Assembly) -> None:
     endpoints = default.resources("AWS::EC2::VPCEndpoint").values()
     assert endpoints
-    assert all("PolicyDocument" not in endpoint["Properties"] for endpoint in endpoints)
+    assert every("PolicyDocument" not in endpoint["Properties"] for endpoint in endpoints)
 
 
 @pytest.mark.parametrize("service", sorted(endpoints()))
@@ -302,7 +299,7 @@ def test_a_policy_lets_own_principals_reach_own_resources(service: str) -> None:
     assert services["Condition"] == {"Bool": {"aws:PrincipalIsAWSService": "true"}}
     for statement in reading:  # nothing is written to what is not ours
         words = [action.partition(":")[2] for action in statement["Action"]]
-        assert all(word.startswith(("Get", "BatchGet", "BatchCheck", "Describe", "AssumeRoleWith")) for word in words)
+        assert every(word.startswith(("Get", "BatchGet", "BatchCheck", "Describe", "AssumeRoleWith")) for word in words)
         assert "*" not in statement["Resource"]
 
 

@@ -17,6 +17,7 @@ import pytest
 from assembly import ROOT, Assembly, read_assembly
 from hypothesis import given
 from hypothesis import strategies as st
+from proving import every
 
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.core.catalog._files import load
@@ -94,7 +95,7 @@ def test_policies_fit_and_hold_every_action_but_those_that_are_dropped(types: se
     made = policies(types)
     given_ = {action for one in statements(made) if one["Effect"] == "Allow" for action in one["Action"]}
     assert given_ == actions_of(types) - DROPPED.keys()
-    assert all(len(json.dumps(one, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for one in made)
+    assert every(len(json.dumps(one, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for one in made)
     assert len(made) <= 10, "a role takes ten managed policies"
     assert not [one for one in statements(made) if "*" in "".join(one["Action"])]
 
@@ -201,7 +202,7 @@ def test_a_prefix_is_demanded(types: set[str]) -> None:
 def test_every_action_that_is_dropped_is_one_that_schemas_list() -> None:
     listed = {action for actions in load("deployer")["types"].values() for action in actions}
     assert DROPPED.keys() <= listed
-    assert all(len(reason.split()) > 3 for reason in DROPPED.values())
+    assert every(len(reason.split()) > 3 for reason in DROPPED.values())
 
 
 @given(st.sets(st.sampled_from(sorted(load("deployer")["types"])), max_size=40))
@@ -209,7 +210,7 @@ def test_any_set_of_types_gives_policies_that_fit(some: set[str]) -> None:
     made = policies(some, "a-", "b-")
     found = {action for one in statements(made) if one["Effect"] == "Allow" for action in one["Action"]}
     assert found == actions_of(some) - DROPPED.keys()
-    assert all(len(json.dumps(one, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for one in made)
+    assert every(len(json.dumps(one, separators=(",", ":"))) <= MANAGED_POLICY_CHARACTERS for one in made)
 
 
 def test_custom_resources_are_invoked() -> None:

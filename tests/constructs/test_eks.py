@@ -10,6 +10,7 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks_v2
 from platform_parts import KEY, SYSTEM, ZONES, Synthesized, make_cluster, synthesize
+from proving import every
 
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.cluster import HyperPodCluster
@@ -140,7 +141,7 @@ def test_people_get_access_entries():
 def test_core_add_ons_that_need_no_nodes_come_with_it(default: Synthesized):
     addons = {a["AddonName"]: a for a in default.of("AWS::EKS::Addon").values()}
     assert set(addons) == {"vpc-cni", "kube-proxy", "eks-pod-identity-agent"}
-    assert all(a["PreserveOnDelete"] and a["ResolveConflicts"] == "OVERWRITE" for a in addons.values())
+    assert every(a["PreserveOnDelete"] and a["ResolveConflicts"] == "OVERWRITE" for a in addons.values())
 
 
 def test_a_core_add_on_can_be_configured_and_switched_off():
@@ -226,8 +227,8 @@ def test_functions_for_a_brought_l2_cluster_run_in_the_subnets_that_are_given(in
         assert not any("VpcConfig" in function for function in ours)
         return
     nodes = template.one("AWS::SageMaker::Cluster")["VpcConfig"]["SecurityGroupIds"]
-    assert all(function["VpcConfig"]["SecurityGroupIds"] == nodes for function in ours)
-    assert all(len(function["VpcConfig"]["SubnetIds"]) == 2 for function in ours)
+    assert every(function["VpcConfig"]["SecurityGroupIds"] == nodes for function in ours)
+    assert every(len(function["VpcConfig"]["SubnetIds"]) == 2 for function in ours)
 
 
 def test_an_imported_l2_cluster_need_not_know_its_security_group():

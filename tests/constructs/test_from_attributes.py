@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk.lambda_layer_kubectl_v35 import KubectlV35Layer
 from platform_parts import SYSTEM, ZONES, Synthesized
+from proving import every, proved
 
 from hyperpod_constructs import (
     CertManagerAddon,
@@ -31,7 +32,6 @@ from hyperpod_constructs import (
     TrainingJob,
     TrainingOperatorAddon,
 )
-from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.imported_eks import EksFacts, facts_of
 
@@ -190,7 +190,7 @@ def test_functions_are_inside_where_an_l2_cluster_has_a_private_endpoint_only(ki
     made = synthesize(on(kind, endpoint_access=private))
     ours = {n: f for n, f in made.of("AWS::Lambda::Function").items() if "KubernetesApplier" in n}
     assert ours
-    assert all("VpcConfig" in function for function in ours.values())
+    assert every("VpcConfig" in function for function in ours.values())
 
 
 def test_functions_are_inside_where_the_attributes_say_that_the_endpoint_is_private():
@@ -365,4 +365,4 @@ def test_the_order_is_proved_in_a_vpc_of_the_app():
     stack = Stack(app, "Test", env=Environment(account="222233334444", region="us-west-2"))
     platform_in(lambda scope: ec2.Vpc(scope, "Vpc", max_azs=2), zones=ZONES)(stack)
     template = app.synth().get_stack_artifact(stack.artifact_id).template
-    assert [str(violation) for violation in prove({"Test": template}).violations] == []
+    proved({"Test": template}, "gateway-before-routes", "role-policies-before-clusters", "core-addons-before-cluster")

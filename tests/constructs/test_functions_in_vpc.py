@@ -10,8 +10,9 @@ import pytest
 from assembly import ROOT, UNCOPIED, Assembly, read_assembly
 from aws_cdk import App, Environment, Stack, assertions
 from aws_cdk import aws_lambda as lambda_
+from proving import proved
 
-from hyperpod_constructs.assembly.graph import prove
+from hyperpod_constructs.assembly.graph import Graph
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.constructs.kubernetes.provider import VPC_ACTIONS
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
@@ -63,8 +64,7 @@ def test_every_role_of_a_function_may_have_interfaces(inside: Assembly) -> None:
 
 
 def test_functions_have_their_way_out_before_they_are_called_and_after(inside: Assembly) -> None:
-    proof = prove(inside.folder)
-    assert proof.holds, proof.render()
+    proved(inside.folder, "routes-before-handlers", "security-group-rules-before-handlers")
 
 
 def test_a_closed_network_lets_custom_resources_respond() -> None:
@@ -88,8 +88,15 @@ def test_functions_of_others_in_the_stack_stay_where_they_are() -> None:
     assert loaded is not None
     network = loaded.network.model_copy(update={"functions_in_vpc": True})
     HyperPodPlatform(stack, "Platform", platform=loaded.model_copy(update={"network": network}))
-    resources = assertions.Template.from_stack(stack).to_json()["Resources"]
-    assert outside(resources) == [stack.get_logical_id(mine.node.default_child)]  # type: ignore[arg-type]
+    template = assertions.Template.from_stack(stack).to_json()
+    resources, outsider = template["Resources"], stack.get_logical_id(mine.node.default_child)  # type: ignore[arg-type]
+    assert outside(resources) == [outsider]
+    order = Graph.of({"Test": template})
+    routes = [name for name, one in resources.items() if "NatGatewayId" in one.get("Properties", {})]
+    functions = [name for name, one in resources.items() if one["Type"] == "AWS::Lambda::Function" and name != outsider]
+    assert (len(routes), len(functions) > 8) == (2, True)
+    early = [(route, f) for route in routes for f in functions if not order.before(f"Test.{route}", f"Test.{f}")]
+    assert early == [], "functions without a way out yet"
 
 
 def test_the_page_names_the_field() -> None:

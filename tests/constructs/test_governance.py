@@ -12,11 +12,12 @@ import botocore.session
 import pytest
 from assembly import UNCOPIED, Assembly, read_assembly
 from botocore.validate import ParamValidator
+from proving import every, proved
 from waiting import Waiting
 
-from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.stacks import platform_stacks
 from hyperpod_constructs.constructs.governance import ClusterSchedulerConfig, ComputeQuota, HyperPodTeam
+from hyperpod_constructs.constructs.training_job import TrainingJob
 from hyperpod_constructs.core import catalog
 from hyperpod_constructs.core.governance_properties import compute_quota_properties, scheduler_config_properties
 from hyperpod_constructs.core.jobs import compile_job
@@ -214,7 +215,7 @@ def test_names_are_unique_and_allowed(synth: Synth) -> None:
     assert len(set(names)) == 3
     import re
 
-    assert all(re.fullmatch(catalog.pattern("governance_name"), name) and len(name) <= 63 for name in names)
+    assert every(re.fullmatch(catalog.pattern("governance_name"), name) and len(name) <= 63 for name in names)
 
 
 # ---- rights ----
@@ -304,8 +305,7 @@ def test_rights_are_bound_to_the_groups_of_the_entries(synth: Synth) -> None:
 @pytest.mark.parametrize("through", ["native", "handler"])
 def test_order_of_creation_and_deletion_is_proved(synth: Synth, through: str) -> None:
     assembly = synth("us-east-1", through)
-    proof = prove(str(assembly.folder))
-    assert proof.holds, proof.render()
+    proof = proved(str(assembly.folder))
     pairs = proof.checked
     assert pairs["governance-before-quotas"] == 3
     assert pairs["cluster-before-quotas"] == 3
@@ -341,9 +341,7 @@ def test_a_job_that_only_names_its_team_lands_right(synth: Synth) -> None:
         "kueue.x-k8s.io/priority-class": "high-priority",
     }
     assert manifest["metadata"]["labels"].items() >= wanted.items()
-    proof = prove(str(assembly.folder))
-    assert proof.holds, proof.render()
-    assert proof.checked["quotas-before-jobs"] > 0
+    proved(str(assembly.folder), "quotas-before-jobs")
 
 
 def test_a_job_keeps_the_priority_it_names() -> None:
@@ -373,7 +371,25 @@ def test_single_constructs_beside_a_cluster(tmp_path: Path) -> None:
     stack = cdk.Stack.of(built.addons["task_governance"])
     ComputeQuota(stack, "Quota", cluster=built.cluster, team=SPEECH)
     ClusterSchedulerConfig(stack, "Policy", cluster=built.cluster)  # in whichever order they are written
+    job = Job(name="resnet", image="registry/train:v1", instance_type=P5, team="speech")
+    TrainingJob(stack, "Job", cluster=built.cluster, job=job)
     app.synth()
-    proof = prove(str(tmp_path))
-    assert proof.holds, proof.render()
+    proof = proved(str(tmp_path), "quotas-before-jobs")
     assert proof.checked["scheduler-config-before-quotas"] == 1
+
+
+@pytest.mark.parametrize("team", [SPEECH, None], ids=["team", "policy alone"])
+def test_jobs_wait_for_what_governs_them(tmp_path: Path, team: Team | None) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    built = platform_stacks(app, platform().model_copy(update={"governance": None}), prefix="research-")
+    stack = cdk.Stack.of(built.addons["task_governance"])
+    job = Job(name="resnet", image="registry/train:v1", instance_type=P5, team=team.name if team else None)
+    TrainingJob(stack, "Train", cluster=built.cluster, job=job)
+    ClusterSchedulerConfig(stack, "Policy", cluster=built.cluster)
+    if team:
+        HyperPodTeam(stack, "Team", cluster=built.cluster, team=team)
+    app.synth()
+    waiting = Waiting(str(tmp_path))
+    assert waiting.after("TrainJob", "Policy")
+    for part in ("Rights", "Isolation", "Quota") if team else ():
+        assert waiting.after("TrainJob", f"Team{part}"), part

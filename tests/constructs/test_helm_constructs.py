@@ -16,6 +16,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
+from proving import every
 
 from hyperpod_constructs.constructs.kubernetes import KubernetesProvider, helm_layer
 from hyperpod_constructs.constructs.kubernetes.helm_release import (
@@ -282,7 +283,7 @@ def test_what_is_bundled_runs_alone(made: Made, tmp_path: Path) -> None:
     (root,) = [path.parents[2] for path in (tmp_path / "out").glob("asset.*/handlers/helm/index.py")]
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     assert {name.split("/")[1] for name in names} == {"__init__.py", "helm", "kubernetes", "shared"}
-    assert all(name.endswith(".py") for name in names)
+    assert every(name.endswith(".py") for name in names)
     code = "from handlers.helm import index; print(index.handler.__module__)"
     run = [sys.executable, "-B", "-P", "-c", f"import sys; sys.path.insert(0, {str(root)!r}); {code}"]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)

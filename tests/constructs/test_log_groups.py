@@ -10,8 +10,8 @@ import pytest
 from assembly import ROOT, UNCOPIED
 from aws_cdk import App, Environment, Stack, assertions
 from platform_parts import KEY as OTHER_KEY
+from proving import proved
 
-from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.synth import build, cdk_context
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.core.config import load
@@ -84,7 +84,7 @@ def test_the_control_planes_log_group_is_ours_and_comes_before_the_cluster(defau
     (cluster,) = [one for one in default["Resources"].values() if one["Type"] == "AWS::EKS::Cluster"]
     assert cluster["Properties"]["Name"] == name
     assert id in cluster["DependsOn"]
-    assert prove({"Test": default}).holds
+    proved({"Test": default}, "nodes-before-addons", "role-policies-before-clusters")
 
 
 @pytest.fixture

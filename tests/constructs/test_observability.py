@@ -10,9 +10,9 @@ import aws_cdk as cdk
 import pytest
 import yaml
 from assembly import UNCOPIED, Assembly, read_assembly
+from proving import every, proved
 from waiting import Waiting
 
-from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.stacks import platform_stacks
 from hyperpod_constructs.core.spec import Platform
 
@@ -130,8 +130,7 @@ def test_restricted_nodes_write_with_their_execution_role(synth: Synth) -> None:
         each for each in assembly.resources("AWS::EKS::Addon").values() if each["Properties"]["AddonName"] == ADDON
     ]
     assert name in operator["DependsOn"]
-    proof = prove(str(assembly.folder))
-    assert proof.holds, proof.render()
+    proved(str(assembly.folder))
     ordinary = synth({}).resources("AWS::IAM::Policy")
     assert not any("RestrictedMetrics" in each for each in ordinary)
 
@@ -219,7 +218,7 @@ def test_managed_grafana(synth: Synth) -> None:
     assert {"logs:GetQueryResults", "logs:StopQuery"} <= set(reads[2]["Action"])
     assert reads[2]["Resource"] == "*"
     assert reads[0]["Resource"] != "*"
-    assert all(
+    assert every(
         action.split(":")[1].startswith(("Describe", "Get", "List", "StopQuery")) for action in reads[2]["Action"]
     )
     outputs = {key for template in assembly.templates.values() for key in template.get("Outputs", {})}
@@ -245,8 +244,7 @@ def test_dashboards_are_put_into_a_managed_workspace(synth: Synth) -> None:
         "grafana:ListWorkspaceServiceAccounts",
     ]
     assert "*" not in json.dumps(statement["Resource"])
-    proof = prove(str(assembly.folder))
-    assert proof.holds, proof.render()
+    proved(str(assembly.folder))
     without = synth({"grafana": {"kind": "managed", "dashboards": False}})
     assert not without.resources("Custom::HyperPodGrafanaDashboards")
 
@@ -280,8 +278,7 @@ def test_grafana_in_the_cluster(synth: Synth) -> None:
     (reads,) = policy(assembly, "ObservabilityPartsGrafanaRole")
     assert "aps:QueryMetrics" in reads["Action"]
     assert reads["Resource"] != "*"
-    proof = prove(str(assembly.folder))
-    assert proof.holds, proof.render()
+    proved(str(assembly.folder))
 
 
 # ---- alarms ----
@@ -339,10 +336,7 @@ def test_a_topic_that_exists(synth: Synth) -> None:
 
 def test_order(synth: Synth) -> None:
     assembly = synth({"grafana": {"kind": "managed"}, "alarms": {"emails": ["ops@example.com"]}})
-    proof = prove(str(assembly.folder))
-    assert proof.holds, proof.render()
-    for rule in ("governance-before-addons", "association-before-addon", "nodes-before-addons"):
-        assert proof.checked[rule] > 0, rule
+    proved(str(assembly.folder), "governance-before-addons", "association-before-addon", "nodes-before-addons")
 
 
 # ---- order that no rule of the proof is about ----

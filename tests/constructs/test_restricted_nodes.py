@@ -13,6 +13,7 @@ from aws_cdk import aws_ec2 as ec2
 from fake_api_server import FakeApiServer
 from kubernetes_targets import CloudFormation, Target, fake_target
 from platform_parts import SYSTEM, Synthesized, make_cluster, synthesize
+from proving import proved
 
 from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.constructs.addons import CoreDnsAddon
@@ -80,8 +81,7 @@ def test_the_network_addon_keeps_off_restricted_nodes_and_where_it_kept_off_befo
 
 
 def test_the_order_is_proved_on_creation_and_deletion(restricted: Synthesized) -> None:
-    proof = prove({"Test": restricted.template})
-    assert proof.holds, proof.render()
+    proof = proved({"Test": restricted.template})
     assert {rule: proof.checked[rule] for rule in RULES} == dict(zip(RULES, (1, 4, 2), strict=True))
 
 
@@ -166,8 +166,7 @@ def test_core_addons_of_a_brought_cluster_are_left_alone_unless_they_are_ours(ma
     names = {one["AddonName"] for one in template.of("AWS::EKS::Addon").values()}
     assert names == ({"vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent"} if managed else set())
     assert set(existing_objects(template)) == {"rig-aws-node", "rig-coredns", "node-coredns", "kube-dns"}
-    proof = prove({"Test": template.template})
-    assert proof.holds, proof.render()
+    proved({"Test": template.template}, "restricted-network-before-cluster", "dns-servers-before-policy")
 
 
 # On an API server

@@ -12,8 +12,8 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from assembly import ROOT, Assembly
+from proving import proved
 
-from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.constructs.platform import HyperPodPlatform
 from hyperpod_constructs.core.config import load
 from hyperpod_constructs.core.findings import Severity
@@ -36,8 +36,7 @@ def test_it_has_no_errors_and_no_warnings(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_it_is_in_order(assemble: Assemble, name: str) -> None:
-    proof = prove(str(assemble(config(name)).folder))
-    assert proof.holds, proof.render()
+    proved(str(assemble(config(name)).folder))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -47,8 +46,7 @@ def test_it_fits_into_one_stack_of_somebody_elses(name: str, tmp_path: Path) -> 
     app = cdk.App(outdir=str(tmp_path), analytics_reporting=False)
     HyperPodPlatform(cdk.Stack(app, "One", env=cdk.Environment(region=platform.region)), "Platform", platform=platform)
     app.synth()
-    proof = prove(str(tmp_path))
-    assert proof.holds, proof.render()
+    proved(str(tmp_path))
 
 
 def test_cfn_lint_finds_no_errors(assemble: Assemble) -> None:

@@ -11,6 +11,7 @@ from aws_cdk import CfnParameter, Size, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from platform_parts import KEY, SYSTEM, Synthesized, make_cluster, synthesize
+from proving import every
 
 from hyperpod_constructs import (
     Bucket,
@@ -185,4 +186,4 @@ def test_metrics_of_a_file_system() -> None:
         ("AWS/FSx", "DataWriteBytes", "Sum"),
         ("AWS/FSx", "MetadataOperations", "Sum"),
     }
-    assert all(each["Dimensions"] == [{"Name": "FileSystemId", "Value": {"Ref": system}}] for each in alarms)
+    assert every(each["Dimensions"] == [{"Name": "FileSystemId", "Value": {"Ref": system}}] for each in alarms)

@@ -11,6 +11,7 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Annotations, Match, Template
 from constructs import DependencyGroup
+from proving import every
 
 from hyperpod_constructs.constructs.kubernetes import KubernetesProvider
 from hyperpod_constructs.constructs.training_job import MAX_JOBS, TrainingJob, TrainingJobs
@@ -73,7 +74,7 @@ def test_a_changed_job_is_a_new_object_of_the_same_resource():
     first, second = synthesized(llama()), synthesized(llama(args=["--epochs", "2"]))
     names = [manifest_in(one)["metadata"]["name"] for one in (first, second)]
     assert names[0] != names[1]
-    assert all(name.startswith("llama-") and len(name) == len("llama-") + 8 for name in names)
+    assert every(name.startswith("llama-") and len(name) == len("llama-") + 8 for name in names)
     assert list(first.find_resources(OBJECTS)) == list(second.find_resources(OBJECTS))
 
 
@@ -203,8 +204,8 @@ def test_a_thousand_jobs_stay_inside_the_limits():
     templates = [stack.template for stack in app.synth().stacks if stack.stack_name != "Cluster"]
     assert len(made.jobs) == 1000
     assert len(templates) == len(made.stacks) == 4
-    assert all(len(template["Resources"]) <= MAX_JOBS + 5 for template in templates)
-    assert all(len(json.dumps(template)) < 1_000_000 for template in templates)
+    assert every(len(template["Resources"]) <= MAX_JOBS + 5 for template in templates)
+    assert every(len(json.dumps(template)) < 1_000_000 for template in templates)
     names = [
         json.loads(resource["Properties"]["Manifest"])[0]["metadata"]["name"]
         for template in templates
@@ -233,7 +234,7 @@ def test_doubling_moves_jobs_only_to_stacks_that_are_deployed_earlier():
     order = [stack.node.id for stack in four.stacks]
     before = {id: order.index(Stack.of(job).node.id) for id, job in two.jobs.items()}
     after = {id: order.index(Stack.of(job).node.id) for id, job in four.jobs.items()}
-    assert all(after[id] >= before[id] for id in before)
+    assert every(after[id] >= before[id] for id in before)
     assembly = app.synth()
     for earlier, later in zip(four.stacks, four.stacks[1:], strict=False):
         dependencies = [one.id for one in assembly.get_stack_by_name(earlier.stack_name).dependencies]
@@ -248,7 +249,7 @@ def test_all_jobs_of_a_stack_wait_behind_one_barrier():
     (barrier,) = template.find_resources("AWS::CloudFormation::WaitConditionHandle")
     jobs = template.find_resources(OBJECTS)
     assert len(jobs) == 3
-    assert all(barrier in job["DependsOn"] for job in jobs.values())
+    assert every(barrier in job["DependsOn"] for job in jobs.values())
     assert "Operator" in template.find_resources("AWS::CloudFormation::WaitConditionHandle")[barrier]["DependsOn"]
 
 

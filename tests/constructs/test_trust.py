@@ -10,6 +10,7 @@ import pytest
 from assembly import Assembly
 from aws_cdk import Stack
 from platform_parts import SYSTEM, make_cluster, synthesize
+from proving import every
 
 from hyperpod_constructs.constructs.trust import INTERNAL_TAG
 from hyperpod_constructs.core.spec import Cluster, RestrictedInstanceGroup
@@ -96,7 +97,7 @@ def test_nodes_touch_interfaces_of_their_vpc_only() -> None:
         else:
             pytest.fail(f"no statement on interfaces allows {action}")
     creating = found.allows("ExecutionRoles", "ec2:CreateNetworkInterface")
-    assert all("subnet/" in json.dumps(one["Resource"]) for one in creating)
+    assert every("subnet/" in json.dumps(one["Resource"]) for one in creating)
 
 
 # ---- roles of nodes ----

@@ -140,7 +140,12 @@ def test_who_reads_a_replaced_file_system_is_told() -> None:
     told = next(
         it for it in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits if it.rule == "HP973"
     )
-    assert "which app will refer to after its next update" in told.impact
+    assert str(told) == (
+        'replaces HP973: s: Fs (AWS::FSx::FileSystem).SubnetIds: ["a"] becomes ["b"]\n  impact: a new, empty '
+        "file system is created, which app will refer to after its next update; the old one is retained "
+        "outside the stack, and billed\n  instead: restore the value, or create a second file system and "
+        "copy the data"
+    )
 
 
 @pytest.mark.parametrize("kind", ["AWS::FSx::FileSystem", "AWS::S3::Bucket", "AWS::APS::Workspace"])
@@ -161,13 +166,125 @@ def test_types_and_service_tokens_cannot_change() -> None:
     ]
 
 
-def test_what_serves_jobs_is_missed() -> None:
-    old = stack(
-        Addon=resource("AWS::EKS::Addon"), Kept=resource("Custom::HyperPodKubernetesObjects", DeletionPolicy="Retain")
-    )
+@pytest.mark.parametrize(
+    ("kind", "impact"),
+    [
+        ("AWS::EKS::Addon", "the add-on is removed with its pods"),
+        ("AWS::SageMaker::ComputeQuota", "the team loses its quota, queue and namespace"),
+        ("Custom::HyperPodComputeQuota", "the team loses its quota, queue and namespace"),
+        ("AWS::SageMaker::ClusterSchedulerConfig", "the cluster policy is removed"),
+        ("Custom::HyperPodClusterSchedulerConfig", "the cluster policy is removed"),
+        ("Custom::HyperPodHelmRelease", "the Helm release is uninstalled with its pods"),
+        ("Custom::HyperPodKubernetesObjects", "the Kubernetes objects are deleted"),
+    ],
+)
+def test_what_serves_jobs_is_missed(kind: str, impact: str) -> None:
+    old = stack(It=resource(kind), Kept=resource(kind, DeletionPolicy="Retain"))
     edit = only(deployment({"s": old}, {"s": stack()}).edits)
-    assert (edit.path, edit.change, edit.impact) == (
-        "Addon (AWS::EKS::Addon)", Change.DRAINS, "the add-on is removed with its pods")  # fmt: skip
+    assert (edit.path, edit.change, edit.message, edit.impact) == (
+        f"It ({kind})", Change.DRAINS, "is deleted", impact)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["AWS::SageMaker::Cluster", "AWS::EKS::Cluster", "AWS::EC2::VPC"])
+def test_a_cluster_that_goes_and_one_that_takes_its_place(kind: str) -> None:
+    gone = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
+    assert (gone.change, gone.message) == (Change.REPLACES_CLUSTER, "is deleted")
+    moved = only(deployment({"s": stack(It=resource(kind))}, {"s": stack(Other=resource(kind))}).edits)
+    assert (moved.change, moved.message) == (Change.REPLACES_CLUSTER, "is deleted; Other replaces it")
+    beside = stack(Other=resource(kind))
+    both = stack(It=resource(kind), **beside["Resources"])
+    assert only(deployment({"s": both}, {"s": beside}).edits).message == "is deleted"
+
+
+def test_what_cannot_change_says_what_to_do() -> None:
+    old, new = stack(A=resource("Custom::A")), stack(A=resource("AWS::SNS::Topic"))
+    assert str(only(deployment({"s": old}, {"s": new}).edits)) == (
+        'refused HP972: s: A (Custom::A): "Custom::A" becomes "AWS::SNS::Topic"\n'
+        "  impact: the deployment fails: CloudFormation or the service rejects the change\n"
+        "  instead: deploy once without the resource, then with the new one"
+    )
+    old, new = (stack(B=resource("Custom::B", ServiceToken=token)) for token in ("x", "y"))
+    assert str(only(deployment({"s": old}, {"s": new}).edits)) == (
+        'refused HP972: s: B (Custom::B).ServiceToken: "x" becomes "y"\n'
+        "  impact: the deployment fails: CloudFormation or the service rejects the change\n"
+        "  instead: deploy once without the resource, then with the new one"
+    )
+
+
+def test_a_stack_that_stays_says_what_to_do() -> None:
+    assert str(only(deployment({"s": stack(), "gone": stack()}, {"s": stack()}).edits)) == (
+        "leaves-behind HP971: gone: is deployed but not in the new app\n  impact: no deployment changes it: "
+        "its resources are unchanged, keep running and are billed\n  instead: to delete it: `hyperpod stacks "
+        "delete gone`"
+    )
+
+
+def test_scripts_of_the_project_are_no_data_of_users() -> None:
+    assert not deployment({"s": stack(HpLifecycleScripts1=resource("AWS::S3::Bucket"))}, {"s": stack()}).edits
+
+
+def test_what_is_kept_leaves_the_stack() -> None:
+    old = {"s": stack(It=resource("AWS::S3::Bucket", "RetainExceptOnCreate"))}
+    assert str(only(deployment(old, {"s": stack()}).edits)) == (
+        "in-place: s: It (AWS::S3::Bucket): is removed from the stack\n  impact: it is retained outside the stack, "
+        "and billed"
+    )
+
+
+@pytest.mark.parametrize("group", ["InstanceGroups", "RestrictedInstanceGroups"])
+def test_groups_that_go_or_cannot_change(group: str) -> None:
+    def cluster(*groups: Json) -> Json:
+        return {"s": stack(C=resource("AWS::SageMaker::Cluster", **{group: list(groups)}))}
+
+    one, other = ({"InstanceGroupName": name, "InstanceType": "ml.p5.48xlarge"} for name in "ab")
+    found = deployment(
+        cluster(one, other), cluster(other | {"InstanceType": "ml.p5e.48xlarge", "InstanceCount": 3})
+    ).edits
+    assert [(edit.path, edit.change, edit.message) for edit in found] == [
+        (
+            f"C.{group}[b].InstanceType",
+            Change.REPLACES_GROUP,
+            '"ml.p5.48xlarge" becomes "ml.p5e.48xlarge"',
+        ),
+        (f"C.{group}[a]", Change.DRAINS, "is removed with its nodes"),
+    ]
+
+
+def test_stacks_that_stop_importing_go_first_together() -> None:
+    """What else they import and read is deployed; then all the rest."""
+    net = stack(exported("Subnet", {"Ref": "Subnet"}) | exported("Vpc", {"Ref": "Vpc"}), Vpc=VPC, Subnet=SUBNET)
+    apps = {name: stack(Rule=resource("X", Name=imported("Subnet"), Vpc=imported("Vpc"))) for name in ("app", "b")}
+    fewer = {name: stack(Rule=resource("X", Vpc=imported("Vpc"))) for name in apps}
+    edit = only(
+        deployment({"net": net, **apps}, {"net": stack(exported("Vpc", {"Ref": "Vpc"}), Vpc=VPC), **fewer}).edits
+    )
+    assert edit.message == "removes 1 export that app, b import: Subnet"
+    assert edit.advice == (
+        "two deployments: first `npx cdk deploy --exclusively app b` (the stacks that stop importing), "
+        "then `npx cdk deploy --all`"
+    )
+    every = {name: stack(Rule=resource("X")) for name in apps}
+    edit = only(deployment({"net": net, **apps}, {"net": stack(Vpc=VPC), **every}).edits)
+    assert edit.message == "removes 2 exports that app, b import: Subnet"
+
+
+def test_what_each_stack_does() -> None:
+    old = {
+        "a": stack(Same=resource("X"), Gone=resource("Y"), Kept=resource("Y", "Retain"), Changed=resource("X", A=1)),
+        "b": stack(exported("Id", "1"), One=resource("X")),
+        "c": stack(One=resource("X")),
+    }
+    new = {
+        "a": stack(Same=resource("X"), Changed=resource("X", A=2), New=resource("X"), More=resource("X")),
+        "b": stack(exported("Id", "2"), One=resource("X") | {"Metadata": {"a": 1}, "DependsOn": ["B"]}),
+        "d": stack(One=resource("X"), Two=resource("X")),
+    }
+    assert sorted(map(str, deployment(old, new).steps)) == [
+        "a: updated (2 added, 1 changed, 1 deleted, 1 retained)",
+        "b: updated (no changes to resources)",
+        "c: not in the app, remains deployed",
+        "d: created (2 added)",
+    ]
 
 
 def test_stacks_are_deployed_in_the_order_of_imports_and_names() -> None:

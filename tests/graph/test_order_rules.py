@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from order_cases import BASE, CASES, EKS, HYPERPOD, ROUTE, WAIT, att, ref, resource, template
 from order_platform import platform
+from proving import proved
 
 from hyperpod_constructs.assembly.graph import (
     ORDER_RULES,
@@ -239,8 +240,7 @@ def test_own_rules_can_be_proved() -> None:
 
 
 def test_a_platform_in_order_is_proved() -> None:
-    proof = prove(platform())
-    assert proof.holds, proof.render()
+    proof = proved(platform())
     assert [rule for rule, count in proof.checked.items() if not count] == []
     assert sum(proof.checked.values()) == len(proof.pairs)
     assert "all in order" in proof.render()

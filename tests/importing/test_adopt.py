@@ -15,6 +15,7 @@ from assembly import ROOT
 from click.testing import CliRunner, Result
 from deployed_platforms import deploy
 from fake_aws import FakeAws
+from proving import every
 
 from hyperpod_constructs.assembly.rehearsal.adopting import prove
 from hyperpod_constructs.assembly.rehearsal.schemas import schema
@@ -66,7 +67,7 @@ def test_what_an_import_describes_is_taken_over_and_nothing_is_replaced(config: 
     assert cluster["identifier"] == {"ClusterArn": ARN}
     assert (cluster["replaced"], cluster["changed"]) == ([], [])
     assert resources["AWS::EKS::Addon"]["identifier"]["ClusterName"] == "shared"
-    assert all(one["replaced"] == [] for one in resources.values())
+    assert every(one["replaced"] == [] for one in resources.values())
     rehearsed = json.loads(result.stdout)["rehearsal"]
     assert (rehearsed["ok"], rehearsed["findings"]) == (True, [])
     assert rehearsed["stacks"] == {

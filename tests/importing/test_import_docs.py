@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from assembly import ROOT
 from click.testing import CliRunner
+from proving import every
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.checks import find
@@ -30,4 +31,4 @@ def test_the_commands_of_the_page_work(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_every_rule_of_the_page_exists():
-    assert all(find(rule) for rule in re.findall(r"HP\d{3}", PAGE))
+    assert every(find(rule) for rule in re.findall(r"HP\d{3}", PAGE))

@@ -261,7 +261,7 @@ def test_the_templates_have_the_kinds_of_resource_that_the_source_makes(
             re.M,
         )
     )
-    assert all(any(f'"{name}"' in groups for name in found if name) for found in names)
+    assert [found for found in names if not any(f'"{name}"' in groups for name in found if name)] == []
 
 
 # ---- every name is known, and none is dropped in silence ----

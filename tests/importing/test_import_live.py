@@ -12,6 +12,7 @@ from assembly import ROOT
 from click.testing import CliRunner, Result
 from deployed_platforms import deploy
 from fake_aws import FakeAws
+from proving import every
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.config import load
@@ -115,7 +116,7 @@ def test_every_call_is_in_the_list_and_only_reads(aws: FakeAws):
     found = read(aws.session(), "teams")
     asked = {f"{call.service}:{call.operation}" for call in aws.calls}
     assert asked == set(CALLS)
-    assert all(re.match(r"\w+:(Describe|List)", action) for action in CALLS)
+    assert every(re.match(r"\w+:(Describe|List)", action) for action in CALLS)
     assert found.failures == {}
     assert len(found.quotas) == len(platform_of("teams").governance.teams)  # of several pages
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from job_oracles import full_node_of_the_official_cli, number
+from proving import every
 
 from hyperpod_constructs.core.catalog import EFA_RESOURCE, instance_type, instance_types
 from hyperpod_constructs.core.checks.jobs import check_job
@@ -83,7 +84,7 @@ def test_devices_requested_equal_their_limits(name: str, data: st.DataObject):
     part = numbers(instance_type=name, accelerators=wanted, neuron_resource=data.draw(st.sampled_from(NEURON)))
     devices = {key for key in part.requests if "/" in key}
     assert devices
-    assert all(part.requests[key] == part.limits[key] for key in devices)
+    assert every(part.requests[key] == part.limits[key] for key in devices)
 
 
 NEURON = ["neurondevice", "neuron", "neuroncore"]

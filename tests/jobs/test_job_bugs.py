@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner
 from job_oracles import assert_valid, main_container, pod_templates
 from job_texts import parse_job
+from proving import every
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.core.checks.jobs import check_job
@@ -141,7 +142,7 @@ def test_bug_10_names_of_digits_are_names(name: str):
 )
 def test_bug_11_over_capacity_is_refused_not_trimmed(config: dict, numbers: tuple[str, str]):
     said = refused(instance_type=P5, **config)
-    assert all(number in said for number in numbers)
+    assert every(number in said for number in numbers)
 
 
 def test_bug_12_limits_below_requests_are_refused():
@@ -280,7 +281,10 @@ def test_bug_29_the_exported_schema_is_json_schema():
 
     schema = Job.model_json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(json.loads(Job(name="a", image="b", nodes=1).model_dump_json(exclude_unset=True)), schema)
+    job = json.loads(Job(name="a", image="b", nodes=1).model_dump_json(exclude_unset=True))
+    jsonschema.validate(job, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**job, "nodes": "many"}, schema)
 
 
 def test_bug_30_messages_name_our_fields_and_flags_take_no_value():

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from job_oracles import main_container, pod_templates
+from proving import every
 
 from hyperpod_constructs.cli import main
 from hyperpod_constructs.cli.explain_job import explain_job
@@ -182,7 +183,7 @@ def test_init_writes_what_renders(tmp_path: Path):
     job = read_job(path).job
     assert (job.name, job.nodes, job.accelerators, job.env) == ("mine", None, 1, {"A": "on"})
     text = path.read_text()
-    assert all(f"{name}:" in text for name in Job.model_fields)  # every field is there, most in comments
+    assert every(f"{name}:" in text for name in Job.model_fields)  # every field is there, most in comments
     again = run("init", str(path))
     assert again.exit_code == 1
     assert "already exists; use --force to overwrite it" in again.stderr

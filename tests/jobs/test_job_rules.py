@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from proving import every
 from pydantic import TypeAdapter
 
 from hyperpod_constructs.core.checks import Context, rules
@@ -37,7 +38,7 @@ def test_examples(rule):
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_texts(rule):
-    assert all((rule.title, rule.why, rule.cure, rule.source))
+    assert every((rule.title, rule.why, rule.cure, rule.source))
     assert rule.area == "Jobs"
 
 

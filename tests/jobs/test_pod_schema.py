@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubernetes_schema import VERSION, compact
+from proving import every
 
 from hyperpod_constructs.core.catalog import _files
 from hyperpod_constructs.core.jobs.pod_rules import template_flaws
@@ -224,4 +225,4 @@ def test_the_shape_is_refused_exactly_where_kubernetes_schema_refuses_it(path: t
     if ours != theirs:  # values of enumerations and quantities are text in the published schema
         messages = [flaw.message for flaw in flaws(template)]
         assert ours, f"only Kubernetes refuses {path} = {value!r}"
-        assert all(" is not one of " in message or "quantity" in message for message in messages), messages
+        assert every(" is not one of " in message or "quantity" in message for message in messages), messages

@@ -14,8 +14,8 @@ from made import ROWS, made, row_id
 from merge import merged
 from options import FACTORS, allowed
 from pairwise import pairs_of, rows, wanted_pairs
+from proving import every, proved
 
-from hyperpod_constructs.assembly.graph import prove
 from hyperpod_constructs.assembly.nag import JUSTIFIED, JustifiedNag
 from hyperpod_constructs.assembly.synth import cdk_context
 from hyperpod_constructs.constructs.cluster import HyperPodCluster
@@ -32,13 +32,12 @@ each_row = pytest.mark.parametrize("index", INDEXES, ids=row_id)
 def test_the_rows_cover_every_allowed_pair_and_are_always_the_same():
     assert wanted_pairs(FACTORS, allowed) <= set().union(*map(pairs_of, ROWS))
     assert rows(FACTORS, allowed) == ROWS
-    assert all(allowed(row) for row in ROWS)
+    assert every(allowed(row) for row in ROWS)
 
 
 @each_row
 def test_the_order_of_creation_and_deletion_holds(index: int):
-    proof = prove({"Matrix": made(index).template})
-    assert proof.holds, proof.render()
+    proof = proved({"Matrix": made(index).template})
     if not (ROWS[index]["place"] == "existing-both" and ROWS[index]["addons"] == "core"):  # nothing of ours needs nodes
         assert proof.checked["nodes-before-addons"] > 0
 

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from accounts import NOW
 from fake_aws import AwsFault
+from proving import every
 
 from hyperpod_constructs.cli import nodes as nodes_cli
 from hyperpod_constructs.cli import stacks as stacks_cli
@@ -273,7 +274,7 @@ def test_every_stack_that_we_synthesize_carries_the_tag(default):
     artifacts = json.loads((default.folder / "manifest.json").read_text())["artifacts"].values()
     tags = [it["properties"]["tags"] for it in artifacts if it["type"] == "aws:cloudformation:stack"]
     assert tags
-    assert all(it[stacks_module.PLATFORM_TAG] == "research" for it in tags)
+    assert every(it[stacks_module.PLATFORM_TAG] == "research" for it in tags)
 
 
 def test_templates_with_short_tags():

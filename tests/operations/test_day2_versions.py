@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 from accounts import ADDONS, addon_versions, calendar, eks, healthy, installed, service_quotas
 from preflight_platforms import new
+from proving import every
 
 from hyperpod_constructs.core.catalog import use_clock
 from hyperpod_constructs.live.upgrade.plan import NoPlan, plan
@@ -97,7 +98,7 @@ def test_the_plan_goes_one_minor_version_at_a_time(run, config):
     assert step["change"] == {"eks.kubernetes_version": '"1.34"'}
     order = ["control plane", "core add-ons", "HyperPod add-ons", "dependency chart", "node software"]
     assert [action["part"] for action in step["actions"]] == order
-    assert all(action["commands"] and action["undo"] for action in step["actions"])
+    assert every(action["commands"] and action["undo"] for action in step["actions"])
     undo = step["actions"][0]["undo"]
     assert "within 7 days" in undo
     assert "aws eks update-cluster-version --name control --kubernetes-version 1.33 --region us-west-2" in undo

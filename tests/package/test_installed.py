@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from installed import built, environment
+from proving import every
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +75,7 @@ def test_the_app_that_init_writes_is_checked_synthesized_and_tested(commands: Pa
     run(commands, app, "python", "app.py", HYPERPOD_OUT="again.out")
     templates = sorted((app / "cdk.out").glob("*.template.json"))
     assert len(templates) == 5
-    assert all(path.read_text() == (app / "again.out" / path.name).read_text() for path in templates)
+    assert every(path.read_text() == (app / "again.out" / path.name).read_text() for path in templates)
     assert "2 passed" in run(commands, app, "python", "-m", "pytest", "-p", "no:cacheprovider").stdout
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from assembly import ROOT
 from packaging.requirements import Requirement
+from proving import every
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 README = (ROOT / "README.md").read_text()
@@ -28,7 +29,7 @@ def test_links_of_the_readme_are_whole_addresses_and_lead_to_files_that_exist() 
     relative = re.findall(r"\]\((?!https?:|#)([^)]+)\)", README)
     links = re.findall(r"\]\(([^)]+)\)", shown())
     assert len(relative) >= 10
-    assert all(link.startswith(("https://", "#")) for link in links)
+    assert every(link.startswith(("https://", "#")) for link in links)
     for link in links:
         if link.startswith(base):
             assert (ROOT / link.removeprefix(base).partition("#")[0]).exists(), link

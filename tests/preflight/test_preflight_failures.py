@@ -11,6 +11,7 @@ from accounts import TODAY, eks, ids, look, said, service_quotas
 from fake_api_server import FakeApiServer
 from fake_aws import AwsFault, FakeAws
 from preflight_platforms import brought, new
+from proving import every
 
 from hyperpod_constructs.core.catalog import use_clock
 from hyperpod_constructs.core.checks import rules
@@ -178,7 +179,7 @@ def test_a_kueue_of_its_own(aws):
         api.store.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata})
         finding = said(look(aws, brought()), "HP947")
     assert finding.message == "shared runs a separate Kueue installation: default/kueue-controller-manager"
-    assert all(token.startswith("Bearer k8s-aws-v1.") for token in sent)
+    assert every(token.startswith("Bearer k8s-aws-v1.") for token in sent)
 
 
 def _accept_any_token(api: FakeApiServer) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proving import every
 from rehearsal_platforms import Platforms
 
 from hyperpod_constructs.assembly.graph import Edge, Graph, Stack, load, without_edge
@@ -110,7 +111,7 @@ def test_every_edge_of_the_shipped_platform_is_needed(platforms: Platforms, caps
     assert not unexplained, "\n".join(unexplained)
     kinds_of_edges = {edge.reason for edge in graph.edges() if not edge.inherent}
     assert kinds_of_edges == {"Ref", "Fn::GetAtt", "DependsOn", "Fn::ImportValue", "stack dependency"}
-    assert all(counts[f"noticed ({reason})"] for reason in kinds_of_edges)
+    assert every(counts[f"noticed ({reason})"] for reason in kinds_of_edges)
     assert explained == set(HARMLESS), "an explanation that no edge needs any more"
     assert counts["harmless"] < sum(count for what, count in counts.items() if what.startswith("noticed")) / 4
 
@@ -120,12 +121,12 @@ def test_an_export_that_depends_on_its_use_blocks_the_next_edit(platforms: Platf
         load(platforms.edited("examples/lustre.yaml", edit)) for edit in ({}, {"storage": None, "jobs": None})
     )
     rehearsal = Rehearsal()
-    assert all(outcome.ok for outcome in rehearsal.deploy(by_use(before)))
+    assert every(outcome.ok for outcome in rehearsal.deploy(by_use(before)))
     outcomes = rehearsal.deploy(by_use(after))
     assert any("cannot be deleted as it is in use by" in outcome.reason for outcome in outcomes)
     rehearsal = Rehearsal()  # and as the app has it
     for app in (before, after):
-        assert all(outcome.ok for outcome in rehearsal.deploy(list(app)))
+        assert every(outcome.ok for outcome in rehearsal.deploy(list(app)))
 
 
 def by_use(stacks: tuple[Stack, ...]) -> list[Stack]:

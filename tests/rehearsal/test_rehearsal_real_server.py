@@ -14,6 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from fake_api_server import FakeApiServer
+from proving import every
 from rehearsal_platforms import Platforms
 
 from hyperpod_constructs.assembly.rehearsal import RealKubernetes, Rehearsal
@@ -115,7 +116,7 @@ def test_what_is_there_already_stays(platforms: Platforms, api: Api):
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kubeflow", "labels": {"mine": "yes"}}}
     api.server.store.put(namespace)
     rehearsal = api.rehearsal()
-    assert all(outcome.ok for outcome in rehearsal.deploy(platforms("hyperpod.yaml")))
+    assert every(outcome.ok for outcome in rehearsal.deploy(platforms("hyperpod.yaml")))
     rehearsal.close()
     kept = api.server.store.get("namespaces", "kubeflow")
     assert kept is not None

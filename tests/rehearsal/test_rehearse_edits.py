@@ -11,6 +11,7 @@ import re
 import pytest
 from named_edits import EDITS, NotThere, start
 from ordinary_edits import RECORDED, RELEASED, content, ordinary
+from proving import every
 from rehearsal_platforms import ALL, EXAMPLES, HOLDS, Invalid, Platforms, deleted
 
 from hyperpod_constructs.assembly.graph import Stack
@@ -100,7 +101,7 @@ def test_another_name_of_the_cluster_is_refused_before_anything_is_replaced(conf
     assert [thing for site in rehearsal.sites.values() for thing in site.resources.account.of_kind(CLUSTER)] == [
         cluster
     ]
-    assert all(outcome.ok for outcome in rehearsal.deploy(platforms.of(edited))), "the former config deploys again"
+    assert every(outcome.ok for outcome in rehearsal.deploy(platforms.of(edited))), "the former config deploys again"
 
 
 @slow
@@ -139,7 +140,7 @@ def released(config: str) -> Rehearsal:
             for index, name in enumerate(order)
         ]
     )
-    assert all(outcome.ok for outcome in outcomes)
+    assert every(outcome.ok for outcome in outcomes)
     rehearsal.settle()
     return rehearsal
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from proving import every
 from rehearsal_platforms import ALL, EXAMPLES, PROTECTED, Platforms, deleted
 
 from hyperpod_constructs.assembly.graph import load
@@ -127,7 +128,7 @@ def test_nodes_that_never_come_fail_with_their_reason(platforms: Platforms):
 
 def test_a_slow_webhook_is_waited_for(platforms: Platforms):
     rehearsal = Rehearsal(Timing(slow={"addon_ready": 10.0}))
-    assert all(outcome.ok for outcome in rehearsal.deploy(platforms("hyperpod.yaml")))
+    assert every(outcome.ok for outcome in rehearsal.deploy(platforms("hyperpod.yaml")))
     assert errors(rehearsal.findings) == []
 
 
@@ -147,4 +148,4 @@ def test_fail_each_takes_every_resource(platforms: Platforms):
     stacks = [stack for stack in load(platforms("hyperpod.yaml")) if stack.deployed_name == "research-Network"]
     results = [result for result, _ in fail_each(stacks, Rehearsal())]
     assert len(results) == len(stacks[0].resources)
-    assert all(result.ok for result in results)
+    assert every(result.ok for result in results)

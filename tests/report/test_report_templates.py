@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from assembly import ROOT
+from proving import every
 from reports import captions, report, sections, words
 
 from hyperpod_constructs.cli.diff import synthesized
@@ -105,8 +106,8 @@ def test_charts_have_their_digests_and_images_say_that_they_have_none(whole: Who
     chart = texts(found["Helm charts"][0])
     assert chart[0] == "hyperpod-dependencies"
     assert chart[3].startswith("sha256:")
-    assert all(texts(row)[2] == "by tag, no digest" for row in found["Container images"])
-    assert all(len(texts(row)[1]) == 64 for row in found["Assets of functions, layers and scripts"])
+    assert every(texts(row)[2] == "by tag, no digest" for row in found["Container images"])
+    assert every(len(texts(row)[1]) == 64 for row in found["Assets of functions, layers and scripts"])
 
 
 def test_the_order_has_a_critical_path(whole: Whole):

@@ -14,18 +14,19 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import multiprocessing
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ TESTS = {  # the first that a module's path begins with; where none does, the te
     "core/config": "tests/test_config.py tests/checks/test_unreadable.py",
     "core/jobs/importing/": "tests/jobs/test_job_import.py",
     "core/jobs/": "tests/jobs",
-    "core/network_plan": "tests/test_network_plan.py tests/checks/test_messages.py tests/constructs/test_network.py",
+    "core/network_plan": "tests/test_network_plan.py tests/checks/test_messages.py",
     "handlers/cluster/": "tests/cluster_guard",
     "handlers/governance/": "tests/governance",
     "handlers/grafana/": "tests/observability",
@@ -68,6 +69,8 @@ SWAPS: dict[type[ast.AST], type[Any]] = {
     ast.FloorDiv: ast.Mult,
 }
 NAMES = {"min": "max", "max": "min", "all": "any", "any": "all"}
+SOME = 10
+"""Tests that a mutant meets first."""
 NO_CODE = ("annotation", "returns", "type_params")
 
 
@@ -149,6 +152,10 @@ class Mutant:
     line: int
     what: str
 
+    @property
+    def name(self) -> str:
+        return f"{self.file}:{self.number}"
+
 
 def mutants(file: str) -> list[Mutant]:
     mutator = Mutator()
@@ -156,52 +163,40 @@ def mutants(file: str) -> list[Mutant]:
     return [Mutant(file, number, line, what) for number, (line, what) in enumerate(mutator.found)]
 
 
-def compiled(file: str, number: int) -> CodeType:
-    tree = Mutator(number).visit(ast.parse((ROOT / file).read_text()))
-    return compile(tree, str(ROOT / file), "exec", dont_inherit=True)
+def compiled(file: str, number: int | None) -> CodeType:
+    tree = ast.parse((ROOT / file).read_text())
+    return compile(tree if number is None else Mutator(number).visit(tree), str(ROOT / file), "exec", dont_inherit=True)
 
 
-# The side of the test process: a pytest plugin, told by environment variables
+def reaching(mutant: Mutant, reached: dict[str, list[str]]) -> list[str]:
+    """The tests that run the line of a mutant; of a line that runs at import, all that run the module.
+
+    Those that run the next line that runs in tests come first: they are about the decorated function, or the class.
+    """
+    tests = reached.get(str(mutant.line)) or []
+    if tests or in_function(mutant):
+        return tests
+    following = min((int(line) for line in reached if int(line) > mutant.line), default=None)
+    near = reached[str(following)] if following is not None else []
+    return list(
+        dict.fromkeys([*some_of(near, mutant.file), *near, *(test for each in reached.values() for test in each)])
+    )
 
 
-if "MUTANT" in os.environ:
-    _file, _, _number = os.environ["MUTANT"].rpartition(":")
-    _unchanged = SourceFileLoader.get_code
-
-    def _get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
-        if self.get_filename(fullname) == str(ROOT / _file):
-            return compiled(_file, int(_number))
-        return _unchanged(self, fullname)
-
-    SourceFileLoader.get_code = _get_code  # type: ignore[method-assign]
-
-if "MUTANTS_TRACE" in os.environ:
-    _traced = {str(ROOT / file): file for file in json.loads(os.environ["MUTANTS_TRACE"])}
-    _reached: dict[str, dict[str, list[str]]] = {file: {} for file in _traced.values()}
-    _lines: set[tuple[str, int]] = set()
-
-    def _line(frame: FrameType, event: str, _: Any) -> Any:
-        _lines.add((frame.f_code.co_filename, frame.f_lineno))
-        return _line
-
-    def _call(frame: FrameType, event: str, argument: Any) -> Any:
-        return _line(frame, event, argument) if frame.f_code.co_filename in _traced else None
-
-    def pytest_runtest_logstart(nodeid: str) -> None:
-        _lines.clear()
-        threading.settrace(_call)
-        sys.settrace(_call)
-
-    def pytest_runtest_logfinish(nodeid: str) -> None:
-        sys.settrace(None)
-        for path, line in _lines:
-            _reached[_traced[path]].setdefault(str(line), []).append(nodeid)
-
-    def pytest_sessionfinish() -> None:
-        Path(os.environ["MUTANTS_OUT"]).write_text(json.dumps(_reached))
+def some_of(tests: list[str], file: str) -> list[str]:
+    """Some of the tests, of those named after the module and from all parts of the list: most mutants go no further."""
+    named = [test for test in tests if re.search(rf"\b{Path(file).stem}\b", test)]
+    return list(dict.fromkeys([*named[: SOME // 2], *tests[:: len(tests) // SOME + 1]]))
 
 
-# The side of the command
+def import_mutant(file: str, number: int) -> None:
+    """Make this process import a module with a fault."""
+    unchanged = SourceFileLoader.get_code
+
+    def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
+        return compiled(file, number) if self.get_filename(fullname) == str(ROOT / file) else unchanged(self, fullname)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
 
 
 def tests_of(file: str) -> list[str]:
@@ -211,51 +206,42 @@ def tests_of(file: str) -> list[str]:
     return [file, *(each for each in found if Path(each).exists())]
 
 
-def run(tests: list[str], seconds: int, **environment: str) -> bool | None:
-    """Whether the tests pass; None when they do not end in time."""
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["pytest", "hypothesis", "pydantic", "yaml", "jsonschema", "botocore.session"])
+OPTIONS = ["-q", "-x", "--assert", "plain", "-p", "no:cacheprovider", "-m", "not slow"]
+PASSED, NOT_FOUND, NO_TESTS = 0, 4, 5
+"""Exit codes of pytest."""
+
+
+def child(tests: list[str], mutant: Mutant | None, output: str, environment: dict[str, str]) -> None:
+    """Run tests in a process that was forked before anything of ours was imported."""
+    with Path(output).open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.update(environment)
+    sys.path.insert(0, str(Path(__file__).parent))
+    if mutant is not None:
+        import_mutant(mutant.file, mutant.number)
+    import pytest
+
+    basetemp = f"--basetemp={Path(output).parent / 'tests'}"
+    os._exit(pytest.main([*OPTIONS, basetemp, *([] if mutant else ["-p", "mutants_fork"]), *tests]))
+
+
+def run(tests: list[str], seconds: int | None, mutant: Mutant | None = None, **environment: str) -> int | None:
+    """The exit code of pytest; None when the tests do not end in time."""
     with tempfile.TemporaryDirectory() as folder:
-        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-        variables = {**os.environ, "PYTHONPATH": path, "HYPOTHESIS_STORAGE_DIRECTORY": folder, **environment}
-        options = [
-            "-m",
-            "pytest",
-            "-q",
-            "-x",
-            "--assert",
-            "plain",
-            "-p",
-            "mutants",
-            "-p",
-            "no:cacheprovider",
-            "-m",
-            "not slow",
-        ]
-        try:
-            done = subprocess.run(
-                [sys.executable, *options, *tests], env=variables, capture_output=True, timeout=seconds
-            )
-        except subprocess.TimeoutExpired:
+        variables = {"HYPOTHESIS_STORAGE_DIRECTORY": folder, **environment}
+        process = FORKS.Process(target=child, args=(tests, mutant, f"{folder}/output", variables))
+        process.start()
+        process.join(seconds)
+        if process.is_alive():
+            process.kill()
+            process.join()
             return None
-    if done.returncode not in (0, 1, 5) and not environment.get("MUTANT"):
-        sys.exit(done.stdout.decode()[-3000:] + done.stderr.decode()[-3000:])
-    return done.returncode in (0, 5)
-
-
-def traced(files: list[str], tests: list[str]) -> dict[str, dict[str, list[str]]]:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "reached.json"
-        if not run(tests, 3600, MUTANTS_TRACE=json.dumps(files), MUTANTS_OUT=str(out)):
-            sys.exit(f"the tests fail without a mutant: {' '.join(tests)}")
-        reached: dict[str, dict[str, list[str]]] = json.loads(out.read_text())
-    return reached
-
-
-def reaching(mutant: Mutant, reached: dict[str, list[str]]) -> list[str]:
-    """The tests that run the line of a mutant; of a line that runs at import, all that run the module."""
-    tests = reached.get(str(mutant.line)) or []
-    if not tests and not in_function(mutant):
-        tests = sorted({test for each in reached.values() for test in each})
-    return tests
+        if process.exitcode != PASSED and mutant is None:
+            sys.exit(Path(folder, "output").read_text()[-3000:])
+    return process.exitcode
 
 
 def in_function(mutant: Mutant) -> bool:
@@ -266,17 +252,30 @@ def in_function(mutant: Mutant) -> bool:
     return any(first <= mutant.line <= last for first, last in zip(inside, ends, strict=True))
 
 
-def verdict(mutant: Mutant, reached: dict[str, list[str]], seconds: int) -> str:
-    tests = reaching(mutant, reached)
-    if not tests:
-        return "survived (no test runs the line)"
-    name = f"{mutant.file}:{mutant.number}"
-    whole = sorted({test.partition("::")[0] for each in reached.values() for test in each})
+def in_session(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) -> dict[str, Any]:
+    """What tests reach, and the verdicts of one session for all mutants."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan, out = Path(folder, "plan.json"), Path(folder, "out.json")
+        files = sorted({mutant.file for mutant in chosen})
+        wanted = [[mutant.file, mutant.number, mutant.line, mutant.what] for mutant in chosen]
+        plan.write_text(json.dumps({"files": files, "mutants": wanted, "jobs": jobs, "seconds": seconds}))
+        run(tests, None, MUTANTS_PLAN=str(plan), MUTANTS_OUT=str(out))
+        found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def with_import(mutant: Mutant, tests: list[str], seconds: int) -> str:
+    """The verdict of tests that import the mutant."""
+    files = sorted({test.partition("::")[0] for test in tests})
     # so many tests as arguments are slower to collect than their files
-    for chosen in (tests if len(tests) < 200 else sorted({test.partition("::")[0] for test in tests}), whole):
-        passed = run(chosen, seconds, MUTANT=name)
-        if not passed:
-            return "killed" if passed is False else "killed (no end)"
+    for chosen in (some_of(tests, mutant.file), tests if SOME < len(tests) < 200 else files, files):
+        code = run(chosen, seconds, mutant)
+        if code == NOT_FOUND and chosen is not files:
+            continue  # the mutant changes the name of a test
+        if code not in (PASSED, NO_TESTS):
+            return "killed" if code is not None else "killed (no end)"
+        if chosen is not files and len(chosen) == len(tests):
+            break
     return "survived"
 
 
@@ -291,16 +290,31 @@ def changed() -> list[str]:
     return [line for line in git("diff", "--name-only", base, "--", PACKAGE).splitlines() if Path(line).exists()]
 
 
+def modules(paths: list[str]) -> list[str]:
+    files = [
+        path for each in paths for path in ([Path(each)] if Path(each).is_file() else sorted(Path(each).rglob("*.py")))
+    ]
+    return [str(file) for file in files if file.suffix == ".py"]
+
+
 def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) -> Iterator[tuple[Mutant, str]]:
     files = sorted({mutant.file for mutant in chosen})
-    reached = traced(files, tests or sorted({test for file in files for test in tests_of(file)}))
+    found = in_session(chosen, tests or sorted({test for file in files for test in tests_of(file)}), jobs, seconds)
+    again = []
+    for mutant in chosen:
+        verdict = found["verdicts"][mutant.name]
+        if verdict == "import":
+            again.append(mutant)
+        else:
+            yield mutant, verdict if verdict == "killed" else "survived (no test runs the line)"
     with ThreadPoolExecutor(jobs) as pool:
-        yield from zip(chosen, pool.map(lambda one: verdict(one, reached[one.file], seconds), chosen), strict=True)
+        results = pool.map(lambda one: with_import(one, reaching(one, found["reached"][one.file]), seconds), again)
+        yield from zip(again, results, strict=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("files", nargs="*", help="modules; without: those that differ from main, or from HEAD~1")
+    parser.add_argument("files", nargs="*", help="modules or folders; without: what differs from main, or from HEAD~1")
     parser.add_argument("--tests", nargs="+", default=[], help="test files or folders, instead of the modules' own")
     parser.add_argument("--sample", type=int, help="so many mutants, by chance")
     parser.add_argument("--seed", type=int, default=1)
@@ -308,7 +322,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=600, help="after which a mutant's tests count as failed")
     options = parser.parse_args()
     os.chdir(ROOT)
-    files = [file for file in options.files or changed() if file.endswith(".py")]
+    files = modules(options.files or changed())
     found = [mutant for file in files for mutant in mutants(file)]
     if options.sample and options.sample < len(found):
         found = sorted(
@@ -318,7 +332,7 @@ def main() -> None:
     for mutant, result in verdicts(found, options.tests, options.jobs, options.seconds) if found else ():
         killed += result.startswith("killed")
         print(f"{result}: {mutant.file}:{mutant.line}: {mutant.what}", flush=True)
-    print(f"{killed} of {len(found)} mutants killed in {len(files)} modules")
+    print(f"{killed} of {len(found)} mutants killed in {len(files)} modules (seed {options.seed})")
 
 
 if __name__ == "__main__":

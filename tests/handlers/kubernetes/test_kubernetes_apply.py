@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from kubernetes_targets import CloudFormation, Target
+from proving import every
 
 from hyperpod_constructs.handlers.kubernetes.errors import HandlerError
 from hyperpod_constructs.handlers.shared.ownership import owners
@@ -191,6 +192,7 @@ def test_a_deletion_succeeds_when_the_kind_went_first(
     cloudformation.create([widget(group, target.namespace)])
     definition.delete()
     cloudformation.delete()
+    assert target.find(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}") is None
 
 
 def test_a_field_that_the_schema_lacks_fails_at_once(
@@ -227,7 +229,7 @@ def test_retained_objects_stay(cloudformation: CloudFormation, target: Target, n
     cloudformation.create([config_map("a", ns), config_map("b", ns)], DeletionPolicy="Retain")
     cloudformation.update([config_map("a", ns), config_map("c", ns)], DeletionPolicy="Retain")
     cloudformation.delete()
-    assert all(target.config_map(name) for name in "abc")
+    assert every(target.config_map(name) for name in "abc")
 
 
 def test_a_finalizer_holds_the_deletion_until_it_is_gone(

@@ -1,0 +1,34 @@
+"""Asserts that cannot hold because there was nothing to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hyperpod_constructs.assembly.graph import OrderProof, prove
+from hyperpod_constructs.assembly.graph._assembly import Source
+
+
+def every(values: Iterable[object]) -> bool:
+    """`all`, for at least one value.
+
+    >>> every([1, 2]), every([1, 0])
+    (True, False)
+    >>> every([])
+    Traceback (most recent call last):
+    AssertionError: there is nothing to look at
+    """
+    values = list(values)
+    assert values, "there is nothing to look at"
+    return all(values)
+
+
+def proved(source: Source, *rules: str) -> OrderProof:
+    """The proof of the order of templates, which holds; each of the rules orders some of their resources."""
+    proof = prove(source)
+    assert proof.holds, proof.render()
+    assert proof.pairs, "no rule orders anything"
+    empty = [rule for rule in rules if not proof.checked[rule]]
+    assert not empty, (
+        f"rules that order nothing: {empty}; those that do: {[id for id, n in proof.checked.items() if n]}"
+    )
+    return proof

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from ..core.process import end
 from .lazy import Commands, LazyGroup
-from .process import end
 
 # pydantic searches every installed package for plugins; none is used here, and the search takes longer than importing
 # this package

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from .catalog import _files, suggest
@@ -122,7 +123,8 @@ def _read(folder: str | None) -> dict[str, Any]:
     found = sorted(Path(folder).glob("*.json")) if Path(folder).is_dir() else []
     if not found:
         raise InvalidFacts(
-            f"no facts in the folder {folder}; create them with `hyperpod catalog refresh --into {folder}`"
+            f"no facts in the folder {quote(folder)}; create them with `hyperpod catalog refresh --into "
+            f"{quote(folder)}`"
         )
     read: dict[str, Any] = {}
     for file in found:

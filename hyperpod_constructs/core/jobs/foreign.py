@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from ..findings import Finding, Severity
@@ -45,25 +46,26 @@ def is_recipe(data: object) -> bool:
 def foreign(data: Any, *, file: str | None = None, comments: str | None = None) -> Finding | None:
     """Returns one finding with the file's type and how to use it; None for job files and job configs of `hyp`."""
     name = file or "FILE"
+    quoted = quote(name)
     if is_manifest(data):
         kind = job_kind(data) or str(data["kind"])
         message = f"this is a Kubernetes manifest of kind {kind}, not a job file or config"
         if job_kind(data):
             cure = (
-                f"convert it to a job file with `hyperpod jobs import {name}`, or submit it unchanged with "
-                f"`hyperpod jobs submit {name}`"
+                f"convert it to a job file with `hyperpod jobs import {quoted}`, or submit it unchanged "
+                f"with `hyperpod jobs submit {quoted}`"
             )
         else:
             known = "is validated and created with a job by `hyperpod jobs submit`" if type_of(kind) else "is not a job"
-            cure = f"a {kind} {known}; use `kubectl apply -f {name}` to create it without a job"
+            cure = f"a {kind} {known}; use `kubectl apply -f {quoted}` to create it without a job"
         return _finding("kind", message, cure)
     other = "tfvars" if name.endswith(".tfvars") else format_of(data, comments or "")
     if other is not None:
         message = f"this is a file with {FORMATS[other]}, not a platform config"
-        return _finding("", message, f"convert it to a hyperpod.yaml with `hyperpod import {other} {name}`")
+        return _finding("", message, f"convert it to a hyperpod.yaml with `hyperpod import {other} {quoted}`")
     if is_start_job(data):
         message = "this is a config of `hyperpod start-job`, the official CLI before version 3"
-        return _finding("training_cfg", message, f"convert it to a job file with `hyperpod jobs import {name}`")
+        return _finding("training_cfg", message, f"convert it to a job file with `hyperpod jobs import {quoted}`")
     if is_recipe(data):
         message = "this is a recipe; the official launcher creates a job from it"
         cure = (

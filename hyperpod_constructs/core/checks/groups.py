@@ -1,4 +1,4 @@
-"""HP32x: what a group's nodes are: threads, health checks, labels, taints."""
+"""HP32x: properties of a group's nodes: threads, health checks, labels, taints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
 
 
 def fragment(group: str) -> str:
-    """A config fragment with a system group and one more, for the examples of rules."""
+    """A config fragment with a system group and another group, for the examples of rules."""
     return f"cluster: {{instance_groups: [{_SYSTEM}, {{name: workers, {group}}}]}}\n"
 
 
@@ -155,6 +155,12 @@ def _key_and_value(path: str, what: str, key: str, value: str | None) -> Iterato
                 path,
                 f"the {part} {as_text(text)} has {len(text)} characters; {bound.minimum} to {bound.value} are allowed",
             )
+        elif (
+            part == "key"
+            and (name := text.rpartition("/")[2])
+            and len(name) > (most := limit("label_name_length").value)
+        ):
+            yield Problem(path, f"the name {as_text(name)} of the key has {len(name)} characters; the limit is {most}")
         elif not re.fullmatch(pattern(f"kubernetes_{what}_{part}"), text):
             yield Problem(path, f"the {part} {as_text(text)} is not a valid Kubernetes {what} {part}")
 

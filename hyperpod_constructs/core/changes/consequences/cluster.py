@@ -27,9 +27,15 @@ def _kubernetes_version(_: Versions, path: str, before: Any, after: Any) -> Iter
 
 
 def is_version(value: Any) -> bool:
-    """Whether a value is a version of two numbers."""
+    """Whether a value is a version such as 1.35."""
     parts = value.split(".") if isinstance(value, str) and not is_token(value) else []
     return len(parts) == 2 and all(part.isdecimal() and part.isascii() and len(part) < 5 for part in parts)
+
+
+@on("eks.endpoint_access")
+def _endpoint_access(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    impact = "kubectl and other clients outside of the VPC lose access to the Kubernetes API; running work continues"
+    yield edit(path, Change.IN_PLACE, before, after, impact=impact if after == "private" else "")
 
 
 @on("eks.authentication_mode")

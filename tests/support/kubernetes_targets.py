@@ -164,4 +164,4 @@ class CloudFormation:
 
 
 def cluster_gone(_: str) -> Any:
-    raise ClusterGone("there is no EKS cluster 'research'")
+    raise ClusterGone("EKS cluster 'research' does not exist")

@@ -7,7 +7,6 @@ from constructs import Construct, IConstruct
 
 from ..constructs.platform import HyperPodPlatform, Scopes
 from ..constructs.validation import CHECKED, ensure_place
-from ..core.checks import Context, ensure
 from ..core.spec import Platform
 from ..core.stack_names import PLATFORM_TAG
 
@@ -44,7 +43,6 @@ def platform_stacks(
     """
     ensure_place(platform, [scope])
     platform = platform.model_copy(update={"name": name or _name_in(scope, platform.name)})
-    ensure(Context.of(platform))
     environment = Environment(account=platform.account, region=platform.region)
     stacks = {
         name: Stack(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...spec.addons import InferenceOperator
 from ...spec.base import Change
 from ...spec.groups import InstanceGroup, RestrictedInstanceGroup
 from ...spec.jobs import Job
+from ...spec.observability import Observability
 from ...spec.storage import Bucket, LustreFileSystem
 from ..edit import Edit, edit
 from .registry import Versions
@@ -55,6 +57,21 @@ def removed(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edi
         yield edit(path, change, item, None, message)
     else:
         yield edit(path, Change.DRAINS, item, None, message)
+
+
+def addon_removed(versions: Versions, path: str, addon: object) -> Edit:
+    """An add-on that is uninstalled, with what becomes of the data that was made for it."""
+    message = "is removed with its pods; anything that depends on it stops"
+    if isinstance(addon, Observability) and addon.workspace_arn is None:
+        if not addon.retain_workspace and versions.old.allow_data_loss:
+            impact = "its Prometheus workspace is deleted with its metrics"
+            return edit(path, Change.LOSES_DATA, addon, None, message, impact=impact)
+        impact = "its pods stop; its Prometheus workspace is kept, outside of the stacks, and billed"
+        return edit(path, Change.DRAINS, addon, None, message, impact=impact)
+    if isinstance(addon, InferenceOperator) and addon.tls_bucket_name is None:
+        impact = "its pods stop; its bucket of certificates is kept, outside of the stacks, and billed"
+        return edit(path, Change.DRAINS, addon, None, message, impact=impact)
+    return edit(path, Change.DRAINS, addon, None, message)
 
 
 def _storage_removed(path: str, item: LustreFileSystem | Bucket, message: str) -> Edit:

@@ -113,8 +113,8 @@ def test_another_content_than_pinned_touches_no_cluster(fake: Stack, server: Hel
     with pytest.raises(ReleaseFailed) as failed:
         fake.send("Create")
     assert str(failed.value) == (
-        "Helm release colors in namespace team of cluster research was not installed: the chart's content is not what "
-        f"was pinned: its digest is {digest(fake.source)}, expected sha256:{'0' * 64}"
+        "Helm release colors in namespace team of cluster research was not installed: the chart's content "
+        f"differs from the pinned digest: its digest is {digest(fake.source)}, expected sha256:{'0' * 64}"
     )
     assert not server.requests
 

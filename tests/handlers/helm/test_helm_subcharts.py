@@ -229,7 +229,8 @@ def test_a_sub_chart_without_a_digest_is_refused_before_it_is_pulled(parent: Pat
         )
     assert str(refused.value).partition(" has ")[2] == (
         "no digest, so its repository may serve other content than was reviewed; set the digest of paint-1.2.0.tgz as "
-        "'paint 1.2.0' in subchart_digests, use a vendored chart folder, or set allow_unpinned_subcharts to accept it without a digest"
+        "'paint 1.2.0' in subchart_digests, use a vendored chart folder, or set allow_unpinned_subcharts to accept it "
+        "without a digest"
     )
 
 

@@ -58,7 +58,7 @@ def test_the_cure_of_the_authentication_mode_is_the_guides_command(aws):
 
 def test_an_eks_cluster_that_is_not_there(aws):
     aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
-    assert "EKS cluster 'shared' does not exist" in said(look(aws, brought()), "HP940").message
+    assert "there is no EKS cluster 'shared'" in said(look(aws, brought()), "HP940").message
 
 
 def test_a_version_that_is_not_the_configs(aws):

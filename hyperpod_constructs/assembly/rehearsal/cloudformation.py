@@ -213,11 +213,16 @@ class CloudFormation:
                 return False
             which = "DeletionPolicy" if policy is None else policy.get(name, "")
             keeps = live.body.get(which)
+            loss = self.resources.loss(live, name) if policy else None
             if keeps in ("Retain", "Snapshot") or (keeps == "RetainExceptOnCreate" and why != "creation rolled back"):
                 self.resources.retained(live, deployed.name, name, why)
+                if loss is not None and loss.rule == "HP973" and which == "UpdateReplacePolicy":
+                    message = (
+                        f"{live.kind} {live.id} is replaced by a new, empty one; the old one is retained and billed"
+                    )
+                    self.record.find(loss.rule, f"{deployed.name}.{name}", message)
                 deployed.live.pop(name, None) if deployed.live.get(name) is live else None
                 return False
-            loss = self.resources.loss(live, name) if policy else None
             if loss is not None:
                 message = f"the update deletes {live.kind} {live.id} ({why}): {loss.what}"
                 self.record.find(loss.rule, f"{deployed.name}.{name}", message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...core.catalog import minor
 from .account import Refused, Thing
 from .iam import has_managed, trusts
 from .kubernetes import Installed, KubernetesCluster
@@ -54,6 +55,13 @@ def _cluster_made(services: Resources, thing: Thing, _: Request) -> None:
     group = ("AWS::Logs::LogGroup", f"/aws/eks/{thing.id}/cluster")
     if thing.properties.get("Logging") and group not in services.account.things:
         services.account.taken[group] = f"EKS cluster {thing.id}"
+
+
+def _before_cluster_update(_: Resources, thing: Thing, request: Request) -> None:
+    """EKS upgrades one minor version at a time, and does not go back."""
+    before, after = (str(one.get("Version") or "") for one in (thing.properties, request.properties))
+    if before and after and minor(after)[1] - minor(before)[1] not in (0, 1):
+        raise Refused(f"Unsupported Kubernetes minor version update from {before} to {after}")
 
 
 def _before_cluster_deletion(services: Resources, thing: Thing) -> None:
@@ -147,6 +155,7 @@ MODELS |= {
     CLUSTER: Model(
         before_create=_before_cluster,
         after_create=_cluster_made,
+        before_update=_before_cluster_update,
         before_delete=_before_cluster_deletion,
         after_delete=_cluster_gone,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from .account import ANYTHING, Refused, Thing
 from .addon_objects import KARPENTER
 from .eks import cluster_of
 from .iam import allowed, attached, has_managed, trusts
+from .jobs import running_jobs
 from .kubernetes import KubernetesCluster
 from .network import egress_routes
 from .resources import MODELS, Model, Request, Resources
@@ -51,7 +53,10 @@ def _before(services: Resources, request: Request) -> None:
 
 
 def _before_update(services: Resources, thing: Thing, request: Request) -> None:
-    """Reject changes of what UpdateCluster cannot change in an instance group."""
+    """Reject changes of what UpdateCluster cannot change in a cluster and in an instance group."""
+    mode = [one.get("NodeProvisioningMode") for one in (thing.properties, request.properties)]
+    if mode[0] != mode[1]:
+        raise Refused(f"NodeProvisioningMode cannot be changed from {mode[0]} to {mode[1]}")
     old = {str(group["InstanceGroupName"]): group for group in groups(thing.properties)}
     for group in groups(request.properties):
         name = str(group["InstanceGroupName"])
@@ -96,6 +101,7 @@ def _scale(services: Resources, thing: Thing) -> None:
     """Scale each group to its count."""
     cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
     nodes: dict[str, list[str]] = thing.state["nodes"]
+    before = Counter(map(_kind_of, cluster.nodes()))
     wanted = {str(group["InstanceGroupName"]): group for group in groups(thing.properties)}
     for name in [name for name in nodes if name not in wanted]:
         for node in nodes.pop(name):
@@ -109,6 +115,25 @@ def _scale(services: Resources, thing: Thing) -> None:
             services.account.ever.add(node)
             node_ids.append(node)
             services.world.start(_boot(services, thing, cluster, group, node))
+    _interrupted(services, thing, cluster, before)
+
+
+def _kind_of(node: Mapping[str, Any]) -> str:
+    """The instance type of a node."""
+    return str(node["metadata"]["labels"]["node.kubernetes.io/instance-type"])
+
+
+def _interrupted(services: Resources, thing: Thing, cluster: KubernetesCluster, before: Counter[str]) -> None:
+    """Report running jobs whose nodes leave."""
+    after = Counter(map(_kind_of, cluster.nodes()))
+    for name, kind, pods in running_jobs(cluster):
+        if after[kind] < min(pods, before[kind]):
+            services.record.find(
+                "HPR04",
+                f"{thing.stack}.{thing.name}",
+                f"{before[kind] - after[kind]} of {before[kind]} nodes of {kind} are removed; the job {name} has {pods} "
+                "pods on nodes of that type",
+            )
 
 
 def _boot(services: Resources, thing: Thing, cluster: KubernetesCluster, group: Mapping[str, Any], node: str) -> Steps:

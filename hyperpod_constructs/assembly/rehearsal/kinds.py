@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...core.jobs.quantities import amount
+
 Json = dict[str, Any]
 Key = tuple[str, str, str, str]
 """Group, plural, namespace, name."""
@@ -203,6 +205,28 @@ def check_immutable(resource: Resource, key: Key, current: Json | None, item: Js
             raise Refusal(422, "Invalid", f'{resource.qualified_kind} "{key[3]}" is invalid: {where}: {ends}')
 
 
+def check_claim(key: Key, current: Json | None, item: Json, classes: Mapping[Key, Json]) -> None:
+    """A claim can grow if its storage class allows it, and never shrinks. Raises `Refusal`."""
+    if current is None or key[:2] != ("", "persistentvolumeclaims"):
+        return
+    before, after = (amount(_get(claim, "spec.resources.requests.storage")) for claim in (current, item))
+    if before is None or after is None or before == after:
+        return
+    invalid = f'PersistentVolumeClaim "{key[3]}" is invalid: spec'
+    if _get(current, "status.phase") != "Bound":
+        raise Refusal(422, "Invalid", f"{invalid}: {_CLAIM}")
+    if after < before:
+        text = "resources.requests.storage: Forbidden: field can not be less than status.capacity"
+        raise Refusal(422, "Invalid", f"{invalid}.{text}")
+    name = _get(item, "spec.storageClassName")
+    storage_class = classes.get(("storage.k8s.io", "storageclasses", "", str(name))) or {}
+    if not storage_class.get("allowVolumeExpansion"):
+        text = (
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support "
+        )
+        raise Refusal(403, "Forbidden", f'persistentvolumeclaims "{key[3]}" is forbidden: {text}resize')
+
+
 def written(resource: Resource, item: Json, current: Json | None) -> Json:
     """Return the object as the API server stores it."""
     how = _WRITTEN.get((resource.group, resource.kind))
@@ -242,6 +266,8 @@ def _deployment(item: Json, current: Json | None) -> Json:
 def _claim(item: Json, current: Json | None) -> Json:
     if current is None:
         item.setdefault("metadata", {}).setdefault("finalizers", []).append("kubernetes.io/pvc-protection")
+        if _get(item, "spec.volumeName"):  # bound at once; the real controller needs the volume, and a moment
+            item["status"] = {"phase": "Bound", "capacity": _get(item, "spec.resources.requests")}
     return item
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...core.findings import Finding
 from ..graph import Source, Stack, load
-from . import eks, hyperpod, iam, network  # each registers its models
+from . import eks, hyperpod, iam, network, storage  # each registers its models
 from .account import Account
 from .cloudformation import CloudFormation
 from .functions import Functions, Handler
@@ -25,7 +25,7 @@ from .resources import PAYING, LeftBehind, Resources
 from .stack import INTERRUPTED, Outcome
 from .world import Signal, Steps, World
 
-MODELLED = (network, iam, eks, hyperpod)
+MODELLED = (network, iam, eks, hyperpod, storage)
 """Modules that register the models of their services' kinds."""
 SETTLE_SECONDS = 1800.0
 """Duration of a rehearsal after a deployment: nodes join, pods start."""

@@ -1,9 +1,8 @@
 """The state behind the in-memory API server: objects, server-side apply, deletion with finalizers, discovery.
 
 It behaves like Kubernetes wherever the library's code can observe a difference; ``fields`` implements server-side apply,
-``kinds`` the built-in kinds. The controllers are: finalizers of namespaces, CRDs, claims and foreground deletions,
-aggregated ClusterRoles, and what the caller adds (``controllers``) or schedules. Left out: validation of most built-in
-fields, defaults of most kinds, quotas.
+``kinds`` the built-in kinds. Controllers: finalizers of namespaces, CRDs, claims and foreground deletions, aggregated
+ClusterRoles, and what the caller adds (``controllers``) or schedules. Left out: most validation and defaults, quotas.
 """
 
 from __future__ import annotations
@@ -247,6 +246,7 @@ class Store:
         if refused:
             raise Refusal(422, "Invalid", f'{resource.qualified_kind} "{key[3]}" is invalid: {refused}')
         kinds.check_immutable(resource, key, current, item)
+        kinds.check_claim(key, current, item, self.objects)
         if len(json.dumps(item)) > LARGEST_OBJECT:
             raise Refusal(500, "", "etcdserver: request is too large")
         return self._write(resource, key, item, current, owned)
@@ -386,7 +386,7 @@ _ENVELOPE = ("apiVersion", "kind", "metadata")
 
 
 def _counted(keys: list[Key]) -> str:
-    found = [f"{key[1]}.{key[0]}" for key in keys]
+    found = [".".join(key[1::-1]) for key in keys]
     return ", ".join(f"{name} has {found.count(name)} resource instances" for name in dict.fromkeys(found))
 
 

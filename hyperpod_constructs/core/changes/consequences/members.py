@@ -10,9 +10,11 @@ from ...spec.base import Change
 from ...spec.groups import InstanceGroup, RestrictedInstanceGroup
 from ...spec.jobs import Job
 from ...spec.observability import Observability
-from ...spec.storage import Bucket, LustreFileSystem
+from ...spec.platform import Platform
+from ...spec.storage import Bucket, DataRepository, LustreFileSystem
 from ..edit import Edit, edit
 from .registry import Versions
+from .storage import second_link
 
 
 def added(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]:
@@ -21,6 +23,8 @@ def added(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]
     if ".taints[" in path and item.effect == "NoExecute":
         impact = "Kubernetes evicts every pod on these nodes that does not tolerate the taint"
         yield edit(path, Change.DRAINS, None, item, f'"{name}" is new', impact=impact)
+    elif isinstance(item, DataRepository) and item.bucket in _linked(versions, path):
+        yield second_link(path, None, item, f'"{name}" is new, and {item.bucket} is linked to another directory')
     else:
         yield edit(path, Change.IN_PLACE, None, item, f'"{name}" is new')
 
@@ -44,14 +48,7 @@ def removed(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edi
                    impact="quota, queue and permissions are deleted; its workloads are stopped",
                    advice="wait until its jobs have finished")  # fmt: skip
     elif ".data_repositories[" in path:
-        yield edit(
-            path,
-            Change.IN_PLACE,
-            item,
-            None,
-            message,
-            impact="the directory is no longer synchronized with S3; files are kept",
-        )
+        yield _link_removed(versions, path, item, message)
     elif ".taints[" in path or path.startswith(("eks.access", "acknowledge")):
         change = Change.NONE if path.startswith("acknowledge") else Change.IN_PLACE
         yield edit(path, change, item, None, message)
@@ -72,6 +69,26 @@ def addon_removed(versions: Versions, path: str, addon: object) -> Edit:
         impact = "its pods stop; its bucket of certificates is kept, outside of the stacks, and billed"
         return edit(path, Change.DRAINS, addon, None, message, impact=impact)
     return edit(path, Change.DRAINS, addon, None, message)
+
+
+def _link_removed(versions: Versions, path: str, item: DataRepository, message: str) -> Edit:
+    if _system(versions.new, path).removal == "destroy" and versions.new.allow_data_loss:
+        impact = "the association is deleted: the directory is no longer synchronized with S3; files are kept"
+        return edit(path, Change.IN_PLACE, item, None, message, impact=impact)
+    impact = "the association leaves the stack and is retained: FSx continues to synchronize the directory with S3"
+    advice = "to end it: `aws fsx delete-data-repository-association --association-id ID`"
+    return edit(path, Change.IN_PLACE, item, None, message, impact=impact, advice=advice)
+
+
+def _system(platform: Platform, path: str) -> LustreFileSystem:
+    return platform.storage.lustre[int(path.partition("[")[2].partition("]")[0])]
+
+
+def _linked(versions: Versions, path: str) -> set[str]:
+    """The buckets that the file system of a path was linked to."""
+    name = _system(versions.new, path).name
+    systems = (system for system in versions.old.storage.lustre if system.name == name)
+    return {link.bucket for system in systems for link in system.data_repositories}
 
 
 def _storage_removed(path: str, item: LustreFileSystem | Bucket, message: str) -> Edit:

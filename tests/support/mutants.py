@@ -1,9 +1,10 @@
 """`make mutants`: small faults are put into modules, one at a time, and the quick tests that run the line must fail.
 
-A fault (mutant) is a swapped comparison, a negated condition, another number or text, or a dropped statement. It is compiled
-into the module when a test process imports it; no file changes, so the assets of templates keep their hashes. First the
-tests of each module run once with tracing, then each mutant is met by the tests that reach its line, then survivors by all
-tests in the files of these. A mutant that survives is a test that is missing, or a fault that changes nothing.
+A fault (mutant) is a swapped comparison, a negated condition, another number or text, or a dropped statement. No file
+changes, so the assets of templates keep their hashes. The tests of all modules are collected once and run once with
+tracing. Then a process is forked for each mutant, and the tests that reach its line run in it (`mutants_fork.py`). A mutant
+outside of functions, and one that survives, is compiled into the module when another process imports it. If it survives
+this too, a test is missing, or the fault changes nothing.
 
 Our own, because the two maintained tools do not fit: cosmic-ray neither replaces texts nor drops statements, and runs one
 command for all mutants; mutmut 3 wraps functions in a copy of the project and forks, which a jsii process does not outlive.

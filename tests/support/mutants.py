@@ -197,7 +197,7 @@ def import_mutant(file: str, number: int) -> None:
     def get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
         return compiled(file, number) if self.get_filename(fullname) == str(ROOT / file) else unchanged(self, fullname)
 
-    SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
 
 
 def tests_of(file: str) -> list[str]:

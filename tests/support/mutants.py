@@ -265,17 +265,17 @@ def in_session(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) 
     return found
 
 
-def with_import(mutant: Mutant, tests: list[str], seconds: int) -> str:
-    """The verdict of tests that import the mutant."""
+def with_import(mutant: Mutant, tests: list[str], seconds: int, failing: list[str]) -> str:
+    """The verdict of tests that import the mutant; without those that fail anyway."""
     files = sorted({test.partition("::")[0] for test in tests})
     # so many tests as arguments are slower to collect than their files
     for chosen in (some_of(tests, mutant.file), tests if SOME < len(tests) < 200 else files, files):
-        code = run(chosen, seconds, mutant)
+        code = run([*chosen, *(f"--deselect={test}" for test in failing)], seconds, mutant)
         if code == NOT_FOUND and chosen is not files:
             continue  # the mutant changes the name of a test
         if code not in (PASSED, NO_TESTS):
             return "killed" if code is not None else "killed (no end)"
-        if chosen is not files and len(chosen) == len(tests):
+        if len(chosen) == len(tests) and in_function(mutant):
             break
     return "survived"
 
@@ -301,6 +301,8 @@ def modules(paths: list[str]) -> list[str]:
 def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) -> Iterator[tuple[Mutant, str]]:
     files = sorted({mutant.file for mutant in chosen})
     found = in_session(chosen, tests or sorted({test for file in files for test in tests_of(file)}), jobs, seconds)
+    for test in found["failing"]:
+        print(f"left out, since it fails without a mutant: {test}", file=sys.stderr, flush=True)
     again = []
     for mutant in chosen:
         verdict = found["verdicts"][mutant.name]
@@ -309,7 +311,9 @@ def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) ->
         else:
             yield mutant, verdict if verdict == "killed" else "survived (no test runs the line)"
     with ThreadPoolExecutor(jobs) as pool:
-        results = pool.map(lambda one: with_import(one, reaching(one, found["reached"][one.file]), seconds), again)
+        results = pool.map(
+            lambda one: with_import(one, reaching(one, found["reached"][one.file]), seconds, found["failing"]), again
+        )
         yield from zip(again, results, strict=True)
 
 

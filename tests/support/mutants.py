@@ -209,7 +209,7 @@ def tests_of(file: str) -> list[str]:
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["pytest", "hypothesis", "pydantic", "yaml", "jsonschema", "botocore.session"])
-OPTIONS = ["-q", "-x", "--assert", "plain", "-p", "no:cacheprovider", "-m", "not slow"]
+OPTIONS = ["-q", "-x", "--assert", "plain", "-p", "no:cacheprovider", "--snapshot-warn-unused", "-m", "not slow"]
 PASSED, NOT_FOUND, NO_TESTS = 0, 4, 5
 """Exit codes of pytest."""
 

@@ -33,17 +33,19 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 PACKAGE = "hyperpod_constructs/"
 TESTS = {  # the first that a module's path begins with; where none does, the tests of the same name
-    "core/checks/job": "tests/jobs tests/checks/test_messages.py",
-    "core/checks/": "tests/checks/test_messages.py tests/checks/test_families.py tests/checks/test_engine.py",
+    "core/checks/job": "tests/jobs tests/checks/test_messages.py tests/checks/test_reference.py",
+    "core/checks/": "tests/checks/test_messages.py tests/checks/test_reference.py tests/checks/test_families.py "
+    "tests/checks/test_engine.py",
     "core/changes/": "tests/test_changes.py tests/edits tests/cli/test_explain_diff_init.py",
     "core/config": "tests/test_config.py tests/checks/test_unreadable.py",
     "core/jobs/importing/": "tests/jobs/test_job_import.py",
     "core/jobs/": "tests/jobs",
     "core/network_plan": "tests/test_network_plan.py tests/checks/test_messages.py",
     "handlers/cluster/": "tests/cluster_guard",
-    "handlers/governance/": "tests/governance",
-    "handlers/grafana/": "tests/observability",
-    "handlers/": "tests/handlers",
+    "handlers/governance/": "tests/governance tests/ownership",
+    "handlers/grafana/": "tests/observability tests/ownership",
+    "handlers/lifecycle/": "tests/lifecycle",
+    "handlers/": "tests/handlers tests/ownership",
     "assembly/graph/": "tests/graph",
     "assembly/rehearsal/": "tests/rehearsal",
     "constructs/": "tests/constructs",

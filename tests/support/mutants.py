@@ -314,7 +314,10 @@ def verdicts(chosen: list[Mutant], tests: list[str], jobs: int, seconds: int) ->
             yield mutant, verdict if verdict == "killed" else "survived (no test runs the line)"
     with ThreadPoolExecutor(jobs) as pool:
         results = pool.map(
-            lambda one: with_import(one, reaching(one, found["reached"][one.file]), seconds, found["failing"]), again
+            lambda one: with_import(
+                one, reaching(one, found["reached"][one.file]) or tests_of(one.file), seconds, found["failing"]
+            ),
+            again,
         )
         yield from zip(again, results, strict=True)
 

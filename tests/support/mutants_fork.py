@@ -21,7 +21,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import pytest
-from mutants import ROOT, Mutant, compiled, reaching, some_of
+from mutants import ROOT, Mutant, compiled, in_function, reaching, some_of
 
 PLAN = json.loads(Path(os.environ["MUTANTS_PLAN"]).read_text())
 
@@ -40,7 +40,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             alone = [test for test in tests if test not in with_jsii]  # forks cannot share the process of jsii
             function = _function(mutant) if alone else None
             if function is None:
-                verdicts[mutant.name] = "import" if tests else "unreached"
+                verdicts[mutant.name] = "import" if tests or not in_function(mutant) else "unreached"
                 continue
             running[_forked(session, lambda: _attempt(session, mutant, *function, alone))] = mutant, time.monotonic()  # noqa: B023
         for pid, (mutant, begun) in list(running.items()):

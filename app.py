@@ -5,11 +5,7 @@ The config is `-c config=PATH` (several: comma-separated), else the environment 
 `hyperpod.yaml`. Run by the CDK CLI (`npx cdk synth`) or directly (`python app.py`), with the same result.
 """
 
-import gc
-import sys
-
-from hyperpod_constructs.assembly.synth import main
+from hyperpod_constructs.assembly.synth import run
 
 if __name__ == "__main__":
-    gc.disable()  # a short process: looking for garbage in what aws_cdk defines takes a twentieth of its time
-    sys.exit(main())
+    run()

@@ -94,7 +94,8 @@ def table(title: str, cases: Sequence[Case], times: Mapping[str, Times]) -> None
         line = f"  {case.name:{width}}  {seen.median:7.3f} [{min(seen.wall):.3f}-{max(seen.wall):.3f}]"
         line += f"  cpu {statistics.median(seen.cpu):6.3f}"
         if case.floor:
-            line += f"  {seen.median / times[case.floor].median:5.2f} x {case.floor}"
+            cpu = statistics.median(seen.cpu) / statistics.median(times[case.floor].cpu)
+            line += f"  {seen.median / times[case.floor].median:5.2f} (CPU {cpu:.2f}) x {case.floor}"
             line += f" (aim: at most {case.aim:g})" if case.aim else ""
         print(line)
 

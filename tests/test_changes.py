@@ -206,3 +206,41 @@ def test_an_addon_that_goes_is_told_with_those_that_came_along() -> None:
     assert {edit.path for edit in found} == {"addons.training_operator", "addons.cert_manager"}
     assert {edit.change for edit in found} == {Change.DRAINS}
     assert "anything that depends on it stops" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("addon", "allowed", "change", "impact"),
+    [
+        ({"observability": {}}, False, Change.DRAINS, "its Prometheus workspace is kept, outside of the stacks"),
+        ({"observability": {"retain_workspace": False}}, False, Change.DRAINS, "its Prometheus workspace is kept"),
+        (
+            {"observability": {"retain_workspace": False}},
+            True,
+            Change.LOSES_DATA,
+            "its Prometheus workspace is deleted with its metrics",
+        ),
+        (
+            {"observability": {"workspace_arn": "arn:aws:aps:us-west-2:111122223333:workspace/ws-0123"}},
+            True,
+            Change.DRAINS,
+            "nodes or pods are restarted",
+        ),
+        ({"inference_operator": {}}, True, Change.DRAINS, "its bucket of certificates is kept"),
+        ({"inference_operator": {"tls_bucket_name": "theirs"}}, True, Change.DRAINS, "nodes or pods are restarted"),
+    ],
+)
+def test_what_becomes_of_an_addons_data_is_told(
+    addon: dict[str, Any], allowed: bool, change: Change, impact: str
+) -> None:
+    old = platform(addons=Addons.model_validate(addon), allow_data_loss=allowed)
+    (name,) = addon
+    [edit] = [each for each in edits(old, platform(allow_data_loss=allowed)) if each.path == f"addons.{name}"]
+    assert edit.change is change
+    assert impact in edit.impact
+
+
+def test_a_private_endpoint_takes_access_from_clients_outside() -> None:
+    found = edits(platform(), platform(eks={"endpoint_access": "private"}))
+    [edit] = [each for each in found if each.path == "eks.endpoint_access"]
+    assert edit.change is Change.IN_PLACE
+    assert edit.impact.startswith("kubectl and other clients outside of the VPC lose access")

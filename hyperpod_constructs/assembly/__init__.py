@@ -1,1 +1,1 @@
-"""What is made of a whole app: stacks, synthesis, the proof of the deploy order, reviews of templates."""
+"""Operations on a whole app: stacks, synthesis, the proof of the deployment order, reviews of templates."""

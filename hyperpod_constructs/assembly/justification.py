@@ -1,4 +1,4 @@
-"""What a row about accepted findings of cdk-nag says."""
+"""The fields of a row about accepted findings of cdk-nag."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Justified:
 
     Attributes:
         rule: such as `AwsSolutions-IAM5`.
-        made_by: class of the construct that makes the resource.
-        below: path of the resource below that construct, a regular expression for the whole of it.
-        reason: why that is as it should be.
-        finding: what the rule found, a regular expression for the whole of it; empty where the rule says nothing more.
+        made_by: class of the construct that creates the resource.
+        below: path of the resource below that construct, a regular expression that matches all of it.
+        reason: why the finding is accepted.
+        finding: the detail of the finding, a regular expression that matches all of it; empty if the rule has no detail.
         actions: the only actions that statements on the resource `*` may have; required for that finding.
-        sibling: the resource is made beside the construct, under an id that begins with the construct's.
+        sibling: the resource is created next to the construct, under an id that begins with the construct's.
     """
 
     rule: str
@@ -36,13 +36,15 @@ class Justified:
     used: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a row that takes every statement on `*`.
+        """Reject a row that accepts every statement on `*`.
 
         Raises:
             ValueError: the finding may be the resource `*`, and no actions are named.
         """
         if self.rule == IAM5 and re.fullmatch(self.finding, "Resource::*") and not self.actions:
-            raise ValueError(f"{self.made_by.__name__}/{self.below}: name the actions that may be on any resource")
+            raise ValueError(
+                f"{self.made_by.__name__}/{self.below}: list the actions that are accepted on any resource"
+            )
 
 
 def actions_of(role: str, *groups: str) -> frozenset[str]:
@@ -52,7 +54,7 @@ def actions_of(role: str, *groups: str) -> frozenset[str]:
 
 
 def describing() -> frozenset[str]:
-    """The actions of an execution role that look something up, for which no resource can be named."""
+    """Return the actions of an execution role that only look up, which do not support resource-level permissions."""
     looked_up = {action for action in catalog.role("execution").actions["network"] if action.startswith("ec2:Describe")}
     others = actions_of("execution", "network_identity", "fsx", "rolling_update_alarms")
     return frozenset({*looked_up, *others, "ecr:GetAuthorizationToken"})

@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that are accepted, each with the construct that makes it, what is found, and a reason."""
+"""Accepted findings of cdk-nag, each with the construct that creates the resource, the detail, and a reason."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         custom_resources.Provider,
         r"framework-\w+/ServiceRole/Resource",
         "service-role/AWSLambdaBasicExecutionRole",
-        "CDK gives its functions this policy, to write their logs",
+        "CDK attaches this policy to its functions, so that they can write logs",
     ),
     Justified(
         _IAM5,
@@ -66,32 +66,32 @@ JUSTIFIED: tuple[Justified, ...] = (
         "AwsSolutions-SF1",
         custom_resources.Provider,
         "waiter-state-machine/Resource",
-        "CDK's waiter logs its errors; each of its polls is no event",
+        "CDK's waiter logs its errors; a poll is not an event",
     ),
     Justified(
         "AwsSolutions-SF2",
         custom_resources.Provider,
         "waiter-state-machine/Resource",
-        "CDK's waiter is a poll of one function: nothing to trace",
+        "CDK's waiter polls one function: a trace adds nothing",
     ),
     _managed(
         Stack,
         rf"{_CALL}/ServiceRole/Resource",
         "service-role/AWSLambdaBasicExecutionRole",
-        "CDK gives its functions this policy, to write their logs",
+        "CDK attaches this policy to its functions, so that they can write logs",
     ),
-    Justified("AwsSolutions-L1", Stack, rf"{_CALL}/Resource", "the runtime of CDK's own function is CDK's choice"),
+    Justified("AwsSolutions-L1", Stack, rf"{_CALL}/Resource", "CDK chooses the runtime of its own function"),
     _managed(
         Stack,
         rf"{_RETENTION}/ServiceRole/Resource",
         "service-role/AWSLambdaBasicExecutionRole",
-        "CDK gives its functions this policy, to write their logs",
+        "CDK attaches this policy to its functions, so that they can write logs",
     ),
     Justified(
         _IAM5,
         Stack,
         rf"{_RETENTION}/ServiceRole/DefaultPolicy/Resource",
-        "CDK's function sets the retention of log groups that services make",
+        "CDK's function sets the retention of log groups that services create",
         r"Resource::\*",
         frozenset({"logs:DeleteRetentionPolicy", "logs:PutRetentionPolicy"}),
     ),
@@ -99,12 +99,12 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         custom_resources.AwsCustomResource,
         "CustomResourcePolicy/Resource",
-        "looking up a subnet takes no resource",
+        "looking up a subnet does not support resource-level permissions",
         r"Resource::\*",
         frozenset({"ec2:DescribeSubnets"}),
     ),
-    # roles that have to have AWS's own policies
-    _managed(HyperPodEks, "Cluster/Role/Resource", "AmazonEKSClusterPolicy", "EKS asks for this policy"),
+    # roles that require AWS managed policies
+    _managed(HyperPodEks, "Cluster/Role/Resource", "AmazonEKSClusterPolicy", "EKS requires this policy"),
     _managed(
         ExecutionRoles,
         r"[^/]+/Resource",
@@ -124,19 +124,26 @@ JUSTIFIED: tuple[Justified, ...] = (
         SpacesAddon,
         "ControllerRole/Resource",
         "AmazonSageMakerSpacesControllerPolicy",
-        "made by AWS for the add-on's controller",
+        "AWS managed policy for the add-on's controller",
     ),
     _managed(
-        SpacesAddon, "RouterRole/Resource", "AmazonSageMakerSpacesRouterPolicy", "made by AWS for the add-on's router"
+        SpacesAddon,
+        "RouterRole/Resource",
+        "AmazonSageMakerSpacesRouterPolicy",
+        "AWS managed policy for the add-on's router",
     ),
-    _managed(EbsCsiAddon, "Role/Resource", "service-role/AmazonEBSCSIDriverPolicy", "made by AWS for the driver"),
-    _managed(CloudWatchObservabilityAddon, "Role/Resource", "CloudWatchAgentServerPolicy", "made by AWS for the agent"),
+    _managed(
+        EbsCsiAddon, "Role/Resource", "service-role/AmazonEBSCSIDriverPolicy", "AWS managed policy for the driver"
+    ),
+    _managed(
+        CloudWatchObservabilityAddon, "Role/Resource", "CloudWatchAgentServerPolicy", "AWS managed policy for the agent"
+    ),
     # nodes
     Justified(
         _IAM5,
         ExecutionRoles,
         _NODES,
-        "interfaces get their ids when they are made; what is done with one is held to the VPC by a condition",
+        "interfaces get their ids on creation; a condition limits actions on them to the VPC",
         rf"{_ARN}:ec2:{_OWN}:network-interface/\*",
     ),
     Justified(
@@ -150,7 +157,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         ExecutionRoles,
         _NODES,
-        "IAM defines no resource for these actions; alarms of rolling updates, for which it does, are described only",
+        "IAM defines no resource for these actions; alarms of rolling updates, for which it does, are read only",
         r"Resource::\*",
         describing(),
     ),
@@ -158,7 +165,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         ExecutionRoles,
         _NODES,
-        "images of the service are in accounts of the service, by region; they are pulled only",
+        "images of the service are in accounts of the service, which differ by region; access is pull only",
         rf"{_ARN}:ecr:\*:\*:repository/\*",
     ),
     Justified(_IAM5, ExecutionRoles, _NODES, "what CDK grants on one bucket: scripts, storage", _S3),
@@ -180,50 +187,53 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         ExecutionRoles,
         _NODES,
-        "reward functions and queues have a word in their names; functions of the deployment are excepted by their tag",
+        "the names of reward functions and queues contain a given word; a tag excludes functions of the deployment",
         rf"{_ARN}:(?:lambda:{_OWN}:function|sqs:{_OWN}):\*SageMaker\*",
     ),
     Justified(
         _IAM5,
         ExecutionRoles,
         _NODES,
-        "access points and buckets of the service for gated recipes, by region; they are read only",
+        "access points and buckets of the service for gated recipes, which differ by region; access is read only",
         rf"{_ARN}:s3:(?:\*:\d+:accesspoint/|::)advanced-model-customization-recipes[\w-]*\*/\*",
     ),
     Justified(
         _IAM5,
         ExecutionRoles,
         _NODES,
-        "any HyperPod cluster of the account: the cluster comes after its roles",
+        "any HyperPod cluster of the account: the cluster depends on its roles, so its ARN is unknown",
         rf"{_ARN}:sagemaker:{_OWN}:cluster/\*",
     ),
     Justified(
         _IAM5,
         HyperPodCluster,
         f"Cluster{_ROLE}",
-        "any HyperPod cluster of the role's own account: the cluster comes after its role",
+        "any HyperPod cluster of the role's own account: the cluster depends on its role, so its ARN is unknown",
         rf"{_ARN}:sagemaker:{_OWN}:cluster/\*",
     ),
-    # functions of ours
+    # functions of this library
     Justified(
         _IAM5,
         KubernetesProvider,
         rf"(?:Wait)?{_ROLE}",
-        "any HyperPod cluster, read-only: it comes after this stack",
+        "any HyperPod cluster, read only: the cluster depends on this stack, so its ARN is unknown",
         rf"{_ARN}:sagemaker:{_OWN}:cluster/\*",
     ),
     Justified(
         _IAM5,
         KubernetesProvider,
         rf"(?:Wait)?{_ROLE}",
-        "any add-on of one EKS cluster, read-only",
+        "any add-on of one EKS cluster, read only",
         rf"{_ARN}:eks:{_OWN}:addon/[^*]+/\*",
     ),
     Justified(
         _IAM5,
         KubernetesProvider,
         rf"(?:Wait)?{_ROLE}",
-        "Lambda demands these for functions in a VPC before it makes their interfaces, and documents them on any resource",
+        (
+            "Lambda requires these for functions in a VPC before it creates their interfaces, and documents "
+            "them on any resource"
+        ),
         r"Resource::\*",
         frozenset(VPC_ACTIONS),
     ),
@@ -231,7 +241,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         HelmRelease,
         "ChartAccess/Resource",
-        "IAM defines no resource for a token of ECR",
+        "IAM defines no resource for an authorization token of ECR",
         r"Resource::\*",
         frozenset({"ecr:GetAuthorizationToken"}),
     ),
@@ -239,7 +249,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         ClusterGuard,
         _ROLE,
-        "any HyperPod cluster, read-only: the guard comes before this one",
+        "any HyperPod cluster, read only: the cluster depends on the guard, so its ARN is unknown",
         rf"{_ARN}:sagemaker:{_OWN}:cluster/\*",
     ),
     Justified(
@@ -263,7 +273,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         InferenceOperatorAccess,
         f"Keda{_ROLE}",
-        "which metrics of CloudWatch are read is written in each scaler; they are read only",
+        "each scaler names the CloudWatch metrics that it reads; access is read only",
         r"Resource::\*",
         actions_of("keda", "metrics"),
     ),
@@ -278,8 +288,8 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         InferenceOperatorAccess,
         f"LoadBalancer{_ROLE}",
-        "the controller's own policy: what it makes gets its tag and is changed by its tag; listeners, ingress rules of "
-        "security groups, certificates and firewalls are not held to the tag",
+        "the controller's own policy: resources that it creates get its tag, and changes require the tag, "
+        "except for listeners, ingress rules of security groups, certificates and firewalls",
         r"Resource::\*",
         UNRESTRICTED,
     ),
@@ -287,7 +297,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         InferenceOperatorAccess,
         f"LoadBalancer{_ROLE}",
-        "the controller's own policy: names are made up by the controller",
+        "the controller's own policy: the controller generates the names",
         rf"{_ARN}:(?:ec2:{_OWN}:security-group/\*|elasticloadbalancing:{_OWN}:"
         r"(?:targetgroup/\*/\*|loadbalancer/(?:app|net)/\*/\*|listener(?:-rule)?/(?:app|net)/\*/\*/\*))",
     ),
@@ -296,7 +306,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         InferenceOperatorAccess,
         _ROLE,
-        "certificates get their ids when the operator makes them; tags are added only",
+        "certificates get their ids when the operator creates them; the permission only adds tags",
         rf"{_ARN}:acm:{_OWN}:certificate/\*",
     ),
     Justified(
@@ -316,7 +326,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         GovernanceProvider,
         _ROLE,
-        "the service makes up the ids of quotas and scheduler configs",
+        "the service generates the ids of quotas and scheduler configs",
         rf"{_ARN}:sagemaker:{_OWN}:(?:compute-quota|cluster-scheduler-config)/\*",
     ),
     Justified(
@@ -338,7 +348,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         ObservabilityAddon,
         _ROLE,
-        "results of queries are read by ids that only who starts the query knows",
+        "query results are read by ids that only the caller who starts the query knows",
         r"Resource::\*",
         actions_of("observability", "log_queries"),
     ),
@@ -346,14 +356,14 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         ObservabilityAddon,
         _ROLE,
-        "log groups of HyperPod clusters have ids of the service",
+        "names of the log groups of HyperPod clusters contain ids of the service",
         rf"{_ARN}:logs:{_OWN}:log-group:/aws/sagemaker/Clusters/\*",
     ),
     Justified(
         _IAM5,
         ManagedGrafana,
         _ROLE,
-        "metrics, alarms, tags and results of queries, which ones is the user's choice in Grafana; they are read only",
+        "users choose metrics, alarms, tags and query results in Grafana; access is read only",
         r"Resource::\*",
         actions_of("grafana", "cloudwatch", "log_queries", "tags") | {"aps:ListWorkspaces", "logs:DescribeLogGroups"},
     ),
@@ -361,7 +371,7 @@ JUSTIFIED: tuple[Justified, ...] = (
         _IAM5,
         ManagedGrafana,
         _ROLE,
-        "log groups of HyperPod clusters have ids of the service",
+        "names of the log groups of HyperPod clusters contain ids of the service",
         rf"{_ARN}:logs:{_OWN}:log-group:/aws/sagemaker/Clusters/\*",
     ),
     # choices of the config
@@ -372,16 +382,16 @@ JUSTIFIED: tuple[Justified, ...] = (
         "what CDK grants for writing objects, below one prefix of one bucket",
         r"Action::(?:s3:Abort|kms:ReEncrypt|kms:GenerateDataKey)\*|Resource::(?:<\w+\.Arn>|[^*]+:s3:::[^*]+)/lifecycle/\*",
     ),
-    Justified("AwsSolutions-S1", LifecycleScripts, "Bucket/Resource", "an access log needs a bucket of its own"),
+    Justified("AwsSolutions-S1", LifecycleScripts, "Bucket/Resource", "access logs require another bucket"),
+    Justified("AwsSolutions-S1", InferenceOperatorAccess, "TlsBucket/Resource", "access logs require another bucket"),
     Justified(
-        "AwsSolutions-S1", InferenceOperatorAccess, "TlsBucket/Resource", "an access log needs a bucket of its own"
+        "AwsSolutions-VPC7", HyperPodNetwork, "Vpc", "`network.flow_logs` enables flow logs, which are billed by volume"
     ),
-    Justified("AwsSolutions-VPC7", HyperPodNetwork, "Vpc", "`network.flow_logs` is a switch: flow logs cost by volume"),
     Justified(
         "AwsSolutions-EKS1",
         HyperPodEks,
         "Cluster/Resource",
-        "`eks.endpoint_access` is a choice of the config; an endpoint that is open to everybody is finding HP212",
+        "`eks.endpoint_access` is set by the config; an endpoint that is open to any IP address is finding HP212",
     ),
 )
-"""What a platform of ours is known to have; a test keeps every row in use."""
+"""The accepted findings of a platform; a test checks that every row is used."""

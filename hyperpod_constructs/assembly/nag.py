@@ -1,8 +1,8 @@
-"""cdk-nag's AwsSolutions rules over a platform, with the findings that are as they should be explained and taken out.
+"""cdk-nag's AwsSolutions rules for a platform, without the findings that have an accepted reason.
 
-cdk-nag wants every single finding acknowledged by an id that has logical ids in it, which nobody can write down ahead. Here
-a finding is accepted by rule, by the class of the construct that makes the resource, and by what was found, each with its
-reason; everything else fails the synth.
+cdk-nag requires an acknowledgement for every single finding, by an id that contains logical ids, which cannot be written
+in advance. Here a finding is accepted by rule, by the class of the construct that creates the resource, and by the
+detail, each with its reason; every other finding fails the synthesis.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class JustifiedNag:
 
     Args:
         scope: the app or stage.
-        more: what your own app accepts besides.
+        more: further findings that your own app accepts.
     """
 
     def __init__(self, scope: IConstruct, *, more: Sequence[Justified] = ()) -> None:
@@ -64,7 +64,7 @@ class JustifiedNag:
         return None
 
     def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
-        """Findings that nothing justifies, as CDK's report."""
+        """Return findings without an accepted reason, as CDK's report."""
         violations = [
             PolicyViolation(
                 rule_name=rule_name,
@@ -77,7 +77,7 @@ class JustifiedNag:
         return PolicyValidationPluginReport(success=not violations, violations=violations)
 
     def findings(self) -> list[str]:
-        """Findings that nothing justifies, one line each."""
+        """Return findings without an accepted reason, one line each."""
         return [f"{rule_name} at {path}: {description}" for rule_name, path, description, _ in self._unjustified()]
 
     def _unjustified(self) -> Iterator[tuple[str, str, str, str | None]]:
@@ -118,7 +118,7 @@ class JustifiedNag:
 
 
 def _paths_below(resource: IConstruct, justified: Justified) -> Iterator[str]:
-    """Paths of a resource below the constructs of the class that can have made it: the innermost, or one beside it."""
+    """Return paths of a resource below constructs of the class that can have created it: the innermost, or a sibling."""
     path = resource.node.path
     for scope in reversed(resource.node.scopes):
         if justified.sibling:
@@ -131,7 +131,7 @@ def _paths_below(resource: IConstruct, justified: Justified) -> Iterator[str]:
 
 
 def actions_on_any_resource(resource: IConstruct) -> set[str]:
-    """The actions that a role's or policy's statements allow on the resource `*`."""
+    """Return the actions that a role's or policy's statements allow on the resource `*`."""
     return {
         action
         for statement in statements_of(resource)
@@ -141,7 +141,7 @@ def actions_on_any_resource(resource: IConstruct) -> set[str]:
 
 
 def statements_of(resource: IConstruct) -> list[dict[str, Any]]:
-    """The statements of an IAM policy, or of a role's inline policies, as the template has them."""
+    """Return the statements of an IAM policy, or of a role's inline policies, as in the template."""
     documents: list[Any] = []
     if isinstance(resource, iam.CfnPolicy | iam.CfnManagedPolicy):
         documents = [Stack.of(resource).resolve(resource.policy_document)]
@@ -157,7 +157,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def _eks_violations(cluster: eks_v2.CfnCluster) -> Iterator[tuple[str, str, str, str | None]]:
-    """The findings about a cluster of `aws_eks_v2`, whose class cdk-nag does not know: its rules see an older copy."""
+    """Return findings about a cluster of `aws_eks_v2`, a class that cdk-nag does not know: its rules get an older copy."""
     from cdk_nag import AwsSolutionsChecks
 
     resolved = Stack.of(cluster).resolve

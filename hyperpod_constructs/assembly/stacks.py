@@ -7,7 +7,6 @@ from constructs import Construct, IConstruct
 
 from ..constructs.platform import HyperPodPlatform, Scopes
 from ..constructs.validation import CHECKED, ensure_place
-from ..core.checks import Context, ensure
 from ..core.spec import Platform
 from ..core.stack_names import PLATFORM_TAG
 
@@ -18,32 +17,32 @@ STACKS = {
     "Addons": "add-ons that need nodes",
     "Jobs": "training jobs",
 }
-"""Stack id to what it holds, in the order of deployment."""
+"""Stack id to its contents, in the order of deployment."""
 
 
 def platform_stacks(
     scope: Construct, platform: Platform, *, prefix: str = "", name: str | None = None
 ) -> HyperPodPlatform:
-    """Make the stacks of a platform under an app or a stage.
+    """Create the stacks of a platform in an app or a stage.
 
     References between stacks are exports (a feature flag in cdk.json), so that CloudFormation refuses to delete a network
     or an EKS cluster in use. All stacks exist whatever the config says, so that what an edit removes from a stack is
-    removed by the next deployment: a stack that leaves the app stays deployed as it is. Only an existing network to which
-    nothing is added has no stack, where the EKS cluster exists as well; a new one depends on the network's stack.
+    deleted by the next deployment: a stack that is removed from the app stays deployed. The exception is an existing
+    network without additions, which has no stack if the EKS cluster also exists; a new one depends on the network's
+    stack.
 
     Args:
-        scope: an app or a stage, whose region and account must not be others than the platform's.
+        scope: an app or a stage, whose region and account must match the platform's.
         platform: the platform.
-        prefix: beginning of the construct ids of the stacks.
-        name: name of the platform, with which the names of its stacks and clusters begin. Default: its own; in a stage the
-            stage's name comes before it, so that a platform can be in several stages of one account.
+        prefix: prefix of the construct ids of the stacks.
+        name: name of the platform, the prefix of the names of its stacks and clusters. Default: the platform's own name;
+            in a stage, prefixed with the stage's name, so that a platform can be in several stages of one account.
 
     Raises:
-        InvalidSpec: the platform has errors, or is not in the place of the stage.
+        InvalidSpec: the platform has errors, or does not match the region or account of the stage.
     """
     ensure_place(platform, [scope])
     platform = platform.model_copy(update={"name": name or _name_in(scope, platform.name)})
-    ensure(Context.of(platform))
     environment = Environment(account=platform.account, region=platform.region)
     stacks = {
         name: Stack(
@@ -52,7 +51,7 @@ def platform_stacks(
             stack_name=f"{platform.name}-{name}",
             description=f"HyperPod platform {platform.name}: {holds}",
             env=environment,
-            tags={PLATFORM_TAG: platform.name},  # `Tags.of` below reaches resources only (explicitStackTags)
+            tags={PLATFORM_TAG: platform.name},  # `Tags.of` below applies to resources only (explicitStackTags)
         )
         for name, holds in STACKS.items()
     }
@@ -76,12 +75,12 @@ def platform_stacks(
             if stack is stacks["Network"] and platform.eks.existing:
                 scope.node.try_remove_child(stack.node.id)
             else:
-                CfnWaitConditionHandle(stack, "Empty")  # CloudFormation requires a resource; this one makes nothing
+                CfnWaitConditionHandle(stack, "Empty")  # CloudFormation requires a resource; this one creates nothing
     return made
 
 
 def _name_in(scope: Construct, name: str) -> str:
-    """A platform's name in a stage."""
+    """Return a platform's name in a stage."""
     stage = scope if isinstance(scope, Stage) else Stage.of(scope)
     within = stage.stage_name if stage is not None else ""
     return name if not within or f"{name}-".startswith(f"{within}-") else f"{within}-{name}"

@@ -1,4 +1,4 @@
-"""Every IAM statement of an app that has `*` in an action or a resource, with who makes it and why."""
+"""Every IAM statement of an app with `*` in an action or a resource, with its construct and reason."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Wildcard:
     """One statement, the same for all apps that have it.
 
     Attributes:
-        made_by: class of the construct that makes it.
+        made_by: class of the construct that creates it.
         actions: its actions.
-        resources: its resources, with names and ids of single resources left out.
+        resources: its resources, without names and ids of single resources.
         condition: keys of its condition.
     """
 
@@ -34,7 +34,7 @@ class Wildcard:
 
 
 def wildcards(scope: IConstruct) -> Iterator[Wildcard]:
-    """The statements of every role and policy in a construct tree that allow something with `*`."""
+    """Return the statements of every role and policy in a construct tree that allow something with `*`."""
     for construct in scope.node.find_all():
         if isinstance(construct, iam.CfnPolicy | iam.CfnManagedPolicy | iam.CfnRole):
             maker = _maker(construct)
@@ -64,7 +64,7 @@ def _maker(construct: IConstruct) -> str:
 
 
 def _text(resource: Any) -> str:
-    """A resource in words: references as what they refer to, without ids."""
+    """Return a resource as text: references as what they refer to, without ids."""
     if isinstance(resource, str):
         return re.sub(r"(?<=arn:aws:s3:::)[\w-]+", "BUCKET", resource)
     if isinstance(resource, Mapping):
@@ -78,7 +78,7 @@ def _text(resource: Any) -> str:
 
 
 def normalized(found: Iterable[Wildcard], regions: Iterable[str]) -> list[Wildcard]:
-    """The statements, each once, with the regions of the apps left out."""
+    """Return the statements, each once, without the regions of the apps."""
     pattern = re.compile("|".join(map(re.escape, sorted(regions))))
     return sorted(
         {
@@ -94,7 +94,7 @@ def normalized(found: Iterable[Wildcard], regions: Iterable[str]) -> list[Wildca
 
 
 def reasons(wildcard: Wildcard) -> list[str]:
-    """Why the statement is as it is: the reasons of the accepted findings of cdk-nag that it leads to."""
+    """Return the reasons of the accepted findings of cdk-nag that the statement causes."""
     texts = [f"Action::{action}" for action in wildcard.actions if "*" in action]
     texts += [f"Resource::{resource}" for resource in wildcard.resources if "*" in resource]
     found: dict[str, None] = {}
@@ -114,7 +114,7 @@ def reasons(wildcard: Wildcard) -> list[str]:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    """Whether a row's pattern fits a resource as it is written here."""
+    """Whether a row's pattern matches a resource as it is written here."""
     as_nag = (
         text.replace("ACCOUNT", "<AWS::AccountId>")
         .replace("REGION", "us-east-1")

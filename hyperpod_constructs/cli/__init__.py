@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from ..core.process import end
 from .lazy import Commands, LazyGroup
-from .process import end
 
 # pydantic searches every installed package for plugins; we use none, and the search takes longer than our own modules
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

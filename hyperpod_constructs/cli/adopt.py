@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -152,18 +153,21 @@ def _text(made: Adoption, proof: Proof, folder: Path, config: Path) -> str:
     for stack in made.stacks():
         if stack == made.owner:  # imported already
             continue
-        path = folder / stack
+        path, name = folder / stack, quote(stack)
         steps += [
-            f"aws cloudformation create-change-set --stack-name {stack} --change-set-name adopt --change-set-type IMPORT "
-            f"--template-body file://{path}.import.json --resources-to-import file://{path}.resources.json",
-            f"aws cloudformation wait change-set-create-complete --stack-name {stack} --change-set-name adopt",
-            f"aws cloudformation execute-change-set --stack-name {stack} --change-set-name adopt",
-            f"aws cloudformation wait stack-import-complete --stack-name {stack}",
+            f"aws cloudformation create-change-set --stack-name {name} --change-set-name adopt --change-set-type IMPORT "
+            f"--template-body {quote(f'file://{path}.import.json')} "
+            f"--resources-to-import {quote(f'file://{path}.resources.json')}",
+            f"aws cloudformation wait change-set-create-complete --stack-name {name} --change-set-name adopt",
+            f"aws cloudformation execute-change-set --stack-name {name} --change-set-name adopt",
+            f"aws cloudformation wait stack-import-complete --stack-name {name}",
         ]
         if made.mapping(stack) is not None:
-            steps.append(f"(or, instead of the last four: cdk import {stack} --resource-mapping {path}.mapping.json)")
+            mapping = quote(f"{path}.mapping.json")
+            steps.append(f"(or, instead of the last four: cdk import {name} --resource-mapping {mapping})")
+    file = quote(str(config))
     steps.append(
-        f"hyperpod adopt {config}: check that nothing is replaced; then hyperpod preflight {config} and cdk deploy"
+        f"hyperpod adopt {file}: check that nothing is replaced; then hyperpod preflight {file} and cdk deploy"
     )
     return "\n".join(map(readable, [*lines, *(f"  {number}. {step}" for number, step in enumerate(steps, 1))]))
 

@@ -102,6 +102,10 @@ def _lines(found: Sequence[Edit], ours: Sequence[Edit], played: Deployment) -> l
     from ..core.terminal import paragraph
 
     lines = [paragraph(str(edit)) for edit in found]
+    if not found and not ours and not played.changes_nothing:
+        lines.append(
+            "no differences between the configs with their defaults; the deployment updates resources in place"
+        )
     if found and ours:
         lines += ["", "CloudFormation:"]
     lines += [paragraph(str(edit)) for edit in ours[:_SHOWN]]

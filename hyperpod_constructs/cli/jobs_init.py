@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -40,7 +41,7 @@ def init(file: Path, force: bool, **parameters: Any) -> None:
         file.write_text(_HEAD.format(file=file) + _body({**start, **data}), encoding="utf-8")
     except OSError as problem:
         raise click.ClickException(f"{file} cannot be written: {problem.strerror}") from problem
-    click.echo(f"wrote {file}; next: hyperpod jobs render {file}")
+    click.echo(f"wrote {file}; next: hyperpod jobs render {quote(str(file))}")
 
 
 def _has_share(data: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from . import checks
@@ -195,7 +196,8 @@ def _folders(platform: Platform | None, document: Document) -> Iterator[Finding]
         message = f"there is no file {file} in the folder {source}" if exists else f"no folder {source}"
         cure = ""
         if path == "dependencies.chart.path" and not exists:
-            cure = f"Create it: `hyperpod chart vendor --config {document.file} {source}`, or correct the path."
+            command = f"hyperpod chart vendor --config {quote(str(document.file))} {quote(source)}"
+            cure = f"Create it: `{command}`, or correct the path."
         yield document.located(Finding(rule="HP002", severity=Severity.ERROR, path=path, message=message, cure=cure))
 
 

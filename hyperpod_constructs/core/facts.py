@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from .catalog import _files, suggest
@@ -121,7 +122,9 @@ def _read(folder: str | None) -> dict[str, Any]:
         return {}
     found = sorted(Path(folder).glob("*.json")) if Path(folder).is_dir() else []
     if not found:
-        raise InvalidFacts(f"no facts in the folder {folder}; `hyperpod catalog refresh --into {folder}` writes them")
+        raise InvalidFacts(
+            f"no facts in the folder {folder}; `hyperpod catalog refresh --into {quote(folder)}` writes them"
+        )
     read: dict[str, Any] = {}
     for file in found:
         if file.stem not in _files.names():

@@ -140,6 +140,11 @@ WRONG: list[tuple[str, Any]] = [
         (f"cluster.properties.{name}", value)
         for name, value in (("NodeRecover", "None"), ("NodeRecovery", "Manual"), ("TieredStorageConfg", {}), ("Tags", {}))
     ),
+    ("cluster.instance_groups[1].properties.InstanceCount", "three"),
+    ("cluster.instance_groups[1].properties.ThreadsPerCore", "two"),
+    ("cluster.instance_groups[1].labels", {"a" * 64: "x"}),
+    ("cluster.instance_groups[1].labels", {"example.com/" + "a" * 64: "x"}),
+    ("cluster.instance_groups[1].taints", [{"key": "a" * 64, "effect": "NoSchedule"}]),
     ("storage.buckets[0].namespaces[0]", "My_NS"),
     ("storage.lustre[0].name", "My_Data"),
     ("storage.lustre[0].data_repositories[1]", {"bucket": "s3://inputs/raw/", "path": "/other"}),
@@ -315,6 +320,9 @@ def test_values_that_the_chart_does_not_read_are_told(
     ],
 )
 def test_selectors_that_no_group_satisfies_are_told(selector: dict[str, str], told: bool, tmp_path: Path) -> None:
+    job = {"name": "train", "image": "registry/train:v1", "nodes": 1, "node_selector": selector}
+    found = [each.path for each in found_in({**RICH, "jobs": [job]}, tmp_path) if each.rule == "HP752"]
+    assert found == (["jobs[0].node_selector"] if told else [])
     for path in ("addons.training_operator.node_selector", "addons.cert_manager.configuration.nodeSelector"):
         found = [each.path for each in found_in(changed(path, selector), tmp_path) if each.rule == "HP516"]
         assert found == ([path] if told else [])

@@ -224,10 +224,23 @@ def test_the_efa_preset_is_for_several_nodes_and_gives_way_to_what_is_stated():
 
 def test_tokens_pass_untouched():
     token = "${Token[AWS.AccountId.4]}.dkr.ecr/a"
-    manifest = compile_job(Job(name="a", image=token, env={"A": token}, service_account=token, team=token))
+    job = Job(name="a", image=token, env={"A": token}, service_account=token, team=token, on_change="replace")
+    manifest = compile_job(job)
     assert main_container(manifest)["image"] == token
     assert pod_templates(manifest)[0]["spec"]["serviceAccountName"] == token
     assert manifest["metadata"]["namespace"] == f"hyperpod-ns-{token}"
+
+
+def test_a_hashed_name_does_not_come_from_the_number_of_a_token():
+    with pytest.raises(ValueError, match=r"^a: some values are known only at deploy time \(CDK tokens\)"):
+        compile_job(Job(name="a", image="${Token[AWS.AccountId.4]}.dkr.ecr/a"))
+    names = {
+        compile_job(Job(name="a", image=f"${{Token[AWS.AccountId.{number}]}}/a"), resolve=lambda _: {"Ref": "Account"})[
+            "metadata"
+        ]["name"]
+        for number in (4, 5)
+    }
+    assert len(names) == 1
 
 
 def test_a_patch_can_delete_replace_and_merge_by_name():

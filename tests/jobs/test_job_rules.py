@@ -30,7 +30,7 @@ def broken_by(fragment: str) -> set[str]:
     return found | {finding.rule for finding in check_jobs(Context(jobs=jobs, **parts))}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.wrong], ids=lambda rule: rule.id)
 def test_examples(rule):
     assert rule.id in broken_by(rule.wrong)
     assert rule.id not in broken_by(rule.right)
@@ -48,7 +48,7 @@ def test_the_rules_are_these():
         *(f"HP7{number}" for number in range(10, 24)),
         *(f"HP7{number}" for number in range(25, 36)),
         *(f"HP74{number}" for number in range(10)),
-        *("HP750", "HP790", "HP791", "HP792"),
+        *("HP750", "HP751", "HP790", "HP791", "HP792"),
     ]
 
 

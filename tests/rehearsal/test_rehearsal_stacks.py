@@ -156,7 +156,7 @@ def test_a_stack_that_left_the_app_is_told(rehearsal: Rehearsal):
     rehearsal.deploy([stack("One", {"Vpc": vpc()}), stack("Two", {"Vpc": vpc()})])
     rehearsal.deploy([stack("One", {"Vpc": vpc()})])
     (finding,) = rehearsal.findings
-    assert (finding.rule, finding.message) == ("HP971", "stack Two is deployed, and no longer in the app")
+    assert (finding.rule, finding.message) == ("HP971", "stack Two is deployed, but no longer in the app")
 
 
 # Updates
@@ -255,7 +255,8 @@ def test_an_update_that_deletes_data_is_told(rehearsal: Rehearsal):
     rehearsal.deploy([stack("A", {"Vpc": vpc()})])
     (finding,) = rehearsal.findings
     assert (finding.rule, finding.path) == ("HP973", "A.Data")
-    assert finding.message.endswith("is deleted by the update (replaced or removed): its objects go with it")
+    assert finding.message.startswith("the update deletes AWS::S3::Bucket ")
+    assert finding.message.endswith(" (replaced or removed): its objects are deleted")
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -275,7 +276,7 @@ def test_what_a_failed_creation_leaves_depends_on_the_deletion_policy(policy: st
     rehearsal.deploy(
         [stack("A", {"Data": bucket, "Vpc": resource("AWS::EC2::VPC", ["Data"], CidrBlock="10.0.0.0/16")})]
     )
-    assert [one.why for one in rehearsal.left()] == ["creation rolled back; its deletion policy keeps it"] * left
+    assert [one.why for one in rehearsal.left()] == ["creation rolled back; its deletion policy retains it"] * left
 
 
 # Custom resources

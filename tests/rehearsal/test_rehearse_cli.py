@@ -38,13 +38,13 @@ def test_text_tells_the_timeline_and_what_it_costs(app: Path, count: int):
     assert result.exit_code == 0, result.output
     assert re.search(rf"^creation: [34]\d minutes, {count} resources$", result.output, re.M)
     assert re.search(rf"^deletion: [23]\d minutes, {count} resources$", result.output, re.M)
-    chain = r"^  the longest chain that AWS imposes takes 3\d minutes; this takes 1\.1\d times as long$"
+    chain = r"^  the longest chain that AWS requires takes 3\d minutes; this takes 1\.1\d times as long$"
     assert re.search(chain, result.output, re.M)
     for line in (
         "  research-Jobs                            CREATE_COMPLETE",
-        "critical path (what the deployment waits for, one after the other):",
+        "critical path (the steps that the deployment waits for, in sequence):",
         "research-HyperPod.HyperPodNodesReady345B42B8 (Custom::HyperPodKubernetesWait)",
-        "what costs money by the hour in the end: nothing",
+        "billed by the hour at the end: nothing",
         "no findings",
     ):
         assert line in result.output, result.output
@@ -88,7 +88,7 @@ def test_an_edit_after_the_creation(app: Path, platforms: Platforms):
 def test_a_fault_is_told_with_what_to_do(app: Path):
     result = rehearse(app, "--fail", "research-HyperPod.HyperPodED6AB1C4")
     assert result.exit_code == 0, result.output
-    assert "1 faults: after 1 the next deployment goes through" in result.output
+    assert "1 faults: after 1 of them the next deployment succeeds" in result.output
     assert (
         "  research-HyperPod.HyperPodED6AB1C4 fails: ROLLBACK_COMPLETE; to do: deploy again: the CDK CLI deletes the "
         "rolled-back stack first"
@@ -99,10 +99,10 @@ def test_an_interrupted_deployment_is_deployed_again(app: Path):
     result = rehearse(app, "--interrupt", "research-Eks.EksClusterB2BDED5B")
     assert result.exit_code == 0, result.output
     assert (
-        "  research-Eks.EksClusterB2BDED5B interrupted: INTERRUPTED; to do: wait until CloudFormation is done with the "
-        "stack (until then it refuses updates), and deploy again"
+        "  research-Eks.EksClusterB2BDED5B interrupted: INTERRUPTED; to do: wait until CloudFormation has finished with the "
+        "stack (until then it rejects updates), and deploy again"
     ) in result.output
-    assert re.search(r"^    meanwhile you pay for: .*1 AWS::EC2::NatGateway", result.output, re.M)
+    assert re.search(r"^    billed in the meantime: .*1 AWS::EC2::NatGateway", result.output, re.M)
 
 
 def test_each_resource_can_fail_in_turn(tmp_path: Path):
@@ -125,8 +125,8 @@ def test_each_resource_can_fail_in_turn(tmp_path: Path):
 
 
 def test_what_is_not_modelled_is_said_in_each_form(app: Path):
-    said = "Helm: the release hyperpod-dependencies brings what a list of the chart helm_chart/HyperPodHelmChart says"
-    assert f"not modelled, but taken to succeed:\n  {said}" in rehearse(app).output
+    said = "Helm: the release hyperpod-dependencies creates what a list for the chart helm_chart/HyperPodHelmChart contains"
+    assert f"not modelled, but assumed to succeed:\n  {said}" in rehearse(app).output
     assert [one.startswith(said) for one in json.loads(rehearse(app, "-o", "json").output)["not_modelled"]] == [True]
     assert said in rehearse(app, "-o", "html").output
 
@@ -146,14 +146,14 @@ def test_several_faults_are_played_one_by_one_also_on_an_update(app: Path, platf
     assert {one["status"] for drill in report["drills"] for one in drill["again"]} == {"UPDATE_COMPLETE", "UNCHANGED"}
     assert [act["title"] for act in report["acts"]] == ["creation", "update"], "the plain deployment is played, too"
     text = rehearse(after, "--from", app, "--lose", wait).output
-    assert f"  {wait} lost: nothing fails, since this deployment does not touch it; to do: nothing" in text
+    assert f"  {wait} lost: nothing fails, because this deployment does not change it; to do: nothing" in text
 
 
 def test_what_is_refused_ends_with_1(app: Path):
     result = rehearse(app, "--no-nodes", "system")
     assert result.exit_code == 1
     assert "error HPR01 research-HyperPod: ROLLBACK_COMPLETE" in result.output
-    assert "there is no capacity (injected)" in result.output
+    assert "no capacity is available (injected)" in result.output
 
 
 def test_a_resource_that_is_not_there_cannot_fail(app: Path):

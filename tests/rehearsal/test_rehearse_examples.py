@@ -122,7 +122,7 @@ def test_nodes_that_never_come_fail_with_their_reason(platforms: Platforms):
     outcomes = rehearsal.deploy(platforms("hyperpod.yaml"))
     assert [outcome.stack for outcome in outcomes if not outcome.ok] == ["research-HyperPod"]
     assert "0 of 2 nodes" in outcomes[-1].reason
-    assert "system : Failure: there is no capacity (injected)" in outcomes[-1].reason
+    assert "system : Failure: no capacity is available (injected)" in outcomes[-1].reason
     assert rehearsal.world.now < 80 * 60
 
 

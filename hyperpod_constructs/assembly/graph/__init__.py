@@ -1,8 +1,8 @@
-"""The deploy-order proof: happens-before rules checked by reachability on synthesized templates.
+"""The proof of the deployment order: happens-before rules, checked by reachability on synthesized templates.
 
-`prove` takes a `cdk.out` folder, template files or dicts, and checks every rule of `ORDER_RULES` (or your own) on every
-pair of resources that it is about. What CloudFormation may do in parallel it will do in the wrong order one day; what a
-path in the graph orders, it can't.
+`prove` takes a `cdk.out` folder, template files or dicts, and checks every rule of `ORDER_RULES` (or your own rules) on
+every pair of resources that it applies to. Resources that CloudFormation may create in parallel can be created in the
+wrong order; resources that a path in the graph orders cannot.
 
 >>> from hyperpod_constructs.assembly.graph import prove
 >>> templates = {"Platform": {"Resources": {

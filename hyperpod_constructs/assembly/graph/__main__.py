@@ -1,4 +1,4 @@
-"""`python -m hyperpod_constructs.assembly.graph [cdk.out] [--json]`: prove the deploy order; `--table` prints the rules."""
+"""`python -m hyperpod_constructs.assembly.graph [cdk.out] [--json]`: prove the order; `--table` prints the rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hyperpod_constructs.assembly.graph import order_table, prove
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the proof, or the table of rules; 0 when the order holds, 1 when not, 2 when there is nothing to read."""
+    """Print the proof, or the table of rules; 0 if the order holds, 1 if not, 2 if the input cannot be read."""
     parser = argparse.ArgumentParser(
         prog="python -m hyperpod_constructs.assembly.graph", description="Prove the deploy order."
     )

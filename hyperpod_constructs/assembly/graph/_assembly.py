@@ -1,7 +1,7 @@
 """Reads synthesized templates: a cloud assembly (`cdk.out`), template files, or plain dicts.
 
-The result is a tuple of `Stack`, each with its nested stacks attached. What a cloud assembly says beyond the templates
-is kept: deployed names, environments, stages, stack dependencies, and the construct path of each logical id.
+The result is a tuple of `Stack`, each with its nested stacks attached. Information of a cloud assembly beyond the
+templates is kept: deployed names, environments, stages, stack dependencies, and the construct path of each logical id.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Stack:
     """One CloudFormation stack: its template and what is known about how it is deployed.
 
     `name` is unique in a set (a cloud assembly's construct path, such as `Prod/Network`); `stack_name` is the deployed
-    name, when it is another; `environment` is `aws://account/region`; `stage` is the nested assembly it belongs to;
+    name, if it differs; `environment` is `aws://account/region`; `stage` is the nested assembly that it belongs to;
     `depends_on` holds names of stacks that are deployed before this one and deleted after it.
     """
 
@@ -50,7 +50,7 @@ Source: TypeAlias = str | Path | Stack | Mapping[str, Template] | Iterable[str |
 def load(source: Source) -> tuple[Stack, ...]:
     """Every stack of `source`: a `cdk.out` folder, a template file, dicts by stack name, or a list of files or stacks.
 
-    Raises `FileNotFoundError` for a missing path and `ValueError` for a file that is no template.
+    Raises `FileNotFoundError` for a missing path and `ValueError` for a file that is not a template.
 
     >>> [stack.name for stack in load({"Net": {"Resources": {}}})]
     ['Net']
@@ -170,7 +170,7 @@ def _published(url: object, assets: Mapping[str, str]) -> str | None:
 
 
 def _paths(folder: Path, artifact: Mapping[str, Any]) -> dict[str, str]:
-    """Construct path by logical id, so that a message can name what the author of the app wrote."""
+    """Construct path by logical id, so that a message can use the names of the app's author."""
     metadata: dict[str, list[dict[str, Any]]] = artifact.get("metadata", {})
     extra = artifact.get("additionalMetadataFile")
     if extra and (folder / extra).is_file():

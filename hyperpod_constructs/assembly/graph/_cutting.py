@@ -1,4 +1,4 @@
-"""Takes one edge out of a set of templates, to show that a proof notices."""
+"""Removes one edge from a set of templates, to show that a proof detects the loss."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hyperpod_constructs.assembly.graph._references import CUT, Reference, cut, 
 
 
 def without_edge(source: Source, *edges: Edge) -> tuple[Stack, ...]:
-    """The same stacks without these edges: no `DependsOn`, and a literal where a reference was.
+    """Return the same stacks without these edges: no `DependsOn`, and literals in place of references.
 
-    Raises `ValueError` for an edge that is not there, or that no template can lose (a resource lies in its stack).
+    Raises `ValueError` for an edge that does not exist, or that no template can lose (a resource is in its stack).
 
     >>> templates = {"A": {"Resources": {"One": {"Type": "T"}, "Two": {"Type": "T", "DependsOn": "One"}}}}
     >>> edge, = Graph.of(templates).path("A.One", "A.Two")
@@ -24,7 +24,7 @@ def without_edge(source: Source, *edges: Edge) -> tuple[Stack, ...]:
     for edge in edges:
         graph = Graph(stacks)
         if edge.inherent or not any(edge.first == link.first and edge.then == link.then for link in graph.edges()):
-            raise ValueError(f"{edge.first} -> {edge.then} is no edge that these templates could lose")
+            raise ValueError(f"{edge.first} -> {edge.then} is not an edge that these templates could lose")
         stacks = tuple(_cut_stack(graph, stack, edge) for stack in stacks)
     return stacks
 
@@ -34,7 +34,7 @@ def _cut_stack(graph: Graph, stack: Stack, edge: Edge) -> Stack:
         kept = tuple(name for name in stack.depends_on if name + COMPLETE != edge.first)
         if kept != stack.depends_on:
             return replace(stack, depends_on=kept)
-    then = edge.then.removesuffix(START)  # what a nested stack waits for is said by its resource
+    then = edge.then.removesuffix(START)  # the dependencies of a nested stack are those of its resource
     owner, _, logical_id = then.rpartition(".")
     if owner == stack.name and logical_id in stack.resources:
         body = _cut_resource(graph, stack, dict(stack.resources[logical_id]), edge)

@@ -1,4 +1,4 @@
-"""What makes two resources a pair: each function answers with keys, and a pair shares one.
+"""Keys of resources: each function returns keys, and two resources form a pair if they share one.
 
 Facts about add-ons (namespace, service accounts, prerequisites) come from the catalog.
 """
@@ -27,13 +27,13 @@ from hyperpod_constructs.core import catalog
 KeysOf: TypeAlias = Callable[[Templates, Resource], Keys]
 
 ANY: Keys = frozenset({"*"})
-"""The key that stands for every other."""
+"""The key that matches every other key."""
 NONE: Keys = frozenset()
-"""No pair at all."""
+"""Matches nothing."""
 
 
 def any_key(templates: Templates, resource: Resource) -> Keys:
-    """Pairs with everything."""
+    """Matches everything."""
     return ANY
 
 
@@ -41,7 +41,7 @@ _TOKEN = "${token}"
 
 
 def _known(names: set[str]) -> Keys:
-    """`names`, or ANY when one of them is only known at deploy time."""
+    """Return `names`, or ANY if one of them is known only at deploy time."""
     found = frozenset(names)
     return ANY if any(_TOKEN in name for name in found) else found
 
@@ -77,7 +77,7 @@ _TEAM_NAMESPACE = "hyperpod-ns-"
 
 
 def queues(templates: Templates, resource: Resource) -> Keys:
-    """Namespaces of the jobs, and `queued` when one of them asks for a queue."""
+    """Namespaces of the jobs, and `queued` if one of them names a queue."""
     jobs = [item for item in templates.objects(resource) if item.get("kind") in JOBS]
     queued = any(
         _QUEUE_LABEL in ((item.get("metadata") or {}).get("labels") or {})
@@ -95,7 +95,7 @@ def governed_namespaces(templates: Templates, resource: Resource) -> Keys:
 
 
 def driver_of_addon(templates: Templates, resource: Resource) -> Keys:
-    """The name in Kubernetes of the driver that a CSI add-on brings, such as `fsx.csi.aws.com`."""
+    """The name in Kubernetes of the driver that a CSI add-on installs, such as `fsx.csi.aws.com`."""
     found = re.fullmatch(r"aws-(?:mountpoint-)?(\w+)-csi-driver", addon_name(resource))
     return frozenset({f"{found.group(1)}.csi.aws.com"}) if found else NONE
 
@@ -138,7 +138,7 @@ def accounts_of_association(templates: Templates, resource: Resource) -> Keys:
 
 
 def identity(templates: Templates, resource: Resource) -> Keys:
-    """Pairs with everything when the add-on's pods get their credentials from pod identity."""
+    """Matches everything if the add-on's pods get their credentials from pod identity."""
     associated = {
         key for association in ASSOCIATIONS.of(templates) for key in accounts_of_association(templates, association)
     }
@@ -183,7 +183,7 @@ def own_id(templates: Templates, resource: Resource) -> Keys:
 
 
 def blocks_around(templates: Templates, resource: Resource) -> Keys:
-    """Ids of the secondary blocks of the subnet's VPC that hold the subnet."""
+    """Ids of the secondary blocks of the subnet's VPC that contain the subnet."""
     vpcs = templates.values(resource, "VpcId")
     blocks = [block for block in templates.of("AWS::EC2::VPCCidrBlock") if templates.values(block, "VpcId") & vpcs]
     return frozenset(block.id for block in blocks if _holds(block.properties.get("CidrBlock"), resource))

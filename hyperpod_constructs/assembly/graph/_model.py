@@ -1,10 +1,10 @@
 """The happens-before graph of a set of stacks.
 
-A resource is a node; an edge says that CloudFormation (or `cdk deploy`, between stacks) finishes one node before it
-starts the other, and on deletion the other way round. A stack adds two nodes, its start and its completion, so that
+A resource is a node; an edge says that CloudFormation (or `cdk deploy`, between stacks) completes one node before it
+starts the other, and on deletion in the reverse order. A stack adds two nodes, its start and its completion, so that
 "stack B depends on stack A" and "everything inside a nested stack comes after what the nested stack depends on" are
-single edges. Only what is certain is an edge: a reference inside one branch of `Fn::If` counts only when its target
-exists exactly in that branch, and a conditional resource carries order only between resources that exist with it.
+single edges. Only certain dependencies are edges: a reference inside one branch of `Fn::If` counts only if its target
+exists in exactly that branch, and a conditional resource orders only resources that exist together with it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Resource:
 
     @property
     def path(self) -> str:
-        """The construct path when it is known, else the logical id."""
+        """The construct path if it is known, otherwise the logical id."""
         body = self.stack.resources[self.logical_id]
         return str(
             self.stack.paths.get(self.logical_id) or body.get("Metadata", {}).get("aws:cdk:path") or self.logical_id
@@ -45,7 +45,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """`first` is complete before `then` starts. `reason` names what says so, such as `DependsOn`."""
+    """`first` is complete before `then` starts. `reason` names the cause, such as `DependsOn`."""
 
     first: str
     then: str
@@ -53,12 +53,12 @@ class Edge:
 
     @property
     def inherent(self) -> bool:
-        """True for what no template can change: a resource lies inside its stack."""
+        """True for edges that no template can change: a resource is inside its stack."""
         return self.reason == _WITHIN
 
 
 class CycleError(ValueError):
-    """The templates can't be deployed: `cycle` lists the nodes, the first again at the end."""
+    """The templates cannot be deployed: `cycle` lists the nodes, the first again at the end."""
 
     def __init__(self, cycle: tuple[str, ...]) -> None:
         self.cycle = cycle
@@ -66,13 +66,13 @@ class CycleError(ValueError):
 
 
 class Graph:
-    """What happens before what. Build it with `Graph.of(templates)`."""
+    """The order of resources. Build it with `Graph.of(templates)`."""
 
     def __init__(self, stacks: Iterable[Stack]) -> None:
         self.stacks = tuple(stacks)
         self.resources: dict[str, Resource] = {}
         self.unresolved: dict[str, None] = {}
-        """Exports and stack outputs that no stack of the set has: what lies behind them is not in the proof."""
+        """Exports and stack outputs that no stack of the set has: dependencies through them are not part of the proof."""
         self._nodes: dict[str, int] = {}
         self._names: list[str] = []
         self._before: list[dict[int, str]] = []
@@ -92,7 +92,7 @@ class Graph:
 
     @classmethod
     def of(cls, source: Source) -> Graph:
-        """The graph of whatever `load` accepts."""
+        """Return the graph of any source that `load` accepts."""
         return cls(load(source))
 
     # Building
@@ -108,7 +108,7 @@ class Graph:
 
     def _add_stack(self, stack: Stack, conditions: frozenset[str]) -> None:
         if stack.name in self._all_stacks:
-            raise ValueError(f"two stacks are called {stack.name!r}: give each its own name")
+            raise ValueError(f"two stacks are called {stack.name!r}: give each a name of its own")
         self._all_stacks[stack.name] = stack
         self._node(stack.name + START, conditions)
         self._node(stack.name + COMPLETE, conditions)
@@ -145,7 +145,7 @@ class Graph:
     # References
 
     def targets(self, stack: Stack, reference: Reference) -> Iterator[str]:
-        """Ids of the resources that a reference waits for, through exports and stack outputs."""
+        """Return the ids of the resources that a reference depends on, through exports and stack outputs."""
         if reference.kind in ("Ref", "Fn::GetAtt"):
             body = stack.resources.get(reference.target) if isinstance(reference.target, str) else None
             if body is not None and reference.guard <= {body.get("Condition")}:
@@ -159,7 +159,7 @@ class Graph:
                 yield from self.targets(exporter[0], inner)
 
     def exporter(self, stack: Stack, reference: Reference) -> tuple[Stack, Any] | None:
-        """The stack and the output value behind `Fn::ImportValue` or `Fn::GetStackOutput`; None when it is elsewhere."""
+        """Return the stack and the value of `Fn::ImportValue` or `Fn::GetStackOutput`; None for one outside the set."""
         found: tuple[Stack, Any] | None = None
         if reference.kind == "Fn::ImportValue":
             name = static_text(reference.target, stack)
@@ -200,11 +200,11 @@ class Graph:
             for key, output in (stack.template.get("Outputs") or {}).items()
         }
 
-    # Questions
+    # Queries
 
     @cached_property
     def order(self) -> tuple[int, ...]:
-        """Node numbers in one order that CloudFormation may take. Raises `CycleError`."""
+        """Return node numbers in an order in which CloudFormation may create them. Raises `CycleError`."""
         waiting = [len(before) for before in self._before]
         after = self._after
         ready = deque(node for node, count in enumerate(waiting) if count == 0)
@@ -242,7 +242,7 @@ class Graph:
 
     @cached_property
     def _ancestors(self) -> list[int]:
-        """For each node the set of nodes before it, as the bits of an integer."""
+        """Return, for each node, the set of nodes before it, as the bits of an integer."""
         ancestors = [0] * len(self._names)
         for node in self.order:
             bits = 0
@@ -265,7 +265,7 @@ class Graph:
         return any(self._conditions)
 
     def path(self, first: str, then: str, without: Container[tuple[str, str]] = ()) -> tuple[Edge, ...]:
-        """A shortest chain of edges from `first` to `then`, not using those of `without`; empty when there is none."""
+        """Return a shortest chain of edges from `first` to `then` without those of `without`; empty if there is none."""
         start, two = self._nodes[first], self._nodes[then]
         allowed = self._conditions[start] | self._conditions[two]
         came: dict[int, int] = {two: two}
@@ -287,7 +287,7 @@ class Graph:
         return tuple(edges)
 
     def critical_edges(self, first: str, then: str) -> tuple[Edge, ...]:
-        """The edges on every path from `first` to `then` that a template could lose: cutting any one breaks the order."""
+        """Return the edges on every path from `first` to `then` that a template could lose: each loss breaks the order."""
         start, two = self._nodes[first], self._nodes[then]
         allowed = self._conditions[start] | self._conditions[two]
         from_first, to_then = [0] * len(self._names), [0] * len(self._names)
@@ -312,16 +312,16 @@ class Graph:
         return tuple(edge for edge in found if not edge.inherent)
 
     def cut_set(self, first: str, then: str) -> tuple[Edge, ...]:
-        """Edges that together carry all order from `first` to `then`: cutting them all breaks it.
+        """Return edges that together carry all order from `first` to `then`: removing them all breaks it.
 
-        Raises `ValueError` when no template change can break it, because one lies inside what the other waits for.
+        Raises `ValueError` if no template change can break it, because one is nested in what the other waits for.
         """
         gone: set[tuple[str, str]] = set()
         cuts: list[Edge] = []
         while path := self.path(first, then, gone):
             edge = next((edge for edge in reversed(path) if not edge.inherent), None)
             if edge is None:
-                raise ValueError(f"{then} follows {first} by nesting alone")
+                raise ValueError(f"{then} follows {first} by nesting only")
             gone.add((edge.first, edge.then))
             cuts.append(edge)
         return tuple(cuts)
@@ -336,7 +336,7 @@ class Graph:
         return Edge(self._names[first], self._names[then], self._before[then][first])
 
     def waves(self) -> tuple[tuple[str, ...], ...]:
-        """Resource ids by the earliest step at which they can be made: wave n waits only for waves before n."""
+        """Return resource ids by the earliest step at which they can be created: wave n waits only for waves before n."""
         step = [0] * len(self._names)
         for node in self.order:
             for first in self._before[node]:
@@ -356,7 +356,7 @@ _PSEUDO = re.compile(r"\$\{(AWS::(?:StackName|Region|AccountId))\}")
 
 
 def static_text(value: object, stack: Stack) -> str | None:
-    """The text of a value that needs nothing but the stack's own name and environment; None otherwise."""
+    """Return the text of a value that depends only on the stack's own name and environment; None otherwise."""
     account, _, region = stack.environment.removeprefix("aws://").partition("/")
     known = {"AWS::StackName": stack.deployed_name, "AWS::Region": region, "AWS::AccountId": account}
     if isinstance(value, str):

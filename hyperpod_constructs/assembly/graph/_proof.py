@@ -1,4 +1,4 @@
-"""Checks the order rules on a set of templates and says what was proved, what is violated, and how to mend it."""
+"""Checks the order rules on a set of templates and reports what was proved, what is violated, and how to fix it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hyperpod_constructs.core.findings import Finding, Severity
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two resources that a rule orders, by id; `gates` are those that lie between them, where the rule wants one."""
+    """Two resources that a rule orders, by id; `gates` are those between them, if the rule requires one."""
 
     rule: OrderRule
     first: str
@@ -29,7 +29,7 @@ class Pair:
 class Violation:
     """A pair that the templates leave unordered.
 
-    `missing` is the edge, as ids, that would order it; `explanation` says what may happen; `fix` is a line of CDK.
+    `missing` is the edge, as ids, that would order it; `explanation` says what can happen; `fix` is a line of CDK.
     """
 
     rule: OrderRule
@@ -40,7 +40,7 @@ class Violation:
     fix: str
 
     def finding(self) -> Finding:
-        """The same as a finding, for those who print findings."""
+        """Return the same as a finding, for reports of findings."""
         return Finding(
             rule=self.rule.id,
             severity=Severity.ERROR,
@@ -58,7 +58,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class OrderProof:
-    """The outcome. `checked` counts pairs by rule id, so that a rule that matched nothing can be seen."""
+    """The result. `checked` counts pairs by rule id, so that a rule without pairs is visible."""
 
     graph: Graph
     pairs: tuple[Pair, ...]
@@ -69,17 +69,17 @@ class OrderProof:
 
     @property
     def holds(self) -> bool:
-        """True when the templates can be deployed, in the right order only."""
+        """True if the templates can be deployed, and only in the right order."""
         return not self.violations and not self.cycle
 
     def path(self, first: str, then: str) -> tuple[Edge, ...]:
-        """A shortest chain that orders two resources, by id; empty when nothing does."""
+        """Return a shortest chain that orders two resources, by id; empty if there is none."""
         return self.graph.path(first, then)
 
     def cuts(self) -> Iterator[tuple[Pair, tuple[Edge, ...]]]:
-        """For each proved pair, sets of edges whose loss must break it: each edge that every path needs, else a cut.
+        """Return sets of edges whose loss must break each proved pair: each edge that every path needs, otherwise a cut.
 
-        A pair that holds by nesting alone has none. Equal sets of one rule come once.
+        A pair that holds by nesting only has none. Equal sets of one rule are returned once.
         """
         broken = {(violation.rule.id, violation.first, violation.then) for violation in self.violations}
         seen: set[tuple[str, frozenset[Edge]]] = set()
@@ -111,9 +111,11 @@ class OrderProof:
             return ()
 
     def render(self) -> str:
-        """The outcome as text: what was checked, then each violation with its cure."""
+        """Return the result as text: what was checked, then each violation with its fix."""
         if self.cycle:
-            return "the templates can't be deployed, for they wait in a circle:\n  " + "\n  -> ".join(self.cycle)
+            return "the templates cannot be deployed, because they have a circular dependency:\n  " + "\n  -> ".join(
+                self.cycle
+            )
         total = sum(self.checked.values())
         head = f"deploy order: {total} pairs of {len(self.graph.resources)} resources checked"
         lines = [f"{head}, {len(self.violations)} out of order" if self.violations else f"{head}, all in order"]
@@ -124,7 +126,7 @@ class OrderProof:
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
-        """The outcome as plain data with stable keys."""
+        """Return the result as plain data with stable keys."""
         return {
             "holds": self.holds,
             "resources": len(self.graph.resources),
@@ -147,14 +149,14 @@ class OrderProof:
         }
 
     def as_json(self) -> str:
-        """The outcome as JSON text."""
+        """Return the result as JSON text."""
         return json.dumps(self.as_dict(), indent=2)
 
 
 def prove(source: Source, rules: Iterable[OrderRule] = ORDER_RULES) -> OrderProof:
-    """Check `rules` on every pair of resources of `source` (see `load`) that they are about.
+    """Check `rules` on every pair of resources of `source` (see `load`) that they apply to.
 
-    A cycle is reported instead of a proof. Raises `FileNotFoundError` and `ValueError` for what can't be read.
+    A cycle is reported instead of a proof. Raises `FileNotFoundError` and `ValueError` for input that cannot be read.
     """
     graph = Graph.of(source)
     rules = tuple(rules)
@@ -190,7 +192,7 @@ def _check(
 
 
 def _violation(rule: OrderRule, first: Resource, then: Resource) -> Violation:
-    explanation = f"nothing makes {_place(then)} wait for {_place(first)}"
+    explanation = f"{_place(then)} does not depend on {_place(first)}"
     return Violation(rule, first.id, then.id, (first.id, then.id), explanation, _fix(first, then))
 
 
@@ -200,14 +202,14 @@ def _ungated(
     after_first = [gate for gate in gates if graph.before(first.id, gate.id)]
     if after_first:
         gate = after_first[0]
-        explanation = f"nothing makes {_place(then)} wait for the {title}, {_place(gate)}"
+        explanation = f"{_place(then)} does not depend on the {title}, {_place(gate)}"
         return Violation(rule, first.id, then.id, (gate.id, then.id), explanation, _fix(gate, then))
     if gates:
         gate = gates[0]
-        explanation = f"the {title}, {_place(gate)}, does not itself wait for {_place(first)}"
+        explanation = f"the {title}, {_place(gate)}, does not depend on {_place(first)}"
         return Violation(rule, first.id, then.id, (first.id, gate.id), explanation, _fix(first, gate))
-    explanation = f"there is no {title} between {_place(first)} and {_place(then)}"
-    fix = f"add a {title} that depends on {first.path}, and {_name(then)}.node.add_dependency(it)"
+    explanation = f"no {title} exists between {_place(first)} and {_place(then)}"
+    fix = f"add a {title} that depends on {first.path}, and call {_name(then)}.node.add_dependency() with it"
     return Violation(rule, first.id, then.id, (first.id, then.id), explanation, fix)
 
 
@@ -224,7 +226,7 @@ def _fix(first: Resource, then: Resource) -> str:
 
 
 def order_table(rules: Iterable[OrderRule] = ORDER_RULES) -> str:
-    """The rules as a Markdown table."""
+    """Return the rules as a Markdown table."""
     lines = ["| rule | first | then | why | on deletion |", "|---|---|---|---|---|"]
     for rule in rules:
         between = f" → {rule.gate.title}" if rule.gate else ""

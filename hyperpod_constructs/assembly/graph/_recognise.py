@@ -1,6 +1,6 @@
-"""What the resources of a set of templates are to a HyperPod platform: whose cluster, whose role, which objects.
+"""The relations between resources of a HyperPod platform: their clusters, roles and objects.
 
-Answers are sets of keys, and an order rule pairs two resources that share one. A key is the id of a resource, or the
+Results are sets of keys, and an order rule pairs two resources that share one. A key is the id of a resource, or the
 literal name of something that the templates only refer to.
 """
 
@@ -53,7 +53,7 @@ _HANDLERS = ("AWS::Lambda::Function", "AWS::Lambda::Alias", "AWS::Lambda::Versio
 
 
 class Templates:
-    """The resources of a graph, with cached answers about each."""
+    """The resources of a graph, with cached results for each."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -67,7 +67,7 @@ class Templates:
         self._text: dict[str, str] = {}
 
     def of(self, *types: str) -> Iterator[Resource]:
-        """The resources of these types; `AWS::EKS::*` stands for all that start so."""
+        """Return the resources of these types; `AWS::EKS::*` matches all that start with it."""
         for type_ in types:
             if type_.endswith("*"):
                 for name, resources in self.by_type.items():
@@ -76,13 +76,13 @@ class Templates:
                 yield from self.by_type.get(type_, ())
 
     def position(self, resource: Resource) -> int:
-        """Where the resource stands among all, so that answers have the templates' order."""
+        """Return the position of the resource among all, so that results have the templates' order."""
         return self._positions[resource.id]
 
     # Values
 
     def origins(self, stack: Stack, value: object) -> Keys:
-        """Where a value comes from: ids of resources and literal texts, through parameters, exports and outputs."""
+        """Return the origins of a value: ids of resources and literal texts, through parameters, exports and outputs."""
         return frozenset(self._origins(stack, value))
 
     def _origins(self, stack: Stack, value: object) -> Iterator[str]:
@@ -94,7 +94,7 @@ class Templates:
             text = argument[0] if isinstance(argument, list) and "Fn::Sub" in value else argument
             parts = argument[1] if "Fn::Join" in value and isinstance(argument[1], list) else [text]
             if len(parts) > 1 and all(isinstance(part, str) or _is_pseudo(part) for part in parts):
-                # only the account, region or partition is left open: one literal, such as an ARN
+                # only the account, region or partition is unknown: one literal, such as an ARN
                 yield "".join(part if isinstance(part, str) else "${" + part["Ref"] + "}" for part in parts)
                 return
             yield from (part for part in parts if isinstance(part, str))
@@ -144,21 +144,21 @@ class Templates:
         return frozenset(found)
 
     def named(self, keys: Keys) -> Keys:
-        """`keys` with literal ARNs and URIs shortened to the name at their end."""
+        """Return `keys` with literal ARNs and URIs shortened to the name at their end."""
         return frozenset(key if key in self.graph.resources else re.split(r"[/:]", key.rstrip("/"))[-1] for key in keys)
 
     # Clusters
 
     def clusters(self, resource: Resource) -> Keys:
-        """The EKS clusters a resource belongs to; a HyperPod cluster stands for its EKS cluster.
+        """Return the EKS clusters that a resource belongs to; a HyperPod cluster counts as its EKS cluster.
 
-        Where the templates don't tell, those of the resource's stage, or all.
+        If the templates do not determine them, those of the resource's stage, or all.
         """
         return self._clusters_of(resource) or self._stage_clusters.get(resource.stack.stage) or self._all_clusters
 
     def _clusters_of(self, resource: Resource) -> Keys:
         if resource.id not in self._clusters:
-            self._clusters[resource.id] = frozenset()  # a resource that refers to itself has no answer here
+            self._clusters[resource.id] = frozenset()  # a resource that refers to itself has no result here
             self._clusters[resource.id] = self._find_clusters(resource)
         return self._clusters[resource.id]
 
@@ -182,7 +182,7 @@ class Templates:
 
     @cached_property
     def _cluster_names(self) -> dict[str, str]:
-        """Ids of the EKS clusters that are given a physical name, by that name."""
+        """Return ids of the EKS clusters that have a physical name, by that name."""
         return {
             name: cluster.id
             for cluster in self.of(*EKS_CLUSTERS)
@@ -221,7 +221,7 @@ class Templates:
         )
 
     def egress(self, resource: Resource) -> Keys:
-        """Ids of the routes and route table associations that the resource's subnets need, NAT gateways' included."""
+        """Return ids of the routes and route table associations that the resource's subnets and NAT gateways need."""
         found: set[str] = set()
         queue = list(self.subnets(resource))
         seen: set[str] = set()
@@ -252,7 +252,7 @@ class Templates:
         return found
 
     def security_groups(self, resource: Resource) -> Keys:
-        """Security groups between the resource (or its handler), its control plane and its VPC's endpoints."""
+        """Return security groups between the resource (or its handler), its control plane and its VPC's endpoints."""
         if not self.subnets(resource):
             return frozenset()
         runners = [resource, *(self.graph.resources[key] for key in self.handlers(resource))]
@@ -265,12 +265,12 @@ class Templates:
             for resource in (*runners, *planes, *ends)
             for group in self.mentioned(resource, "AWS::EC2::SecurityGroup")
         }
-        return frozenset(groups | {plane.id for plane in planes})  # the cluster stands for the group that EKS makes
+        return frozenset(groups | {plane.id for plane in planes})  # the cluster, for the group that EKS creates
 
     # Roles and handlers
 
     def roles(self, resource: Resource) -> Keys:
-        """Roles that the resource runs as."""
+        """Return the roles that the resource runs as."""
         return self.named(self.values(resource, *_ROLES)) - {""}
 
     def attached_roles(self, policy: Resource) -> Keys:
@@ -278,7 +278,7 @@ class Templates:
         return self.named(self.values(policy, "Roles", "RoleName"))
 
     def handlers(self, resource: Resource) -> Keys:
-        """Functions and state machines behind a custom resource, from its service token on."""
+        """Return functions and state machines behind a custom resource, starting at its service token."""
         token = resource.properties.get("ServiceToken")
         if token is None:
             return frozenset()
@@ -306,7 +306,7 @@ class Templates:
     # Kubernetes
 
     def objects(self, resource: Resource) -> tuple[Object, ...]:
-        """The Kubernetes objects that a custom resource applies; tokens in them read `${token}`."""
+        """Return the Kubernetes objects that a custom resource applies; tokens in them read `${token}`."""
         if resource.id not in self._objects:
             listed = resource.properties.get("Objects") or ()  # a manifest kept as an asset has this instead
             found = resource.properties.get("Manifest") or [{**item, "metadata": item} for item in listed]

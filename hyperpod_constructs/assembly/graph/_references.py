@@ -9,13 +9,13 @@ from typing import Any, Literal, NamedTuple
 _VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
 
 CUT = "cut-reference"
-"""What `cut` leaves where a reference was."""
+"""The literal that `cut` writes in place of a reference."""
 
 
 class Reference(NamedTuple):
     """One reference. `target` is a logical id, or the expression of an export or stack output.
 
-    `guard` holds the branches of `Fn::If` it stands in: a condition's name, or the name with `!` for the else branch.
+    `guard` holds the branches of `Fn::If` around it: a condition's name, or the name with `!` for the else branch.
     """
 
     kind: Literal["Ref", "Fn::GetAtt", "Fn::ImportValue", "Fn::GetStackOutput"]
@@ -86,7 +86,7 @@ def _sub_parts(argument: object) -> tuple[str, dict[str, Any]]:
 
 
 def _if(argument: list[Any], guard: frozenset[str]) -> Iterator[Reference]:
-    """Only what both branches name is certain; the rest holds only where its branch is taken."""
+    """Only references in both branches are certain; the rest applies only if its branch is taken."""
     condition = str(argument[0])
     yes = list(references(argument[1], guard | {condition}))
     no = list(references(argument[2], guard | {f"!{condition}"}))
@@ -101,7 +101,7 @@ def _what(reference: Reference) -> tuple[str, str]:
 
 
 def cut(value: Any, matches: Callable[[Reference], bool]) -> Any:
-    """`value` with every matching reference replaced by a literal; everything else is as it was.
+    """Return `value` with every matching reference replaced by a literal; everything else is unchanged.
 
     >>> cut({"Fn::Sub": "${A}-${B}"}, lambda r: r.target == "A")
     {'Fn::Sub': 'cut-reference-${B}'}

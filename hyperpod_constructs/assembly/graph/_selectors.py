@@ -1,4 +1,4 @@
-"""How an order rule recognises resources: by type, by properties, and by what the catalog knows about an add-on."""
+"""Selectors of an order rule: by type, by properties, and by facts in the catalog about an add-on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Selector:
     where: Where = lambda templates, resource: True
 
     def of(self, templates: Templates) -> list[Resource]:
-        """The resources of `templates` that it recognises."""
+        """Return the resources of `templates` that it matches."""
         return [resource for resource in templates.of(*self.types) if self.where(templates, resource)]
 
 
@@ -49,7 +49,7 @@ def addon_name(resource: Resource) -> str:
 
 
 def addon_fact(resource: Resource) -> catalog.Addon | None:
-    """What the catalog knows about an `AWS::EKS::Addon`; None for one it does not know."""
+    """Return the catalog's facts about an `AWS::EKS::Addon`; None if the catalog does not have it."""
     return catalog.addons().get(addon_name(resource))
 
 
@@ -70,7 +70,7 @@ def _wait(title: str, *words: str) -> Selector:
 
 
 def _ready(title: str, name: str) -> Selector:
-    """A wait for what the add-on runs or brings, by the catalog; that the add-on is active is not enough."""
+    """A wait for what the add-on runs or installs, by the catalog; an ACTIVE add-on is not sufficient."""
 
     def where(templates: Templates, resource: Resource) -> bool:
         fact = catalog.addon(name)
@@ -114,7 +114,7 @@ def _borrows(resource: Resource) -> bool:
 
 
 ATTACHMENTS = Selector("internet gateway attachment", ("AWS::EC2::VPCGatewayAttachment",))
-BLOCKS = Selector("secondary address blocks", ("AWS::EC2::VPCCidrBlock",))
+BLOCKS = Selector("secondary CIDR blocks", ("AWS::EC2::VPCCidrBlock",))
 SUBNETS = Selector("subnets in them", ("AWS::EC2::Subnet",))
 HYPERPOD = Selector("HyperPod cluster", (HYPERPOD_CLUSTER,))
 EKS = Selector("EKS cluster", EKS_CLUSTERS)
@@ -132,13 +132,14 @@ POLICIES = Selector("role policies", ("AWS::IAM::Policy", "AWS::IAM::RolePolicy"
 NODE_POLICIES = Selector(
     "role policies",
     POLICIES.types,
-    # what restricted nodes need to send metrics comes with the workspace, after the cluster; no node boots with it
+    # the permission of restricted nodes to send metrics is created with the workspace, after the cluster; no boot
+    # requires it
     lambda templates, resource: "RestrictedMetrics" not in resource.id,
 )
 HANDLER_POLICIES = Selector(
     "role policies",
     POLICIES.types,
-    # reading one chart or manifest is the business of the one resource that has it, which waits for it by itself
+    # reading one chart or manifest concerns only the resource that has it, which depends on the policy by itself
     lambda templates, resource: not any(word in resource.id for word in ("ChartAccess", "ManifestAccess")),
 )
 ACCESS = Selector("access entries", ("AWS::EKS::AccessEntry",))
@@ -164,8 +165,8 @@ WORKLOADS = Selector(
 CSI_DRIVERS = Selector("CSI drivers", ("AWS::EKS::Addon",))
 ADDONS = _addons("EKS add-ons", lambda resource: True)
 CORE = _addon("network plug-in, proxy, pod identity agent", *CORE_ADDONS)
-POD_ADDONS = _addons("add-ons that need a node", _needs_nodes)
-WEBHOOK_ADDONS = _addons("training operator and other add-ons that need cert-manager", _needs(CERT_MANAGER_NAME))
+POD_ADDONS = _addons("add-ons that require a node", _needs_nodes)
+WEBHOOK_ADDONS = _addons("training operator and other add-ons that require cert-manager", _needs(CERT_MANAGER_NAME))
 HYPERPOD_ADDONS = _addons("other HyperPod add-ons", _is_other_hyperpod_addon)
 IDENTITY_ADDONS = Selector("add-ons with pod identity", ("AWS::EKS::Addon",))
 VOLUMES = _objects("volumes, storage classes", "PersistentVolume", "StorageClass")
@@ -195,7 +196,7 @@ DNS_COPIES = Selector(
 )
 DNS_READY = _wait("wait for the servers", "node-coredns")
 DNS_POLICY = Selector(
-    "DNS stays on the node",
+    "DNS requests stay on the node",
     OBJECTS,
     lambda templates, resource: "FieldsOnly" in resource.properties and "kube-dns" in templates.text(resource),
 )
@@ -211,4 +212,4 @@ PART_KINDS = (
     "LimitRange",
 )
 SHARED_KINDS = ("ClusterQueue", "ResourceFlavor", "Topology", "WorkloadPriorityClass", "PriorityClass")
-JOB_PARTS = _objects("claims, accounts, queues and the like", *PART_KINDS, *SHARED_KINDS)
+JOB_PARTS = _objects("claims, service accounts, queues and similar objects", *PART_KINDS, *SHARED_KINDS)

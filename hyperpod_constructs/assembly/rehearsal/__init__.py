@@ -1,6 +1,6 @@
-"""`hyperpod rehearse`: a deployment played on this machine, in virtual time, with the code of our own functions.
+"""`hyperpod rehearse`: a simulated deployment on this machine, in virtual time, with the code of the library's functions.
 
-Nothing here reaches AWS or a cluster. What AWS does is a model, and what is not modelled is reported.
+No call reaches AWS or a cluster. AWS is simulated by models, and the report lists what is not modelled.
 """
 
 from .plan import Fault, Step, Timing

@@ -1,4 +1,4 @@
-"""One AWS account in one region, as a rehearsal knows it: what exists, what refers to what, and what is refused."""
+"""One AWS account in one region as a rehearsal models it: what exists, what refers to what, and what is rejected."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _SHAPES = {
     "AWS::APS::Workspace": r"arn:[\w-]+:aps:.+",
     "AWS::FSx::FileSystem": r"fs-[0-9a-f]{8,17}",
 }
-"""How the name of an existing resource looks, which the app did not make; the kinds not listed take any text."""
+"""The format of names of existing resources that the app did not create; other kinds accept any text."""
 
 CUT = "cut-reference"
 ANYTHING = "*"
-"""In the place of a file's name: an asset whose files are not known has any of them."""
+"""Used in place of a file's name: an asset whose files are unknown is assumed to have each of them."""
 
 
 class Refused(Exception):
-    """AWS would refuse this."""
+    """AWS would reject this."""
 
 
 class NotModelled(Exception):
-    """Nothing is known about this."""
+    """No model exists for this."""
 
 
 @dataclass(eq=False)
 class Thing:
-    """Something that exists: made by a stack, or by another thing (an add-on's Deployment is not one of these)."""
+    """A resource that exists, created by a stack or by another resource (an add-on's Deployment is not one of these)."""
 
     kind: str
     id: str
@@ -59,7 +59,7 @@ class Thing:
 
     @property
     def names(self) -> set[str]:
-        """What others may call it by."""
+        """Identifiers by which others may refer to it."""
         return {self.id, *(value for value in self.attributes.values() if isinstance(value, str) and value)}
 
 
@@ -70,26 +70,26 @@ class Account:
         self.account, self.region, self.partition = account, region, partition
         self.things: dict[tuple[str, str], Thing] = {}
         self.ever: set[str] = set()
-        """Every name that anything of the rehearsal ever had: who refers to one of these must find it."""
+        """Every name that a resource of the rehearsal has or had: a reference to one of these must resolve."""
         self.objects: dict[str, set[str]] = {}
         """Bucket name to the keys in it."""
         self.taken: dict[tuple[str, str], str] = {}
-        """Kind and name of what a service made by itself, to who did."""
+        """Kind and name of what a service created, to the resource that caused it."""
         self._names: dict[tuple[str, str], Thing] = {}
         self._made: dict[str, int] = {}
 
     # What exists
 
     def of_kind(self, kind: str) -> Iterator[Thing]:
-        """Everything of a kind."""
+        """Return every resource of a kind."""
         return (thing for thing in list(self.things.values()) if thing.kind == kind)
 
     def find(self, kind: str, name: Any) -> Thing | None:
-        """The thing of a kind that has this id, ARN or other identifier."""
+        """Return the resource of a kind that has this id, ARN or other identifier."""
         return self._names.get((kind, name)) if isinstance(name, str) else None
 
     def exists(self, kind: str, name: Any) -> bool:
-        """Whether a name can be referred to: ours that is there, or one that the app did not make and that looks right."""
+        """Whether a name can be referred to: an existing resource, or a valid name of one that the app did not create."""
         if self.find(kind, name) is not None:
             return True
         if not isinstance(name, str) or name in self.ever or name == CUT:
@@ -98,23 +98,23 @@ class Account:
         return CUT not in name and (shape is None or re.fullmatch(shape, name) is not None)
 
     def add(self, thing: Thing) -> None:
-        """It exists now."""
+        """Add a resource."""
         self.things[thing.kind, thing.id] = thing
         for name in thing.names:
             self._names[thing.kind, name] = thing
         self.ever |= thing.names
 
     def remove(self, thing: Thing) -> None:
-        """It is gone."""
+        """Remove a resource."""
         self.things.pop((thing.kind, thing.id), None)
         for name in thing.names:
             if self._names.get((thing.kind, name)) is thing:
                 del self._names[thing.kind, name]
 
-    # What the catalog knows of a kind
+    # Facts of the catalog about a kind
 
     def check_references(self, kind: str, properties: Mapping[str, Any]) -> None:
-        """Refuse properties that name something that does not exist (any more, or yet)."""
+        """Reject properties that name something that does not exist."""
         model = deployed_kinds().get(kind)
         for path, target in (model.refers if model else {}).items():
             for name in values_at(properties, path):
@@ -123,7 +123,7 @@ class Account:
                     raise Refused(f"{path.replace('[]', '')}: the {short} {name!r} does not exist")
 
     def check_unused(self, thing: Thing) -> None:
-        """Refuse the deletion of what something else still uses."""
+        """Reject the deletion of what something else still uses."""
         model = deployed_kinds().get(thing.kind)
         for kind in model.held_by if model else ():
             for other in self.of_kind(kind):
@@ -133,7 +133,7 @@ class Account:
                     )
 
     def mentions(self, thing: Thing) -> bool:
-        """Whether anything else names a thing in its properties, alone or in a longer text."""
+        """Whether any other resource refers to this one in its properties, alone or within a longer text."""
         return any(
             name in text
             for other in self.things.values()
@@ -143,15 +143,15 @@ class Account:
         )
 
     def check_name_free(self, kind: str, id: str) -> None:
-        """Refuse a name that is taken."""
+        """Reject a name that is in use."""
         if (kind, id) in self.taken:
-            raise Refused(f"{id} already exists: {self.taken[kind, id]} made it")
+            raise Refused(f"{id} already exists: {self.taken[kind, id]} created it")
         taken = self.things.get((kind, id))
         if taken is not None:
             raise Refused(f"{id} already exists ({taken.stack}.{taken.name})")
 
     def identify(self, kind: str, stack: str, name: str, properties: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """A physical id and attributes that look like those of the service; a second one has another id."""
+        """Return a physical id and attributes in the service's format; a second resource has another id."""
         model = deployed_kinds().get(kind)
         seed = f"{self.account}/{self.region}/{stack}/{name}/{kind}"
         count = self._made[seed] = self._made.get(seed, 0) + 1
@@ -165,7 +165,7 @@ class Account:
 
 
 class _Fields(dict[str, str]):
-    """The fields of an id's or attribute's format."""
+    """Return the fields of an id's or attribute's format."""
 
     def __init__(self, account: Account, stack: str, name: str, properties: Mapping[str, Any], seed: str) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ class _Fields(dict[str, str]):
 
 
 def _explicit_name(model: DeployedKind, properties: Mapping[str, Any]) -> str:
-    """A name that the template gives by itself, where the service takes one and it is the id."""
+    """Return a name that the template sets, if the service uses it as the id."""
     if model.id not in ("{name64}", "{name100}", "{lower63}"):
         return ""
     short = model.name.rpartition("::")[2]

@@ -1,4 +1,4 @@
-"""Objects that add-ons and charts bring along, as far as others look at them."""
+"""Objects that add-ons and charts install, as far as other objects depend on them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KARPENTER = (
     "nodepools.karpenter.sh",
     "nodeclaims.karpenter.sh",
 )
-"""Kinds that come with the autoscaling of a HyperPod cluster."""
+"""Kinds that the autoscaling of a HyperPod cluster installs."""
 
 _KINDS: dict[str, tuple[str, str, str]] = {
     "hyperpodpytorchjobs.sagemaker.amazonaws.com": ("HyperPodPyTorchJob", "v1", "Namespaced"),

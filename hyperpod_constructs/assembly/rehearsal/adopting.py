@@ -23,7 +23,7 @@ _GOVERNED = {
     "AWS::SageMaker::ComputeQuota": "ComputeQuota",
     "AWS::SageMaker::ClusterSchedulerConfig": "ClusterSchedulerConfig",
 }
-"""Type to the word that the API's operations have for it."""
+"""Type to the word that the API's operations use for it."""
 
 
 @dataclass
@@ -125,13 +125,13 @@ def _existing(rehearsal: Rehearsal, services: Resources, found: Found) -> dict[t
 
 
 def _governed(kind: str, thing: Thing) -> dict[str, Any]:
-    """A quota or cluster policy as the API has it, for the function that adopts it."""
+    """Return a quota or cluster policy as in the API, for the function that adopts it."""
     names = {"Kind": _GOVERNED[kind], "Id": thing.id.rpartition("/")[2], "Arn": thing.id}
     return {**thing.properties, **names, "Status": "Created", "Version": 1, "Tags": []}
 
 
 def _physical_id(identifier: Mapping[str, str]) -> str:
-    """What `Ref` returns: the parts of the primary identifier."""
+    """Return the result of `Ref`: the parts of the primary identifier."""
     return "|".join(identifier.values())
 
 
@@ -142,7 +142,7 @@ def _imported(
     region: str,
     account: str,
 ) -> Deployed:
-    """The stack after the import of its resources: they are as they were, and retained by its template."""
+    """Return the stack after the import of its resources: unchanged, and retained by its template."""
     bodies = {takeover.logical_id: takeover.as_resource() for takeover in takeovers}
     template = {"Resources": bodies}
     arn = f"arn:aws:cloudformation:{region}:{account}:stack/{stack.deployed_name}/imported"

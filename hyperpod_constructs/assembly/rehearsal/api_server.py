@@ -1,7 +1,7 @@
-"""A Kubernetes API server without a socket: requests in, answers out, faults on demand.
+"""A Kubernetes API server without a socket: it answers requests in the process, with faults on demand.
 
 It serves discovery, server-side apply with field ownership, POST, PUT, merge patch, DELETE with finalizers and
-preconditions, lists with label and field selectors in pages, and pod logs. What it leaves out is said in ``store``.
+preconditions, lists with label and field selectors in pages, and pod logs. ``store`` lists what is left out.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .store import Clock, Json, Key, Refusal, Resource, Store
 LARGEST_BODY = 3 * 1024 * 1024
 
 NO_HANDLER = "(no handler)"
-"""Reason of a refusal that is answered with plain text: nothing is served at this path."""
+"""Reason of a rejection that is answered with plain text: nothing is served at this path."""
 
 
 @dataclass
 class Fault:
-    """An answer given instead of the right one."""
+    """An answer that replaces the correct one."""
 
     method: str = ""
     path: str = ""
@@ -47,7 +47,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked."""
+    """A request."""
 
     method: str
     path: str
@@ -57,7 +57,7 @@ class Request:
 
 
 class ApiServer:
-    """The state in ``store``, and the requests that were made; ``token`` is the bearer token that it takes."""
+    """The state in ``store``, and the requests that were made; ``token`` is the accepted bearer token."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
@@ -71,8 +71,8 @@ class ApiServer:
     def fault(self, **given: Any) -> Fault:
         """Answer matching requests (method, regular expression of the path) with a fault, ``times`` times or always.
 
-        ``drop`` closes the connection without an answer, ``takes`` moves the clock first, ``after`` does what was
-        asked and then answers with the fault, as a lost answer looks like. ``dry_run``: dry runs only.
+        ``drop`` closes the connection without an answer, ``takes`` advances the clock first, ``after`` executes the
+        request and then answers with the fault, like a lost answer. ``dry_run``: dry runs only.
         """
         fault = Fault(**given)
         self._faults.append(fault)
@@ -95,11 +95,11 @@ class ApiServer:
         return self.fault(method="PATCH", path=path, message=message, times=times, takes=10.0 if how == "slow" else 0.0)
 
     def asked(self, method: str, path: str = "") -> list[Request]:
-        """The requests so far of a method whose path matches a regular expression."""
+        """Return the requests so far of a method whose path matches a regular expression."""
         return [r for r in self.requests if r.method == method and re.search(path, r.path)]
 
     def answer(self, method: str, target: str, headers: Any, data: bytes) -> tuple[int, Any, dict[str, str]]:
-        """Status, body and headers; ``None`` for status means: hang up."""
+        """Return status, body and headers; ``None`` as status closes the connection."""
         url = urlsplit(target)
         query = dict(parse_qsl(url.query))
         body = json.loads(data) if data else None
@@ -227,7 +227,7 @@ class ApiServer:
 
 
 def _manager(query: dict[str, str], headers: Any) -> str:
-    """The field manager: what the request says, else the first part of its user agent."""
+    """Return the field manager: that of the request, otherwise the first part of its user agent."""
     return query.get("fieldManager") or str(headers.get("User-Agent") or "unknown").partition("/")[0]
 
 

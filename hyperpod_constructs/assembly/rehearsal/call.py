@@ -11,7 +11,7 @@ from .resources import Resources
 
 @dataclass
 class Call:
-    """One invocation of a function: with which role, and how long it may take."""
+    """One invocation of a function: its role, and its time limit."""
 
     services: Resources
     function: Thing
@@ -20,6 +20,6 @@ class Call:
 
     @property
     def left(self) -> Callable[[], float]:
-        """Seconds that are left of it, asked again and again."""
+        """Return the remaining seconds of the invocation."""
         end = self.services.world.now + self.limit
         return lambda: end - self.services.world.now

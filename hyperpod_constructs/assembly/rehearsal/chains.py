@@ -1,4 +1,4 @@
-"""Chains in time: what a deployment waits for, and the longest chain that AWS itself imposes."""
+"""Chains in time: what a deployment waits for, and the longest chain that AWS requires."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .plan import Step
 
 
 def critical_path(steps: Sequence[Step]) -> list[Step]:
-    """The steps that the end waits for, first to last: each begins when the one before it is done."""
+    """Return the steps that the end waits for, first to last: each begins when the one before it is complete."""
     if not steps:
         return []
     by_name = {(step.stack, step.logical_id): step for step in steps}
@@ -28,10 +28,10 @@ def critical_path(steps: Sequence[Step]) -> list[Step]:
 
 
 def imposed_chain(source: Source, steps: Sequence[Step]) -> list[Step]:
-    """The longest chain of resources that need each other, whatever stacks they lie in.
+    """Return the longest chain of resources that depend on each other, in whatever stacks they are.
 
-    What imposes an order: a reference, since the value is not there before; and each pair that a rule of the deploy order
-    is about, with the wait between the two where the rule wants one.
+    An order is required by a reference, because its value does not exist earlier, and by each pair of a rule of the
+    deployment order, including the wait between the two if the rule requires one.
     """
     proof = prove(source, ORDER_RULES)
     graph = proof.graph
@@ -72,5 +72,5 @@ def _name(graph: Graph, step: Step) -> str:
 
 
 def minutes(chain: Sequence[Step]) -> float:
-    """The time that a chain takes."""
+    """Return the time that a chain takes."""
     return sum(step.end - step.start for step in chain) / 60

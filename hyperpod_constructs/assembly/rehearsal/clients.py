@@ -1,4 +1,4 @@
-"""boto3 clients of a rehearsal: the few operations that our functions call, answered from the account's state."""
+"""boto3 clients of a rehearsal: the operations that the library's functions call, answered from the account's state."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _ids = itertools.count(1)
 
 
 def error(code: str, operation: str, message: str = "") -> ClientError:
-    """A refusal as botocore raises it."""
+    """An error as botocore raises it."""
     answer: Any = {"Error": {"Code": code, "Message": message or code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     return ClientError(answer, operation)
 
 
 class Clients:
-    """Makes a client for a service name, for the role of one invocation."""
+    """Creates a client for a service name, for the role of one invocation."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -54,7 +54,7 @@ class _Client:
             raise error("AccessDeniedException", action, f"{self.call.role} is not authorized to perform: {action}")
 
     def get_paginator(self, operation: str) -> Any:
-        """Everything on one page."""
+        """Return everything on one page."""
         client = self
 
         class Paginator:
@@ -84,7 +84,7 @@ class Stacks(_Client):
     """CloudFormation."""
 
     def describe_stack_resource(self, StackName: str, LogicalResourceId: str) -> dict[str, Any]:
-        """The physical id of a resource."""
+        """Return the physical id of a resource."""
         account = self.services.account
         self._may("cloudformation:DescribeStackResource", StackName)
         for thing in (*account.of_kind("AWS::SageMaker::Cluster"), *account.of_kind("AWS::FSx::FileSystem")):
@@ -105,7 +105,7 @@ class S3(_Client):
         return {"Body": io.BytesIO(file.read_bytes())}
 
     def download_fileobj(self, Bucket: str, Key: str, Fileobj: IO[bytes]) -> None:
-        """The archive of a folder: with the names of its files, if the assembly is known and not its templates alone."""
+        """Return the archive of a folder, with its file names if the assembly is known and not only its templates."""
         self._may("s3:GetObject", f"arn:aws:s3:::{Bucket}/{Key}")
         with zipfile.ZipFile(Fileobj, "w") as archive:
             for name in self.services.sources.get(Key) or {ANYTHING}:
@@ -132,15 +132,15 @@ class Grafana(_Client):
         return {"workspace": {"endpoint": f"{workspaceId}.grafana-workspace.amazonaws.com"}}
 
     def create_workspace_service_account(self, **_: Any) -> dict[str, Any]:
-        """Make one."""
+        """Create one."""
         return {"id": str(next(_ids))}
 
     def create_workspace_service_account_token(self, **_: Any) -> dict[str, Any]:
-        """Its token."""
+        """Create its token."""
         return {"serviceAccountToken": {"key": "token"}}
 
     def list_workspace_service_accounts(self, **_: Any) -> dict[str, Any]:
-        """None is left: each is deleted at once."""
+        """Return none: each is deleted immediately."""
         return {"serviceAccounts": []}
 
     def delete_workspace_service_account(self, **_: Any) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def grafana_answers(call: Call) -> Callable[[str, str, Mapping[str, str], bytes 
 
 
 class Fsx(_Client):
-    """FSx: where file systems are."""
+    """FSx: the subnets of file systems."""
 
     def describe_file_systems(self, FileSystemIds: list[str]) -> dict[str, Any]:
         """File systems with their subnets."""
@@ -190,7 +190,7 @@ class Fsx(_Client):
 
 
 class SageMaker(_Client):
-    """SageMaker: clusters, and what task governance keeps of them."""
+    """SageMaker: clusters, and the resources of task governance."""
 
     def describe_cluster(self, ClusterName: str) -> dict[str, Any]:
         """A cluster with its groups."""
@@ -218,7 +218,7 @@ class SageMaker(_Client):
         return live
 
     def list_cluster_nodes(self, ClusterName: str, **_: Any) -> dict[str, Any]:
-        """Nodes in trouble."""
+        """Return nodes with failures."""
         thing = self.services.account.find("AWS::SageMaker::Cluster", ClusterName)
         trouble = thing.state.get("trouble", {}) if thing else {}
         return {
@@ -229,10 +229,10 @@ class SageMaker(_Client):
         }
 
     def list_cluster_events(self, **_: Any) -> dict[str, Any]:
-        """None."""
+        """Return none."""
         return {"Events": []}
 
-    # Task governance, by the operations of both kinds.
+    # Task governance, with the operations of both kinds.
 
     def __getattr__(self, operation: str) -> Any:
         for word, kind in (("cluster_scheduler_config", "ClusterSchedulerConfig"), ("compute_quota", "ComputeQuota")):
@@ -253,14 +253,14 @@ class SageMaker(_Client):
                 record["Tags"] = kept + Tags
 
     def delete_tags(self, ResourceArn: str, TagKeys: list[str]) -> None:
-        """Take tags away."""
+        """Remove tags."""
         for record in self.services.governed:
             if record["Arn"] == ResourceArn:
                 record["Tags"] = [tag for tag in record["Tags"] if tag["Key"] not in TagKeys]
 
 
 _CONTENT = ("ActivationState", "ComputeQuotaConfig", "ComputeQuotaTarget", "Description", "SchedulerConfig")
-"""What can be changed of a scheduler config or a quota."""
+"""The mutable content of a scheduler config or a quota."""
 
 
 class Governed:
@@ -271,7 +271,7 @@ class Governed:
         self._all: list[dict[str, Any]] = client.services.governed
 
     def create(self, **given: Any) -> dict[str, Any]:
-        """Begin a creation."""
+        """Start a creation."""
         id_ = f"g{next(_ids):011d}"
         self._cluster(given["ClusterArn"])
         arn = f"{given['ClusterArn']}/{self._kind}/{id_}"
@@ -281,7 +281,7 @@ class Governed:
         return {f"{self._kind}Id": id_, f"{self._kind}Arn": arn}
 
     def update(self, TargetVersion: int, **given: Any) -> dict[str, Any]:
-        """Begin an update."""
+        """Start an update."""
         record = self._find(given[f"{self._kind}Id"])
         if record["Version"] != TargetVersion:
             raise error("ConflictException", "Update")
@@ -290,7 +290,7 @@ class Governed:
         return {f"{self._kind}Version": record["Version"]}
 
     def describe(self, **given: Any) -> dict[str, Any]:
-        """As it is."""
+        """Return it."""
         record = self._find(given[f"{self._kind}Id"])
         known = {
             f"{self._kind}Arn": record["Arn"],
@@ -300,7 +300,7 @@ class Governed:
         return {**{key: record[key] for key in _CONTENT if key in record}, **known}
 
     def list(self, ClusterArn: str, NameContains: str = "", **_: Any) -> dict[str, Any]:
-        """Those of a cluster."""
+        """Return those of a cluster."""
         found = [
             {**record, f"{self._kind}Id": record["Id"]}
             for record in self._all
@@ -342,7 +342,7 @@ class Governed:
     def _cluster(self, arn: str) -> Any:
         thing = self._services.account.find("AWS::SageMaker::Cluster", arn)
         if thing is None:
-            raise error("ResourceNotFound", "DescribeCluster", f"there is no cluster {arn}")
+            raise error("ResourceNotFound", "DescribeCluster", f"the cluster {arn} does not exist")
         return cluster_of(self._services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Clock:
-    """Time that only a sleep, or ``advance``, moves."""
+    """Time that passes only by ``sleep`` or ``advance``."""
 
     def __init__(self) -> None:
         self.time = 1_800_000_000.0
@@ -12,11 +12,11 @@ class Clock:
         self.slept: list[float] = []
 
     def now(self) -> float:
-        """Seconds since the epoch; ``time`` may be set, as a clock that jumps."""
+        """Return seconds since the epoch; ``time`` may be set, like a clock that jumps."""
         return self.time
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never jumps."""
+        """Return seconds since some point in time; never jumps."""
         return self.elapsed
 
     def sleep(self, seconds: float) -> None:
@@ -25,10 +25,10 @@ class Clock:
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Move time on."""
+        """Advance the time."""
         self.time += seconds
         self.elapsed += seconds
 
     def jitter(self) -> float:
-        """Factor of each delay."""
+        """Return the factor of each delay."""
         return 1.0

@@ -1,4 +1,4 @@
-"""CloudFormation, played: creation, update, rollback and deletion of one stack at a time."""
+"""CloudFormation, simulated: creation, update, rollback and deletion of one stack at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .values import Scope, Unresolved
 from .world import Signal, Steps, World
 
 BOOTSTRAP_VERSION = "30"
-"""What the parameter of a bootstrapped account says; templates ask for 6 or more."""
+"""The parameter of a bootstrapped account; templates require 6 or more."""
 
 
 class CloudFormation:
@@ -25,10 +25,10 @@ class CloudFormation:
         self.stacks: dict[str, Deployed] = {}
         self.faults: list[Fault] = []
         self.interrupt: Callable[[], None] = lambda: None
-        """Called where the CDK CLI is to end; what CloudFormation does goes on."""
+        """Called where the CDK CLI exits; CloudFormation continues."""
         self._ids = 0
 
-    # What a user asks for
+    # Operations of a user
 
     def deploy(self, stack: Stack) -> Steps:
         """Create a stack, or update the deployed one. Returns an `Outcome`."""
@@ -38,12 +38,14 @@ class CloudFormation:
             reason = f"Stack:{deployed.id} is in {deployed.status} state and can not be updated."
             return Outcome(deployed.name, "REFUSED", reason)
         if deployed is not None and deployed.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"):
-            yield from self.delete(deployed.name)  # the CDK CLI does that by itself (2.1148)
+            yield from self.delete(deployed.name)  # the CDK CLI does this (2.1148)
             deployed = self.stacks.get(stack.deployed_name)
         if deployed is None:
             return (yield from self._create(stack))
         if deployed.status.endswith("_FAILED"):
-            return Outcome(deployed.name, deployed.status, f"{deployed.name} is {deployed.status}: it can't be updated")
+            return Outcome(
+                deployed.name, deployed.status, f"{deployed.name} is {deployed.status}: it cannot be updated"
+            )
         if deployed.source.template == stack.template:
             return Outcome(deployed.name, "UNCHANGED")
         return (yield from self._update(deployed, stack))
@@ -134,7 +136,7 @@ class CloudFormation:
             deployed.live.pop(name, None)
         policy = dict.fromkeys(replaced, "UpdateReplacePolicy") | dict.fromkeys(removed, "DeletionPolicy")
         failures = yield from self._remove(deployed, {**replaced, **removed}, old, "replaced or removed", policy)
-        for reason in failures:  # CloudFormation goes on: what could not be deleted is out of its hands
+        for reason in failures:  # CloudFormation continues and no longer manages what could not be deleted
             self.record.find("HPR03", deployed.name, f"was not deleted after the update: {reason}")
         deployed.status = "UPDATE_COMPLETE"
         return Outcome(deployed.name, deployed.status)
@@ -195,7 +197,7 @@ class CloudFormation:
         why: str,
         policy: Mapping[str, str] | None = None,
     ) -> Steps:
-        """Delete resources in the reverse order of their creation; the reasons of those that stay by failure."""
+        """Delete resources in the reverse order of their creation; return the reasons of failures."""
         failures: list[str] = []
         needs = dependencies(source, things)
         followers: dict[str, set[str]] = {name: set() for name in things}
@@ -211,13 +213,18 @@ class CloudFormation:
                 return False
             which = "DeletionPolicy" if policy is None else policy.get(name, "")
             keeps = live.body.get(which)
+            loss = self.resources.loss(live, name) if policy else None
             if keeps in ("Retain", "Snapshot") or (keeps == "RetainExceptOnCreate" and why != "creation rolled back"):
                 self.resources.retained(live, deployed.name, name, why)
+                if loss is not None and loss.rule == "HP973" and which == "UpdateReplacePolicy":
+                    message = (
+                        f"{live.kind} {live.id} is replaced by a new, empty one; the old one is retained and billed"
+                    )
+                    self.record.find(loss.rule, f"{deployed.name}.{name}", message)
                 deployed.live.pop(name, None) if deployed.live.get(name) is live else None
                 return False
-            loss = self.resources.loss(live, name) if policy else None
             if loss is not None:
-                message = f"{live.kind} {live.id} is deleted by the update ({why}): {loss.what}"
+                message = f"the update deletes {live.kind} {live.id} ({why}): {loss.what}"
                 self.record.find(loss.rule, f"{deployed.name}.{name}", message)
             try:
                 fault = self._fault(deployed.name, name, "delete")
@@ -245,7 +252,7 @@ class CloudFormation:
         action: str = "",
         go_on: bool = False,
     ) -> Steps:
-        """Run an operation on each resource as soon as those that it needs are done; the first failure, else ''."""
+        """Run an operation on each resource once its dependencies are complete; return the first failure, else ''."""
         names = list(names)
         needs = needs if needs is not None else dependencies(stack, names)
         done: dict[str, Signal] = {name: self.world.signal() for name in names}
@@ -347,7 +354,7 @@ class CloudFormation:
     # Exports
 
     def _publish(self, deployed: Deployed, stack: Stack, scope: Scope, imports: set[str]) -> str:
-        """Give a stack its outputs and exports; why CloudFormation refuses, else ''."""
+        """Set a stack's outputs and exports; return why CloudFormation rejects them, else ''."""
         outputs: dict[str, Any] = {}
         exports: dict[str, Any] = {}
         try:
@@ -377,7 +384,7 @@ class CloudFormation:
     def _users(self, export: str, but: str) -> list[str]:
         return [stack.name for stack in self.stacks.values() if stack.name != but and export in stack.imports]
 
-    # Trouble
+    # Failures
 
     def _fault(self, stack: str, name: str, action: str) -> Fault | None:
         for fault in self.faults:

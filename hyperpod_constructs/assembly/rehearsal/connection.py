@@ -1,4 +1,4 @@
-"""The way of a function into a cluster, without a socket."""
+"""The connection of a function to a cluster, without a socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .kubernetes import Answer, KubernetesCluster
 
 @dataclass
 class Pool:
-    """Stands where urllib3's pool stands: requests go to the cluster in this process."""
+    """Used in place of urllib3's pool: requests go to the cluster in this process."""
 
     cluster: KubernetesCluster
     role: str
@@ -32,7 +32,7 @@ class Pool:
 
 
 class Connection:
-    """The way into a cluster, for one role."""
+    """The connection to a cluster, for one role."""
 
     ssl_context = None
 
@@ -41,19 +41,19 @@ class Connection:
         self.pool = Pool(cluster, role)
 
     def headers(self) -> Mapping[str, str]:
-        """Nothing: who asks is known here."""
+        """Do nothing: the caller is known here."""
         return {}
 
     def renew(self) -> None:
-        """There is nothing to renew."""
+        """Do nothing: nothing expires."""
 
 
 def connect(call: Call, name: str) -> Connection:
-    """Ask EKS for a cluster. Raises `ClusterGone`, and `ApiError` while the role may not ask."""
+    """Call EKS for a cluster. Raises `ClusterGone`, and `ApiError` while the role lacks the permission."""
     account = call.services.account
     thing = account.find("AWS::EKS::Cluster", name)
     if thing is None and name in account.ever:
-        raise ClusterGone(f"there is no EKS cluster {name!r}")
+        raise ClusterGone(f"EKS cluster {name!r} does not exist")
     arn = f"arn:{account.partition}:eks:{account.region}:{account.account}:cluster/{name}"
     if not allowed(account, call.role, "eks:DescribeCluster", arn):
         raise ApiError(403, "AccessDeniedException", f"{call.role} is not authorized to perform: eks:DescribeCluster")

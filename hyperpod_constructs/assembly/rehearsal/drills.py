@@ -1,4 +1,4 @@
-"""Faults, one at a time: a deployment fails at a resource, is rolled back, and is tried again."""
+"""Faults, one at a time: a deployment fails at a resource, is rolled back, and is repeated."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from .stack import INTERRUPTED, Outcome
 _TODO = {
     "ROLLBACK_COMPLETE": "deploy again: the CDK CLI deletes the rolled-back stack first",
     "UPDATE_ROLLBACK_COMPLETE": "deploy again: the stack is as it was before the update",
-    "ROLLBACK_FAILED": "delete the stack, by hand what it does not delete, and deploy again",
+    "ROLLBACK_FAILED": "delete the stack, delete manually what it does not delete, and deploy again",
     "UPDATE_ROLLBACK_FAILED": "run `aws cloudformation continue-update-rollback`, then deploy again",
     "DELETE_FAILED": "remove the cause, and delete the stack again",
-    INTERRUPTED: "wait until CloudFormation is done with the stack (until then it refuses updates), and deploy again",
+    INTERRUPTED: (
+        "wait until CloudFormation has finished with the stack (until then it rejects updates), and deploy again"
+    ),
     "REFUSED": "nothing was changed: fix the app, and deploy again",
 }
-"""Status of a stack to what a user has to do."""
+"""Status of a stack to the action that a user must take."""
 
 
 @dataclass(frozen=True)
 class Drill:
-    """What one fault leads to.
+    """The consequences of one fault.
 
     Attributes:
-        fault: what went wrong.
-        failed: the stack's outcome, None when the fault did not stop the deployment.
+        fault: the fault.
+        failed: the stack's outcome, None if the fault did not stop the deployment.
         left: what is left after the rollback and belongs to no stack.
         paying: what costs money while the user looks for the cause.
         again: outcomes of the next deployment, without the fault.
@@ -43,12 +45,12 @@ class Drill:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing unexpected was left behind, and the next deployment went through."""
+        """Whether nothing unexpected was left behind, and the next deployment succeeded."""
         return all(outcome.ok for outcome in self.again) and not self.left_behind
 
     @property
     def left_behind(self) -> list[LeftBehind]:
-        """What the rollback left that nobody owns, also by a deletion policy that keeps what was just made."""
+        """What the rollback left without an owner, including what a deletion policy retains of the failed creation."""
         return [
             remainder
             for remainder in self.left
@@ -57,12 +59,12 @@ class Drill:
 
     @property
     def todo(self) -> str:
-        """What the user has to do."""
+        """The action that the user must take."""
         return _TODO.get(self.failed.status, "") if self.failed is not None else "nothing"
 
 
 def drill(stacks: list[Stack], fault: Fault, start: Rehearsal, *, again: bool = True) -> Drill:
-    """Deploy with a fault, look at what is left, and deploy `again`: without, the next drill in `start` is the next try."""
+    """Deploy with a fault, record what is left, and deploy `again` (otherwise the next drill is the next attempt)."""
     rehearsal = start
     rehearsal.faults_left.append(fault)
     outcomes = rehearsal.deploy(stacks)
@@ -75,7 +77,7 @@ def drill(stacks: list[Stack], fault: Fault, start: Rehearsal, *, again: bool = 
 
 
 def fail_each(stacks: list[Stack], like: Rehearsal, how: str = "fails") -> Iterator[tuple[Drill, Rehearsal]]:
-    """Let each resource of an app fail in turn while it is created; the rehearsal goes on afterwards as it stands."""
+    """Let each resource of an app fail in turn while it is created; the rehearsal continues from the resulting state."""
     for stack in stacks:
         for name in stack.resources:
             rehearsal = like.another()

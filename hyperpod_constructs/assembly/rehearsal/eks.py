@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...core.catalog import minor
 from .account import Refused, Thing
 from .iam import has_managed, trusts
 from .kubernetes import Installed, KubernetesCluster
@@ -15,7 +16,7 @@ CLUSTER = "AWS::EKS::Cluster"
 
 
 def cluster_of(services: Resources, name: Any) -> KubernetesCluster:
-    """The inside of an EKS cluster; one that the app did not make is taken to work. Raises `Refused`."""
+    """The model of an EKS cluster's content; one that the app did not create is assumed to work. Raises `Refused`."""
     thing = services.account.find(CLUSTER, name)
     key = thing.id if thing is not None else str(name).rpartition("/")[2]
     if key not in services.clusters:
@@ -37,7 +38,7 @@ def _inside(services: Resources, name: str, *, owned: bool = True) -> Kubernetes
 def _before_cluster(services: Resources, request: Request) -> None:
     role = request.properties.get("RoleArn")
     if not trusts(services.account, str(role), "eks.amazonaws.com"):
-        raise Refused(f"Role {role} can't be taken on by eks.amazonaws.com")
+        raise Refused(f"Role {role} cannot be assumed by eks.amazonaws.com")
     if not has_managed(services.account, str(role), "AmazonEKSClusterPolicy"):
         raise Refused(f"Role {role} lacks AmazonEKSClusterPolicy")
     subnets = request.properties["ResourcesVpcConfig"]["SubnetIds"]
@@ -56,6 +57,13 @@ def _cluster_made(services: Resources, thing: Thing, _: Request) -> None:
         services.account.taken[group] = f"EKS cluster {thing.id}"
 
 
+def _before_cluster_update(_: Resources, thing: Thing, request: Request) -> None:
+    """EKS upgrades one minor version at a time, and does not go back."""
+    before, after = (str(one.get("Version") or "") for one in (thing.properties, request.properties))
+    if before and after and minor(after)[1] - minor(before)[1] not in (0, 1):
+        raise Refused(f"Unsupported Kubernetes minor version update from {before} to {after}")
+
+
 def _before_cluster_deletion(services: Resources, thing: Thing) -> None:
     if str(thing.properties.get("DeletionProtection", "")).lower() == "true":
         raise Refused(f"cluster {thing.id} has deletion protection")
@@ -63,7 +71,9 @@ def _before_cluster_deletion(services: Resources, thing: Thing) -> None:
         arn = hyperpod.properties.get("Orchestrator", {}).get("Eks", {}).get("ClusterArn")
         if arn in thing.names:
             path = f"{hyperpod.stack}.{hyperpod.name}"
-            services.record.find("HPR02", path, f"EKS cluster {thing.id} is deleted under the HyperPod cluster {path}")
+            services.record.find(
+                "HPR02", path, (f"EKS cluster {thing.id} is deleted before the HyperPod cluster {path} that runs on it")
+            )
 
 
 def _cluster_gone(services: Resources, thing: Thing) -> None:
@@ -116,7 +126,7 @@ def _before_addon_deletion(services: Resources, thing: Thing) -> None:
         for key in cluster.store.objects:
             if key[1] == "hyperpodpytorchjobs":
                 services.record.find(
-                    "HPR04", path, f"the training operator goes while the job {key[2]}/{key[3]} is there"
+                    "HPR04", path, f"the training operator is deleted while the job {key[2]}/{key[3]} exists"
                 )
     for other in services.account.of_kind("AWS::EKS::Addon"):
         if other is not thing and other.properties["ClusterName"] == thing.properties["ClusterName"]:
@@ -124,7 +134,7 @@ def _before_addon_deletion(services: Resources, thing: Thing) -> None:
 
             known = find_addon(str(other.properties["AddonName"]))
             if known is not None and name in known.prerequisites:
-                services.record.find("HPR02", path, f"{name} is deleted while {known.name}, which needs it, is there")
+                services.record.find("HPR02", path, f"{name} is deleted while {known.name}, which requires it, exists")
 
 
 def _association(services: Resources, request: Request) -> None:
@@ -132,7 +142,9 @@ def _association(services: Resources, request: Request) -> None:
     thing = services.account.find(CLUSTER, request.properties["ClusterName"])
     source = str(thing.attributes["Arn"]) if thing is not None else ""
     if not trusts(services.account, role, "pods.eks.amazonaws.com", source):
-        raise Refused(f"Trust policy of role {role} doesn't let pods.eks.amazonaws.com take it on for {source}")
+        raise Refused(
+            f"The trust policy of role {role} does not allow pods.eks.amazonaws.com to assume it for {source}"
+        )
     for other in services.account.of_kind("AWS::EKS::PodIdentityAssociation"):
         same = ("ClusterName", "Namespace", "ServiceAccount")
         if all(other.properties[name] == request.properties[name] for name in same):
@@ -143,6 +155,7 @@ MODELS |= {
     CLUSTER: Model(
         before_create=_before_cluster,
         after_create=_cluster_made,
+        before_update=_before_cluster_update,
         before_delete=_before_cluster_deletion,
         after_delete=_cluster_gone,
     ),

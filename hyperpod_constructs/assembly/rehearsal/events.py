@@ -1,6 +1,6 @@
-"""What a custom resource sees of CloudFormation and of CDK's provider framework: bodies of events, ids and limits.
+"""The interfaces of custom resources to CloudFormation and CDK's provider framework: bodies of events, ids and limits.
 
-Every model of the two takes it from here: that of a rehearsal, which plays whole templates in virtual time, and that of the
+Every model of the two uses it: that of a rehearsal, which simulates whole templates in virtual time, and that of the
 handlers' tests, which delivers the events of single resources twice, late or never.
 """
 
@@ -16,7 +16,7 @@ LARGEST_ANSWER = 4096
 LONGEST_SECONDS = 3600.0
 """How long CloudFormation waits for a custom resource, unless its ServiceTimeout says less."""
 CREATE_FAILED = "AWSCDK::CustomResourceProviderFramework::CREATE_FAILED"
-"""The physical id that CDK's framework answers when a creation failed; it ignores the deletion of it."""
+"""The physical id that CDK's framework returns for a failed creation; it ignores the deletion of it."""
 NO_ANSWER = "CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId"
 
 
@@ -31,7 +31,7 @@ def event(
     physical_id: str | None = None,
     old: Mapping[str, Any] | None = None,
 ) -> Event:
-    """The body of an event as a function gets it.
+    """Return the body of an event as a function receives it.
 
     Args:
         request: `Create`, `Update` or `Delete`.
@@ -39,7 +39,7 @@ def event(
         stack_id: ARN of the stack.
         logical_id: of the resource.
         kind: resource type, such as `Custom::HyperPodKubernetesObjects`.
-        properties: resolved properties; CloudFormation turns plain values into text.
+        properties: resolved properties; CloudFormation converts plain values to text.
         physical_id: of the resource, None for a creation.
         old: the properties before an update.
     """
@@ -62,7 +62,7 @@ def event(
 
 
 def texts(value: Any) -> Any:
-    """Properties as a function gets them.
+    """Return properties as a function receives them.
 
     >>> texts({"Count": 2, "Wait": True, "Names": ["a"]})
     {'Count': '2', 'Wait': 'true', 'Names': ['a']}
@@ -75,7 +75,7 @@ def texts(value: Any) -> Any:
 
 
 def generated_id(stack: str, logical_id: str, number: int) -> str:
-    """The physical id that CloudFormation makes up for a creation whose answer it never got.
+    """Return the physical id that CloudFormation generates for a creation whose response it never received.
 
     >>> generated_id("Platform", "Team", 10)
     'Platform-Team-00000000000A'
@@ -84,7 +84,7 @@ def generated_id(stack: str, logical_id: str, number: int) -> str:
 
 
 def answered_id(event: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    """The physical id after an `on_event`, as CDK's framework has it. Raises `RuntimeError` for a Delete that changes it."""
+    """Return the physical id after an `on_event`. Raises `RuntimeError` for a Delete that changes it."""
     given = event.get("PhysicalResourceId")
     physical_id = answer.get("PhysicalResourceId") or given or event["RequestId"]
     if event["RequestType"] == "Delete" and physical_id != given:
@@ -95,7 +95,7 @@ def answered_id(event: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
 
 
 def is_complete(answer: Mapping[str, Any]) -> bool:
-    """What an `is_complete` says. Raises `RuntimeError` for data that comes too early."""
+    """Return the result of an `is_complete`. Raises `RuntimeError` for data before completion."""
     if not answer.get("IsComplete") and answer.get("Data"):
         raise RuntimeError('"Data" is not allowed if "IsComplete" is "False"')
     return bool(answer.get("IsComplete"))

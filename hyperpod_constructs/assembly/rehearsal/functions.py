@@ -1,4 +1,4 @@
-"""Custom resources: the events that CloudFormation sends, CDK's provider framework, and the code of our own functions."""
+"""Custom resources: the events that CloudFormation sends, CDK's provider framework, and the library's own functions."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ Handler = Callable[[Mapping[str, Any], Call], dict[str, Any]]
 
 @dataclass
 class Functions:
-    """All functions of an account. `sent` counts the events that were delivered."""
+    """All functions of an account. `sent` counts the delivered events."""
 
     services: Resources
     sent: int = 0
     own: dict[str, Handler] = field(default_factory=lambda: dict(handlers.OWN))
-    """End of a function's handler name to the code that is run for it."""
+    """End of a function's handler name to the code to run for it."""
 
     # CloudFormation's three verbs
 
     def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
         """Send a Create."""
         if fault is not None and fault.how == "refused":
-            raise Refused("the function can't be invoked (injected)")
+            raise Refused("the function cannot be invoked (injected)")
         live = Live(request.kind, "", request.properties, request.body, {})
         event = self._event("Create", request.stack_id, request.name, request.kind, request.properties)
         try:
@@ -50,15 +50,15 @@ class Functions:
             if live.id and live.id != CREATE_FAILED:
                 made[request.name] = live
         if fault is not None:
-            raise Refused("the function did its work, and another failure is reported (injected)")
+            raise Refused("the function succeeded, and another failure is reported (injected)")
         return live
 
     def update(self, request: Request, live: Live, fault: Fault | None, made: dict[str, Live]) -> Steps:
-        """Send an Update; another physical id in the answer makes CloudFormation delete the old one later."""
+        """Send an Update; a different physical id in the response makes CloudFormation delete the old one later."""
         if request.properties.get("ServiceToken") != live.properties.get("ServiceToken"):
             raise Refused("Modifying service token is not allowed.")
         if fault is not None and fault.how == "refused":
-            raise Refused("the function can't be invoked (injected)")
+            raise Refused("the function cannot be invoked (injected)")
         new = Live(request.kind, live.id, request.properties, request.body, live.attributes)
         event = self._event(
             "Update", request.stack_id, request.name, request.kind, request.properties, live.id, live.properties
@@ -68,11 +68,11 @@ class Functions:
         if new.id != live.id:
             made[request.name] = new
         if fault is not None:
-            raise Refused("the function did its work, and another failure is reported (injected)")
+            raise Refused("the function succeeded, and another failure is reported (injected)")
         return new
 
     def back(self, request: Request, now: Live, then: Live) -> Steps:
-        """Send the Update that undoes an update: new and old properties have changed places."""
+        """Send the Update that undoes an update: new and old properties are swapped."""
         event = self._event(
             "Update", request.stack_id, request.name, request.kind, then.properties, now.id, now.properties
         )
@@ -88,7 +88,7 @@ class Functions:
         event = self._event("Delete", stack_id, name, live.kind, live.properties, live.id)
         request = Request(stack, stack_id, name, live.kind, live.properties, live.body)
         if fault is not None:
-            raise Refused("the function refuses the deletion (injected)")
+            raise Refused("the function rejects the deletion (injected)")
         yield from self._deliver(event, request, fault, live, {})
 
     # One event
@@ -118,14 +118,14 @@ class Functions:
     def _deliver(
         self, event: dict[str, Any], request: Request, fault: Fault | None, live: Live, made: dict[str, Live]
     ) -> Steps:
-        """Send an event and wait for the answer. Raises `Refused` with the reason of a failure."""
+        """Send an event and wait for the response. Raises `Refused` with the reason of a failure."""
         world, token = self.services.world, request.properties.get("ServiceToken")
         limit = float(request.properties.get("ServiceTimeout", LONGEST_SECONDS))
         function = self.services.account.find(_FUNCTION, token)
         if function is None:
             if not self.services.account.exists(_FUNCTION, token) or not str(token).startswith("arn:"):
                 raise Refused(f"Function not found: {token}")
-            self._say_unknown(request, f"the function {token}, which the app did not make")
+            self._say_unknown(request, f"the function {token}, which the app did not create")
             yield 5.0
             return {"PhysicalResourceId": live.id or f"{request.name}-existing"}
         started = world.now
@@ -137,7 +137,7 @@ class Functions:
             raise
         if fault is not None and fault.how == "lost":
             yield max(0.0, limit - (world.now - started))
-            # CloudFormation never learned the id: it deletes with one of its own.
+            # CloudFormation never received the id: it deletes with one that it generates.
             if event["RequestType"] == "Create":
                 live.id = events.generated_id(request.stack, request.name, self.sent)
             raise Refused(NO_ANSWER)
@@ -187,7 +187,7 @@ class Functions:
         if waiter is None or not allowed(
             account, str(machine.properties["RoleArn"]), "lambda:InvokeFunction", waiter.attributes["Arn"]
         ):
-            raise Refused("the waiter's state machine may not invoke its function")
+            raise Refused("the waiter's state machine lacks permission to invoke its function")
         waits = (waiter.properties.get("Environment") or {}).get("Variables") or {}
         user = self._user(request, waiter, waits["USER_IS_COMPLETE_FUNCTION_ARN"])
         for _ in range(int(retry["MaxAttempts"]) + 1):
@@ -202,15 +202,15 @@ class Functions:
         raise Refused("Operation timed out")
 
     def _user(self, request: Request, framework: Thing, arn: str) -> Thing:
-        """The function behind CDK's framework, which must be allowed to invoke it."""
+        """Return the function behind CDK's framework, which must have permission to invoke it."""
         user = self.services.account.find(_FUNCTION, arn)
         if user is None:
             raise Refused(f"Function not found: {arn}")
         self._check_role(framework)
         if not allowed(self.services.account, str(framework.properties["Role"]), "lambda:InvokeFunction", arn):
             raise Refused(
-                f"User: {framework.properties['Role']} is not authorized to perform: lambda:InvokeFunction on {arn}: "
-                f"{request.name} was sent its event before the framework's policy was there"
+                f"User: {framework.properties['Role']} is not authorized to perform: lambda:InvokeFunction "
+                f"on {arn}: {request.name} was sent its event before the framework's policy was attached"
             )
         return user
 
@@ -220,7 +220,7 @@ class Functions:
             raise Refused(f"The role {role} cannot be assumed by Lambda.")
 
     def _check_logs(self, function: Thing) -> None:
-        """A function that may not write its log leaves nobody a trace of what it did."""
+        """Report a function that cannot write logs: its failures cannot be diagnosed."""
         account, role = self.services.account, str(function.properties["Role"])
         if has_managed(account, role, *_LOGGING):
             return
@@ -229,7 +229,7 @@ class Functions:
         if group is not None and not allowed(account, role, "logs:PutLogEvents", str(group.attributes["Arn"])):
             path = f"{function.stack}.{function.name}"
             self.services.record.find(
-                "HPR02", path, f"the function {path} may not write to its log group {group.id} (yet)"
+                "HPR02", path, f"the function {path} lacks permission (yet) to write to its log group {group.id}"
             )
 
     def _call(self, event: Mapping[str, Any], request: Request, function: Thing) -> Steps:
@@ -258,16 +258,16 @@ class Functions:
             answer = yield Blocking(lambda: code(event, call), limit)
         except (Refused, TimeoutError):
             raise
-        except Exception as failure:  # the framework turns whatever a handler raises into the reason
+        except Exception as failure:  # the framework reports any exception of a handler as the reason
             raise Refused(str(failure)) from failure
         return answer or {}
 
     def _egress_problem(self, function: Thing) -> str:
-        """Why a function inside of a VPC reaches nothing; empty where it does, or where it is outside."""
+        """Return why a function in a VPC has no network access; empty if it has access, or is outside of a VPC."""
         for subnet in (function.properties.get("VpcConfig") or {}).get("SubnetIds") or ():
             routes = egress_routes(self.services.account, subnet)
             if routes is not None and "internet" not in routes and not {"eks", "sts"} & routes:
-                return f"the function {function.name} in subnet {subnet} reaches no AWS API (yet)"
+                return f"the function {function.name} in subnet {subnet} cannot reach any AWS API (yet)"
         return ""
 
     def _role_arn(self, function: Thing) -> str:
@@ -280,7 +280,9 @@ class Functions:
         live.attributes = dict(answer.get("Data") or {})
 
     def _say_unknown(self, request: Request, what: str) -> None:
-        self.services.record.find("HPR05", request.path, f"{request.kind} was taken to succeed: {what} is not run here")
+        self.services.record.find(
+            "HPR05", request.path, f"{request.kind} is assumed to succeed: {what} is not run here"
+        )
 
 
 _LOGGING = ("AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole")

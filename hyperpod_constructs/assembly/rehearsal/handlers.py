@@ -1,4 +1,4 @@
-"""The code behind custom resources: our own functions as they are deployed, and what CDK's two common ones do."""
+"""The code behind custom resources: the library's functions as they are deployed, and models of two common ones of CDK."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .iam import allowed, bucket_lets
 
 
 def services_of(call: Call) -> Services:
-    """What the Kubernetes functions are given."""
+    """The context of the Kubernetes functions."""
     clock: Any = call.services.world.clock
     clients = Clients(call)
     connection: Callable[[str], Any] = lambda name: connect(call, name)  # noqa: E731
@@ -44,7 +44,7 @@ def _guard(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
     guarded = (event["StackId"].split("/")[1], event["ResourceProperties"]["LogicalId"])
     if event["RequestType"] != "Delete" and guarded in call.services.changing:
         path = ".".join(guarded)
-        call.services.record.find("HPR02", path, "the HyperPod cluster was changed before its guard looked at it")
+        call.services.record.find("HPR02", path, "the HyperPod cluster was changed before its guard checked it")
     sleep = call.services.world.clock.sleep
     asked = {name: clients(name) for name in ("cloudformation", "sagemaker", "fsx")}
     return guard.answer(event, **asked, sleep=sleep)
@@ -85,11 +85,11 @@ OWN: dict[str, Callable[[Mapping[str, Any], Call], dict[str, Any]]] = {
     "governance.index.is_complete": _governance_poll,
     "grafana.index.on_event": _grafana,
 }
-"""End of a function's handler to our code."""
+"""End of a function's handler to the library's code."""
 
 
 def _upload(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
-    """CDK's BucketDeployment, which earlier versions uploaded scripts with: unpack the files of an asset into a bucket."""
+    """CDK's BucketDeployment, which earlier versions used for scripts: unpacks the files of an asset into a bucket."""
     from ...core.catalog import deployment_wait
 
     properties, services = event["ResourceProperties"], call.services
@@ -103,7 +103,7 @@ def _upload(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
     if bucket not in services.account.objects and services.account.find("AWS::S3::Bucket", bucket) is None:
         raise RuntimeError(f"NoSuchBucket: {bucket}")
     if not allowed(services.account, call.role, "s3:PutObject", f"arn:aws:s3:::{bucket}/x"):
-        raise RuntimeError(f"AccessDenied: {call.role} may not write to {bucket}")
+        raise RuntimeError(f"AccessDenied: {call.role} lacks permission to write to {bucket}")
     prefix = properties.get("DestinationBucketKeyPrefix", "").rstrip("/")
     for key in properties["SourceObjectKeys"]:
         names = services.sources.get(key) or {ANYTHING}
@@ -119,16 +119,16 @@ def _empty(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
     bucket = event["ResourceProperties"]["BucketName"]
     if event["RequestType"] == "Delete" and call.services.account.objects.get(bucket):
         if not bucket_lets(call.services.account, bucket, call.role, "s3:DeleteObject"):
-            raise RuntimeError(f"AccessDenied: the policy of {bucket} does not let {call.role} delete its objects")
+            raise RuntimeError(f"AccessDenied: the policy of {bucket} does not allow {call.role} to delete its objects")
         call.services.account.objects[bucket].clear()
     return {"PhysicalResourceId": event.get("PhysicalResourceId") or f"empty-{bucket}"}
 
 
 def _keep_for(event: Mapping[str, Any], call: Call) -> dict[str, Any]:
-    """CDK's LogRetention, which makes a log group where it is missing, and keeps it when it is deleted itself."""
+    """CDK's LogRetention, which creates a missing log group, and retains it when the resource is deleted."""
     name = event["ResourceProperties"]["LogGroupName"]
     if not allowed(call.services.account, call.role, "logs:PutRetentionPolicy", f"arn:aws:logs:::log-group:{name}:*"):
-        raise RuntimeError(f"AccessDenied: {call.role} may not set the retention of {name}")
+        raise RuntimeError(f"AccessDenied: {call.role} lacks permission to set the retention of {name}")
     return {"PhysicalResourceId": name, "Data": {"LogGroupName": name}}
 
 
@@ -137,4 +137,4 @@ OF_CDK: dict[str, Callable[[Mapping[str, Any], Call], dict[str, Any]]] = {
     "Custom::S3AutoDeleteObjects": _empty,
     "Custom::LogRetention": _keep_for,
 }
-"""Resource types whose functions come with CDK."""
+"""Resource types whose functions CDK provides."""

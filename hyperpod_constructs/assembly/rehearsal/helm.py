@@ -1,4 +1,4 @@
-"""Helm, played: our function's own decisions (`release.py`) on a model of the binary and of what a chart brings."""
+"""Helm, simulated: the function's own decisions (`release.py`) on a model of the binary and of a chart's objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .kubernetes import KubernetesCluster
 
 
 class ModelledHelm:
-    """Runs what the function asks helm for, on the state of a cluster; a revision is a Secret, as helm keeps it."""
+    """Executes the helm commands of the function on the state of a cluster; a revision is a Secret, as helm stores it."""
 
     def __init__(self, call: Call, cluster: KubernetesCluster, connection: Any, chart: Mapping[str, Any]) -> None:
         self._call, self._cluster, self._chart, self._role = call, cluster, chart, call.role
@@ -31,7 +31,7 @@ class ModelledHelm:
         self.seconds_left: Callable[[], float] = call.left
 
     def run(self, arguments: Sequence[str], /) -> str:
-        """What helm would print. Raises `HelmError`."""
+        """Return helm's output. Raises `HelmError`."""
         if self._cluster.denies(self._role) is not None:
             raise HelmError(
                 "Error: Kubernetes cluster unreachable: the server has asked for the client to provide credentials"
@@ -68,7 +68,7 @@ class ModelledHelm:
         while "--wait" in arguments and not self._cluster.nodes():
             if waited >= timeout:
                 self._write(namespace, name, number, "failed", labels)
-                raise HelmError("Error: context deadline exceeded: no node takes the release's pods")
+                raise HelmError("Error: context deadline exceeded: no node can run the release's pods")
             self._clock.sleep(10.0)
             waited += 10.0
         for secret in history:
@@ -109,8 +109,8 @@ class ModelledHelm:
             self._cluster.workload("Deployment", namespace, name, labels)
             return
         record.not_run[
-            f"Helm: the release {name} brings what a list of the chart {chart} says; the chart's templates, values and "
-            "digest are not looked at"
+            f"Helm: the release {name} creates what a list for the chart {chart} contains; the chart's "
+            "templates, values and digest are not read"
         ] = None
         for other in addon_objects["namespaces"]:
             if ("", "namespaces", "", other) not in self._cluster.store.objects:
@@ -135,14 +135,14 @@ class ModelledHelm:
 
 
 class ModelledRun(Run):
-    """Our function's run of one event, without the download and the digest of its chart."""
+    """The library's function for one event, without the download and the digest of its chart."""
 
     def prepared(self, wanted: Properties) -> tuple[Path, list[Path]]:
-        """No chart: what it brings is a list."""
+        """Return no chart: a list defines its objects."""
         return Path("chart"), []
 
     def runner(self, wanted: Properties) -> Runner:
-        """The model of helm, on the cluster in memory."""
+        """Return the model of helm, on the cluster in memory."""
         call: Call = self.helm  # type: ignore[assignment]
         sleep = call.services.world.clock.sleep
         connection = with_retries(lambda: connect(call, wanted.cluster), seconds_left=call.left, sleep=sleep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from .account import ANYTHING, Refused, Thing
 from .addon_objects import KARPENTER
 from .eks import cluster_of
 from .iam import allowed, attached, has_managed, trusts
+from .jobs import running_jobs
 from .kubernetes import KubernetesCluster
 from .network import egress_routes
 from .resources import MODELS, Model, Request, Resources
@@ -43,7 +45,7 @@ def _before(services: Resources, request: Request) -> None:
     for group in groups(request.properties):
         role = str(group["ExecutionRole"])
         if not trusts(services.account, role, "sagemaker.amazonaws.com"):
-            raise Refused(f"SageMaker can't take on the execution role {role} of group {group['InstanceGroupName']}")
+            raise Refused(f"SageMaker cannot assume the execution role {role} of group {group['InstanceGroupName']}")
     name = request.properties.get("ClusterName")
     for other in services.account.of_kind(CLUSTER):
         if name is not None and other.properties.get("ClusterName") == name:
@@ -51,7 +53,10 @@ def _before(services: Resources, request: Request) -> None:
 
 
 def _before_update(services: Resources, thing: Thing, request: Request) -> None:
-    """UpdateCluster rejects other values of what an instance group cannot change."""
+    """Reject changes of what UpdateCluster cannot change in a cluster and in an instance group."""
+    mode = [one.get("NodeProvisioningMode") for one in (thing.properties, request.properties)]
+    if mode[0] != mode[1]:
+        raise Refused(f"NodeProvisioningMode cannot be changed from {mode[0]} to {mode[1]}")
     old = {str(group["InstanceGroupName"]): group for group in groups(thing.properties)}
     for group in groups(request.properties):
         name = str(group["InstanceGroupName"])
@@ -73,7 +78,7 @@ def _updated(services: Resources, thing: Thing, _: Request) -> None:
 
 
 def _autoscaling(services: Resources, thing: Thing) -> None:
-    """Karpenter's kinds come with the cluster's autoscaling, some time after it is in service."""
+    """Karpenter's kinds are installed by the cluster's autoscaling, some time after it is in service."""
     if (thing.properties.get("AutoScaling") or {}).get("Mode") != "Enable":
         return
     cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
@@ -86,16 +91,17 @@ def _autoscaling(services: Resources, thing: Thing) -> None:
 
 
 def _type_of(group: Mapping[str, Any]) -> str:
-    """The instance type of a group's nodes; of a flexible group the first that it takes."""
+    """Return the instance type of a group's nodes; the first one of a flexible group."""
     if "InstanceType" in group:
         return str(group["InstanceType"])
     return str(group["InstanceRequirements"]["InstanceTypes"][0])
 
 
 def _scale(services: Resources, thing: Thing) -> None:
-    """Bring each group to its count."""
+    """Scale each group to its count."""
     cluster = cluster_of(services, thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
     nodes: dict[str, list[str]] = thing.state["nodes"]
+    before = Counter(map(_kind_of, cluster.nodes()))
     wanted = {str(group["InstanceGroupName"]): group for group in groups(thing.properties)}
     for name in [name for name in nodes if name not in wanted]:
         for node in nodes.pop(name):
@@ -109,14 +115,33 @@ def _scale(services: Resources, thing: Thing) -> None:
             services.account.ever.add(node)
             node_ids.append(node)
             services.world.start(_boot(services, thing, cluster, group, node))
+    _interrupted(services, thing, cluster, before)
+
+
+def _kind_of(node: Mapping[str, Any]) -> str:
+    """The instance type of a node."""
+    return str(node["metadata"]["labels"]["node.kubernetes.io/instance-type"])
+
+
+def _interrupted(services: Resources, thing: Thing, cluster: KubernetesCluster, before: Counter[str]) -> None:
+    """Report running jobs whose nodes leave."""
+    after = Counter(map(_kind_of, cluster.nodes()))
+    for name, kind, pods in running_jobs(cluster):
+        if after[kind] < min(pods, before[kind]):
+            services.record.find(
+                "HPR04",
+                f"{thing.stack}.{thing.name}",
+                f"{before[kind] - after[kind]} of {before[kind]} nodes of {kind} are removed; the job {name} has {pods} "
+                "pods on nodes of that type",
+            )
 
 
 def _boot(services: Resources, thing: Thing, cluster: KubernetesCluster, group: Mapping[str, Any], node: str) -> Steps:
-    """One node: it needs its network, its role and its scripts when it starts, and the node add-ons to become ready."""
+    """One node: on start it requires network, role and scripts, and to become ready the node add-ons."""
     name = str(group["InstanceGroupName"])
     trouble = next(_trouble(services, thing, group), "")
     if name in services.timing.no_nodes:
-        trouble = "there is no capacity (injected)"
+        trouble = "no capacity is available (injected)"
     yield services.timing.seconds(deployment_wait("node"), "node")
     if node not in thing.state["nodes"].get(name, ()):
         return
@@ -126,7 +151,7 @@ def _boot(services: Resources, thing: Thing, cluster: KubernetesCluster, group: 
         return
     missing = [name for name in _NODE_ADDONS if name not in cluster.addons]
     if missing:
-        text = f"the nodes of group {name} are not ready: the add-ons {', '.join(missing)} are not there"
+        text = f"the nodes of group {name} are not ready: the add-ons {', '.join(missing)} are missing"
         thing.state["trouble"][name] = text
         services.record.find("HPR02", f"{thing.stack}.{thing.name}", text)
         while any(name not in cluster.addons for name in _NODE_ADDONS):
@@ -149,19 +174,19 @@ def _trouble(services: Resources, thing: Thing, group: Mapping[str, Any]) -> Ite
         prefix = arn.partition(":subnet/")[0]
         context = {} if lies is None else {"ec2:Vpc": f"{prefix}:vpc/{lies.properties['VpcId']}"}
         if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn, context):
-            yield f"its execution role may not create network interfaces in {subnet} (yet)"
+            yield f"its execution role lacks permission (yet) to create network interfaces in {subnet}"
         routes = egress_routes(account, subnet)
         if routes is not None and "internet" not in routes and not {"s3", "ecr.api"} <= routes:
-            yield f"its subnet {subnet} has no way to ECR and S3 (yet)"
+            yield f"its subnet {subnet} has no route to ECR and S3 (yet)"
     for security_group in vpc.get("SecurityGroupIds") or ():
         arn = f"arn:{account.partition}:ec2:{account.region}:{account.account}:security-group/{security_group}"
         if owner is not None and not allowed(account, role, "ec2:CreateNetworkInterface", arn):
-            yield f"its execution role may not create network interfaces with {security_group} (yet)"
+            yield f"its execution role lacks permission (yet) to create network interfaces with {security_group}"
         if not _allows_own_traffic(services, security_group):
-            yield f"its security group {security_group} does not let nodes talk to each other (yet)"
+            yield f"its security group {security_group} does not allow traffic between nodes (yet)"
     eks = str(thing.properties["Orchestrator"]["Eks"]["ClusterArn"])
     if owner is not None and not allowed(account, role, "eks-auth:AssumeRoleForPodIdentity", eks):
-        yield "its execution role may not give pods credentials by pod identity (yet)"
+        yield "its execution role lacks permission (yet) to give pods credentials by pod identity"
     yield from _scripts(services, group, role)
 
 
@@ -189,12 +214,12 @@ def _scripts(services: Resources, group: Mapping[str, Any], role: str) -> Iterat
     bucket, _, prefix = str(place).removeprefix("s3://").partition("/")
     key = f"{prefix.rstrip('/')}/{script}".lstrip("/")
     if not services.account.exists("AWS::S3::Bucket", bucket):
-        yield f"the bucket of its lifecycle scripts, {bucket}, is not there (yet)"
+        yield f"the bucket of its lifecycle scripts, {bucket}, does not exist (yet)"
     if bucket in services.account.objects:
         if not {key, f"{prefix.rstrip('/')}/{ANYTHING}"} & services.account.objects[bucket]:
-            yield f"its lifecycle script s3://{bucket}/{key} is not there (yet)"
+            yield f"its lifecycle script s3://{bucket}/{key} does not exist (yet)"
         elif not allowed(services.account, role, "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"):
-            yield f"its execution role may not read its lifecycle script s3://{bucket}/{key} (yet)"
+            yield f"its execution role lacks permission (yet) to read its lifecycle script s3://{bucket}/{key}"
 
 
 def _before_deletion(services: Resources, thing: Thing) -> None:
@@ -217,7 +242,7 @@ def _governed(services: Resources, thing: Thing, _: Request) -> Steps:
 
 
 def govern(services: Resources, thing: Thing, *, exists: bool) -> Steps:
-    """A scheduler config or a quota reaches Kueue: only where its webhook serves. Raises `Refused`."""
+    """Apply a scheduler config or a quota to Kueue, which requires its webhook to serve. Raises `Refused`."""
     hyperpod = services.account.find(CLUSTER, thing.properties["ClusterArn"])
     if hyperpod is None:
         return

@@ -1,4 +1,4 @@
-"""IAM, and what else is small: who may do what, roles with policies, buckets with objects."""
+"""IAM and small services: permissions, roles with policies, buckets with objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def attached(account: Account, role: Thing) -> list[Thing]:
 
 
 def statements(account: Account, role: Thing) -> Iterator[Mapping[str, Any]]:
-    """The statements of a role's own policies; managed ones are known by name only."""
+    """Return the statements of a role's own policies; managed ones are known by name only."""
     documents = [policy.properties["PolicyDocument"] for policy in attached(account, role)]
     documents += [policy["PolicyDocument"] for policy in role.properties.get("Policies") or ()]
     for document in documents:
@@ -28,9 +28,9 @@ def statements(account: Account, role: Thing) -> Iterator[Mapping[str, Any]]:
 def allowed(
     account: Account, role: str, action: str, resource: str, context: Mapping[str, str] = MappingProxyType({})
 ) -> bool:
-    """Whether a role's policies allow an action; conditions on keys that are not given hold, and roles of others may.
+    """Whether a role's policies allow an action; conditions on keys without a value hold, and external roles are allowed.
 
-    Managed policies are AWS's to know: they allow nothing here, so whoever relies on one asks for it by name.
+    The content of managed policies is not modelled: they allow nothing here; check for one by its name.
     """
     thing = account.find("AWS::IAM::Role", role)
     if thing is None:
@@ -56,7 +56,7 @@ def _holds(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, st
 
 
 def has_managed(account: Account, role: str, *names: str) -> bool:
-    """Whether a role has one of some managed policies; true for a role of somebody else."""
+    """Whether a role has one of some managed policies; true for an external role."""
     thing = account.find("AWS::IAM::Role", role)
     if thing is None:
         return account.exists("AWS::IAM::Role", role)
@@ -65,7 +65,7 @@ def has_managed(account: Account, role: str, *names: str) -> bool:
 
 
 def trusts(account: Account, role: str, service: str, source: str = "") -> bool:
-    """Whether a service may take on a role, on behalf of a source (an ARN); true for a role of somebody else."""
+    """Whether a service can assume a role, on behalf of a source (an ARN); true for an external role."""
     thing = account.find("AWS::IAM::Role", role)
     if thing is None:
         return account.exists("AWS::IAM::Role", role)
@@ -124,7 +124,7 @@ def _bucket_policy(_: Resources, request: Request) -> None:
 
 
 def bucket_lets(account: Account, bucket: str, role: str, action: str) -> bool:
-    """Whether a bucket's own policy lets a role do something."""
+    """Whether a bucket's own policy allows an action of a role."""
     for policy in account.of_kind("AWS::S3::BucketPolicy"):
         if policy.properties["Bucket"] != bucket:
             continue

@@ -1,4 +1,4 @@
-"""The built-in kinds: how they are served, what they default, which of their fields never change, what they refuse."""
+"""The built-in kinds: how they are served, their defaults, immutable fields and validation."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ...core.jobs.quantities import amount
 
 Json = dict[str, Any]
 Key = tuple[str, str, str, str]
@@ -54,7 +56,7 @@ SAME_STORAGE = {"events.k8s.io": ""}
 
 
 class Refusal(Exception):
-    """An answer of the API server that is not a success."""
+    """An answer of the API server other than success."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -73,21 +75,21 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """As objects say it."""
+        """The API version as objects state it."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def qualified(self) -> str:
-        """As refusals say it: ``deployments.apps``."""
+        """The name as error messages state it: ``deployments.apps``."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
     def qualified_kind(self) -> str:
-        """As refusals of a content say it: ``Deployment.apps``."""
+        """The kind as validation errors state it: ``Deployment.apps``."""
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
     def key(self, namespace: str, name: str) -> Key:
-        """Where an object is stored."""
+        """Return the storage key of an object."""
         return SAME_STORAGE.get(self.group, self.group), self.plural, namespace, name
 
 
@@ -101,7 +103,7 @@ def built_in() -> list[Resource]:
     return found
 
 
-# What never changes: field, and how the refusal ends. `{}` is the new value.
+# Immutable fields, and how the error message ends. `{}` is the new value.
 _STATEFUL = (
     "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
     "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
@@ -148,7 +150,7 @@ _FIELDS = {
 
 
 def check_body(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:
-    """The object of a request is the one of its URL. Raises `Refusal`."""
+    """Check that the object of a request is the one of its URL. Raises `Refusal`."""
     group_version, kind = item.get("apiVersion"), item.get("kind")
     if (group_version, kind) != (resource.api_version, resource.kind):
         group, _, version = str(group_version).rpartition("/")
@@ -163,7 +165,7 @@ def check_body(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:
 
 
 def check_fields(resource: Resource, key: Key, item: Mapping[str, Any]) -> None:
-    """Fields and values that server-side apply cannot read, of a few built-in kinds. Raises `Refusal`."""
+    """Check fields and values that server-side apply cannot parse, for a few built-in kinds. Raises `Refusal`."""
     known = _FIELDS.get(resource.kind) if not resource.group else None
     if known is None:
         return
@@ -181,7 +183,7 @@ _ANY = {"apiVersion", "kind", "metadata"}
 
 
 def check_name(resource: Resource, key: Key) -> None:
-    """Raises `Refusal` for a name that no object can have."""
+    """Check that the name is valid. Raises `Refusal`."""
     if resource.group != _RBAC and not _NAME.fullmatch(key[3]):
         raise Refusal(
             422,
@@ -193,7 +195,7 @@ def check_name(resource: Resource, key: Key) -> None:
 
 
 def check_immutable(resource: Resource, key: Key, current: Json | None, item: Json) -> None:
-    """Raises `Refusal` when a field changes that may not."""
+    """Check that no immutable field changes. Raises `Refusal`."""
     if current is None:
         return
     for field, text in IMMUTABLE.get(key[:2], []):
@@ -203,8 +205,30 @@ def check_immutable(resource: Resource, key: Key, current: Json | None, item: Js
             raise Refusal(422, "Invalid", f'{resource.qualified_kind} "{key[3]}" is invalid: {where}: {ends}')
 
 
+def check_claim(key: Key, current: Json | None, item: Json, classes: Mapping[Key, Json]) -> None:
+    """A claim can grow if its storage class allows it, and never shrinks. Raises `Refusal`."""
+    if current is None or key[:2] != ("", "persistentvolumeclaims"):
+        return
+    before, after = (amount(_get(claim, "spec.resources.requests.storage")) for claim in (current, item))
+    if before is None or after is None or before == after:
+        return
+    invalid = f'PersistentVolumeClaim "{key[3]}" is invalid: spec'
+    if _get(current, "status.phase") != "Bound":
+        raise Refusal(422, "Invalid", f"{invalid}: {_CLAIM}")
+    if after < before:
+        text = "resources.requests.storage: Forbidden: field can not be less than status.capacity"
+        raise Refusal(422, "Invalid", f"{invalid}.{text}")
+    name = _get(item, "spec.storageClassName")
+    storage_class = classes.get(("storage.k8s.io", "storageclasses", "", str(name))) or {}
+    if not storage_class.get("allowVolumeExpansion"):
+        text = (
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support "
+        )
+        raise Refusal(403, "Forbidden", f'persistentvolumeclaims "{key[3]}" is forbidden: {text}resize')
+
+
 def written(resource: Resource, item: Json, current: Json | None) -> Json:
-    """What the API server makes of an object before it stores it."""
+    """Return the object as the API server stores it."""
     how = _WRITTEN.get((resource.group, resource.kind))
     return how(copy.deepcopy(item), current) if how else item
 
@@ -242,6 +266,8 @@ def _deployment(item: Json, current: Json | None) -> Json:
 def _claim(item: Json, current: Json | None) -> Json:
     if current is None:
         item.setdefault("metadata", {}).setdefault("finalizers", []).append("kubernetes.io/pvc-protection")
+        if _get(item, "spec.volumeName"):  # bound at once; the real controller needs the volume, and a moment
+            item["status"] = {"phase": "Bound", "capacity": _get(item, "spec.resources.requests")}
     return item
 
 

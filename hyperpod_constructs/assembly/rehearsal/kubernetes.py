@@ -1,4 +1,4 @@
-"""One EKS cluster from the inside: nodes that join, add-ons that start, webhooks that refuse until they are ready."""
+"""The content of one EKS cluster: joining nodes, starting add-ons, webhooks that reject until they are ready."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .world import Steps, World
 JOB_KINDS = {
     ("sagemaker.amazonaws.com", "hyperpodpytorchjobs"): "amazon-sagemaker-hyperpod-training-operator",
 }
-"""Kinds whose admission asks a webhook of an add-on."""
+"""Kinds whose admission calls a webhook of an add-on."""
 KUEUE = "amazon-sagemaker-hyperpod-taskgovernance"
 _KUEUE_WATCHES = (("apps", "deployments"), ("batch", "jobs"), ("sagemaker.amazonaws.com", "hyperpodpytorchjobs"))
 _FREE_NAMESPACES = ("kube-system", "kueue-system")
@@ -29,7 +29,7 @@ _READERS = ("AmazonEKSAdminViewPolicy", "AmazonEKSViewPolicy")
 
 
 class ClusterServices(Protocol):
-    """What a cluster lies in: an account, and a rehearsal's time and record."""
+    """The environment of a cluster: an account, and a rehearsal's time and record."""
 
     @property
     def world(self) -> World:
@@ -37,7 +37,7 @@ class ClusterServices(Protocol):
 
     @property
     def account(self) -> Account:
-        """What exists around it."""
+        """The resources of the account."""
 
     @property
     def timing(self) -> Timing:
@@ -45,7 +45,7 @@ class ClusterServices(Protocol):
 
     @property
     def record(self) -> Record:
-        """Where findings go."""
+        """The record of findings."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Installed:
 
 @dataclass
 class Answer:
-    """What urllib3 would give."""
+    """An answer as urllib3 returns it."""
 
     status: int
     headers: Mapping[str, str]
@@ -71,7 +71,7 @@ class Answer:
 
 
 class ClusterServer(ApiServer):
-    """An API server that knows who asks, and that asks webhooks before it takes an object."""
+    """An API server that authorizes the caller and calls webhooks before it accepts an object."""
 
     def __init__(self, cluster: KubernetesCluster) -> None:
         super().__init__(cluster.services.world.clock)  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ class ClusterServer(ApiServer):
         self.store.objects = Watched(self.store.objects, cluster)  # jobs run, namespaces of teams stay watched
 
     def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """One request of somebody with this role."""
+        """Return the answer to a request of a role."""
         rejection = self.rejection(method, role)
         if rejection is not None:
             return rejection
@@ -90,9 +90,9 @@ class ClusterServer(ApiServer):
         return Answer(status, more, data)
 
     def rejection(self, method: str, role: str) -> Answer | None:
-        """The answer to somebody who is not let in. Raises `OSError` when the endpoint is gone."""
+        """Return the rejection of a caller without access. Raises `OSError` if the endpoint is deleted."""
         if self.cluster.gone:
-            raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is gone")
+            raise OSError(f"the endpoint of EKS cluster {self.cluster.name} is deleted")
         trouble = self.cluster.denies(role, reads=method == "GET")
         return None if trouble is None else refused(trouble)
 
@@ -105,7 +105,7 @@ class ClusterServer(ApiServer):
 
 
 class Watched(Objects):
-    """The objects; jobs that are written begin to run."""
+    """The objects; jobs start to run when they are written."""
 
     def __init__(self, objects: Objects, cluster: KubernetesCluster) -> None:
         self._cluster: KubernetesCluster | None = None
@@ -121,7 +121,7 @@ class Watched(Objects):
 
 @dataclass(eq=False)
 class KubernetesCluster:
-    """The state of one EKS cluster. `owned` is false for one that the app did not make."""
+    """The state of one EKS cluster. `owned` is false for one that the app did not create."""
 
     name: str
     services: ClusterServices
@@ -129,7 +129,7 @@ class KubernetesCluster:
     gone: bool = False
     addons: dict[str, Installed] = field(default_factory=dict)
     trouble: dict[str, str] = field(default_factory=dict)
-    """What was missing when an add-on was asked for, by the path of its resource."""
+    """What was missing when an add-on was requested, by the path of its resource."""
 
     def __post_init__(self) -> None:
         self.server: ClusterServer = ClusterServer(self)
@@ -143,10 +143,10 @@ class KubernetesCluster:
             for _, item in self.store.objects.of("", "secrets")
         )
 
-    # Who may ask
+    # Access
 
     def denies(self, role: str, *, reads: bool = False) -> Refusal | None:
-        """Why a role is refused; None when an access entry lets it in, to write or only to read."""
+        """Return why a role has no access; None if an access entry allows it, to write or only to read."""
         if not self.owned:
             return None
         for entry in self.services.account.of_kind("AWS::EKS::AccessEntry"):
@@ -167,7 +167,7 @@ class KubernetesCluster:
         return [item for _, item in self.store.objects.of("", "nodes")]
 
     def join(self, name: str, kind: str, cluster: str) -> None:
-        """A node joins, with the labels that are documented."""
+        """Add a node, with the documented labels."""
         labels = {
             "node.kubernetes.io/instance-type": kind,
             "sagemaker.amazonaws.com/node-health-status": "Schedulable",
@@ -185,7 +185,7 @@ class KubernetesCluster:
         self.settle()
 
     def leave(self, name: str) -> None:
-        """A node is gone."""
+        """Remove a node."""
         key = ("", "nodes", "", name)
         if key in self.store.objects:
             self.store.delete(key, {})
@@ -194,9 +194,9 @@ class KubernetesCluster:
     # Add-ons
 
     def install(self, addon: Installed, path: str, trouble: str) -> Steps:
-        """What EKS does for an add-on: objects at once, pods when there are nodes. Ends when CloudFormation is told.
+        """Install an add-on: objects immediately, pods when there are nodes. Ends when CloudFormation gets the result.
 
-        `trouble` says what was missing when it was asked for: its pods then never become ready.
+        `trouble` describes what was missing at the request: its pods then never become ready.
         """
         self.addons[addon.name] = addon
         addon.since = self.services.world.now
@@ -213,11 +213,11 @@ class KubernetesCluster:
             addon.status = "ACTIVE"
             self.services.world.start(self._become_ready(addon))
             return
-        # CloudFormation takes DEGRADED for success, after EKS has waited for pods.
+        # CloudFormation accepts DEGRADED, after EKS has waited for pods.
         self.services.world.start(self._become_ready(addon))
         yield self.services.timing.seconds(deployment_wait("addon_degraded"))
         if not addon.ready:
-            addon.status, addon.issue = "DEGRADED", "InsufficientNumberOfReplicas: no node takes its pods"
+            addon.status, addon.issue = "DEGRADED", "InsufficientNumberOfReplicas: no node can run its pods"
             self.services.record.find("HPR02", path, f"{addon.name} was installed without a node")
 
     def _become_ready(self, addon: Installed) -> Steps:
@@ -225,7 +225,7 @@ class KubernetesCluster:
             yield 15.0
             if self.addons.get(addon.name) is not addon:
                 return
-        # ACTIVE comes with the first pods; a deployment after the other answers some time later.
+        # ACTIVE requires the first pods only; other deployments become available some time later.
         seconds = self.services.timing.seconds(deployment_wait("addon_ready"), "addon_ready")
         yield seconds / 2
         if self.addons.get(addon.name) is not addon:
@@ -243,7 +243,7 @@ class KubernetesCluster:
             self.settle()
 
     def remove(self, name: str, preserve: bool) -> None:
-        """EKS removes an add-on; its objects stay where that was asked for."""
+        """Remove an add-on; its objects are retained on request."""
         self.addons.pop(name, None)
         known = find_addon(name)
         if preserve or known is None:
@@ -253,7 +253,7 @@ class KubernetesCluster:
                 self.store.delete(key, {})
 
     def missing(self, name: str) -> str:
-        """Which prerequisite of an add-on is not ready: its webhook or its credentials would be missing."""
+        """Return the prerequisite of an add-on that is not ready: its webhook or its credentials would be missing."""
         known = find_addon(name)
         for other in known.prerequisites if known else ():
             installed = self.addons.get(other)
@@ -297,19 +297,19 @@ class KubernetesCluster:
         for crd in known.crds if known else ():
             self.define(crd, {"eks.amazonaws.com/addon": name})
 
-    # Objects that others bring
+    # Objects of add-ons and charts
 
     def workload(self, kind: str, namespace: str, name: str, labels: Mapping[str, str]) -> None:
-        """A Deployment or a DaemonSet that somebody brings along; its pods come with nodes."""
+        """Create a Deployment or a DaemonSet of an add-on or chart; its pods require nodes."""
         self.store.put(addon_objects.workload(kind, namespace, name, labels))
         self.settle()
 
     def define(self, name: str, labels: Mapping[str, str]) -> None:
-        """A CustomResourceDefinition that somebody brings along."""
+        """Create a CustomResourceDefinition of an add-on or chart."""
         self.store.put(addon_objects.definition(name, labels))
 
     def settle(self) -> None:
-        """Pods of workloads run where there are nodes, and where their add-on is ready."""
+        """Run pods of workloads where there are nodes and their add-on is ready."""
         count = self.store.objects.count("", "nodes")
         for key, item in [*self.store.objects.of("apps", "deployments"), *self.store.objects.of("apps", "daemonsets")]:
             addon = self.addons.get((item["metadata"].get("labels") or {}).get("eks.amazonaws.com/addon", ""))
@@ -333,7 +333,7 @@ class KubernetesCluster:
                 }
 
     def appeared(self, key: Key, item: Json) -> None:
-        """Controllers look at a new object."""
+        """Let controllers process a new object."""
         if key[:2] in JOB_KINDS or key[:2] == ("kubeflow.org", "pytorchjobs"):
             if key[:2] in JOB_KINDS:
                 item["metadata"].setdefault("finalizers", [])
@@ -352,7 +352,7 @@ class KubernetesCluster:
     # Admission
 
     def admit(self, key: Key) -> None:
-        """Ask the webhooks of add-ons. Raises `Refusal`."""
+        """Call the webhooks of add-ons. Raises `Refusal`."""
         where = key[:2]
         operator = JOB_KINDS.get(where)
         if operator is not None:
@@ -371,7 +371,7 @@ class KubernetesCluster:
     # Teams
 
     def team(self, name: str, exists: bool) -> None:
-        """Task governance makes a team's namespace and queue, and takes them away."""
+        """Let task governance create or delete a team's namespace and queue."""
         namespace = f"{TEAM_PREFIX}{name}"
         if exists:
             self.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
@@ -395,6 +395,6 @@ def _in_kube_system(name: str) -> bool:
 
 
 def refused(refusal: Refusal) -> Answer:
-    """A refusal as an answer over HTTP."""
+    """Return a rejection as an HTTP answer."""
     body = {"kind": "Status", "status": "Failure", "reason": refusal.reason, "message": refusal.message}
     return Answer(refusal.status, {}, json.dumps({**body, "code": refusal.status}).encode())

@@ -1,4 +1,4 @@
-"""EC2: address blocks, gateways, routes, and whether a subnet has a way out."""
+"""EC2: CIDR blocks, gateways, routes, and the network access of a subnet."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _detach(services: Resources, thing: Thing) -> None:
 
 
 def egress_routes(account: Account, subnet_id: str) -> set[str] | None:
-    """What a subnet reaches: `internet` and names of services with an endpoint; None for a subnet of somebody else."""
+    """Return what a subnet reaches: `internet` and services with an endpoint; None for an external subnet."""
     subnet = account.find(f"{EC2}Subnet", subnet_id)
     if subnet is None:
         return None

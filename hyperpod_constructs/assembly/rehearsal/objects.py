@@ -1,4 +1,4 @@
-"""The objects of one cluster by key, with indexes for what is asked on each request."""
+"""The objects of one cluster by key, with indexes for frequent queries."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .kinds import Json, Key
 class Objects(dict[Key, Json]):
     """All objects. The indexes make a request independent of how many objects there are.
 
-    Labels and specs may be changed in place; owner references and the time of deletion are read when an object is written.
+    Labels and specs may be changed in place; owner references and the deletion time are read when an object is written.
     """
 
     def __init__(self, objects: Iterable[tuple[Key, Json]] = ()) -> None:
         super().__init__()
         self.deleting: dict[Key, None] = {}
-        """Keys of objects that go as soon as nothing holds them."""
+        """Keys of objects that are deleted as soon as no finalizer blocks them."""
         self._kinds: dict[tuple[str, str], dict[Key, None]] = defaultdict(dict)
         self._namespaces: dict[str, dict[Key, None]] = defaultdict(dict)
         self._dependents: dict[str, dict[Key, None]] = defaultdict(dict)
@@ -35,39 +35,39 @@ class Objects(dict[Key, Json]):
         self._erase(key)
 
     def discard(self, key: Key) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
         if key in self:
             del self[key]
 
     def mark(self, key: Key) -> None:
-        """Look from now on whether an object can go whose deletion has begun."""
+        """Check from now on whether an object whose deletion has started can be removed."""
         if key in self and self[key]["metadata"].get("deletionTimestamp"):
             self.deleting[key] = None
 
     def of(self, group: str, plural: str) -> list[tuple[Key, Json]]:
-        """The objects of one kind."""
+        """Return the objects of one kind."""
         return [(key, self[key]) for key in self._kinds[group, plural]]
 
     def count(self, group: str, plural: str) -> int:
-        """How many objects of one kind there are."""
+        """Return the number of objects of one kind."""
         return len(self._kinds[group, plural])
 
     def inside(self, namespace: str) -> list[Key]:
-        """The keys of what is in a namespace."""
+        """Return the keys of the objects in a namespace."""
         return list(self._namespaces[namespace])
 
     def dependents(self, uid: str) -> list[Key]:
-        """The keys of the objects that have an owner reference to a uid."""
+        """Return the keys of the objects that have an owner reference to a uid."""
         return list(self._dependents.get(uid, ()))
 
     @property
     def is_dry(self) -> bool:
-        """Whether what is written now will be undone."""
+        """Whether current writes will be undone."""
         return self._undo is not None
 
     @contextmanager
     def undone(self) -> Iterator[None]:
-        """Undo what is written inside, as a dry run does. Objects that are changed in place are not restored."""
+        """Undo the writes inside, like a dry run. Objects that are changed in place are not restored."""
         outer, self._undo = self._undo, []
         try:
             yield

@@ -1,4 +1,4 @@
-"""What a rehearsal is told: order, durations and faults; and what it writes down: steps and findings."""
+"""The input of a rehearsal (order, durations and faults) and its record (steps and findings)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ...core.findings import Finding, Severity
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong once.
+    """A fault that occurs once.
 
     Attributes:
         resource: `Stack.LogicalId`, or its end; empty for any.
-        action: `create`, `update` or `delete`; empty for whichever of the first two happens.
-        how: `fails` (when it was made), `refused` (before anything was made), `lost` (the function's answer never arrives;
-            custom resources only) or `interrupted` (the CDK CLI ends while this is worked on, as a canceled CI job or an
-            expired session ends it: CloudFormation goes on with the stack, and no further stack is deployed).
+        action: `create`, `update` or `delete`; empty for the first of creation and update.
+        how: `fails` (after creation), `refused` (before creation), `lost` (the function's response never arrives; custom
+            resources only) or `interrupted` (the CDK CLI ends during this operation, like a canceled CI job or an expired
+            session: CloudFormation continues with the stack, and no further stack is deployed).
     """
 
     resource: str
@@ -28,23 +28,23 @@ class Fault:
     how: str = "fails"
 
     def hits(self, stack: str, logical_id: str, action: str) -> bool:
-        """Whether it is about this resource and action."""
+        """Whether it applies to this resource and action."""
         wanted = (self.action,) if self.action else ("create", "update")
         return action in wanted and f"{stack}.{logical_id}".endswith(self.resource)
 
 
 @dataclass
 class Timing:
-    """How long things take, and in which of the legal orders they run.
+    """Durations, and the order among those that CloudFormation allows.
 
-    Without a seed everything takes its typical time and starts as soon as it may. With one, each start is delayed and each
-    duration drawn, so that each seed is another legal order.
+    Without a seed everything takes its typical time and starts as soon as it can. With a seed, each start is delayed and
+    each duration drawn at random, so that each seed is another allowed order.
 
     Attributes:
-        seed: the order's number.
-        late: `Stack.LogicalId` of resources that start only when nothing else is left to do.
-        no_nodes: instance groups whose nodes never come.
-        slow: name of a wait (`addon_ready`, `node`) to the factor by which it takes longer.
+        seed: number of the order.
+        late: `Stack.LogicalId` of resources that start only after everything else.
+        no_nodes: instance groups whose nodes never join.
+        slow: name of a wait (`addon_ready`, `node`) to the factor of its duration.
     """
 
     seed: int | None = None
@@ -56,24 +56,24 @@ class Timing:
         self._random = random.Random(self.seed)
 
     def seconds(self, duration: Duration, name: str = "") -> float:
-        """The seconds that something takes this time."""
+        """Return the duration of something, in seconds."""
         drawn = duration.typical if self.seed is None else self._random.uniform(duration.minimum, duration.maximum)
         return drawn * self.slow.get(name, 1.0)
 
     def delay(self) -> float:
-        """Seconds until CloudFormation starts what it may start."""
+        """Return the seconds until CloudFormation starts what it can start."""
         return 0.0 if self.seed is None else self._random.expovariate(1 / 60)
 
     def shuffled(self, items: list[str]) -> list[str]:
-        """Items in an order of this seed; as given without one."""
+        """Return items in an order of this seed; unchanged without one."""
         return items if self.seed is None else self._random.sample(items, len(items))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One line of the timeline: what CloudFormation did with one resource, in seconds since the beginning.
+    """One line of the timeline: an operation of CloudFormation on one resource, in seconds since the start.
 
-    `after` is the step that it waited for last, as `(stack, logical_id)`; None where it waited for nothing.
+    `after` is the last step that it waited for, as `(stack, logical_id)`; None if it waited for nothing.
     """
 
     stack: str
@@ -93,14 +93,14 @@ class Step:
 
 @dataclass
 class Record:
-    """What a rehearsal writes down."""
+    """The record of a rehearsal."""
 
     steps: list[Step] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     replaced: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
-    """Path of a resource that an update replaces, to the create-only properties that differ, and the old and new ones."""
+    """Path of a resource that an update replaces, to the changed create-only properties with old and new values."""
     not_run: dict[str, None] = field(default_factory=dict)
-    """What the app needs and a rehearsal replaces by a list or a constant: told in each report."""
+    """What the app requires and a rehearsal replaces with a list or a constant: listed in each report."""
 
     def find(self, rule: str, path: str, message: str, cure: str = "", consequence: str = "") -> None:
         """Add a finding, once."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...core.findings import Finding
 from ..graph import Source, Stack, load
-from . import eks, hyperpod, iam, network  # each adds its models
+from . import eks, hyperpod, iam, network, storage  # each registers its models
 from .account import Account
 from .cloudformation import CloudFormation
 from .functions import Functions, Handler
@@ -25,10 +25,10 @@ from .resources import PAYING, LeftBehind, Resources
 from .stack import INTERRUPTED, Outcome
 from .world import Signal, Steps, World
 
-MODELLED = (network, iam, eks, hyperpod)
-"""Modules that add models of their services' kinds."""
+MODELLED = (network, iam, eks, hyperpod, storage)
+"""Modules that register the models of their services' kinds."""
 SETTLE_SECONDS = 1800.0
-"""How long a rehearsal goes on after a deployment: nodes join, pods start."""
+"""Duration of a rehearsal after a deployment: nodes join, pods start."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Site:
 
 @dataclass
 class Rehearsal:
-    """A deployment played in virtual time.
+    """A deployment simulated in virtual time.
 
     >>> from hyperpod_constructs.assembly.rehearsal import Rehearsal
     >>> app = {"Net": {"Resources": {"Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}}}}
@@ -52,13 +52,13 @@ class Rehearsal:
     [('Vpc', 'create')]
 
     Attributes:
-        timing: durations and order; the default takes typical times.
-        faults: what goes wrong, each once.
-        concurrency: stacks that are deployed at the same time where their order allows it (`cdk deploy --concurrency`).
+        timing: durations and order; default: typical durations.
+        faults: faults, each occurring once.
+        concurrency: stacks that are deployed in parallel if their order allows it (`cdk deploy --concurrency`).
         account: account id for stacks whose environment leaves it open.
         region: region for stacks whose environment leaves it open.
-        own_functions: end of a function's handler name to code that is run for it, beside the functions of this library.
-        kubernetes: a real API server that stands for the EKS cluster; the default is one in memory.
+        own_functions: end of a function's handler name to the code to run for it, in addition to the library's functions.
+        kubernetes: a real API server, used for the EKS cluster; default: one in memory.
     """
 
     timing: Timing = field(default_factory=Timing)
@@ -79,11 +79,11 @@ class Rehearsal:
 
     @property
     def steps(self) -> list[Step]:
-        """What was done, in the order of its end."""
+        """The steps, in the order of their completion."""
         return self.record.steps
 
     def another(self) -> Rehearsal:
-        """A fresh rehearsal with the same settings and assets, and an API server in memory."""
+        """Return a new rehearsal with the same settings and assets, and an API server in memory."""
         timing = replace(self.timing)
         other = Rehearsal(timing, (), self.concurrency, self.account, self.region, self.own_functions)
         other._assets, other._sources = self._assets, self._sources
@@ -91,13 +91,13 @@ class Rehearsal:
 
     @property
     def findings(self) -> list[Finding]:
-        """What was refused, lost, left behind or not modelled."""
+        """The findings: what was rejected, lost, left behind or not modelled."""
         return self.record.findings
 
-    # What a user does
+    # Operations of a user
 
     def deploy(self, source: Source) -> list[Outcome]:
-        """`cdk deploy --all`: stacks in their order; what follows a failed stack is not started."""
+        """Run `cdk deploy --all`: stacks in their order; what depends on a failed stack is not started."""
         stacks = list(load(source))
         if isinstance(source, (str, Path)) and Path(source).is_dir():
             self.publish(Path(source))
@@ -109,15 +109,15 @@ class Rehearsal:
         for (_, region), site in self.sites.items():
             for name in site.cloudformation.stacks:
                 if (region, name) not in named:
-                    self.record.find("HP971", name, f"stack {name} is deployed, and no longer in the app")
+                    self.record.find("HP971", name, f"stack {name} is deployed, but no longer in the app")
         return outcomes
 
     def destroy(self) -> list[Outcome]:
-        """`cdk destroy --all`: the stacks in reverse order."""
+        """Run `cdk destroy --all`: the stacks in reverse order."""
         return self._run(self._destroy())
 
     def stabilize(self) -> None:
-        """Wait until CloudFormation is done with every stack, after an interrupted deployment."""
+        """Wait until CloudFormation has finished with every stack, after an interrupted deployment."""
 
         def wait() -> Steps:
             while any(
@@ -143,14 +143,14 @@ class Rehearsal:
         with _quietly():
             self.world.run(until=self.world.start(wait()))
 
-    # What is there
+    # State
 
     def stacks(self) -> Iterator[str]:
-        """Names of the deployed stacks."""
+        """Return the names of the deployed stacks."""
         return (name for site in self.sites.values() for name in site.cloudformation.stacks)
 
     def left(self) -> list[LeftBehind]:
-        """What exists and belongs to no stack: kept by its deletion policy, or left behind."""
+        """Return what exists and belongs to no stack: retained by its deletion policy, or left behind."""
         found: list[LeftBehind] = []
         for site in self.sites.values():
             owned = {
@@ -182,7 +182,7 @@ class Rehearsal:
         return found
 
     def paying(self) -> list[str]:
-        """Kinds of what exists and costs money by the hour, with how many."""
+        """Return kinds of existing resources that are billed by the hour, with their number."""
         counts: dict[str, int] = {}
         for site in self.sites.values():
             for thing in site.resources.account.things.values():
@@ -194,7 +194,7 @@ class Rehearsal:
                     counts[kind] = counts.get(kind, 0) + 1
         return [f"{count} {instance_type}" for instance_type, count in sorted(counts.items())]
 
-    # How
+    # Implementation
 
     def _run(self, steps: Steps) -> list[Outcome]:
         process = self.world.start(steps)
@@ -265,7 +265,7 @@ class Rehearsal:
         return outcomes
 
     def site_of(self, stack: Stack) -> Site:
-        """The account and region that a stack is deployed to."""
+        """Return the account and region that a stack is deployed to."""
         account, _, region = stack.environment.removeprefix("aws://").partition("/")
         account = account if account.isdigit() else self.account
         region = region if region and "unknown" not in region else self.region
@@ -288,7 +288,7 @@ class Rehearsal:
     _sources: dict[str, set[str]] = field(default_factory=dict, init=False)
 
     def publish(self, folder: Path) -> None:
-        """What `cdk deploy` uploads: keys of assets to their files, and to the names in them where they are folders."""
+        """Return what `cdk deploy` uploads: keys of assets to their files, and to the file names in folders."""
         for manifest in folder.rglob("*.assets.json"):
             for asset in json.loads(manifest.read_bytes()).get("files", {}).values():
                 path = manifest.parent / asset["source"].get("path", "")
@@ -301,7 +301,7 @@ class Rehearsal:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without what our functions write into their logs."""
+    """Suppress the logs of the library's functions."""
     logging.disable(logging.CRITICAL)
     try:
         with redirect_stdout(io.StringIO()):
@@ -320,7 +320,7 @@ def _names_in(path: Path) -> set[str]:
     return set()
 
 
-_INTERRUPTED = "the CDK CLI ended (injected); CloudFormation goes on with the stack"
+_INTERRUPTED = "the CDK CLI ended (injected); CloudFormation continues with the stack"
 
 
 def _all(processes: Iterable[Signal]) -> Steps:

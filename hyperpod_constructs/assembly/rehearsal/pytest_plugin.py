@@ -1,4 +1,4 @@
-"""A pytest fixture for people who test their own apps; name this module in `pytest_plugins`."""
+"""A pytest fixture for tests of your own apps; name this module in `pytest_plugins`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from . import Rehearsal
 
 @pytest.fixture
 def rehearsal() -> Rehearsal:
-    """A rehearsal that nothing was deployed in yet, with typical durations.
+    """A rehearsal without deployments, with typical durations.
 
-    In a test: `rehearsal.deploy("cdk.out")`, then look at `rehearsal.findings`, `rehearsal.left()` and `rehearsal.steps`.
+    In a test: call `rehearsal.deploy("cdk.out")`, then check `rehearsal.findings`, `rehearsal.left()` and
+    `rehearsal.steps`.
     """
     return Rehearsal()

@@ -1,9 +1,9 @@
-"""A real API server in the place of the one in memory (`hyperpod rehearse --kubeconfig`).
+"""A real API server in place of the one in memory (`hyperpod rehearse --kubeconfig`).
 
-What our functions ask is asked there, and what they write is written there. What AWS runs stays a model: nodes, and the
-workloads and Services of add-ons and charts, are answered from memory, as is the status of everything that has pods.
-Namespaces, CustomResourceDefinitions and the Secrets of Helm releases are created on the real server, since what our
-functions write needs them. All of it is deleted in the end.
+Requests of the library's functions go there. What AWS runs is still modelled: nodes, and the workloads and Services of
+add-ons and charts, are answered from memory, as is the status of everything that has pods. Namespaces,
+CustomResourceDefinitions and the Secrets of Helm releases are created on the real server, because objects of the
+functions require them. All of it is deleted at the end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .kubernetes import Answer, ClusterServer, KubernetesCluster, Watched, refus
 from .store import Clock, Store
 
 PACE_SECONDS = 0.05
-"""Real seconds that a sleep in virtual time takes at most: what a real API server does by itself takes real time."""
+"""Longest real time, in seconds, of a sleep in virtual time: a real API server needs real time."""
 MANAGER = "hyperpod-rehearse"
 _NODES = ("", "nodes")
 _WITH_PODS = (
@@ -36,11 +36,11 @@ _CREATED = {
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
     "Secret": "/api/v1/namespaces/{namespace}/secrets",
 }
-"""Kinds of what add-ons and charts bring that are created on the real server, with their paths."""
+"""Kinds of objects of add-ons and charts that are created on the real server, with their paths."""
 
 
 class ApiEndpoint(Protocol):
-    """Where an API server is and how to be let in."""
+    """The address of an API server with its credentials."""
 
     @property
     def host(self) -> str:
@@ -48,7 +48,7 @@ class ApiEndpoint(Protocol):
 
     @property
     def pool(self) -> urllib3.PoolManager:
-        """Connections that trust it."""
+        """Connections that trust its certificate."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -61,18 +61,18 @@ class NotDisposable(ValueError):
 
 @dataclass
 class RealKubernetes:
-    """An API server for a rehearsal, which stands for one EKS cluster at a time.
+    """An API server for a rehearsal, used for one EKS cluster at a time.
 
     Attributes:
-        endpoint: how to reach it.
-        cluster: the EKS cluster that it is now, None for none.
+        endpoint: the connection to it.
+        cluster: the EKS cluster that it is used for now, None for none.
     """
 
     endpoint: ApiEndpoint
     cluster: KubernetesCluster | None = None
 
     def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: Any = None) -> Answer:
-        """One request. Raises `OSError` when there is no answer."""
+        """Send one request. Raises `OSError` if there is no answer."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         given = {"Accept": "application/json", "User-Agent": MANAGER, **(headers or {}), **self.endpoint.headers}
         timeout = urllib3.Timeout(connect=5.0, read=65.0)
@@ -91,7 +91,7 @@ class RealKubernetes:
         return Answer(response.status, dict(response.headers), response.data)
 
     def check_disposable(self) -> None:
-        """Look before anything is written. Raises `NotDisposable` for an EKS cluster and one with HyperPod nodes."""
+        """Check before anything is written. Raises `NotDisposable` for an EKS cluster and one with HyperPod nodes."""
         version = self.ask("GET", "/version")
         if version.status >= 300:
             raise NotDisposable(f"{self.endpoint.host} answers with HTTP status {version.status}")
@@ -105,29 +105,29 @@ class RealKubernetes:
 
 
 class Mirrored(Store):
-    """The state of the models; what our functions need of it is created on the real server, too."""
+    """The state of the models; objects that the functions require are also created on the real server."""
 
     def __init__(self, clock: Clock, server: RealServer) -> None:
-        self._server: RealServer | None = None  # not for what every cluster has
+        self._server: RealServer | None = None  # not for objects that every cluster has
         super().__init__(clock)
         self._server = server
 
     def put(self, item: Json, manager: str = "") -> Json:
-        """As in memory, and on the real server."""
+        """Put an object as in memory, and on the real server."""
         written = super().put(item, manager)
         if self._server is not None and item["kind"] in _CREATED:
             self._server.install_object(item, manager or MANAGER)
         return written
 
     def delete(self, key: Key, options: Json) -> Json:
-        """As in memory, and on the real server."""
+        """Remove an object as in memory, and on the real server."""
         assert self._server is not None
         self._server.remove_object(key)
         return super().delete(key, options)
 
 
 class RealServer(ClusterServer):
-    """One EKS cluster whose objects lie on a real API server."""
+    """One EKS cluster whose objects are on a real API server."""
 
     def __init__(self, cluster: KubernetesCluster, real: RealKubernetes) -> None:
         super().__init__(cluster)
@@ -135,10 +135,10 @@ class RealServer(ClusterServer):
         self.store.objects = Watched(self.store.objects, cluster)
         self._real = real
         self._paths: dict[Key, str] = {}
-        """Where everything lies that was created on the real server."""
+        """Paths of everything that was created on the real server."""
 
     def request(self, method: str, url: str, role: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
-        """One request of somebody with this role."""
+        """Return the answer to a request of a role."""
         key = place(urlsplit(url).path)
         if key is not None and (key[:2] == _NODES or self._is_model(key)):
             return super().request(method, url, role, body, headers)
@@ -164,7 +164,7 @@ class RealServer(ClusterServer):
         return answer
 
     def install_object(self, item: Json, manager: str) -> None:
-        """Create what an add-on or a chart brings; what somebody else has there already stays as it is."""
+        """Create an object of an add-on or a chart; an existing object is not changed."""
         metadata = item["metadata"]
         path = _CREATED[item["kind"]].format(namespace=metadata.get("namespace")) + f"/{metadata['name']}"
         key = place(path)
@@ -187,7 +187,7 @@ class RealServer(ClusterServer):
             self._real.ask("DELETE", path, {"Content-Type": "application/json"}, {"propagationPolicy": "Background"})
 
     def look(self) -> None:
-        """See what is still there."""
+        """Read what still exists."""
         for key, path in list(self._paths.items()):
             if self._real.ask("GET", path).status == 404:
                 self._forget(key)
@@ -218,7 +218,7 @@ class RealServer(ClusterServer):
         self.store.objects.discard(key)
 
     def _with_models(self, key: Key, answer: Answer, from_memory: Answer) -> Answer:
-        """An answer with the status of pods that only the models have, and with what they brought."""
+        """Return an answer with the status of pods that only the models have, and with the objects of add-ons."""
         content = json.loads(answer.data)
         if key[3]:
             self._report(key, content)
@@ -259,11 +259,12 @@ def place(path: str) -> Key | None:
 
 
 def assign_cluster(real: RealKubernetes, cluster: KubernetesCluster) -> None:
-    """Let an API server stand for an EKS cluster; a second one at the same time stays in memory, which is reported."""
+    """Use an API server for an EKS cluster; a second cluster at the same time stays in memory, which is reported."""
     former = real.cluster
     if former is not None and not former.gone:
         what = (
-            f"EKS cluster {cluster.name} is played in memory: the API server of the kubeconfig stands for {former.name}"
+            f"EKS cluster {cluster.name} is simulated in memory: the API server of the kubeconfig is used "
+            f"for {former.name}"
         )
         cluster.services.record.find("HPR05", cluster.name, what)
         return
@@ -273,5 +274,5 @@ def assign_cluster(real: RealKubernetes, cluster: KubernetesCluster) -> None:
 
 
 def real_servers(clusters: Iterable[KubernetesCluster]) -> Iterator[RealServer]:
-    """The API servers of the clusters that lie on a real one."""
+    """Return the API servers of the clusters on a real one."""
     return (cluster.server for cluster in clusters if isinstance(cluster.server, RealServer))

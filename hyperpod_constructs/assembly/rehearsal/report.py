@@ -1,4 +1,4 @@
-"""A rehearsal as a report: the timeline, the critical path, what is left, what it costs, and the findings."""
+"""The report of a rehearsal: the timeline, the critical path, what is left, what it costs, and the findings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Act:
 
 @dataclass
 class Report:
-    """Everything that a rehearsal has to say. `imposed` is the longest chain that AWS imposes, in minutes."""
+    """The content of a report. `imposed` is the longest chain that AWS requires, in minutes."""
 
     app: str
     acts: list[Act] = field(default_factory=list)
@@ -41,27 +41,27 @@ class Report:
     not_run: list[str] = field(default_factory=list)
 
     def add(self, title: str, rehearsal: Rehearsal, begun: float, first: int, outcomes: Sequence[Any]) -> None:
-        """Write down what happened since `begun` (in seconds) and since the step `first`."""
+        """Record what happened since `begun` (in seconds) and since the step `first`."""
         minutes = (rehearsal.world.now - begun) / 60
         outcome_rows = [(outcome.stack, outcome.status, outcome.reason) for outcome in outcomes]
         self.acts.append(Act(title, minutes, outcome_rows, rehearsal.steps[first:]))
 
     def close(self, rehearsal: Rehearsal) -> None:
-        """Take over findings and what is there in the end."""
+        """Record findings and the final state."""
         self.findings = ordered([*self.findings, *rehearsal.record.findings])
         self.left, self.paying = rehearsal.left(), rehearsal.paying()
         self.not_run = list(rehearsal.record.not_run)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was refused, lost or left behind."""
+        """Whether nothing was rejected, lost or left behind."""
         return not errors(self.findings) and all(drill.ok for drill in self.drills)
 
-    # For people
+    # Text
 
     def as_text(self) -> str:
         """For a terminal."""
-        lines = [f"{self.app}: rehearsed on this machine, with typical durations; AWS promises none of them"]
+        lines = [f"{self.app}: rehearsed on this machine with typical durations, which AWS does not guarantee"]
         for act in self.acts:
             lines += ["", f"{act.title}: {act.minutes:.0f} minutes, {len(act.steps)} resources"]
             lines += [
@@ -73,20 +73,20 @@ class Report:
         if self.drills:
             lines += ["", *self._drill_lines()]
         if self.left:
-            lines += ["", "what no stack owns in the end:"]
+            lines += ["", "what belongs to no stack at the end:"]
             lines += [
                 f"  {remainder.kind} {remainder.id} ({remainder.path}): {remainder.why}" for remainder in self.left
             ]
-        lines += ["", f"what costs money by the hour in the end: {', '.join(self.paying) or 'nothing'}"]
+        lines += ["", f"billed by the hour at the end: {', '.join(self.paying) or 'nothing'}"]
         if self.not_run:
-            lines += ["", "not modelled, but taken to succeed:", *(f"  {name}" for name in self.not_run)]
+            lines += ["", "not modelled, but assumed to succeed:", *(f"  {name}" for name in self.not_run)]
         lines.append("")
         lines.append(findings_text(self.findings))
         return "\n".join(lines)
 
     def _path(self, act: Act) -> list[str]:
         path = critical_path(act.steps)
-        lines = ["  critical path (what the deployment waits for, one after the other):"]
+        lines = ["  critical path (the steps that the deployment waits for, in sequence):"]
         for step in path:
             took = (step.end - step.start) / 60
             if took >= 0.25:
@@ -99,20 +99,22 @@ class Report:
 
     def _distance(self, act: Act) -> str:
         return (
-            f"the longest chain that AWS imposes takes {self.imposed:.0f} minutes; "
-            f"this takes {act.minutes / self.imposed:.2f} times as long"
+            f"the longest chain that AWS requires takes {self.imposed:.0f} minutes; this takes "
+            f"{act.minutes / self.imposed:.2f} times as long"
         )
 
     def _drill_lines(self) -> list[str]:
         bad = [drill for drill in self.drills if not drill.ok]
-        lines = [f"{len(self.drills)} faults: after {len(self.drills) - len(bad)} the next deployment goes through"]
+        lines = [f"{len(self.drills)} faults: after {len(self.drills) - len(bad)} of them the next deployment succeeds"]
         shown = self.drills if len(self.drills) <= 5 else bad
         for drill in shown:
-            status = drill.failed.status if drill.failed else "nothing fails, since this deployment does not touch it"
+            status = (
+                drill.failed.status if drill.failed else "nothing fails, because this deployment does not change it"
+            )
             lines.append(f"  {drill.fault.resource} {drill.fault.how}: {status}; to do: {drill.todo}")
             if drill.failed:
                 lines.append(f"    reason: {drill.failed.reason}")
-            lines.append(f"    meanwhile you pay for: {', '.join(drill.paying) or 'nothing'}")
+            lines.append(f"    billed in the meantime: {', '.join(drill.paying) or 'nothing'}")
             lines += [
                 f"    left: {remainder.kind} {remainder.id} ({remainder.path}): {remainder.why}"
                 for remainder in drill.left
@@ -122,10 +124,10 @@ class Report:
             ]
         return lines
 
-    # For machines
+    # JSON
 
     def as_json(self) -> str:
-        """One JSON object."""
+        """Return one JSON object."""
         acts = [
             {
                 "title": act.title,
@@ -167,7 +169,7 @@ class Report:
         )
 
     def as_html(self) -> str:
-        """One page by itself: bars over time, the critical path in another color."""
+        """Return one self-contained page: bars over time, the critical path in another color."""
         parts = [_HEAD.format(title=html.escape(self.app))]
         for act in self.acts:
             parts.append(f"<h2>{html.escape(act.title)}: {act.minutes:.0f} minutes, {len(act.steps)} resources</h2>")
@@ -182,10 +184,10 @@ class Report:
             "\n".join(f"{remainder.kind} {remainder.id} ({remainder.path}): {remainder.why}" for remainder in self.left)
             or "nothing"
         )
-        parts.append(f"<h2>Left in the end</h2><pre>{html.escape(left)}</pre>")
+        parts.append(f"<h2>Left at the end</h2><pre>{html.escape(left)}</pre>")
         if self.not_run:
             outcome_rows = html.escape("\n".join(self.not_run))
-            parts.append(f"<h2>Not modelled, but taken to succeed</h2><pre>{outcome_rows}</pre>")
+            parts.append(f"<h2>Not modelled, but assumed to succeed</h2><pre>{outcome_rows}</pre>")
         parts.append(f"<h2>Findings: {html.escape(summary(self.findings))}</h2>")
         parts += [f"<pre>{html.escape(str(finding))}</pre>" for finding in self.findings]
         return "\n".join([*parts, "</body></html>"])
@@ -214,7 +216,7 @@ def _bars(steps: list[Step]) -> str:
         left, width = (step.start - first) * scale, (step.end - step.start) * scale
         css = "bad" if step.failed else "on" if (step.name, step.start) in on else ""
         label = html.escape(f"{step.action} {step.name} {(step.end - step.start) / 60:.1f} min {step.failed}")
-        end = left + width  # names lie beside the bars, where there is room
+        end = left + width  # names are next to the bars, on the side with more room
         position = f"left:{end + 0.5:.2f}%" if end < 55 else f"right:{100.5 - left:.2f}%"
         rows.append(
             f'<div class="row"><span class="bar {css}" style="left:{left:.2f}%;width:{width:.2f}%"></span>'

@@ -1,4 +1,4 @@
-"""Creation, update and deletion of single resources: what the catalog knows of a kind, and what the models add."""
+"""Creation, update and deletion of single resources: facts of the catalog about a kind, and additions of the models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .world import Steps, World
 
 @dataclass
 class Request:
-    """What CloudFormation asks a service for."""
+    """A request of CloudFormation to a service."""
 
     stack: str
     stack_id: str
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(eq=False)
 class Live:
-    """One resource as CloudFormation remembers it; `thing` is what AWS has, None for a custom resource."""
+    """One resource as CloudFormation records it; `thing` is the resource in AWS, None for a custom resource."""
 
     kind: str
     id: str
@@ -49,7 +49,7 @@ class Live:
 
 @dataclass
 class Model:
-    """What is special about a kind. Each hook may raise `Refused`; those after may be generators that take time."""
+    """Special behavior of a kind. Each hook may raise `Refused`; those after may be generators that take time."""
 
     before_create: Callable[[Resources, Request], None] | None = None
     after_create: Callable[[Resources, Thing, Request], Steps | None] | None = None
@@ -60,7 +60,7 @@ class Model:
 
 
 class CustomResources(Protocol):
-    """Who sends the events of custom resources."""
+    """The sender of the events of custom resources."""
 
     def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
         """Send a Create."""
@@ -76,12 +76,12 @@ class CustomResources(Protocol):
 
 
 MODELS: dict[str, Model] = {}
-"""Kind to what is special about it; filled by the modules of the services."""
+"""Kind to its special behavior; filled by the modules of the services."""
 
 
 @dataclass
 class LeftBehind:
-    """Something that outlives its stack on purpose, or that nobody could delete."""
+    """Something that outlives its stack intentionally, or that could not be deleted."""
 
     path: str
     kind: str
@@ -91,7 +91,7 @@ class LeftBehind:
 
 @dataclass(frozen=True)
 class Loss:
-    """What is lost, and the rule against it."""
+    """A loss of data, and the rule that reports it."""
 
     rule: str
     what: str
@@ -105,23 +105,23 @@ class Resources:
         self.functions: CustomResources
         self.clusters: dict[str, KubernetesCluster] = {}
         self.kubernetes: RealKubernetes | None = None
-        """A real API server that stands for an EKS cluster."""
+        """A real API server, used for an EKS cluster."""
         self.left: list[LeftBehind] = []
         self.sources: dict[str, set[str]] = {}
         """Key of a published asset to the names of the files in it."""
         self.assets: dict[str, Path] = {}
         """Key of a published asset to its file, for those that a function reads."""
         self.governed: list[dict[str, Any]] = []
-        """Scheduler configs and compute quotas that our function made."""
+        """Scheduler configs and compute quotas that the library's function created."""
         self.changing: set[tuple[str, str]] = set()
-        """HyperPod clusters that were made since their stack's last operation began, as stack and logical id."""
+        """HyperPod clusters that were created since their stack's last operation started, as stack and logical id."""
         self.dashboards: dict[str, dict[str, Any]] = {}
         """Boards and sources in Grafana, by kind and uid."""
 
     # CloudFormation's three verbs
 
     def create(self, request: Request, fault: Fault | None, made: dict[str, Live]) -> Steps:
-        """Make it. A fault that strikes afterwards leaves it in `made`, for the rollback."""
+        """Create it. A later fault leaves it in `made`, for the rollback."""
         if is_custom(request.kind):
             return (yield from self.functions.create(request, fault, made))
         self._check(request)
@@ -133,7 +133,7 @@ class Resources:
         id, attributes = self.account.identify(request.kind, request.stack, request.name, request.properties)
         self.account.check_name_free(request.kind, id)
         if fault is not None and fault.how == "refused":
-            raise Refused("the service refuses it (injected)")
+            raise Refused("the service rejects it (injected)")
         yield self.timing.seconds(known.create) if known else 5.0
         thing = Thing(request.kind, id, request.name, request.stack, request.properties, attributes, self.world.now)
         self.account.add(thing)
@@ -143,11 +143,11 @@ class Resources:
         if steps is not None:
             yield from steps
         if fault is not None:
-            raise Refused("the service made it, and reports a failure (injected)")
+            raise Refused("the service created it, and reports a failure (injected)")
         return live
 
     def update(self, request: Request, live: Live, fault: Fault | None, made: dict[str, Live]) -> Steps:
-        """Change it in place, or make another one where that is not possible."""
+        """Change it in place, or create another one if that is not possible."""
         if is_custom(request.kind):
             return (yield from self.functions.update(request, live, fault, made))
         self._check(request)
@@ -162,7 +162,7 @@ class Resources:
         if model.before_update:
             model.before_update(self, live.thing, request)
         if fault is not None and fault.how == "refused":
-            raise Refused("the service refuses the update (injected)")
+            raise Refused("the service rejects the update (injected)")
         yield self.timing.seconds(kind.update) if kind else 5.0
         if fault is not None:
             raise Refused("the service reports a failed update (injected)")
@@ -173,7 +173,7 @@ class Resources:
         return Live(request.kind, live.id, request.properties, request.body, live.attributes, live.thing)
 
     def back(self, request: Request, now: Live, then: Live) -> Steps:
-        """Undo an update: the former resource where it was replaced, else the former properties."""
+        """Undo an update: restore the former resource if it was replaced, otherwise the former properties."""
         if is_custom(request.kind):
             return (yield from self.functions.back(request, now, then))
         if now.thing is not then.thing:
@@ -188,13 +188,13 @@ class Resources:
             return
         thing = live.thing
         if thing is None or (thing.kind, thing.id) not in self.account.things:
-            return  # deleted behind CloudFormation's back: that is fine
+            return  # already deleted outside of CloudFormation, which is accepted
         model, known = MODELS.get(live.kind, Model()), deployed_kinds().get(live.kind)
         self.account.check_unused(thing)
         if model.before_delete:
             model.before_delete(self, thing)
         if fault is not None:
-            raise Refused("the service refuses the deletion (injected)")
+            raise Refused("the service rejects the deletion (injected)")
         yield self.timing.seconds(known.delete) if known else 5.0
         self.account.check_unused(thing)
         self.account.remove(thing)
@@ -202,17 +202,17 @@ class Resources:
             model.after_delete(self, thing)
 
     def retained(self, live: Live, stack: str, name: str, why: str) -> None:
-        """A deletion policy keeps it."""
-        self.left.append(LeftBehind(f"{stack}.{name}", live.kind, live.id, f"{why}; its deletion policy keeps it"))
+        """Retain it by its deletion policy."""
+        self.left.append(LeftBehind(f"{stack}.{name}", live.kind, live.id, f"{why}; its deletion policy retains it"))
 
     def loss(self, live: Live, logical_id: str) -> Loss | None:
-        """What is lost with a resource that an update deletes; None where nothing is."""
+        """Return what is lost with a resource that an update deletes; None if nothing is."""
         if live.kind not in LOSSES or live.thing is None:
             return None
         if live.kind in DATA and not holds_data(live.kind, logical_id):
             return None
         if live.kind == "AWS::KMS::Key" and not self.account.mentions(live.thing):
-            return None  # what it encrypted is gone already
+            return None  # what it encrypted is already deleted
         return Loss("HP973" if live.kind in DATA else "HPR04", LOSSES[live.kind])
 
     # Values
@@ -232,9 +232,7 @@ class Resources:
     def _check(self, request: Request) -> None:
         known = schema(request.kind, self.account.region)
         if request.kind not in deployed_kinds():
-            self.record.find(
-                "HPR05", request.path, f"{request.kind} is not modelled: nothing of it is checked but its schema"
-            )
+            self.record.find("HPR05", request.path, f"{request.kind} is not modelled: only its schema is checked")
         if known is None:
             if request.kind not in deployed_kinds():
                 raise Refused(f"CloudFormation has no resource type {request.kind} in {self.account.region}")
@@ -245,7 +243,7 @@ class Resources:
 
 
 def is_custom(kind: str) -> bool:
-    """Whether a function of the template's makes it."""
+    """Whether a function of the template creates it."""
     return kind.startswith("Custom::") or kind == "AWS::CloudFormation::CustomResource"
 
 
@@ -257,13 +255,13 @@ PAYING = (
     "AWS::FSx::FileSystem",
     "AWS::Grafana::Workspace",
 )
-"""Kinds that cost money by the hour while they exist; nodes of a HyperPod cluster are counted by themselves."""
+"""Kinds that are billed by the hour while they exist; nodes of a HyperPod cluster are counted separately."""
 LOSSES = {
-    "AWS::FSx::FileSystem": "its files go with it",
-    "AWS::S3::Bucket": "its objects go with it",
-    "AWS::APS::Workspace": "its metrics go with it",
-    "AWS::KMS::Key": "what it encrypts can't be read any more",
-    "AWS::EKS::Cluster": "everything that runs on it ends",
-    "AWS::SageMaker::Cluster": "all its nodes go, with everything that runs on them",
+    "AWS::FSx::FileSystem": "its files are deleted",
+    "AWS::S3::Bucket": "its objects are deleted",
+    "AWS::APS::Workspace": "its metrics are deleted",
+    "AWS::KMS::Key": "data that it encrypts can no longer be read",
+    "AWS::EKS::Cluster": "all workloads on it end",
+    "AWS::SageMaker::Cluster": "all its nodes and the workloads on them are deleted",
 }
-"""Kind to what an update that deletes one of them loses."""
+"""Kind to what is lost when an update deletes a resource of it."""

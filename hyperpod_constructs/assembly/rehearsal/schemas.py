@@ -1,4 +1,4 @@
-"""CloudFormation's resource schemas, as cfn-lint carries them: what a property may be, and what a change of it does."""
+"""CloudFormation's resource schemas, as cfn-lint ships them: allowed properties, and the effect of changing them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NoSchemas(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "a rehearsal reads CloudFormation's resource schemas from cfn-lint, which is not installed; "
+            "a rehearsal requires CloudFormation's resource schemas from cfn-lint, which is not installed; "
             "run: pip install 'hyperpod-constructs[rehearse]'"
         )
 
@@ -31,7 +31,7 @@ class Schema:
     document: Mapping[str, Any]
 
     def problems(self, properties: Mapping[str, Any]) -> list[str]:
-        """What CloudFormation would refuse in resolved properties, with paths."""
+        """Return what CloudFormation would reject in resolved properties, with paths."""
         text = f"{id(self.document)} {json.dumps(properties, sort_keys=True)}"
         if text not in _PROBLEMS:
             _PROBLEMS[text] = [
@@ -41,7 +41,7 @@ class Schema:
         return _PROBLEMS[text]
 
     def replacing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-        """The changed properties that can't be changed in place."""
+        """Return the changed properties that cannot be changed in place."""
         return [
             ".".join(path)
             for path in self._paths("createOnlyProperties")
@@ -49,7 +49,7 @@ class Schema:
         ]
 
     def has_attribute(self, name: str) -> bool:
-        """Whether `Fn::GetAtt` knows an attribute."""
+        """Whether `Fn::GetAtt` supports an attribute."""
         inner: Any = self.document
         for part in name.split("."):
             inner = _followed(self.document, inner).get("properties", {}).get(part)
@@ -59,7 +59,7 @@ class Schema:
 
     @property
     def read_only(self) -> list[str]:
-        """Attributes that the service sets."""
+        """Return attributes that the service sets."""
         return [".".join(path) for path in self._paths("readOnlyProperties")]
 
     def _paths(self, name: str) -> list[list[str]]:
@@ -68,7 +68,7 @@ class Schema:
 
 @cache
 def schema(kind: str, region: str) -> Schema | None:
-    """The schema of a kind; None when CloudFormation has no such kind in that region. Raises `NoSchemas`."""
+    """Return the schema of a kind; None if CloudFormation does not have the kind in that region. Raises `NoSchemas`."""
     names = _names(region)
     if kind not in names:
         return None
@@ -101,7 +101,7 @@ def _validator_class() -> Any:
             isinstance(value, str) and value.lstrip("-").replace(".", "").isdigit()
         )
 
-    # CloudFormation converts between strings and other plain values by itself.
+    # CloudFormation converts between strings and other plain values.
     checker = Draft7Validator.TYPE_CHECKER.redefine_many(
         {
             "integer": number,
@@ -138,7 +138,7 @@ def _enum(_: Any, allowed: list[Any], value: Any, __: Any) -> Iterator[Any]:
 
 _VALIDATORS: dict[int, Any] = {}
 _PROBLEMS: dict[str, list[str]] = {}
-"""Problems of properties that were looked at: many rehearsals of one app look at the same ones."""
+"""Problems of properties that were already checked: rehearsals of one app often check the same ones."""
 
 
 def _validator(of: Schema) -> Any:
@@ -158,7 +158,7 @@ def _followed(document: Mapping[str, Any], inner: Any) -> Mapping[str, Any]:
 
 
 def _values(properties: Any, path: list[str]) -> Iterator[Any]:
-    """The values at a path of a schema; `*` is every item of a list."""
+    """Return the values at a path of a schema; `*` matches every item of a list."""
     if not path:
         yield as_text(properties)
     elif path[0] == "*" and isinstance(properties, list):
@@ -169,7 +169,7 @@ def _values(properties: Any, path: list[str]) -> Iterator[Any]:
 
 
 def as_text(value: Any) -> Any:
-    """A value as CloudFormation compares it: scalars as text."""
+    """Return a value as CloudFormation compares it: scalars as text."""
     if isinstance(value, Mapping):
         return {key: as_text(item) for key, item in value.items()}
     if isinstance(value, list):

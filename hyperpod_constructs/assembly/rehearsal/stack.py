@@ -1,4 +1,4 @@
-"""One stack: what CloudFormation remembers of it, and the order of its resources."""
+"""One stack: CloudFormation's record of it, and the order of its resources."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class Deployed:
 
 
 INTERRUPTED = "INTERRUPTED"
-"""Status of a stack that the CDK CLI no longer waits for; CloudFormation goes on with it."""
+"""Status of a stack that the CDK CLI no longer waits for; CloudFormation continues with it."""
 _KNOWN_REASONS = (
     (r"Export .+ cannot be (deleted|updated) as it is in use by", "HP970"),
     (r"Update of resource type is not permitted|Modifying service token is not allowed", "HP972"),
 )
-"""What CloudFormation says to the rule that `hyperpod diff` finds it with from the templates alone."""
+"""CloudFormation's error message to the rule with which `hyperpod diff` reports it from the templates alone."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an operation on a stack ended."""
+    """The result of an operation on a stack."""
 
     stack: str
     status: str
@@ -52,17 +52,17 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether it is what was asked for."""
+        """Whether the operation succeeded."""
         return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE", "UNCHANGED")
 
     @property
     def rule(self) -> str:
-        """The rule that it breaks, where it is not what was asked for."""
+        """The rule that it violates, if it failed."""
         return next((rule for pattern, rule in _KNOWN_REASONS if re.search(pattern, self.reason)), "HPR01")
 
 
 def wanted_of(stack: Stack, scope: Scope) -> dict[str, Mapping[str, Any]]:
-    """The resources whose conditions hold."""
+    """Return the resources whose conditions hold."""
     return {
         name: body
         for name, body in stack.resources.items()
@@ -71,7 +71,7 @@ def wanted_of(stack: Stack, scope: Scope) -> dict[str, Mapping[str, Any]]:
 
 
 def dependencies(stack: Stack, names: Iterable[str]) -> dict[str, set[str]]:
-    """What each resource waits for, among `names`."""
+    """Return the dependencies of each resource, among `names`."""
     known = set(names)
     return {name: set(_needs(stack.resources.get(name, {}))) & known - {name} for name in known}
 
@@ -85,7 +85,7 @@ def _needs(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def not_after(name: str, names: list[str], needs: Mapping[str, set[str]]) -> set[str]:
-    """Everything that does not wait for `name`, at once or through others."""
+    """Return everything that does not depend on `name`, directly or indirectly."""
     after = {name}
     grown = True
     while grown:

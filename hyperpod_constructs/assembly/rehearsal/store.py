@@ -1,9 +1,8 @@
 """The state behind the in-memory API server: objects, server-side apply, deletion with finalizers, discovery.
 
-It keeps to what Kubernetes does where our code can tell the difference; ``fields`` holds server-side apply, ``kinds`` the
-built-in kinds. The controllers are: finalizers of namespaces, CRDs, claims and foreground deletions, aggregated
-ClusterRoles, and what its user adds (``controllers``) or schedules. Left out: validation of most built-in fields,
-defaults of most kinds, quotas.
+It behaves like Kubernetes wherever the library's code can observe a difference; ``fields`` implements server-side apply,
+``kinds`` the built-in kinds. Controllers: finalizers of namespaces, CRDs, claims and foreground deletions, aggregated
+ClusterRoles, and what the caller adds (``controllers``) or schedules. Left out: most validation and defaults, quotas.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ FOREGROUND = "foregroundDeletion"
 AGGREGATION = "clusterrole-aggregation-controller"
 
 LARGEST_OBJECT = 1536 * 1024
-"""Bytes that etcd takes."""
+"""Largest object that etcd stores, in bytes."""
 
 
 class Store:
@@ -56,10 +55,10 @@ class Store:
         for name in ("default", "kube-system"):
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
-    # What is used directly.
+    # Used directly.
 
     def put(self, item: Json, manager: str = "") -> Json:
-        """Create or replace an object as it is, status included; its fields are the manager's, or nobody's."""
+        """Create or replace an object as given, including its status; the manager, or no manager, owns its fields."""
         found = next(r for r in self.resources() if (r.api_version, r.kind) == (item["apiVersion"], item["kind"]))
         namespace = item["metadata"].get("namespace", "default") if found.namespaced else ""
         key = found.key(namespace, item["metadata"]["name"])
@@ -78,31 +77,31 @@ class Store:
         return written
 
     def edit(self, plural: str, name: str, namespace: str = "", *, manager: str, **changes: Any) -> Json:
-        """A merge patch by somebody else: a person, an autoscaler, another controller."""
+        """Apply a merge patch of another client: a person, an autoscaler, another controller."""
         key, item = next((k, i) for k, i in self.objects.items() if k[1:] == (plural, namespace, name))
         resource = next(r for r in self.resources() if r.key("", "")[:2] == key[:2])
         return self.replace(resource, key, merge_patch(item, changes), manager)
 
     def get(self, plural: str, name: str, namespace: str = "") -> Json | None:
-        """An object by plural and name."""
+        """Return an object by plural and name."""
         self.settle()
         wanted = (plural, namespace, name)
         return next((item for key, item in self.objects.items() if key[1:] == wanted), None)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run ``action`` once the clock has moved that far: a controller at work."""
+        """Run ``action`` once the clock has reached that time: a controller at work."""
         self._order += 1
         heapq.heappush(self._scheduled, (self.clock.now() + seconds, self._order, action))
 
     def release(self, plural: str, name: str, namespace: str = "") -> None:
-        """Take all finalizers from an object."""
+        """Remove all finalizers of an object."""
         item = self.get(plural, name, namespace)
         assert item is not None, (plural, name)
         item["metadata"]["finalizers"] = []
         self.settle()
 
     def settle(self) -> None:
-        """Let scheduled controllers run, and finish deletions that nothing holds any more."""
+        """Run scheduled controllers, and finish deletions that no finalizer blocks."""
         due = []
         while self._scheduled and self._scheduled[0][0] <= self.clock.now():
             due.append(heapq.heappop(self._scheduled)[2])
@@ -129,19 +128,19 @@ class Store:
 
     @contextmanager
     def dry_run(self) -> Iterator[None]:
-        """Undo what is done inside."""
+        """Undo the writes inside."""
         first = self._order
         try:
             with self.objects.undone():
                 yield
         finally:
             if self._order > first:
-                self._scheduled = sorted(entry for entry in self._scheduled if entry[1] <= first)  # a heap, too
+                self._scheduled = sorted(entry for entry in self._scheduled if entry[1] <= first)  # also a heap
 
     # Discovery.
 
     def resources(self) -> Iterator[Resource]:
-        """Everything that is served now."""
+        """Return everything that is served now."""
         yield from self._built_in
         for _, item in self.objects.of(*CRDS):
             if _is_established(item):
@@ -154,7 +153,7 @@ class Store:
     # Requests.
 
     def apply(self, resource: Resource, key: Key, item: Json, manager: str, force: bool) -> tuple[Json, bool]:
-        """Server-side apply; whether the object is new."""
+        """Server-side apply; return whether the object is new."""
         kinds.check_fields(resource, key, item)
         schema = self._schema(resource)
         self._check_schema(resource, key, item, schema)
@@ -174,7 +173,7 @@ class Store:
         return self._checked_write(resource, key, result, current, owned, schema), current is None
 
     def replace(self, resource: Resource, key: Key, item: Json, manager: str) -> Json:
-        """POST, PUT and the result of a patch: the whole object; what changes is owned by ``manager``."""
+        """POST, PUT and the result of a patch: the whole object; ``manager`` owns what changes."""
         current = self.objects.get(key)
         item = {"apiVersion": resource.api_version, "kind": resource.kind, **copy.deepcopy(item)}
         item.setdefault("metadata", {})
@@ -183,7 +182,7 @@ class Store:
                 item["metadata"].pop(name, None)  # an empty map is written as none
         self._check_version(resource, key, current, item)
         self._check_namespace(key, creating=current is None)
-        # entries that a client sends replace those that there are; none, or an empty list, leave them
+        # entries that a client sends replace the existing ones; none, or an empty list, leaves them unchanged
         sent = item["metadata"].get("managedFields")
         live = current["metadata"].get("managedFields", []) if current else []
         owned = fields.decode(sent or live)
@@ -193,7 +192,7 @@ class Store:
         return self._checked_write(resource, key, item, current, owned, self._schema(resource))
 
     def delete(self, key: Key, options: Json) -> Json:
-        """Begin (and, with nothing in the way, finish) a deletion."""
+        """Start a deletion, and finish it unless a finalizer blocks it."""
         if self.objects.is_dry:
             self.objects[key] = copy.deepcopy(self.objects[key])
         item = self.objects[key]
@@ -247,6 +246,7 @@ class Store:
         if refused:
             raise Refusal(422, "Invalid", f'{resource.qualified_kind} "{key[3]}" is invalid: {refused}')
         kinds.check_immutable(resource, key, current, item)
+        kinds.check_claim(key, current, item, self.objects)
         if len(json.dumps(item)) > LARGEST_OBJECT:
             raise Refusal(500, "", "etcdserver: request is too large")
         return self._write(resource, key, item, current, owned)
@@ -270,7 +270,7 @@ class Store:
         return item
 
     def _keep_metadata(self, item: Json, current: Json) -> None:
-        """What a client cannot change."""
+        """Return the object with the fields that a client cannot change."""
         for name in ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"):
             item["metadata"].pop(name, None)
             if name in current["metadata"]:
@@ -323,7 +323,7 @@ class Store:
             crd["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
 
     def _aggregate(self, role: Json) -> None:
-        """Rules of an aggregated ClusterRole are those of the roles that it selects; they belong to a controller."""
+        """Rules of an aggregated ClusterRole are those of the roles that it selects; a controller manages them."""
         selectors = [s.get("matchLabels", {}) for s in role["aggregationRule"].get("clusterRoleSelectors", [])]
         rules: list[Any] = []
         for _, other in self.objects.of(*CLUSTER_ROLES):
@@ -386,7 +386,7 @@ _ENVELOPE = ("apiVersion", "kind", "metadata")
 
 
 def _counted(keys: list[Key]) -> str:
-    found = [f"{key[1]}.{key[0]}" for key in keys]
+    found = [".".join(key[1::-1]) for key in keys]
     return ", ".join(f"{name} has {found.count(name)} resource instances" for name in dict.fromkeys(found))
 
 

@@ -13,7 +13,7 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class Unresolved(Exception):
-    """A value that CloudFormation would refuse, or a function that is not modelled."""
+    """A value that CloudFormation would reject, or a function that is not modelled."""
 
 
 class NoValue:
@@ -22,9 +22,9 @@ class NoValue:
 
 @dataclass
 class Scope:
-    """What a stack's values may refer to.
+    """The values that a stack can refer to.
 
-    `ref` and `get_att` look at the stack's own resources, `imported` at exports of others, `output` at their outputs.
+    `ref` and `get_att` read the stack's own resources, `imported` exports of others, `output` their outputs.
     """
 
     pseudo: Mapping[str, Any]
@@ -47,7 +47,7 @@ class Scope:
         return self._known[name]
 
     def resolve(self, value: Any) -> Any:
-        """The value with everything in it resolved. Raises `Unresolved`."""
+        """Return the value with everything in it resolved. Raises `Unresolved`."""
         if isinstance(value, list):
             return [item for item in map(self.resolve, value) if item is not NoValue]
         if not isinstance(value, dict):
@@ -97,7 +97,7 @@ class Scope:
         try:
             return items[index]
         except IndexError:
-            raise Unresolved(f"Fn::Select: there is no item {index} of {len(items)}") from None
+            raise Unresolved(f"Fn::Select: item {index} of {len(items)} does not exist") from None
 
     def _get_att(self, argument: Any) -> Any:
         parts = argument.split(".", 1) if isinstance(argument, str) else argument
@@ -114,7 +114,7 @@ class Scope:
         except KeyError:
             if len(argument) > 3:
                 return self.resolve(argument[3]["DefaultValue"])
-            raise Unresolved(f"Fn::FindInMap: there is no {name}.{top}.{second}") from None
+            raise Unresolved(f"Fn::FindInMap: {name}.{top}.{second} does not exist") from None
 
 
 def _text(value: Any) -> str:

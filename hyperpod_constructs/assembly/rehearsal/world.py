@@ -1,8 +1,8 @@
-"""Virtual time: processes that wait without waiting, and ordinary blocking code that sleeps without sleeping.
+"""Virtual time: processes that wait without real time, and blocking code that sleeps without real time.
 
 A process is a generator. It yields a number (sleep that many seconds), a `Process` or a `Signal` (wait for its end), or a
-`Blocking` (run a function whose `Clock.sleep` moves virtual time; the result comes back). Exactly one thing runs at any
-moment, so a rehearsal with the same seed is the same rehearsal.
+`Blocking` (run a function whose `Clock.sleep` advances virtual time; the result is sent back). Exactly one of them runs
+at a time, so a rehearsal with the same seed is repeatable.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any, TypeAlias
 Steps: TypeAlias = Generator[Any, Any, Any]
 
 EPOCH = 1_800_000_000.0
-"""What the clock of a rehearsal says at its start, in seconds since the Unix epoch."""
+"""Time of a rehearsal's clock at its start, in seconds since the Unix epoch."""
 
 
 class Abandoned(BaseException):
-    """Raised inside a function that is cut off: its time limit came, or the rehearsal ended."""
+    """Raised inside a function that is stopped: its time limit was reached, or the rehearsal ended."""
 
 
 class Signal:
-    """Something that happens once; `value` is what came of it."""
+    """An event that happens once; `value` is its result."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -36,14 +36,14 @@ class Signal:
         self.error: BaseException | None = None
 
     def set(self, value: Any = None, error: BaseException | None = None) -> None:
-        """It happened."""
+        """Set the signal."""
         self.done, self.value, self.error = True, value, error
         for resume in self._waiting:
             self._world.after(0.0, resume)
         self._waiting.clear()
 
     def on_done(self, resume: Callable[[], None]) -> None:
-        """Call `resume` when it has happened."""
+        """Call `resume` when it is set."""
         if self.done:
             self._world.after(0.0, resume)
         else:
@@ -51,19 +51,19 @@ class Signal:
 
 
 class Process(Signal):
-    """A running generator; waiting for it gives its return value or raises its error."""
+    """A running generator; waiting for it returns its return value or raises its error."""
 
 
 @dataclass(frozen=True)
 class Blocking:
-    """A function to run in virtual time; it is cut off after `limit` seconds of it."""
+    """A function to run in virtual time; it is stopped after `limit` seconds."""
 
     function: Callable[[], Any]
     limit: float = float("inf")
 
 
 class Clock:
-    """Time as our functions ask for it."""
+    """Time as the library's functions read it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -73,68 +73,68 @@ class Clock:
         return EPOCH + self._world.now
 
     def monotonic(self) -> float:
-        """The same: virtual time never jumps."""
+        """Return the same: virtual time never jumps."""
         return self.now()
 
     def sleep(self, seconds: float) -> None:
-        """Let virtual time pass; other processes run meanwhile."""
+        """Let virtual time pass; other processes run in the meantime."""
         if self._world.pace:
             time.sleep(min(max(0.0, seconds), self._world.pace))
         self._world.sleep(max(0.0, seconds))
 
     def jitter(self) -> float:
-        """Factor of each delay: none, so that a rehearsal can be repeated."""
+        """Return the factor of each delay: none, so that a rehearsal is repeatable."""
         return 1.0
 
     def advance(self, seconds: float) -> None:
-        """The same as `sleep`: how an answer that takes long is modelled."""
+        """The same as `sleep`, for answers that take time."""
         self.sleep(seconds)
 
 
 class World:
-    """The event queue; `now` is in seconds since the rehearsal began."""
+    """The event queue; `now` is in seconds since the start of the rehearsal."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.pace = 0.0
-        """Real seconds that a sleep takes at most; none, unless something outside of this process needs time."""
+        """Longest real time of a sleep, in seconds; none, unless something outside of this process needs time."""
         self.clock = Clock(self)
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._baton: _Worker | None = None
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run `action` that much later."""
+        """Run `action` after a delay."""
         heapq.heappush(self._queue, (self.now + seconds, next(self._order), action))
 
     def signal(self) -> Signal:
-        """Something to wait for."""
+        """Return a signal to wait for."""
         return Signal(self)
 
     def first(self, *signals: Signal) -> Signal:
-        """Something that happens with the first of several."""
+        """Return a signal that is set with the first of several."""
         either = Signal(self)
         for signal in signals:
             signal.on_done(lambda: None if either.done else either.set())
         return either
 
     def start(self, steps: Steps) -> Process:
-        """Begin a process; it takes its first step when the queue comes to it."""
+        """Start a process; its first step runs when the queue reaches it."""
         process = Process(self)
         self.after(0.0, lambda: self._step(process, steps, None, None))
         return process
 
     def run(self, until: Signal | None = None) -> None:
-        """Play everything that is due, in order, to the end or until a signal is set."""
+        """Run everything that is due, in order, to the end or until a signal is set."""
         while self._queue and not (until is not None and until.done):
             self.now, _, action = heapq.heappop(self._queue)
             action()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep inside of a `Blocking` function; outside of one it is an error of ours."""
+        """Sleep inside of a `Blocking` function; anywhere else this is a bug."""
         worker = self._baton
         if worker is None:
-            raise RuntimeError("only a function that the world runs can sleep")
+            raise RuntimeError("only a function that runs in virtual time can sleep")
         worker.pause(seconds)
 
     def _step(self, process: Process, steps: Steps, value: Any, error: BaseException | None) -> None:
@@ -159,7 +159,7 @@ class World:
 
 
 class _Worker(threading.Thread):
-    """Runs one blocking function at a time; hands the baton to the scheduler whenever it sleeps."""
+    """Runs one blocking function at a time; returns control to the scheduler whenever it sleeps."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True, name="rehearsal")
@@ -200,7 +200,7 @@ class _Worker(threading.Thread):
             _IDLE.append(self)
 
     def run(self) -> None:
-        """Jobs, one after the other."""
+        """Run jobs in sequence."""
         while True:
             self._go.acquire()
             job, done = self._job, self._done

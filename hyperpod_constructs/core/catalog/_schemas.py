@@ -3,6 +3,7 @@
 Enough to tell a misspelt property; the whole check is CloudFormation's own.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "object": Mapping,
 }
 
+_QUOTED = {"integer": r"-?\d+", "number": r"-?\d+(\.\d+)?", "boolean": "true|false"}
+
 
 def mismatches(definition: str, value: Any, path: str = "") -> Iterator[tuple[str, str, str | None]]:
     """What CloudFormation does not take in a value for a definition of AWS::SageMaker::Cluster.
@@ -27,6 +30,8 @@ def mismatches(definition: str, value: Any, path: str = "") -> Iterator[tuple[st
     [('.InstanceCont', 'CloudFormation has no such property', 'InstanceCount')]
     >>> list(mismatches("VpcConfig", {"Subnets": "subnet-1"}))
     [('.Subnets', 'must be a list', None)]
+    >>> list(mismatches("ClusterInstanceGroup", {"InstanceCount": "three", "ThreadsPerCore": "2"}))
+    [('.InstanceCount', 'must be an integer', None)]
     """
     properties: Mapping[str, str | list[str]] = load("cloudformation")["cluster"][definition]
     for name, given in value.items():
@@ -53,7 +58,7 @@ def _mismatch(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[st
         for index, each in enumerate(value):
             yield from _mismatch(kind.removesuffix("[]"), each, f"{path}[{index}]")
     elif kind in _KINDS:
-        if isinstance(value, str) and kind in ("integer", "number", "boolean"):
+        if isinstance(value, str) and re.fullmatch(_QUOTED.get(kind, "(?!)"), value):
             return  # CloudFormation reads numbers and booleans in quotes
         if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "boolean"):
             yield path, f"must be {'an' if kind[0] in 'aeiou' else 'a'} {kind}", None

@@ -13,7 +13,6 @@ from . import consequences
 from .edit import Edit, difference, edit, ordered, text
 from .effective import effective
 
-_GONE = "is removed with its pods; anything that depends on it stops"
 _IDENTITY: Mapping[str, Callable[[Any], str]] = {
     "jobs": lambda job: f"{job.kind}/{job.effective_namespace}/{job.name}",
     "taints": lambda taint: f"{taint.key}:{taint.effect}",
@@ -56,7 +55,7 @@ class Walk:
     def compared(self, path: str, old: SpecModel, new: SpecModel) -> Iterator[Edit]:
         """The edits between two models at a config path."""
         gone = _addons_gone(old, new)
-        yield from (edit(join(path, name), Change.DRAINS, item, None, _GONE) for name, item in gone.items())
+        yield from (consequences.addon_removed(self._both, join(path, name), item) for name, item in gone.items())
         for name, info in type(new).model_fields.items():
             before, after = getattr(old, name), getattr(new, name)
             if before != after and name not in gone:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import join, quote
 from typing import Any
 
 from ..catalog import allowed
@@ -285,7 +286,7 @@ class _Comparison:
         )
         behind = [user for user in users if user in left]
         if behind:
-            advice = f"delete {', '.join(behind)} first (`hyperpod stacks delete {behind[0]}`), then deploy"
+            advice = f"delete {', '.join(behind)} first (`hyperpod stacks delete {quote(behind[0])}`), then deploy"
         elif not gone or not self._can_go_first(users):
             advice = (
                 "two deployments: first the version or the part of the edit that keeps the imported "
@@ -295,7 +296,7 @@ class _Comparison:
                 advice = "restore the value, or deploy a second platform"
         else:
             advice = (
-                f"two deployments: first `npx cdk deploy --exclusively {' '.join(users)}` (the stacks that stop importing), "
+                f"two deployments: first `npx cdk deploy --exclusively {join(users)}` (the stacks that stop importing), "
                 "then `npx cdk deploy --all`"
             )
         return edit(stack, Change.REFUSED, list(names), None, message, rule="HP970", advice=advice,
@@ -333,7 +334,7 @@ def _left_behind(stack: str) -> Edit:
         "is deployed but not in the new app",
         rule="HP971",
         impact="no deployment changes it: its resources stay as they are, keep running and are billed",
-        advice=f"to delete it: `hyperpod stacks delete {stack}`",
+        advice=f"to delete it: `hyperpod stacks delete {quote(stack)}`",
     )
 
 

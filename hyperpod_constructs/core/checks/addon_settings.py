@@ -1,4 +1,4 @@
-"""HP511 to HP516: settings of add-ons that Kubernetes or the add-on refuses, typed or in `configuration`."""
+"""HP511 to HP515: settings of add-ons that Kubernetes or the add-on refuses, typed or in `configuration`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..catalog import allowed, label, limit, matches, pattern
+from ..catalog import allowed, limit, matches, pattern
 from ..documents import join
 from ..findings import Severity
 from ..jobs.amounts import amount
 from ..spec.addons import Addons
 from ..spec.base import configuration_of, is_token
-from ..spec.cluster import Cluster
-from .context import Context, EffectiveAddons, as_text, types_of
+from .context import Context, EffectiveAddons, as_text
 from .registry import Problem, rule
 
 
-def _configured(ctx: Context) -> Iterator[tuple[str, Any]]:
+def configured(ctx: Context) -> Iterator[tuple[str, Any]]:
     """Path and value of what add-ons and charts are configured with: typed settings, and what is handed through."""
     if ctx.addons is not None:
         for key, settings in ctx.effective_addons.items():
@@ -27,7 +26,7 @@ def _configured(ctx: Context) -> Iterator[tuple[str, Any]]:
         yield "dependencies.values", ctx.dependencies.values
 
 
-def _named(value: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
+def named(value: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
     """Every value under a key of this name, at any depth."""
     if isinstance(value, Mapping):
         for key, below in value.items():
@@ -35,10 +34,10 @@ def _named(value: Any, name: str, path: str) -> Iterator[tuple[str, Any]]:
             if key == name:
                 yield place, below
             else:
-                yield from _named(below, name, place)
+                yield from named(below, name, place)
     elif isinstance(value, list | tuple):
         for index, below in enumerate(value):
-            yield from _named(below, name, f"{path}[{index}]")
+            yield from named(below, name, f"{path}[{index}]")
 
 
 @rule(
@@ -102,8 +101,8 @@ def quantities(ctx: Context) -> Iterator[Problem]:
     if operator is not None and operator.enabled and operator.resources is not None:
         path = "addons.training_operator.resources"
         yield from _resources(path, configuration_of(operator.resources))
-    for place, values in _configured(ctx):
-        for path, resources in _named(values, "resources", place):
+    for place, values in configured(ctx):
+        for path, resources in named(values, "resources", place):
             if isinstance(resources, Mapping):
                 yield from _resources(path, resources)
 
@@ -144,8 +143,8 @@ def tolerations(effective_addons: EffectiveAddons, ctx: Context) -> Iterator[Pro
     for key, settings in effective_addons.items():
         for index, each in enumerate(getattr(settings, "tolerations", None) or ()):
             yield from _toleration(f"addons.{key}.tolerations[{index}]", each)
-    for place, values in _configured(ctx):
-        for path, listed in _named(values, "tolerations", place):
+    for place, values in configured(ctx):
+        for path, listed in named(values, "tolerations", place):
             for index, each in enumerate(listed if isinstance(listed, list | tuple) else ()):
                 if isinstance(each, Mapping):
                     yield from _toleration(f"{path}[{index}]", each)
@@ -186,60 +185,3 @@ def _toleration(path: str, toleration: Mapping[Any, Any]) -> Iterator[Problem]:
             re.fullmatch(pattern(form), str(value), re.ASCII) and limit(f"{form}_length").allows(len(str(value)))
         ):
             yield Problem(f"{path}.{name}", f"{as_text(value)} is not a valid taint {name}")
-
-
-@rule(
-    "HP516",
-    title="Node selectors of add-ons match a group's nodes.",
-    severity=Severity.WARNING,
-    complete=("cluster",),
-    why="The pods stay pending, and the deployment waits for them until it fails.",
-    cure="Specify labels of a group, or add the labels to a group.",
-    source="Kubernetes: node selectors",
-    wrong="addons: {training_operator: {node_selector: {team: platform}}}\n",
-    right="addons: {training_operator: {node_selector: {node.kubernetes.io/instance-type: ml.m5.4xlarge}}}\n",
-)
-def node_selectors(addons: Addons, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
-    places: list[tuple[str, Any]] = []
-    operator = addons.training_operator if addons is not None else None
-    if operator is not None and operator.enabled:
-        places.append(("addons.training_operator.node_selector", operator.node_selector))
-    for place, values in _configured(ctx):
-        places += [each for each in _named(values, "nodeSelector", place) if isinstance(each[1], Mapping)]
-    groups = [(group, _labels(ctx, group)) for _, group in ctx.groups]
-    for path, selector in places:
-        asked = {str(key): str(value) for key, value in selector.items() if not (is_token(key) or is_token(value))}
-        labels = {key: value for key, value in asked.items() if "/" not in key or key in _INSTANCE_LABELS}
-        labels |= {key: value for key, value in asked.items() if any(key in group.labels for group in _ordinary(ctx))}
-        if (
-            labels
-            and groups
-            and not any(all(value in has.get(key, ()) for key, value in labels.items()) for _, has in groups)
-        ):
-            text = ", ".join(f"{key}={value}" for key, value in labels.items())
-            yield Problem(path, f"no instance group has nodes labeled {text}")
-
-
-_INSTANCE_LABELS = (
-    label("instance_type").key,
-    label("instance_group_name").key,
-    "kubernetes.io/arch",
-    "kubernetes.io/os",
-)
-"""Labels of nodes, other than those that groups name, whose values a config tells."""
-
-
-def _ordinary(ctx: Context) -> list[Any]:
-    return [group for _, group in ctx.instance_groups]
-
-
-def _labels(ctx: Context, group: Any) -> dict[str, set[str]]:
-    """The labels of a group's nodes, with every value that some of them may have."""
-    arches = {"amd64" if instance_type.architecture == "x86_64" else "arm64" for instance_type in types_of(group)}
-    known = {
-        _INSTANCE_LABELS[0]: set(group.types),
-        _INSTANCE_LABELS[1]: {group.name},
-        _INSTANCE_LABELS[2]: arches,
-        _INSTANCE_LABELS[3]: {"linux"},
-    }
-    return known | {key: {value} for key, value in getattr(group, "labels", {}).items()}

@@ -155,6 +155,12 @@ def _key_and_value(path: str, what: str, key: str, value: str | None) -> Iterato
                 path,
                 f"the {part} {as_text(text)} has {len(text)} characters; {bound.minimum} to {bound.value} are allowed",
             )
+        elif (
+            part == "key"
+            and (name := text.rpartition("/")[2])
+            and len(name) > (most := limit("label_name_length").value)
+        ):
+            yield Problem(path, f"the name {as_text(name)} of the key has {len(name)} characters; the limit is {most}")
         elif not re.fullmatch(pattern(f"kubernetes_{what}_{part}"), text):
             yield Problem(path, f"the {part} {as_text(text)} is not a valid Kubernetes {what} {part}")
 

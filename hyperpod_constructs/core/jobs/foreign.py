@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from ..findings import Finding, Severity
@@ -45,22 +46,23 @@ def is_recipe(data: object) -> bool:
 def foreign(data: Any, *, file: str | None = None, comments: str | None = None) -> Finding | None:
     """One finding that says what a file is and what to do with it; None for our own files and job configs of `hyp`."""
     name = file or "FILE"
+    quoted = quote(name)
     if is_manifest(data):
         kind = job_kind(data) or str(data["kind"])
         message = f"this is a Kubernetes manifest of kind {kind}, not a file of ours"
         if job_kind(data):
-            cure = f"`hyperpod jobs import {name}` writes a job file; `hyperpod jobs submit {name}` submits it as it is"
+            cure = f"`hyperpod jobs import {quoted}` writes a job file; `hyperpod jobs submit {quoted}` submits it as it is"
         else:
             known = "is checked and created with a job by `hyperpod jobs submit`" if type_of(kind) else "is not a job"
-            cure = f"a {kind} {known}; `kubectl apply -f {name}` creates it alone"
+            cure = f"a {kind} {known}; `kubectl apply -f {quoted}` creates it alone"
         return _finding("kind", message, cure)
     other = "tfvars" if name.endswith(".tfvars") else format_of(data, comments or "")
     if other is not None:
         message = f"this is a file with {FORMATS[other]}, not a config of ours"
-        return _finding("", message, f"`hyperpod import {other} {name}` writes a hyperpod.yaml")
+        return _finding("", message, f"`hyperpod import {other} {quoted}` writes a hyperpod.yaml")
     if is_start_job(data):
         message = "this is a config of `hyperpod start-job`, the official CLI before version 3"
-        return _finding("training_cfg", message, f"`hyperpod jobs import {name}` writes a job file")
+        return _finding("training_cfg", message, f"`hyperpod jobs import {quoted}` writes a job file")
     if is_recipe(data):
         message = "this is a recipe, which holds no job: the official launcher makes one from it"
         cure = (

@@ -62,6 +62,17 @@ def left_alone(
     return item, found
 
 
+def with_bound_size(item: dict[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    """A claim on a volume without a storage class, with the size that it has.
+
+    Kubernetes rejects other sizes of such a claim. Its size has no effect: the volume has that of its file system.
+    """
+    wanted, now = item.get("spec") or {}, current.get("spec") or {}
+    if item["kind"] != "PersistentVolumeClaim" or wanted.get("storageClassName") != "" or "resources" not in now:
+        return item
+    return {**item, "spec": {**wanted, "resources": now["resources"]}}
+
+
 def _others(current: Mapping[str, Any]) -> set[str]:
     managed = (current.get("metadata") or {}).get("managedFields") or []
     return {str(m.get("manager")) for m in managed if not str(m.get("manager")).startswith("hyperpod-constructs")}

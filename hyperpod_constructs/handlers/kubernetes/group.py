@@ -10,7 +10,7 @@ from typing import Any
 
 from ..shared.ownership import LEGACY_KEY, Claim, Foreign, Owner, claim, existed, owners, seems_to_be
 from .client import ApiClient
-from .controlled import left_alone
+from .controlled import left_alone, with_bound_size
 from .discovery import Discovery
 from .errors import ACCESS_HINT, ApiError, HandlerError, KindUnknown, without_dumps
 from .former import LARGEST_RECORD, content, missing_records, others, remembered, wants_key, with_values
@@ -143,6 +143,7 @@ class ObjectGroup:
             )
         item = self._marked(item, current, found)
         if current is not None:
+            item = with_bound_size(item, current)
             item, kept = left_alone(item, current, self.holder.former.get(ref.key))
             for field_path in kept:
                 log.info("%s: %s is left to its controller", ref, ".".join(step[2:] for step in field_path))

@@ -73,7 +73,8 @@ def names(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         yield "HP956", Problem("eks.cluster_name", message, cure)
     if logged and log_group not in held.get("AWS::Logs::LogGroup", ()):
         message = f"there is a log group {log_group} already, left by an earlier EKS cluster of this name"
-        cure = f"delete it (aws logs delete-log-group --log-group-name {log_group}), or set another eks.cluster_name"
+        command = f"aws logs delete-log-group --log-group-name {shlex.quote(str(log_group))}"
+        cure = f"delete it ({command}), or set another eks.cluster_name"
         yield "HP956", Problem("eks.cluster_name", message, cure)
 
 
@@ -121,7 +122,9 @@ def permissions(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         default = qualifier == DEFAULT_QUALIFIER
         named = "the default qualifier" if default else f"the qualifier {qualifier} of the CDK context"
         message = f"account {number} is not bootstrapped for CDK in {aws.region} (with {named})"
-        cure = f"cdk bootstrap aws://{number}/{aws.region}" + ("" if default else f" --qualifier {qualifier}")
+        cure = f"cdk bootstrap aws://{number}/{aws.region}" + (
+            "" if default else f" --qualifier {shlex.quote(qualifier)}"
+        )
         yield "HP909", Problem("", message, cure)
     iam = f"arn:{partition}:iam::{number}:role"
     executor = f"{iam}/cdk-{qualifier}-cfn-exec-role-{number}-{aws.region}"

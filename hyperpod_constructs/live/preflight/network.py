@@ -346,9 +346,10 @@ def security_groups(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             wide = any(r.get("CidrIp") in _EVERYWHERE for rule in rules for r in rule.get("IpRanges", ()))
             hint = " (a rule for 0.0.0.0/0 does not count for EFA)" if direction == "egress" and wide else ""
             message = f"{id_} has no {direction} rule for all traffic {verb} itself{hint}"
+            quoted = shlex.quote(f"IpProtocol=-1,UserIdGroupPairs=[{{GroupId={id_}}}]")
             command = (
                 f"aws ec2 authorize-security-group-{direction} --group-id {shlex.quote(id_)} "
-                f"--ip-permissions IpProtocol=-1,UserIdGroupPairs=[{{GroupId={id_}}}] --region {aws.region}"
+                f"--ip-permissions {quoted} --region {aws.region}"
             )
             yield "HP935", Problem(path, message, command, severity=severity)
 

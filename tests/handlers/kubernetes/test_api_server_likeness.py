@@ -35,6 +35,10 @@ def test_what_is_not_found(target: Target, api: ApiClient) -> None:
     assert refused(api.get, at(target, "configmaps", "none")) == (404, 'configmaps "none" not found')
     path = at(target, "deployments", "none", "apps/v1")
     assert refused(api.get, path) == (404, 'deployments.apps "none" not found')
+    assert refused(api.get, "/api/v1/namespaces/none/configmaps/a") == (404, 'configmaps "a" not found')
+    assert refused(api.get, "/api/v1/namespaces/none") == (404, 'namespaces "none" not found')
+    gone = at(target, "configmaps", "none")
+    assert refused(api.request, "DELETE", gone) == (404, 'configmaps "none" not found')
 
 
 def test_a_kind_without_spec_has_no_generation_and_managed_fields_say_the_operation(
@@ -223,6 +227,54 @@ def test_a_claim_in_use_is_held(fake: Target) -> None:
     assert found["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
     fake.api.delete(at(fake, "pods", "p"), propagation="Background")
     assert fake.find(claim) is None
+
+
+def static_claim(target: Target, api: ApiClient, size: str) -> dict[str, Any]:
+    """A claim on a volume without a storage class, once it is bound."""
+    name = f"v-{target.namespace}"
+    spec: dict[str, Any] = {
+        "capacity": {"storage": "2Gi"},
+        "accessModes": ["ReadWriteMany"],
+        "storageClassName": "",
+        "claimRef": {"namespace": target.namespace, "name": "c"},
+        "csi": {"driver": "fsx.csi.aws.com", "volumeHandle": "fs-1"},
+    }
+    volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
+    api.apply(f"/api/v1/persistentvolumes/{name}", volume)
+    wanted = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": name}
+    claim = body(target, "PersistentVolumeClaim", "c", spec={**wanted, "resources": {"requests": {"storage": size}}})
+    api.apply(at(target, "persistentvolumeclaims", "c"), claim)
+    for _ in range(30):
+        found = api.get(at(target, "persistentvolumeclaims", "c"))
+        if found["status"].get("phase") == "Bound":
+            return claim
+        target.services.clock.sleep(1)
+    raise AssertionError("the claim is not bound")
+
+
+def test_a_bound_claim_without_a_storage_class_keeps_its_size(target: Target, api: ApiClient) -> None:
+    path = at(target, "persistentvolumeclaims", "c")
+    claim = static_claim(target, api, "2Gi")
+
+    def sized(size: str) -> dict[str, Any]:
+        return {**claim, "spec": {**claim["spec"], "resources": {"requests": {"storage": size}}}}
+
+    forbidden = 'persistentvolumeclaims "c" is forbidden: only dynamically provisioned pvc can be resized and the '
+    assert refused(api.apply, path, sized("4Gi")) == (
+        403,
+        f"{forbidden}storageclass that provisions the pvc must support resize",
+    )
+    status, message = refused(api.apply, path, sized("1Gi"))
+    assert status == 422
+    assert message.startswith('PersistentVolumeClaim "c" is invalid: spec.resources.requests.storage: Forbidden: ')
+    assert api.apply(path, sized("2048Mi"))["spec"]["resources"]["requests"]["storage"] in ("2Gi", "2048Mi")
+    volume = api.get(f"/api/v1/persistentvolumes/{claim['spec']['volumeName']}")
+    grown = {"capacity": {"storage": "4Gi"}}
+    merged = {"body": {"spec": grown}, "content_type": "application/merge-patch+json"}
+    path = f"/api/v1/persistentvolumes/{volume['metadata']['name']}"
+    assert api.request("PATCH", path, **merged)["spec"]["capacity"] == grown["capacity"]
+    if target.server is None:
+        api.delete(path, propagation="Background")
 
 
 def test_the_rules_of_an_aggregated_role_belong_to_a_controller(fake: Target) -> None:

@@ -225,6 +225,26 @@ def secret(namespace: str, kind: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": namespace}, "type": kind}
 
 
+def test_a_claim_keeps_its_size_when_its_volume_grows(fake: Target, stack: CloudFormation) -> None:
+    from hyperpod_constructs.core.manifests import fsx_volumes
+
+    def volumes(size: int) -> list[dict[str, Any]]:
+        where = {"file_system_id": "fs-1", "dns_name": "fs-1.fsx", "mount_name": "abc", "namespaces": ["team"]}
+        return fsx_volumes("data", size_gib=size, **where)
+
+    stack.create(volumes(1200))
+    stack.update(volumes(2400))
+    stack.update(volumes(4800))
+    claim = fake.find("/api/v1/namespaces/team/persistentvolumeclaims/data")
+    volume = fake.find("/api/v1/persistentvolumes/data-team")
+    assert claim is not None
+    assert volume is not None
+    assert (claim["spec"]["resources"], volume["spec"]["capacity"]) == (
+        {"requests": {"storage": "1200Gi"}},
+        {"storage": "4800Gi"},
+    )
+
+
 def test_retained_objects_stay(cloudformation: CloudFormation, target: Target, ns: str) -> None:
     cloudformation.create([config_map("a", ns), config_map("b", ns)], DeletionPolicy="Retain")
     cloudformation.update([config_map("a", ns), config_map("c", ns)], DeletionPolicy="Retain")

@@ -3,10 +3,10 @@
 from . import cluster as _cluster
 from . import storage as _storage
 from . import workloads as _workloads
-from .members import added, removed
+from .members import added, addon_removed, removed
 from .platform import of_platforms
 from .registry import Versions, special
 
 _RULES = (_cluster, _storage, _workloads)  # they register themselves
 
-__all__ = ["Versions", "added", "of_platforms", "removed", "special"]
+__all__ = ["Versions", "added", "addon_removed", "of_platforms", "removed", "special"]

@@ -32,6 +32,12 @@ def is_version(value: Any) -> bool:
     return len(parts) == 2 and all(part.isdecimal() and part.isascii() and len(part) < 5 for part in parts)
 
 
+@on("eks.endpoint_access")
+def _endpoint_access(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    impact = "kubectl and other clients outside of the VPC lose access to the Kubernetes API; running work continues"
+    yield edit(path, Change.IN_PLACE, before, after, impact=impact if after == "private" else "")
+
+
 @on("eks.authentication_mode")
 def _authentication_mode(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if after == "API":

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...spec.addons import InferenceOperator
 from ...spec.base import Change
 from ...spec.groups import InstanceGroup, RestrictedInstanceGroup
 from ...spec.jobs import Job
-from ...spec.storage import Bucket, LustreFileSystem
+from ...spec.observability import Observability
+from ...spec.platform import Platform
+from ...spec.storage import Bucket, DataRepository, LustreFileSystem
 from ..edit import Edit, edit
 from .registry import Versions
+from .storage import second_link
 
 
 def added(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]:
@@ -19,6 +23,8 @@ def added(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]
     if ".taints[" in path and item.effect == "NoExecute":
         impact = "Kubernetes evicts every pod on these nodes that does not tolerate the taint"
         yield edit(path, Change.DRAINS, None, item, f'"{name}" is new', impact=impact)
+    elif isinstance(item, DataRepository) and item.bucket in _linked(versions, path):
+        yield second_link(path, None, item, f'"{name}" is new, and {item.bucket} is linked to another directory')
     else:
         yield edit(path, Change.IN_PLACE, None, item, f'"{name}" is new')
 
@@ -42,19 +48,47 @@ def removed(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edi
                    impact="quota, queue and permissions are deleted; its workloads are stopped",
                    advice="wait until its jobs have finished")  # fmt: skip
     elif ".data_repositories[" in path:
-        yield edit(
-            path,
-            Change.IN_PLACE,
-            item,
-            None,
-            message,
-            impact="the directory is no longer synchronized with S3; files are kept",
-        )
+        yield _link_removed(versions, path, item, message)
     elif ".taints[" in path or path.startswith(("eks.access", "acknowledge")):
         change = Change.NONE if path.startswith("acknowledge") else Change.IN_PLACE
         yield edit(path, change, item, None, message)
     else:
         yield edit(path, Change.DRAINS, item, None, message)
+
+
+def addon_removed(versions: Versions, path: str, addon: object) -> Edit:
+    """An add-on that is uninstalled, with what becomes of the data that was made for it."""
+    message = "is removed with its pods; anything that depends on it stops"
+    if isinstance(addon, Observability) and addon.workspace_arn is None:
+        if not addon.retain_workspace and versions.old.allow_data_loss:
+            impact = "its Prometheus workspace is deleted with its metrics"
+            return edit(path, Change.LOSES_DATA, addon, None, message, impact=impact)
+        impact = "its pods stop; its Prometheus workspace is kept, outside of the stacks, and billed"
+        return edit(path, Change.DRAINS, addon, None, message, impact=impact)
+    if isinstance(addon, InferenceOperator) and addon.tls_bucket_name is None:
+        impact = "its pods stop; its bucket of certificates is kept, outside of the stacks, and billed"
+        return edit(path, Change.DRAINS, addon, None, message, impact=impact)
+    return edit(path, Change.DRAINS, addon, None, message)
+
+
+def _link_removed(versions: Versions, path: str, item: DataRepository, message: str) -> Edit:
+    if _system(versions.new, path).removal == "destroy" and versions.new.allow_data_loss:
+        impact = "the association is deleted: the directory is no longer synchronized with S3; files are kept"
+        return edit(path, Change.IN_PLACE, item, None, message, impact=impact)
+    impact = "the association leaves the stack and is retained: FSx continues to synchronize the directory with S3"
+    advice = "to end it: `aws fsx delete-data-repository-association --association-id ID`"
+    return edit(path, Change.IN_PLACE, item, None, message, impact=impact, advice=advice)
+
+
+def _system(platform: Platform, path: str) -> LustreFileSystem:
+    return platform.storage.lustre[int(path.partition("[")[2].partition("]")[0])]
+
+
+def _linked(versions: Versions, path: str) -> set[str]:
+    """The buckets that the file system of a path was linked to."""
+    name = _system(versions.new, path).name
+    systems = (system for system in versions.old.storage.lustre if system.name == name)
+    return {link.bucket for system in systems for link in system.data_repositories}
 
 
 def _storage_removed(path: str, item: LustreFileSystem | Bucket, message: str) -> Edit:

@@ -103,6 +103,24 @@ def _removal(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     )
 
 
+@on("storage.lustre[].data_repositories[].bucket")
+def _repository(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
+    yield second_link(path, before, after)
+
+
+def second_link(path: str, before: Any, after: Any, message: str = "") -> Edit:
+    """A data repository association that FSx rejects, since another one has its directory or its prefix."""
+    impact = (
+        "FSx rejects a second association for a directory or an S3 prefix, and CloudFormation creates it while the first "
+        "one exists"
+    )
+    advice = (
+        "remove the entry and deploy; then delete the association (`aws fsx delete-data-repository-association`), add the "
+        "new entry and deploy again"
+    )
+    return edit(path, Change.REFUSED, before, after, message, impact=impact, advice=advice)
+
+
 @on("storage.buckets[].access")
 def _bucket_access(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     order = ("none", "read", "read-write")

@@ -10,7 +10,7 @@ import pytest
 
 END = """
 import atexit, os, sys, threading, time
-from hyperpod_constructs.cli.process import end
+from hyperpod_constructs.core.process import end
 
 class Noisy:
     def __del__(self):
@@ -56,7 +56,7 @@ def test_a_block_that_does_not_exit_ends_nothing():
 
 def test_output_that_nobody_reads_fails_as_usual():
     code = (
-        "import os, sys; from hyperpod_constructs.cli.process import end\n"
+        "import os, sys; from hyperpod_constructs.core.process import end\n"
         "read, write = os.pipe(); os.dup2(write, 1); os.close(read)\n"
         "with end(): print('x'); sys.exit(0)"
     )

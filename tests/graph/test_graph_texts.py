@@ -76,7 +76,7 @@ def test_the_report_of_a_violation() -> None:
     assert proof.render() == (
         "deploy order: 1 pairs of 2 resources checked, 1 out of order\n"
         "  table-before-function 1\n"
-        "table-before-function: nothing makes Fn (AWS::Lambda::Function, stack S) wait for Table (AWS::DynamoDB::Table, "
+        "table-before-function: Fn (AWS::Lambda::Function, stack S) does not depend on Table (AWS::DynamoDB::Table, "
         "stack S)\n"
         "  why:      it reads the table when it starts\n"
         "  deletion: it writes when it ends\n"
@@ -93,7 +93,7 @@ def test_the_report_of_a_violation() -> None:
                 "first": "S.Table",
                 "then": "S.Fn",
                 "missing": ["S.Table", "S.Fn"],
-                "explanation": "nothing makes Fn (AWS::Lambda::Function, stack S) wait for Table "
+                "explanation": "Fn (AWS::Lambda::Function, stack S) does not depend on Table "
                 "(AWS::DynamoDB::Table, stack S)",
                 "why": "it reads the table when it starts",
                 "deletion": "it writes when it ends",
@@ -133,23 +133,23 @@ DNS, NODES = "Dns (AWS::EKS::Addon, stack Platform)", "HyperPod (AWS::SageMaker:
         (
             False,
             [("Ready", "HyperPod")],
-            f"nothing makes {DNS} wait for the nodes-ready wait, {WAIT}",
+            f"{DNS} does not depend on the nodes-ready wait, {WAIT}",
             ("Platform.Ready", "Platform.Dns"),
             "Dns.node.add_dependency(Ready)",
         ),
         (
             False,
             [("Dns", "HyperPod")],
-            f"the nodes-ready wait, {WAIT}, does not itself wait for {NODES}",
+            f"the nodes-ready wait, {WAIT}, does not depend on {NODES}",
             ("Platform.HyperPod", "Platform.Ready"),
             "Ready.node.add_dependency(HyperPod)",
         ),
         (
             True,
             [("Dns", "HyperPod")],
-            f"there is no nodes-ready wait between {NODES} and {DNS}",
+            f"no nodes-ready wait exists between {NODES} and {DNS}",
             ("Platform.HyperPod", "Platform.Dns"),
-            "add a nodes-ready wait that depends on HyperPod, and Dns.node.add_dependency(it)",
+            "add a nodes-ready wait that depends on HyperPod, and call Dns.node.add_dependency() with it",
         ),
     ],
 )

@@ -123,7 +123,7 @@ def test_removing_storage_says_whether_data_goes() -> None:
     for kept in (with_system("destroy"), with_system("retain", allow_data_loss=True), with_system("retain")):
         edit = next(edit for edit in edits(kept, platform()) if edit.path == "storage.lustre[0]")
         assert edit.change is Change.DRAINS  # its claims go
-        assert edit.impact == "its claims are removed; it is kept, outside of the stacks, and billed"
+        assert edit.impact == "its claims are removed; it is retained outside the stacks, and billed"
     assert edits(with_system("retain"), with_system("retain", 1200))[0].change is Change.REFUSED
 
 

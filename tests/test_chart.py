@@ -45,7 +45,7 @@ def test_a_switch_reaches_the_charts_value(name: str, on: bool) -> None:
 
 
 def test_two_gpu_plugins_are_refused() -> None:
-    with pytest.raises(ValueError, match="two of them fight over the GPUs"):
+    with pytest.raises(ValueError, match="which conflicts with this one"):
         DependencyChart(gpu_operator=True, nvidia_device_plugin=True)
     assert DependencyChart(gpu_operator=True, nvidia_device_plugin=False).has_nvidia_device_plugin is False
 
@@ -170,9 +170,12 @@ def test_the_same_spec_from_yaml() -> None:
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({"repository": "https://github.com/a/b", "path": "p", "commit": "main", "digest": "x"}, "no full commit"),
+        (
+            {"repository": "https://github.com/a/b", "path": "p", "commit": "main", "digest": "x"},
+            "not a valid full commit",
+        ),
         ({"pth": "vendor/chart"}, "Extra inputs are not permitted"),
-        ({"reference": "quay.io/x", "version": "1", "digest": "x"}, "no OCI reference"),
+        ({"reference": "quay.io/x", "version": "1", "digest": "x"}, "not a valid OCI reference"),
     ],
 )
 def test_a_wrong_source_is_explained_by_its_own_kind(given: dict[str, str], complaint: str) -> None:

@@ -52,7 +52,7 @@ def test_a_good_config(tmp_path: Path) -> None:
         (", count: 2", ", count: 2, version: 1", "HP010", "cluster.instance_groups[0].version", "unknown key",
          "did you mean 'image_release_version'?", (7, 62)),
         ("eks: {", "eks: {size_gib: 1, ", "HP010", "eks.size_gib", "unknown key", "remove it; valid keys: ", (4, 7)),
-        ("count: 2", "count: 2}\n\t- {", "HP001", "", "YAML", "look for a tab", (8, 1)),
+        ("count: 2", "count: 2}\n\t- {", "HP001", "", "YAML", "check for a tab", (8, 1)),
         (", count: 2", "", "HP011", "cluster.instance_groups[0].count", "'count' is missing", "add `count:`", (7, 7)),
         ('"1.35"', "1.35", "HP014", "eks.kubernetes_version", "1.35 without quotes", 'quotes around it: "1.35"', (4, 27)),
         ('"1.35"', "1.30", "HP014", "eks.kubernetes_version", "1.30 without quotes", 'quotes around it: "1.30"', (4, 27)),
@@ -201,10 +201,10 @@ def test_manifests_are_read_with_all_their_documents_and_told_at_their_place(tmp
 @pytest.mark.parametrize(
     ("entry", "rule", "path", "message"),
     [
-        ("manifests: [missing.yaml]", "HP002", "manifests[0]", "there is no such file"),
+        ("manifests: [missing.yaml]", "HP002", "manifests[0]", "file not found"),
         ("manifests: companions.yaml", "HP012", "manifests", "must be a list of paths of manifests, or of objects"),
         ("manifests: [3]", "HP012", "manifests[0]", "must be a Kubernetes object"),
-        ("manifests: [{kind: Service}]", "HP737", "manifests[0]", "has no apiVersion"),
+        ("manifests: [{kind: Service}]", "HP737", "manifests[0]", "the key apiVersion is missing"),
         ("manifests: [{apiVersion: v1, kind: Service}]", "HP737", "manifests[0]", "this Service has no name"),
         (
             "manifests: [{apiVersion: kubeflow.org/v1, kind: PyTorchJob, metadata: {name: a}}]",
@@ -315,8 +315,8 @@ cluster:
     found = {f.path: f.message for f in loaded.findings if f.rule == "HP002"}
     assert not loaded.ok
     assert found == {
-        "dependencies.chart.path": f"no folder {tmp_path / 'vendor'}",
-        "cluster.instance_groups[0].lifecycle.source": f"there is no file on_create.sh in the folder {tmp_path / 'empty'}",
+        "dependencies.chart.path": f"the folder {tmp_path / 'vendor'} does not exist",
+        "cluster.instance_groups[0].lifecycle.source": f"the folder {tmp_path / 'empty'} does not contain on_create.sh",
     }
 
 

@@ -39,7 +39,7 @@ def test_known_prices_add_up() -> None:
     found = estimate(platform())
     assert line(found, "group workers").usd_per_hour == pytest.approx(4 * 3.06)
     assert line(found, "NAT gateways").usd_per_hour == 0.045
-    assert line(found, "public addresses").usd_per_hour == 0.005
+    assert line(found, "public IPv4 addresses").usd_per_hour == 0.005
     assert line(found, "control plane").usd_per_hour == 0.10
     assert found.usd_per_hour == pytest.approx(4 * 3.06 + 0.045 + 0.005 + 0.10)
     assert found.usd_per_month == pytest.approx(found.usd_per_hour * 730)
@@ -58,8 +58,8 @@ def test_what_is_not_known_is_not_guessed() -> None:
     assert workers.usd_per_hour is None
     assert workers.usd_per_month is None
     assert workers.note == (
-        "unknown: no list price of ml.g5.8xlarge in eu-west-1 at hand; "
-        "EC2 asked 2.73 USD an hour for one on 2025-11-30, HyperPod's own price differs"
+        "unknown: the catalog has no list price of ml.g5.8xlarge in eu-west-1; the EC2 price on 2025-11-30 "
+        "was 2.73 USD per hour per instance; HyperPod's price differs"
     )
     assert workers.ec2_usd_per_hour == pytest.approx(4 * 2.7327)
     assert found.ec2_usd_per_hour == workers.ec2_usd_per_hour
@@ -106,7 +106,7 @@ def test_file_systems_by_size_and_throughput() -> None:
     assert line(found, "file system data").usd_per_month == pytest.approx(4800 * 0.145)
     assert line(found, "file system fast").usd_per_hour is None
     assert not [each for each in found.lines if each.what.startswith("file system old")]
-    assert line(found, "bucket datasets").is_known, "by use is an answer"
+    assert line(found, "bucket datasets").is_known, "usage-based is an answer"
 
 
 def test_expensive_defaults_are_never_silent() -> None:
@@ -135,12 +135,16 @@ def test_what_is_brought_costs_nothing_more() -> None:
 @pytest.mark.parametrize(
     ("group", "usd", "note"),
     [
-        ({"capacity": "spot"}, None, "unknown: Spot prices change"),
-        ({"instance_type": None, "instance_types": ["ml.g5.8xlarge", "ml.g5.4xlarge"]}, None, "unknown: which of its"),
+        ({"capacity": "spot"}, None, "unknown: Spot prices vary"),
+        (
+            {"instance_type": None, "instance_types": ["ml.g5.8xlarge", "ml.g5.4xlarge"]},
+            None,
+            "unknown: available capacity",
+        ),
         (
             {"training_plan_arn": "arn:aws:sagemaker:us-east-1:111122223333:training-plan/large-models-tuning"},
             0.0,
-            "paid with its training plan",
+            "included in its training plan",
         ),
         ({"count": 0}, 0.0, ""),
     ],
@@ -156,8 +160,8 @@ def test_observability_with_managed_grafana() -> None:
     settings = {"grafana": {"kind": "managed"}, "alarms": {"emails": ["ops@example.com"]}}
     found = estimate(platform(addons={"observability": settings}))
     assert line(found, "Managed Grafana").usd_per_month == pytest.approx(9.0)
-    assert line(found, "add-on observability").note.startswith("by use")
-    assert line(found, "key of the notification topic").usd_per_hour is None
+    assert line(found, "add-on observability").note.startswith("usage-based")
+    assert line(found, "KMS key of the notification topic").usd_per_hour is None
 
 
 @given(st.integers(0, 6758), st.floats(0, 1e4))
@@ -214,7 +218,9 @@ def test_the_command_prints_a_table() -> None:
     assert "unknown" in result.output
     assert "known, together" in result.output
     assert "set your own prices with --price" in result.output
-    assert "EC2 price of such instances: 43.00 USD an hour, 31,390.00 a month; HyperPod prices differ" in result.output
+    assert (
+        "EC2 price of such instances: 43.00 USD per hour, 31,390.00 per month; HyperPod prices differ" in result.output
+    )
 
 
 def test_the_command_takes_prices_and_speaks_json() -> None:

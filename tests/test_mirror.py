@@ -64,7 +64,7 @@ def test_run_goes_on_after_a_failure_and_takes_an_existing_repository(plan: Mirr
 
 def test_a_plan_without_a_registry_says_what_to_do(plan: MirrorPlan):
     bare = MirrorPlan("us-west-2", tuple(type(c)(c.component, c.source, None) for c in plan.images), None, ())
-    with pytest.raises(ValueError, match="image_registry, or give --registry"):
+    with pytest.raises(ValueError, match="image_registry, or use --registry"):
         describe(bare)
 
 
@@ -109,7 +109,7 @@ def test_mirror_checks_an_assembly(tmp_path: Path):
     code, text = cli("mirror", "--check", str(tmp_path))
     assert (code, text) == (1, "A.R: Properties.U: a.example in 'https://a.example/'\n")
     template.write_text(json.dumps({"Resources": {}}))
-    assert cli("mirror", "--check", str(tmp_path)) == (0, "nothing in 1 templates points outside of AWS\n")
+    assert cli("mirror", "--check", str(tmp_path)) == (0, "no references to hosts outside AWS in 1 templates\n")
     manifest = tmp_path / "asset.0123.json"  # a large one
     manifest.write_text('[{"kind": "Pod", "spec": {"containers": [{"image": "public.ecr.aws/a/b:1"}]}}]')
     code, text = cli("mirror", "--check", str(tmp_path))

@@ -92,7 +92,7 @@ def test_vendoring_twice_gives_the_same_digest(upstream: Path, packages: Path, t
 
 
 def test_a_missing_package_is_named_and_nothing_is_left(upstream: Path, tmp_path: Path) -> None:
-    with pytest.raises(ChartError, match=r"paint 1\.2\.0 of https://example\.com is missing: put paint-1\.2\.0\.tgz"):
+    with pytest.raises(ChartError, match=r"paint 1\.2\.0 of https://example\.com is missing: add paint-1\.2\.0\.tgz"):
         vendor(upstream, tmp_path / "made")
     assert not (tmp_path / "made").exists()
 
@@ -119,7 +119,7 @@ def test_an_existing_folder_is_not_touched(upstream: Path, tmp_path: Path) -> No
         lambda: vendor(upstream, tmp_path / "made"),
         lambda: fetch(pinned_chart(), tmp_path / "made"),
     ):
-        with pytest.raises(ChartError, match="exists; name a new folder"):
+        with pytest.raises(ChartError, match="already exists; use a new folder"):
             act()
     assert names(tmp_path / "made") == ["mine"]
 

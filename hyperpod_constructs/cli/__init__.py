@@ -1,4 +1,4 @@
-"""The `hyperpod` command. Sub-commands are imported when they are used, so that start-up stays quick."""
+"""The `hyperpod` command. Subcommands are imported when they are used, for a short start-up time."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ import click
 from ..core.process import end
 from .lazy import Commands, LazyGroup
 
-# pydantic searches every installed package for plugins; we use none, and the search takes longer than our own modules
+# pydantic searches every installed package for plugins; none is used here, and the search takes longer than importing
+# this package
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-# making classes allocates much that stays: looking for garbage in it is a twentieth of a command's time
+# collects garbage rarely: classes are never freed, and looking for garbage in them takes a twentieth of a command's time
 gc.set_threshold(100_000)
 
 COMMANDS: Commands = {
     "init": ("project", "Write an app: config, CDK app, test."),
     "import": ("imports", "Write a hyperpod.yaml from another tool's config, or from what is deployed."),
-    "adopt": ("adopt", "Show how stacks take over deployed resources, and prepare the import."),
-    "validate": ("validate", "Check configs and report all problems at once."),
-    "synth": ("synth", "Check configs and write the CloudFormation templates."),
+    "adopt": ("adopt", "Show how stacks adopt deployed resources, and prepare the import."),
+    "validate": ("validate", "Validate configs and report all problems at once."),
+    "synth": ("synth", "Validate configs and write the CloudFormation templates."),
     "explain": ("explain", "Print a rule, a job's numbers or the cost."),
     "show": ("show", "Print the effective config: subnets, versions, roles, groups."),
     "schema": ("validate", "Print the JSON Schema of the config."),
     "diff": ("diff", "Describe what an edit does to a deployed cluster."),
-    "report": ("report", "Draw and describe a config for reviewers, as one page."),
+    "report": ("report", "Write a report for reviewers: diagrams, changes, cost, access."),
     "rehearse": ("rehearse", "Simulate a deployment on this machine, without AWS."),
     "catalog": ("catalog", "Show and refresh the facts."),
     "preflight": ("preflight", "Check in the AWS account whether a config can be deployed."),
@@ -38,7 +39,7 @@ COMMANDS: Commands = {
     "mirror": ("mirror", "List the images that a closed network requires, and references outside AWS."),
     "jobs": ("jobs", "Render, submit and follow training jobs."),
     "clusters": ("clusters", "List and describe clusters and their nodes."),
-    "context": ("context", "Point kubectl at a cluster."),
+    "context": ("context", "Configure kubectl for a cluster."),
     "stacks": ("stacks", "List, describe and delete the stacks of platforms."),
     "nodes": ("nodes", "Reboot and replace nodes."),
     "software": ("nodes", "Update the software of nodes."),
@@ -49,8 +50,8 @@ class Hyperpod(LazyGroup):
     """The `hyperpod` command."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line. What no command handles is told in a sentence; HYPERPOD_DEBUG=1 shows the traceback."""
-        if not args and "args" not in kwargs:  # the command line of this process, and not that of a test
+        """Runs the command line. Unhandled exceptions become one sentence; HYPERPOD_DEBUG=1 shows the traceback."""
+        if not args and "args" not in kwargs:  # called as the process, not by a test
             with end():
                 return self.main(args=None, **kwargs)
         try:
@@ -71,10 +72,10 @@ class Hyperpod(LazyGroup):
 @click.version_option(package_name="hyperpod-constructs")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Amazon SageMaker HyperPod clusters on Amazon EKS: check, explain, render, operate.
+    """Amazon SageMaker HyperPod clusters on Amazon EKS: validate, explain, render, operate.
 
-    Exit codes: 0 done, 1 errors or a failure, 2 wrong use, 3 the answer is that you should look (a difference that replaces,
-    a question that AWS did not answer, a time that ran out), 70 a bug.
+    Exit codes: 0 success, 1 errors or a failure, 2 incorrect usage, 3 review required (a difference that replaces
+    something, a request that AWS did not answer, a timeout), 70 a bug.
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False  # also on a terminal, see no-color.org

@@ -1,4 +1,4 @@
-"""`hyperpod adopt`: how stacks take over a cluster that is deployed."""
+"""`hyperpod adopt`: how stacks adopt a deployed cluster."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Show how stacks take over deployed resources, and prepare the import.")
+@click.command(short_help="Show how stacks adopt deployed resources, and prepare the import.")
 @click.argument("config", default=DEFAULT, type=_PATH)
 @click.option("--into", "folder", type=_PATH, default="adopt", show_default=True, help="Folder for the prepared files.")
 @aws_options
 @output_option
 def adopt(config: Path, folder: Path, profile: str | None, region: str | None, output: str) -> None:
-    """Compare what CONFIG would deploy with what is deployed, and prepare the import into its stacks. Changes nothing.
+    """Compare CONFIG with the deployed resources, and prepare the import into its stacks. Changes nothing.
 
-    For each resource that exists and that a stack would make: its identifier, and whether the first deployment after the
-    import replaces it, which refuses it here. Templates and identifiers for CloudFormation's import go to a folder, with a
-    mapping for `cdk import` where that command can do it. The import and the deployment after it are simulated as by
-    `hyperpod rehearse`, which requires its extra. Exit code: 0 when nothing would be replaced and the deployment succeeds,
-    3 otherwise, or when a call was not answered, 1 for a config with errors.
+    For each existing resource that a stack would create: its identifier, and whether the first deployment after the
+    import replaces it, in which case it cannot be adopted. Templates and identifiers for CloudFormation's import are
+    written to a folder, with a mapping for `cdk import` if that command supports it. The import and the deployment
+    after it are simulated as by `hyperpod rehearse`, which requires its extra. Exit code: 0 if nothing would be
+    replaced and the deployment succeeds, 3 otherwise or if a request was not answered, 1 for a config with errors.
     """
     from ..assembly.rehearsal.adopting import prove
     from ..assembly.rehearsal.schemas import NoSchemas, schema
@@ -107,7 +107,7 @@ def _platform(config: Path) -> Platform:
 
 
 def _write(made: Adoption, folder: Path) -> list[Path]:
-    """The prepared files; those of an earlier run are replaced."""
+    """Writes the prepared files; those of an earlier run are replaced."""
     written = []
     for stack in made.stacks():
         files: dict[str, Any] = {
@@ -133,13 +133,13 @@ def _text(made: Adoption, proof: Proof, folder: Path, config: Path) -> str:
 
     lines = []
     for takeover in made.takeovers:
-        outcome = "WOULD BE REPLACED, not taken over" if takeover.replaced else "taken over"
+        outcome = "WOULD BE REPLACED, not adopted" if takeover.replaced else "adopted"
         lines.append(f"{takeover.stack}: {takeover.name}: {outcome}")
-        lines += [f"    replaces it: {text}" for text in takeover.replaced]
+        lines += [f"    replaced because of {text}" for text in takeover.replaced]
         lines += [f"    changed by the first deployment: {text}" for text in takeover.changed]
-    lines += [f"left: {text}" for text in made.others]
+    lines += [f"not changed: {text}" for text in made.others]
     lines += [
-        f"{stack}: {number} further resources are created by the first deployment" for stack, number in made.new.items()
+        f"{stack}: {number} other resources are created by the first deployment" for stack, number in made.new.items()
     ]
     if not made.takeovers:
         return "\n".join([*map(readable, lines), "no deployed resource matches the stacks of this config"])
@@ -147,7 +147,7 @@ def _text(made: Adoption, proof: Proof, folder: Path, config: Path) -> str:
     steps = []
     if made.owner and made.owner not in made.stacks():
         steps.append(
-            f"set DeletionPolicy: Retain on the resources to take over in {made.owner}, deploy, then remove them "
+            f"set DeletionPolicy: Retain on the resources to adopt in {made.owner}, deploy, then remove them "
             "from the template and deploy again: a resource can belong to only one stack"
         )
     for stack in made.stacks():
@@ -164,7 +164,7 @@ def _text(made: Adoption, proof: Proof, folder: Path, config: Path) -> str:
         ]
         if made.mapping(stack) is not None:
             mapping = quote(f"{path}.mapping.json")
-            steps.append(f"(or, instead of the last four: cdk import {name} --resource-mapping {mapping})")
+            steps.append(f"(or, instead of the last four steps: cdk import {name} --resource-mapping {mapping})")
     file = quote(str(config))
     steps.append(
         f"hyperpod adopt {file}: check that nothing is replaced; then hyperpod preflight {file} and cdk deploy"

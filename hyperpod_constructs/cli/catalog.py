@@ -1,4 +1,4 @@
-"""`hyperpod catalog`: show the facts that everything rests on, and bring them up to date."""
+"""`hyperpod catalog`: show and refresh the facts of the catalog."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def catalog() -> None:
 @click.argument("name")
 @output_option
 def show(kind: str, name: str, output: str) -> None:
-    """Print one entry, for example: show instance-type ml.p5.48xlarge. An add-on goes by the config's key too.
+    """Print one entry, for example: show instance-type ml.p5.48xlarge. Add-ons also have their config key.
 
-    A number in brackets marks what is uncertain; the reason is below.
+    A number in brackets marks an uncertain value; the reason is below.
     """
     from hyperpod_constructs.core.catalog._files import load
     from hyperpod_constructs.core.catalog.show import KINDS
@@ -65,13 +65,13 @@ def list_(kind: str, region: str | None, output: str) -> None:
 @catalog.command()
 @click.option("--live", is_flag=True, help="Also query AWS, read-only, with your credentials.")
 @click.option("--prices", is_flag=True, help="Query the AWS price list for HyperPod instances, with your credentials.")
-@click.option("--region", help="AWS region for --live; default: that of your AWS configuration.")
+@click.option("--region", help="AWS region for --live. Default: the region of your AWS configuration.")
 @click.option("--profile", help="Profile of your AWS configuration.")
-@click.option("--write", is_flag=True, help="Write the files; without it, only print what would change.")
+@click.option("--write", is_flag=True, help="Write the files. Without it, only print the changes.")
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write the differences into this folder instead, for facts.folder of a config; existing files are updated.",
+    help="Write the differences to this folder instead, for facts.folder of a config; existing files are updated.",
 )
 @output_option
 def refresh(
@@ -83,10 +83,10 @@ def refresh(
     into: Path | None,
     output: str,
 ) -> None:
-    """Derive what can be derived, and print what differs from the shipped facts.
+    """Derive facts from their sources, and print those that differ from the packaged ones.
 
-    Reads botocore's service models and cfn-lint's schemas (install the `refresh` extra). Exit code 0 when nothing differs or
-    the files were written, 1 when something differs.
+    Reads botocore's service models and cfn-lint's schemas (install the `refresh` extra). Exit code 0 if nothing differs
+    or the files were written, 1 if something differs.
     """
     if not live and (region or (profile and not prices)):
         raise click.UsageError("--region requires --live; --profile requires --live or --prices")
@@ -97,7 +97,7 @@ def refresh(
 
     if write and into is None and not _is_checkout():
         raise click.UsageError(
-            "--write would change the files of the installed package; write your own with --into FOLDER"
+            "--write would change the files of the installed package; use --into FOLDER to write your own"
         )
     if into is not None and any(into.glob("*.json")):
         try:
@@ -128,7 +128,7 @@ def refresh(
             return "The facts match their sources."
         last = f"{count} fact{'s differ' if count > 1 else ' differs'}. Use --write to update the files."
         if written:
-            where = f" into {into}; name it as facts.folder in the config" if into else ""
+            where = f" into {into}; set facts.folder in the config to it" if into else ""
             last = f"Wrote {', '.join(written)}{where}."
         return f"{module.table(outcome.differences)}\n{last}"
 
@@ -138,7 +138,7 @@ def refresh(
 
 
 def _is_checkout() -> bool:
-    """Whether the data files are those of a checkout, not of an installed package."""
+    """Whether the data files belong to a repository checkout, not to an installed package."""
     return (_files.DATA.parents[3] / "pyproject.toml").is_file()
 
 
@@ -147,5 +147,5 @@ def _session(region: str | None, profile: str | None) -> Any:
 
     session = aws_session(profile, region)
     if session.region_name is None:
-        raise click.UsageError("no region: give --region, set AWS_REGION, or set one in your AWS configuration")
+        raise click.UsageError("no region: use --region, set AWS_REGION, or set one in your AWS configuration")
     return session

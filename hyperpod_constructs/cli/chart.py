@@ -15,7 +15,7 @@ from .live import emit, output_option
 
 @click.group()
 def chart() -> None:
-    """Vendor the dependency chart for a closed network, and tell the digest of a chart."""
+    """Vendor the dependency chart for a closed network, and print the digest of a chart."""
 
 
 @chart.command()
@@ -23,16 +23,21 @@ def chart() -> None:
 @click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="Config whose settings select the sub-charts."
 )
-@click.option("--from", "source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Local chart.")
-@click.option("--packages", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Packed sub-charts.")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Local chart folder."
+)
+@click.option(
+    "--packages", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder with packaged sub-charts."
+)
 @click.option("--helm", help="The helm binary, to pull sub-charts that are not in --packages.")
 @output_option
 def vendor(
     destination: Path, config: Path | None, source: Path | None, packages: Path | None, helm: str | None, output: str
 ) -> None:
-    """Copy the dependency chart with the sub-charts that are switched on into DESTINATION, a new folder.
+    """Copy the dependency chart with the enabled sub-charts to DESTINATION, a new folder.
 
-    Without --from, the pinned commit is downloaded and verified. With --config, its switches and its image_registry apply.
+    Without --from, the pinned commit is downloaded and verified. With --config, its switches and its image_registry
+    apply.
     """
     from ..core.chart import pinned_chart
     from ..handlers.helm.errors import ChartError
@@ -59,11 +64,13 @@ def vendor(
         if made.subcharts:
             lines.append(f"sub-charts: {', '.join(made.subcharts)}")
         for name, found in sorted(made.unpinned.items()):
-            lines.append(f"{name} has no known digest; that of its package is {found}: compare it with the publisher's")
+            lines.append(
+                f"{name} has no known digest; the digest of the package is {found}: compare it with the publisher's"
+            )
         if made.left_out:
-            lines.append(f"left out (also present as folders): {', '.join(made.left_out)}")
+            lines.append(f"omitted (also present as folders): {', '.join(made.left_out)}")
         named = f"dependencies: {{chart: {{path: {json.dumps(str(destination))}}}}}"
-        return "\n".join([*lines, f"name it in the config: {named}"])
+        return "\n".join([*lines, f"set it in the config: {named}"])
 
     emit(made, output, text)
 
@@ -72,7 +79,7 @@ def vendor(
 @click.argument("folder", type=click.Path(path_type=Path))
 @output_option
 def digest(folder: Path, output: str) -> None:
-    """Print the content digest of a chart's FOLDER, as `dependencies.chart.digest` wants it."""
+    """Print the content digest of a chart's FOLDER, as in `dependencies.chart.digest`."""
     from ..handlers.helm.errors import ChartError
     from ..handlers.helm.folder import content_digest
 
@@ -90,7 +97,7 @@ def _values(config: Path) -> tuple[dict[str, Any], str | None, dict[str, str]]:
     platform = load(config).platform
     if platform is None:
         command = shlex.join(["hyperpod", "validate", str(config)])
-        raise click.ClickException(f"{config} is not a valid config; `{command}` says why")
+        raise click.ClickException(f"{config} is not a valid config; run `{command}` for details")
     types = {name for group in platform.cluster.groups for name in group.types}
     values = chart_values(
         platform.dependencies,

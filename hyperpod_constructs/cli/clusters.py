@@ -10,7 +10,7 @@ from .live import aws_options, emit, facts, in_words, output_option, table
 
 
 def sagemaker(profile: str | None, region: str | None) -> Any:
-    """A client."""
+    """A boto3 client."""
     from ..live.operations.aws import client
 
     return client("sagemaker", profile, region)
@@ -18,7 +18,7 @@ def sagemaker(profile: str | None, region: str | None) -> Any:
 
 @click.group()
 def clusters() -> None:
-    """HyperPod clusters of the account: what there is, and in which state."""
+    """HyperPod clusters of the account and their status."""
 
 
 @clusters.command("list")
@@ -50,7 +50,7 @@ def list_(profile: str | None, region: str | None, output: str) -> None:
 @aws_options
 @output_option
 def describe(name: str, profile: str | None, region: str | None, output: str) -> None:
-    """Describe a cluster: its state, network and groups."""
+    """Describe a cluster: its status, network and groups."""
     from ..live.operations.clusters import described
 
     with in_words():
@@ -85,11 +85,11 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
 def nodes(
     name: str, group: str | None, status: str | None, profile: str | None, region: str | None, output: str
 ) -> None:
-    """List the nodes of a cluster, with what the service says about failed ones."""
+    """List the nodes of a cluster, with failure messages of the service."""
     from ..live.operations.clusters import nodes as asked
 
     with in_words():
         found = asked(sagemaker(profile, region), name, group=group, status=status)
     head = ["NODE", "GROUP", "TYPE", "STATUS", "SOFTWARE", "HOST", "MESSAGE"]
     rows = [[event[key] for key in ("id", "group", "type", "status", "software", "host", "message")] for event in found]
-    emit(found, output, lambda: table(head, rows, empty="no such nodes"))
+    emit(found, output, lambda: table(head, rows, empty="no matching nodes"))

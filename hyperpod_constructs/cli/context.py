@@ -1,4 +1,4 @@
-"""`hyperpod context`: point kubectl at a cluster."""
+"""`hyperpod context`: configure kubectl for a cluster."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .live import aws_options, emit, facts, in_words, output_option
 
 @click.group()
 def context() -> None:
-    """The cluster that kubectl, helm and the job commands talk to."""
+    """The cluster that kubectl, helm and the job commands use."""
 
 
 @context.command("set")
 @click.argument("cluster")
 @click.option("--eks", "is_eks", is_flag=True, help="CLUSTER is the name of an EKS cluster.")
 @click.option("--namespace", help="Namespace of the context.")
-@click.option("--alias", help="Name of the context; default: the EKS cluster's ARN.")
+@click.option("--alias", help="Name of the context. Default: the EKS cluster's ARN.")
 @click.option(
-    "--kubeconfig", type=click.Path(path_type=Path), help="File to write; default: KUBECONFIG or ~/.kube/config."
+    "--kubeconfig", type=click.Path(path_type=Path), help="File to write. Default: KUBECONFIG or ~/.kube/config."
 )
 @aws_options
 def set_(
@@ -37,8 +37,8 @@ def set_(
 ) -> None:
     """Add the HyperPod cluster CLUSTER to the kubeconfig and make it the current context.
 
-    Tokens come from `aws eks get-token`, as with `aws eks update-kubeconfig`. Other contexts stay as they are, and a name
-    that leads to another cluster is not taken over.
+    Tokens are requested with `aws eks get-token`, as in `aws eks update-kubeconfig`. Other contexts are not changed,
+    and a context name of another cluster is not overwritten.
     """
     from ..live.operations import kubeconfig as files
 
@@ -64,11 +64,11 @@ def set_(
 
 @context.command()
 @click.option(
-    "--kubeconfig", type=click.Path(path_type=Path), help="File to read; default: KUBECONFIG or ~/.kube/config."
+    "--kubeconfig", type=click.Path(path_type=Path), help="File to read. Default: KUBECONFIG or ~/.kube/config."
 )
 @output_option
 def show(kubeconfig: Path | None, output: str) -> None:
-    """Show the current context. Exit code 1 without one."""
+    """Show the current context. Exit code 1 if there is none."""
     from ..live.operations import kubeconfig as files
 
     file = kubeconfig or files.path()
@@ -77,13 +77,13 @@ def show(kubeconfig: Path | None, output: str) -> None:
     except files.UnusableKubeconfig as error:
         raise click.ClickException(str(error)) from error
     if current is None:
-        raise click.ClickException(f"{file} has no current context: `hyperpod context set CLUSTER`")
+        raise click.ClickException(f"{file} has no current context; set one with `hyperpod context set CLUSTER`")
     data = asdict(current)
     emit(data, output, lambda: facts({**data, "file": file}))
 
 
 def eks_cluster(name: str, is_eks: bool, profile: str | None, region: str | None) -> tuple[dict[str, Any], str]:
-    """The EKS cluster of a HyperPod cluster, or of that name, and its region."""
+    """Returns the EKS cluster of a HyperPod cluster, or the EKS cluster of that name, and its region."""
     from ..live.operations.aws import config, session
     from ..live.operations.clusters import eks_name
 

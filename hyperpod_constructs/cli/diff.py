@@ -1,4 +1,4 @@
-"""`hyperpod diff`: what an edit does to a live platform, in words."""
+"""`hyperpod diff`: what an edit does to a deployed platform."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 _SHOWN = 15
-"""Changes by CloudFormation that are shown; the others are counted."""
+"""Number of CloudFormation changes that are shown; the others are counted."""
 
 
 @click.command(short_help="Describe what an edit does to a deployed platform.")
@@ -27,27 +27,31 @@ _SHOWN = 15
     "--deployed",
     multiple=True,
     type=_FILE,
-    help="A deployed template (JSON), or a folder of templates, instead of OLD; the new config is synthesized. Repeatable.",
+    help="A deployed template (JSON), or a folder of templates, instead of OLD; NEW is synthesized. Repeatable.",
 )
-@click.option("--configs-only", is_flag=True, help="Compare the configs only, without synthesizing them: fast, but blind "
-              "for what CloudFormation makes of them.")  # fmt: skip
+@click.option(
+    "--configs-only",
+    is_flag=True,
+    help="Compare the configs only, without synthesizing them: faster, but without CloudFormation's changes.",
+)
 @output_option
 def diff(old: Path | None, new: Path | None, deployed: tuple[Path, ...], configs_only: bool, output: str) -> None:
-    """Compare two configs, OLD and NEW, or with --deployed what is deployed with NEW (a config, template or folder).
+    """Compare two configs, OLD and NEW, or with --deployed the deployed templates with NEW.
 
-    Both configs are synthesized, and their templates are compared as CloudFormation does: what it refuses, replaces,
-    deletes and retains, stack by stack in the order of deployment.
+    Each is a config, a template or a folder of templates. Configs are synthesized, and templates are compared as
+    CloudFormation does: resources that are rejected, replaced, deleted and retained, stack by stack in the order of
+    deployment.
 
-    Worst first, with what to do instead. Exit code: 0 when nothing is replaced, 3 when something is replaced, refused,
-    lost or left behind, 1 for a config with errors, 2 for wrong use.
+    Most disruptive first, with alternatives. Exit code: 0 if nothing is replaced, 3 if something is replaced, rejected,
+    lost or left behind, 1 for a config with errors, 2 for incorrect usage.
     """
     if deployed:
         if old is None or new is not None or configs_only:
-            raise click.UsageError("with --deployed, name one config: hyperpod diff --deployed TEMPLATE NEW")
+            raise click.UsageError("with --deployed, specify one config: hyperpod diff --deployed TEMPLATE NEW")
         found, allowed = _against_deployed(deployed, old)
         _report([], found, output, allowed=allowed)
     elif old is None or new is None:
-        raise click.UsageError("name two configs: hyperpod diff OLD NEW")
+        raise click.UsageError("specify two configs: hyperpod diff OLD NEW")
     else:
         _between(_platform(old, strict=False), _platform(new), output, configs_only=configs_only)
 
@@ -60,22 +64,24 @@ def _between(old: Platform, new: Platform, output: str, *, configs_only: bool) -
     found = edits(old, new)
     elsewhere = [edit for edit in found if edit.change is Change.LEAVES_BEHIND]
     nothing = Deployment(steps=(), edits=())
-    if elsewhere or configs_only or old == new:  # other stacks, which have nothing in common with those deployed
+    # other stacks, which have no resources in common with the deployed ones
+    if elsewhere or configs_only or old == new:
         _report(elsewhere or found, nothing, output)
     try:
         deployed = synthesized(old)
-    except InvalidSpec as problem:  # deployed by an earlier version, or on an earlier day
-        click.echo(f"OLD cannot be synthesized ({len(errors(problem.findings))} errors by the current checks); only the "
-                   "configs are compared. To compare with the deployed templates, use --deployed", err=True)  # fmt: skip
+    except InvalidSpec as problem:  # deployed with an earlier version or on an earlier day
+        click.echo(f"OLD cannot be synthesized ({len(errors(problem.findings))} errors from the current "
+        "rules); only the configs are compared. To compare with the deployed templates, use "
+        "--deployed", err=True)  # fmt: skip
         _report(found, nothing, output)
     played = deployment(deployed, synthesized(new))
-    if played.changes_nothing:  # such as a default that is written out
+    if played.changes_nothing:  # such as an explicit default
         _report([edit for edit in found if edit.change is Change.NONE], nothing, output)
     _report(found, played, output)
 
 
 def _report(found: Sequence[Edit], played: Deployment, output: str, *, allowed: bool = False) -> NoReturn:
-    """Print what is different and end with the exit code."""
+    """Prints the differences and exits with the exit code."""
     from ..core.changes import REPLACING
     from ..core.spec.base import Change
 
@@ -117,7 +123,7 @@ def _lines(found: Sequence[Edit], ours: Sequence[Edit], played: Deployment) -> l
 
 
 def _summary(total: int, *, stops: bool) -> str:
-    """The last line.
+    """Returns the last line.
 
     >>> _summary(1, stops=False)
     '1 difference; nothing is replaced, lost, rejected or left behind'
@@ -127,7 +133,7 @@ def _summary(total: int, *, stops: bool) -> str:
 
 
 def _platform(path: Path, *, strict: bool = True) -> Platform:
-    """The platform of a config; its errors end the command. What is deployed already may have errors of meaning."""
+    """The platform of a config; structural errors end the command. A deployed config may have other errors."""
     from ..core.config import load
     from ..core.findings import errors
     from ..core.rendering import text
@@ -144,7 +150,7 @@ def _against_deployed(deployed: tuple[Path, ...], new: Path) -> tuple[Deployment
 
     before = {name: content for path in deployed for name, content in _templates(path).items()}
     if not any(template.get("Resources") for template in before.values()):
-        raise click.UsageError("the deployed templates hold no resources")
+        raise click.UsageError("the deployed templates contain no resources")
     allowed = False
     if new.is_dir() or new.suffix == ".json":
         after = _templates(new)
@@ -155,7 +161,7 @@ def _against_deployed(deployed: tuple[Path, ...], new: Path) -> tuple[Deployment
 
 
 def synthesized(platform: Platform) -> dict[str, dict[str, Any]]:
-    """The templates of a platform by stack. CDK is started here, and nowhere else in this command."""
+    """The templates of a platform by stack. Only this function of the command starts CDK."""
     from tempfile import TemporaryDirectory
 
     from ..assembly.synth import build, cdk_context
@@ -163,7 +169,7 @@ def synthesized(platform: Platform) -> dict[str, dict[str, Any]]:
 
     use_packaged_node()
     with TemporaryDirectory() as folder:
-        context = {**cdk_context(), "aws:cdk:disable-asset-staging": True}  # templates alone, without copies of assets
+        context = {**cdk_context(), "aws:cdk:disable-asset-staging": True}  # templates only, without copies of assets
         build([platform], context=context, outdir=folder, validate=False).synth()
         return _templates(Path(folder))
 
@@ -172,12 +178,12 @@ def _templates(path: Path) -> dict[str, dict[str, Any]]:
     """The templates in a file or a folder, by the name of their stack."""
     files = sorted(path.rglob("*.template.json")) if path.is_dir() else [path]
     if not files:
-        raise click.UsageError(f"{path} holds no *.template.json")
+        raise click.UsageError(f"{path} contains no *.template.json")
     return {file.name.removesuffix(".json").removesuffix(".template"): _template(file) for file in files}
 
 
 def _template(file: Path) -> dict[str, Any]:
-    if file.exists() and not file.is_file():  # a pipe would be waited for without end
+    if file.exists() and not file.is_file():  # reading a pipe could block indefinitely
         raise click.UsageError(f"{file} is not a regular file")
     try:
         content = json.loads(file.read_bytes())

@@ -1,4 +1,4 @@
-"""`hyperpod explain`: rules, a job's numbers, the cost of a config."""
+"""`hyperpod explain`: rules, a job's resource amounts, the cost of a config."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..core.checks.registry import Rule
 
 TOPICS = {"job": "explain_job", "cost": "explain_cost"}
-"""Topic to the module, with a click command of the same name, that explains it."""
+"""Topic to the module with a click command of the same name."""
 
 
 @click.command(
@@ -24,10 +24,10 @@ TOPICS = {"job": "explain_job", "cost": "explain_cost"}
 @click.argument("rest", nargs=-1, metavar="[FILE]...", type=click.UNPROCESSED)
 @click.pass_context
 def explain(ctx: click.Context, topic: str | None, rest: tuple[str, ...]) -> None:
-    """Explain a rule by its id (`hyperpod explain HP304`); without arguments, list all rules.
+    """Explain a rule by its ID (`hyperpod explain HP304`); without arguments, list all rules.
 
-    `hyperpod explain job FILE...` prints every number of a job with its derivation, `hyperpod explain cost [CONFIG]` what a
-    config costs. Each takes -o text|json|yaml|markdown.
+    `hyperpod explain job FILE...` prints every number of a job with its derivation, `hyperpod explain cost [CONFIG]`
+    the cost of a config. Each supports -o text|json|yaml|markdown.
     """
     if topic in TOPICS:
         command: click.Command = getattr(import_module(f"{__package__}.{TOPICS[topic]}"), TOPICS[topic])
@@ -41,7 +41,7 @@ def explain(ctx: click.Context, topic: str | None, rest: tuple[str, ...]) -> Non
 @click.argument("rule", required=False)
 @output_option
 def _rule(rule: str | None, output: str) -> None:
-    """One rule, or all of them."""
+    """Prints one rule, or all of them."""
     from ..core.checks import rules
 
     if rule is None:
@@ -53,7 +53,7 @@ def _rule(rule: str | None, output: str) -> None:
 
 
 def _data(rule: Rule) -> dict[str, Any]:
-    """A rule as data; `page` is its place in the reference."""
+    """A rule as data; `page` is its page in the reference."""
     from ..core.rendering import rule_page
 
     shown = ("id", "severity", "area", "title", "why", "cure", "source", "wrong", "right")
@@ -61,7 +61,7 @@ def _data(rule: Rule) -> dict[str, Any]:
 
 
 def listing() -> str:
-    """Every rule in a line, by area."""
+    """All rules, one per line, by area."""
     from ..core.checks import AREAS, rules
 
     lines: list[str] = []
@@ -73,7 +73,7 @@ def listing() -> str:
 
 
 def named(id: str) -> Rule:
-    """The rule of an id, also in lower case.
+    """The rule of an ID, case-insensitive.
 
     Raises:
         click.UsageError: there is no such rule.
@@ -85,13 +85,13 @@ def named(id: str) -> Rule:
         from ..core.checks.registry import nearest
 
         near = nearest(id)
-        hint = f"did you mean {near}?" if near else "`hyperpod explain` lists them"
+        hint = f"did you mean {near}?" if near else "`hyperpod explain` lists all rules"
         raise click.UsageError(f"{id!r} is not a rule id, `job` or `cost`; {hint}")
     return rule
 
 
 def rule_text(rule: Rule) -> str:
-    """One rule for a terminal."""
+    """Formats one rule for a terminal."""
     from ..core.rendering import rule_page
 
     lines = [f"{rule.id} ({rule.severity}, {rule.area})", rule.title, "", f"Impact: {rule.why}", f"Fix:    {rule.cure}"]

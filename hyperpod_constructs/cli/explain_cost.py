@@ -1,4 +1,4 @@
-"""`hyperpod explain cost`: what a config costs at list prices, or a plain "unknown"."""
+"""`hyperpod explain cost`: the cost of a config at list prices, "unknown" for unknown prices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..core.cost import Estimate
 
 
-@click.command(short_help="What a config costs at list prices.")
+@click.command(short_help="The cost of a config at list prices.")
 @click.argument("config", default="hyperpod.yaml", type=click.Path(path_type=Path))
 @click.option(
     "--price",
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     metavar="ITEM=USD",
     help="Your own hourly price, such as ml.p5.48xlarge=40.5 or nat_gateway=0.05. Repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, hidden=True, help="The same as -o json.")
+@click.option("--json", "as_json", is_flag=True, hidden=True, help="Same as -o json.")
 @output_option
 @click.option("--sources", is_flag=True, help="Show the source of each price.")
 def explain_cost(config: Path, own: tuple[str, ...], as_json: bool, output: str, sources: bool) -> None:
-    """What CONFIG costs in an hour and a month, with every group at its full count all the time.
+    """Print the cost of CONFIG per hour and per month, with every group at its full count at all times.
 
-    List prices in USD before tax and discounts, from a small dated table. What is not in it is shown as unknown, for
-    accelerated instances with what EC2 asks for them, which is an orientation and no part of the sum.
+    List prices in USD before tax and discounts, from a small dated table. Other prices are shown as unknown; for
+    accelerated instances with EC2's price as an estimate, which is not part of the sum.
     """
     from ..core.config import load
     from ..core.cost import estimate
@@ -54,7 +54,7 @@ def as_text(estimate: Estimate, *, sources: bool = False) -> str:
         part = line.part
         numbers = f"{_usd(line.usd_per_hour):>12}{_usd(line.usd_per_month):>14}"
         if line.usd_per_hour is None:
-            word = "by use" if line.is_known else "unknown"
+            word = "usage-based" if line.is_known else "unknown"
             numbers = f"{word:>12}{word:>14}"
         mark = "  (by default)" if line.by_default else ""
         lines.append(f"{shown:<10}{line.what:<56}{numbers}{mark}")
@@ -66,14 +66,14 @@ def as_text(estimate: Estimate, *, sources: bool = False) -> str:
         lines += [f"  {line.what}: {line.note.removeprefix('unknown: ')}" for line in estimate.unknown]
         if estimate.ec2_usd_per_hour:
             month = _usd(estimate.ec2_usd_per_hour * HOURS_PER_MONTH)
-            price = f"{_usd(estimate.ec2_usd_per_hour)} USD an hour, {month} a month"
+            price = f"{_usd(estimate.ec2_usd_per_hour)} USD per hour, {month} per month"
             lines.append(f"  EC2 price of such instances: {price}; HyperPod prices differ")
         lines.append("  set your own prices with --price ITEM=USD")
     return "\n".join(lines)
 
 
 def _data(estimate: Estimate) -> dict[str, Any]:
-    """Plain data; amounts to a hundredth of a cent."""
+    """Plain data; amounts rounded to a hundredth of a cent."""
     return {
         "usd_per_hour": _rounded(estimate.usd_per_hour),
         "usd_per_month": _rounded(estimate.usd_per_month),

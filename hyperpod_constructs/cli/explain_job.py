@@ -13,10 +13,10 @@ _FILE = click.Path(path_type=Path)
 
 @click.command("job", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("files", nargs=-1, required=True, type=_FILE)
-@click.option("--cluster", "config", type=_FILE, help="Config of the cluster, to say what its groups can hold.")
+@click.option("--cluster", "config", type=_FILE, help="Config of the cluster, to print the capacity of its groups.")
 @output_option
 def explain_job(files: tuple[Path, ...], config: Path | None, output: str) -> None:
-    """Print where each number of job FILES comes from, how many replicas fit a node, and what the groups can hold."""
+    """Print the derivation of each number of the job FILES, the replicas per node, and the capacity of the groups."""
     from ..core.jobs.explain import explain, explained
     from .job_input import cluster_of, jobs_of
 

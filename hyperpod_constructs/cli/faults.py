@@ -1,4 +1,4 @@
-"""What a command says where something else than its own findings ends it: one place, no traceback, an exit code."""
+"""Messages and exit codes for exceptions that end a command, without a traceback."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import click
 from ..core.terminal import paragraph
 
 BUG = 70
-"""Exit code of an error that no command knows: a bug of ours (`EX_SOFTWARE` of sysexits.h)."""
+"""Exit code of an unexpected exception, which is a bug (`EX_SOFTWARE` of sysexits.h)."""
 
 
 def user_message(error: Exception) -> tuple[str, int]:
-    """What to say about an exception that reached the top, and the exit code.
+    """Returns the message for an unhandled exception, and the exit code.
 
     >>> user_message(PermissionError(13, "Permission denied", "hyperpod.yaml"))
     ('hyperpod.yaml: Permission denied', 1)
@@ -34,13 +34,13 @@ def user_message(error: Exception) -> tuple[str, int]:
     except PackageNotFoundError:
         release = "unknown"
     first_line = str(error).splitlines()[0] if str(error) else ""
-    cure = "report this with what the same command prints when HYPERPOD_DEBUG=1 is set"
+    cure = "report this with the output of the same command with HYPERPOD_DEBUG=1"
     return paragraph(
         f"unexpected {type(error).__name__} in hyperpod-constructs {release}: {first_line}\n  fix: {cure}"
     ), BUG
 
 
 class WrongUse(click.ClickException):
-    """What the person who types can correct, without the usage of the command: exit code 2."""
+    """An error that the user can correct, printed without the usage of the command: exit code 2."""
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""`hyperpod import`: a hyperpod.yaml from another tool's config, or from what is deployed."""
+"""`hyperpod import`: writes a hyperpod.yaml from another tool's config, or from deployed resources."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _PATH = click.Path(path_type=Path)
 
 @click.group("import")
 def import_() -> None:
-    """Write a hyperpod.yaml from another tool's config, or from what is deployed.
+    """Write a hyperpod.yaml from another tool's config, or from deployed resources.
 
-    What could not be kept is told on standard error and stands at the top of the file; what the source does not say is told
-    as findings. Exit code: 0 when everything was kept and the file has no errors, 3 when you should look first, 1 when
-    nothing could be imported.
+    Parts that could not be imported are printed on standard error and listed at the top of the file; values that the
+    source does not set are reported as findings. Exit code: 0 if everything was imported and the file has no errors, 3
+    if you should review it first, 1 if nothing could be imported.
     """
 
 
 def written_options(function: Function) -> Function:
-    """Where the file goes."""
+    """Output options."""
     function = click.option("--force", is_flag=True, help="Overwrite an existing file.")(function)
     option = click.option(
         "-o",
@@ -45,7 +45,7 @@ def written_options(function: Function) -> Function:
 
 
 def _stated_options(function: Function) -> Function:
-    """What foreign files do not say."""
+    """Options for values that source files do not contain."""
     for option in (
         click.option(
             "--admin",
@@ -59,10 +59,10 @@ def _stated_options(function: Function) -> Function:
             "zones",
             multiple=True,
             metavar="ID",
-            help="Zone id of the network, or of each existing subnet in order; repeatable.",
+            help="Zone ID of the network, or of each existing subnet in order; repeatable.",
         ),
-        click.option("--account", help="AWS account id; default: that of the credentials at deployment."),
-        click.option("--region", help="AWS region; default: what the source says."),
+        click.option("--account", help="AWS account ID. Default: the account of the credentials at deployment."),
+        click.option("--region", help="AWS region. Default: the source's."),
     ):
         function = option(function)
     return function
@@ -73,7 +73,7 @@ def _stated_options(function: Function) -> Function:
 @_stated_options
 @written_options
 def cluster_stack(config: Path, output: Path, force: bool, **stated: Any) -> None:
-    """The official CLI's cluster config (`hyp init cluster-stack`), of any of its versions."""
+    """Import the official CLI's cluster config (`hyp init cluster-stack`), any version."""
     from ..core.importing.sources import cluster_stack as draft
 
     _import(lambda: draft(config, _stated(stated)), f"{config}, a cluster-stack config", output, force)
@@ -84,9 +84,9 @@ def cluster_stack(config: Path, output: Path, force: bool, **stated: Any) -> Non
 @_stated_options
 @written_options
 def stack(folder: Path, output: Path, force: bool, **stated: Any) -> None:
-    """Parameter files of the official CloudFormation templates, in FOLDER or one file.
+    """Import parameter files of the official CloudFormation templates, in FOLDER or one file.
 
-    The forms of the AWS CLI, of `aws cloudformation deploy`, of CodePipeline and of `hyp create` are read.
+    The formats of the AWS CLI, of `aws cloudformation deploy`, of CodePipeline and of `hyp create` are supported.
     """
     from ..core.importing.sources import stack as draft
 
@@ -99,9 +99,10 @@ def stack(folder: Path, output: Path, force: bool, **stated: Any) -> None:
 @_stated_options
 @written_options
 def tfvars(files: tuple[Path, ...], output: Path, force: bool, **stated: Any) -> None:
-    """Variables of the Terraform module of awsome-distributed-training. Later FILES win, as with -var-file.
+    """Import variables of the Terraform module of awsome-distributed-training.
 
-    Needs the extra `import` of this package, which reads Terraform's language.
+    Later FILES override earlier ones, as with -var-file. Requires the `import` extra of this package, which parses
+    Terraform's language.
     """
     from ..core.importing.sources import variables
 
@@ -116,10 +117,10 @@ def tfvars(files: tuple[Path, ...], output: Path, force: bool, **stated: Any) ->
 @aws_options
 @written_options
 def live(cluster_name: str, profile: str | None, region: str | None, output: Path, force: bool) -> None:
-    """A HyperPod cluster that is deployed, with its EKS cluster, network, add-ons, teams and quotas.
+    """Import a deployed HyperPod cluster, with its EKS cluster, network, add-ons, teams and quotas.
 
-    Only reads. A call that is not allowed is told, and the rest is read all the same. What a platform of this project made
-    is described as such, the rest as existing; `hyperpod adopt` says how stacks take it over.
+    Read-only. Requests that are denied are reported, and the rest is read. Resources of a platform of this project are
+    imported as managed, others as existing; `hyperpod adopt` shows how stacks adopt them.
     """
     from ..core.importing.deployed import describe
     from ..core.importing.result import finished
@@ -152,7 +153,9 @@ def _variables(file: Path) -> Mapping[str, Any]:
         from lark.exceptions import LarkError
     except ImportError as missing:
         cure = "pip install 'hyperpod-constructs[import]'"
-        raise click.ClickException(f"the extra `import` reads Terraform's language\n  fix: {cure}") from missing
+        raise click.ClickException(
+            f"the `import` extra is required to parse Terraform's language\n  fix: {cure}"
+        ) from missing
     options = hcl2.SerializationOptions(strip_string_quotes=True, with_comments=False)
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -191,13 +194,13 @@ def _import(make: Callable[[], Draft], origin: str, output: Path, force: bool) -
 
 
 def refuse_to_replace(output: Path, force: bool) -> None:
-    """Stop before anything is asked when the file is there."""
+    """Fails before any request if the file exists."""
     if str(output) != "-" and output.exists() and not force:
         raise click.ClickException(f"{output} already exists; use --force to overwrite it")
 
 
 def write_out(imported: Imported, output: Path) -> None:
-    """Write the file, tell what was not kept and what is missing, and end with the exit code."""
+    """Writes the file, prints losses and missing values, and exits with the exit code."""
     from ..core.findings import errors, ordered
     from ..core.terminal import readable
 
@@ -212,7 +215,7 @@ def write_out(imported: Imported, output: Path) -> None:
     for text in imported.messages:
         click.echo(readable(f"note: {text}"), err=True)
     for loss in imported.losses:
-        click.echo(readable(f"not kept: {loss}"), err=True)
+        click.echo(readable(f"not imported: {loss}"), err=True)
     for finding in ordered(imported.findings):
         click.echo(str(finding), err=True)
     raise SystemExit(3 if imported.losses or errors(imported.findings) else 0)

@@ -1,4 +1,4 @@
-"""Every field of a job as a flag, made from the model: lists by repetition, mappings as KEY=VALUE, the rest as YAML."""
+"""A flag for every field of a job, from the model: lists by repetition, mappings as KEY=VALUE, others as YAML."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .click_types import ParamType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _MARK = "field__"
-"""Begins the parameter names of these flags, so that they cannot meet a command's own."""
+"""Prefix of these flags' parameter names, so that they do not conflict with a command's own."""
 
 
 def job_flags(*, without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
-    """Give a command a flag for every field; `stated` reads them."""
+    """Adds a flag for every field to a command; `stated` reads them."""
 
     def decorate(command: Command) -> Command:
         for path, info in reversed([field for field in _fields(Job) if field[0][0] not in without]):
@@ -31,7 +31,7 @@ def job_flags(*, without: tuple[str, ...] = ()) -> Callable[[Command], Command]:
 
 
 def stated(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The job's data that the flags state.
+    """Returns the job's data from the flags.
 
     >>> stated({"field__nodes": 2, "field__env": (("A", "b"),), "field__run_policy__max_retries": 0, "field__image": None})
     {'nodes': 2, 'env': {'A': 'b'}, 'run_policy': {'max_retries': 0}}
@@ -100,7 +100,7 @@ class _Yaml(ParamType):
     name = "yaml"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The value, read like a job file's."""
+        """Parses the value like a job file's."""
         document = parse(value)
         if document.findings:
             self.fail(f"{value!r} {document.findings[0].message}", param, ctx)
@@ -108,12 +108,12 @@ class _Yaml(ParamType):
 
 
 class _Pair(ParamType):
-    """KEY=VALUE; the value is text, and nothing in it is special."""
+    """KEY=VALUE; the value is literal text."""
 
     name = "key=value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
-        """Key and value; a value in braces, such as `{secret: hub, key: token}`, says where it comes from."""
+        """Key and value; a value in braces, such as `{secret: hub, key: token}`, is the source of the value."""
         key, equals, text = value.partition("=")
         if not equals or not key:
             self.fail(f"{value!r} is not KEY=VALUE", param, ctx)

@@ -1,4 +1,4 @@
-"""What the job commands read: files with flags over them, or flags alone, checked; findings go to stderr."""
+"""Input of the job commands: files merged with flags, or flags alone, validated; findings are printed to stderr."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None) -> list[Job]:
-    """The jobs of the files with the flags over them, or of the flags alone; exit 1 with the findings when one is wrong."""
+    """The jobs of the files merged with the flags, or of the flags alone; exits with 1 if one is invalid."""
     if not files and not flags:
-        raise click.UsageError("name a job file, or state a job by flags (--name, --image ...)")
+        raise click.UsageError("specify a job file, or a job by flags (--name, --image ...)")
     if files:
         loaded = [_with(loaded_job, flags) for file in files for loaded_job in read_jobs(file)]
     else:
@@ -40,7 +40,7 @@ def jobs_of(files: Sequence[Path], flags: Mapping[str, Any], config: Path | None
 
 
 def cluster_of(config: Path | None) -> Cluster | None:
-    """The cluster of a config file, None without one or where it cannot be read."""
+    """The cluster of a config file, None without one or if it cannot be read."""
     if config is None:
         return None
     from ..core.config import load
@@ -50,7 +50,7 @@ def cluster_of(config: Path | None) -> Cluster | None:
 
 
 def _with(loaded: LoadedJob, flags: Mapping[str, Any]) -> LoadedJob:
-    """The job of a file with the flags over it."""
+    """The job of a file, merged with the flags."""
     if not flags or loaded.job is None:
         return loaded
     data = overlay(loaded.job.model_dump(mode="json", exclude_unset=True), flags)
@@ -60,7 +60,7 @@ def _with(loaded: LoadedJob, flags: Mapping[str, Any]) -> LoadedJob:
 
 
 def in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob], list[Finding]]:
-    """The jobs with what their teams default to, and what the cluster's config says about them."""
+    """The jobs with the defaults of their teams, and the findings of the cluster's config about them."""
     from ..core.checks import Context
     from ..core.checks.jobs import check_jobs
     from ..core.config import load
@@ -93,7 +93,7 @@ def in_cluster(loaded: list[LoadedJob], config: Path) -> tuple[list[LoadedJob], 
 
 
 def _located(finding: Finding, placed: Sequence[LoadedJob]) -> Finding:
-    """A finding about `jobs[i]` at its place in that job's file."""
+    """A finding about `jobs[i]` with its position in that job's file."""
     from dataclasses import replace
 
     index, _, inside = finding.path.removeprefix("jobs[").partition("]")
@@ -101,7 +101,7 @@ def _located(finding: Finding, placed: Sequence[LoadedJob]) -> Finding:
 
 
 def print_findings(found: Sequence[Finding]) -> None:
-    """Print findings to standard error; exit 1 when one is an error."""
+    """Prints findings to standard error; exits with 1 if one is an error."""
     for finding in ordered(found):
         click.echo(str(finding), err=True)
     if errors(found):

@@ -1,4 +1,4 @@
-"""`hyperpod jobs`: training jobs. Each sub-command's module is imported when it is used."""
+"""`hyperpod jobs`: training jobs. The module of a subcommand is imported when it is used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .lazy import Commands, LazyGroup
 
 COMMANDS: Commands = {
     "init": ("jobs_init", "Write a commented job file."),
-    "render": ("jobs_render", "Print exactly what would be applied."),
+    "render": ("jobs_render", "Print the manifests that would be applied."),
     "import": ("jobs_import", "Convert manifests and other tools' files to job files."),
     "diff": ("jobs_import", "Compare a job file with a manifest, field by field."),
     "submit": ("jobs_submit", "Create jobs in a cluster."),
@@ -25,4 +25,4 @@ COMMANDS: Commands = {
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)
 def jobs() -> None:
-    """Training jobs: write, render, submit and follow them."""
+    """Training jobs: write, render, submit and monitor them."""

@@ -1,4 +1,4 @@
-"""`hyperpod jobs list|describe|pods|wait|suspend|resume|delete`: jobs in a live cluster."""
+"""`hyperpod jobs list|describe|pods|wait|suspend|resume|delete`: jobs in a cluster."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def _row(data: dict[str, Any], last: str) -> list[Any]:
 
 
 @click.command("list")
-@click.option("-n", "--namespace", help="Namespace; default: all.")
+@click.option("-n", "--namespace", help="Namespace. Default: all.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces, which is the default.")
-@click.option("--kind", type=click.Choice(KINDS), help="Kind of job; default: all kinds except plain Jobs.")
+@click.option("--kind", type=click.Choice(KINDS), help="Kind of job. Default: all kinds except Kubernetes Jobs.")
 @click.option("--state", help="Only jobs in this state, such as Running.")
 @output_option
 @cluster_options
@@ -46,7 +46,7 @@ def list_(
     from ..live.operations.jobs import find_all, summary
 
     if namespace and all_namespaces:
-        raise click.UsageError("--namespace and --all-namespaces exclude each other")
+        raise click.UsageError("--namespace and --all-namespaces are mutually exclusive")
     kinds = [ALL[kind]] if kind else [ALL["HyperPodPyTorchJob"], ALL["PyTorchJob"]]
     with connected(cluster, context, profile, region) as api:
         found = [summary(job) for job in find_all(api, namespace=namespace, kinds=kinds)]
@@ -122,7 +122,7 @@ def _pods_table(found: list[dict[str, Any]]) -> str:
 @job_options
 @cluster_options
 def wait(name: str, goal: str, timeout: float, namespace: str | None, kind: str | None, **where: str | None) -> None:
-    """Wait until job NAME has started or finished. Exit code: 0 it has, 1 it failed, 3 it was not there in time."""
+    """Wait until job NAME has started or finished. Exit code: 0 success, 1 the job failed, 3 timeout."""
     with connected(**where) as api:
         follow(api, one_job(api, name, namespace, kind), goal, timeout)
 
@@ -132,7 +132,7 @@ def wait(name: str, goal: str, timeout: float, namespace: str | None, kind: str 
 @job_options
 @cluster_options
 def suspend(name: str, namespace: str | None, kind: str | None, **where: str | None) -> None:
-    """Suspend job NAME: its pods go, the job stays. In a queue, its workload is deactivated."""
+    """Suspend job NAME: its pods are deleted, the job is retained. In a queue, its workload is deactivated."""
     _suspend(name, namespace, kind, where, suspended=True)
 
 
@@ -141,7 +141,7 @@ def suspend(name: str, namespace: str | None, kind: str | None, **where: str | N
 @job_options
 @cluster_options
 def resume(name: str, namespace: str | None, kind: str | None, **where: str | None) -> None:
-    """Let the suspended job NAME run on; it starts from its last checkpoint."""
+    """Resume the suspended job NAME; it continues from its last checkpoint."""
     _suspend(name, namespace, kind, where, suspended=False)
 
 

@@ -23,20 +23,23 @@ _set = click.option(
     "stated",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Value of ${NAME} in a template; repeat it for several.",
+    help="Value of ${NAME} in a template; repeatable.",
 )
 
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
-@click.option("-o", "--output", type=_FILE, help="Folder to write to: a file for each job, one for its companions.")
+@click.option(
+    "-o", "--output", type=_FILE, help="Folder to write to: one file per job, and one for its companion objects."
+)
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @_set
 def import_(files: tuple[Path, ...], output: Path | None, force: bool, stated: tuple[str, ...]) -> None:
-    """Turn manifests of jobs, configs of `hyp` and of the old `start-job` in FILES into job files.
+    """Convert manifests of jobs, and configs of `hyp` and of the former `start-job`, in FILES to job files.
 
-    Templates are filled from --set and from the environment; names that stand only in commands are left for the shell in the
-    container unless --set states them. What could not be kept is listed on standard error, with exit code 1.
+    Templates are filled from --set and from the environment; names that occur only in commands are left for the shell
+    in the container unless --set sets them. Parts that could not be imported are listed on standard error, with exit
+    code 1.
     """
     equal = True
     texts: list[tuple[str, str]] = []
@@ -52,13 +55,13 @@ def import_(files: tuple[Path, ...], output: Path | None, force: bool, stated: t
             )
             where = f"{file.stem}-companions.yaml"
             if output is None:
-                click.echo(f"{file}: {names}: not jobs; --output writes them to {where}", err=True)
+                click.echo(f"{file}: {names}: not jobs; use --output to write them to {where}", err=True)
             else:
                 from ..core.jobs.text import to_yaml
 
                 texts.append((where, to_yaml(imported.companions)))
                 click.echo(
-                    f"{file}: {names}: written to {where}, as they are; the config takes it under `manifests`", err=True
+                    f"{file}: {names}: written to {where} unchanged; list it in the config under `manifests`", err=True
                 )
     if output is None:
         click.echo("---\n".join(text for _, text in texts), nl=False)
@@ -73,10 +76,10 @@ def import_(files: tuple[Path, ...], output: Path | None, force: bool, stated: t
 @_set
 @output_option
 def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...], output: str) -> None:
-    """Show field by field where the jobs of JOBFILE mean something else than those of MANIFEST.
+    """Show the differences in meaning between the jobs of JOBFILE and of MANIFEST, field by field.
 
-    Exit code: 0 when they mean the same, 1 when not. What a job of ours always has besides (the hash in the name, the label
-    `app`, the queue on the pods) is listed, and is no difference.
+    Exit code: 0 if they are equivalent, 1 if not. What jobs of this library always add (the hash in the name, the label
+    `app`, the queue of the pods) is listed, but not a difference.
     """
     from ..core.jobs.files import read_jobs
     from ..core.jobs.importing import compare
@@ -102,12 +105,12 @@ def diff(manifest: Path, jobfile: Path, stated: tuple[str, ...], output: str) ->
     if every or output != "text":
         emit([{"difference": str(difference), "expected": difference.expected} for difference in every], output, text)
     if not found:
-        click.echo("the same meaning", err=True)
+        click.echo("equivalent", err=True)
     sys.exit(1 if found else 0)
 
 
 def _manifests(file: Path, stated: tuple[str, ...]) -> list[Mapping[str, Any]]:
-    """The manifests of the jobs of a file; a config of the official CLI as we render it."""
+    """The manifests of the jobs of a file; for a config of the official CLI, the rendered ones."""
     from ..core.jobs.manifest import manifest_of
 
     jobs = _imported(file, stated).jobs
@@ -159,16 +162,16 @@ def _refuse(found: list[Finding]) -> None:
 
 
 def _report(file: Path, job: ImportedJob) -> bool:
-    """Tell what an import did; whether the job means the same."""
+    """Prints the result of an import; returns whether the job is equivalent."""
     for finding in ordered(job.findings):
         click.echo(f"{file}: {finding}", err=True)
     for loss in job.losses:
-        click.echo(f"{file}: {job.name}: not kept: {loss}", err=True)
+        click.echo(f"{file}: {job.name}: not imported: {loss}", err=True)
     for difference in job.differences:
         if difference.expected:
             click.echo(f"{file}: {job.name}: {difference}", err=True)
     if job.is_equal:
-        click.echo(f"{file}: {job.name}: the same meaning", err=True)
+        click.echo(f"{file}: {job.name}: equivalent", err=True)
     return job.is_equal
 
 

@@ -13,8 +13,8 @@ from ..core.spec.jobs import Job
 from .job_flags import job_flags, stated
 
 _HEAD = """\
-# A training job. `hyperpod jobs render {file}` prints what is applied,
-# `hyperpod explain job {file}` where each number comes from.
+# A training job. `hyperpod jobs render {file}` prints the manifest,
+# `hyperpod explain job {file}` the derivation of each number.
 """
 _START: dict[str, Any] = {
     "name": "my-training-job",
@@ -23,7 +23,7 @@ _START: dict[str, Any] = {
     "nodes": 1,
     "command": ["python3", "-c", "import torch\nprint('PyTorch:', torch.__version__)\n"],
 }
-_REST = "\n# Everything else that a job can have, with its default where it has one:\n"
+_REST = "\n# Other fields of a job, with their defaults:\n"
 
 
 @click.command()
@@ -31,7 +31,7 @@ _REST = "\n# Everything else that a job can have, with its default where it has 
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @job_flags()
 def init(file: Path, force: bool, **parameters: Any) -> None:
-    """Write a commented job FILE (default: job.yaml); flags fill it in."""
+    """Write a commented job FILE (default: job.yaml) with the values of the flags."""
     if file.exists() and not force:
         raise click.ClickException(f"{file} already exists; use --force to overwrite it")
     data = stated(parameters)

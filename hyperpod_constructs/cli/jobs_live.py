@@ -1,4 +1,4 @@
-"""What the job commands that talk to a cluster share: which cluster, which namespace, which job."""
+"""Options of the job commands that connect to a cluster: cluster, namespace and job."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ KINDS = ("HyperPodPyTorchJob", "PyTorchJob", "Job")
 
 
 def cluster_options(function: Function) -> Function:
-    """`--cluster-name`, `--context`, `--profile` and `--region`, given to the function as one `where`.
+    """Adds `--cluster-name`, `--context`, `--profile` and `--region`, passed to the function as `where`.
 
-    The time of the command is limited (`limit.limited`).
+    The duration of the command is limited (`limit.limited`).
     """
     function = limited(function)
     for option in (
         click.option("--region", help="AWS region, with --cluster-name."),
         click.option("--profile", help="Profile of your AWS configuration, with --cluster-name."),
-        click.option("--context", help="Context of the kubeconfig; default: the current one."),
+        click.option("--context", help="Context of the kubeconfig. Default: the current one."),
         click.option(
             "--cluster-name",
             "cluster",
@@ -45,21 +45,21 @@ def cluster_options(function: Function) -> Function:
 
 
 def job_options(function: Function) -> Function:
-    """`--namespace` and `--kind`."""
-    function = click.option("--kind", type=click.Choice(KINDS), help="Kind of job; default: any.")(function)
-    return click.option("-n", "--namespace", help="Namespace; default: all.")(function)
+    """Adds `--namespace` and `--kind`."""
+    function = click.option("--kind", type=click.Choice(KINDS), help="Kind of job. Default: any.")(function)
+    return click.option("-n", "--namespace", help="Namespace. Default: all.")(function)
 
 
 @contextmanager
 def connected(
     cluster: str | None, context: str | None, profile: str | None, region: str | None
 ) -> Iterator[Kubernetes]:
-    """The way to the cluster; its refusals become messages with exit code 1."""
+    """The connection to the cluster; its errors become messages with exit code 1."""
     from ..live.operations.jobs import NoSuchJob
     from ..live.operations.kubernetes import KubernetesError, by_eks, by_kubeconfig
 
     if cluster and context:
-        raise click.UsageError("--cluster-name and --context exclude each other")
+        raise click.UsageError("--cluster-name and --context are mutually exclusive")
     if not cluster and (profile or region):
         raise click.UsageError("--profile and --region require --cluster-name")
     try:
@@ -80,7 +80,7 @@ def connected(
 
 
 def one_job(api: Kubernetes, name: str, namespace: str | None, kind: str | None) -> dict[str, Any]:
-    """The job that a command names."""
+    """The job of a command."""
     from ..live.operations.jobs import KINDS as ALL
     from ..live.operations.jobs import find
 
@@ -88,7 +88,7 @@ def one_job(api: Kubernetes, name: str, namespace: str | None, kind: str | None)
 
 
 def follow(api: Any, job: dict[str, Any], goal: str, timeout: float) -> None:
-    """Tell each state of a job until the goal; exit code 1 when it fails, 3 when it is not there in time."""
+    """Prints each state of a job until the goal; exits with 1 if it fails, with 3 on timeout."""
     from ..live.operations.jobs import JobFailed, TimedOut
     from ..live.operations.jobs import wait as run
 

@@ -15,16 +15,16 @@ from .jobs_live import cluster_options, connected, job_options, one_job
 
 @click.command()
 @click.argument("name")
-@click.option("--replica", help="Pods of this replica, such as worker or worker-1; default: the first pod.")
-@click.option("--pod", help="One pod by its name.")
+@click.option("--replica", help="Pods of this replica, such as worker or worker-1. Default: the first pod.")
+@click.option("--pod", help="One pod by name.")
 @click.option("--all", "everything", is_flag=True, help="All pods.")
 @click.option("-f", "--follow", is_flag=True, help="Follow the log output.")
 @click.option("--tail", type=click.IntRange(0), help="Print only this many of the last lines of each pod.")
 @click.option(
-    "--since", type=click.IntRange(1), metavar="SECONDS", help="Print only newer entries, such as of the last 10m."
+    "--since", type=click.IntRange(1), metavar="SECONDS", help="Print only newer entries, such as the last 10m."
 )
 @click.option("-p", "--previous", is_flag=True, help="Print the logs of the container before its last restart.")
-@click.option("-c", "--container", help="Container; default: the first.")
+@click.option("-c", "--container", help="Container. Default: the first.")
 @job_options
 @cluster_options
 def logs(
@@ -41,12 +41,12 @@ def logs(
     kind: str | None,
     **where: str | None,
 ) -> None:
-    """Print the logs of job NAME: of its first pod, of a replica, of one pod, or of all, each line with its pod's name."""
+    """Print the logs of job NAME: of its first pod, a replica, one pod, or all pods, with pod names."""
     from ..live.operations.jobs import logs as asked
     from ..live.operations.jobs import pods
 
     if sum(map(bool, (replica, pod, everything))) > 1:
-        raise click.UsageError("--replica, --pod and --all exclude each other")
+        raise click.UsageError("--replica, --pod and --all are mutually exclusive")
     with connected(**where) as api:
         found = pods(api, one_job(api, name, namespace, kind), replica=replica)
         if pod:
@@ -68,7 +68,7 @@ def logs(
 
 
 def _mixed(streams: list[tuple[str, Iterator[str]]]) -> Iterator[tuple[str, str]]:
-    """The lines of several streams as they come. A stream that fails ends the others."""
+    """Yields the lines of several streams as they arrive. A stream that fails ends the others."""
     arrived: queue.SimpleQueue[tuple[str, str | Exception | None]] = queue.SimpleQueue()
 
     def read(name: str, lines: Iterator[str]) -> None:

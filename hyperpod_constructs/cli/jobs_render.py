@@ -1,4 +1,4 @@
-"""`hyperpod jobs render`: exactly what would be applied."""
+"""`hyperpod jobs render`: prints the manifests that would be applied."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _FILE = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("files", nargs=-1, type=_FILE)
-@click.option("--cluster", "config", type=_FILE, help="Config of the cluster, to check the jobs against it.")
+@click.option("--cluster", "config", type=_FILE, help="Config of the cluster, to validate the jobs against it.")
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Format.", show_default=True)
 @job_flags()
 def render(files: tuple[Path, ...], config: Path | None, output: str, **parameters: Any) -> None:
-    """Print the Kubernetes objects of job FILES, or of a job stated by flags.
+    """Print the Kubernetes objects of job FILES, or of a job from flags.
 
-    FILES are ours, or config.yaml of the official CLI as it is. Flags go over what the files say; lists are given by
-    repetition and never split: --command python3 --command train.py. Mappings are KEY=VALUE, everything else is YAML.
+    FILES are job files, or config.yaml of the official CLI. Flags override the files; lists are set by repetition and
+    never split: --command python3 --command train.py. Mappings are KEY=VALUE, everything else is YAML.
     """
     from ..core.jobs import compile_job
     from ..core.jobs.text import to_json, to_yaml

@@ -20,7 +20,9 @@ _FILE = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("files", nargs=-1, type=_FILE)
-@click.option("--config", type=_FILE, help="Config of the cluster, to check the jobs against it and for team defaults.")
+@click.option(
+    "--config", type=_FILE, help="Config of the cluster, to validate the jobs against it and for team defaults."
+)
 @click.option("--dry-run", is_flag=True, help="Validate the jobs on the API server without creating them.")
 @click.option("--wait", "goal", type=GOAL, help="Wait until the jobs have started or finished.")
 @click.option("--timeout", type=SECONDS, default=3600, show_default=True, help="Seconds to wait for each job.")
@@ -40,11 +42,11 @@ def submit(
     region: str | None,
     **parameters: Any,
 ) -> None:
-    """Create the jobs of FILES, or a job stated by flags, exactly as `hyperpod jobs render` prints them.
+    """Create the jobs of FILES, or a job from flags, exactly as `hyperpod jobs render` prints them.
 
-    FILES are ours, config.yaml of the official CLI, or Kubernetes manifests: these are checked like job files and taken as
-    they are, jobs together with their companions (config maps, secrets, services, service accounts, claims, roles), which
-    are created first. A job with a content-hashed name that exists already is left alone.
+    FILES are job files, config.yaml of the official CLI, or Kubernetes manifests. Manifests are validated like job
+    files and submitted unchanged, with their companion objects (config maps, secrets, services, service accounts,
+    claims, roles), which are created first. An existing job with the same content-hashed name is not changed.
     """
     from ..core.jobs import compile_job
     from ..live.operations.companions import create
@@ -79,7 +81,7 @@ def submit(
 
 
 def manifests_in(file: Path) -> Raw | None:
-    """The manifests of a file; None where it holds none, which is for those who read it as a job file."""
+    """The manifests of a file; None if it contains none, so that it is read as a job file."""
     from ..core.documents import read_all
     from ..core.jobs.foreign import is_manifest
     from ..core.jobs.importing.raw import raw_manifests

@@ -1,4 +1,4 @@
-"""The time that a command may take which talks to AWS or Kubernetes: it ends with a message instead of hanging."""
+"""Time limit for commands that send requests to AWS or Kubernetes: they end with a message instead of hanging."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ import click
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 LIMIT_SECONDS = 600.0
-"""How long a live command may take as a whole; HYPERPOD_TIMEOUT=SECONDS changes it."""
+"""Maximum duration of a live command; HYPERPOD_TIMEOUT=SECONDS changes it."""
 SECONDS = click.IntRange(1, 604_800)
-"""What a --timeout takes: a week at most."""
+"""Maximum value of --timeout: one week."""
 LATE = 3
-"""Exit code of a command whose time ran out."""
+"""Exit code of a command that timed out."""
 
 
 class TimeRanOut(BaseException):
-    """The limit is reached. Not an `Exception`: libraries that handle all of those must not handle this one."""
+    """Raised at the limit. Not an `Exception`, so that libraries that handle all exceptions do not handle this one."""
 
 
 class Unavailable(click.ClickException):
-    """Something was not there in time; what was asked for may still happen."""
+    """Raised on a timeout; the requested operation may still be carried out."""
 
     exit_code = LATE
 
 
 def limit_seconds() -> float:
-    """The limit of a live command.
+    """The time limit of live commands.
 
     Raises:
         click.UsageError: HYPERPOD_TIMEOUT is not a number of seconds.
@@ -49,9 +49,9 @@ def limit_seconds() -> float:
 
 
 def limited(function: Function) -> Function:
-    """Cut a live command after the limit, with a message and exit code 3.
+    """Ends a live command at the limit, with a message and exit code 3.
 
-    What waits by request is not cut: a command that is given --wait or --follow, or has only its own --timeout.
+    Commands that wait on request are not limited: those with --wait or --follow, or with their own --timeout.
     """
 
     @wraps(function)
@@ -67,7 +67,7 @@ def limited(function: Function) -> Function:
 
 @contextmanager
 def cut(seconds: float) -> Iterator[None]:
-    """Raise `Unavailable` after so many seconds, by the timer of the process; in other threads than the main one, never."""
+    """Raises `Unavailable` after a number of seconds, with the timer of the process; only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -76,14 +76,15 @@ def cut(seconds: float) -> Iterator[None]:
         raise TimeRanOut
 
     handler = signal.signal(signal.SIGALRM, ring)
-    # again and again: an exception that is raised while an object is finalized gets lost
+    # repeatedly: an exception that is raised while an object is finalized is lost
     timer = signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
     try:
         yield
     except TimeRanOut:
         raise Unavailable(
-            f"no answer within {seconds:g} seconds; what was asked for may still be carried out\n"
-            "  fix: check the network, proxy (HTTPS_PROXY) and VPN, or wait longer with HYPERPOD_TIMEOUT=SECONDS"
+            f"no answer within {seconds:g} seconds; the requested operation may still be carried out\n  fix: "
+            "check the network, proxy (HTTPS_PROXY) and VPN, or set a longer limit with "
+            "HYPERPOD_TIMEOUT=SECONDS"
         ) from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)

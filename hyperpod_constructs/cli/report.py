@@ -1,4 +1,4 @@
-"""`hyperpod report`: what a reviewer wants to look at, as one page."""
+"""`hyperpod report`: a page for reviewers."""
 
 from __future__ import annotations
 
@@ -23,30 +23,37 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 _ENDINGS = {".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markdown", ".json": "json"}
-_ONLY = "This report was made with --configs-only: what only the synthesized templates say is left out."
-_SEVERAL = "A report of several configs has no synthesized templates: what only they say is in a report of one config."
+_ONLY = "This report was created with --configs-only: information from synthesized templates is omitted."
+_SEVERAL = (
+    "A report of several configs has no synthesized templates; create a report of one config for the "
+    "omitted information."
+)
 
 
-@click.command(short_help="Write a report for reviewers: drawings, changes, cost, access.")
+@click.command(short_help="Write a report for reviewers: diagrams, changes, cost, access.")
 @click.argument("configs", nargs=-1, metavar="[CONFIG]...", type=_FILE)
-@click.option("--from", "old", type=_FILE, help="The former config, to show what changes.")
+@click.option("--from", "old", type=_FILE, help="The previous config, to show changes.")
 @click.option(
     "--deployed",
     multiple=True,
     type=_FILE,
-    help="A deployed template (JSON), or a folder of templates, to show what changes. Repeatable.",
+    help="A deployed template (JSON), or a folder of templates, to show changes. Repeatable.",
 )
 @click.option("--job", "jobs", multiple=True, type=_FILE, help="Report this job, on the cluster of CONFIG. Repeatable.")
 @click.option(
     "--configs-only",
     is_flag=True,
-    help="Do not synthesize: fast, without IAM statements, security groups, the timeline and what stays after deletion.",
+    help="Do not synthesize: faster, without IAM statements, security groups, the timeline and resources "
+    "retained after deletion.",
 )
 @click.option(
-    "-o", "--output", type=_FILE, help="File to write: .html, .md or .json; default: Markdown to the terminal."
+    "-o", "--output", type=_FILE, help="File to write: .html, .md or .json. Default: Markdown on standard output."
 )
 @click.option(
-    "--format", "form", type=click.Choice(["html", "markdown", "json"]), help="Format, whatever the file's ending."
+    "--format",
+    "form",
+    type=click.Choice(["html", "markdown", "json"]),
+    help="Format, regardless of the file's extension.",
 )
 @click.option(
     "--price", "own", multiple=True, metavar="ITEM=USD", help="Your own price, in the format of `explain cost`."
@@ -61,18 +68,18 @@ def report(
     form: str | None,
     own: tuple[str, ...],
 ) -> None:
-    """Draw and describe CONFIG (default: hyperpod.yaml) in one self-contained page, or as Markdown for a pull request.
+    """Write a report on CONFIG (default: hyperpod.yaml) as one self-contained page, or as Markdown for a pull request.
 
     Network, cluster, add-ons, teams, order of deployment, changes, findings, cost, quotas, access, open ports, digests,
-    support dates, and what stays after deletion. Nothing is asked of AWS.
+    support dates, and resources retained after deletion. No requests to AWS.
 
-    Exit code: 0, 1 for a config with errors (the report then has the findings), 3 when with --from or --deployed something
-    is replaced, refused, lost or left behind, 2 for wrong use.
+    Exit code: 0, 1 for a config with errors (the report then has the findings), 3 if with --from or --deployed
+    something is replaced, rejected, lost or left behind, 2 for incorrect usage.
     """
     _check_use(configs, old, deployed, jobs)
     kind = form or (_ENDINGS.get(output.suffix.lower()) if output else "markdown")
     if kind is None:
-        raise click.UsageError(f"{output}: the ending is not .html, .md or .json; name the format with --format")
+        raise click.UsageError(f"{output}: the extension is not .html, .md or .json; specify the format with --format")
     prices = dict(map(_price, own))
     if jobs:
         made, code = _job_report(configs, jobs)
@@ -84,15 +91,15 @@ def report(
 
 def _check_use(configs: Sequence[Path], old: Path | None, deployed: Sequence[Path], jobs: Sequence[Path]) -> None:
     if old is not None and deployed:
-        raise click.UsageError("name --from or --deployed, not both")
+        raise click.UsageError("--from and --deployed are mutually exclusive")
     if (old is not None or deployed) and (len(configs) > 1 or jobs):
-        raise click.UsageError("--from and --deployed compare with one config: name one CONFIG, and no --job")
+        raise click.UsageError("--from and --deployed compare with one config: specify one CONFIG, and no --job")
     if jobs and len(configs) > 1:
-        raise click.UsageError("a job runs on one cluster: name one CONFIG with --job")
+        raise click.UsageError("a job runs on one cluster: specify one CONFIG with --job")
 
 
 def rendered(made: Report, kind: str) -> str:
-    """A report in a format."""
+    """Renders a report in a format."""
     if kind == "json":
         return json.dumps(asdict(made), indent=1) + "\n"
     if kind == "markdown":
@@ -105,7 +112,7 @@ def rendered(made: Report, kind: str) -> str:
 
 
 def _write(text: str, output: Path | None) -> None:
-    """Write a file whole or not at all, or to the terminal."""
+    """Writes a file completely or not at all, or to standard output."""
     if output is None or str(output) == "-":
         click.echo(text, nl=False)
         return
@@ -168,7 +175,7 @@ def _one(
     id: str,
     why: str,
 ) -> tuple[Part, int]:
-    """One platform; `why` it is not synthesized, empty where it is."""
+    """One platform; `why` is the reason if it is not synthesized, otherwise empty."""
     from ..core.changes import REPLACING
     from ..core.report import Subject, platform_part
     from ..core.report.changes import everything
@@ -195,7 +202,7 @@ def _synthesized(platform: Platform, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _timeline(folder: Path) -> tuple[tuple[Bar, ...], str]:
-    """The rehearsed deployment, or why there is none."""
+    """The rehearsed deployment, or the reason for its absence."""
     from ..assembly.rehearsal import Rehearsal
     from ..assembly.rehearsal.chains import critical_path
     from ..assembly.rehearsal.schemas import NoSchemas
@@ -231,16 +238,16 @@ def _before(
 
         try:
             played = deployment(synthesized(former), stacks)
-        except InvalidSpec:  # made by an earlier version: today's checks refuse it
+        except InvalidSpec:  # deployed with an earlier version: the current rules reject it
             return Before(str(old), found, platform=former)
         return Before(str(old), found, played, former)
     if not deployed:
         return None
     templates = {name: content for path in deployed for name, content in _templates(path).items()}
     if not any(template.get("Resources") for template in templates.values()):
-        raise click.UsageError("the deployed templates hold no resources")
+        raise click.UsageError("the deployed templates contain no resources")
     if stacks is None:
-        raise click.UsageError("--deployed compares templates, which --configs-only does not make")
+        raise click.UsageError("--deployed compares templates, which --configs-only does not synthesize")
     named = matched(templates, stacks)
     return Before(", ".join(map(str, deployed)), (), deployment(named, stacks), stacks=named)
 

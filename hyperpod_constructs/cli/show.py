@@ -13,17 +13,17 @@ from .live import emit, facts, output_option, table
 from .validate import DEFAULT
 
 WIDTH = 80
-"""Columns of a terminal that output fits into."""
+"""Maximum width of the output in characters."""
 
 
 @click.command(short_help="Print the effective config: subnets, versions, roles, groups.")
 @click.argument("config", default=DEFAULT, type=click.Path(path_type=Path))
 @output_option
 def show(config: Path, output: str) -> None:
-    """Print what CONFIG (default: hyperpod.yaml) comes to with all defaults.
+    """Print CONFIG (default: hyperpod.yaml) with all defaults.
 
-    The subnet plan with its ranges, the versions that are chosen, roles, groups, add-ons and storage. Exit code: 0, or 1
-    for a config with errors, whose findings go to stderr.
+    The subnet plan with its CIDRs, the selected versions, roles, groups, add-ons and storage. Exit code: 0, or 1 for a
+    config with errors, whose findings are printed to stderr.
     """
     from ..core.config import load
     from ..core.effective import effective
@@ -39,7 +39,7 @@ def show(config: Path, output: str) -> None:
 
 
 def _text(found: dict[str, Any]) -> str:
-    """Facts, and a table for each list."""
+    """Names and values, and a table for each list."""
     plain = {key: value for key, value in found.items() if not isinstance(value, dict | list)}
     parts = [facts(plain)]
     for key, value in found.items():
@@ -54,7 +54,7 @@ def _text(found: dict[str, Any]) -> str:
 
 
 def _rows(records: list[dict[str, Any]]) -> str:
-    """A table without the columns that say nothing; records below each other where the table is too wide."""
+    """A table without empty columns; if the table is too wide, records below each other."""
     names = list(dict.fromkeys(name for record in records for name in record))
     names = [name for name in names if any(record.get(name) not in (None, False, []) for record in records)]
     rows = [[_cell(record.get(name)) for name in names] for record in records]

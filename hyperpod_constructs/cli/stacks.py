@@ -21,16 +21,16 @@ def _cloudformation(profile: str | None, region: str | None) -> Any:
 
 @click.group()
 def stacks() -> None:
-    """Stacks of our platforms, told from others by their tag."""
+    """Stacks of platforms of this library, identified by their tag."""
 
 
 @stacks.command("list")
 @click.option("--all", "everything", is_flag=True, help="Include stacks of other tools.")
-@click.option("--status", multiple=True, help="Only stacks in this status; repeat.")
+@click.option("--status", multiple=True, help="Only stacks in this status; repeatable.")
 @aws_options
 @output_option
 def list_(everything: bool, status: tuple[str, ...], profile: str | None, region: str | None, output: str) -> None:
-    """List the stacks of our platforms in the region."""
+    """List the stacks of this library's platforms in the region."""
     from ..live.operations.stacks import stacks as asked
     from ..live.operations.stacks import summary
 
@@ -50,7 +50,7 @@ def list_(everything: bool, status: tuple[str, ...], profile: str | None, region
 @aws_options
 @output_option
 def describe(name: str, profile: str | None, region: str | None, output: str) -> None:
-    """Describe a stack: its state, outputs, resources, and what failed."""
+    """Describe a stack: its status, outputs, resources, and failures."""
     from ..live.operations.stacks import described
 
     with in_words():
@@ -75,7 +75,7 @@ def describe(name: str, profile: str | None, region: str | None, output: str) ->
     "--retain",
     multiple=True,
     metavar="LOGICAL_ID",
-    help="Leave behind this resource of a stack whose deletion failed ([STACK/]LOGICAL_ID); repeat.",
+    help="Retain this resource of a stack whose deletion failed ([STACK/]LOGICAL_ID); repeatable.",
 )
 @click.option(
     "--all", "everything", is_flag=True, help="Allow NAME to be a stack that hyperpod-constructs did not create."
@@ -93,8 +93,8 @@ def delete(
 ) -> None:
     """Delete the stacks of platform NAME, or the stack NAME.
 
-    Stacks go in the order in which CloudFormation lets them go: jobs, add-ons, HyperPod, EKS, network. What stays behind
-    (by its deletion policy) is shown first. Exit code 3 when a stack is not gone in time.
+    Stacks are deleted in the order that CloudFormation requires: jobs, add-ons, HyperPod, EKS, network. Resources that
+    are retained (by their deletion policy) are shown first. Exit code 3 on timeout.
     """
     from ..live.operations.stacks import DeletionFailed, left_behind, planned_deletions, stacks
     from ..live.operations.stacks import delete as run
@@ -105,16 +105,19 @@ def delete(
         if not found:
             found = [stack for stack in stacks(client, everything=everything) if stack["StackName"] == name]
         if any(stack.get("ParentId") for stack in found):
-            raise click.ClickException(f"{name} is nested in another stack; delete that one")
+            raise click.ClickException(f"{name} is nested in another stack; delete that stack")
         if not found:
             hint = "" if everything else "; use --all to include stacks of other tools"
-            raise click.ClickException(f"no platform or stack of hyperpod-constructs is named {name!r}{hint}")
+            raise click.ClickException(f"no platform or stack of hyperpod-constructs has the name {name!r}{hint}")
         plan = planned_deletions(client, found)
         _show(plan)
         protected = [stack.name for stack in plan if stack.protected]
         if protected:
             command = "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name"
-            raise click.ClickException(f"{', '.join(protected)} is protected: {command} {shlex.quote(protected[0])}")
+            raise click.ClickException(
+                f"{', '.join(protected)} has termination protection; disable it with {command} "
+                f"{shlex.quote(protected[0])}"
+            )
         try:
             kept = left_behind(plan, retain)
         except ValueError as error:
@@ -130,8 +133,10 @@ def delete(
                         click.echo(readable(f"{stack.name}: {status}"), err=True)
                     last = status
                     if time.monotonic() >= until:
-                        raise Unavailable(f"{stack.name} is {status} after {timeout} seconds; the deletion goes on, and the "
-                                   "same command waits again")  # fmt: skip
+                        raise Unavailable(
+                            f"{stack.name} is {status} after {timeout} seconds; the deletion continues, and the same "
+                            "command waits again"
+                        )
             except DeletionFailed as error:
                 cure = "fix the cause and try again, or retain the resource with --retain LOGICAL_ID"
                 raise click.ClickException(paragraph(f"{error}\n  fix: {cure}")) from error
@@ -142,5 +147,5 @@ def _show(plan: list[Any]) -> None:
     rows = []
     for number, stack in enumerate(plan, 1):
         rows.append([number, stack.name, f"{len(stack.retained)} retained" if stack.retained else ""])
-        rows += [["", f"  {id_}", f"{type_} stays"] for type_, id_ in stack.retained]
+        rows += [["", f"  {id_}", f"{type_} is retained"] for type_, id_ in stack.retained]
     click.echo(table(["", "STACK", ""], [[cell or " " for cell in row] for row in rows]), err=True)

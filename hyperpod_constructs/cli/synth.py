@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Check configs and write the CloudFormation templates.")
+@click.command(short_help="Validate configs and write the CloudFormation templates.")
 @click.argument("configs", nargs=-1, metavar="[CONFIG]...", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Output folder; default: cdk.out.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Output folder. Default: cdk.out.")
 def synth(configs: tuple[Path, ...], out: Path | None) -> None:
-    """Check CONFIG (default: hyperpod.yaml) and write the templates that `cdk deploy` would deploy.
+    """Validate CONFIG (default: hyperpod.yaml) and write the templates that `cdk deploy` deploys.
 
-    Needs no AWS account and asks AWS nothing. The feature flags are those of the cdk.json in this folder, else the shipped
-    ones. Exit code: 0, or 1 with the findings when the config is wrong; then nothing is written.
+    Requires no AWS account and sends no requests to AWS. The feature flags are those of the cdk.json in this folder,
+    otherwise the packaged ones. Exit code: 0, or 1 with the findings if the config is invalid; then nothing is written.
     """
     from ..assembly.synth import main
 

@@ -15,7 +15,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def findings_option(function: Function) -> Function:
-    """`-o text|json|yaml|markdown|sarif|github`, for commands whose answer is findings; `--format` is the same."""
+    """Adds `-o text|json|yaml|markdown|sarif|github` to commands that print findings; `--format` is the same."""
     option = click.option(
         "-o",
         "--output",
@@ -29,13 +29,13 @@ def findings_option(function: Function) -> Function:
     return option(function)
 
 
-@click.command(short_help="Check configs and report all problems at once.")
+@click.command(short_help="Validate configs and report all problems at once.")
 @click.argument("configs", nargs=-1, metavar="[CONFIG]...", type=click.Path(path_type=Path))
 @findings_option
 def validate(configs: tuple[Path, ...], form: str) -> None:
-    """Check one or more configs, by default hyperpod.yaml. Everything that is wrong is told at once.
+    """Validate one or more configs, by default hyperpod.yaml. All problems are reported at once.
 
-    Exit code: 0 without errors, 1 with errors, 2 for wrong use.
+    Exit code: 0 without errors, 1 with errors, 2 for incorrect usage.
     """
     from ..core.config import load_all
     from ..core.findings import errors
@@ -54,7 +54,7 @@ def schema() -> None:
 
 
 def json_schema() -> dict[str, object]:
-    """The JSON Schema of a config file: the platform's, with jobs as files too."""
+    """The JSON Schema of a config file: the platform's, with jobs also as paths of files."""
     from ..core.spec import Platform
 
     content = Platform.model_json_schema()

@@ -56,14 +56,14 @@ def versions(live: bool, everything: bool, profile: str | None, region: str | No
 @click.option("--live", is_flag=True, help="Query EKS instead of the catalog.")
 @click.option("--all", "everything", is_flag=True, help="All add-ons in the catalog, not only those of HyperPod.")
 @click.option(
-    "--kubernetes", multiple=True, metavar="VERSION", help="Kubernetes version; repeat. Default: those in support."
+    "--kubernetes", multiple=True, metavar="VERSION", help="Kubernetes version; repeatable. Default: those in support."
 )
 @aws_options
 @output_option
 def addons(
     live: bool, everything: bool, kubernetes: tuple[str, ...], profile: str | None, region: str | None, output: str
 ) -> None:
-    """The newest version of each HyperPod add-on for each Kubernetes version: `-` where there is none, `?` where unknown."""
+    """The newest version of each HyperPod add-on for each Kubernetes version: `-` if there is none, `?` if unknown."""
     from ..core import catalog
     from ..live.upgrade.versions import calendar, matrix
 
@@ -95,10 +95,10 @@ def _check_version(text: str, option: str) -> None:
 @click.argument("config", default=DEFAULT, type=click.Path(path_type=Path))
 @click.option("--to", "target", required=True, metavar="VERSION", help="Target Kubernetes version.")
 @click.option(
-    "--from", "source", metavar="VERSION", help="Current version; default: the config's, or the cluster's with --live."
+    "--from", "source", metavar="VERSION", help="Current version. Default: the config's, or the cluster's with --live."
 )
 @click.option(
-    "--live", is_flag=True, help="Ask EKS for the version, the calendar and the add-ons, instead of the catalog."
+    "--live", is_flag=True, help="Query EKS for the version, the calendar and the add-ons, instead of the catalog."
 )
 @aws_options
 @output_option
@@ -107,7 +107,7 @@ def upgrade_plan(
 ) -> None:
     """Plan the upgrade of CONFIG (default: hyperpod.yaml) to a Kubernetes version, one minor version at a time.
 
-    Each step has its gates, what to change and to do in which order, and what can be undone. Exit code 1 when a step is
+    Each step has its gates, the changes and actions in order, and what can be reverted. Exit code 1 if a step is
     blocked.
     """
     from ..core.config import load
@@ -133,7 +133,7 @@ def upgrade_plan(
 
 
 def _asked(platform: Any, source: str | None, eks: Any) -> dict[str, Any]:
-    """What EKS says: the calendar, what add-ons support, and the cluster's version, add-ons and insights by its name."""
+    """EKS's information: calendar, versions that add-ons support, and the cluster's version, add-ons and insights."""
     from ..core.spec.addons import ADDON_NAMES
     from ..live.operations.versions import insights, installed, releases, supports
 

@@ -1,4 +1,4 @@
-"""The context of the CDK app, for whoever has to know what the synth knows."""
+"""The context of the CDK app, for code that must know how the app is synthesized."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SHIPPED = Path(__file__).with_name("cdk.json")
 
 
 def cdk_context() -> dict[str, Any]:
-    """CDK context: given by the CDK CLI, else that of the cdk.json in this folder, else the one we ship.
+    """CDK context from the CDK CLI, otherwise from the cdk.json in this folder, otherwise the one in this package.
 
-    So the CLI, `python app.py` and `hyperpod synth` make the same templates.
+    Therefore the CDK CLI, `python app.py` and `hyperpod synth` create the same templates.
     """
     given = os.environ.get("CDK_CONTEXT_JSON")
     if given:
@@ -26,5 +26,5 @@ def cdk_context() -> dict[str, Any]:
 
 
 def bootstrap_qualifier() -> str:
-    """The qualifier of the CDK bootstrap that the app is deployed with."""
+    """The qualifier of the CDK bootstrap stack that the app is deployed with."""
     return str(cdk_context().get("@aws-cdk/core:bootstrapQualifier") or DEFAULT_QUALIFIER)

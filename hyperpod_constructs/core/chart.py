@@ -1,4 +1,4 @@
-"""The HyperPod dependency chart as data: its pin, its values for a cluster, its gaps. `live.vendoring` downloads it."""
+"""The HyperPod dependency chart as data: pin, values for a cluster, and gaps. `live.vendoring` downloads it."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def pinned_chart() -> GitChart:
 
 
 def release_name() -> str:
-    """The release's name in the official documentation, which other tools look for."""
+    """The release name of the official documentation, which other tools expect."""
     return str(load("chart")["chart"]["release"])
 
 
 def namespace() -> str:
-    """The namespace of the release. The agents go to one of their own, whose name is fixed."""
+    """The namespace of the release. The agents run in a separate namespace with a fixed name."""
     return str(load("chart")["chart"]["namespace"])
 
 
 def subchart_digests(spec: DependencyChart | None = None) -> dict[str, str]:
-    """Digest of the package of each remote sub-chart whose digest is known, or given in `spec`, by `name version`."""
+    """Package digests of remote sub-charts, from the catalog or `spec`, by `name version`."""
     known = load("chart")["subcharts"].items()
     digests = {digest_key(name, entry["version"]): entry["digest"] for name, entry in known if entry["digest"]}
     for key, digest in (spec.subchart_digests if spec else {}).items():
@@ -43,7 +43,7 @@ def subchart_digests(spec: DependencyChart | None = None) -> dict[str, str]:
 
 
 def unpinned(spec: DependencyChart) -> dict[str, tuple[str, ...]]:
-    """The components that are on and download sub-charts of the pinned chart without a digest, with those sub-charts.
+    """Enabled components that download sub-charts of the pinned chart without a digest, with those sub-charts.
 
     >>> unpinned(DependencyChart(gpu_operator=True))
     {'gpu_operator': ('gpu-operator 26.3.1',)}
@@ -59,10 +59,10 @@ def unpinned(spec: DependencyChart) -> dict[str, tuple[str, ...]]:
 
 
 def gaps(instance_types: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The instance types that a component of the chart should serve, but does not name in its list.
+    """The instance types that a component of the chart should support, but does not list.
 
-    The NVIDIA, EFA and Neuron plugins are mended by `chart_values` and `insertions`. The health monitoring agent is not:
-    whether it works on the types it leaves out is not documented. Unknown types and CDK tokens are passed over.
+    `chart_values` and `insertions` add them to the NVIDIA, EFA and Neuron plugins, but not to the health monitoring
+    agent: whether it works on these types is not documented. Unknown types and CDK tokens are ignored.
 
     >>> gaps(["ml.g4dn.xlarge", "ml.p5.48xlarge", "ml.m5.4xlarge"])
     {'nvidia_device_plugin': ('ml.g4dn.xlarge',), 'health_monitoring_agent': ('ml.g4dn.xlarge',)}
@@ -78,10 +78,10 @@ def gaps(instance_types: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def without_namespace(spec: DependencyChart, *, values: Mapping[str, Any] | None = None) -> dict[str, tuple[str, str]]:
-    """Components that are on, but whose namespace is only made by a component that is off: the installation fails.
+    """Enabled components whose namespace is created only by a disabled component; the installation would fail.
 
     Returns:
-        The component to its namespace and the component that makes it. A namespace set by values is taken to exist.
+        The component to its namespace and the component that creates it. A namespace that values set is assumed to exist.
 
     >>> without_namespace(DependencyChart(deep_health_check=False, job_auto_restart=False))
     {'health_monitoring_agent': ('aws-hyperpod', 'deep_health_check')}
@@ -123,14 +123,14 @@ def chart_values(
 ) -> dict[str, Any]:
     """The chart's values for a cluster: every switch, the region, and lists that lack an instance type in use.
 
-    A list is only set where it has a gap, and then repeats the chart's own entries, since helm replaces lists whole.
+    A list is set only if it has a gap; it then repeats the chart's own entries, because Helm replaces lists.
 
     Args:
-        spec: switches, and values over them.
-        region: the cluster's region; without it the images of the agent and the EFA plugin come from another region.
+        spec: switches, and values that override them.
+        region: the cluster's region; without it, images of the agent and the EFA plugin are pulled from another region.
         instance_types: the types in use.
-        restricted_nodes: whether there are restricted instance groups, whose taint the EFA plugin has to tolerate.
-        values: further values, merged last.
+        restricted_nodes: whether there are restricted instance groups, whose taint the EFA plugin must tolerate.
+        values: additional values, merged last.
 
     >>> v = chart_values(DependencyChart(mpi_operator=False), region="us-west-2", instance_types=["ml.p5.48xlarge"])
     >>> v["mpi-operator"], v["global"], "affinity" in v["nvidia-device-plugin"]
@@ -161,7 +161,7 @@ def chart_values(
 
 
 def _efa_plugin(region: str, restricted_nodes: bool) -> dict[str, Any]:
-    """The region's own image, all that a network without a way out can pull; restricted nodes have none."""
+    """The image in the region's registry, the only one that a closed network can pull; not for restricted nodes."""
     values: dict[str, Any] = {}
     known = find_region(region)
     if known and known.eks_images_account:
@@ -175,7 +175,7 @@ def _efa_plugin(region: str, restricted_nodes: bool) -> dict[str, Any]:
 
 
 def values_files(spec: DependencyChart, *, region: str) -> list[str]:
-    """Files of values in the chart itself that apply: the GPU operator's images are mirrored per region."""
+    """Value files of the chart that apply: the images of the GPU operator are mirrored in each region."""
     return [f"regional-values/values-{region}.yaml"] if spec.gpu_operator else []
 
 
@@ -187,7 +187,7 @@ def _at(key: str, value: Any) -> dict[str, Any]:
 
 
 def patching_node_permissions() -> list[dict[str, Any]]:
-    """What the service's patching may do with nodes, which the pinned chart's role lacks (see the catalog).
+    """RBAC for nodes that the service's patching requires and the pinned chart's role lacks (see the catalog).
 
     >>> [one["kind"] for one in patching_node_permissions()]
     ['ClusterRole', 'ClusterRoleBinding']

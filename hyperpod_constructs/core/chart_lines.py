@@ -1,4 +1,4 @@
-"""Lines that are added to files of the dependency chart where no value of it reaches."""
+"""Lines that are inserted into files of the dependency chart that its values cannot change."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .spec.dependencies import DependencyChart
 
 @dataclass(frozen=True)
 class Insertion:
-    """A line that is added to a file of the verified chart, for a list that no value reaches.
+    """A line that is inserted into a file of the verified chart, for a list that values cannot change.
 
-    An optional one is left out where the chart has no such file, or not one such line to add it after.
+    An optional insertion is skipped if the chart does not have the file, or not exactly one line to insert after.
     """
 
     path: str
@@ -27,9 +27,9 @@ class Insertion:
 def insertions(spec: DependencyChart, *, instance_types: Iterable[str]) -> list[Insertion]:
     """The lines that the chart's templates lack.
 
-    That is: the instance types in use, the init container's image, and that Helm keeps the namespace that the chart makes
-    for its health agents. The HyperPod training operator lives in it, too, and would go with it when the component that
-    makes it is switched off.
+    These are the instance types in use, the init container's image, and the annotation that makes Helm keep the
+    namespace of the health agents. The HyperPod training operator also runs in that namespace, which would be deleted
+    when the component that creates it is disabled.
 
     >>> [i.line.strip() for i in insertions(DependencyChart(), instance_types=["ml.trn2.3xlarge"])]
     ['- ml.trn2.3xlarge', 'annotations: {helm.sh/resource-policy: keep}']
@@ -49,7 +49,7 @@ def insertions(spec: DependencyChart, *, instance_types: Iterable[str]) -> list[
 
 
 def pytorch_init_image(spec: DependencyChart) -> str | None:
-    """The image that Kubeflow's operator is told for its init containers; None where its default can be pulled.
+    """The image for the init containers of Kubeflow's operator; None if its default can be pulled.
 
     >>> pytorch_init_image(DependencyChart(image_registry="111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror"))
     '111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror/alpine:3.10'

@@ -1,4 +1,4 @@
-"""Closed networks: the endpoints for the features in use, the images to copy, and what still points outside. Pure Python."""
+"""Closed networks: required VPC endpoints, images to copy, and remaining references to external hosts. Pure Python."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .spec.platform import Platform
 
 
 def features(platform: Platform) -> set[str]:
-    """What of the platform needs endpoints besides every cluster's, by the catalog's names.
+    """Features of the platform that require additional endpoints, by the catalog's names.
 
     >>> network = {"availability_zone_ids": ["usw2-az1", "usw2-az2"]}
     >>> made = Platform(name="a", region="us-west-2", network=network, cluster={}, addons={"spaces": {}})
@@ -38,7 +38,7 @@ def features(platform: Platform) -> set[str]:
 
 
 def endpoint_services(platform: Platform) -> list[str]:
-    """Services of the endpoints that the platform's network gets by itself: none in an open or an existing one."""
+    """Services whose endpoints are created automatically: none in an open or an existing network."""
     network = platform.network
     if network.mode != "closed" or network.existing:
         return []
@@ -47,7 +47,7 @@ def endpoint_services(platform: Platform) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class ImageCopy:
-    """A public image and the copy that the cluster pulls; `target` is None while no registry is named."""
+    """A public image and the copy that the cluster pulls; `target` is None if no registry is set."""
 
     component: str
     source: str
@@ -57,7 +57,7 @@ class ImageCopy:
 def image_copies(
     chart: DependencyChart, cluster: Cluster, *, kueue: bool = False, registry: str | None = None
 ) -> list[ImageCopy]:
-    """The public images that a platform pulls: those of the chart's components that are on and have nodes to run on.
+    """The public images that a platform pulls: those of the enabled chart components that have nodes to run on.
 
     >>> from hyperpod_constructs.core.spec import InstanceGroup
     >>> group = InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=1)
@@ -73,7 +73,7 @@ def image_copies(
         ImageCopy(image.name, image.image, f"{registry}/{image.path}:{image.tag}" if registry else None)
         for image in mirror_images().values()
         if chart.is_on(image.component) and kinds.intersection(image.needed_for)
-        if not (image.name == "pytorch-init" and chart.pytorch_init_image)  # one of theirs instead
+        if not (image.name == "pytorch-init" and chart.pytorch_init_image)  # the values set another image
     ]
     if kueue:
         image = load("kueue")["image"]
@@ -82,12 +82,12 @@ def image_copies(
     return found
 
 
-# ---- what still points outside ----
+# ---- references to external hosts ----
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalReference:
-    """A reference of a template to a host outside of AWS: `where` is `Stack.LogicalId: path`."""
+    """A reference in a template to a host outside AWS: `where` is `Stack.LogicalId: path`."""
 
     where: str
     host: str
@@ -103,9 +103,9 @@ _NO_REFERENCES = ("Description", "description", "Metadata")
 
 
 def outside(templates: Mapping[str, Mapping[str, Any]]) -> list[ExternalReference]:
-    """Everything in synthesized templates that refers to a host outside of AWS: addresses, charts and images.
+    """Everything in synthesized templates that refers to a host outside AWS: URLs, charts and images.
 
-    A closed network must have none: whatever is named here would be fetched at deploy time or by nodes, in vain.
+    A closed network must have none: the download would fail at deploy time or on the nodes.
 
     >>> release = {"Type": "Custom::HyperPodHelmRelease", "Properties": {"Chart": {"ArchiveUrl": "https://a.example/x"}}}
     >>> [str(one) for one in outside({"Stack": {"Resources": {"Chart": release}}})]
@@ -125,7 +125,7 @@ _NAMED_IMAGE = re.compile(r"""^\s*-?\s*image:\s*["']?([^\s"'{#]+)["']?\s*$""", r
 
 
 def outside_chart(name: str, files: Mapping[str, str]) -> list[ExternalReference]:
-    """Images of public registries that a vendored chart's templates name themselves, where no value reaches them.
+    """Images of public registries that are hard-coded in a vendored chart's templates.
 
     >>> [one.host for one in outside_chart("chart", {"templates/a.yaml": "  image: quay.io/a/b:1"})]
     ['quay.io']
@@ -143,7 +143,7 @@ def _short(text: str) -> str:
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """All texts with their paths; joined ones whole, with `${}` for what is only known at deploy time."""
+    """All strings with their paths; joined ones in full, with `${}` for values that are known only at deploy time."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):
@@ -175,7 +175,7 @@ def _hosts(text: str) -> Iterator[str]:
 
 
 def _images(content: Any) -> Iterator[str]:
-    """Image references in manifests and chart values, whose parts may be keys of their own.
+    """Image references in manifests and chart values, whose parts may be separate keys.
 
     >>> list(_images({"image": {"registry": "quay.io", "repository": "a/b", "tag": "1"}, "name": "x"}))
     ['quay.io/a/b']
@@ -192,7 +192,7 @@ def _images(content: Any) -> Iterator[str]:
 
 
 def image_host(image: str) -> str:
-    """The registry that an image comes from.
+    """Returns the registry that an image is pulled from.
 
     >>> image_host("kubeflow/training-operator:v1"), image_host("nvcr.io/nvidia/x:1")
     ('docker.io', 'nvcr.io')

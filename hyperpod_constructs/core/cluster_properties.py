@@ -1,7 +1,7 @@
 """From the cluster spec to the properties of `AWS::SageMaker::Cluster`: plain data, no CDK.
 
-Keys are CloudFormation's own, so that the result can be held against the service's model, and so that a property which
-CloudFormation gains later can be merged in by name.
+Keys are CloudFormation's, so that the result can be compared with the service's model, and so that a property that
+CloudFormation adds later can be merged by name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .spec.groups import BatchSize
 
 @dataclass(frozen=True, kw_only=True)
 class GroupPlacement:
-    """What a group needs from outside its spec; values may be CDK tokens."""
+    """Values of a group from outside its spec; they can be CDK tokens."""
 
     subnet_ids: Sequence[str]
     security_group_ids: Sequence[str]
@@ -47,7 +47,7 @@ def cluster_properties(
         "RestrictedInstanceGroups": [
             restricted_group_properties(g, placements[g.name]) for g in cluster.restricted_instance_groups
         ],
-        # the training operator's console path looks for this tag
+        # the training operator's console link requires this tag
         "Tags": [{"Key": k, "Value": v} for k, v in {"SageMaker": "true", **cluster.tags}.items()],
     }
     if cluster.autoscaling:
@@ -70,7 +70,7 @@ def cluster_properties(
 
 
 def has_newer_properties(cluster: Cluster) -> bool:
-    """Whether the cluster has properties that older schemas lack: image releases, and whatever is passed through.
+    """Whether the cluster has properties that older schemas lack: image releases, and those in `properties`.
 
     >>> has_newer_properties(Cluster(properties={"GainedLater": 1})), has_newer_properties(Cluster())
     (True, False)
@@ -123,7 +123,7 @@ def group_properties(group: InstanceGroup, placement: GroupPlacement) -> dict[st
 
 
 def restricted_group_properties(group: RestrictedInstanceGroup, placement: GroupPlacement) -> dict[str, Any]:
-    """Properties of one restricted instance group: no lifecycle, image, labels or minimum count."""
+    """Properties of one restricted instance group: no lifecycle configuration, image, labels or minimum count."""
     properties = _common(group, placement)
     properties["InstanceStorageConfigs"] = [_volume(group.volume)] if group.volume else []
     if group.lustre_size_gib and group.lustre_throughput:
@@ -174,7 +174,7 @@ def _storage(group: InstanceGroup) -> list[dict[str, Any]]:
 
 
 def container_data(group: InstanceGroup) -> str:
-    """Where new nodes of a group keep the data of containerd and the kubelet, as `InstanceGroup.container_data` names it.
+    """Where new nodes of a group store the data of containerd and the kubelet, as in `InstanceGroup.container_data`.
 
     >>> container_data(InstanceGroup(name="a", instance_type="ml.p5.48xlarge", count=1, volume=Volume(size_gib=500)))
     'second-volume'
@@ -183,7 +183,7 @@ def container_data(group: InstanceGroup) -> str:
 
 
 def lifecycle_settings(cluster: Cluster, group: InstanceGroup) -> dict[str, str]:
-    """What our lifecycle scripts read from `settings.env`; empty for a group that needs none of their steps.
+    """Settings for the lifecycle scripts' `settings.env`; empty for a group that requires none of their steps.
 
     >>> lifecycle_settings(
     ...     Cluster(), InstanceGroup(name="a", instance_type="ml.p5.48xlarge", count=1, volume=Volume(size_gib=500))
@@ -243,5 +243,5 @@ def _lustre(size_gib: int, throughput: int) -> dict[str, int]:
 
 
 def _given(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what was left out: nulls, empty lists and empty mappings (but an empty `Spot` stays)."""
+    """The properties without nulls, empty lists and empty mappings (an empty `Spot` is kept)."""
     return {key: value for key, value in properties.items() if value is not None and value not in ([], {})}

@@ -1,4 +1,4 @@
-"""From a config file to a platform: everything that is wrong is a finding with its line, nothing is an exception."""
+"""Loads a config file into a platform: every problem is a finding with its line, never an exception."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from .spec.platform import Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What a config file gave.
+    """The result of loading a config file.
 
     Attributes:
-        path: of the file.
-        platform: the platform, where the file has the right shape; it may still have errors.
-        findings: everything found, errors first: about the file, its shape and its meaning.
+        path: path of the file.
+        platform: the platform, if the structure of the file is valid; it may still have errors.
+        findings: all findings about the file, its structure and its meaning, errors first.
     """
 
     path: Path
@@ -42,16 +42,16 @@ class Loaded:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing stops a synth."""
+        """Whether the config has no errors that prevent a synth."""
         return self.platform is not None and not errors(self.findings)
 
 
 @dataclass(slots=True)
 class _Jobs:
-    """The jobs of a config, with what is wrong about them."""
+    """The jobs of a config and their findings."""
 
     loaded: list[LoadedJob] = field(default_factory=list)
-    """Those that have the right shape."""
+    """The jobs whose structure is valid."""
     findings: list[Finding] = field(default_factory=list)
     complete: bool = True
 
@@ -62,19 +62,19 @@ class _Jobs:
 
 
 def load(path: Path) -> Loaded:
-    """Read, shape and check a config file.
+    """Loads, parses and validates a config file.
 
-    Job files that it names are read relative to its folder; their findings carry their own file and line. Facts that it
-    states are used from then on (`use_facts`).
+    Job files are read relative to its folder; their findings have their own file and line. Stated facts are used from
+    then on (`use_facts`).
     """
-    if path.suffix == ".tfvars" and (terraform := foreign(None, file=str(path))):  # not YAML
+    if path.suffix == ".tfvars" and (terraform := foreign(None, file=str(path))):  # not valid YAML
         return Loaded(path=path, platform=None, findings=[_documented(replace(terraform, file=str(path)))])
     document = read(path)
     return loaded(document, path, comments="" if document.value is None else _comments(path))
 
 
 def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
-    """Shape and check a config that was read from `path`, or that will be written there."""
+    """Parses and validates a config that was read from `path`, or that will be written to it."""
     if document.value is None and document.findings:
         return Loaded(path=path, platform=None, findings=[_documented(f) for f in document.findings])
     other = foreign(document.value, file=document.file, comments=comments)
@@ -91,7 +91,7 @@ def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
     _anchor(content, path.parent)
     if isinstance(content, dict):
         completed(content)
-    jobs = _jobs(entries, path.parent, document)  # before the platform, whose validator then takes over that of a job
+    jobs = _jobs(entries, path.parent, document)  # before the platform's validator, which would replace the one of jobs
     shape = shaped(Platform, content, document)
     _use(shape.parts.get("facts") or NO_FACTS)
     complete = shape.value is not None and jobs.complete and manifests.complete and not errors(document.findings)
@@ -119,7 +119,7 @@ def loaded(document: Document, path: Path, *, comments: str = "") -> Loaded:
 
 
 def _use(*facts: Facts) -> None:
-    """Use stated facts; those that cannot be used are left out, and HP034 says why."""
+    """Uses stated facts; invalid ones are skipped and reported as HP034."""
     try:
         use_facts(*facts)
     except InvalidFacts:
@@ -131,18 +131,18 @@ def _comments(path: Path) -> str:
 
 
 def _other_kind(data: dict[str, Any]) -> tuple[str, str] | None:
-    """What a file is that is taken for a config, and what to do with it."""
+    """Detects a file of another type that is used as a config, and how to use it."""
     if {"network", "cluster", "eks", "region"} & data.keys():
         return None
     if "image" in data:
-        return "a job", "check it with `hyperpod jobs render {path}`, or name it in the config: jobs: [{path}]"
+        return "a job", "validate it with `hyperpod jobs render {path}`, or list it in the config: jobs: [{path}]"
     if {"Resources", "AWSTemplateFormatVersion"} & data.keys():
-        return "a CloudFormation template", "name the config that it was made from"
+        return "a CloudFormation template", "specify the config that it was synthesized from"
     return None
 
 
 def _around(path: str) -> list[str]:
-    """A path and all that it is in.
+    """A path and all its parents.
 
     >>> _around("cluster.instance_groups[0]")
     ['', 'cluster', 'cluster.instance_groups', 'cluster.instance_groups[0]']
@@ -151,7 +151,7 @@ def _around(path: str) -> list[str]:
 
 
 def _anchor(content: Any, folder: Path) -> None:
-    """Read the local folders that a config names (chart, lifecycle scripts) relative to its own folder, in place."""
+    """Makes local folders of a config (chart, lifecycle scripts) relative to the config's folder, in place."""
 
     def anchor(value: Any, *keys: str) -> None:
         *parents, last = keys
@@ -171,7 +171,7 @@ def _anchor(content: Any, folder: Path) -> None:
 
 
 def _folders(platform: Platform | None, document: Document) -> Iterator[Finding]:
-    """Local folders that are not there, and lifecycle folders without their script."""
+    """Local folders that do not exist, and lifecycle folders without their script."""
     if platform is None:
         return
     cluster = platform.cluster
@@ -193,32 +193,32 @@ def _folders(platform: Platform | None, document: Document) -> Iterator[Finding]
         if source is None or "://" in source or is_token(source) or _exists(Path(source) / file):
             continue
         exists = _exists(Path(source))
-        message = f"there is no file {file} in the folder {source}" if exists else f"no folder {source}"
+        message = f"the folder {source} does not contain {file}" if exists else f"the folder {source} does not exist"
         cure = ""
         if path == "dependencies.chart.path" and not exists:
             command = f"hyperpod chart vendor --config {quote(str(document.file))} {quote(source)}"
-            cure = f"Create it: `{command}`, or correct the path."
+            cure = f"Create it with `{command}`, or correct the path."
         yield document.located(Finding(rule="HP002", severity=Severity.ERROR, path=path, message=message, cure=cure))
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is such a file or folder; a name that no file system takes is none."""
+    """Whether the file or folder exists; False for a name that the file system does not support."""
     try:
         return path.exists()
-    except OSError:  # too long, or a part may not be read
+    except OSError:  # name too long, or no permission
         return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedAll:
-    """What several config files gave: each by itself, and all findings with those between the files."""
+    """The results of loading several config files: each one, and all findings including those between files."""
 
     configs: tuple[Loaded, ...]
     findings: list[Finding]
 
 
 def load_all(paths: Sequence[Path]) -> LoadedAll:
-    """Read, shape and check config files, and what must differ between them."""
+    """Loads and validates config files, and compares values that must be unique among them."""
     configs = tuple(load(path) for path in {_resolved(path): path for path in reversed(paths)}.values())[::-1]
     found = [finding for loaded in configs for finding in loaded.findings]
     _use(*(loaded.platform.facts for loaded in configs if loaded.platform is not None))
@@ -226,7 +226,7 @@ def load_all(paths: Sequence[Path]) -> LoadedAll:
 
 
 def _resolved(path: Path) -> Path:
-    """The file that a path leads to; the path itself where links lead in a circle."""
+    """The file that a path resolves to; the path itself if links form a loop."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):  # RuntimeError before Python 3.13
@@ -234,7 +234,7 @@ def _resolved(path: Path) -> Path:
 
 
 def _collisions(configs: tuple[Loaded, ...]) -> Iterator[Finding]:
-    """Platforms that would have the same stacks, the same physical name, or one EKS cluster."""
+    """Platforms with the same stacks, the same physical name, or the same EKS cluster."""
     seen: dict[tuple[str, str, str, str | None], tuple[Path, str]] = {}
     for loaded in configs:
         platform = loaded.platform
@@ -243,17 +243,17 @@ def _collisions(configs: tuple[Loaded, ...]) -> Iterator[Finding]:
         for rule, kind, place, name in _identities(platform):
             identity = (kind, name, platform.region, platform.account)
             first, other = seen.setdefault(identity, (loaded.path, place))
-            both_by_default = rule != "HP026" and place == other == "name"  # HP026 says it
+            both_by_default = rule != "HP026" and place == other == "name"  # reported as HP026
             if first != loaded.path and not both_by_default:
-                message = f"{name!r} is the {kind} of {first} already, in the same region and account"
+                message = f"{name!r} is already the {kind} of {first} in the same region and account"
                 finding = Finding(rule=rule, severity=Severity.ERROR, path=place, message=message)
                 yield _documented(read(loaded.path).located(finding))
 
 
 def _identities(platform: Platform) -> Iterator[tuple[str, str, str, str]]:
-    """What only one platform of a region and account can have: rule, what it is, config path and value.
+    """Values that must be unique in a region and account: rule, what it is, config path and value.
 
-    Clusters are named after the platform where they are given no name.
+    Clusters without a name are named after the platform.
     """
     yield "HP026", "name", "name", platform.name
     if "cluster_name" not in platform.cluster.model_fields_set:
@@ -281,7 +281,7 @@ def _context(shape: Shape[Platform], jobs: _Jobs, manifests: Manifests, *, compl
 
 
 def _documented(finding: Finding) -> Finding:
-    """A finding about a file or its shape, with the consequence and source of its rule."""
+    """A finding about a file or its structure, with the impact and source of its rule."""
     rule = checks.find(finding.rule)
     if rule is None:
         return finding
@@ -294,19 +294,19 @@ def _documented(finding: Finding) -> Finding:
 
 
 def _empty(document: Document, others: list[Finding]) -> Iterator[Finding]:
-    """Keys with nothing after them: mostly a block whose content is commented out, or a switch that switches nothing."""
+    """Keys without a value: usually a block whose content is commented out, or an add-on without settings."""
     reported = {finding.path for finding in others}
     for path, text in document.written.items():
         if text == "" and path in document.keys and path not in reported:
             rule = checks.find("HP015")
             assert rule is not None
             cure = "write `{}` to enable it with its defaults" if path.startswith("addons.") else None
-            problem = checks.Problem(path, "has no value, which is the same as leaving the key out", cure)
+            problem = checks.Problem(path, "has no value; an empty key has no effect", cure)
             yield document.located(rule.finding(problem), key=True)
 
 
 def _placed(finding: Finding, document: Document, jobs: _Jobs) -> Finding:
-    """The finding with its place, which for a job is in the job's own file."""
+    """The finding with its location, which for a job is in the job's own file."""
     for index, loaded in enumerate(jobs.loaded):
         around = f"jobs[{index}]"
         if within(finding.path, around):
@@ -340,7 +340,7 @@ def _jobs(entries: Any, folder: Path, document: Document) -> _Jobs:
 
 
 def _job_file(file: Path, document: Document, path: str) -> list[LoadedJob]:
-    """The jobs in a file, one in each document; a file that cannot be read is reported where the config names it."""
+    """The jobs in a file, one per document; a file that cannot be read is reported at its path in the config."""
     jobs = read_jobs(file)
     missing = [finding for loaded in jobs for finding in loaded.findings if finding.rule == "HP002"]
     if not missing:

@@ -1,4 +1,4 @@
-"""What an hour and a month of a config cost at list prices, line by line; what is not known is said to be unknown."""
+"""The cost of a config per hour and per month at list prices, item by item; unknown prices are listed as unknown."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .spec.groups import InstanceGroup, RestrictedInstanceGroup
 from .spec.observability import Observability
 from .spec.platform import Platform
 
-BY_USE = "by use"
+BY_USE = "usage-based"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing that costs.
+    """One cost item.
 
     Attributes:
         part: the part of the config, such as "cluster" or "network".
-        what: the thing.
-        count: how many units, such as instances or GB.
-        usd_per_hour: of all of them; None when the price is not known, or comes by use.
-        note: why there is no number, or what else to know.
-        source: where the price is from, with its date.
-        by_default: whether it comes without being written in the config.
-        ec2_usd_per_hour: what EC2 asks for the same instances where HyperPod's price is not known: an orientation.
+        what: the item.
+        count: number of units, such as instances or GB.
+        usd_per_hour: cost of all units; None if the price is unknown or usage-based.
+        note: why there is no number, or additional information.
+        source: source of the price, with its date.
+        by_default: whether the item is created without being set in the config.
+        ec2_usd_per_hour: EC2's price of the same instances if HyperPod's price is unknown, as an estimate.
     """
 
     part: str
@@ -40,12 +40,12 @@ class Line:
 
     @property
     def usd_per_month(self) -> float | None:
-        """Of a month of 730 hours."""
+        """Cost per month of 730 hours."""
         return None if self.usd_per_hour is None else self.usd_per_hour * HOURS_PER_MONTH
 
     @property
     def is_known(self) -> bool:
-        """Whether it adds to the total, or costs by use and cannot."""
+        """Whether it is part of the total, or usage-based."""
         return self.usd_per_hour is not None or self.note.startswith(BY_USE)
 
 
@@ -57,32 +57,32 @@ class Estimate:
 
     @property
     def usd_per_hour(self) -> float:
-        """The sum of what is known."""
+        """The sum of the known costs."""
         return sum(line.usd_per_hour or 0.0 for line in self.lines)
 
     @property
     def usd_per_month(self) -> float:
-        """The sum of what is known, for a month of 730 hours."""
+        """The sum of the known costs per month of 730 hours."""
         return self.usd_per_hour * HOURS_PER_MONTH
 
     @property
     def ec2_usd_per_hour(self) -> float:
-        """What EC2 asks for the instances whose price is not known; no part of the sum."""
+        """EC2's price of the instances whose price is unknown; not part of the sum."""
         return sum(line.ec2_usd_per_hour or 0.0 for line in self.lines)
 
     @property
     def unknown(self) -> tuple[Line, ...]:
-        """What is missing in the sum."""
+        """Items without a known price."""
         return tuple(line for line in self.lines if not line.is_known)
 
 
 def estimate(platform: Platform, *, own_prices: Mapping[str, float] | None = None) -> Estimate:
-    """The cost of a platform as its config stands: every group at its full count, all the time.
+    """Returns the cost of a platform as configured: every group at its full count, at all times.
 
     Args:
         platform: the config.
-        own_prices: USD for an hour (for a GB and month of file systems) by item, such as `ml.p5.48xlarge` or
-            `nat_gateway`, before the catalog's.
+        own_prices: USD per hour (per GB-month for file systems) by item, such as `ml.p5.48xlarge` or
+            `nat_gateway`; they override the catalog's.
     """
     return Estimate(tuple(_Lines(platform, own_prices or {}).all()))
 
@@ -109,12 +109,15 @@ class _Lines:
             each: float | None = own_price / HOURS_PER_MONTH if monthly else own_price
             return Line(part=part, what=what, count=count, usd_per_hour=_times(each, count), source="your own price")
         if found is None:
-            note = f"unknown: no list price of {item.removeprefix('instance:')} in {self._platform.region} at hand"
+            note = (
+                f"unknown: the catalog has no list price of {item.removeprefix('instance:')} in {self._platform.region}"
+            )
             orientation = ec2_price(item.removeprefix("instance:"), self._platform.region)
             if orientation is not None:
                 collected = load("ec2_prices")["collected"]
                 note += (
-                    f"; EC2 asked {orientation:,.2f} USD an hour for one on {collected}, HyperPod's own price differs"
+                    f"; the EC2 price on {collected} was {orientation:,.2f} USD per hour per instance; "
+                    "HyperPod's price differs"
                 )
             return Line(
                 part=part,
@@ -139,15 +142,15 @@ class _Lines:
         types = "/".join(group.types)
         what = f"group {group.name}: {group.count} x {types}"
         if group.training_plan_arn:
-            note = "paid with its training plan"
+            note = "included in its training plan"
             yield Line(part="cluster", what=what, count=group.count, usd_per_hour=0.0, note=note)
         elif isinstance(group, InstanceGroup) and group.capacity == "spot":
-            note = "unknown: Spot prices change"
+            note = "unknown: Spot prices vary"
             yield Line(part="cluster", what=what, count=group.count, usd_per_hour=None, note=note)
         elif len(group.types) == 1:
             yield self._line("cluster", what, f"instance:{group.types[0]}", group.count)
         else:
-            note = "unknown: which of its types will run is decided by capacity"
+            note = "unknown: available capacity determines which of its instance types run"
             yield Line(part="cluster", what=what, count=group.count, usd_per_hour=None, note=note)
         if isinstance(group, InstanceGroup) and group.volume and group.volume.size_gib and group.count:
             size = group.volume.size_gib * group.count
@@ -163,16 +166,16 @@ class _Lines:
         yield self._line("eks", f"control plane, {item.partition(':')[2]} support", item, 1, by_default=True)
         if eks.logs:
             days = self._platform.logs.retention_days
-            kept = "as long as the account says" if days == "unset" else f"for {days} days"
+            kept = "as configured in the account" if days == "unset" else f"for {days} days"
             what = f"control-plane logs: {', '.join(eks.logs)}"
-            note = f"by use: each GB ingested, and stored {kept}"
+            note = f"usage-based: per GB ingested, and stored {kept}"
             implied = "logs" not in eks.model_fields_set
             yield Line(part="eks", what=what, count=1, usd_per_hour=None, note=note, by_default=implied)
 
     def _network(self) -> Iterator[Line]:
         network = self._platform.network
         if network.flow_logs and network.existing is None:
-            note = "by use: each GB of flow logs ingested and stored"
+            note = "usage-based: per GB of flow logs ingested and stored"
             yield Line(part="network", what="VPC flow logs", count=1, usd_per_hour=None, note=note)
         if network.existing is not None:
             zones = len({subnet.availability_zone_id for subnet in network.existing.node_subnets})
@@ -187,9 +190,13 @@ class _Lines:
             implied = "nat" not in network.model_fields_set
             yield self._line("network", f"NAT gateways: {gateways}", "nat_gateway", gateways, by_default=implied)
             yield self._line(
-                "network", f"public addresses of NAT: {gateways}", "public_ipv4", gateways, by_default=implied
+                "network",
+                f"public IPv4 addresses of NAT gateways: {gateways}",
+                "public_ipv4",
+                gateways,
+                by_default=implied,
             )
-            note = "by use: each GB through NAT"
+            note = "usage-based: per GB processed by NAT gateways"
             yield Line(part="network", what="NAT traffic", count=1, usd_per_hour=None, note=note, by_default=implied)
         wanted = list(network.interface_endpoints)
         if network.mode == "closed":
@@ -226,15 +233,15 @@ class _Lines:
                     part="addons", what=what, count=1, usd_per_hour=0.0, note=note, by_default=key not in written
                 )
                 continue
-            note = "by use: samples ingested, stored and queried in Managed Prometheus"
+            note = "usage-based: samples ingested, stored and queried in Amazon Managed Service for Prometheus"
             yield Line(part="addons", what="add-on observability", count=1, usd_per_hour=None, note=note)
             if settings.grafana.kind == "managed" and settings.grafana.workspace_id is None:
-                yield self._line("addons", "Managed Grafana: one editor at least", "grafana_editor", 1)
+                yield self._line("addons", "Managed Grafana: at least one editor", "grafana_editor", 1)
             if settings.alarms is not None and settings.alarms.topic_arn is None:
-                yield self._line("addons", "key of the notification topic", "kms_key", 1)
+                yield self._line("addons", "KMS key of the notification topic", "kms_key", 1)
 
 
-_USE_S3 = "by use: what is stored, and requests"
+_USE_S3 = "usage-based: storage and requests"
 
 
 def _times(price: float | None, count: float) -> float | None:

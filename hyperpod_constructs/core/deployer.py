@@ -1,9 +1,10 @@
-"""What the role that deploys may do: derived from the resource types of a deployment, so that it can't go stale.
+"""Least-privilege policies for the deployment role, derived from the resource types of a deployment.
 
-CDK deploys with the CloudFormation execution role of its bootstrap, which is an administrator unless told otherwise:
-`cdk bootstrap --cloudformation-execution-policies ARN,...` takes the policies that this module makes.
+CDK deploys with the CloudFormation execution role of its bootstrap stack, which has AdministratorAccess by default:
+`cdk bootstrap --cloudformation-execution-policies ARN,...` uses the policies that this module creates instead.
 
-    $ python -m hyperpod_constructs.core.deployer cdk.out --permissions-boundary arn:aws:iam::111122223333:policy/Boundary
+    $ python -m hyperpod_constructs.core.deployer cdk.out --permissions-boundary
+arn:aws:iam::111122223333:policy/Boundary
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from .catalog._files import DATA, dumps, load
 
 MANAGED_POLICY_CHARACTERS = 6144
-"""The longest managed policy that IAM takes, without white space."""
+"""Maximum length of a managed policy in characters, without white space."""
 _INVOKE = "lambda:InvokeFunction"
 _PASS_ROLE = "iam:PassRole"
 _LINKED_ROLE = "iam:CreateServiceLinkedRole"
@@ -31,20 +32,20 @@ _LIMITED = ("AttachRolePolicy", "CreateRole", "DeleteRolePolicy", "DetachRolePol
 _BOUNDARY_ACTIONS = frozenset(f"iam:{name}" for name in (*_LIMITED, "PutRolePolicy"))
 """Actions that IAM checks against the boundary of the role (condition key iam:PermissionsBoundary)."""
 DROPPED: Mapping[str, str] = {
-    "iam:AddRoleToInstanceProfile": "no example makes instance profiles",
-    "iam:CreateInstanceProfile": "no example makes instance profiles",
+    "iam:AddRoleToInstanceProfile": "no example creates instance profiles",
+    "iam:CreateInstanceProfile": "no example creates instance profiles",
     "iam:DeleteGroupPolicy": "policies are attached to roles only",
-    "iam:DeleteInstanceProfile": "no example makes instance profiles",
-    "iam:DeleteRolePermissionsBoundary": "a role without its boundary may do anything",
+    "iam:DeleteInstanceProfile": "no example creates instance profiles",
+    "iam:DeleteRolePermissionsBoundary": "a role without its boundary would be unrestricted",
     "iam:DeleteUserPolicy": "policies are attached to roles only",
     "iam:GetGroupPolicy": "policies are attached to roles only",
     "iam:GetUserPolicy": "policies are attached to roles only",
     "iam:PutGroupPolicy": "policies are attached to roles only",
     "iam:PutUserPolicy": "policies are attached to roles only",
-    "iam:RemoveRoleFromInstanceProfile": "no example makes instance profiles",
-    "iam:TagInstanceProfile": "no example makes instance profiles",
+    "iam:RemoveRoleFromInstanceProfile": "no example creates instance profiles",
+    "iam:TagInstanceProfile": "no example creates instance profiles",
 }
-"""Actions that CloudFormation's schemas list and that these policies leave out, with the reason."""
+"""Actions in CloudFormation's schemas that these policies omit, with the reason."""
 
 
 def resource_types(assembly: Path) -> set[str]:
@@ -54,10 +55,10 @@ def resource_types(assembly: Path) -> set[str]:
 
 
 def actions_of(types: Iterable[str]) -> set[str]:
-    """The actions that CloudFormation needs to create, read, update and delete resources of these types.
+    """The actions that CloudFormation requires to create, read, update and delete resources of these types.
 
-    Custom resources need their functions invoked; what the functions do, their own roles allow. Types that the table does
-    not know are left out: see `unknown_types`.
+    For custom resources, these invoke their functions; the functions have their own roles. Types that are not in the
+    table are skipped: see `unknown_types`.
 
     >>> sorted(actions_of(["AWS::EC2::VPCCidrBlock", "Custom::HyperPodComputeQuota"]))[:2]
     ['ec2:AllocateIpamPoolCidr', 'ec2:AssociateVpcCidrBlock']
@@ -70,7 +71,7 @@ def actions_of(types: Iterable[str]) -> set[str]:
 
 
 def unknown_types(types: Iterable[str]) -> set[str]:
-    """The types that the table does not know.
+    """The types that are not in the table.
 
     >>> unknown_types(["AWS::EC2::VPC", "AWS::Made::Up", "Custom::Mine"])
     {'AWS::Made::Up'}
@@ -81,12 +82,12 @@ def unknown_types(types: Iterable[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class Named:
-    """Names of an assembly that do not begin with a stack's name, by service; a final `*` stands for what is made up.
+    """Names of an assembly that do not begin with a stack's name, by service; a final `*` matches a generated suffix.
 
     Attributes:
-        eks_clusters: names of EKS clusters, made or existing.
-        log_groups: names of log groups that templates name.
-        state_machines: names of state machines, which CloudFormation makes of the logical id.
+        eks_clusters: names of EKS clusters, new or existing.
+        log_groups: names of log groups that are set in templates.
+        state_machines: names of state machines, which CloudFormation generates from the logical id.
     """
 
     eks_clusters: tuple[str, ...] = ()
@@ -97,11 +98,13 @@ class Named:
 _CLUSTER_OF = {"AWS::EKS::Cluster": "Name"}
 _OF_CLUSTER = ("AWS::EKS::AccessEntry", "AWS::EKS::Addon", "AWS::EKS::PodIdentityAssociation")
 _LOGICAL_ID_CHARACTERS = 24
-"""Of a logical id in a state machine's name; it may be shortened to fit 80 characters."""
+"""Length of the part of a state machine's name from its logical id, which CloudFormation may shorten to 80
+characters.
+"""
 
 
 def names_of(assembly: Path) -> Named:
-    """What the names of an assembly's EKS clusters, log groups and state machines are, see `Named`."""
+    """The names of an assembly's EKS clusters, log groups and state machines, see `Named`."""
     clusters: dict[str, None] = {}
     groups: dict[str, None] = {}
     machines: dict[str, None] = {}
@@ -119,7 +122,7 @@ def names_of(assembly: Path) -> Named:
 
 
 def _beginning(name: Any) -> str:
-    """A name, or what of it is known before the deployment."""
+    """A name, or its part that is known before the deployment."""
     if isinstance(name, str):
         return name
     first = name["Fn::Join"][1][0] if "Fn::Join" in name else ""
@@ -127,9 +130,10 @@ def _beginning(name: Any) -> str:
 
 
 def name_prefixes(assembly: Path) -> list[str]:
-    """What the names of roles, functions and buckets of an assembly begin with.
+    """Prefixes of the names of an assembly's roles, functions and buckets.
 
-    CloudFormation makes names of the stack's name; names of the templates' own count up to their first reference.
+    CloudFormation generates names from the stack's name; names that are set in templates count up to their first
+    reference.
     """
     found: dict[str, None] = {}
     for file in sorted(assembly.rglob("manifest.json")):
@@ -164,7 +168,7 @@ _ANY_NAME = frozenset(
 def _held_by_name(
     actions: set[str], prefixes: list[str], named: Named, partition: str
 ) -> Iterable[tuple[list[str], list[str]]]:
-    """Actions of services whose resources are held to names, with those resources."""
+    """Actions of services whose resources are restricted by name, with those resources."""
     of = {
         service: sorted(action for action in actions - _ANY_NAME if action.startswith(f"{service}:"))
         for service in _BY_NAME
@@ -192,23 +196,23 @@ def deployer_policies(
 ) -> list[dict[str, Any]]:
     """Policy documents for a deployment of these types, each short enough for a managed policy.
 
-    Roles are made, changed and passed only if their names begin with a prefix, and only with the permissions boundary;
-    nothing is attached to users and groups. Functions, buckets, EKS clusters, log groups and state machines are held to the
-    prefixes as well, the last three also to the names in `named`.
+    Roles can be created, changed and passed only if their names begin with a prefix, and only with the permissions
+    boundary; policies cannot be attached to users or groups. Functions, buckets, EKS clusters, log groups and state
+    machines are restricted to the prefixes too, the last three also to the names in `named`.
 
     Args:
         types: resource types of the deployment.
-        name_prefixes: what names of roles, functions and buckets begin with, such as `research-`.
+        name_prefixes: prefixes of the names of roles, functions and buckets, such as `research-`.
         permissions_boundary_arn: the boundary that each role must have; `permissions_boundary_arn` of the platform.
         partition: AWS partition.
         named: names that do not begin with a prefix, see `names_of`.
 
     Raises:
-        ValueError: no prefix is given, or one that holds a wildcard.
+        ValueError: there is no prefix, or one contains a wildcard.
     """
     prefixes = list(name_prefixes)
     if not prefixes or any(not prefix or "*" in prefix for prefix in prefixes):
-        raise ValueError(f"name prefixes must be given, without wildcards: {prefixes}")
+        raise ValueError(f"name prefixes are required and must not contain wildcards: {prefixes}")
     actions = actions_of(types) - DROPPED.keys()
     roles = [f"arn:{partition}:iam::*:role/{prefix}*" for prefix in prefixes]
     boundary = {"StringEquals": {"iam:PermissionsBoundary": permissions_boundary_arn}}
@@ -261,7 +265,7 @@ def deployer_policies(
 def derive(types: Iterable[str]) -> dict[str, list[str]]:
     """The table for these types, from CloudFormation's schemas in cfn-lint (a development requirement).
 
-    Types whose schema names no permissions keep what the table says of them.
+    Types whose schema lists no permissions keep their entries in the table.
     """
     import cfnlint
 
@@ -291,14 +295,16 @@ def _length(statements: list[dict[str, Any]]) -> int:
 
 
 def main() -> None:
-    """Print the policies for an assembly, or rewrite the table for its types."""
+    """Prints the policies for an assembly, or rewrites the table for its types."""
     parser = argparse.ArgumentParser(prog="python -m hyperpod_constructs.core.deployer", description=__doc__)
     parser.add_argument("assembly", type=Path, nargs="+", help="folders of synthesized apps")
-    parser.add_argument("--permissions-boundary", metavar="ARN", help="boundary that each role must have")
+    parser.add_argument("--permissions-boundary", metavar="ARN", help="permissions boundary that each role must have")
     parser.add_argument(
-        "--name-prefix", action="append", help="what names begin with; repeat (default: what the assembly says)"
+        "--name-prefix",
+        action="append",
+        help="prefix of resource names; repeat for several (default: from the assembly)",
     )
-    parser.add_argument("--refresh", action="store_true", help="derive the table anew for the types in them")
+    parser.add_argument("--refresh", action="store_true", help="derive the table again for the types in the folders")
     arguments = parser.parse_args()
     types = {type_ for assembly in arguments.assembly for type_ in resource_types(assembly)}
     if arguments.refresh:
@@ -308,9 +314,11 @@ def main() -> None:
         return
     if unknown := unknown_types(types):
         listed = ", ".join(sorted(unknown))
-        parser.error(f"no permissions are known for {listed}; add them with --refresh, which needs cfn-lint")
+        parser.error(f"no permissions are known for {listed}; add them with --refresh, which requires cfn-lint")
     if not arguments.permissions_boundary:
-        parser.error("--permissions-boundary is missing: without one the deployer can make itself an administrator")
+        parser.error(
+            "--permissions-boundary is required: without it, the deployment role can grant itself administrator access"
+        )
     prefixes = arguments.name_prefix or [prefix for folder in arguments.assembly for prefix in name_prefixes(folder)]
     partition = arguments.permissions_boundary.split(":")[1]
     names = [names_of(folder) for folder in arguments.assembly]

@@ -1,7 +1,7 @@
-"""Strict YAML: the core schema of YAML 1.2, with the place of every value and every problem as a finding.
+"""Strict YAML: the core schema of YAML 1.2, with the position of every value; every problem is a finding.
 
-`yes`, `no`, `on` and `off` stay text, `012` is twelve, and a repeated key is an error instead of the last one winning.
-A document is read from events, without recursion and within limits, so that no file can crash or stall us.
+`yes`, `no`, `on` and `off` are text, `012` is 12, and a repeated key is an error instead of the last value being used.
+A document is parsed from events, without recursion and within limits, so that no file can crash or block the process.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import yaml
 from .findings import Finding, Severity
 
 LARGEST_FILE = 2**20
-"""Bytes of the largest file that is read."""
+"""Maximum size of a file in bytes."""
 DEEPEST = 50
 """Levels of nesting."""
 MAX_VALUES = 100_000
-"""Values of a document with its aliases expanded."""
+"""Maximum number of values in a document with its aliases expanded."""
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -37,7 +37,7 @@ _PLAIN_PART = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a file, both numbers from 1."""
+    """A position in a file; line and column start at 1."""
 
     line: int
     column: int
@@ -45,22 +45,22 @@ class Mark:
 
 @dataclass(slots=True)
 class Document:
-    """A YAML document: plain data, where each value stands, and how numbers were written."""
+    """A YAML document: plain data, the position of each value, and how numbers were written."""
 
     file: str | None
     value: Any = None
     marks: dict[str, Mark] = field(default_factory=dict)
-    """Path to the place of the value, or of its key where the value is a block."""
+    """Path to the position of the value, or of its key if the value is a block."""
     keys: dict[str, Mark] = field(default_factory=dict)
-    """Path to the place of its key."""
+    """Path to the position of its key."""
     written: dict[str, str] = field(default_factory=dict)
-    """Path to the text of a number, boolean or null as it stands in the file (`1.30`, which is read as 1.3)."""
+    """Path to the text of a number, boolean or null as written in the file (`1.30`, which is read as 1.3)."""
     findings: list[Finding] = field(default_factory=list)
     start: Mark | None = None
-    """Where the document begins in its file."""
+    """Position at which the document begins in its file."""
 
     def mark(self, path: str, *, key: bool = False) -> Mark | None:
-        """The place of a path, or of the nearest part around it that is in the file."""
+        """The position of a path, or of its nearest parent that is in the file."""
         while path:
             found = (self.keys.get(path) if key else None) or self.marks.get(path)
             if found is not None:
@@ -69,13 +69,13 @@ class Document:
         return self.marks.get("")
 
     def located(self, finding: Finding, *, path: str | None = None, key: bool = False) -> Finding:
-        """The finding with its place in this file."""
+        """The finding with its position in this file."""
         mark = self.mark(finding.path if path is None else path, key=key)
         return finding.located(file=self.file, line=mark.line if mark else None, column=mark.column if mark else None)
 
 
 def join(path: str, part: str | int) -> str:
-    """The path of a member. Keys that are no plain word are quoted.
+    """The path of a member. Keys that are not plain words are quoted.
 
     >>> join("cluster.instance_groups", 1), join("labels", "example.com/team"), join("", "name")
     ('cluster.instance_groups[1]', 'labels["example.com/team"]', 'name')
@@ -89,7 +89,7 @@ def join(path: str, part: str | int) -> str:
 
 
 def parent(path: str) -> str:
-    """The path around a path.
+    """The parent of a path.
 
     >>> parent("cluster.instance_groups[1].name"), parent("cluster.instance_groups[1]"), parent('labels["a.b/c"]')
     ('cluster.instance_groups[1]', 'cluster.instance_groups', 'labels')
@@ -102,7 +102,7 @@ def parent(path: str) -> str:
 
 
 def within(path: str, around: str) -> bool:
-    """Whether a path is another one or inside it; everything is inside the empty path.
+    """Whether a path is equal to another one or inside it; everything is inside the empty path.
 
     >>> within("eks.logs[0]", "eks.logs"), within("eks.logs_too", "eks.logs"), within("eks", "")
     (True, False, True)
@@ -111,27 +111,27 @@ def within(path: str, around: str) -> bool:
 
 
 def read(path: Path) -> Document:
-    """The document in a file; what cannot be read becomes a finding of the document, never an exception."""
+    """Reads the document in a file; problems become findings of the document, never exceptions."""
     document, text = _text(Document(file=str(path)), path)
     return document if text is None else _parsed(document, text)
 
 
 def _text(document: Document, path: Path) -> tuple[Document, str | None]:
-    """The text of a file; None where it cannot be read, which the document says."""
+    """The text of a file; None if it cannot be read, which is reported in the document."""
     try:
-        if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for without end
+        if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):  # reading a pipe could block indefinitely
             cure = "save it as a file first"
             return _refused(document, "HP002", "is not a regular file but a pipe or device", cure), None
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        return _refused(document, "HP002", "there is no such file", "check the path"), None
+        return _refused(document, "HP002", "file not found", "check the path"), None
     except IsADirectoryError:
-        return _refused(document, "HP002", "is a directory, not a file", "name the file in it"), None
-    except (OSError, ValueError) as problem:  # ValueError: a NUL character in the path
+        return _refused(document, "HP002", "is a directory, not a file", "specify a file in it"), None
+    except (OSError, ValueError) as problem:  # ValueError: the path contains a NUL character
         reason = getattr(problem, "strerror", None) or str(problem)
         loop = getattr(problem, "errno", None) == errno.ELOOP
-        cure = "name the file itself" if loop else "make the file readable"
+        cure = "specify the file itself" if loop else "make the file readable"
         return _refused(document, "HP002", f"cannot be read: {reason}", cure), None
     if len(content) > LARGEST_FILE:
         return _refused(document, "HP004", f"is larger than {LARGEST_FILE:,} bytes", "split it into several"), None
@@ -146,7 +146,7 @@ def _text(document: Document, path: Path) -> tuple[Document, str | None]:
 
 
 def parse(text: str, *, file: str | None = None) -> Document:
-    r"""The document in a text.
+    r"""Parses the document in a text.
 
     >>> document = parse("name: research\nversion: 1.30\nlogs: [yes]\n")
     >>> document.value, document.written["version"], document.marks["version"]
@@ -156,13 +156,13 @@ def parse(text: str, *, file: str | None = None) -> Document:
 
 
 def read_all(path: Path) -> list[Document]:
-    """The documents of a file, which `---` separates; empty ones are left out, but one remains."""
+    """Reads the documents of a file, separated by `---`; empty ones are skipped, but at least one is returned."""
     document, text = _text(Document(file=str(path)), path)
     return [document] if text is None else _documents(text, document.file)
 
 
 def parse_all(text: str, *, file: str | None = None) -> list[Document]:
-    r"""The documents of a text, which `---` separates; empty ones are left out, but one remains.
+    r"""Parses the documents of a text, separated by `---`; empty ones are skipped, but at least one is returned.
 
     >>> [document.value for document in parse_all("a: 1\n---\nb: 2\n---\n")]
     [{'a': 1}, {'b': 2}]
@@ -185,12 +185,12 @@ def _parsed(document: Document, text: str) -> Document:
     found = _documents(text, document.file)
     if len(found) > 1:
         cure = "keep one document per file: remove everything after `---`"
-        return _refused(document, "HP006", "holds more than one YAML document", cure, found[1].start)
+        return _refused(document, "HP006", "contains more than one YAML document", cure, found[1].start)
     return found[0]
 
 
 def _documents(text: str, file: str | None) -> list[Document]:
-    """The documents of a text; one that cannot be read is the last."""
+    """The documents of a text; parsing stops after one that cannot be read."""
     found: list[Document] = []
     events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     while True:
@@ -213,16 +213,16 @@ def _next(events: Iterator[Any], document: Document) -> Document | None:
     except yaml.MarkedYAMLError as problem:
         place = problem.problem_mark or problem.context_mark
         reason = ", ".join(part for part in (problem.context, problem.problem) if part)
-        cure = "look for a tab, or a missing quote, bracket, colon or space, here or in the lines above"
+        cure = "check for a tab, or a missing quote, bracket, colon or space, here or in the lines above"
         return _refused(document, "HP001", f"is not valid YAML: {reason}", cure, _mark(place) if place else None)
     except (yaml.YAMLError, UnicodeEncodeError) as problem:
         reason = " ".join(str(problem).split())
-        return _refused(document, "HP001", f"is not valid YAML: {reason}", "remove characters that are not text")
+        return _refused(document, "HP001", f"is not valid YAML: {reason}", "remove control characters")
     return document
 
 
 class _Stop(Exception):
-    """The rest of the document cannot be used."""
+    """The rest of the document cannot be parsed."""
 
     def __init__(self, rule: str, message: str, cure: str, mark: Mark) -> None:
         self.rule, self.message, self.cure, self.mark = rule, message, cure, mark
@@ -231,20 +231,20 @@ class _Stop(Exception):
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or a sequence that is being read."""
+    """A mapping or a sequence that is being parsed."""
 
     value: Any
     path: str
     anchor: str | None
     before: int
-    """How many values were read when it began."""
+    """Number of values that were read before it began."""
     key: str | None = None
     key_mark: Mark | None = None
     merges: list[Any] = field(default_factory=list)
 
 
 class _Builder:
-    """Plain data from YAML events."""
+    """Builds plain data from YAML events."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -253,7 +253,7 @@ class _Builder:
         self.count = 0
 
     def build(self, events: Iterator[Any]) -> bool:
-        """Read one document; whether there was one."""
+        """Reads one document; returns whether there was one."""
         for event in events:
             kind = type(event)
             if kind is yaml.ScalarEvent:
@@ -290,8 +290,8 @@ class _Builder:
         path = join(top.path, key)
         if key in top.value and key != "<<":
             earlier = self.document.keys[path]
-            message = f"the key {key!r} is given twice, first in line {earlier.line}"
-            self.document.findings.append(_problem(self.document, "HP005", path, message, "keep one of the two", mark))
+            message = f"duplicate key {key!r}, first defined in line {earlier.line}"
+            self.document.findings.append(_problem(self.document, "HP005", path, message, "remove one of them", mark))
         self.document.keys[path] = mark
 
     def _begin(self, event: Any, value: Any) -> None:
@@ -299,7 +299,7 @@ class _Builder:
         if event.tag is not None and event.tag not in (f"{_TAG}map", f"{_TAG}seq"):
             raise _unsupported_tag(event.tag, mark)
         if self.open and isinstance(self.open[-1].value, dict) and self.open[-1].key is None:
-            raise _Stop("HP006", "a key must be plain text, not a list or a mapping", "write a word as key", mark)
+            raise _Stop("HP006", "a key must be plain text, not a list or a mapping", "use plain text as the key", mark)
         if len(self.open) >= DEEPEST:
             raise _Stop("HP004", f"is nested deeper than {DEEPEST} levels", "reduce the nesting", mark)
         before = self.count
@@ -337,12 +337,12 @@ class _Builder:
             top.value.append(value)
             return
         if top.key is None:
-            raise _Stop("HP006", "a key must be plain text, not an alias", "write the key out", mark)
+            raise _Stop("HP006", "a key must be plain text, not an alias", "write the key in full", mark)
         key, top.key, top.key_mark = top.key, None, None
         if key == "<<":
             merged = value if isinstance(value, list) else [value]
             if not all(isinstance(item, dict) for item in merged):
-                raise _Stop("HP006", "`<<` merges mappings only", "name a mapping: `<<: *name`", mark)
+                raise _Stop("HP006", "`<<` can merge mappings only", "refer to a mapping: `<<: *name`", mark)
             top.merges.extend(merged)
             return
         top.value[key] = value
@@ -356,7 +356,7 @@ class _Builder:
     def _count(self, values: int, mark: Mark) -> None:
         self.count += values
         if self.count > MAX_VALUES:
-            message = f"holds more than {MAX_VALUES:,} values, aliases expanded"
+            message = f"contains more than {MAX_VALUES:,} values with aliases expanded"
             raise _Stop("HP004", message, "use fewer aliases, or split the file", mark)
 
 
@@ -384,7 +384,7 @@ def _value(event: Any, mark: Mark) -> Any:
 
 
 def plain(text: str) -> Any:
-    """The value of a plain (unquoted) scalar by YAML 1.2's core schema.
+    """The value of a plain (unquoted) scalar in YAML 1.2's core schema.
 
     >>> plain("yes"), plain("true"), plain("012"), plain("1.30"), plain("0x1F"), plain("~"), plain("1:30")
     ('yes', True, 12, 1.3, 31, None, '1:30')

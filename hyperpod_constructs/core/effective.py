@@ -1,4 +1,4 @@
-"""The effective config: what a platform gets where its config says nothing, before anything is made of it."""
+"""The effective config: the values that apply where a config sets none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .spec.platform import Platform
 
 
 def effective(platform: Platform) -> dict[str, Any]:
-    """Subnets with their ranges, chosen versions, roles, groups, add-ons and storage, as plain data.
+    """Subnets with their CIDRs, selected versions, roles, groups, add-ons and storage, as plain data.
 
     >>> from hyperpod_constructs.core.spec import Platform
     >>> network = {"availability_zone_ids": ["usw2-az1", "usw2-az2"]}
@@ -26,7 +26,7 @@ def effective(platform: Platform) -> dict[str, Any]:
     return {
         "name": platform.name,
         "region": platform.region,
-        "account": platform.account or "that of the credentials",
+        "account": platform.account or "account of the credentials",
         "network": _network(platform),
         "eks": _eks(platform),
         "cluster": _cluster(platform),
@@ -140,7 +140,7 @@ def _chart(platform: Platform) -> dict[str, Any]:
 
 
 def _source(chart: ChartSource | None) -> str:
-    """Where a chart comes from, in words that identify it."""
+    """The source of a chart, as text."""
     source = chart or pinned_chart()
     if isinstance(source, FolderChart):
         return f"folder {source.path}"

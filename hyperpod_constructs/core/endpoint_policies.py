@@ -1,4 +1,4 @@
-"""Policies of VPC endpoints in closed networks: who may use them, and for whose resources."""
+"""Policies of VPC endpoints in closed networks: allowed principals and resources."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def endpoint_policy(
     image_accounts: Sequence[str] | None = None,
     plain_region: str | None = None,
 ) -> dict[str, Any]:
-    """The policy of one endpoint: own principals and own resources, and what AWS's own resources are read for.
+    """The policy of one endpoint: your own principals and resources, and read access to AWS's own resources.
 
-    A request with the credentials of another account is refused, and so is one for a resource of another account: neither
-    a key that somebody brings along nor an open bucket elsewhere is a way out.
+    Requests with the credentials of another account are denied, and so are requests for resources of another account.
+    This prevents data exfiltration with foreign credentials or to a public bucket of another account.
 
     Args:
         service: such as `s3` or `ecr.api`.
         account: account of the platform.
         partition: AWS partition.
         region: region of the endpoint.
-        accounts: further accounts whose principals and resources may take part.
-        organization_id: organization whose accounts may take part.
-        image_accounts: accounts whose images may be pulled besides; None for any account.
-        plain_region: the region without hyphens, where functions respond to CloudFormation through the endpoint of S3: the
-            name of the bucket has it so.
+        accounts: additional accounts whose principals and resources are allowed.
+        organization_id: organization whose accounts are allowed.
+        image_accounts: additional accounts whose images can be pulled; None for any account.
+        plain_region: the region without hyphens, as in the name of the bucket through which functions respond to
+            CloudFormation (S3 endpoint).
 
     >>> policy = endpoint_policy("logs", account="111122223333", region="us-west-2")
     >>> policy["Statement"][0]["Condition"]["StringEquals"]
@@ -44,7 +44,7 @@ def endpoint_policy(
         _allow(
             "OwnAccounts",
             StringEquals={"aws:PrincipalAccount": account_ids},
-            # a few actions have no resource account in their context
+            # a few actions do not have a resource account in their request context
             StringEqualsIfExists={"aws:ResourceAccount": account_ids},
         ),
         _allow("ServicesOfAws", Bool={"aws:PrincipalIsAWSService": "true"}),
@@ -72,17 +72,17 @@ def endpoint_policy(
             resource.format(partition=partition, plain_region=plain_region) for resource in response["resources"]
         ]
         statements.append(_allow("RespondToCloudFormation", response["actions"], resources))
-    if service == "sts":  # nobody signs a request with a web identity
+    if service == "sts":  # requests with a web identity are not signed
         roles = [f"arn:{partition}:iam::{account_id}:role/*" for account_id in account_ids]
         statements.append(_allow("WebIdentities", ["sts:AssumeRoleWithWebIdentity"], roles))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
 def published_image_accounts(region: str | None) -> list[str]:
-    """Accounts in which AWS keeps images, as its documentation and the dependency chart publish them.
+    """Accounts in which AWS hosts images, as published in its documentation and the dependency chart.
 
-    Those of the EKS add-ons, the health monitoring agent, the inference operator and the GPU operator; of every region where
-    the region is not known.
+    Those of the EKS add-ons, the health monitoring agent, the inference operator and the GPU operator; of every region
+    if the region is unknown.
 
     >>> published_image_accounts("us-west-2")
     ['602401143452', '905418368575', '861276088053', '586794468202']
@@ -111,7 +111,7 @@ def _allow(
 
 
 def endpoints_without_policy(templates: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """VPC endpoints that anybody may use for anything, as `Stack.LogicalId`: those without a policy, or with an open one.
+    """VPC endpoints without a policy or with an unrestricted one, as `Stack.LogicalId`.
 
     >>> open_one = {"Type": "AWS::EC2::VPCEndpoint", "Properties": {"ServiceName": "com.amazonaws.us-west-2.s3"}}
     >>> endpoints_without_policy({"Network": {"Resources": {"S3": open_one}}})

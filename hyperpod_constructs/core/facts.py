@@ -1,4 +1,4 @@
-"""Stated facts: read, compared with what they must say, and used over the catalog's in this process."""
+"""Stated facts: loads and validates them, and merges them over the catalog in this process."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .spec.facts import Facts, StatedInstanceType, StatedRegion
 
 
 class InvalidFacts(ValueError):
-    """Stated facts cannot be used; its text says which and why."""
+    """Raised if stated facts cannot be used; the text lists them with the reasons."""
 
 
 def use_facts(*facts: Facts) -> None:
-    """Use facts over those of the catalog, in this process, until the next call; without arguments the catalog alone.
+    """Merges facts over the catalog in this process, until the next call; without arguments, restores the catalog.
 
-    Call it at the beginning of a CDK app, before constructs are made. A config's `facts` are used when it is loaded.
+    Call it at the beginning of a CDK app, before constructs are created. A config's `facts` are used when it is loaded.
 
     Raises:
-        InvalidFacts: a stated instance type or region does not say enough, or a folder cannot be read.
+        InvalidFacts: a stated instance type or region is incomplete, or a folder cannot be read.
 
     >>> from hyperpod_constructs.core.catalog import instance_type
     >>> from hyperpod_constructs.core.spec import Facts, StatedInstanceType
@@ -37,7 +37,7 @@ def use_facts(*facts: Facts) -> None:
 
 
 def use_also(facts: Facts) -> None:
-    """Use facts beside those that are in use.
+    """Adds facts to those that are in use.
 
     Raises:
         InvalidFacts: as `use_facts`.
@@ -46,7 +46,7 @@ def use_also(facts: Facts) -> None:
 
 
 def problems_of(facts: Facts) -> Iterator[Problem]:
-    """What stops stated facts from being used: a folder that cannot be read, or an entry that does not say enough."""
+    """Problems that prevent the use of stated facts: a folder that cannot be read, or an incomplete entry."""
     try:
         kept = _read(facts.folder)
     except InvalidFacts as refused:
@@ -60,16 +60,16 @@ def problems_of(facts: Facts) -> Iterator[Problem]:
             near = suggest(stated.like, types)
             yield Problem(f"{path}.like", f"{stated.like!r} is not a known instance type", _meant(near))
         elif not name.startswith("ml.") or name.count(".") != 2:
-            yield Problem(path, f"{name!r} is not a valid instance type name, such as ml.p5.48xlarge")
+            yield Problem(path, f"{name!r} is not a valid instance type name; a valid example is ml.p5.48xlarge")
         elif name not in types and stated.like is None and (stated.vcpu is None or stated.memory_gib is None):
-            yield Problem(path, "a new instance type needs `like`, or `vcpu` and `memory_gib`")
+            yield Problem(path, "a new instance type requires `like`, or `vcpu` and `memory_gib`")
     for name, region in facts.regions.items():
         if name not in regions and region.zone_id_prefix is None:
-            yield Problem(join("facts.regions", name), "a new region needs `zone_id_prefix`")
+            yield Problem(join("facts.regions", name), "a new region requires `zone_id_prefix`")
 
 
 def _usable(facts: Iterable[Facts]) -> dict[str, Any]:
-    """Data files of the catalog with what is stated, to be merged over the shipped ones; later facts win."""
+    """Catalog data files with the stated facts, to merge over the packaged ones; later facts override earlier ones."""
     facts = list(facts)
     if problems := [problem for each in facts for problem in problems_of(each)]:
         raise InvalidFacts("; ".join(f"{problem.path}: {problem.message}" for problem in problems))
@@ -105,7 +105,7 @@ def _entry(stated: StatedInstanceType | StatedRegion, known: Any, others: Mappin
     else:
         if stated.like is not None:
             base = dict(others[stated.like])
-        # an offer is never assumed: that of another type says nothing about this one
+        # availability in a region is not inferred from another type
         base["regions"] = known["regions"] if known else []
     doubts = {**base.get("uncertain", {}), **dict.fromkeys(given, f"stated by the user: {stated.note}")}
     return {**base, **given, "uncertain": doubts, "stated": stated.note}
@@ -123,7 +123,8 @@ def _read(folder: str | None) -> dict[str, Any]:
     found = sorted(Path(folder).glob("*.json")) if Path(folder).is_dir() else []
     if not found:
         raise InvalidFacts(
-            f"no facts in the folder {folder}; `hyperpod catalog refresh --into {quote(folder)}` writes them"
+            f"no facts in the folder {quote(folder)}; create them with `hyperpod catalog refresh --into "
+            f"{quote(folder)}`"
         )
     read: dict[str, Any] = {}
     for file in found:

@@ -1,8 +1,8 @@
-"""What a check reports: one finding per problem, written for the person at the keyboard.
+"""Findings: one per problem.
 
-A finding says where (config path, with file, line and column when it came from YAML), what is wrong with the actual
-value, what would happen, how to mend it, and where the rule comes from. Validation, pre-flight, synth and the constructs
-all report findings; there is no other kind of user error in this project.
+A finding has a location (config path, with file, line and column if it was read from YAML), the problem with the actual
+value, its impact, how to fix it, and the source of the rule. Validation, preflight, synth and the constructs all report
+findings; there is no other type of user error in this project.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from typing import Any
 
 
 class Severity(StrEnum):
-    """How sure the harm is. ERROR: certainly refused or broken. WARNING: it will hurt. NOTE: good to know."""
+    """The certainty of a problem.
+
+    ERROR: certainly rejected or broken. WARNING: likely a problem. NOTE: information.
+    """
 
     ERROR = "error"
     WARNING = "warning"
@@ -26,47 +29,47 @@ _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One problem found.
+    """One problem.
 
     >>> f = Finding(rule="HP301", severity=Severity.ERROR, path="cluster.instance_groups[0].instance_type",
-    ...             message="'ml.p5.48xlage' is no HyperPod instance type", consequence="CreateCluster refuses it.",
+    ...             message="'ml.p5.48xlage' is not a HyperPod instance type", consequence="CreateCluster rejects it.",
     ...             cure="did you mean 'ml.p5.48xlarge'?")
     >>> print(f)
-    error HP301 cluster.instance_groups[0].instance_type: 'ml.p5.48xlage' is no HyperPod instance type
-      impact: CreateCluster refuses it.
+    error HP301 cluster.instance_groups[0].instance_type: 'ml.p5.48xlage' is not a HyperPod instance type
+      impact: CreateCluster rejects it.
       fix: did you mean 'ml.p5.48xlarge'?
     """
 
     rule: str
-    """Stable id of the rule, such as `HP301`; `hyperpod explain HP301` prints it."""
+    """Stable ID of the rule, such as `HP301`; `hyperpod explain HP301` prints its documentation."""
     severity: Severity
     path: str
-    """Place in the config, such as `cluster.instance_groups[1].availability_zone_id`."""
+    """Path in the config, such as `cluster.instance_groups[1].availability_zone_id`."""
     message: str
-    """What is wrong, with the actual values."""
+    """The problem, with the actual values."""
     consequence: str = ""
-    """What would happen at deploy or run time."""
+    """What happens otherwise, at deploy time or run time."""
     cure: str = ""
-    """What to change."""
+    """How to fix it."""
     source: str = ""
-    """Where the rule comes from."""
+    """Source of the rule."""
     file: str | None = None
     line: int | None = None
     """1-based line in `file`."""
     column: int | None = None
     """1-based column in `file`."""
     acknowledged: str | None = None
-    """The reason given in the config for accepting this finding."""
+    """The reason in the config for acknowledging this finding."""
 
     @property
     def place(self) -> str:
-        """`file:line:column` when the finding came from a file, else an empty text."""
+        """`file:line:column` if the finding is about a file, otherwise an empty string."""
         if self.file is None:
             return ""
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
 
     def located(self, *, file: str | None, line: int | None, column: int | None) -> Finding:
-        """The same finding with its place in a file."""
+        """The same finding with its position in a file."""
         return replace(self, file=file, line=line, column=column)
 
     def as_dict(self) -> dict[str, Any]:
@@ -87,7 +90,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a rule found. Texts that are left out are those of the rule."""
+    """The result of a rule. Omitted texts default to those of the rule."""
 
     path: str
     message: str
@@ -97,7 +100,7 @@ class Problem:
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
-    """Errors first, then warnings, then notes; inside a severity by place. Acknowledged ones last."""
+    """Errors first, then warnings, then notes; by location within a severity. Acknowledged findings are last."""
     return sorted(
         findings,
         key=lambda f: (f.acknowledged is not None, _ORDER[f.severity], f.file or "", f.line or 0, f.path, f.rule),
@@ -105,7 +108,7 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that stop a synth."""
+    """The findings that prevent a synth."""
     return [f for f in findings if f.severity is Severity.ERROR and f.acknowledged is None]
 
 
@@ -129,7 +132,7 @@ def summary(findings: Sequence[Finding]) -> str:
 
 
 class InvalidSpec(ValueError):
-    """Raised where a spec is used although it has errors; its text is the findings."""
+    """Raised if a spec with errors is used; its text lists the findings."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = ordered(findings)

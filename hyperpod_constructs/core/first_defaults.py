@@ -1,7 +1,8 @@
-"""The defaults of version 0.1.0, which a config file keeps unless it sets `defaults: 2`.
+"""The defaults of version 0.1.0, which apply to a config file unless it sets `defaults: 2`.
 
-AWS changes neither the name nor the execution roles of a cluster that exists, and Karpenter drains the nodes of a NodePool
-that is deleted. A new default for one of these settings would break the first deployment after an upgrade of this library.
+AWS cannot change the name or the execution roles of an existing cluster, and Karpenter drains the nodes of a NodePool
+that is deleted. A new default for one of these settings would break the first deployment after an upgrade of this
+library.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from typing import Any
 
 
 def completed(content: dict[str, Any]) -> dict[str, Any]:
-    """The content of a config file, with the defaults of version 0.1.0 filled in unless it sets `defaults: 2`.
+    """The content of a config file, completed with the defaults of version 0.1.0 unless it sets `defaults: 2`.
 
-    Settings that the file has stay as they are, and so does everything that does not have the expected shape.
+    Settings in the file are not changed, and neither is anything with an invalid structure.
 
     >>> completed({"cluster": {"execution_roles": "per-group"}})["cluster"]
     {'execution_roles': 'per-group', 'cluster_name': None}

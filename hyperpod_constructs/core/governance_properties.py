@@ -1,7 +1,7 @@
-"""From the governance spec to what creates it: plain data, no CDK.
+"""From the governance spec to resource properties: plain data, no CDK.
 
-The properties of CloudFormation's types and the members of the service's create requests have the same names and shapes,
-so one function serves both ways, and both make the same thing.
+The properties of CloudFormation's types and the members of the service's create requests have the same names and
+structure, so one function serves both.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The Kubernetes objects that hold a team's pods inside its namespace, and the same limits for a job before it is sent.
+"""The Kubernetes objects that isolate a team's pods in its namespace, and the same limits for validating a job.
 
-Each limit is one CEL expression of a ValidatingAdmissionPolicy. Pod Security alone does not fit: its baseline refuses every
-host path and IPC_LOCK, and knows neither nodes, tolerations nor service accounts.
+Each limit is one CEL expression of a ValidatingAdmissionPolicy. Pod Security alone is not sufficient: its baseline
+denies every host path and IPC_LOCK, and does not cover nodes, tolerations or service accounts.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _ADMISSION = "admissionregistration.k8s.io/v1"
 
 
 def baseline(part: str) -> list[str]:
-    """What the Pod Security baseline allows: `capabilities`, `sysctls`, `selinux_types`, `volumes` and the like."""
+    """What the Pod Security baseline allows: `capabilities`, `sysctls`, `selinux_types`, `volumes` and others."""
     found: list[str] = load("pod_security")[part]
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class SystemNodes:
-    """The nodes that carry operators and add-ons: their instance types and their group."""
+    """The nodes that run operators and add-ons: their instance types and their group."""
 
     types: tuple[str, ...]
     group: str
 
 
 def system_nodes(cluster: Cluster | None) -> SystemNodes | None:
-    """The nodes that teams are kept off; None where the cluster has no other group for them.
+    """The nodes that teams cannot use; None if the cluster has no other group.
 
     >>> from .spec import InstanceGroup
     >>> system = InstanceGroup(name="system", instance_type="ml.m5.4xlarge", count=2)
@@ -50,7 +50,7 @@ def system_nodes(cluster: Cluster | None) -> SystemNodes | None:
 
 
 def tolerated(team: Team, cluster: Cluster | None) -> tuple[str, ...]:
-    """Taint keys that the team's pods may tolerate: of its accelerators, of its groups, and those of its isolation."""
+    """Taint keys that the team's pods can tolerate: those of its accelerators, groups and isolation settings."""
     types = {resource.instance_type for resource in team.quota}
     team_groups = [g for g in (cluster.instance_groups if cluster else ()) if types.intersection(g.types)]
     keys = [taint.key for group in team_groups for taint in group.taints]
@@ -58,13 +58,13 @@ def tolerated(team: Team, cluster: Cluster | None) -> tuple[str, ...]:
 
 
 def _devices() -> list[str]:
-    """Resources of accelerators and EFA: the API server may tolerate taints of these names for pods that request them."""
+    """Resources of accelerators and EFA; the API server can add tolerations with these names to pods."""
     names = load("instance_types")["resource_names"]
     return [EFA_RESOURCE, *(name for kind in names.values() for name in kind)]
 
 
 MIG_PREFIX = "nvidia.com/mig-"
-"""Beginning of the resources of MIG partitions."""
+"""Prefix of the resources of MIG partitions."""
 
 
 # ---- the limits ----
@@ -72,7 +72,7 @@ MIG_PREFIX = "nvidia.com/mig-"
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit: the CEL expression that holds for a pod inside it, and what the API server answers otherwise."""
+    """One limit: the CEL expression that allowed pods satisfy, and the API server's message for others."""
 
     name: str
     expression: str
@@ -155,7 +155,7 @@ def _host_network() -> list[Limit]:
 
 
 def _kernel() -> list[Limit]:
-    """What takes the container runtime's own protections away, as the Pod Security baseline has it."""
+    """Settings that weaken the container runtime's protections, as defined by the Pod Security baseline."""
     annotation = "container.apparmor.security.beta.kubernetes.io/"
     types = _list(baseline("selinux_types"))
     linux = (
@@ -195,7 +195,7 @@ def _kernel() -> list[Limit]:
 
 
 def _placement(system: SystemNodes) -> Limit:
-    """A pod has to say by a node selector or a required affinity that it runs on nodes of another type or group."""
+    """A pod must select nodes of another type or group with a node selector or a required affinity."""
     kind, group = label("instance_type").key, label("instance_group_name").key
     spec, types = "object.spec", _list(system.types)
     required = f"{spec}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
@@ -216,7 +216,7 @@ def _placement(system: SystemNodes) -> Limit:
 
 
 def allowed_paths(isolation: Isolation) -> list[str]:
-    """Each path with and without a slash at its end, which Kubernetes takes for the same."""
+    """Each path with and without a trailing slash, which Kubernetes treats as equal."""
     return [form for path in isolation.host_paths for form in (path.rstrip("/") or "/", f"{path.rstrip('/')}/")]
 
 
@@ -233,7 +233,7 @@ def _volumes(condition: str) -> str:
 
 
 def _each(condition: str) -> str:
-    """A condition for every container `c` of a pod, whichever list it is in."""
+    """A condition for every container `c` of a pod, in all container lists."""
     lists = ("containers", "initContainers", "ephemeralContainers")
     return " && ".join(f"(!has(object.spec.{item}) || object.spec.{item}.all(c, {condition}))" for item in lists)
 
@@ -251,7 +251,7 @@ def _both(condition: str) -> str:
 def pod_security_labels(isolation: Isolation) -> dict[str, str]:
     """Labels of the team's namespace for the Pod Security admission controller.
 
-    Where the team has no exception from the baseline it enforces it as well; else it reports what leaves the baseline.
+    If the team has no exception from the baseline, the baseline is enforced too; otherwise violations are reported.
 
     >>> pod_security_labels(Isolation(host_paths=(), capabilities=()))["pod-security.kubernetes.io/enforce"]
     'baseline'
@@ -269,7 +269,7 @@ def pod_security_labels(isolation: Isolation) -> dict[str, str]:
 
 
 def isolation_objects(team: Team, *, cluster: Cluster | None = None) -> list[dict[str, Any]]:
-    """The policies of a team with their bindings, and its NetworkPolicy; none where isolation is off.
+    """The policies of a team with their bindings, and its NetworkPolicy; none if isolation is disabled.
 
     >>> [one["kind"] for one in isolation_objects(Team(name="vision"))][:2]
     ['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding']
@@ -288,7 +288,8 @@ def isolation_objects(team: Team, *, cluster: Cluster | None = None) -> list[dic
         "!has(object.type) || object.type != 'kubernetes.io/service-account-token'",
         "tokens of service accounts as secrets are not allowed",
     )
-    # A pod that was there before a limit keeps its status, labels and finalizers changeable: only its spec is looked at.
+    # Status, labels and finalizers of a pod that is older than a limit can still be changed: only its spec is
+    # validated.
     changed = {"name": "spec-changes", "expression": "request.operation == 'CREATE' || object.spec != oldObject.spec"}
     return [
         *_policy(f"{team.namespace}-pods", team, pods, limits(team, cluster=cluster), [changed]),
@@ -300,7 +301,7 @@ def isolation_objects(team: Team, *, cluster: Cluster | None = None) -> list[dic
 def _policy(
     name: str, team: Team, resources: Mapping[str, Any], rules: Iterable[Limit], conditions: list[dict[str, str]]
 ) -> list[dict[str, Any]]:
-    """A policy and its binding, for the team's namespace by its name, which nobody can take off it."""
+    """A policy and its binding, selected by the name label of the team's namespace, which cannot be removed."""
     selector = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [team.namespace]}
     policy = {
         "failurePolicy": "Fail",
@@ -319,9 +320,9 @@ def _policy(
 
 
 def network_policy(team: Team) -> dict[str, Any]:
-    """Ingress from the team's own pods and from operators; egress anywhere but to the instance metadata service.
+    """Ingress from the team's own pods and from operators; egress except to the instance metadata service.
 
-    Operators talk to the pods of jobs (the HyperPod elastic agent) and read their metrics.
+    Operators connect to the pods of jobs (the HyperPod elastic agent) and scrape their metrics.
     """
     operators = sorted({"kube-system", *(addon.namespace for addon in addons().values() if addon.namespace)})
     selector = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": operators}

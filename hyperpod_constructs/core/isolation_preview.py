@@ -1,4 +1,4 @@
-"""What the policies of a team's isolation answer to a pod, without a cluster; a test holds both against each other."""
+"""Evaluates the policies of a team's isolation for a pod without a cluster; a test compares both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .spec.governance import Team
 
 
 def refused(pod: Mapping[str, Any], team: Team, *, cluster: Cluster | None = None) -> list[str]:
-    """Names of the limits that a new pod breaks: what the policies answer, without a cluster.
+    """Names of the limits that a new pod violates.
 
     >>> refused({"spec": {"hostPID": True, "containers": []}}, Team(name="vision"))
     ['host-pid']

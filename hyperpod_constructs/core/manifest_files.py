@@ -16,8 +16,8 @@ class Manifests:
     """The objects of a config.
 
     Attributes:
-        objects: all of them, in order; those of a List one by one.
-        findings: what could not be read.
+        objects: all objects, in order; the items of a List separately.
+        findings: files and objects that could not be read.
         complete: whether everything could be read.
     """
 
@@ -25,10 +25,10 @@ class Manifests:
     findings: list[Finding] = field(default_factory=list)
     complete: bool = True
     _places: list[tuple[Document, str]] = field(default_factory=list)
-    """Of each object: where it stands, and under which path."""
+    """Position and config path of each object."""
 
     def placed(self, finding: Finding) -> Finding | None:
-        """A finding about one of the objects at its place; None for any other."""
+        """A finding about one of the objects with its position; None for others."""
         for index, (document, path) in enumerate(self._places):
             around = join("manifests", index)
             if within(finding.path, around):
@@ -73,7 +73,7 @@ def read(entries: Any, folder: Path, document: Document) -> Manifests:
             continue
         for read in read_all(folder / entry):
             for finding in read.findings:
-                if finding.rule == "HP002":  # the file itself: told where the config names it
+                if finding.rule == "HP002":  # the file itself: reported at its path in the config
                     finding = document.located(
                         replace(finding, path=path, message=f"{folder / entry}: {finding.message}")
                     )

@@ -1,7 +1,7 @@
-"""Kubernetes objects around jobs, as plain data: a team's namespace, queue and rights, Kueue by itself, and volumes.
+"""Kubernetes objects for jobs, as plain data: a team's namespace, queue and RBAC, Kueue objects, and volumes.
 
-Charts and constructs use the same dicts. With the task governance add-on, namespaces and queues of teams are made by
-the service; `kueue_objects` is for clusters without it, and gives them the same names, so that jobs need no change.
+Charts and constructs use the same dicts. With the task governance add-on, the service creates namespaces and queues of
+teams; `kueue_objects` is for clusters without it, and uses the same names, so that jobs are the same.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TEAM_RULES: tuple[dict[str, list[str]], ...] = (
     {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": ["kueue.x-k8s.io"], "resources": ["localqueues", "workloads"], "verbs": ["get", "list", "watch"]},
 )
-"""What the members of a team may do in its namespace: run and watch jobs, and keep what these read."""
+"""RBAC rules for team members in its namespace: run and watch jobs, and manage the objects that jobs read."""
 
 
 def namespace(name: str, *, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -46,12 +46,12 @@ def namespace(name: str, *, labels: Mapping[str, str] | None = None) -> dict[str
 
 
 def team_objects(team: Team, *, group: str | None = None, create_namespace: bool = True) -> list[dict[str, Any]]:
-    """The namespace of a team, and the rights of its members in it.
+    """The namespace of a team, and the RBAC objects of its members.
 
     Args:
         team: the team.
-        group: Kubernetes group of the members; default: the namespace's name. Access entries name it.
-        create_namespace: false where task governance makes the namespace.
+        group: Kubernetes group of the members. Default: the namespace's name. Access entries use it.
+        create_namespace: false if task governance creates the namespace.
 
     >>> [one["kind"] for one in team_objects(Team(name="vision"))]
     ['Namespace', 'Role', 'RoleBinding']
@@ -74,10 +74,10 @@ def local_queue(team: Team) -> dict[str, Any]:
 
 
 def kueue_objects(governance: Governance) -> list[dict[str, Any]]:
-    """Queues, quotas and priorities of Kueue by itself, without the task governance add-on, under the add-on's names.
+    """Queues, quotas and priorities of Kueue without the task governance add-on, with the add-on's names.
 
     Raises:
-        UnknownName: a quota names an instance type that there is not.
+        UnknownName: a quota has an instance type that does not exist.
 
     >>> governance = Governance(teams=[Team(name="vision", quota=[{"instance_type": "ml.g5.8xlarge", "count": 2}])])
     >>> [one["kind"] for one in kueue_objects(governance)]
@@ -144,7 +144,7 @@ def _quota(resource: str, nominal: Decimal, team: Team, percent: Decimal) -> dic
 
 
 def _nominal(quota: QuotaResource, instance_type: InstanceType) -> dict[str, Decimal]:
-    """What a quota amounts to, in the resources that jobs request; unstated parts follow by the accelerators' share."""
+    """A quota in the resources that jobs request; unset resources are in proportion to the accelerators."""
     count = Decimal(quota.count or 0)
     can_vcpu, can_memory = usable("vcpu", instance_type.vcpu), usable("memory_gib", instance_type.memory_gib)
     each = instance_type.accelerator.count if instance_type.accelerator else 0
@@ -180,8 +180,8 @@ def fsx_volumes(
 ) -> list[dict[str, Any]]:
     """A volume and a claim on one FSx for Lustre file system in each namespace.
 
-    A volume serves one claim, so each namespace has its own; all are the same file system. The file system stays when
-    they go.
+    A volume is bound to one claim, so each namespace has its own; all refer to the same file system, which is retained
+    when they are deleted.
 
     >>> [(one["kind"], one["metadata"]["name"]) for one in fsx_volumes("data", file_system_id="fs-1", dns_name="fs-1.fsx",
     ...     mount_name="abc", size_gib=1200)]
@@ -203,7 +203,7 @@ def _volume(
         "volumeMode": "Filesystem",
         "accessModes": ["ReadWriteMany"],
         "persistentVolumeReclaimPolicy": "Retain",
-        "storageClassName": "",  # no dynamic provisioning: that would buy a file system that no template knows
+        "storageClassName": "",  # no dynamic provisioning: it would create a file system that is not in any template
         "mountOptions": options,
         "claimRef": {"namespace": where, "name": name},
         "csi": {

@@ -1,4 +1,4 @@
-"""What a closed network needs copied before it is deployed: a plan, its commands, and running them."""
+"""Artifacts that must be copied before a closed network is deployed: plan, commands and execution."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ TOOLS = {
     "skopeo": ("skopeo", "copy", "--all"),
     "docker": ("docker", "buildx", "imagetools", "create"),
 }
-"""Tool that copies images between registries, with every platform of an image, to its command."""
+"""Tool that copies images between registries, for all platforms of an image, to its command."""
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorPlan:
-    """What has to be copied where, before a deploy.
+    """What must be copied before a deployment.
 
     Attributes:
-        region: of the registry.
+        region: region of the registry.
         images: public images and their copies.
-        chart_folder: the folder that has to hold the vendored dependency chart; None where the chart is not vendored.
-        endpoints: services that get an endpoint, for people who make them elsewhere.
+        chart_folder: the folder for the vendored dependency chart; None if the chart is not vendored.
+        endpoints: services that require an endpoint, for users who create them elsewhere.
     """
 
     region: str
@@ -37,13 +37,13 @@ class MirrorPlan:
 
     @property
     def repositories(self) -> tuple[str, ...]:
-        """Repositories of the ECR registry that must exist, each once."""
+        """Repositories of the ECR registry that must exist, without duplicates."""
         targets = (copy.target for copy in self.images if copy.target)
         return tuple(dict.fromkeys(target.partition("/")[2].rpartition(":")[0] for target in targets))
 
 
 def mirror_plan(platform: Platform, *, registry: str | None = None) -> MirrorPlan:
-    """The plan of a platform; `registry` stands in for `dependencies.image_registry`."""
+    """The plan of a platform; `registry` overrides `dependencies.image_registry`."""
     kueue = platform.addons.kueue
     chart = platform.dependencies.chart
     return MirrorPlan(
@@ -62,10 +62,10 @@ def mirror_plan(platform: Platform, *, registry: str | None = None) -> MirrorPla
 
 
 def commands(plan: MirrorPlan, tool: str = "crane") -> list[list[str]]:
-    """The commands that carry a plan out: repositories first, then the copies.
+    """The commands of a plan: repositories first, then the copies.
 
     Raises:
-        ValueError: a copy has no target, since no registry is named.
+        ValueError: a copy has no target because no registry is set.
 
     >>> copy = ImageCopy("a", "nvcr.io/nvidia/x:1", "1.dkr.ecr.us-west-2.amazonaws.com/m/nvidia/x:1")
     >>> for command in commands(MirrorPlan("us-west-2", (copy,), None, ())):
@@ -75,9 +75,7 @@ def commands(plan: MirrorPlan, tool: str = "crane") -> list[list[str]]:
     """
     missing = [copy.source for copy in plan.images if copy.target is None]
     if missing:
-        raise ValueError(
-            f"no registry is named for {', '.join(missing)}: set dependencies.image_registry, or give --registry"
-        )
+        raise ValueError(f"no registry for {', '.join(missing)}: set dependencies.image_registry, or use --registry")
     create = ["aws", "ecr", "create-repository", "--region", plan.region, "--repository-name"]
     return [
         *([*create, repository, "--image-tag-mutability", "IMMUTABLE"] for repository in plan.repositories),
@@ -94,29 +92,29 @@ def _arguments(tool: str, copy: ImageCopy) -> list[str]:
 
 
 def describe(plan: MirrorPlan, tool: str = "crane", *, config: Path = Path("hyperpod.yaml")) -> str:
-    """The plan as a shell script with explanations; `config` is the file that it was made of."""
+    """The plan as a shell script with comments; `config` is the config file of the plan."""
     lines = ["# images: log in to the registry first (aws ecr get-login-password)"]
     lines += [shlex.join(command) for command in commands(plan, tool)] or ["# none"]
-    lines += ["", "# dependency chart with its sub-charts, on a machine that reaches the internet"]
+    lines += ["", "# dependency chart with its sub-charts, on a machine with internet access"]
     if plan.chart_folder:
         lines.append(shlex.join(["hyperpod", "chart", "vendor", "--config", str(config), plan.chart_folder]))
     else:
-        lines.append("# not vendored: name its folder in dependencies.chart.path")
+        lines.append("# not vendored: set its folder in dependencies.chart.path")
     if plan.endpoints:
-        lines += ["", "# endpoints that the network gets by itself", *(f"#   {service}" for service in plan.endpoints)]
+        lines += ["", "# endpoints that are created automatically", *(f"#   {service}" for service in plan.endpoints)]
     return "\n".join(lines)
 
 
 def run(plan: MirrorPlan, *, tool: str, execute: Callable[[Sequence[str]], tuple[int, str]]) -> list[str]:
-    """Carry a plan out; a repository that exists is fine.
+    """Executes a plan; existing repositories are accepted.
 
     Args:
         plan: the plan.
         tool: a key of `TOOLS`.
-        execute: runs a command and answers with its exit code and what it wrote to standard error.
+        execute: runs a command and returns its exit code and standard error.
 
     Returns:
-        What failed, in words; nothing when all is copied. A failed copy does not stop the others.
+        Error messages; empty if everything was copied. A failed copy does not stop the others.
     """
     failures = []
     for command in commands(plan, tool):

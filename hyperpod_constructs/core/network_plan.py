@@ -1,6 +1,6 @@
-"""Address arithmetic: which subnets a network spec yields, with which ranges, and how many addresses nodes take of them.
+"""Address planning: the subnets of a network spec, their CIDRs, and how many IP addresses nodes use.
 
-The checks and the constructs use this same plan, so what was counted is what is made. Nothing here knows AWS's API.
+Rules and constructs use the same plan, so the validated subnets are those that are created. Independent of AWS's API.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .spec.groups import InstanceGroup, RestrictedInstanceGroup
 from .spec.network import Network
 
 RESERVED_PER_SUBNET = catalog.limit("subnet_reserved_ips").value
-"""Addresses of each subnet that AWS keeps for itself."""
+"""IP addresses of each subnet that AWS reserves."""
 CONTROL_PLANE_PREFIX = 28
 LARGEST_PUBLIC_PREFIX = 24
 SMALLEST_PREFIX = catalog.limit("vpc_prefix").value
 NODE_BLOCK_PREFIX = catalog.limit("vpc_prefix").minimum
-"""The largest block that a VPC takes."""
+"""The largest CIDR block that a VPC supports."""
 EKS_SERVICE_RANGES = tuple(IPv4Network(text) for text in catalog.allowed("eks_default_service_ranges"))
-"""What EKS chooses from for Kubernetes services when nothing is said."""
+"""CIDRs that EKS chooses from for Kubernetes services by default."""
 _TEN = IPv4Network("10.0.0.0/8")
 _SHARED = IPv4Network("100.64.0.0/10")
 
@@ -38,17 +38,17 @@ class PlannedSubnet:
     availability_zone_id: str
     cidr: str
     secondary: bool = False
-    """Whether its range lies in a secondary block, which must be associated with the VPC first."""
+    """Whether its CIDR is in a secondary block, which must be associated with the VPC first."""
 
     @property
     def usable(self) -> int:
-        """Addresses that can be assigned in it."""
+        """Number of assignable IP addresses."""
         return usable(self.cidr)
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkPlan:
-    """The subnets of a network in the order of its zones, and the VPC's secondary blocks."""
+    """The subnets of a network in the order of its zones, and the VPC's secondary CIDR blocks."""
 
     subnets: tuple[PlannedSubnet, ...]
     secondary_cidrs: tuple[str, ...]
@@ -58,33 +58,33 @@ class NetworkPlan:
         return tuple(subnet for subnet in self.subnets if subnet.kind == kind)
 
     def node_subnet(self, availability_zone_id: str) -> PlannedSubnet | None:
-        """The node subnet of a zone, None where the plan has none."""
+        """The node subnet of a zone, None if the plan has none."""
         return next((s for s in self.of_kind("node") if s.availability_zone_id == availability_zone_id), None)
 
 
 def ip_range(text: str) -> IPv4Network:
-    """An IPv4 range from its text. Address bits beyond the prefix are cleared, as AWS does.
+    """Parses an IPv4 CIDR. Host bits are cleared, as AWS does.
 
     Raises:
-        ValueError: it is not four numbers and a prefix length.
+        ValueError: the text is not an IPv4 CIDR.
 
     >>> ip_range("10.1.2.3/16")
     IPv4Network('10.1.0.0/16')
     """
     if not text.partition("/")[2].isdecimal():
-        raise ValueError(f"{text!r} is no IPv4 range: expected an address, a slash and a prefix length")
+        raise ValueError(f"{text!r} is not an IPv4 CIDR, such as 10.0.0.0/16")
     return IPv4Network(text, strict=False)
 
 
 def plan(network: Network) -> NetworkPlan:
-    """The subnets that a network spec yields.
+    """The subnets of a network spec.
 
-    The control plane's /28 subnets come first in the VPC's primary range, then the public /24 subnets of an open network
-    (smaller ones in a small VPC). Node subnets are `node_cidrs`, or a secondary /16 each. A network that exists yields
-    the node subnets whose range it names.
+    The control plane's /28 subnets are first in the VPC's primary CIDR, followed by the public /24 subnets of an open
+    network (smaller ones in a small VPC). Node subnets are `node_cidrs`, or a secondary /16 per zone. For an existing
+    network, these are the node subnets with a CIDR.
 
     Raises:
-        ValueError: a range cannot be parsed, or the primary range is too small; the checks HP101 to HP104 say so first.
+        ValueError: a CIDR is invalid, or the primary CIDR is too small; rules HP101 to HP104 report this first.
 
     >>> for subnet in plan(Network(availability_zone_ids=["usw2-az1", "usw2-az2"])).subnets:
     ...     print(subnet.kind, subnet.availability_zone_id, subnet.cidr)
@@ -114,17 +114,17 @@ def plan(network: Network) -> NetworkPlan:
 
 
 def zones_of(network: Network) -> tuple[str, ...]:
-    """The zone ids of a network's node subnets, in order."""
+    """The zone IDs of a network's node subnets, in order."""
     if network.existing is not None:
         return tuple(dict.fromkeys(subnet.availability_zone_id for subnet in network.existing.node_subnets))
     return tuple(network.availability_zone_ids)
 
 
 def control_plane_zones(network: Network) -> tuple[str, ...]:
-    """Zones of the EKS control plane's interfaces and of the HyperPod cluster's `VpcConfig`.
+    """Zones of the EKS control plane's network interfaces and of the HyperPod cluster's `VpcConfig`.
 
-    EKS refuses another set of zones later, and CloudFormation replaces a HyperPod cluster whose `VpcConfig` changes.
-    Therefore a zone that is appended to the network does not join them.
+    EKS rejects other zones later, and CloudFormation replaces a HyperPod cluster whose `VpcConfig` changes. Therefore
+    zones that are appended to the network are not added to these.
 
     >>> control_plane_zones(Network(availability_zone_ids=["usw2-az1", "usw2-az2", "usw2-az3"]))
     ('usw2-az1', 'usw2-az2')
@@ -132,12 +132,12 @@ def control_plane_zones(network: Network) -> tuple[str, ...]:
     zones, named = zones_of(network), network.control_plane_zone_ids
     if not named:
         return zones[: catalog.limit("eks_subnets").value]
-    # in the network's order: CloudFormation would take another order of the subnets for another VpcConfig
+    # in the network's order: CloudFormation treats a different order of the subnets as a change of VpcConfig
     return tuple(zone for zone in zones if zone in named)
 
 
 def node_ranges(network: Network) -> tuple[IPv4Network, ...]:
-    """The range of each zone's node subnet: as given, or one /16 a zone that a VPC with this primary range takes.
+    """The CIDR of each zone's node subnet: as configured, or a /16 per zone that this primary CIDR permits.
 
     >>> [str(block) for block in node_ranges(Network(availability_zone_ids=["a", "b"], vpc_cidr="172.31.0.0/16"))]
     ['100.64.0.0/16', '100.65.0.0/16']
@@ -149,10 +149,10 @@ def node_ranges(network: Network) -> tuple[IPv4Network, ...]:
 
 
 def _free_blocks(primary: IPv4Network) -> Iterator[IPv4Network]:
-    """Blocks for node subnets, from 10.1.0.0/16 on, or from the shared range where 10.0.0.0/8 cannot be added."""
+    """CIDR blocks for node subnets, starting at 10.1.0.0/16, or at 100.64.0.0/16 if 10.0.0.0/8 cannot be added."""
     space = _TEN if primary.subnet_of(_TEN) else _SHARED
     for block in space.subnets(new_prefix=NODE_BLOCK_PREFIX):
-        if str(block) == "10.0.0.0/16":  # refused by AWS beside another block of 10.0.0.0/15
+        if str(block) == "10.0.0.0/16":  # AWS rejects it together with another block of 10.0.0.0/15
             continue
         if not any(block.overlaps(taken) for taken in (primary, *EKS_SERVICE_RANGES)):
             yield block
@@ -176,13 +176,13 @@ def _at(first: int, index: int, prefix: int) -> IPv4Network:
 
 
 def _control_plane_blocks(zones: int, prefix: int) -> int:
-    """How many blocks of the public size the control plane's subnets fill."""
+    """Number of blocks of the public subnets' size that the control plane's subnets occupy."""
     per_block: int = 2 ** (CONTROL_PLANE_PREFIX - prefix)
     return -(-zones // per_block)
 
 
 def public_prefix(primary: IPv4Network, zones: int, *, public: bool) -> int | None:
-    """The prefix length of the public subnets, /24 where there is room; None when the range is too small.
+    """The prefix length of the public subnets, /24 if they fit; None if the CIDR is too small.
 
     >>> public_prefix(IPv4Network("10.0.0.0/16"), 2, public=True), public_prefix(IPv4Network("10.0.0.0/24"), 2, public=True)
     (24, 26)
@@ -197,7 +197,7 @@ def public_prefix(primary: IPv4Network, zones: int, *, public: bool) -> int | No
 
 
 def control_plane_addresses() -> int:
-    """Addresses of a control-plane subnet.
+    """Number of IP addresses of a control plane subnet.
 
     >>> control_plane_addresses()
     16
@@ -206,7 +206,7 @@ def control_plane_addresses() -> int:
 
 
 def usable(cidr: str) -> int:
-    """Addresses of a subnet that can be assigned: all but the five that AWS keeps.
+    """Number of assignable IP addresses of a subnet: all but the five that AWS reserves.
 
     >>> usable("10.0.0.0/20"), usable("10.0.0.0/28")
     (4091, 11)
@@ -215,7 +215,7 @@ def usable(cidr: str) -> int:
 
 
 def node_addresses(group: InstanceGroup | RestrictedInstanceGroup) -> int | None:
-    """IPv4 addresses that one node of a group takes at most, of its hungriest instance type; None when no source says.
+    """Maximum IPv4 addresses of one node of a group, for the instance type with the most; None if unknown.
 
     >>> node_addresses(InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=1))
     81
@@ -229,9 +229,9 @@ def node_addresses(group: InstanceGroup | RestrictedInstanceGroup) -> int | None
 
 
 def least_addresses(group: InstanceGroup | RestrictedInstanceGroup) -> int:
-    """IPv4 addresses that one node of a group takes at the very least, of its most modest instance type.
+    """Minimum IPv4 addresses of one node of a group, for the instance type with the fewest.
 
-    It is one for each network card, unless the further ones carry EFA alone.
+    One per network card, or one in total if the other cards have EFA-only interfaces.
 
     >>> least_addresses(InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=1))
     32
@@ -245,7 +245,7 @@ def least_addresses(group: InstanceGroup | RestrictedInstanceGroup) -> int:
 
 
 def replacement_nodes(group: InstanceGroup | RestrictedInstanceGroup) -> int:
-    """Nodes that can be there for a while beside the group's count: those being replaced, at least one.
+    """Additional nodes that can exist temporarily during an update: those being replaced, at least one.
 
     >>> replacement_nodes(InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=4))
     1
@@ -265,22 +265,22 @@ def replacement_nodes(group: InstanceGroup | RestrictedInstanceGroup) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one group takes of a subnet at most."""
+    """Maximum IP addresses that one group uses in a subnet."""
 
     group: str
     nodes: int
-    """The most nodes, with those being replaced."""
+    """Maximum number of nodes, including those being replaced."""
     each: int
-    """Addresses of one node."""
+    """IP addresses of one node."""
 
     @property
     def addresses(self) -> int:
-        """Addresses of all its nodes."""
+        """IP addresses of all its nodes."""
         return self.nodes * self.each
 
 
 def demands(cluster: Cluster, default_zone: str | None) -> Mapping[str, tuple[Demand, ...]]:
-    """Zone id to what its groups take of its node subnet; groups with subnets of their own are left out.
+    """Zone ID to the demands of its groups on its node subnet; groups with their own subnets are not included.
 
     >>> from hyperpod_constructs.core.spec import Cluster, InstanceGroup
     >>> workers = InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=50)
@@ -298,7 +298,7 @@ def demands(cluster: Cluster, default_zone: str | None) -> Mapping[str, tuple[De
 
 
 def nat_gateways(network: Network) -> int:
-    """How many NAT gateways we make for a network.
+    """Number of NAT gateways that are created for a network.
 
     >>> nat_gateways(Network(availability_zone_ids=["usw2-az1", "usw2-az2"], nat="per-zone"))
     2
@@ -309,7 +309,7 @@ def nat_gateways(network: Network) -> int:
 
 
 def default_zone(network: Network) -> str | None:
-    """The zone of groups that name none: the network's first with node subnets."""
+    """The zone of groups that do not set one: the network's first zone with a node subnet."""
     if network.existing is not None:
         return network.existing.node_subnets[0].availability_zone_id
     return network.availability_zone_ids[0] if network.availability_zone_ids else None

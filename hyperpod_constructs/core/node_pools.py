@@ -1,4 +1,4 @@
-"""What tells the managed Karpenter which groups to fill and when to remove nodes: a node class and a NodePool per group."""
+"""Node classes and NodePools for the managed Karpenter: which groups it scales and when it removes nodes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ API_GROUP = "karpenter.sagemaker.amazonaws.com"
 
 
 SHARED = "hyperpod"
-"""Name of the node class and the NodePool that all groups share, as version 0.1.0 named them."""
+"""Name of the node class and the NodePool that all groups share, as in version 0.1.0."""
 
 
 def node_classes(cluster: Cluster) -> list[dict[str, Any]]:
@@ -28,11 +28,11 @@ def node_classes(cluster: Cluster) -> list[dict[str, Any]]:
 
 
 def node_pools(cluster: Cluster) -> list[dict[str, Any]]:
-    """The NodePools of the groups that Karpenter fills, limited to what `max_count` of their groups allows.
+    """The NodePools of the groups that Karpenter scales, limited by `max_count` of their groups.
 
-    A NodePool of one group has the group's labels and taints. The shared one has none: Karpenter replaces the nodes of a
-    NodePool whose template changes. Karpenter's own default for `disruption`, WhenEmptyOrUnderutilized after 0 seconds,
-    evicts running pods to pack them on fewer nodes.
+    A NodePool of one group has the group's labels and taints. The shared one has none: Karpenter replaces the nodes of
+    a NodePool whose template changes. Karpenter's own default for `disruption`, WhenEmptyOrUnderutilized after 0
+    seconds, evicts running pods to consolidate them on fewer nodes.
     """
     scaling = cluster.autoscaling
     if scaling is None:
@@ -73,9 +73,9 @@ def _template(name: str, group: InstanceGroup | None) -> dict[str, Any]:
 
 
 def not_disrupted(job: Job, cluster: Cluster) -> Job:
-    """A job whose pods Karpenter does not evict to remove or replace their node, where Karpenter fills groups.
+    """A job with the annotation that prevents Karpenter from evicting its pods, if Karpenter scales groups.
 
-    An annotation of the job itself, such as `karpenter.sh/do-not-disrupt: "false"`, stays.
+    If the job sets the annotation itself, such as `karpenter.sh/do-not-disrupt: "false"`, it is not changed.
     """
     if not cluster.karpenter_groups:
         return job
@@ -93,7 +93,7 @@ def pool_name(group: InstanceGroup) -> str:
 
 
 def limits(group: InstanceGroup) -> dict[str, int]:
-    """The most vCPUs and accelerators that Karpenter may add: `max_count` nodes of the group's largest type.
+    """The maximum vCPUs and accelerators that Karpenter can add: `max_count` nodes of the group's largest type.
 
     >>> limits(InstanceGroup(name="a", instance_type="ml.g5.8xlarge", count=0, max_count=4))
     {'cpu': 128, 'nvidia.com/gpu': 4}

@@ -1,4 +1,4 @@
-"""Settings over settings."""
+"""Deep merge of settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` over `base`, mapping by mapping; every other value of `over`, also a list or null, replaces that of `base`.
+    """Merges `over` into `base` recursively; other values of `over`, also lists and nulls, replace those of `base`.
 
     >>> overlay({"a": {"x": 1, "y": 2}, "b": 1}, {"a": {"y": 3}, "b": None})
     {'a': {'x': 1, 'y': 3}, 'b': None}

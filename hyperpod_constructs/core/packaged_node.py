@@ -1,4 +1,4 @@
-"""The Node that comes with our requirements."""
+"""The Node.js that is installed with this package's requirements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def use_packaged_node() -> None:
-    """Point jsii to the Node that comes with our requirements, unless `JSII_NODE` names another one.
+    """Configures jsii to use the Node.js that is installed with this package, unless `JSII_NODE` is set.
 
     Call it before the first import of `aws_cdk` or `cdk8s`.
     """

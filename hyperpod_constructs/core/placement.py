@@ -1,4 +1,4 @@
-"""Which instance group a part of the platform uses."""
+"""Selects the instance group that a part of the platform uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .spec.groups import InstanceGroup
 
 
 def takes_anything(group: object) -> TypeGuard[InstanceGroup]:
-    """Whether ordinary pods can run on a group's nodes from the start."""
+    """Whether ordinary pods can be scheduled on a group's nodes as soon as they join."""
     return (
         isinstance(group, InstanceGroup)
         and group.count > 0
@@ -19,21 +19,21 @@ def takes_anything(group: object) -> TypeGuard[InstanceGroup]:
 
 
 def system_group(cluster: Cluster) -> InstanceGroup | None:
-    """The group that carries operators and add-ons: it takes any pod from the start, without deep health checks first.
+    """The group that runs operators and add-ons: it accepts any pod immediately, without deep health checks.
 
-    CPU groups go before accelerated ones, then the one with the most instances; None when there is none.
+    CPU groups are preferred over accelerated ones, then the group with the most instances; None if there is none.
     """
     candidates = [g for g in cluster.instance_groups if takes_anything(g) and not g.deep_health_checks]
     return max(candidates, key=lambda group: (not is_accelerated(group), group.count), default=None)
 
 
 def storage_zone(cluster: Cluster) -> str | None:
-    """The zone id of the first accelerated group that names one: file systems belong beside it."""
+    """The zone ID of the first accelerated group that sets one: file systems should be in the same zone."""
     zones = (g.availability_zone_id for g in cluster.instance_groups if is_accelerated(g))
     return next((zone for zone in zones if zone), None)
 
 
 def is_accelerated(group: InstanceGroup) -> bool:
-    """Whether a group has accelerators, or a type that the catalog does not know."""
+    """Whether a group has accelerators, or an instance type that is not in the catalog."""
     types = [catalog.find_instance_type(name) for name in group.types]
     return any(type_ is None or type_.is_accelerated for type_ in types)

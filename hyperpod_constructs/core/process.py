@@ -1,4 +1,4 @@
-"""The end of a process, which is a tenth of the time of a short command."""
+"""Exits a process without freeing its objects, which takes a tenth of the time of a short command."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def end() -> Iterator[None]:
-    """End the process as soon as the block exits it: Python would first free every object one by one.
+    """Exits the process immediately when the block exits: Python would first free every object.
 
-    Functions of `atexit` run, and output is written. Python ends as usual if output cannot be written or threads run.
+    Functions of `atexit` run, and output is flushed. Python exits as usual if output cannot be flushed or threads run.
     """
     try:
         yield

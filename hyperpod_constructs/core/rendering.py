@@ -1,4 +1,4 @@
-"""Findings as text for people, and as JSON, SARIF and GitHub annotations for machines."""
+"""Renders findings as text, JSON, YAML, Markdown, SARIF and GitHub annotations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def rule_page(rule: str) -> str:
-    """Where the reference explains a rule: in the repository, or on the site that HYPERPOD_DOCS_URL names.
+    """The page that documents a rule: in the repository, or on the site in HYPERPOD_DOCS_URL.
 
     >>> rule_page("HP301")
     'docs/rules.md#hp301'
@@ -27,7 +27,7 @@ def rule_page(rule: str) -> str:
 
 
 def render(findings: Sequence[Finding], form: Format = "text") -> str:
-    """Findings in one of the formats, without a line break at the end.
+    """Renders findings in one of the formats, without a trailing newline.
 
     >>> render([]), render([], "json")
     ('no findings', '{"findings": [], "summary": {"error": 0, "warning": 0, "note": 0, "acknowledged": 0}}')
@@ -42,7 +42,7 @@ def text(findings: Sequence[Finding]) -> str:
     last = summary(findings)
     if errors(findings):
         first = errors(findings)[0].rule
-        last += f"; `hyperpod explain {first}` and {rule_page(first)} tell more about a rule"
+        last += f"; for more about a rule, see `hyperpod explain {first}` or {rule_page(first)}"
     return "\n".join([*blocks, last])
 
 
@@ -63,7 +63,7 @@ def as_yaml(findings: Sequence[Finding]) -> str:
 
 
 def markdown(findings: Sequence[Finding]) -> str:
-    """A table, for comments on pull requests."""
+    """A Markdown table, for comments on pull requests."""
     rows = []
     for finding in findings:
         fix = f"Fix: {finding.cure}" if finding.cure else ""
@@ -78,7 +78,7 @@ def markdown(findings: Sequence[Finding]) -> str:
 
 
 def sarif(findings: Sequence[Finding]) -> str:
-    """SARIF 2.1.0, which code scanning services read. Acknowledged findings are suppressed results."""
+    """SARIF 2.1.0 for code scanning services. Acknowledged findings are suppressed results."""
     from .checks import find
 
     used = sorted({finding.rule for finding in findings})
@@ -97,7 +97,7 @@ def _sarif_rule(rule: Any) -> dict[str, Any]:
         "help": {"text": f"{rule.cure}\nSource: {rule.source}\nPage: {page}"},
         "defaultConfiguration": {"level": str(rule.severity)},
     }
-    if "://" in page:  # SARIF takes absolute addresses only
+    if "://" in page:  # SARIF requires absolute URIs
         described["helpUri"] = page
     return described
 
@@ -118,7 +118,7 @@ def _sarif_result(finding: Finding) -> dict[str, Any]:
 
 
 def github(findings: Sequence[Finding]) -> str:
-    """Workflow commands of GitHub Actions, which show as annotations; acknowledged findings are notices."""
+    """GitHub Actions workflow commands, shown as annotations; acknowledged findings are notices."""
     lines = []
     for finding in findings:
         level = str(finding.severity) if finding.acknowledged is None else "notice"
@@ -133,14 +133,14 @@ def github(findings: Sequence[Finding]) -> str:
 
 
 def rules_reference() -> str:
-    """The rule reference in Markdown, as `docs/rules.md` has it."""
+    """The rule reference in Markdown, written to `docs/rules.md`."""
     from .checks import AREAS, rules
 
     head = (
-        "# Rules\n\n"
-        "Generated from the registry of the checks; `hyperpod explain RULE` prints one.\n"
-        "Errors are what AWS or Kubernetes certainly refuses, or what is certainly broken; those marked certain cannot be\n"
-        "acknowledged. To acknowledge others: `acknowledge: [{rule: HP212, path: eks, reason: a lab}]` in the config.\n"
+        "# Rules\n\nGenerated from the rule registry; `hyperpod explain RULE` prints one rule.\nAn error is "
+        "something that AWS or Kubernetes certainly rejects, or that is certainly broken; errors marked "
+        "certain\ncannot be acknowledged. To acknowledge others: `acknowledge: [{rule: HP212, path: eks, "
+        "reason: a lab}]` in the config.\n"
     )
     contents = [
         f"- {area}: " + ", ".join(f"[{rule.id}](#{rule.id.lower()})" for rule in rules() if rule.id.startswith(start))

@@ -1,6 +1,6 @@
-"""Plain data into spec models: what does not fit becomes findings in plain words, and the rest is still usable.
+"""Validates plain data against the spec models: problems become findings, and the valid parts can still be used.
 
-Pydantic does the checking; its wording never reaches the user.
+Pydantic validates; its own messages are never shown to the user.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WORDS: Mapping[str, str] = {
     **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type", "iterable_type"), "a list"),
     "none_required": "empty",
 }
-"""Pydantic's error type to what was expected."""
+"""Pydantic's error type to the expected type."""
 _BOUNDS: Mapping[str, tuple[str, str]] = {
     "greater_than_equal": ("ge", "the minimum is"),
     "greater_than": ("gt", "it must be greater than"),
@@ -46,22 +46,22 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
     "too_long": ("max_length", "the maximum is"),
     "string_pattern_mismatch": ("pattern", "it must match"),
 }
-"""Pydantic's error type to the key of its bound, and how to say it."""
+"""Pydantic's error type to the key of its bound, and the text for it."""
 _PLAIN_WORD = re.compile(r"[A-Za-z/.-][-A-Za-z0-9_/.=]*")
 MAX_FINDINGS = 100
-"""Problems of shape that are told one by one: a file that is something else has one in every line."""
+"""Maximum number of structural problems that are listed: a file of another type has one in every line."""
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
 @dataclass(slots=True)
 class Shape(Generic[Model]):
-    """What data gave.
+    """The result of validating data.
 
     Attributes:
-        value: the model, where everything fits.
-        parts: its fields that fit, by name, with defaults; fields that cannot be used are left out.
-        findings: what does not fit.
-        cut: the paths that had to be left out of `parts`, so that nothing is said about the defaults in their place.
+        value: the model, if everything is valid.
+        parts: its valid fields, by name, with defaults; invalid fields are omitted.
+        findings: the problems.
+        cut: the paths that were removed from `parts`, so that their defaults are not reported.
     """
 
     value: Model | None
@@ -71,9 +71,9 @@ class Shape(Generic[Model]):
 
 
 def shaped(model: type[Model], data: Any, document: Document, *, prefix: str = "") -> Shape[Model]:
-    """The model that data gives, or everything that is wrong with its shape.
+    """Validates data against a model.
 
-    `prefix` is the config path of the data inside the document.
+    `prefix` is the config path of the data in the document.
 
     >>> from hyperpod_constructs.core.documents import parse
     >>> from hyperpod_constructs.core.spec import Network
@@ -112,7 +112,7 @@ def _broken(
         if len(cut) == 1 and not unknown:
             discarded.add(str(cut[0]))
     if more:
-        message = f"has {more:,} more structural errors, which are not listed"
+        message = f"{more:,} additional structural errors are not listed"
         shape.findings.append(document.located(_finding("HP012", prefix, message, "fix the listed errors first")))
     for name, info in model.model_fields.items():
         if name in discarded:
@@ -123,23 +123,23 @@ def _broken(
             continue
         try:
             shape.parts[name] = _adapter(model, name).validate_json(json.dumps(remaining[name]), strict=True)
-        except ValidationError:  # reported above; what is left of this part cannot be used
+        except ValidationError:  # reported above; the rest of this part cannot be used
             shape.cut.append(_text_of(prefix, (name,)))
     return shape
 
 
 @cache
 def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
-    """Validates one field of a model by itself."""
+    """Validates one field of a model separately."""
     return TypeAdapter(model.model_fields[name].rebuild_annotation())
 
 
 def _by_place(data: Any, problem: ValidationError) -> Iterator[tuple[Path, list[Mapping[str, Any]]]]:
-    """The problems by their place in the data, without those that only say that another kind was possible too."""
+    """The problems by their position in the data, without those about other members of a union."""
     grouped: dict[Path, list[Mapping[str, Any]]] = {}
     for error in problem.errors(include_url=False):
         if error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]:
-            continue  # pydantic counts only the entries that fit; what is wrong with the others is told by itself
+            continue  # pydantic counts only valid entries; the invalid ones are reported separately
         grouped.setdefault(_in_data(data, error["loc"], missing=error["type"] == "missing"), []).append(error)
     around = {path[:length] for path in grouped for length in range(len(path))}
     for path, errors in grouped.items():
@@ -148,7 +148,7 @@ def _by_place(data: Any, problem: ValidationError) -> Iterator[tuple[Path, list[
 
 
 def _in_data(data: Any, place: Sequence[str | int], *, missing: bool) -> Path:
-    """A place as pydantic tells it, without the names of union members."""
+    """A position as pydantic reports it, without the names of union members."""
     path: list[str | int] = []
     current = data
     for index, part in enumerate(place):
@@ -162,7 +162,7 @@ def _in_data(data: Any, place: Sequence[str | int], *, missing: bool) -> Path:
 
 
 def _cut(model: type[BaseModel], data: dict[str, Any], path: Path) -> Path:
-    """Take the smallest thing around a place out of the data that leaves valid data, and say what it was."""
+    """Removes the smallest part around a position that leaves valid data, and returns its path."""
     for length in range(len(path), 0, -1):
         around, last = path[: length - 1], path[length - 1]
         current: Any = data
@@ -205,25 +205,27 @@ def _translated(
     if number and written is not None and any(texts) and all(map(any, zip(texts, others, strict=True))):
         read_as = str(value).lower() if isinstance(value, bool) else value
         what = "true or false" if isinstance(value, bool) else "a number"
-        message = f"{written} without quotes is read as {what} ({read_as}), but text is needed"
+        message = f"{written} without quotes is read as {what} ({read_as}), but text is required"
         return _finding("HP014", text, message, f'put quotes around it: "{written}"')
     if all(p["type"] in _WORDS for p in problems):
         wanted = " or ".join(dict.fromkeys(_WORDS[p["type"]] for p in problems))
         switch = isinstance(value, bool) and any("enabled" in each.model_fields for each in models_at(model, path))
         cure = _corrected(wanted, value)
         if switch:
-            cure = "write `{}` to enable it with its defaults" if value else "write `{enabled: false}`, or leave it out"
+            cure = (
+                "write `{}` to enable it with its defaults" if value else "write `{enabled: false}`, or remove the key"
+            )
         return _finding("HP012", text, f"must be {wanted}, not {_kind(value)}", cure)
     problem = next(p for p in problems if p["type"] not in _WORDS)
     return _out_of_bounds(problem, text)
 
 
 _UNITS = {"gib": ("GiB", 2**30), "mib": ("MiB", 2**20), "vcpu": ("vCPUs", 1)}
-"""Ending of a key to the unit of its number."""
+"""Suffix of a key to the unit of its number."""
 
 
 def _amount(path: Path, value: Any) -> tuple[str, str | None]:
-    """Unit and number that a text means where a number is wanted: `16Gi` of `memory_gib` is 16, `500m` of `vcpu` 0.5."""
+    """Unit and number of a text in place of a number: `16Gi` for `memory_gib` is 16, `500m` for `vcpu` is 0.5."""
     from .jobs.quantities import amount
 
     unit, size = _UNITS.get(str(path[-1]).removesuffix("_limit").rpartition("_")[2], ("", 0))
@@ -243,7 +245,7 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
 
         allowed = str(context["expected"])
         words = allowed.replace(" or ", ", ").replace("'", "").split(", ")
-        # a word with another first letter is another word, not a misspelling: "one" is not "none"
+        # a word with a different first letter is not a misspelling: "one" is not "none"
         near = (
             suggest(value, [word for word in words if word[:1] == value[:1].lower()])
             if isinstance(value, str)
@@ -261,7 +263,7 @@ def _out_of_bounds(problem: Mapping[str, Any], text: str) -> Finding:
         return _finding("HP013", text, f"{size}: {description} {context[bound]}", "")
     if kind == "finite_number" or (isinstance(value, float) and not math.isfinite(value)):
         return _finding("HP013", text, f"{value} is out of range: it must be a finite number", "write a number")
-    message = str(context["error"]) if "error" in context else f"{_shown(value)} cannot be used here"
+    message = str(context["error"]) if "error" in context else f"{_shown(value)} is not valid here"
     return _finding("HP013", text, message, "")
 
 
@@ -281,17 +283,17 @@ def _corrected(wanted: str, value: Any) -> str:
         each = ", one word for each entry" if len(words) > 1 else ""
         return f"write it in brackets{each}: [{', '.join(words)}]"
     if value is None:
-        return "remove the key, or give it a value"
+        return "remove the key, or set a value"
     if wanted == "a whole number" and isinstance(value, str) and value.isdecimal():
         return f"remove the quotes: {value}"
     return f"write {wanted}"
 
 
 def _words(text: str) -> list[str]:
-    """The words of a command line, as entries of a list are written."""
+    """The words of a command line, as list entries."""
     try:
         words = shlex.split(text)
-    except ValueError:  # a quote that does not end
+    except ValueError:  # an unclosed quote
         words = text.split()
     return [word if _PLAIN_WORD.fullmatch(word) else json.dumps(word) for word in words]
 

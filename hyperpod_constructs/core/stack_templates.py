@@ -1,4 +1,4 @@
-"""The stacks of an app as their templates have them: exports, imports, references, and the order of deployment."""
+"""The stacks of an app from their templates: exports, imports, references, and the order of deployment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SUB = re.compile(r"\$\{([A-Za-z0-9]+)(?:\.[^}]*)?\}")
 
 @dataclass(frozen=True)
 class Assembly:
-    """The stacks of one app, with what connects them."""
+    """The stacks of one app and the references between them."""
 
     stacks: Stacks
     exports: Mapping[str, Mapping[str, Any]] = field(init=False)
@@ -39,7 +39,7 @@ class Assembly:
         return {name: (stack, value) for stack, values in self.exports.items() for name, value in values.items()}
 
     def references(self, stack: str, value: Any) -> Iterator[Place]:
-        """The resources that a value refers to, in its own stack or behind exports and outputs of others."""
+        """The resources that a value refers to, in its own stack or through exports and outputs of others."""
         if isinstance(value, Mapping):
             for key, inner in value.items():
                 yield from self._function(stack, key, inner)
@@ -81,9 +81,9 @@ class Assembly:
 
 
 def deploy_order(assembly: Assembly, deployed: Assembly) -> Sequence[str]:
-    """The stacks of an app in the order of deployment: what a stack reads, or read until now, goes before it.
+    """The stacks of an app in the order of deployment: a stack follows those that it reads or read before.
 
-    Where that leaves it open, the ends of the names decide (`DEPLOY_ORDER`).
+    If that is not sufficient, the suffixes of the names determine the order (`DEPLOY_ORDER`).
     """
     done: dict[str, None] = {}
 
@@ -101,7 +101,7 @@ def deploy_order(assembly: Assembly, deployed: Assembly) -> Sequence[str]:
 
 
 def rank(stack: str) -> int:
-    """Place of a stack in the order of deployment, by the end of its name; other stacks come last."""
+    """Position of a stack in the order of deployment, by the suffix of its name; other stacks are last."""
     end = stack.rpartition("-")[2].rstrip("0123456789")
     return DEPLOY_ORDER.index(end) if end in DEPLOY_ORDER else len(DEPLOY_ORDER)
 
@@ -150,7 +150,7 @@ def outputs_read(content: Any) -> frozenset[tuple[str, str]]:
 
 
 def resources(template: Template) -> Mapping[str, Mapping[str, Any]]:
-    """Resources by logical id, without CDK's own."""
+    """Resources by logical ID, without CDK's own."""
     found = template.get("Resources", {}).items()
     return {
         name: resource
@@ -165,9 +165,9 @@ def same(old: Any, other: Any) -> bool:
 
 
 def matched(old: Stacks, new: Stacks) -> dict[str, Template]:
-    """The old templates under the names that the new stacks have, where files were named otherwise.
+    """The old templates by the names of the new stacks, if files were renamed.
 
-    A template is the one of its name, else the one that shares most of its resources, else the only one on both sides.
+    A template is matched by name, otherwise by most resources in common, otherwise if it is the only one on both sides.
     """
     taken = {name for name in old if name in new}
     result: dict[str, Template] = {}

@@ -1,4 +1,4 @@
-"""Text from a cluster, from AWS or from a file, made safe for a terminal."""
+"""Sanitizes text from a cluster, AWS or a file for a terminal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u20
 
 
 def readable(text: str, *, keep: str = "") -> str:
-    r"""The text without colours and with every other control character visible, so that it cannot act on the terminal.
+    r"""The text without colors and with all other control characters escaped, so that it cannot control the terminal.
 
-    Characters that reverse or hide text count as control characters, too. `keep` are those that stay, such as line breaks.
+    Characters that reverse or hide text are treated as control characters. `keep` lists those to keep, such as line
+    breaks.
 
     >>> readable("\x1b[31mred\x1b[0m \x1b]0;title\x07 a\nb")
     'red \\x1b]0;title\\x07 a\\nb'
@@ -27,7 +28,7 @@ def readable(text: str, *, keep: str = "") -> str:
 
 
 def paragraph(text: str) -> str:
-    r"""The same for text of several lines: line breaks and tabs stay.
+    r"""The same for text of several lines: line breaks and tabs are kept.
 
     >>> paragraph("a\r\nb\x1b[2J")
     'a\\r\nb\\x1b[2J'

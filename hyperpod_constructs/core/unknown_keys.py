@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 
 
 def models_at(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], ...]:
-    """The models that may stand at a place.
+    """The models that are possible at a position.
 
     >>> from hyperpod_constructs.core.spec import Platform
     >>> models_at(Platform, ("cluster", "instance_groups", 0))[0].__name__
@@ -31,7 +31,7 @@ def models_at(model: type[BaseModel], path: Path) -> tuple[type[BaseModel], ...]
 
 
 def models_in(annotation: Any) -> tuple[type[BaseModel], ...]:
-    """The models that a type annotation names."""
+    """The models in a type annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return (annotation,)
     return tuple(each for argument in get_args(annotation) for each in models_in(argument))
@@ -41,11 +41,11 @@ _PROXY = (
     "remove it; docs/closed-network.md (Behind an HTTP proxy) describes how nodes use a proxy and what cannot use one"
 )
 _FIX_BY_FIELD = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), _PROXY)
-"""Keys that do not exist, of settings that a page explains."""
+"""Unknown keys for settings that a page documents."""
 
 
 def fix_of_unknown_key(model: type[BaseModel], path: Path, value: Any) -> str:
-    """What to do about an unknown key: the key that was meant, the place where it belongs, or the valid keys."""
+    """The fix for an unknown key: the closest key, the position where it belongs, or the valid keys."""
     from difflib import get_close_matches
 
     key = str(path[-1])

@@ -1,1 +1,1 @@
-"""What asks a live account or cluster: pre-flight checks, day-2 operations, the upgrade plan."""
+"""Code that sends requests to an account or cluster: preflight checks, day-2 operations, the upgrade plan."""

@@ -1,4 +1,4 @@
-"""What is deployed around a HyperPod cluster, read by read-only calls. Every call is in `CALLS`."""
+"""Reads a HyperPod cluster and its related resources with read-only requests. Every request is in `CALLS`."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from .operations.aws import Failure, FailureCause, config, failure, pages
 from .operations.clusters import eks_name
 
 CALLS: Mapping[str, str] = {
-    "sagemaker:DescribeCluster": "the HyperPod cluster; without it nothing can be imported",
+    "sagemaker:DescribeCluster": "the HyperPod cluster; required for any import",
     "sagemaker:ListTags": "tags of the cluster",
     "sagemaker:ListComputeQuotas": "teams",
-    "sagemaker:DescribeComputeQuota": "quota of each team",
+    "sagemaker:DescribeComputeQuota": "compute quota of each team",
     "sagemaker:ListClusterSchedulerConfigs": "the cluster policy",
     "sagemaker:DescribeClusterSchedulerConfig": "priorities and fair share",
     "eks:DescribeCluster": "the EKS cluster",
     "eks:ListAddons": "add-ons",
     "eks:DescribeAddon": "version and configuration of each add-on",
-    "eks:ListAccessEntries": "who may use the Kubernetes API",
+    "eks:ListAccessEntries": "access entries",
     "eks:DescribeAccessEntry": "Kubernetes groups of each entry",
     "eks:ListAssociatedAccessPolicies": "access policies of each entry",
-    "ec2:DescribeSubnets": "zone and range of each subnet",
+    "ec2:DescribeSubnets": "zone and CIDR of each subnet",
     "ec2:DescribeRouteTables": "route table of each subnet",
-    "ec2:DescribeVpcs": "ranges of the VPC",
-    "ec2:DescribeNatGateways": "whether the VPC has a way out",
+    "ec2:DescribeVpcs": "CIDRs of the VPC",
+    "ec2:DescribeNatGateways": "whether the VPC has internet access",
     "fsx:DescribeFileSystems": "FSx for Lustre file systems in the VPC",
     "iam:ListOpenIDConnectProviders": "the OIDC provider of the EKS cluster",
-    "cloudformation:DescribeStackResources": "the stack that the cluster belongs to",
+    "cloudformation:DescribeStackResources": "the stack that contains the cluster",
 }
-"""IAM action of every call that an import makes, and what it is for."""
+"""IAM action of every request of an import, and its purpose."""
 
 _ABSENT = (FailureCause.NOT_FOUND,)
 
 
 @dataclass(slots=True)
 class Deployed:
-    """What was read, as the services answer it.
+    """The result of reading, in the services' formats.
 
     Attributes:
-        cluster: answer of DescribeCluster of SageMaker.
-        tags: of the cluster.
+        cluster: response of SageMaker's DescribeCluster.
+        tags: tags of the cluster.
         eks: the EKS cluster.
         addons: EKS add-ons.
         entries: access entries, each with `policies`.
-        subnets: that the clusters use.
+        subnets: subnets that the clusters use.
         tables: route tables of the VPC.
         vpc: the VPC.
-        nat_gateways: of the VPC.
+        nat_gateways: NAT gateways of the VPC.
         quotas: compute quotas of the cluster.
-        scheduler: its scheduler config.
+        scheduler: its scheduler configuration.
         file_systems: FSx for Lustre file systems in the VPC.
-        oidc_provider_arn: of the EKS cluster's issuer.
+        oidc_provider_arn: provider of the EKS cluster's issuer.
         stack: CloudFormation stack of the cluster.
-        failures: calls that gave no answer, each once; the rest was read all the same.
+        failures: failed requests, without duplicates; everything else was read.
     """
 
     cluster: dict[str, Any]
@@ -75,7 +75,7 @@ class Deployed:
 
 
 class _Asker:
-    """Calls by their IAM action; one that fails is noted, and its answer is empty."""
+    """Requests by IAM action; a failed one is recorded, and its response is empty."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -88,12 +88,12 @@ class _Asker:
         return self._clients[service]
 
     def one(self, action: str, **params: Any) -> dict[str, Any]:
-        """The answer of a call that is not paged."""
+        """Returns the response of a request without pages."""
         found: dict[str, Any] = self._asked(action, lambda api, operation: getattr(api, operation)(**params), {})
         return found
 
     def all(self, action: str, key: str, **params: Any) -> list[Any]:
-        """All items of a paged call."""
+        """Returns all items of a paged request."""
         found: list[Any] = self._asked(action, lambda api, operation: pages(api, operation, key, **params), [])
         return found
 
@@ -114,7 +114,7 @@ class _Asker:
 
 
 def read(session: Any, cluster_name: str) -> Deployed:
-    """Read a HyperPod cluster and what is around it.
+    """Reads a HyperPod cluster and its related resources.
 
     Raises:
         botocore.exceptions.ClientError: the cluster itself cannot be described.
@@ -125,7 +125,7 @@ def read(session: Any, cluster_name: str) -> Deployed:
     cluster.pop("ResponseMetadata", None)
     name = eks_name(cluster)
     if name is None:
-        raise ValueError(f"{cluster_name} is orchestrated by Slurm; this project is for clusters on EKS")
+        raise ValueError(f"{cluster_name} is orchestrated by Slurm; this project supports EKS orchestration only")
     found = Deployed(cluster=cluster, failures=ask.failures)
     arn = cluster["ClusterArn"]
     found.tags = {tag["Key"]: tag["Value"] for tag in ask.all("sagemaker:ListTags", "Tags", ResourceArn=arn)}

@@ -1,4 +1,4 @@
-"""A vendored copy of the dependency chart: downloaded, verified, with the remote sub-charts that are switched on."""
+"""A vendored copy of the dependency chart: downloaded, verified, with the enabled remote sub-charts."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from ..handlers.shared.digests import digest_key
 
 @dataclass(frozen=True)
 class Vendored:
-    """A vendored chart: a folder that needs no network but the registry of its images.
+    """A vendored chart: a folder that requires no downloads except of its images.
 
     Attributes:
-        folder: where it is.
+        folder: path of the folder.
         digest: its content digest.
-        files: how many files it has.
-        subcharts: the remote sub-charts it has got, as `name version`.
-        left_out: packages that lay beside the folder of the same chart.
-        unpinned: the digests of the packages of sub-charts whose digest was not known before, by `name version`.
+        files: number of files.
+        subcharts: the remote sub-charts that were added, as `name version`.
+        left_out: packages that were skipped because the chart also has the sub-chart as a folder.
+        unpinned: the digests of the packages of sub-charts whose digest was unknown, by `name version`.
     """
 
     folder: Path
@@ -45,10 +45,10 @@ class Vendored:
 
 
 def fetch(chart: GitChart, destination: Path) -> Path:
-    """Download a pinned chart's folder, and verify it.
+    """Downloads a pinned chart's folder, and verifies it.
 
     Raises:
-        ChartError: the destination exists, or the chart cannot be had or is not what was pinned.
+        ChartError: the destination exists, or the chart cannot be downloaded or does not match its digest.
     """
     _refuse_existing(destination)
     try:
@@ -70,20 +70,20 @@ def vendor(
     image_registry: str | None = None,
     digests: Mapping[str, str] | None = None,
 ) -> Vendored:
-    """Copy a chart's folder with the remote sub-charts that the values switch on.
+    """Copies a chart's folder with the remote sub-charts that the values enable.
 
     Args:
         chart: a local folder, such as one in a checkout of the upstream repository.
         destination: a new folder.
         values: the release's values (`chart_values`); default: the chart's own.
-        packages: a folder of packed sub-charts (`NAME-VERSION.tgz`), looked at first.
-        helm: the helm binary, to pull what is not in `packages`; without it nothing is downloaded.
-        image_registry: where copies of the images lie; templates that name an image themselves are made to name its copy.
-        digests: `name version` of sub-charts to the digests of their packages. Default: those that the catalog knows. A
-            sub-chart without one is taken as it is, and said: from then on the folder's own digest pins it.
+        packages: a folder of packaged sub-charts (`NAME-VERSION.tgz`), which is used first.
+        helm: the helm binary, to pull sub-charts that are not in `packages`; without it nothing is downloaded.
+        image_registry: registry of the images' copies; hard-coded image references in templates are replaced.
+        digests: `name version` of sub-charts to the digests of their packages. Default: those of the catalog. A
+            sub-chart without one is accepted and reported: from then on the folder's own digest pins it.
 
     Raises:
-        ChartError: the destination exists, the chart holds links, or a sub-chart is missing or not what was pinned.
+        ChartError: the destination exists, the chart contains links, or a sub-chart is missing or does not match its digest.
     """
     _refuse_existing(destination)
     files = files_of(chart)
@@ -134,9 +134,7 @@ def _name_copies(folder: Path, registry: str) -> None:
             continue
         text = file.read_text(encoding="utf-8")
         if image.image not in text:
-            raise ChartError(
-                f"{image.template} of the chart does not contain {image.image}: unsupported version of the chart"
-            )
+            raise ChartError(f"{image.template} of the chart does not contain {image.image}: unsupported chart version")
         copy = f"{registry}/{image.path}:{image.tag}"
         file.write_text(text.replace(image.image, copy), encoding="utf-8")
 
@@ -150,8 +148,9 @@ def _pull(dependency: Dependency, into: Path, packages: Path | None, helm: str |
             return
     if helm is None:
         raise ChartError(
-            f"sub-chart {dependency.name} {dependency.version} of {dependency.repository} is missing: put "
-            f"{dependency.name}-{plain}.tgz into the folder of packages, or name a helm binary that can pull it"
+            f"sub-chart {dependency.name} {dependency.version} of {dependency.repository} is missing: add "
+            f"{dependency.name}-{plain}.tgz to the folder of packages, or specify a helm binary that can pull "
+            "it"
         )
     with tempfile.TemporaryDirectory() as work:
         pull_subchart(dependency, into, Helm(Path(work), executable=helm))
@@ -172,4 +171,4 @@ def _read_yaml(paths: Sequence[Path]) -> list[dict[str, Any]]:
 
 def _refuse_existing(destination: Path) -> None:
     if destination.exists():
-        raise ChartError(f"{destination} exists; name a new folder, or remove it first")
+        raise ChartError(f"{destination} already exists; use a new folder, or remove it first")

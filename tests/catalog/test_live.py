@@ -155,7 +155,7 @@ def test_versions_of_an_addon(aws: Aws) -> None:
         "source": "describe-addon-versions, us-west-2",
     }
     assert versions[2]["date"] == "2026-10-04", "what is confirmed stays as it is"
-    assert f"addons.json: {ADDON} v1.10.0-eksbuild.1 takes an inline pod identity association" in outcome.remarks
+    assert f"addons.json: {ADDON} v1.10.0-eksbuild.1 accepts an inline pod identity association" in outcome.remarks
 
 
 def test_an_addon_that_eks_does_not_have(aws: Aws) -> None:

@@ -82,7 +82,7 @@ def test_types_that_come_and_go() -> None:
     outcome = refresh(contents=contents)
     assert [(it.path, it.new) for it in outcome.differences] == [("instance_types.ml.p9.48xlarge", None)]
     assert outcome.remarks == (
-        "instance_types.json: ml.p5.48xlarge is new in the API, and its hardware is not known: use --live",
+        "instance_types.json: ml.p5.48xlarge is new in the API, and its hardware is unknown: use --live",
     )
 
 
@@ -103,9 +103,11 @@ def test_a_shape_that_is_gone_is_said_and_the_value_stays() -> None:
     outcome = refresh(contents=contents)
     assert outcome.differences == ()
     assert outcome.remarks == (
-        "limits.json: limits.tags: the service model has no sagemaker:NoSuchShape.max any more",
-        "limits.json: allowed.patching_strategy_cfn: "
-        "CloudFormation has no AWS::SageMaker::Cluster/definitions/No/enum any more",
+        "limits.json: limits.tags: sagemaker:NoSuchShape.max is no longer in the service model",
+        (
+            "limits.json: allowed.patching_strategy_cfn: AWS::SageMaker::Cluster/definitions/No/enum is no "
+            "longer in CloudFormation"
+        ),
     )
 
 
@@ -160,14 +162,14 @@ def test_table() -> None:
         "  addons.x.versions          -v1 (1.34 to ?), +v2 (? to ?)",
         "limits.json",
         "  limits.tags.value          50  ->  51",
-        "  allowed.fair_share.values  another order",
+        "  allowed.fair_share.values  different order",
         f"  allowed.long               {'x' * 77}...  ->  -",
     ]
     assert table([]) == ""
 
 
 def test_a_session_needs_a_region() -> None:
-    with pytest.raises(ValueError, match="needs a region"):
+    with pytest.raises(ValueError, match="requires a region"):
         refresh(session=object())
 
 

@@ -71,7 +71,7 @@ def test_prices_of_known_types_and_regions_are_taken() -> None:
         "usd": 60.5,
         "per": "hour",
         "date": catalog.today().isoformat(),
-        "source": "AWS Price List, usage type USW2-Cluster:ml.p5.48xlarge, in force since 2026-11-01",
+        "source": "AWS Price List, usage type USW2-Cluster:ml.p5.48xlarge, effective since 2026-11-01",
     }
 
 

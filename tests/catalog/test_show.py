@@ -21,21 +21,21 @@ def test_an_instance_type() -> None:
     text = show.render_instance_type(catalog.instance_type("ml.p5.48xlarge"))
     assert text.splitlines()[:16] == [
         "ml.p5.48xlarge",
-        "  vCPU                    192",
-        "  memory                  2048 GiB",
-        "  architecture            x86_64",
-        "  accelerators            8 x NVIDIA H100, 80 GiB each",
-        "  Kubernetes resources    nvidia.com/gpu",
-        "  MIG profiles            mig-1g.10gb, mig-1g.20gb, mig-2g.20gb, mig-3g.40gb, mig-4g.40gb,",
-        "                          mig-7g.80gb",
-        "  EFA interfaces          32 (vpc.amazonaws.com/efa)",
-        "  network cards           32",
-        "  IPv4 per interface      50",
-        "  IPs per node, at most   81",
-        "  pods per node, at most  49",
-        "  local NVMe              30400 GB",
-        "  threads per core        1 or 2",
-        "  deep health checks      yes",
+        "  vCPU                   192",
+        "  memory                 2048 GiB",
+        "  architecture           x86_64",
+        "  accelerators           8 x NVIDIA H100, 80 GiB each",
+        "  Kubernetes resources   nvidia.com/gpu",
+        "  MIG profiles           mig-1g.10gb, mig-1g.20gb, mig-2g.20gb, mig-3g.40gb, mig-4g.40gb,",
+        "                         mig-7g.80gb",
+        "  EFA interfaces         32 (vpc.amazonaws.com/efa)",
+        "  network cards          32",
+        "  IPv4 per interface     50",
+        "  maximum IPs per node   81",
+        "  maximum pods per node  49",
+        "  local NVMe             30400 GB",
+        "  threads per core       1 or 2",
+        "  deep health checks     yes",
     ]
     assert "ml.p5.48xlarge for cluster usage (L-8762A75F)" in text
     assert "Uncertain" not in text
@@ -44,27 +44,27 @@ def test_an_instance_type() -> None:
 
 def test_what_is_uncertain_has_a_number_and_a_reason() -> None:
     text = show.render_instance_type(catalog.instance_type("ml.p6e-gb200.36xlarge"))
-    assert "EFA interfaces          yes, how many is not known (vpc.amazonaws.com/efa) [3]" in text
+    assert "EFA interfaces         yes, number unknown (vpc.amazonaws.com/efa) [3]" in text
     assert "  [3] EC2's EFA guide describes four useful EFA-only interfaces" in text
-    assert "pods per node, at most  not known [6]" in text
+    assert "maximum pods per node  unknown [6]" in text
     assert "  [6] Not in the documentation's table, and the addresses per interface are not known." in text
     g7e = show.render_instance_type(catalog.instance_type("ml.g7e.2xlarge"))
-    assert "pods per node, at most  49 [1]" in g7e
+    assert "maximum pods per node  49 [1]" in g7e
     assert "[1] The documentation says 49, but EC2 gives 64 IPv4 addresses per interface" in g7e
 
 
 def test_a_cpu_type() -> None:
     text = show.render_instance_type(catalog.instance_type("ml.m5.4xlarge"))
-    for line in ("accelerators            none", "EFA interfaces          none", "local NVMe              none"):
+    for line in ("accelerators           none", "EFA interfaces         none", "local NVMe             none"):
         assert line in text
     assert "no: GPU and Trainium types only" in text
-    assert "code not known" in text
+    assert "code unknown" in text
 
 
 def test_a_region() -> None:
     text = show.render_region(catalog.region("ca-central-1"))
     assert "HyperPod                   yes [1]" in text
-    assert "zone ids                   cac1-az1 and so on" in text
+    assert "zone ids                   cac1-az1 and others" in text
     assert "…::ClusterSchedulerConfig  no [2]" in text
     assert "inference images' account  none" in text
     assert "[1] The documentation's list of 18 regions does not have it" in text
@@ -81,15 +81,15 @@ def test_a_kubernetes_version_on_a_day() -> None:
         version, TODAY
     )
     old = show.render_kubernetes_version(catalog.kubernetes_version("1.29"), TODAY)
-    assert "amazon-sagemaker-hyperpod-taskgovernance  needs Kubernetes 1.30 or later" in old
+    assert "amazon-sagemaker-hyperpod-taskgovernance  requires Kubernetes 1.30 or later" in old
 
 
 def test_an_addon() -> None:
     text = show.render_addon(catalog.addon("amazon-sagemaker-hyperpod-training-operator"))
-    assert "pod-identity, by an association of its own, made first [1]" in text
+    assert "pod-identity, with a separate association that is created first [1]" in text
     assert "deployment: becomes ACTIVE when nodes are ready" in text
     assert "v1.3.0-eksbuild.1: Kubernetes 1.31 to 1.36, seen 2026-10-04" in text
-    assert "v1.2.1: Kubernetes 1.28 to 1.35, build not known" in text
+    assert "v1.2.1: Kubernetes 1.28 to 1.35, build unknown" in text
     inference = show.render_addon(catalog.addon("amazon-sagemaker-hyperpod-inference"))
     assert "cert-manager (v1.18.2-eksbuild.2 or later)" in inference
 
@@ -128,7 +128,7 @@ def run(*args: str) -> tuple[int, str, str]:
 def test_show() -> None:
     code, out, _ = run("show", "instance-type", "ml.trn1.32xlarge")
     assert (code, out.splitlines()[0]) == (0, "ml.trn1.32xlarge")
-    assert "Neuron cores            32 physical" in out
+    assert "Neuron cores           32 physical" in out
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_refresh_live_needs_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     code, _, err = run("refresh", "--live")
     assert code == 2
-    assert "no region: give --region" in err
+    assert "no region: use --region" in err
 
 
 def test_refresh_live_with_an_unknown_profile_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

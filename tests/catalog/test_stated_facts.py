@@ -94,7 +94,7 @@ def test_what_one_config_states_does_not_count_for_another(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("stated", "path", "message"),
     [
-        ({"note": "x"}, "", "a new instance type needs `like`, or `vcpu` and `memory_gib`"),
+        ({"note": "x"}, "", "a new instance type requires `like`, or `vcpu` and `memory_gib`"),
         ({"note": "x", "like": "ml.p5.48xlage"}, ".like", "'ml.p5.48xlage' is not a known instance type"),
     ],
 )
@@ -154,7 +154,7 @@ def test_an_installed_package_is_not_written_to(monkeypatch: pytest.MonkeyPatch,
     )
     result = run("catalog", "refresh", "--write")
     assert result.exit_code == 2
-    assert "write your own with --into FOLDER" in result.output
+    assert "use --into FOLDER to write your own" in result.output
 
 
 def test_a_name_that_is_not_stated_stays_unknown() -> None:

@@ -45,7 +45,7 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
     ("one", "two", "found"),
     [
         ({"name": "b"}, {}, []),
-        ({}, {}, [("HP026", "name", "'research' is the name of {a} already, in the same region and account")]),
+        ({}, {}, [("HP026", "name", "'research' is already the name of {a} in the same region and account")]),
         (OTHER_REGION, {}, []),
         ({"account": "111122223333"}, {"account": "222233334444"}, []),
         (
@@ -55,14 +55,14 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
                 (
                     "HP027",
                     "cluster.cluster_name",
-                    "'same' is the HyperPod cluster of {a} already, in the same region and account",
+                    "'same' is already the HyperPod cluster of {a} in the same region and account",
                 )
             ],
         ),
         (
             {"name": "b", "eks": {"cluster_name": "same"}},
             {"eks": {"cluster_name": "same"}},
-            [("HP027", "eks.cluster_name", "'same' is the EKS cluster of {a} already, in the same region and account")],
+            [("HP027", "eks.cluster_name", "'same' is already the EKS cluster of {a} in the same region and account")],
         ),
         (
             {"cluster": {"cluster_name": "same"}},
@@ -72,12 +72,12 @@ def written(folder: Path, *configs: dict[str, Any]) -> list[Path]:
         (  # clusters have the platform's name where they have none of their own
             {"cluster": {"cluster_name": "same"}},
             {"name": "same"},
-            [("HP027", "name", "'same' is the HyperPod cluster of {a} already, in the same region and account")],
+            [("HP027", "name", "'same' is already the HyperPod cluster of {a} in the same region and account")],
         ),
         (
             {"name": "same"},
             {"eks": {"cluster_name": "same"}},
-            [("HP027", "eks.cluster_name", "'same' is the EKS cluster of {a} already, in the same region and account")],
+            [("HP027", "eks.cluster_name", "'same' is already the EKS cluster of {a} in the same region and account")],
         ),
         ({"name": "b", "cluster": {"cluster_name": None}}, {"cluster": {"cluster_name": "research"}}, []),
     ],
@@ -112,7 +112,7 @@ def test_links_in_a_circle_are_a_finding(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").symlink_to("b.yaml")
     (tmp_path / "b.yaml").symlink_to("a.yaml")
     (finding,) = load_all([tmp_path / "a.yaml"]).findings
-    assert (finding.rule, finding.cure) == ("HP002", "name the file itself")
+    assert (finding.rule, finding.cure) == ("HP002", "specify the file itself")
 
 
 def test_an_existing_network_to_which_nothing_is_added_has_no_stack(tmp_path: Path) -> None:

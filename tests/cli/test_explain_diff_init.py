@@ -89,7 +89,7 @@ def test_diff_of_equal_configs(config: Path) -> None:
             3,
             ["replaces-cluster: network.vpc_cidr", "instead: deploy a second platform"],
         ),
-        ("instance_type: ml.m5.4xlarge", "instance_type: ml.m5.8xlarge", 3, ["replaces-group", "under a new name"]),
+        ("instance_type: ml.m5.4xlarge", "instance_type: ml.m5.8xlarge", 3, ["replaces-group", "with a new name"]),
         ("nat: single", "nat: per-zone", 0, ['in-place: network.nat: "single" becomes "per-zone"']),
         ('"1.35"', '"1.34"', 3, ["refused: eks.kubernetes_version"]),
     ],

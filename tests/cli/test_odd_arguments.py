@@ -263,7 +263,7 @@ def test_findings_before_a_plan_are_json_where_json_is_asked_for(place: Path) ->
 def test_what_is_no_config_is_told_as_what_it_is(place: Path) -> None:
     (finding,) = json.loads(ran("validate", "job.yaml", "-o", "json").stdout)["findings"]
     assert finding["message"] == "is a job, not the config of a platform"
-    assert finding["cure"].startswith("check it with `hyperpod jobs render job.yaml`")
+    assert finding["cure"].startswith("validate it with `hyperpod jobs render job.yaml`")
 
 
 def test_unknown_keys_are_bounded_and_linear(place: Path) -> None:
@@ -272,4 +272,4 @@ def test_unknown_keys_are_bounded_and_linear(place: Path) -> None:
     findings = json.loads(ran("validate", "many.yaml", "-o", "json").stdout)["findings"]
     user_message = [each for each in findings if each["rule"] == "HP010"]
     assert 90 <= len(user_message) <= 100
-    assert findings[0]["message"] == "has 19,904 more structural errors, which are not listed"
+    assert findings[0]["message"] == "19,904 additional structural errors are not listed"

@@ -44,7 +44,7 @@ def test_the_default_config_is_the_one_here(config: Path, monkeypatch: pytest.Mo
     config.unlink()
     result = run("validate")
     assert result.exit_code == 1
-    assert "there is no such file" in result.output
+    assert "file not found" in result.output
 
 
 @pytest.mark.parametrize(

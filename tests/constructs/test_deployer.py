@@ -195,7 +195,7 @@ def test_identity_providers_are_those_of_eks() -> None:
 
 def test_a_prefix_is_demanded(types: set[str]) -> None:
     for prefixes in ((), ("",), ("*",)):
-        with pytest.raises(ValueError, match="name prefixes must be given"):
+        with pytest.raises(ValueError, match="name prefixes are required"):
             deployer_policies(types, name_prefixes=prefixes, permissions_boundary_arn=BOUNDARY)
 
 
@@ -301,7 +301,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_the_command_demands_a_boundary_and_finds_the_prefixes(default: Assembly) -> None:
     refused = run(default.folder)
     assert refused.returncode == 2
-    assert "--permissions-boundary is missing" in refused.stderr
+    assert "--permissions-boundary is required" in refused.stderr
     done = run(default.folder, "--permissions-boundary", BOUNDARY)
     assert done.returncode == 0, done.stderr
     assert allowed(json.loads(done.stdout), "iam:CreateRole", role("research-Eks-A"), PermissionsBoundary=BOUNDARY)

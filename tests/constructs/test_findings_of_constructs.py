@@ -170,7 +170,7 @@ def test_a_misspelled_field_is_answered_with_the_nearest_or_all() -> None:
     for model, name, cure in (
         (InstanceGroup, "instance_typ", "did you mean 'instance_type'?"),
         (Cluster, "name", "did you mean 'cluster_name'?"),
-        (Alarms, "zebra", "its fields are emails, node_failures_per_hour, topic_arn"),
+        (Alarms, "zebra", "valid fields: emails, node_failures_per_hour, topic_arn"),
     ):
         with pytest.raises(ValidationError) as refused:
             model(**{name: "x"})

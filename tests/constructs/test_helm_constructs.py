@@ -350,10 +350,10 @@ def test_another_registry_needs_no_permission(made: Made) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"commit": "main"}, "'main' is no full commit"),
-        ({"digest": "sha256:abc"}, "'sha256:abc' is no digest"),
+        ({"commit": "main"}, "'main' is not a valid full commit"),
+        ({"digest": "sha256:abc"}, "'sha256:abc' is not a valid digest"),
         ({"repository": "http://github.com/a/b", "archive_url": "http://example.com/x"}, "over https only"),
-        ({"repository": "https://gitlab.com/a/b"}, "archive_url is needed"),
+        ({"repository": "https://gitlab.com/a/b"}, "archive_url is required"),
     ],
 )
 def test_a_source_that_is_not_pinned(wrong: dict[str, str], message: str) -> None:

@@ -89,7 +89,8 @@ def test_a_number_that_synthesis_needs_is_named(make, name: str):
     with pytest.raises(ValueError) as refused:
         make(number(stack))
     assert str(refused.value) == (
-        f"{name} is known only at deploy time (a CDK token), and the number is needed at synthesis: give the number itself"
+        f"{name} is a CDK token, which is known only at deploy time, but synthesis requires the value: specify a literal "
+        "number"
     )
 
 
@@ -101,8 +102,8 @@ def test_a_token_for_the_version_is_a_finding():
     with pytest.raises(RuntimeError) as refused:
         app.synth()
     assert (
-        "error HP201 eks.kubernetes_version: is known only at deploy time (a CDK token), and versions of add-ons are chosen "
-        "by it at synthesis"
+        "error HP201 eks.kubernetes_version: is a CDK token, which is known only at deploy time, but synthesis selects "
+        "add-on versions by it"
     ) in str(refused.value)
 
 

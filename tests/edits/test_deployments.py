@@ -92,7 +92,7 @@ def test_a_stack_that_leaves_the_app_is_told_and_still_imports() -> None:
         (Change.REFUSED, "HP970"),
     ]
     assert found.edits[1].advice == "delete app first (`hyperpod stacks delete app`), then deploy"
-    assert str(found.steps[-1]) == "app: not in the app, stays deployed"
+    assert str(found.steps[-1]) == "app: not in the app, remains deployed"
 
 
 def test_a_weak_reference_never_blocks() -> None:
@@ -119,7 +119,7 @@ def test_another_way_to_refer_to_the_same_resource_replaces_nothing() -> None:
 @pytest.mark.parametrize(
     ("policy", "change", "words"),
     [
-        ("Retain", Change.REPLACES, "the old one is kept, outside of the stack, and billed"),
+        ("Retain", Change.REPLACES, "the old one is retained outside the stack, and billed"),
         ("Delete", Change.LOSES_DATA, "the old one is deleted"),
     ],
 )
@@ -141,11 +141,10 @@ def test_who_reads_a_replaced_file_system_is_told() -> None:
         it for it in deployment({"s": old, "app": claims}, {"s": new, "app": claims}).edits if it.rule == "HP973"
     )
     assert str(told) == (
-        "replaces HP973: s: Fs (AWS::FSx::FileSystem).SubnetIds: "
-        '["a"] becomes ["b"]\n'
-        "  impact: a new, empty file system is created, which app will point to from its next change on; "
-        "the old one is kept, outside of the stack, and billed\n"
-        "  instead: restore the value, or create a second file system and copy the data"
+        'replaces HP973: s: Fs (AWS::FSx::FileSystem).SubnetIds: ["a"] becomes ["b"]\n  impact: a new, empty '
+        "file system is created, which app will refer to after its next update; the old one is retained "
+        "outside the stack, and billed\n  instead: restore the value, or create a second file system and "
+        "copy the data"
     )
 
 
@@ -153,7 +152,7 @@ def test_who_reads_a_replaced_file_system_is_told() -> None:
 def test_removed_data_is_kept_or_lost(kind: str) -> None:
     kept = only(deployment({"s": stack(It=resource(kind, "Retain"))}, {"s": stack()}).edits)
     lost = only(deployment({"s": stack(It=resource(kind))}, {"s": stack()}).edits)
-    assert (kept.change, kept.impact) == (Change.IN_PLACE, "it is kept, outside of the stack, and billed")
+    assert (kept.change, kept.impact) == (Change.IN_PLACE, "it is retained outside the stack, and billed")
     assert (lost.change, lost.rule) == (Change.LOSES_DATA, "HP973")
 
 
@@ -214,9 +213,9 @@ def test_what_cannot_change_says_what_to_do() -> None:
 
 def test_a_stack_that_stays_says_what_to_do() -> None:
     assert str(only(deployment({"s": stack(), "gone": stack()}, {"s": stack()}).edits)) == (
-        "leaves-behind HP971: gone: is deployed but not in the new app\n"
-        "  impact: no deployment changes it: its resources stay as they are, keep running and are billed\n"
-        "  instead: to delete it: `hyperpod stacks delete gone`"
+        "leaves-behind HP971: gone: is deployed but not in the new app\n  impact: no deployment changes it: "
+        "its resources are unchanged, keep running and are billed\n  instead: to delete it: `hyperpod stacks "
+        "delete gone`"
     )
 
 
@@ -227,7 +226,8 @@ def test_scripts_of_the_project_are_no_data_of_users() -> None:
 def test_what_is_kept_leaves_the_stack() -> None:
     old = {"s": stack(It=resource("AWS::S3::Bucket", "RetainExceptOnCreate"))}
     assert str(only(deployment(old, {"s": stack()}).edits)) == (
-        "in-place: s: It (AWS::S3::Bucket): leaves the stack\n  impact: it is kept, outside of the stack, and billed"
+        "in-place: s: It (AWS::S3::Bucket): is removed from the stack\n  impact: it is retained outside the stack, "
+        "and billed"
     )
 
 
@@ -282,7 +282,7 @@ def test_what_each_stack_does() -> None:
     assert sorted(map(str, deployment(old, new).steps)) == [
         "a: updated (2 added, 1 changed, 1 deleted, 1 retained)",
         "b: updated (no changes to resources)",
-        "c: not in the app, stays deployed",
+        "c: not in the app, remains deployed",
         "d: created (2 added)",
     ]
 
@@ -309,6 +309,7 @@ def test_another_content_of_a_layer_is_its_next_version() -> None:
     edit = only(found.edits)
     assert (edit.change, edit.path) == (Change.IN_PLACE, "Layer (AWS::Lambda::LayerVersion).Content")
     assert edit.impact == (
-        "the next version of the layer is published, the functions change to it, and the old version is deleted last"
+        "the next version of the layer is published, the functions are updated to it, and the old version is "
+        "deleted last"
     )
     assert str(found.steps[0]) == "s: updated (1 replaced)"

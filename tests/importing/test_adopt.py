@@ -241,7 +241,7 @@ def test_a_vpc_config_that_cannot_be_written_is_told_and_refused(aws: FakeAws, t
     messages = run("import", "live", "--cluster-name", "shared", "-o", file)
     assert messages.exit_code == 3
     assert (
-        "not kept: VpcConfig (subnet-0123456789abcdef0, sg-0123456789abcdef0): this config makes one of"
+        "not imported: VpcConfig (subnet-0123456789abcdef0, sg-0123456789abcdef0): this config sets a subnet"
         in messages.stderr
     )
     zone = yaml.safe_load(file.read_text())
@@ -268,11 +268,11 @@ def test_the_text_names_the_order_and_the_stack_that_must_let_go(config: Path, a
     result = run("adopt", config, "--into", config.parent / "adopt")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert f"shared-HyperPod: AWS::SageMaker::Cluster {ARN}: taken over" in lines
+    assert f"shared-HyperPod: AWS::SageMaker::Cluster {ARN}: adopted" in lines
     simulated = lines.index("simulated: the import, then the deployment of 4 stacks: nothing is replaced or deleted")
     assert "    shared-HyperPod.HyperPodED6AB1C4: updated in place: Tags" in lines[simulated:]
     steps = lines[lines.index("in this order:") + 1 :]
-    assert steps[0].startswith("  1. set DeletionPolicy: Retain on the resources to take over in their-stack")
+    assert steps[0].startswith("  1. set DeletionPolicy: Retain on the resources to adopt in their-stack")
     assert steps[1].startswith("  2. aws cloudformation create-change-set --stack-name shared-Eks")
     assert "--change-set-type IMPORT" in steps[1]
     assert steps[-1].endswith(f"hyperpod preflight {config} and cdk deploy")

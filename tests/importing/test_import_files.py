@@ -57,7 +57,7 @@ def test_a_source_becomes_this_config(
     monkeypatch.chdir(DATA.parent)  # the header names the path as it was given
     result = imported(source, tmp_path / "hyperpod.yaml", folder=Path("data"))
     text = (tmp_path / "hyperpod.yaml").read_text()
-    messages = [line for line in result.stderr.splitlines() if line.startswith(("note:", "not kept:"))]
+    messages = [line for line in result.stderr.splitlines() if line.startswith(("note:", "not imported:"))]
     assert snapshot == "\n".join([text, *messages])
 
 
@@ -95,7 +95,7 @@ def test_validate_finds_only_what_the_user_must_answer(source: str, tmp_path: Pa
     assert {finding.rule for finding in errors(found)} == FOR_THE_USER.get(source, set())
     for finding in found:  # what import tells is what validate tells
         assert f"{finding.severity} {finding.rule} {finding.path}: {finding.message}" in result.stderr
-    assert result.exit_code == (3 if errors(found) or "not kept: " in result.stderr else 0)
+    assert result.exit_code == (3 if errors(found) or "not imported: " in result.stderr else 0)
 
 
 # ---- what is made of it, held against what the source makes ----

@@ -135,7 +135,8 @@ def test_a_call_that_is_denied_is_told_and_the_rest_goes_on(action: str, aws: Fa
     result = run("--cluster-name", answer["ClusterName"], "-o", tmp_path / "hyperpod.yaml", "--region", platform.region)
     assert result.exit_code == 3, result.output
     assert (
-        f"not kept: access denied: {action}: AccessDeniedException: not allowed; fix: allow {action}" in result.stderr
+        f"not imported: access denied: {action}: AccessDeniedException: not allowed; fix: allow {action}"
+        in result.stderr
     )
     data = yaml.safe_load((tmp_path / "hyperpod.yaml").read_text())
     assert [group["name"] for group in data["cluster"]["instance_groups"]] == [
@@ -156,7 +157,7 @@ def test_a_cluster_that_is_not_there_and_one_of_slurm(aws: FakeAws, tmp_path: Pa
     aws.on("sagemaker", "DescribeCluster", deployed)
     result = run("--cluster-name", "slurm", "-o", tmp_path / "hyperpod.yaml")
     assert result.exit_code == 1
-    assert "slurm is orchestrated by Slurm; this project is for clusters on EKS" in result.output
+    assert "slurm is orchestrated by Slurm; this project supports EKS orchestration only" in result.output
 
 
 def test_a_file_system_of_the_vpc_is_described(aws: FakeAws):

@@ -18,10 +18,15 @@ def test_other_commands_name_the_import(tmp_path: Path):
         for command in (["validate"], ["jobs", "import"], ["jobs", "render"], ["explain", "cost"]):
             result = run(*command, DATA / source)
             assert result.exit_code == 1, (command, result.output)
-            assert f"`hyperpod import {kind} {DATA / source}` writes a hyperpod.yaml" in result.output, command
+            assert f"convert it to a hyperpod.yaml with `hyperpod import {kind} {DATA / source}`" in result.output, (
+                command
+            )
         for wrong in {"cluster-stack", "stack", "tfvars"} - {kind}:
             result = run("import", wrong, DATA / source, "-o", tmp_path / "none.yaml")
-            assert f"`hyperpod import {kind} {DATA / source}` writes a hyperpod.yaml" in result.output, (wrong, kind)
+            assert f"convert it to a hyperpod.yaml with `hyperpod import {kind} {DATA / source}`" in result.output, (
+                wrong,
+                kind,
+            )
             assert result.exit_code == 1
     assert not (tmp_path / "none.yaml").exists()
 
@@ -39,10 +44,10 @@ def test_what_is_missing_is_asked_for_with_the_option_that_states_it(tmp_path: P
     source.write_text("# template: cluster-stack\nresource_name_prefix: lab\ninstance_group_settings: []\n")
     result = run("import", "cluster-stack", source, "-o", tmp_path / "hyperpod.yaml")
     assert "error HP011 region: the key 'region' is missing" in result.stderr
-    assert "fix: state it: --region us-west-2; or write it into the file" in result.stderr
+    assert "fix: set it with --region us-west-2; or add it to the file" in result.stderr
     assert "error HP110 network.availability_zone_ids" in result.stderr
-    assert "fix: state the zone ids, two or more: --zone usw2-az1 --zone usw2-az2" in result.stderr
-    assert "fix: state who may use kubectl: --admin arn:aws:iam::111122223333:role/Name" in result.stderr
+    assert "fix: set at least two zone IDs: --zone usw2-az1 --zone usw2-az2" in result.stderr
+    assert "fix: set who can use kubectl: --admin arn:aws:iam::111122223333:role/Name" in result.stderr
 
 
 def test_two_parameter_files_that_disagree_are_refused(tmp_path: Path):
@@ -50,8 +55,8 @@ def test_two_parameter_files_that_disagree_are_refused(tmp_path: Path):
         (tmp_path / f"{name}.json").write_text(json.dumps({"ResourceNamePrefix": prefix, "VpcCIDR": "10.1.0.0/16"}))
     result = run("import", "stack", tmp_path, "-o", tmp_path / "hyperpod.yaml")
     assert result.exit_code == 1
-    assert f"ResourceNamePrefix is 'live' here and 'lab' in {tmp_path / 'dev.json'}" in result.stderr
-    assert "fix: name one file: hyperpod import stack FILE" in result.stderr
+    assert f"ResourceNamePrefix is 'live' here, but 'lab' in {tmp_path / 'dev.json'}" in result.stderr
+    assert "fix: specify one file: hyperpod import stack FILE" in result.stderr
 
 
 def test_a_folder_of_parameters_is_read_as_one(tmp_path: Path):
@@ -84,8 +89,8 @@ def test_broken_terraform_is_told_with_its_line(tmp_path: Path):
     file.write_text('a = "x"\nb = [1,\nc = 2\n')
     result = run("import", "tfvars", file, "-o", tmp_path / "hyperpod.yaml")
     assert result.exit_code == 1
-    assert f"{file}:3: error HP792: is not a file of Terraform variables" in result.stderr
-    assert "fix: `terraform fmt` tells where" in result.stderr
+    assert f"{file}:3: error HP792: not a valid file of Terraform variables" in result.stderr
+    assert "fix: `terraform fmt` shows the line" in result.stderr
 
 
 def test_later_terraform_files_win(tmp_path: Path):

@@ -45,7 +45,7 @@ def test_both_styles_and_versions_give_one_job(style: str, version: str, tmp_pat
     ("head", "said"),
     [
         ("# version: 3.0\n", "'3.0' is not a known schema version"),
-        ("template: hyp-jumpstart-endpoint\n", "'hyp-jumpstart-endpoint' is not a template of training jobs"),
+        ("template: hyp-jumpstart-endpoint\n", "'hyp-jumpstart-endpoint' is not a training job template"),
     ],
 )
 def test_other_templates_and_versions_are_refused(head: str, said: str, tmp_path: Path):
@@ -59,10 +59,13 @@ def test_differences_on_purpose_are_notes_at_their_lines():
     found = parse_job(CONTENT, file="config.yaml").findings
     assert {finding.severity for finding in found} == {Severity.NOTE}
     assert sorted((finding.line, finding.message.split(":")[0].split(";")[0]) for finding in found) == [
-        (1, "the object's name gets a hash of its content"),
-        (5, "EFA interfaces are the accelerators' share of the node's"),
-        (5, "vcpu and memory are the accelerators' share of what pods can use of the node"),
-        (6, "ttlSecondsAfterFinished is left to the operator"),
+        (1, "the object's name ends with a hash of its content"),
+        (5, "the EFA interfaces are in proportion to the accelerators"),
+        (
+            5,
+            "vcpu and memory are in proportion to the accelerators, out of the resources that pods can use on the node",
+        ),
+        (6, "ttlSecondsAfterFinished is left to the operator's default"),
     ]
 
 

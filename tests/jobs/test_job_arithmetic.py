@@ -220,7 +220,7 @@ def test_zero_and_negative_counts_are_refused(field: str, value: int):
 P5_HAS = "ml.p5.48xlarge has"
 P5_CPU = f"{P5_HAS} 192 vCPU, 12.03 reserved, 179.97 for pods"
 P5_MEMORY = f"{P5_HAS} 2048 GiB, 157.74 reserved, 1890.26 for pods"
-STATED = "as stated; limit equal"
+STATED = "as specified; limit equal"
 
 
 @pytest.mark.parametrize(
@@ -242,9 +242,9 @@ STATED = "as stated; limit equal"
             2,
             {
                 "nvidia.com/gpu": ("4", STATED),
-                EFA_RESOURCE: ("0", "switched off"),
-                "cpu": ("1", "as stated"),
-                "memory": ("1Gi", "as stated"),
+                EFA_RESOURCE: ("0", "disabled"),
+                "cpu": ("1", "as specified"),
+                "memory": ("1Gi", "as specified"),
             },
         ),
         (
@@ -253,8 +253,8 @@ STATED = "as stated; limit equal"
             {
                 "nvidia.com/gpu": ("1", STATED),
                 EFA_RESOURCE: ("16", STATED),
-                "cpu": ("1", "as stated"),
-                "memory": ("1Gi", "as stated"),
+                "cpu": ("1", "as specified"),
+                "memory": ("1Gi", "as specified"),
             },
         ),
         (
@@ -262,16 +262,16 @@ STATED = "as stated; limit equal"
             14,
             {
                 "nvidia.com/mig-1g.10gb": ("4", f"{STATED}; 0.571 GPUs"),
-                EFA_RESOURCE: ("0", "none by default without whole accelerators; state `efa` to have some"),
-                "cpu": ("1", "as stated"),
-                "memory": ("1Gi", "as stated"),
+                EFA_RESOURCE: ("0", "none by default without whole accelerators; set `efa` to request some"),
+                "cpu": ("1", "as specified"),
+                "memory": ("1Gi", "as specified"),
             },
         ),
         (
             {**P5, "nodes": 2, "efa_preset": True, "sidecars": [{"name": "l", "image": "b", "vcpu": 2}]},
             1,
             {
-                "cpu": ("177", f"{P5_CPU}; less 2 for the other containers; rounded down"),
+                "cpu": ("177", f"{P5_CPU}; minus 2 for the other containers; rounded down"),
                 "memory": ("1890Gi", f"{P5_MEMORY}; rounded down"),
                 "nvidia.com/gpu": ("8", "whole node: 8 x NVIDIA H100; limit equal"),
                 EFA_RESOURCE: ("32", "whole node: all 32; limit equal"),
@@ -284,12 +284,14 @@ STATED = "as stated; limit equal"
             {
                 "cpu": (
                     "8",
-                    "ml.m5.12xlarge has 48 vCPU, 3.39 reserved, 44.61 for pods; share of the memory stated: "
-                    "0.1949 x 44.61 = 8.695; rounded down",
+                    (
+        "ml.m5.12xlarge has 48 vCPU, 3.39 reserved, 44.61 for pods; share of the specified "
+        "memory: 0.1949 x 44.61 = 8.695; rounded down"
+),
                 ),
-                "memory": ("32Gi", "as stated"),
-                "ephemeral-storage": ("10Gi", "as stated"),
-                "hugepages-2Mi": ("64Mi", "as stated"),
+                "memory": ("32Gi", "as specified"),
+                "ephemeral-storage": ("10Gi", "as specified"),
+                "hugepages-2Mi": ("64Mi", "as specified"),
             },
         ),
         (
@@ -298,10 +300,12 @@ STATED = "as stated; limit equal"
             {
                 "memory": (
                     "6Gi",
-                    "ml.c5.4xlarge has 32 GiB, 7.02 reserved, 24.98 for pods; share of the vCPU stated: "
-                    "0.2753 x 24.98 = 6.877; rounded down",
+                    (
+        "ml.c5.4xlarge has 32 GiB, 7.02 reserved, 24.98 for pods; share of the specified vCPU: "
+        "0.2753 x 24.98 = 6.877; rounded down"
+),
                 ),
-                "cpu": ("4", "as stated"),
+                "cpu": ("4", "as specified"),
             },
         ),
         (
@@ -309,10 +313,10 @@ STATED = "as stated; limit equal"
              "memory_gib": 1, "efa": 0},
             8,
             {
-                "aws.amazon.com/neuroncore": ("4", "as stated; 2 cores each; limit equal"),
-                EFA_RESOURCE: ("0", "switched off"),
-                "cpu": ("1", "as stated"),
-                "memory": ("1Gi", "as stated"),
+                "aws.amazon.com/neuroncore": ("4", "as specified; 2 cores each; limit equal"),
+                EFA_RESOURCE: ("0", "disabled"),
+                "cpu": ("1", "as specified"),
+                "memory": ("1Gi", "as specified"),
             },
         ),
         (
@@ -328,13 +332,16 @@ STATED = "as stated; limit equal"
                     "ml.p6e-gb200.36xlarge has 960 GiB, 81.58 reserved, 878.42 for pods; rounded down",
                 ),
                 "nvidia.com/gpu": ("4", "whole node: 4 x NVIDIA GB200; limit equal"),
-                EFA_RESOURCE: ("0", "ml.p6e-gb200.36xlarge has EFA but no source says how many; state `efa`"),
+                EFA_RESOURCE: (
+                    "0",
+                    "ml.p6e-gb200.36xlarge supports EFA, but the number of interfaces is unknown; set `efa`",
+                ),
             },
         ),
         (
             {"accelerators": 2, "efa": 1, "vcpu": 2},
             None,
-            {"nvidia.com/gpu": ("2", STATED), EFA_RESOURCE: ("1", STATED), "cpu": ("2", "as stated")},
+            {"nvidia.com/gpu": ("2", STATED), EFA_RESOURCE: ("1", STATED), "cpu": ("2", "as specified")},
         ),
         (
             {"mig_profile": "mig-1g.10gb", "mig_count": 2},

@@ -175,7 +175,9 @@ def test_bug_16_efa_is_a_share_can_be_switched_off_and_stated_alone():
 def test_bug_17_partitions_are_counted_equal_bounded_and_may_have_replicas():
     mig = {"instance_type": P5, "accelerator_partition_type": "mig-1g.10gb"}
     assert "requires mig_count" in refused(**mig)
-    assert "Kubernetes wants them equal" in refused(**mig, accelerator_partition_count=2, accelerator_partition_limit=4)
+    assert "Kubernetes requires them to be equal" in refused(
+        **mig, accelerator_partition_count=2, accelerator_partition_limit=4
+    )
     assert "500 partitions, but a node of ml.p5.48xlarge has at most 56" in refused(
         **mig, accelerator_partition_count=500
     )

@@ -135,7 +135,7 @@ def test_wrong_use_is_exit_2(arguments: list[str]):
 def test_a_missing_file_is_a_finding():
     result = run("render", "no/such.yaml")
     assert result.exit_code == 1
-    assert "no/such.yaml: error HP002: there is no such file" in result.stderr
+    assert "no/such.yaml: error HP002: file not found" in result.stderr
 
 
 CONFIG = """
@@ -199,9 +199,9 @@ def test_explain_gives_every_number_and_what_the_groups_hold(file: Path, config:
         "104Gi  ml.g5.8xlarge has 128 GiB, 23.34 reserved, 104.66 for pods; rounded down",
         "nvidia.com/gpu",
         "whole node: all 1; limit equal",
-        "all together: 58 vCPU, 208Gi memory, 2 accelerators, 2 EFA",
-        "one node holds 1 replica",
-        "group workers (4 nodes) holds 4 replicas",
+        "total: 58 vCPU, 208Gi memory, 2 accelerators, 2 EFA",
+        "1 replica per node",
+        "group workers (4 nodes) can run 4 replicas",
     ):
         assert expected in result.stdout
 
@@ -209,4 +209,4 @@ def test_explain_gives_every_number_and_what_the_groups_hold(file: Path, config:
 def test_explain_names_the_trainium_resource():
     result = CliRunner().invoke(explain_job, [str(ROOT / "jobs" / "neuron-hello.yaml")])
     assert "aws.amazon.com/neurondevice" in result.stdout
-    assert "one node holds 16 replicas, which use 16 of its accelerators" in result.stdout
+    assert "16 replicas per node, which use 16 of its accelerators" in result.stdout

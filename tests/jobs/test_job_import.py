@@ -90,13 +90,13 @@ def test_whole_nodes_are_told_as_nodes():
 def test_the_command_writes_the_file_tells_what_it_did_and_diff_agrees(file: Path, tmp_path: Path):
     result = hyperpod("import", file)
     assert result.exit_code == 0, result.output
-    assert "tune: the same meaning" in result.stderr
-    assert "# the name stays as it is" in result.stdout
+    assert "tune: equivalent" in result.stderr
+    assert "# the name is fixed" in result.stdout
     ours = tmp_path / "job.yaml"
     ours.write_text(result.stdout)
     assert hyperpod("render", ours).exit_code == 0
     same = hyperpod("diff", file, ours)
-    assert (same.exit_code, same.stderr) == (0, "the same meaning\n")
+    assert (same.exit_code, same.stderr) == (0, "equivalent\n")
     assert same.stdout == '  spec.pytorchReplicaSpecs.Worker.template.metadata.labels.app: added: "tune"  (expected)\n'
     ours.write_text(result.stdout.replace("max_restarts: 20", "max_restarts: 2").replace("on_change: refuse\n", ""))
     other = hyperpod("diff", file, ours)
@@ -108,8 +108,8 @@ def test_rendering_a_manifest_names_the_import(file: Path):
     for command in (["jobs", "render", str(file)], ["validate", str(file)]):
         result = CliRunner().invoke(main, command)
         assert result.exit_code == 1
-        assert "this is a Kubernetes manifest of kind PyTorchJob, not a file of ours" in result.output
-        assert f"`hyperpod jobs import {file}` writes a job file" in result.output
+        assert "this is a Kubernetes manifest of kind PyTorchJob, not a job file or config" in result.output
+        assert f"convert it to a job file with `hyperpod jobs import {file}`" in result.output
 
 
 TEMPLATE = """
@@ -139,7 +139,7 @@ def test_templates_are_filled_where_they_are_templates():
     assert (job.data["replicas"], job.data["accelerators"], job.data["processes_per_node"]) == (4, 8, "8")
     assert job.head == [
         "Imported.",
-        "The manifest writes kind HyperPodPytorchJob; the API server knows HyperPodPyTorchJob.",
+        "The manifest's kind is HyperPodPytorchJob; the API server uses HyperPodPyTorchJob.",
     ]
 
 
@@ -184,7 +184,9 @@ def test_companions_stay_what_they_are(tmp_path: Path):
     file = tmp_path / "all.yaml"
     file.write_text(COMPANIONS)
     told = hyperpod("import", file)
-    assert "ConfigMap script, Service master: not jobs; --output writes them to all-companions.yaml" in told.stderr
+    assert (
+        "ConfigMap script, Service master: not jobs; use --output to write them to all-companions.yaml" in told.stderr
+    )
     result = hyperpod("import", file, "-o", tmp_path / "jobs")
     assert result.exit_code == 0, result.output
     companions = list(yaml.safe_load_all((tmp_path / "jobs" / "all-companions.yaml").read_text()))
@@ -209,10 +211,10 @@ def test_what_is_lost_is_told_and_ends_with_exit_code_1(tmp_path: Path):
     )
     result = hyperpod("import", file)
     assert result.exit_code == 1
-    assert "tune: not kept: oops: Kubernetes knows no such part of a job" in result.stderr
-    assert "tune: not kept: worker: the manifest states no image" in result.stderr
-    assert "# Not kept: worker: the manifest states no image\n" in result.stdout
-    assert "# the manifest states no image: write it here\nimage: image:missing\n" in result.stdout
+    assert "tune: not imported: oops: unknown field of a job in Kubernetes" in result.stderr
+    assert "tune: not imported: worker: the manifest does not set an image" in result.stderr
+    assert "# Not imported: worker: the manifest does not set an image\n" in result.stdout
+    assert "# the manifest does not set an image: set it here\nimage: image:missing\n" in result.stdout
 
 
 def pod(**spec: Any) -> str:
@@ -328,7 +330,7 @@ git: {repo_url: https://example.com/code.git}
 
 def test_a_config_of_start_job_becomes_a_job_file_with_its_losses():
     job = one(START_JOB)
-    assert job.losses == ["git: has no equal"]
+    assert job.losses == ["git: no equivalent"]
     assert job.job is not None
     assert job.data["command"] == ["torchrun", "/opt/train.py", "--max_steps", "100", "--bf16"]
     assert (job.data["nodes"], job.data["kind"], job.data["auto_resume_retries"]) == (2, "PyTorchJob", 2)
@@ -339,16 +341,16 @@ def test_a_config_of_start_job_becomes_a_job_file_with_its_losses():
 @pytest.mark.parametrize(
     ("text", "said", "cure"),
     [
-        ("template: hyp-recipe-job\nname: a\n", "this is a recipe, which holds no job", "official launcher"),
-        ("run: {name: a}\ntrainer: {num_nodes: 2}\n", "this is a recipe, which holds no job", "official launcher"),
+        ("template: hyp-recipe-job\nname: a\n", "this is a recipe; the official launcher", "official launcher"),
+        ("run: {name: a}\ntrainer: {num_nodes: 2}\n", "this is a recipe; the official launcher", "official launcher"),
         (
             "resource_name_prefix: a\nhyperpod_cluster_name: b\n",
             "this is a file with the cluster-stack config of the official CLI",
             "hyperpod import cluster-stack",
         ),
-        ("kind: PyTorchJob\nspec: {{ .Values.spec }}\n", "this is a template of Helm or Jinja", "helm template"),
-        ("a: 1\n", "is not a manifest of a job", "name a file of one of these"),
-        ("a: [1\n", "is not valid YAML", "look for a tab, or a missing quote"),
+        ("kind: PyTorchJob\nspec: {{ .Values.spec }}\n", "this is a Helm or Jinja template", "helm template"),
+        ("a: 1\n", "is not a manifest of a job", "specify a file of one of these types"),
+        ("a: [1\n", "is not valid YAML", "check for a tab, or a missing quote"),
     ],
 )
 def test_files_that_hold_no_job_are_told(text: str, said: str, cure: str, tmp_path: Path):

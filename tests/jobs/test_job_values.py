@@ -18,7 +18,7 @@ def test_kueue_is_not_a_scheduler_of_pods():
     loaded = parsed("job_name: a\nimage: b\nnode_count: 1\nscheduler_type: Kueue\nqueue_name: q\n")
     assert loaded.job is not None
     assert (loaded.job.scheduler_name, loaded.job.queue) == (None, "q")
-    assert "means Kueue, which is selected by the queue: no scheduler is named" in [
+    assert "refers to Kueue, which is selected by the queue, not by a scheduler name" in [
         one.message for one in loaded.findings
     ]
 
@@ -83,7 +83,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
         ),
         (
             {"tolerations": [{"key": "a", "effect": "NoSchedule", "seconds": 1}]},
-            "error HP722 tolerations[0]: has seconds, which only the effect NoExecute knows",
+            "error HP722 tolerations[0]: has seconds, which require the effect NoExecute",
         ),
         (
             {"volumes": [{"name": "a", "mount_path": "/a:b", "claim": "c"}]},
@@ -95,7 +95,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
         ),
         (
             {"volumes": [{"name": "a", "mount_path": "/a", "secret": "s", "files": {"k": "/etc/x"}}]},
-            "error HP722 volumes: spec.volumes[0].secret.items[0].path: '/etc/x' must stay inside the volume",
+            "error HP722 volumes: spec.volumes[0].secret.items[0].path: '/etc/x' is not inside the volume",
         ),
         (
             {"env": {"A": {"secret": "My_S", "key": "k"}}},
@@ -107,7 +107,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
         ),
         (
             {"nodes": 1, "vcpu": "none", "memory_gib": "none", "hugepages_2mi_mib": 4},
-            "error HP722 : spec.containers[0].resources: huge pages need a request or limit of cpu or memory",
+            ("error HP722 : spec.containers[0].resources: huge pages require a request or limit of cpu or memory"),
         ),
         (
             {"topology_spread": [{"topology_key": ""}]},
@@ -120,7 +120,7 @@ def test_messages_of_values_with_units_and_words(text: str, message: str, cure: 
         ),
         (
             {"run_policy": {"restart": {"max_full_restarts": 2**31}}},
-            "error HP722 : spec.runPolicy.restartPolicy.maxFullJobRestarts: 2147483648 does not fit 32 bits",
+            "error HP722 : spec.runPolicy.restartPolicy.maxFullJobRestarts: 2147483648 exceeds 32 bits",
         ),
         ({"nodes": 1, "spares": 1}, "error HP727 spares: 1 spares, but the job has no queue"),
         (

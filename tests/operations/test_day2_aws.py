@@ -148,4 +148,4 @@ def test_software_update_waits(aws, run, clock, end, code):
 def test_software_update_with_a_wrong_batch(aws, run):
     result = run("software", "update", "research", "--batch", "some", "--yes")
     assert result.exit_code == 2
-    assert "'some' is neither a count of instances nor a share such as 10%" in result.output
+    assert "'some' is not a number of instances or a percentage such as 10%" in result.output

@@ -164,7 +164,7 @@ def test_an_alias_of_another_cluster_is_not_taken_over(control, run):
     before = control.read_text()
     result = run("context", "set", "research", "--alias", "prod", "--region", "us-west-2")
     assert result.exit_code == 1
-    assert "the context 'prod' points to the cluster 'production'" in result.output
+    assert "the context 'prod' belongs to the cluster 'production'" in result.output
     assert "kubectl config delete-context" in result.output
     assert control.read_text() == before
 

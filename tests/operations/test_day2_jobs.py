@@ -105,7 +105,7 @@ def test_submit_takes_jobs_and_their_companions_only(api, run, tmp_path):
     file.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n")
     result = run("jobs", "submit", file)
     assert result.exit_code == 1
-    assert "this is a Kubernetes manifest of kind Pod, not a file of ours" in result.output
+    assert "this is a Kubernetes manifest of kind Pod, not a job file or config" in result.output
     assert "kubectl apply" in result.output
 
 
@@ -137,7 +137,7 @@ def test_a_companion_that_exists_is_left_alone_and_one_with_other_content_is_tol
     run("jobs", "submit", file)
     result = run("jobs", "submit", other)
     assert result.exit_code == 1
-    assert "ConfigMap default/script exists with other content" in result.output
+    assert "ConfigMap default/script exists with different content" in result.output
     other.write_text((GUIDES_MANIFEST + COMPANION).replace("my-training-job", "second"))
     result = run("jobs", "submit", other)
     assert (result.exit_code, "ConfigMap script: unchanged" in result.stderr) == (0, True)
@@ -238,13 +238,13 @@ def test_a_job_is_found_by_its_name_before_the_hash(api, run):
     job(api, "llama-ffffffff")
     result = run("jobs", "describe", "llama")
     assert result.exit_code == 1
-    assert "say --namespace and --kind, or the whole name" in result.output
+    assert "use --namespace and --kind, or the full name" in result.output
 
 
 def test_no_such_job(api, run):
     result = run("jobs", "describe", "nothing", "-n", "team")
     assert result.exit_code == 1
-    assert "there is no job 'nothing' in namespace team" in result.output
+    assert "job 'nothing' not found in namespace team" in result.output
 
 
 def becomes(api, state, name="llama"):
@@ -365,4 +365,4 @@ def test_refusals_have_a_cure(api, run):
     result = run("jobs", "list")
     assert result.exit_code == 1
     assert "Forbidden: not you" in result.output
-    assert "fix: ask for an access entry" in result.output
+    assert "fix: request an access entry" in result.output

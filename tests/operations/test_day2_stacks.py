@@ -147,7 +147,7 @@ def test_stacks_delete_shows_what_stays_and_asks(account, run):
     assert account.deleted == []
     shown = [line.split() for line in result.stderr.splitlines()]
     assert ["3", "research-Eks"] in shown
-    assert ["scripts-1", "AWS::S3::Bucket", "stays"] in shown
+    assert ["scripts-1", "AWS::S3::Bucket", "is", "retained"] in shown
     assert "Delete 4 stack(s), in this order?" in result.output
 
 
@@ -203,7 +203,7 @@ def test_stacks_delete_takes_no_nested_stack_even_when_asked(account, run, clock
     account.stacks["nested"] = stack("nested", None, ParentId="arn:parent")
     account.templates["nested"] = needs()
     result = run("stacks", "delete", "nested", "--all", "--yes")
-    assert "nested is nested in another stack; delete that one" in result.output
+    assert "nested is nested in another stack; delete that stack" in result.output
     assert account.deleted == []
 
 
@@ -217,7 +217,7 @@ def test_retain_goes_to_the_stack_that_it_is_meant_for(account, run, clock):
 def test_retain_of_what_no_failed_stack_has_deletes_nothing(account, run):
     result = run("stacks", "delete", "research", "--retain", "Scripts", "--yes")
     assert result.exit_code == 2
-    assert "no stack of these whose deletion failed has a resource 'Scripts'" in result.output
+    assert "none of these stacks whose deletion failed has a resource 'Scripts'" in result.output
     assert account.deleted == []
 
 
@@ -226,7 +226,7 @@ def test_retain_says_which_stack_where_several_have_it(account, run, clock):
         account.stacks[name]["StackStatus"] = "DELETE_FAILED"
     result = run("stacks", "delete", "research", "--retain", "Using", "--yes")
     assert result.exit_code == 2
-    assert "name one: research-Addons/Using" in result.output
+    assert "specify one: research-Addons/Using" in result.output
     both = ("--retain", "research-Addons/Using", "--retain", "research-HyperPod/Using")
     assert run("stacks", "delete", "research", *both, "--yes").exit_code == 0
     assert {name: kept for name, kept in account.deleted if kept} == {
@@ -239,7 +239,9 @@ def test_stacks_delete_of_protected_ones(account, run):
     account.stacks["research-Eks"]["EnableTerminationProtection"] = True
     result = run("stacks", "delete", "research", "--yes")
     assert result.exit_code == 1
-    assert "research-Eks is protected: aws cloudformation update-termination-protection" in result.output
+    assert (
+        "research-Eks has termination protection; disable it with aws cloudformation update-termination-protection"
+    ) in result.output
     assert account.deleted == []
 
 

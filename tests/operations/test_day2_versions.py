@@ -115,7 +115,7 @@ def test_the_plan_as_text(run, config):
         f"$ npx cdk deploy --context config={config} research-Eks",
         'eks.kubernetes_version: "1.34"',
         "hyperpod software update",
-        "Staying on 1.33:",
+        "If you stay on 1.33:",
     ):
         assert part in text
 
@@ -124,10 +124,10 @@ def test_the_cost_of_staying():
     def staying(version, **more):
         return plan(new(eks={"kubernetes_version": version, **more}), "1.36").staying
 
-    assert "0.60 instead of 0.10 USD an hour, about 365 USD a month more" in staying("1.33")[0]
+    assert "0.60 instead of 0.10 USD per hour, about 365 USD per month more" in staying("1.33")[0]
     assert "1.34 is in standard support until 2026-12-02, 9 days from now" in staying("1.34")[0]
-    assert "EKS then upgrades the control plane by itself" in staying("1.34")[1]
-    assert "From then on extended support: 0.60" in staying("1.34", support="EXTENDED")[1]
+    assert "EKS then upgrades the control plane automatically" in staying("1.34")[1]
+    assert "After that, extended support: 0.60" in staying("1.34", support="EXTENDED")[1]
     assert staying("1.30") == ("1.30 is out of support since 2026-07-23.",)
 
 
@@ -150,7 +150,7 @@ def test_an_addon_that_lags_behind_blocks_and_says_what_to_do_meanwhile():
     ]
     [step] = plan(platform, "1.35", supports=lagging).steps
     assert [gate.name for gate in step.blocked_by] == [GOVERNANCE]
-    assert step.blocked_by[0].meanwhile.startswith("stay on 1.34; or leave it out and take Kueue by Helm")
+    assert step.blocked_by[0].meanwhile.startswith("stay on 1.34; or remove it and use Kueue installed by Helm")
 
 
 def test_a_version_that_is_out_of_support_blocks():
@@ -174,7 +174,7 @@ def test_pinned_addon_versions_are_part_of_the_change(aws, run, tmp_path):
     assert step["change"]["addons.training_operator.version"] == "v1.3.0-eksbuild.1"
     gate = next(gate for gate in step["gates"] if gate["name"] == OPERATOR)
     assert gate["state"] == "ready"
-    assert "v1.2.0-eksbuild.1 does not fit 1.34" in gate["detail"]
+    assert "v1.2.0-eksbuild.1 does not support 1.34" in gate["detail"]
 
 
 @pytest.fixture
@@ -205,8 +205,8 @@ def test_live_the_insights_of_eks_are_gates(live, run, config, status, state):
 @pytest.mark.parametrize(
     ("versions", "state", "text"),
     [
-        ({"v1": ["1.34", "1.35"]}, "ready", "v1 is installed, not by this config, and fits 1.35"),
-        ({"v1": ["1.34"], "v2": ["1.35"]}, "ready", "bring it to v2 for 1.35"),
+        ({"v1": ["1.34", "1.35"]}, "ready", "v1 is installed, not by this config, and supports 1.35"),
+        ({"v1": ["1.34"], "v2": ["1.35"]}, "ready", "update it to v2 for 1.35"),
         ({"v1": ["1.34"]}, "blocked", "no version for 1.35"),
     ],
 )
@@ -236,19 +236,20 @@ def test_an_existing_cluster_is_upgraded_by_the_aws_cli():
 
 def test_nothing_to_do(run, config):
     result = run("upgrade-plan", config, "--to", "1.33")
-    assert (result.exit_code, "nothing to do" in result.stdout) == (0, True)
+    assert (result.exit_code, "no upgrade required" in result.stdout) == (0, True)
 
 
 @pytest.mark.parametrize(
     ("source", "target", "text"),
     [
-        ("1.35", "1.33", "EKS goes back one minor version within 7 days of an upgrade"),
-        ("1.35", "latest", "not a Kubernetes version: 'latest'"),
+        ("1.35", "1.33", "EKS can roll back one minor version, within 7 days of an upgrade"),
+        ("1.35", "latest", "'latest' is not a valid Kubernetes version"),
         ("1.35", "2.1", "no upgrade path is known from 1.35 to 2.1"),
         (
             "1.35",
             "1.99",
-            "no Kubernetes 1.99 of EKS is known, only 1.29, 1.30, 1.31, 1.32, 1.33, 1.34, 1.35, 1.36, 1.37",
+            "Kubernetes 1.99 is not a known EKS version; known versions: 1.29, 1.30, 1.31, 1.32, 1.33, 1.34, 1.35, 1.36, "
+            "1.37",
         ),
     ],
 )

@@ -28,7 +28,7 @@ A, B = subnet("subnet-a", "usw2-az1"), subnet("subnet-b", "usw2-az2")
 @pytest.mark.parametrize(
     ("rule", "network", "path", "text"),
     [
-        ("HP930", {"subnets": [A]}, "network.existing.node_subnets[1]", "there is no subnet subnet-b in us-west-2"),
+        ("HP930", {"subnets": [A]}, "network.existing.node_subnets[1]", "subnet subnet-b does not exist in us-west-2"),
         (
             "HP931",
             {"subnets": [A, {**B, "VpcId": "vpc-2"}]},
@@ -46,9 +46,9 @@ A, B = subnet("subnet-a", "usw2-az1"), subnet("subnet-b", "usw2-az2")
             "HP932",
             {"subnets": [A, {**B, "AvailableIpAddressCount": 400}]},
             "network.existing.node_subnets[1]",
-            "subnet-b has 400 free addresses, the nodes take up to 405 (workers 5 x 81)",
+            "subnet-b has 400 free IP addresses, but the nodes use up to 405 (workers 5 x 81)",
         ),
-        ("HP930", {"groups": []}, "network.existing.security_group_id", "there is no security group sg-nodes"),
+        ("HP930", {"groups": []}, "network.existing.security_group_id", "security group sg-nodes does not exist"),
         ("HP931", {"groups": [group("sg-nodes", VpcId="vpc-2")]}, "network.existing.security_group_id", "not in vpc-1"),
         (
             "HP935",
@@ -64,7 +64,7 @@ A, B = subnet("subnet-a", "usw2-az1"), subnet("subnet-b", "usw2-az2")
                 ]
             },
             "network.existing.security_group_id",
-            "a rule for 0.0.0.0/0 does not count for EFA",
+            "a rule for 0.0.0.0/0 does not apply to EFA",
         ),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_live_node_counts_for_one_group_only(aws):
     cluster = workers()
     cluster["instance_groups"].append({**cluster["instance_groups"][1], "name": "more"})
     finding = said(look(aws, brought(cluster=cluster)), "HP932")
-    assert "200 free addresses, the nodes take up to 486 (workers 1 x 81, more 5 x 81)" in finding.message
+    assert "200 free IP addresses, but the nodes use up to 486 (workers 1 x 81, more 5 x 81)" in finding.message
 
 
 def test_endpoints_of_a_network_without_a_way_out_follow_the_features_of_the_core(aws):
@@ -185,14 +185,14 @@ def test_a_closed_network_that_lacks_an_endpoint(aws):
 def test_a_closed_network_that_cannot_reach_s3(aws):
     closed(aws, BASE, routes=())
     found = [f for f in look(aws, brought()) if f.rule == "HP933"]
-    assert found[0].message == "subnet-a reaches neither the internet nor S3: rtb-1 has no route to either"
+    assert found[0].message == "subnet-a has access to neither the internet nor S3: rtb-1 has no route to either"
 
 
 def test_endpoints_that_do_not_let_nodes_in(aws):
     closed(aws, BASE, groups=[{"GroupId": "sg-endpoints", "IpPermissions": []}])
     found = [f for f in look(aws, brought()) if f.rule == "HP934"]
     assert len(found) == len(BASE)
-    assert "does not let sg-nodes in on port 443" in found[0].message
+    assert "does not allow sg-nodes on port 443" in found[0].message
 
 
 def test_endpoints_without_private_names(aws):

@@ -32,7 +32,7 @@ from preflight_platforms import brought, new, workers
     ("rule", "changes", "text"),
     [
         ("HP940", {"status": "CREATING"}, "EKS cluster shared is CREATING"),
-        ("HP941", {"accessConfig": {"authenticationMode": "CONFIG_MAP"}}, "authenticates by CONFIG_MAP"),
+        ("HP941", {"accessConfig": {"authenticationMode": "CONFIG_MAP"}}, "has authentication mode CONFIG_MAP"),
         ("HP942", {"version": "1.29"}, "Kubernetes 1.29, which HyperPod does not document"),
         ("HP942", {"version": "1.36"}, "Kubernetes 1.36, which HyperPod does not document"),
         ("HP943", {"resourcesVpcConfig": {"vpcId": "vpc-1", "endpointPrivateAccess": False}}, "private endpoint"),
@@ -58,7 +58,7 @@ def test_the_cure_of_the_authentication_mode_is_the_guides_command(aws):
 
 def test_an_eks_cluster_that_is_not_there(aws):
     aws.fail("eks", "DescribeCluster", "ResourceNotFoundException", status=404)
-    assert "there is no EKS cluster 'shared'" in said(look(aws, brought()), "HP940").message
+    assert "EKS cluster 'shared' does not exist" in said(look(aws, brought()), "HP940").message
 
 
 def test_a_version_that_is_not_the_configs(aws):
@@ -73,7 +73,7 @@ def test_an_eks_cluster_in_use_by_another_hyperpod_cluster(aws):
 
 def test_an_eks_cluster_in_another_network_than_a_new_one(aws):
     platform = brought(network={"availability_zone_ids": ["usw2-az1", "usw2-az2"]})
-    assert "is in vpc-1, and the config creates a new VPC" in said(look(aws, platform), "HP944").message
+    assert "is in vpc-1, but the config creates a new VPC" in said(look(aws, platform), "HP944").message
 
 
 OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
@@ -113,7 +113,7 @@ def test_roles(aws):
     aws.on("iam", "GetRole", role(ROLE, trusted="ec2.amazonaws.com"))
     finding = said(look(aws, new(cluster=OWN_ROLE)), "HP951")
     assert finding.path == "cluster.execution_role_arn"
-    assert "does not let sagemaker.amazonaws.com sts:AssumeRole" in finding.message
+    assert "does not allow sagemaker.amazonaws.com sts:AssumeRole" in finding.message
     aws.fail("iam", "GetRole", "NoSuchEntity", status=404)
     assert said(look(aws, new(cluster=OWN_ROLE)), "HP950").message == f"{ROLE} does not exist"
 
@@ -137,14 +137,14 @@ def test_lifecycle_bucket(aws):
     aws.on("s3", "HeadBucket", {"BucketRegion": REGION})
     assert ids(look(aws, platform)) == []
     aws.on("iam", "SimulatePrincipalPolicy", denying("s3:GetObject"))
-    assert f"{ROLE} may not s3:GetObject in bucket scripts" in said(look(aws, platform), "HP952").message
+    assert f"{ROLE} is not allowed s3:GetObject in bucket scripts" in said(look(aws, platform), "HP952").message
     aws.on("s3", "HeadBucket", {"BucketRegion": "us-east-1"})
     assert (
         said(look(aws, platform), "HP953").message
         == "bucket scripts is in the region us-east-1; the platform is in us-west-2"
     )
     aws.fail("s3", "HeadBucket", "404", status=404)
-    assert said(look(aws, platform), "HP953").message == "there is no bucket scripts"
+    assert said(look(aws, platform), "HP953").message == "bucket scripts does not exist"
 
 
 def key_policy(*who: str) -> dict[str, str]:
@@ -161,12 +161,12 @@ def key_policy(*who: str) -> dict[str, str]:
         (
             {"KeySpec": "RSA_2048"},
             f"arn:aws:iam::{ACCOUNT}:root",
-            "is RSA_2048; volumes and secrets need a symmetric key",
+            "is RSA_2048; volumes and secrets require a symmetric key",
         ),
         (
             {"KeyState": "Enabled"},
             f"arn:aws:iam::{ACCOUNT}:role/Other",
-            "lets neither the account's IAM policies decide",
+            "does not delegate to the account's IAM policies",
         ),
     ],
 )
@@ -182,7 +182,7 @@ def test_a_key_that_is_not_there(aws):
     aws.fail("kms", "DescribeKey", "NotFoundException")
     aws.fail("kms", "GetKeyPolicy", "NotFoundException")
     platform = new(eks={"kubernetes_version": "1.35", "secrets_key_arn": KEY})
-    assert "there is no KMS key" in said(look(aws, platform), "HP954").message
+    assert "does not exist in us-west-2" in said(look(aws, platform), "HP954").message
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_images(aws, images, text):
         ([{"FileSystemType": "LUSTRE", "Lifecycle": "AVAILABLE"}], ""),
         ([{"FileSystemType": "LUSTRE", "Lifecycle": "FAILED"}], "file system fs-0123456789 is FAILED"),
         ([{"FileSystemType": "OPENZFS", "Lifecycle": "AVAILABLE"}], "of type OPENZFS, not LUSTRE"),
-        ([], "no file system fs-0123456789"),
+        ([], "file system fs-0123456789 does not exist"),
     ],
 )
 def test_file_systems(aws, systems, text):

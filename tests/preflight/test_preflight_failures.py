@@ -84,7 +84,7 @@ def test_credentials_and_clock_are_one_finding(aws, code, message, rule):
     assert ids(found) == [rule]
     assert found[0].severity == "error"
     assert message in found[0].message
-    assert found[0].consequence == "Nothing could be looked at."
+    assert found[0].consequence == "No check was possible."
 
 
 def test_no_credentials(monkeypatch, tmp_path):
@@ -127,7 +127,7 @@ def test_a_hang_is_cut_by_the_deadline(own):
 def test_an_error_of_the_service(aws):
     aws.fail("ec2", "DescribeAvailabilityZones", "InternalError", "oops", status=500)
     found = look(aws, new())
-    assert said(found, "HP907").message == "error of the service: ec2:DescribeAvailabilityZones (InternalError: oops)"
+    assert said(found, "HP907").message == "service error: ec2:DescribeAvailabilityZones (InternalError: oops)"
 
 
 def test_pages(aws):
@@ -171,14 +171,14 @@ def test_a_kueue_of_its_own(aws):
         certificate = base64.b64encode(api.ca_pem.encode()).decode()
         aws.on("eks", "DescribeCluster", eks(endpoint=api.url, certificateAuthority={"data": certificate}))
         finding = said(look(aws, brought()), "HP947")
-        assert finding.message == "could not look for a Kueue in shared: Unauthorized"
+        assert finding.message == "could not check shared for a Kueue installation: Unauthorized"
         sent = _accept_any_token(api)
         assert "HP947" not in ids(look(aws, brought()))
         labels = {"app.kubernetes.io/name": "kueue"}
         metadata = {"name": "kueue-controller-manager", "namespace": "default", "labels": labels}
         api.store.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata})
         finding = said(look(aws, brought()), "HP947")
-    assert finding.message == "a Kueue of its own runs in shared: default/kueue-controller-manager"
+    assert finding.message == "shared runs a separate Kueue installation: default/kueue-controller-manager"
     assert every(token.startswith("Bearer k8s-aws-v1.") for token in sent)
 
 
@@ -237,6 +237,6 @@ def test_an_answer_that_a_check_does_not_understand(aws, caplog):
     found = look(aws, new(account="999999999999"))
     assert ids(found) == ["HP908", "HP907"]
     finding = said(found, "HP907")
-    assert finding.message.startswith("the check itself failed: ValueError: not a Kubernetes version: 'one'")
+    assert finding.message.startswith("the check itself failed: ValueError: 'one' is not a valid Kubernetes version")
     assert "Kubernetes version" in finding.consequence
     assert "Traceback" in caplog.text

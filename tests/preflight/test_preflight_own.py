@@ -16,7 +16,7 @@ def test_a_log_group_of_an_earlier_cluster_is_in_the_way(aws):
     name = f"/aws/eks/{new().name}/cluster"
     aws.on("logs", "DescribeLogGroups", {"logGroups": [{"logGroupName": f"{name}-other"}, {"logGroupName": name}]})
     finding = said(look(aws, new()), "HP956")
-    assert finding.message == f"there is a log group {name} already, left by an earlier EKS cluster of this name"
+    assert finding.message == f"log group {name} already exists; an earlier EKS cluster of this name created it"
     assert f"aws logs delete-log-group --log-group-name {name}" in finding.cure
 
 

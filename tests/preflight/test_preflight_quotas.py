@@ -19,7 +19,8 @@ def test_instances_of_a_type_beside_what_others_use(aws):
     finding = said(look(aws, new()), "HP910")
     assert finding.path == "cluster.instance_groups[1]"
     assert finding.message == (
-        "ml.p5.48xlarge for cluster usage: 4 instances required plus 6 in use by others is 10, the quota is 8: 2 short"
+        "ml.p5.48xlarge for cluster usage: 4 instances required plus 6 used by others is 10, but the quota "
+        "is 8: 2 short"
     )
     assert finding.cure == (
         "aws service-quotas request-service-quota-increase --service-code sagemaker "
@@ -37,7 +38,7 @@ def test_the_platforms_own_cluster_does_not_count_against_it(aws):
 def test_growth_beyond_the_quota_is_a_warning(aws):
     finding = said(look(aws, new(cluster=workers(max_count=12))), "HP910")
     assert finding.severity == "warning"
-    assert "12 instances required at its maximum size, the quota is 8: 4 short" in finding.message
+    assert "12 instances required at its maximum size, but the quota is 8: 4 short" in finding.message
 
 
 def test_a_quota_that_the_account_has_no_value_of_takes_the_default(aws):
@@ -58,7 +59,7 @@ def test_a_flexible_group_takes_from_all_its_types(aws):
     both["instance_groups"][1]["count"] = 11
     finding = said(look(aws, new(cluster=both)), "HP910")
     assert (
-        "11 instances of 2 types required, the quotas allow 10 more: ml.p5.48xlarge 8, ml.p5en.48xlarge 2"
+        "11 instances of 2 types required, but the quotas allow 10 more: ml.p5.48xlarge 8, ml.p5en.48xlarge 2"
         in finding.message
     )
 
@@ -93,7 +94,7 @@ def test_a_flexible_group_takes_from_all_its_types(aws):
             workers(volume={"size_gib": 2000}),
             "Maximum size of EBS volume in GB for a SageMaker HyperPod cluster instance",
             1024,
-            "2000 GB required, the quota is 1024: 976 short",
+            "2000 GB required, but the quota is 1024: 976 short",
         ),
         (
             "HP916",
@@ -105,7 +106,7 @@ def test_a_flexible_group_takes_from_all_its_types(aws):
             },
             "Maximum total FSx Lustre capacity in TiB across HyperPod restricted instance groups",
             10,
-            "12 TiB required, the quota is 10: 2 short",
+            "12 TiB required, but the quota is 10: 2 short",
         ),
     ],
 )
@@ -126,11 +127,11 @@ def test_other_quotas_of_hyperpod(aws, rule, cluster, quota, value, text):
             "vpc",
             "Network interfaces per Region",
             100,
-            "135 interfaces required plus 9 in use by others is 144",
+            "135 interfaces required plus 9 used by others is 144",
         ),
-        ("HP918", "vpc", "VPCs per Region", 1, "1 required plus 1 in use by others is 2, the quota is 1: 1 short"),
-        ("HP918", "vpc", "Internet gateways per Region", 0, "1 required, the quota is 0: 1 short"),
-        ("HP918", "ec2", "EC2-VPC Elastic IPs", 0, "1 required, the quota is 0: 1 short"),
+        ("HP918", "vpc", "VPCs per Region", 1, "1 required plus 1 used by others is 2, but the quota is 1: 1 short"),
+        ("HP918", "vpc", "Internet gateways per Region", 0, "1 required, but the quota is 0: 1 short"),
+        ("HP918", "ec2", "EC2-VPC Elastic IPs", 0, "1 required, but the quota is 0: 1 short"),
     ],
 )
 def test_quotas_of_the_network(aws, rule, service, quota, value, text):
@@ -200,8 +201,13 @@ def test_a_training_plan_that_fits(aws):
         ("HP922", plan(Status="Expired"), "training_plan_arn", "training plan big is Expired"),
         ("HP922", plan(Status="Scheduled"), "training_plan_arn", "training plan big is Scheduled"),
         ("HP923", plan(part={"AvailabilityZoneId": "usw2-az3"}), "availability_zone_id", "capacity is in usw2-az3"),
-        ("HP923", plan(part={"InstanceType": "ml.p5en.48xlarge"}), "instance_type", "the plan holds ml.p5en.48xlarge"),
-        ("HP924", plan(TotalInstanceCount=3), "count", "4 instances required, the plan has 3"),
+        (
+            "HP923",
+            plan(part={"InstanceType": "ml.p5en.48xlarge"}),
+            "instance_type",
+            "the plan contains ml.p5en.48xlarge",
+        ),
+        ("HP924", plan(TotalInstanceCount=3), "count", "4 instances required, but the plan has 3"),
         ("HP924", plan(UnhealthyInstanceCount=1), "count", "the plan has 4 of which 1 are unhealthy"),
     ],
 )
@@ -218,4 +224,4 @@ def test_a_training_plan_that_is_not_there(aws):
         raise AwsFault("ResourceNotFound", "no plan")
 
     aws.on("sagemaker", "DescribeTrainingPlan", absent)
-    assert "there is no training plan" in said(look(aws, new(cluster=PLANNED)), "HP922").message
+    assert "does not exist in this account and region" in said(look(aws, new(cluster=PLANNED)), "HP922").message

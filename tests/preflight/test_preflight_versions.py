@@ -36,7 +36,7 @@ OPERATOR = "amazon-sagemaker-hyperpod-training-operator"
     [
         ("1.35", None, ""),
         ("1.34", "warning", "standard support of Kubernetes 1.34 ends on 2026-12-02, in 9 days"),
-        ("1.33", "warning", "Kubernetes 1.33 is in extended support until 2027-07-29, which costs extra"),
+        ("1.33", "warning", "Kubernetes 1.33 is in extended support until 2027-07-29, at an additional cost"),
         ("1.30", "error", "EKS does not offer Kubernetes 1.30 in us-west-2; it offers 1.36, 1.35, 1.34, 1.33, 1.31"),
     ],
 )
@@ -95,7 +95,7 @@ def test_a_named_version(aws):
 def test_the_age_of_the_catalog(aws):
     with use_clock(date(2027, 2, 1)):
         found = preflight(new(), session=aws.session(shared=True), attempts=1)
-    assert said(found, "HP965").message == "the facts about versions are of 2026-11-23, 70 days old"
+    assert said(found, "HP965").message == "the facts about versions are from 2026-11-23, 70 days old"
 
 
 def test_the_account(aws):
@@ -122,14 +122,14 @@ def test_names_in_use(aws):
 
 def test_stacks_of_others_with_our_names(aws):
     has_stacks(aws, stack("research-Network", platform=None), stack("other-Network", platform=None))
-    assert "there is a stack research-Network that is not one" in said(look(aws, new()), "HP956").message
+    assert "the stack research-Network exists and does not belong" in said(look(aws, new()), "HP956").message
 
 
 @pytest.mark.parametrize(
     ("status", "cure"),
     [
         ("ROLLBACK_COMPLETE", "delete it (`hyperpod stacks delete`), then deploy again"),
-        ("UPDATE_IN_PROGRESS", "wait until it is done"),
+        ("UPDATE_IN_PROGRESS", "wait until it has finished"),
         (
             "UPDATE_ROLLBACK_FAILED",
             "aws cloudformation continue-update-rollback --stack-name research-Eks --region us-west-2",
@@ -151,7 +151,7 @@ def test_permissions_of_the_roles_that_deploy(aws):
     aws.on("iam", "SimulatePrincipalPolicy", denying("sagemaker:CreateCluster"))
     finding = said(look(aws, new()), "HP958")
     executor = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-cfn-exec-role-{ACCOUNT}-{REGION}"
-    assert finding.message == f"CloudFormation's execution role ({executor}) may not: sagemaker:CreateCluster"
+    assert finding.message == f"CloudFormation's execution role ({executor}) is not allowed: sagemaker:CreateCluster"
     asked = {it["PolicySourceArn"]: it for it in aws.asked("iam", "SimulatePrincipalPolicy")}
     assert asked[f"arn:aws:iam::{ACCOUNT}:user/me"]["ActionNames"] == ["sts:AssumeRole"]
     assert "iam:PassRole" in asked[executor]["ActionNames"]
@@ -164,4 +164,4 @@ def test_without_bootstrap_the_caller_deploys(aws):
     aws.on("sts", "GetCallerIdentity", {"Account": ACCOUNT, "Arn": session, "UserId": "A"})
     aws.on("iam", "GetRole", role(admin))
     aws.on("iam", "SimulatePrincipalPolicy", denying("eks:CreateAccessEntry"))
-    assert f"the caller ({admin}) may not: eks:CreateAccessEntry" in said(look(aws, new()), "HP958").message
+    assert f"the caller ({admin}) is not allowed: eks:CreateAccessEntry" in said(look(aws, new()), "HP958").message

@@ -165,7 +165,7 @@ def test_a_resource_that_is_not_there_cannot_fail(app: Path):
 def test_a_factor_has_to_be_a_number(app: Path):
     result = rehearse(app, "--slow", "node")
     assert result.exit_code == 2
-    assert "'node' is not of the form WHAT=FACTOR" in result.output
+    assert "'node' is not of the form STEP=FACTOR" in result.output
 
 
 def test_without_the_extra_it_says_what_to_install(app: Path, monkeypatch: pytest.MonkeyPatch):

@@ -88,7 +88,7 @@ def test_each_example_has_a_report(examples: Path, example: Path, tmp_path: Path
 def test_a_report_has_every_section_and_says_what_is_left_out() -> None:
     found = sections(data(ROOT / "hyperpod.yaml"))
     assert tuple(found) == SECTIONS
-    assert "left out" in words(found["order"])
+    assert "omitted" in words(found["order"])
     assert "--configs-only" in words(found["overview"])
 
 
@@ -107,7 +107,7 @@ def test_the_network_is_drawn_with_zones_sizes_uses_routes_and_endpoints() -> No
     for said in (
         "VPC 10.192.0.0/16 and 10.1.0.0/16, 10.2.0.0/16 in us-east-1",
         "zone use1-az4, with a NAT gateway",
-        "node subnet 10.1.0.0/16: nodes take 620 of 65,531 at most; routes: 0.0.0.0/0 to NAT in use1-az4",
+        "node subnet 10.1.0.0/16: nodes use up to 620 of 65,531; routes: 0.0.0.0/0 to NAT in use1-az4",
         "public subnet 10.192.2.0/24: load balancers and NAT; routes: 0.0.0.0/0 to the internet gateway",
         "VPC endpoints: s3, ecr.api, ecr.dkr",
     ):
@@ -118,21 +118,21 @@ def test_a_closed_network_shows_that_there_is_no_way_out(examples: Path) -> None
     found = sections(data(examples / "closed-network.yaml"))
     assert "no internet gateway, no NAT gateway" in words(found["network"])
     assert "eks-auth" in words(found["network"])
-    assert "no way in or out of the VPC" in words(found["exposure"])
+    assert "no connection to the internet" in words(found["exposure"])
 
 
 def test_groups_are_drawn_with_what_a_reviewer_asks_for() -> None:
     drawing = words(sections(data(ROOT / "examples/gpu-multi-zone-efa.yaml"))["cluster"][0])
     assert "use1-az4, node subnet 10.1.0.0/16, 2 groups" in drawing
     assert (
-        "group gpu-a: 8 x ml.p5.48xlarge; 8 x NVIDIA H100 each, 64 in all; 32 EFA each, EFA-only; stress, connectivity; "
-        "volume 1,000 GiB; updates by cron(0 3 ? * SUN *)"
+        "group gpu-a: 8 x ml.p5.48xlarge; 8 x NVIDIA H100 each, 64 in total; 32 EFA each, EFA-only; stress, connectivity; "
+        "volume 1,000 GiB; updates: cron(0 3 ? * SUN *)"
     ) in drawing
 
 
 def test_teams_are_drawn_against_capacity() -> None:
     found = sections(data(ROOT / "examples/everything.yaml"))["workloads"]
-    assert "ml.p5.48xlarge: 4 of 4 instances owned" in words(found[0])
+    assert "ml.p5.48xlarge: 4 of 4 instances allocated" in words(found[0])
     assert "team vision: 2 instances" in words(found[0])
     assert "hyperpod-ns-vision" in words(found)
     assert "amazon-sagemaker-hyperpod-training-operator v1.3.0-eksbuild.1 in aws-hyperpod" in words(found[0])
@@ -173,7 +173,7 @@ def test_changes_come_first_worst_first_with_cost_and_in_the_drawings(tmp_path: 
     severities = [row[0]["text"] for row in changes["rows"]]
     assert severities[0] == "replaces the group"
     assert severities == sorted(severities, key=["replaces the group", "restarts", "in place"].index)
-    assert cost["caption"] == "Known cost before and after, in USD an hour"
+    assert cost["caption"] == "Known cost before and after, in USD per hour"
     assert next(row[3]["text"] for row in cost["rows"] if row[0] == "network") == "+0.05"
     assert "EC2's price of such instances" in words(cost)
     outline = [line for _, line in parts["cluster"][0]["outline"]]
@@ -212,7 +212,7 @@ def test_a_config_with_errors_has_a_report_of_its_findings(tmp_path: Path) -> No
     config["cluster"]["instance_groups"][1]["instance_type"] = "ml.p5.48xlage"
     found = data(written(tmp_path, config), code=1)
     (section,) = found["parts"][0]["sections"]
-    assert "This cannot be deployed: 1 error" in section["blocks"][0]["text"]
+    assert "This config cannot be deployed: 1 error" in section["blocks"][0]["text"]
     assert "did you mean 'ml.p5.48xlarge'?" in words(section)
 
 
@@ -250,7 +250,7 @@ def test_a_comment_is_never_longer_than_github_takes(tmp_path: Path) -> None:
     paths = [written(tmp_path, {**many_groups(60), "name": f"n-{number}"}, f"{number}.yaml") for number in range(3)]
     text = report("--configs-only", *paths).stdout
     assert len(text) <= 65_000
-    assert "Left out to stay below the length of a comment: " in text
+    assert "Omitted because of the length limit of comments: " in text
 
 
 def test_a_job_has_a_report(tmp_path: Path) -> None:
@@ -269,10 +269,10 @@ def test_a_job_has_a_report(tmp_path: Path) -> None:
     numbers = words(parts["numbers"])
     assert "cpu\n179\nml.p5.48xlarge has 192 vCPU, 12.03 reserved, 179.97 for pods; rounded down" in numbers
     assert "group gpu-a: 4 of 8 nodes for 4 replicas; 8 replicas, 2 such jobs at a time" in words(parts["takes"])
-    assert "one node of ml.p5.48xlarge holds 1 replica" in words(parts["takes"])
+    assert "one node of ml.p5.48xlarge, 1 replica" in words(parts["takes"])
     assert '"kind": "HyperPodPyTorchJob"' in words(parts["manifest"])
     alone = json.loads(report("--job", file, "--format", "json").stdout)
-    assert "No cluster is named" in words(sections(alone)["takes"])
+    assert "No cluster is specified" in words(sections(alone)["takes"])
 
 
 def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
@@ -290,10 +290,10 @@ def test_a_job_that_the_cluster_cannot_hold(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["a.yaml", "--from", "b.yaml", "--deployed", "c"], "--from or --deployed, not both"),
+        (["a.yaml", "--from", "b.yaml", "--deployed", "c"], "--from and --deployed are mutually exclusive"),
         (["a.yaml", "b.yaml", "--from", "c.yaml"], "compare with one config"),
         (["a.yaml", "b.yaml", "--job", "c.yaml"], "a job runs on one cluster"),
-        (["a.yaml", "-o", "report.txt"], "the ending is not .html, .md or .json"),
+        (["a.yaml", "-o", "report.txt"], "the extension is not .html, .md or .json"),
     ],
 )
 def test_wrong_use(arguments: list[str], said: str) -> None:

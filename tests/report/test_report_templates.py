@@ -33,7 +33,7 @@ def texts(row: list[Any]) -> list[str]:
 def test_whole_reports_leave_nothing_out(whole: Whole, name: str):
     found = read(whole, name)
     assert "left out" not in words(list(found.values()))
-    assert found["order"][1]["title"] == "Drawing of the order of deployment"
+    assert found["order"][1]["title"] == "Diagram of the order of deployment"
 
 
 def test_every_statement_of_every_role_is_told(whole: Whole):
@@ -54,13 +54,13 @@ def test_every_statement_of_every_role_is_told(whole: Whole):
         expected += sum(len(document["Statement"]) for document in documents)
     tables = captions(read(whole, "everything")["access"])
     assert len(tables["IAM statements of roles"]) == expected > 50
-    entries = [texts(row) for row in tables["Access entries: who may do what in Kubernetes"]]
+    entries = [texts(row) for row in tables["Access entries: permissions in Kubernetes"]]
     assert len(entries) == sum(one["Type"] == "AWS::EKS::AccessEntry" for one in resources)
     assert ["arn:aws:iam::111122223333:role/PlatformAdmin", "everything (AmazonEKSClusterAdminPolicy)", "the whole cluster",
             ""] in entries  # fmt: skip
     assert ["arn:aws:iam::111122223333:role/Vision", "read most objects, but no secrets (AmazonEKSViewPolicy)",
             "namespace hyperpod-ns-vision", "hyperpod-team-vision"] in entries  # fmt: skip
-    rights = [texts(row) for row in tables["Rights in Kubernetes that these stacks grant (RBAC)"]]
+    rights = [texts(row) for row in tables["Permissions in Kubernetes that these stacks grant (RBAC)"]]
     assert ["group hyperpod-team-vision", "namespace hyperpod-ns-vision", "*",
             "hyperpodpytorchjobs, hyperpodpytorchjobs/status of sagemaker.amazonaws.com"] in rights  # fmt: skip
 
@@ -91,13 +91,13 @@ def test_security_groups_and_endpoints(whole: Whole):
         "everything",
         "EFA and pods: all traffic inside the group",
     ] in rules
-    assert ["Network/NodeSecurityGroup", "out", "everywhere (0.0.0.0/0)", "everything",
+    assert ["Network/NodeSecurityGroup", "out", "all destinations (0.0.0.0/0)", "everything",
             "Allow all outbound traffic by default"] in rules  # fmt: skip
-    doors = [texts(row) for row in found["Ways to the platform"]]
+    doors = [texts(row) for row in found["Network access to the platform"]]
     assert [
         "Kubernetes API, public endpoint",
-        "the whole internet",
-        "with credentials that an access entry names",
+        "any IP address",
+        "with the credentials of an access entry",
     ] in doors
 
 
@@ -112,17 +112,20 @@ def test_charts_have_their_digests_and_images_say_that_they_have_none(whole: Who
 
 def test_the_order_has_a_critical_path(whole: Whole):
     found = read(whole, "hyperpod")["order"]
-    path = [texts(row)[1] for row in captions(found)["Critical path: what the end waits for, one after the other"]]
+    path = [
+        texts(row)[1]
+        for row in captions(found)["Critical path: the resources that determine the duration, in sequence"]
+    ]
     places = [path.index(f"research-{step}") for step in ("Network: Network/Vpc", "Eks: Eks/Cluster", "HyperPod: HyperPod",
                                                            "HyperPod: HyperPod/NodesReady")]  # fmt: skip
     assert places == sorted(places)
-    stacks = [texts(row)[0] for row in captions(found)["Stacks in their order"]]
+    stacks = [texts(row)[0] for row in captions(found)["Stacks in order"]]
     assert stacks == [f"research-{name}" for name in ("Network", "Eks", "HyperPod", "Addons", "Jobs")]
 
 
 def test_what_stays_after_a_deletion(whole: Whole):
     kept = captions(read(whole, "everything")["removal"])[
-        "Kept when the stacks are deleted, and billed until you delete it"
+        "Retained when the stacks are deleted, and billed until you delete it"
     ]
     assert [texts(row)[0] for row in kept] == ["ObservabilityParts/Prometheus", "InferenceOperatorAccess/TlsBucket",
                                                "Network/FlowLogGroup"]  # fmt: skip
@@ -130,7 +133,7 @@ def test_what_stays_after_a_deletion(whole: Whole):
 
 def test_changes_with_templates_have_the_steps_of_cloudformation(whole: Whole):
     found = read(whole, "edited")["changes"]
-    steps = [texts(row)[1:3] for row in captions(found)["What CloudFormation does, stack by stack"]]
+    steps = [texts(row)[1:3] for row in captions(found)["CloudFormation operations by stack"]]
     assert ["everything-HyperPod", "update"] in steps
     assert ["everything-Eks", "none"] in steps
 
@@ -154,4 +157,4 @@ def test_deployed_templates_are_a_former_state_too(tmp_path: Path):
     assert "v1.3.0-eksbuild.1 in aws-hyperpod (other version)" in addons
     assert "cert-manager EKS's default in cert-manager (new)" in addons
     assert "another EKS's default (removed)" in addons
-    assert "Known cost before and after, in USD an hour" in captions(found["changes"])
+    assert "Known cost before and after, in USD per hour" in captions(found["changes"])

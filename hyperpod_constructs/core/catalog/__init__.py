@@ -1,6 +1,6 @@
-"""The facts about HyperPod that everything else rests on, each with its source and what is uncertain about it.
+"""Facts about HyperPod, each with its source and its uncertainties.
 
-Facts are data, in `data/*.json`; the look-ups here read them when they are first asked for, and import nothing heavy.
+Facts are data, in `data/*.json`; the look-up functions read them on first use, and import nothing expensive.
 
 >>> from hyperpod_constructs.core import catalog
 >>> catalog.instance_type("ml.p5.48xlarge").accelerator.count

@@ -1,4 +1,4 @@
-"""What the roles of a cluster may do, who assumes them, and the labels that nodes and jobs carry."""
+"""IAM roles of a cluster with permissions and trusted principals, and labels of nodes and jobs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ class Role:
     """One IAM role of the platform.
 
     Attributes:
-        name: our key for it, such as "execution".
-        title: as a person says it.
+        name: key of the role, such as "execution".
+        title: display name.
         principals: services that assume it.
         service_account: "namespace:name" of the service account that assumes it by OIDC, or None.
         managed_policies: names of AWS managed policies.
-        actions: what needs them, to IAM actions. "network" and the like are for every cluster of that role; others
-            only for the feature they are named after.
-        name_prefix: what the role's name must start with, or "".
+        actions: feature to the IAM actions that it requires. "network" and similar ones apply to every cluster; others
+            only to the feature of their name.
+        name_prefix: required prefix of the role's name, or "".
         uncertain: field name to what its sources disagree about.
     """
 
@@ -40,13 +40,13 @@ class Label:
     """A label, annotation, taint or tag that HyperPod or an add-on sets or reads.
 
     Attributes:
-        name: our key for it, such as "node_health_status".
-        key: the key itself.
-        kind: what carries it: "node label", "job annotation", "subnet tag" and the like.
-        values: its known values; empty when they are free.
-        source: where it is from.
-        note: what else to know.
-        uncertain: field name to what is not sure.
+        name: key of the entry, such as "node_health_status".
+        key: the label's key.
+        kind: type of object: "node label", "job annotation", "subnet tag" and others.
+        values: known values; empty for arbitrary ones.
+        source: source of the fact.
+        note: additional information.
+        uncertain: field name to what is uncertain.
     """
 
     name: str
@@ -82,10 +82,10 @@ def roles() -> Mapping[str, Role]:
 
 
 def role(name: str) -> Role:
-    """The role of this name.
+    """Returns the role of this name.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such role.
     """
     return look_up("role", name, roles())
 
@@ -93,7 +93,7 @@ def role(name: str) -> Role:
 @follows_facts
 @cache
 def labels() -> Mapping[str, Label]:
-    """Every label by our name for it."""
+    """Every label by its name in the catalog."""
     return MappingProxyType(
         {
             name: Label(
@@ -111,10 +111,10 @@ def labels() -> Mapping[str, Label]:
 
 
 def label(name: str) -> Label:
-    """The label of this name.
+    """Returns the label of this name.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such label.
 
     >>> label("queue_name").key
     'kueue.x-k8s.io/queue-name'

@@ -1,4 +1,4 @@
-"""The EKS add-ons of a HyperPod cluster: HyperPod's own, and those they build on or go with."""
+"""The EKS add-ons of a HyperPod cluster: HyperPod's own, their prerequisites, and related ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ from hyperpod_constructs.core.catalog._names import look_up
 
 @dataclass(frozen=True, slots=True)
 class AddonVersion:
-    """One version of an add-on that some source names.
+    """One version of an add-on in a source.
 
     Attributes:
-        version: such as "v1.3.0-eksbuild.1". Without the build, which some sources leave out, it cannot be installed.
-        kubernetes_min: oldest Kubernetes version it installs on, or None when no source says.
-        kubernetes_max: newest, or None.
-        date: the day it was seen, or None.
-        source: where.
-        uncertain: field name to what is not sure about it.
+        version: such as "v1.3.0-eksbuild.1". Without the build, which some sources omit, it cannot be installed.
+        kubernetes_min: minimum supported Kubernetes version, or None if unknown.
+        kubernetes_max: maximum supported Kubernetes version, or None if unknown.
+        date: date on which it was seen, or None.
+        source: source of the fact.
+        uncertain: field name to what is uncertain about it.
     """
 
     version: str
@@ -34,11 +34,11 @@ class AddonVersion:
 
     @property
     def installable(self) -> bool:
-        """Whether the version is complete, with its build."""
+        """Whether the version is complete, including its build."""
         return "-eksbuild." in self.version
 
     def covers(self, kubernetes_version: str) -> bool | None:
-        """Whether it installs on a Kubernetes version; None when its range is not known."""
+        """Whether it supports a Kubernetes version; None if unknown."""
         if self.kubernetes_min is None or self.kubernetes_max is None:
             return None
         return minor(self.kubernetes_min) <= minor(kubernetes_version) <= minor(self.kubernetes_max)
@@ -49,30 +49,30 @@ class Addon:
     """One EKS add-on.
 
     Attributes:
-        name: as EKS has it.
+        name: name in EKS.
         key: its key under `addons:` in the config, None for one that this project does not install.
-        core: whether every EKS cluster for HyperPod has it.
-        title: as a person says it.
+        core: whether every EKS cluster for HyperPod requires it.
+        title: display name.
         provider: "hyperpod", "eks" (AWS) or "community" (EKS community add-ons).
-        namespace: where it runs.
-        service_accounts: service accounts that need, or can have, AWS credentials.
-        credentials: how they get them: "pod-identity", "irsa" (an OIDC provider is needed) or "none".
-        standalone_association: whether the pod identity association must be a resource of its own, made first, since
-            some versions refuse the inline one.
+        namespace: namespace of its pods.
+        service_accounts: service accounts that require, or can use, AWS credentials.
+        credentials: source of credentials: "pod-identity", "irsa" (requires an OIDC provider) or "none".
+        standalone_association: whether the pod identity association must be a separate resource that is created first,
+            because some versions reject the inline one.
         managed_policies: names of AWS managed policies for its role.
         kind: "daemonset" add-ons become ACTIVE without nodes, "deployment" add-ons stay DEGRADED until a node exists.
-        needs_nodes: whether it can become ACTIVE only when a node is ready.
-        prerequisites: names of add-ons that must be there first.
-        requires: other things that must be there first, in words.
-        min_version: oldest version that works on HyperPod, or None.
-        min_version_for: add-on name to the oldest version of it that this one needs.
-        kubernetes_min: oldest Kubernetes version that any version of it supports, where a source says so.
+        needs_nodes: whether it becomes ACTIVE only when a node is ready.
+        prerequisites: names of add-ons that must be installed first.
+        requires: other prerequisites, as text.
+        min_version: minimum version that works on HyperPod, or None.
+        min_version_for: add-on name to the minimum version of it that this one requires.
+        kubernetes_min: minimum Kubernetes version that any of its versions supports, if known.
         versions: known versions, newest first.
-        pods_per_node: pods it puts on every node.
-        pods_total: further pods it puts on the cluster as a whole.
-        crds: custom resource definitions that it brings.
+        pods_per_node: pods on every node.
+        pods_total: additional pods on the cluster.
+        crds: custom resource definitions that it installs.
         deployments: deployments to wait for before using it.
-        configuration_keys: known top-level keys of its configuration values; empty when not known.
+        configuration_keys: known top-level keys of its configuration values; empty if unknown.
         uncertain: field name to what its sources disagree about, or what the value was inferred from.
     """
 
@@ -102,9 +102,9 @@ class Addon:
     uncertain: Mapping[str, str] = field(hash=False)
 
     def version_for(self, kubernetes_version: str) -> AddonVersion | None:
-        """The newest complete version that a source says installs on a Kubernetes version, or None.
+        """The newest complete version that is known to support a Kubernetes version, or None.
 
-        None means not known, not impossible: leave the version out, and EKS takes its default.
+        None means unknown, not unsupported: omit the version, and EKS installs its default.
 
         >>> addon("amazon-sagemaker-hyperpod-training-operator").version_for("1.35").version
         'v1.3.0-eksbuild.1'
@@ -116,7 +116,7 @@ class Addon:
         )
 
     def supports(self, kubernetes_version: str) -> bool | None:
-        """Whether some version of it installs on a Kubernetes version; None when no source says."""
+        """Whether any of its versions supports a Kubernetes version; None if unknown."""
         if self.kubernetes_min is not None and minor(kubernetes_version) < minor(self.kubernetes_min):
             return False
         return True if any(version.covers(kubernetes_version) for version in self.versions) else None
@@ -125,20 +125,20 @@ class Addon:
 @follows_facts
 @cache
 def addons() -> Mapping[str, Addon]:
-    """Every add-on that the catalog knows, by name; HyperPod's own first."""
+    """Every add-on of the catalog, by name; HyperPod's own first."""
     return MappingProxyType({name: _read(name, entry) for name, entry in load("addons")["addons"].items()})
 
 
 def find_addon(name: str) -> Addon | None:
-    """The add-on of this name, or None."""
+    """Returns the add-on of this name, or None."""
     return addons().get(name)
 
 
 def addon(name: str) -> Addon:
-    """The add-on of this name.
+    """Returns the add-on of this name.
 
     Raises:
-        UnknownName: the catalog does not know it; the message has the nearest name.
+        UnknownName: the catalog does not have it; the message has the closest name.
     """
     return look_up("add-on", name, addons())
 

@@ -1,4 +1,4 @@
-"""The one clock of every rule that depends on the date, so that a check of today's config can be run for any day."""
+"""The clock of all rules that depend on the date, so that a config can be validated for any day."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime
 
 Clock = Callable[[], date]
-"""Something that says which day it is (UTC, as the calendars of AWS are)."""
+"""Returns the current day (UTC, as in AWS's calendars)."""
 
 
 def _utc_today() -> date:
@@ -17,13 +17,13 @@ _clock: ContextVar[Clock] = ContextVar("hyperpod_catalog_clock", default=_utc_to
 
 
 def today() -> date:
-    """Today in UTC, or what the clock in use says."""
+    """Today in UTC, or the day of the clock in use."""
     return _clock.get()()
 
 
 @contextmanager
 def use_clock(clock: Clock | date) -> Iterator[None]:
-    """Within this block, `today()` is what `clock` says: a function, or one fixed day.
+    """Sets the clock of `today()` within this block: a function, or a fixed day.
 
     >>> with use_clock(date(2026, 11, 26)):
     ...     today()

@@ -1,4 +1,4 @@
-"""What each kind of resource looks like to CloudFormation, how long it takes, and what keeps it from being deleted."""
+"""CloudFormation's view of each resource type: references, durations, and what prevents its deletion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from hyperpod_constructs.core.catalog._files import follows_facts, load
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """Seconds that something takes, as far as it is known: AWS promises none of it.
+    """A duration in seconds, as far as it is known: AWS guarantees none.
 
     Attributes:
-        typical: what to expect.
-        minimum: the quickest seen.
-        maximum: the slowest that is still ordinary.
-        uncertain: what is not sure about it; empty where a source states it.
+        typical: expected value.
+        minimum: fastest observed value.
+        maximum: slowest ordinary value.
+        uncertain: what is uncertain about it; empty if a source states it.
     """
 
     typical: float
@@ -27,17 +27,17 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class DeployedKind:
-    """One CloudFormation resource type as a rehearsal knows it.
+    """One CloudFormation resource type in a rehearsal.
 
     Attributes:
         name: such as "AWS::EC2::VPC".
-        id: how the value of `Ref` looks.
-        attributes: attribute to how the value of `Fn::GetAtt` looks; others come from the resource schema.
-        refers: path of a property to the kind that it names, such as "VpcConfig.Subnets[]".
-        held_by: kinds that keep one of this kind from being deleted while they use it.
-        create: seconds of a creation.
-        update: seconds of an update in place.
-        delete: seconds of a deletion.
+        id: format of the value of `Ref`.
+        attributes: attribute to the format of the value of `Fn::GetAtt`; others are from the resource schema.
+        refers: path of a property to the type that it refers to, such as "VpcConfig.Subnets[]".
+        held_by: types whose resources prevent its deletion while they use it.
+        create: duration of a creation.
+        update: duration of an update in place.
+        delete: duration of a deletion.
     """
 
     name: str
@@ -53,7 +53,7 @@ class DeployedKind:
 @follows_facts
 @cache
 def deployed_kinds() -> Mapping[str, DeployedKind]:
-    """Every kind that is modelled, by name.
+    """Every modeled resource type, by name.
 
     >>> deployed_kinds()["AWS::EC2::Subnet"].refers
     mappingproxy({'VpcId': 'AWS::EC2::VPC'})
@@ -78,7 +78,7 @@ def deployed_kinds() -> Mapping[str, DeployedKind]:
 @follows_facts
 @cache
 def deployment_wait(name: str) -> Duration:
-    """How long something takes that is not a resource, such as "node" (until a node has joined).
+    """The duration of something other than a resource, such as "node" (until a node has joined).
 
     >>> deployment_wait("node").typical
     720

@@ -1,4 +1,4 @@
-"""The VPC endpoints that a network without a route to the internet needs."""
+"""The VPC endpoints that a network without internet access requires."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ class Endpoint:
     Attributes:
         service: such as "ecr.api"; the full name is `com.amazonaws.<region>.<service>`.
         type: "Gateway" (S3) or "Interface".
-        reason: what it is for.
-        features: what needs it: "base" is every cluster, the others are parts that a cluster may have
+        reason: its purpose.
+        features: features that require it: "base" for every cluster, the others for optional parts of a cluster
             ("observability", "ebs", "fsx", "kms", "inference", "rig").
         uncertain: field name to what the value was inferred from.
     """
@@ -49,16 +49,16 @@ def endpoints() -> Mapping[str, Endpoint]:
 
 
 def endpoint(service: str) -> Endpoint:
-    """The endpoint of this service.
+    """Returns the endpoint of this service.
 
     Raises:
-        UnknownName: the catalog does not know it; the message has the nearest name.
+        UnknownName: the catalog does not have it; the message has the closest name.
     """
     return look_up("endpoint", service, endpoints())
 
 
 def endpoints_for(features: Iterable[str]) -> tuple[Endpoint, ...]:
-    """What a closed network needs for these features, "base" included.
+    """The endpoints that a closed network requires for these features and "base".
 
     >>> [endpoint.service for endpoint in endpoints_for(["fsx"]) if "base" not in endpoint.features]
     ['fsx']

@@ -1,6 +1,7 @@
-"""The data files of the catalog: one reader, and the one format they are written in.
+"""The data files of the catalog: reader and format.
 
-Every file is a JSON object with `source`, `date` (ISO, when its facts were collected) and `notes`, then its sections.
+Every file is a JSON object with `source`, `date` (ISO, when its facts were collected) and `notes`, followed by its
+sections.
 """
 
 import json
@@ -22,15 +23,15 @@ _stated: dict[str, Any] = {}
 
 
 def follows_facts(cached: Cached) -> Cached:
-    """A decorator over `functools.cache`: what was kept is forgotten when other facts are in use."""
+    """Decorates a function like `functools.cache`; the cache is cleared when other facts are in use."""
     _caches.append(cached)
     return cached
 
 
 def state(contents: Mapping[str, Any]) -> None:
-    """Use facts over the shipped ones in this process: data files by name, with the entries that differ.
+    """Merges facts over the packaged ones in this process: data files by name, with the entries that differ.
 
-    Each call replaces what the one before stated.
+    Each call replaces the facts of the previous one.
     """
     if contents != _stated:
         _stated.clear()
@@ -40,12 +41,12 @@ def state(contents: Mapping[str, Any]) -> None:
 
 
 def stated() -> Mapping[str, Any]:
-    """The facts that are used over the shipped ones: data files by name."""
+    """The facts that are merged over the packaged ones: data files by name."""
     return _stated
 
 
 def merged(base: Any, over: Any) -> Any:
-    """Mappings merged key by key, everything else replaced.
+    """Merges mappings recursively; other values are replaced.
 
     >>> merged({"a": {"x": 1, "y": [2]}}, {"a": {"y": [3]}, "b": 4})
     {'a': {'x': 1, 'y': [3]}, 'b': 4}
@@ -58,7 +59,7 @@ def merged(base: Any, over: Any) -> Any:
 @follows_facts
 @cache
 def load(name: str) -> dict[str, Any]:
-    """The content of `data/<name>.json` with what is stated over it, read once. Do not change it.
+    """The content of `data/<name>.json` with stated facts merged over it, read once. Do not modify it.
 
     >>> load("kubernetes")["date"]
     '2026-11-23'
@@ -68,18 +69,18 @@ def load(name: str) -> dict[str, Any]:
 
 
 def shipped(name: str) -> dict[str, Any]:
-    """The content of `data/<name>.json` as it was shipped."""
+    """The content of `data/<name>.json` as packaged."""
     content: dict[str, Any] = json.loads((DATA / f"{name}.json").read_bytes())
     return content
 
 
 def names() -> tuple[str, ...]:
-    """The data files there are, without their suffix."""
+    """The names of the data files, without suffix."""
     return tuple(sorted(path.stem for path in DATA.glob("*.json")))
 
 
 def dumps(content: dict[str, Any]) -> str:
-    """A data file's text: compact, but one entry of a section a line, so that a diff reads as a list of changed facts.
+    """Formats a data file: compact, with one line per entry of a section, so that a diff lists changed facts.
 
     >>> print(dumps({"date": "2026-01-01", "sizes": {"a": {"x": 1}, "b": {"x": 2}}}), end="")
     {

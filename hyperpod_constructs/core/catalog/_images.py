@@ -12,15 +12,15 @@ from hyperpod_constructs.core.catalog._regions import region
 
 @dataclass(frozen=True, slots=True)
 class MirrorImage:
-    """An image of a public registry, to be copied where there is no route to the internet.
+    """An image of a public registry that must be mirrored for a network without internet access.
 
     Attributes:
         name: the component.
-        image: where it is pulled from, with its tag.
+        image: image reference with its tag.
         needed_for: "base" for every cluster with the dependency chart's defaults, or "gpu", "neuron".
-        component: the switch of the dependency chart that brings it.
-        values_key: dotted key of the chart's value that has its repository, or None.
-        template: file of the chart that names it where no value does, or None.
+        component: the switch of the dependency chart that deploys it.
+        values_key: dotted key of the chart's value for its repository, or None.
+        template: file of the chart that contains the reference if no value sets it, or None.
     """
 
     name: str
@@ -49,15 +49,15 @@ class MirrorImage:
 
 @dataclass(frozen=True, slots=True)
 class ServiceImage:
-    """An image that the service keeps in accounts of its own, one in each region.
+    """An image in an ECR repository of the service, in one account per region.
 
     Attributes:
         name: the component.
-        repository: its ECR repository, or None when no source has it.
+        repository: its ECR repository, or None if unknown.
         tag: its tag, or None.
         account: the field of `Region` that has the account.
-        needed_for: "base", or the feature that needs it.
-        uncertain: field name to what is not sure.
+        needed_for: "base", or the feature that requires it.
+        uncertain: field name to what is uncertain.
     """
 
     name: str
@@ -68,10 +68,10 @@ class ServiceImage:
     uncertain: Mapping[str, str] = field(hash=False)
 
     def account_in(self, region_name: str) -> str | None:
-        """The account of its repository in a region, or None where the service has none.
+        """Returns the account of its repository in a region, or None if the service has none.
 
         Raises:
-            UnknownName: there is no such region.
+            UnknownName: the region does not exist.
 
         >>> service_images()["health-monitoring-agent"].account_in("us-west-2")
         '905418368575'
@@ -80,7 +80,7 @@ class ServiceImage:
         return account
 
     def reference(self, region_name: str) -> str | None:
-        """The whole image reference in a region, or None where a part of it is not known.
+        """Returns the full image reference in a region, or None if a part of it is unknown.
 
         >>> service_images()["health-monitoring-agent"].reference("ap-south-2") is None
         True
@@ -113,7 +113,7 @@ def mirror_images() -> Mapping[str, MirrorImage]:
 @follows_facts
 @cache
 def uncopied_images() -> Mapping[str, str]:
-    """Where the images of chart components come from that nothing here copies, by the component's switch.
+    """Registries of chart components whose images are not mirrored, by the component's switch.
 
     >>> uncopied_images()["cert_manager"]
     'quay.io/jetstack'
@@ -141,9 +141,9 @@ def service_images() -> Mapping[str, ServiceImage]:
 
 
 def service_image(name: str) -> ServiceImage:
-    """The service's image of a component.
+    """Returns the service's image of a component.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such image.
     """
     return look_up("service image", name, service_images())

@@ -1,4 +1,4 @@
-"""The instance types that HyperPod takes."""
+"""The instance types that HyperPod supports."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ class Accelerator:
     Attributes:
         kind: "gpu" (NVIDIA) or "neuron" (AWS Trainium).
         model: such as "NVIDIA H100".
-        count: GPUs or Trainium chips of one instance.
-        memory_gib_each: memory of one accelerator in GiB as EC2 reports it, or None when no source says.
-        resource_names: Kubernetes resources that the device plugin advertises; the first is the one a job requests.
+        count: GPUs or Trainium chips per instance.
+        memory_gib_each: memory of one accelerator in GiB as EC2 reports it, or None if unknown.
+        resource_names: Kubernetes resources that the device plugin advertises; jobs request the first one.
         neuron_cores: physical Neuron cores of the instance, or None for GPUs. Logical cores depend on the LNC setting.
     """
 
@@ -41,25 +41,25 @@ class Accelerator:
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
-    """One instance type of HyperPod. None always means that no source says.
+    """One instance type of HyperPod. None always means unknown.
 
     Attributes:
-        name: with the `ml.` prefix, which nodes' instance-type labels carry too.
+        name: with the `ml.` prefix, as in the instance-type label of nodes.
         family: such as "p5" of "ml.p5.48xlarge".
         vcpu: vCPUs with the default threads per core.
         memory_gib: memory in GiB.
         architecture: "x86_64" or "arm64".
         accelerator: None for CPU types.
-        efa_interfaces: how many EFA interfaces it has: 0 without EFA, None when it has EFA but no source says how many.
-        network_cards: how many network cards it has.
-        ipv4_per_interface: IPv4 addresses that one network interface can hold.
-        max_pods: pods on one node. HyperPod gives a node one network interface for pods, so this is far below what EKS
-            allows on the same EC2 type. Pods on the host network count too.
-        max_pods_certain: whether `max_pods` is documented, and no other source contradicts.
+        efa_interfaces: number of EFA interfaces: 0 without EFA, None if it supports EFA but the number is unknown.
+        network_cards: number of network cards.
+        ipv4_per_interface: IPv4 addresses per network interface.
+        max_pods: maximum pods per node. HyperPod uses one network interface per node for pods, so this is far below
+            EKS's limit for the same EC2 type. Pods on the host network count too.
+        max_pods_certain: whether `max_pods` is documented, and no other source contradicts it.
         nvme_gb: total local NVMe storage in GB; 0 without.
-        mig_profiles: MIG profiles, such as "mig-1g.10gb"; empty where the type has none.
-        threads_per_core: the values that `ThreadsPerCore` may have.
-        regions: regions with a list price, which stands in for where it is offered; empty when no list has it.
+        mig_profiles: MIG profiles, such as "mig-1g.10gb"; empty if the type has none.
+        threads_per_core: valid values of `ThreadsPerCore`.
+        regions: regions with a list price, used as an indication of availability; empty if no price is known.
         uncertain: field name to what its sources disagree about, or what the value was inferred from.
     """
 
@@ -82,10 +82,10 @@ class InstanceType:
 
     @property
     def ips_per_node(self) -> int | None:
-        """The most IPv4 addresses that one node takes from its subnet.
+        """Maximum IPv4 addresses that one node uses in its subnet.
 
-        A full first interface, and one address for each further network card (a P5: 50 + 31). The VPC CNI's warm
-        settings, and interfaces of type `efa-only`, which carry no address, can make it less.
+        All addresses of the first interface, and one address for each additional network card (a P5: 50 + 31). The VPC
+        CNI's warm settings, and interfaces of type `efa-only`, which have no address, can reduce it.
         """
         return None if self.ipv4_per_interface is None else self.ipv4_per_interface + self.network_cards - 1
 
@@ -106,23 +106,23 @@ class InstanceType:
 
     @property
     def supports_efa(self) -> bool:
-        """Whether it has EFA interfaces, even if no source says how many."""
+        """Whether it has EFA interfaces, even if their number is unknown."""
         return self.efa_interfaces != 0
 
     @property
     def deep_health_checks(self) -> bool:
-        """Whether deep health checks run on it: GPU and Trainium types only."""
+        """Whether it supports deep health checks: GPU and Trainium types only."""
         return self.is_accelerated
 
     def offered_in(self, region: str) -> bool | None:
-        """Whether it has a list price in `region`; None when no list has it at all, so that nothing can be said."""
+        """Whether it has a list price in `region`; None if no price is known in any region."""
         return region in self.regions if self.regions else None
 
 
 @follows_facts
 @cache
 def instance_types() -> Mapping[str, InstanceType]:
-    """Every instance type that the API takes in an instance group, by name.
+    """Every instance type that the API accepts in an instance group, by name.
 
     >>> len(instance_types())
     209
@@ -132,7 +132,7 @@ def instance_types() -> Mapping[str, InstanceType]:
 
 
 def find_instance_type(name: str) -> InstanceType | None:
-    """The instance type of this exact name, or None.
+    """Returns the instance type of this exact name, or None.
 
     >>> find_instance_type("p5.48xlarge") is None
     True
@@ -141,10 +141,10 @@ def find_instance_type(name: str) -> InstanceType | None:
 
 
 def instance_type(name: str) -> InstanceType:
-    """The instance type of this exact name.
+    """Returns the instance type of this exact name.
 
     Raises:
-        UnknownName: the API does not take it; the message has the nearest name, or why a known EC2 type is refused.
+        UnknownName: the API does not accept it; the message has the closest name, or why an existing EC2 type is rejected.
 
     >>> instance_type("ml.p5.48xlarge").ips_per_node
     81
@@ -164,14 +164,14 @@ def instance_type(name: str) -> InstanceType:
 
 
 def refusal(name: str) -> str | None:
-    """Why the API refuses a type that other sources name, such as `ml.inf2.xlarge`; None for all others."""
+    """Why the API rejects a type that other sources list, such as `ml.inf2.xlarge`; None for all others."""
     refused: dict[str, str] = load("instance_types")["refused"]
     plain = "ml." + name.removeprefix("ml.")
     return next((why for start, why in refused.items() if plain == start or plain.startswith(start + ".")), None)
 
 
 def mig_profiles_in_api() -> tuple[str, ...]:
-    """The MIG profiles that the API takes in a compute quota."""
+    """The MIG profiles that the API accepts in a compute quota."""
     return tuple(load("instance_types")["mig_profiles_in_api"])
 
 

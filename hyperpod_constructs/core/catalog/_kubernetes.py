@@ -16,13 +16,13 @@ SupportStatus = Literal["unreleased", "standard", "extended", "ended", "unknown"
 
 @dataclass(frozen=True, slots=True)
 class KubernetesVersion:
-    """One minor version of Kubernetes on EKS. A date that is None is not known.
+    """One minor version of Kubernetes on EKS. A date that is None is unknown.
 
     Attributes:
         version: such as "1.35"; `str()` of the object is the same.
-        released: the day EKS released it.
-        end_of_standard_support: from this day on it is in extended support, which costs extra.
-        end_of_extended_support: from this day on no cluster can be created with it, and EKS upgrades those there are.
+        released: date of the EKS release.
+        end_of_standard_support: from this day it is in extended support, at an additional cost.
+        end_of_extended_support: from this day EKS rejects new clusters on it, and upgrades existing ones.
         hyperpod_documented: whether HyperPod's documentation lists it.
         uncertain: field name to what its sources disagree about, or what the value was inferred from.
     """
@@ -39,7 +39,7 @@ class KubernetesVersion:
 
     @property
     def minor(self) -> tuple[int, int]:
-        """For comparing: (1, 35).
+        """The version as a tuple for comparison: (1, 35).
 
         >>> minor("1.9") < minor("1.35")
         True
@@ -47,9 +47,9 @@ class KubernetesVersion:
         return minor(self.version)
 
     def status(self, today: date | None = None) -> SupportStatus:
-        """What EKS offers for it on a day, by default today.
+        """Returns its support status on a day, by default today.
 
-        "unknown" when the calendar has no dates for it.
+        "unknown" if the calendar has no dates for it.
         """
         day = today or clock_today()
         if self.released is None or self.end_of_standard_support is None or self.end_of_extended_support is None:
@@ -61,9 +61,9 @@ class KubernetesVersion:
         return "extended" if day < self.end_of_extended_support else "ended"
 
     def days_left(self, today: date | None = None) -> int | None:
-        """Days until the support it has ends: standard support, else extended support; 0 when both have ended.
+        """Days until its support ends: standard support, otherwise extended support; 0 if both have ended.
 
-        None when the calendar has no dates for it, or it is not released yet.
+        None if the calendar has no dates for it, or it is not released yet.
 
         >>> find_kubernetes_version("1.34").days_left(date(2026, 11, 23))
         9
@@ -95,15 +95,15 @@ def kubernetes_versions() -> Mapping[str, KubernetesVersion]:
 
 
 def find_kubernetes_version(version: str) -> KubernetesVersion | None:
-    """The version of this name, or None when the calendar does not have it."""
+    """Returns the version of this name, or None if it is not in the calendar."""
     return kubernetes_versions().get(version)
 
 
 def kubernetes_version(version: str) -> KubernetesVersion:
-    """The version of this name.
+    """Returns the version of this name.
 
     Raises:
-        UnknownName: the calendar does not have it.
+        UnknownName: it is not in the calendar.
     """
     return look_up("Kubernetes version", version, kubernetes_versions())
 
@@ -111,12 +111,12 @@ def kubernetes_version(version: str) -> KubernetesVersion:
 def default_kubernetes_version(today: date | None = None) -> KubernetesVersion:
     """The newest version that HyperPod documents and that is in standard support on a day, by default today.
 
-    When the documented versions have all left standard support, the newest of them that is in extended support. A newer
-    version is supported for longer than an older one, so in practice this is the newest documented one, and the day
-    changes nothing until its support has ended altogether: two syntheses with one catalog agree.
+    If no documented version is in standard support, the newest one in extended support. A newer version is supported
+    longer than an older one, so in practice this is the newest documented one, and the day has no effect until its
+    support has ended altogether: two syntheses with one catalog agree.
 
     Raises:
-        LookupError: no documented version is left; the catalog needs a refresh.
+        LookupError: no documented version is supported; the catalog must be refreshed.
 
     >>> str(default_kubernetes_version(date(2026, 11, 23)))
     '1.35'
@@ -128,20 +128,20 @@ def default_kubernetes_version(today: date | None = None) -> KubernetesVersion:
             if version.status(day) == status:
                 return version
     raise LookupError(
-        f"no Kubernetes version that HyperPod documents is supported by EKS on {day}: "
-        "the catalog is too old, run `hyperpod catalog refresh`"
+        f"EKS supports no Kubernetes version that HyperPod documents on {day}: the catalog is out of date; "
+        "run `hyperpod catalog refresh`"
     )
 
 
 def minor(version: str) -> tuple[int, int]:
-    """A version for comparing: "1.35" is (1, 35). Parts after the minor version are left out.
+    """Parses a version for comparison: "1.35" is (1, 35). Parts after the minor version are ignored.
 
     Raises:
         ValueError: it is not two numbers with a dot.
     """
     major, dot, rest = version.partition(".")
     if not dot:
-        raise ValueError(f"not a Kubernetes version: {version!r} (expected for example '1.35')")
+        raise ValueError(f"{version!r} is not a valid Kubernetes version, such as '1.35'")
     return int(major), int(rest.partition(".")[0])
 
 

@@ -1,4 +1,4 @@
-"""Numbers, patterns and allowed values of the services, so that rules hold none of their own."""
+"""Limits, patterns and allowed values of the services, so that rules contain none."""
 
 import re
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from hyperpod_constructs.core.catalog._names import look_up
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One number.
+    """One limit.
 
     Attributes:
         name: such as "instance_groups_per_cluster".
-        value: the largest value allowed, or the number itself; lengths are in characters, units end the name.
-        minimum: the smallest value allowed.
-        source: where it is from.
-        note: what else to know.
+        value: maximum value, or the number itself; lengths are in characters, units are at the end of the name.
+        minimum: minimum value.
+        source: source of the fact.
+        note: additional information.
         uncertain: field name to what its sources disagree about.
     """
 
@@ -32,7 +32,7 @@ class Limit:
     uncertain: Mapping[str, str] = field(hash=False)
 
     def allows(self, value: float) -> bool:
-        """Whether a value lies between the smallest and the largest.
+        """Whether a value is between minimum and maximum.
 
         >>> limit("instance_count").allows(6758), limit("instance_count").allows(6759)
         (True, False)
@@ -60,10 +60,10 @@ def limits() -> Mapping[str, Limit]:
 
 
 def limit(name: str) -> Limit:
-    """The limit of this name.
+    """Returns the limit of this name.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such limit.
 
     >>> limit("instance_groups_per_cluster").value
     100
@@ -72,10 +72,10 @@ def limit(name: str) -> Limit:
 
 
 def pattern(name: str) -> str:
-    """The regular expression that the API wants a whole text to match.
+    """Returns the regular expression that the API requires a whole text to match.
 
     Raises:
-        UnknownName: there is none of this name.
+        UnknownName: there is no pattern of this name.
 
     >>> pattern("cluster_name")
     '[a-zA-Z0-9](-*[a-zA-Z0-9])*'
@@ -85,7 +85,7 @@ def pattern(name: str) -> str:
 
 
 def matches(name: str, text: str) -> bool:
-    """Whether a whole text has the form that the API wants.
+    """Whether a whole text matches a pattern of the API.
 
     Raises:
         UnknownName: there is no pattern of this name.
@@ -97,7 +97,7 @@ def matches(name: str, text: str) -> bool:
 
 
 def allowed(name: str) -> tuple[Any, ...]:
-    """The values that the API takes for something.
+    """Returns the values that the API accepts.
 
     Raises:
         UnknownName: there is no list of this name.
@@ -109,10 +109,10 @@ def allowed(name: str) -> tuple[Any, ...]:
 
 
 def ports(name: str) -> tuple[tuple[int, int], ...]:
-    """The port ranges, first and last, that a kind of traffic needs: "lustre", "efa" (every protocol) or "https".
+    """Returns the port ranges, first and last, of a type of traffic: "lustre", "efa" (every protocol) or "https".
 
     Raises:
-        UnknownName: there is no such kind.
+        UnknownName: there is no such type.
 
     >>> ports("lustre")
     ((988, 988), (1018, 1023))
@@ -121,7 +121,7 @@ def ports(name: str) -> tuple[tuple[int, int], ...]:
 
 
 def source_of(section: str, name: str) -> str:
-    """Where an entry of the file is from; section is "limits", "patterns", "allowed" or "ports".
+    """Returns the source of an entry; section is "limits", "patterns", "allowed" or "ports".
 
     >>> source_of("patterns", "cluster_name")
     'service model of sagemaker: ClusterName.pattern'

@@ -14,13 +14,13 @@ class Metric:
     """One metric in the Prometheus workspace.
 
     Attributes:
-        name: as Prometheus has it.
+        name: name in Prometheus.
         area: the key of the add-on's metric levels, such as "training".
-        level: the lowest level at which it is collected.
+        level: the lowest level that collects it.
         type: "counter", "gauge" or "histogram".
         unit: Grafana's name of its unit.
-        named: whether the documentation names it itself, not only the exporter's list that it is in.
-        uncertain: field name to what is not sure about it.
+        named: whether the documentation lists it itself, not only the exporter's list.
+        uncertain: field name to what is uncertain about it.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Metric:
 @follows_facts
 @cache
 def metrics() -> Mapping[str, Metric]:
-    """Every metric that our dashboards and rules may ask for, by name."""
+    """Every metric that dashboards and alert rules can use, by name."""
     return MappingProxyType(
         {
             name: Metric(
@@ -53,7 +53,7 @@ def metrics() -> Mapping[str, Metric]:
 
 
 def find_metric(name: str) -> Metric | None:
-    """The metric of this name, None where the documentation has none.
+    """Returns the metric of this name, None if it is not documented.
 
     >>> find_metric("training_fault_count").level, find_metric("up") is None
     ('ADVANCED', True)

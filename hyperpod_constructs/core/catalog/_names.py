@@ -1,18 +1,18 @@
-"""Names that the catalog does not know, and the nearest that it does."""
+"""Look-up of names, with the closest known name for unknown ones."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 
 class UnknownName(LookupError):
-    """A name is not in the catalog.
+    """Raised if a name is not in the catalog.
 
-    `str()` of it says what kind of thing was looked for, the name, and the nearest known one where there is one.
+    `str()` of it has the kind, the name, and the closest known name if there is one.
 
     Attributes:
-        kind: what was looked for, such as "instance type".
-        name: the name as it was given.
-        suggestion: the nearest known name, or None.
+        kind: kind of entry, such as "instance type".
+        name: the name that was looked up.
+        suggestion: the closest known name, or None.
     """
 
     def __init__(self, kind: str, name: str, suggestion: str | None = None, reason: str = "") -> None:
@@ -29,10 +29,10 @@ T = TypeVar("T")
 
 
 def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
-    """The entry of a name.
+    """Returns the entry of a name.
 
     Raises:
-        UnknownName: there is none; the message has the nearest name.
+        UnknownName: there is none; the message has the closest name.
 
     >>> look_up("color", "blue", {"blue": 1})
     1
@@ -43,9 +43,9 @@ def look_up(kind: str, name: str, table: Mapping[str, T]) -> T:
 
 
 def suggest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that `name` most likely means, or None when nothing is near.
+    """Returns the candidate that `name` most likely means, or None if none is close.
 
-    Case, surrounding space, the `ml.` prefix of instance types and `_` for `-` are forgiven before spelling is.
+    Case, surrounding space, the `ml.` prefix of instance types and `_` for `-` are ignored before spelling is compared.
 
     >>> suggest("p5.48xlarge", ["ml.p5.48xlarge", "ml.p5e.48xlarge"])
     'ml.p5.48xlarge'
@@ -60,14 +60,14 @@ def suggest(name: str, candidates: Iterable[str]) -> str | None:
     wanted = _plain(name)
     if wanted in plain:
         return plain[wanted]
-    # Imported here: a look-up that succeeds need not pay for it.
+    # Imported here because most look-ups succeed and do not use it.
     from difflib import SequenceMatcher, get_close_matches
     from os.path import commonprefix  # of strings, not of paths
 
     def nearness(candidate: str) -> tuple[float, int]:
         return SequenceMatcher(None, candidate, wanted).ratio(), len(commonprefix((candidate, wanted)))  # noqa: RUF071
 
-    cutoff = 0.65 if len(wanted) < 5 else 0.7  # two letters that changed places are much of a short name
+    cutoff = 0.65 if len(wanted) < 5 else 0.7  # two transposed letters are a large part of a short name
     nearest = get_close_matches(wanted, plain, n=5, cutoff=cutoff)
     return plain[max(nearest, key=nearness)] if nearest else None
 

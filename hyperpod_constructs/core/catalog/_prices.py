@@ -1,4 +1,4 @@
-"""List prices: few, dated, each with its source. What is not here is unknown; nothing is guessed."""
+"""List prices: few, dated, each with its source. Other prices are unknown, not estimated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from typing import Literal
 from hyperpod_constructs.core.catalog._files import follows_facts, load
 
 HOURS_PER_MONTH = 730
-"""What AWS's own calculator takes for a month."""
+"""Hours per month in AWS's own calculator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class Price:
         item: such as "instance:ml.g5.8xlarge" or "nat_gateway".
         usd: the price.
         per: "hour", "month" or "GB-month".
-        date: when it was read.
-        source: where.
-        uncertain: field name to what is not sure about it.
+        date: date on which it was read.
+        source: source of the price.
+        uncertain: field name to what is uncertain about it.
     """
 
     item: str
@@ -35,7 +35,7 @@ class Price:
 
     @property
     def usd_per_hour(self) -> float:
-        """The price for an hour, of one unit or one GB."""
+        """The price per hour, of one unit or one GB."""
         return self.usd if self.per == "hour" else self.usd / HOURS_PER_MONTH
 
 
@@ -59,7 +59,7 @@ def prices() -> Mapping[str, Price]:
 
 
 def find_price(item: str, region: str | None) -> Price | None:
-    """The list price of an item in a region, None where it is not known.
+    """Returns the list price of an item in a region, None if unknown.
 
     >>> find_price("eks:standard", "eu-west-1").usd, find_price("nat_gateway", "eu-west-1") is None
     (0.1, True)
@@ -68,7 +68,7 @@ def find_price(item: str, region: str | None) -> Price | None:
 
 
 def ec2_price(instance_type: str, region: str | None) -> float | None:
-    """What EC2 asks for an hour of the instance, on demand: an orientation where HyperPod's own price is not known.
+    """EC2's on-demand price per hour of the instance: an estimate if HyperPod's own price is unknown.
 
     >>> ec2_price("ml.p5.48xlarge", "us-west-2"), ec2_price("ml.m5.4xlarge", "us-west-2") is None
     (55.04, True)

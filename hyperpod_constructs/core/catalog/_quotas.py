@@ -1,4 +1,4 @@
-"""The Service Quotas that a cluster counts against, by their names and codes."""
+"""The Service Quotas that apply to a cluster, by their names and codes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,9 @@ from hyperpod_constructs.core.catalog._files import follows_facts, load
 from hyperpod_constructs.core.catalog._names import UnknownName, look_up, suggest
 
 QuotaKind = Literal["cluster", "spot", "training_plan"]
-"""Quotas that each instance type has: on demand and training plan use, spot use, and instances reserved by plans."""
+"""Quotas that each instance type has: on-demand and training plan usage, spot usage, and instances reserved by
+plans.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +20,12 @@ class Quota:
     """One quota.
 
     Attributes:
-        key: our name for it.
+        key: key of the quota.
         service: the service's code in Service Quotas.
-        name: its name there, exactly.
-        code: its code there, or None when no source says: look it up by its name.
-        seen: what one account had, as text; not a promise of a default.
-        uncertain: field name to what is not sure.
+        name: its exact name in Service Quotas.
+        code: its quota code, or None if unknown: look it up by name.
+        seen: the value in one account, as text; not necessarily the default.
+        uncertain: field name to what is uncertain.
     """
 
     key: str
@@ -54,10 +56,10 @@ def quotas() -> Mapping[str, Quota]:
 
 
 def quota(key: str) -> Quota:
-    """The quota of this key.
+    """Returns the quota of this key.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such quota.
 
     >>> quota("instances_per_cluster").code
     'L-2CE978FC'
@@ -66,7 +68,7 @@ def quota(key: str) -> Quota:
 
 
 def quota_name(kind: QuotaKind, instance_type: str) -> str:
-    """The name of an instance type's quota in Service Quotas.
+    """Returns the name of an instance type's quota in Service Quotas.
 
     >>> quota_name("cluster", "ml.p5.48xlarge")
     'ml.p5.48xlarge for cluster usage'
@@ -75,7 +77,7 @@ def quota_name(kind: QuotaKind, instance_type: str) -> str:
 
 
 def instance_quota(kind: QuotaKind, instance_type: str) -> Quota:
-    """The quota of an instance type; its code only where a source has it.
+    """Returns the quota of an instance type; its code only if known.
 
     Raises:
         UnknownName: there is no such kind.

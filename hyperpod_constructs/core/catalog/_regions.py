@@ -1,4 +1,4 @@
-"""The regions of AWS, and what of HyperPod each of them has."""
+"""The AWS regions, and the HyperPod features of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,23 +15,23 @@ GOVERNANCE_TYPES: tuple[GovernanceType, ...] = get_args(GovernanceType)
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One region of AWS.
+    """One AWS region.
 
     Attributes:
         name: such as "us-west-2".
-        zone_id_prefix: what its zone ids start with: "usw2" of "usw2-az1".
-        zone_ids: zones that it is known to have; it may have more.
-        eks_refused_zone_ids: zones in which EKS takes no subnet for a control plane; nodes may be there.
-        opt_in: whether an account must enable the region before it can be used.
-        hyperpod: whether HyperPod is there, by the documentation or by CloudFormation's types.
-        cluster_cfn: whether CloudFormation has AWS::SageMaker::Cluster there.
+        zone_id_prefix: prefix of its zone IDs: "usw2" of "usw2-az1".
+        zone_ids: known zones; there may be more.
+        eks_refused_zone_ids: zones in which EKS does not support control plane subnets; nodes are supported.
+        opt_in: whether an account must enable the region before using it.
+        hyperpod: whether HyperPod is available, according to the documentation or CloudFormation's types.
+        cluster_cfn: whether CloudFormation has AWS::SageMaker::Cluster.
         scheduler_config_cfn: whether it has AWS::SageMaker::ClusterSchedulerConfig.
         compute_quota_cfn: whether it has AWS::SageMaker::ComputeQuota.
-        amp: whether Amazon Managed Service for Prometheus is there.
-        amg: whether Amazon Managed Grafana is there. A workspace may be in another region than the cluster.
-        observability: whether the HyperPod observability add-on is offered there.
+        amp: whether Amazon Managed Service for Prometheus is available.
+        amg: whether Amazon Managed Grafana is available. A workspace can be in another region than the cluster.
+        observability: whether the HyperPod observability add-on is available.
         inference: whether the HyperPod inference operator has images there.
-        eks_images_account: account in which EKS keeps its add-ons' images, or None.
+        eks_images_account: account that hosts EKS add-on images, or None.
         health_monitoring_agent_account: account of the agent's image repository, or None.
         inference_operator_account: account of the inference operator's image repository, or None.
         gpu_operator_account: account of the GPU operator's mirrored images, or None.
@@ -59,7 +59,7 @@ class Region:
 
     @property
     def partition(self) -> str:
-        """What ARNs of the region begin with.
+        """The partition in ARNs of the region.
 
         >>> find_region("us-west-2").partition, find_region("us-gov-west-1").partition
         ('aws', 'aws-us-gov')
@@ -75,7 +75,7 @@ class Region:
         return self.scheduler_config_cfn if kind == "ClusterSchedulerConfig" else self.compute_quota_cfn
 
     def owns_zone_id(self, zone_id: str) -> bool:
-        """Whether a zone id such as "usw2-az1" is one of this region by its form.
+        """Whether a zone ID such as "usw2-az1" has the prefix of this region.
 
         >>> find_region("us-west-2").owns_zone_id("usw2-az1"), find_region("us-west-2").owns_zone_id("use1-az1")
         (True, False)
@@ -87,7 +87,7 @@ class Region:
 @follows_facts
 @cache
 def regions() -> Mapping[str, Region]:
-    """Every public region of AWS by name, those without HyperPod too.
+    """Every public AWS region by name, including those without HyperPod.
 
     >>> sum(region.hyperpod for region in regions().values())
     19
@@ -96,21 +96,21 @@ def regions() -> Mapping[str, Region]:
 
 
 def find_region(name: str) -> Region | None:
-    """The region of this name, or None."""
+    """Returns the region of this name, or None."""
     return regions().get(name)
 
 
 def region(name: str) -> Region:
-    """The region of this name.
+    """Returns the region of this name.
 
     Raises:
-        UnknownName: there is none; the message has the nearest name.
+        UnknownName: there is none; the message has the closest name.
     """
     return look_up("region", name, regions())
 
 
 def region_of_zone_id(zone_id: str) -> Region | None:
-    """The region that a zone id belongs to by its form, or None.
+    """Returns the region of a zone ID by its prefix, or None.
 
     >>> region_of_zone_id("use1-az6").name
     'us-east-1'

@@ -1,6 +1,6 @@
-"""What CloudFormation and charts take where a config hands values through: names, kinds and allowed values.
+"""Schemas for values that a config passes to CloudFormation and charts: names, types and allowed values.
 
-Enough to tell a misspelt property; the whole check is CloudFormation's own.
+Sufficient to find a misspelled property; CloudFormation does the full validation.
 """
 
 import re
@@ -22,9 +22,9 @@ _QUOTED = {"integer": r"-?\d+", "number": r"-?\d+(\.\d+)?", "boolean": "true|fal
 
 
 def mismatches(definition: str, value: Any, path: str = "") -> Iterator[tuple[str, str, str | None]]:
-    """What CloudFormation does not take in a value for a definition of AWS::SageMaker::Cluster.
+    """Values that CloudFormation rejects for a definition of AWS::SageMaker::Cluster.
 
-    Yields the path below the value, what is wrong, and the property that was meant, if one is near.
+    Yields the path in the value, the problem, and the closest property, if any.
 
     >>> list(mismatches("ClusterInstanceGroup", {"InstanceCont": 4}))
     [('.InstanceCont', 'CloudFormation has no such property', 'InstanceCount')]
@@ -59,7 +59,7 @@ def _mismatch(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[st
             yield from _mismatch(kind.removesuffix("[]"), each, f"{path}[{index}]")
     elif kind in _KINDS:
         if isinstance(value, str) and re.fullmatch(_QUOTED.get(kind, "(?!)"), value):
-            return  # CloudFormation reads numbers and booleans in quotes
+            return  # CloudFormation accepts quoted numbers and booleans
         if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "boolean"):
             yield path, f"must be {'an' if kind[0] in 'aeiou' else 'a'} {kind}", None
     elif not isinstance(value, Mapping):
@@ -69,9 +69,9 @@ def _mismatch(kind: str | list[str], value: Any, path: str) -> Iterator[tuple[st
 
 
 def unread_values(values: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str | None]]:
-    """Values that a chart does not read: their keys, and the one that was meant, if one is near.
+    """Values that a chart does not read: their keys, and the closest valid key, if any.
 
-    `known` is a tree of keys as `chart_values.json` has it; `true` stands for anything.
+    `known` is a tree of keys as in `chart_values.json`; `true` matches anything.
 
     >>> list(unread_values({"image": {"tga": "1"}, "nodeSelector": {"a": "b"}},
     ...                    {"image": {"tag": True}, "nodeSelector": True}))

@@ -1,4 +1,4 @@
-"""Entries of the catalog as text for a person. What is uncertain has a number that leads to the reason below."""
+"""Entries of the catalog as text. Uncertain values have a number that refers to the reason below."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Kind:
     """One kind of facts.
 
     Attributes:
-        file: the data file that they are in.
-        find: the entry of a name; raises `UnknownName`.
-        all: every entry.
-        render: an entry for a terminal.
+        file: name of the data file.
+        find: returns the entry of a name; raises `UnknownName`.
+        all: returns every entry.
+        render: formats an entry for a terminal.
     """
 
     file: str
@@ -35,14 +35,14 @@ class Kind:
 
 
 def render_instance_type(found: InstanceType) -> str:
-    """One instance type, with the names of its quotas."""
+    """Formats one instance type, with the names of its quotas."""
     accelerator, sheet = found.accelerator, _Sheet(found.name, "instance_types", found.uncertain)
     sheet.row("vCPU", found.vcpu, "vcpu")
     sheet.row("memory", f"{found.memory_gib:g} GiB", "memory_gib")
     sheet.row("architecture", found.architecture, "architecture")
     if accelerator:
         memory = accelerator.memory_gib_each
-        each = "memory not known" if memory is None else f"{memory:g} GiB each"
+        each = "memory unknown" if memory is None else f"{memory:g} GiB each"
         sheet.row("accelerators", f"{accelerator.count} x {accelerator.model}, {each}", "accelerator.memory_gib_each")
         sheet.row("Kubernetes resources", ", ".join(accelerator.resource_names))
         if accelerator.neuron_cores:
@@ -51,12 +51,12 @@ def render_instance_type(found: InstanceType) -> str:
         sheet.row("accelerators", "none")
     if found.mig_profiles:
         sheet.row("MIG profiles", ", ".join(found.mig_profiles), "mig_profiles")
-    efa = "yes, how many is not known" if found.efa_interfaces is None else found.efa_interfaces or "none"
+    efa = "yes, number unknown" if found.efa_interfaces is None else found.efa_interfaces or "none"
     sheet.row("EFA interfaces", f"{efa} ({EFA_RESOURCE})" if found.supports_efa else efa, "efa_interfaces")
     sheet.row("network cards", found.network_cards, "network_cards")
     sheet.row("IPv4 per interface", found.ipv4_per_interface, "ipv4_per_interface")
-    sheet.row("IPs per node, at most", found.ips_per_node, "ipv4_per_interface")
-    sheet.row("pods per node, at most", found.max_pods, "max_pods")
+    sheet.row("maximum IPs per node", found.ips_per_node, "ipv4_per_interface")
+    sheet.row("maximum pods per node", found.max_pods, "max_pods")
     sheet.row("local NVMe", "none" if found.nvme_gb == 0 else found.nvme_gb and f"{found.nvme_gb} GB", "nvme_gb")
     threads = found.threads_per_core and " or ".join(map(str, found.threads_per_core))
     sheet.row("threads per core", threads, "threads_per_core")
@@ -64,15 +64,15 @@ def render_instance_type(found: InstanceType) -> str:
     sheet.row("deep health checks", checks, "deep_health_checks")
     sheet.row("regions with a price", ", ".join(found.regions) or None, "regions")
     quota = instance_quota("cluster", found.name)
-    sheet.row("quota", f"{quota.name} ({quota.code or 'code not known'})")
+    sheet.row("quota", f"{quota.name} ({quota.code or 'code unknown'})")
     return str(sheet)
 
 
 def render_region(found: Region) -> str:
-    """One region: what of HyperPod it has."""
+    """Formats one region and its HyperPod features."""
     sheet = _Sheet(found.name, "regions", found.uncertain)
     sheet.row("HyperPod", found.hyperpod, "hyperpod")
-    sheet.row("zone ids", f"{found.zone_id_prefix}-az1 and so on", "zone_id_prefix")
+    sheet.row("zone ids", f"{found.zone_id_prefix}-az1 and others", "zone_id_prefix")
     sheet.row("must be enabled first", found.opt_in, "opt_in")
     sheet.row("AWS::SageMaker::Cluster", found.cluster_cfn, "cluster_cfn")
     sheet.row("…::ClusterSchedulerConfig", found.scheduler_config_cfn, "scheduler_config_cfn")
@@ -91,52 +91,55 @@ def render_region(found: Region) -> str:
     priced = [instance_type for instance_type in instance_types().values() if found.name in instance_type.regions]
     sheet.row(
         "instance types",
-        f"{len(priced)} with a price, of them {sum(instance_type.is_accelerated for instance_type in priced)} accelerated",
+        f"{len(priced)} with a price, {sum(instance_type.is_accelerated for instance_type in priced)} of them "
+        "accelerated",
     )
     return str(sheet)
 
 
 def render_kubernetes_version(found: KubernetesVersion, today: date | None = None) -> str:
-    """One Kubernetes version, with its state on a day (by default today) and the add-ons' versions for it."""
+    """Formats one Kubernetes version, with its status on a day (by default today) and the add-ons' versions for it."""
     day, sheet = today or clock_today(), _Sheet(f"Kubernetes {found}", "kubernetes", found.uncertain)
     status, left = found.status(day), found.days_left(day)
     sheet.row(f"on {day}", f"{status} support, {left} days left" if status in ("standard", "extended") else status)
-    sheet.row("HyperPod documents it", found.hyperpod_documented, "hyperpod_documented")
+    sheet.row("documented by HyperPod", found.hyperpod_documented, "hyperpod_documented")
     sheet.row("released", found.released, "released")
     sheet.row("standard support ends", found.end_of_standard_support, "end_of_standard_support")
     sheet.row("extended support ends", found.end_of_extended_support, "end_of_extended_support")
     for add_on in addons().values():
         version = add_on.version_for(found.version)
         if version or add_on.supports(found.version) is False:
-            sheet.row(add_on.name, version.version if version else f"needs Kubernetes {add_on.kubernetes_min} or later")
+            sheet.row(
+                add_on.name, version.version if version else f"requires Kubernetes {add_on.kubernetes_min} or later"
+            )
     return str(sheet)
 
 
 def render_addon(found: Addon) -> str:
-    """One add-on."""
+    """Formats one add-on."""
     sheet = _Sheet(f"{found.name} ({found.title})", "addons", found.uncertain)
     sheet.row(
         "provider", {"hyperpod": "SageMaker HyperPod", "eks": "AWS", "community": "EKS community"}[found.provider]
     )
     sheet.row("namespace", found.namespace, "namespace")
     sheet.row("service accounts", ", ".join(found.service_accounts) or "none", "service_accounts")
-    standalone = ", by an association of its own, made first" if found.standalone_association else ""
+    standalone = ", with a separate association that is created first" if found.standalone_association else ""
     mark = "standalone_association" if standalone else "credentials"
     sheet.row("credentials", found.credentials + standalone, mark)
     sheet.row("managed policies", ", ".join(found.managed_policies) or "none", "managed_policies")
     needs = "becomes ACTIVE when nodes are ready" if found.needs_nodes else "becomes ACTIVE without nodes"
     sheet.row("kind", f"{found.kind}: {needs}", "needs_nodes" if "needs_nodes" in found.uncertain else "kind")
-    sheet.row("add-ons before it", ", ".join(map(_with_min(found), found.prerequisites)) or "none", "prerequisites")
+    sheet.row("prerequisite add-ons", ", ".join(map(_with_min(found), found.prerequisites)) or "none", "prerequisites")
     for text in found.requires:
-        sheet.row("also needs", text, "requires")
+        sheet.row("also requires", text, "requires")
     if found.min_version:
-        sheet.row("oldest version", found.min_version, "min_version")
+        sheet.row("minimum version", found.min_version, "min_version")
     for version in found.versions:
         known = version.kubernetes_min and f"Kubernetes {version.kubernetes_min} to {version.kubernetes_max}"
         seen = f", seen {version.date}" if version.date else ""
-        hint = "" if version.installable else ", build not known"
-        sheet.row("version", f"{version.version}: {known or 'range not known'}{hint}{seen}")
-    sheet.row("pods", f"{found.pods_per_node} on each node, {found.pods_total} besides", "pods_per_node", "pods_total")
+        hint = "" if version.installable else ", build unknown"
+        sheet.row("version", f"{version.version}: {known or 'range unknown'}{hint}{seen}")
+    sheet.row("pods", f"{found.pods_per_node} on each node, {found.pods_total} others", "pods_per_node", "pods_total")
     sheet.row(
         "wait for", ", ".join(f"deployment {deployment}" for deployment in found.deployments) or None, "deployments"
     )
@@ -146,13 +149,13 @@ def render_addon(found: Addon) -> str:
 
 
 def render_endpoint(found: Endpoint) -> str:
-    """One VPC endpoint."""
+    """Formats one VPC endpoint."""
     sheet = _Sheet(found.service, "endpoints", found.uncertain)
     sheet.row("service name", f"com.amazonaws.<region>.{found.service}")
     sheet.row("type", found.type)
     sheet.row("for", found.reason, "reason")
     sheet.row(
-        "needed by",
+        "required by",
         ", ".join("every cluster" if feature == "base" else feature for feature in found.features),
         "features",
     )
@@ -167,7 +170,7 @@ def entries(kind: str, region_name: str | None = None) -> list[Any]:
         region_name: only instance types with a price in this region.
 
     Raises:
-        UnknownName: there is no such region.
+        UnknownName: the region does not exist.
     """
     found = list(KINDS[kind].all())
     wanted = region(region_name).name if region_name else None
@@ -177,7 +180,7 @@ def entries(kind: str, region_name: str | None = None) -> list[Any]:
 
 
 def render_list(kind: str, found: Sequence[Any]) -> str:
-    """Entries of a kind, one a line, in columns."""
+    """Formats entries of a kind, one per line, in columns."""
     if kind == "instance-type":
         return _columns(
             ["instance type", "vCPU", "GiB", "accelerators", "EFA", "pods", "IPs"],
@@ -202,7 +205,7 @@ def render_list(kind: str, found: Sequence[Any]) -> str:
         )
     if kind == "kubernetes":
         return _columns(
-            ["version", "today", "days left", "HyperPod documents it"],
+            ["version", "today", "days left", "documented by HyperPod"],
             (
                 [
                     item.version,
@@ -217,7 +220,7 @@ def render_list(kind: str, found: Sequence[Any]) -> str:
         rows = ([item.name, item.namespace, item.credentials, item.kind] for item in found)
         return _columns(["add-on", "namespace", "credentials", "kind"], rows)
     return _columns(
-        ["endpoint", "type", "needed by", "for"],
+        ["endpoint", "type", "required by", "for"],
         ([item.service, item.type, ", ".join(item.features), item.reason] for item in found),
     )
 
@@ -231,11 +234,11 @@ KINDS: Mapping[str, Kind] = {
     "addon": Kind("addons", addon, lambda: addons().values(), render_addon),
     "endpoint": Kind("endpoints", endpoint, lambda: endpoints().values(), render_endpoint),
 }
-"""What can be shown, by kind."""
+"""The kinds that can be shown."""
 
 
 class _Sheet:
-    """A title, rows of label and value, the reasons of uncertain ones, and the source."""
+    """A title, rows of label and value, the reasons of uncertain values, and the source."""
 
     def __init__(self, title: str, file: str, uncertain: Mapping[str, str]) -> None:
         self._title, self._file, self._uncertain = title, file, uncertain
@@ -243,8 +246,8 @@ class _Sheet:
         self._reasons: list[str] = []
 
     def row(self, label: str, value: object, *fields: str) -> None:
-        """Add a row; `fields` are the names under which it may be marked as uncertain."""
-        text = "not known" if value is None else _yes(value) if isinstance(value, bool) else str(value)
+        """Adds a row; `fields` are the names that may be marked as uncertain."""
+        text = "unknown" if value is None else _yes(value) if isinstance(value, bool) else str(value)
         marks = ""
         for reason in (self._uncertain[name] for name in fields if name in self._uncertain):
             if reason not in self._reasons:
@@ -268,7 +271,7 @@ class _Sheet:
         if self._uncertain:
             lines += ["", "Uncertain:"]
             marked = [(f"[{number}]", reason) for number, reason in enumerate(self._reasons, 1)]
-            # Of a field that has no row of its own.
+            # Uncertainties of fields without a row.
             others = [(f"{name}:", why) for name, why in self._uncertain.items() if why not in self._reasons]
             for mark, reason in marked + others:
                 lines += wrap(reason, _WIDTH, initial_indent=f"  {mark} ", subsequent_indent="      ")

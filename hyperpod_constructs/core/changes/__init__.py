@@ -1,6 +1,6 @@
-"""What an edit does to a live platform, told before it is deployed.
+"""What an edit does to a deployed platform, reported before it is deployed.
 
-Two ways of looking: `edits` compares two configs field by field, each field by its change policy (`configs`, with the cases
+Two comparisons: `edits` compares two configs field by field, each field by its change policy (`configs`, with the cases
 that depend on more than one field in `consequences`); `deployment` compares the templates of two apps as CloudFormation
 does (`deployments`).
 """

@@ -1,4 +1,4 @@
-"""What is different between two configs, and what each difference does."""
+"""Differences between two configs, and the effect of each."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _IDENTITY: Mapping[str, Callable[[Any], str]] = {
     "data_repositories": lambda rule: rule.path,
     "acknowledge": lambda acknowledgement: f"{acknowledgement.rule} {acknowledgement.path}",
 }
-"""How the members of a list are told apart, by the name of the field; members with a name by that."""
+"""Identity of the members of a list, by the name of the field; members with a name are identified by it."""
 _UNORDERED = frozenset(
     ("admins", "public_access_cidrs", "logs", "interface_endpoints", "namespaces", "members", "viewers", "bucket_arns")
 ) | {"input_bucket_arns", "output_bucket_arns", "deep_health_checks", "vpc_cidrs", "alarms", "emails", "groups"}
-"""Lists of texts whose order means nothing."""
+"""Lists of strings whose order has no effect."""
 
 
 def edits(old: Platform, new: Platform) -> list[Edit]:
-    """What is different between two platforms, worst first.
+    """Returns the differences between two platforms, most disruptive first.
 
     >>> from hyperpod_constructs.core.spec import Cluster, InstanceGroup, Network
     >>> def platform(**group):
@@ -96,7 +96,7 @@ class Walk:
 
 
 def _addons_gone(old: SpecModel, new: SpecModel) -> Mapping[str, SpecModel]:
-    """The add-ons that will be uninstalled: left out, switched off, or come along with one that is ."""
+    """The add-ons that are uninstalled: removed or disabled ones, and prerequisites of these."""
     if not isinstance(old, Addons) or not isinstance(new, Addons):
         return {}
     kept = new.effective()
@@ -104,7 +104,7 @@ def _addons_gone(old: SpecModel, new: SpecModel) -> Mapping[str, SpecModel]:
 
 
 def _identity(name: str, before: Any, after: Any) -> Callable[[Any], str] | None:
-    """How the members of two lists are told apart; None where they are no lists of models."""
+    """The identities of the members of two lists; None if they are not lists of models."""
     values = (before, after)
     if not all(isinstance(value, tuple) for value in values) or not (before or after):
         return None
@@ -117,7 +117,7 @@ def _identity(name: str, before: Any, after: Any) -> Callable[[Any], str] | None
 
 
 def _set_difference(before: Sequence[str], after: Sequence[str]) -> str:
-    """What is added and removed.
+    """Added and removed members.
 
     >>> _set_difference(("a", "b"), ("b", "c"))
     '"c" is added; "a" is removed'

@@ -19,15 +19,16 @@ DATA = {
     "AWS::S3::Bucket": "bucket",
     "AWS::APS::Workspace": "Prometheus workspace",
 }
-"""Resource types that hold data of users."""
+"""Resource types that contain user data."""
 _SCRIPTS = "LifecycleScripts"
-"""Part of the logical ids of the bucket of lifecycle scripts, which holds copies of files of the project only."""
+"""Part of the logical IDs of the bucket for lifecycle scripts, which contains only copies of project files."""
 _CLUSTERS = ("AWS::SageMaker::Cluster", "AWS::EKS::Cluster", "AWS::EC2::VPC")
 _LAYER = "AWS::Lambda::LayerVersion"
-"""Immutable: another content is always another version. A function keeps its copy of a version that is deleted
-(Lambda API reference, DeleteLayerVersion)."""
+"""Immutable: different content is always a different version. A function keeps its copy of a deleted version (Lambda
+API reference, DeleteLayerVersion).
+"""
 _NEW_LAYER = (
-    "the next version of the layer is published, the functions change to it, and the old version is deleted last"
+    "the next version of the layer is published, the functions are updated to it, and the old version is deleted last"
 )
 _SERVING = {
     "AWS::EKS::Addon": "the add-on is removed with its pods",
@@ -38,7 +39,7 @@ _SERVING = {
     "Custom::HyperPodHelmRelease": "the Helm release is uninstalled with its pods",
     "Custom::HyperPodKubernetesObjects": "the Kubernetes objects are deleted",
 }
-"""Resource types whose deletion stops what relies on them."""
+"""Resource types whose deletion interrupts their users."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +47,13 @@ class Step:
     """The deployment of one stack.
 
     Attributes:
-        stack: its name.
-        action: `create`, `update`, `none`, or `stays`: the new app does not have it, and it remains deployed.
-        added: how many resources are created.
-        changed: how many are changed in place.
-        replaced: how many are replaced.
-        deleted: how many are deleted.
-        retained: how many leave the stack but are kept by their deletion policy.
+        stack: name of the stack.
+        action: `create`, `update`, `none`, or `stays`: the stack is not in the new app and remains deployed.
+        added: number of resources that are created.
+        changed: number of resources that are updated in place.
+        replaced: number of resources that are replaced.
+        deleted: number of resources that are deleted.
+        retained: number of resources that are removed from the stack but retained by their deletion policy.
     """
 
     stack: str
@@ -71,7 +72,7 @@ class Step:
             "create": "created",
             "update": "updated",
             "none": "unchanged",
-            "stays": "not in the app, stays deployed",
+            "stays": "not in the app, remains deployed",
         }
         return f"{self.stack}: {done[self.action]}{f' ({rest})' if rest else ''}"
 
@@ -82,7 +83,7 @@ class Deployment:
 
     Attributes:
         steps: the stacks in the order of deployment.
-        edits: what is replaced, refused, lost, removed or retained, worst first.
+        edits: replaced, rejected, lost, removed and retained resources, most disruptive first.
     """
 
     steps: Sequence[Step]
@@ -90,12 +91,12 @@ class Deployment:
 
     @property
     def changes_nothing(self) -> bool:
-        """Whether all templates are the same."""
+        """Whether all templates are equal."""
         return all(step.action == "none" for step in self.steps)
 
 
 def deployment(old: Stacks, new: Stacks) -> Deployment:
-    """What deploying `new` over `old` does.
+    """Compares the templates of two apps.
 
     >>> vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}
     >>> moved = {**vpc, "Properties": {"CidrBlock": "10.1.0.0/16"}}
@@ -129,7 +130,7 @@ class _Comparison:
         return resources(self._old.stacks.get(stack, {})), resources(self._new.stacks[stack])
 
     def _find_replaced(self) -> None:
-        """Resources whose create-only properties change, also since they refer to something that is replaced."""
+        """Resources whose create-only properties change, including those that refer to a replaced resource."""
         before = -1
         while before != len(self._replaced):
             before = len(self._replaced)
@@ -142,9 +143,9 @@ class _Comparison:
                             self._replaced[stack, name] = found
 
     def _replaced_by(self, stack: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
-        """The property that makes CloudFormation replace a resource, None for none."""
+        """The property whose change replaces a resource, None if there is none."""
         if old.get("Type") != new.get("Type"):
-            return None  # refused instead
+            return None  # rejected instead
         for name in _create_only(str(new["Type"])):
             before, after = _property(old, name), _property(new, name)
             if not same(before, after) and not self._equivalent(stack, before, after):
@@ -154,7 +155,7 @@ class _Comparison:
         return None
 
     def _equivalent(self, stack: str, before: Any, after: Any) -> bool:
-        """Whether two values differ only in how they refer to the same resources (an import, an output, a reference)."""
+        """Whether two values differ only in how they refer to the same resources (import, output or reference)."""
         if not isinstance(before, Mapping) or not isinstance(after, Mapping) or len(before) != 1 or len(after) != 1:
             same_length = isinstance(before, list) and isinstance(after, list) and len(before) == len(after)
             return same_length and all(
@@ -204,8 +205,8 @@ class _Comparison:
                 for ordered_stack in self._order
                 if ordered_stack != stack and (stack, name) in self._read(ordered_stack)
             ]
-            what += f", which {', '.join(readers)} will point to from its next change on; " if readers else "; "
-            what += "the old one is kept, outside of the stack, and billed" if kept else "the old one is deleted"
+            what += f", which {', '.join(readers)} will refer to after its next update; " if readers else "; "
+            what += "the old one is retained outside the stack, and billed" if kept else "the old one is deleted"
             return edit(path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=what,
                         advice=f"restore the value, or create a second {DATA[kind]} and copy the data", rule="HP973",
                         stack=stack)  # fmt: skip
@@ -223,8 +224,8 @@ class _Comparison:
         kind = str(resource.get("Type"))
         where = f"{name} ({kind})"
         if resource.get("DeletionPolicy", "Delete") in KEEPING:
-            yield edit(where, Change.IN_PLACE, kind, None, "leaves the stack",
-                       impact="it is kept, outside of the stack, and billed", stack=stack)  # fmt: skip
+            yield edit(where, Change.IN_PLACE, kind, None, "is removed from the stack",
+                       impact="it is retained outside the stack, and billed", stack=stack)  # fmt: skip
             return
         taken = [other for other, resource in resources(self._new.stacks[stack]).items()
                  if resource.get("Type") == kind and other not in resources(self._old.stacks[stack])]  # fmt: skip
@@ -262,7 +263,7 @@ class _Comparison:
     # ---- exports ----
 
     def _exports(self, left: Sequence[str]) -> Iterator[Edit]:
-        """Exports that go or change their value while another deployed stack still imports them, in deployment order."""
+        """Exports that are removed or change while another deployed stack still imports them, in deployment order."""
         live = dict(self._old.imports)
         for stack in self._order:
             if stack not in self._old.stacks:
@@ -303,7 +304,7 @@ class _Comparison:
                     impact="CloudFormation rejects the update of the stack, and the deployment stops")  # fmt: skip
 
     def _can_go_first(self, users: Sequence[str]) -> bool:
-        """Whether stacks can be deployed before the others: what they import and read is deployed already."""
+        """Whether stacks can be deployed before the others: what they import and read is already deployed."""
         exported = {name for values in self._old.exports.values() for name in values}
         outputs = {
             (stack, name) for stack, template in self._old.stacks.items() for name in template.get("Outputs", {})
@@ -317,7 +318,7 @@ class _Comparison:
 
 
 def holds_data(kind: str, logical_id: str) -> bool:
-    """Whether a resource holds data of users; copies of files of the project are none."""
+    """Whether a resource contains user data; copies of project files do not count."""
     return kind in DATA and _SCRIPTS not in logical_id
 
 
@@ -333,7 +334,7 @@ def _left_behind(stack: str) -> Edit:
         None,
         "is deployed but not in the new app",
         rule="HP971",
-        impact="no deployment changes it: its resources stay as they are, keep running and are billed",
+        impact="no deployment changes it: its resources are unchanged, keep running and are billed",
         advice=f"to delete it: `hyperpod stacks delete {quote(stack)}`",
     )
 
@@ -351,7 +352,7 @@ def _property(resource: Mapping[str, Any], name: str) -> Any:
 
 
 def _content(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """What CloudFormation compares: not the metadata, not the order."""
+    """What CloudFormation compares: without metadata, regardless of order."""
     return {key: value for key, value in resource.items() if key not in ("Metadata", "DependsOn")}
 
 

@@ -1,4 +1,4 @@
-"""One difference between what is deployed and what is wanted, in words."""
+"""One difference between the deployed and the new config, with its effect."""
 
 from __future__ import annotations
 
@@ -15,47 +15,49 @@ WORST_FIRST = (
     *(Change.REPLACES, Change.DRAINS, Change.IN_PLACE, Change.NONE),
 )
 REPLACING = frozenset(WORST_FIRST[:6])
-"""Changes after which something is not what it was, or that do not go through at all."""
+"""Changes that replace or delete something, or that are rejected."""
 
 MEANING: Mapping[Change, str] = {
     Change.LOSES_DATA: "the resource is deleted or replaced, and its data is lost",
     Change.REPLACES_CLUSTER: "CloudFormation replaces the HyperPod or the EKS cluster, with all nodes and workloads",
-    Change.LEAVES_BEHIND: "what is deployed stays as it is, keeps running and is billed; it is no longer managed",
+    Change.LEAVES_BEHIND: (
+        "the deployed resources are unchanged, keep running and are billed; they are no longer managed"
+    ),
     Change.REFUSED: "the deployment fails: CloudFormation or the service rejects the change",
     Change.REPLACES_GROUP: "an instance group cannot be changed this way: its nodes are removed and new ones are created",
     Change.REPLACES: "CloudFormation replaces this one resource",
     Change.DRAINS: "nodes or pods are restarted, drained or removed; running work is interrupted",
     Change.IN_PLACE: "changed in place; running work continues",
-    Change.NONE: "changes nothing that is deployed",
+    Change.NONE: "no change to deployed resources",
 }
-"""Policy to what it means for somebody who has work running."""
+"""Change policy to its effect on running work."""
 
 ADVICE: Mapping[Change, str] = {
-    Change.LOSES_DATA: "copy the data first, or create a second one and move",
-    Change.REPLACES_CLUSTER: "deploy a second platform, move the work, then delete the first",
+    Change.LOSES_DATA: "copy the data first, or create a second one and move to it",
+    Change.REPLACES_CLUSTER: "deploy a second platform, move the work, then delete the first one",
     Change.LEAVES_BEHIND: "to keep the deployed platform, restore the value; to move, delete the old one with "
     "`hyperpod stacks delete` afterwards",
     Change.REFUSED: "restore the value, or deploy a second platform",
-    Change.REPLACES_GROUP: "add a group under a new name, move the work, then remove the old group",
-    Change.REPLACES: "check that nothing depends on the old one in the meantime",
-    Change.DRAINS: "do it when no job runs, or after a checkpoint",
+    Change.REPLACES_GROUP: "add a group with a new name, move the work, then remove the old group",
+    Change.REPLACES: "check that nothing uses the old one during the replacement",
+    Change.DRAINS: "deploy when no job runs, or after a checkpoint",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One difference and what it does.
+    """One difference and its effect.
 
     Attributes:
-        path: config path, or logical id and property of a template.
-        change: what it does.
-        before: the old value, None where there was none.
-        after: the new value, None where there is none.
-        message: the difference in words.
-        impact: what it means for running work.
-        advice: what to do instead, or before; empty where there is nothing to do.
-        rule: rule id, for what is found by comparing templates.
-        stack: the stack it happens in, for what is found by comparing templates.
+        path: config path, or logical ID and property of a template.
+        change: change policy.
+        before: the old value, None if there was none.
+        after: the new value, None if there is none.
+        message: description of the difference.
+        impact: effect on running work.
+        advice: what to do instead, or first; empty if nothing is required.
+        rule: rule ID, if found by comparing templates.
+        stack: name of the stack, if found by comparing templates.
     """
 
     path: str
@@ -98,7 +100,7 @@ def edit(
     rule: str = "",
     stack: str = "",
 ) -> Edit:
-    """An edit with the texts of its change policy, unless it has texts of its own."""
+    """An edit with the default texts of its change policy for those that are not given."""
     return Edit(
         path=path,
         change=change,
@@ -113,21 +115,21 @@ def edit(
 
 
 def ordered(found: Iterable[Edit]) -> list[Edit]:
-    """Worst first."""
+    """Most disruptive first."""
     return sorted(found, key=lambda edit: (WORST_FIRST.index(edit.change), edit.stack, edit.path))
 
 
 def replaces(found: Iterable[Edit]) -> bool:
-    """Whether something is replaced, refused or lost."""
+    """Whether something is replaced, rejected or lost."""
     return any(edit.change in REPLACING for edit in found)
 
 
 _LONGEST = 80
-"""Characters of a value that are shown whole."""
+"""Maximum length of a value that is shown in full."""
 
 
 def difference(before: Any, after: Any) -> str:
-    """What becomes what; of large values the parts that differ, by name.
+    """Formats a difference; for large values, only the parts that differ.
 
     >>> rest = {str(number): "x" * 20 for number in range(5)}
     >>> difference({**rest, "b": [{"c": 1}]}, {**rest, "b": [{"c": 2}]})
@@ -143,7 +145,7 @@ def difference(before: Any, after: Any) -> str:
 
 
 def text(value: Any) -> str:
-    """A value on one line: JSON, of models only what is set.
+    """A value on one line: JSON; for models, only fields that are set.
 
     >>> from ..spec import Taint
     >>> text(Taint(key="a", effect="NoExecute")), text(("x", None)), text(None)
@@ -165,7 +167,7 @@ def _plain(value: Any) -> Any:
 
 
 def _parts(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The smallest parts of two values that differ, with their place."""
+    """The smallest parts of two values that differ, with their paths."""
     before, after = _plain(before), _plain(after)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys([*before, *after]):
@@ -178,7 +180,7 @@ def _parts(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]
 
 
 def _around(before: Any, after: Any) -> str:
-    """Two values, cut from where they begin to differ when they are long."""
+    """Two values, shortened around the first difference if they are long."""
     old, other = text(before), text(after)
     same = next((i for i, (a, b) in enumerate(zip(old, other, strict=False)) if a != b), min(len(old), len(other)))
     start = max(0, same - 20) if max(len(old), len(other)) > _LONGEST else 0

@@ -1,4 +1,4 @@
-"""A platform as it is deployed: a default that is left out looks the same as one that is written out."""
+"""A platform as it is deployed: omitted defaults are equal to explicit ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..spec.storage import Storage
 
 
 def effective(platform: Platform) -> Platform:
-    """The platform with its defaults filled in where they follow from other parts of the config.
+    """Fills in the defaults that depend on other parts of the config.
 
     >>> from ..spec import Network
     >>> zones = Network(availability_zone_ids=["usw2-az1", "usw2-az2"])
@@ -86,7 +86,7 @@ def _storage(platform: Platform, zone: str | None) -> Storage:
 
 
 def _addons(platform: Platform) -> Addons:
-    """The add-ons without what is said though it is the default: a version, a prerequisite that comes along, `enabled`."""
+    """The add-ons without values that equal the default: a version, a prerequisite, `enabled`."""
     version = platform.eks.version
     needed = {need for key, needs in PREREQUISITES.items() if _is_on(platform.addons, key) for need in needs}
     found: dict[str, Any] = {}

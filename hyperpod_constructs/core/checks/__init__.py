@@ -1,4 +1,4 @@
-"""The checks: everything that is known to go wrong, told before anything is deployed.
+"""The rules: every known failure mode, reported before a deployment.
 
 >>> from hyperpod_constructs.core.checks import Context, check
 >>> from hyperpod_constructs.core.spec import Network

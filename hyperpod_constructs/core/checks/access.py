@@ -1,4 +1,4 @@
-"""HP22x: who may use the cluster."""
+"""HP22x: access to the cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HP511 to HP515: settings of add-ons that Kubernetes or the add-on refuses, typed or in `configuration`."""
+"""HP511 to HP515: settings of add-ons that Kubernetes or the add-on rejects, typed or in `configuration`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .registry import Problem, rule
 
 
 def configured(ctx: Context) -> Iterator[tuple[str, Any]]:
-    """Path and value of what add-ons and charts are configured with: typed settings, and what is handed through."""
+    """Path and value of the configuration of add-ons and charts: typed settings, and passed-through values."""
     if ctx.addons is not None:
         for key, settings in ctx.effective_addons.items():
             for name in ("configuration", "values"):

@@ -1,4 +1,4 @@
-"""HP52x: versions of add-ons against Kubernetes, HyperPod and each other."""
+"""HP52x: versions of add-ons compared with Kubernetes, HyperPod and each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .registry import Problem, rule
 
 
 def version_tuple(text: str) -> tuple[int, ...] | None:
-    """An add-on version for comparing; None where it is no version.
+    """Parses an add-on version for comparison; None if it is not a version.
 
     >>> version_tuple("v1.47.0-eksbuild.2") > version_tuple("v1.47.0"), version_tuple("latest")
     (True, None)
@@ -26,9 +26,9 @@ def version_tuple(text: str) -> tuple[int, ...] | None:
 
 
 def _pinned(ctx: Context) -> Iterator[tuple[str, str, str]]:
-    """Key, path and version of each EKS add-on whose version is given."""
+    """Key, path and version of each EKS add-on whose version is set."""
     for key, settings in ctx.effective_addons.items():
-        version = getattr(settings, "version", None)  # Kueue is a chart, and has none of EKS
+        version = getattr(settings, "version", None)  # Kueue is a Helm chart without an EKS add-on version
         if key in ADDON_NAMES and version is not None:
             yield key, f"addons.{key}.version", version
 
@@ -53,7 +53,7 @@ def complete(addons: Addons, ctx: Context) -> Iterator[Problem]:
 
 
 _ALTERNATIVES = {"task_governance": "kueue", "observability": "cloudwatch_observability"}
-"""What the guide uses where an add-on does not support the Kubernetes version."""
+"""Alternatives for add-ons that do not support the Kubernetes version."""
 
 
 def _instead(key: str) -> str:
@@ -114,7 +114,7 @@ def installs(effective_addons: EffectiveAddons, eks: Eks, ctx: Context) -> Itera
 
 
 def _unstated(key: str, facts: Addon, kubernetes: str) -> Problem:
-    """An add-on of HyperPod without any source that lists its versions by Kubernetes version; EKS's own follow EKS."""
+    """An add-on of HyperPod without known versions by Kubernetes version; EKS's own follow EKS."""
     newest = facts.versions[0] if facts.versions else None
     seen = f"; the newest version seen is {newest.version}" if newest else ""
     seen += f", on {newest.date}" if newest and newest.date else ""
@@ -129,7 +129,7 @@ def _unstated(key: str, facts: Addon, kubernetes: str) -> Problem:
 
 
 def _of_one_minor(path: str, version: str, its: int, cluster: int) -> Iterator[Problem]:
-    """kube-proxy's version against the cluster's: not newer, and three minors older at most."""
+    """kube-proxy's version compared with the cluster's: not newer, and at most three minor versions older."""
     skew = limit("kubernetes_node_minor_skew").value
     if not cluster - skew <= its <= cluster:
         message = f"{version} is for Kubernetes 1.{its}; the cluster has 1.{cluster}"

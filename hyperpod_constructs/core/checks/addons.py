@@ -1,4 +1,4 @@
-"""HP50x and HP51x: add-ons: what they need, where they run, and what they are configured with."""
+"""HP50x and HP51x: prerequisites, placement and configuration of add-ons."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def configuration(effective_addons: EffectiveAddons) -> Iterator[Problem]:
 
 
 _ACCESS_KEY = "jupyter-k8s-aws-hyperpod"
-"""Where the configuration of Spaces says how they are reached."""
+"""Path of the access settings in the configuration of Spaces."""
 
 
 describe(

@@ -1,4 +1,4 @@
-"""HP12x and HP13x: address arithmetic: room for nodes, and ranges that must not meet."""
+"""HP12x and HP13x: IP addresses for nodes, and CIDRs that must not overlap."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DOCS = (
 
 
 def _vpc_blocks(ctx: Context) -> list[IPv4Network]:
-    """The ranges of the VPC, as far as they are known."""
+    """The CIDRs of the VPC, as far as they are known."""
     network = ctx.network
     if network is None:
         return []
@@ -160,7 +160,7 @@ def _sum(items: tuple[Demand, ...]) -> str:
 
 
 def _place(ctx: Context, zone: str) -> str:
-    """Where the range of a zone's node subnet stands in the config."""
+    """Config path of the CIDR of a zone's node subnet."""
     network = ctx.network
     if network is not None and network.existing is not None:
         zones = [subnet.availability_zone_id for subnet in network.existing.node_subnets]

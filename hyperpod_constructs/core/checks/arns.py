@@ -1,4 +1,4 @@
-"""What ARNs name: one set of rules for every field that holds one (`spec/arns.py` says what each field's must name)."""
+"""ARNs: one set of rules for every field that contains one (`spec/arns.py` has the type of each field)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLAN = "arn:aws:sagemaker:us-west-2:111122223333:training-plan/mine"
 
 
 def _wrong(ctx: Context, *kinds: Names, under: str = "", outside: str = "\0") -> Iterator[Problem]:
-    """What is wrong with the ARNs of some kinds, at paths that begin so and not so."""
+    """Problems of the ARNs of some types, at paths with and without some prefixes."""
     for path, text, names in ctx.arns:
         if names in kinds and path.startswith(under) and not path.startswith(outside):
             yield from _about(ctx, path, text, names)
@@ -57,7 +57,7 @@ def _about(ctx: Context, path: str, text: str, names: Names) -> Iterator[Problem
 
 
 def findings_about_arns(context: Context) -> list[Finding]:
-    """What the rules of this module find."""
+    """The findings of the rules in this module."""
     own = [rule for rule in active() if rule.function is not None and rule.function.__module__ == __name__]
     return [rule.finding(each) for rule in own if rule.applies_to(context) for each in rule.problems(context)]
 

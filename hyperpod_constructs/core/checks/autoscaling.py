@@ -1,4 +1,4 @@
-"""HP38x: recovery, autoscaling by the managed Karpenter, and who owns the counts."""
+"""HP38x: recovery, autoscaling by the managed Karpenter, and management of instance counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _fragment(more: str, group: str = "count: 0") -> str:
 
 
 def _filled(ctx: Context) -> Iterator[tuple[str, InstanceGroup]]:
-    """The groups that Karpenter fills."""
+    """The groups that Karpenter scales."""
     scaling = ctx.cluster.scaling if ctx.cluster is not None else None
     if scaling is None:
         return

@@ -1,4 +1,4 @@
-"""HP806, HP810, HP811, HP814, HP815: names and claims of storage, and buckets that exist."""
+"""HP806, HP810, HP811, HP814, HP815: names and claims of storage, and existing buckets."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def bucket_names(ctx: Context) -> Iterator[Problem]:
 
 
 def is_bucket_name(name: str) -> bool:
-    """Whether S3 takes a name for a bucket.
+    """Whether S3 accepts a bucket name.
 
     >>> [name for name in ("my-bucket", "My_Bucket", "ab", "192.168.0.1", "xn--a", "a..b") if is_bucket_name(name)]
     ['my-bucket']

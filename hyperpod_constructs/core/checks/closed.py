@@ -1,4 +1,4 @@
-"""HP14x: closed networks: nothing may be fetched from outside."""
+"""HP14x: closed networks, which cannot download anything from the internet."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ADDON_OF = {"cert_manager": "cert_manager", "inference_operators": "inference_o
 
 
 def _is_near(ctx: Context, image: str) -> bool:
-    """Whether an image comes from ECR in the platform's region: endpoints lead to no other."""
+    """Whether an image is in ECR in the platform's region: endpoints reach no other registry."""
     from ..closed import image_host
 
     host = image_host(image)
@@ -41,7 +41,7 @@ def _is_closed(ctx: Context) -> bool:
 
 
 def _is_downloaded(ctx: Context, chart: GitChart | FolderChart | OciChart) -> bool:
-    """Whether a chart comes from a git host, or from a registry that has no endpoint."""
+    """Whether a chart is from a git host, or from a registry without an endpoint."""
     if isinstance(chart, OciChart):
         return not _is_near(ctx, chart.reference.removeprefix("oci://"))
     return isinstance(chart, GitChart)
@@ -224,7 +224,7 @@ def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
         yield Problem("network.image_accounts", "is not set: the endpoints allow images of any account in ECR")
         return
     if ctx.account is None:
-        return  # the platform's own account is not known here
+        return  # the platform's own account is unknown here
     served = {ctx.account, *network.endpoint_accounts, *accounts, *published_image_accounts(ctx.region)}
     for path, image in _images_of_ecr(ctx):
         account = image.partition(".")[0]
@@ -239,7 +239,7 @@ def image_accounts(network: Network, ctx: Context) -> Iterator[Problem]:
 
 
 def _images_of_ecr(ctx: Context) -> Iterator[tuple[str, str]]:
-    """Path and reference of the images that the config names in ECR."""
+    """Path and reference of the config's images in ECR."""
     named = [(f"jobs[{index}].image", job.image) for index, job in enumerate(ctx.jobs or ())]
     registry = ctx.dependencies.image_registry if ctx.dependencies is not None else None
     named += [("dependencies.image_registry", registry)] if registry else []

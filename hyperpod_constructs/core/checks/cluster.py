@@ -1,4 +1,4 @@
-"""HP30x to HP31x: the cluster as a whole, and which types its groups have."""
+"""HP30x to HP31x: the cluster as a whole, and the instance types of its groups."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def unknown_instance_type(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     right="cluster: {instance_groups: [{name: system, instance_type: ml.m5.4xlarge, count: 2}]}\n",
 )
 def type_in_region(cluster: Cluster, region: str, ctx: Context) -> Iterator[Problem]:
-    if ctx.region_facts is None or not ctx.region_facts.hyperpod:  # HP022 says it once
+    if ctx.region_facts is None or not ctx.region_facts.hyperpod:  # reported once, as HP022
         return
     for path, name in _typed(ctx):
         instance_type = find_instance_type(name)

@@ -1,4 +1,4 @@
-"""What rules look at: the parts of a platform that are known, made from a whole platform or from a construct's parts."""
+"""The input of rules: the known parts of a platform, from a whole platform or from a construct's parts."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ EffectiveAddons: TypeAlias = "Mapping[str, Addon | Observability | Kueue]"
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The parts of a platform; None is "not known here", and rules that need the part are skipped.
+    """The parts of a platform; None means unknown, and rules that require the part are skipped.
 
-    A construct gives what it has: `Context(cluster=cluster, region="us-west-2")`. A region or account that is a CDK
-    token is the same as none.
+    A construct sets the parts that it has: `Context(cluster=cluster, region="us-west-2")`. A region or account that is
+    a CDK token is treated as unknown.
     """
 
     name: str | None = None
@@ -61,9 +61,9 @@ class Context:
     defaults: int | None = None
     acknowledge: tuple[Acknowledgement, ...] = ()
     whole: bool = field(default=False, repr=False)
-    """Whether these are all parts of a platform, so that an acknowledgement that matches nothing is stale."""
+    """Whether these are all parts of a platform, so that an acknowledgement without a finding is unused."""
     cut: frozenset[str] = field(default=frozenset(), repr=False)
-    """Parts of which something could not be read."""
+    """Parts that could not be read completely."""
 
     def __post_init__(self) -> None:
         for part in ("region", "account"):
@@ -77,25 +77,25 @@ class Context:
 
     @classmethod
     def parts_of(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of some values by name that are parts of a context."""
+        """The values that are parts of a context, by name."""
         return {part.name: values[part.name] for part in fields(cls) if part.name in values and part.name != "whole"}
 
     def has(self, part: str) -> bool:
         """Whether a part is known."""
         return getattr(self, part) is not None
 
-    # The look-ups below are what many rules ask for; each gives None or nothing where it cannot be known.
+    # The look-ups below are shared by many rules; each returns None or nothing if unknown.
 
     @cached_property
     def region_facts(self) -> Region | None:
-        """What the catalog knows about the region."""
+        """The catalog's entry of the region."""
         from ..catalog import find_region
 
         return find_region(self.region) if self.region else None
 
     @cached_property
     def arns(self) -> tuple[tuple[str, str, Names], ...]:
-        """Every ARN of the parts that are known: config path, text, and what it must name."""
+        """Every ARN of the known parts: config path, text, and the type it must have."""
         from ..spec.arns import POLICY, arns_in
 
         parts = ("eks", "cluster", "addons", "governance", "storage", "logs")
@@ -105,86 +105,86 @@ class Context:
 
     @cached_property
     def plan(self) -> NetworkPlan | None:
-        """The network's plan, where it can be made."""
+        """The network's plan, if it can be computed."""
         from ..network_plan import plan
 
         if self.network is None:
             return None
         try:
             return plan(self.network)
-        except ValueError:  # HP101 to HP104 report it with the numbers
+        except ValueError:  # reported by HP101 to HP104
             return None
 
     @cached_property
     def default_zone(self) -> str | None:
-        """The zone of groups that name none."""
+        """The zone of groups that do not set one."""
         from ..network_plan import default_zone
 
         return default_zone(self.network) if self.network is not None else None
 
     @cached_property
     def effective_addons(self) -> EffectiveAddons:
-        """The add-ons that will be installed, by key, with those that come along."""
+        """The add-ons that are installed, by key, including prerequisites."""
         return self.addons.effective() if self.addons is not None else {}
 
     @cached_property
     def kubernetes_version(self) -> KubernetesVersion | None:
-        """The Kubernetes version that a new control plane gets; None where it is not ours, not known or a token."""
+        """The Kubernetes version of a new control plane; None for an existing one, or if it is unknown or a token."""
         from ..catalog import find_kubernetes_version
 
         try:
             version = self.eks.version if self.eks is not None else None
-        except LookupError:  # the catalog is too old to know one; HP202 says so
+        except LookupError:  # the catalog is out of date, reported as HP202
             return None
         return find_kubernetes_version(version) if version is not None else None
 
     @cached_property
     def instance_groups(self) -> InstanceGroups:
-        """Config path and group, of the ordinary groups."""
+        """Config path and group of the ordinary groups."""
         groups = self.cluster.instance_groups if self.cluster is not None else ()
         return tuple((f"cluster.instance_groups[{index}]", group) for index, group in enumerate(groups))
 
     @cached_property
     def restricted_groups(self) -> RestrictedGroups:
-        """Config path and group, of the restricted groups."""
+        """Config path and group of the restricted groups."""
         groups = self.cluster.restricted_instance_groups if self.cluster is not None else ()
         return tuple((f"cluster.restricted_instance_groups[{index}]", group) for index, group in enumerate(groups))
 
     @cached_property
     def groups(self) -> Groups:
-        """Config path and group, of all groups."""
+        """Config path and group of all groups."""
         return (*self.instance_groups, *self.restricted_groups)
 
     def zone_of(self, group: InstanceGroup | RestrictedInstanceGroup) -> str | None:
-        """The zone id of a group's subnet; None where it brings subnets, or the zone is not known here."""
+        """The zone ID of a group's subnet; None if the group sets subnets, or the zone is unknown."""
         return None if group.subnet_ids else group.availability_zone_id or self.default_zone
 
     @property
     def wants_efa(self) -> bool:
-        """Whether some group has nodes with EFA."""
+        """Whether any group has nodes with EFA."""
         return any(instance_type.supports_efa for _, group in self.groups for instance_type in types_of(group))
 
 
 def types_of(group: InstanceGroup | RestrictedInstanceGroup) -> tuple[InstanceType, ...]:
-    """What the catalog knows about a group's instance types; unknown ones are left out (HP301 reports them)."""
+    """The catalog's entries of a group's instance types; unknown types are skipped (reported as HP301)."""
     from ..catalog import find_instance_type
 
     return tuple(found for found in map(find_instance_type, group.types) if found is not None)
 
 
 def skipped(path: str) -> Problem:
-    """Says that a rule did not look at a value that is only known at deploy time."""
+    """A note that a rule could not check a value that is known only at deploy time."""
     return Problem(
         path,
-        "is known only at deploy time (a CDK token), so this rule did not look at it",
-        cure="nothing to do, unless you can give the value itself",
+        "is a CDK token, which is known only at deploy time: the rule was not applied",
+        cure="Specify the literal value to check it; otherwise ignore this note.",
         consequence="",
         severity=Severity.NOTE,
     )
 
 
 def as_text(value: Any) -> str:
-    """A value as a message shows it: quoted, and cut when it is long.
+    """Formats a value for a message: quoted, and shortened if it is long.
 
     >>> as_text("ml.p5"), as_text("x" * 100)
     ("'ml.p5'", "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'")

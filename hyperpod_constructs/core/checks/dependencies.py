@@ -1,4 +1,4 @@
-"""HP40x: the dependency chart against what the groups and add-ons need."""
+"""HP40x: the dependency chart compared with the requirements of groups and add-ons."""
 
 from __future__ import annotations
 

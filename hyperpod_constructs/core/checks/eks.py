@@ -126,7 +126,7 @@ _SPECIAL = {
     "224.0.0.0/4": "a multicast range",
     "240.0.0.0/4": "a reserved range",
 }
-"""Ranges that are not public, by IANA's registry of special-purpose addresses."""
+"""Non-public CIDRs, from IANA's registry of special-purpose addresses."""
 
 
 @rule(
@@ -151,7 +151,7 @@ def accesses_add_something(eks: Eks) -> Iterator[Problem]:
                 continue
             same = its_policy == policy and namespaces == its_namespaces
             if same and other > index:
-                continue  # the later one of two is told
+                continue  # the later one of two is reported
             wider = not its_namespaces or (namespaces and namespaces <= its_namespaces)
             if same or (wider and its_policy in (policy, whole)):
                 yield Problem(path, f"{as_text(arn)} already has this access, by {place}")
@@ -162,7 +162,7 @@ def accesses_add_something(eks: Eks) -> Iterator[Problem]:
     "HP216",
     title="At least one principal has access to the Kubernetes cluster.",
     severity=Severity.WARNING,
-    why="Only the deployment's own functions can use the API; kubectl is denied for everyone.",
+    why="Only the deployment's own functions can use the API; kubectl is denied for all users.",
     cure="Add a role to eks.admins.",
     source="EKS user guide, access entries",
     wrong="eks: {admins: []}\n",

@@ -1,4 +1,4 @@
-"""Running the rules: all of them, all findings at once, with the acknowledgements of the config applied."""
+"""Runs all rules, returns all findings at once, and applies the acknowledgements of the config."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check(context: Context) -> list[Finding]:
-    """Every finding about a context, errors first.
+    """Returns every finding about a context, errors first.
 
     >>> from hyperpod_constructs.core.spec import Cluster, InstanceGroup
     >>> group = InstanceGroup(name="w", instance_type="ml.p5.48xlage", count=2)
@@ -27,7 +27,7 @@ def check(context: Context) -> list[Finding]:
     found = _found_in(context)
     cluster, storage = with_maximum(context.cluster), with_maximum(context.storage)
     if cluster is not context.cluster or storage is not context.storage:
-        # numbers that are known only at deploy time: what holds for the least and for the most of them is certain
+        # numbers that are known only at deploy time: a finding for both the minimum and the maximum is certain
         largest = replace(context, cluster=cluster, storage=storage)
         also = {(finding.rule, finding.path) for finding in _found_in(largest)}
         found = [finding for finding in found if (finding.rule, finding.path) in also]
@@ -46,7 +46,7 @@ def _found_in(context: Context) -> list[Finding]:
 
 
 def with_maximum(value: Any) -> Any:
-    """A part with the most for each number that is known only at deploy time; itself where there is none.
+    """A part with the maximum of each number that is known only at deploy time; itself if there are none.
 
     >>> from hyperpod_constructs.core.spec import Cluster, InstanceGroup
     >>> group = InstanceGroup(name="w", instance_type="ml.p5.48xlarge", count=-1.8e289)
@@ -71,10 +71,10 @@ def error_texts(context: Context) -> list[str]:
 
 
 def ensure(context: Context) -> list[Finding]:
-    """All findings, when there is no error among them.
+    """Returns all findings if there is no error among them.
 
     Raises:
-        InvalidSpec: there are errors; its text is the findings.
+        InvalidSpec: there are errors; its text lists the findings.
     """
     findings = check(context)
     if errors(findings):
@@ -85,9 +85,9 @@ def ensure(context: Context) -> list[Finding]:
 def acknowledged(
     findings: Iterable[Finding], acknowledgements: tuple[Acknowledgement, ...], *, stale: bool
 ) -> list[Finding]:
-    """The findings with the reasons of those that were accepted, and what is wrong with the acknowledgements.
+    """The findings with the reasons of acknowledged ones, and the findings about acknowledgements.
 
-    With `stale`, an acknowledgement that matches nothing is reported.
+    With `stale`, an acknowledgement without a finding is reported.
     """
     done, extra = list(findings), []
     for index, accepted in enumerate(acknowledgements):

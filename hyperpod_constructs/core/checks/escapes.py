@@ -1,4 +1,4 @@
-"""Escapes: what a config hands through to CloudFormation and to charts, against what those take."""
+"""Escape hatches: values that a config passes to CloudFormation and to charts, compared with their schemas."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def escapes(
             if key in _TYPED:
                 yield Problem(place, f"overrides the typed field `{_TYPED[key]}`")
             if definition == "ClusterRestrictedInstanceGroup" and key in _TYPED:
-                continue  # HP374 says which properties restricted groups have
+                continue  # HP374 reports the properties of restricted groups
             for below, wrong, near in mismatches(definition, {key: value}):
                 yield _mismatch(path + below, wrong, near)
 
@@ -96,7 +96,7 @@ _TYPED = {
     "TrainingPlanArn": "training_plan_arn",
     "VpcConfig": "network",
 }
-"""CloudFormation's properties that have a field."""
+"""CloudFormation properties that have a typed field."""
 
 
 @rule(

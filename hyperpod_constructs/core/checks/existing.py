@@ -1,4 +1,4 @@
-"""HP116 to HP119, HP131: networks and ids that exist."""
+"""HP116 to HP119, HP131: existing networks and IDs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HP033 and HP034: facts that the user states over those of the catalog."""
+"""HP033 and HP034: facts in the config that override the catalog."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ cluster:
     "HP033",
     title="No stated fact is used.",
     severity=Severity.WARNING,
-    why="Checks and numbers rest on what the user stated; nobody compared it with AWS.",
+    why="Rules and numbers use values that the user stated, which are not verified with AWS.",
     cure="Remove the statement when the catalog has the fact; until then acknowledge the finding.",
     source="`facts` in the config, or use_facts() in an app",
     wrong=_NEW % "ml.p9.48xlarge",

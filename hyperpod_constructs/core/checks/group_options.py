@@ -1,4 +1,4 @@
-"""HP33x: what a group asks for: training plans, images, interfaces, escape properties."""
+"""HP33x: options of a group: training plans, images, interfaces, escape hatches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HP32x: what a group's nodes are: threads, health checks, labels, taints."""
+"""HP32x: properties of a group's nodes: threads, health checks, labels, taints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SYSTEM = "{name: system, instance_type: ml.m5.4xlarge, count: 2}"
 
 
 def fragment(group: str) -> str:
-    """A config fragment with a system group and one more, for the examples of rules."""
+    """A config fragment with a system group and another group, for the examples of rules."""
     return f"cluster: {{instance_groups: [{_SYSTEM}, {{name: workers, {group}}}]}}\n"
 
 

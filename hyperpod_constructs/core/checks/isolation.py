@@ -1,4 +1,4 @@
-"""HP615 to HP617, HP749: what holds the pods of teams inside their namespaces."""
+"""HP615 to HP617, HP749: isolation of teams' pods in their namespaces."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _OPENED = {
     "system_nodes": "enabled: pods of the team run on the nodes of the operators",
     "network_policy": "disabled: pods of other teams reach pods of this team",
 }
-"""Switches that open the isolation of a team, and what follows."""
+"""Options that relax the isolation of a team, and the consequences."""
 
 
 @rule(
@@ -108,10 +108,10 @@ def refused_job(job: Job, governance: Governance, cluster: Cluster) -> Iterator[
     for prefix, part, _ in parts(job):
         try:
             pod = pod_template(job, part)
-        except UnknownName:  # the rules about the job itself say so
+        except UnknownName:  # reported by the rules about the job itself
             continue
         broken = refused(pod, team, cluster=cluster)
-        # a job in a queue gets the node selector of its quota from Kueue, unless it names a type itself
+        # Kueue sets the node selector of its quota on a job in a queue, unless the job selects a type itself
         queued = job.effective_queue and not part.instance_type and not part.instance_group
         found |= dict.fromkeys(f"{prefix}{name}" for name in broken if name != "system-nodes" or not queued)
     if found:

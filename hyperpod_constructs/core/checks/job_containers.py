@@ -1,4 +1,4 @@
-"""HP706, HP728 and HP73x: volumes, mounts, containers and what their commands hold."""
+"""HP706, HP728 and HP73x: volumes, mounts, containers and their commands."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def volumes(job: Job) -> Iterator[Problem]:
         spec = job.replica_specs[index] if job.replica_specs else None
 
         def at(field: str, spec: ReplicaSpec | None = spec, index: int = index) -> str:
-            """The field's path: in the replica spec where that states it."""
+            """The field's path: in the replica spec if it sets the field."""
             stated = spec is not None and field in spec.model_fields_set
             return f"replica_specs[{index}].{field}" if stated else field
 
@@ -126,7 +126,7 @@ def _texts(job: Job) -> Iterator[tuple[str, PodFields | Container]]:
 
 def _length(path: str, text: str) -> Iterator[Problem]:
     maximum: int = load("jobs")["longest_argument_bytes"]
-    size = len(text.encode()) + 1  # with the byte that ends it
+    size = len(text.encode()) + 1  # including the terminating byte
     if size > maximum:
         yield Problem(path, f"{size:,} bytes; the limit of Linux for one argument or variable is {maximum:,}")
     elif "\0" in text:
@@ -155,8 +155,8 @@ def own_pods(job: Job) -> Iterator[Problem]:
     )
     source = f"metadata.labels['{load('jobs')['name_labels'][job.kind]}']"
     cure = (
-        "state `on_change: replace` or `refuse`, or take the name from the pod: "
-        f'env: {{JOB_NAME: {{pod_field: "{source}"}}}}, then ${{JOB_NAME}} in the command'
+        f"set `on_change: replace` or `refuse`, or read the name from the pod: env: {{JOB_NAME: {{pod_field: "
+        f'"{source}"}}}}, then ${{JOB_NAME}} in the command'
     )
     for prefix, holder in _texts(job):
         texts = [(f"{prefix}{f}[{i}]", t) for f in ("command", "args") for i, t in enumerate(getattr(holder, f))]
@@ -184,7 +184,7 @@ def dynamicreferences(job: Job) -> Iterator[Problem]:
 
 
 def references(value: object, path: str) -> Iterator[Problem]:
-    """Dynamic references in the texts of plain data, with their paths."""
+    """Dynamic references in the strings of plain data, with their paths."""
     if isinstance(value, str):
         if found := re.search(r"\{\{resolve:[^}]*\}\}", value):
             yield Problem(path, f"contains the dynamic reference {found[0]!r}")

@@ -1,4 +1,4 @@
-"""HP733 to HP735: what a job needs that no API asks for: shared memory, a launcher, memory that the service leaves."""
+"""HP733 to HP735: requirements of a job that no API enforces: shared memory, a launcher, available memory."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def launcher(job: Job) -> Iterator[Problem]:
     for prefix, part, _ in parts(job):
         words = [str(word) for word in (*part.command, *part.args)]
         text = " ".join(words)
-        # an image's own command and a script may start a launcher: nothing can be said about them
+        # an image's default command or a script may start a launcher, which cannot be checked
         if not words or matches("launcher", text) or matches("shell_script", text) or "${Token[" in text:
             continue
         pods = _pods(part)

@@ -1,4 +1,4 @@
-"""HP74x and HP75x: a job against the groups, queues, zones and storage of the cluster that it runs on."""
+"""HP74x and HP75x: a job compared with the groups, queues, zones and storage of its cluster."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _platform(fields: str, group: str = "", rest: str = "") -> str:
 
 
 def _groups(part: ReplicaSpec, ctx: Context) -> list[tuple[str, Group]]:
-    """The groups whose nodes a replica spec may use."""
+    """The groups whose nodes a replica spec can use."""
     return [
         (path, group)
         for path, group in ctx.groups
@@ -82,7 +82,7 @@ def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
         nodes = sum(group.max_instances for group in groups)
         per_node = share(part, job).per_node or 0
         if not per_node:
-            continue  # no node can ever hold one: HP713, HP714 and HP717 say so
+            continue  # it fits on no node: reported by HP713, HP714 and HP717
         count = part.count + (part.spares or 0)
         if count > nodes * per_node:
             field = "nodes" if part.nodes else "replicas"
@@ -93,7 +93,7 @@ def enough_nodes(job: Job, cluster: Cluster, ctx: Context) -> Iterator[Problem]:
 
 
 def _open_ended(group: Group) -> bool:
-    """Whether only an autoscaler fills the group, as far as it likes."""
+    """Whether only an autoscaler scales the group, without a limit."""
     return group.count == 0 and getattr(group, "max_count", None) is None
 
 
@@ -207,7 +207,7 @@ def within_quota(job: Job, governance: Governance) -> Iterator[Problem]:
 
 
 def _accelerators(team: Team, name: str, each: int) -> tuple[float, float] | None:
-    """Accelerators of a type that a team owns, and the most it can have; None where the quota does not say."""
+    """A team's quota of accelerators of a type, and the maximum with borrowing; None if the quota does not set it."""
     nominal = _sum(team.quota, name, each)
     if nominal is None:
         return None
@@ -300,7 +300,7 @@ def has_storage(job: Job, storage: Storage) -> Iterator[Problem]:
                 if opaque(wanted) or wanted is None:
                     continue
                 if wanted not in known:
-                    if field == "fsx":  # claims of others are not in the config
+                    if field == "fsx":  # claims of other tools are not in the config
                         fix = f"Use one of: {', '.join(known)}." if known else "Define it under storage.lustre."
                         yield Problem(path, f"no file system {wanted!r}", fix)
                 elif not {job.effective_namespace, job.team} & set(known[wanted]):
@@ -344,7 +344,7 @@ def _not_tolerated(group: Group, part: ReplicaSpec) -> Taint | None:
 
 
 def _taints(group: Group) -> Sequence[Taint]:
-    """The group's taints; the service puts one on every restricted node."""
+    """The group's taints; the service adds one to every restricted node."""
     if isinstance(group, InstanceGroup):
         return group.taints
     restricted = label("restricted_taint")
@@ -373,7 +373,7 @@ def unique_names(jobs: tuple[Job, ...], ctx: Context) -> Iterator[Problem]:
     for index, job in enumerate(jobs or ()):
         key: tuple[object, ...] = (job.kind, job.effective_namespace, job.name)
         if not ctx.whole and job.on_change == "new-object":
-            # constructs have ids of their own: only jobs of the same content are the same object
+            # constructs have separate IDs: only jobs with equal content are the same object
             key = (*key, repr(job))
         if key in seen:
             yield Problem(f"jobs[{index}].name", f"{job.name!r} is also the name of jobs[{seen[key]}]")
@@ -382,9 +382,9 @@ def unique_names(jobs: tuple[Job, ...], ctx: Context) -> Iterator[Problem]:
 
 describe(
     "HP751",
-    title="A job's name is read after the instance groups that Karpenter fills were added.",
+    title="A job's name is read after the instance groups that Karpenter scales are added.",
     severity=Severity.ERROR,
-    why="What refers to the name refers to an object that does not exist.",
+    why="References to the name refer to an object that does not exist.",
     cure="Add the instance groups to the cluster before job_name is read.",
     source="this project: jobs on such a cluster have an annotation, and the name has a hash of the content",
 )

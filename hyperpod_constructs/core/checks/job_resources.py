@@ -1,4 +1,4 @@
-"""HP71x and HP72x: what a job asks of its nodes. What is stated is honoured or refused with the numbers, never trimmed."""
+"""HP71x and HP72x: resources that a job requests. Configured values are used or rejected, never changed."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _fits(
     other: Decimal,
     pages: Decimal,
 ) -> Iterator[Problem]:
-    """A request against the estimate and against the most that a kubelet offers."""
+    """A request compared with the estimate and with the maximum that a kubelet can offer."""
     total = getattr(node_type, field)
     room, maximum = usable(field, total), offered(field, node_type)
     stated = number(getattr(part, field))
@@ -311,7 +311,8 @@ def efa(job: Job) -> Iterator[Problem]:
             yield Problem(f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has no EFA")
         elif node_type.efa_interfaces is None:
             message = f"the number of EFA interfaces of {node_type.name} is unknown; {part.efa} cannot be checked"
-            yield Problem(f"{prefix}efa", message, "Check a node's allocatable resources.", severity=Severity.NOTE)
+            cure = "Compare it with a node's allocatable vpc.amazonaws.com/efa."
+            yield Problem(f"{prefix}efa", message, cure, severity=Severity.NOTE)
         elif part.efa > node_type.efa_interfaces:
             yield Problem(
                 f"{prefix}efa", f"{part.efa} EFA interfaces, but {node_type.name} has {node_type.efa_interfaces}"

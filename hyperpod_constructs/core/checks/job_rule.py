@@ -1,4 +1,4 @@
-"""What the rules about jobs share."""
+"""Shared by the rules about jobs."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def example(fields: str, rest: str = "") -> str:
 
 
 def parts(job: Job) -> Iterator[tuple[str, ReplicaSpec, InstanceType | None]]:
-    """Path prefix, replica spec and instance type (None: none stated, unknown or a token) of a job's replica specs."""
+    """Path prefix, replica spec and instance type (None: not set, unknown or a token) of a job's replica specs."""
     for index, part in enumerate(job.parts):
         prefix = f"replica_specs[{index}]." if job.replica_specs else ""
         yield prefix, part, find_instance_type(part.instance_type) if part.instance_type else None
 
 
 def pods(job: Job) -> Iterator[tuple[str, PodFields]]:
-    """Path prefix and pod fields of every place where a job states them: the job itself and its replica specs."""
+    """Path prefix and pod fields of every part of a job that sets them: the job itself and its replica specs."""
     yield "", job
     for index, spec in enumerate(job.replica_specs):
         yield f"replica_specs[{index}].", spec
 
 
 def opaque(value: object) -> bool:
-    """Whether nothing can be said about a value: there is none, or it is only known at deploy time."""
+    """Whether a value cannot be checked: it is unset, or known only at deploy time."""
     return value is None or is_token(value)

@@ -148,7 +148,7 @@ _ONLY: Mapping[str, tuple[str, ...]] = {
         *(f"elastic.{name}" for name in ("max_restarts", "standalone", "processes_per_node", "metrics")),
     ),
 }
-"""Kind to the fields that only it has."""
+"""Kind to the fields that only this kind supports."""
 
 
 @rule(
@@ -252,7 +252,7 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
     "HP707",
     title="A job requests one topology, by a label that nodes have.",
     severity=Severity.WARNING,
-    why="Kueue rejects a job with both. Pods stay pending unless a node has the label.",
+    why="Pods stay pending unless a node has the label.",
     cure="Keep preferred_topology or required_topology, with one of the topology.k8s.aws labels.",
     source="AWS documentation of task governance; Kueue: topology aware scheduling",
     wrong=example("preferred_topology: topology.k8s.aws/rack"),
@@ -262,7 +262,8 @@ def _env_source(path: str, source: Any) -> Iterator[Problem]:
 def topology(job: Job) -> Iterator[Problem]:
     if job.preferred_topology and job.required_topology:
         message = f"preferred ({job.preferred_topology}) and required ({job.required_topology}) are both set"
-        yield Problem("required_topology", message, "Remove one of the two.", severity=Severity.ERROR)
+        impact = "Kueue rejects a job with both."
+        yield Problem("required_topology", message, "Remove one of them.", impact, Severity.ERROR)
     from ..catalog._files import load
 
     known: list[str] = load("jobs")["topology_labels"]

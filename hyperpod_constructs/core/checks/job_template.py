@@ -1,4 +1,4 @@
-"""HP721 and HP722: patches, and the object as it is applied in the end."""
+"""HP721 and HP722: patches, and the object as it is applied."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def final_object(job: Job) -> Iterator[Problem]:
     for index, part in enumerate(job.parts):
         spec = job.replica_specs[index] if job.replica_specs else None
         for flaw in template_flaws(pod_template(job, part)):
-            if flaw.message.endswith("is mounted twice") or "above its limit" in flaw.message:
-                continue  # HP706 and HP715 say it with our fields
+            if flaw.kind in ("duplicate-mount", "above-limit"):
+                continue  # reported by HP706 and HP715 on the fields of the job
             path = _in_part(part, flaw.path)
             if path is not None:
                 stated = spec is not None and re.split(r"[.\[]", path, maxsplit=1)[0] in spec.model_fields_set
@@ -71,7 +71,7 @@ def final_object(job: Job) -> Iterator[Problem]:
 
 
 def _object(job: Job) -> Iterator[Flaw]:
-    """What is wrong with the object after the job's own patch: around its pod templates and inside of them."""
+    """Problems of the object after the job's own patch: outside and inside its pod templates."""
     if not job.job_patch:
         yield from _numbers(job)
         return
@@ -84,7 +84,7 @@ def _object(job: Job) -> Iterator[Flaw]:
 
 
 def _identity(job: Job, manifest: Mapping[str, Any]) -> Iterator[Flaw]:
-    """What names the object, which the job's own fields say."""
+    """The identity of the object, which the job's own fields set."""
     metadata = manifest.get("metadata")
     if manifest.get("kind") != job.kind or manifest.get("apiVersion") != API_VERSIONS[job.kind]:
         yield Flaw(
@@ -98,11 +98,11 @@ def _identity(job: Job, manifest: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def _numbers(job: Job) -> Iterator[Flaw]:
-    """Numbers of the policies that Kubernetes has no room for; rules about our fields say the rest."""
+    """Numbers of the policies that exceed Kubernetes' integers; rules about the fields report other problems."""
     if job.elastic is None and job.run_policy == _NO_POLICY:
         return
     for flaw in flaws(manifest_of(job), job.kind):
-        if flaw.message.endswith(" bits"):
+        if flaw.kind == "size":
             yield flaw
 
 
@@ -116,11 +116,11 @@ def _problem(path: str, flaw: Flaw) -> Problem:
 
 
 _COVERED = ("env", "envFrom", "image", "name")
-"""Parts of a container that rules about our own fields check."""
+"""Parts of a container that rules about typed fields check."""
 
 
 def _in_part(part: ReplicaSpec, path: str) -> str | None:
-    """Where the job says what stands at a path of the pod template; None where another rule says it."""
+    """The path in the job of a path in the pod template; None if another rule reports it."""
     if (patched := _deepest(part.patch, path)) is not None:
         return f"patch.{patched}"
     for manifest_path, ours in (
@@ -158,7 +158,7 @@ def _in_job(job: Job, path: str) -> str:
 
 
 def _deepest(patch: Mapping[str, Any], path: str) -> str | None:
-    """The deepest part of a path that a patch states; None where it states none of it.
+    """The deepest part of a path that a patch sets; None if it sets none of it.
 
     >>> _deepest({"spec": {"containers": [{"name": "a", "tty": 1}]}}, "spec.containers[1].tty")
     'spec.containers'

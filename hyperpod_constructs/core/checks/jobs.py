@@ -23,7 +23,7 @@ __all__ = [
 
 
 def check_job(job: Job) -> list[Finding]:
-    """Every finding about a job by itself, with paths inside the job.
+    """Returns every finding about a job alone, with paths in the job.
 
     >>> [f.rule for f in check_job(Job(name="a", image="b", instance_type="ml.p5.48xlarge", accelerators=9))]
     ['HP713', 'HP733']
@@ -33,7 +33,7 @@ def check_job(job: Job) -> list[Finding]:
 
 
 def check_jobs(context: Context) -> list[Finding]:
-    """Every finding about the jobs of a context, and none about the rest of it."""
+    """Returns every finding about the jobs of a context, and none about its other parts."""
     about_jobs = (rule for rule in active() if rule.id.startswith("HP7") and rule.applies_to(context))
     found = [rule.finding(problem) for rule in about_jobs for problem in rule.problems(context)]
     return acknowledged(found, context.acknowledge, stale=False)
@@ -53,7 +53,7 @@ describe(
     "HP792",
     title="Files of other tools are imported first.",
     severity=Severity.ERROR,
-    why="Their keys have no meaning here, and each would be an error of its own.",
+    why="Their keys are not valid here, and each would be a separate error.",
     cure="Run `hyperpod jobs import FILE`, which writes a job file.",
     source="Kubernetes manifests; the official CLI's cluster-stack, start-job and recipe files",
     wrong="jobs:\n  - {apiVersion: kubeflow.org/v1, kind: PyTorchJob, metadata: {name: train}}\n",

@@ -1,4 +1,4 @@
-"""HP20x: the Kubernetes version, against EKS's calendar and HyperPod's list."""
+"""HP20x: the Kubernetes version, compared with EKS's calendar and HyperPod's list."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CALENDAR = "EKS user guide, kubernetes-versions"
 
 
 def _newest() -> str:
-    """The version to advise; when the catalog is too old to know one, the newest that was documented."""
+    """The version to recommend; if the catalog is out of date, the newest documented one."""
     try:
         return str(default_kubernetes_version())
     except LookupError:
@@ -49,9 +49,7 @@ def version_exists(eks: Eks) -> Iterator[Problem]:
         if eks.existing is not None:
             yield skipped(path)
         else:
-            message = (
-                "is known only at deploy time (a CDK token), and versions of add-ons are chosen by it at synthesis"
-            )
+            message = "is a CDK token, which is known only at deploy time, but synthesis selects add-on versions by it"
             yield Problem(
                 path, message, f'Give the version itself, such as "{_newest()}".', "Nothing fits the version."
             )

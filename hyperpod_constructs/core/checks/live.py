@@ -1,7 +1,7 @@
-"""HP9xx: what only a live account can tell. Found by the pre-flight; described here.
+"""HP9xx: problems that only the account shows. Found by the preflight; documented here.
 
-This module has those about asking, quotas, capacity, versions and deploying; `live_brought` those about what a config
-brings. None is certain for ever: an account can change between the pre-flight and the deployment.
+This module has the rules about requests, quotas, capacity, versions and deployment; `live_brought` those about existing
+resources. None is certain: an account can change between the preflight and the deployment.
 """
 
 from functools import partial
@@ -16,7 +16,7 @@ _note = partial(describe, severity=Severity.NOTE)
 _QUOTAS = "documentation page sagemaker-hyperpod-prerequisites; Service Quotas"
 _BOTO = "AWS SDK for Python: errors of calls"
 
-# Asking
+# Requests
 
 _error(
     "HP901",

@@ -1,4 +1,4 @@
-"""HP93x to HP95x: what a config brings (network, EKS cluster, roles, keys, images), as the live account has it."""
+"""HP93x to HP95x: existing resources in a config (network, EKS cluster, roles, keys, images) in the account."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""HP970 to HP973: what `hyperpod diff` finds by comparing two apps, and `hyperpod rehearse` by playing the update."""
+"""HP970 to HP973: found by `hyperpod diff` by comparing two apps, or by `hyperpod rehearse` by simulation."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""HP737 to HP739: Kubernetes objects that come with jobs."""
+"""HP737 to HP739: Kubernetes objects that are deployed with jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAP = "{apiVersion: v1, kind: ConfigMap, metadata: {name: scripts%s}, data: {ru
 
 
 def _sound(manifests: tuple[Mapping[str, Any], ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Path and object, of those without a flaw."""
+    """Path and object, of those without a problem."""
     for index, manifest in enumerate(manifests):
         if not any(companion_flaws(manifest)):
             yield f"manifests[{index}]", placed(manifest)

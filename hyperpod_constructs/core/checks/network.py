@@ -1,4 +1,4 @@
-"""HP10x: ranges, routes and endpoints of the network."""
+"""HP10x: CIDRs, routes and endpoints of the network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VPC = "VPC user guide, vpc-cidr-blocks: IPv4 CIDR blocks of /16 to /28, and whi
 
 
 def _ranges(ctx: Context) -> Iterator[tuple[str, str]]:
-    """Every range that the network names, with its path."""
+    """Every CIDR in the network's config, with its path."""
     network = ctx.network
     if network is None:
         return
@@ -35,7 +35,7 @@ def _ranges(ctx: Context) -> Iterator[tuple[str, str]]:
 
 
 def parsed(text: str) -> IPv4Network | None:
-    """A range, None where it cannot be read or is a token."""
+    """Parses a CIDR; None if it is invalid or a token."""
     try:
         return None if is_token(text) else ip_range(text)
     except ValueError:
@@ -181,7 +181,7 @@ _INCOMPATIBLE_RANGES = {
     "198.19.0.0/16": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
     "0.0.0.0/0": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.19.0.0/16"),
 }
-"""Where the primary range lies, to where secondary blocks must not; the last row is everywhere else."""
+"""Primary CIDR to the CIDRs that AWS rejects as secondary blocks; the last row is the default."""
 
 
 @rule(

@@ -1,4 +1,4 @@
-"""HP363 to HP366: where nodes keep the data of containers, and the Lustre client that they configure."""
+"""HP363 to HP366: where nodes store the data of containers, and their Lustre client."""
 
 from __future__ import annotations
 

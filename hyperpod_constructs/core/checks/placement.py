@@ -1,4 +1,4 @@
-"""HP311 to HP315: where groups are: zones, subnets, EFA, and a place for everything else that runs."""
+"""HP311 to HP315: placement of groups: zones, subnets, EFA, and nodes for all other pods."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def efa_subnets(groups: Groups, ctx: Context) -> Iterator[Problem]:
 
 
 def zones_of_subnets(ctx: Context, subnet_ids: Sequence[str]) -> tuple[str, ...]:
-    """The zones of subnets that exist, where the network says so."""
+    """The zones of existing subnets, if the network sets them."""
     if ctx.network is None or ctx.network.existing is None:
         return ()
     known = {subnet.subnet_id: subnet.availability_zone_id for subnet in ctx.network.existing.node_subnets}
@@ -191,12 +191,12 @@ def system_group(cluster: Cluster, ctx: Context) -> Iterator[Problem]:
     if not open_groups and not cluster.instance_groups:
         wanted = [key for key in ctx.effective_addons if key not in CORE]
         message = f"all groups are restricted, and {', '.join(wanted)} cannot run on their nodes"
-        if wanted:  # core add-ons are prepared for restricted nodes
+        if wanted:  # core add-ons tolerate restricted nodes
             yield Problem(place, message, "Add an ordinary group, or remove the add-ons.")
         return
     if not open_groups:
         message = "every group has taints, is restricted or starts without nodes: no pods of the platform can run"
-        # Whether others bring capacity is not known where the EKS cluster is not.
+        # Whether an existing EKS cluster has other capacity is unknown.
         yield Problem(place, message, severity=Severity.ERROR if ctx.eks is not None else None)
         return
     if all(group.deep_health_checks for group in open_groups):

@@ -139,7 +139,7 @@ def _tags(path: str, tags: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _allowed(character: str) -> bool:
-    """Whether a tag may have a character: letters, separators, numbers and `_.:/=+-@` in the service's pattern."""
+    """Whether a tag can contain a character: letters, separators, numbers and `_.:/=+-@` in the service's pattern."""
     return character in "_.:/=+-@" or unicodedata.category(character)[0] in "LZN"
 
 
@@ -164,7 +164,7 @@ def _differ_in_case(
     title="The config of a new platform uses the current defaults.",
     severity=Severity.NOTE,
     why="With the defaults of version 0.1.0, CloudFormation names both clusters, all instance groups share one execution "
-    "role, every node may use every bucket, and groups that Karpenter fills share one NodePool.",
+    "role, every node may use every bucket, and groups that Karpenter scales share one NodePool.",
     cure="New platform: add `defaults: 2`. Deployed platform: do not add it, because these settings cannot be "
     "changed on existing clusters, and acknowledge this finding.",
     source="documentation page sagemaker-hyperpod-eks-operate-cli-command-update-cluster (what UpdateCluster can change); "

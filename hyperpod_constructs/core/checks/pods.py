@@ -1,4 +1,4 @@
-"""HP53x: pods: a HyperPod node holds few, since it has one network interface for them."""
+"""HP53x: pods: a HyperPod node supports few, because it has one network interface for them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _TABLE = (
 
 
 def per_node(ctx: Context) -> int:
-    """Pods that the add-ons put on every node, and the DNS server that each has beside restricted nodes."""
+    """Add-on pods on every node, and the DNS server on each if there are restricted nodes."""
     dns = ctx.cluster is not None and ctx.cluster.prepare_restricted_nodes and any(ctx.restricted_groups)
     return dns + sum(addon(ADDON_NAMES[key]).pods_per_node for key in ctx.effective_addons if key in ADDON_NAMES)
 
 
 def in_total(ctx: Context) -> int:
-    """Pods that the add-ons put on the cluster as a whole."""
+    """Additional add-on pods on the cluster."""
     return sum(addon(ADDON_NAMES[key]).pods_total for key in ctx.effective_addons if key in ADDON_NAMES)
 
 

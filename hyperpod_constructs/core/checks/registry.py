@@ -1,6 +1,6 @@
-"""The registry of rules: each a function from the parts that it needs to problems, with an id that never changes.
+"""The registry of rules: each is a function from the parts that it requires to problems, with an ID that never changes.
 
-A rule is registered by its decorator when its module is imported; there is no list to forget it in.
+A rule is registered by its decorator when its module is imported; no separate list is required.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ AREAS: Mapping[str, str] = {
     "HP9": "Needs a live account, or what is deployed",
     "HPR": "Found by a rehearsal",
 }
-"""The beginning of an id to what its rules are about."""
+"""Prefix of an ID to the area of its rules."""
 
 _PART_OF = {
     "groups": "cluster",
@@ -44,7 +44,7 @@ _PART_OF = {
     "effective_addons": "addons",
     "region_facts": "region",
 }
-"""Look-ups of a context to the part that they need."""
+"""Look-ups of a context to the part that they require."""
 
 Check = TypeVar("Check", bound=Callable[..., Iterator[Problem]])
 _RULES: dict[str, Rule] = {}
@@ -52,26 +52,26 @@ _RULES: dict[str, Rule] = {}
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A rule with its documentation; as a decorator it takes the function that looks for problems.
+    """A rule with its documentation; as a decorator it registers the function that finds problems.
 
-    The function asks for what it needs by the names of its parameters: parts of a `Context` (`network`, `eks`,
-    `cluster`, ...), its look-ups (`groups`, ...), `job` to run for each job with paths inside the job, or `ctx` for the
-    whole context. A rule is skipped where a part that it asks for is not known.
+    The function's parameters name its input: parts of a `Context` (`network`, `eks`, `cluster`, ...), its look-ups
+    (`groups`, ...), `job` to run for each job with paths in the job, or `ctx` for the whole context. A rule is skipped
+    if a part that it requires is unknown.
 
     Attributes:
-        id: such as "HP301"; it never changes its meaning.
-        title: what must hold, as a short sentence.
-        severity: of its findings, unless one of them says otherwise.
+        id: such as "HP301"; its meaning never changes.
+        title: the requirement, as a short sentence.
+        severity: of its findings, unless a finding sets another one.
         why: what happens otherwise.
-        cure: what to do in general; a finding may be more exact.
-        source: where the rule comes from.
-        wrong: a fragment of a config that breaks it; empty where no fragment can show it.
+        cure: how to fix it in general; a finding can be more specific.
+        source: source of the rule.
+        wrong: a fragment of a config that violates it; empty if no fragment can.
         right: the same, corrected.
-        certain: whether AWS or Kubernetes is certain to refuse, so that an error cannot be acknowledged; None: it is so
+        certain: whether AWS or Kubernetes certainly rejects it, so that an error cannot be acknowledged; None: true
             for errors.
-        complete: parts that must have been read whole, because what could not be read would be missed in them; for rules
-            about a job, all parts around it.
-        function: the check; None where the findings are made elsewhere (files, live accounts).
+        complete: parts that must have been read completely, because unread items would look missing; for rules
+            about a job, all other parts.
+        function: the check; None if the findings are created elsewhere (files, accounts).
     """
 
     id: str = field(kw_only=False)
@@ -88,17 +88,17 @@ class Rule:
     asks: tuple[str, ...] = field(default=(), repr=False)
 
     def __call__(self, function: Check) -> Check:
-        """Register the function as this rule's check."""
+        """Registers the function as this rule's check."""
         asks = function.__code__.co_varnames[: function.__code__.co_argcount]
         around = {_PART_OF.get(name, name) for name in asks} - {"job", "ctx"} if "job" in asks else ()
         replace(self, function=function, asks=asks, complete=(*self.complete, *around)).register()
         return function
 
     def register(self) -> None:
-        """Add to the registry.
+        """Adds the rule to the registry.
 
         Raises:
-            ValueError: the id is taken, or belongs to no area.
+            ValueError: the ID is already used, or belongs to no area.
         """
         if self.id in _RULES:
             raise ValueError(f"rule {self.id} is registered twice")
@@ -108,7 +108,7 @@ class Rule:
 
     @property
     def area(self) -> str:
-        """What it is about, by its id."""
+        """Its area, by its ID."""
         return AREAS[self.id[:3]]
 
     @property
@@ -118,12 +118,12 @@ class Rule:
 
     @property
     def about_a_job_alone(self) -> bool:
-        """Whether a job is all that it looks at."""
+        """Whether its only input is a job."""
         return self.asks == ("job",)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The parts of a context without which it is skipped."""
+        """The parts of a context that it requires."""
         parts = (_PART_OF.get(name, "jobs" if name == "job" else name) for name in self.asks if name != "ctx")
         return tuple(dict.fromkeys(parts))
 
@@ -132,7 +132,7 @@ class Rule:
         return tuple(name for name in self.asks if name not in ("job", "ctx"))
 
     def applies_to(self, context: Context) -> bool:
-        """Whether the context has all that it asks for, read whole where that matters."""
+        """Whether the context has all required parts, read completely if required."""
         return (
             self.function is not None
             and all(context.has(part) for part in (*self.needs, *self._given))
@@ -140,7 +140,7 @@ class Rule:
         )
 
     def problems(self, context: Context) -> Iterator[Problem]:
-        """What it finds in a context that it applies to."""
+        """Runs the rule on a context that it applies to."""
         assert self.function is not None
         given = {name: getattr(context, name) for name in self._given}
         if "ctx" in self.asks:
@@ -154,7 +154,7 @@ class Rule:
                 yield replace(problem, path=f"{around}.{problem.path}" if problem.path else around)
 
     def problems_of_job(self, job: Job) -> Iterator[Problem]:
-        """What a rule about a job alone finds in it, with paths inside the job."""
+        """Runs a rule about a job alone, with paths in the job."""
         assert self.function is not None
         return self.function(job=job)
 
@@ -186,25 +186,25 @@ def describe(
     right: str = "",
     certain: bool | None = None,
 ) -> None:
-    """Register the documentation of a rule whose findings are made elsewhere."""
+    """Registers the documentation of a rule whose findings are created elsewhere."""
     Rule(
         id, title=title, severity=severity, why=why, cure=cure, source=source, wrong=wrong, right=right, certain=certain
     ).register()
 
 
 def rules() -> tuple[Rule, ...]:
-    """Every rule, by id."""
+    """Every rule, by ID."""
     _load()
     return tuple(_RULES[id] for id in sorted(_RULES))
 
 
 def active() -> tuple[Rule, ...]:
-    """The rules that look at a context, by id."""
+    """The rules that check a context, by ID."""
     return tuple(rule for rule in rules() if rule.function is not None)
 
 
 def find(id: str) -> Rule | None:
-    """The rule of an id, None where there is none.
+    """Returns the rule of an ID, None if there is none.
 
     >>> find("HP301").severity.value, find("HP999") is None
     ('error', True)
@@ -214,7 +214,7 @@ def find(id: str) -> Rule | None:
 
 
 def nearest(id: str) -> str | None:
-    """The rule that a wrong id most likely means; letters that look like a digit are read as that digit.
+    """The rule that an unknown ID most likely means; letters that look like a digit are read as that digit.
 
     >>> nearest("HP31O"), nearest("hp30l")
     ('HP310', 'HP301')
@@ -227,7 +227,7 @@ _DIGITS = str.maketrans("OILSB", "01158")
 
 @cache
 def _load() -> None:
-    """Import every module of this package once; importing one registers its rules."""
+    """Imports every module of this package once, which registers its rules."""
     folder = Path(__file__).parent
     for name in sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")):
         import_module(f"{__package__}.{name}")

@@ -1,4 +1,4 @@
-"""What a rehearsal reports (`hyperpod rehearse`): the findings are made by playing the deployment, not by looking at it."""
+"""Findings of a rehearsal (`hyperpod rehearse`), found by simulating the deployment."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def file_system(restricted_groups: RestrictedGroups) -> Iterator[Problem]:
 
 @rule(
     "HP371",
-    title="A shared environment is used by restricted groups without file systems of their own.",
+    title="A shared environment is used by restricted groups without a separate file system.",
     severity=Severity.ERROR,
     complete=("cluster",),
     why="CreateCluster rejects it without restricted groups; together with a group's own file system, one of "

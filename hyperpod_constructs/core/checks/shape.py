@@ -1,11 +1,11 @@
-"""HP0xx: what is wrong with a file or its shape. Found by `documents` and `config`; described here."""
+"""HP0xx: problems of a file or its structure. Found by `documents` and `config`; documented here."""
 
 from __future__ import annotations
 
 from ..findings import Severity
 from .registry import describe
 
-_YAML = "YAML 1.2, core schema; the limits are ours"
+_YAML = "YAML 1.2, core schema; limits of this library"
 _SPEC = "the spec models; `hyperpod schema` prints them as JSON Schema"
 
 describe(

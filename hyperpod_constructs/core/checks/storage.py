@@ -241,7 +241,7 @@ def data_repository(storage: Storage, ctx: Context) -> Iterator[Problem]:
 
 
 def _overlap(mounted: str, other: str) -> bool:
-    """Whether two directories are the same, or one lies in the other.
+    """Whether two directories are the same, or one is inside the other.
 
     >>> _overlap("/data", "/data/sub"), _overlap("/data", "/database"), _overlap("/", "/data"), _overlap("/a/", "/a")
     (True, False, True, True)
@@ -267,7 +267,7 @@ def capacity_with_efa(storage: Storage, ctx: Context) -> Iterator[Problem]:
         chosen = system.effective_throughput
         if not system.efa or system.deployment_type != "PERSISTENT_2":
             continue
-        if chosen not in allowed("fsx_throughput_persistent_2"):  # HP802 says so
+        if chosen not in allowed("fsx_throughput_persistent_2"):  # reported as HP802
             continue
         step = limit(f"fsx_efa_capacity_{chosen}_gib").value
         if system.size_gib % step:

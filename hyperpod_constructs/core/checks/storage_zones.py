@@ -1,4 +1,4 @@
-"""HP819: where file systems lie."""
+"""HP819: zones of file systems."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GROUPS = (
     title="With accelerated groups in several zones, the zone of a file system is set.",
     severity=Severity.WARNING,
     why="By default it follows the first accelerated group. An edit of the groups that would move it, which means a new, "
-    "empty file system, is refused by the deployment.",
+    "empty file system, is rejected by the deployment.",
     cure="Set availability_zone_id; for a deployed file system, to the zone that it is in.",
     source="CloudFormation schema of AWS::FSx::FileSystem: SubnetIds is create-only",
     wrong=_GROUPS + "storage: {lustre: [{name: data}]}\n",

@@ -1,7 +1,7 @@
-"""Grafana dashboards and Prometheus alert rules of our own, as data: panels and alerts here, JSON and YAML out.
+"""Grafana dashboards and Prometheus alert rules of this library: panels and alerts as data, JSON and YAML as output.
 
-Only metrics that the observability add-on documents are asked for, and a panel or alert whose metrics are not collected at
-the configured levels is left out instead of standing empty. What is uncertain about a metric is in the catalog.
+They use only metrics that the observability add-on documents. A panel or alert whose metrics are not collected at the
+configured levels is omitted. Uncertainties about a metric are in the catalog.
 
 >>> from hyperpod_constructs.core.spec import Metrics
 >>> sorted(dashboards(Metrics()))
@@ -30,7 +30,7 @@ DATA_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 def dashboards(levels: Metrics | None = None) -> dict[str, dict[str, Any]]:
-    """Grafana dashboards by name, with the panels whose metrics are collected at these levels; all of them without."""
+    """Grafana dashboards by name, with the panels whose metrics these levels collect; without levels, all panels."""
     made = {}
     for name, content in _read("panels").items():
         panels = [panel for panel in content["panels"] if _collected(_queries(panel), levels)]
@@ -40,13 +40,13 @@ def dashboards(levels: Metrics | None = None) -> dict[str, dict[str, Any]]:
 
 
 def alert_rules(levels: Metrics | None = None) -> dict[str, Any]:
-    """A Prometheus rule file with the alerts whose metrics are collected at these levels; all of them without."""
+    """A Prometheus rule file with the alerts whose metrics these levels collect; without levels, all alerts."""
     rules = [_rule(alert) for alert in _read("alerts") if _collected([alert["expr"]], levels)]
     return {"groups": [{"name": "hyperpod", "rules": rules}]} if rules else {"groups": []}
 
 
 def metrics_of(expression: str) -> set[str]:
-    """The metrics that a PromQL expression asks for, of those that the catalog knows.
+    """The metrics of the catalog that a PromQL expression uses.
 
     >>> metrics_of('sum by (node) (rate(node_cpu_seconds_total{mode="idle"}[5m]))')
     {'node_cpu_seconds_total'}
@@ -55,7 +55,7 @@ def metrics_of(expression: str) -> set[str]:
 
 
 def names_in(expression: str) -> set[str]:
-    """The metric names in a PromQL expression, known or not: words that are no function, keyword, label or text.
+    """The metric names in a PromQL expression, known or not: words that are not functions, keywords, labels or text.
 
     >>> names_in('sum by (a, b) (up{job="x"} > 0) or vector(0)')
     {'up'}
@@ -99,7 +99,7 @@ def _dashboard(name: str, content: Mapping[str, Any], panels: list[dict[str, Any
 
 
 def _placed(panels: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """Numbers in a row of tiles, then graphs two in a row."""
+    """Numbers in a row of tiles, followed by graphs in rows of two."""
     stats = [panel for panel in panels if panel.get("kind") == "stat"]
     graphs = [panel for panel in panels if panel.get("kind") != "stat"]
     width = _COLUMNS // max(len(stats), 1)

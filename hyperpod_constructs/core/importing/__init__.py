@@ -1,1 +1,1 @@
-"""Configs of other tools, and what is deployed, as a config of ours: data, text, and a list of what could not be kept."""
+"""Converts configs of other tools, and deployed resources, to a config: data, text, and a list of losses."""

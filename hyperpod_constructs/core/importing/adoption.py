@@ -1,8 +1,8 @@
-"""How the stacks of a config take over what is deployed: which resources, by which identifiers, and what would be replaced.
+"""How the stacks of a config adopt deployed resources: which ones, with which identifiers, and which would be replaced.
 
-A resource is taken over by an import of CloudFormation, which asks for a template and an identifier and does not compare the
-template with the resource. The template here has each resource as it is now, so that the import changes nothing. What the
-config's own template says differently is found by comparing the two, property by property.
+A resource is adopted by a CloudFormation resource import, which requires a template and an identifier and does not
+compare the template with the resource. The import template has each resource as it is now, so that the import changes
+nothing. Differences from the config's own template are found by comparing both, property by property.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _SHOWN = 300
 """Characters of a value in a message."""
 
 UNKNOWN = "(known after deployment)"
-"""A value of a template that only a deployment knows."""
+"""A value of a template that is known only after deployment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Takeover:
-    """One resource that exists and that a stack of the config has too.
+    """An existing resource that a stack of the config also has.
 
     Attributes:
-        stack: the stack.
-        logical_id: of the resource in its template.
+        stack: name of the stack.
+        logical_id: logical ID of the resource in its template.
         kind: CloudFormation type.
-        identifier: what an import asks for.
-        properties: as they are now, in CloudFormation's words.
-        replaced: properties that differ and whose change replaces the resource, a sentence each; it cannot be taken over.
+        identifier: resource identifier for the import.
+        properties: current properties in CloudFormation's format.
+        replaced: differing properties whose change replaces the resource, a sentence each; it cannot be adopted.
         changed: properties that the first deployment changes in place.
     """
 
@@ -50,7 +50,7 @@ class Takeover:
     replaced: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     alone: bool = True
-    """Whether its template refers to nothing else that is not deployed yet, so that `cdk import` can import it as it is."""
+    """Whether its template refers only to deployed resources, so that `cdk import` can import it."""
 
     @property
     def name(self) -> str:
@@ -65,15 +65,15 @@ class Takeover:
 
 @dataclass(slots=True)
 class Adoption:
-    """What can be taken over, in the order of the stacks."""
+    """The resources that can be adopted, in the order of the stacks."""
 
     takeovers: list[Takeover] = field(default_factory=list)
     new: dict[str, int] = field(default_factory=dict)
-    """Number of further resources that the first deployment makes, by stack."""
+    """Number of other resources that the first deployment creates, by stack."""
     others: list[str] = field(default_factory=list)
-    """What is deployed and has no counterpart in the stacks, or is taken over in another way."""
+    """Deployed resources that have no counterpart in the stacks, or are adopted in another way."""
     owner: str | None = None
-    """The stack that has the HyperPod cluster now."""
+    """The stack that contains the HyperPod cluster now."""
 
     @property
     def refused(self) -> list[Takeover]:
@@ -82,18 +82,18 @@ class Adoption:
 
     @property
     def possible(self) -> list[Takeover]:
-        """Resources that can be taken over."""
+        """Resources that can be adopted."""
         return [takeover for takeover in self.takeovers if not takeover.replaced]
 
     def stacks(self) -> list[str]:
-        """Stacks that take something over, in the order of deployment."""
+        """Stacks that adopt resources, in the order of deployment."""
         return list(dict.fromkeys(item.stack for item in self.possible))
 
     def template(self, stack: str) -> dict[str, Any]:
-        """The template of the import into a stack: the resources as they are, retained whatever happens."""
+        """The template of the import into a stack: the resources as they are, with deletion policy Retain."""
         return {
             "AWSTemplateFormatVersion": "2010-09-09",
-            "Description": "Import of resources that exist; the next deployment replaces this template",
+            "Description": "Import of existing resources; the next deployment replaces this template",
             "Resources": {item.logical_id: item.as_resource() for item in self.possible if item.stack == stack},
         }
 
@@ -104,9 +104,9 @@ class Adoption:
         return [dict(zip(keys, (t.kind, t.logical_id, dict(t.identifier)), strict=True)) for t in taken]
 
     def mapping(self, stack: str) -> dict[str, dict[str, str]] | None:
-        """`--resource-mapping` of `cdk import`; None where that command cannot import what the stack takes over.
+        """`--resource-mapping` of `cdk import`; None if that command cannot import the stack's resources.
 
-        It imports resources as the synthesized template has them, with all that they refer to and depend on.
+        `cdk import` imports resources as in the synthesized template, with all their references and dependencies.
         """
         if not all(item.alone for item in self.possible if item.stack == stack):
             return None
@@ -114,7 +114,7 @@ class Adoption:
 
 
 def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> Adoption:
-    """What of `found` the stacks of a config can take over."""
+    """Returns which of the `found` resources the stacks of a config can adopt."""
     made = Adoption(owner=found.stack)
     resolver = _Resolver(stacks, region, account)
     for stack in sorted(stacks, key=_place):
@@ -142,16 +142,18 @@ def adoption(stacks: Stacks, found: Deployed, *, region: str, account: str) -> A
             )
     here = {tuple(takeover.identifier.values()) for takeover in made.takeovers}
     if not any(takeover.kind == "AWS::EKS::Cluster" for takeover in made.takeovers):
-        made.others.append(f"EKS cluster {found.eks.get('name')}: used as it is (`eks.existing`)")
+        made.others.append(f"EKS cluster {found.eks.get('name')}: used as an existing cluster (`eks.existing`)")
     if found.vpc:
-        made.others.append(f"{found.vpc.get('VpcId')}, its subnets and routes: used as they are (`network.existing`)")
+        made.others.append(
+            f"{found.vpc.get('VpcId')}, its subnets and routes: used as an existing network (`network.existing`)"
+        )
     names = {value for values in here for value in values}
     left = [addon["addonName"] for addon in found.addons if addon["addonName"] not in names]
     if left:
-        made.others.append(f"add-ons {', '.join(left)}: stay as they are")
+        made.others.append(f"add-ons {', '.join(left)}: not changed")
     custom = [kind for stack in stacks.values() for kind in _kinds(stack) if kind == "Custom::HyperPodComputeQuota"]
     if custom:
-        made.others.append("quotas and cluster policy: taken over by the deployment itself (`governance.adopt`)")
+        made.others.append("compute quotas and cluster policy: adopted by the deployment (`governance.adopt`)")
     return made
 
 
@@ -245,7 +247,7 @@ def _size(group: Json | None) -> str | None:
 
 
 def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:
-    """Top-level properties that differ; groups of a cluster one by one. What is not read of the live one is left out."""
+    """Top-level properties that differ; for a cluster, group by group. Properties that were not read are skipped."""
     for key in dict.fromkeys([*now, *then]):
         before, after = now.get(key), then.get(key)
         if key in QUIET or _alike(before, after):
@@ -263,7 +265,7 @@ def _differences(now: Json, then: Json) -> Iterator[tuple[str, Any, Any]]:
             yield key, before, after
 
 
-# ---- what is deployed, in CloudFormation's words: identifier and properties of each kind ----
+# ---- deployed resources in CloudFormation's format: identifier and properties of each kind ----
 
 Live = tuple[dict[str, str], dict[str, Any]]
 
@@ -373,7 +375,7 @@ _LIVE = {
 
 
 class _Resolver:
-    """Values of templates as far as they are known before a deployment."""
+    """Values of templates, as far as they are known before a deployment."""
 
     def __init__(self, stacks: Stacks, region: str, account: str) -> None:
         facts = catalog.find_region(region)
@@ -381,7 +383,7 @@ class _Resolver:
         self._pseudo = {"AWS::Region": region, "AWS::AccountId": account, "AWS::Partition": partition}
 
     def value(self, stack: str, value: Any) -> Any:
-        """The value with pseudo parameters and joins resolved; what refers to a resource is `UNKNOWN`."""
+        """The value with pseudo parameters and joins resolved; references to resources are `UNKNOWN`."""
         if isinstance(value, list):
             return [self.value(stack, item) for item in value]
         if not isinstance(value, Mapping):

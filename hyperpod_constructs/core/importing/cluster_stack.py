@@ -1,7 +1,7 @@
-"""The official CLI's `cluster-stack` config, in all the forms that it has had.
+"""The official CLI's `cluster-stack` config, in all its versions.
 
-2025-08 before its release: `instance_group_settings1` to 20 as JSON text, lists as text with commas, a private subnet stack.
-2025-08 as released: one `instance_group_settings` as JSON text. Since 2025-09: lists.
+2025-08 before its release: `instance_group_settings1` to 20 as JSON text, lists as comma-separated text, a private
+subnet stack. 2025-08 as released: one `instance_group_settings` as JSON text. Since 2025-09: lists.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .parameters import Stated, from_parameters
 def import_cluster_stack(
     given: Mapping[str, Any], stated: Stated | None = None, *, written: Mapping[str, str] | None = None
 ) -> Draft:
-    """The config of a cluster-stack config. `written` has numbers as they stand in the file (`1.30`).
+    """Converts a cluster-stack config. `written` has numbers as written in the file (`1.30`).
 
     >>> draft = import_cluster_stack({"resource_name_prefix": "lab", "availability_zone_ids": ["use2-az1", "use2-az2"]})
     >>> draft.data["name"], draft.data["region"]
@@ -40,11 +40,11 @@ def import_cluster_stack(
             found[name] = [*found[name], value]
         else:
             found[name] = [value] if re.search(r"settings\d+$", str(key)) else value
-        if value is None:  # the CLI sends nothing then, so that the template's own default applies
+        if value is None:  # the CLI then omits the parameter, so that the template's default applies
             found[name] = entries.get(name, {}).get("default")
     values = Values(names("parameters", default="cli_default"), found, spelled)
     from_parameters(values, draft, stated or Stated(), cli=True)
     values.account_for(draft)
     if unused := sorted(outputs & given.keys()):
-        draft.messages.append(f"not needed: {', '.join(unused)}: describe a deployed stack")
+        draft.messages.append(f"not required: {', '.join(unused)}: describe a deployed stack")
     return draft

@@ -1,4 +1,4 @@
-"""Foreign data of the kinds that its format has: what is of another kind is left out and told."""
+"""Filters data of another format by its expected types: values of another type are removed and reported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def conform(value: Any, shape: Any, losses: list[str], path: str = "") -> Any:
-    """The value without the parts that are not of the kind of `shape`: a mapping, a list, or one value.
+    """Removes the parts that do not have the type of `shape`: a mapping, a list, or a scalar.
 
     >>> losses: list[str] = []
     >>> conform({"taints": [{"key": "a"}, 5], "labels": "x"}, {"taints": [{}], "labels": {}}, losses)
@@ -33,13 +33,13 @@ def conform(value: Any, shape: Any, losses: list[str], path: str = "") -> Any:
         items = [conform(item, shape[0], losses, f"{path}[{index}]") for index, item in enumerate(value)]
         return [item for item in items if item is not None]
     if isinstance(value, dict | list):
-        losses.append(f"{path} ({value}): must be one value")
+        losses.append(f"{path} ({value}): must be a single value")
         return None
     return value
 
 
 ONE = ""
-"""Shape of what is neither a mapping nor a list."""
+"""Shape of a scalar."""
 _BATCH = {"Type": ONE, "Value": ONE}
 _DEPLOYMENT = {
     "RollingUpdatePolicy": {"MaximumBatchSize": _BATCH, "RollbackMaximumBatchSize": _BATCH},
@@ -84,4 +84,4 @@ VARIABLES: dict[str, Any] = {
         }
     ],
 }
-"""Variables of the Terraform module that are more than one value or a list of such."""
+"""Variables of the Terraform module that are not scalars or lists of scalars."""

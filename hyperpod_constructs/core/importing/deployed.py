@@ -1,4 +1,4 @@
-"""From what is deployed to the config that describes it: what has our tag is described as ours, the rest as existing."""
+"""Converts deployed resources to a config: resources with this library's tag as managed, the others as existing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .groups import ClusterDefaults, group_of, lifecycle_of
 
 
 def describe(found: Deployed) -> Draft:
-    """The config that describes what is deployed."""
+    """Returns the config that describes the deployed resources."""
     draft = Draft()
     parts = found.cluster["ClusterArn"].split(":")
     region, account = parts[3], parts[4]
@@ -32,23 +32,21 @@ def describe(found: Deployed) -> Draft:
     own_eks = tags_of(found.eks.get("tags", {})).get(PLATFORM_TAG) is not None
     _eks(draft, found, name, creates_eks=own_eks)
     if not own_eks:
-        draft.put(
-            "dependencies.enabled", False, "what is installed in the cluster stays; `adopt: true` takes over a release"
-        )
+        draft.put("dependencies.enabled", False, "installed releases are not changed; `adopt: true` adopts a release")
     _cluster(draft, found, name, ours=ours is not None)
     describe_addons(draft, found, creates_eks=own_eks)
     describe_governance(draft, found, creates_eks=own_eks)
     describe_storage(draft, found)
     if found.stack and ours is None:
         draft.messages.append(
-            f"the cluster belongs to the CloudFormation stack {found.stack}: that stack must let it go before another takes "
-            "it over (docs/import.md)"
+            f"the cluster belongs to the CloudFormation stack {found.stack}: remove it from that stack (with "
+            "deletion policy Retain) before another stack adopts it (docs/import.md)"
         )
     return draft
 
 
 def _node_subnets(found: Deployed) -> list[Json]:
-    """The subnets of the nodes, one per zone: those of the cluster's `VpcConfig` in its order first, then by range."""
+    """The subnets of the nodes, one per zone: first those of the cluster's `VpcConfig` in its order, then by CIDR."""
     fixed = found.cluster.get("VpcConfig", {}).get("Subnets", [])
 
     def place(subnet: Json) -> tuple[int, list[int]]:
@@ -62,25 +60,25 @@ def _node_subnets(found: Deployed) -> list[Json]:
 
 
 def _vpc_config(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
-    """The cluster's `VpcConfig`, which replaces it when it changes: by default it is made of the first two zones."""
+    """The cluster's `VpcConfig`, whose change replaces the cluster: by default it has the first two zones."""
     given = found.cluster.get("VpcConfig") or {}
     subnets, groups = given.get("Subnets", []), given.get("SecurityGroupIds", [])
     zones = {subnet["SubnetId"]: subnet["AvailabilityZoneId"] for subnet in nodes}
     usual = catalog.limit("eks_subnets").value
     if all(subnet in zones for subnet in subnets) and len(subnets) >= usual and len(groups) == 1:
         if len(subnets) > usual:
-            note = "the zones of the cluster's VpcConfig, which cannot change"
+            note = "the zones of the cluster's VpcConfig, which is immutable"
             draft.put("network.control_plane_zone_ids", [zones[subnet] for subnet in subnets], note)
     elif given:
         draft.losses.append(
-            f"VpcConfig ({', '.join([*subnets, *groups])}): this config makes one of a subnet in each of two or more "
-            "zones and one security group; `hyperpod adopt` refuses, since a changed one replaces the cluster"
+            f"VpcConfig ({', '.join([*subnets, *groups])}): this config sets a subnet in each of two or more "
+            "zones and one security group; `hyperpod adopt` fails, because a change replaces the cluster"
         )
 
 
 def _network(draft: Draft, found: Deployed) -> None:
     if not found.subnets:
-        draft.losses.append("network: the subnets could not be read, so that zones are not known")
+        draft.losses.append("network: the zones are unknown because the subnets could not be read")
         draft.put("network.existing.vpc_id", found.vpc.get("VpcId"))
         return
     nodes = _node_subnets(found)
@@ -112,7 +110,7 @@ def _network(draft: Draft, found: Deployed) -> None:
     others = sorted({subnet["SubnetId"] for subnet in found.subnets} - {subnet["SubnetId"] for subnet in nodes})
     if others:
         draft.messages.append(
-            f"further subnets of zones that have one: {', '.join(others)}: named by the groups that use them"
+            f"additional subnets in the same zones: {', '.join(others)}: set in the groups that use them"
         )
 
 
@@ -131,7 +129,9 @@ def _own_network(draft: Draft, found: Deployed, nodes: Sequence[Json]) -> None:
         draft.put("network.node_cidrs", ranges)
     if found.nat_gateways is not None and len(found.nat_gateways) != 1:
         draft.put("network.nat", "per-zone" if found.nat_gateways else "none")
-    draft.messages.append("network: the VPC is a platform's; zones without nodes, endpoints and flow logs are not read")
+    draft.messages.append(
+        "network: the VPC belongs to a platform; zones without nodes, endpoints and flow logs are not read"
+    )
 
 
 def _eks(draft: Draft, found: Deployed, name: str, *, creates_eks: bool) -> None:
@@ -143,10 +143,10 @@ def _eks(draft: Draft, found: Deployed, name: str, *, creates_eks: bool) -> None
         draft.put("eks.existing.oidc_provider_arn", found.oidc_provider_arn)
         draft.put("eks.kubernetes_version", eks.get("version"))
         if admins:
-            draft.put("eks.existing.admin_entries", False, "they have their access entries, which stay as they are")
+            draft.put("eks.existing.admin_entries", False, "they have access entries, which are not changed")
             draft.put("eks.admins", admins)
         for entry in further:
-            draft.messages.append(f"access entry of {entry['principal']} ({entry['policy']}): stays as it is")
+            draft.messages.append(f"access entry of {entry['principal']} ({entry['policy']}): not changed")
         draft.messages.append(
             f"could be managed: the EKS cluster {eks['name']}, by an `eks` without `existing`; see adopt"
         )
@@ -179,7 +179,7 @@ def _eks(draft: Draft, found: Deployed, name: str, *, creates_eks: bool) -> None
 
 
 def _access(draft: Draft, found: Deployed, name: str) -> tuple[list[str], list[dict[str, Any]]]:
-    """Principals that administer the cluster, and further access entries; those of functions and nodes are left out."""
+    """Principals with cluster-admin access, and additional access entries, without those of functions and nodes."""
     short = {policy: key for key, policy in ACCESS_POLICIES.items()}
     admins: list[str] = []
     further: list[dict[str, Any]] = []
@@ -188,14 +188,14 @@ def _access(draft: Draft, found: Deployed, name: str) -> tuple[list[str], list[d
         if entry.get("type", "STANDARD") != "STANDARD" or f":role/{name}-" in principal:
             continue
         if any(group.startswith("hyperpod-team-") for group in entry.get("kubernetesGroups", ())):
-            continue  # of a team, see there
+            continue  # entries of teams, see there
         for policy in entry["policies"]:
             key = short.get(policy["policyArn"].rpartition("/")[2])
             scope = policy.get("accessScope", {})
             namespaces = list(scope.get("namespaces", ())) if scope.get("type") == "namespace" else []
             if key is None:
                 draft.losses.append(
-                    f"access entry of {principal} ({policy['policyArn']}): is not a policy of this config"
+                    f"access entry of {principal} ({policy['policyArn']}): the config does not support this policy"
                 )
             elif key == "cluster-admin" and not namespaces:
                 admins.append(principal)
@@ -205,7 +205,7 @@ def _access(draft: Draft, found: Deployed, name: str) -> tuple[list[str], list[d
         if not entry["policies"] and entry.get("kubernetesGroups"):
             groups = ", ".join(entry["kubernetesGroups"])
             draft.messages.append(
-                f"access entry of {principal}: has Kubernetes groups only ({groups}), and stays as it is"
+                f"access entry of {principal}: has Kubernetes groups only ({groups}), and is not changed"
             )
     return sorted(admins), further
 
@@ -215,11 +215,11 @@ _STATUS = (
     *("CurrentImageReleaseVersion", "DesiredImageReleaseVersion", "ImageVersionStatus", "ActiveOperations"),
     *("TargetStateCount", "SoftwareUpdateStatus", "ActiveSoftwareUpdateConfig"),
 )
-"""What a description of a group says that is state, not setting."""
+"""Keys of a described group that are state, not settings."""
 
 
 def settings_of(group: Json) -> dict[str, Any]:
-    """A described group as it would be written to create it.
+    """Converts a described group to a create request.
 
     >>> settings_of({"InstanceGroupName": "a", "TargetCount": 2, "CurrentCount": 1, "Status": "InService"})
     {'InstanceGroupName': 'a', 'InstanceCount': 2}
@@ -281,12 +281,12 @@ def _cluster(draft: Draft, found: Deployed, name: str, *, ours: bool) -> None:
     )
     if images:
         draft.messages.append(
-            f"image releases ({', '.join(images)}): are not pinned; nodes keep theirs until they are updated"
+            f"image releases ({', '.join(images)}): not pinned; nodes keep theirs until they are updated"
         )
 
 
 def _common(groups: Sequence[Json], found: Deployed) -> ClusterDefaults:
-    """What most groups have in common stands in the cluster once."""
+    """Values that most groups have in common are set once on the cluster."""
     roles = Counter(group["ExecutionRole"] for group in groups if group.get("ExecutionRole"))
     configs = Counter(
         json.dumps(lifecycle, sort_keys=True)

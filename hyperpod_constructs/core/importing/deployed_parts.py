@@ -1,4 +1,4 @@
-"""Parts of what is deployed: add-ons, teams and file systems; and what was read of all of it."""
+"""Converts deployed add-ons, teams and file systems; and the data that was read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = Mapping[str, Any]
 
 
 class Deployed(Protocol):
-    """What `live.deployed.read` gives."""
+    """The result of `live.deployed.read`."""
 
     cluster: dict[str, Any]
     tags: dict[str, str]
@@ -33,7 +33,7 @@ class Deployed(Protocol):
 
 
 def tags_of(tags: Any) -> dict[str, str]:
-    """Tags as a mapping, whichever way a service writes them."""
+    """Tags as a mapping, regardless of the service's format."""
     if isinstance(tags, Mapping):
         return dict(tags)
     return {tag["Key"]: tag["Value"] for tag in tags or ()}
@@ -44,7 +44,7 @@ _ROLES = {"training_operator": "role_arn", "mountpoint_s3_csi": "role_arn"}
 
 
 def describe_addons(draft: Draft, found: Deployed, *, creates_eks: bool) -> None:
-    """EKS add-ons: those of this project, with what is not their default."""
+    """EKS add-ons that this project manages, with settings that differ from the default."""
     keys = {name: key for key, name in ADDON_NAMES.items()}
     here = {keys[addon["addonName"]]: addon for addon in found.addons if addon["addonName"] in keys}
     come_along = {need for key in here for need in PREREQUISITES.get(key, ())}
@@ -64,10 +64,10 @@ def describe_addons(draft: Draft, found: Deployed, *, creates_eks: bool) -> None
         draft.put(f"addons.{key}", settings)
     unknown = [addon["addonName"] for addon in found.addons if addon["addonName"] not in keys]
     if unknown:
-        draft.messages.append(f"add-ons that this project does not manage: {', '.join(unknown)}: stay as they are")
+        draft.messages.append(f"add-ons that this project does not manage: {', '.join(unknown)}: not changed")
     if not creates_eks and draft.get("addons"):
         draft.notes["addons"] = (
-            "installed already: creating them again fails; take them over first (`hyperpod adopt`), or leave them out"
+            "already installed: creating them again fails; adopt them first (`hyperpod adopt`), or remove them here"
         )
 
 
@@ -87,7 +87,7 @@ def _configuration(text: str) -> Any:
 
 
 def describe_governance(draft: Draft, found: Deployed, *, creates_eks: bool) -> None:
-    """Teams by their quotas, and the cluster policy."""
+    """Teams from their compute quotas, and the cluster policy."""
     teams = [_team(quota, found) for quota in found.quotas]
     draft.put("governance.teams", teams or None)
     config = found.scheduler.get("SchedulerConfig") or {}
@@ -108,7 +108,7 @@ def describe_governance(draft: Draft, found: Deployed, *, creates_eks: bool) -> 
     if not creates_eks:
         draft.put("governance.through", "handler")
         draft.put(
-            "governance.adopt", True, "quotas and cluster policy are taken over by their names, and stay when ours go"
+            "governance.adopt", True, "compute quotas and cluster policy are adopted by name, and retained on deletion"
         )
 
 
@@ -145,7 +145,7 @@ def _resource(given: Json) -> dict[str, Any]:
 
 
 def describe_storage(draft: Draft, found: Deployed) -> None:
-    """FSx for Lustre file systems of the VPC, as existing."""
+    """FSx for Lustre file systems of the VPC, as existing ones."""
     systems = []
     for number, system in enumerate(found.file_systems, 1):
         tags = tags_of(system.get("Tags"))
@@ -158,5 +158,5 @@ def describe_storage(draft: Draft, found: Deployed) -> None:
         systems.append({key: value for key, value in file_system.items() if value is not None})
     if systems:
         draft.put(
-            "storage.lustre", systems, "each gets a claim in the namespace `default`; leave out what jobs do not use"
+            "storage.lustre", systems, "each gets a claim in the namespace `default`; remove those that jobs do not use"
         )

@@ -1,4 +1,4 @@
-"""Which format a document has, by its keys."""
+"""Detects the format of a document by its keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMATS = {
     "tfvars": "variables of the Terraform module of awsome-distributed-training",
     "stack": "parameters of the official CloudFormation templates",
 }
-"""What `hyperpod import` reads, and what a file of it holds."""
+"""What `hyperpod import` reads, and the content of such a file."""
 
 _CLI_ONLY = ("hyperpod_cluster_name", "instance_group_settings", "create_eks_cluster_stack", "resource_name_prefix")
 _TERRAFORM_ONLY = {"create_eks_module", "create_vpc_module", "aws_region", "instance_groups"}
@@ -36,7 +36,7 @@ def known_parameter(name: str) -> bool:
 
 
 def format_of(data: Any, comments: str = "") -> str | None:
-    """The format of a document, None for others: its key in `FORMATS`.
+    """The format of a document as its key in `FORMATS`, None for others.
 
     >>> format_of({"resource_name_prefix": "lab", "create_eks_cluster_stack": True})
     'cluster-stack'

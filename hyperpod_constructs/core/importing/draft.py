@@ -1,4 +1,4 @@
-"""A config in the making, and the values of a foreign document with an account of each of its names."""
+"""A draft of a config, and access to the values of a source document that records each name."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from .. import catalog
 
 _PLACEHOLDER = re.compile(r"[a-z]+-1234567890abcdef0")
-"""Ids that the official templates have as defaults; nothing has them."""
+"""Placeholder IDs that are defaults in the official templates."""
 
 
 @dataclass(slots=True)
 class Draft:
-    """A config in the making.
+    """A draft of a config.
 
     Attributes:
-        data: of the config.
-        notes: path in the data to the judgement that was made there, which becomes a comment.
-        losses: what could not be kept, a sentence each.
-        messages: what else a reader should know, a sentence each.
+        data: data of the config.
+        notes: path in the data to the decision that was made there, which becomes a comment.
+        losses: what could not be imported, a sentence each.
+        messages: other information, a sentence each.
         head: comment lines at the top of the file.
     """
 
@@ -32,7 +32,7 @@ class Draft:
     head: list[str] = field(default_factory=list)
 
     def put(self, path: str, value: Any, note: str = "") -> None:
-        """Set a value at a dotted path; None sets nothing.
+        """Sets a value at a dotted path; None is ignored.
 
         >>> draft = Draft()
         >>> draft.put("eks.kubernetes_version", "1.35")
@@ -59,12 +59,12 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What an import does with one name of a foreign format.
+    """How an import treats one name of a source format.
 
     Attributes:
-        to: where its value goes in the config; empty where it has no equal.
-        why: why it has no equal, or on which condition its value is used.
-        default: what the other tool takes where nothing is said.
+        to: path of its value in the config; empty if there is no equivalent.
+        why: why there is no equivalent, or the condition on which its value is used.
+        default: the other tool's default.
     """
 
     to: str
@@ -85,9 +85,9 @@ def names(section: str, *, default: str = "default") -> Mapping[str, Name]:
 
 
 class Values:
-    """The values of a foreign document by the names of its format; it remembers which were asked for.
+    """The values of a source document by the names of its format; records which names were read.
 
-    `given` are the values that the document has. `spelled` maps names to how the format writes them.
+    `given` has the values of the document. `spelled` maps names to their spelling in the format.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Values:
         self._read: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
-        """The value: the document's, else the default."""
+        """The document's value, otherwise the default."""
         self._read.add(name)
         value = self._given.get(name)
         return self._known[name].default if value is None else value
@@ -109,42 +109,42 @@ class Values:
         return self._given.get(name) not in (None, "")
 
     def shown(self, name: str) -> str:
-        """How the format writes a name."""
+        """The spelling of a name in the format."""
         return self._spelled.get(name, name)
 
     def on(self, name: str) -> bool:
-        """A switch, which may be text."""
+        """A boolean, which may be text."""
         value = self[name]
         return value.strip().lower() == "true" if isinstance(value, str) else bool(value)
 
     def text(self, name: str) -> str:
-        """A text; empty for none and for the placeholders of the official templates."""
+        """A text; empty if unset, and for the placeholders of the official templates."""
         value = self[name]
         found = "" if value is None else str(value).strip()
         return "" if _PLACEHOLDER.fullmatch(found) else found
 
     def many(self, name: str) -> list[str]:
-        """A list, which may be one text with commas; without what is empty or a placeholder."""
+        """A list, which may be comma-separated text; without empty items and placeholders."""
         value = self[name]
         items = value if isinstance(value, list) else str(value or "").split(",")
         found = [str(item).strip() for item in items]
         return [item for item in found if item and not _PLACEHOLDER.fullmatch(item)]
 
     def number(self, name: str) -> int | None:
-        """A whole number; None where there is none."""
+        """A whole number; None if unset."""
         value = self[name]
         found = str(value).strip() if value is not None else ""
         return int(found) if re.fullmatch(r"\d+", found) else None
 
     def account_for(self, draft: Draft) -> None:
-        """Tell of every value that was not used: what it was, and why it is not kept."""
+        """Reports every value that was not used, with the reason."""
         unused: dict[str, list[str]] = {}
         for name, value in self._given.items():
             shown = self.shown(name)
             if name not in self._known:
                 near = catalog.suggest(shown, map(self.shown, self._known))
                 meant = f"; did you mean {near}?" if near else ""
-                draft.losses.append(f"{shown} ({_short(value)}): is not a name of this format{meant}")
+                draft.losses.append(f"{shown} ({_short(value)}): not a name of this format{meant}")
                 continue
             entry = self._known[name]
             if name in self._read or value in (None, "", []) or _is_placeholder(value):
@@ -154,11 +154,11 @@ class Values:
                     unused.setdefault(entry.why, []).append(shown)
             else:
                 draft.losses.append(f"{shown} ({_short(value)}): {entry.why or 'has no effect here'}")
-        draft.messages += [f"not needed: {', '.join(shown)}: {why}" for why, shown in unused.items()]
+        draft.messages += [f"not required: {', '.join(shown)}: {why}" for why, shown in unused.items()]
 
 
 def platform_name(prefix: str) -> str:
-    """A name of a platform made of another name: letters, digits and single hyphens.
+    """Converts a name to a platform name: letters, digits and single hyphens.
 
     >>> platform_name("My_Prefix!")
     'My-Prefix'
@@ -167,7 +167,7 @@ def platform_name(prefix: str) -> str:
 
 
 def region_of(zones: Sequence[str]) -> str | None:
-    """The region of zone ids; None where they are of none, or of several.
+    """The region of zone IDs; None if there is none, or more than one.
 
     >>> region_of(["use2-az1", "use2-az2"]), region_of(["us-east-2a"])
     ('us-east-2', None)
@@ -178,21 +178,23 @@ def region_of(zones: Sequence[str]) -> str | None:
 
 
 def kubernetes(draft: Draft, values: Values, name: str) -> None:
-    """The Kubernetes version. EKS gives extended support unless told otherwise, and the other tools do not tell it."""
+    """The Kubernetes version. EKS uses extended support by default, and the other tools do not change it."""
     if not values.is_set(name):
-        message = f"{values.shown(name)} is not said: this project's default is used, not the source's {values[name]}"
+        message = (
+            f"{values.shown(name)} is not set: this project's default is used instead of the source's {values[name]}"
+        )
         draft.messages.append(message)
         return
     version = values.text(name)
     draft.put("eks.kubernetes_version", version)
     facts = catalog.find_kubernetes_version(version)
     if facts is not None and facts.status() == "extended":
-        note = "the version is not in standard support any more, and EKS's default, which the source leaves, is this"
+        note = "the version is no longer in standard support; the source uses EKS's default, which is this value"
         draft.put("eks.support", "EXTENDED", note)
 
 
 def role_arn(role: str, account: str | None, region: str | None) -> str:
-    """The ARN of a role of which only the name may be known; `ACCOUNT` stands for an account that is not known."""
+    """The ARN of a role of which only the name may be known; `ACCOUNT` replaces an unknown account."""
     if role.startswith("arn:"):
         return role
     facts = catalog.find_region(region) if region else None
@@ -205,7 +207,7 @@ def pairs(items: Iterator[str]) -> dict[str, str]:
 
 
 def _is_placeholder(value: Any) -> bool:
-    """Whether a value is nothing but ids that the official templates have as defaults."""
+    """Whether a value consists only of placeholder IDs of the official templates."""
     items = value if isinstance(value, list) else str(value).split(",")
     return all(_PLACEHOLDER.fullmatch(str(item).strip()) for item in items)
 

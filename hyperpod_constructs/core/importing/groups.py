@@ -1,4 +1,4 @@
-"""Instance groups as SageMaker's API and its CloudFormation type write them, in the words of the spec."""
+"""Converts instance groups of SageMaker's API or its CloudFormation type to the spec."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BY_LETTERS = {name.lower(): name for name in reversed(_NAMES)}
 
 
 def canonical(value: Any) -> Any:
-    """The same with keys as the API writes them, whatever their case and underscores; labels keep theirs.
+    """Converts keys to the API's spelling, regardless of case and underscores; keys of labels are not changed.
 
     >>> canonical({"instance_group_name": "a", "KubernetesConfig": {"labels": {"Team": "b"}}})
     {'InstanceGroupName': 'a', 'KubernetesConfig': {'Labels': {'Team': 'b'}}}
@@ -43,7 +43,7 @@ def canonical(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Group:
-    """A group in our words, and what of it has no equal."""
+    """A converted group, and its parts without an equivalent."""
 
     data: dict[str, Any] = field(default_factory=dict)
     losses: list[str] = field(default_factory=list)
@@ -51,13 +51,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class ClusterDefaults:
-    """What a group may leave to the cluster: it is not repeated in the group.
+    """Values of the cluster that groups do not repeat.
 
     Attributes:
-        zones: subnet id to zone id, of the subnets that the config names.
-        security_group_ids: of the cluster.
-        execution_role_arn: of the cluster.
-        lifecycle: of the cluster, in our words.
+        zones: subnet ID to zone ID, of the subnets in the config.
+        security_group_ids: those of the cluster.
+        execution_role_arn: that of the cluster.
+        lifecycle: that of the cluster, as in the spec.
     """
 
     zones: Mapping[str, str] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class ClusterDefaults:
 
 
 def group_of(given: Mapping[str, Any], defaults: ClusterDefaults | None = None, *, restricted: bool = False) -> Group:
-    """An instance group of `AWS::SageMaker::Cluster`, in the words of the spec.
+    """Converts an instance group of `AWS::SageMaker::Cluster` to the spec.
 
     >>> group_of({"InstanceGroupName": "a", "InstanceType": "ml.m5.4xlarge", "InstanceCount": "2"}).data
     {'name': 'a', 'instance_type': 'ml.m5.4xlarge', 'count': 2}
@@ -120,13 +120,13 @@ def group_of(given: Mapping[str, Any], defaults: ClusterDefaults | None = None, 
 
 
 _TAINT = (("key", "Key"), ("value", "Value"), ("effect", "Effect"))
-_SLURM = "is of clusters orchestrated by Slurm"
+_SLURM = "applies only to clusters orchestrated by Slurm"
 _WHY = {"SlurmConfig": _SLURM, "InstanceGroupType": _SLURM}
-_UNKNOWN = "is not a property that this version knows; a group's `properties` passes it on as CloudFormation writes it"
+_UNKNOWN = "unknown property; a group's `properties` can set it with CloudFormation's name"
 
 
 def lifecycle_of(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A `LifeCycleConfig` in our words; None where there is none."""
+    """Converts a `LifeCycleConfig`; None if there is none."""
     if not config or not config.get("SourceS3Uri"):
         return None
     found: dict[str, Any] = {"source": config["SourceS3Uri"]}
@@ -213,7 +213,7 @@ def _deployment(config: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _take(data: dict[str, Any], given: Any, key: str, name: str, *, number: bool = False) -> None:
-    """Move a value that is there; numbers may be text."""
+    """Moves a value, if it is set; numbers may be text."""
     value = given.pop(name, None) if isinstance(given, dict) else None
     if value in (None, "", [], {}):
         return

@@ -1,4 +1,4 @@
-"""From the parameters of the official templates, which are those of the official CLI's config, to a config."""
+"""Converts the parameters of the official templates, which the official CLI's config also uses, to a config."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .groups import ClusterDefaults, canonical, group_of
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What the user of an import states, since foreign files do not have it."""
+    """Values that the user of an import states because source files do not contain them."""
 
     region: str | None = None
     account: str | None = None
@@ -23,16 +23,16 @@ class Stated:
     admins: tuple[str, ...] = ()
 
     def put(self, draft: Draft) -> None:
-        """What goes into every config as it is."""
+        """Values that are copied to every config unchanged."""
         draft.put("account", self.account)
         draft.put("eks.admins", list(self.admins) or None)
 
 
 def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool = False) -> None:
-    """Fill the draft. `cli`: the values are those of the official CLI, which has defaults of its own."""
+    """Fills the draft. `cli`: the values are from the official CLI, which has its own defaults."""
     prefix = values.text("ResourceNamePrefix")
     name = platform_name(prefix)
-    draft.put("name", name, f"the source writes {prefix}" if name != prefix else "")
+    draft.put("name", name, f"the source uses {prefix}" if name != prefix else "")
     groups = _groups(values, draft, "InstanceGroupSettings")
     zones = stated.zones or tuple(values.many("AvailabilityZoneIds") if values.is_set("AvailabilityZoneIds") else ())
     targets = [str(group["TargetAvailabilityZoneId"]) for group in groups if group.get("TargetAvailabilityZoneId")]
@@ -51,7 +51,7 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
     for group in found:
         draft.losses += [f"group {group.data.get('name')}: {loss}" for loss in group.losses]
     if found and not values.is_set("InstanceGroupSettings"):
-        draft.notes["cluster.instance_groups"] = "the default of the official CLI; the source names no group"
+        draft.notes["cluster.instance_groups"] = "the default of the official CLI; the source does not set a group"
     if values.on("EnableHPInferenceFeature"):
         draft.put("addons.inference_operator", {})
     _storage(values, draft, region)
@@ -63,15 +63,15 @@ def from_parameters(values: Values, draft: Draft, stated: Stated, *, cli: bool =
 def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple[str, ...]) -> None:
     if values.on("CreateVPCStack"):
         if not values.on("CreatePrivateSubnetStack"):
-            draft.losses.append("create_private_subnet_stack (false): a new VPC gets new private subnets here")
+            draft.losses.append("create_private_subnet_stack (false): a new VPC always gets new private subnets")
         draft.put("network.availability_zone_ids", list(zones))
         draft.put("network.vpc_cidr", values.text("VpcCIDR") or None)
         if not values.on("CreateS3EndpointStack"):
             draft.losses.append("create_s3_endpoint_stack (false): a new network always has the S3 gateway endpoint")
         if not values.on("CreateSecurityGroupStack"):
             draft.losses.append(
-                "create_security_group_stack (false): a new network gets a new security group; "
-                "name yours in the groups' security_group_ids, or use an existing network"
+                "create_security_group_stack (false): a new network gets a new security group; set yours in "
+                "the groups' security_group_ids, or use an existing network"
             )
         return
     tables = values.many("PrivateRouteTableIds")
@@ -84,8 +84,8 @@ def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple
             draft.put("network.interface_endpoints", ["s3"])
         else:
             draft.losses.append(
-                f"create_s3_endpoint_stack (true): {len(tables)} route tables for {len(subnets)} subnets; "
-                "name the route_table_id of each subnet, then interface_endpoints: [s3]"
+                f"create_s3_endpoint_stack (true): {len(tables)} route tables for {len(subnets)} subnets; set "
+                "the route_table_id of each subnet, then interface_endpoints: [s3]"
             )
     if zones and not stated:
         draft.messages.append(f"availability_zone_ids ({', '.join(zones)}): used only when a VPC is created")
@@ -100,8 +100,8 @@ def _network(values: Values, draft: Draft, zones: tuple[str, ...], stated: tuple
         draft.put("network.existing.security_group_id", group_ids[0] if group_ids else None)
         if group_ids[1:]:
             draft.losses.append(
-                f"security_group_ids ({', '.join(group_ids[1:])}): the nodes have one security group; name the others in "
-                "the groups' security_group_ids"
+                f"security_group_ids ({', '.join(group_ids[1:])}): nodes have one security group; set the "
+                "others in the groups' security_group_ids"
             )
     draft.data["network"].setdefault("existing", {})
 
@@ -132,8 +132,8 @@ def _dependencies(values: Values, draft: Draft) -> None:
                 draft.losses.append(f"helm_operators ({key}=true): {NEED_VALUES[name]}")
                 continue
             draft.put(f"dependencies.{name}", wanted)
-        elif f"{key}d" in fields:  # `.enable`, a mistake of the official defaults
-            draft.losses.append(f"helm_operators ({key}={text}): the chart does not know it, so that it did nothing")
+        elif f"{key}d" in fields:  # `.enable` is a typo in the official defaults
+            draft.losses.append(f"helm_operators ({key}={text}): not a value of the chart; it had no effect")
         else:
             into = draft.data.setdefault("dependencies", {}).setdefault("values", {})
             *defaults, last = key.split(".")
@@ -143,11 +143,13 @@ def _dependencies(values: Values, draft: Draft) -> None:
 
 
 LUSTRE_THROUGHPUT = LustreFileSystem(name="fsx").effective_throughput
-"""What a file system gets that names no throughput."""
+"""Settings of a file system that does not set a throughput."""
 NEED_VALUES = {
-    "mlflow": "makes a service account for MLflow that needs a role; set dependencies.mlflow with its role in values",
-    "storage": "makes a volume claim that needs a file system; storage.lustre makes both here",
-    "team_role_and_bindings": "needs a team's compute quota; governance.teams gives members their rights here",
+    "mlflow": (
+        "creates a service account for MLflow that requires a role; set dependencies.mlflow with its role in values"
+    ),
+    "storage": "creates a volume claim that requires a file system; storage.lustre creates both",
+    "team_role_and_bindings": "requires a team's compute quota; governance.teams gives members their permissions",
 }
 
 
@@ -158,14 +160,14 @@ def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: st
         why = (
             "no dependency chart is installed on the new EKS cluster"
             if made
-            else "create_hyperpod_cluster_stack is off"
+            else "create_hyperpod_cluster_stack is disabled"
         )
-        draft.losses.append(f"the source makes no HyperPod cluster ({why}); this config makes one")
+        draft.losses.append(f"the source does not create a HyperPod cluster ({why}); this config creates one")
     cluster_name = values.text("HyperPodClusterName")
     if values.is_set("HyperPodClusterName") and cluster_name != name:
         draft.put("cluster.cluster_name", cluster_name)
     if values.text("NodeProvisioningMode") != "Continuous":
-        draft.put("cluster.provisioning", "Request", "the source does not ask for continuous provisioning")
+        draft.put("cluster.provisioning", "Request", "the source does not request continuous provisioning")
     recovery = values.text("NodeRecovery")
     draft.put("cluster.node_recovery", recovery or None)
     if not values.on("CreateSageMakerIAMRoleStack"):
@@ -181,7 +183,8 @@ def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: st
         draft.put("cluster.lifecycle", found)
     elif not uploads:
         draft.losses.append(
-            "create_life_cycle_script_stack (false): the new bucket holds no script; ours is used instead"
+            "create_life_cycle_script_stack (false): the new bucket has no script; this library's script is "
+            "used instead"
         )
 
 
@@ -225,12 +228,12 @@ def _storage(values: Values, draft: Draft, region: str | None) -> None:
         nodes = draft.get("network.existing.node_subnets", [])
         zone = zone or next((node.get("availability_zone_id", "") for node in nodes if node["subnet_id"] == subnet), "")
         if not zone:
-            draft.losses.append(f"fsx_subnet_id ({subnet}): a file system is placed by its availability_zone_id here")
+            draft.losses.append(f"fsx_subnet_id ({subnet}): a file system is placed by its availability_zone_id")
     if zone:
         system["availability_zone_id"] = zone
     draft.put("storage.lustre", [{key: value for key, value in system.items() if value is not None}])
     if not values.is_set("CreateFsxStack"):
-        draft.notes["storage.lustre"] = "the source does not say so: creating a file system is its default"
+        draft.notes["storage.lustre"] = "not set in the source: its default is to create a file system"
 
 
 def _groups(values: Values, draft: Draft, name: str) -> list[dict[str, Any]]:
@@ -240,7 +243,7 @@ def _groups(values: Values, draft: Draft, name: str) -> list[dict[str, Any]]:
         if isinstance(item, dict):
             found.append(canonical(item))
         else:
-            draft.losses.append(f"{values.shown(name)} ({item}): is not an instance group, nor JSON of one")
+            draft.losses.append(f"{values.shown(name)} ({item}): not an instance group, or JSON text of one")
     return found
 
 
@@ -258,7 +261,7 @@ def _flat(value: Any) -> Iterator[Any]:
 
 
 def _tags(value: Any) -> dict[str, str]:
-    """Tags as a list of keys and values, an object, JSON text of either, or `key=value` with commas."""
+    """Tags as a list of keys and values, an object, JSON text of either, or comma-separated `key=value` items."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

@@ -1,4 +1,4 @@
-"""What an import hands over: the text of the config, what could not be kept, and what the checks say of it."""
+"""The result of an import: the text of the config, losses, and findings."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .writing import config_text, shortened
 
 @dataclass(slots=True)
 class Imported:
-    """A config that was imported.
+    """An imported config.
 
     Attributes:
-        data: of the config, in its shortest form.
-        text: of the file.
-        losses: what could not be kept, a sentence each.
-        messages: what else the reader should know.
-        findings: what the checks say of the config, with cures for what only the user knows.
-        platform: that the config describes; None while something is missing.
+        data: data of the config, in its shortest form.
+        text: text of the file.
+        losses: what could not be imported, a sentence each.
+        messages: other information.
+        findings: findings about the config, with fixes for values that only the user knows.
+        platform: the platform; None if a required value is missing.
     """
 
     data: dict[str, Any]
@@ -36,22 +36,22 @@ class Imported:
 
 
 DEFAULTS = max(get_args(Platform.model_fields["defaults"].annotation))
-"""The current generation of default settings, which written files name."""
+"""The current generation of default settings, which created files set."""
 _CURES = {
-    "region": "state it: --region us-west-2",
-    "network.availability_zone_ids": "state the zone ids, two or more: --zone usw2-az1 --zone usw2-az2",
-    "eks.admins": "state who may use kubectl: --admin arn:aws:iam::111122223333:role/Name",
+    "region": "set it with --region us-west-2",
+    "network.availability_zone_ids": "set at least two zone IDs: --zone usw2-az1 --zone usw2-az2",
+    "eks.admins": "set who can use kubectl: --admin arn:aws:iam::111122223333:role/Name",
 }
 _SUBNETS = (
-    "`aws ec2 describe-subnets --subnet-ids ... --query 'Subnets[].[SubnetId,AvailabilityZoneId]'` prints the zone id of "
-    "each; state them in the order of the subnets: --zone usw2-az1 --zone usw2-az2"
+    "`aws ec2 describe-subnets --subnet-ids ... --query 'Subnets[].[SubnetId,AvailabilityZoneId]'` prints "
+    "the zone ID of each subnet; specify them in the order of the subnets: --zone usw2-az1 --zone usw2-az2"
 )
 
 
 def finished(draft: Draft, *, origin: str, file: str = "hyperpod.yaml") -> Imported:
-    """The draft as a file, checked. `origin` is what it was imported from, `file` what it will be called."""
+    """Converts the draft to a file and validates it. `origin` is the source, `file` the name of the new file."""
     data = {"defaults": DEFAULTS, **shortened(draft.data)}
-    head = [f"Imported from {origin}.", *draft.head, *(f"Not kept: {loss}" for loss in draft.losses)]
+    head = [f"Imported from {origin}.", *draft.head, *(f"Not imported: {loss}" for loss in draft.losses)]
     text = config_text(data, draft.notes, head)
     checked = loaded(parse(text, file=file), Path(file))
     return Imported(
@@ -65,8 +65,8 @@ def finished(draft: Draft, *, origin: str, file: str = "hyperpod.yaml") -> Impor
 
 
 def _with_cure(finding: Finding) -> Finding:
-    """A finding about what the source does not say, with the option that states it."""
+    """A finding about a value that the source does not contain, with the option that sets it."""
     if finding.path.startswith("network.existing.node_subnets") and finding.rule == "HP011":
         return replace(finding, cure=_SUBNETS)
     cure = _CURES.get(finding.path)
-    return replace(finding, cure=f"{cure}; or write it into the file") if cure else finding
+    return replace(finding, cure=f"{cure}; or add it to the file") if cure else finding

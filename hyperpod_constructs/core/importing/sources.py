@@ -1,4 +1,4 @@
-"""From a file or folder of a foreign format to a draft: reading, telling formats apart, and several files in one."""
+"""Reads files or folders of a source format: detects formats, merges several files, and returns a draft."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SUFFIXES = {".json", ".yaml", ".yml"}
 
 
 def cluster_stack(file: Path, stated: Stated | None = None) -> Draft:
-    """The config of a cluster-stack config.
+    """Imports a cluster-stack config.
 
     Raises:
-        InvalidSpec: it cannot be read, or is something else.
+        InvalidSpec: it cannot be read, or has another format.
     """
     document = _read(file)
     if not isinstance(document.value, dict):
@@ -35,7 +35,7 @@ def cluster_stack(file: Path, stated: Stated | None = None) -> Draft:
 
 
 def _few_keys(data: Mapping[str, Any]) -> bool:
-    """Whether all keys are of a cluster-stack config, though too few to tell by themselves."""
+    """Whether all keys belong to a cluster-stack config, though they are too few to detect the format."""
     from ..catalog import load
 
     entries = load("importing")["parameters"].values()
@@ -43,10 +43,10 @@ def _few_keys(data: Mapping[str, Any]) -> bool:
 
 
 def stack(path: Path, stated: Stated | None = None) -> Draft:
-    """The config of the parameters in a file, or in the files of a folder.
+    """Imports the parameters in a file, or in the files of a folder.
 
     Raises:
-        InvalidSpec: there are none, or two files disagree.
+        InvalidSpec: there are none, or two files contradict each other.
     """
     files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
     found: dict[str, tuple[Any, Path]] = {}
@@ -63,14 +63,14 @@ def stack(path: Path, stated: Stated | None = None) -> Draft:
         for name, value in given.items():
             before, first = found.setdefault(name, (value, file))
             if before != value:
-                message = f"{name} is {value!r} here and {before!r} in {first}"
-                problems.append(_finding(str(file), message, "name one file: hyperpod import stack FILE"))
+                message = f"{name} is {value!r} here, but {before!r} in {first}"
+                problems.append(_finding(str(file), message, "specify one file: hyperpod import stack FILE"))
     if problems:
         raise InvalidSpec(problems)
     if not used:
-        message = "there is no file with parameters of the official CloudFormation templates"
+        message = "no file with parameters of the official CloudFormation templates"
         raise InvalidSpec(
-            [_finding(str(path), message, "name the folder or file that `aws cloudformation` gets them from")]
+            [_finding(str(path), message, "specify the folder or file that is passed to `aws cloudformation`")]
         )
     draft = import_stack({name: value for name, (value, _) in found.items()}, stated)
     draft.messages += [f"read: {', '.join(map(str, used))}"] if path.is_dir() else []
@@ -78,7 +78,7 @@ def stack(path: Path, stated: Stated | None = None) -> Draft:
 
 
 def _parameters(content: Any) -> dict[str, Any] | None:
-    """Parameters in a parameter file, or the defaults in a template that `hyp create` has written."""
+    """Parameters in a parameter file, or the defaults in a template that `hyp create` wrote."""
     given = parameters_in(content)
     if given is None and isinstance(content, dict) and isinstance(content.get("Parameters"), dict):
         given = {
@@ -90,10 +90,10 @@ def _parameters(content: Any) -> dict[str, Any] | None:
 
 
 def variables(texts: Sequence[tuple[str, Mapping[str, Any]]], stated: Stated | None = None) -> Draft:
-    """The config of variables from several files, of which later ones win, as Terraform reads them.
+    """Imports variables from several files; later ones override earlier ones, as in Terraform.
 
     Raises:
-        InvalidSpec: they are something else.
+        InvalidSpec: they have another format.
     """
     merged: dict[str, Any] = {}
     for name, content in texts:
@@ -101,14 +101,14 @@ def variables(texts: Sequence[tuple[str, Mapping[str, Any]]], stated: Stated | N
             raise InvalidSpec([_other(Path(name), content, "tfvars")])
         merged |= content
     draft = import_variables(merged, stated)
-    unknown = [loss for loss in draft.losses if "is not a name of this format" in loss]
+    unknown = [loss for loss in draft.losses if "not a name of this format" in loss]
     if not merged or len(unknown) == len(merged):
         raise InvalidSpec([_other(Path(texts[0][0]), merged, "tfvars")])
     return draft
 
 
 def variables_of_json(file: Path) -> Mapping[str, Any]:
-    """The content of a `.tfvars.json` file.
+    """Reads a `.tfvars.json` file.
 
     Raises:
         InvalidSpec: it cannot be read.
@@ -120,8 +120,10 @@ def variables_of_json(file: Path) -> Mapping[str, Any]:
 
 
 def not_hcl(file: Path, line: int | None, message: str) -> InvalidSpec:
-    """What is told of a file that is not Terraform's language."""
-    finding = _finding(str(file), f"is not a file of Terraform variables: {message}", "`terraform fmt` tells where")
+    """A finding about a file that is not in Terraform's language."""
+    finding = _finding(
+        str(file), f"not a valid file of Terraform variables: {message}", "`terraform fmt` shows the line"
+    )
     return InvalidSpec([finding.located(file=str(file), line=line, column=None)])
 
 
@@ -135,14 +137,14 @@ def _read(file: Path) -> Document:
 
 
 def _other(file: Path, content: Any, wanted: str, comments: str | None = None) -> Finding:
-    """A file of another kind than the command reads; the command that reads it is named."""
+    """A finding about a file of another format, with the command that reads it."""
     from ..jobs.foreign import foreign
 
     found = foreign(content, file=str(file), comments=comments)
     if found is not None and f"`hyperpod import {wanted} " not in found.cure:
         return found.located(file=str(file), line=None, column=None)
-    cure = "`hyperpod import -h` lists what can be imported; `hyperpod init` writes a new config"
-    return _finding(str(file), f"does not hold {FORMATS[wanted]}", cure)
+    cure = "see `hyperpod import -h` for the supported formats; `hyperpod init` writes a new config"
+    return _finding(str(file), f"does not contain {FORMATS[wanted]}", cure)
 
 
 def _finding(file: str, message: str, cure: str) -> Finding:

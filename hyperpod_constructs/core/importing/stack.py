@@ -1,4 +1,4 @@
-"""The parameters of the official CloudFormation templates, in any of the forms that tools keep them in."""
+"""The parameters of the official CloudFormation templates, in the formats of several tools."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .parameters import Stated, from_parameters
 
 
 def parameters_in(content: Any) -> dict[str, Any] | None:
-    """The parameters of a parameter file; None where it is none.
+    """Returns the parameters of a parameter file; None for other files.
 
-    Forms: a list of `ParameterKey` and `ParameterValue` (the AWS CLI), an object with `Parameters` (CodePipeline, SAM), a
-    list of `key=value` (`aws cloudformation deploy`), or a plain object of names and values.
+    Formats: a list of `ParameterKey` and `ParameterValue` (the AWS CLI), an object with `Parameters` (CodePipeline,
+    SAM), a list of `key=value` (`aws cloudformation deploy`), or a plain object of names and values.
 
     >>> parameters_in([{"ParameterKey": "VpcCIDR", "ParameterValue": "10.1.0.0/16"}])
     {'VpcCIDR': '10.1.0.0/16'}
@@ -37,7 +37,7 @@ def parameters_in(content: Any) -> dict[str, Any] | None:
 
 
 def import_stack(given: Mapping[str, Any], stated: Stated | None = None) -> Draft:
-    """The config of the parameters of `main-stack-eks-based-template.yaml`.
+    """Converts the parameters of `main-stack-eks-based-template.yaml`.
 
     >>> import_stack({"ResourceNamePrefix": "lab", "AvailabilityZoneIds": "use2-az1,use2-az2"}).data["region"]
     'us-east-2'
@@ -59,7 +59,7 @@ def import_stack(given: Mapping[str, Any], stated: Stated | None = None) -> Draf
 
 
 def _in_pascal(text: str) -> str:
-    """A sentence that names keys of the official CLI, with the template's names."""
+    """Replaces keys of the official CLI in a sentence with the template's names."""
     entries = {entry["cli"]: name for name, entry in _entries().items() if "cli" in entry}
     return re.sub(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b", lambda match: entries.get(match[0], match[0]), text)
 

@@ -45,7 +45,7 @@ _READ = {
 
 
 def import_variables(given: Mapping[str, Any], stated: Stated | None = None) -> Draft:
-    """The config of variables as plain data.
+    """Converts variables as plain data.
 
     >>> import_variables({"resource_name_prefix": "lab", "aws_region": "us-east-1"}).data["region"]
     'us-east-1'
@@ -56,11 +56,11 @@ def import_variables(given: Mapping[str, Any], stated: Stated | None = None) -> 
     computed = {name: value for name, value in given.items() if "${" in str(value)}
     values = Values(names("variables"), {name: given[name] for name in given if name not in computed})
     draft.losses += [
-        f"{name} ({value}): is an expression, whose value only Terraform knows" for name, value in computed.items()
+        f"{name} ({value}): an expression, whose value only Terraform can compute" for name, value in computed.items()
     ]
     prefix = values.text("resource_name_prefix")
     name = platform_name(prefix)
-    draft.put("name", name, f"the source writes {prefix}" if name != prefix else "")
+    draft.put("name", name, f"the source uses {prefix}" if name != prefix else "")
     region = stated.region or values.text("aws_region")
     draft.put("region", region, "" if stated.region or values.is_set("aws_region") else "the default of the module")
     stated.put(draft)
@@ -74,7 +74,7 @@ def import_variables(given: Mapping[str, Any], stated: Stated | None = None) -> 
         draft.put("dependencies.enabled", False)
     _cluster(values, draft, name, stated, region, restricted=bool(restricted))
     _groups(draft, groups, restricted, values)
-    if not restricted:  # the module switches all of these off beside restricted groups
+    if not restricted:  # the module disables all of these with restricted groups
         _addons(values, draft)
         _observability(values, draft, region, stated)
         _governance(values, draft)
@@ -91,7 +91,8 @@ def _network(values: Values, draft: Draft, stated: Stated, groups: Sequence[Mapp
         draft.put("network.availability_zone_ids", zones)
         if not stated.zones:
             note = (
-                "those of the groups; the module makes a subnet in every zone of the region, up to the number of ranges"
+                "zones of the groups; the module creates a subnet in every zone of the region, up to the "
+                "number of CIDRs"
             )
             draft.notes["network.availability_zone_ids"] = note
         draft.put("network.vpc_cidr", values.text("vpc_cidr"))
@@ -101,7 +102,7 @@ def _network(values: Values, draft: Draft, stated: Stated, groups: Sequence[Mapp
                 draft.put("network.node_cidrs", ranges[: len(zones)])
             else:
                 draft.losses.append(
-                    f"private_subnet_cidrs ({', '.join(ranges)}): {len(zones)} zones need as many ranges"
+                    f"private_subnet_cidrs ({', '.join(ranges)}): {len(zones)} zones require the same number of CIDRs"
                 )
         if values.on("closed_network"):
             draft.put("network.mode", "closed")
@@ -110,8 +111,8 @@ def _network(values: Values, draft: Draft, stated: Stated, groups: Sequence[Mapp
     draft.put("network.existing.vpc_id", values.text("existing_vpc_id") or None)
     if not own_subnets:
         draft.losses.append(
-            "create_private_subnet_module (true): new subnets in a VPC that exists; make them first, and name them in "
-            "network.existing.node_subnets"
+            "create_private_subnet_module (true): new subnets in an existing VPC; create them first, and "
+            "list them in network.existing.node_subnets"
         )
     nodes: list[dict[str, Any]] = [{"subnet_id": subnet_id} for subnet_id in values.many("existing_private_subnet_ids")]
     if len(stated.zones) == len(nodes):
@@ -125,8 +126,8 @@ def _network(values: Values, draft: Draft, stated: Stated, groups: Sequence[Mapp
             draft.put("network.interface_endpoints", ["s3"])
         else:
             draft.losses.append(
-                f"existing_private_route_table_ids ({', '.join(tables)}): {len(tables)} tables for {len(nodes)} subnets; "
-                "name the route_table_id of each subnet, then interface_endpoints: [s3]"
+                f"existing_private_route_table_ids ({', '.join(tables)}): {len(tables)} tables for "
+                f"{len(nodes)} subnets; set the route_table_id of each subnet, then interface_endpoints: [s3]"
             )
     draft.put("network.existing.node_subnets", nodes or None)
     if not values.on("create_eks_subnets"):
@@ -146,7 +147,7 @@ def _endpoints(values: Values, draft: Draft, *, closed: bool) -> None:
         draft.put("network.interface_endpoints", [*draft.get("network.interface_endpoints", []), *wanted])
     elif closed:
         draft.messages.append(
-            "not needed: create_..._endpoint: a closed network gets by itself the endpoints that it needs"
+            "not required: create_..._endpoint: a closed network gets its required endpoints automatically"
         )
 
 
@@ -175,16 +176,16 @@ def _dependencies(values: Values, draft: Draft) -> None:
 
 def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: str | None, *, restricted: bool) -> None:
     if not values.on("create_hyperpod_module"):
-        draft.losses.append("create_hyperpod_module (false): this config makes a HyperPod cluster")
+        draft.losses.append("create_hyperpod_module (false): this config creates a HyperPod cluster")
     cluster_name = values.text("hyperpod_cluster_name")
     if values.is_set("hyperpod_cluster_name") and cluster_name != name:
         draft.put("cluster.cluster_name", cluster_name)
     if not values.on("auto_node_recovery"):
         draft.put("cluster.node_recovery", "None")
     if not values.on("continuous_provisioning_mode") or restricted:
-        draft.put("cluster.provisioning", "Request", "the module asks for no continuous provisioning here")
+        draft.put("cluster.provisioning", "Request", "the module does not request continuous provisioning here")
     if values.on("karpenter_autoscaling") and not restricted:
-        draft.put("cluster.autoscaling", {"node_pool": False}, "the module makes no NodePools: apply yours")
+        draft.put("cluster.autoscaling", {"node_pool": False}, "the module does not create NodePools: apply your own")
         draft.put("cluster.counts", "autoscaler")
     if not values.on("create_sagemaker_iam_role_module"):
         role = values.text("existing_sagemaker_iam_role_name")
@@ -193,13 +194,14 @@ def _cluster(values: Values, draft: Draft, name: str, stated: Stated, region: st
     uploads = values.on("create_lifecycle_script_module")
     if own_bucket and not values.text("existing_s3_bucket_name"):
         draft.losses.append(
-            "create_s3_bucket_module (false): no bucket of yours is named; a new one is made for the scripts"
+            "create_s3_bucket_module (false): no existing bucket is set; a new one is created for the scripts"
         )
     if own_bucket and values.text("existing_s3_bucket_name"):
         draft.put("cluster.lifecycle", {"source": f"s3://{values.text('existing_s3_bucket_name')}"})
     elif not uploads:
         draft.losses.append(
-            "create_lifecycle_script_module (false): the new bucket holds no script; ours is used instead"
+            "create_lifecycle_script_module (false): the new bucket has no script; this library's script is "
+            "used instead"
         )
 
 
@@ -214,8 +216,8 @@ def _groups(draft: Draft, groups: Sequence[Any], restricted: Sequence[Any], valu
             given["LifeCycleConfig"] = {"SourceS3Uri": source, "OnCreate": script}
         elif script != "on_create.sh":
             draft.losses.append(
-                f"group {group.get('name')}: lifecycle_script ({script}): is not in this config; put it in a folder, and "
-                "name that in lifecycle.source"
+                f"group {group.get('name')}: lifecycle_script ({script}): not copied; put it in a folder, and "
+                "set lifecycle.source to that folder"
             )
         found.append(group_of(given, ClusterDefaults(lifecycle=lifecycle)))
     draft.put("cluster.instance_groups", [group.data for group in found] or None)
@@ -235,7 +237,7 @@ def _groups(draft: Draft, groups: Sequence[Any], restricted: Sequence[Any], valu
         functions = [values.on("rig_rft_lambda_access"), values.on("rig_rft_sqs_access")]
         data |= {key: True for key, on in (("reward_functions", any(functions)),) if on}
         if functions[0] != functions[1] and not special:
-            draft.losses.append("rig_rft_lambda_access, rig_rft_sqs_access: reward_functions gives both here")
+            draft.losses.append("rig_rft_lambda_access, rig_rft_sqs_access: reward_functions allows both")
         if values.on("gated_access"):
             data["gated_recipes"] = True
         special.append(data)
@@ -250,7 +252,7 @@ def _group(group: Mapping[str, Any], draft: Draft) -> dict[str, Any]:
     given["OnStartDeepHealthChecks"] = [check for check, name in checks if group.get(name)]
     given["KubernetesConfig"] = {"Labels": group.get("labels"), "Taints": group.get("taints")}
     draft.losses += [
-        f"group {group.get('name')}: {key} ({value}): is not a key of the module's instance groups"
+        f"group {group.get('name')}: {key} ({value}): not a key of the module's instance groups"
         for key, value in group.items()
         if key not in _GROUP and key not in _READ and value is not None
     ]
@@ -272,7 +274,7 @@ def _addons(values: Values, draft: Draft) -> None:
         needed |= {"mountpoint_s3_csi": "enable_s3_csi_driver", "metrics_server": "enable_metrics_server"}
     for key, name in needed.items():
         if not values.on(name) and values.on("create_eks_module"):
-            draft.losses.append(f"{name} (false): the operator needs it, and a new EKS cluster does not have it")
+            draft.losses.append(f"{name} (false): the operator requires it, and a new EKS cluster does not have it")
         elif not values.on(name):
             draft.put(f"addons.{key}", {"enabled": False})
     if values.on("create_task_governance_module"):
@@ -312,7 +314,7 @@ def _governance(values: Values, draft: Draft) -> None:
         target = quota.get("target") or {}
         team: dict[str, Any] = {"name": target.get("team_name") or quota.get("name")}
         if quota.get("name") != team["name"]:
-            draft.messages.append(f"the quota {quota.get('name')!r} is named after its team here: {team['name']!r}")
+            draft.messages.append(f"the quota {quota.get('name')!r} has its team's name here: {team['name']!r}")
         team["description"] = quota.get("description") or None
         team["quota"] = [_resource(quota_resource) for quota_resource in quota.get("compute_quota_resources") or ()]
         team["sharing"] = sharing.get("strategy")

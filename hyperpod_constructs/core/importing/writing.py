@@ -1,4 +1,4 @@
-"""A config as text: its shortest form, parts in the order of the spec, judgements as comments above what they are about."""
+"""Writes a config: in its shortest form, in the order of the spec, with decisions as comments above the values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WIDTH = 118
 
 
 def config_text(data: Mapping[str, Any], notes: Mapping[str, str] | None = None, head: Sequence[str] = ()) -> str:
-    """The text of a config.
+    """Returns the text of a config.
 
     >>> print(config_text({"eks": {"admins": ["a"]}, "name": "lab"}, {"eks.admins": "guessed"}, ["From x."]), end="")
     # From x.
@@ -68,7 +68,7 @@ def _nested(value: Mapping[str, Any]) -> bool:
 
 
 def shortened(data: Mapping[str, Any], model: type[BaseModel] = Platform) -> dict[str, Any]:
-    """The data without what is the default of its field.
+    """The data without values that equal the default of their field.
 
     >>> shortened({"name": "lab", "network": {"vpc_cidr": "10.192.0.0/16", "nat": "none"}})
     {'name': 'lab', 'network': {'nat': 'none'}}
@@ -83,7 +83,7 @@ def shortened(data: Mapping[str, Any], model: type[BaseModel] = Platform) -> dic
         if len(inner) == 1 and isinstance(value, dict):
             value = shortened(value, inner[0]) if value else value
             if not value and data[key] and not info.is_required() and info.get_default() is not None:
-                continue  # a part of which nothing is left, that is there anyway
+                continue  # an empty part that exists by default
         elif len(inner) == 1 and isinstance(value, list):
             value = [shortened(item, inner[0]) if isinstance(item, dict) else item for item in value]
         default = info.get_default(call_default_factory=True)

@@ -1,4 +1,4 @@
-"""Training jobs: one model, exact numbers, and one compiler whose output is what is applied.
+"""Training jobs: one model, exact resource amounts, and one compiler whose output is applied.
 
 >>> from hyperpod_constructs.core.jobs import HyperPodPyTorchJob, compile_job
 >>> job = HyperPodPyTorchJob(name="llama", image="registry/llama:v3", instance_type="ml.p5.48xlarge", nodes=16)

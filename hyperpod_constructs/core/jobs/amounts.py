@@ -13,7 +13,7 @@ _BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 
 
 def amount(text: str) -> Decimal | None:
-    """The number that a quantity stands for; None where it is not a quantity.
+    """Parses a quantity; returns None if it is not a quantity.
 
     >>> amount("2Gi"), amount("500m"), amount("1e3"), amount("2GB") is None
     (Decimal('2147483648'), Decimal('0.500'), Decimal('1E+3'), True)

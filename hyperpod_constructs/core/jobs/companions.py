@@ -1,4 +1,4 @@
-"""What may come with jobs: Kubernetes objects that are checked here and applied before them."""
+"""Kubernetes objects that are deployed with jobs: validated here and applied before the jobs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .foreign import job_kind
 from .schema import Flaw, flaws, type_of
 
 KEPT_KINDS = ("PersistentVolume", "PersistentVolumeClaim")
-"""Kinds with which data may go."""
+"""Kinds whose deletion can delete data."""
 
 _CLUSTER_WIDE = (
     *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace", "PersistentVolume"),
@@ -18,7 +18,7 @@ _CLUSTER_WIDE = (
 
 
 def placed(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The object in its namespace: `default` where it names none and its kind is known to be in one.
+    """Returns the object with its namespace: `default` if it sets none and its kind is known to be namespaced.
 
     >>> placed({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})["metadata"]
     {'name': 'a', 'namespace': 'default'}
@@ -30,21 +30,23 @@ def placed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def companion_flaws(manifest: Mapping[str, Any]) -> Iterator[Flaw]:
-    """What Kubernetes refuses about an object; of kinds whose shape is not known here only what all objects have."""
+    """Fields of an object that Kubernetes rejects; for unknown kinds, only those that all objects have."""
     for key in ("apiVersion", "kind"):
         if not isinstance(manifest.get(key), str) or not manifest[key]:
-            yield Flaw("", f"has no {key}", "Write a Kubernetes object with apiVersion, kind and metadata.name.")
+            yield Flaw(
+                "", f"the key {key} is missing", "Write a Kubernetes object with apiVersion, kind and metadata.name."
+            )
             return
     metadata = manifest.get("metadata")
     if not isinstance(metadata, Mapping) or not metadata.get("name"):
-        yield Flaw("", f"this {manifest['kind']} has no name", "State metadata.name.")
+        yield Flaw("", f"this {manifest['kind']} has no name", "Set metadata.name.")
         return
     known = type_of(str(manifest["kind"]))
     if job_kind(manifest):
         yield Flaw(
             "",
             f"{manifest['kind']} {metadata['name']} is a job",
-            "Turn it into a job file with `hyperpod jobs import`, and name that file in `jobs`.",
+            "Convert it to a job file with `hyperpod jobs import`, and list that file in `jobs`.",
         )
     elif known:
         yield from (flaw for flaw in flaws(manifest, known) if not flaw.path.startswith("status"))

@@ -1,4 +1,4 @@
-"""From a job to the Kubernetes object that is applied: one compiler for the command line, the charts and the constructs."""
+"""Compiles a job to the Kubernetes object that is applied, for the command line, the charts and the constructs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .names import HASH_LENGTH
 
 
 def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dict[str, Any]:
-    """The manifest of a job, exactly as it is applied, as plain data in a fixed order.
+    """Returns the manifest of a job, exactly as it is applied, as plain data in a fixed order.
 
     Args:
-        job: the job; CDK tokens in it pass through untouched.
-        resolve: turns tokens into what the template will hold, so that a hashed name does not depend on their numbering.
+        job: the job; CDK tokens are passed through unchanged.
+        resolve: resolves tokens to their template values, so that a hashed name does not depend on token numbers.
 
     Raises:
-        InvalidSpec: the job has errors; its text is the findings.
-        ValueError: the name has a hash of the content, which has CDK tokens, and there is no `resolve`.
+        InvalidSpec: the job has errors; its text lists the findings.
+        ValueError: the name has a hash of content with CDK tokens, and there is no `resolve`.
 
     >>> job = Job(name="smoke", image="registry/train:v1", instance_type="ml.g5.8xlarge", on_change="replace")
     >>> compile_job(job)["spec"]["replicaSpecs"][0]["template"]["spec"]["containers"][0]["resources"]["requests"]
@@ -37,7 +37,7 @@ def compile_job(job: Job, *, resolve: Callable[[Any], Any] | None = None) -> dic
     manifest = manifest_of(job)
     content = manifest if resolve is None else resolve(manifest)
     if resolve is not None and (hidden := _dynamic_references(content)):
-        raise InvalidSpec(hidden)  # those that a token stood for
+        raise InvalidSpec(hidden)  # resolved tokens
     if job.on_change == "new-object":
         if resolve is None and is_token(json.dumps(content)):
             raise ValueError(_TOKENS.format(job.name if not is_token(job.name) else "a job"))
@@ -61,7 +61,7 @@ def _dynamic_references(content: Any) -> list[Finding]:
 
 
 def content_hash(content: Any) -> str:
-    """The hash in a name: equal content has equal names, whatever the order of keys.
+    """The hash in a name: equal content has equal hashes, regardless of the order of keys.
 
     >>> content_hash({"a": 1, "b": 2}) == content_hash({"b": 2, "a": 1})
     True

@@ -1,4 +1,4 @@
-"""A job's numbers in words: where each comes from, how many replicas fit a node, and what the cluster's groups can hold."""
+"""Explains a job's resource amounts: their derivation, replicas per node, and the capacity of the cluster's groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .room import quantity
 
 
 def explain(job: Job, cluster: Cluster | None = None) -> str:
-    """Every derived number of a job with its derivation.
+    """Returns every derived number of a job with its derivation, as text.
 
     Raises:
         InvalidSpec: the job has errors.
@@ -28,7 +28,7 @@ def explain(job: Job, cluster: Cluster | None = None) -> str:
 
 
 def explained(job: Job, cluster: Cluster | None = None) -> dict[str, Any]:
-    """The same as data: each replica spec with its numbers, and what nodes and groups hold.
+    """The same as data: each replica spec with its numbers, and the capacity of nodes and groups.
 
     Raises:
         InvalidSpec: the job has errors.
@@ -77,9 +77,9 @@ def _lines(job: Job, cluster: Cluster | None) -> Iterator[str]:
     manifest = compile_job(job)["metadata"]
     yield f"{job.kind} {manifest['name']} in namespace {manifest['namespace']}"
     if job.on_change == "new-object":
-        yield f"  the name is {job.name} and a hash of the content, so that an edit makes a new object"
+        yield f"  the name is {job.name} and a hash of the content, so that an edit creates a new object"
     if job.effective_queue:
-        how = f"team {job.team}" if job.team and job.queue is None else "as stated"
+        how = f"team {job.team}" if job.team and job.queue is None else "as specified"
         yield f"  waits in queue {job.effective_queue} ({how})"
     if job.effective_priority:
         yield f"  has priority class {job.effective_priority}"
@@ -95,7 +95,7 @@ def _part(job: Job, part: ReplicaSpec, cluster: Cluster | None) -> Iterator[str]
     what = "each a part of a node" if part.is_partial else "each a whole node" if where else "on any node"
     yield f" {name} {_count(part.count, 'replica')}{spares}, {what}{where}, requesting"
     if not sized.steps:
-        yield "    nothing: state instance_type, or vcpu and memory_gib"
+        yield "    nothing: set instance_type, or vcpu and memory_gib"
         return
     limits = [
         Step(f"limit {key}", str(value), _limit_how(part, key)) for key, value in sized.limits.items() if _own(key)
@@ -114,7 +114,7 @@ def _own(key: str) -> bool:
 
 def _limit_how(part: ReplicaSpec, key: str) -> str:
     stated = part.vcpu_limit if key == "cpu" else part.memory_limit_gib
-    return "as stated" if stated is not None else "what is requested"
+    return "as specified" if stated is not None else "the amount requested"
 
 
 def _totals(part: ReplicaSpec, sized: Share) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _totals(part: ReplicaSpec, sized: Share) -> Iterator[str]:
         totals.append(f"{quantity(count)} accelerator{'' if count == 1 else 's'}")
     if sized.efa:
         totals.append(f"{sized.efa * part.count} EFA")
-    yield f"    all together: {', '.join(totals)}"
+    yield f"    total: {', '.join(totals)}"
 
 
 def _room(part: ReplicaSpec, sized: Share, cluster: Cluster | None) -> Iterator[str]:
@@ -135,11 +135,13 @@ def _room(part: ReplicaSpec, sized: Share, cluster: Cluster | None) -> Iterator[
     if instance_type is None or sized.per_node is None:
         return
     bound = _bound(sized, part)
-    yield f"    one node holds {_count(sized.per_node, 'replica')}{bound}"
+    yield f"    {_count(sized.per_node, 'replica')} per node{bound}"
     for group in cluster.groups if cluster is not None else ():
         if instance_type.name in group.types and part.instance_group in (None, group.name):
             nodes = group.max_instances
-            yield f"    group {group.name} ({_count(nodes, 'node')}) holds {_count(nodes * sized.per_node, 'replica')}"
+            yield (
+                f"    group {group.name} ({_count(nodes, 'node')}) can run {_count(nodes * sized.per_node, 'replica')}"
+            )
 
 
 def _bound(sized: Share, part: ReplicaSpec) -> str:

@@ -1,4 +1,4 @@
-"""Job files: ours, or a config of the official CLI as it is. What is wrong with one is a finding with its line."""
+"""Job files: this library's, or a config of the official CLI. Problems are findings with their line."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .foreign import foreign
 from .hyp import is_hyp_config, job_from_mapping
 
 _PLATFORM_KEYS = ("network", "cluster", "eks")
-"""Keys that a job never has, and a platform does."""
+"""Keys that only a platform has, not a job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedJob:
-    """What a job file gave.
+    """The result of reading a job file.
 
     Attributes:
-        job: the job, where the file has the right shape; it may still have errors.
-        findings: what is wrong with the file and its shape, and notes on configs of the official CLI.
-        document: the file, to locate findings of later checks with `locate`.
-        keys: our key to the file's, where they differ.
-        prefix: where the job stands in the document; empty for a file of its own.
+        job: the job, if the structure of the file is valid; it may still have errors.
+        findings: problems of the file and its structure, and notes on configs of the official CLI.
+        document: the file, to locate findings of later rules with `locate`.
+        keys: this library's key to the file's, if they differ.
+        prefix: path of the job in the document; empty for a separate file.
     """
 
     job: Job | None
@@ -38,7 +38,7 @@ class LoadedJob:
     prefix: str = ""
 
     def locate(self, finding: Finding, *, key: bool = False) -> Finding:
-        """A finding about the job (its path inside the job, or inside the document), at its place in the document."""
+        """A finding about the job (with a path in the job or in the document), with its position in the document."""
         inside = finding.path.removeprefix(self.prefix).removeprefix(".")
         first = re.split(r"[.\[]", inside, maxsplit=1)[0]
         path = self.keys.get(first, inside)
@@ -47,12 +47,12 @@ class LoadedJob:
 
 
 def read_job(path: Path) -> LoadedJob:
-    """The job in a file that holds one."""
+    """Reads a file that contains one job."""
     return _loaded(read(path))
 
 
 def read_jobs(path: Path) -> list[LoadedJob]:
-    """The jobs in a file, one in each document."""
+    """Reads the jobs in a file, one per document."""
     return [_loaded(document) for document in read_all(path)]
 
 
@@ -63,14 +63,14 @@ def _loaded(document: Document) -> LoadedJob:
 
 
 def job_in(data: Any, document: Document, *, prefix: str = "") -> LoadedJob:
-    """The job that data gives, which stands in the document under `prefix`."""
+    """Reads a job from data at `prefix` in the document."""
     keys: Mapping[str, str] = {}
     found: list[Finding] = list(document.findings) if not prefix else []
     of_platform = next((key for key in _PLATFORM_KEYS if isinstance(data, dict) and key in data), None)
     if of_platform is not None:
         path = f"{prefix}.{of_platform}" if prefix else of_platform
         message = "this is a platform config, not a job"
-        cure = "`hyperpod validate` checks it; name one of the job files that it lists under `jobs`"
+        cure = "validate it with `hyperpod validate`, or specify one of the job files under `jobs`"
         finding = Finding(rule="HP012", severity=Severity.ERROR, path=path, message=message, cure=cure)
         return LoadedJob(job=None, findings=[*found, document.located(finding, key=True)], document=document)
     other = foreign(data, file=document.file, comments=_head(document))

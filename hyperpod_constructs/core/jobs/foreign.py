@@ -1,4 +1,4 @@
-"""Files that are neither a job file nor a config, told by their keys: manifests and the official CLI's other files."""
+"""Detects files that are not job files or configs by their keys: manifests and other files of the official CLI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JOB_KINDS = ("HyperPodPyTorchJob", "PyTorchJob", "Job")
 
 
 def job_kind(data: object) -> str | None:
-    """The kind of a job's manifest, however its letters are written; None for anything else.
+    """The kind of a job's manifest, case-insensitive; None for anything else.
 
     >>> job_kind({"apiVersion": "sagemaker.amazonaws.com/v1", "kind": "HyperPodPytorchJob"})
     'HyperPodPyTorchJob'
@@ -44,30 +44,33 @@ def is_recipe(data: object) -> bool:
 
 
 def foreign(data: Any, *, file: str | None = None, comments: str | None = None) -> Finding | None:
-    """One finding that says what a file is and what to do with it; None for our own files and job configs of `hyp`."""
+    """Returns one finding with the file's type and how to use it; None for job files and job configs of `hyp`."""
     name = file or "FILE"
     quoted = quote(name)
     if is_manifest(data):
         kind = job_kind(data) or str(data["kind"])
-        message = f"this is a Kubernetes manifest of kind {kind}, not a file of ours"
+        message = f"this is a Kubernetes manifest of kind {kind}, not a job file or config"
         if job_kind(data):
-            cure = f"`hyperpod jobs import {quoted}` writes a job file; `hyperpod jobs submit {quoted}` submits it as it is"
+            cure = (
+                f"convert it to a job file with `hyperpod jobs import {quoted}`, or submit it unchanged "
+                f"with `hyperpod jobs submit {quoted}`"
+            )
         else:
-            known = "is checked and created with a job by `hyperpod jobs submit`" if type_of(kind) else "is not a job"
-            cure = f"a {kind} {known}; `kubectl apply -f {quoted}` creates it alone"
+            known = "is validated and created with a job by `hyperpod jobs submit`" if type_of(kind) else "is not a job"
+            cure = f"a {kind} {known}; use `kubectl apply -f {quoted}` to create it without a job"
         return _finding("kind", message, cure)
     other = "tfvars" if name.endswith(".tfvars") else format_of(data, comments or "")
     if other is not None:
-        message = f"this is a file with {FORMATS[other]}, not a config of ours"
-        return _finding("", message, f"`hyperpod import {other} {quoted}` writes a hyperpod.yaml")
+        message = f"this is a file with {FORMATS[other]}, not a platform config"
+        return _finding("", message, f"convert it to a hyperpod.yaml with `hyperpod import {other} {quoted}`")
     if is_start_job(data):
         message = "this is a config of `hyperpod start-job`, the official CLI before version 3"
-        return _finding("training_cfg", message, f"`hyperpod jobs import {quoted}` writes a job file")
+        return _finding("training_cfg", message, f"convert it to a job file with `hyperpod jobs import {quoted}`")
     if is_recipe(data):
-        message = "this is a recipe, which holds no job: the official launcher makes one from it"
+        message = "this is a recipe; the official launcher creates a job from it"
         cure = (
-            "render it with the official launcher (sagemaker-hyperpod-recipes, or `hyp create hyp-recipe-job`), then"
-            " `hyperpod jobs import MANIFEST` writes a job file"
+            "render it with the official launcher (sagemaker-hyperpod-recipes, or `hyp create "
+            "hyp-recipe-job`), then convert the manifest to a job file with `hyperpod jobs import MANIFEST`"
         )
         return _finding("template" if "template" in data else "", message, cure)
     return None

@@ -1,7 +1,8 @@
-"""The official CLI's job configs, as they are: `config.yaml` of `hyp-pytorch-job`, schema 1.0 or 1.1, in our vocabulary.
+"""Reads the official CLI's job configs: `config.yaml` of `hyp-pytorch-job`, schema 1.0 or 1.1.
 
-A config is told by its key `job_name`; template and version may stand in comments (as `hyp init` writes them) or in keys.
-Each field works, also where the CLI drops or breaks it; where we differ on purpose, a note says so.
+A config is detected by its key `job_name`; template and version can be in comments (as `hyp init` writes them) or in
+keys. All fields are supported, including those that the CLI ignores or converts incorrectly; intentional differences
+are reported as notes.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _LIMITS: Mapping[str, str] = {
     "efa_limit": "efa",
     "accelerator_partition_limit": "accelerator_partition_count",
 }
-"""Limits of devices, which Kubernetes wants equal to the request."""
+"""Device limits, which Kubernetes requires to be equal to the request."""
 _TEXTS = ("job_name", "image", "namespace", "queue_name", "priority", "service_account_name", "scheduler_type")
 _NUMBERS = frozenset(
     {
@@ -70,12 +71,12 @@ _HANDLED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A config in our vocabulary.
+    """A config as the data of a `Job`.
 
     Attributes:
-        data: what `Job` is made of.
-        findings: notes where we differ from the official CLI on purpose, and errors.
-        keys: our top-level key to the config's, so that a finding can point into the file.
+        data: the data of the `Job`.
+        findings: notes on intentional differences from the official CLI, and errors.
+        keys: this library's top-level key to the config's, so that findings refer to keys of the file.
     """
 
     data: dict[str, Any]
@@ -95,19 +96,19 @@ def is_hyp_config(data: object) -> bool:
 def job_from_mapping(
     data: Mapping[str, Any], *, comments: str | None = None, written: Mapping[str, str] | None = None
 ) -> Converted:
-    """The official CLI's config as the data of our `Job`.
+    """Converts the official CLI's config to the data of a `Job`.
 
     Args:
         data: the config's content.
         comments: the file's text, to read template and version from its comments.
-        written: key to the text of a number or boolean as it stands in the file, so that a name of digits keeps them.
+        written: key to the text of a number or boolean as written in the file, so that a numeric name keeps its digits.
 
     >>> job_from_mapping({"job_name": "a", "image": "b", "node_count": 2, "instance_type": "ml.g5.8xlarge"}).data
     {'image': 'b', 'instance_type': 'ml.g5.8xlarge', 'name': 'a', 'nodes': 2}
     """
     given = {
         key: value for key, value in data.items() if value is not None
-    }  # `hyp init` writes every key, mostly empty
+    }  # `hyp init` writes every key, mostly without a value
     stated = dict(_COMMENT.findall(comments or "")) | {
         key: given[key] for key in ("template", "version") if key in given
     }
@@ -126,9 +127,11 @@ class _Conversion:
 
     def check_template(self, template: str, version: str) -> None:
         if template != TEMPLATE:
-            self._error("template", f"{template!r} is not a template of training jobs", f"write {TEMPLATE!r}")
+            self._error("template", f"{template!r} is not a training job template", f"write {TEMPLATE!r}")
         if version not in VERSIONS:
-            self._error("version", f"{version!r} is not a known schema version", f"known are {', '.join(VERSIONS)}")
+            self._error(
+                "version", f"{version!r} is not a known schema version", f"valid versions: {', '.join(VERSIONS)}"
+            )
 
     def converted(self) -> Converted:
         self._equal_limits()
@@ -137,19 +140,22 @@ class _Conversion:
         for source_key, spec_key in _RENAMED.items():
             self._take(source_key, spec_key)
         self._scheduler()
-        if "memory_gib" in self.data:  # the CLI's limit is the request
+        if "memory_gib" in self.data:  # in the CLI, the limit equals the request
             self.data.setdefault("memory_limit_gib", self.data["memory_gib"])
         self._count()
         self._policies()
         self._volumes()
-        for key, value in self.given.items():  # our own fields may be added to a config; unknown ones are refused later
+        for (
+            key,
+            value,
+        ) in self.given.items():  # this library's fields are allowed in a config; unknown keys are rejected later
             if key not in _HANDLED:
                 self.data.setdefault(key, value)
         self._notes()
         return Converted(self.data, self.findings, self.keys)
 
     def _plain(self, key: str, value: Any) -> Any:
-        """Values as the CLI reads them: numbers in quotes are numbers, names of digits and label values are text."""
+        """Values as the CLI reads them: quoted numbers are numbers, numeric names and label values are text."""
         if key in _NUMBERS and isinstance(value, str):
             number = float(value) if re.fullmatch(r"\s*-?\d+(\.\d+)?\s*", value) else None
             return value if number is None else int(number) if number.is_integer() else number
@@ -172,13 +178,13 @@ class _Conversion:
             self.keys[spec_key] = source_key
 
     def _scheduler(self) -> None:
-        """The CLI's README offers Kueue as a scheduler type; what selects Kueue is the queue."""
+        """The CLI's README lists Kueue as a scheduler type, but the queue selects Kueue."""
         stated = str(self.data.get("scheduler_name", "")).lower()
         if stated in ("kueue", "none", "sagemaker"):
             del self.data["scheduler_name"], self.keys["scheduler_name"]
             if stated != "none":
-                message = "means Kueue, which is selected by the queue: no scheduler is named"
-                cure = "state queue_name" if "queue_name" not in self.given else "remove it"
+                message = "refers to Kueue, which is selected by the queue, not by a scheduler name"
+                cure = "set queue_name" if "queue_name" not in self.given else "remove it"
                 self._note("scheduler_type", message, cure)
 
     def _equal_limits(self) -> None:
@@ -188,7 +194,7 @@ class _Conversion:
             wanted = self.given.setdefault(request, self.given[limit])
             if wanted != self.given[limit]:
                 message = f"{request} is {wanted} but {limit} is {self.given[limit]}"
-                self._error(limit, message, "Kubernetes wants them equal: state one of them")
+                self._error(limit, message, "Kubernetes requires them to be equal: set only one of them")
 
     def _count(self) -> None:
         partial = any(name in self.data for name in RESOURCE_FIELDS)
@@ -215,13 +221,15 @@ class _Conversion:
         max_replicas = self.given.get("max_replica_count", self.given.get("max_node_count"))
         if {"max_replica_count", "max_node_count"} <= self.given.keys():
             self._error(
-                "max_node_count", "conflicts with max_replica_count, which means the same", "keep one of the two"
+                "max_node_count", "conflicts with max_replica_count, which has the same meaning", "remove one of them"
             )
         if elastic or max_replicas is not None:
             if max_replicas is None and elastic.get("discrete_values"):
                 max_replicas = max(elastic["discrete_values"])
             if max_replicas is None:
-                self._error("max_replica_count", "is missing: an elastic job needs the most replicas", "add it")
+                self._error(
+                    "max_replica_count", "is missing: an elastic job requires a maximum number of replicas", "add it"
+                )
             self.data["elastic"] = {"max_replicas": max_replicas or 1, **elastic}
             self.keys["elastic"] = next(key for key in self.given if key.startswith(("elastic_", "max_")))
 
@@ -237,7 +245,7 @@ class _Conversion:
 
     def _volume(self, path: str, volume: Any) -> None:
         if not isinstance(volume, Mapping):
-            self._error(path, "must be a mapping", "write name, type and mount_path")
+            self._error(path, "must be a mapping", "set name, type and mount_path")
             return
         source = {"hostPath": ("path", "host_path"), "pvc": ("claim_name", "claim")}.get(str(volume.get("type")))
         if source is None:
@@ -245,7 +253,7 @@ class _Conversion:
             return
         source_key, spec_key = source
         if not volume.get(source_key):
-            self._error(path, f"a volume of type {volume['type']} needs {source_key}", f"add {source_key}")
+            self._error(path, f"a volume of type {volume['type']} requires {source_key}", f"add {source_key}")
             return
         read_only = volume.get("read_only")
         if isinstance(read_only, str):
@@ -260,22 +268,25 @@ class _Conversion:
     def _notes(self) -> None:
         if "on_change" not in self.data:
             self._note(
-                "job_name", "the object's name gets a hash of its content", "`on_change: replace` keeps the bare name"
+                "job_name",
+                "the object's name ends with a hash of its content",
+                "set `on_change: replace` for a name without the hash",
             )
         if self.data.get("accelerators") and "instance_type" in self.data:
             derived = [key for key in ("vcpu", "memory") if key not in self.given]
             if derived:
                 message = (
-                    f"{' and '.join(derived)} are the accelerators' share of what pods can use of the node;"
-                    " the CLI takes the share of all it has, so that two halves do not fit one node"
+                    f"{' and '.join(derived)} are in proportion to the accelerators, out of the resources "
+                    "that pods can use on the node; the CLI uses the node's total resources, so that two "
+                    "halves do not fit on one node"
                 )
-                self._note("accelerators", message, "state them to have other numbers")
+                self._note("accelerators", message, "set them to override these values")
             if "efa" not in self.given:
-                message = "EFA interfaces are the accelerators' share of the node's; the CLI takes all of them"
-                self._note("accelerators", message, "state `efa` to have another number")
+                message = "the EFA interfaces are in proportion to the accelerators; the CLI requests all of the node's"
+                self._note("accelerators", message, "set `efa` to override this value")
         if "max_retry" in self.given:
-            message = "ttlSecondsAfterFinished is left to the operator; the CLI sends 0"
-            self._note("max_retry", message, "`run_policy.ttl_seconds` states it")
+            message = "ttlSecondsAfterFinished is left to the operator's default; the CLI sets 0"
+            self._note("max_retry", message, "set `run_policy.ttl_seconds` to override it")
 
     def _error(self, path: str, message: str, cure: str) -> None:
         self.findings.append(Finding(rule="HP791", severity=Severity.ERROR, path=path, message=message, cure=cure))

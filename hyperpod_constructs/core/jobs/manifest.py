@@ -1,4 +1,4 @@
-"""The Kubernetes object of a job, by kind, as plain data in a fixed order; unchecked."""
+"""The Kubernetes object of a job, by kind, as plain data in a fixed order; not validated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ API_VERSIONS = {"HyperPodPyTorchJob": "sagemaker.amazonaws.com/v1", "PyTorchJob"
 
 
 def manifest_of(job: Job) -> dict[str, Any]:
-    """The manifest of a job under its own name, unchecked."""
+    """The manifest of a job with its plain name, not validated."""
     annotations = job_annotations(job) | _auto_resume(job) | dict(job.job_annotations)
     metadata = {
         "name": job.name,
@@ -130,7 +130,7 @@ def _kubeflow(job: Job) -> dict[str, Any]:
 
 
 def _roles(job: Job) -> list[tuple[str, int, ReplicaSpec]]:
-    """Role, count and replica spec: as named, else one master and the rest workers; an elastic job has workers only."""
+    """Role, count and replica spec: as named, otherwise one master and workers; an elastic job has workers only."""
     if job.replica_specs:
         return [(part.name.capitalize(), part.count, part) for part in job.parts]
     part = job.parts[0]

@@ -6,7 +6,7 @@ from ..catalog import limit, matches
 
 LONGEST_NAME = limit("kubernetes_name_length").value
 HASH_LENGTH = 8
-"""Hexadecimal digits of a content-hashed name."""
+"""Number of hexadecimal digits of the content hash in a name."""
 
 
 def is_label(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The pod template of a job: containers, environment, volumes, where the pods run and what they may do."""
+"""The pod template of a job: containers, environment, volumes, scheduling and security."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from .resources import MIG_READY, Share, share, wants_efa_preset
 from .room import exact, number, quantity
 
 MAIN_CONTAINER = {"HyperPodPyTorchJob": "pytorch-job-container", "PyTorchJob": "pytorch", "Job": "main"}
-"""Name of the main container by kind: what the official CLI calls it, and what Kubeflow insists on."""
+"""Name of the main container by kind: as in the official CLI, and as required by Kubeflow."""
 
 SHARED_MEMORY = "shared-memory"
 """Name of the volume at /dev/shm."""
 
 
 def some(**values: Any) -> dict[str, Any]:
-    """The values that say something: None, empty collections and False are left out.
+    """The values that are set: None, empty collections and False are removed.
 
     >>> some(name="a", args=(), env=None, count=0)
     {'name': 'a', 'count': 0}
@@ -45,7 +45,7 @@ _EMPTY: tuple[Any, ...] = ((), [], {})
 
 
 def job_labels(job: Job) -> dict[str, str]:
-    """Labels of a job and its pods: the queue and the priority, then the user's."""
+    """Labels of a job and its pods: queue and priority, followed by the user's."""
     queue, priority = job.effective_queue, job.effective_priority
     return {
         **({label("queue_name").key: queue} if queue else {}),
@@ -55,7 +55,7 @@ def job_labels(job: Job) -> dict[str, str]:
 
 
 def job_annotations(job: Job) -> dict[str, str]:
-    """Annotations of a job and its pods: the topology, then the user's."""
+    """Annotations of a job and its pods: topology, followed by the user's."""
     return {
         **({label("podset_preferred_topology").key: job.preferred_topology} if job.preferred_topology else {}),
         **({label("podset_required_topology").key: job.required_topology} if job.required_topology else {}),
@@ -222,7 +222,7 @@ def _mount(volume: JobVolume) -> dict[str, Any]:
 
 
 def _volume(volume: JobVolume, mounts: Iterable[JobVolume]) -> dict[str, Any]:
-    """A volume; the claim is read-only where every mount of it is."""
+    """A volume; the claim is read-only if every mount of it is."""
     source: dict[str, Any] = {}
     if volume.host_path is not None:
         source["hostPath"] = some(path=volume.host_path, type=volume.host_path_type)
@@ -270,7 +270,7 @@ def _shared_memory(job: Job, part: ReplicaSpec, sized: Share) -> list[dict[str, 
 
 
 def _shm_size(job: Job, part: ReplicaSpec, sized: Share) -> Decimal | None:
-    """GiB of /dev/shm; None for no volume, 0 for no limit but the memory's."""
+    """GiB of /dev/shm; None for no volume, 0 for the memory limit only."""
     wanted = part.shared_memory_gib
     if wanted is None:
         if not wants_efa_preset(part, job) or any(volume.mount_path == "/dev/shm" for volume in part.volumes):
@@ -299,14 +299,14 @@ def _pod_security(security: SecurityContext | None) -> dict[str, Any]:
 
 
 def _preset_capabilities(job: Job, part: ReplicaSpec) -> tuple[str, ...]:
-    """What EFA needs of the kernel: registered memory is locked."""
+    """Security context for EFA, which requires locked memory for registered buffers."""
     return tuple(load("jobs")["efa_preset"]["capabilities"]) if wants_efa_preset(part, job) else ()
 
 
 def _security(security: SecurityContext | None, preset: tuple[str, ...] = ()) -> dict[str, Any]:
     if security is None:
         return some(capabilities=some(add=list(preset)))
-    stated = {  # False says something here
+    stated = {  # False differs from unset here
         "runAsUser": security.run_as_user,
         "runAsGroup": security.run_as_group,
         "runAsNonRoot": security.run_as_non_root,

@@ -14,7 +14,7 @@ _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15,
 
 
 def amount(value: object) -> Decimal | None:
-    """The number that a quantity stands for, in units or bytes; None where it is no quantity.
+    """Parses a quantity in units or bytes; returns None if it is not a quantity.
 
     >>> amount("32000Mi") == 32000 * 2**20, amount("500m"), amount(8), amount("1e3"), amount("16 Gi")
     (True, Decimal('0.500'), Decimal('8'), Decimal('1E+3'), None)

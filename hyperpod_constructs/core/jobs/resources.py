@@ -1,8 +1,8 @@
-"""What a replica requests of its node, and how each number comes about.
+"""The resources that a replica requests, and how each number is derived.
 
-The arithmetic is the official CLI's where that is sound: a node's capacity less a reserve, rounded down to whole vCPUs and
-GiB. A part of a node gets its share of what pods can use, so that as many parts fit a node as it has accelerators for.
-What the user states is taken as it is; whether it fits is the checks' business.
+The calculation is the official CLI's where it is correct: a node's capacity minus a reserve, rounded down to whole
+vCPUs and GiB. A part of a node is a share of what pods can use, so that the number of parts per node matches its
+accelerators. Values that the user sets are not changed; rules check whether they fit.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from .room import exact, number, offered, quantity, usable
 HUGEPAGES = "hugepages-2Mi"
 EPHEMERAL = "ephemeral-storage"
 MIG_READY = ("nvidia.com/mig.config.state", "success")
-"""Node label and value of a node whose GPUs are partitioned."""
+"""Label and value of a node whose GPUs are partitioned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One derived number: its name, its value as the manifest has it, and how it came about."""
+    """One derived number: its name, its value in the manifest, and its derivation."""
 
     name: str
     value: str
@@ -38,36 +38,36 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one replica requests: Kubernetes requests and limits, how they came about, and how many fit one node."""
+    """The resources of one replica: Kubernetes requests and limits, their derivation, and replicas per node."""
 
     requests: Mapping[str, int | str]
     limits: Mapping[str, int | str]
     vcpu: Decimal | None
-    """vCPU of the main container; None when nothing is requested."""
+    """vCPU of the main container; None if none is requested."""
     memory_gib: Decimal | None
-    """GiB of the main container; None when nothing is requested."""
+    """GiB of the main container; None if none is requested."""
     accelerators: Decimal
-    """Whole accelerators, or parts of one, of the replica."""
+    """Whole or partial accelerators of the replica."""
     efa: int
     steps: tuple[Step, ...]
     per_node: int | None
-    """Replicas that fit one node at a time, None when the node is not known."""
+    """Replicas per node, None if the instance type is unknown."""
 
     @property
     def resources(self) -> dict[str, dict[str, int | str]]:
-        """`resources` of the Kubernetes container; empty when nothing is requested."""
+        """`resources` of the Kubernetes container; empty if nothing is requested."""
         return {key: dict(part) for key, part in (("requests", self.requests), ("limits", self.limits)) if part}
 
 
 def other_containers(job: PodFields) -> tuple[Decimal, Decimal]:
-    """CPU and GiB that the containers beside the main one request."""
+    """CPU and GiB that the other containers request."""
     running = [*job.sidecars, *(container for container in job.init_containers if container.restart_always)]
     vcpu = sum((exact(container.vcpu) for container in running if container.vcpu), Decimal())
     return vcpu, sum((exact(container.memory_gib) for container in running if container.memory_gib), Decimal())
 
 
 def share(replica: Replica, job: Job) -> Share:
-    """The share of a node that a replica of a job requests.
+    """Returns the resources of a node that a replica of a job requests.
 
     >>> job = Job(name="a", image="b", instance_type="ml.p5.48xlarge", nodes=2)
     >>> share(job, job).requests
@@ -94,21 +94,21 @@ _ASKED = (
 def _cached_share(
     asked: tuple[Any, ...], other_vcpu: Decimal, other_memory: Decimal, hugepages: int, device: str
 ) -> Share:
-    """Jobs of one cluster mostly ask for the same few shares, and each is asked for by several rules."""
+    """Cached: jobs of one cluster usually request the same few shares, and several rules use each."""
     replica = Replica.model_construct(None, **dict(zip(_ASKED, asked, strict=True)))
     instance_type = find_instance_type(replica.instance_type) if replica.instance_type else None
     return _share(replica, instance_type, other_vcpu, other_memory, hugepages, device)
 
 
 def _hugepages(replica: Replica, job: Job) -> int:
-    """MiB of huge pages: stated, or the preset's for a job over several nodes."""
+    """MiB of huge pages: the configured value, or the preset's for a multi-node job."""
     if replica.hugepages_2mi_mib is not None:
         return replica.hugepages_2mi_mib
     return int(load("jobs")["efa_preset"]["hugepages_2mi_mib"]) if wants_efa_preset(replica, job) else 0
 
 
 def wants_efa_preset(replica: Replica, job: Job) -> bool:
-    """Whether the EFA preset applies: it is asked for, and the job runs over several nodes with EFA."""
+    """Whether the EFA preset applies: it is enabled, and the job has several nodes with EFA."""
     if not job.efa_preset or replica.efa == 0 or job_size(job) < 2:
         return False
     instance_type = find_instance_type(replica.instance_type) if replica.instance_type else None
@@ -116,7 +116,7 @@ def wants_efa_preset(replica: Replica, job: Job) -> bool:
 
 
 def job_size(job: Job) -> int:
-    """Replicas of the whole job."""
+    """Number of replicas of the whole job."""
     return sum(part.count for part in job.parts)
 
 
@@ -142,20 +142,20 @@ def _share(
     elif replica.instance_type is None:
         devices = _unplaced(replica, device, steps)
     if (stated := number(replica.vcpu)) is not None:
-        steps.append(Step("cpu", quantity(stated), "as stated"))
+        steps.append(Step("cpu", quantity(stated), "as specified"))
     if (stated := number(replica.memory_gib)) is not None:
-        steps.append(Step("memory", quantity(stated, "Gi"), "as stated"))
+        steps.append(Step("memory", quantity(stated, "Gi"), "as specified"))
     if vcpu is not None:
         requests["cpu"] = quantity(vcpu)
     if memory is not None:
         requests["memory"] = quantity(memory, "Gi")
     if replica.ephemeral_storage_gib is not None:
         requests[EPHEMERAL] = quantity(replica.ephemeral_storage_gib, "Gi")
-        steps.append(Step(EPHEMERAL, str(requests[EPHEMERAL]), "as stated"))
+        steps.append(Step(EPHEMERAL, str(requests[EPHEMERAL]), "as specified"))
     fixed: dict[str, int | str] = {**devices, **({EFA_RESOURCE: efa} if efa else {})}
     if hugepages:
         fixed[HUGEPAGES] = f"{hugepages}Mi"
-        how = "as stated" if replica.hugepages_2mi_mib is not None else "EFA preset"
+        how = "as specified" if replica.hugepages_2mi_mib is not None else "EFA preset"
         steps.append(Step(HUGEPAGES, f"{hugepages}Mi", how))
     limits: dict[str, int | str] = dict(fixed)
     max_memory = memory_limit(replica, instance_type, memory)
@@ -173,10 +173,10 @@ def _share(
 
 
 def memory_limit(replica: Replica, instance_type: InstanceType | None, memory: Decimal | None) -> Decimal | None:
-    """GiB of the memory limit: stated, or the request; None for none.
+    """GiB of the memory limit: the configured value, or the request; None for none.
 
-    A request that is stated for all accelerators of a node is no limit: the pod has the node to itself, and a limit far
-    below the node's memory would have the kernel kill what runs today.
+    A request that is set for all accelerators of a node has no limit: the pod has the node to itself, and with a limit
+    far below the node's memory the kernel would kill processes that run today.
     """
     if replica.memory_limit_gib is not None:
         return number(replica.memory_limit_gib)
@@ -185,7 +185,7 @@ def memory_limit(replica: Replica, instance_type: InstanceType | None, memory: D
 
 
 def has_all_accelerators(replica: Replica, instance_type: InstanceType | None) -> bool:
-    """Whether a replica leaves no accelerator to others, also where its type is not known and it may be so."""
+    """Whether a replica uses all accelerators of its node; True also if its type is unknown and this is possible."""
     if replica.accelerators is None:
         return False
     return instance_type is None or (
@@ -194,15 +194,15 @@ def has_all_accelerators(replica: Replica, instance_type: InstanceType | None) -
 
 
 def _unplaced(replica: Replica, device: str, steps: list[Step]) -> dict[str, int]:
-    """Devices as stated, without an instance type."""
+    """Devices as specified, without an instance type."""
     devices: dict[str, int] = {}
     if replica.mig_profile is not None:
         devices[f"nvidia.com/{replica.mig_profile}"] = replica.mig_count or 0
     elif replica.accelerators is not None:
         devices[device] = replica.accelerators
-    steps += [Step(name, str(count), "as stated; limit equal") for name, count in devices.items()]
+    steps += [Step(name, str(count), "as specified; limit equal") for name, count in devices.items()]
     if replica.efa:
-        steps.append(Step(EFA_RESOURCE, str(replica.efa), "as stated; limit equal"))
+        steps.append(Step(EFA_RESOURCE, str(replica.efa), "as specified; limit equal"))
     return devices
 
 
@@ -215,7 +215,7 @@ def _whole(instance_type: InstanceType | None, part: Decimal) -> Decimal:
 
 
 def _part(replica: Replica, instance_type: InstanceType) -> tuple[Decimal, str]:
-    """The part of the node's accelerators (on CPU types: of the node) that is asked for, and its reason."""
+    """The fraction of the node's accelerators (on CPU types: of the node) that is requested, and its reason."""
     if not replica.is_partial:
         return Decimal(1), "whole node"
     if instance_type.accelerator is None:
@@ -238,16 +238,16 @@ def _derive(
     other_memory: Decimal,
     steps: list[Step],
 ) -> tuple[Decimal | None, Decimal | None]:
-    """CPU and memory: stated, or the share of what pods can use, less what the other containers take."""
+    """CPU and memory: the configured value, or the share of what pods can use, minus the other containers' requests."""
     can_vcpu, can_memory = usable("vcpu", instance_type.vcpu), usable("memory_gib", instance_type.memory_gib)
     share_vcpu = share_memory = part
     how_vcpu = how_memory = why
     vcpu, memory = number(replica.vcpu), number(replica.memory_gib)
-    if not part:  # only vCPU or memory is stated: the other follows by its ratio
+    if not part:  # only vCPU or memory is set: the other is in the same proportion
         if memory is not None:
-            share_vcpu, how_vcpu = memory / can_memory, "share of the memory stated"
+            share_vcpu, how_vcpu = memory / can_memory, "share of the specified memory"
         if vcpu is not None:
-            share_memory, how_memory = vcpu / can_vcpu, "share of the vCPU stated"
+            share_memory, how_memory = vcpu / can_vcpu, "share of the specified vCPU"
     if replica.vcpu is None:
         vcpu = _floor(can_vcpu * share_vcpu - other_vcpu)
         how = _explanation("vCPU", instance_type, instance_type.vcpu, can_vcpu, share_vcpu, how_vcpu, other_vcpu)
@@ -270,12 +270,12 @@ def _explanation(
     if part != 1:
         text += f"; {why}: {quantity(round(part, 4))} x {quantity(can)} = {quantity(round(exactly, 3))}"
     if other:
-        text += f"; less {quantity(other)} for the other containers"
+        text += f"; minus {quantity(other)} for the other containers"
     return text + "; rounded down"
 
 
 def _floor(value: Decimal) -> Decimal:
-    """Rounded down to whole units; below one to hundredths, so that small shares are not nothing."""
+    """Rounded down to whole units; below one to hundredths, so that small shares are not zero."""
     if value >= 1:
         return value.quantize(Decimal(1), rounding=ROUND_FLOOR)
     return max(value, Decimal()).quantize(Decimal("0.01"), rounding=ROUND_FLOOR)
@@ -287,7 +287,7 @@ def _devices(replica: Replica, instance_type: InstanceType, part: Decimal, steps
     if replica.mig_profile is not None:
         name, count = f"nvidia.com/{replica.mig_profile}", replica.mig_count or 0
         steps.append(
-            Step(name, str(count), f"as stated; limit equal; {quantity(round(_whole(instance_type, part), 3))} GPUs")
+            Step(name, str(count), f"as specified; limit equal; {quantity(round(_whole(instance_type, part), 3))} GPUs")
         )
         return {name: count}
     named = accelerator_resource(instance_type, replica)
@@ -295,7 +295,7 @@ def _devices(replica: Replica, instance_type: InstanceType, part: Decimal, steps
         return {}
     name, units = named
     count = replica.accelerators or instance_type.accelerator.count
-    how = "as stated" if replica.accelerators else f"whole node: {count} x {instance_type.accelerator.model}"
+    how = "as specified" if replica.accelerators else f"whole node: {count} x {instance_type.accelerator.model}"
     if units != 1:
         how += f"; {units} cores each"
     steps.append(Step(name, str(count * units), f"{how}; limit equal"))
@@ -304,17 +304,23 @@ def _devices(replica: Replica, instance_type: InstanceType, part: Decimal, steps
 
 def _efa(replica: Replica, instance_type: InstanceType, part: Decimal, why: str, steps: list[Step]) -> int:
     if replica.efa is not None:
-        steps.append(Step(EFA_RESOURCE, str(replica.efa), "as stated; limit equal" if replica.efa else "switched off"))
+        steps.append(Step(EFA_RESOURCE, str(replica.efa), "as specified; limit equal" if replica.efa else "disabled"))
         return replica.efa
     if instance_type.accelerator is None or not part or replica.mig_profile is not None:
         if instance_type.supports_efa:
             steps.append(
-                Step(EFA_RESOURCE, "0", "none by default without whole accelerators; state `efa` to have some")
+                Step(EFA_RESOURCE, "0", "none by default without whole accelerators; set `efa` to request some")
             )
         return 0
     total = instance_type.efa_interfaces
     if total is None:
-        steps.append(Step(EFA_RESOURCE, "0", f"{instance_type.name} has EFA but no source says how many; state `efa`"))
+        steps.append(
+            Step(
+                EFA_RESOURCE,
+                "0",
+                f"{instance_type.name} supports EFA, but the number of interfaces is unknown; set `efa`",
+            )
+        )
         return 0
     count = math.floor(part * total)
     if total:
@@ -340,6 +346,6 @@ def _per_node(
 
 
 def _room(resource: str, instance_type: InstanceType, needs: Decimal) -> Decimal:
-    """What pods can use of a node; for a request above the estimate, what the kubelet offers at most."""
+    """The resources that pods can use on a node; for a larger request, the maximum that the kubelet can offer."""
     room = usable(resource, getattr(instance_type, resource))
     return offered(resource, instance_type) if needs > room else room

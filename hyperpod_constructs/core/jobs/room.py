@@ -1,4 +1,4 @@
-"""Exact amounts, and what pods can use of a node's vCPU and memory."""
+"""Exact amounts, and the vCPU and memory of a node that pods can use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..catalog._files import follows_facts, load
 @follows_facts
 @cache
 def reserved(resource: str, capacity: float) -> Decimal:
-    """What pods cannot use of a node's `vcpu` or `memory_gib`.
+    """The part of a node's `vcpu` or `memory_gib` that pods cannot use.
 
     >>> reserved("vcpu", 192), reserved("memory_gib", 2048)
     (Decimal('12.03'), Decimal('157.74'))
@@ -29,7 +29,7 @@ def reserved(resource: str, capacity: float) -> Decimal:
 @follows_facts
 @cache
 def usable(resource: str, capacity: float) -> Decimal:
-    """What pods can use of a node's `vcpu` or `memory_gib`.
+    """The part of a node's `vcpu` or `memory_gib` that pods can use.
 
     >>> usable("vcpu", 192), usable("memory_gib", 2048)
     (Decimal('179.97'), Decimal('1890.26'))
@@ -40,9 +40,10 @@ def usable(resource: str, capacity: float) -> Decimal:
 @follows_facts
 @cache
 def offered(resource: str, instance_type: InstanceType) -> Decimal:
-    """The most that a kubelet offers of a node's `vcpu` or `memory_gib`: capacity less what EKS nodes reserve.
+    """The maximum of a node's `vcpu` or `memory_gib` that a kubelet can offer: capacity minus what EKS nodes reserve.
 
-    Above it no pod is ever placed; between `usable` and this it depends on the AMI and on what else runs on the node.
+    A pod that requests more is never scheduled; between `usable` and this value it depends on the AMI and the node's
+    other pods.
 
     >>> from hyperpod_constructs.core.catalog import instance_type
     >>> offered("vcpu", instance_type("ml.p5.48xlarge"))
@@ -65,7 +66,7 @@ def offered(resource: str, instance_type: InstanceType) -> Decimal:
 
 
 def number(value: float | str | None) -> Decimal | None:
-    """A stated amount; None where nothing is stated, or `none` on purpose.
+    """A configured amount; None if it is unset or `none`.
 
     >>> number(1.5), number("none"), number(None)
     (Decimal('1.5'), None, None)
@@ -74,12 +75,12 @@ def number(value: float | str | None) -> Decimal | None:
 
 
 def exact(value: float | Decimal) -> Decimal:
-    """A number as it was written, without binary rounding."""
+    """A number as written, without binary rounding."""
     return value if isinstance(value, Decimal) else Decimal(str(value))
 
 
 def quantity(value: float | Decimal, unit: str = "") -> str:
-    """A Kubernetes quantity.
+    """Formats a Kubernetes quantity.
 
     >>> quantity(4.0), quantity(0.5), quantity(16, "Gi"), quantity(1.5, "Gi")
     ('4', '0.5', '16Gi', '1.5Gi')

@@ -1,7 +1,7 @@
-"""The shape of Kubernetes objects: keys, types and allowed values, by the compact facts of the catalog.
+"""The schema of Kubernetes objects: keys, types and allowed values, from the compact facts of the catalog.
 
-A type is `str`, `bool`, `int32`, `int64`, `num`, `quantity`, `intstr`, `any`, the name of an object type, `[type]` for a
-list or `{type}` for a mapping of names; `!` behind it marks a required field.
+A type is `str`, `bool`, `int32`, `int64`, `num`, `quantity`, `intstr`, `any`, the name of an object type, `[type]` for
+a list or `{type}` for a mapping with arbitrary keys; a trailing `!` marks a required field.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ _WORDS = {"str": "text", "bool": "true or false", "num": "a number", "intstr": "
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """What Kubernetes refuses: where in the object, what, and what to do about it."""
+    """Something that Kubernetes rejects: path in the object, problem, and fix."""
 
     path: str
     message: str
     cure: str = ""
+    kind: str = ""
+    """`type`, `missing`, `unknown-key`, `size`, `duplicate-mount` or `above-limit`; empty for others."""
 
 
 def type_of(kind: str) -> str | None:
-    """The type of a whole object by its kind; None for kinds whose shape is not known here.
+    """The type of a whole object by its kind; None for kinds with an unknown schema.
 
     >>> type_of("PyTorchJob"), type_of("Ingress")
     ('PyTorchJob', None)
@@ -39,7 +41,7 @@ def type_of(kind: str) -> str | None:
 
 
 def flaws(value: Any, type_: str = "PodTemplateSpec", path: str = "") -> Iterator[Flaw]:
-    """Everything in a value that does not have its type's shape.
+    """Validates a value against the schema of a type.
 
     >>> [flaw.message for flaw in flaws({"spec": {"containers": [{"name": "main", "comand": ["train"]}]}})]
     ["unknown key 'comand'"]
@@ -48,13 +50,13 @@ def flaws(value: Any, type_: str = "PodTemplateSpec", path: str = "") -> Iterato
         return
     if type_[0] == "[":
         if not isinstance(value, list | tuple):
-            yield Flaw(path, f"must be a list, not {_kind(value)}")
+            yield Flaw(path, f"must be a list, not {_kind(value)}", kind="type")
             return
         for index, item in enumerate(value):
             yield from flaws(item, type_[1:-1], join(path, index))
     elif type_[0] == "{":
         if not isinstance(value, Mapping):
-            yield Flaw(path, f"must be a mapping, not {_kind(value)}")
+            yield Flaw(path, f"must be a mapping, not {_kind(value)}", kind="type")
             return
         for key, item in value.items():
             yield from flaws(item, type_[1:-1], join(path, str(key)))
@@ -66,7 +68,7 @@ def flaws(value: Any, type_: str = "PodTemplateSpec", path: str = "") -> Iterato
 
 @cache
 def _fields(type_: str) -> tuple[Mapping[str, str], tuple[str, ...], Mapping[str, Sequence[str]]]:
-    """The fields of an object type with their types, the required ones, and the values that some are limited to."""
+    """The fields of an object type with their types, the required ones, and the allowed values of some."""
     facts = load("kubernetes_schema")
     fields: Mapping[str, str] = facts["types"][type_]
     limited = {key: facts["values"][f"{type_}.{key}"] for key in fields if f"{type_}.{key}" in facts["values"]}
@@ -76,31 +78,31 @@ def _fields(type_: str) -> tuple[Mapping[str, str], tuple[str, ...], Mapping[str
 
 def _object(value: Any, type_: str, path: str) -> Iterator[Flaw]:
     if not isinstance(value, Mapping):
-        yield Flaw(path, f"must be a mapping, not {_kind(value)}")
+        yield Flaw(path, f"must be a mapping, not {_kind(value)}", kind="type")
         return
     fields, required, limited = _fields(type_)
     for key, item in value.items():
         inner = fields.get(key)
         if item is None and inner is not None:
-            continue  # the API server takes null for absent
+            continue  # the API server treats null as absent
         if type(item) is str and inner == "str" and key not in limited:
-            continue  # what most fields are
+            continue  # the type of most fields
         place = join(path, str(key))
         if inner is None:
             near = _near(str(key), fields, 0.7)
-            cure = f"did you mean {near[0]!r}?" if near else f"remove it; {type_} has {', '.join(fields)}"
-            yield Flaw(place, f"unknown key {key!r}", cure)
+            cure = f"did you mean {near[0]!r}?" if near else f"remove it; valid keys of {type_}: {', '.join(fields)}"
+            yield Flaw(place, f"unknown key {key!r}", cure, "unknown-key")
             continue
         found = list(flaws(item, inner, place))
         yield from found
         values = limited.get(key)
         if not found and values and item not in values and not is_token(item):
             near = _near(str(item), values, 0.6)
-            cure = f"did you mean {near[0]!r}?" if near else f"write {' or '.join(values)}"
+            cure = f"did you mean {near[0]!r}?" if near else f"use {' or '.join(values)}"
             yield Flaw(place, f"{item!r} is not one of {', '.join(values)}", cure)
     for key in required:
         if value.get(key) is None:
-            yield Flaw(path, f"the required key {key!r} is missing", f"add {key}")
+            yield Flaw(path, f"the required key {key!r} is missing", f"add {key}", "missing")
 
 
 def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
@@ -108,12 +110,12 @@ def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
     if type_ in _INTEGERS:
         whole = number and (isinstance(value, int) or value.is_integer())
         if not whole:
-            yield Flaw(path, f"must be a whole number, not {_kind(value)}")
+            yield Flaw(path, f"must be a whole number, not {_kind(value)}", kind="type")
         elif not -_INTEGERS[type_] <= value < _INTEGERS[type_]:
-            yield Flaw(path, f"{value} does not fit {type_[3:]} bits", f"write at most {_INTEGERS[type_] - 1}")
+            yield Flaw(path, f"{value} exceeds {type_[3:]} bits", f"use at most {_INTEGERS[type_] - 1}", "size")
     elif type_ == "quantity":
         if amount(value) is None:
-            cure = "write a number with a suffix such as Mi or Gi, or m for thousandths"
+            cure = "use a number with a suffix such as Mi or Gi, or m for thousandths"
             yield Flaw(path, f"{value!r} is not a Kubernetes quantity", cure)
     elif not (
         (type_ == "str" and isinstance(value, str))
@@ -122,7 +124,7 @@ def _scalar(value: Any, type_: str, path: str) -> Iterator[Flaw]:
         or (type_ == "intstr" and (isinstance(value, str) or (number and isinstance(value, int))))
     ):
         cure = f'put quotes around it: "{str(value).lower() if isinstance(value, bool) else value}"'
-        yield Flaw(path, f"must be {_WORDS[type_]}, not {_kind(value)}", cure if type_ == "str" else "")
+        yield Flaw(path, f"must be {_WORDS[type_]}, not {_kind(value)}", cure if type_ == "str" else "", "type")
 
 
 def _kind(value: Any) -> str:
@@ -138,7 +140,7 @@ def _kind(value: Any) -> str:
 
 
 def _near(name: str, names: Iterable[str], cutoff: float) -> list[str]:
-    """The name that was most likely meant, if any."""
-    from difflib import get_close_matches  # only where something is wrong: importing it takes longer than a check
+    """The closest valid name, if any."""
+    from difflib import get_close_matches  # imported only for errors: the import takes longer than the validation
 
     return get_close_matches(name, names, n=1, cutoff=cutoff)

@@ -12,10 +12,10 @@ from ..documents import plain
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Scripts as blocks, and quotes around whatever some YAML reader takes for a number or a boolean."""
+    """Scripts as block scalars, and quotes around text that a YAML reader might read as a number or a boolean."""
 
     def ignore_aliases(self, data: object) -> bool:
-        """Write everything out: aliases are hard to review."""
+        """Aliases are written in full: they are hard to review."""
         return True
 
 
@@ -32,7 +32,7 @@ _Dumper.add_representer(str, _text)
 
 
 def to_yaml(manifests: Sequence[dict[str, Any]]) -> str:
-    r"""Manifests as YAML documents, which read back as they are.
+    r"""Formats manifests as YAML documents that parse to equal data.
 
     >>> print(to_yaml([{"name": "1e3", "script": "a\nb\n"}]), end="")
     name: "1e3"
@@ -44,7 +44,7 @@ def to_yaml(manifests: Sequence[dict[str, Any]]) -> str:
 
 
 def inline(value: Any) -> str:
-    """A value on one line, which reads back as it is.
+    """Formats a value on one line that parses to equal data.
 
     >>> inline({"name": "1e3", "zones": ["a"]})
     '{name: "1e3", zones: [a]}'

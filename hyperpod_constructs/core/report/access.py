@@ -1,4 +1,4 @@
-"""Who may do what: access entries of the EKS cluster, and every IAM statement in words."""
+"""Access: access entries of the EKS cluster, and every IAM statement as text."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from .model import Block, Cell, Content, Prose, Section, code, count, table
 from .subject import Subject
 from .words import Words, as_list, conditions, principal, statements
 
-_HEAD = ("Who", "May", "Actions", "On", "Only when")
+_HEAD = ("Who", "May", "Actions", "On", "Only if")
 
 
 def section(subject: Subject, words: Words | None) -> Section:
-    """The whole section; without templates what the config itself says."""
+    """The whole section; without templates, only what the config contains."""
     if words is None:
         blocks: list[Block] = [
-            *table("Access that the config names", ("Who", "What"), list(_configured(subject))),
+            *table("Access that the config sets", ("Who", "What"), list(_configured(subject))),
             Prose(
-                f"IAM statements and the access entries of our own functions are in the templates. {subject.left_out}"
+                "IAM statements and the access entries of this library's functions are in the templates. "
+                f"{subject.left_out}"
             ),
         ]
-        return Section("access", "Who may do what", tuple(blocks))
+        return Section("access", "Access", tuple(blocks))
     rows = list(_policies(words))
     blocks = [
         *table(
-            "Access entries: who may do what in Kubernetes",
+            "Access entries: permissions in Kubernetes",
             ("Who", "What", "Where", "Kubernetes groups"),
             list(_entries(words)),
             empty="The templates have no access entries.",
@@ -36,11 +37,14 @@ def section(subject: Subject, words: Words | None) -> Section:
             "Pods with an AWS role (EKS Pod Identity)", ("Service account", "Namespace", "Role"), list(_pods(words))
         ),
         *table(
-            "Rights in Kubernetes that these stacks grant (RBAC)", rights.HEAD, list(rights.rows(words)), folded=True
+            "Permissions in Kubernetes that these stacks grant (RBAC)",
+            rights.HEAD,
+            list(rights.rows(words)),
+            folded=True,
         ),
         *table(
-            "IAM roles: who may use them, and managed policies",
-            ("Role", "May be used by", "Only when", "Managed policies"),
+            "IAM roles: trusted principals and managed policies",
+            ("Role", "Trusted principals", "Only if", "Managed policies"),
             list(_roles(words)),
             folded=True,
         ),
@@ -48,7 +52,7 @@ def section(subject: Subject, words: Words | None) -> Section:
         *table("Policies of buckets, keys and topics", _HEAD, list(_resource_policies(words)), folded=True),
         Prose(f"{count(len(rows), 'statement')} of roles; names between angle brackets are resources of these stacks."),
     ]
-    return Section("access", "Who may do what", tuple(blocks))
+    return Section("access", "Access", tuple(blocks))
 
 
 def _configured(subject: Subject) -> Iterator[tuple[Content, ...]]:
@@ -62,7 +66,7 @@ def _configured(subject: Subject) -> Iterator[tuple[Content, ...]]:
         for who in team.members:
             yield code(who), f"runs jobs in {team.namespace}"
         for who in team.viewers:
-            yield code(who), f"looks at {team.namespace}"
+            yield code(who), f"read access to {team.namespace}"
 
 
 def _entries(words: Words) -> Iterator[tuple[Content, ...]]:
@@ -74,8 +78,8 @@ def _entries(words: Words) -> Iterator[tuple[Content, ...]]:
         known_policies = load("iam")["access_policies"]
         yield (
             code(words.text(stack, entry.get("PrincipalArn"))),
-            ", ".join(f"{known_policies.get(name, 'what its name says')} ({name})" for name in names)
-            or "what its groups may",
+            ", ".join(f"{known_policies.get(name, 'see the policy of this name')} ({name})" for name in names)
+            or "permissions of its groups",
             ", ".join(scopes),
             groups,
         )
@@ -109,7 +113,7 @@ def _roles(words: Words) -> Iterator[tuple[Content, ...]]:
 
 
 def _policies(words: Words) -> Iterator[tuple[Content, ...]]:
-    """Each statement of a role: those of its own policies, and those that are attached to it."""
+    """The statements of a role: of its own policies, and of attached policies."""
     for stack, name, resource in words.all("AWS::IAM::Role"):
         for policy in as_list(resource.get("Policies")):
             for statement in statements(policy.get("PolicyDocument")):
@@ -138,15 +142,15 @@ def _resource_policies(words: Words) -> Iterator[tuple[Content, ...]]:
 def _row(words: Words, stack: str, who: str, statement: Mapping[str, Any]) -> tuple[Content, ...]:
     deny = statement.get("Effect") == "Deny"
     actions = as_list(statement.get("Action")) or [
-        f"everything but {action}" for action in as_list(statement.get("NotAction"))
+        f"everything except {action}" for action in as_list(statement.get("NotAction"))
     ]
     on = as_list(statement.get("Resource"))
     shown = [words.text(stack, resource) for resource in on] or [
-        f"everything but {words.text(stack, resource)}" for resource in as_list(statement.get("NotResource"))
+        f"everything except {words.text(stack, resource)}" for resource in as_list(statement.get("NotResource"))
     ]
     return (
         code(who),
-        Cell("must not", "bad") if deny else Cell("may", "warn" if "*" in shown else "note"),
+        Cell("denied", "bad") if deny else Cell("may", "warn" if "*" in shown else "note"),
         ", ".join(words.text(stack, action) for action in actions),
         "everything (*)" if shown == ["*"] else ", ".join(shown),
         conditions(words, stack, statement),

@@ -1,4 +1,4 @@
-"""Images, charts and assets, with their digests where they have one."""
+"""Images, charts and assets, with their digests if known."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def section(subject: Subject, words: Words | None) -> Section:
             list(_assets(words)),
             folded=True,
         )
-    blocks.append(Prose("Images of EKS add-ons follow from the versions of the add-ons, which EKS keeps."))
+    blocks.append(Prose("EKS selects the images of EKS add-ons by the versions of the add-ons."))
     return Section("artifacts", "Images and charts", tuple(blocks))
 
 
@@ -88,9 +88,9 @@ def _images(subject: Subject) -> Iterator[tuple[Content, ...]]:
         if "base" in service.needed_for and platform.dependencies.enabled:
             image = service.reference(platform.region)
             yield (
-                f"{service.name} (of the service)",
-                code(image or f"not known in {platform.region}"),
-                _image_digest(image) if image else "not known",
+                f"{service.name} (provided by the service)",
+                code(image or f"unknown in {platform.region}"),
+                _image_digest(image) if image else "unknown",
             )
     for job in platform.completed_jobs:
         yield f"job {job.name}", code(job.image), _image_digest(job.image)

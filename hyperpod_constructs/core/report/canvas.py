@@ -1,4 +1,4 @@
-"""Laying out drawings: boxes in rows, and texts that fit."""
+"""Layout of diagrams: boxes in rows, and texts that fit."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from .model import Box, Drawing, Label, Line, Shape
 
 _SIZES = {"": 13.0, "strong": 14.4, "zone": 14.4, "small": 11.5, "mono": 11.0, "badge": 12.2, "on": 13.3}
-"""Font size by kind of text; of bold ones a tenth more, for their width."""
+"""Font size by kind of text; for bold text a tenth more, for its width."""
 _EM = {
     **dict.fromkeys("iljI|'.,:;! ", 0.34),
     **dict.fromkeys('frt()[]-/\\"', 0.41),
     **dict.fromkeys("mMW%@", 0.96),
     "w": 0.83,
 }
-"""Width of characters in parts of the font size, as the widest of the usual fonts has them."""
+"""Width of characters as fractions of the font size, for the widest common font."""
 _CAPITAL, _OTHER, _MONO = 0.7, 0.62, 0.61
 _BADGE_HEIGHT = 16
 
 
 def text_width(text: str, kind: str = "") -> float:
-    """How wide a text is drawn at most.
+    """Maximum width of a text as drawn.
 
     >>> text_width("il") < text_width("mm")
     True
@@ -33,7 +33,7 @@ def text_width(text: str, kind: str = "") -> float:
 
 
 def fitted(text: str, width: float, kind: str = "") -> str:
-    """A text cut to a width, in the middle, so that beginnings and numbered ends of names both stay.
+    """Shortens a text to a width, in the middle, so that the beginning and the numbered end of a name are kept.
 
     >>> fitted("research", 100), fitted("a-very-long-name-of-a-group-12", 100)
     ('research', 'a-very…oup-12')
@@ -50,7 +50,7 @@ def fitted(text: str, width: float, kind: str = "") -> str:
 
 
 def halves(name: str, width: float, kind: str = "") -> list[str]:
-    """A name on one line, or on two, broken after a hyphen where there is one.
+    """Splits a name into one or two lines, after a hyphen if there is one.
 
     >>> halves("a-very-long-name-of-a-group-12", 120)
     ['a-very-long-', 'name-of-a-group-12']
@@ -64,7 +64,7 @@ def halves(name: str, width: float, kind: str = "") -> list[str]:
 
 
 def wrapped(text: str, width: float, lines: int, kind: str = "") -> list[str]:
-    """A text on a few lines at most, between words; what does not fit is joined on the last one.
+    """Wraps a text to a maximum number of lines; the last line contains the rest.
 
     >>> wrapped("spot; filled by Karpenter", 100, 2)
     ['spot; filled by', 'Karpenter']
@@ -80,7 +80,7 @@ def wrapped(text: str, width: float, lines: int, kind: str = "") -> list[str]:
 
 @dataclass
 class Canvas:
-    """Collects shapes, and grows to hold them."""
+    """Collects shapes, and grows to contain them."""
 
     shapes: list[Shape] = field(default_factory=list)
     outline: list[tuple[int, str]] = field(default_factory=list)
@@ -90,12 +90,12 @@ class Canvas:
         self.shapes.append(Box(x, y, width, height, kind, title))
 
     def text(self, x: float, y: float, text: str, kind: str = "", *, width: float = 0) -> None:
-        """A text with its baseline at y; with `width` it is cut to that, and keeps the whole as its title."""
+        """A text with its baseline at y; with `width`, it is shortened to it, and the full text is its title."""
         shown = fitted(text, width, kind) if width else text
         self.shapes.append(Label(x, y, shown, kind, text if shown != text else ""))
 
     def badge(self, right: float, y: float, text: str, kind: str) -> float:
-        """A small mark that ends at `right`; its width."""
+        """A small badge that ends at `right`; returns its width."""
         width = text_width(text, "badge") + 10
         self.box(right - width, y, width, _BADGE_HEIGHT, f"badge {kind}")
         self.shapes.append(Label(right - width + 5, y + 12, text, f"badge-text {kind}"))
@@ -112,5 +112,5 @@ class Canvas:
     def drawing(
         self, id: str, title: str, desc: str, width: float, height: float, legend: Iterable[tuple[str, str]] = ()
     ) -> Drawing:
-        """The drawing with everything that was put on it."""
+        """The finished drawing."""
         return Drawing(id, title, desc, width, height, tuple(self.shapes), tuple(self.outline), tuple(legend))

@@ -1,4 +1,4 @@
-"""What changes, worst first: in words, by severity, with the cost before and after."""
+"""Changes, most disruptive first: as text, by severity, with the cost before and after."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def section(subject: Subject, before: Before) -> Section:
     summary = ", ".join(f"{word}: {number}" for word, number in counts.items()) or "no differences"
     tone: Tone = "bad" if stopping else "warn" if any(WORDS[edit.change][1] == "warn" for edit in edits) else "good"
     first = f"Compared with {before.name}: {summary}."
-    head = ("Severity", "Where", "What", "Impact", "What to do")
+    head = ("Severity", "Where", "What", "Impact", "Instead")
     rows: list[tuple[Content, ...]] = [
         (
             Cell(*WORDS[edit.change]),
@@ -35,11 +35,11 @@ def section(subject: Subject, before: Before) -> Section:
         *before_and_after(subject),
         *_steps(before),
     ]
-    return Section("changes", "What changes", tuple(blocks))
+    return Section("changes", "Changes", tuple(blocks))
 
 
 def everything(before: Before) -> list[Edit]:
-    """The edits of the config, and what only CloudFormation's comparison shows, worst first."""
+    """The edits of the config, and those found only by comparing templates, most disruptive first."""
     found = list(before.edits)
     ours = before.deployment.edits if before.deployment else ()
     reported = {(edit.change, edit.message) for edit in found}
@@ -57,7 +57,7 @@ def _steps(before: Before) -> tuple[Block, ...]:
         for number, step in enumerate(before.deployment.steps, 1)
     ]
     head = ("Order", "Stack", "Action", "Added", "Changed", "Replaced", "Deleted", "Retained")
-    return table("What CloudFormation does, stack by stack", head, rows, numbers=[3, 4, 5, 6, 7])
+    return table("CloudFormation operations by stack", head, rows, numbers=[3, 4, 5, 6, 7])
 
 
 _COUNTS = ("added", "changed", "replaced", "deleted", "retained")

@@ -1,4 +1,4 @@
-"""Cost by part, and what it was before."""
+"""Cost by part, and its previous value."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .subject import Subject
 
 
 def section(subject: Subject) -> Section:
-    """Cost by part and by line."""
+    """Cost by part and by item."""
     found = estimate(subject.platform, own_prices=subject.own_prices)
-    head = ("Part", "What", "USD an hour", "USD a month", "Note")
+    head = ("Part", "What", "USD per hour", "USD per month", "Note")
     rows: list[tuple[Content, ...]] = []
     for line in found.lines:
-        word = "by use" if line.is_known else "unknown"
-        by_default = "comes by default; " if line.by_default else ""
+        word = "usage-based" if line.is_known else "unknown"
+        by_default = "default; " if line.by_default else ""
         rows.append(
             (
                 line.part,
@@ -29,18 +29,18 @@ def section(subject: Subject) -> Section:
     parts.append(("together", usd(found.usd_per_hour), usd(found.usd_per_month), _missing(found)))
     blocks: list[Block] = [
         *table(
-            "Cost by part: list prices in USD, every group at its full count all the time",
-            ("Part", "USD an hour", "USD a month", "Note"),
+            "Cost by part: list prices in USD, every group at its full count at all times",
+            ("Part", "USD per hour", "USD per month", "Note"),
             parts,
             numbers=[1, 2],
         ),
-        *table("Cost line by line", head, rows, numbers=[2, 3], folded=True),
+        *table("Cost by item", head, rows, numbers=[2, 3], folded=True),
     ]
     return Section("cost", "Cost", tuple(blocks))
 
 
 def before_and_after(subject: Subject) -> tuple[Block, ...]:
-    """Cost by part before and after; with --deployed of what the templates hold."""
+    """Cost by part before and after; with --deployed, from the templates."""
     known = subject.before
     if known is None:
         return ()
@@ -63,19 +63,19 @@ def before_and_after(subject: Subject) -> tuple[Block, ...]:
             usd(total[0]),
             usd(total[1]),
             _difference(*total),
-            f"{usd(total[0] * HOURS_PER_MONTH)} USD a month become {usd(total[1] * HOURS_PER_MONTH)}",
+            f"{usd(total[0] * HOURS_PER_MONTH)} USD per month become {usd(total[1] * HOURS_PER_MONTH)}",
         )
     )
     if old.ec2_usd_per_hour or new.ec2_usd_per_hour:
         asked = (old.ec2_usd_per_hour, new.ec2_usd_per_hour)
-        note = "no part of the sum: HyperPod's own prices differ"
+        note = "not in the total: HyperPod's own prices differ"
         rows.append(("EC2's price of such instances", *map(usd, asked), _difference(*asked), note))
     head = ("Part", "Before", "After", "Difference", "Note")
-    return table("Known cost before and after, in USD an hour", head, rows, numbers=[1, 2, 3])
+    return table("Known cost before and after, in USD per hour", head, rows, numbers=[1, 2, 3])
 
 
 def _by_part(found: Estimate) -> dict[str, tuple[float, str]]:
-    """Part to its known cost in an hour, and how much of it is not known."""
+    """Part to its known cost per hour, and the number of unknown prices."""
     parts: dict[str, tuple[float, str]] = {}
     for part in dict.fromkeys(line.part for line in found.lines):
         lines = [line for line in found.lines if line.part == part]
@@ -83,16 +83,18 @@ def _by_part(found: Estimate) -> dict[str, tuple[float, str]]:
             sum(line.usd_per_hour is None and line.is_known is known for line in lines) for known in (False, True)
         )
         notes = [f"{unknown} prices unknown"] if unknown else []
-        notes += [f"{by_use} by use"] if by_use else []
+        notes += [f"{by_use} usage-based"] if by_use else []
         parts[part] = sum(line.usd_per_hour or 0.0 for line in lines), ", ".join(notes)
     return parts
 
 
 def _missing(found: Estimate) -> str:
     if not found.unknown:
-        return "complete, without what costs by use"
-    asked = f"; EC2 asks {usd(found.ec2_usd_per_hour)} an hour for such instances" if found.ec2_usd_per_hour else ""
-    return f"without {len(found.unknown)} lines of unknown price{asked}"
+        return "complete, without usage-based costs"
+    asked = (
+        f"; EC2's price of such instances is {usd(found.ec2_usd_per_hour)} per hour" if found.ec2_usd_per_hour else ""
+    )
+    return f"without {len(found.unknown)} items of unknown price{asked}"
 
 
 def _difference(before: float, after: float) -> Content:
@@ -102,7 +104,7 @@ def _difference(before: float, after: float) -> Content:
 
 
 def usd(value: float | None) -> str:
-    """An amount; small ones with a digit more.
+    """Formats an amount; small amounts with an additional digit.
 
     >>> usd(1234.5), usd(0.045), usd(None)
     ('1,234.50', '0.045', '')

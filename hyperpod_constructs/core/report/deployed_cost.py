@@ -1,4 +1,4 @@
-"""What deployed templates cost by the hour, as far as their resources have a price: for the cost before a change."""
+"""Hourly cost of deployed templates, for resources with a known price: the cost before a change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PRICED = {
 
 
 def deployed_estimate(stacks: Stacks, region: str) -> Estimate:
-    """The cost of what templates hold: instances, NAT gateways, addresses, the control plane, interface endpoints.
+    """The cost of deployed instances, NAT gateways, addresses, the control plane and interface endpoints.
 
     >>> eks = {"Type": "AWS::EKS::Cluster"}
     >>> deployed_estimate({"eks": {"Resources": {"Eks": eks}}}, "us-west-2").usd_per_hour

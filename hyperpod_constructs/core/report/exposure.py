@@ -1,4 +1,4 @@
-"""What is open to whom: the Kubernetes API, security groups, and VPC endpoints."""
+"""Network exposure: the Kubernetes API, security groups, and VPC endpoints."""
 
 from __future__ import annotations
 
@@ -15,46 +15,48 @@ _RULES = {"AWS::EC2::SecurityGroupIngress": "in", "AWS::EC2::SecurityGroupEgress
 
 def section(subject: Subject, words: Words | None) -> Section:
     """The whole section."""
-    blocks: list[Block] = [*table("Ways to the platform", ("What", "Open to", "Remark"), list(_doors(subject)))]
+    blocks: list[Block] = [
+        *table("Network access to the platform", ("What", "Open to", "Remark"), list(_doors(subject)))
+    ]
     if words is None:
         blocks.append(Prose(f"Rules of security groups are in the templates. {subject.left_out}"))
     else:
         head = ("Security group", "Direction", "From or to", "Protocol and ports", "For")
         blocks += table(
-            "Rules of security groups", head, list(_rules(words)), empty="The templates make no security groups."
+            "Rules of security groups", head, list(_rules(words)), empty="The templates do not create security groups."
         )
         rows = [
             (
                 code(words.text(stack, endpoint.get("ServiceName"))),
                 str(endpoint.get("VpcEndpointType", "Gateway")).lower(),
-                "with a policy of its own" if endpoint.get("PolicyDocument") else "no policy: whoever reaches it",
+                "with its own policy" if endpoint.get("PolicyDocument") else "no policy: any principal",
             )
             for stack, _, endpoint in words.all("AWS::EC2::VPCEndpoint")
         ]
         blocks += table("Policies of VPC endpoints", ("Service", "Type", "Policy"), rows)
-    return Section("exposure", "What is open to whom", tuple(blocks))
+    return Section("exposure", "Network exposure", tuple(blocks))
 
 
 def _doors(subject: Subject) -> Iterator[tuple[Content, ...]]:
     platform = subject.platform
     eks, network = platform.eks, platform.network
     if eks.existing is not None:
-        yield "Kubernetes API", "as the existing cluster has it", ""
+        yield "Kubernetes API", "as configured on the existing cluster", ""
     else:
         inside = eks.endpoint_access != "public"
         if eks.endpoint_access != "private":
             ranges = ", ".join(eks.public_access_cidrs)
-            open_to = ranges or Cell("the whole internet", "warn")
-            yield "Kubernetes API, public endpoint", open_to, "with credentials that an access entry names"
+            open_to = ranges or Cell("any IP address", "warn")
+            yield "Kubernetes API, public endpoint", open_to, "with the credentials of an access entry"
         yield (
             "Kubernetes API, private endpoint",
             "the VPC" if inside else "nobody",
-            "switched on" if inside else "switched off",
+            "enabled" if inside else "disabled",
         )
     if network.existing is not None:
-        yield "Nodes", "as the existing network has it", ""
+        yield "Nodes", "as configured in the existing network", ""
     elif network.mode == "closed":
-        yield "Nodes", "the VPC", "no way in or out of the VPC"
+        yield "Nodes", "the VPC", "no connection to the internet"
     else:
         yield (
             "Nodes",
@@ -63,11 +65,15 @@ def _doors(subject: Subject) -> Iterator[tuple[Content, ...]]:
         )
     if names := endpoint_names(platform):
         policies = network.mode == "closed" and network.endpoint_policies
-        yield "Interface endpoints", "the VPC", f"{len(names)} services" + ("; own accounts only" if policies else "")
+        yield (
+            "Interface endpoints",
+            "the VPC",
+            f"{len(names)} services" + ("; your own accounts only" if policies else ""),
+        )
     for bucket in platform.storage.buckets:
         yield (
             f"Bucket {bucket.name}",
-            ", ".join(bucket.used_by) or "nobody by itself",
+            ", ".join(bucket.used_by) or "no principal by default",
             f"{bucket.access}; not public, TLS only",
         )
 
@@ -91,16 +97,16 @@ def _rule(words: Words, stack: str, group: str, direction: str, rule: Mapping[st
         "SourcePrefixListId",
         "DestinationPrefixListId",
     )
-    other = next((words.text(stack, rule[key]) for key in keys if rule.get(key)), "not said")
+    other = next((words.text(stack, rule[key]) for key in keys if rule.get(key)), "not set")
     everywhere = other in ("0.0.0.0/0", "::/0")
     shown: Content = code("itself" if other.strip("<>") == group else other)
     if everywhere:
-        shown = Cell(f"everywhere ({other})", "warn" if direction == "in" else "note")
+        shown = Cell(f"all destinations ({other})", "warn" if direction == "in" else "note")
     return code(group), direction, shown, _ports(rule), str(rule.get("Description", ""))
 
 
 def _ports(rule: Mapping[str, Any]) -> str:
-    """Protocol and ports in words.
+    """Protocol and ports as text.
 
     >>> _ports({"IpProtocol": "-1"}), _ports({"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443})
     ('everything', 'tcp 443')

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else: style and drawings are inside, there is no script and no address."""
+"""A report as one self-contained HTML file: style and diagrams are embedded, without scripts or external URLs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Node = Element | str
 
 
 def el(tag: str, *children: Node | None, **attributes: str) -> Element:
-    """An element; attribute names may end with an underscore, and one inside stands for a hyphen.
+    """An element; a trailing underscore in an attribute name is removed, and others become hyphens.
 
     >>> tostring(el("p", "a < ", el("b", "c"), "!", class_="x"), encoding="unicode", method="html")
     '<p class="x">a &lt; <b>c</b>!</p>'
@@ -36,7 +36,7 @@ def el(tag: str, *children: Node | None, **attributes: str) -> Element:
 
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What the page may load: nothing but the style inside it."""
+"""What the page can load: only the embedded style."""
 
 
 def html(report: Report) -> str:
@@ -50,7 +50,7 @@ def html(report: Report) -> str:
         el("header", el("p", "hyperpod report", class_="kind"), el("h1", report.title), *_subtitle(report)),
         el("nav", _contents(report, several=several), aria_label="Contents"),
         el("main", *(_part(part, several=several) for part in report.parts), id="content", tabindex="-1"),
-        el("footer", el("p", "Made from the config and its templates on one machine. Nothing was asked of AWS.")),
+        el("footer", el("p", "Generated from the config and its templates, without requests to AWS.")),
     )
     head = el(
         "head",
@@ -70,7 +70,7 @@ def _subtitle(report: Report) -> list[Element]:
 
 
 def _contents(report: Report, *, several: bool) -> Element:
-    """Links to the parts of a report of several, else to the sections of the one."""
+    """Links to the parts of a report with several parts, otherwise to the sections of the only one."""
     if several:
         return el("ul", *(el("li", el("a", part.title, href=f"#{part.id}")) for part in report.parts))
     part = report.parts[0]
@@ -88,7 +88,7 @@ def _part(part: Part, *, several: bool) -> Element:
 
 
 def _section(section: Section, part: str, *, level: int, around: tuple[str, str] = ("", "")) -> Element:
-    """A section; `around` is the id and the text of the heading above it, where several parts have such a section."""
+    """A section; `around` is the ID and the text of the parent heading, if several parts have the section."""
     id, (name, title) = f"{part}-{section.id}", around
     blocks = [block for item in section.blocks for block in _block(item, id, title)]
     heading = el(f"h{level}", section.title, id=f"{id}-title")
@@ -139,7 +139,7 @@ def _table(block: Table, around: str) -> Element:
 
 
 def _scrolls(kind: str, name: str, around: str) -> dict[str, str]:
-    """A region that scrolls sideways on narrow screens, by keyboard too."""
+    """A region that scrolls horizontally on narrow screens, also by keyboard."""
     return {
         "class_": f"scrolls {kind}",
         "role": "region",
@@ -162,7 +162,7 @@ _BREAKS = re.compile(r"(?<=[./:])(?=[^./:])|(?=\[)")
 
 
 def _breakable(text: str) -> Iterable[Node]:
-    """A name with the places where a line may break."""
+    """A name with positions for line breaks."""
     first, *rest = _BREAKS.split(text) if len(text) > 16 else [text]
     yield first
     for part in rest:
@@ -179,7 +179,7 @@ def _drawing(drawing: Drawing, id: str, around: str) -> Iterable[Element]:
         el("div", svg(drawing, name), **_scrolls("drawing", drawing.title, around)),
         el("ul", *legend, class_="legend", aria_label=f"Key of {drawing.title}") if legend else None,
     )
-    yield el("details", el("summary", f"{drawing.title} in words"), _outline(drawing.outline))
+    yield el("details", el("summary", f"{drawing.title} as text"), _outline(drawing.outline))
 
 
 def _outline(lines: Iterable[tuple[int, str]]) -> Element:

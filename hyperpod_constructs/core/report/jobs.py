@@ -1,4 +1,4 @@
-"""A job: how its numbers come about, what it takes of the cluster, and how many fit."""
+"""A job: the derivation of its resource amounts, the nodes that it uses, and how many replicas fit."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _WIDTH = 980.0
 
 
 def section(subject: Subject) -> Section | None:
-    """The jobs of a platform, None where it has none."""
+    """The jobs of a platform, None if it has none."""
     jobs = subject.platform.completed_jobs
     if not jobs:
         return None
-    head = ("Job", "Kind", "Namespace", "Replicas", "Requests of a replica", "One node holds", "Room")
+    head = ("Job", "Kind", "Namespace", "Replicas", "Requests of a replica", "Replicas per node", "Room")
     rows: list[tuple[Content, ...]] = []
     for job in jobs:
         for part in job.parts:
@@ -39,7 +39,7 @@ def section(subject: Subject) -> Section | None:
                     code(job.effective_namespace),
                     str(part.count),
                     _requests(sized),
-                    count(sized.per_node, "replica") if sized.per_node else "not known",
+                    count(sized.per_node, "replica") if sized.per_node else "unknown",
                     _room(part, sized, subject.platform),
                 )
             )
@@ -53,18 +53,18 @@ def _requests(sized: Share) -> str:
 
 def _room(part: ReplicaSpec, sized: Share, platform: Platform) -> str:
     found = [f"{group.name}: {_fit(group, part, sized)}" for group in groups_for(part, platform)]
-    return "; ".join(found) or "no group has its instance type"
+    return "; ".join(found) or "no group has this instance type"
 
 
 def _fit(group: InstanceGroup | RestrictedInstanceGroup, part: ReplicaSpec, sized: Share) -> str:
     if not sized.per_node:
-        return "not known"
+        return "unknown"
     total = group.max_instances * sized.per_node
     return f"{count(total, 'replica')}, {count(total // max(1, part.count), 'such job')} at a time"
 
 
 def groups_for(part: ReplicaSpec, platform: Platform | None) -> list[InstanceGroup | RestrictedInstanceGroup]:
-    """The groups whose nodes a replica may use."""
+    """The groups whose nodes a replica can use."""
     return [
         group
         for group in (platform.cluster.groups if platform is not None else ())
@@ -76,7 +76,7 @@ def groups_for(part: ReplicaSpec, platform: Platform | None) -> list[InstanceGro
 
 
 def job_part(job: Job, platform: Platform | None, found: Sequence[Finding], *, id: str) -> Part:
-    """Everything about a job; `platform` is the cluster that it runs on, where one is named."""
+    """The report of a job; `platform` is the cluster that it runs on, if given."""
     completed = platform.governance.completed(job) if platform and platform.governance else job
     sections = [findings_section(found)]
     if not errors(found):
@@ -103,8 +103,8 @@ def _overview(job: Job) -> Section:
             f"{replicas:,}",
             f"of {', '.join(dict.fromkeys(part.instance_type or 'any node' for part in job.parts))}",
         ),
-        ("Accelerators", quantity(round(devices, 2)), "all together"),
-        ("EFA interfaces", f"{efa:,}", "all together"),
+        ("Accelerators", quantity(round(devices, 2)), "total"),
+        ("EFA interfaces", f"{efa:,}", "total"),
         ("Queue", job.effective_queue or "none", f"priority {job.effective_priority or 'not set'}"),
         ("On an edit", job.on_change, ""),
     )
@@ -116,15 +116,15 @@ def _numbers(job: Job) -> Iterator[Section]:
     for part in job.parts:
         sized = share(part, job)
         rows: list[tuple[Content, ...]] = [(code(step.name), step.value, step.how) for step in sized.steps]
-        rows += [(code(f"limit {key}"), str(value), "limit of the container") for key, value in sized.limits.items()]
+        rows += [(code(f"limit {key}"), str(value), "container limit") for key, value in sized.limits.items()]
         blocks += table(
             f"Replica spec {part.name}: {count(part.count, 'replica')}",
-            ("Resource", "Value", "How it comes about"),
+            ("Resource", "Value", "Derivation"),
             rows,
             numbers=[1],
-            empty=f"Replica spec {part.name} requests nothing: state instance_type, or vcpu and memory_gib.",
+            empty=f"Replica spec {part.name} requests nothing: set instance_type, or vcpu and memory_gib.",
         )
-    yield Section("numbers", "How its numbers come about", tuple(blocks))
+    yield Section("numbers", "Derivation of resource amounts", tuple(blocks))
 
 
 def _takes(job: Job, platform: Platform | None) -> Section:
@@ -139,23 +139,21 @@ def _takes(job: Job, platform: Platform | None) -> Section:
         for group in groups_for(part, platform):
             nodes = -(-part.count // sized.per_node) if sized.per_node else 0
             rows.append((part.name, group.name, f"{nodes} of {group.max_instances}", _fit(group, part, sized)))
-    head = ("Replica spec", "Group", "Nodes that it takes", "What the group holds")
+    head = ("Replica spec", "Group", "Nodes used", "Capacity of the group")
     empty = "" if platform is None else "No group of the cluster has the instance type of the job."
-    blocks += table(
-        "What it takes of the cluster, when the whole job is in one group", head, rows, numbers=[2], empty=empty
-    )
+    blocks += table("Usage of the cluster if the whole job runs in one group", head, rows, numbers=[2], empty=empty)
     if platform is None:
-        blocks.append(Notice("No cluster is named, so that only whole nodes are counted: name a config as well."))
-    return Section("takes", "What it takes, and how many fit", tuple(blocks))
+        blocks.append(Notice("No cluster is specified, so only whole nodes are counted: specify a config too."))
+    return Section("takes", "Nodes and replicas", tuple(blocks))
 
 
 def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | None, id: str) -> Drawing:
-    """One node with the replicas that it holds, and each group with the nodes that the job takes."""
+    """One node with its replicas, and each group with the nodes that the job uses."""
     canvas, per_node = Canvas(), sized.per_node or 1
     instance_type = find_instance_type(part.instance_type or "")
     title = f"Replica spec {part.name} on {part.instance_type}"
-    canvas.text(4, 16, f"One node of {part.instance_type} holds {count(per_node, 'replica')}", "strong", width=_WIDTH)
-    canvas.say(0, f"one node of {part.instance_type} holds {count(per_node, 'replica')}: {_requests(sized)} each")
+    canvas.text(4, 16, f"One node of {part.instance_type}: {count(per_node, 'replica')}", "strong", width=_WIDTH)
+    canvas.say(0, f"one node of {part.instance_type}, {count(per_node, 'replica')}: {_requests(sized)} each")
     shown = min(per_node, 16)
     each = (_WIDTH - 8) / shown
     for number in range(shown):
@@ -186,7 +184,7 @@ def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | Non
             f"{nodes} nodes of the job",
         )
         y += 54
-    desc = f"{title}: {count(part.count, 'replica')}, {count(per_node, 'replica')} on a node."
+    desc = f"{title}: {count(part.count, 'replica')}, {count(per_node, 'replica')} per node."
     return canvas.drawing(
         id,
         title,
@@ -199,4 +197,4 @@ def _drawing(job: Job, part: ReplicaSpec, sized: Share, platform: Platform | Non
 
 def _manifest(job: Job) -> Section:
     text = json.dumps(compile_job(job), indent=2)
-    return Section("manifest", "Manifest", (Code("The manifest as it is applied", text),))
+    return Section("manifest", "Manifest", (Code("Manifest as applied", text),))

@@ -1,4 +1,4 @@
-"""A report as Markdown for a comment on a pull request, inside the length that GitHub takes."""
+"""A report as Markdown for a comment on a pull request, within GitHub's length limit."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ..terminal import paragraph, readable
 from .model import Block, Cell, Code, Content, Drawing, Figures, Notice, Part, Prose, Report, Section, Table
 
 LONGEST = 65_000
-"""Characters of a comment: GitHub takes 65,536."""
+"""Maximum length of a comment; GitHub's limit is 65,536 characters."""
 _SIGNS = {"bad": "🛑", "warn": "⚠️", "note": "ℹ️", "good": "✅", "new": "➕", "gone": "➖"}  # noqa: RUF001
 _OPEN = ("changes", "overview", "findings")
-"""Sections that are shown open; the others are folded."""
+"""Sections that are expanded; the others are collapsed."""
 
 
 def markdown(report: Report, *, longest: int = LONGEST) -> str:
-    """The report; sections that would exceed `longest` characters are left out, the last ones first, and named."""
+    """The report; sections that would exceed `longest` characters are omitted, starting with the last, and listed."""
     pieces = [(f"# {_plain(report.title)}\n", "")]
     for part in report.parts:
         pieces += [(text, f"{part.title}: {title}") for title, text in _part(part, several=len(report.parts) > 1)]
@@ -29,7 +29,7 @@ def markdown(report: Report, *, longest: int = LONGEST) -> str:
     if dropped:
         named = ", ".join(dropped[:5]) + (f" and {len(dropped) - 5} more" if len(dropped) > 5 else "")
         kept.append(
-            f"> Left out to stay below the length of a comment: {_plain(named)[:300]}. The HTML report has it all.\n"
+            f"> Omitted because of the length limit of comments: {_plain(named)[:300]}. The HTML report is complete.\n"
         )
     return "\n".join(kept)
 
@@ -69,7 +69,7 @@ def _block(block: Block) -> str:
 
 
 def fenced(text: str) -> str:
-    r"""Literal text between fences that are longer than any in it.
+    r"""Literal text in a fence that is longer than any fence in it.
 
     >>> fenced("a")
     '```\na\n```'
@@ -115,7 +115,7 @@ _ESCAPES = str.maketrans(
 
 
 def _plain(text: str) -> str:
-    r"""A text that Markdown shows as it is, on one line, without links, mentions and formatting of its own.
+    r"""Escapes a text so that Markdown shows it unchanged on one line, without links, mentions or formatting.
 
     >>> _plain("a|b <c> @team #1")
     'a\\|b &lt;c&gt; &#64;team &#35;1'

@@ -1,4 +1,4 @@
-"""A report as plain data: sections of text, tables and drawings. HTML, Markdown and JSON are made from it."""
+"""A report as plain data: sections of text, tables and diagrams, rendered as HTML, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Tone: TypeAlias = Literal["", "bad", "warn", "note", "good", "new", "gone"]
-"""What a mark means. Every mark also has a word, so that nothing depends on color alone."""
+"""The meaning of a badge. Every badge also has a word, so that no information depends on color alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text with a form.
+    """A text with a style.
 
     Attributes:
-        text: the words.
-        tone: shown as a badge of this meaning; empty for ordinary text.
-        code: whether it is a name, a range or another literal value.
+        text: the text.
+        tone: meaning of the badge that contains the text; empty for ordinary text.
+        code: whether it is a name, a CIDR or another literal value.
     """
 
     text: str
@@ -46,7 +46,7 @@ class Prose:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A paragraph that should be seen."""
+    """A highlighted paragraph."""
 
     text: str
     tone: Tone = "note"
@@ -61,7 +61,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with a caption. Columns of `numbers` are aligned to the right; a folded table opens on request."""
+    """A table with a caption. Columns in `numbers` are right-aligned; a folded table is collapsed."""
 
     caption: str
     head: tuple[str, ...]
@@ -78,12 +78,12 @@ class Code:
     text: str
 
 
-# ---- drawings ----
+# ---- diagrams ----
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle. `kind` is a class of the style sheet; `title` is what a pointer or a screen reader gets."""
+    """A rectangle. `kind` is a class of the style sheet; `title` is the tooltip and the text for screen readers."""
 
     x: float
     y: float
@@ -95,7 +95,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text in a drawing; `title` is the whole text where it was cut."""
+    """A text in a diagram; `title` is the full text if it was shortened."""
 
     x: float
     y: float
@@ -106,7 +106,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line over points, with an arrow at its end."""
+    """A line through points, with an arrow at its end."""
 
     points: tuple[tuple[float, float], ...]
     kind: str = "route"
@@ -118,17 +118,17 @@ Shape: TypeAlias = Box | Label | Line
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A drawing, with the same content in words.
+    """A diagram, with the same content as text.
 
     Attributes:
         id: unique in its section.
-        title: a short name.
-        desc: what is to be seen, in a sentence or two.
-        width: in units of the drawing, about a pixel each.
-        height: likewise.
-        shapes: drawn in this order.
+        title: short name.
+        desc: description in one or two sentences.
+        width: in units of the diagram, about one pixel each.
+        height: in the same units.
+        shapes: in drawing order.
         legend: kind of a box to its meaning.
-        outline: the content as an indented list (depth, text), for Markdown and for those who do not see the drawing.
+        outline: the content as an indented list (depth, text), for Markdown and for screen readers.
     """
 
     id: str
@@ -155,7 +155,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Everything about one platform, or one job."""
+    """The report of one platform or one job."""
 
     id: str
     title: str
@@ -180,7 +180,7 @@ def table(
     folded: bool = False,
     empty: str = "",
 ) -> tuple[Block, ...]:
-    """A table as blocks; where there are no rows, the sentence `empty` instead, or nothing."""
+    """A table as blocks; without rows, the sentence `empty` instead, or nothing."""
     if not rows:
         return (Prose(empty),) if empty else ()
     return (Table(caption, tuple(head), tuple(map(tuple, rows)), tuple(numbers), folded),)

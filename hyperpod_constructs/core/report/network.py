@@ -1,4 +1,4 @@
-"""The network: a drawing of VPC, zones, subnets, routes and endpoints, and the same as tables."""
+"""The network: a diagram of VPC, zones, subnets, routes and endpoints, and the same as tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLUMN, _GAP, _LEFT = 236, 14, 16
 _HEIGHTS = {"public": 78, "control-plane": 92, "node": 116}
 _USES = {
     "public": "load balancers and NAT",
-    "control-plane": "interfaces of the EKS control plane",
+    "control-plane": "network interfaces of the EKS control plane",
     "node": "HyperPod nodes and their pods",
 }
 
@@ -38,16 +38,16 @@ class Subnet:
 
     @property
     def taken(self) -> int:
-        """The most addresses that its nodes take."""
+        """Maximum IP addresses that its nodes use."""
         return sum(demand.addresses for demand in self.demands)
 
     @property
     def use(self) -> str:
-        """What takes how many of its addresses."""
+        """How many of its IP addresses are used."""
         if not self.demands:
             return _USES[self.kind] if self.kind != "node" else "no nodes"
         of = f" of {self.size:,}" if self.size else ""
-        return f"nodes take {self.taken:,}{of} at most"
+        return f"nodes use up to {self.taken:,}{of}"
 
 
 def section(subject: Subject) -> Section:
@@ -59,7 +59,7 @@ def section(subject: Subject) -> Section:
             subnet.kind if subnet.kind != "node" else "nodes",
             code(subnet.zone),
             code(subnet.cidr or subnet.id),
-            f"{subnet.size:,}" if subnet.size is not None else "not known",
+            f"{subnet.size:,}" if subnet.size is not None else "unknown",
             subnet.use,
             ", ".join(subnet.routes),
         )
@@ -73,7 +73,7 @@ def section(subject: Subject) -> Section:
             "VPC endpoints",
             ("Service", "Type", "Where"),
             list(_endpoint_rows(platform)),
-            empty="The network gets no VPC endpoints from this config.",
+            empty="The config does not create VPC endpoints.",
         ),
     ]
     return Section("network", "Network", tuple(blocks))
@@ -124,7 +124,7 @@ def _routes(network: Network, kind: str, zone: str) -> tuple[str, ...]:
 
 
 def _marked(subject: Subject) -> list[Subnet]:
-    """The subnets with what is new or gone."""
+    """The subnets, marked as new or removed."""
     found, before = subnets(subject.platform), subject.before
     if before is None:
         return found
@@ -144,7 +144,7 @@ def _marked(subject: Subject) -> list[Subnet]:
 
 
 def _deployed_ranges(stacks: Stacks) -> set[str]:
-    """Ranges of the subnets in templates."""
+    """CIDRs of the subnets in templates."""
     found = [resource for template in stacks.values() for resource in resources(template).values()]
     return {
         str(subnet.get("Properties", {}).get("CidrBlock"))
@@ -160,8 +160,8 @@ def _demand_table(found: list[Subnet]) -> tuple[Block, ...]:
         if subnet.mark is not GONE
         for demand in subnet.demands
     ]
-    head = ("Group", "Zone", "Nodes at most", "Addresses of a node", "Together")
-    return table("Addresses that groups take", head, rows, numbers=[2, 3, 4], folded=len(rows) > 6)
+    head = ("Group", "Zone", "Maximum nodes", "IP addresses per node", "Together")
+    return table("IP addresses that groups use", head, rows, numbers=[2, 3, 4], folded=len(rows) > 6)
 
 
 def _endpoint_rows(platform: Platform) -> Iterator[tuple[Content, ...]]:
@@ -183,7 +183,7 @@ def endpoint_names(platform: Platform) -> list[str]:
 
 
 def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
-    """VPC, zones by their ids, subnets with size and use, routes, endpoints and NAT."""
+    """VPC, zones by ID, subnets with size and use, routes, endpoints and NAT."""
     network, canvas = platform.network, Canvas()
     zones = list(dict.fromkeys(subnet.zone for subnet in found))
     width = max(980.0, 2 * _LEFT + len(zones) * (_COLUMN + _GAP) - _GAP + 16)
@@ -230,10 +230,10 @@ def drawing(platform: Platform, found: list[Subnet]) -> Drawing:
         ("subnet public", "public subnet"),
         ("subnet control-plane", "control-plane subnet"),
         ("subnet node", "node subnet"),
-        ("bar", "addresses that nodes can take"),
+        ("bar", "IP addresses that nodes can use"),
     ]
     shown = [entry for entry in legend if entry[0].removeprefix("subnet ") in types or entry[0] == "bar"]
-    return canvas.drawing("drawing", "Drawing of the network", desc, width, height, shown)
+    return canvas.drawing("drawing", "Diagram of the network", desc, width, height, shown)
 
 
 def _frame(canvas: Canvas, platform: Platform, width: float, top: float, end: float, *, is_open: bool) -> None:
@@ -249,12 +249,12 @@ def _frame(canvas: Canvas, platform: Platform, width: float, top: float, end: fl
         canvas.text(width / 2 - 24, 21, "internet")
         canvas.box(width / 2 - 78, top - 34, 156, 24, "gateway", "Internet gateway of the VPC")
         canvas.text(width / 2 - 52, top - 18, "internet gateway")
-        canvas.line((width / 2, top - 34), (width / 2, 32), title="The internet gateway leads to the internet")
+        canvas.line((width / 2, top - 34), (width / 2, 32), title="Route from the internet gateway to the internet")
     elif network.existing is None:
-        canvas.text(_LEFT, 24, "No way to the internet: no internet gateway and no NAT gateway", "strong")
-        canvas.say(1, "no way to the internet: no internet gateway, no NAT gateway")
+        canvas.text(_LEFT, 24, "No internet access: no internet gateway and no NAT gateway", "strong")
+        canvas.say(1, "no internet access: no internet gateway, no NAT gateway")
     else:
-        canvas.text(_LEFT, 24, "Existing network: its routes and endpoints are as they are", "strong")
+        canvas.text(_LEFT, 24, "Existing network: routes and endpoints are not changed", "strong")
 
 
 def _subnet(canvas: Canvas, subnet: Subnet, x: float, y: float, width: float, height: float) -> None:
@@ -263,7 +263,7 @@ def _subnet(canvas: Canvas, subnet: Subnet, x: float, y: float, width: float, he
     canvas.box(x, y, width, height, f"subnet {subnet.kind}{state}", title)
     room = width - 20
     if subnet.mark:
-        badge_offset = 74 if subnet.kind == "public" else 6  # the place of a NAT gateway
+        badge_offset = 74 if subnet.kind == "public" else 6  # position of a NAT gateway
         room -= canvas.badge(x + width - badge_offset, y + 6, subnet.mark.word, subnet.mark.kind)
     canvas.text(x + 10, y + 18, f"{'nodes' if subnet.kind == 'node' else subnet.kind}", "strong", width=room)
     size = f"  {count(subnet.size, 'address', 'addresses')}" if subnet.size is not None else ""
@@ -273,14 +273,14 @@ def _subnet(canvas: Canvas, subnet: Subnet, x: float, y: float, width: float, he
         canvas.text(x + 10, y + 68 + 15 * number, route, "small", width=width - 20)
     if subnet.kind == "node" and subnet.size:
         share = min(1.0, subnet.taken / subnet.size)
-        canvas.box(x + 10, y + 94, width - 20, 12, "bar-room", f"{subnet.size:,} addresses")
+        canvas.box(x + 10, y + 94, width - 20, 12, "bar-room", f"{subnet.size:,} IP addresses")
         canvas.box(
             x + 10,
             y + 94,
             max(2.0, (width - 20) * share) if subnet.taken else 0,
             12,
             "bar over" if subnet.taken > subnet.size else "bar",
-            f"{subnet.taken:,} of {subnet.size:,} addresses",
+            f"{subnet.taken:,} of {subnet.size:,} IP addresses",
         )
     canvas.say(2, f"{title}{f' ({subnet.mark.word})' if subnet.mark else ''}")
 
@@ -288,7 +288,7 @@ def _subnet(canvas: Canvas, subnet: Subnet, x: float, y: float, width: float, he
 def _egress(
     canvas: Canvas, network: Network, zones: list[str], column: float, rows: dict[str, float], top: float
 ) -> None:
-    """NAT gateways in the public subnets, and lines from the nodes to them and from them to the internet gateway."""
+    """NAT gateways in the public subnets, with lines from the nodes to them and from them to the internet gateway."""
     with_nat = zones[: nat_gateways(network)]
     bus = rows.get("public", top) - 10
     middle = (2 * _LEFT + 16 + len(zones) * (column + _GAP) - _GAP) / 2

@@ -1,4 +1,4 @@
-"""The first look: key figures, and the findings with their fixes."""
+"""Overview: key figures, and the findings with their fixes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def section(subject: Subject) -> Section:
                 devices.get(instance_type.accelerator.model, 0) + instance_type.accelerator.count * group.count
             )
     cost = estimate(platform, own_prices=subject.own_prices)
-    missing = f"{len(cost.unknown)} prices are not known" if cost.unknown else "list prices, complete"
+    missing = f"{len(cost.unknown)} prices are unknown" if cost.unknown else "list prices, complete"
     items = [
         ("Region", platform.region, f"account {platform.account or 'of the credentials'}"),
         (
@@ -36,7 +36,7 @@ def section(subject: Subject) -> Section:
             f"in {len(platform.cluster.groups)} groups" + (f", up to {max_nodes:,}" if max_nodes > nodes else ""),
         ),
         ("Accelerators", f"{sum(devices.values()):,}", ", ".join(f"{n:,} {model}" for model, n in devices.items())),
-        ("Known cost", f"{usd(cost.usd_per_hour)} USD/hour", f"{usd(cost.usd_per_month)} USD a month; {missing}"),
+        ("Known cost", f"{usd(cost.usd_per_hour)} USD/hour", f"{usd(cost.usd_per_month)} USD per month; {missing}"),
         ("Kubernetes", _version(subject), _support(_version(subject))),
         ("Findings", summary(subject.findings), ""),
     ]
@@ -61,7 +61,7 @@ def _support(version: str) -> str:
 
 def findings(found: Sequence[Finding]) -> Section:
     """The findings, errors first."""
-    head = ("Severity", "Rule", "Where", "What is wrong", "Impact", "Fix")
+    head = ("Severity", "Rule", "Where", "Problem", "Impact", "Fix")
     rows: list[tuple[Content, ...]] = [
         (
             _severity(finding),
@@ -74,8 +74,8 @@ def findings(found: Sequence[Finding]) -> Section:
         for finding in ordered(found)
     ]
     stopping = errors(found)
-    first: list[Block] = [Notice(f"This cannot be deployed: {summary(found)}.", "bad")] if stopping else []
-    shown = table(f"Findings: {summary(found)}", head, rows, empty="The checks have no findings.")
+    first: list[Block] = [Notice(f"This config cannot be deployed: {summary(found)}.", "bad")] if stopping else []
+    shown = table(f"Findings: {summary(found)}", head, rows, empty="No findings.")
     return Section("findings", "Findings", (*first, *shown))
 
 

@@ -1,4 +1,4 @@
-"""The sections of a platform's report, in the order in which a reviewer reads them."""
+"""The sections of a platform's report, in reading order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .words import words_of
 
 
 def platform_part(subject: Subject, *, id: str) -> Part:
-    """Everything about a platform; of one with errors the findings alone, since the rest rests on a config without."""
+    """The report of a platform; for one with errors only the findings, because the rest requires a valid config."""
     platform = subject.platform
     if errors(subject.findings):
         return unreadable_part(platform.name, subject.path, subject.findings, id=id)
@@ -55,5 +55,5 @@ def platform_part(subject: Subject, *, id: str) -> Part:
 
 
 def unreadable_part(title: str, path: str, found: Sequence[Finding], *, id: str) -> Part:
-    """The findings of a config that cannot be deployed, or not even be read."""
+    """The findings of a config that cannot be deployed, or not even read."""
     return Part(id, title, f"from {path}: cannot be deployed", (overview.findings(found),))

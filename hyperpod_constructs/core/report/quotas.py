@@ -1,4 +1,4 @@
-"""Service Quotas that a config needs, by the names that AWS has for them."""
+"""Service Quotas that a config requires, by their AWS names."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .subject import Subject
 
 
 def section(subject: Subject) -> Section:
-    """Quotas with what is needed of each."""
+    """Quotas with the required values."""
     rows: list[tuple[Content, ...]] = [
         (
             quota.name,
             code(quota.service),
-            code(quota.code or "look it up by its name"),
+            code(quota.code or "look it up by name"),
             f"{need:,g}",
             f"{max_need:,g}",
             quota.seen or "",
@@ -26,21 +26,21 @@ def section(subject: Subject) -> Section:
         )
         for quota, need, max_need in needs(subject.platform)
     ]
-    head = ("Quota", "Service", "Code", "Needed", "At most", "Seen in one account", "Not sure")
+    head = ("Quota", "Service", "Code", "Needed", "Maximum", "Seen in one account", "Uncertain")
     note = (
-        "What others in the account use is not known here: `hyperpod preflight` compares with the account's own values."
+        "Usage by other resources in the account is unknown: `hyperpod preflight` compares with the account's quotas."
     )
-    blocks: list[Block] = [*table("Quotas needed", head, rows, numbers=[3, 4, 5]), Prose(note.replace("`", ""))]
-    return Section("quotas", "Quotas needed", tuple(blocks))
+    blocks: list[Block] = [*table("Required quotas", head, rows, numbers=[3, 4, 5]), Prose(note.replace("`", ""))]
+    return Section("quotas", "Required quotas", tuple(blocks))
 
 
 def needs(platform: Platform) -> Iterator[tuple[Quota, float, float]]:
-    """Each quota with what the config needs now, and at most when groups grow."""
+    """Each quota with the value that the config requires now, and the maximum when groups grow."""
     groups = platform.cluster.groups
     by_type: dict[tuple[str, bool], list[int]] = {}
     for group in groups:
         spot = isinstance(group, InstanceGroup) and group.capacity == "spot"
-        for name in group.types:  # a flexible group may take all of its instances from one type
+        for name in group.types:  # a flexible group can use one type for all of its instances
             sums = by_type.setdefault((name, spot), [0, 0])
             sums[0] += group.count
             sums[1] += group.max_instances

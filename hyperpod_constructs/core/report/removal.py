@@ -1,4 +1,4 @@
-"""What stays after a deletion: kept by its policy, made by other services, or data that goes."""
+"""What remains after a deletion: retained resources, resources of other services, or deleted data."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def section(subject: Subject, words: Words | None) -> Section:
     kept = list(_kept(words, ours=subject.platform.eks.existing is None)) if words else list(_configured(subject))
     blocks: list[Block] = [
         *table(
-            "Kept when the stacks are deleted, and billed until you delete it",
+            "Retained when the stacks are deleted, and billed until you delete it",
             head,
             kept,
-            empty="Nothing of these stacks is kept.",
+            empty="No resource of these stacks is retained.",
         ),
         *table(
-            "Left by other services, outside of the stacks",
-            ("What", "Made by", "Delete it with"),
+            "Not deleted: created by other services outside the stacks",
+            ("What", "Created by", "Delete it with"),
             list(_others(subject)),
         ),
     ]
     if words is None:
         blocks.append(Prose(f"Deletion policies are in the templates. {subject.left_out}"))
-    return Section("removal", "What stays after deletion", tuple(blocks))
+    return Section("removal", "Retained after deletion", tuple(blocks))
 
 
 def _kept(words: Words, *, ours: bool) -> Iterator[tuple[Content, ...]]:
@@ -38,11 +38,11 @@ def _kept(words: Words, *, ours: bool) -> Iterator[tuple[Content, ...]]:
         for name, resource in resources(template).items():
             policy, kind = str(resource.get("DeletionPolicy", "")), str(resource.get("Type"))
             if policy in KEEPING:
-                yield code(words.name(stack, name)), kind, policy, "stays with its data" if kind in DATA else "stays"
+                yield code(words.name(stack, name)), kind, policy, "retained with its data" if kind in DATA else "stays"
             elif kind in DATA and policy == "Delete" and kind == "AWS::FSx::FileSystem":
                 yield code(words.name(stack, name)), kind, policy, Cell("deleted with its data", "bad")
             elif resource.get("Properties", {}).get("PreserveOnDelete") is True and not ours:
-                yield code(words.name(stack, name)), kind, "PreserveOnDelete", "its pods stay in the existing cluster"
+                yield code(words.name(stack, name)), kind, "PreserveOnDelete", "its pods remain in the existing cluster"
 
 
 def _configured(subject: Subject) -> Iterator[tuple[Content, ...]]:
@@ -50,7 +50,7 @@ def _configured(subject: Subject) -> Iterator[tuple[Content, ...]]:
     kept = [("file system", file_system.name, file_system.removal) for file_system in storage.lustre]
     for kind, name, removal in [*kept, *(("bucket", bucket.name, bucket.removal) for bucket in storage.buckets)]:
         gone = removal == "destroy" and goes
-        yield name, kind, removal, Cell("deleted with its data", "bad") if gone else "stays with its data"
+        yield name, kind, removal, Cell("deleted with its data", "bad") if gone else "retained with its data"
 
 
 def _others(subject: Subject) -> Iterator[tuple[Content, ...]]:
@@ -66,12 +66,12 @@ def _others(subject: Subject) -> Iterator[tuple[Content, ...]]:
     if platform.eks.existing is None and platform.eks.logs:
         yield (
             code(f"/aws/eks/{platform.completed_eks.cluster_name or 'NAME'}/cluster"),
-            "EKS, when it writes a last event after the deletion",
+            "EKS, if it writes a last event after the deletion",
             code("aws logs delete-log-group"),
         )
     yield (
-        "volumes and load balancers that Kubernetes made",
+        "volumes and load balancers that Kubernetes created",
         "CSI drivers and controllers",
         "delete claims and services first",
     )
-    yield "interfaces and endpoints of other services, such as GuardDuty", "that service", "the EC2 console"
+    yield "network interfaces and endpoints of other services, such as GuardDuty", "that service", "the EC2 console"

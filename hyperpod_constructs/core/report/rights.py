@@ -1,4 +1,4 @@
-"""Rights inside Kubernetes that the stacks grant by RBAC: who is bound to which rules."""
+"""Permissions in Kubernetes that the stacks grant by RBAC: subjects and rules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rows(words: Words) -> Iterator[tuple[Content, ...]]:
         found = rules.get((str(reference.get("kind")), home, str(reference.get("name"))))
         place = f"namespace {where}" if where else "the whole cluster"
         if found is None:
-            yield code(who), place, "as the role says", f"{reference.get('kind')} {reference.get('name')}"
+            yield code(who), place, "see the role", f"{reference.get('kind')} {reference.get('name')}"
         for rule in found or ():
             yield code(who), place, ", ".join(as_list(rule.get("verbs"))), _what(rule)
 
@@ -42,7 +42,7 @@ def _objects(words: Words) -> Iterator[Mapping[str, Any]]:
     for stack, _, properties in words.all("Custom::HyperPodKubernetesObjects"):
         try:
             found = json.loads(words.text(stack, properties.get("Manifest") or "[]"))
-        except ValueError:  # an asset, or a value that is only known at deploy time
+        except ValueError:  # an asset, or a value that is known only at deploy time
             continue
         yield from (item for item in as_list(found) if isinstance(item, Mapping) and "metadata" in item)
 

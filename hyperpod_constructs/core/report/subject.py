@@ -1,4 +1,4 @@
-"""What a report is made from."""
+"""The input of a report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .model import Tone
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One resource in the timeline of a deployment, in seconds since its beginning."""
+    """One resource in the timeline of a deployment, in seconds from its beginning."""
 
     stack: str
     logical_id: str
@@ -27,14 +27,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What is deployed, or was configured.
+    """The deployed or previous state.
 
     Attributes:
-        name: of the config or the folder.
-        edits: what is different, worst first.
-        deployment: what CloudFormation does, where the templates were compared.
-        platform: the former config; None where only templates are known.
-        stacks: the former templates; None where only configs were compared.
+        name: name of the config or the folder.
+        edits: differences, most disruptive first.
+        deployment: what CloudFormation does, if the templates were compared.
+        platform: the previous config; None if only templates are known.
+        stacks: the previous templates; None if only configs were compared.
     """
 
     name: str
@@ -46,17 +46,17 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A platform with everything that is known about it.
+    """A platform and all available information about it.
 
     Attributes:
-        path: of its config.
+        path: path of its config.
         platform: the platform.
-        findings: of its checks.
-        before: what there was, None for a first deployment.
-        stacks: its synthesized templates; None where they were left out.
-        bars: the rehearsed deployment; empty where it was left out.
-        left_out: why templates or the timeline are missing; empty where nothing is.
-        own_prices: prices of the reader, as `hyperpod explain cost --price`.
+        findings: its findings.
+        before: the previous state, None for a first deployment.
+        stacks: its synthesized templates; None if omitted.
+        bars: the rehearsed deployment; empty if omitted.
+        left_out: why templates or the timeline are omitted; empty if they are not.
+        own_prices: the user's prices, as in `hyperpod explain cost --price`.
     """
 
     path: str
@@ -71,7 +71,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How something in a drawing differs from what there was."""
+    """How an element of a diagram differs from the previous state."""
 
     word: str
     kind: str
@@ -88,13 +88,13 @@ WORDS: Mapping[Change, tuple[str, Tone]] = {
     Change.REPLACES: ("replaces", "bad"),
     Change.DRAINS: ("restarts", "warn"),
     Change.IN_PLACE: ("in place", "good"),
-    Change.NONE: ("nothing deployed", "note"),
+    Change.NONE: ("no deployed resources", "note"),
 }
-"""Change to how reports call it."""
+"""Change to its text in reports."""
 
 
 def worst(edits: Sequence[Edit], *paths: str) -> Mark | None:
-    """The mark of the worst edit at or inside one of these config paths, None for no edit."""
+    """The mark of the most disruptive edit at or inside one of these config paths, None for no edit."""
     return worst_of(
         [
             edit
@@ -105,7 +105,7 @@ def worst(edits: Sequence[Edit], *paths: str) -> Mark | None:
 
 
 def worst_of(edits: Sequence[Edit]) -> Mark | None:
-    """The mark of the worst of these edits."""
+    """The mark of the most disruptive of these edits."""
     if not edits:
         return None
     word, tone = WORDS[min((edit.change for edit in edits), key=WORST_FIRST.index)]

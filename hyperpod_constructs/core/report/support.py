@@ -1,4 +1,4 @@
-"""Dates of support, what was assumed, and which facts no source confirms."""
+"""Support dates, assumptions, and unverified facts."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def section(subject: Subject) -> Section:
                     known.version,
                     _used(known.version == version),
                     known.status(),
-                    str(known.end_of_standard_support or "not known"),
-                    str(known.end_of_extended_support or "not known"),
+                    str(known.end_of_standard_support or "unknown"),
+                    str(known.end_of_extended_support or "unknown"),
                     f"{known.days_left()}" if known.days_left() is not None else "",
                 )
             )
     head = ("Kubernetes", "Use", "Support", "Standard support ends", "Extended support ends", "Days left")
-    note = f"Dates as of the catalog, counted from {today()}."
+    note = f"Dates from the catalog, counted from {today()}."
     if version is None:
-        note = "The Kubernetes version is that of the existing EKS cluster; the config does not name it."
+        note = "The Kubernetes version is the existing EKS cluster's; the config does not set it."
     blocks: list[Block] = [*table("Kubernetes versions that HyperPod documents", head, rows, numbers=[5]), Prose(note)]
     return Section("support", "Support dates", tuple(blocks))
 
@@ -50,26 +50,26 @@ def _used(here: bool) -> Content:
 
 
 def assumptions(subject: Subject) -> Section:
-    """What was taken for granted, and what is marked as not sure in the catalog."""
+    """Assumptions, and facts that the catalog marks as uncertain."""
     platform = subject.platform
     taken = [
         ("prices", "list prices before tax and discounts; a month has 730 hours; every group at its full count"),
         (
             "account",
-            "the account's quotas, capacity and existing resources were not asked for: hyperpod preflight does that",
+            "the account's quotas, capacity and existing resources are not checked: use hyperpod preflight",
         ),
         ("zones", "every zone has the capacity that its groups need"),
     ]
     if platform.network.existing or platform.eks.existing:
-        taken.append(("existing resources", "they are as the config describes them; hyperpod preflight looks at them"))
+        taken.append(("existing resources", "they are as the config describes them; hyperpod preflight checks them"))
     if subject.bars:
-        taken.append(("durations", "typical ones, played on a model of AWS; AWS promises none of them"))
+        taken.append(("durations", "typical durations, simulated on a model of AWS; AWS does not guarantee them"))
     rows = [(code(what), where, why) for what, where, why in dict.fromkeys(_uncertain(subject))]
     blocks: list[Block] = [
-        *table("Assumptions", ("About", "What is assumed"), taken),
+        *table("Assumptions", ("About", "Assumptions"), taken),
         *table(
-            "Facts that no source confirms, or about which sources disagree",
-            ("About", "Fact", "What is not sure"),
+            "Facts that no source confirms, or whose sources differ",
+            ("About", "Fact", "What is uncertain"),
             rows,
             folded=len(rows) > 8,
             empty="No fact that this config uses is marked as uncertain.",
@@ -84,7 +84,7 @@ def _uncertain(subject: Subject) -> Iterator[tuple[str, str, str]]:
     for name in dict.fromkeys(name for group in platform.cluster.groups for name in group.types):
         instance_type = find_instance_type(name)
         if instance_type is None:
-            yield name, "instance type", "the catalog does not know it"
+            yield name, "instance type", "not in the catalog"
             continue
         for fact, why in instance_type.uncertain.items():
             yield name, fact, why

@@ -1,4 +1,4 @@
-"""A drawing as an SVG element. Colors and fonts are in the style sheet, so that they follow dark mode and print."""
+"""A diagram as an SVG element. Colors and fonts are in the style sheet, so that they follow dark mode and print."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PADDING = 2
 
 
 def svg(drawing: Drawing, name: str) -> Element:
-    """The element; `name` is unique in the document and begins the ids in it."""
+    """The element; `name` is unique in the document and the prefix of its IDs."""
     width, height = drawing.width + 2 * _PADDING, drawing.height + 2 * _PADDING
     root = Element(
         "svg",
@@ -60,7 +60,7 @@ def _shape(shape: Shape, arrow: str) -> Element:
             made.set("marker-end", arrow)
     if shape.title:
         title = _text(made, "title", shape.title)
-        if isinstance(shape, Label):  # the title goes before the text that is shown
+        if isinstance(shape, Label):  # the title precedes the text
             title.tail, made.text = made.text, None
     return made
 
@@ -72,5 +72,5 @@ def _text(parent: Element, tag: str, text: str, **attributes: str) -> Element:
 
 
 def _number(value: float) -> str:
-    """A coordinate without needless digits."""
+    """A coordinate without unnecessary digits."""
     return f"{value:.1f}".removesuffix(".0")

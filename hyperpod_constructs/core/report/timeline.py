@@ -10,18 +10,18 @@ from .subject import Bar, Subject
 from .words import Words
 
 _NAME, _WIDTH, _ROW = 330.0, 980.0, 22.0
-_CHECKS = " Deep health checks take 60 to 90 minutes more, after the deployment."
+_CHECKS = " Deep health checks take another 60 to 90 minutes after the deployment."
 _SHORTEST = 45.0
-"""Seconds from which a resource off the critical path has a line of its own."""
+"""Minimum seconds for a resource off the critical path to get its own line."""
 _MAX_ROWS = 60
-"""Lines of a timeline."""
+"""Maximum lines of a timeline."""
 
 
 def section(subject: Subject, words: Words | None) -> Section:
-    """The whole section; without a rehearsal why there is none."""
+    """The whole section; without a rehearsal, why there is none."""
     if not subject.bars or words is None:
         note = subject.left_out or "The config has nothing to deploy."
-        return Section("order", "Order of deployment", (Notice(f"The timeline is left out. {note}"),))
+        return Section("order", "Order of deployment", (Notice(f"The timeline is omitted. {note}"),))
     bars = sorted(subject.bars, key=lambda bar: (bar.start, bar.end))
     begin, end = bars[0].start, max(bar.end for bar in bars)
     minutes = (end - begin) / 60
@@ -48,19 +48,20 @@ def section(subject: Subject, words: Words | None) -> Section:
     ]
     blocks: list[Block] = [
         Prose(
-            f"A first deployment takes about {minutes:.0f} minutes: played on this machine with typical durations, of which "
-            f"AWS promises none.{_CHECKS if any(g.deep_health_checks for g in subject.platform.cluster.groups) else ''}"
+            f"A first deployment takes about {minutes:.0f} minutes, simulated with typical durations, which "
+            "AWS does not "
+            f"guarantee.{_CHECKS if any(g.deep_health_checks for g in subject.platform.cluster.groups) else ''}"
         ),
         _drawing(bars, begin, end, words),
         *table(
-            "Stacks in their order",
-            ("Stack", "Begins at minute", "Ends at minute", "Resources"),
+            "Stacks in order",
+            ("Stack", "Start (minute)", "End (minute)", "Resources"),
             stacks,
             numbers=[1, 2, 3],
         ),
         *table(
-            "Critical path: what the end waits for, one after the other",
-            ("Step", "Resource", "Kind", "At minute", "Minutes"),
+            "Critical path: the resources that determine the duration, in sequence",
+            ("Step", "Resource", "Kind", "Minute", "Minutes"),
             rows,
             numbers=[3, 4],
             folded=True,
@@ -93,16 +94,16 @@ def _drawing(bars: Sequence[Bar], begin: float, end: float, words: Words) -> Dra
         y = _row(canvas, bar, y, begin, scale, words)
     critical = sum(bar.critical for bar in shown)
     desc = (
-        f"{len(bars)} resources in {(end - begin) / 60:.0f} minutes; {len(shown)} of them have a line, "
-        f"{critical} are on the critical path."
+        f"{len(bars)} resources in {(end - begin) / 60:.0f} minutes; {len(shown)} of them are shown as a "
+        f"line, {critical} are on the critical path."
     )
     return canvas.drawing(
         "drawing",
-        "Drawing of the order of deployment",
+        "Diagram of the order of deployment",
         desc,
         _WIDTH,
         height,
-        [("bar critical", "critical path"), ("bar", "beside it")],
+        [("bar critical", "critical path"), ("bar", "not critical")],
     )
 
 

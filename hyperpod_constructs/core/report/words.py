@@ -1,4 +1,4 @@
-"""Values of templates in words: references by the name of what they refer to, statements of policies as sentences."""
+"""Values of templates as text: references by resource name, policy statements as sentences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TAILS = ("Resource", "Default", "CustomResource")
 
 @dataclass(frozen=True)
 class Words:
-    """Names of what templates hold."""
+    """Names of the resources in templates."""
 
     assembly: Assembly
     names: dict[tuple[str, str], str] = field(init=False)
@@ -45,7 +45,7 @@ class Words:
         return self.names.get((stack, logical_id), logical_id)
 
     def text(self, stack: str, value: Any) -> str:
-        """A value as text; what is known at deploy time only is named between angle brackets."""
+        """A value as text; values that are known only at deploy time are named in angle brackets."""
         if isinstance(value, str):
             return value
         if isinstance(value, list | tuple):
@@ -69,7 +69,7 @@ class Words:
         return ", ".join(f"<{name}>" for name in dict.fromkeys(found)) or f"<{function}>"
 
     def all(self, *kinds: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        """Stack, logical id and properties of the resources of some kinds."""
+        """Stack, logical ID and properties of the resources of some types."""
         for stack, template in self.assembly.stacks.items():
             for name, resource in resources(template).items():
                 if resource.get("Type") in kinds:
@@ -82,7 +82,7 @@ def words_of(stacks: Stacks) -> Words:
 
 
 def display_name(stack: str, logical_id: str, resource: Mapping[str, Any]) -> str:
-    """The path of a resource in the construct tree, without its stack and the L1's own id.
+    """The path of a resource in the construct tree, without its stack and the L1 construct's ID.
 
     >>> display_name("a-Eks", "EksRoleD1", {"Metadata": {"aws:cdk:path": "a-Eks/Eks/Cluster/Role/Resource"}})
     'Eks/Cluster/Role'
@@ -99,12 +99,12 @@ def display_name(stack: str, logical_id: str, resource: Mapping[str, Any]) -> st
 
 
 def as_list(value: Any) -> list[Any]:
-    """A list of what may be one."""
+    """A value as a list."""
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
 def conditions(words: Words, stack: str, statement: Mapping[str, Any]) -> str:
-    """The condition of a statement in words, empty for none."""
+    """The condition of a statement as text, empty for none."""
     found = []
     for test, pairs in (statement.get("Condition") or {}).items():
         if not isinstance(pairs, Mapping):
@@ -120,17 +120,17 @@ def conditions(words: Words, stack: str, statement: Mapping[str, Any]) -> str:
 _TESTS = {
     "StringEquals": "is",
     "ArnEquals": "is",
-    "ArnLike": "is like",
-    "StringLike": "is like",
+    "ArnLike": "matches",
+    "StringLike": "matches",
     "Bool": "is",
     "StringNotEquals": "is not",
-    "ForAnyValue:StringEquals": "has one of",
-    "ForAllValues:StringEquals": "has only",
+    "ForAnyValue:StringEquals": "contains one of",
+    "ForAllValues:StringEquals": "contains only",
 }
 
 
 def principal(words: Words, stack: str, value: Any) -> str:
-    """Who a statement is about, in words.
+    """The principal of a statement as text.
 
     >>> principal(words_of({}), "a", {"Service": "eks.amazonaws.com"})
     'the service eks.amazonaws.com'

@@ -1,4 +1,4 @@
-"""What runs on the cluster: add-ons with versions, the dependency chart, namespaces, teams with quotas against capacity."""
+"""What runs on the cluster: add-ons, the dependency chart, namespaces, and teams' quotas with the capacity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CARD = (_WIDTH - _GAP * (_ACROSS + 1)) / _ACROSS
 
 @dataclass(frozen=True, slots=True)
 class Addon:
-    """An add-on as it will be installed."""
+    """An add-on that is installed."""
 
     key: str
     name: str
@@ -35,7 +35,7 @@ class Addon:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What teams own of one instance type."""
+    """Teams' quotas of one instance type."""
 
     instance_type: str
     capacity: float
@@ -44,7 +44,7 @@ class Claim:
 
     @property
     def owned(self) -> float:
-        """All quotas together."""
+        """The sum of all quotas."""
         return sum(amount for _, amount in self.shares)
 
 
@@ -53,7 +53,7 @@ def section(subject: Subject) -> Section:
     platform = subject.platform
     shown = effective(platform)
     found, chart = addons(subject, shown), shown["dependency_chart"]
-    head = ("Add-on", "Version", "Chosen by", "Namespace", "In the config")
+    head = ("Add-on", "Version", "Selected by", "Namespace", "In the config")
     rows: list[tuple[Content, ...]] = [
         (
             code(volume.name),
@@ -72,7 +72,7 @@ def section(subject: Subject) -> Section:
         *table("Add-ons", head, rows),
         *table(
             "Components of the HyperPod dependency chart",
-            ("Component", "What it does"),
+            ("Component", "Description"),
             parts,
             folded=True,
             empty="The HyperPod dependency chart is not installed.",
@@ -84,7 +84,7 @@ def section(subject: Subject) -> Section:
 
 
 def addons(subject: Subject, shown: Mapping[str, Any]) -> list[Addon]:
-    """The add-ons of a platform, and those that go."""
+    """The add-ons of a platform, and the removed ones."""
     before = subject.before.platform if subject.before else None
     made = [_addon(each, _mark(subject, str(each["key"]))) for each in shown["addons"]]
     if subject.before is not None and subject.before.stacks:
@@ -169,16 +169,16 @@ def _teams(platform: Platform) -> Iterator[Block]:
         (code(claim.instance_type), f"{claim.capacity:g} {claim.unit}", f"{claim.owned:g} {claim.unit}", _left(claim))
         for claim in claims_of(platform)
     ]
-    yield from table("Quotas against capacity", ("Instance type", "Capacity", "Owned by teams", "Left"), claims)
+    yield from table("Quotas and capacity", ("Instance type", "Capacity", "Quotas of teams", "Left"), claims)
 
 
 def _left(claim: Claim) -> Content:
     left = claim.capacity - claim.owned
-    return Cell(f"{-left:g} {claim.unit} too many", "bad") if left < 0 else f"{left:g} {claim.unit}"
+    return Cell(f"exceeded by {-left:g} {claim.unit}", "bad") if left < 0 else f"{left:g} {claim.unit}"
 
 
 def quota_text(each: QuotaResource) -> str:
-    """A quota in words.
+    """A quota as text.
 
     >>> quota_text(QuotaResource(instance_type="ml.p5.48xlarge", count=2))
     '2 x ml.p5.48xlarge'
@@ -195,7 +195,7 @@ def quota_text(each: QuotaResource) -> str:
 
 
 def claims_of(platform: Platform) -> list[Claim]:
-    """What teams own of each instance type, in instances, or in accelerators where a quota is in these."""
+    """Teams' quotas of each instance type, in instances, or in accelerators if a quota uses these."""
     teams = platform.governance.teams if platform.governance else ()
     nodes: dict[str, int] = {}
     for group in platform.cluster.groups:
@@ -221,11 +221,11 @@ def claims_of(platform: Platform) -> list[Claim]:
 
 
 def drawing(subject: Subject, shown: Mapping[str, Any], found: list[Addon]) -> Drawing:
-    """Add-ons as cards, components of the chart, teams as shares of what there is, and jobs."""
+    """Add-ons as cards, components of the chart, teams' quotas as shares of the capacity, and jobs."""
     platform, canvas = subject.platform, Canvas()
     version = shown["eks"]["kubernetes_version"]
     name = platform.completed_eks.cluster_name or shown["eks"]["cluster"]
-    eks = f"EKS cluster {name}, Kubernetes {version or 'as it is'}"
+    eks = f"EKS cluster {name}, Kubernetes {version or '(existing version)'}"
     canvas.text(4, 16, eks, "strong", width=_WIDTH - 8)
     canvas.say(0, eks)
     y = _cards(canvas, found, 28.0)
@@ -236,8 +236,8 @@ def drawing(subject: Subject, shown: Mapping[str, Any], found: list[Addon]) -> D
     y = _jobs(canvas, subject, y)
     teams = platform.governance.teams if platform.governance else ()
     desc = f"{eks}: {len(found)} add-ons, {len(teams)} teams, {len(platform.jobs)} jobs."
-    legend = [("share s0", "owned by teams"), ("bar-room", "not owned")] if claims else []
-    return canvas.drawing("drawing", "Drawing of what runs on it", desc, _WIDTH, y, legend)
+    legend = [("share s0", "allocated to teams"), ("bar-room", "not allocated")] if claims else []
+    return canvas.drawing("drawing", "Diagram of the workloads", desc, _WIDTH, y, legend)
 
 
 def _cards(canvas: Canvas, found: list[Addon], y: float) -> float:
@@ -275,19 +275,19 @@ def _chart(canvas: Canvas, components: list[str], y: float) -> float:
 
 
 def _shares(canvas: Canvas, claims: list[Claim], y: float, mark: Mark | None) -> float:
-    canvas.text(4, y + 14, "Quotas of teams against capacity", "zone")
-    canvas.say(0, f"quotas of teams against capacity{f' ({mark.word})' if mark else ''}")
+    canvas.text(4, y + 14, "Quotas of teams and capacity", "zone")
+    canvas.say(0, f"quotas of teams and capacity{f' ({mark.word})' if mark else ''}")
     if mark:
         canvas.badge(_WIDTH - 4, y, mark.word, mark.kind)
     y += 24
     for claim in claims:
         scale = (_WIDTH - 4) / max(claim.capacity, claim.owned, 1)
-        over = f", {claim.owned - claim.capacity:g} more than there are" if claim.owned > claim.capacity else ""
-        label = f"{claim.instance_type}: {claim.owned:g} of {claim.capacity:g} {claim.unit} owned{over}"
+        over = f", exceeded by {claim.owned - claim.capacity:g}" if claim.owned > claim.capacity else ""
+        label = f"{claim.instance_type}: {claim.owned:g} of {claim.capacity:g} {claim.unit} allocated{over}"
         canvas.text(4, y + 14, label, "small", width=_WIDTH - 8)
         canvas.say(1, label)
         canvas.box(
-            2, y + 20, max(2.0, claim.capacity * scale), 26, "bar-room", f"{claim.capacity:g} {claim.unit} in all"
+            2, y + 20, max(2.0, claim.capacity * scale), 26, "bar-room", f"{claim.capacity:g} {claim.unit} in total"
         )
         x = 2.0
         for number, (team, amount) in enumerate(claim.shares):

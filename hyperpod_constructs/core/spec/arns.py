@@ -1,7 +1,7 @@
-"""ARNs: what each field that holds one names, so that one set of rules can look at all of them.
+"""ARN types: what each field that contains an ARN refers to, so that one set of rules can validate all of them.
 
-A field is typed with what its ARN names (`RoleArn`, `KeyArn`). The type checks nothing by itself: in CDK apps a value may be
-a token, and findings are the checks' business (`checks/arns.py`).
+A field is annotated with the type of its ARN (`RoleArn`, `KeyArn`). The type itself validates nothing: in CDK apps a
+value may be a token, and rules report findings (`checks/arns.py`).
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from ..catalog import pattern
 _IAM_NAME = r"(?:[\w+=,.@-]+/)*[\w+=,.@-]{1,64}"
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 BUCKET_NAME = pattern("s3_bucket_name")
-"""S3 bucket names: 3 to 63 lowercase letters, digits, hyphens and single dots, with a letter or digit at both ends."""
+"""S3 bucket names: 3 to 63 lowercase letters, digits, hyphens and single dots; the first and last characters are
+letters or digits.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the ARN of a field names.
+    """What the ARN of a field refers to.
 
     Attributes:
-        what: the thing, with its article, such as "an IAM role".
+        what: the resource, with its article, such as "an IAM role".
         service: the ARN's service, such as "iam".
         resource: regular expression of everything after the account.
         example: the resource part of an example.
         regional: whether the ARN has a region, which must be the platform's.
-        account: "own": the service takes only what is in the platform's account; "any"; "none": the ARN has no account.
-        aws_owned: whether `aws` may stand in place of the account, for what AWS provides itself.
+        account: "own": the service accepts only resources of the platform's account; "any"; "none": the ARN has no account.
+        aws_owned: whether `aws` is allowed in place of the account, for resources that AWS provides.
     """
 
     what: str
@@ -45,7 +47,7 @@ class Names:
     aws_owned: bool = False
 
     def form(self, *, partition: str = "aws", region: str = "us-west-2", account: str = "111122223333") -> str:
-        """An ARN of this kind, for messages.
+        """Returns an example ARN of this type, for messages.
 
         >>> ROLE.form()
         'arn:aws:iam::111122223333:role/Name'
@@ -72,12 +74,12 @@ class Arn:
 
     @classmethod
     def parse(cls, text: str) -> Arn | None:
-        """The parts, or None where the text does not have those of an ARN."""
+        """Returns the parts, or None if the text does not have the six parts of an ARN."""
         found = re.fullmatch(r"arn:(aws[a-z-]*):([a-z0-9-]+):([a-z0-9-]*):([0-9]{12}|aws|):(\S+)", text, re.ASCII)
         return cls(*found.groups()) if found else None
 
     def fits(self, names: Names) -> bool:
-        """Whether the service, the resource and the presence of region and account are as such an ARN has them."""
+        """Whether the service, the resource and the presence of region and account match this type of ARN."""
         owner = {"": names.account == "none", "aws": names.aws_owned}.get(self.account, names.account != "none")
         return (
             self.service == names.service
@@ -131,7 +133,7 @@ OidcProviderArn = Annotated[str, OIDC_PROVIDER]
 
 
 def arns_in(value: Any, path: str, names: Names | None = None) -> Iterator[tuple[str, str, Names]]:
-    """Every ARN below a value: config path, the text, and what it must name. What is switched off is left out.
+    """Yields every ARN in a value: config path, the text, and the type it must have. Disabled parts are skipped.
 
     >>> from hyperpod_constructs.core.spec import Eks
     >>> [(path, names.what) for path, _, names in arns_in(Eks(admins=["arn:aws:iam::111122223333:role/A"]), "eks")]
@@ -151,7 +153,7 @@ def arns_in(value: Any, path: str, names: Names | None = None) -> Iterator[tuple
 
 @cache
 def _fields_with_arns(model: type[BaseModel]) -> tuple[tuple[str, Names | None], ...]:
-    """The fields of a model that hold ARNs or models: name, and what the ARN names."""
+    """The fields of a model that contain ARNs or models: name and ARN type."""
     found = []
     for name, info in model.model_fields.items():
         marks = [each for each in (*info.metadata, *_inside(info.annotation)) if isinstance(each, Names)]
@@ -162,7 +164,7 @@ def _fields_with_arns(model: type[BaseModel]) -> tuple[tuple[str, Names | None],
 
 
 def _inside(annotation: Any) -> Iterator[Any]:
-    """An annotation with everything that it is made of."""
+    """An annotation and all its nested arguments."""
     yield annotation
     for argument in get_args(annotation):
         yield from _inside(argument)

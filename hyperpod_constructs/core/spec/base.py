@@ -1,10 +1,10 @@
-"""The base of all spec models: frozen, strict about keys, with a change policy on every field.
+"""The base of all spec models: frozen, no unknown keys, with a change policy on every field.
 
-A spec is the vocabulary of the product. The same object is made from YAML, from keyword arguments of a construct and from
-the official CLI's config files. Models say what has which shape; what it means is the checks' business.
+The same object is built from YAML, from keyword arguments of a construct and from the official CLI's config files.
+Models define structure and types; rules in `checks` validate meaning.
 
-Modules of specs have no `from __future__ import annotations`: pydantic would evaluate 700 texts of annotations again, a
-fifth of the time in which these modules are imported.
+Modules of specs have no `from __future__ import annotations`: pydantic would evaluate 700 annotations from strings, a
+fifth of the import time of these modules.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,47 +25,47 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticUndefin
 
 
 class Change(StrEnum):
-    """What editing a field does to a live cluster, from harmless to worst."""
+    """What editing a field does to a deployed cluster, from least to most disruptive."""
 
     IN_PLACE = "in-place"
-    """Applied without disturbing running nodes or pods."""
+    """Applied without interrupting running nodes or pods."""
     DRAINS = "drains"
-    """Restarts, drains or replaces nodes or pods; running work is interrupted."""
+    """Restarts, drains or replaces nodes or pods; running workloads are interrupted."""
     REPLACES = "replaces"
-    """CloudFormation replaces the one resource the field belongs to (not the HyperPod or EKS cluster)."""
+    """CloudFormation replaces the one resource that the field belongs to (not the HyperPod or EKS cluster)."""
     REPLACES_GROUP = "replaces-group"
-    """Immutable per instance group: needs a new group under a new name."""
+    """Immutable per instance group: requires a new group with a new name."""
     REPLACES_CLUSTER = "replaces-cluster"
     """CloudFormation replaces the HyperPod or the EKS cluster, with all its nodes."""
     LEAVES_BEHIND = "leaves-behind"
-    """What is deployed stays as it is and is billed; the config creates something else, such as a second platform."""
+    """The deployed resources are unchanged and still billed; the config creates others, such as a second platform."""
     REFUSED = "refused"
-    """CloudFormation or the service's API refuses the change."""
+    """CloudFormation or the service's API rejects the change."""
     LOSES_DATA = "loses-data"
-    """Data is deleted with what is replaced."""
+    """Replacing the resource deletes its data."""
     NONE = "none"
-    """Only read by our tools; changes nothing deployed."""
+    """Read only by this library's tools; deployed resources are unchanged."""
 
 
 class DeployTimeNumber(int):
-    """A number that is known only when the stack is deployed: a CDK token, such as a CloudFormation parameter's value.
+    """A number that is known only at deploy time: a CDK token, such as the value of a CloudFormation parameter.
 
-    As a number it is the least that it can be; rules are also run with the most, and a finding needs both
-    (`checks.engine`). `deployed` gives the token for templates.
+    As a number it is its minimum; rules also run with its maximum, and a finding requires both (`checks.engine`).
+    `deployed` returns the token for templates.
     """
 
     token: float
     maximum: int
 
     def __new__(cls, token: float, minimum: int, maximum: int) -> Self:
-        """A number for a token that stands for something from `minimum` to `maximum`."""
+        """Creates a number for a token whose value is between `minimum` and `maximum`."""
         made = super().__new__(cls, minimum)
         made.token, made.maximum = token, maximum
         return made
 
 
 def deployed(value: int) -> float:
-    """A number as a template has it: the token where it is known only at deploy time.
+    """Returns a number as it appears in a template: the token if it is known only at deploy time.
 
     >>> deployed(2), deployed(DeployTimeNumber(-1.8e289, 1, 100))
     (2, -1.8e+289)
@@ -74,7 +74,7 @@ def deployed(value: int) -> float:
 
 
 def may_be_token(*fields: str, minimum: int, maximum: int) -> Any:
-    """A validator that lets numeric fields be CDK tokens, which stand for something between two numbers."""
+    """A validator that accepts CDK tokens for numeric fields; the value is between two bounds."""
 
     def validate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         return (
@@ -87,29 +87,30 @@ def may_be_token(*fields: str, minimum: int, maximum: int) -> Any:
 
 
 class SpecModel(BaseModel):
-    """Frozen, and unknown keys are an error, so that a misspelt key is never silently ignored."""
+    """Frozen; unknown keys are an error, so that a misspelled key is never ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
     takes_tokens: ClassVar[tuple[str, ...]] = ()
-    """Numeric fields that may be CDK tokens."""
+    """Numeric fields that can be CDK tokens."""
 
-    if not TYPE_CHECKING:  # a validator before all others would turn JSON into Python, whose lists are no tuples
+    # not a "before" validator: it would convert JSON to Python lists, and the fields require tuples
+    if not TYPE_CHECKING:
 
         def __new__(cls, *args: Any, **values: Any) -> Any:
-            """Refuse tokens for numbers that are needed at synthesis, and say which field a misspelled one may mean."""
+            """Rejects tokens for numbers that are required at synthesis, and suggests the field for a misspelled key."""
             if not values.keys() <= cls.model_fields.keys():
                 _ensure_known(cls, values)
             for name, value in values.items():
                 if isinstance(value, float) and is_token(value) and name not in cls.takes_tokens:
                     raise ValueError(
-                        f"{cls.__name__}: {name} is known only at deploy time (a CDK token), and the number is needed at "
-                        "synthesis: give the number itself"
+                        f"{cls.__name__}: {name} is a CDK token, which is known only at deploy time, but "
+                        "synthesis requires the value: specify a literal number"
                     )
             return super().__new__(cls)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other values of some fields; what was computed from the old ones is computed anew."""
+        """Returns a copy with other values of some fields; cached values are computed again."""
         copied = super().model_copy(update=update, deep=deep)
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[name]
@@ -117,7 +118,7 @@ class SpecModel(BaseModel):
 
 
 def _ensure_known(model: type[SpecModel], values: Mapping[str, Any]) -> None:
-    """Refuse keyword arguments that are not fields, with the nearest field or all of them."""
+    """Rejects keyword arguments that are not fields, and suggests the closest field or lists all."""
     from ..catalog import suggest
 
     names = {*model.model_fields, *(info.alias for info in model.model_fields.values() if info.alias)}
@@ -125,7 +126,7 @@ def _ensure_known(model: type[SpecModel], values: Mapping[str, Any]) -> None:
     for name in values:
         if name not in names:
             near = suggest(name, names) or next((each for each in sorted(names) if each.endswith(f"_{name}")), None)
-            cure = f"did you mean {near!r}?" if near else f"its fields are {', '.join(sorted(names))}"
+            cure = f"did you mean {near!r}?" if near else f"valid fields: {', '.join(sorted(names))}"
             text = "is not a field of {model}: {cure}"
             error = PydanticCustomError("unknown_field", text, {"model": model.__name__, "cure": cure})
             problems.append(InitErrorDetails(type=error, loc=(name,), input=values[name]))
@@ -139,8 +140,8 @@ Model = TypeVar("Model", bound=SpecModel)
 def field(default: Any = PydanticUndefined, *, change: Change, help: str, at: str = "", **options: Any) -> Any:
     """A pydantic field with its description and its change policy (both required).
 
-    `at` is where an add-on's configuration has the field, such as `env.WARM_IP_TARGET`; several places have a space between
-    them. `options` are those of `pydantic.Field` (bounds, alias, default_factory, examples).
+    `at` is the path of the field in an add-on's configuration, such as `env.WARM_IP_TARGET`; several paths are
+    separated by spaces. `options` are those of `pydantic.Field` (bounds, alias, default_factory, examples).
     """
     extra: dict[str, Any] = {"x-change": change.value}
     if at:
@@ -151,8 +152,7 @@ def field(default: Any = PydanticUndefined, *, change: Change, help: str, at: st
 def defaults(model: type[Model]) -> Model:
     """A model with all its defaults, as the default of a field.
 
-    The same as calling the model, but without building its validator while modules are imported, which is half of the
-    start-up time.
+    Equivalent to calling the model, but without building its validator at import, which would double the start-up time.
 
     >>> class Size(SpecModel):
     ...     gib: int = field(1, change=Change.IN_PLACE, help="GiB.")
@@ -163,13 +163,13 @@ def defaults(model: type[Model]) -> Model:
 
 
 def change_of(info: FieldInfo) -> Change | None:
-    """The change policy of a model field, None where it has none."""
+    """Returns the change policy of a model field, None if it has none."""
     extra = info.json_schema_extra
     return Change(str(extra["x-change"])) if isinstance(extra, dict) and "x-change" in extra else None
 
 
 def configuration_of(model: SpecModel) -> dict[str, Any]:
-    """The configuration values that a model's fields stand for (`at` of `field`); what is not set is left out.
+    """The add-on configuration values that a model's fields set (`at` of `field`); unset fields are omitted.
 
     >>> class Agent(SpecModel):
     ...     addresses: int | None = field(None, change=Change.DRAINS, help="Addresses.", at="env.WARM_IP_TARGET")
@@ -192,7 +192,7 @@ def configuration_of(model: SpecModel) -> dict[str, Any]:
 
 
 def places_of(info: FieldInfo) -> list[str]:
-    """Where an add-on's configuration has a field; empty for most fields."""
+    """Paths of a field in an add-on's configuration; empty for most fields."""
     extra = info.json_schema_extra
     return str(extra.get("x-configuration", "")).split() if isinstance(extra, dict) else []
 
@@ -204,11 +204,12 @@ def _configured(value: Any, *, as_text: bool) -> Any:
         return {key: _configured(item, as_text=as_text) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_configured(item, as_text=as_text) for item in value]
-    return str(value).lower() if as_text and not isinstance(value, str) else value  # "true" and "5" in the environment
+    # environment variables are strings: "true" and "5"
+    return str(value).lower() if as_text and not isinstance(value, str) else value
 
 
 def is_token(value: object) -> bool:
-    """Whether a value holds a CDK token (known only at deploy time), told by its string form.
+    """Whether a value contains a CDK token (known only at deploy time), detected by its string form.
 
     >>> is_token("${Token[AWS.AccountId.4]}"), is_token("arn:${Token[AWS.Partition.3]}:iam"), is_token("ml.p5.48xlarge")
     (True, True, False)
@@ -221,10 +222,10 @@ def is_token(value: object) -> bool:
 
 
 def _text(value: object) -> object:
-    """YAML reads `1.30` as the number 1.3; refuse what has already lost a digit instead of guessing."""
+    """Rejects numbers where text is required: YAML reads `1.30` as 1.3, and the lost digit cannot be recovered."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    raise ValueError(f"write it in quotes: YAML reads {value} without quotes as a number and drops trailing zeros")
+    raise ValueError(f"must be quoted: YAML reads {value} without quotes as a number and drops trailing zeros")
 
 
 QuotedText = Annotated[str, BeforeValidator(_text)]
@@ -235,7 +236,7 @@ if TYPE_CHECKING:
 else:
 
     class ListOf:
-        """A list of a config, as a field's type: any sequence is taken, a tuple is kept."""
+        """The type of a list field: accepts any sequence and stores a tuple."""
 
         def __class_getitem__(cls, item: Any) -> Any:
             return tuple[item, ...]

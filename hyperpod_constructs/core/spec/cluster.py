@@ -9,59 +9,60 @@ from .groups import InstanceGroup, Lifecycle, LustreEfaClient, RestrictedInstanc
 
 
 class Autoscaling(SpecModel):
-    """Node autoscaling by the managed Karpenter."""
+    """Node autoscaling with the managed Karpenter."""
 
     enabled: bool = field(
         True,
         change=Change.IN_PLACE,
-        help="`false` switches Karpenter off on a cluster that has it; taking `autoscaling` away may leave it on.",
+        help="`false` disables Karpenter on a cluster that has it; removing `autoscaling` may leave it enabled.",
     )
     cluster_role_arn: RoleArn | None = field(
-        None, change=Change.REFUSED, help="Role for the autoscaler that exists; default: one of ours."
+        None, change=Change.REFUSED, help="ARN of an existing role for the autoscaler. Default: a new role."
     )
     groups: ListOf[str] = field(
-        (), change=Change.IN_PLACE, help="Names of the groups that Karpenter fills; default: those with count 0."
+        (), change=Change.IN_PLACE, help="Names of the groups that Karpenter scales. Default: groups with `count: 0`."
     )
     node_pool: bool = field(
         True,
         change=Change.DRAINS,
-        help="Whether we make a HyperpodNodeClass and a NodePool for each of these groups; `false` when you apply your "
-        "own.",
+        help="Whether to create a HyperpodNodeClass and a NodePool for each of these groups; `false` if you "
+        "apply your own.",
     )
     pools: Literal["per-group", "shared"] = field(
         "per-group",
         change=Change.DRAINS,
-        help="One NodePool for each of these groups, limited to the group's `max_count`, or one NodePool `hyperpod` that "
-        "all of them share. Karpenter removes the nodes of a NodePool that is deleted.",
+        help="`per-group`: one NodePool for each of these groups, limited to the group's `max_count`. "
+        "`shared`: one NodePool `hyperpod` for all of them. Karpenter removes the nodes of a NodePool "
+        "that is deleted.",
     )
     consolidation: Literal["empty", "underutilized"] = field(
         "empty",
         change=Change.IN_PLACE,
-        help="Which nodes Karpenter removes: `empty` ones only, or also `underutilized` ones, whose pods it evicts.",
+        help="Which nodes Karpenter removes: only `empty` ones, or also `underutilized` ones, whose pods it evicts.",
     )
     consolidate_after_minutes: int = field(
-        10, change=Change.IN_PLACE, help="Minutes that a node stays as it is before Karpenter removes it.", ge=0
+        10, change=Change.IN_PLACE, help="Minutes that a node must be unchanged before Karpenter removes it.", ge=0
     )
 
 
 class TieredStorage(SpecModel):
-    """Checkpoints kept in the memory of the nodes."""
+    """Managed tiered checkpointing: checkpoints in the memory of the nodes."""
 
     enabled: bool = field(
-        True, change=Change.IN_PLACE, help="`false` switches it off; taking `tiered_storage` away may leave it on."
+        True, change=Change.IN_PLACE, help="`false` disables it; removing `tiered_storage` may leave it enabled."
     )
     memory_percent: int = field(
-        20, change=Change.IN_PLACE, help="Share of each node's memory, in percent.", ge=0, le=100
+        20, change=Change.IN_PLACE, help="Share of each node's memory in percent.", ge=0, le=100
     )
 
 
 class SharedEnvironment(SpecModel):
-    """The file system shared by the restricted instance groups."""
+    """The file system that the restricted instance groups share."""
 
     lustre_size_gib: int = field(change=Change.LOSES_DATA, help="Size in GiB.", ge=1200, le=100800)
     lustre_throughput: int = field(change=Change.LOSES_DATA, help="Throughput in MB/s per TiB.", ge=125, le=1000)
     on_delete: Literal["Keep", "DeleteIfNotUsed"] = field(
-        "Keep", change=Change.IN_PLACE, help="What happens to the file system when the groups go."
+        "Keep", change=Change.IN_PLACE, help="What happens to the file system when the groups are deleted."
     )
 
 
@@ -75,7 +76,7 @@ class Cluster(SpecModel):
     cluster_name: str | None = field(
         None,
         change=Change.REPLACES_CLUSTER,
-        help="Physical name; default: the platform's. `null` leaves it to CloudFormation.",
+        help="Physical name. Default: the platform's name. `null`: CloudFormation generates one.",
     )
     instance_groups: ListOf[InstanceGroup] = field((), change=Change.IN_PLACE, help="Instance groups, 1 to 100.")
     restricted_instance_groups: ListOf[RestrictedInstanceGroup] = field(
@@ -87,77 +88,80 @@ class Cluster(SpecModel):
     prepare_restricted_nodes: bool = field(
         True,
         change=Change.DRAINS,
-        help="Whether restricted nodes get a network agent and DNS servers of their own from us, which the service "
-        "documents as a script to run; `false` where that was run.",
+        help="Whether to install a network agent and DNS servers for restricted nodes, which the service "
+        "documents as a script to run; `false` if the script was run.",
     )
     provisioning: Literal["Continuous", "Request"] = field(
         "Continuous",
         change=Change.REFUSED,
-        help="Continuous keeps trying for capacity and is in service at once; Request fails as a whole.",
+        help="Continuous retries until capacity is available and is in service immediately; Request fails as a whole.",
     )
     node_recovery: Literal["Automatic", "None"] = field(
-        "Automatic", change=Change.IN_PLACE, help="Whether faulty nodes are rebooted and replaced by the service."
+        "Automatic", change=Change.IN_PLACE, help="Whether the service reboots and replaces faulty nodes."
     )
     counts: Literal["config", "autoscaler"] = field(
         "config",
         change=Change.NONE,
-        help="Who owns the instance counts after creation. `autoscaler`: a redeploy leaves the live counts alone.",
+        help="Who manages the instance counts after creation. `autoscaler`: a deployment does not change the "
+        "current counts.",
     )
     autoscaling: Autoscaling | None = field(None, change=Change.IN_PLACE, help="Managed Karpenter.")
-    tiered_storage: TieredStorage | None = field(None, change=Change.IN_PLACE, help="Checkpoints in memory.")
+    tiered_storage: TieredStorage | None = field(None, change=Change.IN_PLACE, help="Managed tiered checkpointing.")
     lifecycle: Lifecycle = field(
-        defaults(Lifecycle), change=Change.DRAINS, help="Lifecycle configuration of groups that have none of their own."
+        defaults(Lifecycle), change=Change.DRAINS, help="Lifecycle configuration of groups that do not set their own."
     )
     lustre_efa_client: LustreEfaClient | None = field(
         None,
         change=Change.DRAINS,
-        help="Configure the Lustre client for EFA on groups whose instance type has EFA. Default: where a file system of "
-        "`storage.lustre` has EFA.",
+        help="Configure the Lustre client for EFA on groups whose instance type supports EFA. Default: "
+        "enabled if a file system of `storage.lustre` uses EFA.",
     )
     lifecycle_bucket_name: str | None = field(
-        None, change=Change.DRAINS, help="Bucket for the lifecycle scripts that exists; default: a new one."
+        None, change=Change.DRAINS, help="Existing bucket for the lifecycle scripts. Default: a new bucket."
     )
     execution_role_arn: RoleArn | None = field(
-        None, change=Change.REPLACES_GROUP, help="Execution role that exists, for groups that name none."
+        None, change=Change.REPLACES_GROUP, help="ARN of an existing execution role for groups that do not set one."
     )
     execution_roles: Literal["shared", "per-group"] = field(
         "per-group",
         change=Change.REPLACES_GROUP,
-        help="One role of ours per group, each held to its own subnets, or one for all groups that name none. The role of "
-        "a group that exists cannot be changed: a cluster that was made with `shared` keeps it.",
+        help="`per-group`: one new role for each group, restricted to the group's subnets. `shared`: one new "
+        "role for all groups that do not set one. The role of an existing group cannot be changed: a "
+        "cluster that was created with `shared` must keep it.",
     )
     nodes_ready_minutes: int = field(
         40,
         change=Change.NONE,
-        help="Minutes to wait for the system group's nodes (60 at most, the limit of CloudFormation custom resources).",
+        help="Minutes to wait for the system group's nodes (maximum 60, the limit of CloudFormation custom resources).",
         ge=1,
         le=60,
     )
     adopt: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Take over Karpenter's node classes and NodePools, and the network agent and DNS servers of restricted nodes, "
-        "that exist already under our names and were not made by this library; they are kept when ours go.",
+        help="Adopt existing Karpenter node classes and NodePools, and the network agent and DNS servers of "
+        "restricted nodes, that have the same names and that this library did not create; they are "
+        "retained when the stack is deleted.",
     )
     tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of the cluster.")
     properties: Mapping[str, Any] = field(
-        default_factory=dict, change=Change.IN_PLACE, help="CloudFormation properties merged last."
+        default_factory=dict, change=Change.IN_PLACE, help="CloudFormation properties, merged last."
     )
 
     @property
     def groups(self) -> tuple[InstanceGroup | RestrictedInstanceGroup, ...]:
-        """All groups, ordinary ones first."""
+        """All groups: ordinary ones first, then restricted ones."""
         return (*self.instance_groups, *self.restricted_instance_groups)
 
     @property
     def volume_key_arns(self) -> tuple[str, ...]:
-        """The customer managed keys of the groups' volumes, each once."""
+        """The customer managed keys of the groups' volumes, without duplicates."""
         volumes = (volume for group in self.instance_groups for volume in (group.root_volume, group.volume))
         return tuple(dict.fromkeys(volume.kms_key_arn for volume in volumes if volume and volume.kms_key_arn))
 
     @property
     def scaling(self) -> Autoscaling | None:
-        """Autoscaling, where it is on.
+        """The autoscaling settings, None if autoscaling is disabled.
 
         >>> Cluster(autoscaling=Autoscaling(enabled=False)).scaling is None
         True
@@ -166,14 +170,14 @@ class Cluster(SpecModel):
 
     @property
     def karpenter_groups(self) -> tuple[str, ...]:
-        """Names of the groups that Karpenter fills, or has filled: those it is told, else those with count 0."""
+        """Names of the groups that Karpenter scales or has scaled: the listed ones, otherwise those with count 0."""
         if self.autoscaling is None:
             return ()
         return tuple(self.autoscaling.groups or (group.name for group in self.instance_groups if group.count == 0))
 
     @property
     def scaled_groups(self) -> tuple[str, ...]:
-        """Names of the groups whose count belongs to an autoscaler: Karpenter's, or all when it is another one.
+        """Names of the groups whose count an autoscaler manages: Karpenter's groups, or all for another autoscaler.
 
         >>> Cluster(instance_groups=[InstanceGroup(name="a", instance_type="ml.m5.4xlarge", count=2)]).scaled_groups
         ()

@@ -1,4 +1,4 @@
-"""The HyperPod dependency chart, and where a Helm chart comes from."""
+"""The HyperPod dependency chart, and the sources of Helm charts."""
 
 import re
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 def _matching(pattern: re.Pattern[str], what: str, value: str) -> str:
     if not is_token(value) and not pattern.fullmatch(value):
-        raise ValueError(f"{value!r} is no {what}")
+        raise ValueError(f"{value!r} is not a valid {what}")
     return value
 
 
 class _PinnedByDigest(SpecModel):
-    digest: str = field(change=Change.IN_PLACE, help="`sha256:` and 64 hexadecimal digits; anything else is refused.")
+    digest: str = field(change=Change.IN_PLACE, help="`sha256:` and 64 hexadecimal digits; other values are rejected.")
 
     @field_validator("digest")
     @classmethod
@@ -29,21 +29,23 @@ class _PinnedByDigest(SpecModel):
 
 
 class GitChart(_PinnedByDigest):
-    """A chart's folder at one commit of a git repository, downloaded at deploy time and verified by its content.
+    """A chart's folder at one commit of a git repository, downloaded at deploy time and verified by its digest.
 
-    The digest is what `hyperpod chart digest FOLDER` prints for that folder.
+    `hyperpod chart digest FOLDER` prints the digest of a folder.
 
     >>> GitChart(repository="https://github.com/a/b", path="chart", commit="0" * 40, digest="sha256:" + "0" * 64).archive
     'https://codeload.github.com/a/b/tar.gz/0000000000000000000000000000000000000000'
     """
 
-    repository: str = field(change=Change.IN_PLACE, help="Address of the repository, such as `https://github.com/a/b`.")
+    repository: str = field(change=Change.IN_PLACE, help="URL of the repository, such as `https://github.com/a/b`.")
     path: str = field(change=Change.IN_PLACE, help="The chart's folder in the repository.")
-    commit: str = field(change=Change.IN_PLACE, help="The full commit, 40 hexadecimal digits; never a branch or tag.")
+    commit: str = field(
+        change=Change.IN_PLACE, help="The full commit hash, 40 hexadecimal digits; branches and tags are not allowed."
+    )
     archive_url: str | None = field(
         None,
         change=Change.IN_PLACE,
-        help="Address (https) of a gzipped tar archive of that commit; default: GitHub's. Needed for other hosts.",
+        help="URL (https) of a gzipped tar archive of the commit. Default: GitHub's. Required for other hosts.",
     )
 
     @field_validator("commit")
@@ -55,36 +57,40 @@ class GitChart(_PinnedByDigest):
     def _check_address(self) -> Self:
         address = self.archive
         if not is_token(address) and not address.startswith("https://"):
-            raise ValueError(f"a chart's archive is downloaded over https only, not from {address!r}")
+            raise ValueError(f"a chart's archive must be downloaded over https, not from {address!r}")
         return self
 
     @property
     def archive(self) -> str:
-        """Where the archive of the commit is downloaded."""
+        """The URL that the archive of the commit is downloaded from."""
         if self.archive_url is not None:
             return self.archive_url
         parts = urlsplit(self.repository)
         if parts.netloc != "github.com":
-            raise ValueError(f"archive_url is needed: only for github.com it is known, not for {self.repository!r}")
+            raise ValueError(
+                f"archive_url is required: it has a default only for github.com, not for {self.repository!r}"
+            )
         return f"https://codeload.github.com{parts.path.removesuffix('/').removesuffix('.git')}/tar.gz/{self.commit}"
 
 
 class FolderChart(SpecModel):
-    """A chart's folder on this machine, deployed as an asset: nothing is downloaded but what is switched on and missing.
+    """A local chart folder, deployed as an asset.
 
-    `hyperpod chart vendor` makes one with its sub-charts, which a closed network needs.
+    Only enabled sub-charts that are missing from the folder are downloaded. `hyperpod chart vendor` creates a folder
+    that includes the sub-charts, which a closed network requires.
     """
 
-    path: str = field(change=Change.IN_PLACE, help="The folder that holds Chart.yaml.")
+    path: str = field(change=Change.IN_PLACE, help="The folder that contains Chart.yaml.")
 
 
 class OciChart(_PinnedByDigest):
-    """A chart in an OCI registry. Private ECR registries of any account are logged in to."""
+    """A chart in an OCI registry. Private ECR registries of any account are supported."""
 
     reference: str = field(
-        change=Change.IN_PLACE, help="Such as `oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/mine`."
+        change=Change.IN_PLACE,
+        help="OCI reference, such as `oci://111122223333.dkr.ecr.us-west-2.amazonaws.com/charts/mine`.",
     )
-    version: str = field(change=Change.IN_PLACE, help="The chart's exact version.")
+    version: str = field(change=Change.IN_PLACE, help="The exact version of the chart.")
 
     @field_validator("reference")
     @classmethod
@@ -103,11 +109,11 @@ ChartSource = Annotated[
     Annotated[GitChart, Tag("git")] | Annotated[FolderChart, Tag("folder")] | Annotated[OciChart, Tag("oci")],
     Discriminator(_kind),
 ]
-"""Where a chart comes from. Each is pinned: by commit and digest, by the folder's own content, or by digest."""
+"""The source of a chart. Each is pinned: by commit and digest, by the folder's content, or by digest."""
 
 
 class DependencyChart(SpecModel):
-    """The HyperPod dependency chart: what the service expects on the EKS cluster before a HyperPod cluster is made.
+    """The HyperPod dependency chart: what HyperPod requires on the EKS cluster before a HyperPod cluster is created.
 
     The switches are the chart's components; their defaults are the chart's.
 
@@ -115,46 +121,54 @@ class DependencyChart(SpecModel):
     False
     """
 
-    enabled: bool = field(True, change=Change.DRAINS, help="Whether the chart is installed by us.")
+    enabled: bool = field(True, change=Change.DRAINS, help="Whether this library installs the chart.")
     chart: ChartSource | None = field(
         None,
         change=Change.IN_PLACE,
-        help="Another source of the chart, such as a vendored folder (`{path: ...}`); default: the pinned commit.",
+        help="Another source of the chart, such as a vendored folder (`{path: ...}`). Default: the pinned commit.",
     )
     health_monitoring_agent: bool = field(
-        True, change=Change.IN_PLACE, help="Watches the health of nodes; without it faulty nodes are never recovered."
+        True, change=Change.IN_PLACE, help="Monitors the health of nodes; without it, faulty nodes are not recovered."
     )
     deep_health_check: bool = field(
-        True, change=Change.IN_PLACE, help="Namespace and permissions that deep health checks run with."
+        True, change=Change.IN_PLACE, help="Namespace and permissions for deep health checks."
     )
     job_auto_restart: bool = field(
         True, change=Change.IN_PLACE, help="Permissions for the automatic resume of Kubeflow PyTorchJobs."
     )
     hyperpod_patching: bool = field(
-        True, change=Change.IN_PLACE, help="Permissions to move pods away during rolling software updates."
+        True, change=Change.IN_PLACE, help="Permissions to evict pods during rolling software updates."
     )
     training_operators: bool = field(
         True, change=Change.IN_PLACE, help="Kubeflow training operator (PyTorchJob and others) in namespace kubeflow."
     )
     mpi_operator: bool = field(True, change=Change.IN_PLACE, help="MPI operator (MPIJob).")
     nvidia_device_plugin: bool | None = field(
-        None, change=Change.DRAINS, help="Advertises nvidia.com/gpu. Default: on, unless the GPU operator is on."
+        None,
+        change=Change.DRAINS,
+        help="Advertises nvidia.com/gpu. Default: enabled, unless the GPU operator is enabled.",
     )
     efa_device_plugin: bool = field(True, change=Change.DRAINS, help="Advertises vpc.amazonaws.com/efa.")
     neuron_device_plugin: bool = field(True, change=Change.DRAINS, help="Advertises the devices of Trainium nodes.")
     gpu_operator: bool = field(
-        False, change=Change.DRAINS, help="NVIDIA GPU operator, for MIG; it brings a device plugin of its own."
+        False, change=Change.DRAINS, help="NVIDIA GPU operator, for MIG; it includes its own device plugin."
     )
     cert_manager: bool = field(
-        False, change=Change.DRAINS, help="cert-manager by this chart; prefer the EKS add-on (`addons.cert_manager`)."
+        False,
+        change=Change.DRAINS,
+        help="Install cert-manager with this chart; the EKS add-on (`addons.cert_manager`) is recommended instead.",
     )
     inference_operators: bool = field(
-        False, change=Change.DRAINS, help="Inference operator by this chart; prefer the EKS add-on."
+        False,
+        change=Change.DRAINS,
+        help="Install the inference operator with this chart; the EKS add-on is recommended instead.",
     )
     storage: bool = field(
-        False, change=Change.LOSES_DATA, help="Volume and claim for an FSx file system; needs `values` for it."
+        False, change=Change.LOSES_DATA, help="Volume and claim for an FSx file system; requires `values`."
     )
-    mlflow: bool = field(False, change=Change.IN_PLACE, help="MLflow's service account; needs its role in `values`.")
+    mlflow: bool = field(
+        False, change=Change.IN_PLACE, help="MLflow's service account; its role must be set in `values`."
+    )
     cluster_role_and_bindings: bool = field(
         False, change=Change.IN_PLACE, help="Cluster-wide Kubernetes role for scientists."
     )
@@ -162,39 +176,42 @@ class DependencyChart(SpecModel):
         False, change=Change.IN_PLACE, help="Kubernetes role for scientists in one namespace."
     )
     team_role_and_bindings: bool = field(
-        False, change=Change.IN_PLACE, help="Kubernetes roles of one team; needs its compute quota's id in `values`."
+        False,
+        change=Change.IN_PLACE,
+        help="Kubernetes roles of one team; its compute quota's ID must be set in `values`.",
     )
     image_registry: str | None = field(
         None,
         change=Change.DRAINS,
-        help="Where copies of the chart's public images lie, such as "
-        "`111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror`; `hyperpod mirror` copies them. Default: public registries.",
+        help="Registry with copies of the chart's public images, such as "
+        "`111122223333.dkr.ecr.us-west-2.amazonaws.com/mirror`; `hyperpod mirror` copies them. Default: "
+        "the public registries.",
     )
     pytorch_init_image: str | None = field(
         None,
         change=Change.IN_PLACE,
-        help="Image of the init container in which workers of a PyTorchJob wait for their master. Default: the operator's, "
-        "`alpine:3.10` of Docker Hub, or its copy in `image_registry`.",
+        help="Image of the init container in which workers of a PyTorchJob wait for their master. Default: "
+        "the operator's, `alpine:3.10` from Docker Hub, or its copy in `image_registry`.",
     )
     values: Mapping[str, Any] = field(
-        default_factory=dict, change=Change.IN_PLACE, help="Values of the chart, merged over what the switches set."
+        default_factory=dict, change=Change.IN_PLACE, help="Helm values, merged over the values that the switches set."
     )
     subchart_digests: Mapping[str, str] = field(
         default_factory=dict,
         change=Change.IN_PLACE,
-        help="`NAME VERSION` of a remote sub-chart to the sha256 of its package (`sha256:` and 64 hexadecimal digits); "
-        "verified before anything is installed.",
+        help="`NAME VERSION` of a remote sub-chart to the SHA-256 digest of its package (`sha256:` and 64 "
+        "hexadecimal digits), verified before installation.",
     )
     allow_unpinned_subcharts: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Install remote sub-charts without a digest as their repository gives them at deploy time.",
+        help="Install remote sub-charts without a digest, as their repository serves them at deploy time.",
     )
     adopt: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Take over a release, or permissions of patching, of the same name that this library did not install; they are "
-        "kept when the stack is deleted.",
+        help="Adopt an existing release, or existing permissions for patching, of the same name that this "
+        "library did not install; they are retained when the stack is deleted.",
     )
 
     @field_validator("subchart_digests")
@@ -208,8 +225,8 @@ class DependencyChart(SpecModel):
     def _one_gpu_plugin(self) -> Self:
         if self.gpu_operator and self.nvidia_device_plugin:
             raise ValueError(
-                "gpu_operator brings a device plugin of its own, and two of them fight over the GPUs; "
-                "leave nvidia_device_plugin out"
+                "gpu_operator includes its own device plugin, which conflicts with this one; remove "
+                "nvidia_device_plugin"
             )
         return self
 
@@ -224,5 +241,5 @@ class DependencyChart(SpecModel):
 
     @property
     def has_nvidia_device_plugin(self) -> bool:
-        """Whether the NVIDIA device plugin of this chart is on."""
+        """Whether the NVIDIA device plugin of this chart is enabled."""
         return not self.gpu_operator if self.nvidia_device_plugin is None else self.nvidia_device_plugin

@@ -1,4 +1,4 @@
-"""The EKS cluster that orchestrates, made or existing."""
+"""The EKS cluster that orchestrates the HyperPod cluster, new or existing."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -17,45 +17,49 @@ ACCESS_POLICIES: Mapping[str, str] = {
     "edit": "AmazonEKSEditPolicy",
     "view": "AmazonEKSViewPolicy",
 }
-"""EKS access policy of each short name."""
+"""Short name to EKS access policy."""
 
 ControlPlaneLog = Literal["api", "audit", "authenticator", "controllerManager", "scheduler"]
 
 
 class Access(SpecModel):
-    """An access entry: who may do what in the Kubernetes cluster."""
+    """An access entry: the permissions of an IAM principal in the Kubernetes cluster."""
 
     principal: PrincipalArn = field(change=Change.REPLACES, help="ARN of an IAM role or user.")
     policy: AccessPolicy = field("view", change=Change.IN_PLACE, help="EKS access policy.")
     namespaces: ListOf[str] = field(
-        (), change=Change.IN_PLACE, help="Namespaces the policy is bound to; none means the whole cluster."
+        (), change=Change.IN_PLACE, help="Namespaces that the policy applies to. Default: the whole cluster."
     )
 
 
 class ExistingEks(SpecModel):
-    """An EKS cluster that exists."""
+    """An existing EKS cluster."""
 
     cluster_name: str = field(change=Change.REPLACES_CLUSTER, help="Name of the EKS cluster.")
     security_group_id: str | None = field(
-        None, change=Change.IN_PLACE, help="Cluster security group; nodes are let in and out of it when it is given."
+        None,
+        change=Change.IN_PLACE,
+        help="Cluster security group. If set, rules for traffic to and from the nodes are added to it.",
     )
     core_addons: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Whether we manage vpc-cni, kube-proxy, coredns and the pod identity agent on it; default: they are there.",
+        help="Whether to manage vpc-cni, kube-proxy, coredns and the pod identity agent on it. Default: they "
+        "are assumed to be installed.",
     )
     admin_entries: bool = field(
         True,
         change=Change.IN_PLACE,
-        help="Whether we make access entries for eks.admins; `false` where they have theirs, which stay as they are.",
+        help="Whether to create access entries for `eks.admins`; `false` if they already have access "
+        "entries, which are not changed.",
     )
     oidc_provider_arn: OidcProviderArn | None = field(
-        None, change=Change.IN_PLACE, help="IAM OIDC provider of the cluster; add-ons that use IRSA need it."
+        None, change=Change.IN_PLACE, help="ARN of the cluster's IAM OIDC provider, required by add-ons that use IRSA."
     )
 
 
 class Eks(SpecModel):
-    """The EKS control plane. It has no nodes of its own: HyperPod nodes host everything.
+    """The EKS control plane. It has no nodes of its own: HyperPod nodes run all pods.
 
     >>> Eks(kubernetes_version="1.35").authentication_mode
     'API_AND_CONFIG_MAP'
@@ -64,13 +68,14 @@ class Eks(SpecModel):
     kubernetes_version: QuotedText | None = field(
         None,
         change=Change.IN_PLACE,
-        help='Kubernetes minor version in quotes, such as `"1.35"`; one minor up at a time. '
-        "Default: the newest that HyperPod documents and that is in standard support.",
+        help='Kubernetes minor version in quotes, such as `"1.35"`. EKS upgrades one minor version at a '
+        "time. Default: the newest version that HyperPod documents and that is in standard support.",
     )
     cluster_name: str | None = field(
         None,
         change=Change.REPLACES_CLUSTER,
-        help="Physical name; default: the platform's. `null` leaves it to CloudFormation, and control-plane logs to EKS.",
+        help="Physical name. Default: the platform's name. `null`: CloudFormation generates one, and EKS "
+        "creates the log group of the control plane.",
     )
     admins: ListOf[PrincipalArn] = field(
         (), change=Change.IN_PLACE, help="ARNs of IAM roles and users that get cluster-admin access entries."
@@ -79,13 +84,13 @@ class Eks(SpecModel):
     authentication_mode: Literal["API", "API_AND_CONFIG_MAP"] = field(
         "API_AND_CONFIG_MAP",
         change=Change.REFUSED,
-        help="HyperPod needs one of the two. EKS never goes back from `API`.",
+        help="HyperPod requires one of these two modes. EKS cannot change from `API` back.",
     )
     endpoint_access: Literal["public-and-private", "private", "public"] = field(
-        "public-and-private", change=Change.IN_PLACE, help="From where the Kubernetes API can be reached."
+        "public-and-private", change=Change.IN_PLACE, help="Where the Kubernetes API is reachable from."
     )
     public_access_cidrs: ListOf[str] = field(
-        (), change=Change.IN_PLACE, help="Ranges that may reach a public endpoint; none means the whole internet."
+        (), change=Change.IN_PLACE, help="CIDRs that can reach a public endpoint. Default: any IP address."
     )
     logs: ListOf[ControlPlaneLog] = field(
         ("api", "audit", "authenticator", "controllerManager", "scheduler"),
@@ -96,29 +101,30 @@ class Eks(SpecModel):
         None, change=Change.REPLACES_CLUSTER, help="KMS key for envelope encryption of Kubernetes secrets."
     )
     service_cidr: str | None = field(
-        None, change=Change.REPLACES_CLUSTER, help="IPv4 range of Kubernetes services; default: EKS chooses."
+        None, change=Change.REPLACES_CLUSTER, help="IPv4 CIDR of Kubernetes services. Default: chosen by EKS."
     )
     support: Literal["STANDARD", "EXTENDED"] = field(
         "STANDARD",
         change=Change.IN_PLACE,
-        help="At the end of standard support: STANDARD upgrades the control plane by itself, EXTENDED pays for more time.",
+        help="At the end of standard support: STANDARD upgrades the control plane automatically, EXTENDED "
+        "keeps the version at an additional cost.",
     )
     deletion_protection: bool = field(
-        False, change=Change.IN_PLACE, help="Whether EKS refuses to delete the cluster until this is switched off."
+        False, change=Change.IN_PLACE, help="Whether EKS rejects deletion of the cluster until this is disabled."
     )
     existing: ExistingEks | None = field(
-        None, change=Change.REPLACES_CLUSTER, help="Use an EKS cluster that exists instead of making one."
+        None, change=Change.REPLACES_CLUSTER, help="Use an existing EKS cluster instead of creating one."
     )
 
     @property
     def version(self) -> str | None:
-        """The Kubernetes version of the control plane: as given, else for a new one the catalog's default.
+        """The Kubernetes version of the control plane: the configured one, otherwise the catalog's for a new cluster.
 
         >>> Eks(existing={"cluster_name": "shared"}).version is None
         True
 
         Raises:
-            LookupError: none was given, and the catalog is too old to know one that EKS supports.
+            LookupError: no version is set, and EKS no longer supports any version in the catalog.
         """
         if self.kubernetes_version is not None or self.existing is not None:
             return self.kubernetes_version
@@ -126,7 +132,7 @@ class Eks(SpecModel):
 
     @property
     def assumed_version(self) -> str:
-        """The same, and the catalog's default where nothing says the version of a cluster that exists.
+        """The same, with the catalog's default if the version of an existing cluster is not set.
 
         >>> Eks(existing={"cluster_name": "shared"}).assumed_version == Eks().version
         True

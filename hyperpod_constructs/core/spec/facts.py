@@ -1,4 +1,4 @@
-"""Facts that a user states over those of the catalog: what is newer than this package, or not published."""
+"""Facts that a user states to override the catalog: newer than this package, or not published."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -10,79 +10,89 @@ class StatedAccelerator(SpecModel):
     """The accelerators of a stated instance type."""
 
     kind: Literal["gpu", "neuron"] = field(change=Change.NONE, help="`gpu` (NVIDIA) or `neuron` (AWS Trainium).")
-    model: str = field(change=Change.NONE, help="Such as `NVIDIA H100`.")
-    count: int = field(change=Change.NONE, help="GPUs or Trainium chips of one instance.", ge=1)
+    model: str = field(change=Change.NONE, help="Model name, such as `NVIDIA H100`.")
+    count: int = field(change=Change.NONE, help="GPUs or Trainium chips per instance.", ge=1)
     memory_gib_each: float | None = field(None, change=Change.NONE, help="Memory of one accelerator in GiB.", gt=0)
     neuron_cores: int | None = field(None, change=Change.NONE, help="Physical Neuron cores of the instance.", ge=1)
 
 
 class StatedInstanceType(SpecModel):
-    """An instance type that the catalog does not have, or fields of one that it has."""
+    """An instance type that is not in the catalog, or fields that override the catalog's."""
 
-    note: str = field(change=Change.NONE, help="Where these facts are from; findings repeat it.", min_length=1)
+    note: str = field(change=Change.NONE, help="Source of these facts; findings quote it.", min_length=1)
     like: str | None = field(
-        None, change=Change.NONE, help="Instance type of the catalog whose values hold for what is not given here."
+        None, change=Change.NONE, help="Instance type of the catalog that provides the values that are not set here."
     )
     vcpu: int | None = field(None, change=Change.NONE, help="vCPUs with the default threads per core.", ge=1)
     memory_gib: float | None = field(None, change=Change.NONE, help="Memory in GiB.", gt=0)
-    architecture: Literal["x86_64", "arm64"] | None = field(None, change=Change.NONE, help="Default: x86_64.")
-    accelerator: StatedAccelerator | None = field(None, change=Change.NONE, help="Default: none.")
-    efa_interfaces: int | None = field(None, change=Change.NONE, help="EFA interfaces; default: none.", ge=0)
-    network_cards: int | None = field(None, change=Change.NONE, help="Network cards; default: one.", ge=1)
-    ipv4_per_interface: int | None = field(
-        None, change=Change.NONE, help="IPv4 addresses that one network interface can hold.", ge=2
+    architecture: Literal["x86_64", "arm64"] | None = field(
+        None, change=Change.NONE, help="Processor architecture. Default: x86_64."
     )
-    max_pods: int | None = field(None, change=Change.NONE, help="Pods on one node.", ge=1)
-    nvme_gb: int | None = field(None, change=Change.NONE, help="Total local NVMe storage in GB; default: none.", ge=0)
+    accelerator: StatedAccelerator | None = field(None, change=Change.NONE, help="Accelerators. Default: none.")
+    efa_interfaces: int | None = field(None, change=Change.NONE, help="EFA interfaces. Default: none.", ge=0)
+    network_cards: int | None = field(None, change=Change.NONE, help="Network cards. Default: one.", ge=1)
+    ipv4_per_interface: int | None = field(None, change=Change.NONE, help="IPv4 addresses per network interface.", ge=2)
+    max_pods: int | None = field(None, change=Change.NONE, help="Maximum number of pods per node.", ge=1)
+    nvme_gb: int | None = field(None, change=Change.NONE, help="Total local NVMe storage in GB. Default: none.", ge=0)
     regions: ListOf[str] | None = field(
-        None, change=Change.NONE, help="Regions that offer the type; default: nothing is known, no region is refused."
+        None, change=Change.NONE, help="Regions that offer the type. Default: unknown; every region is accepted."
     )
 
 
 class StatedRegion(SpecModel):
-    """A region that the catalog does not have, or fields of one that it has."""
+    """A region that is not in the catalog, or fields that override the catalog's."""
 
-    note: str = field(change=Change.NONE, help="Where these facts are from; findings repeat it.", min_length=1)
+    note: str = field(change=Change.NONE, help="Source of these facts; findings quote it.", min_length=1)
     zone_id_prefix: str | None = field(
-        None, change=Change.NONE, help="What zone ids of the region begin with, such as `usw2` of `usw2-az1`."
+        None, change=Change.NONE, help="Prefix of the region's zone IDs, such as `usw2` in `usw2-az1`."
     )
-    zone_ids: ListOf[str] | None = field(None, change=Change.NONE, help="Zones that it is known to have.")
+    zone_ids: ListOf[str] | None = field(None, change=Change.NONE, help="Zone IDs of the region.")
     eks_refused_zone_ids: ListOf[str] | None = field(
-        None, change=Change.NONE, help="Zones in which EKS takes no subnet for a control plane."
+        None, change=Change.NONE, help="IDs of the zones in which EKS does not support control plane subnets."
     )
-    hyperpod: bool | None = field(None, change=Change.NONE, help="Whether HyperPod is there.")
-    cluster_cfn: bool | None = field(None, change=Change.NONE, help="Whether it has `AWS::SageMaker::Cluster`.")
+    hyperpod: bool | None = field(None, change=Change.NONE, help="Whether HyperPod is available.")
+    cluster_cfn: bool | None = field(None, change=Change.NONE, help="Whether `AWS::SageMaker::Cluster` is available.")
     scheduler_config_cfn: bool | None = field(
-        None, change=Change.NONE, help="Whether it has `AWS::SageMaker::ClusterSchedulerConfig`."
+        None, change=Change.NONE, help="Whether `AWS::SageMaker::ClusterSchedulerConfig` is available."
     )
     compute_quota_cfn: bool | None = field(
-        None, change=Change.NONE, help="Whether it has `AWS::SageMaker::ComputeQuota`."
+        None, change=Change.NONE, help="Whether `AWS::SageMaker::ComputeQuota` is available."
     )
-    amp: bool | None = field(None, change=Change.NONE, help="Whether Amazon Managed Service for Prometheus is there.")
-    amg: bool | None = field(None, change=Change.NONE, help="Whether Amazon Managed Grafana is there.")
+    amp: bool | None = field(
+        None, change=Change.NONE, help="Whether Amazon Managed Service for Prometheus is available."
+    )
+    amg: bool | None = field(None, change=Change.NONE, help="Whether Amazon Managed Grafana is available.")
     observability: bool | None = field(
-        None, change=Change.NONE, help="Whether the HyperPod observability add-on is offered there."
+        None, change=Change.NONE, help="Whether the HyperPod observability add-on is available."
     )
-    inference: bool | None = field(None, change=Change.NONE, help="Whether the inference operator has images there.")
+    inference: bool | None = field(
+        None, change=Change.NONE, help="Whether images of the inference operator are available."
+    )
     eks_images_account: str | None = field(
-        None, change=Change.NONE, help="Account id in which EKS keeps images, in quotes."
+        None, change=Change.NONE, help="ID of the account that hosts EKS images, in quotes."
     )
     health_monitoring_agent_account: str | None = field(
-        None, change=Change.NONE, help="Account id of the health monitoring agent's images, in quotes."
+        None,
+        change=Change.NONE,
+        help="ID of the account that hosts the images of the health monitoring agent, in quotes.",
     )
     inference_operator_account: str | None = field(
-        None, change=Change.NONE, help="Account id of the inference operator's images, in quotes."
+        None, change=Change.NONE, help="ID of the account that hosts the images of the inference operator, in quotes."
     )
     gpu_operator_account: str | None = field(
-        None, change=Change.NONE, help="Account id of the GPU operator's mirrored images, in quotes."
+        None,
+        change=Change.NONE,
+        help="ID of the account that hosts the mirrored images of the GPU operator, in quotes.",
     )
 
 
 class Facts(SpecModel):
-    """Facts that are used over those of the catalog; each use of one is finding HP033."""
+    """Facts that override the catalog; each use is reported as HP033."""
 
     folder: str | None = field(
-        None, change=Change.NONE, help="Folder that `hyperpod catalog refresh --into` wrote, relative to the config."
+        None,
+        change=Change.NONE,
+        help="Folder that `hyperpod catalog refresh --into` wrote, relative to the config file.",
     )
     instance_types: Mapping[str, StatedInstanceType] = field(
         default_factory=dict, change=Change.NONE, help="Instance types by name, such as `ml.p5.48xlarge`."
@@ -91,4 +101,4 @@ class Facts(SpecModel):
 
 
 NO_FACTS = defaults(Facts)
-"""Nothing stated: the catalog alone."""
+"""No stated facts: the catalog is used as it is."""

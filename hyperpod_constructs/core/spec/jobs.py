@@ -1,4 +1,4 @@
-"""Training jobs: one model, three kinds of Kubernetes object."""
+"""Training jobs: one model for three kinds of Kubernetes objects."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -17,7 +17,7 @@ __all__ = ["RESOURCE_FIELDS", "HyperPodPyTorchJob", "Job", "JobKind", "PodFields
 
 
 class ReplicaSpec(PodFields):
-    """A named replica spec; it takes from the job every field that it does not state itself."""
+    """A named replica spec; fields that it does not set are inherited from the job."""
 
     name: str = field(
         change=Change.REPLACES,
@@ -37,45 +37,47 @@ class Job(PodFields):
     ('hyperpod-ns-research', 'hyperpod-ns-research-localqueue')
     """
 
-    name: str = field(change=Change.REPLACES, help="Name: lower case letters, digits and hyphens.")
+    name: str = field(change=Change.REPLACES, help="Name: lowercase letters, digits and hyphens.")
     kind: JobKind = field(
         "HyperPodPyTorchJob",
         change=Change.REPLACES,
-        help="Kind of object: the training operator's, Kubeflow's PyTorchJob, or a plain Job for smoke tests.",
+        help="Kind of object: the training operator's HyperPodPyTorchJob, Kubeflow's PyTorchJob, or a "
+        "Kubernetes Job for smoke tests.",
     )
     on_change: Literal["new-object", "replace", "refuse"] = field(
         "new-object",
         change=Change.REPLACES,
         help=(
-            "What an edit does to a deployed job. `new-object`: the name carries a hash of the content, the new job is"
-            " created before the old one is deleted. `replace`: fixed name, the old job is deleted first. `refuse`:"
-            " fixed name, the edit fails."
+            "What an edit does to a deployed job. `new-object`: the name ends with a hash of the content; "
+            "the new job is created before the old one is deleted. `replace`: fixed name; the old job is "
+            "deleted first. `refuse`: fixed name; the edit fails."
         ),
     )
     adopt: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Take over a job of this name that exists already and was not made by this library, such as one that was "
-        "submitted by hand; it is kept when ours goes.",
+        help="Adopt an existing job of this name that this library did not create, such as one submitted "
+        "with kubectl; it is retained when the stack is deleted.",
     )
     image: str = field(change=Change.REPLACES, help="Container image.", min_length=1)
     replica_specs: ListOf[ReplicaSpec] = field(
         (),
         change=Change.REPLACES,
         help=(
-            "Several replica specs instead of one named `pod`; of a PyTorchJob `master` and `worker`, or workers only."
+            "Several replica specs, instead of one named `pod`; for a PyTorchJob `master` and `worker`, or "
+            "`worker` only."
         ),
     )
     processes_per_node: Annotated[str | None, BeforeValidator(_quoted_number)] = field(
-        None, change=Change.REPLACES, help="Processes of each replica: `auto`, `cpu`, `gpu` or a number; default: auto."
+        None, change=Change.REPLACES, help="Processes per replica: `auto`, `cpu`, `gpu` or a number. Default: auto."
     )
     team: str | None = field(
-        None, change=Change.REPLACES, help="Team of task governance: names the namespace and the queue."
+        None, change=Change.REPLACES, help="Team of task governance; sets the namespace and the queue."
     )
     namespace: str | None = field(
-        None, change=Change.REPLACES, help="Namespace; default: the team's, else `default`.", min_length=1
+        None, change=Change.REPLACES, help="Namespace. Default: the team's, otherwise `default`.", min_length=1
     )
-    queue: str | None = field(None, change=Change.REPLACES, help="Kueue LocalQueue; default: the team's.", min_length=1)
+    queue: str | None = field(None, change=Change.REPLACES, help="Kueue LocalQueue. Default: the team's.", min_length=1)
     priority: str | None = field(
         None,
         change=Change.REPLACES,
@@ -85,64 +87,71 @@ class Job(PodFields):
         None, change=Change.REPLACES, help="Exact name of a Kueue WorkloadPriorityClass, instead of `priority`."
     )
     preferred_topology: str | None = field(
-        None, change=Change.REPLACES, help="Node label within whose value all pods should run, if that can be."
+        None,
+        change=Change.REPLACES,
+        help="Node label for topology-aware scheduling: pods run on nodes with the same value if possible.",
     )
     required_topology: str | None = field(
-        None, change=Change.REPLACES, help="Node label within whose value all pods must run."
+        None,
+        change=Change.REPLACES,
+        help="Node label for topology-aware scheduling: all pods must run on nodes with the same value.",
     )
     run_policy: RunPolicy = field(
-        default_factory=RunPolicy, change=Change.REPLACES, help="Retries, deadlines, clean-up, log rules."
+        default_factory=RunPolicy, change=Change.REPLACES, help="Retries, deadlines, cleanup and log rules."
     )
     elastic: Elastic | None = field(None, change=Change.REPLACES, help="Elastic training.")
     suspend: bool = field(False, change=Change.REPLACES, help="Create the job without starting it.")
     auto_resume: bool = field(
         False,
         change=Change.REPLACES,
-        help="PyTorchJob only: HyperPod resumes the job after it replaced a faulty node (Kubeflow operator 1.7-1.8).",
+        help="PyTorchJob only: HyperPod resumes the job after it replaces a faulty node (Kubeflow operator 1.7-1.8).",
     )
     auto_resume_retries: int | None = field(
         None,
         change=Change.REPLACES,
-        help="How often HyperPod resumes the job; default: `run_policy.max_retries`.",
+        help="Maximum number of automatic resumes. Default: `run_policy.max_retries`.",
         ge=0,
         le=LARGEST_INT32,
     )
     efa_preset: bool = field(
         False,
         change=Change.REPLACES,
-        help="For jobs over several nodes: libfabric and NCCL environment, huge pages, IPC_LOCK and /dev/shm for EFA.",
+        help="For multi-node jobs: libfabric and NCCL environment variables, huge pages, IPC_LOCK and "
+        "/dev/shm for EFA.",
     )
-    labels: Mapping[str, str] = field(default_factory=dict, change=Change.REPLACES, help="Labels of job and pods.")
+    labels: Mapping[str, str] = field(
+        default_factory=dict, change=Change.REPLACES, help="Labels of the job and its pods."
+    )
     annotations: Mapping[str, str] = field(
-        default_factory=dict, change=Change.REPLACES, help="Annotations of job and pods."
+        default_factory=dict, change=Change.REPLACES, help="Annotations of the job and its pods."
     )
     job_labels: Mapping[str, str] = field(
-        default_factory=dict, change=Change.REPLACES, help="Labels of the job's object only, besides `labels`."
+        default_factory=dict, change=Change.REPLACES, help="Labels of the job object only, in addition to `labels`."
     )
     job_annotations: Mapping[str, str] = field(
         default_factory=dict,
         change=Change.REPLACES,
-        help="Annotations of the job's object only, besides `annotations`.",
+        help="Annotations of the job object only, in addition to `annotations`.",
     )
     job_patch: Mapping[str, Any] = field(
         default_factory=dict,
         change=Change.REPLACES,
-        help="Last resort: merged into the job's object at the end; null deletes.",
+        help="Escape hatch: merged into the job object last; null deletes a field.",
     )
 
     @property
     def effective_namespace(self) -> str:
-        """The namespace the job is created in."""
+        """The namespace in which the job is created."""
         return self.namespace or (f"hyperpod-ns-{self.team}" if self.team else "default")
 
     @property
     def effective_queue(self) -> str | None:
-        """The LocalQueue that the job waits in, None without one."""
+        """The LocalQueue of the job, None without one."""
         return self.queue or (f"hyperpod-ns-{self.team}-localqueue" if self.team else None)
 
     @property
     def effective_priority(self) -> str | None:
-        """The WorkloadPriorityClass, None without one.
+        """The WorkloadPriorityClass of the job, None without one.
 
         >>> Job(name="a", image="b", priority="high").effective_priority
         'high-priority'
@@ -155,7 +164,7 @@ class Job(PodFields):
 
     @cached_property
     def parts(self) -> tuple[ReplicaSpec, ...]:
-        """The replica specs in full: each with what it took from the job; one named `pod` when none is stated."""
+        """The replica specs with the values inherited from the job; one named `pod` if none is set."""
         inherited = {name: getattr(self, name) for name in PodFields.model_fields}
         if not self.replica_specs:
             return (ReplicaSpec.model_construct(None, name="pod", **inherited),)
@@ -163,15 +172,15 @@ class Job(PodFields):
         for spec in self.replica_specs:
             values = dict(inherited)
             stated = spec.model_fields_set
-            if "nodes" in stated:  # whole nodes instead of the job's parts
+            if "nodes" in stated:  # whole nodes override the job's resources per replica
                 values |= dict.fromkeys(("replicas", *RESOURCE_FIELDS))
             elif stated & {"replicas", *RESOURCE_FIELDS}:
                 values["nodes"] = None
-            if stated & set(RESOURCE_FIELDS):  # a share stated in part is stated as a whole
+            if stated & set(RESOURCE_FIELDS):  # a replica spec that sets one resource does not inherit the others
                 values |= dict.fromkeys(RESOURCE_FIELDS)
             parts.append(ReplicaSpec.model_construct(None, **values | {name: getattr(spec, name) for name in stated}))
         return tuple(parts)
 
 
 HyperPodPyTorchJob = Job
-"""A `Job` for the HyperPod training operator, which is its default; `kind="PyTorchJob"` makes it Kubeflow's."""
+"""A `Job` for the HyperPod training operator by default; `kind="PyTorchJob"` makes it Kubeflow's."""

@@ -1,16 +1,19 @@
-"""Jobs by their kind, for Python users. A module of its own, since a class of so many fields takes milliseconds to make."""
+"""Jobs by their kind, for Python users.
+
+A separate module, because building a class with so many fields takes milliseconds.
+"""
 
 from .base import Change, field
 from .jobs import Job, JobKind
 
 
 class PyTorchJob(Job):
-    """A `Job` for Kubeflow's training operator, with one master and the rest workers."""
+    """A `Job` for Kubeflow's training operator, with one master and the remaining replicas as workers."""
 
     kind: JobKind = field("PyTorchJob", change=Change.REPLACES, help="Kind of object.")
 
 
 class BatchJob(Job):
-    """A `Job` that is Kubernetes' own, for smoke tests."""
+    """A Kubernetes `Job`, for smoke tests."""
 
     kind: JobKind = field("Job", change=Change.REPLACES, help="Kind of object.")

@@ -1,4 +1,4 @@
-"""The whole platform: what one config file says."""
+"""The whole platform: the content of one config file."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -19,37 +19,39 @@ from .storage import Storage
 
 
 class Acknowledgement(SpecModel):
-    """A finding that was read and accepted. Errors that AWS is certain to refuse cannot be accepted."""
+    """An acknowledged finding. Errors that AWS certainly rejects cannot be acknowledged."""
 
     rule: str = field(change=Change.NONE, help="Rule id, such as `HP312`.")
-    path: str = field("", change=Change.NONE, help="Config path, or its beginning; empty means everywhere.")
-    reason: str = field(change=Change.NONE, help="Why it is accepted.", min_length=1)
+    path: str = field("", change=Change.NONE, help="Config path or its prefix. Default: every path.")
+    reason: str = field(change=Change.NONE, help="Why the finding is accepted.", min_length=1)
 
 
 class Logs(SpecModel):
-    """Retention and encryption of every log group that we make."""
+    """Retention and encryption of every log group that this library creates."""
 
     retention_days: int | Literal["unset"] = field(
         90,
         change=Change.IN_PLACE,
-        help="Days that log events are kept, a value of CloudWatch Logs; `unset` leaves the retention to the account.",
+        help="Retention of log events in days, a value that CloudWatch Logs supports; `unset`: no retention "
+        "is configured.",
     )
     kms_key_arn: KeyArn | None = field(
         None,
         change=Change.IN_PLACE,
-        help="Customer managed KMS key, which `logs.<region>.amazonaws.com` may use; default: CloudWatch's own.",
+        help="Customer managed KMS key whose policy allows `logs.<region>.amazonaws.com`. Default: "
+        "CloudWatch's own key.",
     )
 
 
 class Platform(SpecModel):
-    """A HyperPod cluster on EKS with everything around it, as `hyperpod.yaml` describes it."""
+    """A HyperPod cluster on EKS with all its resources, as described in `hyperpod.yaml`."""
 
     name: str = field(
         change=Change.REPLACES_CLUSTER, help="Name of the platform and prefix of its stacks: letters, digits, hyphens."
     )
     region: str = field(change=Change.REPLACES_CLUSTER, help="AWS region, such as `us-west-2`.")
     account: str | None = field(
-        None, change=Change.REPLACES_CLUSTER, help="AWS account id in quotes; default: that of the credentials."
+        None, change=Change.REPLACES_CLUSTER, help="AWS account ID in quotes. Default: the account of the credentials."
     )
     network: Network = field(change=Change.IN_PLACE, help="The network.")
     eks: Eks = field(defaults(Eks), change=Change.IN_PLACE, help="The EKS cluster.")
@@ -58,47 +60,50 @@ class Platform(SpecModel):
     )
     cluster: Cluster = field(change=Change.IN_PLACE, help="The HyperPod cluster.")
     addons: Addons = field(defaults(Addons), change=Change.IN_PLACE, help="EKS add-ons.")
-    governance: Governance | None = field(None, change=Change.IN_PLACE, help="Scheduler and teams.")
+    governance: Governance | None = field(None, change=Change.IN_PLACE, help="Scheduler configuration and teams.")
     storage: Storage = field(defaults(Storage), change=Change.IN_PLACE, help="File systems and buckets.")
     jobs: ListOf[Job] = field(
-        (), change=Change.IN_PLACE, help="Training jobs: paths of job files (ours or the official CLI's), or jobs."
+        (),
+        change=Change.IN_PLACE,
+        help="Training jobs: paths of job files (this library's or the official CLI's format), or job definitions.",
     )
     manifests: tuple[Mapping[str, Any], ...] = field(
         (),
         change=Change.IN_PLACE,
-        help="Kubernetes objects that come with the jobs, such as config maps, services and claims: paths of manifests, or "
-        "objects. They are applied before the jobs and deleted after them; volumes and claims are kept unless "
-        "`allow_data_loss`.",
+        help="Kubernetes objects that are deployed with the jobs, such as config maps, services and claims: "
+        "paths of manifests, or objects. They are applied before the jobs and deleted after them; "
+        "volumes and claims are retained unless `allow_data_loss` is set.",
     )
     adopt_manifests: bool = field(
         False,
         change=Change.IN_PLACE,
-        help="Take over objects of `manifests` that exist already and were not made by this library; they are kept when "
-        "ours go.",
+        help="Adopt existing objects of `manifests` that this library did not create; they are retained when "
+        "the stack is deleted.",
     )
-    logs: Logs = field(defaults(Logs), change=Change.IN_PLACE, help="Every log group.")
+    logs: Logs = field(defaults(Logs), change=Change.IN_PLACE, help="Settings of every log group.")
     tags: Mapping[str, str] = field(default_factory=dict, change=Change.IN_PLACE, help="Tags of all resources.")
     permissions_boundary_arn: PolicyArn | None = field(
-        None, change=Change.IN_PLACE, help="Permissions boundary of every role that we make."
+        None, change=Change.IN_PLACE, help="Permissions boundary of every role that is created."
     )
     facts: Facts = field(
-        defaults(Facts), change=Change.NONE, help="Facts over those of the catalog: new instance types and regions."
+        defaults(Facts), change=Change.NONE, help="Facts that override the catalog: new instance types and regions."
     )
     allow_data_loss: bool = field(
         False,
         change=Change.NONE,
-        help="Second switch for `removal: destroy`: data goes only when both say so.",
+        help="Second switch for `removal: destroy`: data is deleted only if both are set.",
     )
     allow_cluster_replacement: bool = field(
         False, change=Change.NONE, help="Whether `--deployed` accepts edits that replace the cluster."
     )
-    acknowledge: ListOf[Acknowledgement] = field((), change=Change.NONE, help="Findings that were accepted.")
+    acknowledge: ListOf[Acknowledgement] = field((), change=Change.NONE, help="Acknowledged findings.")
     defaults: Literal[1, 2] = field(
         2,
         change=Change.NONE,
-        help="Generation of the default settings of a config file. `2`: the current defaults. A file without it has "
-        "generation `1`, the defaults of version 0.1.0, so that an upgrade of this library changes no deployed platform. "
-        "Objects that are made in code have the current defaults.",
+        help="Generation of the default settings of a config file. `2`: the current defaults. A file without "
+        "this field uses generation `1`, the defaults of version 0.1.0, so that an upgrade of this "
+        "library does not change deployed platforms. Objects that are created in code use the current "
+        "defaults.",
     )
 
     @property
@@ -110,14 +115,14 @@ class Platform(SpecModel):
 
     @property
     def completed_jobs(self) -> tuple[Job, ...]:
-        """The jobs, each with the priority of its team where it names none."""
+        """The jobs, each with its team's priority if it does not set one."""
         return tuple(map(self.governance.completed, self.jobs) if self.governance else self.jobs)
 
     @property
     def completed_cluster(self) -> Cluster:
-        """The cluster with the platform's name and tags, and with the Lustre client for EFA where a file system has EFA.
+        """The cluster with the platform's name and tags, and with the Lustre client for EFA if a file system uses EFA.
 
-        A name that is given stays, also `null`, which leaves the name to CloudFormation.
+        A name that is set is kept, also `null`, which lets CloudFormation generate the name.
         """
         update: dict[str, object] = {"tags": {**self.tags, **self.cluster.tags}}
         if "cluster_name" not in self.cluster.model_fields_set:
@@ -128,7 +133,7 @@ class Platform(SpecModel):
 
     @property
     def completed_eks(self) -> Eks:
-        """The EKS cluster with the platform's name, where it is ours and names none."""
+        """The EKS cluster with the platform's name, if it is new and does not set one."""
         if self.eks.existing or "cluster_name" in self.eks.model_fields_set:
             return self.eks
         return self.eks.model_copy(update={"cluster_name": self.name})

@@ -1,6 +1,7 @@
-"""The part of the facts that installed libraries hold: botocore's service models and endpoints, cfn-lint's schemas.
+"""Facts from installed libraries: botocore's service models and endpoints, cfn-lint's schemas.
 
-Each function changes the contents of data files in place. Only `refresh` imports this: it reads files of many megabytes.
+Each function changes the contents of data files in place. Only `refresh` imports this module: it reads files of many
+megabytes.
 """
 
 import json
@@ -13,7 +14,7 @@ Contents = dict[str, dict[str, Any]]
 """File name to its content."""
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
-"""Partitions whose regions are listed. Of the others cfn-lint has copies of us-east-1, which prove nothing."""
+"""Partitions whose regions are listed. For the others, cfn-lint has copies of us-east-1, which are no evidence."""
 
 _CFN_TYPES = {
     "cluster_cfn": "AWS::SageMaker::Cluster",
@@ -36,10 +37,10 @@ _DIRECTIONS = {
 
 
 def derive(contents: Contents) -> list[str]:
-    """Bring all that the libraries hold up to date.
+    """Refreshes all facts that the libraries contain.
 
     Returns:
-        What could not be brought up to date, one sentence each.
+        What could not be refreshed, one sentence each.
     """
     return [
         *_service_models(contents),
@@ -51,14 +52,14 @@ def derive(contents: Contents) -> list[str]:
 
 
 def put(entry: dict[str, Any], field: str, value: Any) -> None:
-    """Set a fact. A value that changes loses its old mark of uncertainty, which was about the old one."""
+    """Sets a fact. A changed value loses its mark of uncertainty, which was about the old value."""
     if entry.get(field) != value:
         entry[field] = value
         forget(entry, field)
 
 
 def forget(entry: dict[str, Any], *fields: str) -> None:
-    """Remove the marks of uncertainty of these fields, and of what is within them."""
+    """Removes the marks of uncertainty of these fields and their children."""
     marks = entry.get("uncertain", {})
     for mark in [mark for mark in marks if mark.partition(".")[0] in fields]:
         del marks[mark]
@@ -67,7 +68,7 @@ def forget(entry: dict[str, Any], *fields: str) -> None:
 
 
 def zone_id_prefix(region: str) -> str:
-    """What the zone ids of a region start with, by AWS's rule for abbreviations.
+    """The prefix of a region's zone IDs, by AWS's rule for abbreviations.
 
     >>> zone_id_prefix("ap-southeast-2"), zone_id_prefix("us-gov-west-1")
     ('apse2', 'usgw1')
@@ -77,14 +78,14 @@ def zone_id_prefix(region: str) -> str:
 
 
 def _service_models(contents: Contents) -> list[str]:
-    """Limits, patterns and enumerations that name the shape they are read from."""
+    """Limits, patterns and enumerations that have the name of their shape."""
     problems = []
     for section, field in (("limits", "value"), ("patterns", "regex"), ("allowed", "values")):
         for name, entry in contents["limits"][section].items():
             if "schema" in entry:
                 found = _in_schema(entry["schema"])
                 if found is None:
-                    problems.append(f"limits.json: {section}.{name}: CloudFormation has no {entry['schema']} any more")
+                    problems.append(f"limits.json: {section}.{name}: {entry['schema']} is no longer in CloudFormation")
                 else:
                     put(entry, field, found if isinstance(found, int | str) else list(found))
             if "model" not in entry:
@@ -93,7 +94,7 @@ def _service_models(contents: Contents) -> list[str]:
             shape_name, _, bound = place.partition(".")
             shape = _shapes(service).get(shape_name, {})
             if bound not in shape:
-                problems.append(f"limits.json: {section}.{name}: the service model has no {entry['model']} any more")
+                problems.append(f"limits.json: {section}.{name}: {entry['model']} is no longer in the service model")
                 continue
             put(entry, field, list(shape[bound]) if section == "allowed" else shape[bound])
             if bound == "max" and ("min" in entry or shape.get("min")):
@@ -109,7 +110,7 @@ def _instance_types(content: dict[str, Any], regions: dict[str, Any]) -> list[st
         del entries[gone]
     extension = json.loads((_schemas() / "extensions/aws_sagemaker_cluster/instancetype_enum.json").read_text())
     priced: dict[str, list[str]] = {
-        # The list has a few types in regions that have no HyperPod.
+        # The list has a few types in regions without HyperPod.
         region: types["enum"]
         for region, types in extension.items()
         if regions.get(region, {}).get("hyperpod")
@@ -117,7 +118,7 @@ def _instance_types(content: dict[str, Any], regions: dict[str, Any]) -> list[st
     for name, entry in entries.items():
         put(entry, "regions", sorted(region for region, types in priced.items() if name in types))
     return [
-        f"instance_types.json: {name} is new in the API, and its hardware is not known: use --live"
+        f"instance_types.json: {name} is new in the API, and its hardware is unknown: use --live"
         for name in names
         if name not in entries
     ]
@@ -141,11 +142,11 @@ def _regions(content: dict[str, Any]) -> list[str]:
                 put(entry, field, cfn_type in types)
         if entry.get("cluster_cfn") and not entry.get("hyperpod"):
             put(entry, "hyperpod", True)
-    return [f"regions.json: botocore does not know {name} any more" for name in entries if name not in names]
+    return [f"regions.json: {name} is no longer in botocore" for name in entries if name not in names]
 
 
 def _versions(contents: Contents) -> list[str]:
-    """The versions of the libraries that a file's source names."""
+    """The versions of the libraries, for the file's source."""
     import botocore
     import cfnlint.version
 
@@ -191,7 +192,7 @@ _CLUSTER = "AWS::SageMaker::Cluster"
 
 
 def _in_schema(place: str) -> Any:
-    """What is at "type/path/in/its/schema" in us-east-1, where CloudFormation has all types; None when nothing is."""
+    """The value at "type/path/in/its/schema" in us-east-1, where CloudFormation has all types; None if absent."""
     cfn_type, *path = place.split("/")
     providers = json.loads((_schemas() / "providers/us-east-1.json").read_text())
     if cfn_type not in providers:

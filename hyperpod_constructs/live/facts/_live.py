@@ -1,4 +1,4 @@
-"""The part of the facts that AWS answers: read-only calls in one account and region. Only `refresh` imports this."""
+"""Facts from AWS: read-only requests in one account and region. Only `refresh` imports this module."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ CALLS = (
     "eks:DescribeClusterVersions",
     "servicequotas:ListServiceQuotas",
 )
-"""What the caller must be allowed to do."""
+"""IAM actions that the caller requires."""
 
 _HARDWARE = (
     *("vcpu", "memory_gib", "architecture", "accelerator", "efa_interfaces", "network_cards"),
@@ -25,15 +25,15 @@ _HARDWARE = (
 
 
 def ask(contents: Contents, session: Any, region: str) -> list[str]:
-    """Bring up to date what AWS answers to `session` in `region`.
+    """Refreshes the facts that AWS returns to `session` in `region`.
 
     Args:
         contents: the data files, changed in place.
         session: a boto3 or botocore-like session with a `client(service, region_name=...)` method.
-        region: where to ask.
+        region: region of the requests.
 
     Returns:
-        What else the answers say, one sentence each.
+        Other information in the responses, one sentence each.
     """
     eks, ec2, quotas = (session.client(name, region_name=region) for name in ("eks", "ec2", "service-quotas"))
     return [
@@ -49,7 +49,7 @@ def ask(contents: Contents, session: Any, region: str) -> list[str]:
 def hardware(info: dict[str, Any]) -> dict[str, Any]:
     """The hardware fields of an instance type's entry from one item of EC2's DescribeInstanceTypes.
 
-    As in the data file, ordinary values are left out, and None stands for what EC2 does not say.
+    As in the data file, ordinary values are omitted, and None means that EC2 does not return a value.
     """
     network, storage, cpus = info["NetworkInfo"], info.get("InstanceStorageInfo", {}), info["VCpuInfo"]
     entry: dict[str, Any] = {
@@ -85,7 +85,7 @@ def _accelerator(info: dict[str, Any]) -> dict[str, Any] | None:
     for device in info.get("NeuronInfo", {}).get("NeuronDevices", ()):
         count, name = device["Count"], device["Name"]
         entry = {"kind": "neuron", "model": f"AWS {name}", "count": count}
-        if name != "Trainium2":  # EC2 reports 512 GiB for one chip, several times what it has.
+        if name != "Trainium2":  # EC2 reports 512 GiB for one chip, several times the actual value.
             entry["memory_gib_each"] = _gib(device["MemoryInfo"]["SizeInMiB"])
         return entry | {"neuron_cores": count * device["CoreInfo"]["Count"]}
     return None
@@ -138,12 +138,14 @@ def _addons(content: dict[str, Any], eks: Any, region: str) -> list[str]:
             }
         entry["versions"] = sorted(known.values(), key=lambda version: _number(version["version"]), reverse=True)
         if entry.get("standalone_association") and found[0].get("requiresIamPermissions"):
-            problems.append(f"addons.json: {name} {found[0]['addonVersion']} takes an inline pod identity association")
+            problems.append(
+                f"addons.json: {name} {found[0]['addonVersion']} accepts an inline pod identity association"
+            )
     return problems
 
 
 def _newest_for_each(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The newest add-on version for each Kubernetes version: all that `version_for` can ever choose."""
+    """The newest add-on version for each Kubernetes version: all that `version_for` can return."""
     newest: dict[str, dict[str, Any]] = {}
     for version in sorted(versions, key=lambda version: _number(version["addonVersion"])):
         for compatibility in version["compatibilities"]:
@@ -152,7 +154,7 @@ def _newest_for_each(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _hardware(content: dict[str, Any], ec2: Any) -> list[str]:
-    """Entries of types that the API takes and the file does not have yet, and the hardware of all that EC2 knows."""
+    """Entries of types that are new in the API, and the hardware of all types that EC2 knows."""
     import botocore.loaders
 
     shapes = botocore.loaders.Loader().load_service_model("sagemaker", "service-2")["shapes"]
@@ -167,10 +169,14 @@ def _hardware(content: dict[str, Any], ec2: Any) -> list[str]:
             continue
         measured = hardware(known[name])
         if name not in entries:
-            entries[name] = {**measured, "regions": [], "uncertain": {"regions": "New; in no price list at hand yet."}}
+            entries[name] = {
+                **measured,
+                "regions": [],
+                "uncertain": {"regions": "New; in no available price list yet."},
+            }
             continue
         entry = entries[name]
-        if entry["ipv4_per_interface"] is None:  # EC2 had no numbers before: all its marks are out of date
+        if entry["ipv4_per_interface"] is None:  # EC2 had no numbers before: all its marks are outdated
             forget(entry, *_HARDWARE, "max_pods")
         for field in _HARDWARE:
             if field in measured:

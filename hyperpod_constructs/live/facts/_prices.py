@@ -1,4 +1,4 @@
-"""List prices of HyperPod's instances, from the AWS price list. Only `refresh` imports this."""
+"""List prices of HyperPod's instances, from the AWS price list. Only `refresh` imports this module."""
 
 import json
 import re
@@ -10,23 +10,25 @@ from hyperpod_constructs.core.catalog._clock import today
 from hyperpod_constructs.live.facts._derived import Contents
 
 PRICES_REGION = "us-east-1"
-"""The price list is answered in few regions; what it says is of all of them."""
+"""Few regions serve the price list, each for all regions."""
 CALLS = ("pricing:GetProducts",)
-"""What the caller must be allowed to do."""
+"""IAM actions that the caller requires."""
 
 FILTERS = ({"Type": "TERM_MATCH", "Field": "component", "Value": "Cluster"},)
-"""What the products of HyperPod have in common: the offer file of AmazonSageMaker gives them `component` Cluster and an
-`instanceType` such as ml.g5.8xlarge-Cluster, as two public programs read it (2026-09-16). Reserved capacity has it too,
-under usage types of `ReservedCluster`, which `_USAGE` leaves out. No call of this project has confirmed it."""
+"""Common attributes of HyperPod's products: the offer file of AmazonSageMaker gives them `component` Cluster and an
+`instanceType` such as ml.g5.8xlarge-Cluster, as two public programs read it (2026-09-16). Reserved capacity has
+it too, with usage types of `ReservedCluster`, which `_USAGE` excludes. No request of this project has confirmed
+it.
+"""
 _USAGE = re.compile(r"(?:[A-Z0-9]+-)?Cluster:(ml\.[a-z0-9.-]+)")
 """Usage types of HyperPod nodes, such as `USW2-Cluster:ml.p4d.24xlarge`."""
 
 
 def ask(contents: Contents, session: Any) -> list[str]:
-    """Put the on-demand prices of HyperPod's instances into `prices.json`, for the types and regions that the catalog has.
+    """Writes the on-demand prices of HyperPod's instances to `prices.json`, for the catalog's types and regions.
 
     Returns:
-        What else the answers say, one sentence each.
+        Other information in the responses, one sentence each.
     """
     client = session.client("pricing", region_name=PRICES_REGION)
     types, regions = contents["instance_types"]["instance_types"], contents["regions"]["regions"]
@@ -54,7 +56,7 @@ def _prices(product: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, An
             usd = float(dimension["pricePerUnit"].get("USD", 0))
             if usd > 0 and dimension["unit"] in ("Hrs", "Hours", "hour"):
                 since = date.fromisoformat(term["effectiveDate"][:10])
-                source = f"AWS Price List, usage type {attributes['usagetype']}, in force since {since}"
+                source = f"AWS Price List, usage type {attributes['usagetype']}, effective since {since}"
                 entry = {"usd": usd, "per": "hour", "date": today().isoformat(), "source": source}
                 yield usage[1], attributes["regionCode"], entry
 

@@ -1,7 +1,7 @@
-"""Bringing the data files up to date, and saying what that changes.
+"""Refreshes the data files, and lists the changes.
 
-`differences(load_all(), refreshed)` is the whole idea: read the files, derive again what can be derived, compare. The
-look-ups never import this module.
+`differences(load_all(), refreshed)`: reads the files, derives the facts again, and compares. The look-up functions
+never import this module.
 """
 
 import copy
@@ -16,18 +16,18 @@ from hyperpod_constructs.live.facts import _derived, _live, _prices
 from hyperpod_constructs.live.facts._derived import Contents
 
 FILES = ("instance_types", "regions", "kubernetes", "addons", "quotas", "limits", "cloudformation", "prices")
-"""Files with facts that can be derived. All others are written by hand from the sources that they name."""
+"""Files with facts that can be derived. All others are written by hand from their sources."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One fact that is not as the sources have it now.
+    """One fact that differs from its sources.
 
     Attributes:
         file: name of the data file without its suffix.
-        path: where in it, such as "instance_types.ml.p5.48xlarge.regions".
-        old: what the file has; None when it has nothing there.
-        new: what the sources have; None when they have nothing there.
+        path: path in it, such as "instance_types.ml.p5.48xlarge.regions".
+        old: value in the file; None if there is none.
+        new: value in the sources; None if there is none.
     """
 
     file: str
@@ -38,12 +38,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """The outcome of a refresh, not written yet.
+    """The result of a refresh, not written yet.
 
     Attributes:
         contents: the refreshed files, by name.
         differences: the facts that change.
-        remarks: what could not be derived, or what else the sources say, one sentence each.
+        remarks: what could not be derived, and other information from the sources, one sentence each.
     """
 
     contents: Contents
@@ -54,24 +54,24 @@ class Refreshed:
 def refresh(
     session: Any = None, region: str | None = None, contents: Contents | None = None, *, prices_from: Any = None
 ) -> Refreshed:
-    """Derive all that can be derived, without writing anything.
+    """Derives all facts, without writing anything.
 
     Args:
-        session: a boto3 session for read-only calls to AWS (`_live.CALLS`), or None for the installed libraries only.
-        region: where to ask AWS; needed with a session.
-        contents: the files to start from; by default the shipped ones.
-        prices_from: a boto3 session to ask the AWS price list with, or None to leave the prices as they are.
+        session: a boto3 session for read-only requests to AWS (`_live.CALLS`), or None for the installed libraries only.
+        region: region of the requests; required with a session.
+        contents: the files to start from; by default the packaged ones.
+        prices_from: a boto3 session for the AWS price list, or None to keep the prices.
 
     Raises:
         ValueError: a session without a region.
-        ModuleNotFoundError: cfn-lint is not installed (it comes with the `refresh` extra).
+        ModuleNotFoundError: cfn-lint is not installed (it is part of the `refresh` extra).
     """
     old = load_all() if contents is None else contents
     new = copy.deepcopy(old)
     remarks = []
     if session is not None:
         if region is None:
-            raise ValueError("a refresh from AWS needs a region to ask in")
+            raise ValueError("a refresh from AWS requires a region")
         remarks += _live.ask(new, session, region)
     if prices_from is not None:
         remarks += _prices.ask(new, prices_from)
@@ -80,12 +80,12 @@ def refresh(
 
 
 def load_all() -> Contents:
-    """The shipped files that a refresh can change; a copy, free to be changed."""
+    """A copy of the packaged files that a refresh can change."""
     return {name: copy.deepcopy(_files.load(name)) for name in FILES}
 
 
 def differences(old: Contents, new: Contents) -> Iterator[Difference]:
-    """The facts in which two sets of files differ; their texts (`source`, `date`, `notes`) do not count."""
+    """The facts in which two sets of files differ; `source`, `date` and `notes` are ignored."""
     for name in new:
         before, after = (
             {section: items for section, items in content.items() if section not in ("source", "date", "notes")}
@@ -96,12 +96,12 @@ def differences(old: Contents, new: Contents) -> Iterator[Difference]:
 
 
 def write(refreshed: Refreshed, into: Path | None = None) -> tuple[str, ...]:
-    """Write the files that have changed facts, dated today, and forget what was loaded of them.
+    """Writes the files with changed facts, with today's date, and clears their cache.
 
     Args:
-        refreshed: what to write.
-        into: a folder of the user's, for `facts.folder` of a config: it gets what differs from the shipped files. What the
-            sources do not have any more stays, since a folder says only what is new or different.
+        refreshed: the result to write.
+        into: a folder of the user's, for `facts.folder` of a config; only differences from the packaged files are written
+            to it. Facts that the sources no longer have are kept, because a folder contains only new or different facts.
 
     Returns:
         The names of the files written.
@@ -119,7 +119,7 @@ def write(refreshed: Refreshed, into: Path | None = None) -> tuple[str, ...]:
 
 
 def _partial(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """What has to be merged over `old` to get the values of `new`."""
+    """The values that must be merged over `old` to get the values of `new`."""
     return {
         key: _partial(old[key], value) if isinstance(value, dict) and isinstance(old.get(key), dict) else value
         for key, value in new.items()
@@ -128,7 +128,7 @@ def _partial(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(found: Iterable[Difference]) -> str:
-    """The differences as text, one file after the other, in columns.
+    """Formats the differences, one file after the other, in columns.
 
     >>> print(table([Difference("kubernetes", "versions.1.37.released", None, "2026-09-01")]))
     kubernetes.json
@@ -155,7 +155,7 @@ def _walk(path: tuple[str, ...], old: Any, new: Any) -> Iterator[tuple[tuple[str
 def _change(old: Any, new: Any) -> str:
     if isinstance(old, list) and isinstance(new, list):
         gone, added = ([_text(key) for key in a if key not in b] for a, b in ((old, new), (new, old)))
-        return ", ".join([*(f"-{key}" for key in gone), *(f"+{key}" for key in added)]) or "another order"
+        return ", ".join([*(f"-{key}" for key in gone), *(f"+{key}" for key in added)]) or "different order"
     return f"{_text(old)}  ->  {_text(new)}"
 
 

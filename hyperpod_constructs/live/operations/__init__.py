@@ -1,4 +1,5 @@
-"""Day 2: clusters, stacks, jobs, nodes and contexts of a live account.
+"""Day 2: clusters, stacks, jobs, nodes and contexts of an account.
 
-Each module is imported by the command that needs it; boto3 and the Kubernetes client are imported only here and only then.
+Each module is imported by the command that uses it; boto3 and the Kubernetes client are imported only here and only
+then.
 """

@@ -1,4 +1,4 @@
-"""Sessions and clients, and what a failed call means in words."""
+"""Sessions and clients, and messages for failed requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
 ATTEMPTS = 5
-"""Tries of one call, with growing waits between them (botocore's adaptive mode)."""
+"""Attempts of one request, with increasing delays (botocore's adaptive mode)."""
 CONNECTIONS = 16
 
 _CREDENTIALS = {
@@ -42,7 +42,7 @@ _CLOCK = ("Signature expired", "Signature not yet current", "not yet valid")
 
 
 class FailureCause(StrEnum):
-    """Why AWS did not answer a question."""
+    """Why AWS did not answer a request."""
 
     CREDENTIALS = "no credentials"
     EXPIRED = "expired or invalid credentials"
@@ -53,17 +53,17 @@ class FailureCause(StrEnum):
     REGION = "region not enabled"
     NO_REGION = "no region"
     NOT_FOUND = "not found"
-    SERVICE = "error of the service"
+    SERVICE = "service error"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One call that failed.
+    """One failed request.
 
     Attributes:
-        cause: which kind.
-        call: IAM action of the call, such as `ec2:DescribeSubnets`.
-        message: what AWS or botocore said.
+        cause: category of the failure.
+        call: IAM action of the request, such as `ec2:DescribeSubnets`.
+        message: message of AWS or botocore.
     """
 
     cause: FailureCause
@@ -72,18 +72,19 @@ class Failure:
 
     @property
     def cure(self) -> str:
-        """What the person at the keyboard can do."""
+        """How the user can fix it."""
         return {
-            FailureCause.CREDENTIALS: "run `aws configure` or `aws sso login`, or name a profile with --profile",
+            FailureCause.CREDENTIALS: "run `aws configure` or `aws sso login`, or set a profile with --profile",
             FailureCause.EXPIRED: "renew them, for example with `aws sso login`, and try again",
-            FailureCause.CLOCK: "set this machine's clock (NTP): AWS rejects requests that are more than 5 minutes off",
+            FailureCause.CLOCK: (
+                "synchronize this machine's clock (NTP): AWS rejects requests whose time differs by more than 5 minutes"
+            ),
             FailureCause.DENIED: f"allow {self.call} for this role or user, or use another --profile",
             FailureCause.THROTTLED: "try again in a minute",
             FailureCause.NETWORK: "check the network, proxy (HTTPS_PROXY) and VPN; in a closed network, the VPC endpoint",
             FailureCause.REGION: "enable the region in the account's settings, or choose another one",
-            FailureCause.NO_REGION: "give --region, set AWS_REGION, or set a region in your AWS configuration",
-            FailureCause.NOT_FOUND: "check the name, and whether --region and --profile are those of the account that has "
-            "it",
+            FailureCause.NO_REGION: "use --region, set AWS_REGION, or set a region in your AWS configuration",
+            FailureCause.NOT_FOUND: "check the name, and that --region and --profile are those of the resource's account",
             FailureCause.SERVICE: "try again later",
         }[self.cause]
 
@@ -92,7 +93,7 @@ class Failure:
 
 
 def failure(error: Exception, call: str = "") -> Failure | None:
-    """What an exception of botocore means; None for exceptions of other origin, which are bugs.
+    """Converts an exception of botocore; returns None for other exceptions, which are bugs.
 
     >>> failure(ValueError("a bug")) is None
     True
@@ -108,7 +109,7 @@ def failure(error: Exception, call: str = "") -> Failure | None:
 
 
 def error_code(error: Exception) -> str:
-    """The service's code of an error answer; empty for other errors."""
+    """The service's error code; empty for other errors."""
     response = getattr(error, "response", None)
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
@@ -141,10 +142,10 @@ def _cause_of_answer(code: str, message: str) -> FailureCause:
 
 
 def session(profile: str | None = None, region: str | None = None) -> Any:
-    """A boto3 session. Its region is the one given, else AWS_REGION's, else the AWS configuration's, as in the AWS CLI.
+    """A boto3 session. The region is the given one, otherwise from AWS_REGION, otherwise from the AWS configuration.
 
     Raises:
-        botocore.exceptions.ProfileNotFound: there is no such profile.
+        botocore.exceptions.ProfileNotFound: the profile does not exist.
     """
     import os
 
@@ -154,7 +155,7 @@ def session(profile: str | None = None, region: str | None = None) -> Any:
 
 
 def config(*, attempts: int = ATTEMPTS, read_seconds: float = READ_SECONDS) -> Any:
-    """How clients wait and try again."""
+    """Timeouts and retries of clients."""
     from botocore.config import Config
 
     return Config(
@@ -167,7 +168,7 @@ def config(*, attempts: int = ATTEMPTS, read_seconds: float = READ_SECONDS) -> A
 
 
 def client(service: str, profile: str | None = None, region: str | None = None) -> Any:
-    """One client, for commands that need no more."""
+    """One client, for commands that use no other."""
     return session(profile, region).client(service, config=config())
 
 

@@ -13,7 +13,7 @@ Json = Mapping[str, Any]
 
 AT_ONCE = 8
 NODES_PER_CALL = 25
-"""Nodes that one call reboots or replaces, by the API's model."""
+"""Maximum nodes that one request reboots or replaces, from the API's model."""
 BUSY = ("Updating", "SystemUpdating", "Creating", "RollingBack")
 
 
@@ -24,7 +24,7 @@ def eks_name(cluster: Json) -> str | None:
 
 
 def groups_of(cluster: Json) -> list[dict[str, Any]]:
-    """The groups of a cluster, ordinary ones first, each with what a person asks for."""
+    """The groups of a cluster, ordinary ones first, with their main properties."""
     found = []
     for kind, restricted in (("InstanceGroups", False), ("RestrictedInstanceGroups", True)):
         for group in cluster.get(kind) or ():
@@ -46,7 +46,7 @@ def groups_of(cluster: Json) -> list[dict[str, Any]]:
 
 
 def summary(cluster: Json) -> dict[str, Any]:
-    """A cluster on one line."""
+    """A cluster as one row."""
     groups = groups_of(cluster)
     return {
         "name": cluster.get("ClusterName"),
@@ -61,7 +61,7 @@ def summary(cluster: Json) -> dict[str, Any]:
 
 
 def clusters(sagemaker: Any) -> list[dict[str, Any]]:
-    """All clusters of the region on one line each."""
+    """All clusters of the region, one row each."""
     names = [cluster["ClusterName"] for cluster in pages(sagemaker, "list_clusters", "ClusterSummaries")]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [
@@ -70,7 +70,7 @@ def clusters(sagemaker: Any) -> list[dict[str, Any]]:
 
 
 def described(cluster: Json) -> dict[str, Any]:
-    """A cluster in full, with stable keys."""
+    """All details of a cluster, with stable keys."""
     return {
         **summary(cluster),
         "failure": cluster.get("FailureMessage") or None,
@@ -84,7 +84,7 @@ def described(cluster: Json) -> dict[str, Any]:
 
 
 def nodes(sagemaker: Any, cluster: str, *, group: str | None = None, status: str | None = None) -> list[dict[str, Any]]:
-    """The nodes of a cluster, of one group or in one status where named."""
+    """The nodes of a cluster, optionally of one group or with one status."""
     params = {"ClusterName": cluster} | ({"InstanceGroupNameContains": group} if group else {})
     found = []
     for node in pages(sagemaker, "list_cluster_nodes", "ClusterNodeSummaries", **params):
@@ -109,7 +109,7 @@ def nodes(sagemaker: Any, cluster: str, *, group: str | None = None, status: str
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of nodes: ids, and those that failed with the reason."""
+    """Result for nodes: successful IDs, and failed ones with the reason."""
 
     done: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
@@ -120,12 +120,12 @@ class Outcome:
 
 
 def reboot(sagemaker: Any, cluster: str, ids: Sequence[str]) -> Outcome:
-    """Reboot nodes."""
+    """Reboots nodes."""
     return _batch(sagemaker.batch_reboot_cluster_nodes, cluster, ids)
 
 
 def replace(sagemaker: Any, cluster: str, ids: Sequence[str]) -> Outcome:
-    """Replace nodes by new ones; what is on their disks is lost."""
+    """Replaces nodes; data on their disks is lost."""
     return _batch(sagemaker.batch_replace_cluster_nodes, cluster, ids)
 
 
@@ -152,22 +152,22 @@ def update_software(
     wait_seconds: int | None = None,
     alarms: Sequence[str] = (),
 ) -> str:
-    """Start the update of the nodes' software (AMI and agents); running jobs are interrupted.
+    """Starts an update of the nodes' software (AMI and agents); running jobs are interrupted.
 
     Args:
         sagemaker: a client.
         cluster: name of the cluster.
         groups: groups to update; default: all.
-        release: image release version to go to, with `groups`; default: the newest.
-        batch: instances at a time, as a count ("2") or a share ("10%"); default: all at once.
-        wait_seconds: to watch alarms after each batch.
-        alarms: CloudWatch alarms that roll the update back.
+        release: image release version to update to, with `groups`; default: the newest.
+        batch: instances at a time, as a number ("2") or a percentage ("10%"); default: all at once.
+        wait_seconds: seconds to monitor alarms after each batch.
+        alarms: CloudWatch alarms that roll back the update.
 
     Returns:
         The cluster's ARN.
 
     Raises:
-        ValueError: `batch` is neither a count nor a share.
+        ValueError: `batch` is not a number or a percentage.
     """
     request: dict[str, Any] = {"ClusterName": cluster}
     if groups:
@@ -186,19 +186,19 @@ def update_software(
 
 
 def _batch_size(text: str) -> dict[str, Any]:
-    """A batch size of the API.
+    """Converts a batch size to the API's format.
 
     >>> _batch_size("10%"), _batch_size("2")["Value"]
     ({'Type': 'CAPACITY_PERCENTAGE', 'Value': 10}, 2)
     """
     number = text.removesuffix("%")
     if not number.isdigit() or int(number) < 1:
-        raise ValueError(f"{text!r} is neither a count of instances nor a share such as 10%")
+        raise ValueError(f"{text!r} is not a number of instances or a percentage such as 10%")
     return {"Type": "CAPACITY_PERCENTAGE" if text.endswith("%") else "INSTANCE_COUNT", "Value": int(number)}
 
 
 def states(sagemaker: Any, cluster: str, sleep: Callable[[float], None], *, every: float = 30.0) -> Iterator[Json]:
-    """The cluster again and again until nothing is under way any more; the last one is the end."""
+    """Yields the cluster repeatedly until no operation is in progress; the last item is the final status."""
     while True:
         live = sagemaker.describe_cluster(ClusterName=cluster)
         yield live

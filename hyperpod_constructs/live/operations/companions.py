@@ -1,4 +1,4 @@
-"""Kubernetes objects that come with a job: created before it, and never changed."""
+"""Kubernetes objects that belong to a job: created before it, and never changed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ KINDS = tuple(_PATHS)
 
 
 def create(api: Kubernetes, manifest: Json, *, dry_run: bool = False) -> bool:
-    """Create an object; whether it is new. One that exists with the same content is left alone.
+    """Creates an object; returns whether it is new. An existing object with the same content is not changed.
 
     Raises:
-        KubernetesError: the API server refused, or it has an object of this name with other content.
+        KubernetesError: the API server rejected it, or an object of this name has other content.
     """
     kind, metadata = manifest["kind"], manifest["metadata"]
     path = _PATHS[kind].format(namespace=metadata.get("namespace", "default"))
@@ -43,7 +43,7 @@ def create(api: Kubernetes, manifest: Json, *, dry_run: bool = False) -> bool:
             _within(manifest[key], existing.get(key)) for key in manifest if key in _CONTENT
         ):
             name = f"{kind} {metadata.get('namespace', 'default')}/{metadata['name']}"
-            message = f"{name} exists with other content; delete it first, or rename this one"
+            message = f"{name} exists with different content; delete it first, or rename this one"
             raise KubernetesError(409, "AlreadyExists", message) from error
         return False
     return True
@@ -53,7 +53,7 @@ _CONTENT = ("spec", "data", "rules", "roleRef", "subjects")
 
 
 def _within(wanted: Any, existing: Any) -> bool:
-    """Whether what is wanted is there; the server may have added defaults."""
+    """Whether the existing object contains the new one; the server may have added defaults."""
     if isinstance(wanted, Mapping):
         return isinstance(existing, Mapping) and all(_within(value, existing.get(key)) for key, value in wanted.items())
     if isinstance(wanted, list):

@@ -1,4 +1,4 @@
-"""Training jobs in a live cluster: HyperPodPyTorchJob, Kubeflow's PyTorchJob and the plain Job alike."""
+"""Training jobs in a cluster: HyperPodPyTorchJob, Kubeflow's PyTorchJob and Kubernetes Job."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Kind:
 
     Attributes:
         name: Kubernetes kind.
-        plural: in paths.
-        label: of its pods, whose value is the job's name.
-        suspend: where in the object it is suspended.
+        plural: plural name in paths.
+        label: label of its pods, whose value is the job's name.
+        suspend: path of the field that suspends it.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Kind:
         return f"/apis/{API_VERSIONS[self.name]}"
 
     def path(self, namespace: str | None, name: str = "") -> str:
-        """Path of one job, of those in a namespace, or of all."""
+        """Path of one job, of a namespace's jobs, or of all jobs."""
         where = f"{self.prefix}/namespaces/{namespace}" if namespace else self.prefix
         return f"{where}/{self.plural}" + (f"/{name}" if name else "")
 
@@ -51,26 +51,26 @@ KINDS = {
         Kind("Job", "jobs", "batch.kubernetes.io/job-name", ("spec", "suspend")),
     )
 }
-"""Kinds by name, in the order in which they are looked for."""
+"""Kinds by name, in search order."""
 
 _DONE = {"Succeeded": "Succeeded", "Complete": "Succeeded", "Completed": "Succeeded", "Failed": "Failed"}
 _RUNNING = ("Running", "PodsRunning")
 
 
 class NoSuchJob(LookupError):
-    """There is no job of this name; the text says where was looked."""
+    """Raised if there is no job of this name; the text has the searched namespaces."""
 
 
 class JobFailed(Exception):
-    """The job failed while it was waited for."""
+    """Raised if the job fails while waiting for it."""
 
 
 class TimedOut(Exception):
-    """The job was not there in time."""
+    """Raised if the job does not reach the state in time."""
 
 
 def find_all(api: Kubernetes, *, namespace: str | None, kinds: Iterable[Kind] = KINDS.values()) -> list[dict[str, Any]]:
-    """All jobs of a namespace, or of all; kinds that the cluster does not have are left out."""
+    """All jobs of a namespace, or of all namespaces; kinds that the cluster does not have are skipped."""
     found = []
     for kind in kinds:
         try:
@@ -84,10 +84,10 @@ def find_all(api: Kubernetes, *, namespace: str | None, kinds: Iterable[Kind] = 
 
 
 def find(api: Kubernetes, name: str, *, namespace: str | None, kind: Kind | None = None) -> dict[str, Any]:
-    """One job by its name, or by the name before its content hash.
+    """Finds a job by its name, or by the name before its content hash.
 
     Raises:
-        NoSuchJob: there is none, or more than one fits.
+        NoSuchJob: no job matches, or more than one.
     """
     jobs = find_all(api, namespace=namespace, kinds=[kind] if kind else KINDS.values())
     exact = [job for job in jobs if job["metadata"]["name"] == name]
@@ -95,10 +95,10 @@ def find(api: Kubernetes, name: str, *, namespace: str | None, kind: Kind | None
     fitting = exact or hashed
     where = f"namespace {namespace}" if namespace else "any namespace"
     if not fitting:
-        raise NoSuchJob(f"there is no job {name!r} in {where}")
+        raise NoSuchJob(f"job {name!r} not found in {where}")
     if len(fitting) > 1:
         named = ", ".join(f"{job['kind']} {job['metadata']['namespace']}/{job['metadata']['name']}" for job in fitting)
-        raise NoSuchJob(f"{name!r} fits {named}; say --namespace and --kind, or the whole name")
+        raise NoSuchJob(f"{name!r} matches {named}; use --namespace and --kind, or the full name")
     return fitting[0]
 
 
@@ -113,7 +113,7 @@ def path_of(job: Json) -> str:
 
 
 def conditions(job: Json) -> list[Json]:
-    """Its conditions, oldest first."""
+    """The conditions of a job, oldest first."""
     found: list[Json] = (job.get("status") or {}).get("conditions") or []
     return found
 
@@ -137,7 +137,7 @@ def state(job: Json) -> str:
 
 
 def replicas(job: Json) -> int:
-    """Pods that the job wants."""
+    """Number of pods that the job requests."""
     spec = job.get("spec") or {}
     if "replicaSpecs" in spec:
         return sum(part.get("replicas", 1) for part in spec["replicaSpecs"])
@@ -147,7 +147,7 @@ def replicas(job: Json) -> int:
 
 
 def summary(job: Json) -> dict[str, Any]:
-    """A job on one line."""
+    """A job as one row."""
     metadata = job["metadata"]
     labels = metadata.get("labels") or {}
     return {
@@ -163,10 +163,10 @@ def summary(job: Json) -> dict[str, Any]:
 
 
 def submit(api: Kubernetes, manifest: Json, *, dry_run: bool = False) -> tuple[dict[str, Any], bool]:
-    """Create a job; whether it is new. One of the same content-hashed name is there already and stays.
+    """Creates a job; returns whether it is new. An existing job with the same content-hashed name is not changed.
 
     Raises:
-        KubernetesError: the API server refused.
+        KubernetesError: the API server rejected it.
     """
     kind, metadata = KINDS[manifest["kind"]], manifest["metadata"]
     query = {"fieldManager": "hyperpod-constructs", "fieldValidation": "Strict"} | (
@@ -186,7 +186,7 @@ def submit(api: Kubernetes, manifest: Json, *, dry_run: bool = False) -> tuple[d
 
 
 def pods(api: Kubernetes, job: Json, *, replica: str | None = None) -> list[dict[str, Any]]:
-    """The pods of a job, in the order of their names; of one replica such as `worker` or `worker-1` where named."""
+    """The pods of a job by name; optionally of one replica such as `worker` or `worker-1`."""
     metadata = job["metadata"]
     path = f"/api/v1/namespaces/{metadata.get('namespace', 'default')}/pods"
     found = api.items(path, labelSelector=f"{kind_of(job).label}={metadata['name']}")
@@ -198,19 +198,19 @@ def pods(api: Kubernetes, job: Json, *, replica: str | None = None) -> list[dict
 
 
 def all_pods(api: Kubernetes, *, namespace: str | None) -> list[dict[str, Any]]:
-    """The pods of a namespace, or of all."""
+    """The pods of a namespace, or of all namespaces."""
     return api.items(f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods")
 
 
 def _owned(pod: Json, job: Json) -> bool:
-    """Whether an object is a job's, by uid: an object of another kind, or an earlier job, may have the same name."""
+    """Whether an object belongs to a job, by UID: other kinds or an earlier job may have the same name."""
     owners = pod["metadata"].get("ownerReferences") or ()
     uid = job.get("uid")
     return uid is not None and any(owner.get("uid") == uid for owner in owners)
 
 
 def _is_replica(pod: str, job: str, replica: str) -> bool:
-    """Whether a pod is of a replica.
+    """Whether a pod belongs to a replica.
 
     >>> _is_replica("llama-worker-1", "llama", "worker"), _is_replica("llama-worker-11", "llama", "worker-1")
     (True, False)
@@ -224,7 +224,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def pod_summary(pod: Json) -> dict[str, Any]:
-    """A pod on one line."""
+    """A pod as one row."""
     status = pod.get("status") or {}
     containers = status.get("containerStatuses") or []
     ready = sum(bool(container.get("ready")) for container in containers)
@@ -244,7 +244,7 @@ def pod_summary(pod: Json) -> dict[str, Any]:
 
 
 def events(api: Kubernetes, job: Json) -> list[dict[str, Any]]:
-    """What Kubernetes reported about a job, oldest first."""
+    """The events of a job, oldest first."""
     metadata = job["metadata"]
     path = f"/api/v1/namespaces/{metadata.get('namespace', 'default')}/events"
     found = api.items(path, fieldSelector=f"involvedObject.name={metadata['name']}")
@@ -282,7 +282,7 @@ def logs(
     container: str | None = None,
     since_seconds: int | None = None,
 ) -> Iterator[str]:
-    """The log of a pod line by line; of its first container unless one is named."""
+    """The log of a pod line by line; by default of its first container."""
     metadata = pod["metadata"]
     containers = [container["name"] for container in (pod.get("spec") or {}).get("containers") or ()]
     query = {
@@ -298,9 +298,9 @@ def logs(
 
 
 def suspend(api: Kubernetes, job: Json, *, suspended: bool) -> str:
-    """Suspend a job or let it run on; says how.
+    """Suspends or resumes a job; returns how.
 
-    A job in a Kueue queue is suspended by its workload: Kueue would start the job itself again.
+    A job in a Kueue queue is suspended through its workload: Kueue would resume the job itself.
     """
     if (job["metadata"].get("labels") or {}).get(catalog.label("queue_name").key):
         path = _workload(api, job)
@@ -329,7 +329,7 @@ def _workload(api: Kubernetes, job: Json) -> str | None:
 
 
 def delete(api: Kubernetes, job: Json) -> None:
-    """Delete a job with its pods."""
+    """Deletes a job with its pods."""
     options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
     api.request("DELETE", path_of(job), body=options)
 
@@ -344,12 +344,12 @@ def wait(
     sleep: Callable[[float], None],
     every: float = 5.0,
 ) -> Iterator[str]:
-    """Each new state of a job until it has started or finished.
+    """Yields each new state of a job until it has started or finished.
 
     Raises:
-        JobFailed: it failed, with what its last condition says.
-        TimedOut: it is not there in time.
-        KubernetesError: it went away, or the API server refused.
+        JobFailed: it failed, with the message of its last condition.
+        TimedOut: it did not reach the state in time.
+        KubernetesError: it was deleted, or the API server rejected the request.
     """
     until, last = now() + timeout_seconds, ""
     while True:
@@ -369,7 +369,7 @@ def wait(
 
 
 def age(created: str | None, now: datetime) -> str | None:
-    """How long ago, in the largest fitting unit.
+    """Age, in the largest fitting unit.
 
     >>> from datetime import UTC
     >>> age("2026-11-22T10:00:00Z", datetime(2026, 11, 23, 12, tzinfo=UTC))

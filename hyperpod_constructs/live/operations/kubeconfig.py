@@ -1,4 +1,4 @@
-"""Contexts in a kubeconfig, as `aws eks update-kubeconfig` writes them; what is there stays."""
+"""Contexts in a kubeconfig, as `aws eks update-kubeconfig` writes them; existing entries are kept."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ API_VERSION = "client.authentication.k8s.io/v1beta1"
 
 
 class NameTaken(ValueError):
-    """The name of a context belongs to another cluster."""
+    """Raised if the name of a context belongs to another cluster."""
 
 
 class UnusableKubeconfig(ValueError):
-    """A kubeconfig file that is not one; it is left as it is."""
+    """Raised for an invalid kubeconfig file, which is not changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """The context that kubectl uses now."""
+    """The current context of kubectl."""
 
     name: str
     server: str | None
     namespace: str | None
     eks: str | None
-    """Name of the EKS cluster where the context gets its token from the AWS CLI."""
+    """Name of the EKS cluster, if the context gets its token from the AWS CLI."""
     region: str | None
     profile: str | None
 
 
 def path() -> Path:
-    """The file that is written: the first of KUBECONFIG, else `~/.kube/config`."""
+    """The file to write: the first in KUBECONFIG, otherwise `~/.kube/config`."""
     first = next((part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part), None)
     return Path(first) if first else Path.home() / ".kube" / "config"
 
@@ -44,7 +44,7 @@ def path() -> Path:
 def entries(
     cluster: Mapping[str, Any], *, region: str, profile: str | None, namespace: str | None, alias: str | None
 ) -> dict[str, Any]:
-    """The kubeconfig of one EKS cluster; `cluster` is of `eks:DescribeCluster`. The AWS CLI makes the tokens."""
+    """The kubeconfig of one EKS cluster; `cluster` is from `eks:DescribeCluster`. The AWS CLI creates the tokens."""
     arn = cluster["arn"]
     user: dict[str, Any] = {
         "apiVersion": API_VERSION,
@@ -67,20 +67,20 @@ def entries(
 
 
 def merged(existing: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """A kubeconfig with the entries of another one over those of the same name.
+    """Merges a kubeconfig into another one; entries of the same name are replaced.
 
     >>> merged({"users": [{"name": "a"}], "preferences": {}}, {"users": [{"name": "b"}], "current-context": "b"})
     {'users': [{'name': 'a'}, {'name': 'b'}], 'preferences': {}, 'current-context': 'b'}
 
     Raises:
-        NameTaken: a context of the name leads to another cluster.
+        NameTaken: a context of the name belongs to another cluster.
     """
     result = dict(existing)
     for context in new.get("contexts", ()):
         existing_context = _named(existing, "contexts", context["name"], "context")
         if existing_context is not None and existing_context.get("cluster") != context["context"]["cluster"]:
             raise NameTaken(
-                f"the context {context['name']!r} points to the cluster {existing_context.get('cluster')!r}"
+                f"the context {context['name']!r} belongs to the cluster {existing_context.get('cluster')!r}"
             )
     for key, value in new.items():
         if isinstance(value, list):
@@ -92,7 +92,7 @@ def merged(existing: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The content of a kubeconfig; empty where there is none.
+    """The content of a kubeconfig; empty if the file does not exist.
 
     Raises:
         UnusableKubeconfig: it is not a YAML mapping.
@@ -114,12 +114,12 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def write(file: Path, content: Mapping[str, Any]) -> None:
-    """Write a kubeconfig whole or not at all, readable by its owner only; a link keeps pointing to it."""
+    """Writes a kubeconfig completely or not at all, readable by its owner only; a symbolic link is kept."""
     target = file.resolve()
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:  # mkstemp makes it 0600
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:  # mkstemp creates it with mode 0600
             yaml.safe_dump(dict(content), stream, sort_keys=False, default_flow_style=False)
         Path(temporary).replace(target)
     except BaseException:
@@ -128,7 +128,7 @@ def write(file: Path, content: Mapping[str, Any]) -> None:
 
 
 def current(content: Mapping[str, Any]) -> Current | None:
-    """The context in use, None where there is none."""
+    """The current context, None if there is none."""
     name = content.get("current-context")
     context = _named(content, "contexts", name, "context")
     if not name or context is None:

@@ -1,8 +1,8 @@
-"""The way to a cluster's Kubernetes API for people: by kubeconfig, or straight to an EKS cluster by name.
+"""Connections to a cluster's Kubernetes API: by kubeconfig, or directly to an EKS cluster by name.
 
-Kubeconfig, TLS, client certificates and proxies are the `kubernetes` client's. Only requests are made here: it has no
-call for a path that is known at run time (kinds of job, Kueue, logs line by line) but its dynamic client, which reads the
-discovery of the whole cluster first.
+The `kubernetes` client handles kubeconfig, TLS, client certificates and proxies. Only the requests are sent here: for
+paths that are known only at run time (kinds of job, Kueue, logs line by line) the client has only its dynamic client,
+which reads the discovery documents of the whole cluster first.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ PAGE = "500"
 
 
 class KubernetesError(Exception):
-    """The API server refused, or was not reached.
+    """Raised if the API server rejects a request or is not reachable.
 
     Attributes:
-        status: HTTP status; 0 when there was no answer.
+        status: HTTP status; 0 without a response.
         reason: such as `NotFound` or `Forbidden`.
     """
 
@@ -38,18 +38,18 @@ class KubernetesError(Exception):
 
     @property
     def cure(self) -> str:
-        """What the person at the keyboard can do."""
+        """How the user can fix it."""
         return {
-            0: "check the network, VPN and the endpoint: a private endpoint is reached from inside the VPC only",
-            401: "the cluster rejected these credentials: `hyperpod context set CLUSTER`, or renew them",
-            403: "ask for an access entry with more rights in the cluster (eks.access in the config)",
-            404: "check name and namespace: `hyperpod jobs list -A`",
+            0: "check the network, VPN and the endpoint: a private endpoint is reachable only from the VPC",
+            401: "the cluster rejected these credentials: run `hyperpod context set CLUSTER`, or renew them",
+            403: "request an access entry with more permissions in the cluster (eks.access in the config)",
+            404: "check the name and namespace with `hyperpod jobs list -A`",
         }.get(self.status, "")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiEndpoint:
-    """Where an API server is and how to be let in."""
+    """Address and credentials of an API server."""
 
     host: str
     pool: urllib3.PoolManager
@@ -57,7 +57,7 @@ class ApiEndpoint:
 
 
 class Kubernetes:
-    """Requests to one API server, with the ways in made again when it forgets who we are."""
+    """Requests to one API server; credentials are renewed when it rejects them."""
 
     def __init__(self, find_endpoint: Callable[[], ApiEndpoint]) -> None:
         self._find_endpoint = find_endpoint
@@ -72,21 +72,21 @@ class Kubernetes:
         body: Any = None,
         content_type: str = "application/json",
     ) -> dict[str, Any]:
-        """The decoded answer.
+        """Returns the decoded response.
 
         Raises:
-            KubernetesError: it was refused, or there was none.
+            KubernetesError: the request was rejected, or there was no response.
         """
         response = self._send(method, path, query, body, content_type, stream=False)
         answer: dict[str, Any] = json.loads(response.data) if response.data else {}
         return answer
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
-        """An object or one page of a list."""
+        """Returns an object or one page of a list."""
         return self.request("GET", path, query=query)
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        """All pages of a list."""
+        """Returns all pages of a list."""
         found: list[dict[str, Any]] = []
         page = {"limit": PAGE, **query}
         while True:
@@ -98,11 +98,11 @@ class Kubernetes:
             page["continue"] = token
 
     def patch(self, path: str, body: Any) -> dict[str, Any]:
-        """Merge into an object."""
+        """Merges a patch into an object."""
         return self.request("PATCH", path, body=body, content_type="application/merge-patch+json")
 
     def lines(self, path: str, **query: str) -> Iterator[str]:
-        """A text line by line, as it comes."""
+        """Yields a text line by line, as it arrives."""
         response = self._send("GET", path, query, None, "", stream=True)
         rest = b""
         for part in response.stream(2**14):
@@ -147,20 +147,20 @@ def _refusal(status: int, data: bytes) -> KubernetesError:
 
 
 def by_kubeconfig(context: str | None = None) -> Kubernetes:
-    """By KUBECONFIG or `~/.kube/config`; its exec plugins run when they are needed.
+    """Connects by KUBECONFIG or `~/.kube/config`; its exec plugins run when they are used.
 
     Raises:
-        KubernetesError: there is not a valid kubeconfig, no such context, or its plugin failed.
+        KubernetesError: the kubeconfig is invalid, the context does not exist, or its plugin failed.
     """
-    # the client looks at KUBECONFIG only when it is imported
+    # the client reads KUBECONFIG only at import
     return Kubernetes(lambda: endpoint_of(os.environ.get("KUBECONFIG") or "~/.kube/config", context))
 
 
 def endpoint_of(file: str, context: str | None = None) -> ApiEndpoint:
-    """The way into the cluster of a kubeconfig's context, by default of the current one.
+    """Address and credentials of a kubeconfig's context, by default of the current one.
 
     Raises:
-        KubernetesError: there is not a valid kubeconfig, no such context, or its plugin failed.
+        KubernetesError: the kubeconfig is invalid, the context does not exist, or its plugin failed.
     """
     from kubernetes import client, config
 
@@ -177,7 +177,7 @@ def endpoint_of(file: str, context: str | None = None) -> ApiEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """As much of a boto3 session as signing a token needs: an STS client that is there."""
+    """The part of a boto3 session that signing a token uses: an existing STS client."""
 
     sts: Any
 
@@ -187,10 +187,10 @@ class Signing:
 
 
 def by_eks(cluster: Mapping[str, Any], session: Any) -> Kubernetes:
-    """Straight to an EKS cluster, without a kubeconfig.
+    """Connects directly to an EKS cluster, without a kubeconfig.
 
     Args:
-        cluster: of `eks:DescribeCluster`.
+        cluster: from `eks:DescribeCluster`.
         session: signs the tokens: a boto3 session in the cluster's region, or `Signing`.
     """
     from ...handlers.kubernetes.eks import trust
@@ -209,7 +209,7 @@ def by_eks(cluster: Mapping[str, Any], session: Any) -> Kubernetes:
 
 
 def _pool(configuration: Any, tls: ssl.SSLContext | None = None) -> urllib3.PoolManager:
-    """The `kubernetes` client's connections: certificates, TLS server name and proxy are as the configuration says."""
+    """The `kubernetes` client's connections: certificates, TLS server name and proxy as configured."""
     from kubernetes.client.rest import RESTClientObject
 
     pool: urllib3.PoolManager = RESTClientObject(configuration).pool_manager
@@ -217,7 +217,8 @@ def _pool(configuration: Any, tls: ssl.SSLContext | None = None) -> urllib3.Pool
         if tls is None:
             needed = ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
             tls = urllib3.util.create_urllib3_context(cert_reqs=needed)
-            # Python 3.13 asks certificates for key identifiers, which EKS's own CA lacks (kubernetes-client/python#2394).
+            # Python 3.13 requires key identifiers in certificates, which EKS's CA lacks
+            # (kubernetes-client/python#2394).
             tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
             if not configuration.ssl_ca_cert:
                 tls.load_default_certs()

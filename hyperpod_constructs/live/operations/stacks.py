@@ -1,4 +1,4 @@
-"""The CloudFormation stacks of platforms, told from others by their tag."""
+"""The CloudFormation stacks of platforms, identified by their tag."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = Mapping[str, Any]
 
 
 def platform_of(stack: Mapping[str, Any]) -> str | None:
-    """The platform that a stack belongs to, None for stacks that are not ours.
+    """The platform of a stack, None for stacks of other tools.
 
     >>> platform_of({"Tags": [{"Key": "hyperpod-constructs:platform", "Value": "research"}]})
     'research'
@@ -24,15 +24,15 @@ def platform_of(stack: Mapping[str, Any]) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackDeletion:
-    """A stack that is about to be deleted.
+    """A stack to delete.
 
     Attributes:
-        name: of the stack.
-        id: ARN of the stack, which still names it when it is gone.
-        protected: whether termination protection refuses the deletion.
-        retained: what stays behind: type and physical id.
-        failed: whether an earlier deletion failed; only then can resources be left behind.
-        resources: logical ids of its resources.
+        name: name of the stack.
+        id: ARN of the stack, which is valid after its deletion too.
+        protected: whether termination protection prevents the deletion.
+        retained: resources that are retained: type and physical ID.
+        failed: whether an earlier deletion failed; only then can resources be retained on request.
+        resources: logical IDs of its resources.
     """
 
     name: str
@@ -49,11 +49,11 @@ class StackDeletion:
 
 
 class DeletionFailed(Exception):
-    """CloudFormation could not delete a stack; the text says which resources and why."""
+    """Raised if CloudFormation could not delete a stack; the text has the resources and reasons."""
 
 
 def summary(stack: Json) -> dict[str, Any]:
-    """A stack on one line."""
+    """A stack as one row."""
     return {
         "name": stack["StackName"],
         "platform": platform_of(stack),
@@ -65,9 +65,9 @@ def summary(stack: Json) -> dict[str, Any]:
 
 
 def is_ours(stack: Mapping[str, Any]) -> bool:
-    """Whether a stack is one of a platform: by its tag and its name, and nested in no other stack.
+    """Whether a stack belongs to a platform: by its tag and its name, and not nested in another stack.
 
-    A tag alone says little: tags are copied, and inherited by the nested stacks of others.
+    The tag alone is not sufficient: tags are copied, and inherited by nested stacks of other tools.
 
     >>> tag = {"Key": "hyperpod-constructs:platform", "Value": "research"}
     >>> is_ours({"StackName": "research-Eks", "Tags": [tag]}), is_ours({"StackName": "billing", "Tags": [tag]})
@@ -79,7 +79,7 @@ def is_ours(stack: Mapping[str, Any]) -> bool:
 
 
 def stacks(cloudformation: Any, *, everything: bool = False, platform: str | None = None) -> list[Json]:
-    """Stacks of our platforms, of one of them, or all of the region."""
+    """Stacks of this library's platforms, of one platform, or all of the region."""
     found = pages(cloudformation, "describe_stacks", "Stacks")
     if platform is not None:
         return [stack for stack in found if is_ours(stack) and platform_of(stack) == platform]
@@ -87,7 +87,7 @@ def stacks(cloudformation: Any, *, everything: bool = False, platform: str | Non
 
 
 def described(cloudformation: Any, name: str) -> dict[str, Any]:
-    """A stack with its outputs, resources, and what failed last."""
+    """A stack with its outputs, resources, and last failures."""
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     resources = pages(cloudformation, "list_stack_resources", "StackResourceSummaries", StackName=name)
     failed = [resource for resource in resources if resource["ResourceStatus"].endswith("_FAILED")]
@@ -108,7 +108,7 @@ def described(cloudformation: Any, name: str) -> dict[str, Any]:
 
 
 def planned_deletions(cloudformation: Any, found: Sequence[Json]) -> list[StackDeletion]:
-    """What deleting some stacks means, in the order of deletion: who imports goes before who exports, newest first."""
+    """The effect of deleting stacks, in the order of deletion: importing stacks before exporting ones, newest first."""
     templates = {stack["StackName"]: template(cloudformation, stack["StackName"]) for stack in found}
     result = []
     for stack in deletion_order(found, templates):
@@ -135,10 +135,10 @@ def planned_deletions(cloudformation: Any, found: Sequence[Json]) -> list[StackD
 
 
 def left_behind(plan: Sequence[StackDeletion], logical_ids: Sequence[str]) -> dict[str, list[str]]:
-    """The resources to leave behind by stack: `LOGICAL_ID`, or `STACK/LOGICAL_ID` where several stacks have it.
+    """The resources to retain by stack: `LOGICAL_ID`, or `STACK/LOGICAL_ID` if several stacks have it.
 
     Raises:
-        ValueError: no stack whose deletion failed has it, or several have.
+        ValueError: no stack whose deletion failed has it, or several have it.
     """
     found: dict[str, list[str]] = {}
     for wanted in logical_ids:
@@ -147,9 +147,9 @@ def left_behind(plan: Sequence[StackDeletion], logical_ids: Sequence[str]) -> di
             stack.name for stack in plan if stack.failed and logical in stack.resources and name in ("", stack.name)
         ]
         if not fitting:
-            raise ValueError(f"no stack of these whose deletion failed has a resource {logical!r}")
+            raise ValueError(f"none of these stacks whose deletion failed has a resource {logical!r}")
         if len(fitting) > 1:
-            raise ValueError(f"{', '.join(fitting)} have a resource {logical!r}; name one: {fitting[0]}/{logical}")
+            raise ValueError(f"{', '.join(fitting)} have a resource {logical!r}; specify one: {fitting[0]}/{logical}")
         found.setdefault(fitting[0], []).append(logical)
     return found
 
@@ -165,7 +165,7 @@ def template(cloudformation: Any, name: str) -> Json:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Reads CloudFormation's short tags as what they stand for."""
+        """Expands CloudFormation's short tags."""
 
     def short(loader: Any, suffix: str, node: Any) -> Any:
         build = {yaml.ScalarNode: loader.construct_scalar, yaml.SequenceNode: loader.construct_sequence}
@@ -178,7 +178,7 @@ def template(cloudformation: Any, name: str) -> Json:
 
 
 def retained(content: Json) -> set[str]:
-    """Logical ids of the resources that stay when their stack is deleted.
+    """Logical IDs of the resources that are retained when their stack is deleted.
 
     >>> retained({"Resources": {"Data": {"DeletionPolicy": "Retain"}, "Role": {}}})
     {'Data'}
@@ -188,10 +188,10 @@ def retained(content: Json) -> set[str]:
 
 
 def deletion_order(found: Sequence[Json], templates: Mapping[str, Json]) -> list[Json]:
-    """Stacks in an order in which CloudFormation lets them go.
+    """Sorts stacks in an order in which CloudFormation can delete them.
 
-    A stack that imports goes before the one that exports. Where imports leave it open, the order of deployment backwards
-    does it, since add-ons need the nodes to go in peace; then the newest first.
+    A stack that imports precedes the one that exports. If imports do not determine the order, it is the reverse order
+    of deployment, because add-ons require nodes for their cleanup; then the newest first.
     """
     exports = {
         output["ExportName"]: stack["StackName"]
@@ -221,7 +221,7 @@ def delete(
     every: float = 10.0,
     retain: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Delete one stack and yield its state until it is gone.
+    """Deletes one stack and yields its status until it is deleted.
 
     Raises:
         DeletionFailed: some of its resources cannot be deleted.
@@ -233,7 +233,7 @@ def delete(
         except cloudformation.exceptions.ClientError as error:
             if error_code(error) != "ValidationError":
                 raise
-            return  # gone
+            return  # deleted
         status = live["StackStatus"]
         if status == "DELETE_COMPLETE":
             return

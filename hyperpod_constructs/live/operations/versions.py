@@ -1,4 +1,4 @@
-"""Versions as EKS has them now."""
+"""Current versions from EKS."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _ABSENT = ("ResourceNotFoundException", "InvalidParameterException")
 
 
 def releases(eks: Any) -> list[Release]:
-    """The calendar of a region, newest first; asks `eks:DescribeClusterVersions`."""
+    """The calendar of a region, newest first, from `eks:DescribeClusterVersions`."""
     return live_calendar(pages(eks, "describe_cluster_versions", "clusterVersions", includeAll=True))
 
 
 def supports(eks: Any, names: Iterable[str], kubernetes: Iterable[str]) -> list[Support]:
-    """What add-ons support; asks `eks:DescribeAddonVersions` for each. An add-on that EKS does not have supports nothing."""
+    """The versions that add-ons support, from `eks:DescribeAddonVersions`; none for unknown add-ons."""
     answers: dict[str, list[Mapping[str, Any]]] = {}
     for name in names:
         try:
@@ -37,7 +37,7 @@ def installed(eks: Any, cluster: str) -> dict[str, str]:
 
 
 def insights(eks: Any, cluster: str) -> list[Insight]:
-    """What EKS found in a cluster that a newer version breaks."""
+    """EKS upgrade insights of a cluster."""
     found = pages(eks, "list_insights", "insights", clusterName=cluster, filter={"categories": ["UPGRADE_READINESS"]})
     return [
         Insight(

@@ -1,11 +1,11 @@
-"""Pre-flight: what only the live account can tell, asked read-only before anything is deployed.
+"""Preflight: checks that require the account, read-only, before a deployment.
 
     from hyperpod_constructs.live.preflight import preflight
 
     findings = preflight(platform, session=boto3.Session())
 
-Findings are those of the checks: same shape, rules HP9xx. Each probe is independent: what one may not ask, the others still
-find out.
+Findings have the same format as those of rules; their IDs are HP9xx. Probes are independent: if one is not permitted,
+the others still run.
 """
 
 from .engine import Progress, preflight

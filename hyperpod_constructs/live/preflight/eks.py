@@ -1,4 +1,4 @@
-"""Probes of an EKS cluster that exists."""
+"""Probes of an existing EKS cluster."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _name(platform: Platform) -> str:
     wanted=lambda platform: platform.eks.existing,
 )
 def cluster(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """State, authentication mode, version, endpoint and VPC; and whether a HyperPod cluster uses it already."""
+    """Status, authentication mode, version, endpoint and VPC; and whether a HyperPod cluster already uses it."""
     answer, hyperpod, own_ids = aws.together(
         lambda: aws.find("eks", "DescribeCluster", _ABSENT, name=_name(platform)) or {},
         lambda: clusters(aws),
@@ -43,7 +43,7 @@ def cluster(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     if answer is None:
         return
     if not answer:
-        yield "HP940", Problem(_PATH, f"there is no EKS cluster {_name(platform)!r} in {aws.region}")
+        yield "HP940", Problem(_PATH, f"EKS cluster {_name(platform)!r} does not exist in {aws.region}")
         return
     live = answer["cluster"]
     if live["status"] != "ACTIVE":
@@ -54,7 +54,7 @@ def cluster(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             f"aws eks update-cluster-config --name {shlex.quote(live['name'])} "
             f"--access-config authenticationMode=API_AND_CONFIG_MAP --region {aws.region}"
         )
-        yield "HP941", Problem(_PATH, f"EKS cluster {live['name']} authenticates by {mode}", cure)
+        yield "HP941", Problem(_PATH, f"EKS cluster {live['name']} has authentication mode {mode}", cure)
     yield from _version(platform, live)
     network = live["resourcesVpcConfig"]
     if not network.get("endpointPrivateAccess"):
@@ -63,11 +63,11 @@ def cluster(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             f"--resources-vpc-config endpointPrivateAccess=true --region {aws.region}"
         )
         closed = platform.network.mode == "closed"
-        message = f"the private endpoint of EKS cluster {live['name']} is off"
+        message = f"the private endpoint of EKS cluster {live['name']} is disabled"
         yield "HP943", Problem(_PATH, message, cure, severity=Severity.ERROR if closed else Severity.WARNING)
     existing, vpc = platform.network.existing, network.get("vpcId")
     if existing is None:
-        message = f"EKS cluster {live['name']} is in {vpc}, and the config creates a new VPC"
+        message = f"EKS cluster {live['name']} is in {vpc}, but the config creates a new VPC"
         yield "HP944", Problem("network", message, f"network.existing: {{vpc_id: {vpc}, ...}}")
     elif vpc != existing.vpc_id:
         message = f"EKS cluster {live['name']} is in {vpc}, not in {existing.vpc_id}"
@@ -93,7 +93,7 @@ def _version(platform: Platform, live: Json) -> Iterator[Found]:
     if known is None or not known.hyperpod_documented:
         documented = [str(version) for version in catalog.kubernetes_versions().values() if version.hyperpod_documented]
         message = f"EKS cluster {live['name']} has Kubernetes {version}, which HyperPod does not document"
-        cure = f"use a cluster with one of {', '.join(documented)}"
+        cure = f"use a cluster with Kubernetes {', '.join(documented)}"
         newer = minor(version) > minor(documented[-1])
         yield "HP942", Problem(_PATH, message, cure, severity=Severity.WARNING if newer else None)
 
@@ -104,7 +104,7 @@ def _version(platform: Platform, live: Json) -> Iterator[Found]:
     wanted=lambda platform: platform.eks.existing,
 )
 def addons_and_access(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """What is installed, in which versions, and which principals have access entries."""
+    """Installed add-ons with versions, and principals with access entries."""
     name = _name(platform)
     installed, entries, own_ids = aws.together(
         lambda: _installed(name, aws),
@@ -125,7 +125,7 @@ def addons_and_access(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         for path, arn in named:
             if arn in entries and not any(arn in id_ for id_ in own_entries):
                 message = f"{arn} already has an access entry in {name}; EKS rejects a second one"
-                cure = "eks.existing.admin_entries: false leaves the entries of all admins as they are"
+                cure = "set eks.existing.admin_entries: false to keep the existing entries of all admins"
                 yield "HP946", Problem(path, message, cure if path.startswith("eks.admins") else None)
 
 
@@ -147,13 +147,13 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own_ids: Iterable
         if key in CORE and not managed:
             if live is None:
                 message = f"{name} is not installed as an EKS add-on"
-                cure = "eks.existing.core_addons: true, or install it; nothing to do where it runs self-managed"
+                cure = "set eks.existing.core_addons: true, or install it; not required if it runs self-managed"
                 yield "HP945", Problem(f"addons.{key}", message, cure, severity=Severity.WARNING)
                 continue
         elif live is not None and not any(name in id_ for id_ in own_ids):
             version = live["addonVersion"]
             message = f"{name} {version} is already installed, but not by this platform"
-            cure = f"{key}: {{enabled: false}} leaves it alone; or remove it first"
+            cure = f"set {key}: {{enabled: false}} to keep it; or remove it first"
             yield "HP945", Problem(f"addons.{key}", message, cure)
         if live is None:
             continue
@@ -163,8 +163,8 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own_ids: Iterable
             yield "HP945", Problem(f"addons.{key}", message, "repair it first", severity=Severity.WARNING)
         least = facts.min_version if facts else None
         if least and number(live["addonVersion"]) < number(least):
-            message = f"{name} {live['addonVersion']} is older than {least}, the oldest that works on HyperPod"
-            yield "HP945", Problem(f"addons.{key}", message, f"update it to {least} or newer")
+            message = f"{name} {live['addonVersion']} is older than {least}, the minimum version on HyperPod"
+            yield "HP945", Problem(f"addons.{key}", message, f"update it to {least} or later")
 
 
 @probe(
@@ -173,7 +173,7 @@ def _addons(platform: Platform, installed: Mapping[str, Json], own_ids: Iterable
     wanted=lambda platform: platform.eks.existing and "task_governance" in platform.addons.effective(),
 )
 def own_kueue(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether a Kueue is there that task governance did not bring; asks the Kubernetes API."""
+    """Whether a Kueue installation other than task governance's exists; sends requests to the Kubernetes API."""
     from ..operations.kubernetes import KubernetesError, Signing, by_eks
 
     name = _name(platform)
@@ -188,10 +188,10 @@ def own_kueue(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         api = by_eks(live["cluster"], Signing(aws.client("sts")))
         found = api.items("/apis/apps/v1/deployments", labelSelector="app.kubernetes.io/name=kueue")
     except KubernetesError as error:
-        message = f"could not look for a Kueue in {name}: {error}"
+        message = f"could not check {name} for a Kueue installation: {error}"
         cure = "check with: kubectl get deployments -A -l app.kubernetes.io/name=kueue"
-        yield "HP947", Problem(path, message, cure, "Not known.", Severity.NOTE)
+        yield "HP947", Problem(path, message, cure, "Unknown.", Severity.NOTE)
         return
     if found:
         names = ", ".join(f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in found)
-        yield "HP947", Problem(path, f"a Kueue of its own runs in {name}: {names}")
+        yield "HP947", Problem(path, f"{name} runs a separate Kueue installation: {names}")

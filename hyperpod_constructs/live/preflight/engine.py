@@ -1,4 +1,4 @@
-"""Running the probes: all at the same time, within a deadline, with one finding for each thing that AWS would not say."""
+"""Runs the probes concurrently, with a deadline, and reports one finding per kind of failure."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .queries import AwsQueries, Clients, QueryCache, QueryFailed
 log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 120.0
-"""A probe that takes longer is given up."""
+"""Deadline of a probe in seconds."""
 
 Progress = Callable[[str, int, int], None]
-"""Told the title of each probe when it is done, how many are done, and how many there are."""
+"""Called with the title of each finished probe, the number of finished ones, and their total."""
 
 _RULES = {
     FailureCause.CREDENTIALS: "HP901",
@@ -40,16 +40,16 @@ _RULES = {
     FailureCause.NOT_FOUND: "HP907",
 }
 _STOPPING = (FailureCause.CREDENTIALS, FailureCause.EXPIRED, FailureCause.CLOCK)
-"""Troubles with which no call can succeed: one of them says it all."""
+"""Failures that affect every request: one finding is sufficient."""
 
 
 _FIRST = ("service-quotas", "sagemaker", "cloudformation", "eks")
-"""Clients made first: those with the longest chains of calls."""
+"""Clients to create first: those with the longest chains of requests."""
 
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One probe under way. Only its own thread writes it; what a late one has found so far counts."""
+    """One running probe. Only its own thread writes to it; partial findings of a late one are reported."""
 
     probe: Probe
     found: list[Found] = field(default_factory=list)
@@ -68,17 +68,17 @@ def preflight(
     read_seconds: float = READ_SECONDS,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> list[Finding]:
-    """Look at the account that a platform is going to be deployed to; nothing is changed.
+    """Checks the account that a platform is deployed to; read-only.
 
     Args:
-        platform: what is wanted; its own checks should have passed.
+        platform: the platform; it should have no errors.
         session: a boto3 session.
-        region: where to ask; default: the platform's region.
-        progress: told of each probe that is done.
-        only: probes to run; default: all that the platform has something for.
-        attempts: tries of each call.
-        read_seconds: the longest wait for one answer.
-        deadline_seconds: the longest wait for one probe.
+        region: region of the requests; default: the platform's region.
+        progress: called for each finished probe.
+        only: probes to run; default: all that apply to the platform.
+        attempts: attempts of each request.
+        read_seconds: timeout of a response.
+        deadline_seconds: timeout of a probe.
 
     Returns:
         The findings, errors first. Paths are those of the platform.
@@ -124,13 +124,13 @@ def _start(probe: Probe, platform: Platform, questions: QueryCache, finished: qu
         run.failures += queries.failures
         finished.put(run)
 
-    context = contextvars.copy_context()  # the clock that the caller set
+    context = contextvars.copy_context()  # the clock of the caller
     threading.Thread(target=context.run, args=(function,), name=probe.title, daemon=True).start()
     return run
 
 
 def _troubles(runs: list[_Run], late: list[_Run], deadline_seconds: float) -> list[Finding]:
-    """One finding for each kind of trouble, with the calls that failed and what was not looked at because of them."""
+    """One finding per kind of failure, with the failed requests and the incomplete checks."""
     by_kind: dict[FailureCause, dict[str, Failure]] = {}
     affected: dict[FailureCause, dict[str, None]] = {}
     for run in runs:
@@ -149,12 +149,12 @@ def _troubles(runs: list[_Run], late: list[_Run], deadline_seconds: float) -> li
 
 
 def _bugs(runs: list[_Run]) -> Iterator[Finding]:
-    """A check that met an answer it does not understand is told, and does not take the others with it."""
+    """Reports a probe that failed on an unexpected response; the other probes continue."""
     for run in runs:
         if run.bug is not None:
             log.debug("the check %r failed", run.probe.title, exc_info=run.bug)
             message = f"the check itself failed: {type(run.bug).__name__}: {run.bug}"
-            cure = "please report it, with the traceback that logging at level DEBUG shows"
+            cure = "report it with the traceback that is logged at level DEBUG"
             yield _finding("HP907", Problem("", message, cure, _not_looked_at([run.probe.title])))
 
 
@@ -167,12 +167,12 @@ def _trouble(
     cure = (
         f"allow {calls} for this role or user, or use another --profile" if cause is FailureCause.DENIED else first.cure
     )
-    consequence = "Nothing could be looked at." if everything else _not_looked_at(titles)
+    consequence = "No check was possible." if everything else _not_looked_at(titles)
     return _finding(_RULES[cause], Problem("", f"{cause}: {text}", cure, consequence))
 
 
 def _not_looked_at(titles: Iterable[str]) -> str:
-    return f"Not, or only partly, looked at: {', '.join(dict.fromkeys(titles))}."
+    return f"Not, or only partially, checked: {', '.join(dict.fromkeys(titles))}."
 
 
 def _finding(id_: str, problem: Problem) -> Finding:

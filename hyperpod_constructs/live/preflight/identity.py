@@ -1,4 +1,4 @@
-"""Probes of roles, buckets, keys, images and file systems that the config brings."""
+"""Probes of existing roles, buckets, keys, images and file systems in the config."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Role:
     path: str
     arn: str
     kind: str
-    """Role of the catalog."""
+    """Role in the catalog."""
 
 
 def _roles(platform: Platform) -> list[_Role]:
@@ -43,14 +43,14 @@ def _roles(platform: Platform) -> list[_Role]:
 
 
 def _principals(platform: Platform) -> list[tuple[str, str]]:
-    """Those who get access entries."""
+    """Principals of access entries."""
     named = [(f"eks.admins[{index}]", arn) for index, arn in enumerate(platform.eks.admins)]
     named += [(f"eks.access[{index}].principal", entry.principal) for index, entry in enumerate(platform.eks.access)]
     return [(path, arn) for path, arn in named if not is_token(arn)]
 
 
 def _buckets(platform: Platform) -> dict[str, str]:
-    """Bucket to the config path that names it first."""
+    """Bucket to the first config path that refers to it."""
     cluster = platform.cluster
     buckets: dict[str, str] = {}
     if cluster.lifecycle_bucket_name:
@@ -74,7 +74,7 @@ def _buckets(platform: Platform) -> dict[str, str]:
     wanted=lambda platform: _roles(platform) or _principals(platform),
 )
 def roles(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether brought roles exist and the right services may assume them, and principals of access entries exist."""
+    """Whether existing roles have the required trust policies, and principals of access entries exist."""
     wanted = {role.arn: role for role in reversed(_roles(platform))}
     principals = [(path, arn) for path, arn in _principals(platform) if arn not in wanted]
 
@@ -93,7 +93,11 @@ def roles(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             if answer["Role"]["Arn"] != arn:
                 yield (
                     "HP950",
-                    Problem(paths[arn], f"there is no {arn}, but {answer['Role']['Arn']}", answer["Role"]["Arn"]),
+                    Problem(
+                        paths[arn],
+                        f"{arn} does not exist; did you mean {answer['Role']['Arn']}?",
+                        answer["Role"]["Arn"],
+                    ),
                 )
             if arn in wanted:
                 yield from _trust(wanted[arn], answer["Role"])
@@ -107,7 +111,7 @@ def _trust(role: _Role, live: Json) -> Iterator[Found]:
         actions = ["sts:AssumeRole"] + (["sts:TagSession"] if service == "pods.eks.amazonaws.com" else [])
         missing = [action for action in actions if not _trusts(policy, service, action)]
         if missing:
-            message = f"the trust policy of {role.arn} does not let {service} {' and '.join(missing)}"
+            message = f"the trust policy of {role.arn} does not allow {service} {' and '.join(missing)}"
             yield "HP951", Problem(role.path, message)
 
 
@@ -127,7 +131,7 @@ def _many(value: Any) -> list[Any]:
 
 @probe("buckets", services=("s3", "iam"), wanted=_buckets)
 def buckets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether brought buckets exist in the region, and brought execution roles may read the scripts in them."""
+    """Whether existing buckets are in the region, and execution roles can read the scripts in them."""
     paths = _buckets(platform)
 
     def head(bucket: str) -> Any:
@@ -135,7 +139,7 @@ def buckets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 
     for bucket, answer in aws.each(head, paths):
         if answer is None:
-            yield "HP953", Problem(paths[bucket], f"there is no bucket {bucket}")
+            yield "HP953", Problem(paths[bucket], f"bucket {bucket} does not exist")
         elif answer.get("BucketRegion", aws.region) != aws.region:
             message = f"bucket {bucket} is in the region {answer['BucketRegion']}; the platform is in {aws.region}"
             yield "HP953", Problem(paths[bucket], message)
@@ -160,7 +164,9 @@ def buckets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 
     for (arn, bucket), refused in aws.each(may, pairs):
         if refused:
-            message = f"{arn} may not {' and '.join(refused)} in bucket {bucket}, where the lifecycle scripts are"
+            message = (
+                f"{arn} is not allowed {' and '.join(refused)} in bucket {bucket}, which contains the lifecycle scripts"
+            )
             yield "HP952", Problem(executors[arn], message)
 
 
@@ -182,7 +188,7 @@ def _keys(platform: Platform) -> dict[str, str]:
 
 @probe("KMS keys", services=("kms",), wanted=_keys)
 def keys(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether brought keys exist, are enabled, and their policy lets the account's roles use them."""
+    """Whether existing keys are enabled, and their policies allow the account's roles to use them."""
     paths = _keys(platform)
 
     def look(arn: str) -> tuple[Any, Any]:
@@ -197,25 +203,28 @@ def keys(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         if found is None:
             continue
         if not found:
-            yield "HP954", Problem(path, f"there is no KMS key {arn} in {aws.region}")
+            yield "HP954", Problem(path, f"KMS key {arn} does not exist in {aws.region}")
             continue
         key = found["KeyMetadata"]
         if key.get("KeyState", "Enabled") != "Enabled":
-            yield "HP954", Problem(path, f"KMS key {arn} is {key['KeyState']}", "enable it, or name another key")
+            yield "HP954", Problem(path, f"KMS key {arn} is {key['KeyState']}", "enable it, or use another key")
         if key.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
-            yield "HP954", Problem(path, f"KMS key {arn} is {key['KeySpec']}; volumes and secrets need a symmetric key")
+            yield (
+                "HP954",
+                Problem(path, f"KMS key {arn} is {key['KeySpec']}; volumes and secrets require a symmetric key"),
+            )
         if policy is None:
             continue
         document = json.loads(policy["Policy"])
         users = [role.arn for role in _roles(platform) if role.kind == "execution"]
         if not _delegates(document, arn) and not _grants(document, users):
-            who = f"nor {', '.join(dict.fromkeys(users))}" if users else "which roles of the platform need"
-            message = f"the policy of KMS key {arn} lets neither the account's IAM policies decide, {who}"
+            who = f" or allow {', '.join(dict.fromkeys(users))}" if users else ", which roles of the platform require"
+            message = f"the policy of KMS key {arn} does not delegate to the account's IAM policies{who}"
             yield "HP954", Problem(path, message, "allow kms:CreateGrant and kms:DescribeKey in the key policy")
 
 
 def _grantees(policy: Json) -> set[str]:
-    """Whom a key policy lets use the key for others' resources, as volumes need it."""
+    """Principals that a key policy allows to use the key for other resources, as volumes require."""
     found: set[str] = set()
     for statement in _many(policy.get("Statement")):
         if statement.get("Effect") == "Allow" and {"kms:*", "kms:CreateGrant"} & set(_many(statement.get("Action"))):
@@ -227,7 +236,7 @@ def _grantees(policy: Json) -> set[str]:
 
 
 def _delegates(policy: Json, key_arn: str) -> bool:
-    """Whether the key's account decides by IAM policies."""
+    """Whether the key policy delegates to the account's IAM policies."""
     account = key_arn.split(":")[4] if key_arn.startswith("arn:") else ""
     return any(principal in ("*", account) or principal.endswith(":root") for principal in _grantees(policy))
 
@@ -247,7 +256,7 @@ def _images(platform: Platform) -> dict[str, list[tuple[str, InstanceGroup]]]:
 
 @probe("images", services=("ec2", "sts"), wanted=_images)
 def images(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether custom AMIs exist, are ready, belong to the account, and fit the architecture of their groups."""
+    """Whether custom AMIs exist, are available, belong to the account, and have the architecture of their groups."""
     wanted = _images(platform)
     filters = [{"Name": "image-id", "Values": sorted(wanted)}]
     listed, caller = aws.together(
@@ -266,7 +275,7 @@ def images(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             )
             continue
         if image.get("State", "available") != "available":
-            yield "HP955", Problem(groups[0][0], f"{id_} is {image['State']}", "wait, or name another image")
+            yield "HP955", Problem(groups[0][0], f"{id_} is {image['State']}", "wait, or use another image")
         if caller is not None and image["OwnerId"] != caller["Account"]:
             message = f"{id_} belongs to {image['OwnerId']}, not to this account"
             cure = "copy it to this account (aws ec2 copy-image), built on HyperPod's own AMI"
@@ -289,7 +298,7 @@ def images(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     ),
 )
 def stores(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether brought file systems and Prometheus workspaces exist and are ready."""
+    """Whether existing file systems and Prometheus workspaces are available."""
     named = {
         file_system.existing_id: index
         for index, file_system in enumerate(platform.storage.lustre)
@@ -302,7 +311,7 @@ def stores(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     for id_, answer in aws.each(describe, named):
         path = f"storage.lustre[{named[id_]}].existing_id"
         if not answer or not answer["FileSystems"]:
-            yield "HP959", Problem(path, f"there is no file system {id_} in {aws.region}")
+            yield "HP959", Problem(path, f"file system {id_} does not exist in {aws.region}")
             continue
         live = answer["FileSystems"][0]
         if live.get("FileSystemType") != "LUSTRE":
@@ -316,7 +325,7 @@ def stores(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     if workspace:
         id_ = workspace.rpartition("/")[2]
         if aws.find("amp", "DescribeWorkspace", ("ResourceNotFoundException",), workspaceId=id_) is None:
-            message = f"there is no Prometheus workspace {workspace} in {aws.region}"
+            message = f"Prometheus workspace {workspace} does not exist in {aws.region}"
             yield "HP959", Problem("addons.observability.workspace_arn", message)
 
 

@@ -1,4 +1,4 @@
-"""Probes of names, stacks and the account itself."""
+"""Probes of names, stacks and the account."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAIL
 
 @probe("account", services=("sts",))
 def account(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether the credentials are those of the account that the config names."""
+    """Whether the credentials belong to the account in the config."""
     caller = aws.one("sts", "GetCallerIdentity")
     if platform.account is not None and caller["Account"] != platform.account:
         message = (
-            f"the credentials are those of {caller['Account']} ({caller['Arn']}), the config is for {platform.account}"
+            f"the credentials belong to {caller['Account']} ({caller['Arn']}), but the config is for {platform.account}"
         )
         yield "HP908", Problem("account", message)
 
 
 @probe("names and stacks", services=("cloudformation", "sagemaker", "eks", "logs"))
 def names(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether the names are free, and earlier stacks are in a state that can be deployed over."""
+    """Whether the names are available, and existing stacks have a status that allows a deployment."""
     name = platform.completed_cluster.cluster_name
     eks_name = platform.completed_eks.cluster_name if platform.eks.existing is None else None
     log_group = f"/aws/eks/{eks_name}/cluster" if eks_name and platform.eks.logs else None
@@ -48,8 +48,8 @@ def names(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     for stack in found or ():
         stack_name, status = stack["StackName"], stack["StackStatus"]
         if stack_name.startswith(f"{platform.name}-") and "ParentId" not in stack and platform_of(stack) is None:
-            message = f"there is a stack {stack_name} that is not one of this platform's"
-            cure = "choose another name, or look whether the stack is an old one of yours"
+            message = f"the stack {stack_name} exists and does not belong to this platform"
+            cure = "use another name, or check whether the stack is an old one of yours"
             yield "HP956", Problem("name", message, cure, severity=Severity.WARNING)
         if platform_of(stack) != platform.name:
             continue
@@ -60,19 +60,19 @@ def names(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
                 cure = f"aws cloudformation continue-update-rollback --stack-name {quoted} --region {aws.region}"
             yield "HP957", Problem("name", f"stack {stack_name} is {status}", cure)
         elif status.endswith("_IN_PROGRESS"):
-            yield "HP957", Problem("name", f"stack {stack_name} is {status}", "wait until it is done")
+            yield "HP957", Problem("name", f"stack {stack_name} is {status}", "wait until it has finished")
     held = own_ids or {}
     if hyperpod is not None:
         ids = held.get("AWS::SageMaker::Cluster", ())
         if not any(id_ in (hyperpod["ClusterArn"], hyperpod.get("ClusterName")) for id_ in ids):
-            message = f"there is a HyperPod cluster {name!r} already ({hyperpod['ClusterStatus']})"
+            message = f"HyperPod cluster {name!r} already exists ({hyperpod['ClusterStatus']})"
             yield "HP956", Problem("cluster.cluster_name", message)
     if eks is not None and eks_name not in held.get("AWS::EKS::Cluster", ()):
-        message = f"there is an EKS cluster {eks_name!r} already ({eks['cluster']['status']})"
+        message = f"EKS cluster {eks_name!r} already exists ({eks['cluster']['status']})"
         cure = "set another cluster_name, or use the cluster with `existing: {cluster_name: ...}`"
         yield "HP956", Problem("eks.cluster_name", message, cure)
     if logged and log_group not in held.get("AWS::Logs::LogGroup", ()):
-        message = f"there is a log group {log_group} already, left by an earlier EKS cluster of this name"
+        message = f"log group {log_group} already exists; an earlier EKS cluster of this name created it"
         command = f"aws logs delete-log-group --log-group-name {shlex.quote(str(log_group))}"
         cure = f"delete it ({command}), or set another eks.cluster_name"
         yield "HP956", Problem("eks.cluster_name", message, cure)
@@ -94,7 +94,7 @@ def _log_group_named(name: str | None, aws: AwsQueries) -> bool:
 
 @probe("deep health checks", services=("sagemaker", "cloudformation"))
 def deep_health_checks(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether nodes of the platform's own cluster are being checked."""
+    """Whether deep health checks run on nodes of the platform's cluster."""
     _, ours = clusters_and_own(platform, aws)
     for cluster in ours:
         nodes = aws.all("sagemaker", "ListClusterNodes", "ClusterNodeSummaries", ClusterName=cluster["ClusterArn"])
@@ -107,7 +107,7 @@ def deep_health_checks(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 
 @probe("permissions to deploy", services=("sts", "ssm", "iam"))
 def permissions(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether the environment is bootstrapped, and whoever deploys may do what the deployment needs."""
+    """Whether the environment is bootstrapped, and the deployment role has the required permissions."""
     qualifier = bootstrap_qualifier()
     caller, bootstrap = aws.together(
         lambda: aws.one("sts", "GetCallerIdentity"),
@@ -142,7 +142,7 @@ def permissions(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         if refused is None:
             yield "HP958", Problem("", f"{who} {arn} does not exist", f"cdk bootstrap aws://{number}/{aws.region}")
         elif refused:
-            message = f"{who} ({arn}) may not: {', '.join(refused)}"
+            message = f"{who} ({arn}) is not allowed: {', '.join(refused)}"
             yield "HP958", Problem("", message, f"allow {', '.join(refused)}")
 
 
@@ -153,7 +153,7 @@ def _needed(platform: Platform) -> Iterator[str]:
 
 
 def _principal(arn: str, aws: AwsQueries) -> str | None:
-    """The role or user behind a caller, which is what policies are simulated for; None for the root user."""
+    """The role or user of a caller, for which policies are simulated; None for the root user."""
     session = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.+", arn)
     if session is None:
         return None if arn.endswith(":root") else arn

@@ -1,4 +1,4 @@
-"""Probes of a network that exists: what is there, and whether nodes can live in it."""
+"""Probes of an existing network: whether it is suitable for nodes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CONTROL_PLANE_IPS = "eks_control_plane_subnet_free_ips"
 
 
 def _subnet_ids(platform: Platform) -> dict[str, str]:
-    """Subnet id to the config path that names it first."""
+    """Subnet ID to the first config path that refers to it."""
     paths: dict[str, str] = {}
     existing = platform.network.existing
     if existing is not None:
@@ -39,7 +39,7 @@ def _subnet_ids(platform: Platform) -> dict[str, str]:
 
 
 def _group_ids(platform: Platform) -> dict[str, str]:
-    """Security group id to the config path that names it first."""
+    """Security group ID to the first config path that refers to it."""
     paths: dict[str, str] = {}
     existing = platform.network.existing
     if existing is not None and existing.security_group_id:
@@ -51,7 +51,7 @@ def _group_ids(platform: Platform) -> dict[str, str]:
 
 
 def _by_id(aws: AwsQueries, operation: str, key: str, filter_: str, ids: Iterable[str]) -> list[Json]:
-    """Those that exist of some ids; asked by a filter, since asking by id fails as a whole for one that does not."""
+    """The existing ones of some IDs; uses a filter, because a request by ID fails as a whole if one does not exist."""
     found: list[Json] = aws.all("ec2", operation, key, Filters=[{"Name": filter_, "Values": sorted(ids)}])
     return found
 
@@ -62,7 +62,7 @@ def _by_id(aws: AwsQueries, operation: str, key: str, filter_: str, ids: Iterabl
     wanted=_subnet_ids,
 )
 def subnets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether the subnets exist, in the right VPC and zone, with enough free addresses."""
+    """Whether the subnets exist, in the right VPC and zone, with enough free IP addresses."""
     paths = _subnet_ids(platform)
     found, clusters = aws.together(
         lambda: _by_id(aws, "DescribeSubnets", "Subnets", "subnet-id", paths),
@@ -74,7 +74,7 @@ def subnets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     existing = platform.network.existing
     for id_, path in paths.items():
         if id_ not in by_id:
-            yield "HP930", Problem(path, f"there is no subnet {id_} in {aws.region}")
+            yield "HP930", Problem(path, f"subnet {id_} does not exist in {aws.region}")
         elif existing is not None and by_id[id_]["VpcId"] != existing.vpc_id:
             yield "HP931", Problem(path, f"{id_} is in {by_id[id_]['VpcId']}, not in {existing.vpc_id}")
     yield from _addresses(platform, by_id, clusters)
@@ -85,7 +85,7 @@ def subnets(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 
 
 def _node_subnets(existing: ExistingNetwork, by_id: Mapping[str, Json]) -> Iterator[Found]:
-    """Zones and ranges that are not those of the config."""
+    """Zones and CIDRs that differ from the config."""
     for index, subnet in enumerate(existing.node_subnets):
         live = by_id.get(subnet.subnet_id)
         if live is None:
@@ -101,7 +101,7 @@ def _node_subnets(existing: ExistingNetwork, by_id: Mapping[str, Json]) -> Itera
 
 
 def _control_plane(platform: Platform, existing: ExistingNetwork, by_id: Mapping[str, Json]) -> Iterator[Found]:
-    """Zones and free addresses of the control plane's subnets."""
+    """Zones and free IP addresses of the control plane's subnets."""
     fixed, paths = control_plane_zones(platform.network), _subnet_ids(platform)
     plane = existing.control_plane_subnet_ids or [
         subnet.subnet_id for subnet in existing.node_subnets if subnet.availability_zone_id in fixed
@@ -113,12 +113,12 @@ def _control_plane(platform: Platform, existing: ExistingNetwork, by_id: Mapping
         yield "HP931", Problem("network.existing.control_plane_subnet_ids", message)
     for id_ in plane:
         if id_ in by_id and by_id[id_]["AvailableIpAddressCount"] < least:
-            message = f"{id_} has {by_id[id_]['AvailableIpAddressCount']} free addresses; EKS needs {least}"
+            message = f"{id_} has {by_id[id_]['AvailableIpAddressCount']} free IP addresses; EKS requires {least}"
             yield "HP932", Problem(paths[id_], message)
 
 
 def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> Iterator[Found]:
-    """Free addresses against what the groups take; nodes that are there already have theirs."""
+    """Free IP addresses compared with the groups' demands; existing nodes already have theirs."""
     running: dict[str, int] = {}
     for cluster in clusters[1] if clusters else ():
         for instance_type, count, _ in counts(cluster):
@@ -139,7 +139,7 @@ def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> 
         if id_ is None or id_ not in by_id:
             continue
         present = 0
-        for kind in kinds[name]:  # a live node counts for one group
+        for kind in kinds[name]:  # an existing node counts for one group
             taken = min(nodes - present, running.get(kind, 0))
             running[kind] = running.get(kind, 0) - taken
             present += taken
@@ -150,7 +150,7 @@ def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> 
     for id_, need in total.items():
         free = by_id[id_]["AvailableIpAddressCount"]
         if need > free:
-            message = f"{id_} has {free} free addresses, the nodes take up to {need} ({', '.join(wanted[id_])})"
+            message = f"{id_} has {free} free IP addresses, but the nodes use up to {need} ({', '.join(wanted[id_])})"
             yield "HP932", Problem(paths[id_], message)
 
 
@@ -160,7 +160,7 @@ def _addresses(platform: Platform, by_id: Mapping[str, Json], clusters: Any) -> 
     wanted=lambda platform: platform.network.existing,
 )
 def routes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether nodes are in private subnets and reach what they need, by NAT or by endpoints."""
+    """Whether nodes are in private subnets and can reach the required services, by NAT or by endpoints."""
     existing = platform.network.existing
     if existing is None:
         return
@@ -177,7 +177,7 @@ def routes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         lambda: own_resources(platform, aws),
     )
     if vpcs == []:
-        yield "HP930", Problem("network.existing.vpc_id", f"there is no VPC {existing.vpc_id} in {aws.region}")
+        yield "HP930", Problem("network.existing.vpc_id", f"VPC {existing.vpc_id} does not exist in {aws.region}")
         return
     for name, value in (("DNS resolution", support), ("DNS hostnames", hostnames)):
         if value is False:
@@ -201,7 +201,7 @@ def routes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 
 
 def _default_routes(existing: ExistingNetwork, tables: Iterable[Json]) -> Iterator[Found]:
-    """Default routes to an internet gateway, or to what is gone."""
+    """Default routes to an internet gateway, or to a deleted target."""
     for index, subnet in enumerate(existing.node_subnets):
         table = _table_of(tables, subnet.subnet_id)
         if table is None:
@@ -239,7 +239,7 @@ def _table_of(tables: Iterable[Json], subnet_id: str) -> Json | None:
 
 
 def _by_service(region: str, endpoints: Iterable[Json]) -> dict[str, Json]:
-    """The endpoints that work, by service."""
+    """The working endpoints, by service."""
     return {
         endpoint["ServiceName"].removeprefix(f"com.amazonaws.{region}."): endpoint
         for endpoint in endpoints
@@ -250,31 +250,31 @@ def _by_service(region: str, endpoints: Iterable[Json]) -> dict[str, Json]:
 def _second_endpoints(
     platform: Platform, region: str, endpoints: Iterable[Json], own_ids: Mapping[str, list[str]]
 ) -> Iterator[Found]:
-    """Endpoints of the config whose private name another endpoint of the VPC has."""
+    """Endpoints of the config whose private DNS name another endpoint of the VPC has."""
     ours, live_of = set(own_ids.get("AWS::EC2::VPCEndpoint", ())), _by_service(region, endpoints)
     for index, service in enumerate(platform.network.interface_endpoints):
         live = live_of.get(service)
         if live and live.get("PrivateDnsEnabled") and live["VpcEndpointId"] not in ours:
-            there_is = f"{live['VpcEndpointId']} serves {service} with private DNS in this VPC already"
+            there_is = f"{live['VpcEndpointId']} already serves {service} with private DNS in this VPC"
             message = f"{there_is}; EC2 rejects a second one"
             yield "HP934", Problem(f"network.interface_endpoints[{index}]", message, f"remove {service} from the list")
 
 
 def _s3_endpoints(region: str, endpoints: Iterable[Json], closed: Iterable[Any]) -> Iterator[Found]:
-    """Subnets without a default route that do not reach S3 either."""
+    """Subnets without a default route and without access to S3."""
     gateway = _by_service(region, endpoints).get("s3")
     by_interface = gateway is not None and gateway.get("VpcEndpointType") == "Interface"
     for path, subnet, table in closed:
         has_s3 = by_interface or any("DestinationPrefixListId" in route for route in table["Routes"])
         if not has_s3 and not subnet.route_table_id:
             id_ = table["RouteTableId"]
-            message = f"{subnet.subnet_id} reaches neither the internet nor S3: {id_} has no route to either"
-            cure = f"route_table_id: {id_}, and a gateway endpoint is created for it"
+            message = f"{subnet.subnet_id} has access to neither the internet nor S3: {id_} has no route to either"
+            cure = f"set route_table_id: {id_} to create a gateway endpoint for it"
             yield "HP933", Problem(path, message, cure)
 
 
 def _missing_endpoints(platform: Platform, region: str, endpoints: Iterable[Json]) -> Iterator[Found]:
-    """Services that nodes without a default route need, and have no working endpoint of."""
+    """Services that nodes without a default route require, but that have no working endpoint."""
     live_of = _by_service(region, endpoints)
     for wanted in catalog.endpoints_for(features(platform)):
         if wanted.type == "Gateway" or wanted.service in platform.network.interface_endpoints:
@@ -308,13 +308,13 @@ def _endpoint_groups(platform: Platform, endpoints: Iterable[Json], groups: Iter
         if endpoint.get("VpcEndpointType") != "Interface" or not ids:
             continue
         if not any(_admits(rule, nodes, port) for id_ in ids for rule in by_id[id_].get("IpPermissions", ())):
-            message = f"{endpoint['VpcEndpointId']} ({endpoint['ServiceName']}) does not let {nodes} in on port {port}"
+            message = f"{endpoint['VpcEndpointId']} ({endpoint['ServiceName']}) does not allow {nodes} on port {port}"
             cure = f"allow tcp {port} from {nodes} in {', '.join(ids)}"
             yield "HP934", Problem("network.existing.security_group_id", message, cure)
 
 
 def _admits(rule: Json, group_id: str, port: int) -> bool:
-    """Whether an ingress rule admits a group on a port; address ranges are taken to cover the nodes."""
+    """Whether an ingress rule allows a group on a port; CIDRs are assumed to include the nodes."""
     everything = rule.get("IpProtocol") == "-1"
     if not everything and not rule.get("FromPort", 0) <= port <= rule.get("ToPort", 65535):
         return False
@@ -324,14 +324,14 @@ def _admits(rule: Json, group_id: str, port: int) -> bool:
 
 @probe("security groups", services=("ec2",), wanted=_group_ids)
 def security_groups(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether node security groups admit all traffic from and to themselves, by explicit rules."""
+    """Whether node security groups allow all traffic to and from themselves, with explicit rules."""
     paths = _group_ids(platform)
     found = {g["GroupId"]: g for g in _by_id(aws, "DescribeSecurityGroups", "SecurityGroups", "group-id", paths)}
     efa = Context.of(platform).wants_efa
     for id_, path in paths.items():
         group = found.get(id_)
         if group is None:
-            yield "HP930", Problem(path, f"there is no security group {id_} in {aws.region}")
+            yield "HP930", Problem(path, f"security group {id_} does not exist in {aws.region}")
             continue
         existing = platform.network.existing
         if existing is not None and group.get("VpcId") != existing.vpc_id:
@@ -344,7 +344,7 @@ def security_groups(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
             if any(_all_of_itself(rule, id_) for rule in rules):
                 continue
             wide = any(r.get("CidrIp") in _EVERYWHERE for rule in rules for r in rule.get("IpRanges", ()))
-            hint = " (a rule for 0.0.0.0/0 does not count for EFA)" if direction == "egress" and wide else ""
+            hint = " (a rule for 0.0.0.0/0 does not apply to EFA)" if direction == "egress" and wide else ""
             message = f"{id_} has no {direction} rule for all traffic {verb} itself{hint}"
             quoted = shlex.quote(f"IpProtocol=-1,UserIdGroupPairs=[{{GroupId={id_}}}]")
             command = (

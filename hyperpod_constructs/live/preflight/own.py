@@ -1,4 +1,4 @@
-"""What the account has already: our own stacks and what is in them, and all HyperPod clusters."""
+"""Existing resources of the account: the platform's stacks and their resources, and all HyperPod clusters."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def stacks(aws: AwsQueries) -> list[Json]:
 
 
 def own_stacks(platform: Platform, aws: AwsQueries) -> list[Json]:
-    """The stacks that this platform was deployed as, if it was."""
+    """The stacks of this platform, if it is deployed."""
     return [stack for stack in stacks(aws) if platform_of(stack) == platform.name]
 
 
 def own_resources(platform: Platform, aws: AwsQueries) -> dict[str, list[str]]:
-    """CloudFormation type to the physical ids of what this platform's stacks hold."""
+    """CloudFormation type to the physical IDs of the resources in this platform's stacks."""
     held: dict[str, list[str]] = {}
     names = [stack["StackName"] for stack in own_stacks(platform, aws)]
     key = "StackResourceSummaries"
@@ -37,7 +37,7 @@ def own_resources(platform: Platform, aws: AwsQueries) -> dict[str, list[str]]:
 
 
 def clusters(aws: AwsQueries) -> list[Json]:
-    """Every HyperPod cluster of the region in full."""
+    """Details of every HyperPod cluster of the region."""
     summaries = aws.all("sagemaker", "ListClusters", "ClusterSummaries")
     names = [summary["ClusterName"] for summary in summaries]
     described = aws.each(lambda name: aws.one("sagemaker", "DescribeCluster", ClusterName=name), names)
@@ -45,7 +45,7 @@ def clusters(aws: AwsQueries) -> list[Json]:
 
 
 def clusters_and_own(platform: Platform, aws: AwsQueries) -> tuple[list[Json], list[Json]]:
-    """The HyperPod clusters of others, and those of this platform."""
+    """The other HyperPod clusters, and those of this platform."""
     everything, held = aws.together(lambda: clusters(aws), lambda: own_resources(platform, aws))
     names = {
         *(held or {}).get("AWS::SageMaker::Cluster", ()),
@@ -60,7 +60,7 @@ def clusters_and_own(platform: Platform, aws: AwsQueries) -> tuple[list[Json], l
 
 
 def counts(cluster: Json) -> list[tuple[str, int, bool]]:
-    """Instance type, instances there or wanted, and whether they are spot, for each group of a live cluster."""
+    """Instance type, current or requested instances, and whether they are spot, for each group of a cluster."""
     found = []
     for group in (*cluster.get("InstanceGroups", ()), *cluster.get("RestrictedInstanceGroups", ())):
         spot = "Spot" in (group.get("CapacityRequirements") or {})

@@ -1,4 +1,4 @@
-"""The registry of probes: what is looked at in a live account, each independent of the others."""
+"""The registry of probes: independent checks of an account."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ...core.spec.platform import Platform
 from .queries import AwsQueries
 
 Found = tuple[str, Problem]
-"""Rule id and what was found."""
+"""Rule ID and problem."""
 ProbeFunction = Callable[[Platform, AwsQueries], Iterator[Found]]
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One look at the account.
+    """One check of the account.
 
     Attributes:
-        title: what is looked at, for the progress display and for findings about looks that failed.
-        services: boto3 clients that it needs.
-        wanted: whether a platform has anything for it to look at.
-        function: yields what it finds.
+        title: what is checked, for the progress bar and for findings about failed checks.
+        services: boto3 clients that it uses.
+        wanted: whether it applies to a platform.
+        function: yields its findings.
     """
 
     title: str
@@ -41,7 +41,7 @@ _PROBES: list[Probe] = []
 def probe(
     title: str, *, services: tuple[str, ...], wanted: Callable[[Platform], Any] = lambda _: True
 ) -> Callable[[ProbeFunction], ProbeFunction]:
-    """Register a function as a probe."""
+    """Registers a function as a probe."""
 
     def register(function: ProbeFunction) -> ProbeFunction:
         _PROBES.append(Probe(title, services, wanted, function))
@@ -58,7 +58,7 @@ def probes() -> tuple[Probe, ...]:
 
 @cache
 def _load() -> None:
-    """Import every module of this package once; importing one registers its probes."""
+    """Imports every module of this package once, which registers their probes."""
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if not path.stem.startswith("_"):
             import_module(f"{__package__}.{path.stem}")

@@ -1,4 +1,4 @@
-"""How probes ask the account: each question once, several at a time, each failure noted and none fatal."""
+"""Requests of probes: each is sent once, several at a time; failures are recorded and do not stop other probes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AT_ONCE = 16
-"""Calls under way at the same time in a fan-out."""
+"""Concurrent requests in a fan-out."""
 
 _IAM_NAMES = {"service-quotas": "servicequotas", "amp": "aps"}
 _IAM_ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
 
 
 class Clients:
-    """One client per service, made one after the other by one thread, as boto3 wants it; callers wait for theirs."""
+    """One client per service, created sequentially by one thread, as boto3 requires; callers wait for theirs."""
 
     def __init__(
         self, session: Any, services: Iterable[str], *, region: str, attempts: int, read_seconds: float
@@ -46,7 +46,7 @@ class Clients:
 
 
 class QueryCache:
-    """Answers by question: whoever asks first makes the call, others wait for it."""
+    """Responses by request: the first caller sends it, others wait for it."""
 
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
@@ -55,7 +55,7 @@ class QueryCache:
         self._slots = threading.Semaphore(AT_ONCE)
 
     def once(self, key: tuple[str, ...], call: Callable[[], Any]) -> Any:
-        """The answer to a question; an error is the answer for everyone who asks."""
+        """Returns the response to a request; an error is raised for every caller."""
         with self._lock:
             future = self._answers.get(key)
             mine = future is None
@@ -71,7 +71,7 @@ class QueryCache:
         return future.result()
 
     def start(self, function: Callable[[], Result]) -> Future[Result]:
-        """Run in a thread that never keeps the process alive: a call that hangs must not."""
+        """Runs in a daemon thread, so that a hanging request does not keep the process alive."""
         future: Future[Result] = Future()
 
         def run() -> None:
@@ -85,7 +85,7 @@ class QueryCache:
 
 
 class QueryFailed(Exception):
-    """A call failed, in a way that AWS or the network is to blame for."""
+    """Raised if a request fails because of AWS or the network."""
 
     def __init__(self, what: Failure, code: str) -> None:
         super().__init__(str(what))
@@ -94,7 +94,7 @@ class QueryFailed(Exception):
 
 
 class AwsQueries:
-    """What one probe asks with. Operations have their names in the API, such as `DescribeSubnets`."""
+    """The requests of one probe. Operations have their API names, such as `DescribeSubnets`."""
 
     def __init__(self, questions: QueryCache) -> None:
         self._questions = questions
@@ -102,18 +102,18 @@ class AwsQueries:
 
     @property
     def region(self) -> str:
-        """Where is asked."""
+        """Region of the requests."""
         return self._questions.clients.region
 
     def client(self, service: str) -> Any:
-        """The client of a service, for what is no plain call."""
+        """The client of a service, for other operations than plain requests."""
         return self._questions.clients[service]
 
     def one(self, service: str, operation: str, **params: Any) -> Mapping[str, Any]:
-        """The answer to one call.
+        """Returns the response to one request.
 
         Raises:
-            QueryFailed: it failed.
+            QueryFailed: the request failed.
         """
         answer: Mapping[str, Any] = self._call(
             service, operation, params, lambda client, name: getattr(client, name)(**params)
@@ -121,10 +121,10 @@ class AwsQueries:
         return answer
 
     def find(self, service: str, operation: str, absent: Iterable[str], **params: Any) -> Mapping[str, Any] | None:
-        """The answer to one call, None where the service says by one of these codes that there is no such thing.
+        """Returns the response to one request, None for one of these error codes, which mean that it does not exist.
 
         Raises:
-            QueryFailed: it failed in another way.
+            QueryFailed: the request failed with another error.
         """
         try:
             return self.one(service, operation, **params)
@@ -134,10 +134,10 @@ class AwsQueries:
             raise
 
     def all(self, service: str, operation: str, key: str, *, absent: Iterable[str] = (), **params: Any) -> list[Any]:
-        """All pages of a list; an empty one where the service says by one of the codes `absent` that there is none.
+        """Returns all pages of a list; an empty list for one of the error codes `absent`.
 
         Raises:
-            QueryFailed: a page failed.
+            QueryFailed: a request failed.
         """
 
         def call(client: Any, name: str) -> list[Any]:
@@ -154,7 +154,7 @@ class AwsQueries:
         return answer
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[tuple[Item, Result]]:
-        """A function of each item, several at a time. Items whose calls failed are left out; the failures are noted."""
+        """Applies a function to each item, several at a time; items whose requests failed are omitted."""
         started = [(item, self._questions.start(lambda item=item: function(item))) for item in items]  # type: ignore[misc]
         done = []
         for item, future in started:
@@ -165,7 +165,7 @@ class AwsQueries:
         return done
 
     def together(self, *functions: Callable[[], Any]) -> list[Any]:
-        """The results of several functions that run at the same time; None for those whose calls failed."""
+        """The results of several concurrent functions; None for those whose requests failed."""
         results: dict[int, Any] = dict(self.each(lambda index: functions[index](), range(len(functions))))
         return [results.get(index) for index in range(len(functions))]
 

@@ -1,4 +1,4 @@
-"""Probes of service quotas: what the config needs, and what the account already uses, against what it may have."""
+"""Probes of service quotas: required values and current usage compared with the quotas."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .queries import AwsQueries
 
 _GIB_PER_TIB = 1024
 _EKS_INTERFACES = 4
-"""Network interfaces of a new EKS control plane at most."""
+"""Maximum network interfaces of a new EKS control plane."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaNeed:
-    """What a config needs of one quota.
+    """A required value of one quota.
 
     Attributes:
-        rule: reports the shortfall.
-        path: in the config.
+        rule: rule that reports the shortfall.
+        path: path in the config.
         quota: the quota.
-        need: what the config needs now.
-        used: what others in the account use.
-        max_need: what the config may grow to.
-        unit: of the numbers.
+        need: value that the config requires now.
+        used: usage by other resources in the account.
+        max_need: value that the config can grow to.
+        unit: unit of the numbers.
     """
 
     rule: str
@@ -71,7 +71,7 @@ def hyperpod_quotas(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
     services=("service-quotas", "cloudformation", "ec2", "sagemaker"),
 )
 def network_quotas(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """VPCs, internet gateways and elastic IPs of a new network; network interfaces of the nodes."""
+    """VPCs, internet gateways and Elastic IPs of a new network; network interfaces of the nodes."""
     own_ids = own_resources(platform, aws)
     new_network = platform.network.existing is None and "AWS::EC2::VPC" not in own_ids
     vpc, ec2, interfaces, vpcs, gateways, addresses, clusters = aws.together(
@@ -115,7 +115,7 @@ def _limits(service: str, aws: AwsQueries) -> dict[str, Mapping[str, Any]]:
 def _with_defaults(
     service: str, limits: dict[str, Mapping[str, Any]], needs: list[QuotaNeed], aws: AwsQueries
 ) -> dict[str, Mapping[str, Any]]:
-    """With AWS's defaults of those that the account has no value of its own for."""
+    """Includes AWS's defaults for quotas without an applied value in the account."""
     if all(quota_need.quota.name in limits for quota_need in needs):
         return limits
     listed = aws.all("service-quotas", "ListAWSDefaultServiceQuotas", "Quotas", ServiceCode=service)
@@ -205,10 +205,10 @@ def _short(quota_need: QuotaNeed, limits: Mapping[str, Mapping[str, Any]], regio
         if amount + quota_need.used <= value:
             continue
         grown = " at its maximum size" if rule_severity else ""
-        used = f" plus {quota_need.used:g} in use by others is {amount + quota_need.used:g}" if quota_need.used else ""
+        used = f" plus {quota_need.used:g} used by others is {amount + quota_need.used:g}" if quota_need.used else ""
         message = (
             f"{quota_need.quota.name}: {amount:g} {quota_need.unit}".rstrip()
-            + f" required{grown}{used}, the quota is {value:g}: {amount + quota_need.used - value:g} short"
+            + f" required{grown}{used}, but the quota is {value:g}: {amount + quota_need.used - value:g} short"
         )
         cure = _request(listed, quota_need.quota, amount + quota_need.used, region)
         yield quota_need.rule, Problem(quota_need.path, message, cure, severity=rule_severity)
@@ -227,7 +227,7 @@ def _request(listed: Mapping[str, Any], quota: Quota, wanted: float, region: str
 def _flexible(
     path: str, group: Any, limits: Mapping[str, Mapping[str, Any]], used: Mapping[tuple[str, bool], int], region: str
 ) -> Iterator[Found]:
-    """A flexible group takes from the quotas of all its types."""
+    """A flexible group uses the quotas of all its types."""
     spot = _is_spot(group)
     free, named = 0.0, []
     for instance_type in group.types:
@@ -237,8 +237,8 @@ def _flexible(
         named.append(f"{instance_type} {left:g}")
     if group.count > free:
         message = (
-            f"{group.count} instances of {len(group.types)} types required, the quotas allow {free:g} more: "
-            f"{', '.join(named)}"
+            f"{group.count} instances of {len(group.types)} types required, but the quotas allow {free:g} "
+            f"more: {', '.join(named)}"
         )
         first = catalog.instance_quota("spot" if spot else "cluster", group.types[0])
         taken = used.get((group.types[0], spot), 0)
@@ -252,7 +252,7 @@ def _cards(instance_type: str) -> int:
 
 
 def _interfaces(platform: Platform, *, new: bool) -> tuple[int, int]:
-    """Network interfaces of the nodes, and of what else is new in the network: now, and at most."""
+    """Network interfaces of the nodes and of other new resources in the network: now, and at most."""
     now = max_need = 0
     for _, group in _groups(platform):
         cards = max(map(_cards, group.types), default=1)

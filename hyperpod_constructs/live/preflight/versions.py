@@ -1,4 +1,4 @@
-"""Probes of Kubernetes and add-on versions, live against the catalog."""
+"""Probes of Kubernetes and add-on versions compared with the catalog."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from .probes import Found, probe
 from .queries import AwsQueries
 
 OLD_DAYS = 45
-"""A catalog older than this is reported: EKS releases add-on versions about every month."""
+"""A catalog older than this number of days is reported: EKS releases add-on versions about every month."""
 _ABSENT = ("ResourceNotFoundException", "InvalidParameterException")
 
 
 def catalog_date() -> date:
-    """The day of the oldest facts that versions rest on."""
+    """The date of the oldest facts about versions."""
     return min(date.fromisoformat(load(name)["date"]) for name in ("kubernetes", "addons"))
 
 
 @probe("age of the facts", services=())
 def age(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """How old the catalog is."""
+    """Age of the catalog."""
     collected = catalog_date()
     days = (catalog.today() - collected).days
     if days > OLD_DAYS:
-        yield "HP965", Problem("", f"the facts about versions are of {collected}, {days} days old")
+        yield "HP965", Problem("", f"the facts about versions are from {collected}, {days} days old")
 
 
 @probe("Kubernetes version", services=("eks",))
 def kubernetes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether EKS offers the version, in which support, and whether its calendar is the catalog's."""
+    """Whether EKS offers the version, its support status, and whether EKS's calendar equals the catalog's."""
     live = live_calendar(aws.all("eks", "DescribeClusterVersions", "clusterVersions", includeAll=True))
     by_version = {release.version: release for release in live}
     version, path = _version(platform, aws), "eks.kubernetes_version"
@@ -52,7 +52,7 @@ def kubernetes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         )
     elif release.status == "extended":
         ends = f" until {release.end_of_extended_support}" if release.end_of_extended_support else ""
-        message = f"Kubernetes {version} is in extended support{ends}, which costs extra"
+        message = f"Kubernetes {version} is in extended support{ends}, at an additional cost"
         yield "HP960", Problem(path, message, cure, severity=Severity.WARNING)
     elif release.days_left is not None and release.days_left <= OLD_DAYS:
         ends = f"{release.end_of_standard_support}, in {release.days_left} days"
@@ -66,7 +66,7 @@ def kubernetes(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 
 @probe("add-on versions", services=("eks",))
 def addons(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """Whether each add-on has a version for the Kubernetes version, named ones exist, and the catalog is up to date."""
+    """Whether each add-on supports the Kubernetes version, configured versions exist, and the catalog is current."""
     wanted = {
         ADDON_NAMES[key]: (f"addons.{key}", None if isinstance(addon, Kueue) else addon.version)
         for key, addon in platform.addons.effective().items()
@@ -84,7 +84,7 @@ def addons(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         path, named = wanted[support.name]
         statuses = support.every.get(version, ())
         if not support.every:
-            yield "HP962", Problem(path, f"EKS has no add-on {support.name} in {aws.region}", "leave it out")
+            yield "HP962", Problem(path, f"EKS has no add-on {support.name} in {aws.region}", "remove it")
             continue
         if not statuses:
             supported = ", ".join(sorted(support.every, key=catalog.minor))
@@ -104,7 +104,7 @@ def addons(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
 
 
 def _version(platform: Platform, aws: AwsQueries) -> str:
-    """The Kubernetes version: of the existing cluster, else the config's, else the default."""
+    """The Kubernetes version of the existing cluster, otherwise the config's, otherwise the default."""
     if platform.eks.existing is not None:
         name = platform.eks.existing.cluster_name
         answer = aws.find("eks", "DescribeCluster", ("ResourceNotFoundException",), name=name)

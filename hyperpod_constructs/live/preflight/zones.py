@@ -1,4 +1,4 @@
-"""Probes of zones and capacity: where instance types are offered, and what training plans hold."""
+"""Probes of zones and capacity: availability of instance types, and capacity of training plans."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _plans(platform: Platform) -> dict[str, list[tuple[str, Any]]]:
     wanted=lambda platform: any(group.training_plan_arn for group in platform.cluster.groups),
 )
 def training_plans(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
-    """State, zone, type and size of each training plan that a group names."""
+    """Status, zone, type and size of each training plan in the config."""
     plans, context = _plans(platform), Context.of(platform)
 
     def describe(arn: str) -> Any:
@@ -101,30 +101,37 @@ def training_plans(platform: Platform, aws: AwsQueries) -> Iterator[Found]:
         groups = plans[arn]
         place = f"{groups[0][0]}.training_plan_arn"
         if plan is None:
-            yield "HP922", Problem(place, f"there is no training plan {arn} in this account and region")
+            yield "HP922", Problem(place, f"training plan {arn} does not exist in this account and region")
             continue
         if plan["Status"] not in ("Active", "Scheduled"):
             yield "HP922", Problem(place, f"training plan {plan['TrainingPlanName']} is {plan['Status']}")
         elif plan["Status"] == "Scheduled":
             starts = f"; it starts {plan['StartTime']:%Y-%m-%d %H:%M} UTC" if "StartTime" in plan else ""
             message = f"training plan {plan['TrainingPlanName']} is Scheduled{starts}"
-            yield "HP922", Problem(place, message, "nothing; nodes come when it starts", severity=Severity.NOTE)
+            yield (
+                "HP922",
+                Problem(place, message, "nothing; nodes are available when it starts", severity=Severity.NOTE),
+            )
         reserved = plan.get("ReservedCapacitySummaries", [])
         types = {part["InstanceType"] for part in reserved}
         plan_zones = {part["AvailabilityZoneId"] for part in reserved if part.get("AvailabilityZoneId")}
         for path, group in groups:
             zone = context.zone_of(group)
             if types and not types.intersection(group.types):
-                message = f"the plan holds {', '.join(sorted(types))}, the group requires {', '.join(group.types)}"
+                message = (
+                    f"the plan contains {', '.join(sorted(types))}, but the group requires {', '.join(group.types)}"
+                )
                 yield "HP923", Problem(f"{path}.instance_type", message, f"use {sorted(types)[0]}")
             if zone and plan_zones and zone not in plan_zones:
-                message = f"the plan's capacity is in {', '.join(sorted(plan_zones))}, the group's nodes in {zone}"
+                message = (
+                    f"the plan's capacity is in {', '.join(sorted(plan_zones))}, but the group's nodes are in {zone}"
+                )
                 cure = f"availability_zone_id: {sorted(plan_zones)[0]}"
                 yield "HP923", Problem(f"{path}.availability_zone_id", message, cure)
         wanted, total = sum(group.count for _, group in groups), plan.get("TotalInstanceCount", 0)
         usable = total - plan.get("UnhealthyInstanceCount", 0)
         if wanted > usable:
-            message = f"{wanted} instances required, the plan has {total}"
+            message = f"{wanted} instances required, but the plan has {total}"
             if total != usable:
                 message += f" of which {total - usable} are unhealthy"
             yield "HP924", Problem(f"{groups[0][0]}.count", message, f"lower the count to {usable}, or extend the plan")

@@ -1,1 +1,1 @@
-"""Kubernetes upgrades: the calendar, the matrix of add-ons, and the plan."""
+"""Kubernetes upgrades: the calendar, the add-on matrix, and the plan."""

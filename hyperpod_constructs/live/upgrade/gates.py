@@ -1,4 +1,4 @@
-"""What must hold before a step up: EKS and HyperPod offer the version, every add-on fits, layer and chart go with it."""
+"""Prerequisites of an upgrade step: EKS, HyperPod, all add-ons, the layer and the chart support the version."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ State = Literal["ready", "unknown", "blocked"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What must hold before a step.
+    """A prerequisite of a step.
 
     Attributes:
         name: what it is about, such as an add-on's EKS name.
-        state: "ready", "blocked", or "unknown" where no source says.
+        state: "ready", "blocked", or "unknown".
         detail: the fact, with versions and dates.
         meanwhile: what to do while it is blocked; empty otherwise.
     """
@@ -39,13 +39,13 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """One upgrade insight of EKS about a live cluster, such as the use of an API that the version removes.
+    """One EKS upgrade insight of a cluster, such as the use of an API that the version removes.
 
     Attributes:
-        kubernetes: the version that it is about.
+        kubernetes: the version that it applies to.
         name: such as "Deprecated APIs removed in Kubernetes v1.32".
         status: "PASSING", "WARNING", "ERROR" or "UNKNOWN".
-        reason: why.
+        reason: reason of the status.
     """
 
     kubernetes: str
@@ -75,19 +75,19 @@ def gates(
 
 
 def worst(states: Iterable[State]) -> State:
-    """The worst of some states; "ready" of none."""
+    """The worst of some states; "ready" if there are none."""
     found = set(states)
     return "blocked" if "blocked" in found else "unknown" if "unknown" in found else "ready"
 
 
 def _calendar_gate(target: str, release: Release | None) -> Gate:
     if release is None:
-        return Gate(name="EKS", state="unknown", detail=f"the calendar does not have {target}", meanwhile="use --live")
+        return Gate(name="EKS", state="unknown", detail=f"{target} is not in the calendar", meanwhile="use --live")
     if release.status in ("ended", "unreleased"):
         detail = f"{target} is {release.status} on EKS"
         return Gate(name="EKS", state="blocked", detail=detail, meanwhile="choose a version that EKS offers")
     if release.status == "unknown":
-        return Gate(name="EKS", state="unknown", detail=f"the dates of {target} are not known", meanwhile="use --live")
+        return Gate(name="EKS", state="unknown", detail=f"the dates of {target} are unknown", meanwhile="use --live")
     return Gate(name="EKS", state="ready", detail=f"{target} is in {release.status} support")
 
 
@@ -120,20 +120,20 @@ def _addon_gates(platform: Platform, target: str, supports: Mapping[str, Support
                 meanwhile=_support_notes(key, support, target),
             )
         elif version == UNKNOWN and pinned is None and _chosen_by_eks(name):
-            detail = f"no version is named, so EKS installs its default for {target}"
+            detail = f"no version is set, so EKS installs its default for {target}"
             yield Gate(name=name, state="ready", detail=detail)
         elif version == UNKNOWN:
-            yield Gate(name=name, state="unknown", detail=f"no source says which version fits {target}; use --live")
+            yield Gate(name=name, state="unknown", detail=f"it is unknown which version supports {target}; use --live")
         elif pinned and _fits(name, pinned, target, support) is False:
             yield Gate(
-                name=name, state="ready", detail=f"{pinned} does not fit {target}; take {version} (see the change)"
+                name=name, state="ready", detail=f"{pinned} does not support {target}; use {version} (see the change)"
             )
         else:
-            yield Gate(name=name, state="ready", detail=f"{version} installs on {target}")
+            yield Gate(name=name, state="ready", detail=f"{version} supports {target}")
 
 
 def _chosen_by_eks(name: str) -> bool:
-    """Whether an add-on is of EKS itself, which has a default version of those for every Kubernetes version it offers."""
+    """Whether EKS itself provides an add-on, which then has a default version for every Kubernetes version."""
     facts = catalog.find_addon(name)
     return facts is not None and facts.provider != "hyperpod"
 
@@ -141,7 +141,7 @@ def _chosen_by_eks(name: str) -> bool:
 def _other_addon_gates(
     platform: Platform, target: str, supports: Mapping[str, Support], installed: Mapping[str, str]
 ) -> Iterator[Gate]:
-    """Add-ons that are in the cluster and not in the config."""
+    """Add-ons that are installed in the cluster but not in the config."""
     ours = {ADDON_NAMES.get(key) for key in platform.addons.effective()}
     for name, version in installed.items():
         if name in ours:
@@ -155,10 +155,10 @@ def _other_addon_gates(
             yield Gate(name=name, state="unknown", detail=f"{version} is installed, not by this config")
         elif _fits(name, version, target, support):
             yield Gate(
-                name=name, state="ready", detail=f"{version} is installed, not by this config, and fits {target}"
+                name=name, state="ready", detail=f"{version} is installed, not by this config, and supports {target}"
             )
         else:
-            detail = f"{version} is installed, not by this config; bring it to {newest} for {target}"
+            detail = f"{version} is installed, not by this config; update it to {newest} for {target}"
             yield Gate(name=name, state="ready", detail=detail)
 
 
@@ -176,17 +176,17 @@ def _insight_gates(target: str, insights: Iterable[Insight]) -> Iterator[Gate]:
 
 def _support_notes(key: str, support: Support | None, target: str) -> str:
     last = max((v for v, version in support.versions.items() if version), key=minor, default=None) if support else None
-    stay = f"stay on {last}" if last and minor(last) < minor(target) else "stay on the version before"
+    stay = f"stay on {last}" if last and minor(last) < minor(target) else "stay on the previous version"
     alternatives = {
-        "task_governance": f"{stay}; or leave it out and take Kueue by Helm (addons.kueue)",
-        "observability": f"{stay}; or leave it out and take Container Insights (addons.cloudwatch_observability)",
+        "task_governance": f"{stay}; or remove it and use Kueue installed by Helm (addons.kueue)",
+        "observability": f"{stay}; or remove it and use Container Insights (addons.cloudwatch_observability)",
         "training_operator": f"{stay}; or run Kubeflow PyTorchJobs (kind: PyTorchJob) without it",
     }
-    return alternatives.get(key, f"{stay}, or leave the add-on out")
+    return alternatives.get(key, f"{stay}, or remove the add-on")
 
 
 def _fits(name: str, version: str, target: str, support: Support | None) -> bool | None:
-    """Whether an add-on version installs on a Kubernetes version; None where no source says."""
+    """Whether an add-on version supports a Kubernetes version; None if unknown."""
     if support is not None and support.every:
         return version in support.every.get(target, ())
     facts = catalog.find_addon(name)
@@ -195,7 +195,7 @@ def _fits(name: str, version: str, target: str, support: Support | None) -> bool
 
 
 def pins(platform: Platform, target: str, supports: Mapping[str, Support]) -> Iterator[tuple[str, str]]:
-    """Config path and new value of each add-on version that is named and does not fit."""
+    """Config path and new value of each configured add-on version that is incompatible."""
     for key, addon in platform.addons.effective().items():
         name = ADDON_NAMES.get(key, "")
         support, pinned = supports.get(name), _pinned(addon)
@@ -205,14 +205,14 @@ def pins(platform: Platform, target: str, supports: Mapping[str, Support]) -> It
 
 
 def _layer_gate(target: str) -> Gate:
-    """The Helm that our provider runs comes from the kubectl layer; Helm's client works with newer API servers."""
+    """The provider's Helm comes from the kubectl layer; Helm's client works with newer API servers."""
     number = _layer_number()
     if minor(target) > (1, number + 1):
-        detail = f"the layer v{number} is made for Kubernetes 1.{number}; {target} is more than one newer"
+        detail = f"the layer v{number} is built for Kubernetes 1.{number}; {target} is more than one version newer"
         package = f"aws-cdk.lambda-layer-kubectl-v{minor(target)[1]}"
         return Gate(name="kubectl layer", state="unknown", detail=detail, meanwhile=f"install {package}")
     return Gate(
-        name="kubectl layer", state="ready", detail=f"the layer v{number} carries a Helm that works with {target}"
+        name="kubectl layer", state="ready", detail=f"the layer v{number} contains a Helm that works with {target}"
     )
 
 
@@ -234,15 +234,15 @@ def _chart_gates(platform: Platform, target: str, release: Release | None) -> It
         return
     chart = load("chart")["chart"]
     if platform.dependencies.chart is not None:
-        yield Gate(name="dependency chart", state="unknown", detail="a chart of your own; see its release notes")
+        yield Gate(name="dependency chart", state="unknown", detail="a custom chart; see its release notes")
         return
     made = date.fromisoformat(chart["commit_date"])
     released = release.released if release else None
     if released is None or made < released:
         detail = (
-            f"the pinned commit is of {made}, before {target} was available on EKS ({released or 'date not known'})"
+            f"the pinned commit is from {made}, before {target} was available on EKS ({released or 'date not known'})"
         )
-        meanwhile = "look for a newer commit of the chart, and try it on a test cluster"
+        meanwhile = "check for a newer commit of the chart, and test it on a test cluster"
         yield Gate(name="dependency chart", state="unknown", detail=detail, meanwhile=meanwhile)
     else:
         yield Gate(

@@ -1,4 +1,4 @@
-"""The plan of a Kubernetes upgrade as data: one minor version at a time, each step with its gates, order and way back."""
+"""A Kubernetes upgrade plan as data: one minor version at a time, each step with its gates, actions and rollback."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .versions import UNKNOWN, Release, Support, calendar, matrix
 
 
 class NoPlan(ValueError):
-    """There is no way from the version to the target; the text says why."""
+    """Raised if there is no upgrade path from the version to the target; the text has the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """One thing to do, in the order of the list.
+    """One action, in the order of the list.
 
     Attributes:
         part: "control plane", "core add-ons", "HyperPod add-ons", "dependency chart" or "node software".
-        what: in words.
-        commands: to run; alternatives are told in `what`.
-        undo: how to go back; empty where there is no way.
+        what: description.
+        commands: commands to run; `what` describes alternatives.
+        undo: how to revert it; empty if it cannot be reverted.
     """
 
     part: str
@@ -41,16 +41,16 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One minor version up.
+    """An upgrade by one minor version.
 
     Attributes:
         source: version before.
         target: version after.
-        state: "blocked" when a gate is; "unknown" when one is and none is blocked.
-        gates: what must hold.
+        state: "blocked" if a gate is blocked; "unknown" if a gate is unknown and none is blocked.
+        gates: prerequisites.
         change: config path to its new value.
-        actions: what to do, in order.
-        final: what cannot be undone.
+        actions: actions, in order.
+        final: what cannot be reverted.
     """
 
     source: str
@@ -63,22 +63,22 @@ class Step:
 
     @property
     def blocked_by(self) -> tuple[Gate, ...]:
-        """The gates that block it."""
+        """The gates that are blocked."""
         return tuple(gate for gate in self.gates if gate.state == "blocked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The way from a version to another.
+    """The upgrade from a version to another.
 
     Attributes:
         platform: name of the platform.
-        source: version now.
-        target: version wanted.
-        state: the worst of its steps; "ready" without steps.
+        source: current version.
+        target: target version.
+        state: the worst state of its steps; "ready" without steps.
         steps: one for each minor version.
-        staying: what it costs to stay, one sentence each.
-        facts: where the facts are from.
+        staying: consequences of not upgrading, one sentence each.
+        facts: source of the facts.
     """
 
     platform: str
@@ -110,24 +110,24 @@ def plan(
     facts: str = "",
     today: date | None = None,
 ) -> Plan:
-    """How to get a platform to a Kubernetes version.
+    """Plans the upgrade of a platform to a Kubernetes version.
 
     Args:
-        platform: what is deployed.
-        target: version wanted, such as "1.35".
-        source: version now; default: the config's.
+        platform: the deployed platform.
+        target: target version, such as "1.35".
+        source: current version; default: the config's.
         releases: the calendar; default: the catalog's.
-        supports: what add-ons support; default: the catalog's.
-        installed: add-ons of the live cluster, by EKS name, and their versions.
-        insights: what EKS says about the live cluster and newer versions.
-        eks_name: name of the EKS cluster in commands; default: the config's, else a placeholder.
-        hyperpod_name: name of the HyperPod cluster in commands; default: the same way.
-        config: file that the platform is described in, for commands.
-        facts: where calendar and support are from; default: the catalog with its date.
-        today: for support and cost; default: the catalog's clock.
+        supports: versions that add-ons support; default: the catalog's.
+        installed: add-ons of the cluster, by EKS name, and their versions.
+        insights: EKS upgrade insights of the cluster.
+        eks_name: name of the EKS cluster in commands; default: the config's, otherwise a placeholder.
+        hyperpod_name: name of the HyperPod cluster in commands; default: the config's, otherwise a placeholder.
+        config: path of the config file, for commands.
+        facts: source of calendar and support; default: the catalog with its date.
+        today: date for support and cost; default: the catalog's clock.
 
     Raises:
-        NoPlan: the target is not newer, or no version.
+        NoPlan: the target is not newer, or not a version.
 
     >>> from hyperpod_constructs.core.spec import Platform
     >>> made = Platform(name="a", region="us-west-2", network={}, cluster={}, eks={"kubernetes_version": "1.33"})
@@ -139,7 +139,9 @@ def plan(
     known = {release.version: release for release in (calendar() if releases is None else releases)}
     if known and minor(target) > max(map(minor, known)):
         offered = ", ".join(sorted(known, key=minor))
-        raise NoPlan(f"no Kubernetes {target} of EKS is known, only {offered}; --live asks EKS")
+        raise NoPlan(
+            f"Kubernetes {target} is not a known EKS version; known versions: {offered}; use --live to query EKS"
+        )
     names = [ADDON_NAMES[key] for key in platform.addons.effective() if key in ADDON_NAMES]
     supported = {support.name: support for support in (matrix(names, versions[1:]) if supports is None else supports)}
     names_of = (
@@ -171,8 +173,8 @@ def _between(source: str, target: str) -> list[str]:
     if last < first:
         days = load("kubernetes")["control_plane"]["rollback_days"]
         raise NoPlan(
-            f"{target} is older than {source}: EKS goes back one minor version within {days} days of an upgrade, "
-            "and no further; an older version requires a new cluster"
+            f"{target} is older than {source}: EKS can roll back one minor version, within {days} days of an "
+            "upgrade; for an older version, create a new cluster"
         )
     if first[0] != last[0]:
         raise NoPlan(f"no upgrade path is known from {source} to {target}")
@@ -201,8 +203,11 @@ def _step(
         change=change,
         actions=tuple(_actions(platform, source, target, supports, names, config)),
         final=(
-            "Node software: HyperPod nodes that run the newer AMI must be rolled back before the control plane.",
-            "Objects stored in APIs that only the newer version has; look for removed APIs before (EKS upgrade insights).",
+            "Node software: HyperPod nodes with the newer AMI must be rolled back before the control plane.",
+            (
+                "Objects stored in APIs that only the newer version has. Check for removed APIs first (EKS "
+                "upgrade insights)."
+            ),
         ),
     )
 
@@ -224,9 +229,10 @@ def _actions(
     wait = f"aws eks wait cluster-active --name {quote(eks)} --region {region}"
     yield Action(
         part="control plane",
-        what=f"Upgrade the control plane to {target}; running pods are not touched.",
+        what=f"Upgrade the control plane to {target}; running pods are not affected.",
         commands=(update.format(target), wait) if brought else (f"{deploy}-Eks",),
-        undo=f"within {days} days, one minor version back: {update.format(source)}, and the config back to {source}",
+        undo=f"within {days} days, roll back one minor version: {update.format(source)}, and set the config "
+        f"back to {source}",
     )
     effective = platform.addons.effective()
     core = [key for key in effective if key in CORE]
@@ -239,21 +245,22 @@ def _actions(
             part=part,
             what=f"Update them to versions for {target}: {versions}.",
             commands=(f"{deploy}-{stack}",),
-            undo="name the version before in `version:` of the add-on and deploy; EKS does not roll add-ons back",
+            undo="set the previous version in `version:` of the add-on and deploy; EKS does not roll back add-ons",
         )
     if platform.dependencies.enabled:
         yield Action(
             part="dependency chart",
-            what="Deploy the chart again; it changes only when its pinned commit or its values do.",
+            what="Deploy the chart again; it changes only if its pinned commit or its values change.",
             commands=(f"{deploy}-HyperPod",),
-            undo="pin the commit before and deploy",
+            undo="pin the previous commit and deploy",
         )
     skew = catalog.limit("kubernetes_node_minor_skew").value
     yield Action(
         part="node software",
         what=(
-            f"Bring the nodes to the AMI for {target} when the rest has proved itself: jobs are interrupted. Nodes may be "
-            f"up to {skew} minor versions older than the control plane, never newer."
+            f"After verifying the other steps, update the nodes to the AMI for {target}; jobs are "
+            f"interrupted. Nodes can be up to {skew} minor versions older than the control plane, but not "
+            "newer."
         ),
         commands=(f"hyperpod software update {quote(hyperpod)} --region {region}",),
         undo=f"hyperpod software update {quote(hyperpod)} --release RELEASE_BEFORE --region {region}, per instance group",
@@ -275,24 +282,30 @@ def _staying(source: str, release: Release | None, platform: Platform, today: da
     extra = "more than standard support"
     if standard and extended:
         monthly = (extended.usd_per_hour - standard.usd_per_hour) * catalog.HOURS_PER_MONTH
-        rates = f"{extended.usd_per_hour:.2f} instead of {standard.usd_per_hour:.2f} USD an hour"
-        extra = f"{rates}, about {monthly:.0f} USD a month more"
+        rates = f"{extended.usd_per_hour:.2f} instead of {standard.usd_per_hour:.2f} USD per hour"
+        extra = f"{rates}, about {monthly:.0f} USD per month more"
     if release is None or release.end_of_standard_support is None or release.end_of_extended_support is None:
         yield f"The calendar has no dates for {source}."
         return
     ends, last = release.end_of_standard_support, release.end_of_extended_support
     if today < ends:
-        yield f"{source} is in standard support until {ends}, {(ends - today).days} days from now: nothing extra until then."
+        yield (
+            f"{source} is in standard support until {ends}, {(ends - today).days} days from now, without "
+            "additional cost."
+        )
         if platform.eks.support == "STANDARD" and platform.eks.existing is None:
-            yield "With eks.support: STANDARD, EKS then upgrades the control plane by itself, whether add-ons fit or not."
+            yield (
+                "With eks.support: STANDARD, EKS then upgrades the control plane automatically, even if "
+                "add-ons are incompatible."
+            )
         else:
-            yield f"From then on extended support: {extra} for the control plane, until {last}."
+            yield f"After that, extended support: {extra} for the control plane, until {last}."
     elif today < last:
         yield f"{source} is in extended support: {extra} for the control plane, until {last}."
     else:
         yield f"{source} is out of support since {last}."
     if today < last:
-        yield f"On {last} EKS upgrades the control plane by itself, whether add-ons fit or not."
+        yield f"On {last} EKS upgrades the control plane automatically, even if add-ons are incompatible."
 
 
 __all__ = ["Action", "Gate", "NoPlan", "Plan", "Step", "plan"]

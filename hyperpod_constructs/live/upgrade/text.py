@@ -1,4 +1,4 @@
-"""An upgrade plan as text."""
+"""Formats an upgrade plan as text."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from .plan import Plan, Step
 
 
 def render(plan: Plan) -> str:
-    """The plan for reading, top to bottom in the order of doing."""
+    """Returns the plan as text, in the order of execution."""
     return "\n".join(_lines(plan))
 
 
 def _lines(plan: Plan) -> Iterator[str]:
     count = len(plan.steps)
     if not count:
-        yield f"{plan.platform} has Kubernetes {plan.source}: nothing to do. ({plan.facts})"
+        yield f"{plan.platform} has Kubernetes {plan.source}: no upgrade required. ({plan.facts})"
     else:
         steps = f"{count} step{'' if count == 1 else 's'}"
         way = f"from Kubernetes {plan.source} to {plan.target}"
@@ -24,7 +24,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield ""
         yield from _step(number, step)
     yield ""
-    yield f"Staying on {plan.source}:"
+    yield f"If you stay on {plan.source}:"
     yield from (f"  {sentence}" for sentence in plan.staying)
 
 
@@ -38,15 +38,15 @@ def _step(number: int, step: Step) -> Iterator[str]:
             yield f"    {'':8} {'':{width}}  meanwhile: {gate.meanwhile}"
     if step.state == "blocked":
         names = ", ".join(gate.name for gate in step.blocked_by)
-        yield f"  Blocked by {names}; do not begin this step."
+        yield f"  Blocked by {names}; do not start this step."
         return
     if step.change:
         yield "  Change in the config:"
         yield from (f"    {path}: {value}" for path, value in step.change.items())
-    yield "  Do, in this order:"
+    yield "  Actions, in this order:"
     for index, action in enumerate(step.actions, 1):
         yield f"    {index}. {action.part}: {action.what}"
         yield from (f"         $ {command}" for command in action.commands)
-        yield f"         undo: {action.undo}"
-    yield "  Cannot be undone, or only in this order:"
+        yield f"         rollback: {action.undo}"
+    yield "  Cannot be reverted, or only in this order:"
     yield from (f"    {sentence}" for sentence in step.final)

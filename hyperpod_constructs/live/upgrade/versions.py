@@ -1,4 +1,4 @@
-"""The calendar of Kubernetes versions and the matrix of add-ons, from the catalog or from EKS's answers; all pure."""
+"""The calendar of Kubernetes versions and the add-on matrix, from the catalog or EKS's responses; pure functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STATUS = {"STANDARD_SUPPORT": "standard", "EXTENDED_SUPPORT": "extended", "UNSU
 
 
 def number(version: str) -> tuple[int, ...]:
-    """All numbers of an add-on version, for comparing.
+    """All numbers of an add-on version, for comparison.
 
     >>> number("v1.10.0-eksbuild.2") > number("v1.9.1-eksbuild.10")
     True
@@ -27,17 +27,17 @@ def number(version: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One Kubernetes minor version as EKS supports it. A date that is None is not known.
+    """One Kubernetes minor version as EKS supports it. A date that is None is unknown.
 
     Attributes:
         version: such as "1.35".
         status: "standard", "extended", "ended", "unreleased" or "unknown".
-        released: the day of its release on EKS.
-        end_of_standard_support: the first day of extended support.
-        end_of_extended_support: the day EKS upgrades what is left.
-        days_left: days until its present support ends.
+        released: date of its release on EKS.
+        end_of_standard_support: first day of extended support.
+        end_of_extended_support: date on which EKS upgrades remaining clusters.
+        days_left: days until its current support ends.
         hyperpod: whether HyperPod documents it.
-        default: whether EKS takes it when nothing is said; None where not known.
+        default: whether EKS uses it by default; None if unknown.
     """
 
     version: str
@@ -50,7 +50,7 @@ class Release:
     default: bool | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data with stable keys; dates in ISO form."""
+        """Plain data with stable keys; dates in ISO format."""
         values = {name: getattr(self, name) for name in self.__slots__}
         return {key: value.isoformat() if isinstance(value, date) else value for key, value in values.items()}
 
@@ -103,7 +103,7 @@ def _day(moment: Any) -> date | None:
 
 
 def calendar_differences(live: Iterable[Release]) -> list[str]:
-    """Where EKS's calendar and the catalog's disagree, one phrase each; versions older than the catalog's are left out."""
+    """Differences between EKS's calendar and the catalog's, one phrase each; older versions are ignored."""
     known = catalog.kubernetes_versions()
     oldest = min(map(minor, known))
     found = []
@@ -122,14 +122,14 @@ def calendar_differences(live: Iterable[Release]) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Support:
-    """What one add-on supports.
+    """The versions that one add-on supports.
 
     Attributes:
         name: EKS name of the add-on.
-        versions: Kubernetes version to the newest add-on version that installs on it: None where there is none, "?"
-            where no source says.
-        defaults: Kubernetes version to the add-on version that EKS takes when none is named; empty where not known.
-        every: Kubernetes version to all add-on versions that install on it, newest first; empty where not known.
+        versions: Kubernetes version to the newest add-on version that supports it: None if there is none, "?" if
+            unknown.
+        defaults: Kubernetes version to EKS's default add-on version; empty if unknown.
+        every: Kubernetes version to all add-on versions that support it, newest first; empty if unknown.
     """
 
     name: str
@@ -146,7 +146,7 @@ UNKNOWN = "?"
 
 
 def matrix(names: Iterable[str], kubernetes: Iterable[str]) -> list[Support]:
-    """What the catalog says about add-ons and Kubernetes versions.
+    """The catalog's add-on matrix.
 
     >>> [support] = matrix(["amazon-sagemaker-hyperpod-observability"], ["1.31", "1.35"])
     >>> dict(support.versions)
@@ -175,7 +175,7 @@ def _in_catalog(name: str, version: str) -> str | None:
 
 
 def live_matrix(answers: Mapping[str, Iterable[Json]], kubernetes: Iterable[str]) -> list[Support]:
-    """What `eks:DescribeAddonVersions` says; `answers` is the name of an add-on to its entries in the answer."""
+    """The add-on matrix of `eks:DescribeAddonVersions`; `answers` maps an add-on's name to its entries."""
     wanted = [*kubernetes]
     return [_live_support(name, entries, wanted) for name, entries in answers.items()]
 

@@ -1,4 +1,4 @@
-"""Edits whose consequence depends on more than the field: on direction, value, or other parts of the config."""
+"""Edits whose effect depends on more than the field: on direction, value, or other parts of the config."""
 
 from . import cluster as _cluster
 from . import storage as _storage
@@ -7,6 +7,6 @@ from .members import added, addon_removed, removed
 from .platform import of_platforms
 from .registry import Versions, special
 
-_RULES = (_cluster, _storage, _workloads)  # they register themselves
+_RULES = (_cluster, _storage, _workloads)  # importing registers them
 
 __all__ = ["Versions", "added", "addon_removed", "of_platforms", "removed", "special"]

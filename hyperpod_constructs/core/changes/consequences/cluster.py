@@ -27,7 +27,7 @@ def _kubernetes_version(_: Versions, path: str, before: Any, after: Any) -> Iter
 
 
 def is_version(value: Any) -> bool:
-    """Whether a value is a version of two numbers."""
+    """Whether a value is a version such as 1.35."""
     parts = value.split(".") if isinstance(value, str) and not is_token(value) else []
     return len(parts) == 2 and all(part.isdecimal() and part.isascii() and len(part) < 5 for part in parts)
 

@@ -18,7 +18,7 @@ from .storage import second_link
 
 
 def added(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]:
-    """A member that is new."""
+    """Effect of a new member."""
     name = str(getattr(item, "name", name))
     if ".taints[" in path and item.effect == "NoExecute":
         impact = "Kubernetes evicts every pod on these nodes that does not tolerate the taint"
@@ -30,7 +30,7 @@ def added(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]
 
 
 def removed(versions: Versions, path: str, item: Any, name: str) -> Iterator[Edit]:
-    """A member that is gone."""
+    """Effect of a removed member."""
     message = f'"{getattr(item, "name", name)}" is removed'
     if isinstance(item, InstanceGroup | RestrictedInstanceGroup):
         loses = getattr(item, "lustre_size_gib", None) is not None
@@ -94,11 +94,11 @@ def _linked(versions: Versions, path: str) -> set[str]:
 def _storage_removed(path: str, item: LustreFileSystem | Bucket, message: str) -> Edit:
     if isinstance(item, LustreFileSystem) and item.existing_id is not None:
         return edit(
-            path, Change.DRAINS, item, None, message, impact="its claims are removed; the file system itself stays"
+            path, Change.DRAINS, item, None, message, impact="its claims are removed; the file system is retained"
         )
     if item.removal == "destroy":
         return edit(path, Change.LOSES_DATA, item, None, message)
-    impact = "it is kept, outside of the stacks, and billed"
+    impact = "it is retained outside the stacks, and billed"
     if item.namespaces:
         return edit(path, Change.DRAINS, item, None, message, impact=f"its claims are removed; {impact}")
     return edit(path, Change.IN_PLACE, item, None, message, impact=impact)

@@ -34,7 +34,7 @@ def _account(versions: Versions, path: str, before: Any, after: Any) -> Iterator
 @on("network.nat")
 def _nat(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if after == "none":
-        impact = "nodes and pods lose their route out: pulling images and calling AWS APIs without a VPC endpoint fail"
+        impact = "nodes and pods lose internet access: image pulls and calls to AWS APIs without a VPC endpoint fail"
         yield edit(
             path,
             Change.DRAINS,
@@ -44,13 +44,13 @@ def _nat(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
             advice="add VPC endpoints for all required services first",
         )
     else:
-        impact = "running work continues; connections through a NAT gateway that is removed are cut"
+        impact = "running work continues; connections through a removed NAT gateway are closed"
         yield edit(path, Change.IN_PLACE, before, after, impact=impact)
 
 
 @on("network.mode")
 def _mode(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    closed = "internet gateway, NAT gateways and public subnets are removed: nodes and pods lose their route out"
+    closed = "internet gateway, NAT gateways and public subnets are removed: nodes and pods lose internet access"
     opened = "an internet gateway and public subnets are added, NAT gateways by network.nat; running work continues"
     yield edit(
         path,
@@ -68,14 +68,14 @@ def _mode(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     "network.existing.node_subnets",
 )
 def _later(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    """Told by `of_platforms`, which looks at all zones and ranges together."""
+    """Reported by `of_platforms`, which compares all zones and CIDRs together."""
     yield from ()
 
 
 def _network(old: Platform, new: Platform) -> Iterator[Edit]:
     before, after = old.network, new.network
     if (before.existing is None) != (after.existing is None) or before.vpc_cidr != after.vpc_cidr:
-        return  # told by the field: everything is replaced
+        return  # reported by the field: everything is replaced
     field = "network.existing.node_subnets" if after.existing else "network.availability_zone_ids"
     zones, wanted = zones_of(before), zones_of(after)
     added, gone = [z for z in wanted if z not in zones], [z for z in zones if z not in wanted]
@@ -118,11 +118,11 @@ def _zone_removed(old: Platform, new: Platform, field: str, zone: str) -> Edit:
 
 
 def _ranges(before: Network, after: Network) -> Iterator[Edit]:
-    """Subnets of zones that stay, whose range changes."""
+    """Subnets of remaining zones whose CIDR changes."""
     try:
         old = {(s.kind, s.availability_zone_id): s.cidr for s in plan(before).subnets}
         new = {(s.kind, s.availability_zone_id): s.cidr for s in plan(after).subnets}
-    except ValueError:  # ranges that the checks report
+    except ValueError:  # invalid CIDRs, reported by rules
         return
     moved = {key: (cidr, new[key]) for key, cidr in old.items() if key in new and new[key] != cidr}
     if not moved or after.existing is not None:
@@ -147,10 +147,10 @@ def _ranges(before: Network, after: Network) -> Iterator[Edit]:
 
 @on("network.existing.control_plane_subnet_ids")
 def _control_plane_subnets(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
-    impact = "EKS moves its interfaces; it rejects subnets in zones other than those at creation"
+    impact = "EKS moves its network interfaces; it rejects subnets in zones other than those at creation"
     yield edit(path, Change.IN_PLACE, list(before), list(after), impact=impact)
 
 
 def of_platforms(old: Platform, new: Platform) -> list[Edit]:
-    """Edits of zones and address ranges, which no single field tells."""
+    """Edits of zones and CIDRs, which involve several fields."""
     return ordered(_network(old, new))

@@ -1,4 +1,4 @@
-"""The rules for edits whose consequence depends on more than the field, by config path."""
+"""The rules for edits whose effect depends on more than the field, by config path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..edit import Edit
 
 @dataclass(frozen=True)
 class Versions:
-    """The deployed platform and the wanted one, both with their defaults filled in."""
+    """The deployed platform and the new one, both with their defaults filled in."""
 
     old: Platform
     new: Platform
@@ -25,13 +25,13 @@ _INDEX = re.compile(r"\[\d+\]")
 
 
 def special(versions: Versions, path: str, before: Any, after: Any) -> list[Edit] | None:
-    """The edits of a field that has a rule of its own; None where the field's change policy says it all."""
+    """The edits of a field that has its own rule; None if its change policy is sufficient."""
     found = _SPECIAL.get(_INDEX.sub("[]", path))
     return None if found is None else list(found(versions, path, before, after))
 
 
 def on(*paths: str) -> Callable[[Special], Special]:
-    """Register the rule of config paths; `[]` stands for any index."""
+    """Registers the rule of config paths; `[]` matches any index."""
 
     def register(function: Special) -> Special:
         _SPECIAL.update(dict.fromkeys(paths, function))

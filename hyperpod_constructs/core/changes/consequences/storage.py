@@ -26,8 +26,8 @@ def _lustre_version(_: Versions, path: str, before: Any, after: Any) -> Iterator
 @on("storage.lustre[].throughput")
 def _throughput(versions: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if _system(versions, path).deployment_type != _system(versions, path, old=True).deployment_type:
-        return  # told by the deployment type
-    impact = "FSx replaces the file servers: the file system is unavailable for some minutes, then I/O continues"
+        return  # reported with the deployment type
+    impact = "FSx replaces the file servers: the file system is unavailable for a few minutes, then I/O continues"
     yield edit(path, Change.DRAINS, before, after, impact=impact)
 
 
@@ -37,7 +37,7 @@ def _size(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
         yield edit(path, Change.REFUSED, before, after, impact="FSx rejects the change: the capacity can only be increased",
                    advice="create a smaller file system and move the data")  # fmt: skip
     else:
-        impact = "the file system grows; it may be unavailable for some minutes, and I/O then continues"
+        impact = "the file system grows; it may be unavailable for a few minutes, and I/O then continues"
         yield edit(path, Change.IN_PLACE, before, after, impact=impact)
 
 
@@ -45,11 +45,11 @@ def _size(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
 def _replaced_system(versions: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     system = _system(versions, path)
     if system.existing_id or _system(versions, path, old=True).existing_id:
-        return  # an existing file system is not ours to change
+        return  # an existing file system is not managed by the stacks
     kept = system.removal == "retain"
     impact = "a new, empty file system is created; "
     impact += (
-        "the old one is kept, outside of the stacks, and billed" if kept else "the old one is deleted with its data"
+        "the old one is retained outside the stacks, and billed" if kept else "the old one is deleted with its data"
     )
     index = path.rpartition("]")[0].rpartition("[")[2]
     named = versions.new.storage.lustre[int(index)]
@@ -58,7 +58,7 @@ def _replaced_system(versions: Versions, path: str, before: Any, after: Any) -> 
         f"set {path} to {before}" if follows else "restore the value, or create a second file system and copy the data"
     )
     if follows:
-        impact += "; while the file system does not name its zone, the deployment is rejected before anything changes"
+        impact += "; unless the file system sets its zone, the deployment is rejected before anything changes"
     message = f"the file system {named.name!r} moves from {before} to {after}".replace("'", '"') if follows else ""
     yield edit(
         path, Change.REPLACES if kept else Change.LOSES_DATA, before, after, message, impact=impact, advice=advice
@@ -87,7 +87,7 @@ def _claims(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     if added:
         yield edit(path, Change.IN_PLACE, None, added, f"claims are added in {', '.join(added)}")
     if gone:
-        impact = "pods that mount the claim keep it until they end; new pods cannot be started with it"
+        impact = "running pods keep the mounted claim until they end; new pods that use it cannot start"
         yield edit(path, Change.DRAINS, gone, None, f"claims are removed from {', '.join(gone)}", impact=impact)
 
 
@@ -99,7 +99,7 @@ def _removal(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
         Change.NONE,
         before,
         after,
-        impact=f"nothing now; when it is removed or its stack is deleted, it is {later}",
+        impact=f"no immediate effect; when it is removed or its stack is deleted, it is {later}",
     )
 
 

@@ -54,19 +54,19 @@ def _quota(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
 def _job(_: Versions, path: str, before: Any, after: Any) -> Iterator[Edit]:
     old, new = _manifest(before), _manifest(after)
     if old is not None and old == new:
-        return  # a default is written out, or the file is arranged another way
+        return  # a default value is now set, or the file has another structure
     fields = [name for name in type(after).model_fields if getattr(before, name, None) != getattr(after, name)]
     message = f"{', '.join(fields)} of {after.name} changed"
     if after.on_change == "refuse":
         yield edit(path, Change.REFUSED, before, after, message, impact="on_change: refuse fails the deployment",
-                   advice="give the job another name, or set on_change")  # fmt: skip
+                   advice="rename the job, or change on_change")  # fmt: skip
         return
     impact = {
         "new-object": "a new job is created, then the old one is deleted: if it runs, it is stopped",
         "replace": "the old job is deleted: if it runs, it is stopped; then the new one is created",
     }[after.on_change]
     yield edit(path, Change.DRAINS, before, after, message, impact=impact,
-               advice="wait until it has finished, or give the new one another name and keep both")  # fmt: skip
+               advice="wait until it has finished, or rename the new one to keep both")  # fmt: skip
 
 
 def _manifest(job: Job) -> Mapping[str, Any] | None:

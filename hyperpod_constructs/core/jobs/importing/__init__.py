@@ -1,4 +1,4 @@
-"""Job files of other tools as job files of ours: manifests, configs of `hyp`, and configs of the old `start-job`."""
+"""Imports job files of other tools: manifests, configs of `hyp`, and configs of the former `start-job`."""
 
 from .importer import Imported, import_documents, import_text
 from .meaning import Difference, compare

@@ -1,4 +1,4 @@
-"""Quantities of a manifest as the numbers of fields, where nothing is rounded."""
+"""Converts quantities of a manifest to numbers of fields, without rounding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Data = dict[str, Any]
 
 
 def number(value: Any) -> float | int | None:
-    """A number that a field can hold as it is; None for none, and where it would be rounded."""
+    """A number that a field can represent exactly; None if there is none, or if it would be rounded."""
     exact = amount(value)
     if exact is None or exact <= 0 or exact != round(exact, 4):
         return None
@@ -18,7 +18,7 @@ def number(value: Any) -> float | int | None:
 
 
 def gib(value: Any) -> float | int | None:
-    """A quantity of bytes in GiB; None as for `number`.
+    """Converts a quantity of bytes to GiB; None as for `number`.
 
     >>> gib("32000Mi"), gib("1G")
     (31.25, None)

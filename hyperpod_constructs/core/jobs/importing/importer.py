@@ -1,4 +1,4 @@
-"""What an import does with the documents of a file: jobs become data in our words, companions stay, losses are listed."""
+"""Imports the documents of a file: jobs are converted, companion objects are kept, and losses are listed."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from .writing import job_text
 
 @dataclass(slots=True)
 class ImportedJob:
-    """A job that was imported.
+    """An imported job.
 
     Attributes:
-        data: of the job file, in its shortest form.
-        job: made of the data; None where the data has not the shape of a job.
-        notes: judgements by field.
-        losses: what could not be kept, one line each.
-        differences: fields of the rendered job with another meaning than in the manifest, the expected ones too.
-        findings: what the checks say about the job.
+        data: data of the job file, in its shortest form.
+        job: the job; None if the structure of the data is invalid.
+        notes: decisions by field.
+        losses: what could not be imported, one line each.
+        differences: fields of the rendered job that differ in meaning from the manifest, including the expected ones.
+        findings: findings about the job.
         head: comment lines of the file.
-        manifest: that it was imported from; None for other files.
+        manifest: the source manifest; None for other files.
     """
 
     data: dict[str, Any]
@@ -54,19 +54,19 @@ class ImportedJob:
 
     @property
     def is_equal(self) -> bool:
-        """Whether the rendered job means what the manifest means."""
+        """Whether the rendered job is equivalent to the manifest."""
         return not self.losses and self.job is not None and not errors(self.findings)
 
     @property
     def text(self) -> str:
-        """The job file."""
-        lost_lines = [f"Not kept: {loss}" for loss in self.losses]
+        """Returns the content of the job file."""
+        lost_lines = [f"Not imported: {loss}" for loss in self.losses]
         return job_text(self.data, self.notes, [*self.head, *lost_lines])
 
 
 @dataclass(slots=True)
 class Imported:
-    """What a file gave: jobs, Kubernetes objects besides them, and what could not be read."""
+    """The result of importing a file: jobs, other Kubernetes objects, and errors."""
 
     jobs: list[ImportedJob] = field(default_factory=list)
     companions: list[dict[str, Any]] = field(default_factory=list)
@@ -81,7 +81,7 @@ def import_text(
     stated: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Imported:
-    """The jobs of a text, which may be a template.
+    """Imports the jobs of a text, which can be a template.
 
     >>> text = '''
     ... apiVersion: batch/v1
@@ -96,7 +96,7 @@ def import_text(
     filled = fill(text, {} if stated is None else stated, {} if environment is None else environment)
     documents = parse_all(filled.text, file=file)
     if "{{" in filled.text and any(document.value is None and document.findings for document in documents):
-        message = "this is a template of Helm or Jinja, which only its own tool can fill"
+        message = "this is a Helm or Jinja template, which only its own tool can render"
         cure = "render it first, such as with `helm template` or the official launcher, then import the result"
         finding = Finding(rule="HP792", severity=Severity.ERROR, path="", message=message, cure=cure)
         return Imported(findings=[Document(file=file).located(finding)], filled=filled)
@@ -106,7 +106,7 @@ def import_text(
 
 
 def import_documents(documents: Iterable[Document], *, comments: str | None = None) -> Imported:
-    """The jobs of documents: manifests, configs of `hyp` and of `start-job`."""
+    """Imports the jobs of documents: manifests, configs of `hyp` and of `start-job`."""
     found = Imported()
     for document in documents:
         found.findings += document.findings
@@ -136,7 +136,7 @@ def import_documents(documents: Iterable[Document], *, comments: str | None = No
 
 
 def octal(document: Document) -> None:
-    """Numbers such as 0755 as Kubernetes' tools read them, by YAML 1.1: in octal digits."""
+    """Numbers such as 0755 are octal in the YAML 1.1 of Kubernetes' tools."""
     for path, text in document.written.items():
         if not re.fullmatch(r"0[0-7]+", text):
             continue
@@ -151,7 +151,7 @@ def octal(document: Document) -> None:
 
 
 def objects(value: Any) -> Iterator[Any]:
-    """The objects of a document, with those of a List."""
+    """The objects of a document, including the items of a List."""
     if isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list):
         yield from value["items"]
     elif value is not None:
@@ -162,24 +162,24 @@ def _unknown(data: Any, document: Document, comments: str | None) -> Finding:
     other = foreign(data, file=document.file, comments=comments)
     if other is not None:
         return document.located(other, key=True)
-    message = "is not a manifest of a job, nor a job config of the official CLI"
+    message = "is not a manifest of a job or a job config of the official CLI"
     finding = Finding(
-        rule="HP792", severity=Severity.ERROR, path="", message=message, cure="name a file of one of these"
+        rule="HP792", severity=Severity.ERROR, path="", message=message, cure="specify a file of one of these types"
     )
     return document.located(finding)
 
 
 def _broken(data: Mapping[str, Any], kind: str, document: Document) -> list[Finding]:
-    """What keeps a manifest from being read: parts of the wrong kind, and without the keys that they need.
+    """Errors that prevent reading a manifest: values of the wrong type and missing required keys.
 
-    Unknown keys are kept in patches, and numbers where Kubernetes wants text are read as text.
+    Unknown keys are kept in patches, and numbers where Kubernetes requires text are read as text.
     """
     return [
         document.located(
             Finding(rule="HP722", severity=Severity.ERROR, path=flaw.path, message=flaw.message, cure=flaw.cure)
         )
         for flaw in flaws(data, kind)
-        if flaw.message.startswith(("must be", "the required key")) and not _is_plain_text(flaw)
+        if flaw.kind in ("type", "missing") and not _is_plain_text(flaw)
     ]
 
 
@@ -187,7 +187,7 @@ _TEXTS = re.compile(r"\.value$|\.(labels|annotations|nodeSelector|matchLabels)[.
 
 
 def _is_plain_text(flaw: Flaw) -> bool:
-    """Whether a number or boolean stands where its text is meant: as a value, a label or a word of a command."""
+    """Whether text is expected in place of a number or boolean: as a value, a label or a word of a command."""
     expected = flaw.message.removeprefix("must be text, not ")
     return expected.startswith(("the number", "true", "false")) and _TEXTS.search(flaw.path) is not None
 
@@ -196,16 +196,16 @@ def _from_manifest(data: Mapping[str, Any], kind: str, document: Document) -> Im
     read = read_manifest(data, kind)
     head = []
     if data["kind"] != kind:
-        head.append(f"The manifest writes kind {data['kind']}; the API server knows {kind}.")
+        head.append(f"The manifest's kind is {data['kind']}; the API server uses {kind}.")
     if data["apiVersion"] != API_VERSIONS[kind]:
-        head.append(f"The manifest is of {data['apiVersion']}; {API_VERSIONS[kind]} is applied.")
+        head.append(f"The manifest's API version is {data['apiVersion']}; {API_VERSIONS[kind]} is used.")
     return _finished(read, data, document, head)
 
 
 def _finished(
     read: Read, manifest: Mapping[str, Any] | None, document: Document, head: Sequence[str] = ()
 ) -> ImportedJob:
-    """The job in its shortest form, checked, and compared with the manifest."""
+    """Shortens and validates the job, and compares it with the manifest."""
     origin = [f"Imported from {document.file}." if document.file else "Imported.", *head]
     if read.data.get("kind") == "HyperPodPyTorchJob":
         del read.data["kind"]
@@ -232,11 +232,11 @@ _DROPPED = (
     *("vcpu", "memory_gib", "memory_limit_gib", "vcpu_limit", "efa", "restart_pods", "pull_policy", "dns_policy"),
     *("termination_grace_seconds", "scheduler_name"),
 )
-"""Fields that are left out where the job means the same without them."""
+"""Fields that are removed if the job is equivalent without them."""
 
 
 def shortened(data: dict[str, Any]) -> dict[str, Any]:
-    """The shortest data that gives the same job: whole nodes where they are meant, nothing that is the default.
+    """The shortest data of the same job: whole nodes if possible, no default values.
 
     >>> shortened({"name": "a", "image": "b", "instance_type": "ml.p5.48xlarge", "replicas": 2, "accelerators": 8,
     ...     "vcpu": 179, "memory_gib": 1890, "memory_limit_gib": 1890, "efa": 32})

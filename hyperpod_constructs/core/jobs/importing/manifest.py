@@ -1,4 +1,4 @@
-"""From a job's manifest to the data of a job file."""
+"""Converts a job's manifest to the data of a job file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SHARE = (
     *(*RESOURCE_FIELDS, "replicas", "instance_type", "vcpu_limit", "memory_limit_gib", "efa", "hugepages_2mi_mib"),
     *("neuron_resource", "accelerator_resource", "ephemeral_storage_gib", "ephemeral_storage_limit_gib"),
 )
-"""Fields that say the share of a node together: replica specs that differ in one state all of them."""
+"""Resource fields that belong together: replica specs that differ in one set all of them."""
 
 
 @dataclass(slots=True)
 class Read:
-    """What a manifest gave: data of a job, judgements by field, and what is lost whatever we do."""
+    """The result of converting a manifest: data of a job, decisions by field, and unavoidable losses."""
 
     data: Data
     notes: dict[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Read:
 
 
 def read_manifest(manifest: Mapping[str, Any], kind: str) -> Read:
-    """The data of the job that a manifest means."""
+    """Converts a manifest to the data of a job."""
     rest: Data = copy.deepcopy(dict(manifest))
     metadata, spec = rest.pop("metadata", None) or {}, rest.pop("spec", None) or {}
     read = Read({})
@@ -50,12 +50,12 @@ def _name(metadata: Data, read: Read) -> None:
     generated = metadata.pop("generateName", None)
     if name is None and generated:
         name = str(generated).rstrip("-")
-        read.notes["name"] = f"from generateName {generated!r}: the hash of the content makes the name unique"
+        read.notes["name"] = f"from generateName {generated!r}: a hash of the content makes the name unique"
     elif name is not None:
         read.data["on_change"] = "refuse"
         read.notes["on_change"] = (
-            "the name stays as it is, and an edit of a deployed job is refused; without this line an edit makes a new"
-            " object, whose name carries a hash"
+            "the name is fixed, and an edit of a deployed job is rejected; without this line, an edit "
+            "creates a new object whose name ends with a hash"
         )
     read.data["name"] = str(name) if name is not None else "job"
     namespace = metadata.pop("namespace", None)
@@ -167,7 +167,7 @@ def _queue(queue: str, data: Data) -> None:
 
 
 def _shared(labels: dict[str, str], pods: list[dict[str, str]], data: Data, name: str) -> None:
-    """What the job and all of its pods carry, and what the job carries alone."""
+    """Labels and annotations of the job and all of its pods, and those of the job alone."""
     shared = {key: value for key, value in labels.items() if pods and all(pod.get(key) == value for pod in pods)}
     if shared:
         data[name] = shared
@@ -188,8 +188,8 @@ def _pods(pods: list[tuple[str, int, Data, Pod]], read: Read, kind: str) -> None
         fields = {**({"replicas": count} if count != 1 else {}), **extra, **pod.fields}
         if "image" not in fields:
             fields["image"] = "image:missing"
-            read.notes["image"] = "the manifest states no image: write it here"
-            read.losses.append(f"{name}: the manifest states no image")
+            read.notes["image"] = "the manifest does not set an image: set it here"
+            read.losses.append(f"{name}: the manifest does not set an image")
         read.notes.update(pod.notes)
         parts.append((name, fields))
     if not parts:
@@ -211,7 +211,7 @@ def _pods(pods: list[tuple[str, int, Data, Pod]], read: Read, kind: str) -> None
 
 
 def _is_one_and_the_rest(parts: list[tuple[str, Data]]) -> bool:
-    """Whether a master and its workers are the same pods."""
+    """Whether the pods of master and workers are equal."""
     by_name = dict(parts)
     if set(by_name) != {"master", "worker"} or by_name["master"].get("replicas", 1) != 1:
         return False
@@ -221,7 +221,7 @@ def _is_one_and_the_rest(parts: list[tuple[str, Data]]) -> bool:
 
 
 def _split(parts: list[tuple[str, Data]], read: Read) -> None:
-    """What all replica specs have in common belongs to the job, the rest to each; a share is stated as a whole."""
+    """Fields that all replica specs share are set on the job, the others on each; resources are set together."""
     fields = [part for _, part in parts]
     names = dict.fromkeys(name for part in fields for name in part)
     common = {
@@ -338,21 +338,21 @@ def _policy(spec: Data, read: Read, kind: str) -> None:
 
 
 def _leftovers(rest: Data, metadata: Data, spec: Data, read: Read) -> None:
-    """What no field says goes into the job's patch; what a server wrote is left out."""
+    """Parts without a field are kept in the job's patch; fields set by the API server are omitted."""
     for key in ("creationTimestamp", "uid", "resourceVersion", "generation", "managedFields", "selfLink"):
         metadata.pop(key, None)
     left = {name: value for name, value in (("metadata", _stripped(metadata)), ("spec", _stripped(spec))) if value}
     if left:
         read.data["job_patch"] = left
-        read.notes["job_patch"] = "no field says this"
+        read.notes["job_patch"] = "no field supports this"
     for key in rest:
         if key not in ("apiVersion", "kind", "status"):
-            read.losses.append(f"{key}: Kubernetes knows no such part of a job")
+            read.losses.append(f"{key}: unknown field of a job in Kubernetes")
     read.data.pop("_elastic", None)
 
 
 def _stripped(value: Any) -> Any:
-    """Data without what is empty."""
+    """Removes empty values."""
     if isinstance(value, dict):
         inner = {key: _stripped(item) for key, item in value.items()}
         return {key: item for key, item in inner.items() if item not in (None, [], {}, False)}

@@ -1,4 +1,4 @@
-"""What a manifest means to Kubernetes and to the operators: equal meanings are equal data, whatever is left to defaults."""
+"""Normalizes manifests: equivalent manifests have equal data, regardless of which defaults are explicit."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ _CONTAINER_DEFAULTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field with another meaning: its path, and the values of both sides (None: absent).
+    """One field that differs in meaning: its path, and the values of both sides (None: absent).
 
-    `expected` marks what a job of ours always has besides: the hash in its name, the label `app` and the queue of its pods.
+    `expected` marks what jobs of this library always add: the hash in the name, the label `app` and the queue of the
+    pods.
     """
 
     path: str
@@ -44,7 +45,7 @@ class Difference:
 
 
 def compare(before: Json, after: Json) -> list[Difference]:
-    """The differences in meaning between two manifests of jobs.
+    """Returns the differences in meaning between two manifests of jobs.
 
     >>> one = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}, "spec": {"template": {"spec": {}}}}
     >>> two = {**one, "spec": {**one["spec"], "backoffLimit": 6, "suspend": True}}
@@ -71,7 +72,7 @@ def _judged(difference: Difference, name: str | None) -> Difference:
 
 
 def meaning(manifest: Json) -> dict[str, Any]:
-    """A manifest without what says nothing, with defaults filled in and lists of named things by their names."""
+    """A manifest without empty values, with defaults filled in and lists of named items as mappings."""
     kind = job_kind(manifest) or str(manifest.get("kind"))
     metadata = dict(manifest.get("metadata") or {})
     annotations = {
@@ -116,7 +117,7 @@ def _hyperpod(spec: Json) -> dict[str, Any]:
     elastic = dict(spec.get("elasticPolicy") or {})
     if elastic.get("maxReplicas") is not None and spec.get("replicaSpecs"):
         first = parts[spec["replicaSpecs"][0].get("name")]
-        first.setdefault("maxReplicas", elastic["maxReplicas"])  # the same number, which we state twice
+        first.setdefault("maxReplicas", elastic["maxReplicas"])  # the same number, which compiled jobs set twice
     return {
         **{key: value for key, value in spec.items() if key not in ("replicaSpecs", "runPolicy", "elasticPolicy")},
         "nprocPerNode": str(spec.get("nprocPerNode") or "auto"),
@@ -167,7 +168,7 @@ def _kubeflow(spec: Json) -> dict[str, Any]:
 
 
 def _without_restart(template: Json) -> Json:
-    """The operator sets the restart policy of the pods from that of the replica spec."""
+    """The operator sets the pods' restart policy from the replica spec's."""
     return {**template, "spec": {k: v for k, v in (template.get("spec") or {}).items() if k != "restartPolicy"}}
 
 
@@ -266,7 +267,7 @@ def _entry(entry: Json) -> Any:
 
 
 def _quantities(values: Any) -> dict[str, Any]:
-    """Amounts by resource; no devices are the same as nothing."""
+    """Amounts by resource; zero devices are equal to no devices."""
     found = {name: _quantity(value) for name, value in (values or {}).items() if value is not None}
     return {name: value for name, value in found.items() if not ("/" in name and value == "0")}
 
@@ -305,11 +306,11 @@ def _toleration(toleration: Json) -> dict[str, Any]:
 _MEANINGFUL = frozenset(
     {"privileged", "allowPrivilegeEscalation", "readOnlyRootFilesystem", "runAsNonRoot", "automountServiceAccountToken"}
 )
-"""Booleans whose false is not the same as nothing."""
+"""Booleans for which false differs from unset."""
 
 
 def _clean(value: Any, key: str = "") -> Any:
-    """Data without None, empty collections and booleans that say nothing; the empty text is kept."""
+    """Removes None, empty collections and false booleans without meaning; empty strings are kept."""
     if isinstance(value, Mapping):
         cleaned = {str(name): _clean(item, str(name)) for name, item in value.items()}
         return {

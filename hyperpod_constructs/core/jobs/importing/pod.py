@@ -1,6 +1,6 @@
-"""From a pod template to the fields of a job: what a field says is taken, the rest is kept in the patches.
+"""Converts a pod template to the fields of a job; parts without a field are kept in the patches.
 
-Every function takes what it understands out of the data that it is given, so that what is left is what no field says.
+Every function removes the parts that it converts from its input, so that the rest has no field.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .volumes import read_volumes
 
 @dataclass(slots=True)
 class Pod:
-    """What a pod template gave: fields of a job, and judgements by the field that they are about."""
+    """The result of converting a pod template: fields of a job, and decisions by field."""
 
     fields: Data = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Pod:
 
 
 def read_pod(template: Mapping[str, Any], kind: str) -> Pod:
-    """The fields that a pod template means."""
+    """Converts a pod template to fields."""
     left_over: Data = copy.deepcopy(dict(template))
     metadata, spec = left_over.pop("metadata", None) or {}, left_over.pop("spec", None) or {}
     pod = Pod()
@@ -37,7 +37,7 @@ def read_pod(template: Mapping[str, Any], kind: str) -> Pod:
     for key in ("name", "namespace", "creationTimestamp"):
         metadata.pop(key, None)
     containers = [container for container in spec.pop("containers", None) or [] if isinstance(container, dict)]
-    if kind == "PyTorchJob":  # the operator's main container is the one of that name
+    if kind == "PyTorchJob":  # the operator's main container has this name
         containers.sort(key=lambda container: container.get("name") != MAIN_CONTAINER[kind])
     main, *others = containers or [{}]
     _simple(spec, pod, kind)
@@ -67,7 +67,7 @@ _NAMES = {
 
 
 def _simple(spec: Data, pod: Pod, kind: str) -> None:
-    if "serviceAccount" in spec:  # the deprecated name of the same field
+    if "serviceAccount" in spec:  # deprecated name of the same field
         spec.setdefault("serviceAccountName", spec.pop("serviceAccount"))
     for theirs, ours in _NAMES.items():
         value = spec.pop(theirs, None)
@@ -76,11 +76,11 @@ def _simple(spec: Data, pod: Pod, kind: str) -> None:
     if pod.fields.get("host_network") and "dns_policy" not in pod.fields:
         pod.fields["dns_policy"] = "ClusterFirst"
         pod.notes["dns_policy"] = (
-            "the manifest leaves it out: pods on the node's network then do not resolve names of the cluster;"
-            " without this line it is ClusterFirstWithHostNet"
+            "the manifest does not set it: pods on the host network then cannot resolve cluster DNS names; "
+            "without this line it is ClusterFirstWithHostNet"
         )
     restart = spec.pop("restartPolicy", None)
-    if restart and kind != "PyTorchJob":  # Kubeflow's operator takes that of the replica spec
+    if restart and kind != "PyTorchJob":  # Kubeflow's operator uses the replica spec's
         pod.fields["restart_pods"] = restart
     secrets = spec.get("imagePullSecrets")
     if secrets and all(set(secret) == {"name"} for secret in secrets):
@@ -122,7 +122,7 @@ def _toleration(toleration: Data) -> Data:
 
 
 def _is_plain_spread(constraint: Data) -> bool:
-    """Whether a constraint has what the field has: one selector by labels."""
+    """Whether the field can represent a constraint: it has exactly one selector by labels."""
     labels = (constraint.get("labelSelector") or {}).get("matchLabels")
     known = {"maxSkew", "topologyKey", "whenUnsatisfiable", "labelSelector"}
     return set(constraint) <= known and bool(labels) and set(constraint["labelSelector"]) == {"matchLabels"}
@@ -157,7 +157,7 @@ def _main(main: Data, pod: Pod, kind: str) -> None:
 
 
 def _process(container: Data, into: Data) -> None:
-    """What all containers have in common: command, environment, ports, pulling."""
+    """Parts that all containers have: command, environment, ports, image pull policy."""
     for key in ("command", "args"):
         value = container.pop(key, None)
         if value:
@@ -196,7 +196,7 @@ def _text(value: Any) -> str:
 
 
 def _env_source(entry: Data) -> Any:
-    """The value of a variable, or its source in our words; None for sources that have no field."""
+    """The value of a variable, or its source; None for sources that have no field."""
     source = {key: value for key, value in (entry.get("valueFrom") or {}).items() if value}
     if not source:
         value = entry.get("value")
@@ -275,7 +275,7 @@ def _container(container: Data, pod: Pod) -> Data:
 
 
 def _place(mounts: list[Data], pod: Pod, found: Data) -> None:
-    """Mounts at the job's own places by the volume's name, others with their own place."""
+    """Mounts at the job's paths as volume names, others with their own paths."""
     same, other = [], []
     for name in dict.fromkeys(mount["name"] for mount in mounts):
         job = [

@@ -1,4 +1,4 @@
-"""Manifests that are submitted as they are: jobs and what comes with them, checked like job files."""
+"""Manifests that are submitted unchanged: jobs and their companion objects, validated like job files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Raw:
 
     Attributes:
         jobs: manifests of jobs, each with its namespace.
-        companions: other objects whose shape is known here, each with its namespace.
-        findings: what is wrong with them.
+        companions: other objects of known kinds, each with its namespace.
+        findings: their problems.
     """
 
     jobs: list[dict[str, Any]] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Raw:
 
 
 def raw_manifests(documents: list[Document]) -> Raw:
-    """The manifests of documents, with everything that Kubernetes, the operators or our checks refuse."""
+    """Validates the manifests of documents: what Kubernetes, the operators or this library's rules reject."""
     raw = Raw()
     for document in documents:
         raw.findings += document.findings
@@ -49,7 +49,7 @@ def _take(manifest: Any, raw: Raw, document: Document, around: str) -> None:
     if kind is None and known is None:
         other = foreign(manifest, file=document.file)
         message = other.message if other else "is not a Kubernetes manifest"
-        cure = other.cure if other else "submit job files and manifests in files of their own"
+        cure = other.cure if other else "submit job files and manifests in separate files"
         finding = Finding(rule="HP792", severity=Severity.ERROR, path=around, message=message, cure=cure)
         raw.findings.append(document.located(finding))
         return
@@ -72,30 +72,30 @@ def _placed(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _flaws(manifest: Mapping[str, Any], kind: str) -> Iterator[Flaw]:
     if manifest["kind"] != kind:
-        yield Flaw("kind", f"{manifest['kind']!r} is not a kind that the API server knows", f"write {kind}")
+        yield Flaw("kind", f"{manifest['kind']!r} is not a kind of the API server", f"write {kind}")
     if not isinstance(manifest.get("metadata"), Mapping) or not manifest["metadata"].get("name"):
-        yield Flaw("metadata", "the manifest has no name", "state metadata.name")
+        yield Flaw("metadata", "the manifest has no name", "set metadata.name")
         return
     found = [flaw for flaw in flaws(manifest, kind) if not flaw.path.startswith("status")]
     yield from found
     if not found:
         for place, template in pod_templates(manifest):
             for flaw in template_flaws(template):
-                yield Flaw(f"{place}.{flaw.path}", flaw.message, flaw.cure)
+                yield Flaw(f"{place}.{flaw.path}", flaw.message, flaw.cure, flaw.kind)
 
 
 def _finding(flaw: Flaw, document: Document, around: str) -> Finding:
     path = f"{around}.{flaw.path}" if around else flaw.path
     finding = Finding(rule="HP722", severity=Severity.ERROR, path=path, message=flaw.message, cure=flaw.cure)
-    return document.located(finding, key="unknown key" in flaw.message)
+    return document.located(finding, key=flaw.kind == "unknown-key")
 
 
 _OURS = ("HP721", "HP722", "HP790")
-"""Rules about how a job file says it, and what was checked on the manifest itself."""
+"""Rules about the format of a job file, and rules that were applied to the manifest itself."""
 
 
 def _checked(manifest: dict[str, Any], document: Document, around: str) -> Iterator[Finding]:
-    """What the checks of jobs say about the same job, at the manifest's place."""
+    """Findings of the job rules about the same job, with positions in the manifest."""
     alone = Document(file=document.file)
     alone.value = manifest
     (job,) = import_documents([alone]).jobs

@@ -1,4 +1,4 @@
-"""Resources of the main container and the node selector as the share of a node that a replica takes."""
+"""Converts resources of the main container and the node selector to the resource fields of a replica."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .amounts import Data, gib, number
 
 
 def read_share(main: Data, fields: Data) -> None:
-    """Requests and limits as stated; what no field says stays in the container's patch."""
+    """Requests and limits as specified; amounts without a field are kept in the container's patch."""
     resources = main.pop("resources", None) or {}
     limits = {name: value for name, value in (resources.get("limits") or {}).items() if value is not None}
     stated = {name: value for name, value in (resources.get("requests") or {}).items() if value is not None}
@@ -30,7 +30,7 @@ def read_share(main: Data, fields: Data) -> None:
         count = number(requests[name])
         if requests[name] != limits.get(name, requests[name]) or not isinstance(count, int):
             if count is None and amount(requests[name]) == 0 and "/" in name:
-                take(name)  # none, which is the default
+                take(name)  # none, the default
             continue
         if name == EFA_RESOURCE:
             fields["efa"] = count
@@ -72,7 +72,7 @@ def read_share(main: Data, fields: Data) -> None:
 
 
 def _type_of(fields: Data, requests: Data) -> None:
-    """The instance type of the node selector, where the share of its nodes can be said by fields."""
+    """The instance type of the node selector, if fields can represent its resources."""
     selector = fields.get("node_selector", {})
     key = label("instance_type").key
     instance_type = find_instance_type(selector.get(key, ""))
@@ -91,7 +91,7 @@ def _type_of(fields: Data, requests: Data) -> None:
 
 
 def _accelerators(name: str, count: int, kind: Any, fields: Data) -> bool:
-    """Take accelerators by their resource name; False where they are none that a field says."""
+    """Removes accelerators by their resource name; False if no field represents them."""
     if "accelerators" in fields:
         return False
     if kind is not None and kind.is_neuron and name.startswith("aws.amazon.com/neuron"):

@@ -1,4 +1,4 @@
-"""Configs of `hyperpod start-job`, the official CLI before version 3: a script and where it runs, as a PyTorchJob."""
+"""Converts configs of `hyperpod start-job`, the official CLI before version 3, to a PyTorchJob."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KNOWN_CLUSTER = frozenset(
 
 
 def read_start_job(config: Mapping[str, Any]) -> Read:
-    """The data of the job that a config means; torchrun takes nodes and processes from the operator's variables."""
+    """Converts a config to the data of a job; torchrun reads nodes and processes from the operator's variables."""
     training, cluster = _map(config.get("training_cfg")), _map(config.get("cluster"))
     place = {**cluster, **_map(cluster.get("cluster_config"))}
     place.pop("cluster_config", None)
@@ -29,8 +29,8 @@ def read_start_job(config: Mapping[str, Any]) -> Read:
         data["image"] = str(config["container"])
     else:
         data["image"] = "image:missing"
-        read.notes["image"] = "the config states no container: write it here"
-        read.losses.append("container: the config states none")
+        read.notes["image"] = "the config does not set a container: set it here"
+        read.losses.append("container: the config does not set one")
     for key, ours in (
         ("instance_type", "instance_type"),
         ("namespace", "namespace"),
@@ -42,17 +42,17 @@ def read_start_job(config: Mapping[str, Any]) -> Read:
     if run.get("ntasks_per_node"):
         data["processes_per_node"] = str(run["ntasks_per_node"])
     data["command"] = ["torchrun", str(training.get("entry_script") or ""), *_arguments(training.get("script_args"))]
-    read.notes["command"] = (
-        "the launcher's own script is replaced: torchrun reads nodes and processes from PET_ variables"
-    )
+    read.notes["command"] = "replaces the launcher's own script: torchrun reads nodes and processes from PET_ variables"
     if env := _map(config.get("env_vars")):
         data["env"] = {str(key): str(value) for key, value in env.items() if value is not None}
     _volumes(place, data)
     _policies(place, read)
     _selector(_map(place.get("label_selector")), data)
-    read.losses += [f"{key}: has no equal" for key in config if key not in _KNOWN and config[key] not in (None, {}, [])]
     read.losses += [
-        f"cluster.cluster_config.{key}: has no equal" for key in place if key not in _KNOWN_CLUSTER and place[key]
+        f"{key}: no equivalent" for key in config if key not in _KNOWN and config[key] not in (None, {}, [])
+    ]
+    read.losses += [
+        f"cluster.cluster_config.{key}: no equivalent" for key in place if key not in _KNOWN_CLUSTER and place[key]
     ]
     return read
 
@@ -62,7 +62,7 @@ def _map(value: Any) -> dict[str, Any]:
 
 
 def _arguments(stated: Any) -> list[str]:
-    """Arguments: a list of words, or of mappings of a flag to its value."""
+    """Arguments: a list of words, or of mappings from a flag to its value."""
     words: list[str] = []
     for label_map in stated if isinstance(stated, list) else [stated] if stated else []:
         if isinstance(label_map, Mapping):
@@ -113,7 +113,7 @@ def _policies(place: Mapping[str, Any], read: Read) -> None:
 
 
 def _selector(selector: Mapping[str, Any], data: dict[str, Any]) -> None:
-    """Required labels with one value as a node selector, the others and the preferred ones as affinity."""
+    """Required labels with one value as a node selector, other required and preferred ones as affinity."""
     required = {str(key): _list(value) for key, value in _map(selector.get("required")).items()}
     single = {key: values[0] for key, values in required.items() if len(values) == 1}
     if single:

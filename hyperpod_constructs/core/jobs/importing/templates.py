@@ -1,7 +1,7 @@
-"""Templates: `${NAME}` and `$NAME` in a file, filled from stated values and from the environment.
+"""Templates: replaces `${NAME}` and `$NAME` in a file with given values or environment variables.
 
-A name that stands anywhere outside of commands, arguments and scripts belongs to the template. A name that stands only
-inside of them is left for the shell in the container, unless a value is stated for it.
+A name that occurs outside commands, arguments and scripts is a template variable. A name that occurs only inside them
+is left for the shell in the container, unless a value is given for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...documents import parse_all
 
 _NAME = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<bare>[A-Za-z_][A-Za-z0-9_]*))", re.ASCII)
 _SCRIPTS = frozenset({"command", "args", "data", "stringData", "binaryData", "pre_script", "post_script"})
-"""Keys whose texts are read by a shell in the container."""
+"""Keys whose texts a shell in the container reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Filled:
     """A filled template.
 
     Attributes:
-        text: with its values.
-        values: name to the value that was filled in.
-        missing: names of the template without a value.
+        text: text with values.
+        values: name to the value that was inserted.
+        missing: names of template variables without a value.
         left: names that were left for the shell in the container.
     """
 
@@ -36,7 +36,7 @@ class Filled:
 
 
 def fill(text: str, stated: Mapping[str, str], environment: Mapping[str, str]) -> Filled:
-    r"""A template filled; stated values go before those of the environment.
+    r"""Fills a template; given values take precedence over the environment.
 
     >>> text = "image: ${IMAGE}\ncommand: [bash, -c, 'echo $HOME $IMAGE']\n"
     >>> filled = fill(text, {}, {"IMAGE": "a:1", "HOME": "/root"})
@@ -65,7 +65,7 @@ def fill(text: str, stated: Mapping[str, str], environment: Mapping[str, str]) -
 
 
 def _names(text: str) -> tuple[set[str], set[str]]:
-    """The names outside of scripts, and all names; where the text is no YAML yet, every name is the template's."""
+    """The names outside scripts, and all names; in a text that is not valid YAML yet, all are template variables."""
     everywhere = {found["braced"] or found["bare"] for found in _NAME.finditer(text)}
     documents = parse_all(text)
     if any(document.value is None and document.findings for document in documents):

@@ -1,4 +1,4 @@
-"""Volumes of a pod template as those of a job, each mount of the main container an entry."""
+"""Converts volumes of a pod template to those of a job, one entry per mount of the main container."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .amounts import Data, gib
 
 
 def read_volumes(spec: Data, main: Data) -> list[Data]:
-    """Volumes with a source that a field has, each mount of the main container an entry; the rest stays in the patches."""
+    """Volumes whose source has a field, one entry per mount of the main container; others are kept in the patches."""
     sources: dict[str, Data] = {}
     kept = []
     claims: set[str] = set()

@@ -1,4 +1,4 @@
-"""A job file as text: fields in the order in which they are read, with the judgements of an import as comments."""
+"""Writes a job file: fields in a readable order, with the decisions of an import as comments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDTH = 110
 
 
 def job_text(data: Mapping[str, Any], notes: Mapping[str, str], head: Sequence[str] = ()) -> str:
-    """The text of a job file.
+    """Returns the text of a job file.
 
     >>> print(job_text({"nodes": 2, "name": "a"}, {"nodes": "counted"}, ["From a.yaml."]), end="")
     # From a.yaml.
@@ -36,7 +36,7 @@ def job_text(data: Mapping[str, Any], notes: Mapping[str, str], head: Sequence[s
 
 
 def comment(text: str) -> str:
-    """A text as comment lines."""
+    """Formats a text as comment lines."""
     return "".join(
         f"# {line}\n" for line in textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
     )

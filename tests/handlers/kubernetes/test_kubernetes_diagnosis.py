@@ -127,7 +127,7 @@ def test_an_answer_that_is_refused_is_said() -> None:
         def items(self, path: str, **query: str) -> list[Json]:
             raise ApiError(403, "Forbidden", "pods is forbidden")
 
-    assert said(Refusing()) == "(no more is known: 403 Forbidden: pods is forbidden)"
+    assert said(Refusing()) == "(the rest is unknown: 403 Forbidden: pods is forbidden)"
 
 
 @pytest.mark.parametrize(
